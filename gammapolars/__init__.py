@@ -1,0 +1,1 @@
+"""List-mode gamma spectrometry on dataframes."""

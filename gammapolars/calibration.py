@@ -1,0 +1,82 @@
+"""From adc to keV, as expressions."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from gammapolars.detectors import Detector, Detectors
+from gammapolars.errors import TableError
+
+MAX_TABLE = 2**16
+
+
+def by_detector(
+    detectors: Detectors, value: Callable[[Detector], float | int | None], dtype: type[pl.DataType], suffix: str = ""
+) -> pl.Expr:
+    """A number that each detector has, as an expression of `board` and `channel`; null where none is known.
+
+    The expression looks the number up by position in a table, so that its cost does not grow with the number of
+    detectors, and it runs on the streaming engine. Numbers of boards or channels too large for a table are searched.
+
+    Args:
+        detectors: the detectors that have the number.
+        value: the number of one detector, or None.
+        dtype: the column's dtype.
+        suffix: of the columns `board` and `channel`, such as `_a` in a table of pairs.
+    """
+    boards = 1 + max((detector.board for detector in detectors), default=0)
+    channels = 1 + max((detector.channel for detector in detectors), default=0)
+    values = {detector.board * channels + detector.channel: value(detector) for detector in detectors}
+    board, channel = pl.col(f"board{suffix}"), pl.col(f"channel{suffix}")
+    known = (board < boards) & (channel < channels)
+    position = pl.when(known).then(board.cast(pl.UInt32) * channels + channel.cast(pl.UInt32))
+    if boards * channels > MAX_TABLE:
+        return position.replace_strict(list(values), list(values.values()), default=None, return_dtype=dtype)
+    table = pl.Series([values.get(place) for place in range(boards * channels)], dtype=dtype)
+    return pl.lit(table).gather(position)
+
+
+def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
+    """The energy in keV as an expression of `board`, `channel` and `adc`; null for a detector without calibration.
+
+    E = c0 + c1 adc + c2 adc² + …, evaluated by Horner's rule in double precision.
+
+    Args:
+        detectors: their `energy` coefficients, of any order.
+        suffix: of the columns read and written: `_a` gives `energy_kev_a` from `adc_a`.
+        adc: an expression to calibrate instead of the column `adc`.
+    """
+    terms = max((len(detector.energy) for detector in detectors if detector.energy), default=0)
+    if terms == 0:
+        return pl.lit(None, pl.Float64).alias(f"energy_kev{suffix}")
+    x = (pl.col(f"adc{suffix}") if adc is None else adc).cast(pl.Float64)
+
+    def coefficient(order: int) -> pl.Expr:
+        def of(detector: Detector) -> float | None:
+            if detector.energy is None:
+                return None
+            return detector.energy[order] if order < len(detector.energy) else 0.0
+
+        return by_detector(detectors, of, pl.Float64, suffix)
+
+    energy = coefficient(terms - 1)
+    for order in reversed(range(terms - 1)):
+        energy = energy * x + coefficient(order)
+    return energy.alias(f"energy_kev{suffix}")
+
+
+def calibrate(frame: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
+    """Hits with `energy_kev`, or pairs with `energy_kev_a` and `energy_kev_b`.
+
+    Args:
+        frame: a table of hits or of pairs; an energy that it already has is replaced.
+        detectors: from `load_detectors`.
+
+    Raises:
+        TableError: the frame has no adc column.
+    """
+    columns = frame.collect_schema()
+    suffixes = [suffix for suffix in ("", "_a", "_b") if f"adc{suffix}" in columns]
+    if not suffixes:
+        raise TableError("this frame has nothing to calibrate: no column 'adc', 'adc_a' or 'adc_b'")
+    return frame.with_columns(energy_kev(detectors, suffix) for suffix in suffixes)

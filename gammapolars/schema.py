@@ -1,0 +1,84 @@
+"""The tables that stages hand to each other: columns, dtypes and units."""
+
+from dataclasses import dataclass, field
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from gammapolars.errors import TableError
+
+DType = pl.DataType | DataTypeClass
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's name, the columns that it always has and those that it may have."""
+
+    name: str
+    columns: dict[str, DType]
+    optional: dict[str, DType] = field(default_factory=dict)
+
+
+HITS = Table(
+    "hits",
+    {
+        "board": pl.UInt16,
+        "channel": pl.UInt16,
+        "timestamp_ps": pl.Int64,
+        "adc": pl.UInt16,
+        "flags": pl.UInt32,
+    },
+    {"adc_short": pl.UInt16, "energy_kev": pl.Float64},
+)
+"""One row a detection, in order of `timestamp_ps` (picoseconds since the digitizer's start)."""
+
+PAIRS = Table(
+    "pairs",
+    {
+        "board_a": pl.UInt16,
+        "channel_a": pl.UInt16,
+        "adc_a": pl.UInt16,
+        "board_b": pl.UInt16,
+        "channel_b": pl.UInt16,
+        "adc_b": pl.UInt16,
+        "timestamp_ps": pl.Int64,
+        "dt_ps": pl.Int64,
+    },
+    {"energy_kev_a": pl.Float64, "energy_kev_b": pl.Float64, "adc_short_a": pl.UInt16, "adc_short_b": pl.UInt16},
+)
+"""One row a coincidence of two detectors: `timestamp_ps` is that of a, `dt_ps` = t_b - t_a."""
+
+SPECTRUM = Table(
+    "spectrum",
+    {"counts": pl.Float64, "variance": pl.Float64},
+    {"board": pl.UInt16, "channel": pl.UInt16, "energy_kev": pl.Float64, "adc": pl.Float64},
+)
+"""One row a bin; `energy_kev` or `adc` is the bin's centre. Empty bins may be left out."""
+
+MATRIX = Table(
+    "matrix",
+    {"energy_kev_x": pl.Float64, "energy_kev_y": pl.Float64, "counts": pl.Float64, "variance": pl.Float64},
+)
+"""One row a filled bin of two energies (bin centres): long and sparse."""
+
+
+def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:
+    """Check that a frame has a table's columns, and give its schema back.
+
+    Args:
+        frame: any lazy frame; only its schema is resolved.
+        table: the table that it should be.
+        columns: the columns that are needed, if not all that the table always has.
+
+    Raises:
+        TableError: a column is missing or has another dtype.
+    """
+    found = frame.collect_schema()
+    needed = table.columns | table.optional
+    for name in columns if columns is not None else table.columns:
+        if name not in found:
+            raise TableError(f"this frame is no table of {table.name}: it has no column '{name}' (it has {', '.join(found)})")
+    for name, dtype in found.items():
+        if name in needed and dtype != needed[name]:
+            raise TableError(f"column '{name}' of a table of {table.name} should be {needed[name]}, not {dtype}: cast it first")
+    return found
