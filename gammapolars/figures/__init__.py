@@ -1,0 +1,11 @@
+"""Figures of small tables: each function returns a plotnine `ggplot`, to be changed, drawn or saved by its caller.
+
+plotnine takes a second to import, so that nothing in gammapolars imports this package before a figure is wanted.
+"""
+
+from gammapolars.figures.matrix import matrix
+from gammapolars.figures.rates import rates
+from gammapolars.figures.spectrum import spectrum
+from gammapolars.figures.time_difference import time_difference
+
+__all__ = ["matrix", "rates", "spectrum", "time_difference"]

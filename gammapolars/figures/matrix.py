@@ -1,0 +1,138 @@
+"""The energy–energy matrix of pairs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from plotnine import (
+    aes,
+    coord_fixed,
+    element_text,
+    geom_point,
+    geom_raster,
+    geom_text,
+    ggplot,
+    guide_colorbar,
+    guides,
+    labs,
+    scale_fill_gradientn,
+    scale_x_continuous,
+    scale_y_continuous,
+    theme,
+)
+
+from gammapolars.figures import bins
+from gammapolars.figures import theme as house
+
+COLOURS = ("#b5d5ea", "#62abd9", "#1f77b8", "#4b3b94", "#250a3f")
+"""From light to dark, so that bins of one pair stay in the background; told apart without seeing colours."""
+
+MOST_BINS = 400
+"""Bins a side: more than the figure's pixels can tell apart serve nobody."""
+
+SHOWN = 0.999
+"""The share of counts that the figure reaches to, where the rest would take up much of its room."""
+
+
+def matrix(
+    pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None, title: str = "Energies of pairs"
+) -> ggplot:
+    """The symmetric matrix of two energies on a logarithmic colour scale; bins without pairs stay white.
+
+    Args:
+        pairs: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres), `counts`; filled bins only.
+        spots: labels of places to be circled, by their two energies.
+        title: what the figure shows.
+    """
+    unit, stem = ("keV", "energy_kev") if "energy_kev_x" in pairs.columns else ("adc", "adc")
+    quantity = f"energy of one detector ({unit})" if unit == "keV" else "pulse height of one detector (adc)"
+    x, y = (pl.col(f"{stem}_{axis}").cast(pl.Float64).alias(axis) for axis in ("x", "y"))
+    table = pairs.select(x, y, pl.col("counts").cast(pl.Float64)).drop_nulls().filter(pl.col("counts") > 0)
+    if table.is_empty():
+        return house.no_data(title, "no data: there is no pair with two energies")
+    width = bins.bin_width(pl.concat([table["x"], table["y"]]))
+    table, hidden = _cropped(table)
+    grid, width = _rebinned(table, width)
+    high, low = (float(grid["counts"].drop_nulls().sort()[place]) for place in (-1, 0))
+    return (
+        ggplot(grid, aes("x", "y"))
+        + geom_raster(aes(fill="counts"))
+        + _spot_marks(spots or {}, float(grid["x"].max()))  # type: ignore[arg-type]
+        + scale_fill_gradientn(
+            colors=COLOURS,
+            trans="log10",
+            limits=(low, max(high, low * 10)),
+            breaks=house.power_breaks,
+            labels=house.power_labels,
+            na_value="#ffffff00",
+            name=f"pairs per bin\n({width:.4g} × {width:.4g} {unit})",
+        )
+        + coord_fixed(expand=False)
+        + scale_x_continuous(labels=house.number_labels)
+        + scale_y_continuous(labels=house.number_labels)
+        + guides(fill=guide_colorbar(nbin=256))
+        + labs(
+            title=title,
+            subtitle=f"{hidden:.2g} % of the pairs lie at higher energies, outside" if hidden else None,
+            x=quantity,
+            y=quantity.replace("one", "the other"),
+        )
+        + house.house_theme(width=7.8, height=6.4)
+        + theme(
+            legend_key_height=220,
+            legend_key_width=14,
+            legend_title=element_text(size=8.5, margin={"b": 8}),
+        )
+    )
+
+
+def _cropped(table: pl.DataFrame) -> tuple[pl.DataFrame, float]:
+    """Without the few pairs of highest energy, where the figure would mostly be empty for their sake.
+
+    Returns:
+        What is left, and the percentage of counts that is not.
+    """
+    by_energy = table.group_by("x").agg(pl.col("counts").sum()).sort("x")
+    total = float(by_energy["counts"].sum())
+    energies = by_energy["x"].to_numpy()
+    reached = int(np.searchsorted(np.cumsum(by_energy["counts"].to_numpy()), SHOWN * total))
+    start = min(energies[0], 0.0)
+    end = start + 1.05 * (energies[min(reached, len(energies) - 1)] - start)
+    if end - start > 0.85 * (energies[-1] - start):
+        return table, 0.0
+    kept = table.filter((pl.col("x") <= end) & (pl.col("y") <= end))
+    return kept, 100 * (1 - float(kept["counts"].sum()) / total)
+
+
+def _rebinned(table: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
+    """Joined bins, the same on both axes, from 0 on where that is near; all of them, those without counts as null."""
+    low, high = (float(pl.concat([table["x"], table["y"]]).sort()[place]) for place in (0, -1))
+    if 0 < low < 0.25 * high:
+        low -= width * round((low - width / 2) / width)
+    factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
+    index = {axis: (((pl.col(axis) - low) / width).round().cast(pl.Int64) // factor).alias(axis) for axis in ("x", "y")}
+    summed = table.group_by(index["x"], index["y"]).agg(pl.col("counts").sum())
+    side = pl.int_range(1 + max(int(summed[axis].max()) for axis in ("x", "y")), eager=True)  # type: ignore[arg-type]
+    grid = side.alias("x").to_frame().join(side.alias("y").to_frame(), how="cross")
+    centre = [(low + ((pl.col(axis) + 0.5) * factor - 0.5) * width).alias(axis) for axis in ("x", "y")]
+    filled = grid.join(summed, on=["x", "y"], how="left", maintain_order="left")
+    return filled.with_columns(centre), width * factor
+
+
+def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[object]:
+    """A circle around each spot and its mirror image, with a label at the upper of the two."""
+    inside = {place: text for place, text in spots.items() if max(place) <= end}
+    if not inside:
+        return []
+    places = pl.DataFrame(
+        [(x, y, house.plain(text) if y >= x else "") for (a, b), text in inside.items() for x, y in {(a, b), (b, a)}],
+        schema={"x": pl.Float64, "y": pl.Float64, "label": pl.String},
+        orient="row",
+    )
+    return [
+        geom_point(data=places, shape="o", size=5, fill="none", color=house.ORANGE, stroke=0.7),
+        geom_text(
+            aes(label="label"), data=places, size=7.5, color=house.ORANGE, ha="left", va="bottom",
+            nudge_x=0.015 * end, nudge_y=0.015 * end, family=house.FONT,
+        ),
+    ]

@@ -1,0 +1,105 @@
+"""Count rates over the time of a run, one facet a detector."""
+
+import polars as pl
+from plotnine import (
+    aes,
+    facet_wrap,
+    geom_blank,
+    geom_hline,
+    geom_line,
+    geom_ribbon,
+    ggplot,
+    labs,
+    scale_x_continuous,
+    scale_y_continuous,
+)
+
+from gammapolars.figures import bins
+from gammapolars.figures import theme as house
+
+DETECTOR = ["board", "channel", "name"]
+MOST_BINS = 300
+
+
+def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplot:
+    """Rates with the 68 % band of Poisson counts, the run's mean dashed, one facet a detector.
+
+    The scale of each facet spans ±10 % of its mean at least, so that mere statistics does not look like a drift.
+
+    Args:
+        rates: `board`, `channel`, `name`, `time_s` (bin centre), `width_s`, `counts`.
+        title: what the figure shows.
+    """
+    if rates.is_empty() or not (rates["counts"] > 0).any():
+        return house.no_data(title, "no data: no hit was used")
+    kept = rates.group_by(DETECTOR).agg(pl.col("counts").sum()).sort("counts", "board", "channel", descending=[True, False, False])
+    shown = rates.join(kept.head(house.MAX_FACETS), on=DETECTOR, how="semi", maintain_order="left")
+    facets = min(kept.height, house.MAX_FACETS)
+    columns = house.columns_for(facets)
+    frame = _with_band(_joined(shown, MOST_BINS // columns))
+    unit, seconds = _time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
+    frame = _labelled(frame, columns).with_columns(pl.col("time_s", "width_s") / seconds)
+    points = bins.outline(frame, "time_s", "width_s")
+    means = frame.select("facet", "mean").unique()
+    hidden = kept.height - facets
+    note = "band: ±1σ of Poisson counts; dashed: the run's mean"
+    return (
+        ggplot(points, aes("time_s", "rate"))
+        + geom_blank(aes(y="y"), data=_least_span(frame))
+        + geom_ribbon(aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45)
+        + geom_line(color=house.BLUE, size=0.5)
+        + geom_hline(aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5)
+        + facet_wrap("facet", ncol=columns, scales="free_y")
+        + scale_x_continuous(expand=(0, 0), labels=house.number_labels)
+        + scale_y_continuous(labels=house.number_labels)
+        + labs(
+            title=title,
+            subtitle=note + (f"; {facets} detectors with the most hits, {hidden} more are not drawn" if hidden else ""),
+            x=f"time since the first hit ({unit})",
+            y="rate (counts/s)",
+        )
+        + house.house_theme(height=house.height_for(facets, columns, alone=3.4))
+    )
+
+
+def _joined(table: pl.DataFrame, most: int) -> pl.DataFrame:
+    """As few bins of time as can be told apart, each the sum of neighbours."""
+    times = table["time_s"].unique().sort()
+    factor = bins.nice_factor(len(times), most)
+    position = pl.DataFrame({"time_s": times}).with_row_index("bin").with_columns(pl.col("bin") // factor)
+    low, high = pl.col("time_s") - pl.col("width_s") / 2, pl.col("time_s") + pl.col("width_s") / 2
+    joined = table.join(position, on="time_s").group_by(*DETECTOR, "bin").agg(
+        low.min().alias("from"), high.max().alias("to"), pl.col("width_s").sum(), pl.col("counts").sum().cast(pl.Float64)
+    )
+    return joined.with_columns(time_s=(pl.col("from") + pl.col("to")) / 2).sort(*DETECTOR, "bin")
+
+
+def _with_band(frame: pl.DataFrame) -> pl.DataFrame:
+    """`rate`, and `low` to `high`: one sigma of Poisson counts (Gehrels 1986, ApJ 303, 336, eqs. 7 and 11)."""
+    n = pl.col("counts")
+    low = pl.when(n > 0).then(n - (n - 0.25).clip(lower_bound=0).sqrt()).otherwise(0.0).clip(lower_bound=0)
+    high = n + 1 + (n + 0.75).sqrt()
+    mean = (pl.col("counts").sum() / pl.col("width_s").sum()).over(DETECTOR)
+    width = pl.col("width_s")
+    return frame.with_columns(rate=n / width, low=low / width, high=high / width, mean=mean)
+
+
+def _least_span(frame: pl.DataFrame) -> pl.DataFrame:
+    """Invisible points that keep each facet's scale from shrinking to the scatter of its bins."""
+    ends = frame.group_by("facet").agg(pl.col("time_s").first(), mean=pl.col("mean").first())
+    return ends.with_columns(y=pl.concat_list(pl.col("mean") * 0.9, pl.col("mean") * 1.1)).explode("y")
+
+
+def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
+    detectors = frame.select(DETECTOR).unique().sort("board", "channel")
+    names = house.short_names(detectors["name"], house.name_room(columns))
+    return frame.join(detectors.with_columns(pl.Series("facet", names, pl.Enum(names))), on=DETECTOR, how="left", maintain_order="left")
+
+
+def _time_unit(longest_s: float) -> tuple[str, float]:
+    """The unit that keeps an axis of time readable, and its seconds."""
+    if longest_s > 3 * 3600:
+        return "h", 3600.0
+    if longest_s > 600:
+        return "min", 60.0
+    return ("s", 1.0) if longest_s >= 0.5 else ("ms", 0.001)

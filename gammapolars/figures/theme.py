@@ -1,0 +1,178 @@
+"""The house's look: one theme, one palette, one way to name a facet and to say that there is nothing to draw."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+from plotnine import (
+    aes,
+    element_blank,
+    element_line,
+    element_rect,
+    element_text,
+    geom_text,
+    ggplot,
+    labs,
+    theme,
+    theme_minimal,
+    theme_void,
+)
+
+INK = "#1f2933"
+QUIET = "#66727f"
+GRID = "#e3e8ed"
+BLUE = "#0072b2"
+SKY = "#56b4e9"
+ORANGE = "#d55e00"
+AMBER = "#e69f00"
+GREEN = "#009e73"
+PALETTE = (BLUE, ORANGE, GREEN, AMBER, SKY, "#cc79a7", "#f0e442", INK)
+"""After Okabe and Ito: told apart with every common colour blindness."""
+
+FONT = "DejaVu Sans"
+"""Comes with matplotlib, and so is there on every machine."""
+
+WIDTH = 9.0
+MAX_FACETS = 36
+
+
+def house_theme(width: float = WIDTH, height: float = 4.5) -> theme:
+    """The theme of every figure.
+
+    Args:
+        width: of the figure, inches.
+        height: of the figure, inches.
+    """
+    return theme_minimal(base_size=10, base_family=FONT) + theme(
+        figure_size=(width, height),
+        text=element_text(color=INK),
+        plot_title=element_text(size=13, weight="bold", ha="left"),
+        plot_subtitle=element_text(size=9, color=QUIET, ha="left"),
+        plot_title_position="plot",
+        plot_background=element_rect(fill="white", color="white"),
+        panel_border=element_rect(color="#9aa5b1", fill=None, size=0.6),
+        panel_grid_major=element_line(color=GRID, size=0.6),
+        panel_grid_minor=element_line(color="#f1f4f6", size=0.4),
+        axis_ticks_major=element_line(color=QUIET, size=0.6),
+        axis_ticks_minor=element_line(color=QUIET, size=0.4),
+        axis_ticks_length_major=4,
+        axis_ticks_length_minor=2,
+        axis_text=element_text(size=8.5, color=INK),
+        axis_title=element_text(size=10),
+        strip_text=element_text(size=9, weight="bold", ha="left"),
+        strip_background=element_blank(),
+        panel_spacing_x=0.035,
+        panel_spacing_y=0.02,
+        legend_position="right",
+        legend_title=element_text(size=9),
+        legend_text=element_text(size=8.5),
+    )
+
+
+def no_data(title: str, why: str = "no data") -> ggplot:
+    """A figure that says that there is nothing to draw.
+
+    Args:
+        title: the title that the figure would have had.
+        why: what is missing.
+    """
+    nothing = pl.DataFrame({"x": [0.0], "y": [0.0], "label": [plain(why)]})
+    return (
+        ggplot(nothing, aes("x", "y", label="label"))
+        + geom_text(color=QUIET, size=14, family=FONT)
+        + labs(title=title)
+        + theme_void(base_family=FONT)
+        + theme(
+            figure_size=(WIDTH, 2.2),
+            plot_title=element_text(size=13, weight="bold", color=INK, ha="left"),
+            plot_title_position="plot",
+            plot_background=element_rect(fill="white", color="white"),
+            plot_margin=0.02,
+        )
+    )
+
+
+def columns_for(facets: int) -> int:
+    """How many facets stand side by side."""
+    return next((columns for most, columns in ((4, 1), (8, 2), (15, 3)) if facets <= most), 4)
+
+
+def height_for(facets: int, columns: int, *, alone: float = 4.4) -> float:
+    """The height in inches of a figure of some facets: lower rows where there are many.
+
+    Args:
+        facets: how many.
+        columns: how many stand side by side.
+        alone: the height of a figure of one facet.
+    """
+    if facets == 1:
+        return alone
+    row = {1: 2.1, 2: 2.1, 3: 1.9}.get(columns, 1.65)
+    return 1.2 + row * math.ceil(facets / columns)
+
+
+def plain(text: str) -> str:
+    """Text as matplotlib should show it: on one line, and with no `$` that begins a formula."""
+    return " ".join(text.split()).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}").replace("$", r"\$")
+
+
+def short_names(names: Iterable[str], most: int) -> list[str]:
+    """Names for facets: long ones lose their middle, and two that would become alike are numbered.
+
+    Args:
+        names: one a facet.
+        most: characters that have room.
+    """
+    taken: set[str] = set()
+    shortened = []
+    for name in names:
+        short = name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - most // 2 + 1 :]}"
+        numbered, number = short, 2
+        while numbered in taken:
+            numbered, number = f"{short} ({number})", number + 1
+        taken.add(numbered)
+        shortened.append(plain(numbered))
+    return shortened
+
+
+def name_room(columns: int) -> int:
+    """How many characters of a name have room above a facet."""
+    return {1: 90, 2: 48, 3: 30}.get(columns, 22)
+
+
+def number_labels(values: Sequence[float]) -> list[str]:
+    """Labels of a linear axis, with a true minus sign and thousands apart from 10,000 on."""
+    digits = [f"{value:,.6g}" if abs(value) >= 10_000 else f"{value:.6g}" for value in values]
+    return [text.replace("-", "\N{MINUS SIGN}") for text in digits]
+
+
+def power_labels(values: Sequence[float]) -> list[str]:
+    """Labels of a logarithmic axis: 1, 10, 100, then 10³, 10⁴ and so on; whatever is no power of ten as it is."""
+    digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    labels = []
+    for value in values:
+        power = round(math.log10(value)) if value > 0 else None
+        if power is None or not math.isclose(value, 10.0**power, rel_tol=1e-6) or 0 <= power <= 2:
+            labels.append(f"{value:g}")
+        else:
+            labels.append("10" + str(power).translate(digits))
+    return labels
+
+
+def power_breaks(limits: tuple[float, float]) -> list[float]:
+    """Powers of ten within the limits of a logarithmic axis, thinned to seven at most; 1, 2, 5 where they are few."""
+    low, high = max(limits[0], 1e-300), limits[1]
+    powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
+    if len(powers) >= 2:
+        return [10.0**power for power in powers[:: max(1, math.ceil(len(powers) / 7))]]
+    around = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [digit * 10.0**power for power in around for digit in (1, 2, 5) if low <= digit * 10.0**power <= high]
+
+
+def minor_power_breaks(limits: tuple[float, float]) -> list[float]:
+    """2 to 9 times the powers of ten within the limits of a logarithmic axis; none where there are too many decades."""
+    low, high = max(limits[0], 1e-300), limits[1]
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    if len(powers) > 8:
+        return []
+    return [digit * 10.0**power for power in powers for digit in range(2, 10) if low <= digit * 10.0**power <= high]

@@ -1,0 +1,164 @@
+"""Time differences of detector pairs, with the coincidence window and the chance level."""
+
+import polars as pl
+from plotnine import (
+    aes,
+    annotate,
+    facet_wrap,
+    geom_hline,
+    geom_line,
+    geom_ribbon,
+    geom_vline,
+    ggplot,
+    labs,
+    scale_x_continuous,
+    scale_y_continuous,
+    scale_y_log10,
+)
+
+from gammapolars.figures import bins
+from gammapolars.figures import theme as house
+from gammapolars.units import Window
+
+PAIR = ["name_a", "name_b"]
+MOST_PAIRS = 12
+ALL = "all detector pairs"
+
+
+def time_difference(
+    time_differences: pl.DataFrame,
+    window: Window,
+    *,
+    chance: pl.DataFrame | None = None,
+    title: str = "Time differences of detector pairs",
+) -> ggplot:
+    """Histograms of t_b - t_a, one facet a detector pair: the window shaded, the expected chance level dashed.
+
+    Of more than twelve pairs, the sum and the eleven with the most counts are drawn. The scale is logarithmic where
+    the peak stands fifty times above the typical bin.
+
+    Args:
+        time_differences: `name_a`, `name_b`, `dt_ns` (bin centre), `width_ns`, `counts`.
+        window: the coincidence window, ps.
+        chance: `name_a`, `name_b`, `chance_pairs_expected` within the window.
+        title: what the figure shows.
+    """
+    if time_differences.is_empty() or not (time_differences["counts"] > 0).any():
+        return house.no_data(title, "no data: no two hits of different detectors came close in time")
+    table = time_differences.select(*PAIR, "dt_ns", pl.col("counts").cast(pl.Float64))
+    pairs = table.select(PAIR).n_unique()
+    table = _strongest(table)
+    facets = table.select(PAIR).n_unique()
+    columns = {1: 1, 2: 1, 3: 1, 4: 2}.get(facets, 3)
+    frame, width = bins.rebin(table, PAIR, "dt_ns", 600 // columns)
+    frame = _labelled(frame, columns)
+    floor = bins.log_floor(frame["counts"]) if _is_steep(frame) else 0.0
+    points = bins.outline(frame, "dt_ns", width).with_columns(
+        pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor)
+    )
+    return (
+        ggplot(points, aes("dt_ns", "counts"))
+        + _window_marks(window, floor)
+        + geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25)
+        + geom_line(color=house.BLUE, size=0.45)
+        + _chance_level(frame, chance, window, width, floor)
+        + facet_wrap("facet", ncol=columns, scales="free_y")
+        + scale_x_continuous(expand=(0, 0), labels=house.number_labels)
+        + _scale_y(floor)
+        + labs(
+            title=title,
+            subtitle=_note(window, facets, pairs, drawn_chance=chance is not None),
+            x="time of the second detector − time of the first (ns)",
+            y=f"counts per {width:.4g} ns",
+        )
+        + house.house_theme(height=house.height_for(facets, columns))
+    )
+
+
+def _strongest(table: pl.DataFrame) -> pl.DataFrame:
+    """All pairs where there is room for them, else their sum and those with the most counts."""
+    totals = table.group_by(PAIR, maintain_order=True).agg(pl.col("counts").sum().alias("total"))
+    if totals.height <= MOST_PAIRS:
+        return table
+    kept = totals.sort("total", descending=True, maintain_order=True).head(MOST_PAIRS - 1)
+    summed = table.group_by("dt_ns", maintain_order=True).agg(pl.col("counts").sum())
+    summed = summed.select(name_a=pl.lit(ALL), name_b=pl.lit(""), dt_ns="dt_ns", counts="counts")
+    return pl.concat([summed, table.join(kept, on=PAIR, how="semi", maintain_order="left")])
+
+
+def _is_steep(frame: pl.DataFrame) -> bool:
+    """True where a peak would hide the chance level on a linear scale."""
+    heights = frame.group_by(PAIR).agg(highest=pl.col("counts").max(), typical=pl.col("counts").median())
+    return bool((heights["highest"] > 50 * heights["typical"].clip(lower_bound=1)).any())
+
+
+def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
+    """`facet`: both names and the counts; the sum of all comes first, then the order is that of the names."""
+    pairs = frame.group_by(PAIR, maintain_order=True).agg(pl.col("counts").sum())
+    pairs = pairs.sort(pl.col("name_a") != ALL, maintain_order=True)
+    room = house.name_room(columns) // 2
+    names = [
+        a if not b else " – ".join(house.short_names([a], room) + house.short_names([b], room))
+        for a, b in pairs.select(PAIR).iter_rows()
+    ]
+    unique = house.short_names((name.replace(r"\$", "$") for name in names), 200)
+    return frame.join(pairs.with_columns(pl.Series("facet", unique, pl.Enum(unique))).drop("counts"), on=PAIR, how="left", maintain_order="left")
+
+
+def accepted_ns(window: Window) -> list[tuple[float, float]]:
+    """Where a pair may lie on the axis of t_b - t_a, ns.
+
+    A pair without start and stop detectors counts from its earlier hit, whichever detector that is: a window of 10 to
+    100 ns takes pairs from -100 to -10 ns as well.
+    """
+    low, high = max(window.low, 0) / 1000, window.high / 1000
+    if high < 0:
+        return []
+    return [(-high, -low), (low, high)] if low > 0 else [(-high, high)]
+
+
+def _window_marks(window: Window, floor: float) -> list[object]:
+    bottom = floor if floor > 0 else -float("inf")
+    layers: list[object] = []
+    for low, high in accepted_ns(window):
+        layers += [
+            annotate("rect", xmin=low, xmax=high, ymin=bottom, ymax=float("inf"), fill=house.AMBER, alpha=0.13),
+            geom_vline(xintercept=[low, high], color=house.AMBER, size=0.5),
+        ]
+    return layers
+
+
+def _chance_level(
+    frame: pl.DataFrame, chance: pl.DataFrame | None, window: Window, width: float, floor: float
+) -> list[object]:
+    """The counts per bin that chance alone would give, as a line in each facet; a level below the axis is not drawn."""
+    accepted = sum(high - low for low, high in accepted_ns(window))
+    if chance is None or not accepted:
+        return []
+    per_bin = pl.col("chance_pairs_expected") * (width / accepted)
+    levels = chance.select(*PAIR, level=per_bin)
+    total = pl.DataFrame({"name_a": [ALL], "name_b": [""], "level": [float(levels["level"].sum())]})
+    drawn = frame.select(*PAIR, "facet").unique().join(pl.concat([levels, total]), on=PAIR).filter(pl.col("level") > floor)
+    if drawn.is_empty():
+        return []
+    return [geom_hline(aes(yintercept="level"), data=drawn, color=house.ORANGE, linetype="dashed", size=0.6)]
+
+
+def _scale_y(floor: float) -> object:
+    if floor <= 0:
+        return scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels)
+    return scale_y_log10(
+        expand=(0, 0, 0.06, 0),
+        breaks=house.power_breaks,
+        minor_breaks=house.minor_power_breaks,
+        labels=house.power_labels,
+    )
+
+
+def _note(window: Window, facets: int, pairs: int, *, drawn_chance: bool) -> str:
+    parts = [f"shaded: the coincidence window, {window}"]
+    if drawn_chance:
+        parts.append("dashed: expected by chance")
+    if pairs > facets:
+        parts.append(f"the sum and the {facets - 1} strongest of {pairs} detector pairs")
+    return "; ".join(parts)

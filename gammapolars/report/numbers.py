@@ -1,0 +1,77 @@
+"""Numbers as a reader wants them: rounded to what is known, with units and thousands apart."""
+
+import math
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def count(number: float) -> str:
+    """A whole number: `12,345`."""
+    return f"{round(number):,}".replace("-", MINUS)
+
+
+def about(number: float) -> str:
+    """An expected number of counts: whole above 100, with fewer digits the smaller it is."""
+    if number == 0:
+        return "0"
+    if abs(number) >= 100:
+        return count(number)
+    return f"{number:.1f}" if abs(number) >= 1 else f"{number:.2g}"
+
+
+def with_uncertainty(value: float, uncertainty: float) -> str:
+    """`1,234.5 ± 2.3`: two digits of the uncertainty where it begins with 1 or 2, else one."""
+    if not (math.isfinite(uncertainty) and uncertainty > 0):
+        return f"{value:,.6g}".replace("-", MINUS)
+    power = math.floor(math.log10(uncertainty))
+    digits = power - 1 if uncertainty / 10.0**power < 2.95 else power
+    places = max(0, -digits)
+    value, uncertainty = (round(number / 10.0**digits) * 10.0**digits for number in (value, uncertainty))
+    return f"{value:,.{places}f} ± {uncertainty:,.{places}f}".replace("-", MINUS)
+
+
+def counted(number: float, background: float = 0.0) -> str:
+    """A count with the uncertainty √n; with a known background taken off where one is given."""
+    return with_uncertainty(number - background, math.sqrt(max(number, 1.0)))
+
+
+def percent(part: float, whole: float) -> str:
+    """`3.1 %`; a share that is there but tiny is `< 0.01 %`, never `0 %`."""
+    if whole <= 0:
+        return "–"
+    share = 100 * part / whole
+    if 0 < share < 0.01:
+        return "< 0.01 %"
+    if share > 99.9 and part < whole:
+        return f"{math.floor(share * 100) / 100:.2f} %"
+    return f"{share:.3g} %" if share < 99.95 else "100 %"
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `10 min 5 s` or `3 h 12 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    if seconds < 3600:
+        minutes, rest = divmod(round(seconds), 60)
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+
+
+def nanoseconds(value: float) -> str:
+    """A time difference, to a tenth below 100 ns: `−3.2 ns`."""
+    text = f"{value:.1f}" if abs(value) < 99.95 else f"{value:,.0f}"
+    return ("0.0" if text == "-0.0" else text.replace("-", MINUS)) + " ns"
+
+
+def amount(number: int, thing: str, things: str = "") -> str:
+    """`1 pair`, `2 pairs`, `no pairs`."""
+    word = thing if number == 1 else things or thing + "s"
+    return f"{count(number) if number else 'no'} {word}"
+
+
+def listed(words: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""
