@@ -1,0 +1,19 @@
+"""List-mode data with known truth: sources, detectors and a digitizer, hit by hit in order of time."""
+
+from gammapolars.simulate.digitizer import Chunk
+from gammapolars.simulate.response import SimulatedDetector, around_source
+from gammapolars.simulate.run import DEFAULT_DETECTORS, run, simulate, write_run
+from gammapolars.simulate.sources import NUCLIDES, Source, parse_sources
+
+__all__ = [
+    "DEFAULT_DETECTORS",
+    "NUCLIDES",
+    "Chunk",
+    "SimulatedDetector",
+    "Source",
+    "around_source",
+    "parse_sources",
+    "run",
+    "simulate",
+    "write_run",
+]

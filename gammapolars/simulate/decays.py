@@ -1,0 +1,296 @@
+"""The deposits that decays leave in the detectors, one block of time after the other.
+
+Time is cut into blocks whose length follows from the rates alone. Each block draws from its own stream of random
+numbers, so that a run depends neither on how many hits are asked for at a time nor on the threads that compute it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.errors import UsageError
+from gammapolars.simulate.response import SimulatedDetector, partial_deposit_kev
+from gammapolars.simulate.sources import ANNIHILATION_KEV, NUCLIDES, Source, cascades, photons_per_decay
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+BACKGROUND = "background"
+START_PS = 2_000_000_000
+"""When the first block begins: late enough that no offset makes a timestamp negative."""
+
+_BLOCK_DEPOSITS = 2**18
+_MAX_SIGMA = 6.0
+_SPHERE_POINTS = 400_000
+_MAX_BUSY = 4.0  # mean number of deposits within a detector's reach
+
+
+class Deposits(NamedTuple):
+    """One entry a deposit of energy in a detector, in order of `time_ps`.
+
+    Attributes:
+        time_ps: when the digitizer sees it: with the detector's offset and resolution, on its clock's ticks.
+        true_ps: when the decay happened.
+        detector: its number in the list of detectors.
+        energy_kev: what it left.
+        full: it left the photon's full energy.
+        decay: the decay's number from 1; 0 for background.
+        nuclide: its place in the list of sources; the number of sources for background.
+        noise: a standard normal number from which the measured energy follows.
+    """
+
+    time_ps: Ints
+    true_ps: Ints
+    detector: npt.NDArray[np.uint16]
+    energy_kev: Floats
+    full: npt.NDArray[np.bool_]
+    decay: Ints
+    nuclide: npt.NDArray[np.uint8]
+    noise: npt.NDArray[np.float32]
+
+    def take(self, chosen: Any) -> "Deposits":
+        """Some of them, by a mask, a slice or positions."""
+        return Deposits(*(column[chosen] for column in self))
+
+
+def joined(parts: Sequence[Deposits]) -> Deposits:
+    """Several in one, in the given order."""
+    return Deposits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True)
+class _Emission:
+    """What a source makes seen: tables over its cascades, the photons (slots) in them, and their outcomes.
+
+    Only decays that are seen are drawn. Their first seen photon follows from `first`, the probabilities that a decay's
+    k-th photon or an earlier one is the first to be seen; later photons are seen independently.
+    """
+
+    seen_per_s: float
+    cascade: Floats  # cumulative probability of cascades among the seen decays
+    slots: npt.NDArray[np.intp]  # (cascades, photons) -> slot
+    first: Floats  # (cascades, photons)
+    seen: Floats  # per slot: probability of being seen by any detector
+    energy_kev: Floats  # per slot
+    outcome: Floats  # slot + cumulative probability of its outcomes: searchable as a whole
+    detectors: npt.NDArray[np.int16]  # (outcomes, 2): who saw it; -1 for nobody
+
+
+class _Seen(NamedTuple):
+    """What a source left in one block: times of its seen decays, and their deposits."""
+
+    decay_ps: Ints
+    decay: npt.NDArray[np.intp]  # per deposit: position in decay_ps
+    detector: npt.NDArray[np.uint16]
+    energy_kev: Floats
+    full: npt.NDArray[np.bool_]
+
+
+class Emitter:
+    """Draws the deposits of one block of time after the other.
+
+    Args:
+        sources: nuclides and activities.
+        detectors: at least one.
+        seed: two emitters with equal arguments draw the same.
+
+    Raises:
+        UsageError: no detector, too many around one source, nothing that emits, or a detector that is always busy.
+    """
+
+    def __init__(self, sources: Sequence[Source], detectors: Sequence[SimulatedDetector], seed: int) -> None:
+        if not detectors:
+            raise UsageError("no detector to simulate")
+        if sum(detector.solid_angle for detector in detectors) > 1:
+            raise UsageError("the detectors' solid angles add up to more than all directions: lower solid_angle")
+        self.sources, self.detectors, self._seed = tuple(sources), tuple(detectors), seed
+        facing = _facing(detectors)
+        self._emissions = [_emission(source, detectors, facing) for source in sources]
+        self._peak = [
+            np.stack([detector.peak_to_total(emission.energy_kev) for detector in detectors])
+            for emission in self._emissions
+        ]
+        self._background = self._numbers("background_cps")
+        self._background_mean = self._numbers("background_mean_kev")
+        self._twice = self._numbers("scatters_twice")
+        self._sigma = self._numbers("time_resolution_ps")
+        self._threshold = self._numbers("threshold_kev")
+        self._offset = self._numbers("time_offset_ps").astype(np.int64)
+        self._tick = self._numbers("tick_ps").astype(np.int64)
+        seen_per_s = sum(emission.seen_per_s for emission in self._emissions) + self._background.sum()
+        if not seen_per_s > 0:
+            raise UsageError("nothing to simulate: no source and no background")
+        self.block_ps = int(min(_BLOCK_DEPOSITS / seen_per_s, 1e5) * 1e12)
+        self._check_rates()
+
+    def _numbers(self, name: str) -> Floats:
+        return np.array([getattr(detector, name) for detector in self.detectors], np.float64)
+
+    def _check_rates(self) -> None:
+        for detector, rate in zip(self.detectors, self.rates_cps(), strict=True):
+            if rate * detector.reach_ps * 1e-12 > _MAX_BUSY:
+                raise UsageError(
+                    f"detector {detector.name} would see {rate:.3g} deposits a second and be blind nearly always: "
+                    "lower the activity, the solid angle or the dead time"
+                )
+
+    def rates_cps(self) -> Floats:
+        """Deposits per second in each detector, those below the threshold and in the dead time too."""
+        rates = self._background.copy()
+        for source in self.sources:
+            for energy, photons in photons_per_decay(NUCLIDES[source.nuclide]).items():
+                seen = [detector.solid_angle * float(detector.total_efficiency(energy)) for detector in self.detectors]
+                rates += source.activity_bq * photons * np.array(seen)
+        return rates
+
+    def earliest_ps(self, true_ps: int) -> int:
+        """No deposit of this true time or later is seen before the time that this gives."""
+        return true_ps + int((self._offset - np.ceil(_MAX_SIGMA * self._sigma) - self._tick).min())
+
+    def block(self, number: int, stop_ps: int | None = None) -> tuple[Deposits, int]:
+        """The deposits of one block, with decays numbered from 1 in order of time, and how many decays were seen.
+
+        Args:
+            number: from 0; block n lasts from START_PS + n block_ps to the next.
+            stop_ps: leave out what happens at this true time or later.
+        """
+        rng = np.random.default_rng([self._seed, number])
+        begin = START_PS + number * self.block_ps
+        parts = [
+            _seen(emission, peak, self._twice, rng, begin=begin, block_ps=self.block_ps)
+            for emission, peak in zip(self._emissions, self._peak, strict=True)
+        ]
+        ranks = _ranks([part.decay_ps for part in parts])
+        columns = [
+            (part.decay_ps[part.decay], part.detector, part.energy_kev, part.full, rank[part.decay])
+            for part, rank in zip(parts, ranks, strict=True)
+        ]
+        columns.append(self._draw_background(begin, rng))
+        nuclide = np.repeat(np.arange(len(columns), dtype=np.uint8), [len(column[0]) for column in columns])
+        true_ps, detector, energy, full, decay = (np.concatenate(column) for column in zip(*columns, strict=True))
+        noise = rng.standard_normal(len(true_ps), dtype=np.float32)
+        time_ps = self._digitizer_time(true_ps, detector, rng)
+        deposits = Deposits(time_ps, true_ps, detector, energy, full, decay, nuclide, noise)
+        keep = energy >= self._threshold[detector]
+        if stop_ps is not None:
+            keep &= true_ps < stop_ps
+        order = np.flatnonzero(keep)
+        order = order[np.argsort(time_ps[order], kind="stable")]
+        return deposits.take(order), sum(len(part.decay_ps) for part in parts)
+
+    def _draw_background(self, begin: int, rng: np.random.Generator) -> tuple[npt.NDArray[Any], ...]:
+        count = rng.poisson(self._background * (self.block_ps * 1e-12))
+        detector = np.repeat(np.arange(len(count), dtype=np.uint16), count)
+        true_ps = begin + (rng.random(len(detector)) * self.block_ps).astype(np.int64)
+        energy = rng.standard_exponential(len(detector)) * self._background_mean[detector]
+        return true_ps, detector, energy, np.zeros(len(detector), np.bool_), np.zeros(len(detector), np.int64)
+
+    def _digitizer_time(self, true_ps: Ints, detector: npt.NDArray[np.uint16], rng: np.random.Generator) -> Ints:
+        jitter = np.clip(rng.standard_normal(len(true_ps)), -_MAX_SIGMA, _MAX_SIGMA) * self._sigma[detector]
+        tick = self._tick[detector]
+        time_ps: Ints = (true_ps + self._offset[detector] + np.rint(jitter).astype(np.int64)) // tick * tick
+        return time_ps
+
+
+def _facing(detectors: Sequence[SimulatedDetector]) -> Floats:
+    """Probabilities that two photons which fly apart back to back meet detectors i and j; the last place is nobody.
+
+    Counted over an even (Fibonacci) lattice of directions: a detector covers the cone of its solid angle.
+    """
+    place = np.arange(_SPHERE_POINTS) + 0.5
+    height = 1 - 2 * place / _SPHERE_POINTS
+    turn = place * math.pi * (3 - math.sqrt(5))
+    across = np.sqrt(1 - height**2)
+    met = np.full((2, _SPHERE_POINTS), len(detectors))
+    for number, detector in enumerate(detectors):
+        angle = math.radians(detector.angle_deg)
+        cosine = across * np.cos(turn) * math.cos(angle) + across * np.sin(turn) * math.sin(angle)
+        edge = 1 - 2 * detector.solid_angle
+        met[0, (cosine > edge) & (met[0] == len(detectors))] = number
+        met[1, (-cosine > edge) & (met[1] == len(detectors))] = number
+    side = len(detectors) + 1
+    joint = np.bincount(met[0] * side + met[1], minlength=side * side).reshape(side, side) / _SPHERE_POINTS
+    return np.asarray((joint + joint.T) / 2)
+
+
+def _emission(source: Source, detectors: Sequence[SimulatedDetector], facing: Floats) -> _Emission:
+    paths = cascades(NUCLIDES[source.nuclide])
+    energies = sorted({energy for path in paths for energy in path.energies_kev})
+    outcomes = [_outcomes(energy, detectors, facing) for energy in energies]
+    seen = np.array([sum(chance.values()) for chance in outcomes])
+    depth = max(len(path.energies_kev) for path in paths)
+    slots = np.full((len(paths), depth), -1, np.intp)
+    first = np.ones((len(paths), depth))
+    weight = np.empty(len(paths))
+    for row, path in enumerate(paths):
+        slots[row, : len(path.energies_kev)] = numbers = [energies.index(energy) for energy in path.energies_kev]
+        unseen = np.cumprod(1 - seen[numbers])
+        weight[row] = path.probability * (1 - unseen[-1])
+        first[row, : len(numbers) - 1] = ((1 - unseen) / (1 - unseen[-1]))[:-1]
+    cumulative = np.cumsum(weight) / weight.sum()
+    cumulative[-1] = 1.0
+    steps = []
+    for slot, chance in enumerate(outcomes):
+        step = np.cumsum(list(chance.values())) / seen[slot]
+        step[-1] = 1.0
+        steps.append(slot + step)
+    met = np.array([pair for chance in outcomes for pair in chance], np.int16)
+    seen_per_s = source.activity_bq * float(weight.sum())
+    return _Emission(seen_per_s, cumulative, slots, first, seen, np.array(energies), np.concatenate(steps), met)
+
+
+def _outcomes(energy: float, detectors: Sequence[SimulatedDetector], facing: Floats) -> dict[tuple[int, int], float]:
+    """By whom a photon, or the two photons of an annihilation, can be seen, and how probably; -1 is nobody."""
+    efficiency = [float(detector.total_efficiency(energy)) for detector in detectors]
+    if energy != ANNIHILATION_KEV:
+        return {(i, -1): item.solid_angle * efficiency[i] for i, item in enumerate(detectors)}
+    chances: dict[tuple[int, int], float] = {}
+    for i, seen_i in enumerate(efficiency):
+        both = facing[i, :-1] * seen_i * np.array(efficiency)
+        chances[i, -1] = 2 * float(facing[i].sum() * seen_i - both.sum())  # the one or the other photon
+        chances |= {(i, j): float(chance) for j, chance in enumerate(both) if chance > 0}
+    return chances
+
+
+def _seen(
+    emission: _Emission, peak: Floats, twice: Floats, rng: np.random.Generator, *, begin: int, block_ps: int
+) -> _Seen:
+    """Draw one source's part of a block."""
+    count = int(rng.poisson(emission.seen_per_s * block_ps * 1e-12))
+    elapsed = np.cumsum(rng.standard_exponential(count + 1))  # scaled to the block: sorted uniform times
+    decay_ps = begin + (elapsed[:-1] * (block_ps / elapsed[-1])).astype(np.int64)
+    cascade = np.searchsorted(emission.cascade, rng.random(count), side="right")
+    first = (rng.random(count)[:, None] > emission.first[cascade]).sum(axis=1)
+    decays, slots, met = [], [], []
+    for depth in range(emission.slots.shape[1]):
+        slot = emission.slots[cascade, depth]
+        seen = first == depth
+        later = np.flatnonzero((first < depth) & (slot >= 0))
+        seen[later] = rng.random(len(later)) < emission.seen[slot[later]]
+        decay = np.flatnonzero(seen)
+        chosen = slot[decay]
+        outcome = np.searchsorted(emission.outcome, chosen + (1 - rng.random(len(decay))))
+        for side in emission.detectors[outcome].T:
+            hit = side >= 0
+            decays.append(decay[hit])
+            slots.append(chosen[hit])
+            met.append(side[hit].astype(np.uint16))
+    decay, slot, detector = np.concatenate(decays), np.concatenate(slots), np.concatenate(met)
+    energy = emission.energy_kev[slot]
+    full = rng.random(len(slot)) < peak[detector, slot]
+    partly = np.flatnonzero(~full)
+    again = rng.random(len(partly)) < twice[detector[partly]]
+    energy[partly] = partial_deposit_kev(energy[partly], again, rng)
+    return _Seen(decay_ps, decay, detector, energy, full)
+
+
+def _ranks(times: Sequence[Ints]) -> list[Ints]:
+    """Numbers from 1 in order of time over all of some lists of times, list by list."""
+    lengths = [len(part) for part in times]
+    rank = np.empty(sum(lengths), np.int64)
+    rank[np.argsort(np.concatenate([np.empty(0, np.int64), *times]), kind="stable")] = np.arange(1, len(rank) + 1)
+    return np.split(rank, np.cumsum(lengths)[:-1]) if lengths else []

@@ -1,0 +1,177 @@
+"""From deposits of energy to a digitizer's hits: pile-up, dead time, resolution, adc and flags."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.flags import FLAGS
+from gammapolars.simulate.decays import BACKGROUND, Deposits, Ints, joined
+from gammapolars.simulate.response import SimulatedDetector
+from gammapolars.simulate.sources import Source
+
+Bools = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.intp]
+
+
+class Chunk(NamedTuple):
+    """A stretch of a simulated run: as many rows of truth as of hits, in the same order.
+
+    Attributes:
+        hits: a table of hits.
+        truth: `hit` (its number from 0), `decay` (the seen decay's number from 1; 0: background), `nuclide`,
+            `true_time_ps` (of the decay), `deposit_kev` (before the resolution), `full_energy` (one photon, all of it),
+            `deposits` (how many were added up to this hit). Of several deposits, the first gives decay and time.
+    """
+
+    hits: pl.DataFrame
+    truth: pl.DataFrame
+
+
+def hit_of_deposit(time_ps: Ints, chain: Bools, dead_time_ps: Ints) -> Positions:
+    """To which hit each deposit belongs, with a dead time that further deposits do not prolong.
+
+    A deposit makes a hit unless it falls within the dead time of the hit before it. Only chains of deposits are walked,
+    all chains at once and one deposit further at each step, as most deposits are alone.
+
+    Args:
+        time_ps: of deposits, detector after detector, sorted in each.
+        chain: True where a chain begins: at a detector's first deposit, and after a gap as long as the dead time or
+            longer.
+        dead_time_ps: of each deposit's detector.
+
+    Returns:
+        Positions of the deposits that make the hits, one a deposit; those that make one give their own.
+    """
+    owner = np.arange(len(time_ps), dtype=np.intp)
+    ends = np.append(chain[1:], True)  # nothing follows in the chain
+    hit = np.flatnonzero(chain & ~ends)
+    place = hit
+    while len(place):
+        place = place + 1
+        free = time_ps[place] - time_ps[hit] >= dead_time_ps[place]
+        hit = np.where(free, place, hit)
+        owner[place] = hit
+        going = ~ends[place]
+        place, hit = place[going], hit[going]
+    return owner
+
+
+class Digitizer:
+    """Turns a stream of deposits into hits; what a later deposit may still change waits.
+
+    Deposits of a detector within its trigger time of the first add up to one hit. A later one within the pile-up time
+    marks the hit with the flag 0x8000, and the hit's adc is then 0, as CoMPASS records it. No deposit makes a hit
+    within the dead time of the hit before. An adc above the range is cut, with the flags 0x80 and 0x400. Every hit has
+    the fine-timestamp flag 0x4000.
+
+    Args:
+        detectors: in the order in which deposits number them.
+        sources: in the order in which deposits number them.
+    """
+
+    def __init__(self, detectors: Sequence[SimulatedDetector], sources: Sequence[Source]) -> None:
+        self._detectors = tuple(detectors)
+        names = [*(source.nuclide for source in sources), BACKGROUND]
+        self._nuclides = pl.Series(names, dtype=pl.Enum(names))
+        self._board = np.array([detector.board for detector in detectors], np.uint16)
+        self._channel = np.array([detector.channel for detector in detectors], np.uint16)
+        self._trigger = np.array([detector.trigger_ps for detector in detectors], np.int64)
+        self._pile_up = np.array([detector.pile_up_ps for detector in detectors], np.int64)
+        self._dead = np.array([detector.dead_time_ps for detector in detectors], np.int64)
+        self._reach = np.array([detector.reach_ps for detector in detectors], np.int64)
+        self._carried: list[Deposits] = []
+        self._waiting: pl.DataFrame | None = None
+        self._hits = 0
+
+    def push(self, deposits: Deposits, complete_ps: int) -> Chunk:
+        """Take deposits in, and give the hits out that nothing can change or overtake any more.
+
+        Args:
+            deposits: in any order, none before the `complete_ps` of the call before.
+            complete_ps: all deposits before this time have now been pushed.
+        """
+        pool = joined([*self._carried, deposits])
+        order = np.argsort(pool.time_ps, kind="stable")
+        pool = pool.take(order[np.argsort(pool.detector[order], kind="stable")])
+        reach = self._reach[pool.detector]
+        chain = np.ones(len(reach), np.bool_)
+        chain[1:] = (np.diff(pool.time_ps) >= reach[1:]) | (pool.detector[1:] != pool.detector[:-1])
+        last = np.flatnonzero(np.append(chain[1:], True)[: len(chain)])
+        over = pool.time_ps[last] + reach[last] <= complete_ps  # nothing still to come can join the chain
+        settled = over[np.cumsum(chain) - 1]
+        late = pool.take(~settled)
+        self._carried = [late]
+        hits = self._hits_of(pool.take(settled), chain[settled])
+        if self._waiting is not None:
+            hits = pl.concat([self._waiting, hits])
+        hits = hits.sort("timestamp_ps", maintain_order=True)
+        until = min(complete_ps, int(late.time_ps.min(initial=complete_ps)))
+        count = int(hits["timestamp_ps"].search_sorted(until, side="left"))
+        self._waiting = hits[count:]
+        return self._chunk(hits[:count])
+
+    def _hits_of(self, pool: Deposits, chain: Bools) -> pl.DataFrame:
+        """The hits of settled deposits, detector after detector."""
+        owner = hit_of_deposit(pool.time_ps, chain, self._dead[pool.detector])
+        place = np.arange(len(owner))
+        made = np.flatnonzero(owner == place)
+        other = np.flatnonzero(owner != place)
+        later = pool.time_ps[other] - pool.time_ps[owner[other]]
+        added = later <= self._trigger[pool.detector[other]]
+        energy, parts = pool.energy_kev.copy(), np.ones(len(owner), np.uint8)
+        np.add.at(energy, owner[other[added]], pool.energy_kev[other[added]])
+        np.add.at(parts, owner[other[added]], 1)
+        piled = np.zeros(len(owner), np.bool_)
+        piled[owner[other[~added & (later < self._pile_up[pool.detector[other]])]]] = True
+        close = np.diff(pool.time_ps[made]) < self._pile_up[pool.detector[made[1:]]]
+        close &= pool.detector[made[1:]] == pool.detector[made[:-1]]
+        piled[made[:-1][close]] = piled[made[1:][close]] = True
+        hits, piled, parts, energy = pool.take(made), piled[made], parts[made], energy[made]
+        adc, flags = self._digitized(hits, energy, piled)
+        return pl.DataFrame(
+            {
+                "board": self._board[hits.detector],
+                "channel": self._channel[hits.detector],
+                "timestamp_ps": hits.time_ps,
+                "adc": adc,
+                "flags": flags,
+                "decay": hits.decay.astype(np.uint64),
+                "nuclide": hits.nuclide,
+                "true_time_ps": hits.true_ps,
+                "deposit_kev": energy,
+                "full_energy": hits.full & (parts == 1),
+                "deposits": parts,
+            }
+        )
+
+    def _digitized(
+        self, hits: Deposits, energy_kev: npt.NDArray[np.float64], piled: Bools
+    ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
+        adc = np.empty(len(energy_kev), np.uint16)
+        flags = np.full(len(energy_kev), FLAGS["fine_timestamp"], np.uint32)
+        borders = np.searchsorted(hits.detector, np.arange(len(self._detectors) + 1))
+        for detector, begin, end in zip(self._detectors, borders[:-1], borders[1:], strict=True):
+            true = energy_kev[begin:end]
+            measured = true + hits.noise[begin:end] * detector.sigma_kev(true)
+            top = 2**detector.adc_bits - 1
+            adc[begin:end] = np.clip(np.rint(detector.adc_of(measured)), 0, top)
+            flags[begin:end][measured > detector.energy_of(top + 0.5)] |= FLAGS["saturation"]
+        adc[piled] = 0
+        flags[piled] |= FLAGS["pile_up"]
+        return adc, flags
+
+    def _chunk(self, hits: pl.DataFrame) -> Chunk:
+        truth = hits.select(
+            pl.int_range(self._hits, self._hits + len(hits), dtype=pl.UInt64).alias("hit"),
+            "decay",
+            pl.lit(self._nuclides).gather(pl.col("nuclide")).alias("nuclide"),
+            "true_time_ps",
+            "deposit_kev",
+            "full_energy",
+            "deposits",
+        )
+        self._hits += len(hits)
+        return Chunk(hits.select("board", "channel", "timestamp_ps", "adc", "flags"), truth)

@@ -1,0 +1,307 @@
+"""A whole simulated run: chunks of it in order of time, or files."""
+
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from gammapolars.detectors import Detector, Detectors
+from gammapolars.errors import OutputError, UsageError
+from gammapolars.flags import names_in
+from gammapolars.io.root_write import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
+from gammapolars.simulate.decays import START_PS, Deposits, Emitter
+from gammapolars.simulate.digitizer import Chunk, Digitizer
+from gammapolars.simulate.response import SimulatedDetector, around_source
+from gammapolars.simulate.sources import Source, parse_sources
+
+DEFAULT_DETECTORS = Detectors(
+    tuple(
+        Detector(0, channel, f"HPGe-{channel}", energy, (0.55, 0.00216), kind="HPGe")
+        for channel, energy in {
+            1: (0.0626, 0.0944835, -1.62e-9),
+            2: (0.0868, 0.1198362, 5.5e-11),
+            3: (0.1358, 0.1125332, -5.77e-10),
+            4: (0.0933, 0.1081576, -5.91e-10),
+        }.items()
+    )
+)
+"""Four HPGe detectors on channels 1 to 4 of board 0."""
+
+_CHUNK_HITS = 1_000_000
+_AHEAD = 3  # blocks that are computed or wait
+_FOREVER_PS = 2**62
+
+
+def simulate(
+    sources: Sequence[Source],
+    detectors: Sequence[SimulatedDetector],
+    *,
+    seed: int = 1,
+    hits: int | None = None,
+    duration_s: float | None = None,
+    chunk_hits: int = _CHUNK_HITS,
+) -> Iterator[Chunk]:
+    """Hits and their truth in order of time, in memory that does not grow with their number.
+
+    Equal arguments give equal hits; the chunk size changes nothing but the chunks, and a run with fewer hits is the
+    beginning of one with more.
+
+    Args:
+        sources: nuclides and activities; none for background alone.
+        detectors: around them.
+        seed: of the random numbers, 0 or more.
+        hits: stop after so many.
+        duration_s: stop with the last decay before this time.
+        chunk_hits: rows of each chunk but the last.
+
+    Raises:
+        UsageError: no end (neither `hits` nor `duration_s`), or an argument out of its range.
+    """
+    if hits is None and duration_s is None:
+        raise UsageError("no end: give a number of hits, a duration, or both")
+    if (hits is not None and hits < 0) or (duration_s is not None and not 0 < duration_s < 4e6):
+        raise UsageError("the number of hits must not be negative, and the duration be 0 to 4 million seconds")
+    if chunk_hits < 1 or seed < 0:
+        raise UsageError("the seed must not be negative, and a chunk hold at least one hit")
+    emitter = Emitter(sources, detectors, seed)
+    stop_ps = None if duration_s is None else START_PS + round(duration_s * 1e12)
+    return _sized(_pieces(emitter, stop_ps), chunk_hits, hits)
+
+
+def _pieces(emitter: Emitter, stop_ps: int | None) -> Iterator[Chunk]:
+    """The run as it comes, one piece a block; without a stop it never ends."""
+    digitizer = Digitizer(emitter.detectors, emitter.sources)
+    blocks = None if stop_ps is None else -(-(stop_ps - START_PS) // emitter.block_ps)
+    waiting: deque[Future[tuple[Deposits, int]]] = deque()
+    begun = done = decays = 0
+    pool = ThreadPoolExecutor(2)
+    try:
+        while blocks is None or done < blocks:
+            while len(waiting) < _AHEAD and (blocks is None or begun < blocks):
+                waiting.append(pool.submit(emitter.block, begun, stop_ps))
+                begun += 1
+            deposits, seen = waiting.popleft().result()
+            deposits.decay[deposits.decay > 0] += decays
+            done, decays = done + 1, decays + seen
+            yield digitizer.push(deposits, emitter.earliest_ps(START_PS + done * emitter.block_ps))
+        yield digitizer.push(deposits.take(slice(0, 0)), _FOREVER_PS)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _sized(pieces: Iterator[Chunk], chunk_hits: int, hits: int | None) -> Iterator[Chunk]:
+    """Chunks of one size, and no more hits than wanted."""
+    left = _FOREVER_PS if hits is None else hits
+    held: list[Chunk] = []
+    count = 0
+    for piece in pieces if left else ():
+        held.append(Chunk(piece.hits[:left], piece.truth[:left]))
+        left -= len(held[-1].hits)
+        count += len(held[-1].hits)
+        if count >= chunk_hits or not left:
+            whole = Chunk(*(pl.concat(frames) for frames in zip(*held, strict=True)))
+            full = count - count % chunk_hits if left else count
+            for begin in range(0, full, chunk_hits):
+                end = min(full, begin + chunk_hits)
+                yield Chunk(whole.hits[begin:end], whole.truth[begin:end])
+            held, count = [Chunk(whole.hits[full:], whole.truth[full:])], count - full
+        if not left:
+            return
+    if count:
+        yield Chunk(*(pl.concat(frames) for frames in zip(*held, strict=True)))
+
+
+class _TruthWriter:
+    """Truth as Parquet, under its own name only when complete; without a path it writes nothing."""
+
+    def __init__(self, path: Path | None, overwrite: bool) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+        if path is not None:
+            if path.exists() and not overwrite:
+                raise OutputError(f"{path}: exists already: choose another name or allow overwriting")
+            if not path.parent.is_dir():
+                raise OutputError(f"{path}: cannot be written: its folder does not exist")
+            self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+
+    def write(self, truth: pl.DataFrame) -> None:
+        if self._path is None:
+            return
+        table = truth.with_columns(pl.col("nuclide").cast(pl.String)).to_arrow()
+        try:
+            if self._writer is None:
+                self._writer = pq.ParquetWriter(self._part, table.schema, compression="zstd")
+            self._writer.write_table(table)
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written: {error}") from None
+
+    def close(self) -> None:
+        if self._path is not None and self._writer is not None:
+            self._writer.close()
+            self._part.replace(self._path)
+
+    def discard(self) -> None:
+        if self._path is not None:
+            if self._writer is not None:
+                self._writer.close()
+            self._part.unlink(missing_ok=True)
+
+
+def write_run(
+    output: Path,
+    chunks: Iterable[Chunk],
+    *,
+    truth: Path | None = None,
+    layout: Layout = NATIVE,
+    metadata: dict[str, str] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Write a simulated run as CoMPASS writes a recorded one, and its truth as Parquet.
+
+    Equal chunks give equal bytes: the files hold no date.
+
+    Args:
+        output: the ROOT file, with the tree `Data_R`.
+        chunks: from `simulate`.
+        truth: the Parquet file, row for row the hits; None: none.
+        layout: of the ROOT file's baskets.
+        metadata: texts to store beside the tree.
+        overwrite: replace files that exist.
+        progress: called with the number of hits written so far.
+
+    Returns:
+        What was written: hits, hits by `board/channel`, flags by name, first and last timestamp.
+
+    Raises:
+        OutputError: a file exists already or cannot be written.
+    """
+    total, first, last = 0, None, None
+    by_detector: dict[str, int] = {}
+    flags: dict[str, int] = {}
+    truths = _TruthWriter(truth, overwrite)
+    try:
+        with TreeWriter(
+            output, HIT_BRANCHES, layout=layout, metadata=metadata, overwrite=overwrite, reproducible=True
+        ) as tree:
+            for hits, true in chunks:
+                tree.extend(hit_branches(hits))
+                truths.write(true)
+                total += len(hits)
+                first = hits["timestamp_ps"][0] if first is None and len(hits) else first
+                last = hits["timestamp_ps"][-1] if len(hits) else last
+                _count(hits, by_detector, flags)
+                if progress is not None:
+                    progress(total)
+        truths.close()
+    except BaseException:
+        truths.discard()
+        raise
+    return {
+        "hits": total,
+        "hits_by_detector": dict(sorted(by_detector.items())),
+        "flags": flags,
+        "first_timestamp_ps": first,
+        "last_timestamp_ps": last,
+    }
+
+
+def _count(hits: pl.DataFrame, by_detector: dict[str, int], flags: dict[str, int]) -> None:
+    for board, channel, count in hits.group_by("board", "channel").len().sort("board", "channel").iter_rows():
+        key = f"{board}/{channel}"
+        by_detector[key] = by_detector.get(key, 0) + count
+    values, counts = np.unique(hits["flags"].to_numpy(), return_counts=True)
+    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+        for name in names_in(value):
+            flags[name] = flags.get(name, 0) + count
+
+
+def run(
+    output: Path,
+    sources: Sequence[str],
+    *,
+    hits: int | None = None,
+    duration_s: float | None = None,
+    seed: int = 1,
+    detectors: Detectors | None = None,
+    truth: Path | None = None,
+    layout: str = "native",
+    solid_angle: float | None = None,
+    background_cps: float | None = None,
+    time_resolution_ps: float | None = None,
+    tick_ps: int | None = None,
+    dead_time_ps: int | None = None,
+    pile_up_ps: int | None = None,
+    adc_bits: int | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, Any]:
+    """Simulate a run of detectors around sources into a ROOT file: what `gammapolars simulate` calls.
+
+    The part of hits that have a coincident partner grows with the solid angle, the part of chance coincidences with the
+    activity: with the defaults, about one hit in twenty has a true partner.
+
+    Args:
+        output: the ROOT file, in CoMPASS's layout.
+        sources: `Co-60` or `Co-60=50kBq`, one each.
+        hits: stop after so many.
+        duration_s: stop after this time; with `hits` whichever comes first.
+        seed: of the random numbers: equal arguments give equal bytes.
+        detectors: from detectors.toml, evenly on a circle around the source; None: `DEFAULT_DETECTORS`.
+        truth: a Parquet file for the truth of each hit.
+        layout: `native`, `small`, `large` or a number of entries per basket.
+        solid_angle: the part of all directions that each detector covers; None: what its kind has, as below.
+        background_cps: rate of uncorrelated deposits in each detector.
+        time_resolution_ps: standard deviation of timestamps.
+        tick_ps: timestamps are multiples of it.
+        dead_time_ps: after each hit.
+        pile_up_ps: after each hit.
+        adc_bits: 14 or 16, for example.
+        overwrite: replace files that exist.
+        progress: called with the number of hits written so far.
+
+    Returns:
+        The summary of `write_run` with `output`, `truth`, `sources` (Bq by nuclide), `seed`, `detectors` (with the
+        expected `deposits_cps` of each) and `elapsed_s`.
+
+    Raises:
+        UsageError: an unknown source, no end, or a number out of its range.
+        OutputError: a file exists already or cannot be written.
+    """
+    started = time.monotonic()
+    output, truth = Path(output), None if truth is None else Path(truth)
+    found = parse_sources(sources)
+    simulated = around_source(
+        detectors or DEFAULT_DETECTORS,
+        solid_angle=solid_angle, background_cps=background_cps, time_resolution_ps=time_resolution_ps, tick_ps=tick_ps,
+        dead_time_ps=dead_time_ps, pile_up_ps=pile_up_ps, adc_bits=adc_bits,
+    )  # fmt: skip
+    chunks = simulate(found, simulated, seed=seed, hits=hits, duration_s=duration_s)
+    settings = {
+        "sources": {source.nuclide: source.activity_bq for source in found},
+        "seed": seed,
+        "hits": hits,
+        "duration_s": duration_s,
+        "detectors": [asdict(detector) for detector in simulated],
+    }
+    summary = write_run(
+        output, chunks, truth=truth, layout=parse_layout(layout), metadata={"simulation": json.dumps(settings)},
+        overwrite=overwrite, progress=progress,
+    )  # fmt: skip
+    rates = Emitter(found, simulated, seed).rates_cps()
+    listed = [
+        {"name": item.name, "board": item.board, "channel": item.channel, "deposits_cps": round(float(rate), 3)}
+        for item, rate in zip(simulated, rates, strict=True)
+    ]
+    summary |= {"sources": settings["sources"], "seed": seed, "detectors": listed}
+    summary |= {"output": str(output), "truth": None if truth is None else str(truth)}
+    return summary | {"elapsed_s": round(time.monotonic() - started, 3)}

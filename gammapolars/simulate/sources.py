@@ -1,0 +1,206 @@
+"""What radioactive sources emit: decay schemes, and every cascade of photons that they allow with its probability."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gammapolars.errors import UsageError
+
+ANNIHILATION_KEV = 510.99895  # electron mass, CODATA 2018
+DEFAULT_ACTIVITY_BQ = 50_000.0
+_NEGLIGIBLE = 1e-9
+
+
+class Transition(NamedTuple):
+    """A gamma transition between two levels of the daughter nucleus.
+
+    Attributes:
+        upper: the level that it leaves, in keV.
+        lower: the level that it reaches, in keV; 0 is the ground state.
+        energy_kev: the photon's energy.
+        photons: photons per 100 decays.
+        conversion: internal-conversion coefficient: electrons per photon.
+    """
+
+    upper: float
+    lower: float
+    energy_kev: float
+    photons: float
+    conversion: float = 0.0
+
+
+@dataclass(frozen=True)
+class Nuclide:
+    """A decay scheme.
+
+    Attributes:
+        name: such as `Co-60`.
+        transitions: of the daughter nuclei; levels with equal energies are one level.
+        positrons: per decay, by the level that they leave behind.
+    """
+
+    name: str
+    transitions: tuple[Transition, ...]
+    positrons: Mapping[float, float]
+
+
+class Cascade(NamedTuple):
+    """Photons that leave one decay together; `ANNIHILATION_KEV` stands for the two photons of a positron."""
+
+    probability: float
+    energies_kev: tuple[float, ...]
+
+
+class Source(NamedTuple):
+    """A nuclide and how much there is of it."""
+
+    nuclide: str
+    activity_bq: float = DEFAULT_ACTIVITY_BQ
+
+
+# Energies and intensities of the strong lines: IAEA evaluation (the calibration lines of gammapolars); the weaker ones
+# and the conversion coefficients: ENSDF, rounded. The intensities of doublets are shared out to their two transitions.
+_SM_152 = (
+    Transition(121.78, 0, 121.7817, 28.41, 1.155),
+    Transition(366.48, 121.78, 244.6974, 7.55, 0.107),
+    Transition(684.75, 121.78, 562.98, 0.036),
+    Transition(706.9, 366.48, 340.4, 0.031),
+    Transition(810.45, 366.48, 444.01, 0.298, 0.02),
+    Transition(810.45, 121.78, 688.670, 0.856),
+    Transition(810.45, 0, 810.451, 0.317),
+    Transition(963.36, 121.78, 841.574, 0.168),
+    Transition(963.36, 0, 963.367, 0.134),
+    Transition(1022.97, 366.48, 656.489, 0.144),
+    Transition(1022.97, 121.78, 901.19, 0.084),
+    Transition(1041.12, 366.48, 674.64, 0.169),
+    Transition(1041.12, 121.78, 919.337, 0.419),
+    Transition(1085.84, 366.48, 719.349, 0.250),
+    Transition(1085.84, 121.78, 964.079, 14.486),
+    Transition(1085.84, 0, 1085.837, 10.13),
+    Transition(1233.86, 366.48, 867.380, 4.241),
+    Transition(1233.86, 121.78, 1112.076, 13.40),
+    Transition(1292.77, 366.48, 926.31, 0.272),
+    Transition(1292.77, 0, 1292.78, 0.104),
+    Transition(1371.74, 366.48, 1005.27, 0.659),
+    Transition(1371.74, 121.78, 1249.94, 0.187),
+    Transition(1529.80, 1233.86, 295.939, 0.440),
+    Transition(1529.80, 1041.12, 488.679, 0.414),
+    Transition(1529.80, 963.36, 566.44, 0.131),
+    Transition(1529.80, 1085.84, 443.9606, 2.827),
+    Transition(1529.80, 121.78, 1408.013, 20.85),
+    Transition(1579.43, 366.48, 1212.948, 1.415),
+    Transition(1579.43, 121.78, 1457.643, 0.497),
+    Transition(1649.82, 1085.84, 563.986, 0.494),
+    Transition(1649.82, 121.78, 1528.10, 0.279),
+)
+_GD_152 = (
+    Transition(344.28, 0, 344.2785, 26.58, 0.0399),
+    Transition(615.40, 344.28, 271.13, 0.078),
+    Transition(755.40, 344.28, 411.1165, 2.237, 0.0239),
+    Transition(930.55, 615.40, 315.17, 0.050),
+    Transition(930.55, 344.28, 586.265, 0.457),
+    Transition(930.55, 0, 930.58, 0.073),
+    Transition(1109.20, 344.28, 764.90, 0.190),
+    Transition(1109.20, 0, 1109.174, 0.186),
+    Transition(1123.19, 755.40, 367.789, 0.862),
+    Transition(1123.19, 344.28, 778.9045, 12.96),
+    Transition(1434.02, 1109.20, 324.83, 0.072),
+    Transition(1434.02, 930.55, 503.474, 0.153),
+    Transition(1434.02, 755.40, 678.623, 0.471),
+    Transition(1434.02, 344.28, 1089.737, 1.734),
+    Transition(1643.43, 930.55, 712.84, 0.096),
+    Transition(1643.43, 344.28, 1299.142, 1.632),
+)
+
+NUCLIDES: dict[str, Nuclide] = {
+    nuclide.name: nuclide
+    for nuclide in (
+        Nuclide(
+            "Co-60",
+            (Transition(2505.75, 1332.51, 1173.228, 99.85), Transition(1332.51, 0, 1332.492, 99.9826)),
+            {},
+        ),
+        Nuclide("Cs-137", (Transition(661.66, 0, 661.657, 84.99),), {}),
+        Nuclide("Eu-152", _SM_152 + _GD_152, {}),
+        Nuclide("K-40", (Transition(1460.85, 0, 1460.822, 10.66),), {}),
+        Nuclide("Na-22", (Transition(1274.58, 0, 1274.537, 99.94),), {1274.58: 0.9030, 0.0: 0.0006}),
+    )
+}
+"""The decay schemes that can be simulated, by name."""
+
+
+def cascades(nuclide: Nuclide) -> tuple[Cascade, ...]:
+    """Every set of photons that one decay can emit, with its probability; a decay without photons is left out.
+
+    The feeding of a level is what leaves it less what reaches it from above, so that the cascades add up to the
+    nuclide's intensities. Angular correlations, X-rays and the lifetimes of levels are left out.
+    """
+    out: dict[float, list[Transition]] = {}
+    feeding: dict[float, float] = {0.0: nuclide.positrons.get(0.0, 0.0)}
+    for transition in nuclide.transitions:
+        rate = transition.photons / 100 * (1 + transition.conversion)
+        out.setdefault(transition.upper, []).append(transition)
+        feeding[transition.upper] = feeding.get(transition.upper, 0.0) + rate
+        if transition.lower > 0:
+            feeding[transition.lower] = feeding.get(transition.lower, 0.0) - rate
+    found: dict[tuple[float, ...], float] = {}
+
+    def follow(level: float, probability: float, energies: tuple[float, ...]) -> None:
+        if probability < _NEGLIGIBLE:
+            return
+        if level == 0:
+            found[energies] = found.get(energies, 0.0) + probability
+            return
+        total = sum(item.photons * (1 + item.conversion) for item in out[level])
+        for item in out[level]:
+            branch = probability * item.photons / total
+            follow(item.lower, branch, (*energies, item.energy_kev))
+            follow(item.lower, branch * item.conversion, energies)
+
+    for level, fed in feeding.items():
+        positrons = nuclide.positrons.get(level, 0.0)
+        follow(level, positrons, (ANNIHILATION_KEV,))
+        follow(level, fed - positrons, ())
+    return tuple(Cascade(probability, energies) for energies, probability in found.items() if energies)
+
+
+def photons_per_decay(nuclide: Nuclide) -> dict[float, float]:
+    """Emitted photons per decay by energy; a positron gives two of `ANNIHILATION_KEV`."""
+    intensities: dict[float, float] = {}
+    for probability, energies in cascades(nuclide):
+        for energy in energies:
+            emitted = 2 * probability if energy == ANNIHILATION_KEV else probability
+            intensities[energy] = intensities.get(energy, 0.0) + emitted
+    return intensities
+
+
+def parse_sources(texts: Iterable[str]) -> tuple[Source, ...]:
+    """Sources from `Co-60` or `Co-60=50kBq` (units Bq, kBq, MBq).
+
+    Raises:
+        UsageError: a nuclide without a decay scheme, an activity that is no positive number with a unit, or no source.
+    """
+    found: dict[str, Source] = {}
+    for text in texts:
+        name, equals, activity = (part.strip() for part in text.partition("="))
+        known = {re.sub(r"[^a-z0-9]", "", key.lower()): key for key in NUCLIDES}
+        nuclide = known.get(re.sub(r"[^a-z0-9]", "", name.lower()))
+        if nuclide is None:
+            raise UsageError(f"unknown source '{name}': the known ones are {', '.join(NUCLIDES)}")
+        if nuclide in found:
+            raise UsageError(f"source {nuclide} is given twice: add up its activities")
+        found[nuclide] = Source(nuclide, _becquerels(text, activity) if equals else DEFAULT_ACTIVITY_BQ)
+    if not found:
+        raise UsageError(f"no source: name at least one of {', '.join(NUCLIDES)}")
+    return tuple(found.values())
+
+
+def _becquerels(text: str, activity: str) -> float:
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d{1,2}))?\s*([kM]?)Bq", activity)
+    value = 0.0
+    if match:
+        value = float(f"{match[1]}e{match[2] or 0}") * {"": 1.0, "k": 1e3, "M": 1e6}[match[3]]
+    if not 0 < value < 1e12:
+        raise UsageError(f"source '{text}' has no activity: write a number of Bq, kBq or MBq, such as Co-60=50kBq")
+    return value
