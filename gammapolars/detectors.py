@@ -213,7 +213,9 @@ def read_calp(path: str | Path) -> tuple[float, ...]:
         raise DetectorsError(f"{path}: cannot be read as text: {error}") from None
     if not lines or not lines[0].startswith("#PeakEasy CALp"):
         raise DetectorsError(f"{path}: is no PeakEasy calibration: its first line should begin with '#PeakEasy CALp'")
-    values = {label.strip(): value.strip() for label, colon, value in (line.partition(":") for line in lines[1:]) if colon}
+    values = {
+        label.strip(): value.strip() for label, colon, value in (line.partition(":") for line in lines[1:]) if colon
+    }
     labels = ["Offset (keV)", "Gain (keV / Chan)", "2nd Order Coef", "3rd Order Coef", "4th Order Coef"]
     coefficients = [_calp_value(values, label, path) for label in labels]
     while len(coefficients) > 2 and coefficients[-1] == 0:
@@ -249,6 +251,8 @@ def import_calp(assignments: Iterable[str]) -> Detectors:
             raise UsageError(f"'{assignment}' is no assignment: write CHANNEL=FILE.CALp or BOARD/CHANNEL=FILE.CALp")
         path = Path(match[3])
         found.append(
-            Detector(int(match[1] or 0), int(match[2]), energy=read_calp(path), notes=f"energy imported from {path.name}")
+            Detector(
+                int(match[1] or 0), int(match[2]), energy=read_calp(path), notes=f"energy imported from {path.name}"
+            )
         )
     return Detectors(tuple(found))

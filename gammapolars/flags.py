@@ -32,8 +32,6 @@ FLAGS: dict[str, int] = {
 }
 """CAEN's bits. `saturation` is either of its two kinds; `fine_timestamp` is normal and rejects nothing."""
 
-DEFAULT_REJECT = "saturation,pile_up,fake_event"
-
 
 def names_in(mask: int) -> list[str]:
     """The names of a mask's bits, and the hexadecimal number of any bit without a name."""

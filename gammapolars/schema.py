@@ -77,8 +77,12 @@ def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | Non
     needed = table.columns | table.optional
     for name in columns if columns is not None else table.columns:
         if name not in found:
-            raise TableError(f"this frame is no table of {table.name}: it has no column '{name}' (it has {', '.join(found)})")
+            raise TableError(
+                f"this frame is no table of {table.name}: it has no column '{name}' (it has {', '.join(found)})"
+            )
     for name, dtype in found.items():
         if name in needed and dtype != needed[name]:
-            raise TableError(f"column '{name}' of a table of {table.name} should be {needed[name]}, not {dtype}: cast it first")
+            raise TableError(
+                f"column '{name}' of a table of {table.name} should be {needed[name]}, not {dtype}: cast it first"
+            )
     return found

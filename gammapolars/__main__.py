@@ -1,0 +1,5 @@
+"""`python -m gammapolars`."""
+
+from gammapolars.cli import main
+
+main()

@@ -1,0 +1,240 @@
+"""The command line: parse, call, print."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gammapolars import defaults
+from gammapolars.errors import GammapolarsError
+
+app = typer.Typer(
+    name="gammapolars",
+    help="List-mode gamma spectrometry: coincidences, spectra and reports from digitizer files.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+detectors_app = typer.Typer(help="Make detectors.toml.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(detectors_app, name="detectors")
+
+Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Files, glob patterns or folders of one run.")]
+DetectorsFile = Annotated[
+    Path | None, typer.Option("--detectors", help="detectors.toml: names, calibrations, offsets.")
+]
+WindowOption = Annotated[
+    str, typer.Option("--window", help="Coincidence window: 250ns for |dt| ≤ 250 ns, or LOW:HIGH.")
+]
+Reject = Annotated[str, typer.Option("--reject", help="Flags that reject a hit: names, a mask such as 0x480, or none.")]
+Tree = Annotated[str | None, typer.Option("--tree", help="The hits' tree in ROOT files, if it has another name.")]
+Reorder = Annotated[
+    str, typer.Option("--reorder", help="How far back in time a hit may lie and still be put in place.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+
+
+def main() -> None:
+    """The command `gammapolars`: errors become one line on stderr and an exit code."""
+    try:
+        app()
+    except GammapolarsError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        _fail("out of memory: choose a smaller window, or a machine with more", 1)
+    except Exception as error:
+        if os.environ.get("GAMMAPOLARS_TRACEBACK"):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        _fail(
+            f"unexpected {type(error).__name__}: {reason} (set GAMMAPOLARS_TRACEBACK=1 to see where, and report it)", 1
+        )
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from gammapolars.provenance import versions
+
+        print(versions()["gammapolars"])
+        raise typer.Exit
+
+
+@app.command()
+def info(runs: Runs, tree: Tree = None, as_json: AsJson = False) -> None:
+    """Show what is in a run: hits, detectors and rates, flags, times and their order, provenance."""
+    from gammapolars import inspection
+    from gammapolars.io import open_run
+    from gammapolars.printing import Progress, print_json
+
+    run = open_run(*runs, tree=tree)
+    with Progress() as progress:
+        found = inspection.inspect(run, tree=tree, progress=progress)
+    print_json(found) if as_json else print(inspection.describe(found))
+
+
+@app.command()
+def convert(
+    runs: Runs,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv or .root.")],
+    detectors: DetectorsFile = None,
+    tree: Tree = None,
+    reorder: Reorder = defaults.REORDER,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a run's hits, in time order, to another format; calibrated, if detectors.toml is given."""
+    from gammapolars import analysis
+    from gammapolars.io import check_writable, open_run
+    from gammapolars.printing import Progress, print_json
+    from gammapolars.units import parse_ps
+
+    check_writable(output, overwrite=overwrite)
+    run = open_run(*runs, tree=tree, reorder_ps=parse_ps(reorder))
+    with Progress() as progress:
+        summary = analysis.convert(run, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress)
+    print_json(summary) if as_json else print(f"{summary['hits_read']:,} hits written to {output}")
+
+
+@app.command()
+def coincidences(
+    runs: Runs,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv or .root.")],
+    window: WindowOption = defaults.WINDOW,
+    reject: Reject = defaults.REJECT,
+    detectors: DetectorsFile = None,
+    start: Annotated[
+        str | None, typer.Option("--start", help="Only pairs of this detector with --stop, dt signed.")
+    ] = None,
+    stop: Annotated[str | None, typer.Option("--stop", help="The other detector.")] = None,
+    tree: Tree = None,
+    reorder: Reorder = defaults.REORDER,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find all pairs of hits of different detectors within a window, and save them."""
+    from gammapolars import analysis
+    from gammapolars.coincidences import PairRule
+    from gammapolars.io import check_writable, open_run
+    from gammapolars.printing import Progress, coincidence_text, print_json
+    from gammapolars.units import parse_ps
+
+    check_writable(output, overwrite=overwrite)
+    known = _detectors(detectors)
+    ends = (known.named(name) if name is not None else None for name in (start, stop))
+    rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
+    run = open_run(*runs, tree=tree, reorder_ps=parse_ps(reorder))
+    with Progress() as progress:
+        summary = analysis.coincidences(run, rule, output, detectors=known, overwrite=overwrite, progress=progress)
+    print_json(summary) if as_json else print(coincidence_text(summary))
+
+
+@app.command()
+def report(
+    runs: Runs,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    window: WindowOption = defaults.WINDOW,
+    reject: Reject = defaults.REJECT,
+    detectors: DetectorsFile = None,
+    tree: Tree = None,
+    reorder: Reorder = defaults.REORDER,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pairs, spectra, matrix, rates and timing of a run, explained on one HTML page."""
+    from gammapolars import report as reporting
+    from gammapolars.coincidences import PairRule
+    from gammapolars.io import open_run
+    from gammapolars.printing import Progress, print_json
+    from gammapolars.units import parse_ps
+
+    run = open_run(*runs, tree=tree, reorder_ps=parse_ps(reorder))
+    rule = PairRule(window, reject=reject)
+    with Progress() as progress:
+        summary = reporting.make_report(
+            run, rule, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress
+        )
+    print_json(summary) if as_json else print(f"{summary['pairs']:,} pairs; open {summary['output']}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def query(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A query in queries/, or a .py file.")],
+    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN...", help="Files, patterns or folders.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the result streams to.")] = None,
+    window: WindowOption = defaults.WINDOW,
+    reject: Reject = defaults.REJECT,
+    detectors: DetectorsFile = None,
+    tree: Tree = None,
+    reorder: Reorder = defaults.REORDER,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run your own query: a module with def query(hits, *, parameters) -> LazyFrame. Its parameters are options.
+
+    With a name and no run, show the query and its parameters.
+    """
+    from gammapolars import analysis, queries
+    from gammapolars.io import open_run
+    from gammapolars.printing import print_json, query_help
+    from gammapolars.units import parse_ps
+
+    found = queries.load(queries.find(name))
+    files, words = queries.split_arguments(runs or [], context.args)
+    if not files:
+        print(query_help(found))
+        return
+    arguments = queries.parse_arguments(found, words)
+    if output is None:
+        raise typer.BadParameter("a query needs an output: add -o result.parquet")
+    run = open_run(*files, tree=tree, reorder_ps=parse_ps(reorder))
+    summary = analysis.run_query(
+        run,
+        found,
+        arguments,
+        output,
+        window=window,
+        reject=reject,
+        detectors=_detectors(detectors),
+        overwrite=overwrite,
+    )
+    print_json(summary) if as_json else print(f"query '{found.name}' written to {output}")
+
+
+@detectors_app.command("import")
+def detectors_import(
+    assignments: Annotated[
+        list[str], typer.Argument(metavar="CHANNEL=FILE.CALp...", help="Or BOARD/CHANNEL=FILE.CALp.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="detectors.toml to write.")],
+    overwrite: Overwrite = False,
+) -> None:
+    """Make detectors.toml from PeakEasy calibrations."""
+    from gammapolars.detectors import format_detectors, import_calp
+    from gammapolars.io.output import complete_or_nothing
+
+    found = import_calp(assignments)
+    with complete_or_nothing(output, overwrite=overwrite) as hidden:
+        hidden.write_text(format_detectors(found), encoding="utf-8")
+    print(f"{len(found)} detectors written to {output}")
+
+
+def _detectors(path: Path | None) -> Any:
+    from gammapolars.detectors import Detectors, load_detectors
+
+    return load_detectors(path) if path else Detectors()

@@ -1,0 +1,7 @@
+"""What commands and functions assume where nothing is said; free of imports, for the command line's help."""
+
+WINDOW = "250ns"
+
+REJECT = "saturation,pile_up,fake_event"
+
+REORDER = "1ms"

@@ -1,0 +1,190 @@
+"""What is in a run, as recorded: hits, detectors, flags, times and their order."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import polars as pl
+
+from gammapolars import provenance
+from gammapolars.flags import FLAGS, names_in
+from gammapolars.io import InputFile, Run
+from gammapolars.io.root import open_hit_tree
+from gammapolars.printing import share, table
+from gammapolars.products import HitTally
+from gammapolars.streaming import batches_of
+from gammapolars.units import PS_PER_S, format_ps
+
+TROUBLE = {
+    "memory_full": "the digitizer's memory ran full",
+    "trigger_lost": "triggers were lost",
+    "n_triggers_lost": "triggers were lost",
+    "event_lost": "hits were lost in the digitizer's memory",
+    "external_reset": "timestamps were reset from outside",
+    "pll_lock_lost": "the clock lost its lock",
+    "over_temperature": "the digitizer was too hot",
+    "adc_shutdown": "the digitizer switched its converter off",
+}
+"""Flags that a reader should know of even when they reject nothing."""
+
+
+class OrderTally:
+    """How far a stream of hits is out of time order."""
+
+    def __init__(self) -> None:
+        self.inversions = 0
+        self.largest_step_back_ps = 0
+        self._latest: int | None = None
+        self._previous: int | None = None
+
+    def add(self, times: pl.Series) -> None:
+        if times.is_empty():
+            return
+        if self._previous is not None and times[0] < self._previous:
+            self.inversions += 1
+        if times.is_sorted():
+            back = 0 if self._latest is None else max(self._latest - times[0], 0)
+        else:
+            self.inversions += int((times.diff() < 0).sum())
+            so_far = times.cum_max()
+            if self._latest is not None:
+                so_far = so_far.clip(lower_bound=self._latest)
+            back = int((so_far - times).max() or 0)  # type: ignore[arg-type]
+        self.largest_step_back_ps = max(self.largest_step_back_ps, back)
+        last = int(times.max())  # type: ignore[arg-type]
+        self._latest = last if self._latest is None else max(self._latest, last)
+        self._previous = times[-1]
+
+
+def inspect(run: Run, *, tree: str | None = None, progress: Any = None) -> dict[str, Any]:
+    """Read a run once, file by file as recorded, and sum it up as `gammapolars info --json` prints it.
+
+    Args:
+        run: from `open_run`.
+        tree: name of the tree in ROOT files, if another one.
+        progress: told how many hits have been read.
+    """
+    hits, files, read = HitTally(), [], 0
+    ranges, inversions, step_back = [], 0, 0
+    for file in run.files:
+        order, of_file = OrderTally(), HitTally()
+        for batch in batches_of(file.hits.select("board", "channel", "timestamp_ps", "flags")):
+            order.add(batch["timestamp_ps"])
+            for tally in (hits, of_file):
+                tally.add_hits(batch)
+            read += batch.height
+            if progress:
+                progress(read)
+        inversions += order.inversions
+        step_back = max(step_back, order.largest_step_back_ps)
+        if of_file.first_ps is not None:
+            ranges.append((of_file.first_ps, of_file.last_ps, file.path.name))
+        files.append(_file(file, of_file, tree))
+    by_detector = hits.by_detector()
+    seconds = hits.real_time_s
+    rows = by_detector.select("board", "channel", "hits").to_dicts()
+    found = {
+        "files": files,
+        "hits": int(by_detector["hits"].sum()),
+        "detectors": [row | {"rate_cps": row["hits"] / seconds if seconds else None} for row in rows],
+        "flags": hits.with_flags(FLAGS | _unnamed(hits)),
+        "first_timestamp_ps": hits.first_ps,
+        "last_timestamp_ps": hits.last_ps,
+        "real_time_s": seconds,
+        "inversions": inversions,
+        "largest_step_back_ps": step_back,
+    }
+    return found | {"warnings": list(_warnings(found, run, ranges))}
+
+
+def _file(file: InputFile, hits: HitTally, tree: str | None) -> dict[str, Any]:
+    """One file's own facts."""
+    facts: dict[str, Any] = {
+        "name": str(file.path),
+        "bytes": file.size_bytes,
+        "hits": int(hits.by_flags()["counts"].sum()),
+        "first_timestamp_ps": hits.first_ps,
+        "last_timestamp_ps": hits.last_ps,
+    }
+    if file.path.suffix.lower() == ".root":
+        found = open_hit_tree(file.path, tree)
+        facts |= {"tree": found.name, "compression": found.compression}
+        facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in found.branches.items()}
+        facts["branches"] |= dict.fromkeys(found.other_branches, "not read")
+        facts["baskets"] = {name: len(branch.entries) - 1 for name, branch in found.branches.items()}
+    else:
+        facts["columns"] = {name: str(dtype) for name, dtype in file.hits.collect_schema().items()}
+    if origin := provenance.of_file(file.path):
+        facts["provenance"] = origin
+    return facts
+
+
+def _unnamed(hits: HitTally) -> dict[str, int]:
+    """Bits that hits carry and the table of flags does not name."""
+    seen = 0
+    for flags in hits.by_flags()["flags"]:
+        seen |= flags
+    return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
+
+
+def _warnings(found: dict[str, Any], run: Run, ranges: list[tuple[int, Any, str]]) -> Iterator[str]:
+    if not found["hits"]:
+        yield "the run holds no hits"
+    if step := found["largest_step_back_ps"]:
+        repaired = "is repaired while reading" if step <= run.reorder_ps else "needs --reorder, or a sort"
+        yield f"{found['inversions']:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
+    for name, meaning in TROUBLE.items():
+        if count := found["flags"].get(name):
+            yield f"{meaning} ({count:,} hits with flag {name})"
+    for name in ("saturation", "pile_up"):
+        if (count := found["flags"].get(name, 0)) > 0.1 * found["hits"]:
+            yield f"{share(count, found['hits'])} of the hits carry the flag {name}"
+    for before, after in pairwise(sorted(ranges)):
+        if after[0] - before[1] > 60 * PS_PER_S:
+            yield f"{format_ps(after[0] - before[1])} without a hit between {before[2]} and {after[2]}"
+
+
+def describe(found: dict[str, Any]) -> str:
+    """What `inspect` found, for people."""
+    lines = []
+    for file in found["files"]:
+        lines.append(f"{file['name']}: {file['bytes']:,} bytes, {file['hits']:,} hits")
+        if "tree" in file:
+            branches = ", ".join(f"{name} ({kind})" for name, kind in file["branches"].items())
+            baskets = sorted(set(file["baskets"].values()))
+            counted = f"{baskets[0]} to {baskets[-1]}" if len(baskets) > 1 else f"{baskets[0]}"
+            lines += [
+                f"  tree {file['tree']}: {branches}",
+                f"  compression {file['compression']}, {counted} baskets a branch",
+            ]
+        else:
+            lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
+        if "provenance" in file:
+            lines += _origin(file["provenance"])
+    lines.append(f"{found['hits']:,} hits in {found['real_time_s']:.6g} s")
+    if found["hits"]:
+        first, last = (found[f"{end}_timestamp_ps"] / PS_PER_S for end in ("first", "last"))
+        lines.append(f"  first at {first:.9f} s, last at {last:.9f} s after the digitizer's start")
+    lines += table(
+        ["detector", "hits", "rate"],
+        [
+            [f"{row['board']}/{row['channel']}", f"{row['hits']:,}", f"{row['rate_cps'] or 0:,.2f} /s"]
+            for row in found["detectors"]
+        ],
+    )
+    lines += table(
+        ["flag", "hits", "share"],
+        [[name, f"{count:,}", share(count, found["hits"])] for name, count in found["flags"].items()],
+    )
+    step = format_ps(found["largest_step_back_ps"])
+    lines.append(
+        f"time order: {found['inversions']:,} inversions" + (f", up to {step} back" if found["inversions"] else "")
+    )
+    return "\n".join([*lines, *(f"Warning: {warning}" for warning in found["warnings"])])
+
+
+def _origin(origin: dict[str, Any]) -> list[str]:
+    """A file's provenance in lines."""
+    made = ", ".join(f"{package} {number}" for package, number in origin.get("versions", {}).items())
+    inputs = ", ".join(f"{entry['name']} ({entry['bytes']:,} bytes)" for entry in origin.get("inputs", []))
+    return [f"  made from {inputs or 'nothing'} with {made}"]

@@ -1,0 +1,335 @@
+"""TTree baskets decoded in threads into native arrays: the part of reading where the time goes.
+
+uproot reads the file's metadata. The baskets are read and inflated here: jobs of many small baskets or one large one,
+libdeflate, and a big-endian copy straight into the column's buffer.
+"""
+
+import os
+import struct
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import deflate
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.errors import InputError
+
+CHUNK_HITS = 1_000_000
+"""Chunks of at least this many hits are decoded at once; one large basket makes a larger chunk."""
+
+JOB_HITS = 200_000
+"""Small baskets of one branch are decoded in jobs of about this many hits."""
+
+MAX_CHUNK_HITS = 8_000_000
+"""Above this a chunk no longer follows the baskets' borders: memory counts for more than decoding twice."""
+
+WHOLE_READ_BYTES = 64 * 2**20
+"""Baskets up to this size are read at once, larger ones frame by frame."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Where one branch's baskets lie.
+
+    Attributes:
+        name: the branch's name in the tree.
+        dtype: of its values on disk, big-endian.
+        entries: first entry of each basket, and the end: shape (baskets + 1,).
+        seeks: file offset of each basket, in bytes.
+        sizes: bytes of each basket, its key included.
+        reader: uproot's branch, where baskets are of a kind that only uproot reads.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    entries: npt.NDArray[Any]
+    seeks: npt.NDArray[Any]
+    sizes: npt.NDArray[Any]
+    reader: Any = None
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A TTree's metadata: enough to read any of its flat branches."""
+
+    path: Path
+    name: str
+    entries: int
+    branches: dict[str, Branch]
+    compression: str
+    other_branches: tuple[str, ...]
+
+
+def open_tree(path: str | Path, names: tuple[str, ...]) -> Tree:
+    """Read the metadata of the first of the named trees that a file has.
+
+    Raises:
+        InputError: the file is missing, empty, truncated or no ROOT file, or has none of the trees.
+    """
+    import uproot
+
+    path = Path(path)
+    check_header(path)
+    try:
+        with uproot.open(path) as file:
+            trees = {key.partition(";")[0]: kind for key, kind in file.classnames().items()}
+            for name in names:
+                if trees.get(name) == "TTree":
+                    return _tree(path, file[name])
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise InputError(f"{path}: cannot be read as a ROOT file, is it damaged or incomplete? ({reason})") from None
+    have = ", ".join(sorted(name for name, kind in trees.items() if kind == "TTree")) or "none"
+    raise InputError(f"{path}: has no tree {' or '.join(names)} (trees in it: {have}): name the tree with --tree")
+
+
+def check_header(path: Path) -> None:
+    """Check that a file is a ROOT file of the length that its header tells.
+
+    Raises:
+        InputError: it is missing, unreadable, empty, something else or truncated.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+            size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if not head:
+        raise InputError(f"{path}: is empty")
+    if head[:4] != b"root" or len(head) < 24:
+        raise InputError(f"{path}: is no ROOT file (it does not begin with 'root')")
+    version = struct.unpack(">i", head[4:8])[0]
+    end = struct.unpack(">q", head[12:20])[0] if version >= 1_000_000 else struct.unpack(">i", head[12:16])[0]
+    if size < end:
+        raise InputError(f"{path}: is truncated: it has {size} of the {end} bytes that its header tells: copy it again")
+
+
+def _tree(path: Path, found: Any) -> Tree:
+    branches, other = {}, []
+    for branch in found.branches:
+        described = _branch(branch)
+        if described is None:
+            other.append(branch.name)
+        else:
+            branches[branch.name] = described
+    codec = next((str(branch.compression) for branch in found.branches if branch.compression), "as each basket tells")
+    for branch in branches.values():
+        if branch.entries[-1] != found.num_entries:
+            raise InputError(
+                f"{path}: branch '{branch.name}' holds {branch.entries[-1]} of {found.num_entries} entries: "
+                "the file is damaged, or was not closed"
+            )
+    return Tree(path, found.name, int(found.num_entries), branches, codec, tuple(other))
+
+
+def _branch(branch: Any) -> Branch | None:
+    """What is needed to read a branch; None where it is not one number per entry."""
+    dtype = getattr(branch.interpretation, "from_dtype", None)
+    if dtype is None or dtype.kind not in "iuf" or dtype.shape or getattr(branch.interpretation, "inner_shape", ()):
+        return None
+    count = branch.num_baskets
+    stored = count - len(branch.embedded_baskets)
+    return Branch(
+        name=branch.name,
+        dtype=dtype,
+        entries=np.asarray(branch.entry_offsets, np.int64),
+        seeks=np.asarray(branch.member("fBasketSeek")[:stored], np.int64),
+        sizes=np.asarray(branch.member("fBasketBytes")[:stored], np.int64),
+        reader=branch if stored < count else None,
+    )
+
+
+def read_chunks(
+    tree: Tree, names: list[str], *, chunk_hits: int = CHUNK_HITS, threads: int | None = None
+) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
+    """Read branches in chunks whose borders follow those of the baskets, some chunks ahead.
+
+    Args:
+        tree: from `open_tree`.
+        names: branches to read.
+        chunk_hits: the least size of a chunk, except the last.
+        threads: how many decode; the number of processors by default.
+
+    Yields:
+        The number of the chunk's first entry, and one native array per branch.
+
+    Raises:
+        InputError: a basket is truncated or damaged; the message names the branch and the hits.
+    """
+    branches = [tree.branches[name] for name in names]
+    borders = chunk_borders(branches, tree.entries, chunk_hits)
+    threads = threads or os.cpu_count() or 1
+    with tree.path.open("rb") as file, ThreadPoolExecutor(threads, thread_name_prefix="basket") as pool:
+        decoder = _Decoder(tree.path, file.fileno())
+        ahead: deque[tuple[int, int, dict[str, npt.NDArray[Any]], list[Future[None]]]] = deque()
+        waiting = deque(pairwise(borders))
+        try:
+            while waiting or ahead:
+                while waiting and (len(ahead) < 2 or sum(last - first for first, last, *_ in ahead) < 3 * chunk_hits):
+                    first, last = waiting.popleft()
+                    ahead.append((first, last, *_submit(pool, decoder, branches, first, last)))
+                first, last, arrays, jobs = ahead.popleft()
+                for job in jobs:
+                    job.result()
+                yield first, arrays
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def chunk_borders(branches: list[Branch], entries: int, chunk_hits: int) -> list[int]:
+    """Entries where chunks begin and end: where the baskets of all branches end together, as far as that goes."""
+    common = branches[0].entries
+    for branch in branches[1:]:
+        common = np.intersect1d(common, branch.entries)
+    coarsest = min((branch.entries for branch in branches), key=len)
+    borders = [0]
+    while borders[-1] < entries:
+        here = borders[-1]
+        for candidates in (common, coarsest):
+            place = int(np.searchsorted(candidates, here + chunk_hits))
+            border = int(candidates[place]) if place < len(candidates) else entries
+            if border - here <= max(MAX_CHUNK_HITS, chunk_hits):
+                break
+        else:
+            border = here + chunk_hits
+        borders.append(min(border, entries))
+    return borders
+
+
+def _submit(
+    pool: ThreadPoolExecutor, decoder: "_Decoder", branches: list[Branch], first: int, last: int
+) -> tuple[dict[str, npt.NDArray[Any]], list[Future[None]]]:
+    """Start the jobs that fill one chunk's arrays, those with most bytes first."""
+    arrays = {branch.name: np.empty(last - first, branch.dtype.newbyteorder("=")) for branch in branches}
+    jobs = []
+    for branch in sorted(branches, key=lambda branch: -branch.dtype.itemsize):
+        target = arrays[branch.name]
+        if branch.reader is not None:
+            jobs.append(pool.submit(decoder.fill_by_uproot, branch, first, last, target))
+            continue
+        baskets = range(*_overlapping(branch.entries, first, last))
+        while baskets:
+            count = int(np.searchsorted(branch.entries, branch.entries[baskets[0]] + JOB_HITS)) - baskets[0]
+            group, baskets = baskets[: max(count, 1)], baskets[max(count, 1) :]
+            jobs.append(pool.submit(decoder.fill, branch, group, first, target))
+    return arrays, jobs
+
+
+def _overlapping(entries: npt.NDArray[Any], first: int, last: int) -> tuple[int, int]:
+    """The baskets that hold any of the entries from first to last."""
+    return int(np.searchsorted(entries, first, side="right")) - 1, int(np.searchsorted(entries, last, side="left"))
+
+
+class _Decoder:
+    """Fills arrays from baskets; called in several threads at once."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self.descriptor = descriptor
+        self._uproot_lock = Lock()
+
+    def fill(self, branch: Branch, baskets: range, first: int, target: npt.NDArray[Any]) -> None:
+        """Decode some baskets into an array whose first element is entry `first`."""
+        size = branch.dtype.itemsize
+        for basket in baskets:
+            begin, end = int(branch.entries[basket]), int(branch.entries[basket + 1])
+            low, high = max(begin, first), min(end, first + len(target))
+            try:
+                data = self._payload(branch, basket, (end - begin) * size, (low - begin) * size, (high - begin) * size)
+                target[low - first : high - first] = np.frombuffer(data, branch.dtype)
+            except (deflate.DeflateError, ValueError, IndexError, OSError) as error:
+                raise InputError(
+                    f"{self.path}: basket {basket} of branch '{branch.name}' (hits {begin + 1} to {end}, "
+                    f"at byte {branch.seeks[basket]}) is damaged: {error}"
+                ) from None
+
+    def fill_by_uproot(self, branch: Branch, first: int, last: int, target: npt.NDArray[Any]) -> None:
+        """Let uproot read what is not in ordinary baskets."""
+        with self._uproot_lock:
+            target[:] = branch.reader.array(entry_start=first, entry_stop=last, library="np")
+
+    def _payload(self, branch: Branch, basket: int, whole: int, low: int, high: int) -> bytes | memoryview:
+        """Bytes `low` to `high` of a basket's `whole` uncompressed bytes."""
+        seek, size = int(branch.seeks[basket]), int(branch.sizes[basket])
+        raw = memoryview(self._read(seek, size if size <= WHOLE_READ_BYTES else 64))
+        stored, length, key = struct.unpack_from(">i2xi4xh", raw)
+        if stored != size or length != whole or not 18 <= key <= size:
+            raise ValueError(
+                f"its key tells {stored} bytes in the file and {length} uncompressed, not {size} and {whole}"
+            )
+        if size <= WHOLE_READ_BYTES:
+            return _uncompressed(lambda at, count: raw[at : at + count], key, size, whole, low, high)
+        return _uncompressed(lambda at, count: self._read(seek + at, count), key, size, whole, low, high)
+
+    def _read(self, offset: int, count: int) -> bytes:
+        data = os.pread(self.descriptor, count, offset)
+        if len(data) != count:
+            raise ValueError(f"the file ends {count - len(data)} bytes too early")
+        return data
+
+
+def _uncompressed(
+    fetch: Callable[[int, int], memoryview | bytes], at: int, end: int, whole: int, low: int, high: int
+) -> bytes | memoryview:
+    """Bytes `low` to `high` of what the frames of one basket hold.
+
+    Args:
+        fetch: gives bytes of the basket from (offset, count).
+        at: where the first frame begins, behind the key.
+        end: where the basket ends.
+        whole: uncompressed bytes of the basket; equal to those stored if it is not compressed.
+        low: first byte wanted.
+        high: end of the bytes wanted.
+    """
+    if end - at == whole:
+        return memoryview(fetch(at + low, high - low))
+    pieces = []
+    done = 0
+    while at < end and done < high:
+        header = bytes(fetch(at, 9))
+        tag, packed, size = header[:2], int.from_bytes(header[3:6], "little"), int.from_bytes(header[6:9], "little")
+        if packed + 9 > end - at or size > whole - done or not size:
+            raise ValueError("a compressed frame is longer than its basket")
+        if done + size > low:
+            frame = memoryview(_inflate(tag, fetch(at + 9, packed), size))
+            pieces.append(frame[max(low - done, 0) : min(high - done, size)])
+        at += 9 + packed
+        done += size
+    if done < high:
+        raise ValueError(f"it holds {done} of {whole} bytes")
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _inflate(tag: bytes, packed: Any, size: int) -> bytes | bytearray:
+    """One frame's uncompressed bytes; `tag` names the codec."""
+    data: bytes | bytearray
+    data = deflate.zlib_decompress(packed, size) if tag == b"ZL" else _inflate_by_uproot(tag, bytes(packed), size)
+    if len(data) != size:
+        raise ValueError(f"a frame holds {len(data)} bytes, not {size}")
+    return data
+
+
+def _inflate_by_uproot(tag: bytes, packed: bytes, size: int) -> bytes:
+    from uproot.compression import LZ4, LZMA, ZSTD
+
+    codecs = {b"L4": LZ4, b"ZS": ZSTD, b"XZ": LZMA}
+    if tag not in codecs:
+        raise ValueError(f"a frame has the unknown codec {tag!r}")
+    # LZ4 frames of ROOT begin with an 8-byte checksum.
+    body = packed[8:] if tag == b"L4" else packed
+    try:
+        return bytes(codecs[tag].decompress(body, uncompressed_bytes=size))
+    except Exception as error:
+        raise ValueError(f"a frame cannot be decompressed: {error}") from None

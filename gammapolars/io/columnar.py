@@ -1,0 +1,71 @@
+"""Parquet, Arrow IPC and CSV: hits and pairs in and out, with provenance where the format can carry it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from gammapolars.errors import InputError
+from gammapolars.schema import HITS
+
+Metadata = Callable[[], dict[str, str]]
+"""Gives an output's provenance; asked at the end, when everything has been counted."""
+
+
+def scan_parquet(path: str | Path) -> pl.LazyFrame:
+    """A Parquet file's table, lazily.
+
+    Raises:
+        InputError: the file is missing, damaged or no Parquet file.
+    """
+    return _opened(path, pl.scan_parquet, "Parquet")
+
+
+def scan_arrow(path: str | Path) -> pl.LazyFrame:
+    """An Arrow IPC file's table, lazily.
+
+    Raises:
+        InputError: the file is missing, damaged or no Arrow file.
+    """
+    return _opened(path, pl.scan_ipc, "Arrow IPC")
+
+
+def scan_csv(path: str | Path) -> pl.LazyFrame:
+    """A CSV file with the columns of a table of hits or pairs, lazily.
+
+    Raises:
+        InputError: the file is missing, or is no such CSV file.
+    """
+    frame = _opened(path, pl.scan_csv, "CSV")
+    dtypes = HITS.columns | HITS.optional
+    dtypes |= {f"{name}_{side}": dtype for name, dtype in dtypes.items() for side in "ab"} | {"dt_ps": pl.Int64}
+    return frame.cast({name: dtypes[name] for name in frame.collect_schema() if name in dtypes})
+
+
+def _opened(path: str | Path, scan: Callable[..., pl.LazyFrame], kind: str) -> pl.LazyFrame:
+    try:
+        frame = scan(path, glob=False)
+        frame.collect_schema()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as {kind}: {reason}") from None
+    return frame
+
+
+def sink_parquet(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
+    """Write Parquet; the provenance goes into the file's key-value metadata."""
+    frame.sink_parquet(path, metadata=lambda _: metadata())
+
+
+def sink_arrow(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
+    """Write Arrow IPC, uncompressed, so that it can be mapped into memory."""
+    del metadata  # polars writes no metadata into Arrow files
+    frame.sink_ipc(path)
+
+
+def sink_csv(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
+    """Write CSV with a header line."""
+    del metadata  # the format has no place for it
+    frame.sink_csv(path)

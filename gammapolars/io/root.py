@@ -1,0 +1,183 @@
+"""ROOT files: trees of hits or of pairs as LazyFrames, and back."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.errors import InputError, OutputError
+from gammapolars.io.baskets import Tree, open_tree, read_chunks
+from gammapolars.schema import HITS, PAIRS, DType
+from gammapolars.streaming import batches_of, lazy_frame
+
+WRITTEN_ENTRIES = 500_000
+"""Entries per basket of what is written here."""
+
+HIT_TREES = ("Data_R", "Data_F", "Data")
+
+HIT_BRANCHES = {
+    "Board": "board",
+    "Channel": "channel",
+    "Timestamp": "timestamp_ps",
+    "Energy": "adc",
+    "EnergyShort": "adc_short",
+    "CalibEnergy": "energy_kev",
+    "Flags": "flags",
+}
+
+PAIRS_TREE = "pairs"
+"""The tree that pairs are written to."""
+
+FOREIGN_PAIRS_TREE = "Data_C"
+"""The tree in which other programs keep pairs, each in both orders."""
+
+FOREIGN_PAIR_BRANCHES = {
+    "Channel_a": "channel_a",
+    "Energy_a": "adc_a",
+    "Channel_b": "channel_b",
+    "Energy_b": "adc_b",
+    "Time_difference": "dt_ps",
+}
+
+
+def scan_root(path: str | Path, *, tree: str | None = None) -> pl.LazyFrame:
+    """A ROOT file's hits, lazily: only the branches that a query needs are read.
+
+    Args:
+        path: a file with a tree `Data_R`, `Data_F` or `Data` in CoMPASS's layout.
+        tree: the tree's name, where it is another one.
+
+    Raises:
+        InputError: the file is missing, damaged or no ROOT file, or has no such tree or branch.
+    """
+    found = open_hit_tree(path, tree)
+    needed = [name for name in HIT_BRANCHES if name not in ("EnergyShort", "CalibEnergy")]
+    if "CalibEnergy" in found.branches:
+        needed.remove("Energy")
+    columns = {name: column for name, column in HIT_BRANCHES.items() if name in found.branches or name in needed}
+    return scan_tree(found, columns, HITS.columns | HITS.optional)
+
+
+def open_hit_tree(path: str | Path, tree: str | None = None) -> Tree:
+    """The metadata of a file's hit tree, as `scan_root` finds it."""
+    return open_tree(path, (tree,) if tree else HIT_TREES)
+
+
+def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType]) -> pl.LazyFrame:
+    """A tree's branches as a lazy frame.
+
+    Args:
+        tree: from `open_tree`.
+        columns: the column's name for each branch, in the frame's order.
+        dtypes: the dtype of each column; integers are cast to it, and a value that does not fit is an error.
+    """
+    for name, column in columns.items():
+        _check_branch(tree, name, integer=dtypes[column] != pl.Float64)
+    branch_of = {column: name for name, column in columns.items()}
+    schema = pl.Schema({column: dtypes[column] for column in branch_of})
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        read = {column: name for column, name in branch_of.items() if wanted is None or column in wanted}
+        # Without a column there is still the number of rows to give.
+        read = read or dict(list(branch_of.items())[:1])
+        for first, arrays in read_chunks(tree, list(read.values())):
+            yield pl.DataFrame([_column(tree, first, column, arrays[name], schema) for column, name in read.items()])
+
+    return lazy_frame(schema, batches)
+
+
+def _check_branch(tree: Tree, name: str, *, integer: bool) -> None:
+    if name not in tree.branches:
+        if name in tree.other_branches:
+            raise InputError(f"{tree.path}: branch '{name}' of tree '{tree.name}' does not hold one number per hit")
+        have = ", ".join([*tree.branches, *tree.other_branches])
+        raise InputError(f"{tree.path}: tree '{tree.name}' has no branch '{name}' (it has {have})")
+    found = tree.branches[name].dtype
+    if integer and found.kind not in "iu":
+        raise InputError(f"{tree.path}: branch '{name}' holds {found.newbyteorder('=').name}, not integers")
+
+
+def _column(tree: Tree, first: int, column: str, values: npt.NDArray[Any], schema: pl.Schema) -> pl.Series:
+    """One column of a chunk, sharing its buffer where the dtype allows."""
+    import pyarrow as pa
+
+    if values.dtype == np.uint64 and schema[column] == pl.Int64:
+        values = values.view(np.int64)
+        if len(values) and values.min() < 0:
+            where = first + int(values.argmin())
+            raise InputError(f"{tree.path}: hit {where + 1} has a timestamp over 2^63 ps: is the file damaged?")
+    # From its buffer, because pyarrow's conversion of numpy arrays imports pandas.
+    array = pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
+    series = pl.Series(column, pl.from_arrow(array))
+    if series.dtype == schema[column]:
+        return series
+    try:
+        return series.cast(schema[column])
+    except pl.exceptions.InvalidOperationError:
+        raise InputError(
+            f"{tree.path}: column '{column}' has values from {series.min()!r} to {series.max()!r} "
+            f"(hits {first + 1} to {first + len(series)}), which do not fit {schema[column]}"
+        ) from None
+
+
+def scan_root_pairs(path: str | Path) -> pl.LazyFrame:
+    """A ROOT file's pairs, lazily, each once: the tree `pairs` that `save` writes, or `Data_C` of other programs.
+
+    `Data_C` holds each pair in both orders, on board 0 and without the time of a: of the two rows the one is kept in
+    which a is the earlier hit, or at equal times the lower channel.
+
+    Raises:
+        InputError: the file is missing, damaged or no ROOT file, or has no such tree or branch.
+    """
+    found = open_tree(path, (PAIRS_TREE, FOREIGN_PAIRS_TREE))
+    dtypes = PAIRS.columns | PAIRS.optional
+    if found.name == PAIRS_TREE:
+        return scan_tree(found, {name: name for name in dtypes if name in found.branches}, dtypes)
+    once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
+    board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
+    both = scan_tree(found, FOREIGN_PAIR_BRANCHES, dtypes)
+    return both.filter(once).with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(PAIRS.columns)
+
+
+def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, str]]) -> None:
+    """Write a table as a TTree: hits as CoMPASS's `Data_R`, anything else as `pairs` with the columns' names.
+
+    Args:
+        frame: columns of numbers; a null in a column of floats becomes NaN.
+        path: the file to write.
+        metadata: texts that are stored beside the tree, asked for at the end.
+
+    Raises:
+        OutputError: a column holds no numbers, or a null that has no number to stand for it.
+    """
+    from gammapolars.io.root_write import Layout, TreeWriter
+
+    schema = frame.collect_schema()
+    hits = set(HITS.columns) <= set(schema)
+    names = {column: branch for branch, column in HIT_BRANCHES.items() if column in schema} if hits else {}
+    names = names or {column: column for column in schema}
+    types = {names[column]: _numpy_type(column, schema[column], path) for column in names}
+    tree, title = ("Data_R", "hits") if hits else (PAIRS_TREE, "pairs of hits of different detectors")
+    with TreeWriter(
+        path, types, tree=tree, title=title, layout=Layout(entries=WRITTEN_ENTRIES), overwrite=True
+    ) as writer:
+        for batch in batches_of(frame.select(list(names))):
+            writer.extend({names[column.name]: _numbers(column, path) for column in batch})
+        writer.annotate(metadata())
+
+
+def _numpy_type(column: str, dtype: pl.DataType, path: Path) -> str:
+    if not dtype.is_numeric() or dtype.is_decimal():
+        raise OutputError(
+            f"{path}: column '{column}' ({dtype}) cannot be a branch of numbers: leave it out, or use .parquet"
+        )
+    return str(pl.Series([], dtype=dtype).to_numpy().dtype)
+
+
+def _numbers(column: pl.Series, path: Path) -> npt.NDArray[Any]:
+    if column.null_count() and not column.dtype.is_float():
+        raise OutputError(f"{path}: column '{column.name}' has nulls, which a ROOT branch cannot hold: use .parquet")
+    return column.to_numpy()

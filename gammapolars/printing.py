@@ -1,0 +1,100 @@
+"""What commands print: progress on a terminal, summaries as text or JSON."""
+
+import json
+import sys
+import time
+from typing import Any
+
+from gammapolars.queries import Query
+from gammapolars.units import Window
+
+REFRESH_S = 0.2
+
+
+class Progress:
+    """Hits and rate on stderr while a run is read; silent where stderr is no terminal. Call it with the hits so far."""
+
+    def __init__(self, total: int | None = None) -> None:
+        self._shown = sys.stderr.isatty()
+        self._total = total
+        self._started = self._last = time.monotonic()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def expect(self, hits: int) -> None:
+        """Tell how many hits there are, so that the time left can be shown."""
+        self._total = hits
+
+    def __call__(self, hits: int) -> None:
+        now = time.monotonic()
+        if not self._shown or now - self._last < REFRESH_S:
+            return
+        self._last = now
+        rate = hits / (now - self._started)
+        left = ""
+        if self._total and rate:
+            left = f" of {self._total:,}, {(self._total - hits) / rate:.0f} s left"
+        print(f"\r\033[K{hits:,} hits{left}, {rate / 1e6:.1f} million/s", end="", file=sys.stderr, flush=True)
+
+
+def print_json(summary: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    print(json.dumps(summary, ensure_ascii=False, allow_nan=False))
+
+
+def share(part: float, whole: float) -> str:
+    """A part in per cent of the whole."""
+    return f"{100 * part / whole:.2f} %" if whole else "–"
+
+
+def coincidence_text(summary: dict[str, Any]) -> str:
+    """The summary of `coincidences` for people."""
+    lines = [
+        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
+        *(
+            f"  rejected: {count:,} {name} ({share(count, summary['hits_read'])})"
+            for name, count in summary["rejected"].items()
+        ),
+        f"{summary['pairs']:,} pairs within {Window(*summary['window_ps'])}, "
+        f"{summary['chance_pairs_expected']:,.1f} expected by chance",
+        *table(
+            ["detectors", "pairs", "by chance"],
+            [
+                [f"{row['name_a']} – {row['name_b']}", f"{row['pairs']:,}", f"{row['chance_pairs_expected']:,.1f}"]
+                for row in summary["pairs_by_detectors"]
+            ],
+        ),
+        *(f"Warning: {warning}" for warning in summary["warnings"]),
+        f"{summary['output']}: written in {summary['elapsed_s']:.2f} s"
+        f" ({summary['hits_per_s'] / 1e6:.1f} million hits/s)",
+    ]
+    return "\n".join(lines)
+
+
+def table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Aligned columns: the first to the left, numbers to the right."""
+    if not rows:
+        return []
+    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
+
+    def line(row: list[str]) -> str:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        return "  " + "  ".join(cells).rstrip()
+
+    return [line(row) for row in [head, *rows]]
+
+
+def query_help(query: Query) -> str:
+    """What a query does, and its parameters."""
+    lines = [f"{query.name} ({query.path})", "", query.description, ""]
+    for parameter in query.parameters:
+        default = "needed" if parameter.required else f"default {parameter.default!r}"
+        lines.append(f"  --{parameter.name.replace('_', '-')} {parameter.type.__name__.upper()}  ({default})")
+    if query.takes_pairs:
+        lines.append("  takes the run's pairs: --window, --reject and --detectors apply")
+    return "\n".join(lines).rstrip()

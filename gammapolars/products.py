@@ -1,0 +1,312 @@
+"""What one pass over a run counts on its way: each product takes slices, and their sum is the whole run's."""
+
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+
+from gammapolars.calibration import energy_kev
+from gammapolars.detectors import Detectors
+from gammapolars.flags import has_any
+from gammapolars.spectra import dithered, mirrored, redistributed
+from gammapolars.tallies import Tally, count_by
+from gammapolars.units import PS_PER_S, Window
+
+MAX_TIME_BINS = 4096
+SHOWN_TIME_BINS = 200
+
+
+class Product(Protocol):
+    """Something that is summed up over slices."""
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take a slice's own hits, rejected ones too."""
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Take a part of a slice's pairs, calibrated."""
+
+
+class HitTally:
+    """Hits by detector and flags, and the times of the first and last hit."""
+
+    def __init__(self) -> None:
+        self._tally = Tally("board", "channel", "flags")
+        self.first_ps: int | None = None
+        self.last_ps: int | None = None
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        if hits.is_empty():
+            return
+        self._tally.add(count_by(hits, {"board": 16, "channel": 16, "flags": 32}))
+        first, last = hits["timestamp_ps"][0], hits["timestamp_ps"][-1]
+        self.first_ps = first if self.first_ps is None else min(first, self.first_ps)
+        self.last_ps = last if self.last_ps is None else max(last, self.last_ps)
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    @property
+    def real_time_s(self) -> float:
+        """From the first hit to the last."""
+        if self.first_ps is None or self.last_ps is None:
+            return 0.0
+        return (self.last_ps - self.first_ps) / PS_PER_S
+
+    def by_flags(self) -> pl.DataFrame:
+        """`board`, `channel`, `flags`, `counts`."""
+        table = self._tally.total()
+        if table.is_empty():
+            return pl.DataFrame(
+                schema={"board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32, "counts": pl.UInt64}
+            )
+        return table
+
+    def with_flags(self, masks: dict[str, int]) -> dict[str, int]:
+        """How many hits carry each of some named flags, if any does; a hit with two counts under both."""
+        table = self.by_flags()
+        counted = {
+            name: int(table.filter((pl.col("flags") & mask) != 0)["counts"].sum()) for name, mask in masks.items()
+        }
+        return {name: count for name, count in counted.items() if count}
+
+    def by_detector(self, mask: int = 0) -> pl.DataFrame:
+        """`board`, `channel`, `hits`, and `hits_used`: those without any bit of the mask."""
+        counts = pl.col("counts")
+        return (
+            self.by_flags()
+            .group_by("board", "channel")
+            .agg(hits=counts.sum(), hits_used=counts.filter((pl.col("flags") & mask) == 0).sum())
+            .sort("board", "channel")
+        )
+
+
+class PairTally:
+    """Pairs within a window by their two detectors."""
+
+    def __init__(self, window: Window) -> None:
+        self._window = window
+        self._tally = Tally("board_a", "channel_a", "board_b", "channel_b")
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Hits change nothing here."""
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        within = pairs.filter(pl.col("dt_ps").is_between(*self._window))
+        self._tally.add(count_by(within, {"board_a": 16, "channel_a": 16, "board_b": 16, "channel_b": 16}))
+
+    def counts(self) -> dict[tuple[tuple[int, int], tuple[int, int]], int]:
+        """Pairs by (detector, detector), the lower (board, channel) first."""
+        found: dict[tuple[tuple[int, int], tuple[int, int]], int] = {}
+        for row in self._tally.total().iter_rows(named=True):
+            ends = sorted([(row["board_a"], row["channel_a"]), (row["board_b"], row["channel_b"])])
+            key = (ends[0], ends[1])
+            found[key] = found.get(key, 0) + row["counts"]
+        return found
+
+
+class AdcSpectra:
+    """Counts of the used hits by detector and adc value."""
+
+    def __init__(self, mask: int) -> None:
+        self._mask = mask
+        self._tally = Tally("board", "channel", "adc")
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        used = hits.filter(~has_any(self._mask)) if self._mask else hits
+        self._tally.add(count_by(used, {"board": 16, "channel": 16, "adc": 16}))
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    def spectra(self, detectors: Detectors, bin_kev: float) -> pl.DataFrame:
+        """Spectra of all detectors: in bins of energy where they are calibrated, else in bins of adc.
+
+        Returns:
+            `board`, `channel`, `energy_kev` (bin centre) or null, `adc` or null, `counts`, `variance`.
+        """
+        columns = {"board": pl.UInt16, "channel": pl.UInt16, "energy_kev": pl.Float64, "adc": pl.Float64}
+        columns |= {"counts": pl.Float64, "variance": pl.Float64}
+        table = self._tally.total()
+        if table.is_empty():
+            return pl.DataFrame(schema=columns)
+        table = table.with_columns(pl.col("counts").cast(pl.Float64))
+        in_kev = redistributed(table, detectors, bin_kev=bin_kev).with_columns(adc=pl.lit(None, pl.Float64))
+        bare = table.filter(table.select(energy_kev(detectors)).to_series().is_null())
+        in_adc = bare.with_columns(
+            pl.col("adc").cast(pl.Float64), energy_kev=pl.lit(None, pl.Float64), variance=pl.col("counts")
+        )
+        return pl.concat([in_kev.select(*columns), in_adc.select(*columns)])
+
+
+class Rates:
+    """Counts of all hits by detector and time, in bins that double their width as the run goes on."""
+
+    def __init__(self) -> None:
+        self._first_ps: int | None = None
+        self._width_ps = PS_PER_S // 1024
+        self._tally = Tally("board", "channel", "bin")
+        self._last_bin = 0
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        if hits.is_empty():
+            return
+        if self._first_ps is None:
+            self._first_ps = int(hits["timestamp_ps"][0])
+        self._last_bin = max(self._last_bin, (int(hits["timestamp_ps"][-1]) - self._first_ps) // self._width_ps)
+        while self._last_bin >= MAX_TIME_BINS:
+            self._widen()
+        place = ((pl.col("timestamp_ps") - self._first_ps) // self._width_ps).cast(pl.UInt32)
+        self._tally.add(count_by(hits.with_columns(bin=place), {"board": 16, "channel": 16, "bin": 32}))
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    def _widen(self) -> None:
+        before, self._tally = self._tally.total(), Tally("board", "channel", "bin")
+        if before.height:
+            self._tally.add(before.with_columns(pl.col("bin") // 2))
+        self._width_ps *= 2
+        self._last_bin //= 2
+
+    def table(self) -> pl.DataFrame:
+        """`board`, `channel`, `time_s` (bin centre since the first hit), `width_s`, `counts`, `rate_cps`: all bins.
+
+        The last bin is left out where the run ends within it, unless it is the only one.
+        """
+        while self._last_bin >= SHOWN_TIME_BINS:
+            self._widen()
+        width_s = self._width_ps / PS_PER_S
+        counted = self._tally.total()
+        schema = {"board": pl.UInt16, "channel": pl.UInt16, "time_s": pl.Float64, "width_s": pl.Float64}
+        if counted.is_empty():
+            return pl.DataFrame(schema=schema | {"counts": pl.UInt64, "rate_cps": pl.Float64})
+        every = pl.DataFrame({"bin": range(max(self._last_bin, 1))}, {"bin": pl.UInt32})
+        return (
+            counted.select("board", "channel")
+            .unique()
+            .join(every, how="cross")
+            .join(counted, on=["board", "channel", "bin"], how="left")
+            .with_columns(pl.col("counts").fill_null(0), time_s=(pl.col("bin") + 0.5) * width_s, width_s=width_s)
+            .with_columns(rate_cps=pl.col("counts") / width_s)
+            .sort("board", "channel", "bin")
+            .select(*schema, "counts", "rate_cps")
+        )
+
+
+class TimeDifferences:
+    """Pairs by detectors and time difference, in nanoseconds or coarser."""
+
+    def __init__(self, reach_ps: int, *, bins: int = 240) -> None:
+        self._reach_ps = reach_ps
+        self._bins = bins
+        # Fine enough to see the clock's steps later, coarse enough to stay small.
+        self._step_ps = max(1000, reach_ps // 20_000 // 1000 * 1000)
+        self._tally = Tally("board_a", "channel_a", "board_b", "channel_b", "step")
+        self._clock_ps = 0
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Hits change nothing here."""
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        if pairs.is_empty():
+            return
+        self._clock_ps = int(np.gcd(self._clock_ps, np.gcd.reduce(pairs["dt_ps"].to_numpy())))
+        later = (pl.col("board_b") < pl.col("board_a")) | (
+            (pl.col("board_b") == pl.col("board_a")) & (pl.col("channel_b") < pl.col("channel_a"))
+        )
+        signed = pl.when(later).then(-pl.col("dt_ps")).otherwise(pl.col("dt_ps"))
+        ends = {
+            f"{name}_{side}": pl.when(later).then(pl.col(f"{name}_{other}")).otherwise(pl.col(f"{name}_{side}"))
+            for name in ("board", "channel")
+            for side, other in ("ab", "ba")
+        }
+        keys = [*ends, "step"]
+        counted = pairs.lazy().select(**ends, step=signed // self._step_ps).group_by(keys).agg(counts=pl.len())
+        self._tally.add(counted.collect())
+
+    def table(self, detectors: Detectors) -> pl.DataFrame:
+        """`name_a`, `name_b`, `dt_ns` (bin centre; time of b minus time of a, a < b), `width_ns`, `counts`: all bins.
+
+        Bins hold a whole number of clock steps each, so that their contents compare.
+        """
+        schema = {"name_a": pl.String, "name_b": pl.String, "dt_ns": pl.Float64, "width_ns": pl.Float64}
+        counted = self._tally.total()
+        if counted.is_empty():
+            return pl.DataFrame(schema=schema | {"counts": pl.UInt64})
+        # Bins of an odd number of units, so that one is centred on 0; the unit is a clock step where those are seen.
+        clocked = self._clock_ps >= self._step_ps and self._clock_ps % self._step_ps == 0
+        unit = self._clock_ps // self._step_ps if clocked else 1
+        per_bin = 2 * (self._reach_ps // self._step_ps // unit // self._bins) + 1
+        width_ns = per_bin * unit * self._step_ps / 1000
+        centre_ns = (pl.col("bin") + (0.0 if clocked else 0.5 / per_bin)) * width_ns
+        place = (pl.col("step") // unit + per_bin // 2) // per_bin
+        keys = ["board_a", "channel_a", "board_b", "channel_b"]
+        half = int(self._reach_ps / 1000 / width_ns)
+        every = pl.DataFrame({"bin": range(-half, half + 1)}, {"bin": pl.Int64})
+        binned = counted.with_columns(bin=place).group_by(*keys, "bin").agg(pl.col("counts").sum())
+        names = {detector.key: detector.name for detector in detectors}
+        ends = binned.select(keys).unique().sort(keys)
+        named = ends.with_columns(
+            pl.struct(f"board_{side}", f"channel_{side}")
+            .map_elements(lambda key: _name(names, *key.values()), pl.String)
+            .alias(f"name_{side}")
+            for side in "ab"
+        )
+        return (
+            named.join(every, how="cross")
+            .join(binned, on=[*keys, "bin"], how="left")
+            .with_columns(pl.col("counts").fill_null(0), dt_ns=centre_ns, width_ns=width_ns)
+            .sort(*keys, "bin")
+            .select(*schema, "counts")
+        )
+
+
+def _name(names: dict[tuple[int, int], str], board: int, channel: int) -> str:
+    return names.get((board, channel), f"{board}/{channel}")
+
+
+class EnergyMatrix:
+    """Pairs within a window by their two energies, or by their two adc values where nothing is calibrated."""
+
+    def __init__(self, window: Window, detectors: Detectors, *, bin_kev: float, bin_adc: int = 16) -> None:
+        self._window = window
+        self._calibrated = any(detector.energy for detector in detectors)
+        self._detectors = detectors
+        self._axes = ("energy_kev_x", "energy_kev_y") if self._calibrated else ("adc_x", "adc_y")
+        self._width = bin_kev if self._calibrated else float(bin_adc)
+        self._tally = Tally("x", "y")
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Hits change nothing here."""
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        time_a = pl.col("timestamp_ps")
+        times = {"a": time_a, "b": time_a + pl.col("dt_ps")}
+        adc = {side: dithered(f"adc_{side}", times[side], f"channel_{side}") for side in "ab"}
+        values = [energy_kev(self._detectors, f"_{s}", adc=adc[s]) if self._calibrated else adc[s] for s in "ab"]
+        places = {axis: (value / self._width).floor().cast(pl.Int32) for axis, value in zip("xy", values, strict=True)}
+        counted = (
+            pairs.lazy()
+            .filter(pl.col("dt_ps").is_between(*self._window))
+            .select(**places)
+            .drop_nulls()
+            .group_by("x", "y")
+            .agg(counts=pl.len())
+        )
+        self._tally.add(counted.collect())
+
+    def table(self) -> pl.DataFrame:
+        """The symmetric matrix: bin centres of both axes, `counts`, `variance`; filled bins only."""
+        x, y = self._axes
+        counted = self._tally.total()
+        if counted.is_empty():
+            return pl.DataFrame(schema={x: pl.Float64, y: pl.Float64, "counts": pl.Float64, "variance": pl.Float64})
+        centres = {axis: (pl.col(place) + 0.5) * self._width for axis, place in ((x, "x"), (y, "y"))}
+        return (
+            counted.lazy()
+            .select(**centres, counts=pl.col("counts").cast(pl.Float64))
+            .pipe(mirrored, x, y)
+            .with_columns(variance=pl.col("counts"))
+            .sort(x, y)
+            .collect()
+        )

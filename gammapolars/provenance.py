@@ -1,0 +1,64 @@
+"""Where an output comes from: its inputs, parameters, versions and accounting, as text that a file can carry."""
+
+import json
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from gammapolars.io import Run
+
+KEY = "gammapolars"
+"""The metadata entry, one JSON object, in Parquet and ROOT outputs."""
+
+
+def describe(run: Run, summary: dict[str, Any]) -> dict[str, str]:
+    """The metadata entry for an output.
+
+    Args:
+        run: the inputs.
+        summary: parameters and hit accounting.
+    """
+    inputs = [{"name": file.path.name, "bytes": file.size_bytes, "hash": file.fingerprint} for file in run.files]
+    return {KEY: json.dumps({"inputs": inputs, "summary": summary, "versions": versions()}, ensure_ascii=False)}
+
+
+def versions() -> dict[str, str]:
+    """The versions of the packages that results depend on."""
+    found = {}
+    for package in ("gammapolars", "polars", "uproot", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def of_file(path: Path) -> dict[str, Any] | None:
+    """What `describe` wrote into a file; None where it carries nothing of the kind."""
+    try:
+        return READERS[path.suffix.lower()](path)
+    except (KeyError, ValueError):
+        return None
+
+
+def _of_parquet(path: Path) -> dict[str, Any] | None:
+    import polars as pl
+
+    return _parsed(pl.read_parquet_metadata(path)[KEY])
+
+
+def _of_root(path: Path) -> dict[str, Any] | None:
+    import uproot
+
+    with uproot.open(path) as file:
+        return _parsed(str(file[KEY]))
+
+
+READERS: dict[str, Callable[[Path], dict[str, Any] | None]] = {".parquet": _of_parquet, ".root": _of_root}
+"""What reads the entry, by the file's suffix."""
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    found = json.loads(text)
+    return found if isinstance(found, dict) else None

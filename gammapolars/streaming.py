@@ -1,0 +1,192 @@
+"""Hit streams of any length in bounded memory: batches, time order, slices, and LazyFrames made of them.
+
+This module alone touches polars' unstable interfaces (io sources and `collect_batches`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from gammapolars import defaults
+from gammapolars.errors import TimeOrderError
+from gammapolars.units import format_ps, parse_ps
+
+SLICE_HITS = 1_000_000
+"""Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
+
+REORDER_PS = parse_ps(defaults.REORDER)
+"""How far back in time a hit may lie and still be put in its place."""
+
+Batches = Callable[[list[str] | None], Iterator[pl.DataFrame]]
+"""Gives a table's rows in frames; of the named columns at least, or of all for None."""
+
+
+class Slice(NamedTuple):
+    """A stretch of a time-ordered hit stream, with what its window reaches on both sides.
+
+    Attributes:
+        hits: the slice's own hits and, where the stream had to be cut without a gap, those before and behind them that
+            lie within reach.
+        first: row of the first of its own hits.
+        end: row behind the last of its own hits. Each hit of the stream is one slice's own.
+    """
+
+    hits: pl.DataFrame
+    first: int
+    end: int
+
+    @property
+    def own(self) -> pl.DataFrame:
+        """The slice's own hits."""
+        return self.hits[self.first : self.end]
+
+
+def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches) -> pl.LazyFrame:
+    """A LazyFrame whose rows a generator makes, batch by batch, each time it is collected.
+
+    Args:
+        schema: the columns and dtypes of every batch.
+        batches: called with the columns that the query needs (None: all). Further columns are dropped here.
+    """
+
+    def source(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        del batch_size  # a hint only; batches follow the file's own layout
+        left = n_rows
+        for batch in batches(with_columns):
+            frame = batch if with_columns is None else batch.select(with_columns)
+            if left is not None:
+                frame = frame.head(left)
+                left -= frame.height
+            yield frame if predicate is None else frame.filter(predicate)
+            if left == 0:
+                return
+
+    return register_io_source(source, schema=pl.Schema(schema), is_pure=True, validate_schema=True)
+
+
+def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS) -> Iterator[pl.DataFrame]:
+    """The rows of a lazy frame in their order, in frames of about `batch_rows`, as the streaming engine makes them."""
+    yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
+
+
+def time_ordered(batches: Iterable[pl.DataFrame], *, reorder_ps: int = REORDER_PS) -> Iterator[pl.DataFrame]:
+    """Hits in time order, out of a stream in which a hit may lie up to `reorder_ps` behind the latest before it.
+
+    A batch waits until no later hit can belong before its end, so at most two batches are held. Hits of equal time
+    keep their order.
+
+    Args:
+        batches: frames with a column `timestamp_ps`.
+        reorder_ps: the largest step back that is repaired, in picoseconds.
+
+    Raises:
+        TimeOrderError: a hit lies further back; the message says which, where and how far.
+    """
+    waiting: pl.DataFrame | None = None
+    latest = None
+    hits_before = 0
+    for batch in batches:
+        if batch.is_empty():
+            continue
+        _check_order(batch["timestamp_ps"], latest, hits_before, reorder_ps)
+        hits_before += batch.height
+        ordered = batch if batch["timestamp_ps"].is_sorted() else batch.sort("timestamp_ps", maintain_order=True)
+        first, last = _ends(ordered)
+        latest = last if latest is None else max(latest, last)
+        if waiting is None:
+            waiting = ordered
+        elif _ends(waiting)[1] <= min(first, latest - reorder_ps):
+            yield waiting
+            waiting = ordered
+        else:
+            waiting = pl.concat([waiting, ordered]).sort("timestamp_ps", maintain_order=True)
+            final = waiting["timestamp_ps"].search_sorted(latest - reorder_ps, side="right")
+            if final >= SLICE_HITS:
+                yield waiting[:final]
+                waiting = waiting[final:]
+    if waiting is not None:
+        yield waiting
+
+
+def _ends(frame: pl.DataFrame) -> tuple[int, int]:
+    times = frame["timestamp_ps"]
+    return times[0], times[-1]
+
+
+def _check_order(times: pl.Series, latest: int | None, hits_before: int, reorder_ps: int) -> None:
+    """Raise if a hit of this batch lies more than `reorder_ps` behind the latest before it."""
+    if times.is_sorted() and (latest is None or times[0] >= latest - reorder_ps):
+        return
+    reference = times.cum_max() if latest is None else pl.select(pl.max_horizontal(times.cum_max(), latest)).to_series()
+    back = reference - times
+    worst = back.arg_max()
+    if worst is None or back[worst] <= reorder_ps:
+        return
+    where = (back > reorder_ps).arg_true()[0]
+    raise TimeOrderError(
+        f"times are out of order: hit {hits_before + where + 1} lies {format_ps(back[where])} behind a hit before it "
+        f"(at {format_ps(times[where])}), and only {format_ps(reorder_ps)} can be repaired: "
+        f"allow more with --reorder, or sort the run by time"
+    )
+
+
+def slices(
+    hits: pl.LazyFrame | Iterable[pl.DataFrame],
+    reach_ps: int,
+    *,
+    reorder_ps: int = REORDER_PS,
+    slice_hits: int = SLICE_HITS,
+) -> Iterator[Slice]:
+    """Cut a hit stream where neighbouring hits are further apart than a window reaches.
+
+    No pair crosses such a gap, so each slice holds all that its hits can be paired with. A stretch without a gap is
+    cut anyway once it has grown to four times `slice_hits`: then the hits within `reach_ps` of the cut stand in both
+    slices, and are the own hits of one.
+
+    Args:
+        hits: a table of hits, nearly in time order.
+        reach_ps: the largest |dt| of interest, in picoseconds.
+        reorder_ps: how far back a hit may lie and still be put in its place.
+        slice_hits: how many hits gather before a cut; memory is proportional to it.
+
+    Raises:
+        TimeOrderError: hits lie too far back in time to be repaired.
+    """
+    batches = batches_of(hits, batch_rows=slice_hits) if isinstance(hits, pl.LazyFrame) else hits
+    gathered: list[pl.DataFrame] = []
+    rows = first = 0
+    for batch in time_ordered(batches, reorder_ps=reorder_ps):
+        gathered.append(batch)
+        rows += batch.height
+        if rows - first < slice_hits:
+            continue
+        block = pl.concat(gathered)
+        gathered = [block]
+        times = block["timestamp_ps"]
+        if cut := _last_gap(times[first:], reach_ps):
+            yield Slice(block[: first + cut], first, first + cut)
+            gathered, first = [block[first + cut :]], 0
+        elif rows - first >= 4 * slice_hits:
+            # A hit is complete once a later one lies beyond its reach.
+            end = int(times.search_sorted(times[-1] - reach_ps, side="left"))
+            if end > first:
+                yield Slice(block, first, end)
+                kept = int(times.search_sorted(times[end] - reach_ps, side="left"))
+                gathered, first = [block[kept:]], end - kept
+        rows = gathered[0].height
+    if rows > first:
+        block = pl.concat(gathered)
+        yield Slice(block, first, block.height)
+
+
+def _last_gap(times: pl.Series, reach_ps: int) -> int:
+    """The row behind the last gap that is wider than a window reaches; 0 where there is none."""
+    for tail in (min(1000, times.len()), times.len()):
+        gaps = (times.tail(tail).diff() > reach_ps).fill_null(False).arg_true()
+        if gaps.len():
+            return times.len() - tail + int(gaps[-1])
+    return 0
