@@ -46,8 +46,14 @@ def spectra_table(rng: np.random.Generator, names: list[str], lines: Lines, **sh
         tables.append(
             pl.DataFrame({"energy_kev": centres, "counts": counts, "variance": counts})
             .filter(pl.col("counts") > 0)
-            .select(pl.lit(board, pl.UInt16).alias("board"), pl.lit(channel, pl.UInt16).alias("channel"),
-                    pl.lit(name).alias("name"), "energy_kev", "counts", "variance")
+            .select(
+                pl.lit(board, pl.UInt16).alias("board"),
+                pl.lit(channel, pl.UInt16).alias("channel"),
+                pl.lit(name).alias("name"),
+                "energy_kev",
+                "counts",
+                "variance",
+            )
         )
     return pl.concat(tables)
 
@@ -62,32 +68,54 @@ def rates_table(
         counts = rng.poisson(expected)
         tables.append(
             pl.DataFrame({"time_s": times, "width_s": width, "counts": counts.astype(float)}).select(
-                *(pl.lit(value, dtype).alias(name) for (name, value), dtype in
-                  zip(key.items(), (pl.UInt16, pl.UInt16, pl.String), strict=True)),
-                "time_s", "width_s", "counts", rate_cps=pl.col("counts") / pl.col("width_s"),
+                *(
+                    pl.lit(value, dtype).alias(name)
+                    for (name, value), dtype in zip(key.items(), (pl.UInt16, pl.UInt16, pl.String), strict=True)
+                ),
+                "time_s",
+                "width_s",
+                "counts",
+                rate_cps=pl.col("counts") / pl.col("width_s"),
             )
         )
     return pl.concat(tables)
 
 
 def time_differences_table(
-    rng: np.random.Generator, names: list[str], *, prompt: float, chance_per_ns: float, window_ns: float = 250.0,
-    centre: float = 0.0, fwhm: float = 18.0, width: float = 2.0,
+    rng: np.random.Generator,
+    names: list[str],
+    *,
+    prompt: float,
+    chance_per_ns: float,
+    window_ns: float = 250.0,
+    centre: float = 0.0,
+    fwhm: float = 18.0,
+    width: float = 2.0,
 ) -> pl.DataFrame:
     centres = np.arange(-4 * window_ns + width / 2, 4 * window_ns, width)
     sigma = fwhm / 2.355
     shape = prompt * width / (sigma * 2.5066) * np.exp(-0.5 * ((centres - centre) / sigma) ** 2)
     return pl.concat(
-        pl.DataFrame({
-            "name_a": a, "name_b": b, "dt_ns": centres, "width_ns": width,
-            "counts": rng.poisson(shape + chance_per_ns * width).astype(float),
-        })
-        for i, a in enumerate(names) for b in names[i + 1 :]
+        pl.DataFrame(
+            {
+                "name_a": a,
+                "name_b": b,
+                "dt_ns": centres,
+                "width_ns": width,
+                "counts": rng.poisson(shape + chance_per_ns * width).astype(float),
+            }
+        )
+        for i, a in enumerate(names)
+        for b in names[i + 1 :]
     )
 
 
 def matrix_table(
-    rng: np.random.Generator, spots: list[tuple[float, float, int]], *, continuum: int = 40_000, width: float = 2.0,
+    rng: np.random.Generator,
+    spots: list[tuple[float, float, int]],
+    *,
+    continuum: int = 40_000,
+    width: float = 2.0,
     fwhm_662: float = 1.6,
 ) -> pl.DataFrame:
     """A symmetric matrix: spots (x, y, pairs) on a continuum of pairs; the diagonal counts once."""
@@ -98,40 +126,66 @@ def matrix_table(
         y = np.concatenate([y, rng.normal(energy_y, sigma_y, pairs)])
     cell_x, cell_y = np.floor(x / width), np.floor(y / width)
     off = cell_x != cell_y
-    cells = pl.DataFrame({
-        "energy_kev_x": (np.concatenate([cell_x, cell_y[off]]) + 0.5) * width,
-        "energy_kev_y": (np.concatenate([cell_y, cell_x[off]]) + 0.5) * width,
-    })
+    cells = pl.DataFrame(
+        {
+            "energy_kev_x": (np.concatenate([cell_x, cell_y[off]]) + 0.5) * width,
+            "energy_kev_y": (np.concatenate([cell_y, cell_x[off]]) + 0.5) * width,
+        }
+    )
     counted = cells.group_by("energy_kev_x", "energy_kev_y").agg(counts=pl.len().cast(pl.Float64))
     return counted.with_columns(variance="counts").sort("energy_kev_x", "energy_kev_y")
 
 
-def assemble(spectra: pl.DataFrame, rates: pl.DataFrame, differences: pl.DataFrame, matrix: pl.DataFrame,
-             *, window_ns: float = 250.0, chance_per_ns: float = 0.0, calibrated: bool = True, **fields: Any) -> Analysis:
+def assemble(
+    spectra: pl.DataFrame,
+    rates: pl.DataFrame,
+    differences: pl.DataFrame,
+    matrix: pl.DataFrame,
+    *,
+    window_ns: float = 250.0,
+    chance_per_ns: float = 0.0,
+    calibrated: bool = True,
+    **fields: Any,
+) -> Analysis:
     """One record out of its tables: hits from the spectra, pairs from the time differences within the window."""
     real_time = float(rates["width_s"].sum() / max(1, rates["name"].n_unique()))
     hits = spectra.group_by("board", "channel", "name").agg(hits_used=pl.col("counts").sum().cast(pl.Int64))
     hits = hits.sort("board", "channel").with_columns(
-        hits=(pl.col("hits_used") * 1.03).cast(pl.Int64), rate_cps=pl.col("hits_used") / real_time, calibrated=calibrated
+        hits=(pl.col("hits_used") * 1.03).cast(pl.Int64),
+        rate_cps=pl.col("hits_used") / real_time,
+        calibrated=calibrated,
     )
     number = {name: place for place, name in enumerate(hits["name"])}
     inside = differences.filter(pl.col("dt_ns").abs() <= window_ns).group_by("name_a", "name_b", maintain_order=True)
     pairs = inside.agg(pairs=pl.col("counts").sum().cast(pl.Int64)).with_columns(
         chance_pairs_expected=pl.lit(chance_per_ns * 2 * window_ns),
-        board_a=pl.lit(0, pl.UInt16), board_b=pl.lit(0, pl.UInt16),
+        board_a=pl.lit(0, pl.UInt16),
+        board_b=pl.lit(0, pl.UInt16),
         channel_a=pl.col("name_a").replace_strict(number, return_dtype=pl.UInt16),
         channel_b=pl.col("name_b").replace_strict(number, return_dtype=pl.UInt16),
     )
     used = int(hits["hits_used"].sum())
     read = int(hits["hits"].sum())
     analysis = Analysis(
-        inputs=("run7.root",), hits_read=read, hits_used=used, rejected={"saturation": (read - used) // 3, "pile_up": read - used - (read - used) // 3},
-        window=Window(-int(window_ns * 1000), int(window_ns * 1000)), pairs=int(pairs["pairs"].sum()),
-        chance_pairs_expected=float(pairs["chance_pairs_expected"].sum()), real_time_s=real_time,
-        first_timestamp_ps=1_000_000, last_timestamp_ps=1_000_000 + int(real_time * 1e12), warnings=(),
+        inputs=("run7.root",),
+        hits_read=read,
+        hits_used=used,
+        rejected={"saturation": (read - used) // 3, "pile_up": read - used - (read - used) // 3},
+        window=Window(-int(window_ns * 1000), int(window_ns * 1000)),
+        pairs=int(pairs["pairs"].sum()),
+        chance_pairs_expected=float(pairs["chance_pairs_expected"].sum()),
+        real_time_s=real_time,
+        first_timestamp_ps=1_000_000,
+        last_timestamp_ps=1_000_000 + int(real_time * 1e12),
+        warnings=(),
         detectors=hits.select("board", "channel", "name", "hits", "hits_used", "rate_cps", "calibrated"),
-        pairs_by_detectors=pairs.select("board_a", "channel_a", "name_a", "board_b", "channel_b", "name_b", "pairs", "chance_pairs_expected"),
-        spectra=spectra, rates=rates, time_differences=differences, matrix=matrix,
+        pairs_by_detectors=pairs.select(
+            "board_a", "channel_a", "name_a", "board_b", "channel_b", "name_b", "pairs", "chance_pairs_expected"
+        ),
+        spectra=spectra,
+        rates=rates,
+        time_differences=differences,
+        matrix=matrix,
     )
     return replace(analysis, **fields)
 
@@ -142,9 +196,12 @@ def cobalt(seed: int = 1, names: list[str] | None = None, **fields: Any) -> Anal
     names = names or [f"HPGe-{number}" for number in range(1, 5)]
     lines = [(1173.228, 30_000.0), (1332.492, 27_000.0)]
     return assemble(
-        spectra_table(rng, names, lines), rates_table(rng, names, 450.0),
+        spectra_table(rng, names, lines),
+        rates_table(rng, names, 450.0),
         time_differences_table(rng, names, prompt=2600, chance_per_ns=0.4),
-        matrix_table(rng, [(1173.228, 1332.492, 1500)], continuum=14_000), chance_per_ns=0.4, **fields,
+        matrix_table(rng, [(1173.228, 1332.492, 1500)], continuum=14_000),
+        chance_per_ns=0.4,
+        **fields,
     )
 
 
@@ -154,10 +211,15 @@ def sodium(seed: int = 2, **fields: Any) -> Analysis:
     names = ["NaI left", "NaI right"]
     lines = [(511.0, 200_000.0), (1274.537, 40_000.0)]
     return assemble(
-        spectra_table(rng, names, lines, width=5.0, fwhm_662=46.0, top=2000.0), rates_table(rng, names, 900.0),
+        spectra_table(rng, names, lines, width=5.0, fwhm_662=46.0, top=2000.0),
+        rates_table(rng, names, 900.0),
         time_differences_table(rng, names, prompt=50_000, chance_per_ns=3.0, window_ns=100.0, fwhm=6.0, width=1.0),
-        matrix_table(rng, [(511.0, 511.0, 20_000), (511.0, 1274.537, 6000)], width=10.0, fwhm_662=46.0, continuum=25_000),
-        window_ns=100.0, chance_per_ns=3.0, **fields,
+        matrix_table(
+            rng, [(511.0, 511.0, 20_000), (511.0, 1274.537, 6000)], width=10.0, fwhm_662=46.0, continuum=25_000
+        ),
+        window_ns=100.0,
+        chance_per_ns=3.0,
+        **fields,
     )
 
 
@@ -166,17 +228,23 @@ def many(seed: int = 3, detectors: int = 32) -> Analysis:
     rng = np.random.default_rng(seed)
     names = [f"det {number:02d}" for number in range(detectors)]
     return assemble(
-        spectra_table(rng, names, [(661.657, 8000.0)]), rates_table(rng, names, 60.0, bins=40, drift=0.3),
+        spectra_table(rng, names, [(661.657, 8000.0)]),
+        rates_table(rng, names, 60.0, bins=40, drift=0.3),
         time_differences_table(rng, names, prompt=20, chance_per_ns=0.2, width=10.0),
-        matrix_table(rng, [], continuum=60_000), chance_per_ns=0.2,
+        matrix_table(rng, [], continuum=60_000),
+        chance_per_ns=0.2,
     )
 
 
 def uncalibrated(seed: int = 4) -> Analysis:
     """Four channels in adc."""
     full = cobalt(seed, [f"0/{channel}" for channel in range(4)])
-    spectra = full.spectra.select("board", "channel", "name", adc=pl.col("energy_kev") * 4, counts="counts", variance="variance")
-    matrix = full.matrix.select(adc_x=pl.col("energy_kev_x") * 4, adc_y=pl.col("energy_kev_y") * 4, counts="counts", variance="variance")
+    spectra = full.spectra.select(
+        "board", "channel", "name", adc=pl.col("energy_kev") * 4, counts="counts", variance="variance"
+    )
+    matrix = full.matrix.select(
+        adc_x=pl.col("energy_kev_x") * 4, adc_y=pl.col("energy_kev_y") * 4, counts="counts", variance="variance"
+    )
     return replace(full, spectra=spectra, matrix=matrix, detectors=full.detectors.with_columns(calibrated=False))
 
 
@@ -185,8 +253,11 @@ def flat(seed: int = 5) -> Analysis:
     rng = np.random.default_rng(seed)
     names = ["a", "b", "c"]
     return assemble(
-        spectra_table(rng, names, [], continuum=400.0), rates_table(rng, names, 300.0),
-        time_differences_table(rng, names, prompt=0, chance_per_ns=4.0), matrix_table(rng, []), chance_per_ns=4.0,
+        spectra_table(rng, names, [], continuum=400.0),
+        rates_table(rng, names, 300.0),
+        time_differences_table(rng, names, prompt=0, chance_per_ns=4.0),
+        matrix_table(rng, []),
+        chance_per_ns=4.0,
     )
 
 
@@ -198,6 +269,14 @@ def empty() -> Analysis:
         for name in ("detectors", "pairs_by_detectors", "spectra", "rates", "time_differences", "matrix")
     }
     return replace(
-        full, hits_read=0, hits_used=0, rejected={}, pairs=0, chance_pairs_expected=0.0, real_time_s=0.0,
-        first_timestamp_ps=0, last_timestamp_ps=0, **tables,
+        full,
+        hits_read=0,
+        hits_used=0,
+        rejected={},
+        pairs=0,
+        chance_pairs_expected=0.0,
+        real_time_s=0.0,
+        first_timestamp_ps=0,
+        last_timestamp_ps=0,
+        **tables,
     )

@@ -31,7 +31,7 @@ def bin_width(centres: pl.Series) -> float:
 def nice_factor(bins: int, most: int) -> int:
     """How many bins to join into one, out of 1, 2, 4, 5, 10, 20, …, so that at most `most` are left."""
     at_least = bins / max(1, most)
-    factors = (digit * 10**power for power in range(12) for digit in (1, 2, 4, 5))
+    factors = (digit * int(10**power) for power in range(12) for digit in (1, 2, 4, 5))
     return next(factor for factor in factors if factor >= at_least)
 
 
@@ -53,8 +53,10 @@ def rebin(table: pl.DataFrame, by: list[str], x: str, most: int) -> tuple[pl.Dat
     bins = 1 + int(table.select(indices.max()).item())
     factor = nice_factor(bins, most)
     summed = table.group_by(*by, (indices // factor).alias("bin")).agg(pl.col("counts").sum())
-    grid = table.select(by).unique(maintain_order=True).join(
-        pl.DataFrame({"bin": range(math.ceil(bins / factor))}, schema={"bin": pl.Int64}), how="cross"
+    grid = (
+        table.select(by)
+        .unique(maintain_order=True)
+        .join(pl.DataFrame({"bin": range(math.ceil(bins / factor))}, schema={"bin": pl.Int64}), how="cross")
     )
     filled = grid.join(summed, on=[*by, "bin"], how="left").with_columns(pl.col("counts").fill_null(0).cast(pl.Float64))
     centres = low + ((pl.col("bin") + 0.5) * factor - 0.5) * width
@@ -70,10 +72,7 @@ def outline(table: pl.DataFrame, x: str, width: float | str) -> pl.DataFrame:
         width: of every bin, or the column that tells it.
     """
     half = (pl.col(width) if isinstance(width, str) else pl.lit(width)) / 2
-    return (
-        table.with_columns(pl.concat_list(pl.col(x) - half, pl.col(x) + half).alias(x))
-        .explode(x)
-    )
+    return table.with_columns(pl.concat_list(pl.col(x) - half, pl.col(x) + half).alias(x)).explode(x)
 
 
 def log_floor(counts: pl.Series) -> float:

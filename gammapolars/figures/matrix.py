@@ -1,5 +1,7 @@
 """The energy–energy matrix of pairs."""
 
+# mypy: allow-untyped-calls
+
 from collections.abc import Mapping
 
 import numpy as np
@@ -54,11 +56,11 @@ def matrix(
     table, hidden = _cropped(table)
     grid, width = _rebinned(table, width)
     high, low = (float(grid["counts"].drop_nulls().sort()[place]) for place in (-1, 0))
-    return (
-        ggplot(grid, aes("x", "y"))
-        + geom_raster(aes(fill="counts"))
-        + _spot_marks(spots or {}, float(grid["x"].max()))  # type: ignore[arg-type]
-        + scale_fill_gradientn(
+    return house.compose(
+        ggplot(grid, aes("x", "y")),
+        geom_raster(aes(fill="counts")),
+        _spot_marks(spots or {}, float(grid["x"][-1])),
+        scale_fill_gradientn(
             colors=COLOURS,
             trans="log10",
             limits=(low, max(high, low * 10)),
@@ -66,23 +68,23 @@ def matrix(
             labels=house.power_labels,
             na_value="#ffffff00",
             name=f"pairs per bin\n({width:.4g} × {width:.4g} {unit})",
-        )
-        + coord_fixed(expand=False)
-        + scale_x_continuous(labels=house.number_labels)
-        + scale_y_continuous(labels=house.number_labels)
-        + guides(fill=guide_colorbar(nbin=256))
-        + labs(
+        ),
+        coord_fixed(expand=False),
+        scale_x_continuous(breaks=house.even_breaks, labels=house.number_labels),
+        scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
+        guides(fill=guide_colorbar(nbin=256)),
+        labs(
             title=title,
             subtitle=f"{hidden:.2g} % of the pairs lie at higher energies, outside" if hidden else None,
             x=quantity,
             y=quantity.replace("one", "the other"),
-        )
-        + house.house_theme(width=7.8, height=6.4)
-        + theme(
+        ),
+        house.house_theme(width=7.8, height=6.4),
+        theme(
             legend_key_height=220,
             legend_key_width=14,
             legend_title=element_text(size=8.5, margin={"b": 8}),
-        )
+        ),
     )
 
 
@@ -112,8 +114,8 @@ def _rebinned(table: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
     factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
     index = {axis: (((pl.col(axis) - low) / width).round().cast(pl.Int64) // factor).alias(axis) for axis in ("x", "y")}
     summed = table.group_by(index["x"], index["y"]).agg(pl.col("counts").sum())
-    side = pl.int_range(1 + max(int(summed[axis].max()) for axis in ("x", "y")), eager=True)  # type: ignore[arg-type]
-    grid = side.alias("x").to_frame().join(side.alias("y").to_frame(), how="cross")
+    side = range(1 + max(int(pl.concat([summed["x"], summed["y"]]).sort()[-1]), 0))
+    grid = pl.DataFrame({"x": side}, {"x": pl.Int64}).join(pl.DataFrame({"y": side}, {"y": pl.Int64}), how="cross")
     centre = [(low + ((pl.col(axis) + 0.5) * factor - 0.5) * width).alias(axis) for axis in ("x", "y")]
     filled = grid.join(summed, on=["x", "y"], how="left", maintain_order="left")
     return filled.with_columns(centre), width * factor
@@ -130,9 +132,16 @@ def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[ob
         orient="row",
     )
     return [
-        geom_point(data=places, shape="o", size=5, fill="none", color=house.ORANGE, stroke=0.7),
+        geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7),
         geom_text(
-            aes(label="label"), data=places, size=7.5, color=house.ORANGE, ha="left", va="bottom",
-            nudge_x=0.015 * end, nudge_y=0.015 * end, family=house.FONT,
+            aes(label="label"),
+            data=places,
+            size=7.5,
+            color=house.ORANGE,
+            ha="left",
+            va="bottom",
+            nudge_x=0.022 * end,
+            nudge_y=0.022 * end,
+            family=house.FONT,
         ),
     ]

@@ -1,5 +1,7 @@
 """Count rates over the time of a run, one facet a detector."""
 
+# mypy: allow-untyped-calls
+
 import polars as pl
 from plotnine import (
     aes,
@@ -32,7 +34,11 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplo
     """
     if rates.is_empty() or not (rates["counts"] > 0).any():
         return house.no_data(title, "no data: no hit was used")
-    kept = rates.group_by(DETECTOR).agg(pl.col("counts").sum()).sort("counts", "board", "channel", descending=[True, False, False])
+    kept = (
+        rates.group_by(DETECTOR)
+        .agg(pl.col("counts").sum())
+        .sort("counts", "board", "channel", descending=[True, False, False])
+    )
     shown = rates.join(kept.head(house.MAX_FACETS), on=DETECTOR, how="semi", maintain_order="left")
     facets = min(kept.height, house.MAX_FACETS)
     columns = house.columns_for(facets)
@@ -43,22 +49,22 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplo
     means = frame.select("facet", "mean").unique()
     hidden = kept.height - facets
     note = "band: ±1σ of Poisson counts; dashed: the run's mean"
-    return (
-        ggplot(points, aes("time_s", "rate"))
-        + geom_blank(aes(y="y"), data=_least_span(frame))
-        + geom_ribbon(aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45)
-        + geom_line(color=house.BLUE, size=0.5)
-        + geom_hline(aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5)
-        + facet_wrap("facet", ncol=columns, scales="free_y")
-        + scale_x_continuous(expand=(0, 0), labels=house.number_labels)
-        + scale_y_continuous(labels=house.number_labels)
-        + labs(
+    return house.compose(
+        ggplot(points, aes("time_s", "rate")),
+        geom_blank(aes(y="y"), data=_least_span(frame)),
+        geom_ribbon(aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45),
+        geom_line(color=house.BLUE, size=0.5),
+        geom_hline(aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5),
+        facet_wrap("facet", ncol=columns, scales="free_y"),
+        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        scale_y_continuous(labels=house.number_labels),
+        labs(
             title=title,
             subtitle=note + (f"; {facets} detectors with the most hits, {hidden} more are not drawn" if hidden else ""),
             x=f"time since the first hit ({unit})",
             y="rate (counts/s)",
-        )
-        + house.house_theme(height=house.height_for(facets, columns, alone=3.4))
+        ),
+        house.house_theme(height=house.height_for(facets, columns, alone=3.4)),
     )
 
 
@@ -68,8 +74,15 @@ def _joined(table: pl.DataFrame, most: int) -> pl.DataFrame:
     factor = bins.nice_factor(len(times), most)
     position = pl.DataFrame({"time_s": times}).with_row_index("bin").with_columns(pl.col("bin") // factor)
     low, high = pl.col("time_s") - pl.col("width_s") / 2, pl.col("time_s") + pl.col("width_s") / 2
-    joined = table.join(position, on="time_s").group_by(*DETECTOR, "bin").agg(
-        low.min().alias("from"), high.max().alias("to"), pl.col("width_s").sum(), pl.col("counts").sum().cast(pl.Float64)
+    joined = (
+        table.join(position, on="time_s")
+        .group_by(*DETECTOR, "bin")
+        .agg(
+            low.min().alias("from"),
+            high.max().alias("to"),
+            pl.col("width_s").sum(),
+            pl.col("counts").sum().cast(pl.Float64),
+        )
     )
     return joined.with_columns(time_s=(pl.col("from") + pl.col("to")) / 2).sort(*DETECTOR, "bin")
 
@@ -93,7 +106,12 @@ def _least_span(frame: pl.DataFrame) -> pl.DataFrame:
 def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     detectors = frame.select(DETECTOR).unique().sort("board", "channel")
     names = house.short_names(detectors["name"], house.name_room(columns))
-    return frame.join(detectors.with_columns(pl.Series("facet", names, pl.Enum(names))), on=DETECTOR, how="left", maintain_order="left")
+    return frame.join(
+        detectors.with_columns(pl.Series("facet", names, pl.Enum(names))),
+        on=DETECTOR,
+        how="left",
+        maintain_order="left",
+    )
 
 
 def _time_unit(longest_s: float) -> tuple[str, float]:

@@ -1,5 +1,7 @@
 """Energy spectra, one facet a detector."""
 
+# mypy: allow-untyped-calls
+
 from collections.abc import Mapping
 
 import polars as pl
@@ -24,7 +26,9 @@ from gammapolars.figures import theme as house
 DETECTOR = ["board", "channel", "name"]
 
 
-def spectrum(spectra: pl.DataFrame, *, lines: Mapping[float, str] | None = None, title: str = "Energy spectra") -> ggplot:
+def spectrum(
+    spectra: pl.DataFrame, *, lines: Mapping[float, str] | None = None, title: str = "Energy spectra"
+) -> ggplot:
     """Spectra on a logarithmic scale, one facet a detector; bins without counts lie on the axis.
 
     Args:
@@ -41,34 +45,38 @@ def spectrum(spectra: pl.DataFrame, *, lines: Mapping[float, str] | None = None,
     columns = house.columns_for(facets)
     parts = {axis: part for (axis,), part in shown.group_by("axis", maintain_order=True)}
     rebinned = {axis: bins.rebin(part, DETECTOR, "x", 1500 // columns) for axis, part in parts.items()}
-    frame = _labelled(pl.concat([part.with_columns(axis=pl.lit(axis)) for axis, (part, _) in rebinned.items()]), columns)
+    frame = _labelled(
+        pl.concat([part.with_columns(axis=pl.lit(axis)) for axis, (part, _) in rebinned.items()]), columns
+    )
     floor = bins.log_floor(frame["counts"])
     points = pl.concat(
         bins.outline(frame.filter(axis=axis), "x", width) for axis, (_, width) in rebinned.items()
     ).with_columns(pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor))
     top = float(points["counts"].max()) * (6.0 if lines else 2.0)  # type: ignore[arg-type]
-    return (
-        ggplot(points, aes("x", "counts"))
-        + geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25)
-        + geom_line(color=house.BLUE, size=0.35)
-        + _line_marks(frame, lines or {}, top, labelled=columns < 3)
-        + facet_wrap("facet", ncol=columns, scales="free_x" if len(parts) > 1 else "fixed")
-        + scale_x_continuous(expand=(0.005, 0), labels=house.number_labels)
-        + scale_y_log10(
+    return house.compose(
+        ggplot(points, aes("x", "counts")),
+        geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
+        geom_line(color=house.BLUE, size=0.35),
+        _line_marks(frame, lines or {}, top, labelled=columns < 3),
+        facet_wrap("facet", ncol=columns, scales="free_x" if len(parts) > 1 else "fixed"),
+        scale_x_continuous(
+            expand=(0.005, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
+        ),
+        scale_y_log10(
             limits=(floor, top),
             expand=(0, 0),
             breaks=house.power_breaks,
             minor_breaks=house.minor_power_breaks,
             labels=house.power_labels,
-        )
-        + labs(
+        ),
+        labs(
             title=title,
             subtitle=_hidden_note(hidden, facets),
             x=" or ".join({"keV": "energy (keV)", "adc": "pulse height (adc)"}[axis] for axis in parts),
             y="counts per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in rebinned.items()),
-        )
-        + house.house_theme(height=house.height_for(facets, columns))
-        + theme(strip_text=element_text(size=9 if columns < 4 else 8))
+        ),
+        house.house_theme(height=house.height_for(facets, columns)),
+        theme(strip_text=element_text(size=9 if columns < 4 else 8)),
     )
 
 
@@ -76,17 +84,25 @@ def _with_axis(spectra: pl.DataFrame) -> pl.DataFrame:
     """One column `x` for what a spectrum is drawn over, and `axis` to tell its unit."""
     kev = pl.col("energy_kev").cast(pl.Float64) if "energy_kev" in spectra.columns else pl.lit(None, pl.Float64)
     adc = pl.col("adc").cast(pl.Float64) if "adc" in spectra.columns else pl.lit(None, pl.Float64)
-    return spectra.select(
-        *DETECTOR,
-        "counts",
-        x=pl.coalesce(kev, adc),
-        axis=pl.when(kev.is_not_null()).then(pl.lit("keV")).otherwise(pl.lit("adc")),
-    ).drop_nulls("x").sort("axis", *DETECTOR, "x", descending=[True, False, False, False, False])
+    return (
+        spectra.select(
+            *DETECTOR,
+            "counts",
+            x=pl.coalesce(kev, adc),
+            axis=pl.when(kev.is_not_null()).then(pl.lit("keV")).otherwise(pl.lit("adc")),
+        )
+        .drop_nulls("x")
+        .sort("axis", *DETECTOR, "x", descending=[True, False, False, False, False])
+    )
 
 
 def _strongest(table: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """The detectors with the most counts, as many as a figure has room for; and how many were left out."""
-    totals = table.group_by(DETECTOR).agg(pl.col("counts").sum()).sort("counts", "board", "channel", descending=[True, False, False])
+    totals = (
+        table.group_by(DETECTOR)
+        .agg(pl.col("counts").sum())
+        .sort("counts", "board", "channel", descending=[True, False, False])
+    )
     kept = totals.head(house.MAX_FACETS)
     return table.join(kept, on=DETECTOR, how="semi", maintain_order="left"), totals.height - kept.height
 
@@ -110,18 +126,27 @@ def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, 
     calibrated = frame.filter(axis="keV")
     if not lines or calibrated.is_empty():
         return []
-    low, high = calibrated["x"].min(), calibrated["x"].max()
+    low, high = (float(calibrated["x"].sort()[place]) for place in (0, -1))
     marks = pl.DataFrame(
         {"x": list(lines), "label": [house.plain(text) for text in lines.values()]},
         schema={"x": pl.Float64, "label": pl.String},
     ).filter(pl.col("x").is_between(low, high))
     marks = marks.join(calibrated.select("facet").unique(), how="cross").with_columns(counts=pl.lit(top * 0.85))
-    layers: list[object] = [geom_vline(aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)]
+    layers: list[object] = [
+        geom_vline(aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
+    ]
     if labelled:
         layers.append(
             geom_text(
-                aes(label="label"), data=marks, angle=90, va="top", ha="right", size=6.5, color=house.ORANGE,
-                nudge_x=-0.003 * (float(high) - float(low)), family=house.FONT,  # type: ignore[arg-type]
+                aes(label="label"),
+                data=marks,
+                angle=90,
+                va="top",
+                ha="right",
+                size=6.5,
+                color=house.ORANGE,
+                nudge_x=-0.003 * (high - low),
+                family=house.FONT,
             )
         )
     return layers

@@ -1,7 +1,10 @@
 """The house's look: one theme, one palette, one way to name a facet and to say that there is nothing to draw."""
 
+# mypy: allow-untyped-calls
+
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any
 
 import polars as pl
 from plotnine import (
@@ -43,7 +46,7 @@ def house_theme(width: float = WIDTH, height: float = 4.5) -> theme:
         width: of the figure, inches.
         height: of the figure, inches.
     """
-    return theme_minimal(base_size=10, base_family=FONT) + theme(
+    house: theme = theme_minimal(base_size=10, base_family=FONT) + theme(
         figure_size=(width, height),
         text=element_text(color=INK),
         plot_title=element_text(size=13, weight="bold", ha="left"),
@@ -67,6 +70,7 @@ def house_theme(width: float = WIDTH, height: float = 4.5) -> theme:
         legend_title=element_text(size=9),
         legend_text=element_text(size=8.5),
     )
+    return house
 
 
 def no_data(title: str, why: str = "no data") -> ggplot:
@@ -77,19 +81,30 @@ def no_data(title: str, why: str = "no data") -> ggplot:
         why: what is missing.
     """
     nothing = pl.DataFrame({"x": [0.0], "y": [0.0], "label": [plain(why)]})
-    return (
-        ggplot(nothing, aes("x", "y", label="label"))
-        + geom_text(color=QUIET, size=14, family=FONT)
-        + labs(title=title)
-        + theme_void(base_family=FONT)
-        + theme(
+    return compose(
+        ggplot(nothing, aes("x", "y", label="label")),
+        geom_text(color=QUIET, size=14, family=FONT),
+        labs(title=title),
+        theme_void(base_family=FONT),
+        theme(
             figure_size=(WIDTH, 2.2),
             plot_title=element_text(size=13, weight="bold", color=INK, ha="left"),
             plot_title_position="plot",
             plot_background=element_rect(fill="white", color="white"),
             plot_margin=0.02,
-        )
+        ),
     )
+
+
+def compose(plot: ggplot, *parts: Any) -> ggplot:
+    """A plot with its layers, scales and theme added in order, as `plot + part + …` would.
+
+    plotnine's own annotations give `+` a type that no checker can follow; here it is stated once.
+    """
+    composed: Any = plot
+    for part in parts:
+        composed = composed + part
+    return composed
 
 
 def columns_for(facets: int) -> int:
@@ -140,13 +155,13 @@ def name_room(columns: int) -> int:
     return {1: 90, 2: 48, 3: 30}.get(columns, 22)
 
 
-def number_labels(values: Sequence[float]) -> list[str]:
+def number_labels(values: Iterable[Any]) -> list[str]:
     """Labels of a linear axis, with a true minus sign and thousands apart from 10,000 on."""
     digits = [f"{value:,.6g}" if abs(value) >= 10_000 else f"{value:.6g}" for value in values]
     return [text.replace("-", "\N{MINUS SIGN}") for text in digits]
 
 
-def power_labels(values: Sequence[float]) -> list[str]:
+def power_labels(values: Iterable[Any]) -> list[str]:
     """Labels of a logarithmic axis: 1, 10, 100, then 10³, 10⁴ and so on; whatever is no power of ten as it is."""
     digits = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
     labels = []
@@ -157,6 +172,18 @@ def power_labels(values: Sequence[float]) -> list[str]:
         else:
             labels.append("10" + str(power).translate(digits))
     return labels
+
+
+def even_breaks(limits: tuple[float, float]) -> list[float]:
+    """Six to twelve round numbers within the limits of a linear axis."""
+    low, high = limits
+    step = (high - low) / 6
+    if not step > 0:
+        return [low]
+    power = 10.0 ** math.floor(math.log10(step))
+    step = next(digit * power for digit in (5, 2, 1) if digit * power <= step * (1 + 1e-9))
+    first = math.ceil(low / step - 1e-9)
+    return [round(place * step, 12) for place in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def power_breaks(limits: tuple[float, float]) -> list[float]:

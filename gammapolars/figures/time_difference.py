@@ -1,5 +1,7 @@
 """Time differences of detector pairs, with the coincidence window and the chance level."""
 
+# mypy: allow-untyped-calls
+
 import polars as pl
 from plotnine import (
     aes,
@@ -56,22 +58,22 @@ def time_difference(
     points = bins.outline(frame, "dt_ns", width).with_columns(
         pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor)
     )
-    return (
-        ggplot(points, aes("dt_ns", "counts"))
-        + _window_marks(window, floor)
-        + geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25)
-        + geom_line(color=house.BLUE, size=0.45)
-        + _chance_level(frame, chance, window, width, floor)
-        + facet_wrap("facet", ncol=columns, scales="free_y")
-        + scale_x_continuous(expand=(0, 0), labels=house.number_labels)
-        + _scale_y(floor)
-        + labs(
+    return house.compose(
+        ggplot(points, aes("dt_ns", "counts")),
+        _window_marks(window, floor),
+        geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
+        geom_line(color=house.BLUE, size=0.45),
+        _chance_level(frame, chance, window, width, floor),
+        facet_wrap("facet", ncol=columns, scales="free_y"),
+        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        _scale_y(floor),
+        labs(
             title=title,
             subtitle=_note(window, facets, pairs, drawn_chance=chance is not None),
             x="time of the second detector − time of the first (ns)",
             y=f"counts per {width:.4g} ns",
-        )
-        + house.house_theme(height=house.height_for(facets, columns))
+        ),
+        house.house_theme(height=house.height_for(facets, columns)),
     )
 
 
@@ -102,7 +104,12 @@ def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
         for a, b in pairs.select(PAIR).iter_rows()
     ]
     unique = house.short_names((name.replace(r"\$", "$") for name in names), 200)
-    return frame.join(pairs.with_columns(pl.Series("facet", unique, pl.Enum(unique))).drop("counts"), on=PAIR, how="left", maintain_order="left")
+    return frame.join(
+        pairs.with_columns(pl.Series("facet", unique, pl.Enum(unique))).drop("counts"),
+        on=PAIR,
+        how="left",
+        maintain_order="left",
+    )
 
 
 def accepted_ns(window: Window) -> list[tuple[float, float]]:
@@ -138,7 +145,9 @@ def _chance_level(
     per_bin = pl.col("chance_pairs_expected") * (width / accepted)
     levels = chance.select(*PAIR, level=per_bin)
     total = pl.DataFrame({"name_a": [ALL], "name_b": [""], "level": [float(levels["level"].sum())]})
-    drawn = frame.select(*PAIR, "facet").unique().join(pl.concat([levels, total]), on=PAIR).filter(pl.col("level") > floor)
+    drawn = (
+        frame.select(*PAIR, "facet").unique().join(pl.concat([levels, total]), on=PAIR).filter(pl.col("level") > floor)
+    )
     if drawn.is_empty():
         return []
     return [geom_hline(aes(yintercept="level"), data=drawn, color=house.ORANGE, linetype="dashed", size=0.6)]

@@ -1,0 +1,71 @@
+"""The report of a run: one HTML page that explains itself, and its figures."""
+
+import secrets
+import shutil
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from gammapolars.errors import OutputError
+from gammapolars.report.content import PAGE, contents
+from gammapolars.results import Analysis
+
+__all__ = ["write_report"]
+
+
+def write_report(
+    analysis: Analysis, folder: str | Path, *, overwrite: bool = False, now: datetime | None = None
+) -> Path:
+    """Write a run's report: `index.html`, complete in itself, and its figures as PNG files beside it.
+
+    The folder appears under its name only when it is complete. In one that exists, the report's own files are replaced,
+    the page last, and nothing else is touched.
+
+    Args:
+        analysis: what one pass over the run found.
+        folder: the folder to be written; the one that holds it must exist.
+        overwrite: whether the folder may exist already.
+        now: the date that the page bears; the present by default.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        OutputError: the folder exists and `overwrite` is False, or it cannot be written.
+    """
+    folder = Path(folder)
+    try:
+        _check(folder, overwrite=overwrite)
+        _put(folder, contents(analysis, now or datetime.now().astimezone()))
+    except OSError as error:
+        raise OutputError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
+    return folder / PAGE
+
+
+def _check(folder: Path, *, overwrite: bool) -> None:
+    """Refuse what should not be written, before any work is done."""
+    if folder.is_dir():
+        if not overwrite:
+            raise OutputError(f"{folder}: exists already: choose another folder, or overwrite it with --overwrite")
+    elif folder.exists() or folder.is_symlink():
+        raise OutputError(f"{folder}: is no folder: choose another name for the report")
+    elif not folder.parent.is_dir():
+        raise OutputError(f"{folder}: there is no folder {folder.parent} to write it into: create it first")
+
+
+def _put(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a hidden folder, and move them into place when all of them are complete."""
+    exists = folder.is_dir()
+    hidden = f".{folder.name}.{secrets.token_hex(4)}.partial"
+    partial = folder / hidden if exists else folder.with_name(hidden)
+    try:
+        partial.mkdir()
+        for name, data in files.items():
+            (partial / name).write_bytes(data)
+        if exists:
+            for name in files:
+                (partial / name).replace(folder / name)
+        else:
+            partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

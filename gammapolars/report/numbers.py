@@ -44,7 +44,7 @@ def percent(part: float, whole: float) -> str:
         return "< 0.01 %"
     if share > 99.9 and part < whole:
         return f"{math.floor(share * 100) / 100:.2f} %"
-    return f"{share:.3g} %" if share < 99.95 else "100 %"
+    return f"{share:.3g} %" if share < 99.95 else f"{share:,.0f} %"
 
 
 def duration(seconds: float) -> str:

@@ -132,14 +132,21 @@ def _derivatives(x: Array, position: float, sigma: float) -> Array:
     pull = (x + inside - position) / sigma
     shape = np.exp(-0.5 * pull**2)
     return np.stack(
-        [shape.mean(0), (shape * pull / sigma).mean(0), (shape * pull**2 / sigma).mean(0), np.ones_like(x), x - x.mean()], 1
+        [
+            shape.mean(0),
+            (shape * pull / sigma).mean(0),
+            (shape * pull**2 / sigma).mean(0),
+            np.ones_like(x),
+            x - x.mean(),
+        ],
+        1,
     )
 
 
 def _solve(design: Array, y: Array, root_weight: Array) -> tuple[Array, Array]:
     """Weighted linear least squares: parameters and their covariance."""
     weighted = design * root_weight[:, None]
-    covariance = np.linalg.pinv(weighted.T @ weighted)
+    covariance: Array = np.linalg.pinv(weighted.T @ weighted).astype(np.float64)
     return covariance @ (weighted.T @ (y * root_weight)), covariance
 
 
@@ -157,13 +164,15 @@ def _distinct(peaks: list[Peak]) -> list[Peak]:
     """Of peaks closer than their widths, the one that stands out most."""
     kept: list[Peak] = []
     for peak in sorted(peaks, key=lambda peak: peak.area / peak.area_unc, reverse=True):
-        if all(abs(peak.centroid_kev - other.centroid_kev) > 0.8 * max(peak.fwhm_kev, other.fwhm_kev) for other in kept):
+        if all(
+            abs(peak.centroid_kev - other.centroid_kev) > 0.8 * max(peak.fwhm_kev, other.fwhm_kev) for other in kept
+        ):
             kept.append(peak)
     return kept
 
 
 def _consistent(peaks: list[Peak], width: float) -> list[Peak]:
-    """Peaks of proper width: wide as a bin or wider, narrower than a fifth of their energy, and alike (`find_peaks`)."""
+    """Peaks of proper width: as wide as a bin, narrower than a fifth of their energy, and alike (`find_peaks`)."""
     proper = [
         peak for peak in peaks if 0.9 * width < peak.fwhm_kev < 0.2 * peak.centroid_kev and peak.centroid_kev > 10
     ]

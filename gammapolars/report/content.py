@@ -1,0 +1,154 @@
+"""What a report consists of: the figures as PNG, and the page that shows and explains them."""
+
+import io
+import platform
+import warnings
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from gammapolars import figures
+from gammapolars.report import estimates, tables, text
+from gammapolars.report.lines import Lines, Spot, lines_of, spots_of
+from gammapolars.report.numbers import about, count, duration
+from gammapolars.report.page import Image, Section, page
+from gammapolars.results import Analysis
+
+if TYPE_CHECKING:
+    from plotnine import ggplot
+
+PAGE = "index.html"
+DPI = 140
+
+CHANCE = (
+    "chance pairs of two detectors: N = r_a r_b w T, with the rates r_a and r_b of their used hits, the total width w "
+    "of the coincidence window and the real time T; several detector pairs are summed. True coincidences are the pairs "
+    "less N, with the uncertainty √pairs."
+)
+PEAKS = (
+    "a peak is a Gaussian on a sloping background, at least six standard deviations high and as wide as the detector's "
+    "other peaks; a nuclide is named only when all its main lines are seen in one spectrum. Searched: Na-22, K-40, "
+    "Co-60, Cs-137, Eu-152 and 511 keV."
+)
+
+
+def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
+    """The files of a report by name, the page last.
+
+    Args:
+        analysis: what one pass over the run found.
+        now: the date that the page bears.
+    """
+    steadiness = estimates.steadiness(analysis.rates)
+    peaks = estimates.prompt_peaks(analysis.time_differences)
+    summed = None if peaks else estimates.summed_prompt_peak(analysis.time_differences)
+    lines = lines_of(analysis.spectra)
+    spots = spots_of(analysis, lines)
+    images = {
+        "rates.png": png(figures.rates(analysis.rates)),
+        "spectra.png": png(figures.spectrum(analysis.spectra, lines=_line_labels(lines))),
+        "time_differences.png": png(
+            figures.time_difference(analysis.time_differences, analysis.window, chance=analysis.pairs_by_detectors)
+        ),
+        "matrix.png": png(figures.matrix(analysis.matrix, spots=_spot_labels(spots))),
+    }
+    sections = (
+        Section("The run", text.run(analysis), table=tables.detectors(analysis)),
+        Section("Rejected hits", text.rejected(analysis), table=tables.rejected(analysis)),
+        Section(
+            "Rates",
+            text.rates(analysis, steadiness),
+            Image(images["rates.png"], "Count rate of each detector over time"),
+        ),
+        Section(
+            "Spectra",
+            text.spectra(analysis, lines),
+            Image(images["spectra.png"], "Spectrum of each detector, log scale"),
+        ),
+        Section("Coincidences", text.coincidences(analysis), table=tables.pairs(analysis, peaks)),
+        Section(
+            "Time differences",
+            text.prompt(analysis, peaks, summed),
+            Image(images["time_differences.png"], "Histograms of the time differences of detector pairs"),
+        ),
+        Section(
+            "Energies of pairs",
+            text.matrix(analysis, lines, spots),
+            Image(images["matrix.png"], "Matrix of the two energies of each pair, log colour scale", narrow=True),
+        ),
+    )
+    html = page(
+        title=_title(analysis),
+        subtitle=f"Report of {now:%Y-%m-%d %H:%M %Z}".rstrip(),
+        tiles=_tiles(analysis),
+        warnings=analysis.warnings,
+        sections=sections,
+        foot=_provenance(analysis, now),
+    )
+    return images | {PAGE: html.encode("utf-8")}
+
+
+def png(plot: "ggplot") -> bytes:
+    """A figure as PNG."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A detector's name may have letters that the font lacks: they become boxes, and nobody can act on a warning.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        plot.save(buffer, format="png", dpi=DPI, verbose=False)
+    return buffer.getvalue()
+
+
+def _title(analysis: Analysis) -> str:
+    first, *others = analysis.inputs or ("no file",)
+    return f"{first} and {count(len(others))} more" if others else first
+
+
+def _tiles(analysis: Analysis) -> list[tuple[str, str]]:
+    return [
+        (count(analysis.hits_read), "hits read"),
+        (count(analysis.hits_used), "hits used"),
+        (str(analysis.detectors.height), "detectors"),
+        (duration(analysis.real_time_s), "real time"),
+        (count(analysis.pairs), f"pairs within {analysis.window}"),
+        (about(analysis.chance_pairs_expected), "pairs expected by chance"),
+    ]
+
+
+def _line_labels(lines: list[Lines]) -> dict[float, str]:
+    """Labels for the figure: the short name of the nuclide, or of annihilation, and the energy."""
+    return {
+        line.energy_kev: f"{line.nuclide} {line.energy_kev:.1f}" if "-" in line.nuclide else f"{line.energy_kev:.0f}"
+        for detector in lines
+        for line in detector.seen
+    }
+
+
+def _spot_labels(spots: list[Spot]) -> dict[tuple[float, float], str]:
+    """Labels for the strongest spots."""
+    return {
+        (spot.energy_x_kev, spot.energy_y_kev): f"{spot.energy_x_kev:.0f}–{spot.energy_y_kev:.0f}" for spot in spots[:8]
+    }
+
+
+def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
+    """What the page was made from, and how."""
+    packages = ("gammapolars", "polars", "plotnine")
+    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    span = f"{analysis.first_timestamp_ps:,} ps to {analysis.last_timestamp_ps:,} ps"
+    return [
+        ("Input", ", ".join(analysis.inputs) or "none"),
+        ("Time stamps", span),
+        ("Coincidence window", str(analysis.window)),
+        *((name, value) for name, value in analysis.parameters.items()),
+        ("Chance", CHANCE),
+        ("Lines", PEAKS),
+        ("Versions", f"{versions}, Python {platform.python_version()}"),
+        ("Written", now.isoformat(timespec="seconds")),
+    ]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "(not installed)"

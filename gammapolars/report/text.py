@@ -1,0 +1,241 @@
+"""The report in words: every sentence is computed from the run's own numbers."""
+
+import math
+
+import polars as pl
+
+from gammapolars.figures.time_difference import accepted_ns
+from gammapolars.report.estimates import PromptPeak, Steadiness
+from gammapolars.report.lines import Lines, Spot
+from gammapolars.report.numbers import (
+    about,
+    amount,
+    count,
+    counted,
+    duration,
+    listed,
+    nanoseconds,
+    percent,
+    with_uncertainty,
+)
+from gammapolars.report.peak_search import Peak
+from gammapolars.results import Analysis
+
+MOST_NAMED = 6
+
+
+def run(analysis: Analysis) -> list[str]:
+    """How many hits, for how long, and how many of them were used."""
+    files = amount(len(analysis.inputs), "file")
+    if analysis.hits_read == 0:
+        return [f"There are no hits in {files}."]
+    text = (
+        f"{amount(analysis.hits_read, 'hit')} in {files}, of {amount(analysis.detectors.height, 'detector')} "
+        f"in {duration(analysis.real_time_s)}."
+    )
+    if analysis.hits_used == analysis.hits_read:
+        return [f"{text} All of them were used."]
+    used = percent(analysis.hits_used, analysis.hits_read)
+    return [f"{text} {count(analysis.hits_used)} of them ({used}) were used, the others were rejected by their flags."]
+
+
+def rejected(analysis: Analysis) -> list[str]:
+    """How many hits were rejected, and how the counts by flag add up."""
+    lost = analysis.hits_read - analysis.hits_used
+    if lost == 0:
+        return ["No hit was rejected."] if analysis.hits_read else []
+    text = f"{amount(lost, 'hit')} of {count(analysis.hits_read)} rejected ({percent(lost, analysis.hits_read)})."
+    twice = sum(analysis.rejected.values()) > lost
+    return [text + " A hit with two of the flags counts under both." if twice else text]
+
+
+def rates(analysis: Analysis, found: list[Steadiness]) -> list[str]:
+    """The detectors' rates, and whether they stayed the same."""
+    if analysis.hits_used == 0 or analysis.real_time_s <= 0:
+        return []
+    ordered = analysis.detectors.sort("board", "channel")
+    rate = [
+        f"{name} {with_uncertainty(cps, math.sqrt(max(hits, 1)) / analysis.real_time_s)} counts/s"
+        for name, hits, cps in ordered.select("name", "hits_used", "rate_cps").iter_rows()
+    ]
+    if len(rate) > MOST_NAMED:
+        lowest, highest = (ordered["rate_cps"].arg_min() or 0, ordered["rate_cps"].arg_max() or 0)
+        text = f"The rates of used hits reach from {rate[lowest]} to {rate[highest]}."
+    else:
+        text = f"Rates of used hits: {listed(rate)}."
+    if not found:
+        return [f"{text} They are too few in time to tell whether the rates were steady."]
+    unsteady = sorted((detector for detector in found if not detector.is_steady), key=lambda detector: -detector.z)
+    if not unsteady:
+        ratios = [f"{detector.chi2 / detector.ndf:.2f}" for detector in found]
+        span = ratios[0] if len(set(ratios)) == 1 else f"{min(ratios, key=float)} to {max(ratios, key=float)}"
+        return [text, f"Every rate was steady: its changes are those of counting statistics (χ²/ndf = {span})."]
+    told = [
+        f"{detector.name} (χ²/ndf = {detector.chi2:,.0f}/{detector.ndf}; {detector.first_cps:,.4g} counts/s in the "
+        f"first third of the run, {detector.last_cps:,.4g} in the last)"
+        for detector in unsteady[:MOST_NAMED]
+    ]
+    more = f", and {len(unsteady) - MOST_NAMED} more" if len(unsteady) > MOST_NAMED else ""
+    steady = f" The other {len(found) - len(unsteady)} were." if len(found) > len(unsteady) else ""
+    return [text, f"Not steady within counting statistics: {'; '.join(told)}{more}.{steady}"]
+
+
+def coincidences(analysis: Analysis) -> list[str]:
+    """How many pairs, how many of them by chance, and between which detectors most."""
+    if analysis.pairs == 0:
+        return [
+            f"No two hits of different detectors lie within the window of {analysis.window} "
+            f"({about(analysis.chance_pairs_expected)} expected by chance)."
+        ]
+    net, unc = analysis.pairs - analysis.chance_pairs_expected, math.sqrt(analysis.pairs)
+    text = (
+        f"{amount(analysis.pairs, 'pair')} within {analysis.window}. Chance alone would give "
+        f"{about(analysis.chance_pairs_expected)} ({percent(analysis.chance_pairs_expected, analysis.pairs)}); "
+    )
+    if abs(net) < 3 * unc:
+        return [text + f"the difference, {with_uncertainty(net, unc)}, is no evidence of true coincidences."]
+    if net < 0:
+        return [
+            text + f"there are {with_uncertainty(-net, unc)} fewer. The rates may have been far from constant, or "
+            "the detectors were not recorded at the same times."
+        ]
+    text += f"{with_uncertainty(net, unc)} are left as true coincidences."
+    table = analysis.pairs_by_detectors.with_columns(net=pl.col("pairs") - pl.col("chance_pairs_expected"))
+    if table.height < 2:
+        return [text]
+    best = table.sort("net", descending=True).row(0, named=True)
+    return [
+        text,
+        f"Of {count(table.height)} detector pairs, {best['name_a']} – {best['name_b']} has the most: "
+        f"{counted(best['pairs'], best['chance_pairs_expected'])} true coincidences.",
+    ]
+
+
+def prompt(analysis: Analysis, peaks: list[PromptPeak], summed: PromptPeak | None) -> list[str]:
+    """Where the prompt peaks stand, how wide they are, and whether the window holds them."""
+    if analysis.time_differences.is_empty() or not analysis.time_differences["counts"].sum():
+        return []
+    if not peaks and summed is None:
+        return ["No prompt peak stands out of the chance level in the time differences."]
+    if not peaks and summed is not None:
+        return [
+            f"No single detector pair shows a prompt peak; all together have one: it {_standing(summed)}.",
+            *_window_notes(analysis, [summed]),
+        ]
+    best = peaks[0]
+    texts = [f"The prompt peak of {_pair(best)} {_standing(best)}."]
+    if len(peaks) > 1:
+        centres = [peak.centre_ns for peak in peaks]
+        texts.append(
+            f"{count(len(peaks))} detector pairs show a prompt peak; their positions reach from "
+            f"{nanoseconds(min(centres))} to {nanoseconds(max(centres))}."
+        )
+    return texts + _window_notes(analysis, peaks)
+
+
+def _standing(peak: PromptPeak) -> str:
+    """Place, width and content of a prompt peak, as it continues `The prompt peak …`."""
+    return (
+        f"stands at {with_uncertainty(peak.centre_ns, peak.centre_unc_ns)} ns, {_width(peak)}, with "
+        f"{with_uncertainty(peak.net, peak.net_unc)} pairs above the chance level beside it"
+    )
+
+
+def _pair(peak: PromptPeak) -> str:
+    return f"{peak.name_a} – {peak.name_b}" if peak.name_b else peak.name_a
+
+
+def _width(peak: PromptPeak) -> str:
+    if peak.fwhm_ns < 2 * peak.bin_ns:
+        return f"narrower than {nanoseconds(2 * peak.bin_ns)} (FWHM), which its bins do not resolve"
+    return f"{nanoseconds(peak.fwhm_ns)} wide (FWHM)"
+
+
+def _window_notes(analysis: Analysis, peaks: list[PromptPeak]) -> list[str]:
+    """Which prompt peaks the window misses or cuts."""
+    outside, cut = [], []
+    for peak in peaks:
+        place = f"{_pair(peak)} at {nanoseconds(peak.centre_ns)}"
+        holding = [(low, high) for low, high in accepted_ns(analysis.window) if low <= peak.centre_ns <= high]
+        if not holding:
+            outside.append(place)
+        elif min(peak.centre_ns - holding[0][0], holding[0][1] - peak.centre_ns) < peak.fwhm_ns:
+            cut.append(place)
+    texts = []
+    for places, what in ((outside, "lies outside the coincidence window"), (cut, "is cut by the window's edge")):
+        if places:
+            more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
+            texts.append(
+                f"The prompt peak {what} of {analysis.window}: {', '.join(places[:MOST_NAMED])}{more}. "
+                "Widen the window, or set the detectors' time offsets."
+            )
+    return texts
+
+
+def spectra(analysis: Analysis, lines: list[Lines]) -> list[str]:
+    """Which gamma lines the calibrated spectra show."""
+    if analysis.hits_used == 0:
+        return []
+    calibrated = int(analysis.detectors["calibrated"].sum())
+    missing = analysis.detectors.height - calibrated
+    note = (
+        [f"{amount(missing, 'detector')} of {analysis.detectors.height} without an energy calibration."]
+        if missing
+        else []
+    )
+    if not lines:
+        return note
+    seen: dict[tuple[str, float], list[Peak]] = {}
+    for detector in lines:
+        for line in detector.seen:
+            seen.setdefault((line.nuclide, line.energy_kev), []).append(line.peak)
+    texts = []
+    for nuclide in sorted({name for name, _ in seen}):
+        told = [_line(energy, peaks, len(lines)) for (name, energy), peaks in sorted(seen.items()) if name == nuclide]
+        texts.append(f"{nuclide[0].upper() + nuclide[1:]}: {'; '.join(told)}.")
+    if not texts:
+        texts = ["No line of the common calibration sources was found in the calibrated spectra."]
+    return note + texts + _unexplained(lines)
+
+
+def _line(energy_kev: float, peaks: list[Peak], detectors: int) -> str:
+    widths = sorted(peak.fwhm_kev for peak in peaks)
+    area, unc = sum(peak.area for peak in peaks), math.hypot(*(peak.area_unc for peak in peaks))
+    narrow, wide = f"{widths[0]:#.3g}", f"{widths[-1]:#.3g}"
+    width = narrow if narrow == wide else f"{narrow} to {wide}"
+    where = "" if detectors == 1 else f" in {len(peaks)} of {detectors} detectors"
+    return f"{energy_kev:,.1f} keV{where}, {with_uncertainty(area, unc)} counts, FWHM {width} keV"
+
+
+def _unexplained(lines: list[Lines]) -> list[str]:
+    """The clearest peaks that the table of lines does not explain, one clause a detector."""
+    texts = []
+    for detector in lines:
+        clear = [peak for peak in detector.unexplained if peak.area > 10 * peak.area_unc]
+        clear = sorted(sorted(clear, key=lambda peak: peak.area / peak.area_unc)[-MOST_NAMED:])
+        if clear:
+            places = listed([f"{peak.centroid_kev:,.1f}" for peak in clear])
+            texts.append(f"{detector.name} at {places} keV")
+    if not texts:
+        return []
+    more = f"; and in {len(texts) - MOST_NAMED} more detectors" if len(texts) > MOST_NAMED else ""
+    return [f"Further peaks, which the short table of lines does not explain: {'; '.join(texts[:MOST_NAMED])}{more}."]
+
+
+def matrix(analysis: Analysis, lines: list[Lines], found: list[Spot]) -> list[str]:
+    """Which lines are in coincidence."""
+    if analysis.matrix.is_empty():
+        return []
+    if "energy_kev_x" not in analysis.matrix.columns:
+        return ["No detector is calibrated, so that the axes are pulse heights and no lines can be named."]
+    if not any(detector.seen for detector in lines):
+        return ["No line was identified, so that no spot of the matrix can be named."]
+    if not found:
+        return ["No two of the lines seen stand out as a spot in the matrix."]
+    told = [
+        f"{spot.energy_x_kev:,.0f}–{spot.energy_y_kev:,.0f} keV: {with_uncertainty(spot.net, spot.net_unc)} pairs "
+        f"above the background beside the spot, of which about {about(spot.chance)} by chance."
+        for spot in found[: 2 * MOST_NAMED]
+    ]
+    more = [f"{len(found) - len(told)} weaker spots are not listed."] if len(found) > len(told) else []
+    return told + more
