@@ -8,29 +8,34 @@ import os
 import struct
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid1
 
-import deflate
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import uproot
 
 from gammapolars.errors import OutputError, UsageError
+from gammapolars.io.root_basket import (
+    FIRST_DAY,
+    Branch,
+    compressed_frame,
+    converted,
+    frames_of,
+    joined_frames,
+    new_branch,
+    remove_dates,
+    root_date,
+)
 
 HIT_BRANCHES: dict[str, str] = {"Channel": "u2", "Timestamp": "u8", "Board": "u2", "Energy": "u2", "Flags": "u4"}
 """CoMPASS's branches of a hit, in its order, with their numpy types."""
 
 _HIT_COLUMNS = {"Channel": "channel", "Timestamp": "timestamp_ps", "Board": "board", "Energy": "adc", "Flags": "flags"}
-_KEY = struct.Struct(">ihiIhhqq")  # TKey of a file of any size: nbytes, version, objlen, date, keylen, cycle, seeks
-_BASKET = struct.Struct(">HIIII")  # TBasket: version, fBufferSize, fNevBufSize, fNevBuf, fLast
-_FRAME_BYTES = 2**24 - 1  # what the three bytes of a compressed frame's header can count
-_FIRST_DAY = datetime(1995, 1, 1)  # the earliest date that a ROOT file can carry
 
 
 class Layout(NamedTuple):
@@ -72,33 +77,6 @@ def parse_layout(text: str) -> Layout:
 def hit_branches(hits: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
     """A table of hits as the arrays of CoMPASS's branches."""
     return {branch: hits[column].to_numpy() for branch, column in _HIT_COLUMNS.items()}
-
-
-@dataclass
-class _Branch:
-    name: str
-    dtype: np.dtype[Any]  # big-endian, as in the file
-    key_bytes: int  # of the header of each basket
-    pending: list[npt.NDArray[Any]] = field(default_factory=list)
-    ends: list[int] = field(default_factory=lambda: [0])  # the entry at which each basket ends
-    seeks: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    total_bytes: int = 0
-    basket_size: int = 32_000
-
-    @property
-    def entries_per_basket(self) -> int:
-        return max(1, (self.basket_size - self.key_bytes) // self.dtype.itemsize)
-
-    def joined(self) -> npt.NDArray[Any]:
-        """What is not written yet, as one array."""
-        if len(self.pending) != 1:  # without dtype, concatenate gives numbers in the machine's byte order
-            self.pending = [np.concatenate([np.empty(0, self.dtype), *self.pending], dtype=self.dtype)]
-        return self.pending[0]
-
-    def drop(self, entries: int) -> None:
-        """Forget the first entries of what is pending: they are written, and a copy frees their memory."""
-        self.pending = [self.joined()[entries:].copy()]
 
 
 class TreeWriter:
@@ -147,8 +125,8 @@ class TreeWriter:
         self._zipped = 0
         self._auto_flush = layout.entries or -30_000_000
         self._flushed_bytes = 0
-        self._date = _root_date(_FIRST_DAY if reproducible else datetime.now())
-        self._branches = [_branch(name, dtype, tree) for name, dtype in branches.items()]
+        self._date = root_date(FIRST_DAY if reproducible else datetime.now())
+        self._branches = [new_branch(name, dtype, tree) for name, dtype in branches.items()]
         self._open(tree, title, metadata or {})
         self._pool = ThreadPoolExecutor(2)
 
@@ -160,8 +138,14 @@ class TreeWriter:
         except OSError as error:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from None
         try:
-            self._file = uproot.recreate(handle, compression=compression, uuid_function=unique)
-            self._tree_name = tree
+            # Room for a tree's streamers and for the directory: growing, they would leave gaps that baskets then fill.
+            self._file = uproot.recreate(
+                handle,
+                compression=compression,
+                uuid_function=unique,
+                initial_streamers_bytes=20_480,
+                initial_directory_bytes=256 + 100 * len(metadata),
+            )
             types = {branch.name: branch.dtype for branch in self._branches}
             self._tree = self._file.mktree(tree, types, title=title)._cascading
             for name, text in metadata.items():
@@ -192,8 +176,8 @@ class TreeWriter:
         lengths = {len(columns[branch.name]) for branch in self._branches}
         if len(lengths) != 1 or len(columns) != len(self._branches):
             raise ValueError("every branch of the tree needs one array, all of the same length")
-        converted = [_converted(columns[branch.name], branch, self.path) for branch in self._branches]
-        for branch, values in zip(self._branches, converted, strict=True):
+        arrays = [converted(columns[branch.name], branch, self.path) for branch in self._branches]
+        for branch, values in zip(self._branches, arrays, strict=True):
             branch.pending.append(values)
         self.entries += lengths.pop()
         try:
@@ -211,6 +195,8 @@ class TreeWriter:
             for place, branch in enumerate(self._branches)
             for end in range(branch.ends[-1] + branch.entries_per_basket, self.entries + 1, branch.entries_per_basket)
         )
+        if not plan:
+            return
         begins = [branch.ends[-1] for branch in self._branches]
         payloads = []
         for end, place in plan:
@@ -241,38 +227,30 @@ class TreeWriter:
     def _flush(self, end: int) -> None:
         """End every branch's basket at this entry, and the cluster with it."""
         payloads = [branch.joined()[: end - branch.ends[-1]] for branch in self._branches]
-        frames = [_frames(payload) for payload in payloads]
+        frames = [frames_of(payload) for payload in payloads]
         stored = self._pool.map(self._compressed_frame, [frame for parts in frames for frame in parts])
         for branch, payload, parts in zip(self._branches, payloads, frames, strict=True):
             if len(payload):
-                self._write_basket(branch, payload, _joined_frames([next(stored) for _ in parts], payload.nbytes))
+                self._write_basket(branch, payload, joined_frames([next(stored) for _ in parts], payload.nbytes))
                 branch.drop(len(payload))
         self._start = end
 
     def _compressed(self, payload: npt.NDArray[Any]) -> bytes | None:
-        return _joined_frames([self._compressed_frame(frame) for frame in _frames(payload)], payload.nbytes)
+        return joined_frames([self._compressed_frame(frame) for frame in frames_of(payload)], payload.nbytes)
 
     def _compressed_frame(self, frame: memoryview) -> bytes | None:
-        zipped = deflate.zlib_compress(frame, self._level)
-        if len(zipped) >= len(frame):
-            return None
-        sizes = len(zipped).to_bytes(3, "little") + len(frame).to_bytes(3, "little")
-        return b"ZL\x08" + sizes + bytes(zipped)
+        return compressed_frame(frame, self._level)
 
-    def _write_basket(self, branch: _Branch, payload: npt.NDArray[Any], stored: bytes | None) -> None:
+    def _write_basket(self, branch: Branch, payload: npt.NDArray[Any], stored: bytes | None) -> None:
         size = branch.key_bytes + (payload.nbytes if stored is None else len(stored))
         place = self._tree._freesegments.allocate(size)
         directory = self._tree._directory.key.location
-        key = _KEY.pack(size, 1004, payload.nbytes, self._date, branch.key_bytes, 0, place, directory)
-        names = b"".join(bytes([len(text)]) + text for text in _basket_names(branch.name, self._tree_name))
-        last = branch.key_bytes + payload.nbytes
-        basket = _BASKET.pack(3, max(branch.basket_size, last), branch.dtype.itemsize, len(payload), last)
-        self._sink.write(place, key + names + basket + b"\0")
+        self._sink.write(place, branch.header(len(payload), size, self._date, place=place, directory=directory))
         self._sink.write(place + branch.key_bytes, payload.tobytes() if stored is None else stored)
         branch.ends.append(branch.ends[-1] + len(payload))
         branch.seeks.append(place)
         branch.sizes.append(size)
-        branch.total_bytes += last
+        branch.total_bytes += branch.key_bytes + payload.nbytes
         self._zipped += size
 
     def close(self) -> None:
@@ -286,7 +264,7 @@ class TreeWriter:
             self._write_metadata()
             self._file.close()
             if self._reproducible:
-                _remove_dates(self._part)
+                remove_dates(self._part)
             self._part.replace(self.path)
         except OSError as error:
             self.discard()
@@ -340,66 +318,3 @@ class TreeWriter:
             place = begin + self._tree._branch_data[self._tree._branch_lookup[branch.name]]["metadata_start"]
             self._sink.write(place, struct.pack(">i", 100 + self._level))
             self._sink.write(place + 12, struct.pack(">i", len(branch.seeks)))
-
-
-def _basket_names(branch: str, tree: str) -> tuple[bytes, bytes, bytes]:
-    return b"TBasket", branch.encode(), tree.encode()
-
-
-def _branch(name: str, dtype: str, tree: str) -> _Branch:
-    names = _basket_names(name, tree)
-    if max(map(len, names)) > 254:
-        raise UsageError(f"the names of branch '{name[:20]}…' and tree '{tree[:20]}' must stay below 255 bytes")
-    key_bytes = _KEY.size + sum(1 + len(text) for text in names) + _BASKET.size + 1
-    return _Branch(name, np.dtype(dtype).newbyteorder(">"), key_bytes)
-
-
-def _converted(values: npt.NDArray[Any], branch: _Branch, path: Path) -> npt.NDArray[Any]:
-    """A big-endian copy, which the caller's later changes do not reach."""
-    if branch.dtype.kind in "iu" and len(values) and not np.can_cast(values.dtype, branch.dtype, "safe"):
-        limits = np.iinfo(branch.dtype)
-        low, high = values.min(), values.max()
-        if not (limits.min <= low and high <= limits.max) or values.dtype.kind not in "iu":
-            raise OutputError(f"{path}: branch {branch.name} ({branch.dtype.name}) cannot hold {low} to {high}")
-    return np.array(values, dtype=branch.dtype, order="C")
-
-
-def _frames(payload: npt.NDArray[Any]) -> list[memoryview]:
-    octets = payload.view(np.uint8).data
-    return [octets[begin : begin + _FRAME_BYTES] for begin in range(0, len(octets), _FRAME_BYTES)]
-
-
-def _joined_frames(frames: list[bytes | None], plain_bytes: int) -> bytes | None:
-    """The basket's compressed bytes, or None where a frame or the whole does not shrink: it is then stored plain."""
-    kept = [frame for frame in frames if frame is not None]
-    joined = b"".join(kept)
-    return joined if len(kept) == len(frames) and len(joined) < plain_bytes else None
-
-
-def _root_date(when: datetime) -> int:
-    """ROOT's 32 bits of a date: 6 of the year since 1995, 4 month, 5 day, 5 hour, 6 minute, 6 second."""
-    years = (when.year - 1995) << 26
-    return years | when.month << 22 | when.day << 17 | when.hour << 12 | when.minute << 6 | when.second
-
-
-def _remove_dates(path: Path) -> None:
-    """Set the dates in the file's keys and its directory to the first day that ROOT knows."""
-    with uproot.open(path) as root:
-        file, listing = root.file, root.fSeekKeys
-        names_end = file.fBEGIN + file.fNbytesName
-        places = [file.fBEGIN, file.fSeekFree, file.fSeekInfo, listing]
-        places += [root.key(name).fSeekKey for name in root.keys(recursive=False)]
-        count = len(places) - 4
-    date = struct.pack(">I", _root_date(_FIRST_DAY))
-    with path.open("r+b") as handle:
-        handle.seek(listing)
-        place = listing + struct.unpack(">h", handle.read(16)[14:])[0] + 4
-        for _ in range(count):  # the directory's list holds a copy of each key
-            places.append(place)
-            handle.seek(place)
-            place += struct.unpack(">h", handle.read(16)[14:])[0]
-        for key in places:
-            handle.seek(key + 10)
-            handle.write(date)
-        handle.seek(names_end + 2)
-        handle.write(date * 2)

@@ -165,7 +165,7 @@ class Emitter:
             for emission, peak in zip(self._emissions, self._peak, strict=True)
         ]
         ranks = _ranks([part.decay_ps for part in parts])
-        columns = [
+        columns: list[tuple[npt.NDArray[Any], ...]] = [
             (part.decay_ps[part.decay], part.detector, part.energy_kev, part.full, rank[part.decay])
             for part, rank in zip(parts, ranks, strict=True)
         ]

@@ -281,7 +281,7 @@ def run(
     output, truth = Path(output), None if truth is None else Path(truth)
     found = parse_sources(sources)
     simulated = around_source(
-        detectors or DEFAULT_DETECTORS,
+        DEFAULT_DETECTORS if detectors is None else detectors,
         solid_angle=solid_angle, background_cps=background_cps, time_resolution_ps=time_resolution_ps, tick_ps=tick_ps,
         dead_time_ps=dead_time_ps, pile_up_ps=pile_up_ps, adc_bits=adc_bits,
     )  # fmt: skip
