@@ -322,14 +322,17 @@ def _inflate(tag: bytes, packed: Any, size: int) -> bytes | bytearray:
 
 
 def _inflate_by_uproot(tag: bytes, packed: bytes, size: int) -> bytes:
+    import xxhash
     from uproot.compression import LZ4, LZMA, ZSTD
 
     codecs = {b"L4": LZ4, b"ZS": ZSTD, b"XZ": LZMA}
     if tag not in codecs:
         raise ValueError(f"a frame has the unknown codec {tag!r}")
-    # LZ4 frames of ROOT begin with an 8-byte checksum.
-    body = packed[8:] if tag == b"L4" else packed
+    if tag == b"L4":  # ROOT's frames begin with a checksum of the rest
+        checksum, packed = packed[:8], packed[8:]
+        if xxhash.xxh64(packed).digest() != checksum:
+            raise ValueError("a frame's checksum is another one")
     try:
-        return bytes(codecs[tag].decompress(body, uncompressed_bytes=size))
+        return bytes(codecs[tag](1).decompress(packed, uncompressed_bytes=size))  # any level decompresses
     except Exception as error:
         raise ValueError(f"a frame cannot be decompressed: {error}") from None
