@@ -1,6 +1,5 @@
 """One pass over a run, many products: pairs, what was counted on the way, spectra, rates and matrices."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,21 +7,34 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars import defaults
+from gammapolars import schema
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.detectors import Detectors
-from gammapolars.errors import QueryError, TimeOrderError
+from gammapolars.errors import TimeOrderError
 from gammapolars.flags import union
 from gammapolars.io import Run, save
-from gammapolars.products import HitTally, PairTally, Product
+from gammapolars.products import (
+    AdcSpectra,
+    EnergyMatrix,
+    HitTally,
+    PairTally,
+    Product,
+    Rates,
+    TimeDifferences,
+)
 from gammapolars.provenance import describe
-from gammapolars.queries import Query
-from gammapolars.streaming import batches_of, lazy_frame, slices, time_ordered
+from gammapolars.results import Analysis
+from gammapolars.spectra import fitting_bin_kev
+from gammapolars.streaming import batches_of, lazy_frame, slices
 from gammapolars.timing import align, spread_ps
 
 Progress = Callable[[int], None]
 """Told, now and then, how many hits have been read."""
+
+
+TIME_DIFFERENCE_WINDOWS = 4
+"""Time differences are shown out to this many times the window."""
 
 
 @dataclass
@@ -47,17 +59,17 @@ class Pass:
         """The run's calibrated pairs. Collecting them reads the run and fills the products, once."""
         hits = align(self.run.hits, self.detectors)
         columns = self.rule.require(hits)
-        schema = self.rule.schema(columns)
+        made = self.rule.schema(columns)
         if len(self.detectors):
-            schema = calibrate(pl.LazyFrame(schema=schema), self.detectors).collect_schema()
+            made = calibrate(pl.LazyFrame(schema=made), self.detectors).collect_schema()
 
         def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
             del wanted  # the products need all columns
-            yield from self._read(hits, schema)
+            yield from self._read(hits, made)
 
-        return lazy_frame(schema, batches)
+        return lazy_frame(made, batches)
 
-    def _read(self, hits: pl.LazyFrame, schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    def _read(self, hits: pl.LazyFrame, made: pl.Schema) -> Iterator[pl.DataFrame]:
         read = 0
         reorder_ps = self.run.reorder_ps + spread_ps(self.detectors)
         try:
@@ -67,7 +79,7 @@ class Pass:
                     product.add_hits(part.own)
                 for pairs in self.rule.pairs_in(part):
                     found = (
-                        calibrate(pairs.lazy(), self.detectors).select(*schema).collect()
+                        calibrate(pairs.lazy(), self.detectors).select(*made).collect()
                         if len(self.detectors)
                         else pairs
                     )
@@ -106,42 +118,7 @@ def pairs_by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detecto
     return pl.DataFrame(rows, sides | {"pairs": pl.Int64, "chance_pairs_expected": pl.Float64}, orient="row")
 
 
-def coincidences(
-    run: Run,
-    rule: PairRule,
-    output: Path,
-    *,
-    detectors: Detectors | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Find a run's pairs in one pass, stream them to a file, and sum up what was read and found.
-
-    Args:
-        run: from `open_run`.
-        rule: window, rejected flags, start and stop.
-        output: ends in .parquet, .arrow, .csv or .root.
-        detectors: time offsets and calibrations.
-        overwrite: whether an existing output is replaced.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars coincidences --json` prints it.
-    """
-    started = time.perf_counter()
-    hits, pairs = HitTally(), PairTally(rule.window)
-    reading = Pass(run, rule, detectors or Detectors(), progress, [hits, pairs])
-
-    def metadata() -> dict[str, str]:
-        return describe(run, _summary(reading, hits, pairs))
-
-    save(reading.pairs(), output, overwrite=overwrite, metadata=metadata)
-    elapsed = time.perf_counter() - started
-    summary = _summary(reading, hits, pairs)
-    return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}
-
-
-def _summary(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]:
+def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]:
     rule, detectors = reading.rule, reading.detectors
     by_detector = hits.by_detector(union(rule.reject))
     table = pairs_by_detectors(hits, pairs, rule, detectors)
@@ -160,70 +137,89 @@ def _summary(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]:
     }
 
 
-def convert(
+def analyse(
     run: Run,
-    output: Path,
+    rule: PairRule,
     *,
     detectors: Detectors | None = None,
-    overwrite: bool = False,
+    pairs_output: Path | None = None,
     progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Write a run's hits in time order, with energies where detectors are calibrated, and count them."""
+) -> Analysis:
+    """Everything that a report shows, in one pass over a run.
+
+    Pairs are looked for out to several times the window, so that the time differences show what lies beside it; only
+    those within the window are counted, written and drawn into the matrix.
+
+    Args:
+        run: from `open_run`.
+        rule: window and rejected flags.
+        detectors: names, calibrations and time offsets.
+        pairs_output: where the pairs within the window are written to, if anywhere.
+        progress: told how many hits have been read.
+
+    Raises:
+        TableError: the run has no adc values.
+        TimeOrderError: hits lie too far back in time to be repaired.
+    """
     known = detectors or Detectors()
-    hits = align(run.hits, known)
-    if len(known):
-        hits = calibrate(hits, known)
-    tally, read = HitTally(), 0
+    schema.require(run.hits, schema.HITS)
+    reach_ps = TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000)
+    wide = PairRule(reach_ps, reject=",".join(rule.reject) or "none")
+    mask = union(rule.reject)
+    bin_kev = fitting_bin_kev(known)
+    hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
+    differences = TimeDifferences(reach_ps)
+    matrix = EnergyMatrix(rule.window, known, bin_kev=max(2.0, bin_kev))
+    found = Pass(run, wide, known, progress, [hits, pairs, adc, rates, differences, matrix]).pairs()
+    within = found.filter(pl.col("dt_ps").is_between(*rule.window))
+    if pairs_output:
+        save(within, pairs_output, metadata=lambda: describe(run, summarise(Pass(run, rule, known), hits, pairs)))
+    else:
+        for _ in batches_of(within.select(pl.len())):
+            pass
+    by_detector = hits.by_detector(mask)
+    by_pair = pairs_by_detectors(hits, pairs, rule, known)
+    return Analysis(
+        inputs=tuple(file.path.name for file in run.files),
+        hits_read=int(by_detector["hits"].sum()),
+        hits_used=int(by_detector["hits_used"].sum()),
+        rejected=hits.with_flags(rule.reject),
+        window=rule.window,
+        pairs=int(by_pair["pairs"].sum()),
+        chance_pairs_expected=float(by_pair["chance_pairs_expected"].sum()),
+        real_time_s=hits.real_time_s,
+        first_timestamp_ps=hits.first_ps or 0,
+        last_timestamp_ps=hits.last_ps or 0,
+        warnings=tuple(warnings(by_detector, known)),
+        detectors=_described(by_detector, known, hits.real_time_s),
+        pairs_by_detectors=by_pair,
+        spectra=_named(adc.spectra(known, bin_kev), known),
+        rates=_named(rates.table(), known),
+        time_differences=differences.table(known),
+        matrix=matrix.table(),
+        parameters={"window": str(rule.window), "rejected flags": ", ".join(rule.reject) or "none"},
+    )
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        nonlocal read
-        del wanted  # the tally needs all columns
-        reorder_ps = run.reorder_ps + spread_ps(known)
-        try:
-            for batch in time_ordered(batches_of(hits), reorder_ps=reorder_ps):
-                tally.add_hits(batch)
-                read += batch.height
-                if progress:
-                    progress(read)
-                yield batch
-        except TimeOrderError as error:
-            raise TimeOrderError(f"{run.name}: {error}") from None
 
-    def summary() -> dict[str, Any]:
-        ends = {"first_timestamp_ps": tally.first_ps, "last_timestamp_ps": tally.last_ps}
-        return {"hits_read": read, "real_time_s": tally.real_time_s, **ends}
-
-    ordered = lazy_frame(hits.collect_schema(), batches)
-    save(ordered, output, overwrite=overwrite, metadata=lambda: describe(run, summary()))
-    return summary() | {"output": str(output)}
+def _described(by_detector: pl.DataFrame, detectors: Detectors, real_time_s: float) -> pl.DataFrame:
+    """The table of detectors: names, hits, rates of the used hits, and whether they are calibrated."""
+    calibrated = [
+        detectors.at(board, channel).energy is not None
+        for board, channel in by_detector.select("board", "channel").iter_rows()
+    ]
+    rate = pl.col("hits_used") / real_time_s if real_time_s > 0 else pl.lit(None, pl.Float64)
+    return _named(by_detector, detectors).with_columns(
+        rate_cps=rate, calibrated=pl.Series(calibrated, dtype=pl.Boolean)
+    )
 
 
-def run_query(
-    run: Run,
-    query: Query,
-    arguments: dict[str, Any],
-    output: Path,
-    *,
-    window: str = defaults.WINDOW,
-    reject: str = defaults.REJECT,
-    detectors: Detectors | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Run a user's query over a run's hits, calibrated where detectors are, and stream its result to a file."""
-    known = detectors or Detectors()
-    hits = align(run.hits, known)
-    calibrated = calibrate(hits, known)
-    found = Pass(run, PairRule(window, reject=reject), known).pairs() if query.takes_pairs else None
-    if found is not None and not len(known):
-        found = calibrate(found, known)  # energies that are null, rather than a column that is missing
-    result = query.run(calibrated, found, arguments)
-    parameters = {"query": query.name, "arguments": arguments, "window": window, "reject": reject}
-    try:
-        save(result, output, overwrite=overwrite, metadata=lambda: describe(run, parameters))
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise QueryError(f"{query.path}: the query cannot be computed: {reason}") from None
-    return parameters | {"output": str(output)}
+def _named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
+    """A table with the detector's `name` behind its board and channel."""
+    keys = table.select("board", "channel").unique(maintain_order=True)
+    names = pl.Series("name", [detectors.at(board, channel).name for board, channel in keys.iter_rows()], pl.String)
+    others = [column for column in table.columns if column not in ("board", "channel")]
+    named = table.join(keys.with_columns(names), on=["board", "channel"], how="left", maintain_order="left")
+    return named.select("board", "channel", "name", *others)
 
 
 def warnings(by_detector: pl.DataFrame, detectors: Detectors) -> list[str]:

@@ -98,7 +98,7 @@ def convert(
     as_json: AsJson = False,
 ) -> None:
     """Write a run's hits, in time order, to another format; calibrated, if detectors.toml is given."""
-    from gammapolars import analysis
+    from gammapolars import commands
     from gammapolars.io import check_writable, open_run
     from gammapolars.printing import Progress, print_json
     from gammapolars.units import parse_ps
@@ -106,7 +106,7 @@ def convert(
     check_writable(output, overwrite=overwrite)
     run = open_run(*runs, tree=tree, reorder_ps=parse_ps(reorder))
     with Progress() as progress:
-        summary = analysis.convert(run, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress)
+        summary = commands.convert(run, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress)
     print_json(summary) if as_json else print(f"{summary['hits_read']:,} hits written to {output}")
 
 
@@ -127,7 +127,7 @@ def coincidences(
     as_json: AsJson = False,
 ) -> None:
     """Find all pairs of hits of different detectors within a window, and save them."""
-    from gammapolars import analysis
+    from gammapolars import commands
     from gammapolars.coincidences import PairRule
     from gammapolars.io import check_writable, open_run
     from gammapolars.printing import Progress, coincidence_text, print_json
@@ -139,7 +139,7 @@ def coincidences(
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
     run = open_run(*runs, tree=tree, reorder_ps=parse_ps(reorder))
     with Progress() as progress:
-        summary = analysis.coincidences(run, rule, output, detectors=known, overwrite=overwrite, progress=progress)
+        summary = commands.coincidences(run, rule, output, detectors=known, overwrite=overwrite, progress=progress)
     print_json(summary) if as_json else print(coincidence_text(summary))
 
 
@@ -189,7 +189,7 @@ def query(
 
     With a name and no run, show the query and its parameters.
     """
-    from gammapolars import analysis, queries
+    from gammapolars import commands, queries
     from gammapolars.io import open_run
     from gammapolars.printing import print_json, query_help
     from gammapolars.units import parse_ps
@@ -203,7 +203,7 @@ def query(
     if output is None:
         raise typer.BadParameter("a query needs an output: add -o result.parquet")
     run = open_run(*files, tree=tree, reorder_ps=parse_ps(reorder))
-    summary = analysis.run_query(
+    summary = commands.run_query(
         run,
         found,
         arguments,

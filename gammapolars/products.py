@@ -244,12 +244,13 @@ class TimeDifferences:
         half = int(self._reach_ps / 1000 / width_ns)
         every = pl.DataFrame({"bin": range(-half, half + 1)}, {"bin": pl.Int64})
         binned = counted.with_columns(bin=place).group_by(*keys, "bin").agg(pl.col("counts").sum())
-        names = {detector.key: detector.name for detector in detectors}
         ends = binned.select(keys).unique().sort(keys)
         named = ends.with_columns(
-            pl.struct(f"board_{side}", f"channel_{side}")
-            .map_elements(lambda key: _name(names, *key.values()), pl.String)
-            .alias(f"name_{side}")
+            pl.Series(
+                f"name_{side}",
+                [detectors.at(*key).name for key in ends.select(f"board_{side}", f"channel_{side}").iter_rows()],
+                pl.String,
+            )
             for side in "ab"
         )
         return (
@@ -259,10 +260,6 @@ class TimeDifferences:
             .sort(*keys, "bin")
             .select(*schema, "counts")
         )
-
-
-def _name(names: dict[tuple[int, int], str], board: int, channel: int) -> str:
-    return names.get((board, channel), f"{board}/{channel}")
 
 
 class EnergyMatrix:

@@ -1,0 +1,121 @@
+"""What the commands do: a run in, a file and a summary out."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gammapolars import analysis, defaults
+from gammapolars.calibration import calibrate
+from gammapolars.coincidences import PairRule
+from gammapolars.detectors import Detectors
+from gammapolars.errors import QueryError, TimeOrderError
+from gammapolars.io import Run, save
+from gammapolars.products import HitTally, PairTally
+from gammapolars.provenance import describe
+from gammapolars.queries import Query
+from gammapolars.streaming import batches_of, lazy_frame, time_ordered
+from gammapolars.timing import align, spread_ps
+
+
+def coincidences(
+    run: Run,
+    rule: PairRule,
+    output: Path,
+    *,
+    detectors: Detectors | None = None,
+    overwrite: bool = False,
+    progress: analysis.Progress | None = None,
+) -> dict[str, Any]:
+    """Find a run's pairs in one pass, stream them to a file, and sum up what was read and found.
+
+    Args:
+        run: from `open_run`.
+        rule: window, rejected flags, start and stop.
+        output: ends in .parquet, .arrow, .csv or .root.
+        detectors: time offsets and calibrations.
+        overwrite: whether an existing output is replaced.
+        progress: told how many hits have been read.
+
+    Returns:
+        The summary, as `gammapolars coincidences --json` prints it.
+    """
+    started = time.perf_counter()
+    hits, pairs = HitTally(), PairTally(rule.window)
+    reading = analysis.Pass(run, rule, detectors or Detectors(), progress, [hits, pairs])
+
+    def metadata() -> dict[str, str]:
+        return describe(run, analysis.summarise(reading, hits, pairs))
+
+    save(reading.pairs(), output, overwrite=overwrite, metadata=metadata)
+    elapsed = time.perf_counter() - started
+    summary = analysis.summarise(reading, hits, pairs)
+    return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}
+
+
+def convert(
+    run: Run,
+    output: Path,
+    *,
+    detectors: Detectors | None = None,
+    overwrite: bool = False,
+    progress: analysis.Progress | None = None,
+) -> dict[str, Any]:
+    """Write a run's hits in time order, with energies where detectors are calibrated, and count them."""
+    known = detectors or Detectors()
+    hits = align(run.hits, known)
+    if len(known):
+        hits = calibrate(hits, known)
+    tally, read = HitTally(), 0
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        nonlocal read
+        del wanted  # the tally needs all columns
+        reorder_ps = run.reorder_ps + spread_ps(known)
+        try:
+            for batch in time_ordered(batches_of(hits), reorder_ps=reorder_ps):
+                tally.add_hits(batch)
+                read += batch.height
+                if progress:
+                    progress(read)
+                yield batch
+        except TimeOrderError as error:
+            raise TimeOrderError(f"{run.name}: {error}") from None
+
+    def summary() -> dict[str, Any]:
+        ends = {"first_timestamp_ps": tally.first_ps, "last_timestamp_ps": tally.last_ps}
+        return {"hits_read": read, "real_time_s": tally.real_time_s, **ends}
+
+    ordered = lazy_frame(hits.collect_schema(), batches)
+    save(ordered, output, overwrite=overwrite, metadata=lambda: describe(run, summary()))
+    return summary() | {"output": str(output)}
+
+
+def run_query(
+    run: Run,
+    query: Query,
+    arguments: dict[str, Any],
+    output: Path,
+    *,
+    window: str = defaults.WINDOW,
+    reject: str = defaults.REJECT,
+    detectors: Detectors | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Run a user's query over a run's hits, calibrated where detectors are, and stream its result to a file."""
+    known = detectors or Detectors()
+    hits = align(run.hits, known)
+    calibrated = calibrate(hits, known)
+    found = analysis.Pass(run, PairRule(window, reject=reject), known).pairs() if query.takes_pairs else None
+    if found is not None and not len(known):
+        found = calibrate(found, known)  # energies that are null, rather than a column that is missing
+    result = query.run(calibrated, found, arguments)
+    parameters = {"query": query.name, "arguments": arguments, "window": window, "reject": reject}
+    try:
+        save(result, output, overwrite=overwrite, metadata=lambda: describe(run, parameters))
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise QueryError(f"{query.path}: the query cannot be computed: {reason}") from None
+    return parameters | {"output": str(output)}
