@@ -212,6 +212,20 @@ def test_any_numeric_branches_and_texts(tmp_path: Path) -> None:
         assert file["pairs"].title == "a title"
 
 
+def test_texts_can_be_added_at_the_end(tmp_path: Path) -> None:
+    arrays = made_hits(30_000)
+    with TreeWriter(tmp_path / "run.root", HIT_BRANCHES, metadata={"first": "a"}) as tree:
+        tree.extend(arrays)
+        tree.annotate({"second": "b" * 5000, "third": ""})
+    assert_reads_back(tmp_path / "run.root", arrays)
+    with uproot.open(tmp_path / "run.root") as file:
+        assert {name: str(file[name]) for name in ("first", "second", "third")} == {
+            "first": "a",
+            "second": "b" * 5000,
+            "third": "",
+        }
+
+
 def test_numbers_are_converted_where_they_fit(tmp_path: Path) -> None:
     hits = pl.DataFrame(
         {"board": [0, 1], "channel": [3, 4], "timestamp_ps": [10, 2**62], "adc": [1, 65_535], "flags": [0, 2**32 - 1]}
@@ -248,7 +262,7 @@ def test_a_file_that_exists_stays_unless_told_otherwise(tmp_path: Path) -> None:
 
 
 def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"missing.run\.root: cannot be written"):
+    with pytest.raises(OutputError, match=r"missing.run\.root: there is no folder"):
         write(tmp_path / "missing" / "run.root", made_hits(1))
 
 

@@ -16,6 +16,7 @@ import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gammapolars import provenance
 from gammapolars.calibration import calibrate
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import GammapolarsError, OutputError, UsageError
@@ -513,7 +514,6 @@ def test_a_run_is_written_with_its_truth(tmp_path: Path) -> None:
     expected = simulated(["Co-60"], hits=50_000, seed=3)
     with uproot.open(output) as file:
         arrays = file["Data_R"].arrays(library="np")
-        settings_ = json.loads(str(file["simulation"]))
     for branch, column in {
         "Channel": "channel",
         "Timestamp": "timestamp_ps",
@@ -526,8 +526,10 @@ def test_a_run_is_written_with_its_truth(tmp_path: Path) -> None:
     assert written.equals(expected.select(written.columns).with_columns(pl.col("nuclide").cast(pl.String)))
     assert told[-1] == summary["hits"] == sum(summary["hits_by_detector"].values()) == 50_000
     assert summary["flags"]["fine_timestamp"] == 50_000
-    assert settings_["sources"] == {"Co-60": 50_000.0}
-    assert settings_["seed"] == 3
+    origin = provenance.of_file(output)
+    assert origin is not None
+    assert origin["simulation"]["sources"] == {"Co-60": 50_000.0}
+    assert origin["simulation"]["seed"] == 3
     assert json.loads(json.dumps(summary)) == summary
 
 
@@ -559,8 +561,8 @@ def test_the_options_of_a_run_reach_the_detectors(tmp_path: Path) -> None:
         ({"layout": "odd"}, "unknown layout"),
         ({"hits": None}, "no end"),
         ({"detectors": Detectors()}, "no detector"),
-        ({"truth": "no/such/truth.parquet"}, "does not exist"),
-        ({"output": "no/such/run.root"}, "cannot be written"),
+        ({"truth": "no/such/truth.parquet"}, "there is no folder"),
+        ({"output": "no/such/run.root"}, "there is no folder"),
     ],
 )
 def test_a_wrong_run_leaves_nothing_behind(

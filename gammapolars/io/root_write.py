@@ -4,10 +4,10 @@ uproot holds the file and the tree's metadata. The baskets are written here, bec
 branch a basket of the same number of entries, whereas ROOT closes each branch's basket where that branch is full.
 """
 
-import os
 import struct
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +20,7 @@ import polars as pl
 import uproot
 
 from gammapolars.errors import OutputError, UsageError
+from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root_basket import (
     FIRST_DAY,
     Branch,
@@ -116,9 +117,6 @@ class TreeWriter:
     ) -> None:
         self.path = Path(path)
         self.entries = 0
-        if self.path.exists() and not overwrite:
-            raise OutputError(f"{self.path}: exists already: choose another name or allow overwriting")
-        self._part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         self._layout, self._level, self._reproducible = layout, level, reproducible
         self._start = 0  # entry at which the present cluster begins
         self._cluster = layout.entries
@@ -127,34 +125,34 @@ class TreeWriter:
         self._flushed_bytes = 0
         self._date = root_date(FIRST_DAY if reproducible else datetime.now())
         self._branches = [new_branch(name, dtype, tree) for name, dtype in branches.items()]
-        self._open(tree, title, metadata or {})
+        self._output = ExitStack()
+        self._part = self._output.enter_context(complete_or_nothing(self.path, overwrite=overwrite))
+        try:
+            self._open(tree, title, metadata or {})
+        except BaseException:
+            self._remove()
+            raise
         self._pool = ThreadPoolExecutor(2)
 
     def _open(self, tree: str, title: str, metadata: Mapping[str, str]) -> None:
-        compression = uproot.ZLIB(self._level)
-        unique = (lambda: UUID(int=0)) if self._reproducible else uuid1
-        try:
-            handle = self._part.open("w+b")
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from None
-        try:
-            # Room for a tree's streamers and for the directory: growing, they would leave gaps that baskets then fill.
-            self._file = uproot.recreate(
-                handle,
-                compression=compression,
-                uuid_function=unique,
-                initial_streamers_bytes=20_480,
-                initial_directory_bytes=256 + 100 * len(metadata),
-            )
-            types = {branch.name: branch.dtype for branch in self._branches}
-            self._tree = self._file.mktree(tree, types, title=title)._cascading
-            for name, text in metadata.items():
-                self._file[name] = text
-        except BaseException:
-            handle.close()
-            self._part.unlink(missing_ok=True)
-            raise
+        # Room for a tree's streamers and for the directory: growing, they would leave gaps that baskets then fill.
+        self._handle = self._part.open("r+b")
+        self._file = uproot.recreate(
+            self._handle,
+            compression=uproot.ZLIB(self._level),
+            uuid_function=(lambda: UUID(int=0)) if self._reproducible else uuid1,
+            initial_streamers_bytes=20_480,
+            initial_directory_bytes=256 + 100 * len(metadata),
+        )
         self._sink = self._file._file.sink
+        types = {branch.name: branch.dtype for branch in self._branches}
+        self._tree = self._file.mktree(tree, types, title=title)._cascading
+        self.annotate(metadata)
+
+    def annotate(self, texts: Mapping[str, str]) -> None:
+        """Store more texts beside the tree, each as a TObjString under its name."""
+        for name, text in texts.items():
+            self._file[name] = text
 
     def __enter__(self) -> Self:
         return self
@@ -265,7 +263,6 @@ class TreeWriter:
             self._file.close()
             if self._reproducible:
                 remove_dates(self._part)
-            self._part.replace(self.path)
         except OSError as error:
             self.discard()
             raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from None
@@ -273,16 +270,18 @@ class TreeWriter:
             self.discard()
             raise
         self._pool.shutdown()
+        self._output.close()
 
     def discard(self) -> None:
         """Give the file up and remove what was written of it."""
         self._pool.shutdown(cancel_futures=True)
-        try:
-            self._file.close()
-        except OSError:  # a full disk: nothing of the file is wanted
-            pass
-        finally:
-            self._part.unlink(missing_ok=True)
+        self._remove()
+
+    def _remove(self) -> None:
+        with suppress(OSError):  # a full disk: nothing of the file is wanted
+            self._handle.close()
+        given_up = GeneratorExit()
+        self._output.__exit__(GeneratorExit, given_up, None)
 
     def _write_metadata(self) -> None:
         tree = self._tree

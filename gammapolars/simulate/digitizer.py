@@ -16,6 +16,20 @@ Bools = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.intp]
 
 
+TRUTH = pl.Schema(
+    {
+        "hit": pl.UInt64,
+        "decay": pl.UInt64,
+        "nuclide": pl.String,
+        "true_time_ps": pl.Int64,
+        "deposit_kev": pl.Float64,
+        "full_energy": pl.Boolean,
+        "deposits": pl.UInt8,
+    }
+)
+"""The columns of truth, as files hold them; in a chunk, `nuclide` is an Enum."""
+
+
 class Chunk(NamedTuple):
     """A stretch of a simulated run: as many rows of truth as of hits, in the same order.
 

@@ -1,11 +1,11 @@
 """A whole simulated run: chunks of it in order of time, or files."""
 
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import OutputError, UsageError
 from gammapolars.flags import names_in
+from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root_write import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
 from gammapolars.simulate.decays import START_PS, Deposits, Emitter
-from gammapolars.simulate.digitizer import Chunk, Digitizer
+from gammapolars.simulate.digitizer import TRUTH, Chunk, Digitizer
 from gammapolars.simulate.response import SimulatedDetector, around_source
 from gammapolars.simulate.sources import Source, parse_sources
 
@@ -35,6 +36,9 @@ DEFAULT_DETECTORS = Detectors(
     )
 )
 """Four HPGe detectors on channels 1 to 4 of board 0."""
+
+METADATA_KEY = "gammapolars"
+"""The text beside the tree that carries a run's parameters, as one JSON object, where all outputs carry theirs."""
 
 _CHUNK_HITS = 1_000_000
 _AHEAD = 3  # blocks that are computed or wait
@@ -120,40 +124,23 @@ def _sized(pieces: Iterator[Chunk], chunk_hits: int, hits: int | None) -> Iterat
         yield Chunk(*(pl.concat(frames) for frames in zip(*held, strict=True)))
 
 
-class _TruthWriter:
-    """Truth as Parquet, under its own name only when complete; without a path it writes nothing."""
+@contextmanager
+def _truth_writer(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[pl.DataFrame], None]]:
+    """What writes chunks of truth to a Parquet file, which appears when it is complete; None: to nowhere."""
+    if path is None:
+        yield lambda _: None
+        return
+    with complete_or_nothing(path, overwrite=overwrite) as hidden:
+        empty = pl.DataFrame(schema=TRUTH).to_arrow()
+        with pq.ParquetWriter(hidden, empty.schema, compression="zstd") as writer:
 
-    def __init__(self, path: Path | None, overwrite: bool) -> None:
-        self._path = path
-        self._writer: pq.ParquetWriter | None = None
-        if path is not None:
-            if path.exists() and not overwrite:
-                raise OutputError(f"{path}: exists already: choose another name or allow overwriting")
-            if not path.parent.is_dir():
-                raise OutputError(f"{path}: cannot be written: its folder does not exist")
-            self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            def write(truth: pl.DataFrame) -> None:
+                try:
+                    writer.write_table(truth.cast(TRUTH).to_arrow())
+                except OSError as error:
+                    raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
-    def write(self, truth: pl.DataFrame) -> None:
-        if self._path is None:
-            return
-        table = truth.with_columns(pl.col("nuclide").cast(pl.String)).to_arrow()
-        try:
-            if self._writer is None:
-                self._writer = pq.ParquetWriter(self._part, table.schema, compression="zstd")
-            self._writer.write_table(table)
-        except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written: {error}") from None
-
-    def close(self) -> None:
-        if self._path is not None and self._writer is not None:
-            self._writer.close()
-            self._part.replace(self._path)
-
-    def discard(self) -> None:
-        if self._path is not None:
-            if self._writer is not None:
-                self._writer.close()
-            self._part.unlink(missing_ok=True)
+            yield write
 
 
 def write_run(
@@ -188,24 +175,21 @@ def write_run(
     total, first, last = 0, None, None
     by_detector: dict[str, int] = {}
     flags: dict[str, int] = {}
-    truths = _TruthWriter(truth, overwrite)
-    try:
-        with TreeWriter(
+    with (
+        TreeWriter(
             output, HIT_BRANCHES, layout=layout, metadata=metadata, overwrite=overwrite, reproducible=True
-        ) as tree:
-            for hits, true in chunks:
-                tree.extend(hit_branches(hits))
-                truths.write(true)
-                total += len(hits)
-                first = hits["timestamp_ps"][0] if first is None and len(hits) else first
-                last = hits["timestamp_ps"][-1] if len(hits) else last
-                _count(hits, by_detector, flags)
-                if progress is not None:
-                    progress(total)
-        truths.close()
-    except BaseException:
-        truths.discard()
-        raise
+        ) as tree,
+        _truth_writer(truth, overwrite=overwrite) as write_truth,
+    ):
+        for hits, true in chunks:
+            tree.extend(hit_branches(hits))
+            write_truth(true)
+            total += len(hits)
+            first = hits["timestamp_ps"][0] if first is None and len(hits) else first
+            last = hits["timestamp_ps"][-1] if len(hits) else last
+            _count(hits, by_detector, flags)
+            if progress is not None:
+                progress(total)
     return {
         "hits": total,
         "hits_by_detector": dict(sorted(by_detector.items())),
@@ -294,9 +278,14 @@ def run(
         "detectors": [asdict(detector) for detector in simulated],
     }
     summary = write_run(
-        output, chunks, truth=truth, layout=parse_layout(layout), metadata={"simulation": json.dumps(settings)},
-        overwrite=overwrite, progress=progress,
-    )  # fmt: skip
+        output,
+        chunks,
+        truth=truth,
+        layout=parse_layout(layout),
+        metadata={METADATA_KEY: json.dumps({"simulation": settings})},
+        overwrite=overwrite,
+        progress=progress,
+    )
     rates = Emitter(found, simulated, seed).rates_cps()
     listed = [
         {"name": item.name, "board": item.board, "channel": item.channel, "deposits_cps": round(float(rate), 3)}
