@@ -243,7 +243,7 @@ def run(
         detectors: from detectors.toml, evenly on a circle around the source; None: `DEFAULT_DETECTORS`.
         truth: a Parquet file for the truth of each hit.
         layout: `native`, `small`, `large` or a number of entries per basket.
-        solid_angle: the part of all directions that each detector covers; None: what its kind has, as below.
+        solid_angle: the part of all directions that each detector covers; None, here and below: what its kind has.
         background_cps: rate of uncorrelated deposits in each detector.
         time_resolution_ps: standard deviation of timestamps.
         tick_ps: timestamps are multiples of it.
@@ -258,11 +258,12 @@ def run(
         expected `deposits_cps` of each) and `elapsed_s`.
 
     Raises:
-        UsageError: an unknown source, no end, or a number out of its range.
+        UsageError: an unknown source, no end, a number out of its range, or an output with another suffix.
         OutputError: a file exists already or cannot be written.
     """
     started = time.monotonic()
     output, truth = Path(output), None if truth is None else Path(truth)
+    _check_suffixes(output, truth)
     found = parse_sources(sources)
     simulated = around_source(
         DEFAULT_DETECTORS if detectors is None else detectors,
@@ -294,3 +295,10 @@ def run(
     summary |= {"sources": settings["sources"], "seed": seed, "detectors": listed}
     summary |= {"output": str(output), "truth": None if truth is None else str(truth)}
     return summary | {"elapsed_s": round(time.monotonic() - started, 3)}
+
+
+def _check_suffixes(output: Path, truth: Path | None) -> None:
+    if output.suffix.lower() != ".root":
+        raise UsageError(f"output '{output}': a simulated run is a ROOT file: let its name end in .root")
+    if truth is not None and truth.suffix.lower() != ".parquet":
+        raise UsageError(f"truth '{truth}': the truth is a Parquet file: let its name end in .parquet")
