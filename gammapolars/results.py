@@ -31,10 +31,11 @@ class Analysis:
         detectors: `board`, `channel`, `name`, `hits`, `hits_used`, `rate_cps` (of the used hits), `calibrated` (bool).
         pairs_by_detectors: `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected`; a
             detector pair stands once, a < b by (board, channel).
-        spectra: `board`, `channel`, `name`, `energy_kev` and/or `adc` (bin centre; `energy_kev` only where calibrated),
-            `counts`, `variance`, of the used hits. Where a table has both, a row is a bin of `energy_kev` unless that
-            is null.
-        rates: `board`, `channel`, `name`, `time_s` (bin centre, since the first hit), `width_s`, `counts`, `rate_cps`.
+        spectra: `board`, `channel`, `name`, `energy_kev` and/or `adc` (bin centre; `energy_kev` only where
+            calibrated), `counts`, `variance`, of the used hits. Where a table has both, a row is a bin of
+            `energy_kev` unless that is null.
+        rates: `board`, `channel`, `name`, `time_s` (bin centre, since the first hit), `width_s`, `counts`,
+            `rate_cps`, of all hits, used or not.
         time_differences: `name_a`, `name_b`, `dt_ns` (bin centre; time of b minus time of a, a < b), `width_ns`,
             `counts`; it reaches to about four times the window, so that the chance level beside the peak is seen.
         matrix: `energy_kev_x`, `energy_kev_y` (bin centres; `adc_x`, `adc_y` when nothing is calibrated), `counts`,

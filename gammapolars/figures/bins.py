@@ -76,10 +76,11 @@ def outline(table: pl.DataFrame, x: str, width: float | str) -> pl.DataFrame:
 
 
 def log_floor(counts: pl.Series) -> float:
-    """Where a logarithmic axis begins: half of the smallest count, and half a count at most.
+    """Where a logarithmic axis begins: at half a count, or lower where all bins hold less than ten (weighted counts).
 
     Bins of 0 are drawn there, on the axis, so that they are seen to be empty and no line breaks off.
     """
-    positive = counts.filter(counts > 0)
-    smallest = positive.min() if len(positive) else 1.0
-    return 0.5 * min(1.0, float(smallest))  # type: ignore[arg-type]
+    positive = counts.filter(counts > 0).sort()
+    if positive.is_empty() or positive[-1] >= 10:
+        return 0.5
+    return 0.5 * min(1.0, float(positive[0]))

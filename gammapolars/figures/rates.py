@@ -33,7 +33,7 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplo
         title: what the figure shows.
     """
     if rates.is_empty() or not (rates["counts"] > 0).any():
-        return house.no_data(title, "no data: no hit was used")
+        return house.no_data(title, "no data: there are no hits")
     kept = (
         rates.group_by(DETECTOR)
         .agg(pl.col("counts").sum())

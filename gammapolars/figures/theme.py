@@ -128,7 +128,7 @@ def height_for(facets: int, columns: int, *, alone: float = 4.4) -> float:
 
 def plain(text: str) -> str:
     """Text as matplotlib should show it: on one line, and with no `$` that begins a formula."""
-    return " ".join(text.split()).replace("\\", "\N{REVERSE SOLIDUS OPERATOR}").replace("$", r"\$")
+    return " ".join(text.split()).replace("$", r"\$")
 
 
 def short_names(names: Iterable[str], most: int) -> list[str]:

@@ -1,0 +1,378 @@
+"""The report: what it says is what the numbers are, and it appears whole or not at all."""
+
+import base64
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gammapolars.errors import OutputError
+from gammapolars.report import content, estimates, lines, numbers, text, write_report
+from gammapolars.report.nuclides import identify
+from gammapolars.report.peak_search import Peak, find_peaks
+from gammapolars.results import Analysis
+from gammapolars.units import Window
+from tests import analyses
+from tests.analyses import Lines
+
+NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
+FILES = {"index.html", "spectra.png", "matrix.png", "time_differences.png", "rates.png"}
+EU_152 = [
+    (121.78, 42_000.0), (244.7, 15_000.0), (344.28, 35_000.0), (778.9, 12_000.0), (964.07, 11_000.0),
+    (1085.8, 7000.0), (1112.08, 9000.0), (1408.01, 12_000.0),
+]  # fmt: skip
+
+
+def peaks_of(seed: int, peak_lines: Lines, **shape: float) -> list[Peak]:
+    centres, counts = analyses.spectrum_counts(np.random.default_rng(seed), peak_lines, **shape)
+    return find_peaks(centres, counts, counts)
+
+
+class Page(HTMLParser):
+    """Checks that tags are closed in order, and keeps text, images and tag names."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.words: list[str] = []
+        self.images: list[dict[str, str]] = []
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag == "img":
+            self.images.append({key: value or "" for key, value in attrs})
+        if tag not in ("meta", "img", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def cobalt() -> Analysis:
+    return analyses.cobalt(warnings=("the clock of board 0 stepped back",), parameters={"Rejected flags": "pile_up"})
+
+
+@pytest.fixture(scope="module")
+def cobalt_files(cobalt: Analysis) -> dict[str, bytes]:
+    return content.contents(cobalt, NOW)
+
+
+# What the page says
+
+
+def test_page_is_whole_html_with_its_figures_inside(cobalt_files: dict[str, bytes]) -> None:
+    html = cobalt_files["index.html"].decode()
+    page = Page(html)
+    assert set(cobalt_files) == FILES
+    inside = {base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) for image in page.images}
+    assert inside == {data for name, data in cobalt_files.items() if name.endswith(".png")}
+    assert all(image["alt"] for image in page.images)
+    assert not re.search(r'(?:src|href)="(?!data:)', html)
+    assert "@media print" in html
+    assert "prefers-color-scheme: dark" in html
+    assert 'name="viewport"' in html
+
+
+def test_page_tells_the_runs_numbers(cobalt: Analysis, cobalt_files: dict[str, bytes]) -> None:
+    page = Page(cobalt_files["index.html"].decode()).text
+    for number in (cobalt.hits_read, cobalt.hits_used, cobalt.pairs, *cobalt.pairs_by_detectors["pairs"]):
+        assert f"{number:,}" in page
+    assert "Chance alone would give 1,200" in page
+    assert "the clock of board 0 stepped back" in page
+    assert "Co-60: 1,173.2 keV in 4 of 4 detectors" in page
+    assert "1,173–1,332 keV: " in page
+    assert "Every rate was steady" in page
+    assert "N = r_a r_b w T" in page
+    assert "run7.root" in page
+    assert "2026-03-14T15:09:00+00:00" in page
+    assert "polars " + pl.__version__ in page
+    assert "Rejected flags pile_up" in page
+
+
+def test_nothing_in_a_name_becomes_markup(cobalt: Analysis) -> None:
+    evil = "<script>alert('1')</script>&\"<b>"
+    named = {
+        field: getattr(cobalt, field).with_columns(pl.col(column).replace("HPGe-1", evil) for column in columns)
+        for field, columns in {
+            "detectors": ["name"], "spectra": ["name"], "rates": ["name"], "pairs_by_detectors": ["name_a", "name_b"],
+            "time_differences": ["name_a", "name_b"],
+        }.items()
+    }  # fmt: skip
+    bad = replace(cobalt, inputs=(evil,), warnings=(evil,), parameters={evil: evil}, rejected={evil: 3}, **named)
+    html = content.contents(bad, NOW)["index.html"].decode()
+    page = Page(html)
+    assert "script" not in page.tags
+    assert page.tags.count("b") == 6  # the key numbers
+    assert page.text.count("<script>alert('1')</script>") > 8
+
+
+@pytest.mark.parametrize("name", ["sodium", "uncalibrated", "flat", "empty"])
+def test_every_kind_of_run_has_a_page(name: str) -> None:
+    page = Page(content.contents(getattr(analyses, name)(), NOW)["index.html"].decode()).text
+    said = {
+        "sodium": "511–511 keV: ",
+        "uncalibrated": "4 detectors of 4 without an energy calibration.",
+        "flat": "No line of the common calibration sources was found",
+        "empty": "There are no hits in 1 file.",
+    }
+    assert said[name] in page
+    assert "nan" not in page.lower().replace("annihilation", "")
+
+
+# Times
+
+
+def test_a_drifting_rate_is_told_and_a_steady_one_is_not() -> None:
+    rng = np.random.default_rng(7)
+    drifting = analyses.rates_table(rng, ["d"], 500.0, drift=0.1)
+    steady = analyses.rates_table(rng, ["s"], 500.0)
+    assert not estimates.steadiness(drifting)[0].is_steady
+    assert estimates.steadiness(steady)[0].is_steady
+    rates = analyses.rates_table(rng, [f"HPGe-{n}" for n in range(1, 5)], 500.0, drift=0.1)
+    run = replace(analyses.cobalt(), rates=rates)
+    assert "Not steady within counting statistics: " in text.rates(run, estimates.steadiness(run.rates))[1]
+
+
+@pytest.mark.parametrize("rate", [0.2, 2.0, 800.0])
+def test_chi2_of_steady_rates_is_as_it_should_be(rate: float) -> None:
+    z = [
+        estimates.steadiness(analyses.rates_table(np.random.default_rng(seed), ["d"], rate))[0].z for seed in range(300)
+    ]
+    assert abs(np.mean(z)) < 0.25
+    assert 0.8 < np.std(z) < 1.2
+    assert max(z) < 4.5
+
+
+@pytest.mark.parametrize(("centre", "fwhm"), [(0.0, 18.0), (-120.3, 30.0), (77.0, 60.0)])
+def test_prompt_peak_is_measured_where_it_is(centre: float, fwhm: float) -> None:
+    rng = np.random.default_rng(11)
+    table = analyses.time_differences_table(
+        rng, ["a", "b"], prompt=20_000, chance_per_ns=5.0, centre=centre, fwhm=fwhm, width=2.0
+    )
+    (peak,) = estimates.prompt_peaks(table)
+    assert peak.centre_ns == pytest.approx(centre, abs=4 * peak.centre_unc_ns + 0.1)
+    assert peak.fwhm_ns == pytest.approx(fwhm, rel=0.06)
+    assert peak.net == pytest.approx(20_000, abs=4 * peak.net_unc)
+
+
+@pytest.mark.parametrize("chance", [0.02, 0.5, 40.0])
+def test_no_prompt_peak_is_seen_in_chance_alone(chance: float) -> None:
+    for seed in range(150):
+        table = analyses.time_differences_table(
+            np.random.default_rng(seed), ["a", "b"], prompt=0, chance_per_ns=chance, width=4.0
+        )
+        assert not estimates.prompt_peaks(table)
+
+
+@pytest.mark.parametrize(
+    ("centre", "said"), [(0.0, None), (245.0, "is cut by the window's edge"), (400.0, "lies outside the coincidence")]
+)
+def test_a_prompt_peak_at_the_windows_edge_is_told(cobalt: Analysis, centre: float, said: str | None) -> None:
+    rng = np.random.default_rng(3)
+    table = analyses.time_differences_table(rng, ["a", "b"], prompt=5000, chance_per_ns=0.5, centre=centre)
+    told = text.prompt(replace(cobalt, time_differences=table), estimates.prompt_peaks(table), None)
+    assert any(said in sentence for sentence in told) if said else not any("window" in sentence for sentence in told)
+
+
+def test_pairs_are_no_evidence_where_chance_explains_them() -> None:
+    flat = analyses.flat()
+    assert "is no evidence of true coincidences" in text.coincidences(flat)[0]
+    few = replace(flat, pairs=0, window=Window(-10, 10))
+    assert text.coincidences(few)[0].startswith("No two hits of different detectors")
+
+
+# Lines
+
+
+def test_no_peak_is_found_in_flat_spectra() -> None:
+    found = [
+        peaks_of(seed, [], continuum=continuum, width=width)
+        for seed in range(40)
+        for continuum in (0.5, 30.0, 3000.0)
+        for width in (1.0, 5.0)
+    ]
+    assert sum(map(len, found)) == 0
+
+
+@pytest.mark.parametrize(
+    ("energies", "shape"),
+    [
+        ([(1173.228, 30_000.0), (1332.492, 27_000.0)], {}),
+        ([(1173.228, 200_000.0), (1332.492, 180_000.0)], {"fwhm_662": 46.0, "width": 2.0, "top": 2000.0}),
+        ([(511.0, 200_000.0), (1274.537, 40_000.0)], {"fwhm_662": 46.0, "width": 5.0, "top": 2000.0}),
+        ([(661.657, 3e6)], {}),
+        ([(661.657, 400.0)], {}),
+        (EU_152, {"width": 0.5}),
+    ],
+)
+def test_peaks_are_found_where_they_are_and_nowhere_else(energies: Lines, shape: dict[str, float]) -> None:
+    for seed in range(5):
+        found = peaks_of(seed, energies, **shape)
+        assert len(found) == len(energies)
+        for peak, (energy, area) in zip(found, energies, strict=True):
+            assert abs(peak.centroid_kev - energy) < 4 * peak.centroid_unc_kev + 0.02 * peak.fwhm_kev
+            assert peak.area == pytest.approx(area, rel=0.15, abs=5 * peak.area_unc)
+            assert peak.fwhm_kev == pytest.approx(shape.get("fwhm_662", 1.6) * np.sqrt(energy / 662), rel=0.2)
+
+
+def names(peaks: list[Peak]) -> set[str]:
+    return {line.nuclide for line in identify(peaks)[0]}
+
+
+def test_nuclides_are_named_only_with_all_their_main_lines() -> None:
+    assert names(peaks_of(1, EU_152, width=0.5)) == {"Eu-152"}
+    assert names(peaks_of(1, EU_152[:-1], width=0.5)) == set()
+    assert names(peaks_of(1, [(1332.492, 27_000.0)])) == set()
+    assert names(peaks_of(1, [(511.0, 9000.0)])) == {"annihilation radiation"}
+    assert names(peaks_of(1, [(511.0, 9000.0), (1274.537, 9000.0)])) == {"Na-22"}
+    assert names(peaks_of(1, [(661.657, 9000.0), (1460.822, 900.0)])) == {"Cs-137", "K-40"}
+    assert names(peaks_of(1, [(665.0, 9000.0)])) == set()
+
+
+def test_peaks_outside_the_table_are_told_without_a_name() -> None:
+    _, unexplained = identify(peaks_of(1, [(1332.492, 27_000.0), (900.0, 5000.0)]))
+    assert [round(peak.centroid_kev) for peak in unexplained] == [900, 1332]
+    detector = lines.Lines(0, 0, "HPGe-1", [], [Peak(900.0, 0.1, 2.0, 5000.0, 80.0)])
+    assert "HPGe-1 at 900.0 keV" in text.spectra(analyses.cobalt(), [detector])[-1]
+
+
+def test_spots_of_the_matrix_hold_the_pairs_that_were_put_there() -> None:
+    pulls = []
+    for seed in range(6):
+        run = analyses.sodium(seed)
+        found = {
+            (round(s.energy_x_kev), round(s.energy_y_kev)): s for s in lines.spots_of(run, lines.lines_of(run.spectra))
+        }
+        assert set(found) == {(511, 511), (511, 1275)}
+        pulls += [(found[511, 511].net - 20_000) / 200, (found[511, 1275].net - 6000) / 100]
+        # of each singles spectrum about 200,000 of 890,000 hits lie in the line, and 600 pairs are expected by chance
+        assert found[511, 511].chance == pytest.approx(600 * (200 / 888) ** 2, rel=0.05)
+    assert np.abs(pulls).max() < 4
+
+
+def test_no_spot_is_seen_where_lines_are_not_in_coincidence(cobalt: Analysis) -> None:
+    seen = lines.lines_of(cobalt.spectra)
+    for seed in range(10):
+        matrix = analyses.matrix_table(np.random.default_rng(seed), [], continuum=100_000)
+        assert not lines.spots_of(replace(cobalt, matrix=matrix), seen)
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "uncertainty", "said"),
+    [
+        (1234.567, 2.345, "1,234.6 ± 2.3"),
+        (1234.567, 34.5, "1,230 ± 30"),
+        (0.01234, 0.00012, "0.01234 ± 0.00012"),
+        (-60.2, 77.1, "−60 ± 80"),
+        (99.96, 9.96, "100 ± 10"),
+        (5.0, 0.0, "5"),
+    ],
+)
+def test_values_are_rounded_to_their_uncertainty(value: float, uncertainty: float, said: str | None) -> None:
+    assert numbers.with_uncertainty(value, uncertainty) == said
+
+
+def test_shares_durations_and_lists() -> None:
+    assert [numbers.percent(*share) for share in [(1, 3), (1, 10**6), (0, 5), (5, 5), (3, 0), (99_999, 100_000)]] == [
+        "33.3 %", "< 0.01 %", "0 %", "100 %", "–", "99.99 %",
+    ]  # fmt: skip
+    assert [numbers.duration(t) for t in (0, 0.0042, 59, 600, 605, 11_520)] == [
+        "0 s", "4.2 ms", "59 s", "10 min", "10 min 5 s", "3 h 12 min",
+    ]  # fmt: skip
+    assert numbers.listed(["a", "b", "c"]) == "a, b and c"
+    assert [numbers.amount(n, "hit") for n in (0, 1, 2000)] == ["no hits", "1 hit", "2,000 hits"]
+
+
+# Files
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, cobalt_files: dict[str, bytes]) -> None:
+    """Writing without drawing."""
+    monkeypatch.setattr("gammapolars.report.contents", lambda analysis, now: dict(cobalt_files))
+
+
+def entries(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_report_is_written_whole(tmp_path: Path, cobalt: Analysis, cobalt_files: dict[str, bytes]) -> None:
+    page = write_report(cobalt, tmp_path / "report", now=NOW)
+    assert page == tmp_path / "report" / "index.html"
+    assert entries(tmp_path) == {"report"}
+    assert entries(page.parent) == FILES
+    assert unescape(page.read_text(encoding="utf-8")) == unescape(cobalt_files["index.html"].decode())
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_exists_is_left_alone_unless_told_otherwise(tmp_path: Path, cobalt: Analysis) -> None:
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    (folder / "index.html").write_text("old")
+    with pytest.raises(OutputError, match="exists already"):
+        write_report(cobalt, folder)
+    assert (folder / "index.html").read_text() == "old"
+    write_report(cobalt, folder, overwrite=True)
+    assert entries(folder) == FILES | {"notes.txt"}
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert (folder / "index.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert entries(tmp_path) == {"report"}
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_failure_leaves_nothing_behind(
+    tmp_path: Path, cobalt: Analysis, monkeypatch: pytest.MonkeyPatch, overwrite: bool
+) -> None:
+    folder = tmp_path / "report"
+    if overwrite:
+        folder.mkdir()
+        (folder / "index.html").write_text("old")
+
+    def fail(path: Path, data: bytes) -> int:
+        if path.name == "matrix.png":
+            raise OSError(28, "No space left on device")
+        return len(data)
+
+    monkeypatch.setattr("gammapolars.report.contents", lambda analysis, now: dict.fromkeys(sorted(FILES), b"x"))
+    monkeypatch.setattr("pathlib.Path.write_bytes", fail)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_report(cobalt, folder, overwrite=overwrite)
+    assert entries(tmp_path) == ({"report"} if overwrite else set())
+    if overwrite:
+        assert entries(folder) == {"index.html"}
+        assert (folder / "index.html").read_text() == "old"
+
+
+@pytest.mark.usefixtures("quick")
+def test_impossible_places_are_one_line_errors(tmp_path: Path, cobalt: Analysis) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    for folder in (file, tmp_path / "no" / "such" / "report", file / "report", tmp_path / ("n" * 300)):
+        with pytest.raises(OutputError) as error:
+            write_report(cobalt, folder, overwrite=True)
+        assert "\n" not in str(error.value)
+        assert str(folder) in str(error.value)
+    assert entries(tmp_path) == {"file"}
