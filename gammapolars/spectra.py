@@ -128,10 +128,14 @@ def dithered(adc: str, time: pl.Expr, channel: str) -> pl.Expr:
     """An adc column with noise in [-½, ½) added, the same each time: derived from the hit's time and channel.
 
     Integer adc values against bins of energy make a comb; the noise spreads each over its own width. The noise is the
-    top bits of (time + channel · c₂) · c₁ modulo 2⁶⁴ (Fibonacci hashing; Knuth, The Art of Computer Programming, 6.4).
+    top bits of (time + channel · c₂) · c₁ modulo 2⁶⁴ (Fibonacci hashing; Knuth, The Art of Computer Programming, 6.4),
+    folded and multiplied once more: else the noises of two hits would differ by what their dt alone determines.
     """
-    seed = time.cast(pl.UInt64) + pl.col(channel).cast(pl.UInt64) * pl.lit(0xD1B54A32D192ED03, pl.UInt64)
-    noise = (seed * pl.lit(0x9E3779B97F4A7C15, pl.UInt64)) // pl.lit(2**40, pl.UInt64)
+    moment = time.cast(pl.UInt64, wrap_numerical=True)  # aligned hits can lie before 0
+    seed = moment + pl.col(channel).cast(pl.UInt64) * pl.lit(0xD1B54A32D192ED03, pl.UInt64)
+    mixed = seed * pl.lit(0x9E3779B97F4A7C15, pl.UInt64)
+    mixed = (mixed ^ (mixed // pl.lit(2**32, pl.UInt64))) * pl.lit(0xBF58476D1CE4E5B9, pl.UInt64)
+    noise = mixed // pl.lit(2**40, pl.UInt64)
     return pl.col(adc).cast(pl.Float64) + noise.cast(pl.Float64) / 2**24 - 0.5
 
 
