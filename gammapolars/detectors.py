@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,9 @@ from typing import Any
 from gammapolars.errors import DetectorsError, UsageError
 
 MAX_NUMBER = 2**16 - 1
+
+ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\x7f": "\\u007F"})
+"""What text in a TOML file cannot hold as it is."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def load_detectors(path: str | Path) -> Detectors:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise DetectorsError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DetectorsError(f"{path}: cannot be read as TOML: {error}") from None
     if unknown := document.keys() - {"detector"}:
         raise DetectorsError(f"{path}: unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
@@ -164,7 +168,8 @@ def _coefficients(value: object, where: str, *, at_least: int) -> tuple[float, .
         raise DetectorsError(f"{where} must be a list of numbers, lowest order first, not {value!r}")
     if not at_least <= len(value) <= 10:
         raise DetectorsError(f"{where} must have {at_least} to 10 coefficients, not {len(value)}")
-    if not all(math.isfinite(item) for item in value):
+    # A comparison, since math.isfinite cannot take whole numbers of any size; it holds for no NaN.
+    if not all(abs(item) <= sys.float_info.max for item in value):
         raise DetectorsError(f"{where} has a coefficient that is no finite number: {value!r}")
     return tuple(float(item) for item in value)
 
@@ -194,8 +199,7 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 
 def _quote(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
-    return f'"{escaped}"'
+    return '"' + text.translate(ESCAPED) + '"'
 
 
 def read_calp(path: str | Path) -> tuple[float, ...]:
