@@ -44,7 +44,7 @@ class Branch:
         entries: first entry of each basket, and the end: shape (baskets + 1,).
         seeks: file offset of each basket, in bytes.
         sizes: bytes of each basket, its key included.
-        reader: uproot's branch, where baskets are of a kind that only uproot reads.
+        embedded: whether the last baskets lie inside the tree's metadata, where only uproot reads them.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Branch:
     entries: npt.NDArray[Any]
     seeks: npt.NDArray[Any]
     sizes: npt.NDArray[Any]
-    reader: Any = None
+    embedded: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ def open_tree(path: str | Path, names: tuple[str, ...]) -> Tree:
     except InputError:
         raise
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise InputError(f"{path}: cannot be read as a ROOT file, is it damaged or incomplete? ({reason})") from None
+        raise InputError(
+            f"{path}: cannot be read as a ROOT file, is it damaged or incomplete? ({_first_line(error)})"
+        ) from None
     have = ", ".join(sorted(name for name, kind in trees.items() if kind == "TTree")) or "none"
     raise InputError(f"{path}: has no tree {' or '.join(names)} (trees in it: {have}): name the tree with --tree")
 
@@ -147,7 +148,7 @@ def _branch(branch: Any) -> Branch | None:
         entries=np.asarray(branch.entry_offsets, np.int64),
         seeks=np.asarray(branch.member("fBasketSeek")[:stored], np.int64),
         sizes=np.asarray(branch.member("fBasketBytes")[:stored], np.int64),
-        reader=branch if stored < count else None,
+        embedded=stored < count,
     )
 
 
@@ -172,7 +173,7 @@ def read_chunks(
     borders = chunk_borders(branches, tree.entries, chunk_hits)
     threads = threads or os.cpu_count() or 1
     with tree.path.open("rb") as file, ThreadPoolExecutor(threads, thread_name_prefix="basket") as pool:
-        decoder = _Decoder(tree.path, file.fileno())
+        decoder = _Decoder(tree, file.fileno())
         ahead: deque[tuple[int, int, dict[str, npt.NDArray[Any]], list[Future[None]]]] = deque()
         waiting = deque(pairwise(borders))
         try:
@@ -216,7 +217,7 @@ def _submit(
     jobs = []
     for branch in sorted(branches, key=lambda branch: -branch.dtype.itemsize):
         target = arrays[branch.name]
-        if branch.reader is not None:
+        if branch.embedded:
             jobs.append(pool.submit(decoder.fill_by_uproot, branch, first, last, target))
             continue
         baskets = range(*_overlapping(branch.entries, first, last))
@@ -235,8 +236,9 @@ def _overlapping(entries: npt.NDArray[Any], first: int, last: int) -> tuple[int,
 class _Decoder:
     """Fills arrays from baskets; called in several threads at once."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path = path
+    def __init__(self, tree: Tree, descriptor: int) -> None:
+        self.path = tree.path
+        self.tree = tree.name
         self.descriptor = descriptor
         self._uproot_lock = Lock()
 
@@ -257,8 +259,15 @@ class _Decoder:
 
     def fill_by_uproot(self, branch: Branch, first: int, last: int, target: npt.NDArray[Any]) -> None:
         """Let uproot read what is not in ordinary baskets."""
-        with self._uproot_lock:
-            target[:] = branch.reader.array(entry_start=first, entry_stop=last, library="np")
+        import uproot
+
+        try:
+            with self._uproot_lock, uproot.open(self.path) as file:
+                target[:] = file[self.tree][branch.name].array(entry_start=first, entry_stop=last, library="np")
+        except Exception as error:
+            raise InputError(
+                f"{self.path}: branch '{branch.name}' (hits {first + 1} to {last}) is damaged: {_first_line(error)}"
+            ) from None
 
     def _payload(self, branch: Branch, basket: int, whole: int, low: int, high: int) -> bytes | memoryview:
         """Bytes `low` to `high` of a basket's `whole` uncompressed bytes."""
@@ -336,3 +345,7 @@ def _inflate_by_uproot(tag: bytes, packed: bytes, size: int) -> bytes:
         return bytes(codecs[tag](1).decompress(packed, uncompressed_bytes=size))  # any level decompresses
     except Exception as error:
         raise ValueError(f"a frame cannot be decompressed: {error}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -22,7 +22,7 @@ class Source:
 
 
 def merged(sources: list[Source]) -> Batches:
-    """The hits of all sources in time order; hits of equal time in the order of the sources.
+    """The hits of all sources in time order; hits of equal time in the order in which the sources begin.
 
     Files that follow each other are passed on as they are, one open at a time. Files that overlap are held with one
     batch each, and everything up to the earliest of the batches' ends is sorted together.
