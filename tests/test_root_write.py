@@ -1,6 +1,7 @@
 """The TTree writer: what goes in comes out, in the baskets that CoMPASS's files have."""
 
 import os
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,17 @@ def test_an_unwritable_place_is_named(tmp_path: Path) -> None:
         write(tmp_path / "missing" / "run.root", made_hits(1))
 
 
+def test_a_full_disk_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        with pytest.raises(OutputError, match=r"run\.root: cannot be written"):
+            write(tmp_path / "run.root", made_hits(200_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_equal_entries_give_equal_bytes_at_another_time(tmp_path: Path) -> None:
     arrays = made_hits(30_000)
     write(tmp_path / "a.root", arrays, reproducible=True, metadata={"note": "x"})
@@ -281,6 +293,8 @@ def test_arrays_must_be_one_a_branch_and_equally_long(tmp_path: Path) -> None:
         tree.extend(arrays | {"Flags": arrays["Flags"][:5]})
     with pytest.raises(ValueError, match="one array"):
         tree.extend(arrays | {"More": arrays["Flags"]})
+    with pytest.raises(ValueError, match="one array"):
+        tree.extend({"Flags": arrays["Flags"]})
     tree.discard()
 
 

@@ -171,8 +171,8 @@ class TreeWriter:
         Raises:
             OutputError: a number does not fit its branch, or the disk is full.
         """
-        lengths = {len(columns[branch.name]) for branch in self._branches}
-        if len(lengths) != 1 or len(columns) != len(self._branches):
+        lengths = {len(values) for values in columns.values()}
+        if len(lengths) != 1 or set(columns) != {branch.name for branch in self._branches}:
             raise ValueError("every branch of the tree needs one array, all of the same length")
         arrays = [converted(columns[branch.name], branch, self.path) for branch in self._branches]
         for branch, values in zip(self._branches, arrays, strict=True):

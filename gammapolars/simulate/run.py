@@ -132,7 +132,10 @@ def _truth_writer(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[p
         return
     with complete_or_nothing(path, overwrite=overwrite) as hidden:
         empty = pl.DataFrame(schema=TRUTH).to_arrow()
-        with pq.ParquetWriter(hidden, empty.schema, compression="zstd") as writer:
+        # Only the nuclide repeats: building dictionaries of the other columns costs more than all the rest.
+        with pq.ParquetWriter(
+            hidden, empty.schema, compression="zstd", compression_level=1, use_dictionary=["nuclide"]
+        ) as writer:
 
             def write(truth: pl.DataFrame) -> None:
                 try:
