@@ -16,6 +16,7 @@ from gammapolars.io.order import Source, merged
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.schema import HITS, require
 from gammapolars.streaming import REORDER_PS, batches_of, lazy_frame, time_ordered
+from gammapolars.units import format_ps
 
 __all__ = ["READERS", "WRITERS", "InputFile", "Run", "check_writable", "open_run", "save", "scan", "scan_pairs"]
 
@@ -126,7 +127,12 @@ def scan(*runs: str | Path, tree: str | None = None) -> pl.LazyFrame:
 
 def open_run(*runs: str | Path, tree: str | None = None, reorder_ps: int = REORDER_PS) -> Run:
     """Find a run's files and read their metadata; as `scan`, with the files kept."""
-    paths = [path for run in runs for path in _found(run)]
+    if reorder_ps < 0:
+        raise UsageError(f"the reorder buffer cannot reach {format_ps(reorder_ps)} back: give 0ps or more")
+    try:
+        paths = [path for run in runs for path in _found(run)]
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
     if not paths:
         raise UsageError("no run is given: name a file, a pattern or a folder")
     resolved = [path.resolve() for path in paths]

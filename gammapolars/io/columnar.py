@@ -1,12 +1,13 @@
 """Parquet, Arrow IPC and CSV: hits and pairs in and out, with provenance where the format can carry it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 
 from gammapolars.errors import InputError
 from gammapolars.schema import HITS
+from gammapolars.streaming import batches_of, lazy_frame
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
@@ -34,12 +35,31 @@ def scan_csv(path: str | Path) -> pl.LazyFrame:
     """A CSV file with the columns of a table of hits or pairs, lazily.
 
     Raises:
-        InputError: the file is missing, or is no such CSV file.
+        InputError: the file is missing, or is no such CSV file; when collected, for a line that cannot be read.
     """
-    frame = _opened(path, pl.scan_csv, "CSV")
-    dtypes = HITS.columns | HITS.optional
-    dtypes |= {f"{name}_{side}": dtype for name, dtype in dtypes.items() for side in "ab"} | {"dt_ps": pl.Int64}
-    return frame.cast({name: dtypes[name] for name in frame.collect_schema() if name in dtypes})
+    table = HITS.columns | HITS.optional
+    dtypes = table | {f"{name}_{side}": dtype for name, dtype in table.items() for side in "ab"} | {"dt_ps": pl.Int64}
+    text = _opened(path, pl.scan_csv, "CSV")
+    typed = text.cast({name: dtypes[name] for name in text.collect_schema() if name in dtypes})
+    # A line that was cut short comes out with nulls. Only energies and the time of a pair may be unknown.
+    known = {name for name in dtypes if not name.startswith("energy")} - {"timestamp_ps"}
+    schema = typed.collect_schema()
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        line = 2
+        try:
+            for batch in batches_of(typed if wanted is None else typed.select(wanted)):
+                for column in batch.select(name for name in batch.columns if name in known):
+                    if column.null_count():
+                        where = line + int(column.is_null().arg_max() or 0)
+                        raise InputError(f"{path}: line {where} has no {column.name}: is the file cut short?")
+                line += batch.height
+                yield batch
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"{path}: cannot be read as CSV: {reason}") from None
+
+    return lazy_frame(schema, batches)
 
 
 def _opened(path: str | Path, scan: Callable[..., pl.LazyFrame], kind: str) -> pl.LazyFrame:
