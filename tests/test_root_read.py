@@ -324,13 +324,13 @@ def test_baskets_that_only_uproot_can_read_are_left_to_it(tmp_path: Path) -> Non
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """The branch and basket of every basket that is read, as tests run."""
     seen: list[tuple[str, int]] = []
-    original = baskets._Decoder._payload
+    original = baskets._Decoder._pieces
 
     def payload(self: Any, branch: Any, basket: int, *span: int) -> Any:
         seen.append((branch.name, basket))
         return original(self, branch, basket, *span)
 
-    monkeypatch.setattr(baskets._Decoder, "_payload", payload)
+    monkeypatch.setattr(baskets._Decoder, "_pieces", payload)
     return seen
 
 

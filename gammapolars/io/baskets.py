@@ -7,22 +7,26 @@ libdeflate, and a big-endian copy straight into the column's buffer.
 import os
 import struct
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import deflate
 import numpy as np
 import numpy.typing as npt
 
 from gammapolars.errors import InputError
+from gammapolars.io.buffers import Buffers
 
 CHUNK_HITS = 1_000_000
 """Chunks of at least this many hits are decoded at once; one large basket makes a larger chunk."""
+
+AHEAD_CHUNKS = 3
+"""Decoding runs ahead by this many times CHUNK_HITS, or by one chunk that is larger."""
 
 JOB_HITS = 200_000
 """Small baskets of one branch are decoded in jobs of about this many hits."""
@@ -30,7 +34,7 @@ JOB_HITS = 200_000
 MAX_CHUNK_HITS = 8_000_000
 """Above this a chunk no longer follows the baskets' borders: memory counts for more than decoding twice."""
 
-WHOLE_READ_BYTES = 64 * 2**20
+WHOLE_READ_BYTES = 4 * 2**20
 """Baskets up to this size are read at once, larger ones frame by frame."""
 
 
@@ -173,18 +177,19 @@ def read_chunks(
     borders = chunk_borders(branches, tree.entries, chunk_hits)
     threads = threads or os.cpu_count() or 1
     with tree.path.open("rb") as file, ThreadPoolExecutor(threads, thread_name_prefix="basket") as pool:
-        decoder = _Decoder(tree, file.fileno())
-        ahead: deque[tuple[int, int, dict[str, npt.NDArray[Any]], list[Future[None]]]] = deque()
+        decoder, buffers = _Decoder(tree, file.fileno()), Buffers()
+        ahead: deque[_Chunk] = deque()
         waiting = deque(pairwise(borders))
         try:
             while waiting or ahead:
-                while waiting and (len(ahead) < 2 or sum(last - first for first, last, *_ in ahead) < 3 * chunk_hits):
+                while waiting and (not ahead or _hits(ahead) < AHEAD_CHUNKS * chunk_hits):
                     first, last = waiting.popleft()
-                    ahead.append((first, last, *_submit(pool, decoder, branches, first, last)))
-                first, last, arrays, jobs = ahead.popleft()
-                for job in jobs:
+                    ahead.append(_submit(pool, decoder, buffers, branches, first, last))
+                chunk = ahead.popleft()
+                for job in chunk.jobs:
                     job.result()
-                yield first, arrays
+                yield chunk.first, chunk.arrays
+                del chunk  # its memory is used again as soon as nobody else holds it
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -209,11 +214,24 @@ def chunk_borders(branches: list[Branch], entries: int, chunk_hits: int) -> list
     return borders
 
 
+class _Chunk(NamedTuple):
+    """A chunk that is being decoded."""
+
+    first: int
+    last: int
+    arrays: dict[str, npt.NDArray[Any]]
+    jobs: list[Future[None]]
+
+
+def _hits(chunks: Iterable[_Chunk]) -> int:
+    return sum(chunk.last - chunk.first for chunk in chunks)
+
+
 def _submit(
-    pool: ThreadPoolExecutor, decoder: "_Decoder", branches: list[Branch], first: int, last: int
-) -> tuple[dict[str, npt.NDArray[Any]], list[Future[None]]]:
+    pool: ThreadPoolExecutor, decoder: "_Decoder", buffers: Buffers, branches: list[Branch], first: int, last: int
+) -> _Chunk:
     """Start the jobs that fill one chunk's arrays, those with most bytes first."""
-    arrays = {branch.name: np.empty(last - first, branch.dtype.newbyteorder("=")) for branch in branches}
+    arrays = {branch.name: buffers.array(last - first, branch.dtype.newbyteorder("=")) for branch in branches}
     jobs = []
     for branch in sorted(branches, key=lambda branch: -branch.dtype.itemsize):
         target = arrays[branch.name]
@@ -225,7 +243,7 @@ def _submit(
             count = int(np.searchsorted(branch.entries, branch.entries[baskets[0]] + JOB_HITS)) - baskets[0]
             group, baskets = baskets[: max(count, 1)], baskets[max(count, 1) :]
             jobs.append(pool.submit(decoder.fill, branch, group, first, target))
-    return arrays, jobs
+    return _Chunk(first, last, arrays, jobs)
 
 
 def _overlapping(entries: npt.NDArray[Any], first: int, last: int) -> tuple[int, int]:
@@ -249,8 +267,8 @@ class _Decoder:
             begin, end = int(branch.entries[basket]), int(branch.entries[basket + 1])
             low, high = max(begin, first), min(end, first + len(target))
             try:
-                data = self._payload(branch, basket, (end - begin) * size, (low - begin) * size, (high - begin) * size)
-                target[low - first : high - first] = np.frombuffer(data, branch.dtype)
+                pieces = self._pieces(branch, basket, (end - begin) * size, (low - begin) * size, (high - begin) * size)
+                _copy(pieces, branch.dtype, target[low - first : high - first])
             except (deflate.DeflateError, ValueError, IndexError, OSError) as error:
                 raise InputError(
                     f"{self.path}: basket {basket} of branch '{branch.name}' (hits {begin + 1} to {end}, "
@@ -269,8 +287,8 @@ class _Decoder:
                 f"{self.path}: branch '{branch.name}' (hits {first + 1} to {last}) is damaged: {_first_line(error)}"
             ) from None
 
-    def _payload(self, branch: Branch, basket: int, whole: int, low: int, high: int) -> bytes | memoryview:
-        """Bytes `low` to `high` of a basket's `whole` uncompressed bytes."""
+    def _pieces(self, branch: Branch, basket: int, whole: int, low: int, high: int) -> Iterator[memoryview]:
+        """Bytes `low` to `high` of a basket's `whole` uncompressed bytes, frame by frame."""
         seek, size = int(branch.seeks[basket]), int(branch.sizes[basket])
         raw = memoryview(self._read(seek, size if size <= WHOLE_READ_BYTES else 64))
         stored, length, key = struct.unpack_from(">i2xi4xh", raw)
@@ -291,8 +309,8 @@ class _Decoder:
 
 def _uncompressed(
     fetch: Callable[[int, int], memoryview | bytes], at: int, end: int, whole: int, low: int, high: int
-) -> bytes | memoryview:
-    """Bytes `low` to `high` of what the frames of one basket hold.
+) -> Iterator[memoryview]:
+    """Bytes `low` to `high` of what the frames of one basket hold, frame by frame.
 
     Args:
         fetch: gives bytes of the basket from (offset, count).
@@ -303,8 +321,8 @@ def _uncompressed(
         high: end of the bytes wanted.
     """
     if end - at == whole:
-        return memoryview(fetch(at + low, high - low))
-    pieces = []
+        yield memoryview(fetch(at + low, high - low))
+        return
     done = 0
     while at < end and done < high:
         header = bytes(fetch(at, 9))
@@ -313,12 +331,27 @@ def _uncompressed(
             raise ValueError("a compressed frame is longer than its basket")
         if done + size > low:
             frame = memoryview(_inflate(tag, fetch(at + 9, packed), size))
-            pieces.append(frame[max(low - done, 0) : min(high - done, size)])
+            yield frame[max(low - done, 0) : min(high - done, size)]
         at += 9 + packed
         done += size
     if done < high:
         raise ValueError(f"it holds {done} of {whole} bytes")
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _copy(pieces: Iterator[memoryview], dtype: np.dtype[Any], target: npt.NDArray[Any]) -> None:
+    """Copy big-endian bytes into a native array: in one step where they come in one piece, as nearly always."""
+    first = next(pieces, memoryview(b""))
+    if len(first) == target.nbytes:
+        target[:] = np.frombuffer(first, dtype)
+        return
+    octets = target.view(np.uint8)
+    at = 0
+    while len(first):
+        octets[at : at + len(first)] = first
+        at += len(first)
+        first = next(pieces, memoryview(b""))
+    if dtype.byteorder == ">":
+        target.byteswap(inplace=True)
 
 
 def _inflate(tag: bytes, packed: Any, size: int) -> bytes | bytearray:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.errors import InputError, OutputError
-from gammapolars.io.baskets import Tree, open_tree, read_chunks
+from gammapolars.io.baskets import CHUNK_HITS, Tree, open_tree, read_chunks
 from gammapolars.schema import HITS, PAIRS, DType
 from gammapolars.streaming import batches_of, lazy_frame
 
@@ -84,7 +84,9 @@ def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType]) -> 
         # Without a column there is still the number of rows to give.
         read = read or dict(list(branch_of.items())[:1])
         for first, arrays in read_chunks(tree, list(read.values())):
-            yield pl.DataFrame([_column(tree, first, column, arrays[name], schema) for column, name in read.items()])
+            chunk = pl.DataFrame([_column(tree, first, column, arrays[name], schema) for column, name in read.items()])
+            # Large baskets make large chunks; handed on in views, they do not fill the buffers between stages.
+            yield from chunk.iter_slices(CHUNK_HITS)
 
     return lazy_frame(schema, batches)
 
