@@ -1,6 +1,5 @@
 """What one pass over a run finds: small tables and numbers, from which figures and the report are made."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -61,4 +60,4 @@ class Analysis:
     rates: pl.DataFrame
     time_differences: pl.DataFrame
     matrix: pl.DataFrame
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)

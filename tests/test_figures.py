@@ -74,7 +74,7 @@ def test_importing_the_package_leaves_plotnine_alone() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", ["cobalt", "sodium", "uncalibrated", "flat", "empty"])
+@pytest.mark.parametrize("name", ["cobalt", "sodium", "uncalibrated", "empty"])
 def test_every_figure_of_every_run_can_be_drawn_without_a_warning(name: str) -> None:
     for figure in all_figures(getattr(analyses, name)()).values():
         assert len(pixels(drawn(figure))) > 10

@@ -53,7 +53,7 @@ def matrix(
     if table.is_empty():
         return house.no_data(title, "no data: there is no pair with two energies")
     width = bins.bin_width(pl.concat([table["x"], table["y"]]))
-    table, hidden = _cropped(table)
+    table, hidden = _cropped(table, max((max(place) for place in spots or {}), default=0.0))
     grid, width = _rebinned(table, width)
     high, low = (float(grid["counts"].drop_nulls().sort()[place]) for place in (-1, 0))
     return house.compose(
@@ -88,8 +88,12 @@ def matrix(
     )
 
 
-def _cropped(table: pl.DataFrame) -> tuple[pl.DataFrame, float]:
+def _cropped(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
     """Without the few pairs of highest energy, where the figure would mostly be empty for their sake.
+
+    Args:
+        table: the bins.
+        furthest: the highest energy that must be seen.
 
     Returns:
         What is left, and the percentage of counts that is not.
@@ -99,7 +103,7 @@ def _cropped(table: pl.DataFrame) -> tuple[pl.DataFrame, float]:
     energies = by_energy["x"].to_numpy()
     reached = int(np.searchsorted(np.cumsum(by_energy["counts"].to_numpy()), SHOWN * total))
     start = min(energies[0], 0.0)
-    end = start + 1.05 * (energies[min(reached, len(energies) - 1)] - start)
+    end = start + 1.15 * (max(energies[min(reached, len(energies) - 1)], furthest) - start)
     if end - start > 0.85 * (energies[-1] - start):
         return table, 0.0
     kept = table.filter((pl.col("x") <= end) & (pl.col("y") <= end))

@@ -52,7 +52,8 @@ def spectrum(
     points = pl.concat(
         bins.outline(frame.filter(axis=axis), "x", width) for axis, (_, width) in rebinned.items()
     ).with_columns(pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor))
-    top = float(points["counts"].max()) * (6.0 if lines else 2.0)  # type: ignore[arg-type]
+    top = float(points["counts"].sort()[-1])
+    top *= (top / floor) ** 0.45 if lines and columns < 3 else 2.0  # labels of lines stand above the spectra
     return house.compose(
         ggplot(points, aes("x", "counts")),
         geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),

@@ -5,12 +5,61 @@ import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from gammapolars.analysis import Progress, analyse
+from gammapolars.coincidences import PairRule
+from gammapolars.detectors import Detectors
 from gammapolars.errors import OutputError
+from gammapolars.io import Run
 from gammapolars.report.content import PAGE, contents
 from gammapolars.results import Analysis
 
-__all__ = ["write_report"]
+__all__ = ["make_report", "write_report"]
+
+
+def make_report(
+    run: Run,
+    rule: PairRule,
+    folder: str | Path,
+    *,
+    detectors: Detectors | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Analyse a run in one pass and write its report.
+
+    Args:
+        run: from `open_run`.
+        rule: window and rejected flags.
+        folder: the folder to be written, as for `write_report`; refused before the run is read.
+        detectors: names, calibrations and time offsets.
+        overwrite: whether the folder may exist already.
+        progress: told how many hits have been read.
+
+    Returns:
+        The summary, as `gammapolars report --json` prints it.
+
+    Raises:
+        OutputError: the folder exists and `overwrite` is False, or it cannot be written.
+    """
+    _check(Path(folder), overwrite=overwrite)
+    found = analyse(run, rule, detectors=detectors, progress=progress)
+    page = write_report(found, folder, overwrite=overwrite)
+    return {
+        "hits_read": found.hits_read,
+        "hits_used": found.hits_used,
+        "rejected": found.rejected,
+        "pairs": found.pairs,
+        "pairs_by_detectors": found.pairs_by_detectors.to_dicts(),
+        "window_ps": list(found.window),
+        "real_time_s": found.real_time_s,
+        "first_timestamp_ps": found.first_timestamp_ps,
+        "last_timestamp_ps": found.last_timestamp_ps,
+        "chance_pairs_expected": found.chance_pairs_expected,
+        "warnings": list(found.warnings),
+        "output": str(page),
+    }
 
 
 def write_report(
@@ -34,9 +83,10 @@ def write_report(
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
     """
     folder = Path(folder)
+    _check(folder, overwrite=overwrite)
+    files = contents(analysis, now or datetime.now().astimezone())
     try:
-        _check(folder, overwrite=overwrite)
-        _put(folder, contents(analysis, now or datetime.now().astimezone()))
+        _put(folder, files)
     except OSError as error:
         raise OutputError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
     return folder / PAGE
@@ -44,13 +94,16 @@ def write_report(
 
 def _check(folder: Path, *, overwrite: bool) -> None:
     """Refuse what should not be written, before any work is done."""
-    if folder.is_dir():
-        if not overwrite:
-            raise OutputError(f"{folder}: exists already: choose another folder, or overwrite it with --overwrite")
-    elif folder.exists() or folder.is_symlink():
-        raise OutputError(f"{folder}: is no folder: choose another name for the report")
-    elif not folder.parent.is_dir():
-        raise OutputError(f"{folder}: there is no folder {folder.parent} to write it into: create it first")
+    try:
+        if folder.is_dir():
+            if not overwrite:
+                raise OutputError(f"{folder}: exists already: choose another folder, or overwrite it with --overwrite")
+        elif folder.exists() or folder.is_symlink():
+            raise OutputError(f"{folder}: is no folder: choose another name for the report")
+        elif not folder.parent.is_dir():
+            raise OutputError(f"{folder}: there is no folder {folder.parent} to write it into: create it first")
+    except OSError as error:
+        raise OutputError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
 
 
 def _put(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -4,10 +4,11 @@ import io
 import platform
 import warnings
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from gammapolars import figures
+from gammapolars.provenance import versions
 from gammapolars.report import estimates, tables, text
 from gammapolars.report.lines import Lines, Spot, lines_of, spots_of
 from gammapolars.report.numbers import about, count, duration
@@ -21,12 +22,12 @@ PAGE = "index.html"
 DPI = 140
 
 CHANCE = (
-    "chance pairs of two detectors: N = r_a r_b w T, with the rates r_a and r_b of their used hits, the total width w "
+    "Chance pairs of two detectors: N = r_a r_b w T, with the rates r_a and r_b of their used hits, the total width w "
     "of the coincidence window and the real time T; several detector pairs are summed. True coincidences are the pairs "
     "less N, with the uncertainty √pairs."
 )
 PEAKS = (
-    "a peak is a Gaussian on a sloping background, at least six standard deviations high and as wide as the detector's "
+    "A peak is a Gaussian on a sloping background, at least six standard deviations high and as wide as the detector's "
     "other peaks; a nuclide is named only when all its main lines are seen in one spectrum. Searched: Na-22, K-40, "
     "Co-60, Cs-137, Eu-152 and 511 keV."
 )
@@ -82,10 +83,14 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         subtitle=f"Report of {now:%Y-%m-%d %H:%M %Z}".rstrip(),
         tiles=_tiles(analysis),
         warnings=analysis.warnings,
-        sections=sections,
+        sections=[section for section in sections if section.paragraphs or section.image],
         foot=_provenance(analysis, now),
     )
     return images | {PAGE: html.encode("utf-8")}
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def png(plot: "ggplot") -> bytes:
@@ -132,23 +137,14 @@ def _spot_labels(spots: list[Spot]) -> dict[tuple[float, float], str]:
 
 def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
     """What the page was made from, and how."""
-    packages = ("gammapolars", "polars", "plotnine")
-    versions = ", ".join(f"{name} {_version(name)}" for name in packages)
+    packages = versions() | {"plotnine": version("plotnine"), "Python": platform.python_version()}
     span = f"{analysis.first_timestamp_ps:,} ps to {analysis.last_timestamp_ps:,} ps"
     return [
         ("Input", ", ".join(analysis.inputs) or "none"),
         ("Time stamps", span),
-        ("Coincidence window", str(analysis.window)),
-        *((name, value) for name, value in analysis.parameters.items()),
+        *((_capital(name), value) for name, value in ({"window": str(analysis.window)} | analysis.parameters).items()),
         ("Chance", CHANCE),
         ("Lines", PEAKS),
-        ("Versions", f"{versions}, Python {platform.python_version()}"),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in packages.items())),
         ("Written", now.isoformat(timespec="seconds")),
     ]
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -119,8 +119,12 @@ def _prompt_peak(dt: Array, counts: Array, width: float) -> tuple[float, float, 
     top = max(range(max(0, top - 1), min(len(counts), top + 2)), key=lambda place: counts[place])
     level = float(np.median(counts))
     low, high = _half_maximum(counts, top, level)
-    aside = np.abs(np.arange(len(counts)) - (low + high) / 2) > 2.5 * (high - low) + 1
-    if aside.sum() < max(4, 0.1 * len(counts)):
+    distance = np.abs(np.arange(len(counts)) - (low + high) / 2)
+    for reach in (2.5, 1.7, 1.2):
+        aside = distance > reach * (high - low) + 1
+        if aside.sum() >= max(4, 0.2 * len(counts)):
+            break
+    else:
         return None
     level = float(counts[aside].mean())
     net = float((counts[~aside] - level).sum())

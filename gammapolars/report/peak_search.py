@@ -44,8 +44,8 @@ def find_peaks(energy_kev: Array, counts: Array, variance: Array) -> list[Peak]:
     """Peaks of a spectrum, by a filter of many widths and a fit of each candidate.
 
     A candidate is kept if a Gaussian on a sloping background stands six standard deviations high, describes most of
-    what a slope alone does not (a Compton edge fails here), is as wide as a bin, and is as wide as the spectrum's
-    clearest peak says within a factor of two, with FWHM growing as √E.
+    what a slope alone does not (a Compton edge fails here), is as wide as a bin, is as wide as the spectrum's clearest
+    peak says within a factor of two, with FWHM growing as √E, and is no hump at the Compton edge of a larger one.
 
     Args:
         energy_kev: centres of equal bins, in order, none left out.
@@ -172,12 +172,30 @@ def _distinct(peaks: list[Peak]) -> list[Peak]:
 
 
 def _consistent(peaks: list[Peak], width: float) -> list[Peak]:
-    """Peaks of proper width: as wide as a bin, narrower than a fifth of their energy, and alike (`find_peaks`)."""
-    proper = [
-        peak for peak in peaks if 0.9 * width < peak.fwhm_kev < 0.2 * peak.centroid_kev and peak.centroid_kev > 10
-    ]
-    if not proper:
-        return []
-    per_root = proper[0].fwhm_kev / math.sqrt(proper[0].centroid_kev)
-    alike = [peak for peak in proper if 0.5 < peak.fwhm_kev / (per_root * math.sqrt(peak.centroid_kev)) < 2.0]
-    return sorted(alike)
+    """Peaks of proper width, in order of energy: as wide as a bin, narrower than a fifth of their energy, and alike.
+
+    Args:
+        peaks: the one that stands out most first.
+        width: of the bins, keV.
+    """
+    kept: list[Peak] = []
+    for peak in peaks:
+        proper = 0.9 * width < peak.fwhm_kev < 0.2 * peak.centroid_kev and peak.centroid_kev > 10
+        if proper and (not kept or _is_like(peak, kept)):
+            kept.append(peak)
+    return sorted(kept)
+
+
+def _is_like(peak: Peak, clearer: list[Peak]) -> bool:
+    """True for a peak as wide as clearer ones of the same detector say, and not the hump below a Compton edge."""
+    first = clearer[0]
+    if not 0.5 < peak.fwhm_kev / (first.fwhm_kev * math.sqrt(peak.centroid_kev / first.centroid_kev)) < 2.0:
+        return False
+    for other in clearer:
+        # Resolutions in keV only grow with energy; 511 keV is an exception, by half as much at most.
+        if other.centroid_kev > peak.centroid_kev and peak.fwhm_kev > 1.5 * other.fwhm_kev:
+            return False
+        edge = other.centroid_kev / (1 + 511.0 / (2 * other.centroid_kev))
+        if -1.2 < (peak.centroid_kev - edge) / peak.fwhm_kev < 0.5 and peak.area < other.area:
+            return False
+    return True

@@ -116,7 +116,7 @@ def prompt(analysis: Analysis, peaks: list[PromptPeak], summed: PromptPeak | Non
     if analysis.time_differences.is_empty() or not analysis.time_differences["counts"].sum():
         return []
     if not peaks and summed is None:
-        return ["No prompt peak stands out of the chance level in the time differences."]
+        return ["No prompt peak stands out of the level beside it in the time differences."]
     if not peaks and summed is not None:
         return [
             f"No single detector pair shows a prompt peak; all together have one: it {_standing(summed)}.",
