@@ -11,7 +11,6 @@ from gammapolars import schema
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.detectors import Detectors
-from gammapolars.errors import TimeOrderError
 from gammapolars.flags import union
 from gammapolars.io import Run, save
 from gammapolars.products import (
@@ -72,7 +71,7 @@ class Pass:
     def _read(self, hits: pl.LazyFrame, made: pl.Schema) -> Iterator[pl.DataFrame]:
         read = 0
         reorder_ps = self.run.reorder_ps + spread_ps(self.detectors)
-        try:
+        with self.run.naming_errors():
             for part in slices(hits, self.rule.window.reach, reorder_ps=reorder_ps):
                 read += part.end - part.first
                 for product in self.products:
@@ -88,8 +87,6 @@ class Pass:
                     yield found
                 if self.progress:
                     self.progress(read)
-        except TimeOrderError as error:
-            raise TimeOrderError(f"{self.run.name}: {error}") from None
 
 
 def pairs_by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detectors: Detectors) -> pl.DataFrame:

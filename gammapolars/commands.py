@@ -11,7 +11,7 @@ from gammapolars import analysis, defaults
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
-from gammapolars.errors import QueryError, TimeOrderError
+from gammapolars.errors import GammapolarsError, QueryError
 from gammapolars.io import Run, save
 from gammapolars.products import HitTally, PairTally
 from gammapolars.provenance import describe
@@ -74,15 +74,13 @@ def convert(
         nonlocal read
         del wanted  # the tally needs all columns
         reorder_ps = run.reorder_ps + spread_ps(known)
-        try:
+        with run.naming_errors():
             for batch in time_ordered(batches_of(hits), reorder_ps=reorder_ps):
                 tally.add_hits(batch)
                 read += batch.height
                 if progress:
                     progress(read)
                 yield batch
-        except TimeOrderError as error:
-            raise TimeOrderError(f"{run.name}: {error}") from None
 
     def summary() -> dict[str, Any]:
         ends = {"first_timestamp_ps": tally.first_ps, "last_timestamp_ps": tally.last_ps}
@@ -115,7 +113,9 @@ def run_query(
     parameters = {"query": query.name, "arguments": arguments, "window": window, "reject": reject}
     try:
         save(result, output, overwrite=overwrite, metadata=lambda: describe(run, parameters))
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise QueryError(f"{query.path}: the query cannot be computed: {reason}") from None
+    except GammapolarsError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise QueryError(f"{query.path}: the query cannot be computed: {reason}") from error
     return parameters | {"output": str(output)}

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from gammapolars import provenance
+from gammapolars.errors import GammapolarsError
 from gammapolars.flags import FLAGS, names_in
-from gammapolars.io import InputFile, Run
+from gammapolars.io import InputFile, Run, scan_pairs
 from gammapolars.io.root import open_hit_tree
 from gammapolars.printing import share, table
 from gammapolars.products import HitTally
@@ -68,13 +70,14 @@ def inspect(run: Run, *, tree: str | None = None, progress: Any = None) -> dict[
     ranges, inversions, step_back = [], 0, 0
     for file in run.files:
         order, of_file = OrderTally(), HitTally()
-        for batch in batches_of(file.hits.select("board", "channel", "timestamp_ps", "flags")):
-            order.add(batch["timestamp_ps"])
-            for tally in (hits, of_file):
-                tally.add_hits(batch)
-            read += batch.height
-            if progress:
-                progress(read)
+        with Run((file,)).naming_errors():
+            for batch in batches_of(file.hits.select("board", "channel", "timestamp_ps", "flags")):
+                order.add(batch["timestamp_ps"])
+                for tally in (hits, of_file):
+                    tally.add_hits(batch)
+                read += batch.height
+                if progress:
+                    progress(read)
         inversions += order.inversions
         step_back = max(step_back, order.largest_step_back_ps)
         if of_file.first_ps is not None:
@@ -185,6 +188,57 @@ def describe(found: dict[str, Any]) -> str:
 
 def _origin(origin: dict[str, Any]) -> list[str]:
     """A file's provenance in lines."""
+    if "simulation" in origin:
+        settings = origin["simulation"]
+        sources = ", ".join(f"{name} {activity:g} Bq" for name, activity in settings.get("sources", {}).items())
+        return [f"  simulated by gammapolars: {sources or 'background'}, seed {settings.get('seed')}"]
     made = ", ".join(f"{package} {number}" for package, number in origin.get("versions", {}).items())
     inputs = ", ".join(f"{entry['name']} ({entry['bytes']:,} bytes)" for entry in origin.get("inputs", []))
-    return [f"  made from {inputs or 'nothing'} with {made}"]
+    return [f"  made from {inputs} with {made}", f"  with {_settings(origin.get('summary', {}))}"]
+
+
+def _settings(summary: dict[str, Any]) -> str:
+    """The plain numbers and texts of a summary, without its tables."""
+    plain = {key: value for key, value in summary.items() if isinstance(value, str | int | float) or key == "window_ps"}
+    return ", ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in plain.items())
+
+
+def is_table_of_pairs(path: str) -> bool:
+    """Whether a file holds pairs rather than hits."""
+    try:
+        return Path(path).is_file() and bool(scan_pairs(path))
+    except GammapolarsError:
+        return False
+
+
+def inspect_pairs(path: Path) -> dict[str, Any]:
+    """Sum up a file of pairs: how many of which detectors, their time differences, and where they come from."""
+    pairs = scan_pairs(path)
+    ends = [f"{name}_{side}" for side in "ab" for name in ("board", "channel")]
+    dt = pl.col("dt_ps")
+    counted = (
+        pairs.group_by(ends).agg(pairs=pl.len(), least_dt_ps=dt.min(), largest_dt_ps=dt.max()).sort(ends).collect()
+    )
+    facts = {"name": str(path), "bytes": path.stat().st_size}
+    facts |= {"columns": {name: str(dtype) for name, dtype in pairs.collect_schema().items()}}
+    if origin := provenance.of_file(path):
+        facts["provenance"] = origin
+    return {"files": [facts], "pairs": int(counted["pairs"].sum()), "pairs_by_detectors": counted.to_dicts()}
+
+
+def describe_pairs(found: dict[str, Any]) -> str:
+    """What `inspect_pairs` found, for people."""
+    (file,) = found["files"]
+    lines = [f"{file['name']}: {file['bytes']:,} bytes, {found['pairs']:,} pairs"]
+    lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
+    if "provenance" in file:
+        lines += _origin(file["provenance"])
+    rows = [
+        [
+            f"{row['board_a']}/{row['channel_a']} – {row['board_b']}/{row['channel_b']}",
+            f"{row['pairs']:,}",
+            f"{format_ps(row['least_dt_ps'])} to {format_ps(row['largest_dt_ps'])}",
+        ]
+        for row in found["pairs_by_detectors"]
+    ]
+    return "\n".join(lines + table(["detectors a – b", "pairs", "time differences"], rows))

@@ -3,13 +3,14 @@
 import glob
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
-from gammapolars.errors import GammapolarsError, InputError, OutputError, UsageError
+from gammapolars.errors import GammapolarsError, InputError, OutputError, TimeOrderError, UsageError
 from gammapolars.io import columnar, root
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.order import Source, merged
@@ -81,6 +82,17 @@ class Run:
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
         return f"{self.files[0].path}{more}"
 
+    @contextmanager
+    def naming_errors(self) -> Iterator[None]:
+        """Lets errors that come out of the run's hits say which run it is."""
+        try:
+            yield
+        except TimeOrderError as error:
+            raise TimeOrderError(f"{self.name}: {error}") from None
+        except (OSError, pl.exceptions.PolarsError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise InputError(f"{self.name}: cannot be read, is it damaged? ({reason})") from None
+
     @cached_property
     def hits(self) -> pl.LazyFrame:
         """The hits of all files: of one file as recorded, of several merged in time."""
@@ -106,7 +118,10 @@ class Run:
             return None
 
         def batches() -> Iterator[pl.DataFrame]:
-            yield from time_ordered(batches_of(file.hits.select(columns)), reorder_ps=self.reorder_ps)
+            try:
+                yield from time_ordered(batches_of(file.hits.select(columns)), reorder_ps=self.reorder_ps)
+            except TimeOrderError as error:
+                raise TimeOrderError(f"in {file.path}, {error}") from None
 
         return Source(first.item(), batches)
 
@@ -225,6 +240,10 @@ def save(
     with complete_or_nothing(path, overwrite=overwrite) as hidden:
         try:
             WRITERS[path.suffix.lower()](frame, hidden, given)
+        except OutputError as error:
+            raise OutputError(str(error).replace(str(hidden), str(path))) from None
         except (OSError, pl.exceptions.ComputeError) as error:
             reason = str(error).partition("\n")[0]
+            if not isinstance(error, OSError) and "os error" not in reason:
+                raise  # the frame's own
             raise OutputError(f"{path}: cannot be written: {reason}") from None
