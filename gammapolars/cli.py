@@ -76,11 +76,15 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 @app.command()
 def info(runs: Runs, tree: Tree = None, as_json: AsJson = False) -> None:
-    """Show what is in a run: hits, detectors and rates, flags, times and their order, provenance."""
+    """Show what is in a run or in a file of pairs: hits, rates, flags, times and their order, provenance."""
     from gammapolars import inspection
     from gammapolars.io import open_run
     from gammapolars.printing import Progress, print_json
 
+    if len(runs) == 1 and inspection.is_table_of_pairs(runs[0]):
+        pairs = inspection.inspect_pairs(Path(runs[0]))
+        print_json(pairs) if as_json else print(inspection.describe_pairs(pairs))
+        return
     run = open_run(*runs, tree=tree)
     with Progress() as progress:
         found = inspection.inspect(run, tree=tree, progress=progress)

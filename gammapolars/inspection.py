@@ -205,10 +205,13 @@ def _settings(summary: dict[str, Any]) -> str:
 
 def is_table_of_pairs(path: str) -> bool:
     """Whether a file holds pairs rather than hits."""
+    if not Path(path).is_file():
+        return False
     try:
-        return Path(path).is_file() and bool(scan_pairs(path))
+        scan_pairs(path)
     except GammapolarsError:
         return False
+    return True
 
 
 def inspect_pairs(path: Path) -> dict[str, Any]:

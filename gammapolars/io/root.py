@@ -141,7 +141,7 @@ def scan_root_pairs(path: str | Path) -> pl.LazyFrame:
     once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
     board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
     both = scan_tree(found, FOREIGN_PAIR_BRANCHES, dtypes)
-    return both.filter(once).with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(PAIRS.columns)
+    return both.filter(once).with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(*PAIRS.columns)
 
 
 def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, str]]) -> None:
