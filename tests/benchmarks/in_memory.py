@@ -1,0 +1,105 @@
+"""All pairs of hits that are in memory already, beside SQL windows and a join on the nearest time."""
+
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+
+import gammapolars as gp
+from tests.benchmarks.agreement import DisagreementError, agree
+from tests.benchmarks.files import WINDOW_PS, Plan
+from tests.benchmarks.measure import Outcome, faster, in_turn
+from tests.benchmarks.opponent import REJECT
+
+TARGET = 10.0
+THREADS = 2
+
+COLUMNS = ["board", "channel", "timestamp_ps", "adc"]
+
+BY_TIME = "ORDER BY timestamp_ps"
+AS_STORED = ""
+"""Not defined by SQL, but DuckDB then keeps the table's order and need not sort."""
+
+
+def in_memory(plan: Plan) -> list[Outcome]:
+    """Our pairs beside DuckDB's, and beside one detector pair by pandas."""
+    hits = gp.scan(plan.run()).collect()
+    arrow, frame = hits.to_arrow(), hits.to_pandas()
+    detectors = hits["channel"].unique().sort().to_list()
+    start, stop = detectors[0], detectors[1]
+    with duckdb.connect(config={"threads": THREADS}) as database:
+        database.register("hits", arrow)
+        found = our_pairs(hits)
+        for order in (BY_TIME, AS_STORED):
+            agree(found, sql_pairs(database, order), "DuckDB")
+        check_nearest(hits, frame, start, stop)
+        ours, by_time, as_stored, asof = in_turn(
+            plan.repeat,
+            {
+                "all pairs of hits in memory": lambda: our_pairs(hits),
+                "DuckDB, lead() OVER (ORDER BY time)": lambda: sql_pairs(database, BY_TIME),
+                "DuckDB, lead() OVER (), unsorted": lambda: sql_pairs(database, AS_STORED),
+                "pandas.merge_asof, one detector pair": lambda: nearest(frame, start, stop),
+            },
+        )
+    size = f"{plan.hits / 1e6:g}M hits"
+    return [
+        faster(size, ours, by_time, TARGET),
+        faster(size, ours, asof, TARGET),
+        faster(size, ours, as_stored, None),
+    ]
+
+
+def our_pairs(hits: pl.DataFrame) -> pl.DataFrame:
+    return hits.lazy().pipe(gp.pairs, WINDOW_PS).collect()
+
+
+def sql_pairs(database: duckdb.DuckDBPyConnection, order: str) -> pl.DataFrame:
+    """All pairs by windows: one pass for several leads at once, then the pairs of each; more leads if those had some.
+
+    Of the forms tried this is the fastest: a query for each lead sorts the hits again each time.
+    """
+    leads = 4
+    while True:
+        columns = ", ".join(
+            f"lead(board, {k}) OVER w AS board_{k}, lead(channel, {k}) OVER w AS channel_{k}, "
+            f"lead(adc, {k}) OVER w AS adc_{k}, lead(timestamp_ps, {k}) OVER w - timestamp_ps AS dt_{k}"
+            for k in range(1, leads + 1)
+        )
+        database.execute(
+            f"CREATE OR REPLACE TEMP TABLE near AS SELECT * FROM (SELECT board, channel, adc, timestamp_ps, {columns} "
+            f"FROM hits WHERE flags & {REJECT} = 0 WINDOW w AS ({order})) WHERE dt_1 <= {WINDOW_PS}"
+        )
+        more = database.execute(f"SELECT count(*) FROM near WHERE dt_{leads} <= {WINDOW_PS}").fetchall()
+        if more == [(0,)]:
+            break
+        leads *= 2
+    union = " UNION ALL ".join(
+        f"SELECT board AS board_a, channel AS channel_a, adc AS adc_a, board_{k} AS board_b, channel_{k} AS channel_b, "
+        f"adc_{k} AS adc_b, timestamp_ps, dt_{k} AS dt_ps FROM near "
+        f"WHERE dt_{k} <= {WINDOW_PS} AND (board_{k} <> board OR channel_{k} <> channel)"
+        for k in range(1, leads + 1)
+    )
+    found: pl.DataFrame = database.sql(union).pl()
+    return found
+
+
+def nearest(hits: Any, start: int, stop: int) -> Any:
+    """For each hit of one channel the nearest of another, by pandas."""
+    good = hits["flags"] & REJECT == 0
+    left, right = (hits.loc[good & (hits["channel"] == channel), COLUMNS] for channel in (start, stop))
+    right = right.assign(time_b=right["timestamp_ps"])
+    found = pd.merge_asof(
+        left, right, on="timestamp_ps", tolerance=WINDOW_PS, direction="nearest", suffixes=("_a", "_b")
+    )
+    return found.dropna(subset="time_b")
+
+
+def check_nearest(hits: pl.DataFrame, frame: Any, start: int, stop: int) -> None:
+    """Raise if pandas finds other nearest hits than we do."""
+    ours = hits.lazy().pipe(gp.nearest, (0, start), (0, stop), WINDOW_PS).collect()
+    theirs = nearest(frame, start, stop)
+    apart = (theirs["time_b"] - theirs["timestamp_ps"]).abs().sum()
+    if (len(ours), ours["dt_ps"].abs().sum()) != (len(theirs), int(apart)):
+        raise DisagreementError(f"gammapolars and pandas differ: {len(ours)} and {len(theirs)} nearest hits")
