@@ -181,6 +181,16 @@ def test_prompt_peak_is_measured_where_it_is(centre: float, fwhm: float) -> None
     assert peak.net == pytest.approx(20_000, abs=4 * peak.net_unc)
 
 
+def test_a_level_that_is_not_the_expected_one_is_told() -> None:
+    run = analyses.sodium()
+    peaks = estimates.prompt_peaks(run.time_differences)
+    assert peaks[0].level_per_ns == pytest.approx(3.0, abs=4 * peaks[0].level_per_ns_unc)
+    assert not any("Beside this peak" in sentence for sentence in text.prompt(run, peaks, None))
+    doubled = run.pairs_by_detectors.with_columns(pl.col("chance_pairs_expected") * 2)
+    told = text.prompt(replace(run, pairs_by_detectors=doubled), peaks, None)
+    assert any("where 1,200 by chance are expected" in sentence for sentence in told)
+
+
 def test_a_prompt_peak_is_seen_though_it_nearly_fills_the_histogram() -> None:
     rng = np.random.default_rng(5)
     table = analyses.time_differences_table(

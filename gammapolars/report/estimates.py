@@ -77,6 +77,8 @@ class PromptPeak(NamedTuple):
         bin_ns: the bins that it was measured with; a width below two of them is not resolved.
         net: counts above the chance level of both sides.
         net_unc: one standard deviation of `net`.
+        level_per_ns: counts per ns beside the peak, which chance makes.
+        level_per_ns_unc: one standard deviation of the level.
     """
 
     name_a: str
@@ -86,6 +88,8 @@ class PromptPeak(NamedTuple):
     bin_ns: float
     net: float
     net_unc: float
+    level_per_ns: float
+    level_per_ns_unc: float
 
     @property
     def centre_unc_ns(self) -> float:
@@ -110,8 +114,8 @@ def summed_prompt_peak(time_differences: pl.DataFrame) -> PromptPeak | None:
     return next(iter(prompt_peaks(named)), None)
 
 
-def _prompt_peak(dt: Array, counts: Array, width: float) -> tuple[float, float, float, float, float] | None:
-    """Centre, FWHM, bin width, net counts and their uncertainty of a histogram's highest peak."""
+def _prompt_peak(dt: Array, counts: Array, width: float) -> tuple[float, ...] | None:
+    """The numbers of a `PromptPeak`, from `centre_ns` on, of a histogram's highest peak."""
     while counts.max() < 50 and len(counts) >= 80:
         even = len(counts) // 2 * 2
         dt, counts, width = dt[:even].reshape(-1, 2).mean(1), counts[:even].reshape(-1, 2).sum(1), 2 * width
@@ -138,7 +142,8 @@ def _prompt_peak(dt: Array, counts: Array, width: float) -> tuple[float, float, 
     low, high = _half_maximum(smooth, int(np.argmax(np.where(aside, 0, smooth))), level)
     core = np.abs(np.arange(len(counts)) - (low + high) / 2) <= max(1.5, high - low)
     centre = float(np.average(dt[core], weights=np.maximum(counts[core] - level, 1e-9)))
-    return centre, (high - low) * width, width, net, net_unc
+    level_unc = math.sqrt(max(float(counts[aside].sum()), 1.0)) / aside.sum()
+    return centre, (high - low) * width, width, net, net_unc, level / width, level_unc / width
 
 
 def _half_maximum(counts: Array, top: int, level: float) -> tuple[float, float]:

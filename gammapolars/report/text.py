@@ -130,7 +130,7 @@ def prompt(analysis: Analysis, peaks: list[PromptPeak], summed: PromptPeak | Non
             f"{count(len(peaks))} detector pairs show a prompt peak; their positions reach from "
             f"{nanoseconds(min(centres))} to {nanoseconds(max(centres))}."
         )
-    return texts + _window_notes(analysis, peaks)
+    return texts + _level_note(analysis, best) + _window_notes(analysis, peaks)
 
 
 def _standing(peak: PromptPeak) -> str:
@@ -149,6 +149,22 @@ def _width(peak: PromptPeak) -> str:
     if peak.fwhm_ns < 2 * peak.bin_ns:
         return f"narrower than {nanoseconds(2 * peak.bin_ns)} (FWHM), which its bins do not resolve"
     return f"{nanoseconds(peak.fwhm_ns)} wide (FWHM)"
+
+
+def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
+    """Whether the level beside a prompt peak is the one that the rates let expect (5 sigma and 15 %)."""
+    rows = analysis.pairs_by_detectors.filter(name_a=peak.name_a, name_b=peak.name_b)
+    width_ns = sum(high - low for low, high in accepted_ns(analysis.window))
+    if rows.is_empty() or not width_ns:
+        return []
+    expected = float(rows["chance_pairs_expected"][0])
+    level, unc = peak.level_per_ns * width_ns, peak.level_per_ns_unc * width_ns
+    if abs(level - expected) < max(5 * unc, 0.15 * expected):
+        return []
+    return [
+        f"Beside this peak the histogram's level is that of {with_uncertainty(level, unc)} pairs per window, where "
+        f"{about(expected)} by chance are expected of the rates: trust the level, and with it the peak's own count."
+    ]
 
 
 def _window_notes(analysis: Analysis, peaks: list[PromptPeak]) -> list[str]:
