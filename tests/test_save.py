@@ -1,0 +1,432 @@
+"""Saving tables: what was saved is read back, nothing is replaced unasked, and a failure leaves nothing behind."""
+
+import errno
+import json
+import os
+import resource
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow.ipc
+import pyarrow.parquet
+import pytest
+import uproot
+from polars.testing import assert_frame_equal
+
+import gammapolars as gp
+from gammapolars import io, provenance
+from gammapolars.detectors import Detector, Detectors
+from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.io.output import complete_or_nothing
+from gammapolars.streaming import lazy_frame
+from tests.commandline import files_in, gammapolars
+from tests.rootfiles import made_hits, write_hits
+
+SUFFIXES = [".parquet", ".arrow", ".csv", ".root"]
+HALF_CALIBRATED = Detectors((Detector(0, 0, "a", energy=(0.5, 0.25)), Detector(0, 1, "b", energy=(-1.0, 0.1, 1e-6))))
+
+
+@pytest.fixture(scope="module")
+def hits() -> pl.DataFrame:
+    return made_hits(4000, gap_ps=300_000)
+
+
+@pytest.fixture(scope="module")
+def pairs(hits: pl.DataFrame) -> pl.DataFrame:
+    found = gp.pairs(hits.lazy(), "1us").collect()
+    assert found.height > 1000
+    return found
+
+
+# What was saved is read back.
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_hits_come_back(tmp_path: Path, hits: pl.DataFrame, suffix: str) -> None:
+    gp.save(hits.lazy(), tmp_path / f"hits{suffix}")
+
+    assert_frame_equal(gp.scan(tmp_path / f"hits{suffix}").collect(), hits)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_pairs_come_back(tmp_path: Path, pairs: pl.DataFrame, suffix: str) -> None:
+    gp.save(pairs.lazy(), tmp_path / f"pairs{suffix}")
+
+    assert_frame_equal(gp.scan_pairs(tmp_path / f"pairs{suffix}").collect(), pairs)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_pairs_come_back_as_no_pairs(tmp_path: Path, pairs: pl.DataFrame, suffix: str) -> None:
+    gp.save(pairs.clear().lazy(), tmp_path / f"pairs{suffix}")
+
+    assert_frame_equal(gp.scan_pairs(tmp_path / f"pairs{suffix}").collect(), pairs.clear())
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_energies_come_back_and_unknown_ones_stay_unknown(tmp_path: Path, pairs: pl.DataFrame, suffix: str) -> None:
+    calibrated = gp.calibrate(pairs.lazy(), HALF_CALIBRATED).collect()
+    assert 0 < calibrated["energy_kev_a"].null_count() < calibrated.height
+
+    gp.save(calibrated.lazy(), tmp_path / f"pairs{suffix}")
+    found = gp.scan_pairs(tmp_path / f"pairs{suffix}").collect()
+
+    # A ROOT branch has no nulls: there an unknown energy is NaN.
+    energies = pl.col("energy_kev_a", "energy_kev_b")
+    assert_frame_equal(found.with_columns(energies.fill_nan(None)), calibrated, check_column_order=False)
+
+
+def test_hits_saved_as_root_are_a_compass_file(tmp_path: Path, hits: pl.DataFrame) -> None:
+    gp.save(hits.lazy(), tmp_path / "hits.root")
+
+    with uproot.open(tmp_path / "hits.root") as file:
+        found = file["Data_R"].arrays(library="np")
+    types = {name: values.dtype.name for name, values in found.items()}
+    assert types == {
+        "Board": "uint16",
+        "Channel": "uint16",
+        "Timestamp": "int64",
+        "Energy": "uint16",
+        "Flags": "uint32",
+    }
+    np.testing.assert_array_equal(found["Timestamp"], hits["timestamp_ps"])
+    np.testing.assert_array_equal(found["Energy"], hits["adc"])
+
+
+def test_pairs_saved_as_root_are_read_by_uproot(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    gp.save(pairs.lazy(), tmp_path / "pairs.root")
+
+    with uproot.open(tmp_path / "pairs.root") as file:
+        found = file["pairs"].arrays(library="np")
+    assert set(found) == set(pairs.columns)
+    for column in pairs:
+        np.testing.assert_array_equal(found[column.name], column)
+
+
+def test_other_programs_read_parquet_arrow_and_csv(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    for suffix in SUFFIXES[:3]:
+        gp.save(pairs.lazy(), tmp_path / f"pairs{suffix}")
+
+    assert pyarrow.parquet.read_table(tmp_path / "pairs.parquet")["dt_ps"].to_pylist() == pairs["dt_ps"].to_list()
+    with pyarrow.ipc.open_file(tmp_path / "pairs.arrow") as file:
+        assert file.read_all()["dt_ps"].to_pylist() == pairs["dt_ps"].to_list()
+    lines = (tmp_path / "pairs.csv").read_text().splitlines()
+    assert lines[0] == ",".join(pairs.columns)
+    assert lines[1] == ",".join(map(str, pairs.row(0)))
+    assert len(lines) == pairs.height + 1
+
+
+def test_each_pair_of_foreign_files_is_taken_once(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    ordered = pairs.select("channel_a", "adc_a", "channel_b", "adc_b", "dt_ps")
+    turned = ordered.select(
+        channel_a="channel_b", adc_a="adc_b", channel_b="channel_a", adc_b="adc_a", dt_ps=-pl.col("dt_ps")
+    )
+    both = pl.concat([ordered, turned]).sample(fraction=1, shuffle=True, seed=1)
+    names = {"channel": "Channel", "adc": "Energy"}
+    arrays = {f"{names[c[:-2]]}_{c[-1]}" if c != "dt_ps" else "Time_difference": both[c] for c in both.columns}
+    with uproot.recreate(tmp_path / "foreign.root") as file:
+        tree = file.mktree("Data_C", dict.fromkeys(arrays, np.int64))
+        tree.extend({name: values.cast(pl.Int64).to_numpy() for name, values in arrays.items()})
+
+    found = gp.scan_pairs(tmp_path / "foreign.root").collect()
+
+    assert dict(found.schema) == gp.PAIRS.columns
+    assert_frame_equal(found.select(ordered.columns).sort(pl.all()), ordered.sort(pl.all()))
+    assert found["timestamp_ps"].null_count() == found.height
+
+
+def test_a_frame_of_anything_is_saved(tmp_path: Path) -> None:
+    counts = pl.DataFrame({"minute": [0.5, 1.5], "counts": [3, 4]})
+
+    for suffix in SUFFIXES:
+        gp.save(counts.lazy(), tmp_path / f"counts{suffix}")
+
+    assert_frame_equal(pl.read_parquet(tmp_path / "counts.parquet"), counts)
+    with uproot.open(tmp_path / "counts.root") as file:
+        assert file["pairs"]["counts"].array(library="np").tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("name", ["pairs [1]*?.parquet", "100%20 µs.root", "{a}.csv", "UPPER.ARROW"])
+def test_names_are_taken_as_they_are(tmp_path: Path, pairs: pl.DataFrame, name: str) -> None:
+    gp.save(pairs.lazy(), tmp_path / name)
+
+    assert files_in(tmp_path) == [name]
+    assert_frame_equal(gp.scan_pairs(tmp_path / name).collect(), pairs)
+
+
+# What a file format cannot hold.
+
+
+def test_texts_do_not_fit_a_root_branch(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"out\.root: column 'name' \(String\) cannot be a branch of numbers"):
+        gp.save(pl.LazyFrame({"name": ["a"]}), tmp_path / "out.root")
+
+    assert files_in(tmp_path) == []
+
+
+def test_missing_integers_do_not_fit_a_root_branch(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"/out\.root: column 'n' has nulls.*use \.parquet"):
+        gp.save(pl.LazyFrame({"n": [1, None]}), tmp_path / "out.root")
+
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", ["", ".txt", ".feather"])
+def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, suffix: str) -> None:
+    with pytest.raises(UsageError, match=r"unknown suffix.*\.parquet, \.arrow, \.csv, \.root"):
+        gp.save(pl.LazyFrame({"a": [1]}), tmp_path / f"out{suffix}")
+    with pytest.raises(UsageError, match=r"unknown suffix.*\.root, \.parquet, \.arrow, \.csv"):
+        gp.scan_pairs(tmp_path / f"out{suffix}")
+
+
+def test_a_file_without_pairs_is_no_file_of_pairs(tmp_path: Path, hits: pl.DataFrame) -> None:
+    gp.save(hits.lazy(), tmp_path / "hits.parquet")
+
+    with pytest.raises(InputError, match=r"hits\.parquet: holds no pairs \(it has no column 'channel_a'\)"):
+        gp.scan_pairs(tmp_path / "hits.parquet")
+
+
+# Nothing is replaced unasked.
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_existing_file_is_kept_unless_told(tmp_path: Path, pairs: pl.DataFrame, suffix: str) -> None:
+    path = tmp_path / f"pairs{suffix}"
+    path.write_text("precious")
+
+    with pytest.raises(OutputError, match=rf"pairs\{suffix}: exists already: .*--overwrite"):
+        gp.save(pairs.lazy(), path)
+    assert path.read_text() == "precious"
+
+    gp.save(pairs.lazy(), path, overwrite=True)
+    assert_frame_equal(gp.scan_pairs(path).collect(), pairs)
+    assert files_in(tmp_path) == [path.name]
+
+
+def test_an_input_can_be_its_own_output(tmp_path: Path, hits: pl.DataFrame) -> None:
+    for suffix in SUFFIXES:
+        path = tmp_path / f"hits{suffix}"
+        gp.save(hits.lazy(), path)
+
+        gp.save(gp.scan(path).filter(pl.col("channel") == 1), path, overwrite=True)
+
+        assert_frame_equal(gp.scan(path).collect(), hits.filter(pl.col("channel") == 1))
+
+
+# A failure leaves nothing behind.
+
+
+def failing(error: BaseException, batches: int = 3) -> pl.LazyFrame:
+    """A frame that gives some batches and then fails."""
+
+    def made(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        for _ in range(batches):
+            yield pl.DataFrame({"n": range(100_000)}, {"n": pl.Int64})
+        raise error
+
+    return lazy_frame({"n": pl.Int64()}, made)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("before", [None, "precious"])
+def test_an_error_in_the_middle(tmp_path: Path, suffix: str, before: str | None) -> None:
+    path = tmp_path / f"out{suffix}"
+    if before:
+        path.write_text(before)
+
+    with pytest.raises(InputError, match="the disk was pulled out"):
+        gp.save(failing(InputError("the disk was pulled out")), path, overwrite=True)
+
+    assert files_in(tmp_path) == ([path.name] if before else [])
+    assert before is None or path.read_text() == before
+
+
+def test_an_interruption_in_the_middle(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with complete_or_nothing(tmp_path / "out.csv") as hidden:
+            hidden.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+    assert files_in(tmp_path) == []
+
+
+def test_an_error_of_the_frame_is_not_taken_for_one_of_the_disk(tmp_path: Path) -> None:
+    broken = pl.LazyFrame({"a": ["x"]}).select(pl.col("a").str.to_datetime("%Y", strict=True))
+
+    with pytest.raises(pl.exceptions.PolarsError):
+        gp.save(broken, tmp_path / "out.parquet")
+
+    assert files_in(tmp_path) == []
+
+
+@contextmanager
+def files_limited_to(size: int) -> Iterator[None]:
+    """No file can grow beyond so many bytes, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
+    noise = pl.DataFrame({"n": np.random.default_rng(1).integers(0, 2**62, 100_000)})
+
+    with files_limited_to(200_000), pytest.raises(OutputError) as caught:
+        gp.save(noise.lazy(), tmp_path / f"out{suffix}")
+
+    assert str(caught.value).startswith(f"{tmp_path}/out{suffix}: cannot be written: ")
+    assert "\n" not in str(caught.value)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_folder_that_cannot_be_written_to(
+    tmp_path: Path, pairs: pl.DataFrame, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: Path, *_: Any, **__: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "touch", refused)
+
+    with pytest.raises(OutputError, match=rf"out\{suffix}: cannot be written: Permission denied$"):
+        gp.save(pairs.lazy(), tmp_path / f"out{suffix}")
+
+
+def test_places_where_no_file_can_be(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.csv").mkdir()
+    places = {
+        tmp_path / "missing" / "out.csv": "there is no folder",
+        tmp_path / "file" / "out.csv": "there is no folder",
+        tmp_path / "folder.csv": "is a folder: name a file",
+        tmp_path / ("n" * 300 + ".csv"): "cannot be written: File name too long",
+        Path("/proc/out.csv"): "cannot be written: ",
+    }
+
+    for path, reason in places.items():
+        with pytest.raises(OutputError) as caught:
+            gp.save(pairs.lazy(), path)
+        assert str(caught.value).startswith(f"{path}: {reason}")
+    assert files_in(tmp_path) == ["file", "folder.csv"]
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
+    def too_late() -> None:
+        with complete_or_nothing(tmp_path / "out.csv") as hidden:
+            hidden.write_text("mine")
+            (tmp_path / "out.csv").write_text("theirs")
+
+    with pytest.raises(OutputError, match=r"out\.csv: was written by another process meanwhile"):
+        too_late()
+
+    assert (tmp_path / "out.csv").read_text() == "theirs"
+    assert files_in(tmp_path) == ["out.csv"]
+
+
+def test_of_two_writers_one_wins(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+    failures: list[OutputError] = []
+
+    def write(number: int) -> None:
+        try:
+            with complete_or_nothing(tmp_path / "out.csv") as hidden:
+                together.wait(10)
+                hidden.write_text(f"{number}" * 10_000)
+        except OutputError as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert len(failures) == 7
+    text = (tmp_path / "out.csv").read_text()
+    assert text == text[0] * 10_000
+    assert files_in(tmp_path) == ["out.csv"]
+
+
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+
+    gp.save(pl.LazyFrame({"a": [1]}), tmp_path / "out.csv")
+
+    assert (tmp_path / "out.csv").read_text() == "a\n1\n"
+    assert files_in(tmp_path) == ["out.csv"]
+
+
+def test_the_metadata_is_asked_for_when_all_rows_are_written(tmp_path: Path) -> None:
+    given = 0
+
+    def made(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        nonlocal given
+        for _ in range(5):
+            given += 1
+            yield pl.DataFrame({"n": [given]}, {"n": pl.Int64})
+
+    gp.save(lazy_frame({"n": pl.Int64()}, made), tmp_path / "out.parquet", metadata=lambda: {"batches": str(given)})
+
+    assert pl.read_parquet_metadata(tmp_path / "out.parquet")["batches"] == "5"
+
+
+# Where an output comes from.
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".root"])
+def test_outputs_tell_where_they_come_from(tmp_path: Path, hits: pl.DataFrame, suffix: str) -> None:
+    run = write_hits(tmp_path / "run.root", hits)
+    out = tmp_path / f"pairs{suffix}"
+
+    summary = json.loads(gammapolars("coincidences", run, "-o", out, "--window", "1us", "--json").out)
+    origin = provenance.of_file(out)
+
+    assert origin is not None
+    assert [(entry["name"], entry["bytes"]) for entry in origin["inputs"]] == [("run.root", run.stat().st_size)]
+    assert origin["inputs"][0]["hash"].startswith("blake2b-sampled:")
+    assert set(origin["versions"]) >= {"gammapolars", "polars", "uproot"}
+    for key in ("hits_read", "hits_used", "rejected", "pairs", "window_ps", "first_timestamp_ps", "last_timestamp_ps"):
+        assert origin["summary"][key] == summary[key]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".root"])
+def test_info_prints_where_a_file_comes_from(tmp_path: Path, hits: pl.DataFrame, suffix: str) -> None:
+    run = write_hits(tmp_path / "run.root", hits)
+    assert gammapolars("convert", run, "-o", tmp_path / f"hits{suffix}").code == 0
+
+    told = gammapolars("info", tmp_path / f"hits{suffix}").out
+
+    assert f"made from run.root ({run.stat().st_size:,} bytes) with gammapolars" in told
+
+
+def test_files_of_others_tell_nothing(tmp_path: Path, hits: pl.DataFrame) -> None:
+    hits.write_parquet(tmp_path / "plain.parquet")
+    hits.write_parquet(tmp_path / "strange.parquet", metadata={provenance.KEY: "no JSON"})
+    hits.write_csv(tmp_path / "plain.csv")
+    write_hits(tmp_path / "plain.root", hits)
+
+    for name in ("plain.parquet", "strange.parquet", "plain.csv", "plain.root"):
+        assert provenance.of_file(tmp_path / name) is None
+        assert gammapolars("info", tmp_path / name).code == 0
+
+
+def test_a_changed_file_has_another_fingerprint(tmp_path: Path, hits: pl.DataFrame) -> None:
+    before = io.open_run(write_hits(tmp_path / "a.root", hits)).files[0].fingerprint
+    same = io.open_run(write_hits(tmp_path / "b.root", hits)).files[0].fingerprint
+    other = io.open_run(write_hits(tmp_path / "c.root", hits.with_columns(adc=pl.lit(1, pl.UInt16)))).files[0]
+
+    assert before == same
+    assert before != other.fingerprint
