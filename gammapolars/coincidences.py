@@ -198,7 +198,7 @@ class PairRule:
             pl.concat(found)
             .with_columns(dt_ps=dt)
             .filter(pl.col("dt_ps").is_between(*self.window))
-            .sort("_start", pl.col("dt_ps").abs(), -pl.col("dt_ps"))
+            .sort("_start", pl.col("dt_ps").abs(), -pl.col("dt_ps"), maintain_order=True)
             .unique("_start", keep="first", maintain_order=True)
             .select(*self.schema(part.hits.schema))
             .collect()
