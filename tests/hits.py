@@ -1,4 +1,4 @@
-"""Small runs for tests: builders, strategies that draw them, and pairs found by comparing every hit with every other."""
+"""Small runs for tests: builders, strategies that draw them, and pairs found by comparing every hit with all others."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -130,7 +130,7 @@ def brute_pairs(
     table: pl.DataFrame, window: tuple[int, int], *, ends: tuple[Key, Key] | None = None, mask: int = BAD
 ) -> list[Pair]:
     """All pairs, by comparing each hit with each behind it; in the order of the earlier hit, then of the later."""
-    hits = [row for row in table.sort("timestamp_ps", maintain_order=True).iter_rows(named=True)]
+    hits = list(table.sort("timestamp_ps", maintain_order=True).iter_rows(named=True))
     hits = [hit for hit in hits if not hit["flags"] & mask]
     found = []
     for place, earlier in enumerate(hits):
@@ -150,8 +150,8 @@ def brute_pairs(
 def brute_nearest(
     table: pl.DataFrame, window: tuple[int, int], ends: tuple[Key, Key], *, mask: int = BAD
 ) -> list[tuple[int, int, int]]:
-    """For each start, in time order: its adc, its time and the dt of the nearest stop in the window, if there is one."""
-    hits = [row for row in table.sort("timestamp_ps", maintain_order=True).iter_rows(named=True)]
+    """For each start, in time order: its adc, its time and the dt of the nearest stop, if one is in the window."""
+    hits = list(table.sort("timestamp_ps", maintain_order=True).iter_rows(named=True))
     hits = [hit for hit in hits if not hit["flags"] & mask]
     stops = [hit["timestamp_ps"] for hit in hits if _key(hit) == ends[1]]
     found = []
@@ -171,7 +171,7 @@ def _key(hit: dict[str, Any]) -> Key:
 
 def pair_rows(pairs: pl.LazyFrame) -> list[Pair]:
     """Collected pairs as tuples, in their order."""
-    return [tuple(row) for row in pairs.select(PAIR_COLUMNS).collect().iter_rows()]  # type: ignore[misc]
+    return [tuple(row) for row in pairs.select(PAIR_COLUMNS).collect().iter_rows()]
 
 
 def counted(values: Iterable[Any], key: Callable[[Any], Any] = lambda value: value) -> dict[Any, int]:
