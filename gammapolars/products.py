@@ -196,7 +196,7 @@ class Rates:
 class TimeDifferences:
     """Pairs by detectors and time difference, in nanoseconds or coarser."""
 
-    def __init__(self, reach_ps: int, *, bins: int = 240) -> None:
+    def __init__(self, reach_ps: int, *, bins: int = 1200) -> None:
         self._reach_ps = reach_ps
         self._bins = bins
         # Fine enough to see the clock's steps later, coarse enough to stay small.

@@ -2,7 +2,8 @@
 
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from gammapolars.analysis import Progress, analyse
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import OutputError
-from gammapolars.io import Run
+from gammapolars.io import Run, save
 from gammapolars.report.content import PAGE, contents
 from gammapolars.results import Analysis
 
@@ -27,7 +28,7 @@ def make_report(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Analyse a run in one pass and write its report.
+    """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet beside the page.
 
     Args:
         run: from `open_run`.
@@ -43,9 +44,12 @@ def make_report(
     Raises:
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
     """
-    _check(Path(folder), overwrite=overwrite)
-    found = analyse(run, rule, detectors=detectors, progress=progress)
-    page = write_report(found, folder, overwrite=overwrite)
+    folder = Path(folder)
+    with _complete_or_nothing(folder, overwrite=overwrite) as partial:
+        found = analyse(run, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
+        save(found.spectra.lazy(), partial / "spectra.parquet")
+        save(found.matrix.lazy(), partial / "matrix.parquet")
+        _write(contents(found, datetime.now().astimezone()), partial)
     return {
         "hits_read": found.hits_read,
         "hits_used": found.hits_used,
@@ -58,7 +62,7 @@ def make_report(
         "last_timestamp_ps": found.last_timestamp_ps,
         "chance_pairs_expected": found.chance_pairs_expected,
         "warnings": list(found.warnings),
-        "output": str(page),
+        "output": str(folder / PAGE),
     }
 
 
@@ -83,13 +87,38 @@ def write_report(
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
     """
     folder = Path(folder)
+    with _complete_or_nothing(folder, overwrite=overwrite) as partial:
+        _write(contents(analysis, now or datetime.now().astimezone()), partial)
+    return folder / PAGE
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+
+@contextmanager
+def _complete_or_nothing(folder: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A hidden folder to write files into; they move into place, the page last, when the block ends without an error.
+
+    In a folder that exists, files of the same names are replaced and nothing else is touched.
+    """
     _check(folder, overwrite=overwrite)
-    files = contents(analysis, now or datetime.now().astimezone())
+    exists = folder.is_dir()
+    hidden = f".{folder.name}.{secrets.token_hex(4)}.partial"
+    partial = folder / hidden if exists else folder.with_name(hidden)
     try:
-        _put(folder, files)
+        partial.mkdir()
+        yield partial
+        if exists:
+            for file in sorted(partial.iterdir(), key=lambda file: file.name == PAGE):
+                file.replace(folder / file.name)
+        else:
+            partial.rename(folder)
     except OSError as error:
         raise OutputError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
-    return folder / PAGE
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _check(folder: Path, *, overwrite: bool) -> None:
@@ -104,21 +133,3 @@ def _check(folder: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{folder}: there is no folder {folder.parent} to write it into: create it first")
     except OSError as error:
         raise OutputError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
-
-
-def _put(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into a hidden folder, and move them into place when all of them are complete."""
-    exists = folder.is_dir()
-    hidden = f".{folder.name}.{secrets.token_hex(4)}.partial"
-    partial = folder / hidden if exists else folder.with_name(hidden)
-    try:
-        partial.mkdir()
-        for name, data in files.items():
-            (partial / name).write_bytes(data)
-        if exists:
-            for name in files:
-                (partial / name).replace(folder / name)
-        else:
-            partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
