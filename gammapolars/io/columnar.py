@@ -74,18 +74,25 @@ def _opened(path: str | Path, scan: Callable[..., pl.LazyFrame], kind: str) -> p
     return frame
 
 
+# The sinks get open files: given a path, polars' threads may create the file when the query has failed already and the
+# caller has removed it.
+
+
 def sink_parquet(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
     """Write Parquet; the provenance goes into the file's key-value metadata."""
-    frame.sink_parquet(path, metadata=lambda _: metadata())
+    with path.open("wb") as file:
+        frame.sink_parquet(file, metadata=lambda _: metadata())
 
 
 def sink_arrow(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
     """Write Arrow IPC, uncompressed, so that it can be mapped into memory."""
     del metadata  # polars writes no metadata into Arrow files
-    frame.sink_ipc(path)
+    with path.open("wb") as file:
+        frame.sink_ipc(file)
 
 
 def sink_csv(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
     """Write CSV with a header line."""
     del metadata  # the format has no place for it
-    frame.sink_csv(path)
+    with path.open("wb") as file:
+        frame.sink_csv(file)
