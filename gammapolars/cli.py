@@ -86,7 +86,7 @@ def info(runs: Runs, tree: Tree = None, as_json: AsJson = False) -> None:
         print_json(pairs) if as_json else print(inspection.describe_pairs(pairs))
         return
     run = open_run(*runs, tree=tree)
-    with Progress() as progress:
+    with Progress(run.count) as progress:
         found = inspection.inspect(run, tree=tree, progress=progress)
     print_json(found) if as_json else print(inspection.describe(found))
 
@@ -109,7 +109,7 @@ def convert(
 
     check_writable(output, overwrite=overwrite)
     run = open_run(*runs, tree=tree, reorder_ps=parse_ps(reorder))
-    with Progress() as progress:
+    with Progress(run.count) as progress:
         summary = commands.convert(run, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress)
     print_json(summary) if as_json else print(f"{summary['hits_read']:,} hits written to {output}")
 
@@ -142,7 +142,7 @@ def coincidences(
     ends = (known.named(name) if name is not None else None for name in (start, stop))
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
     run = open_run(*runs, tree=tree, reorder_ps=parse_ps(reorder))
-    with Progress() as progress:
+    with Progress(run.count) as progress:
         summary = commands.coincidences(run, rule, output, detectors=known, overwrite=overwrite, progress=progress)
     print_json(summary) if as_json else print(coincidence_text(summary))
 
@@ -168,7 +168,7 @@ def report(
 
     run = open_run(*runs, tree=tree, reorder_ps=parse_ps(reorder))
     rule = PairRule(window, reject=reject)
-    with Progress() as progress:
+    with Progress(run.count) as progress:
         summary = reporting.make_report(
             run, rule, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress
         )
@@ -255,7 +255,7 @@ def simulate(
         return None if text is None else parse_ps(text)
 
     seconds = picoseconds(duration)
-    with Progress(hits) as progress:
+    with Progress(lambda: hits) as progress:
         summary = simulation.run(
             output,
             source,

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gammapolars.queries import Query
@@ -12,11 +13,17 @@ REFRESH_S = 0.2
 
 
 class Progress:
-    """Hits and rate on stderr while a run is read; silent where stderr is no terminal. Call it with the hits so far."""
+    """Hits, rate and time left on stderr while a run is read; silent where stderr is no terminal.
 
-    def __init__(self, total: int | None = None) -> None:
+    Call it with the hits so far.
+
+    Args:
+        total: gives how many hits there are, if that is known; asked only if it is shown.
+    """
+
+    def __init__(self, total: Callable[[], int | None]) -> None:
         self._shown = sys.stderr.isatty()
-        self._total = total
+        self._total = total() if self._shown else None
         self._started = self._last = time.monotonic()
 
     def __enter__(self) -> "Progress":
@@ -25,10 +32,6 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         if self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-    def expect(self, hits: int) -> None:
-        """Tell how many hits there are, so that the time left can be shown."""
-        self._total = hits
 
     def __call__(self, hits: int) -> None:
         now = time.monotonic()

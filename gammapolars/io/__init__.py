@@ -49,6 +49,7 @@ class InputFile:
 
     path: Path
     hits: pl.LazyFrame
+    tree: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -64,9 +65,12 @@ class InputFile:
             digest.update(file.read(SAMPLED_BYTES))
         return f"blake2b-sampled:{digest.hexdigest()}"
 
-    def count(self) -> int:
-        """How many hits it holds, from its metadata where it has some."""
-        return int(self.hits.select(pl.len()).collect().item())
+    def count(self) -> int | None:
+        """How many hits it holds, if its metadata tell."""
+        suffix = self.path.suffix.lower()
+        if suffix == ".root":
+            return root.open_hit_tree(self.path, self.tree).entries
+        return None if suffix == ".csv" else int(self.hits.select(pl.len()).collect().item())
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,11 @@ class Run:
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise InputError(f"{self.name}: cannot be read, is it damaged? ({reason})") from None
+
+    def count(self) -> int | None:
+        """How many hits it holds, if the metadata of all its files tell."""
+        counts = [file.count() for file in self.files]
+        return None if None in counts else sum(count or 0 for count in counts)
 
     @cached_property
     def hits(self) -> pl.LazyFrame:
@@ -188,7 +197,7 @@ def _input(path: Path, tree: str | None) -> InputFile:
         require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
     except GammapolarsError as error:
         raise InputError(f"{path}: {error}") from None
-    return InputFile(path, hits)
+    return InputFile(path, hits, tree)
 
 
 def scan_pairs(path: str | Path) -> pl.LazyFrame:
