@@ -1,0 +1,146 @@
+"""Imports point one way, and the command line's help waits for none of the heavy packages."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+PACKAGE = REPOSITORY / "gammapolars"
+
+ROWS: tuple[tuple[str, ...], ...] = (
+    ("defaults", "errors"),
+    ("units", "schema"),
+    ("flags", "detectors", "streaming", "tallies"),
+    ("calibration",),
+    ("timing", "coincidences", "spectra", "io", "figures"),
+    ("products", "simulate"),
+    ("provenance", "results", "queries"),
+    ("analysis", "printing"),
+    ("commands", "inspection", "report"),
+    ("cli",),
+    ("__main__",),
+)
+"""Modules and subpackages in rows: each may import from the rows above its own, and from nowhere else."""
+
+ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
+
+HEAVY = ("polars", "uproot", "pyarrow", "numpy", "plotnine", "pandas", "awkward", "matplotlib")
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+"""The package's modules by their names in it; `__init__` is the package itself."""
+
+
+def imported(path: Path) -> Iterator[tuple[str, str]]:
+    """Module and name of everything that a file imports, anywhere in it; no name for `import module`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def own_imports(path: Path) -> set[str]:
+    """The modules of this package that a file imports."""
+    found = set()
+    for module, name in imported(path):
+        if module.partition(".")[0] != "gammapolars":
+            continue
+        inside = module.removeprefix("gammapolars").removeprefix(".")
+        submodule = f"{inside}.{name}".removeprefix(".")
+        found.add(submodule if submodule in MODULES else inside or "__init__")
+    return found
+
+
+def test_every_module_has_its_row() -> None:
+    assert {name.partition(".")[0] for name in MODULES} - {"__init__"} == set(ROW_OF)
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "__init__"])
+def test_a_module_imports_from_the_rows_above_its_own(name: str) -> None:
+    part = name.partition(".")[0]
+
+    others = {other.partition(".")[0] for other in own_imports(MODULES[name])} - {part}
+
+    assert "__init__" not in others, "the stages know each other's modules, not the list of public names"
+    wrong = {other for other in others if ROW_OF[other] >= ROW_OF[part]}
+    assert not wrong, f"{name} imports {wrong}"
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = {name: own_imports(path) - {name} for name, path in MODULES.items() if name != "__init__"}
+
+    assert len(tuple(TopologicalSorter(graph).static_order())) >= len(graph)  # raises where there is a circle
+
+
+def test_the_package_does_not_import_queries_or_tests() -> None:
+    for name, path in MODULES.items():
+        roots = {module.partition(".")[0] for module, _ in imported(path)}
+        assert not roots & {"queries", "tests"}, name
+
+
+def test_queries_import_the_public_names_alone() -> None:
+    for path in (REPOSITORY / "queries").glob("*.py"):
+        assert {module for module, _ in imported(path)} <= {"polars", "gammapolars"}, path.name
+
+
+def test_unstable_interfaces_of_polars_are_used_in_streaming_alone() -> None:
+    unstable = {"register_io_source", "collect_batches", "collect_async", "map_batches", "inspect_batches"}
+    used = {
+        name: found
+        for name, path in MODULES.items()
+        if (
+            found := {
+                word
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+                for word in (
+                    [node.attr] if isinstance(node, ast.Attribute) else [node.id] if isinstance(node, ast.Name) else []
+                )
+            }
+            & unstable
+        )
+    }
+
+    assert used == {"streaming": {"register_io_source", "collect_batches"}}
+
+
+def test_help_waits_for_no_heavy_package() -> None:
+    program = f"""
+import sys
+loaded = lambda: sorted(set({HEAVY!r}) & set(sys.modules))
+import gammapolars
+print("import", loaded())
+from gammapolars.cli import main
+for words in (["--help"], ["coincidences", "--help"], ["query", "--help"], ["frobnicate"]):
+    sys.argv = ["gammapolars", *words]
+    try:
+        main()
+    except SystemExit:
+        print(words, loaded())
+gammapolars.scan
+print("scan", "polars" in loaded())
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    lines = done.stdout.splitlines()
+    assert "import []" in lines
+    assert [line for line in lines if line.startswith("['") and not line.endswith("[]")] == []
+    assert sum(line.endswith("] []") for line in lines) == 4
+    assert lines[-1] == "scan True"  # the names work, and so does this test

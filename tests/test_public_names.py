@@ -1,0 +1,88 @@
+"""The public names: a change here is a change for users, and belongs in the CHANGELOG."""
+
+import inspect
+
+import pytest
+
+import gammapolars as gp
+from gammapolars.errors import GammapolarsError
+
+PUBLIC = [
+    "FLAGS",
+    "HITS",
+    "MATRIX",
+    "PAIRS",
+    "SPECTRUM",
+    "Detector",
+    "Detectors",
+    "DetectorsError",
+    "GammapolarsError",
+    "InputError",
+    "OutputError",
+    "QueryError",
+    "TableError",
+    "TimeOrderError",
+    "UsageError",
+    "align",
+    "calibrate",
+    "chance_pairs",
+    "energy_kev",
+    "has_any",
+    "load_detectors",
+    "matrix",
+    "nearest",
+    "pairs",
+    "require",
+    "save",
+    "scan",
+    "scan_pairs",
+    "slices",
+    "spectrum",
+]
+
+
+def test_the_public_names_are_frozen() -> None:
+    assert sorted(gp.__all__) == sorted(PUBLIC)
+
+
+def test_dir_tells_the_public_names() -> None:
+    assert dir(gp) == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_name_is_there_and_explained(name: str) -> None:
+    thing = getattr(gp, name)
+
+    if inspect.isroutine(thing) or inspect.isclass(thing):
+        assert thing.__module__.startswith("gammapolars.")
+        assert thing.__name__ == name
+        assert inspect.getdoc(thing), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if inspect.isroutine(getattr(gp, name))])
+def test_each_parameter_has_a_type(name: str) -> None:
+    signature = inspect.signature(getattr(gp, name))
+
+    assert signature.return_annotation is not inspect.Signature.empty
+    for parameter in signature.parameters.values():
+        assert parameter.annotation is not inspect.Parameter.empty, parameter.name
+
+
+def test_all_errors_are_of_one_kind() -> None:
+    errors = [getattr(gp, name) for name in PUBLIC if name.endswith("Error")]
+
+    assert all(issubclass(error, GammapolarsError) for error in errors)
+    assert {error.__name__: error.exit_code for error in errors if error.exit_code != 1} == {"UsageError": 2}
+
+
+def test_another_name_is_an_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        gp.nonsense  # noqa: B018
+
+
+def test_a_star_import_gives_the_public_names() -> None:
+    names: dict[str, object] = {}
+
+    exec("from gammapolars import *", names)
+
+    assert set(PUBLIC) == set(names) - {"__builtins__"}
