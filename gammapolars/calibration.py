@@ -1,6 +1,6 @@
 """From adc to keV, as expressions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
@@ -16,7 +16,8 @@ def by_detector(
     """A number that each detector has, as an expression of `board` and `channel`; null where none is known.
 
     The expression looks the number up by position in a table, so that its cost does not grow with the number of
-    detectors, and it runs on the streaming engine. Numbers of boards or channels too large for a table are searched.
+    detectors, and it runs on the streaming engine. Where numbers of boards or channels are too large for one table, two
+    more tables give their ranks among those that occur.
 
     Args:
         detectors: the detectors that have the number.
@@ -31,9 +32,22 @@ def by_detector(
     known = (board < boards) & (channel < channels)
     position = pl.when(known).then(board.cast(pl.UInt32) * channels + channel.cast(pl.UInt32))
     if boards * channels > MAX_TABLE:
-        return position.replace_strict(list(values), list(values.values()), default=None, return_dtype=dtype)
+        ranks_b, ranks_c = (_ranks(number) for number in zip(*(detector.key for detector in detectors), strict=True))
+        ranked = {ranks_b[d.board] * len(ranks_c) + ranks_c[d.channel]: value(d) for d in detectors}
+        rank = _looked_up(board, ranks_b, pl.UInt32) * len(ranks_c) + _looked_up(channel, ranks_c, pl.UInt32)
+        return _looked_up(rank, ranked, dtype)
     table = pl.Series([values.get(place) for place in range(boards * channels)], dtype=dtype)
     return pl.lit(table).gather(position)
+
+
+def _ranks(numbers: tuple[int, ...]) -> dict[int, int]:
+    return {number: rank for rank, number in enumerate(sorted(set(numbers)))}
+
+
+def _looked_up(place: pl.Expr, values: Mapping[int, float | None], dtype: type[pl.DataType]) -> pl.Expr:
+    """The value at a place in a table; null behind the table's end and where there is no value."""
+    table = pl.Series([values.get(number) for number in range(1 + max(values))], dtype=dtype)
+    return pl.lit(table).gather(pl.when(place < table.len()).then(place))
 
 
 def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:

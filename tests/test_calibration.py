@@ -142,20 +142,20 @@ def test_an_expression_takes_the_place_of_the_adc_value() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(SMALL, SMALL), min_size=1, max_size=12, unique=True), st.lists(st.tuples(SMALL, SMALL)))
-def test_a_search_finds_what_the_table_finds(known: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
+def test_tables_of_ranks_find_what_one_table_finds(known: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
     detectors = Detectors(tuple(Detector(*key, time_offset_ps=place) for place, key in enumerate(known)))
-    # One detector far away makes the table too large, so that numbers are searched.
+    # One detector far away makes a single table too large.
     far = Detectors((*detectors, Detector(65535, 65535, time_offset_ps=-1)))
     hits = frame((0, channel, board) for board, channel in [*known, *asked])
     assert 36 <= MAX_TABLE < 65536**2
 
-    table, search = (
+    one_table, ranks = (
         hits.select(by_detector(which, lambda detector: detector.time_offset_ps, pl.Int64)).to_series().to_list()
         for which in (detectors, far)
     )
 
-    assert table == search
-    assert table[: len(known)] == list(range(len(known)))
+    assert one_table == ranks
+    assert one_table[: len(known)] == list(range(len(known)))
 
 
 def test_a_large_channel_number_is_not_taken_for_a_channel_of_the_next_board() -> None:
