@@ -1,0 +1,146 @@
+"""The main queries run on the streaming engine from end to end, without a stage that falls back to memory.
+
+Polars draws its physical plan with the nodes in colours, and its legend tells the colour of a fallback.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from gammapolars.calibration import calibrate
+from gammapolars.coincidences import nearest, pairs
+from gammapolars.detectors import Detector, Detectors
+from gammapolars.flags import has_any
+from gammapolars.io import scan
+from gammapolars.spectra import dithered, matrix, spectrum
+from gammapolars.timing import align
+from tests.hits import BAD, frame, stream
+
+FALLBACK = re.compile(r'COLOR="([^"]+)">[^<]*</FONT>\s*in-memory engine fallback')
+NODE = re.compile(r'^\d+ \[label="((?:[^"\\]|\\.)*)"(?:,style=filled,fillcolor="([^"]+)")?\];$', re.MULTILINE)
+
+MANY = Detectors(
+    tuple(Detector(b, c, energy=(0.1, 1.0 + c, 1e-6), time_offset_ps=c) for b in range(4) for c in range(16))
+)
+FAR = Detectors((Detector(65535, 65535, energy=(0.0, 1.0)), Detector(0, 0, energy=(0.0, 2.0, 0.1))))
+
+
+def nodes(frame: pl.LazyFrame) -> list[tuple[str, bool]]:
+    """The physical plan's nodes: what each does (its first word), and whether it falls back to the in-memory engine."""
+    graph = frame.show_graph(engine="streaming", plan_stage="physical", raw_output=True, show=False)
+    assert graph is not None
+    colour = FALLBACK.search(graph)
+    assert colour, "the legend no longer tells the colour of a fallback"
+    found = [(match[1].partition("\\n")[0], match[2] == colour[1]) for match in NODE.finditer(graph)]
+    assert found, "the graph's nodes are no longer found"
+    assert len(found) == len(re.findall(r"^\d+ \[label=", graph, re.MULTILINE)), "some of the nodes are not found"
+    return found
+
+
+def fallbacks(frame: pl.LazyFrame) -> list[str]:
+    return [does for does, falls_back in nodes(frame) if falls_back]
+
+
+@pytest.fixture
+def hits(tmp_path: Path) -> pl.LazyFrame:
+    """A run in a file."""
+    frame((100 * number, number % 5, number % 3, number) for number in range(1000)).write_parquet(
+        tmp_path / "run.parquet"
+    )
+    return scan(tmp_path / "run.parquet")
+
+
+# The check itself
+
+
+def test_a_query_that_falls_back_is_found_out(hits: pl.LazyFrame) -> None:
+    through_python = hits.map_batches(lambda table: table)
+
+    assert fallbacks(through_python) == ["in-memory-map"]
+    assert fallbacks(through_python.filter(pl.col("adc") > 3).group_by("channel").agg(pl.len())) == ["in-memory-map"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "node"),
+    [
+        (pl.col("adc").sort().over("channel", mapping_strategy="explode"), "in-memory-map"),
+        (pl.col("adc").replace_strict([1, 2], [3, 4], default=None), "columnar-function"),
+    ],
+    ids=["a window", "a search"],
+)
+def test_an_expression_that_falls_back_is_found_out(hits: pl.LazyFrame, expression: pl.Expr, node: str) -> None:
+    assert fallbacks(hits.select(expression)) == [node]
+
+
+def test_sorting_and_grouping_are_no_fallbacks(hits: pl.LazyFrame) -> None:
+    assert fallbacks(hits.sort("adc").group_by("channel").agg(pl.len())) == []
+
+
+# The queries
+
+
+def calibrated(hits: pl.LazyFrame, detectors: Detectors = MANY) -> pl.LazyFrame:
+    return calibrate(align(hits, detectors), detectors)
+
+
+QUERIES: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
+    "the hits alone": lambda hits: hits,
+    "good hits in a range of energy": lambda hits: calibrated(hits).filter(
+        ~has_any(BAD) & pl.col("energy_kev").is_between(100, 200)
+    ),
+    "energies of many detectors": calibrated,
+    "energies of detectors too far apart for a table": lambda hits: calibrated(hits, FAR),
+    "a spectrum": lambda hits: spectrum(calibrated(hits)),
+    "a spectrum with noise": lambda hits: spectrum(
+        hits.with_columns(adc=dithered("adc", pl.col("timestamp_ps"), "channel")), energy="adc"
+    ),
+    "pairs filtered and grouped": lambda hits: (
+        pairs(hits).filter(pl.col("dt_ps") < 1000).group_by("channel_a", "channel_b").agg(pl.len())
+    ),
+    "pairs of calibrated hits": lambda hits: pairs(calibrated(hits)).filter(pl.col("energy_kev_a") > 500),
+    "calibrated pairs": lambda hits: calibrate(pairs(hits), MANY).filter(pl.col("energy_kev_b") > 500),
+    "nearest stops": lambda hits: nearest(hits, (0, 0), (1, 1)).select("dt_ps"),
+    "a matrix": lambda hits: matrix(calibrate(pairs(hits), MANY)),
+    "an asymmetric matrix": lambda hits: matrix(pairs(calibrated(hits)), symmetric=False),
+    "a gate on a matrix": lambda hits: (
+        matrix(pairs(calibrated(hits)))
+        .filter(pl.col("energy_kev_x").is_between(1170, 1176))
+        .group_by("energy_kev_y")
+        .agg(pl.col("counts").sum())
+    ),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_the_main_queries_stream_from_end_to_end(
+    hits: pl.LazyFrame, query: Callable[[pl.LazyFrame], pl.LazyFrame]
+) -> None:
+    assert fallbacks(query(hits)) == []
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+@pytest.mark.parametrize("suffix", ["parquet", "ipc", "csv"])
+def test_they_stream_into_files_too(
+    hits: pl.LazyFrame, query: Callable[[pl.LazyFrame], pl.LazyFrame], suffix: str, tmp_path: Path
+) -> None:
+    sink = getattr(query(hits), f"sink_{suffix}")(tmp_path / f"out.{suffix}", lazy=True)
+
+    assert fallbacks(sink) == []
+    assert any("sink" in does for does, _ in nodes(sink))
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_they_give_the_same_on_either_engine(query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
+    hits = stream(frame((100 * number, number % 5, number % 3, number) for number in range(1000)), 64)
+
+    streamed, in_memory = (query(hits).collect(engine=engine) for engine in ("streaming", "in-memory"))
+
+    assert streamed.sort(streamed.columns).equals(in_memory.sort(in_memory.columns))
+    assert streamed.height > 0
+
+
+def test_pairs_are_a_source_of_their_own_in_the_plan(hits: pl.LazyFrame) -> None:
+    assert [does for does, _ in nodes(pairs(hits))] == ["streaming-python-scan"]
