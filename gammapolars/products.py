@@ -38,7 +38,8 @@ class HitTally:
         if hits.is_empty():
             return
         self._tally.add(count_by(hits, {"board": 16, "channel": 16, "flags": 32}))
-        first, last = hits["timestamp_ps"][0], hits["timestamp_ps"][-1]
+        time = pl.col("timestamp_ps")
+        first, last = hits.select(first=time.min(), last=time.max()).row(0)  # as recorded, hits may be out of order
         self.first_ps = first if self.first_ps is None else min(first, self.first_ps)
         self.last_ps = last if self.last_ps is None else max(last, self.last_ps)
 
