@@ -22,7 +22,7 @@ app = typer.Typer(
 detectors_app = typer.Typer(help="Make detectors.toml.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(detectors_app, name="detectors")
 
-Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="Files, glob patterns or folders of one run.")]
+Runs = Annotated[list[str], typer.Argument(metavar="RUN", help="Files, glob patterns or folders of one run.")]
 DetectorsFile = Annotated[
     Path | None, typer.Option("--detectors", help="detectors.toml: names, calibrations, offsets.")
 ]
@@ -41,7 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one J
 def main() -> None:
     """The command `gammapolars`: errors become one line on stderr and an exit code."""
     try:
-        app()
+        app(prog_name="gammapolars")
     except GammapolarsError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -179,7 +179,7 @@ def report(
 def query(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A query in queries/, or a .py file.")],
-    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN...", help="Files, patterns or folders.")] = None,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Files, patterns or folders.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the result streams to.")] = None,
     window: WindowOption = defaults.WINDOW,
     reject: Reject = defaults.REJECT,
@@ -279,7 +279,7 @@ def simulate(
 @detectors_app.command("import")
 def detectors_import(
     assignments: Annotated[
-        list[str], typer.Argument(metavar="CHANNEL=FILE.CALp...", help="Or BOARD/CHANNEL=FILE.CALp.")
+        list[str], typer.Argument(metavar="CHANNEL=FILE.CALp", help="Or BOARD/CHANNEL=FILE.CALp.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="detectors.toml to write.")],
     overwrite: Overwrite = False,
