@@ -13,7 +13,7 @@ from gammapolars import defaults
 from gammapolars.errors import TimeOrderError
 from gammapolars.units import format_ps, parse_ps
 
-SLICE_HITS = 1_000_000
+SLICE_HITS = 500_000
 """Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
 
 REORDER_PS = parse_ps(defaults.REORDER)

@@ -42,7 +42,7 @@ class Tally:
         """Add a table with the keys and `counts`."""
         if part.is_empty():
             return
-        self._parts.append(part.with_columns(pl.col("counts").cast(pl.UInt64)))
+        self._parts.append(part.select(*self._keys, pl.col("counts").cast(pl.UInt64)))
         self._rows += part.height
         if len(self._parts) > 64 or self._rows > MERGE_ROWS:
             self._parts = [self.total()]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 BLOCK_BYTES = 2**20
 """Blocks are whole multiples of this."""
 
-MAX_FREE_BYTES = 128 * 2**20
+MAX_FREE_BYTES = 64 * 2**20
 """What waits to be used again, at most; more is given back to the system."""
 
 

@@ -9,9 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.errors import InputError, OutputError
-from gammapolars.io.baskets import CHUNK_HITS, Tree, open_tree, read_chunks
+from gammapolars.io.baskets import Tree, open_tree, read_chunks
 from gammapolars.schema import HITS, PAIRS, DType
-from gammapolars.streaming import batches_of, lazy_frame
+from gammapolars.streaming import SLICE_HITS, batches_of, lazy_frame
 
 WRITTEN_ENTRIES = 500_000
 """Entries per basket of what is written here."""
@@ -86,7 +86,7 @@ def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType]) -> 
         for first, arrays in read_chunks(tree, list(read.values())):
             chunk = pl.DataFrame([_column(tree, first, column, arrays[name], schema) for column, name in read.items()])
             # Large baskets make large chunks; handed on in views, they do not fill the buffers between stages.
-            yield from chunk.iter_slices(CHUNK_HITS)
+            yield from chunk.iter_slices(SLICE_HITS)
 
     return lazy_frame(schema, batches)
 
