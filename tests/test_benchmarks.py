@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import gammapolars as gp
-from gammapolars.io.baskets import open_tree
+from gammapolars.io.tree import open_tree
 
 for package in ("numba", "duckdb", "pandas"):
     pytest.importorskip(package, reason=f"{package} is in the benchmark extra")
@@ -60,7 +60,7 @@ def test_a_missing_pair_is_noticed(pairs: pl.DataFrame) -> None:
 
 def test_comparisons_in_process_run_and_agree(plan: Plan) -> None:
     outcomes = [*coincidences.in_process(plan), *in_memory.in_memory(plan), *reading.reading(plan)]
-    assert len(outcomes) == 11
+    assert len(outcomes) == 12
     text = measure.table(outcomes, markdown=True)
     assert text.count("\n") == 1 + len(outcomes)
 

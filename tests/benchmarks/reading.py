@@ -7,7 +7,8 @@ from pathlib import Path
 import deflate
 
 import gammapolars as gp
-from gammapolars.io.baskets import Tree, open_tree, read_chunks
+from gammapolars.io.baskets import read_chunks
+from gammapolars.io.tree import Tree, open_tree
 from gammapolars.streaming import batches_of
 from tests.benchmarks.files import Plan
 from tests.benchmarks.measure import Outcome, in_turn, within
