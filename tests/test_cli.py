@@ -17,6 +17,7 @@ import pytest
 
 import gammapolars as gp
 from gammapolars.detectors import Detector
+from gammapolars.inspection import OrderTally
 from gammapolars.io.root_write import Layout
 from tests.commandline import REPOSITORY, files_in, gammapolars, gammapolars_process
 from tests.rootfiles import made_hits, write_hits
@@ -256,15 +257,16 @@ def test_info_of_a_run_that_begins_and_ends_with_inversions() -> None:
     assert (found["inversions"], found["largest_step_back_ps"]) == (2, 10)
 
 
-def test_info_counts_inversions_across_batches() -> None:
+@pytest.mark.parametrize("rows", [1, 2, 7, 151, 300])
+def test_inversions_are_counted_across_batches(rows: int) -> None:
     times = list(range(0, 3000, 10))
-    times[150] = 1000
-    hits = made_hits(300).with_columns(timestamp_ps=pl.Series(times))
-    write_hits(Path("run.root"), hits, Layout(entries=50))
+    times[150], times[280] = 1000, 2795
+    tally = OrderTally()
 
-    found = parsed(gammapolars("info", "run.root", "--json").out)
+    for first in range(0, 300, rows):
+        tally.add(pl.Series(times[first : first + rows]))
 
-    assert (found["inversions"], found["largest_step_back_ps"]) == (1, 490)
+    assert (tally.inversions, tally.largest_step_back_ps) == (2, 490)
 
 
 def test_info_of_segments_far_apart() -> None:
