@@ -117,10 +117,10 @@ def runs(draw: st.DrawFn, *, most: int = 40, flags: bool = True, disorder: int =
 @st.composite
 def windows(draw: st.DrawFn, *, signed: bool = True) -> tuple[int, int]:
     """A window (low, high): symmetric, on one side of 0, a single value, or wider than any run."""
-    high = draw(st.one_of(st.integers(0, 60), st.sampled_from([0, 1, 10**6, 2**40])))
-    low = draw(st.one_of(st.just(-high), st.integers(-60, 60), st.just(high)))
-    if low > high:
-        low, high = high, low
+    width = st.integers(0, 60)
+    end = st.integers(-60, 60)
+    symmetric = (width | st.sampled_from([10**6, 2**40])).map(lambda half: (-half, half))
+    low, high = draw(st.one_of(symmetric, st.tuples(end, width).map(lambda drawn: (drawn[0], sum(drawn)))))
     if not signed and high < 0:
         low, high = -high, -low
     return (low, high)

@@ -298,6 +298,10 @@ def test_a_stream_without_gaps_is_cut_all_the_same_and_memory_stays_bounded() ->
     assert whole(cut, hits).equals(hits)
     assert max(part.hits.height for part in cut) <= 4 * 50 + 20 + 2 * 10
     assert len(cut) > 5
+    for part in cut:
+        first, last = part.own["timestamp_ps"][0], part.own["timestamp_ps"][-1]
+        beside = hits.filter(pl.col("timestamp_ps").is_between(first - 100, last + 100))
+        assert set(times(beside)) <= set(times(part.hits)), "hits just at the reach stand in the slice too"
 
 
 def test_a_gap_must_be_wider_than_the_reach() -> None:
