@@ -1,10 +1,16 @@
 """Every error that gammapolars raises on purpose: one line of text that names the file and says what to do."""
 
+import re
+
 
 class GammapolarsError(Exception):
     """The base of all of them; the command line prints it as one line and exits with `exit_code`."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        # What a damaged file calls its branches may hold anything.
+        super().__init__(re.sub(r"[\x00-\x1f\x7f]+", " ", message))
 
 
 class InputError(GammapolarsError):

@@ -23,8 +23,9 @@ import gammapolars as gp
 from gammapolars.errors import InputError
 from gammapolars.io import baskets, root
 from gammapolars.io.baskets import chunk_borders, read_chunks
+from gammapolars.io.branches import Tree
 from gammapolars.io.root_write import HIT_BRANCHES, Layout, TreeWriter, hit_branches
-from gammapolars.io.tree import Tree, open_tree
+from gammapolars.io.tree import open_tree
 from gammapolars.schema import HITS
 from tests.rootfiles import LAYOUTS, Arrays, made_hits, write_branches, write_by_uproot, write_hits
 

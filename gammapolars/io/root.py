@@ -10,7 +10,8 @@ import polars as pl
 
 from gammapolars.errors import InputError, OutputError
 from gammapolars.io.baskets import read_chunks
-from gammapolars.io.tree import Tree, open_tree
+from gammapolars.io.branches import Tree
+from gammapolars.io.tree import open_tree
 from gammapolars.schema import HITS, PAIRS, DType
 from gammapolars.streaming import SLICE_HITS, batches_of, lazy_frame
 

@@ -2,59 +2,33 @@
 
 import os
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gammapolars.errors import InputError
-
-
-@dataclass(frozen=True)
-class Branch:
-    """Where one branch's baskets lie.
-
-    Attributes:
-        name: the branch's name in the tree.
-        dtype: of its values on disk, big-endian.
-        entries: first entry of each basket, and the end: shape (baskets + 1,).
-        seeks: file offset of each basket, in bytes.
-        sizes: bytes of each basket, its key included.
-        embedded: whether the last baskets lie inside the tree's metadata, where only uproot reads them.
-    """
-
-    name: str
-    dtype: np.dtype[Any]
-    entries: npt.NDArray[Any]
-    seeks: npt.NDArray[Any]
-    sizes: npt.NDArray[Any]
-    embedded: bool = False
-
-
-@dataclass(frozen=True)
-class Tree:
-    """A TTree's metadata: enough to read any of its flat branches."""
-
-    path: Path
-    name: str
-    entries: int
-    branches: dict[str, Branch]
-    compression: str
-    other_branches: tuple[str, ...]
+from gammapolars.io.branches import Branch, Tree, checked
+from gammapolars.io.tree_parser import parse_tree
 
 
 def open_tree(path: str | Path, names: tuple[str, ...]) -> Tree:
     """Read the metadata of the first of the named trees that a file has.
 
+    Trees as digitizers write them are read directly; whatever is unusual about a file is left to uproot, whose import
+    takes longer than finding the pairs of ten million hits.
+
     Raises:
         InputError: the file is missing, empty, truncated or no ROOT file, or has none of the trees.
     """
-    import uproot
-
     path = Path(path)
     check_header(path)
+    return parse_tree(path, names) or _open_by_uproot(path, names)
+
+
+def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
+    import uproot
+
     try:
         with uproot.open(path) as file:
             trees = {key.partition(";")[0]: kind for key, kind in file.classnames().items()}
@@ -104,13 +78,7 @@ def _tree(path: Path, found: Any) -> Tree:
         else:
             branches[branch.name] = described
     codec = next((str(branch.compression) for branch in found.branches if branch.compression), "as each basket tells")
-    for branch in branches.values():
-        if branch.entries[-1] != found.num_entries:
-            raise InputError(
-                f"{path}: branch '{branch.name}' holds {branch.entries[-1]} of {found.num_entries} entries: "
-                "the file is damaged, or was not closed"
-            )
-    return Tree(path, found.name, int(found.num_entries), branches, codec, tuple(other))
+    return checked(Tree(path, found.name, int(found.num_entries), branches, codec, tuple(other)))
 
 
 def _branch(branch: Any) -> Branch | None:

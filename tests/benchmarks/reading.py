@@ -8,7 +8,8 @@ import deflate
 
 import gammapolars as gp
 from gammapolars.io.baskets import read_chunks
-from gammapolars.io.tree import Tree, open_tree
+from gammapolars.io.branches import Tree
+from gammapolars.io.tree import open_tree
 from gammapolars.streaming import batches_of
 from tests.benchmarks.files import Plan
 from tests.benchmarks.measure import Outcome, in_turn, within
