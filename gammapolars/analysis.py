@@ -25,7 +25,7 @@ from gammapolars.products import (
 from gammapolars.provenance import describe
 from gammapolars.results import Analysis
 from gammapolars.spectra import fitting_bin_kev
-from gammapolars.streaming import batches_of, lazy_frame, slices
+from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, slices
 from gammapolars.timing import align, spread_ps
 
 Progress = Callable[[int], None]
@@ -74,24 +74,27 @@ class Pass:
         return (align(batch.lazy(), self.detectors).collect() for batch in batches_of(self.run.hits))
 
     def _read(self, made: pl.Schema) -> Iterator[pl.DataFrame]:
+        def calibrated(part: Slice) -> Iterator[pl.DataFrame]:
+            for pairs in self.rule.pairs_in(part):
+                yield calibrate(pairs.lazy(), self.detectors).select(*made).collect() if len(self.detectors) else pairs
+
+        with self.run.naming_errors():
+            for pairs in in_parallel(calibrated, self._counted()):
+                for product in self.products:
+                    product.add_pairs(pairs)
+                yield pairs
+
+    def _counted(self) -> Iterator[Slice]:
+        """The run's slices, which the products have seen and the progress has been told of."""
         read = 0
         reorder_ps = self.run.reorder_ps + spread_ps(self.detectors)
-        with self.run.naming_errors():
-            for part in slices(self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps):
-                read += part.end - part.first
-                for product in self.products:
-                    product.add_hits(part.own)
-                for pairs in self.rule.pairs_in(part):
-                    found = (
-                        calibrate(pairs.lazy(), self.detectors).select(*made).collect()
-                        if len(self.detectors)
-                        else pairs
-                    )
-                    for product in self.products:
-                        product.add_pairs(found)
-                    yield found
-                if self.progress:
-                    self.progress(read)
+        for part in slices(self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps):
+            for product in self.products:
+                product.add_hits(part.own)
+            read += part.end - part.first
+            if self.progress:
+                self.progress(read)
+            yield part
 
 
 def pairs_by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detectors: Detectors) -> pl.DataFrame:
@@ -135,7 +138,7 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
         "first_timestamp_ps": hits.first_ps,
         "last_timestamp_ps": hits.last_ps,
         "chance_pairs_expected": float(table["chance_pairs_expected"].sum()),
-        "warnings": warnings(by_detector, detectors),
+        "warnings": warnings(by_detector, detectors, rule),
     }
 
 
@@ -192,7 +195,7 @@ def analyse(
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
-        warnings=tuple(warnings(by_detector, known)),
+        warnings=tuple(warnings(by_detector, known, rule)),
         detectors=_described(by_detector, known, hits.real_time_s),
         pairs_by_detectors=by_pair,
         spectra=_named(adc.spectra(known, bin_kev), known),
@@ -224,16 +227,20 @@ def _named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
     return named.select("board", "channel", "name", *others)
 
 
-def warnings(by_detector: pl.DataFrame, detectors: Detectors) -> list[str]:
+def warnings(by_detector: pl.DataFrame, detectors: Detectors, rule: PairRule) -> list[str]:
     """What a reader must know before trusting the rest, one sentence each."""
     if by_detector.is_empty():
         return ["the run holds no hits"]
     seen = [detectors.at(board, channel) for board, channel in by_detector.select("board", "channel").iter_rows()]
-    found = []
+    keys = {detector.key for detector in seen}
+    found = [
+        f"no hits in {detectors.at(*key).name}, asked for as start or stop"
+        for key in rule.detectors or ()
+        if key not in keys
+    ]
     if len(detectors):
         if bare := [detector.name for detector in seen if detector.energy is None]:
             found.append(f"no energy calibration for {', '.join(bare)}: energies of these hits are null")
-        keys = {detector.key for detector in seen}
         if silent := [detector.name for detector in detectors if detector.key not in keys]:
             found.append(f"no hits in {', '.join(silent)}, though detectors.toml describes it")
     if used := [d.name for d, row in zip(seen, by_detector["hits_used"], strict=True) if row == 0]:

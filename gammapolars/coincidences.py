@@ -11,7 +11,7 @@ from gammapolars import defaults, schema
 from gammapolars.detectors import Detector
 from gammapolars.errors import UsageError
 from gammapolars.flags import has_any, parse_reject, union
-from gammapolars.streaming import REORDER_PS, SLICE_HITS, Slice, lazy_frame, slices
+from gammapolars.streaming import REORDER_PS, SLICE_HITS, Slice, in_parallel, lazy_frame, slices
 from gammapolars.units import PS_PER_S, Window, parse_window
 
 PART_PAIRS = 4_000_000
@@ -60,8 +60,8 @@ def pairs(
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
-        for part in slices(needed, rule.window.reach, reorder_ps=reorder_ps, slice_hits=slice_hits):
-            yield from rule.pairs_in(part)
+        parts = slices(needed, rule.window.reach, reorder_ps=reorder_ps, slice_hits=slice_hits)
+        yield from in_parallel(rule.pairs_in, parts)
 
     return lazy_frame(rule.schema(columns), batches)
 

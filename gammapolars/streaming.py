@@ -3,8 +3,12 @@
 This module alone touches polars' unstable interfaces (io sources and `collect_batches`).
 """
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
+from typing import NamedTuple, TypeVar
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -12,6 +16,9 @@ from polars.io.plugins import register_io_source
 from gammapolars import defaults
 from gammapolars.errors import TimeOrderError
 from gammapolars.units import format_ps, parse_ps
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 SLICE_HITS = 500_000
 """Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
@@ -132,6 +139,33 @@ def _check_order(times: pl.Series, latest: int | None, hits_before: int, reorder
         f"(at {format_ps(times[where])}), and only {format_ps(reorder_ps)} can be repaired: "
         f"allow more with --reorder, or sort the run by time"
     )
+
+
+def in_parallel(function: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[R]:
+    """Everything that `function` yields for each item, in the order of the items, computed in threads some items ahead.
+
+    Only what it yields first is computed ahead. So an item that yields much, such as a burst of hits, stays in bounded
+    memory.
+    """
+    threads = os.cpu_count() or 1
+    waiting: deque[Future[Iterator[R]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="slice") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(_begun, function, item))
+                if len(waiting) > threads:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begun(function: Callable[[T], Iterator[R]], item: T) -> Iterator[R]:
+    """What the function yields, with the first of it computed."""
+    results = function(item)
+    first = list(islice(results, 1))
+    return chain(first, results)
 
 
 def slices(
