@@ -55,7 +55,7 @@ def parse_window(window: "str | int | tuple[int, int]") -> Window:
     """A window from `250ns` (|dt| ≤ 250 ns), `LOW:HIGH` (`-50ns:1us`), picoseconds, or a pair of them.
 
     Raises:
-        UsageError: it cannot be read, or is empty (low above high, a negative half-width).
+        UsageError: it cannot be read, is empty (low above high, a negative half-width), or is too long.
     """
     if isinstance(window, str):
         parts = [parse_ps(part) for part in window.split(":")]
@@ -68,6 +68,8 @@ def parse_window(window: "str | int | tuple[int, int]") -> Window:
         low, high = -window, window
     if low > high:
         raise UsageError(f"window '{window}' is empty: its low end lies above its high end")
+    if max(-low, high) > MAX_PS:
+        raise UsageError(f"window '{window}' is longer than the 53 days that a window can be")
     return Window(low, high)
 
 

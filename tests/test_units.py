@@ -89,6 +89,8 @@ def test_a_window_is_read_from_text_numbers_and_pairs(
         ("-5ns", "is empty"),
         (-5, "is empty"),
         ((2, 1), "is empty"),
+        (2**63, "longer than"),
+        ((-(2**62) - 1, 0), "longer than"),
         ("1ns:2ns:3ns", "more than two ends"),
         ("", "is no time"),
         (":", "is no time"),
