@@ -278,9 +278,7 @@ def simulate(
 
 @detectors_app.command("import")
 def detectors_import(
-    assignments: Annotated[
-        list[str], typer.Argument(metavar="CHANNEL=FILE.CALp", help="Or BOARD/CHANNEL=FILE.CALp.")
-    ],
+    assignments: Annotated[list[str], typer.Argument(metavar="CHANNEL=FILE.CALp", help="Or BOARD/CHANNEL=FILE.CALp.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="detectors.toml to write.")],
     overwrite: Overwrite = False,
 ) -> None:

@@ -14,6 +14,7 @@ from gammapolars.units import PS_PER_S, Window
 
 MAX_TIME_BINS = 4096
 SHOWN_TIME_BINS = 200
+MAX_NS_STEPS = 200_000
 
 
 class Product(Protocol):
@@ -200,8 +201,9 @@ class TimeDifferences:
     def __init__(self, reach_ps: int, *, bins: int = 1200) -> None:
         self._reach_ps = reach_ps
         self._bins = bins
-        # Fine enough to see the clock's steps later, coarse enough to stay small.
-        self._step_ps = max(1000, reach_ps // 20_000 // 1000 * 1000)
+        # 1 ns lets the clock's own steps be seen later; where that is too fine, steps hold whole numbers of any usual
+        # clock's steps (2, 4, 5, 8, 10 or 16 ns), so that they compare.
+        self._step_ps = 1000 if reach_ps <= MAX_NS_STEPS * 1000 else -(-reach_ps // MAX_NS_STEPS // 80_000) * 80_000
         self._tally = Tally("board_a", "channel_a", "board_b", "channel_b", "step")
         self._clock_ps = 0
 

@@ -20,7 +20,7 @@ from gammapolars.units import format_ps, parse_ps
 T = TypeVar("T")
 R = TypeVar("R")
 
-SLICE_HITS = 500_000
+SLICE_HITS = 1_000_000
 """Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
 
 REORDER_PS = parse_ps(defaults.REORDER)
@@ -75,7 +75,7 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches) -> 
     return register_io_source(source, schema=pl.Schema(schema), is_pure=True, validate_schema=True)
 
 
-def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS) -> Iterator[pl.DataFrame]:
+def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS // 2) -> Iterator[pl.DataFrame]:
     """The rows of a lazy frame in their order, in frames of about `batch_rows`, as the streaming engine makes them."""
     yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
 
@@ -190,7 +190,8 @@ def slices(
     Raises:
         TimeOrderError: hits lie too far back in time to be repaired.
     """
-    batches = batches_of(hits, batch_rows=slice_hits) if isinstance(hits, pl.LazyFrame) else hits
+    # In halves, because two batches wait while their order is not certain.
+    batches = batches_of(hits, batch_rows=max(slice_hits // 2, 1)) if isinstance(hits, pl.LazyFrame) else hits
     gathered: list[pl.DataFrame] = []
     rows = first = 0
     for batch in time_ordered(batches, reorder_ps=reorder_ps):

@@ -88,7 +88,7 @@ def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType]) -> 
         for first, arrays in read_chunks(tree, list(read.values())):
             chunk = pl.DataFrame([_column(tree, first, column, arrays[name], schema) for column, name in read.items()])
             # Large baskets make large chunks; handed on in views, they do not fill the buffers between stages.
-            yield from chunk.iter_slices(SLICE_HITS)
+            yield from chunk.iter_slices(SLICE_HITS // 2)
 
     return lazy_frame(schema, batches)
 
