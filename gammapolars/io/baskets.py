@@ -64,7 +64,7 @@ def read_chunks(
         waiting = deque(pairwise(borders))
         try:
             while waiting or ahead:
-                while waiting and (not ahead or _hits(ahead) < AHEAD_CHUNKS * chunk_hits):
+                while waiting and (len(ahead) < 2 or _hits(ahead) < AHEAD_CHUNKS * chunk_hits):
                     first, last = waiting.popleft()
                     ahead.append(_submit(pool, decoder, buffers, branches, first, last))
                 chunk = ahead.popleft()

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-BLOCK_BYTES = 2**20
-"""Blocks are whole multiples of this."""
+PAGE_BYTES = 2**21
+"""Blocks are whole multiples of a huge page, and begin with one: smaller pages cost hundreds of faults each."""
 
 MAX_FREE_BYTES = 64 * 2**20
 """What waits to be used again, at most; more is given back to the system."""
@@ -27,8 +27,8 @@ class Buffers:
     def array(self, count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         """An array of undefined contents, shape (count,)."""
         size = max(count * dtype.itemsize, 1)
-        block = self._taken(size) or _new_block(-(-size // BLOCK_BYTES) * BLOCK_BYTES)
-        array = np.frombuffer(block, dtype, count)
+        block = self._taken(size) or _new_block(-(-size // PAGE_BYTES) * PAGE_BYTES)
+        array = np.frombuffer(block, dtype, count, offset=_first_page(block))
         # Views refer to this array, not to the block: when it is collected, nobody can see the block any more.
         weakref.finalize(array, self._give_back, block).atexit = False
         return array
@@ -36,7 +36,7 @@ class Buffers:
     def _taken(self, size: int) -> mmap.mmap | None:
         """A free block that fits without wasting more than half of it."""
         for place, block in enumerate(self._free):
-            if size <= len(block) <= 2 * size + BLOCK_BYTES:
+            if size <= len(block) - PAGE_BYTES <= 2 * size + PAGE_BYTES:
                 try:
                     return self._free.pop(place)
                 except IndexError:  # another thread was faster
@@ -49,7 +49,14 @@ class Buffers:
 
 
 def _new_block(size: int) -> mmap.mmap:
-    block = mmap.mmap(-1, size)
+    """A block with room for so many bytes behind the first border between huge pages."""
+    # Private memory, because shared memory is not given in huge pages.
+    block = mmap.mmap(-1, size + PAGE_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         block.madvise(mmap.MADV_HUGEPAGE)
     return block
+
+
+def _first_page(block: mmap.mmap) -> int:
+    """Where the first huge page of a block begins."""
+    return -np.frombuffer(block, np.uint8, 1).ctypes.data % PAGE_BYTES
