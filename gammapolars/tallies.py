@@ -1,6 +1,14 @@
 """Counts that grow slice by slice: small tables whose parts add up to the whole."""
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+Keys = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.uint32]
+
+MAX_HISTOGRAM_BITS = 20
+"""Keys of up to so many bits are counted in a histogram, which then stays in the processor's cache."""
 
 MERGE_ROWS = 2_000_000
 """Parts are added up when this many rows have gathered, to bound memory."""
@@ -9,25 +17,44 @@ MERGE_ROWS = 2_000_000
 def count_by(frame: pl.DataFrame, bits: dict[str, int]) -> pl.DataFrame:
     """Rows per combination of integer columns.
 
-    The columns are packed into one 64-bit key, which groups several times faster than the columns side by side.
+    The columns are packed into one key: with as many bits as their values take, of which a histogram is counted, or
+    with all their bits, by which rows are grouped. Both are several times faster than the columns side by side.
 
     Args:
         frame: has the columns, with values of 0 to 2^bits - 1.
-        bits: the columns and how many bits each takes, 64 together at most.
+        bits: the columns and how many bits each can take, 64 together at most.
 
     Returns:
         The columns, as they were, and `counts` u32.
     """
-    key = pl.lit(0, pl.UInt64)
-    for name, width in bits.items():
-        key = key * pl.lit(2**width, pl.UInt64) + pl.col(name).cast(pl.UInt64)
-    counted = frame.lazy().select(key.alias("_key")).group_by("_key").agg(counts=pl.len())
+    used = {name: int(frame[name].max() or 0).bit_length() for name in bits}  # type: ignore[arg-type]
+    few = sum(used.values()) <= MAX_HISTOGRAM_BITS
+    widths = used if few else bits
+    keys, counts = _histogram(frame, widths) if few else _grouped(frame, widths)
     columns = {}
-    rest = pl.col("_key")
-    for name, width in reversed(bits.items()):
-        columns[name] = (rest % pl.lit(2**width, pl.UInt64)).cast(frame.schema[name])
-        rest = rest // pl.lit(2**width, pl.UInt64)
-    return counted.select(*(columns[name].alias(name) for name in bits), "counts").collect()
+    for name, width in reversed(widths.items()):
+        columns[name] = pl.Series(name, keys & np.uint64(2**width - 1)).cast(frame.schema[name])
+        keys >>= np.uint64(width)
+    return pl.DataFrame([*(columns[name] for name in bits), pl.Series("counts", counts)])
+
+
+def _histogram(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Keys, Counts]:
+    key = np.zeros(frame.height, np.int64)
+    for name, width in widths.items():
+        if width:
+            key <<= width
+            key |= frame[name].to_numpy()
+    counts = np.bincount(key)
+    filled = np.flatnonzero(counts)
+    return filled.astype(np.uint64), counts[filled].astype(np.uint32)
+
+
+def _grouped(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Keys, Counts]:
+    key = pl.lit(0, pl.UInt64)
+    for name, width in widths.items():
+        key = key * pl.lit(2**width, pl.UInt64) + pl.col(name).cast(pl.UInt64)
+    counted = frame.lazy().select(_key=key).group_by("_key").agg(counts=pl.len()).collect()
+    return counted["_key"].to_numpy(writable=True), counted["counts"].to_numpy()
 
 
 class Tally:

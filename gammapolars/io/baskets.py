@@ -80,7 +80,7 @@ def chunk_borders(branches: list[Branch], entries: int, chunk_hits: int) -> list
     """Entries where chunks begin and end: where the baskets of all branches end together, as far as that goes."""
     common = branches[0].entries
     for branch in branches[1:]:
-        common = np.intersect1d(common, branch.entries)
+        common = np.intersect1d(common, branch.entries, assume_unique=True)
     coarsest = min((branch.entries for branch in branches), key=len)
     borders = [0]
     while borders[-1] < entries:

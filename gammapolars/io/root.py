@@ -115,7 +115,7 @@ def _column(tree: Tree, first: int, column: str, values: npt.NDArray[Any], schem
             raise InputError(f"{tree.path}: hit {where + 1} has a timestamp over 2^63 ps: is the file damaged?")
     # From its buffer, because pyarrow's conversion of numpy arrays imports pandas.
     array = pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
-    series = pl.Series(column, pl.from_arrow(array))
+    series = pl.Series(_Arrow(array)).alias(column)
     if series.dtype == schema[column]:
         return series
     try:
@@ -171,6 +171,17 @@ def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, 
         for batch in batches_of(frame.select(list(names))):
             writer.extend({names[column.name]: _numbers(column, path) for column in batch})
         writer.annotate(metadata())
+
+
+class _Arrow:
+    """An Arrow array by its C interface alone: polars takes it as it is, without importing pyarrow's computing."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
+        capsules: tuple[object, object] = self._array.__arrow_c_array__(requested_schema)
+        return capsules
 
 
 def _numpy_type(column: str, dtype: pl.DataType, path: Path) -> str:
