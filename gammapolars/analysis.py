@@ -36,6 +36,10 @@ TIME_DIFFERENCE_WINDOWS = 4
 """Time differences are shown out to this many times the window."""
 
 
+ALIGNED_ROWS = 250_000
+"""Offsets put hits out of order; smaller batches keep what must be sorted again small."""
+
+
 @dataclass
 class Pass:
     """One reading of a run, from slices to pairs, with products counted on the way.
@@ -71,7 +75,10 @@ class Pass:
         """The run's hits; where offsets are to be subtracted, batch by batch: fewer wait between stages that way."""
         if not spread_ps(self.detectors):
             return self.run.hits
-        return (align(batch.lazy(), self.detectors).collect() for batch in batches_of(self.run.hits))
+        return (
+            align(batch.lazy(), self.detectors).collect()
+            for batch in batches_of(self.run.hits, batch_rows=ALIGNED_ROWS)
+        )
 
     def _read(self, made: pl.Schema) -> Iterator[pl.DataFrame]:
         def calibrated(part: Slice) -> Iterator[pl.DataFrame]:

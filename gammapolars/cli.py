@@ -9,6 +9,7 @@ import typer
 
 from gammapolars import defaults
 from gammapolars.errors import GammapolarsError
+from gammapolars.memory import reuse_freed_memory
 
 app = typer.Typer(
     name="gammapolars",
@@ -40,6 +41,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one J
 
 def main() -> None:
     """The command `gammapolars`: errors become one line on stderr and an exit code."""
+    reuse_freed_memory()
     try:
         app(prog_name="gammapolars")
     except GammapolarsError as error:

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "gammapolars"
 
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("defaults", "errors"),
+    ("defaults", "errors", "memory"),
     ("units", "schema"),
     ("flags", "detectors", "streaming", "tallies"),
     ("calibration",),

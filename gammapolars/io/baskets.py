@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from gammapolars.errors import InputError
 from gammapolars.io.branches import Branch, Tree
-from gammapolars.io.buffers import Buffers
+from gammapolars.io.buffers import paged_array
 from gammapolars.io.frames import uncompressed
 from gammapolars.io.tree import first_line
 
@@ -59,19 +59,19 @@ def read_chunks(
     borders = chunk_borders(branches, tree.entries, chunk_hits)
     threads = threads or os.cpu_count() or 1
     with tree.path.open("rb") as file, ThreadPoolExecutor(threads, thread_name_prefix="basket") as pool:
-        decoder, buffers = _Decoder(tree, file.fileno()), Buffers()
+        decoder = _Decoder(tree, file.fileno())
         ahead: deque[_Chunk] = deque()
         waiting = deque(pairwise(borders))
         try:
             while waiting or ahead:
                 while waiting and (len(ahead) < 2 or _hits(ahead) < AHEAD_CHUNKS * chunk_hits):
                     first, last = waiting.popleft()
-                    ahead.append(_submit(pool, decoder, buffers, branches, first, last))
+                    ahead.append(_submit(pool, decoder, branches, first, last))
                 chunk = ahead.popleft()
                 for job in chunk.jobs:
                     job.result()
                 yield chunk.first, chunk.arrays
-                del chunk  # its memory is used again as soon as nobody else holds it
+                del chunk  # its memory goes back as soon as nobody else holds it
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -109,11 +109,9 @@ def _hits(chunks: Iterable[_Chunk]) -> int:
     return sum(chunk.last - chunk.first for chunk in chunks)
 
 
-def _submit(
-    pool: ThreadPoolExecutor, decoder: "_Decoder", buffers: Buffers, branches: list[Branch], first: int, last: int
-) -> _Chunk:
+def _submit(pool: ThreadPoolExecutor, decoder: "_Decoder", branches: list[Branch], first: int, last: int) -> _Chunk:
     """Start the jobs that fill one chunk's arrays, those with most bytes first."""
-    arrays = {branch.name: buffers.array(last - first, branch.dtype.newbyteorder("=")) for branch in branches}
+    arrays = {branch.name: paged_array(last - first, branch.dtype.newbyteorder("=")) for branch in branches}
     jobs = []
     for branch in sorted(branches, key=lambda branch: -branch.dtype.itemsize):
         target = arrays[branch.name]

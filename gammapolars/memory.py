@@ -1,0 +1,20 @@
+"""How a process that streams keeps its memory."""
+
+import contextlib
+import ctypes
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+
+
+def reuse_freed_memory() -> None:
+    """Tell glibc to keep freed blocks of some megabytes for the next ones, where this is glibc.
+
+    It would give each back to the system and fetch it again for the next slice, a page fault every 4 kB: a tenth to a
+    fifth of the time that 10^8 hits take. For the command line's own process only; a library leaves such settings to
+    the program that uses it.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
+        mallopt(M_TRIM_THRESHOLD, 128 * 2**20)
+        mallopt(M_ARENA_MAX, 4)
