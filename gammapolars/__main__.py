@@ -1,5 +1,5 @@
 """`python -m gammapolars`."""
 
-from gammapolars.cli import main
+from gammapolars.cli import run
 
-main()
+run()
