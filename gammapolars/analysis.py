@@ -1,6 +1,7 @@
 """One pass over a run, many products: pairs, what was counted on the way, spectra, rates and matrices."""
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,16 +93,26 @@ class Pass:
                 yield pairs
 
     def _counted(self) -> Iterator[Slice]:
-        """The run's slices, which the products have seen and the progress has been told of."""
-        read = 0
+        """The run's slices; beside the search for pairs, the products see them, in order, and the progress is told."""
         reorder_ps = self.run.reorder_ps + spread_ps(self.detectors)
-        for part in slices(self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps):
-            for product in self.products:
-                product.add_hits(part.own)
-            read += part.end - part.first
-            if self.progress:
-                self.progress(read)
-            yield part
+        parts = slices(self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps)
+        read = 0
+        with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
+            counted: Future[None] | None = None
+            for part in parts:
+                if counted:
+                    counted.result()
+                counted = counter.submit(self._count, part)
+                read += part.end - part.first
+                if self.progress:
+                    self.progress(read)
+                yield part
+            if counted:
+                counted.result()
+
+    def _count(self, part: Slice) -> None:
+        for product in self.products:
+            product.add_hits(part.own)
 
 
 def pairs_by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detectors: Detectors) -> pl.DataFrame:

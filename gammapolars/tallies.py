@@ -8,7 +8,7 @@ Keys = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
 
 MAX_HISTOGRAM_BITS = 20
-"""Keys of up to so many bits are counted in a histogram, which then stays in the processor's cache."""
+"""Keys of up to so many bits (of few rows, fewer) are counted in a histogram, which stays in the processor's cache."""
 
 MERGE_ROWS = 2_000_000
 """Parts are added up when this many rows have gathered, to bound memory."""
@@ -28,7 +28,7 @@ def count_by(frame: pl.DataFrame, bits: dict[str, int]) -> pl.DataFrame:
         The columns, as they were, and `counts` u32.
     """
     used = {name: int(frame[name].max() or 0).bit_length() for name in bits}  # type: ignore[arg-type]
-    few = sum(used.values()) <= MAX_HISTOGRAM_BITS
+    few = 2 ** sum(used.values()) <= min(2**MAX_HISTOGRAM_BITS, 4 * frame.height)
     widths = used if few else bits
     keys, counts = _histogram(frame, widths) if few else _grouped(frame, widths)
     columns = {}
