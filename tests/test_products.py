@@ -85,6 +85,24 @@ def test_each_hit_is_counted_once_and_used_unless_it_carries_a_rejecting_flag(
     assert tally.by_flags().select("board", "channel", "flags").is_unique().all()
 
 
+@pytest.mark.parametrize("rare", [0.0, 0.02, 0.5], ids=lambda share: f"{share:.0%} unusual")
+@pytest.mark.parametrize("detectors", [1, 4, 16, 40])
+def test_counting_by_sums_gives_what_counting_one_by_one_gives(detectors: int, rare: float) -> None:
+    rng = np.random.default_rng(detectors)
+    size = 6000
+    # Half of the detectors are silent in the first third; the usual flags change in the last.
+    channel = rng.integers(0, detectors, size) // np.where(np.arange(size) < size // 3, 2, 1)
+    usual = np.where(np.arange(size) < 2 * size // 3, FINE_TIMESTAMP, 0)
+    flags = np.where(rng.random(size) < rare, rng.choice([SATURATION, PILE_UP, PILE_UP | FINE_TIMESTAMP], size), usual)
+    hits = frame([(row, 0, int(channel[row]), 0, int(flags[row])) for row in range(size)])
+    keys = ["board", "channel", "flags"]
+    expected = hits.group_by(keys).agg(counts=pl.len().cast(pl.UInt64)).sort(keys)
+
+    tally = fed(HitTally(), hits=in_batches(hits, 500))
+
+    assert tally.by_flags().equals(expected)
+
+
 def test_a_hit_with_two_flags_counts_under_both_and_flags_that_none_carries_are_left_out() -> None:
     tally = fed(
         HitTally(),
