@@ -51,8 +51,11 @@ def run() -> NoReturn:
         main()
     except SystemExit as end:
         code = end.code
-    with contextlib.suppress(OSError, ValueError):
+    try:
         sys.stdout.flush()
+    except OSError:  # nobody reads it any more, or the disk is full
+        code = code or 1
+    with contextlib.suppress(OSError):
         sys.stderr.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
 
