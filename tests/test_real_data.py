@@ -11,8 +11,11 @@ import uproot
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
+from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detector, Detectors, import_calp
+from gammapolars.io import open_run
 from gammapolars.io.root import HIT_BRANCHES
+from gammapolars.report import make_report
 from tests.commandline import gammapolars
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -190,3 +193,22 @@ def test_info_on_pairs_of_another_program() -> None:
 
     assert done.code == 0
     assert "12,170 pairs" in done.out
+
+
+def test_the_report_of_na22_shows_its_511_511_coincidences(tmp_path: Path) -> None:
+    detectors = Detectors((Detector(0, 4, energy=(0.0, 511 / 692)), Detector(0, 5, energy=(0.0, 511 / 540))))
+
+    make_report(open_run(NA22), PairRule("50ns"), tmp_path / "report", detectors=detectors)
+
+    pairs = gp.scan_pairs(tmp_path / "report" / "pairs.parquet").collect()
+    adc = {
+        channel: pl.when(pl.col("channel_a") == channel).then("adc_a").otherwise("adc_b").alias(str(channel))
+        for channel in (4, 5)
+    }
+    both_511 = pairs.select(adc.values()).filter(pl.col("4").is_between(620, 780), pl.col("5").is_between(480, 640))
+    assert both_511.height == pytest.approx(20_668, abs=5)  # by hand, in the data's description
+    matrix = pl.read_parquet(tmp_path / "report" / "matrix.parquet")
+    top = matrix.sort("counts").row(-1, named=True)
+    assert (top["energy_kev_x"], top["energy_kev_y"]) == pytest.approx((511, 511), abs=15)
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert "511–511" in page
