@@ -181,6 +181,20 @@ def test_prompt_peak_is_measured_where_it_is(centre: float, fwhm: float) -> None
     assert peak.net == pytest.approx(20_000, abs=4 * peak.net_unc)
 
 
+def test_the_long_tails_of_a_scintillators_peak_are_not_taken_for_the_chance_level() -> None:
+    rng = np.random.default_rng(3)
+    true = np.concatenate([rng.normal(0, 2.6, 30_000), rng.laplace(0, 17.0, 7_500)])
+    counts = np.histogram(np.concatenate([true, rng.uniform(-200, 200, 1_000)]), np.arange(-200, 201))[0]
+    table = pl.DataFrame(
+        {"name_a": "a", "name_b": "b", "dt_ns": np.arange(-199.5, 200), "width_ns": 1.0, "counts": counts}
+    )
+
+    (peak,) = estimates.prompt_peaks(table)
+
+    assert peak.level_per_ns == pytest.approx(2.5, abs=4 * peak.level_per_ns_unc)
+    assert peak.net == pytest.approx(37_500, abs=4 * peak.net_unc)
+
+
 def test_a_level_that_is_not_the_expected_one_is_told() -> None:
     run = analyses.sodium()
     peaks = estimates.prompt_peaks(run.time_differences)

@@ -124,7 +124,14 @@ def _prompt_peak(dt: Array, counts: Array, width: float) -> tuple[float, ...] | 
     level = float(np.median(counts))
     low, high = _half_maximum(counts, top, level)
     distance = np.abs(np.arange(len(counts)) - (low + high) / 2)
-    for reach in (2.5, 1.7, 1.2):
+    for reach in (
+        25,
+        10,
+        5,
+        2.5,
+        1.7,
+        1.2,
+    ):  # as far out as there are bins enough: scintillators' peaks have long tails
         aside = distance > reach * (high - low) + 1
         if aside.sum() >= max(4, 0.2 * len(counts)):
             break

@@ -163,7 +163,8 @@ def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
         return []
     return [
         f"Beside this peak the histogram's level is that of {with_uncertainty(level, unc)} pairs per window, where "
-        f"{about(expected)} by chance are expected of the rates: trust the level, and with it the peak's own count."
+        f"{about(expected)} by chance are expected of the rates: changing rates, dead time or a tail of the peak make "
+        "such a difference."
     ]
 
 
