@@ -148,7 +148,7 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
     return {
         "hits_read": int(by_detector["hits"].sum()),
         "hits_used": int(by_detector["hits_used"].sum()),
-        "rejected": hits.with_flags(rule.reject),
+        "rejected": dict.fromkeys(rule.reject, 0) | hits.with_flags(rule.reject),
         "pairs": int(table["pairs"].sum()),
         "pairs_by_detectors": table.to_dicts(),
         "window_ps": list(rule.window),

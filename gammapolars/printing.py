@@ -62,6 +62,7 @@ def coincidence_text(summary: dict[str, Any]) -> str:
         *(
             f"  rejected: {count:,} {name} ({share(count, summary['hits_read'])})"
             for name, count in summary["rejected"].items()
+            if count
         ),
         f"{summary['pairs']:,} pairs within {Window(*summary['window_ps'])}, "
         f"{summary['chance_pairs_expected']:,.1f} expected by chance",

@@ -153,7 +153,7 @@ def test_the_summary_of_coincidences() -> None:
 
     assert summary["hits_read"] == 12
     assert summary["hits_used"] == 10
-    assert summary["rejected"] == {"saturation": 1, "pile_up": 1}
+    assert summary["rejected"] == {"saturation": 1, "pile_up": 1, "fake_event": 0}
     assert summary["pairs"] == 3
     assert summary["window_ps"] == [-1_000_000, 1_000_000]
     assert summary["real_time_s"] == 0.006
