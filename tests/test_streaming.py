@@ -1,6 +1,7 @@
 """Lazy frames made of batches, time order, and slices that are complete in themselves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from time import sleep
 from typing import Any
 
 import polars as pl
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from gammapolars import streaming
 from gammapolars.errors import InputError, TimeOrderError
-from gammapolars.streaming import Slice, batches_of, lazy_frame, slices, time_ordered
+from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, slices, time_ordered
 from gammapolars.units import format_ps
 from tests.hits import SIZES, CountedStream, frame, in_batches, numbered, runs, stream, times
 
@@ -332,3 +333,46 @@ def test_slices_name_the_hit_that_is_out_of_order() -> None:
 
     with pytest.raises(TimeOrderError, match="hit 2 lies 50 ps behind"):
         cut()
+
+
+def test_what_is_computed_in_parallel_comes_in_order() -> None:
+    def three(item: int) -> Iterator[tuple[int, int]]:
+        sleep(0.002 * (item % 3))
+        yield from ((item, part) for part in range(item % 4))
+
+    found = list(in_parallel(three, range(40)))
+
+    assert found == [(item, part) for item in range(40) for part in range(item % 4)]
+
+
+def test_only_the_first_of_what_an_item_yields_is_computed_ahead() -> None:
+    begun: list[tuple[int, int]] = []
+
+    def many(item: int) -> Iterator[int]:
+        for part in range(1000):
+            begun.append((item, part))
+            yield part
+
+    results = in_parallel(many, range(10))
+    assert isinstance(results, Generator)
+    next(results)
+    results.close()
+
+    assert all(part == 0 for item, part in begun if item > 0)
+    assert len({item for item, _ in begun}) < 10
+
+
+@pytest.mark.parametrize("where", ["function", "items"])
+def test_an_error_in_parallel_work_passes_through(where: str) -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        if where == "items":
+            raise TimeOrderError("items")
+
+    def function(item: int) -> Iterator[int]:
+        if where == "function" and item == 3:
+            raise TimeOrderError("function")
+        yield item
+
+    with pytest.raises(TimeOrderError, match=where):
+        list(in_parallel(function, items()))
