@@ -32,10 +32,8 @@ from gammapolars.timing import align, spread_ps
 Progress = Callable[[int], None]
 """Told, now and then, how many hits have been read."""
 
-
 TIME_DIFFERENCE_WINDOWS = 4
 """Time differences are shown out to this many times the window."""
-
 
 ALIGNED_ROWS = 250_000
 """Offsets put hits out of order; smaller batches keep what must be sorted again small."""

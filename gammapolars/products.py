@@ -22,7 +22,7 @@ MAX_NS_STEPS = 200_000
 
 
 class Product(Protocol):
-    """Something that is summed up over slices."""
+    """Something that is summed up over slices; hits and pairs come from two threads, each in order of time."""
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take a slice's own hits, rejected ones too."""

@@ -26,7 +26,7 @@ CHUNK_HITS = 1_000_000
 """Chunks of at least this many hits are decoded at once; one large basket makes a larger chunk."""
 
 AHEAD_CHUNKS = 3
-"""Decoding runs ahead by this many times CHUNK_HITS, or by one chunk that is larger."""
+"""So many times CHUNK_HITS are decoded at once, or two larger chunks: with one, threads would idle at its end."""
 
 JOB_HITS = 200_000
 """Small baskets of one branch are decoded in jobs of about this many hits."""
