@@ -1,5 +1,6 @@
 """Small runs for tests: builders, strategies that draw them, and pairs found by comparing every hit with all others."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -86,6 +87,14 @@ class CountedStream:
                 yield batch
         finally:
             self.open -= 1
+
+    def is_closed(self, *, within_s: float = 20) -> bool:
+        """Whether every reading has ended: the engine may drop a query that stopped early only with its next one."""
+        end = time.monotonic() + within_s
+        while self.open and time.monotonic() < end:
+            pl.LazyFrame({"any": [0]}).collect(engine="streaming")
+            time.sleep(0.01)
+        return self.open == 0
 
 
 SIZES = st.integers(1, 40)

@@ -419,7 +419,7 @@ def test_the_first_pairs_are_found_without_reading_the_whole_run() -> None:
 
     assert found.height == 5
     assert source.batches_read < 300
-    assert source.open == 0
+    assert source.is_closed()
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 100])

@@ -95,7 +95,7 @@ def test_the_first_rows_stop_the_reading_and_close_the_source(engine: Any) -> No
 
     assert found["x"].to_list() == list(range(15))
     assert source.batches_read == 2
-    assert source.open == 0
+    assert source.is_closed()
 
 
 def test_leaving_a_stream_of_batches_early_closes_the_source() -> None:
