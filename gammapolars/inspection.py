@@ -58,12 +58,11 @@ class OrderTally:
         self._previous = times[-1]
 
 
-def inspect(run: Run, *, tree: str | None = None, progress: Any = None) -> dict[str, Any]:
+def inspect(run: Run, *, progress: Any = None) -> dict[str, Any]:
     """Read a run once, file by file as recorded, and sum it up as `gammapolars info --json` prints it.
 
     Args:
         run: from `open_run`.
-        tree: name of the tree in ROOT files, if another one.
         progress: told how many hits have been read.
     """
     hits, files, read = HitTally(), [], 0
@@ -82,7 +81,7 @@ def inspect(run: Run, *, tree: str | None = None, progress: Any = None) -> dict[
         step_back = max(step_back, order.largest_step_back_ps)
         if of_file.first_ps is not None:
             ranges.append((of_file.first_ps, of_file.last_ps, file.path.name))
-        files.append(_file(file, of_file, tree))
+        files.append(_file(file, of_file))
     by_detector = hits.by_detector()
     seconds = hits.real_time_s
     rows = by_detector.select("board", "channel", "hits").to_dicts()
@@ -100,7 +99,7 @@ def inspect(run: Run, *, tree: str | None = None, progress: Any = None) -> dict[
     return found | {"warnings": list(_warnings(found, run, ranges))}
 
 
-def _file(file: InputFile, hits: HitTally, tree: str | None) -> dict[str, Any]:
+def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
     """One file's own facts."""
     facts: dict[str, Any] = {
         "name": str(file.path),
@@ -110,7 +109,7 @@ def _file(file: InputFile, hits: HitTally, tree: str | None) -> dict[str, Any]:
         "last_timestamp_ps": hits.last_ps,
     }
     if file.path.suffix.lower() == ".root":
-        found = open_hit_tree(file.path, tree)
+        found = open_hit_tree(file.path, file.reading.tree)
         facts |= {"tree": found.name, "compression": found.compression}
         facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in found.branches.items()}
         facts["branches"] |= dict.fromkeys(found.other_branches, "not read")

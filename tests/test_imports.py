@@ -15,7 +15,7 @@ PACKAGE = REPOSITORY / "gammapolars"
 
 ROWS: tuple[tuple[str, ...], ...] = (
     ("defaults", "errors", "memory"),
-    ("units", "schema"),
+    ("units", "schema", "columns"),
     ("flags", "detectors", "streaming", "tallies"),
     ("calibration",),
     ("timing", "coincidences", "spectra", "io", "figures"),

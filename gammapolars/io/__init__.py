@@ -4,7 +4,7 @@ import glob
 import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -15,11 +15,23 @@ from gammapolars.io import columnar, root
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.order import Source, merged
 from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.reading import Reading
 from gammapolars.schema import HITS, require
 from gammapolars.streaming import REORDER_PS, batches_of, lazy_frame, time_ordered
 from gammapolars.units import format_ps
 
-__all__ = ["READERS", "WRITERS", "InputFile", "Run", "check_writable", "open_run", "save", "scan", "scan_pairs"]
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "InputFile",
+    "Reading",
+    "Run",
+    "check_writable",
+    "open_run",
+    "save",
+    "scan",
+    "scan_pairs",
+]
 
 READERS: dict[str, Callable[..., pl.LazyFrame]] = {
     ".root": root.scan_root,
@@ -49,7 +61,7 @@ class InputFile:
 
     path: Path
     hits: pl.LazyFrame
-    tree: str | None = None
+    reading: Reading = field(default_factory=Reading)
 
     @property
     def size_bytes(self) -> int:
@@ -69,7 +81,7 @@ class InputFile:
         """How many hits it holds, if its metadata tell."""
         suffix = self.path.suffix.lower()
         if suffix == ".root":
-            return root.open_hit_tree(self.path, self.tree).entries
+            return root.open_hit_tree(self.path, self.reading.tree).entries
         return None if suffix == ".csv" else int(self.hits.select(pl.len()).collect().item())
 
 
@@ -146,10 +158,10 @@ def scan(*runs: str | Path, tree: str | None = None) -> pl.LazyFrame:
         InputError: nothing is found, or a file is no table of hits.
         UsageError: a file has a suffix that no reader is for.
     """
-    return open_run(*runs, tree=tree).hits
+    return open_run(*runs, reading=Reading(tree=tree)).hits
 
 
-def open_run(*runs: str | Path, tree: str | None = None, reorder_ps: int = REORDER_PS) -> Run:
+def open_run(*runs: str | Path, reading: Reading | None = None, reorder_ps: int = REORDER_PS) -> Run:
     """Find a run's files and read their metadata; as `scan`, with the files kept."""
     if reorder_ps < 0:
         raise UsageError(f"the reorder buffer cannot reach {format_ps(reorder_ps)} back: give 0ps or more")
@@ -163,7 +175,7 @@ def open_run(*runs: str | Path, tree: str | None = None, reorder_ps: int = REORD
     for path, full in zip(paths, resolved, strict=True):
         if resolved.count(full) > 1:
             raise UsageError(f"{path}: is given twice, and each of its hits would count twice")
-    return Run(tuple(_input(path, tree) for path in paths), reorder_ps)
+    return Run(tuple(_input(path, reading or Reading()) for path in paths), reorder_ps)
 
 
 def _found(run: str | Path) -> list[Path]:
@@ -186,18 +198,18 @@ def _found(run: str | Path) -> list[Path]:
     return [path]
 
 
-def _input(path: Path, tree: str | None) -> InputFile:
+def _input(path: Path, reading: Reading) -> InputFile:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(READERS)}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
-    hits = reader(path, tree=tree) if reader is root.scan_root else reader(path)
+    hits = reader(path, reading)
     try:
         require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
     except GammapolarsError as error:
         raise InputError(f"{path}: {error}") from None
-    return InputFile(path, hits, tree)
+    return InputFile(path, hits, reading)
 
 
 def scan_pairs(path: str | Path) -> pl.LazyFrame:

@@ -6,14 +6,17 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.errors import InputError
+from gammapolars.io.reading import Reading
 from gammapolars.schema import HITS
 from gammapolars.streaming import batches_of, lazy_frame
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
 
+READING = Reading()
 
-def scan_parquet(path: str | Path) -> pl.LazyFrame:
+
+def scan_parquet(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """A Parquet file's table, lazily.
 
     Raises:
@@ -22,7 +25,7 @@ def scan_parquet(path: str | Path) -> pl.LazyFrame:
     return _opened(path, pl.scan_parquet, "Parquet")
 
 
-def scan_arrow(path: str | Path) -> pl.LazyFrame:
+def scan_arrow(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """An Arrow IPC file's table, lazily.
 
     Raises:
@@ -31,7 +34,7 @@ def scan_arrow(path: str | Path) -> pl.LazyFrame:
     return _opened(path, pl.scan_ipc, "Arrow IPC")
 
 
-def scan_csv(path: str | Path) -> pl.LazyFrame:
+def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """A CSV file with the columns of a table of hits or pairs, lazily.
 
     Raises:

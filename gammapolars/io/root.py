@@ -11,6 +11,7 @@ import polars as pl
 from gammapolars.errors import InputError, OutputError
 from gammapolars.io.baskets import read_chunks
 from gammapolars.io.branches import Tree
+from gammapolars.io.reading import Reading
 from gammapolars.io.tree import open_tree
 from gammapolars.schema import HITS, PAIRS, DType
 from gammapolars.streaming import SLICE_HITS, batches_of, lazy_frame
@@ -45,17 +46,20 @@ FOREIGN_PAIR_BRANCHES = {
 }
 
 
-def scan_root(path: str | Path, *, tree: str | None = None) -> pl.LazyFrame:
+READING = Reading()
+
+
+def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """A ROOT file's hits, lazily: only the branches that a query needs are read.
 
     Args:
         path: a file with a tree `Data_R`, `Data_F` or `Data` in CoMPASS's layout.
-        tree: the tree's name, where it is another one.
+        reading: the tree's name, where it is another one.
 
     Raises:
         InputError: the file is missing, damaged or no ROOT file, or has no such tree or branch.
     """
-    found = open_hit_tree(path, tree)
+    found = open_hit_tree(path, reading.tree)
     needed = [name for name in HIT_BRANCHES if name not in ("EnergyShort", "CalibEnergy")]
     if "CalibEnergy" in found.branches:
         needed.remove("Energy")
@@ -127,7 +131,7 @@ def _column(tree: Tree, first: int, column: str, values: npt.NDArray[Any], schem
         ) from None
 
 
-def scan_root_pairs(path: str | Path) -> pl.LazyFrame:
+def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """A ROOT file's pairs, lazily, each once: the tree `pairs` that `save` writes, or `Data_C` of other programs.
 
     `Data_C` holds each pair in both orders, on board 0 and without the time of a: of the two rows the one is kept in

@@ -1,0 +1,93 @@
+"""How the files of a run are to be read, and what had to be left out of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+from gammapolars.columns import Column
+from gammapolars.errors import InputError
+
+Kind = Literal["damaged", "out_of_range"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Hits that could not be read.
+
+    Attributes:
+        path: the file.
+        what: the place in the file and what is wrong with it, as one clause:
+            "basket 3 of branch 'Energy' (hits 201 to 300, at byte 4000) is damaged: …".
+        hits: how many hits it is.
+        kind: `damaged`, or `out_of_range` for readable values that no hit can have.
+    """
+
+    path: Path
+    what: str
+    hits: int
+    kind: Kind = "damaged"
+
+
+class Losses:
+    """What reading leaves out: each place once, however often and by however many threads it is met.
+
+    Args:
+        keep_going: whether hits that cannot be read are left out and remembered; otherwise they are an error.
+    """
+
+    def __init__(self, *, keep_going: bool = True) -> None:
+        self.keep_going = keep_going
+        self._losses: dict[tuple[Path, str], Loss] = {}
+        self._notes: dict[tuple[Path, str], None] = {}
+        self._lock = Lock()
+
+    def leave_out(self, path: Path, what: str, hits: int, kind: Kind = "damaged") -> None:
+        """Remember hits that are left out.
+
+        Raises:
+            InputError: nothing may be left out.
+        """
+        if not self.keep_going:
+            raise InputError(f"{path}: {what} (--keep-going leaves it out and counts it)")
+        with self._lock:
+            self._losses[path, what] = Loss(path, what, hits, kind)
+
+    def note(self, path: Path, what: str) -> None:
+        """Remember something that a reader of the results must know, though no hit is missing for it."""
+        with self._lock:
+            self._notes[path, what] = None
+
+    @property
+    def all(self) -> tuple[Loss, ...]:
+        """In the order in which they were met first."""
+        with self._lock:
+            return tuple(self._losses.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What `note` was told, each beginning with its file's name."""
+        with self._lock:
+            return tuple(f"{path.name}: {what}" for path, what in self._notes)
+
+    def count(self, kind: Kind) -> int:
+        """How many hits were left out for this reason."""
+        return sum(loss.hits for loss in self.all if loss.kind == kind)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are read: what their names and contents do not tell.
+
+    Attributes:
+        tree: name of the hits' tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
+        bin_layout: layout of CoMPASS BIN files that do not tell it.
+        columns: which column of a foreign table holds what, by our names; from `[columns]` of detectors.toml.
+        losses: what happens to hits that cannot be read.
+    """
+
+    tree: str | None = None
+    bin_layout: str | None = None
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    losses: Losses = field(default_factory=lambda: Losses(keep_going=False))
