@@ -13,7 +13,7 @@ from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.detectors import Detectors
 from gammapolars.flags import union
-from gammapolars.io import Run, save
+from gammapolars.io import Runs, save
 from gammapolars.products import (
     AdcSpectra,
     EnergyMatrix,
@@ -44,14 +44,14 @@ class Pass:
     """One reading of a run, from slices to pairs, with products counted on the way.
 
     Attributes:
-        run: the run's files.
+        runs: one run or several.
         rule: what makes a pair.
         detectors: time offsets and calibrations; channels that it does not name are detectors all the same.
         progress: told how many hits have been read.
         products: counted in the same pass.
     """
 
-    run: Run
+    runs: Runs
     rule: PairRule
     detectors: Detectors = field(default_factory=Detectors)
     progress: Progress | None = None
@@ -59,7 +59,7 @@ class Pass:
 
     def pairs(self) -> pl.LazyFrame:
         """The run's calibrated pairs. Collecting them reads the run and fills the products, once."""
-        columns = self.rule.require(self.run.hits)
+        columns = self.rule.require(self.runs.hits)
         made = self.rule.schema(columns)
         if len(self.detectors):
             made = calibrate(pl.LazyFrame(schema=made), self.detectors).collect_schema()
@@ -73,10 +73,10 @@ class Pass:
     def _aligned(self) -> pl.LazyFrame | Iterable[pl.DataFrame]:
         """The run's hits; where offsets are to be subtracted, batch by batch: fewer wait between stages that way."""
         if not spread_ps(self.detectors):
-            return self.run.hits
+            return self.runs.hits
         return (
             align(batch.lazy(), self.detectors).collect()
-            for batch in batches_of(self.run.hits, batch_rows=ALIGNED_ROWS)
+            for batch in batches_of(self.runs.hits, batch_rows=ALIGNED_ROWS)
         )
 
     def _read(self, made: pl.Schema) -> Iterator[pl.DataFrame]:
@@ -84,7 +84,7 @@ class Pass:
             for pairs in self.rule.pairs_in(part):
                 yield calibrate(pairs.lazy(), self.detectors).select(*made).collect() if len(self.detectors) else pairs
 
-        with self.run.naming_errors():
+        with self.runs.naming_errors():
             for pairs in in_parallel(calibrated, self._counted()):
                 for product in self.products:
                     product.add_pairs(pairs)
@@ -92,7 +92,7 @@ class Pass:
 
     def _counted(self) -> Iterator[Slice]:
         """The run's slices; beside the search for pairs, the products see them, in order, and the progress is told."""
-        reorder_ps = self.run.reorder_ps + spread_ps(self.detectors)
+        reorder_ps = self.runs.reorder_ps + spread_ps(self.detectors)
         parts = slices(self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps)
         read = 0
         with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
@@ -159,7 +159,7 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
 
 
 def analyse(
-    run: Run,
+    runs: Runs,
     rule: PairRule,
     *,
     detectors: Detectors | None = None,
@@ -172,7 +172,7 @@ def analyse(
     those within the window are counted, written and drawn into the matrix.
 
     Args:
-        run: from `open_run`.
+        runs: from `open_runs`.
         rule: window and rejected flags.
         detectors: names, calibrations and time offsets.
         pairs_output: where the pairs within the window are written to, if anywhere.
@@ -183,7 +183,7 @@ def analyse(
         TimeOrderError: hits lie too far back in time to be repaired.
     """
     known = detectors or Detectors()
-    schema.require(run.hits, schema.HITS)
+    schema.require(runs.hits, schema.HITS)
     reach_ps = TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000)
     wide = PairRule(reach_ps, reject=",".join(rule.reject) or "none")
     mask = union(rule.reject)
@@ -191,17 +191,17 @@ def analyse(
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
     differences = TimeDifferences(reach_ps)
     matrix = EnergyMatrix(rule.window, known, bin_kev=max(2.0, bin_kev))
-    found = Pass(run, wide, known, progress, [hits, pairs, adc, rates, differences, matrix]).pairs()
+    found = Pass(runs, wide, known, progress, [hits, pairs, adc, rates, differences, matrix]).pairs()
     within = found.filter(pl.col("dt_ps").is_between(*rule.window))
     if pairs_output:
-        save(within, pairs_output, metadata=lambda: describe(run, summarise(Pass(run, rule, known), hits, pairs)))
+        save(within, pairs_output, metadata=lambda: describe(runs, summarise(Pass(runs, rule, known), hits, pairs)))
     else:
         for _ in batches_of(within.select(pl.len())):
             pass
     by_detector = hits.by_detector(mask)
     by_pair = pairs_by_detectors(hits, pairs, rule, known)
     return Analysis(
-        inputs=tuple(file.path.name for file in run.files),
+        inputs=tuple(file.path.name for file in runs.files),
         hits_read=int(by_detector["hits"].sum()),
         hits_used=int(by_detector["hits_used"].sum()),
         rejected=hits.with_flags(rule.reject),

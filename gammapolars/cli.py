@@ -100,14 +100,14 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 def info(runs: Runs, tree: Tree = None, as_json: AsJson = False) -> None:
     """Show what is in a run or in a file of pairs: hits, rates, flags, times and their order, provenance."""
     from gammapolars import inspection
-    from gammapolars.io import Reading, open_run
+    from gammapolars.io import Reading, open_runs
     from gammapolars.printing import Progress, print_json
 
     if len(runs) == 1 and inspection.is_table_of_pairs(runs[0]):
         pairs = inspection.inspect_pairs(Path(runs[0]))
         print_json(pairs) if as_json else print(inspection.describe_pairs(pairs))
         return
-    run = open_run(*runs, reading=Reading(tree=tree))
+    run = open_runs(*runs, reading=Reading(tree=tree))
     with Progress(run.count) as progress:
         found = inspection.inspect(run, progress=progress)
     print_json(found) if as_json else print(inspection.describe(found))
@@ -125,12 +125,12 @@ def convert(
 ) -> None:
     """Write a run's hits, in time order, to another format; calibrated, if detectors.toml is given."""
     from gammapolars import commands
-    from gammapolars.io import Reading, check_writable, open_run
+    from gammapolars.io import Reading, check_writable, open_runs
     from gammapolars.printing import Progress, print_json
     from gammapolars.units import parse_ps
 
     check_writable(output, overwrite=overwrite)
-    run = open_run(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
+    run = open_runs(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
     with Progress(run.count) as progress:
         summary = commands.convert(run, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress)
     print_json(summary) if as_json else print(f"{summary['hits_read']:,} hits written to {output}")
@@ -155,7 +155,7 @@ def coincidences(
     """Find all pairs of hits of different detectors within a window, and save them."""
     from gammapolars import commands
     from gammapolars.coincidences import PairRule
-    from gammapolars.io import Reading, check_writable, open_run
+    from gammapolars.io import Reading, check_writable, open_runs
     from gammapolars.printing import Progress, coincidence_text, print_json
     from gammapolars.units import parse_ps
 
@@ -163,7 +163,7 @@ def coincidences(
     known = _detectors(detectors)
     ends = (known.named(name) if name is not None else None for name in (start, stop))
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
-    run = open_run(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
+    run = open_runs(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
     with Progress(run.count) as progress:
         summary = commands.coincidences(run, rule, output, detectors=known, overwrite=overwrite, progress=progress)
     print_json(summary) if as_json else print(coincidence_text(summary))
@@ -184,11 +184,11 @@ def report(
     """Pairs, spectra, matrix, rates and timing of a run, explained on one HTML page."""
     from gammapolars import report as reporting
     from gammapolars.coincidences import PairRule
-    from gammapolars.io import Reading, open_run
+    from gammapolars.io import Reading, open_runs
     from gammapolars.printing import Progress, print_json
     from gammapolars.units import parse_ps
 
-    run = open_run(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
+    run = open_runs(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
     rule = PairRule(window, reject=reject)
     with Progress(run.count) as progress:
         summary = reporting.make_report(
@@ -216,7 +216,7 @@ def query(
     With a name and no run, show the query and its parameters.
     """
     from gammapolars import commands, queries
-    from gammapolars.io import Reading, open_run
+    from gammapolars.io import Reading, open_runs
     from gammapolars.printing import print_json, query_help
     from gammapolars.units import parse_ps
 
@@ -228,7 +228,7 @@ def query(
     arguments = queries.parse_arguments(found, words)
     if output is None:
         raise typer.BadParameter("a query needs an output: add -o result.parquet")
-    run = open_run(*files, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
+    run = open_runs(*files, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
     summary = commands.run_query(
         run,
         found,

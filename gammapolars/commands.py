@@ -12,7 +12,7 @@ from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import GammapolarsError, QueryError
-from gammapolars.io import Run, save
+from gammapolars.io import Runs, save
 from gammapolars.products import HitTally, PairTally
 from gammapolars.provenance import describe
 from gammapolars.queries import Query
@@ -21,7 +21,7 @@ from gammapolars.timing import align, spread_ps
 
 
 def coincidences(
-    run: Run,
+    runs: Runs,
     rule: PairRule,
     output: Path,
     *,
@@ -32,7 +32,7 @@ def coincidences(
     """Find a run's pairs in one pass, stream them to a file, and sum up what was read and found.
 
     Args:
-        run: from `open_run`.
+        runs: from `open_runs`.
         rule: window, rejected flags, start and stop.
         output: ends in .parquet, .arrow, .csv or .root.
         detectors: time offsets and calibrations.
@@ -44,10 +44,10 @@ def coincidences(
     """
     started = time.perf_counter()
     hits, pairs = HitTally(), PairTally(rule.window)
-    reading = analysis.Pass(run, rule, detectors or Detectors(), progress, [hits, pairs])
+    reading = analysis.Pass(runs, rule, detectors or Detectors(), progress, [hits, pairs])
 
     def metadata() -> dict[str, str]:
-        return describe(run, analysis.summarise(reading, hits, pairs))
+        return describe(runs, analysis.summarise(reading, hits, pairs))
 
     save(reading.pairs(), output, overwrite=overwrite, metadata=metadata)
     elapsed = time.perf_counter() - started
@@ -56,7 +56,7 @@ def coincidences(
 
 
 def convert(
-    run: Run,
+    runs: Runs,
     output: Path,
     *,
     detectors: Detectors | None = None,
@@ -65,7 +65,7 @@ def convert(
 ) -> dict[str, Any]:
     """Write a run's hits in time order, with energies where detectors are calibrated, and count them."""
     known = detectors or Detectors()
-    hits = align(run.hits, known)
+    hits = align(runs.hits, known)
     if len(known):
         hits = calibrate(hits, known)
     tally, read = HitTally(), 0
@@ -73,8 +73,8 @@ def convert(
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         nonlocal read
         del wanted  # the tally needs all columns
-        reorder_ps = run.reorder_ps + spread_ps(known)
-        with run.naming_errors():
+        reorder_ps = runs.reorder_ps + spread_ps(known)
+        with runs.naming_errors():
             for batch in time_ordered(batches_of(hits), reorder_ps=reorder_ps):
                 tally.add_hits(batch)
                 read += batch.height
@@ -87,12 +87,12 @@ def convert(
         return {"hits_read": read, "real_time_s": tally.real_time_s, **ends}
 
     ordered = lazy_frame(hits.collect_schema(), batches)
-    save(ordered, output, overwrite=overwrite, metadata=lambda: describe(run, summary()))
+    save(ordered, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))
     return summary() | {"output": str(output)}
 
 
 def run_query(
-    run: Run,
+    runs: Runs,
     query: Query,
     arguments: dict[str, Any],
     output: Path,
@@ -104,15 +104,15 @@ def run_query(
 ) -> dict[str, Any]:
     """Run a user's query over a run's hits, calibrated where detectors are, and stream its result to a file."""
     known = detectors or Detectors()
-    hits = align(run.hits, known)
+    hits = align(runs.hits, known)
     calibrated = calibrate(hits, known)
-    found = analysis.Pass(run, PairRule(window, reject=reject), known).pairs() if query.takes_pairs else None
+    found = analysis.Pass(runs, PairRule(window, reject=reject), known).pairs() if query.takes_pairs else None
     if found is not None and not len(known):
         found = calibrate(found, known)  # energies that are null, rather than a column that is missing
     result = query.run(calibrated, found, arguments)
     parameters = {"query": query.name, "arguments": arguments, "window": window, "reject": reject}
     try:
-        save(result, output, overwrite=overwrite, metadata=lambda: describe(run, parameters))
+        save(result, output, overwrite=overwrite, metadata=lambda: describe(runs, parameters))
     except GammapolarsError:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ import polars as pl
 from gammapolars import provenance
 from gammapolars.errors import GammapolarsError
 from gammapolars.flags import FLAGS, names_in
-from gammapolars.io import InputFile, Run, scan_pairs
+from gammapolars.io import InputFile, Run, Runs, scan_pairs
 from gammapolars.io.root import open_hit_tree
 from gammapolars.printing import share, table
 from gammapolars.products import HitTally
@@ -58,18 +58,18 @@ class OrderTally:
         self._previous = times[-1]
 
 
-def inspect(run: Run, *, progress: Any = None) -> dict[str, Any]:
+def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
     """Read a run once, file by file as recorded, and sum it up as `gammapolars info --json` prints it.
 
     Args:
-        run: from `open_run`.
+        runs: from `open_runs`.
         progress: told how many hits have been read.
     """
     hits, files, read = HitTally(), [], 0
     ranges, inversions, step_back = [], 0, 0
-    for file in run.files:
+    for file in runs.files:
         order, of_file = OrderTally(), HitTally()
-        with Run((file,)).naming_errors():
+        with Run(str(file.path), ((file,),)).naming_errors():
             for batch in batches_of(file.hits.select("board", "channel", "timestamp_ps", "flags")):
                 order.add(batch["timestamp_ps"])
                 for tally in (hits, of_file):
@@ -96,7 +96,7 @@ def inspect(run: Run, *, progress: Any = None) -> dict[str, Any]:
         "inversions": inversions,
         "largest_step_back_ps": step_back,
     }
-    return found | {"warnings": list(_warnings(found, run, ranges))}
+    return found | {"warnings": list(_warnings(found, runs, ranges))}
 
 
 def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
@@ -129,11 +129,11 @@ def _unnamed(hits: HitTally) -> dict[str, int]:
     return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
 
 
-def _warnings(found: dict[str, Any], run: Run, ranges: list[tuple[int, Any, str]]) -> Iterator[str]:
+def _warnings(found: dict[str, Any], runs: Runs, ranges: list[tuple[int, Any, str]]) -> Iterator[str]:
     if not found["hits"]:
         yield "the run holds no hits"
     if step := found["largest_step_back_ps"]:
-        repaired = "is repaired while reading" if step <= run.reorder_ps else "needs --reorder, or a sort"
+        repaired = "is repaired while reading" if step <= runs.reorder_ps else "needs --reorder, or a sort"
         yield f"{found['inversions']:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
     for name, meaning in TROUBLE.items():
         if count := found["flags"].get(name):

@@ -6,20 +6,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gammapolars.io import Run
+from gammapolars.io import Runs
 
 KEY = "gammapolars"
 """The metadata entry, one JSON object, in Parquet and ROOT outputs."""
 
 
-def describe(run: Run, summary: dict[str, Any]) -> dict[str, str]:
+def describe(runs: Runs, summary: dict[str, Any]) -> dict[str, str]:
     """The metadata entry for an output.
 
     Args:
-        run: the inputs.
+        runs: the inputs.
         summary: parameters and hit accounting.
     """
-    inputs = [{"name": file.path.name, "bytes": file.size_bytes, "hash": file.fingerprint} for file in run.files]
+    inputs = [{"name": file.path.name, "bytes": file.size_bytes, "hash": file.fingerprint} for file in runs.files]
     return {KEY: json.dumps({"inputs": inputs, "summary": summary, "versions": versions()}, ensure_ascii=False)}
 
 

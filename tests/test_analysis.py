@@ -16,7 +16,7 @@ from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs, pairs
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import GammapolarsError, TableError, TimeOrderError
-from gammapolars.io import Run, open_run
+from gammapolars.io import Runs, open_runs
 from gammapolars.products import HitTally, PairTally
 from gammapolars.results import Analysis
 from gammapolars.streaming import slices
@@ -43,9 +43,9 @@ CALIBRATED = Detectors(
 )
 
 
-def in_file(folder: Path, hits: pl.DataFrame, *, reorder_ps: int = 2000) -> Run:
+def in_file(folder: Path, hits: pl.DataFrame, *, reorder_ps: int = 2000) -> Runs:
     hits.write_parquet(folder / "run.parquet")
-    return open_run(folder / "run.parquet", reorder_ps=reorder_ps)
+    return open_runs(folder / "run.parquet", reorder_ps=reorder_ps)
 
 
 def poisson(rates_cps: dict[Key, float], real_time_s: float, seed: int = 1) -> pl.DataFrame:

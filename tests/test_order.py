@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.io import open_run, scan
+from gammapolars.io import open_runs, scan
 from gammapolars.io.order import Source, merged
 from tests.hits import SIZES, frame, in_batches, times
 
@@ -168,6 +168,6 @@ def test_disorder_within_each_file_is_repaired_before_they_are_merged(tmp_path: 
     file(0, [3, 1, 8, 5]).write_parquet(tmp_path / "a.parquet")
     file(1, [4, 2, 9]).write_parquet(tmp_path / "b.parquet")
 
-    run = open_run(tmp_path / "*.parquet", reorder_ps=10)
+    run = open_runs(tmp_path / "*.parquet", reorder_ps=10)
 
     assert times(run.hits.collect()) == [1, 2, 3, 4, 5, 8, 9]

@@ -424,9 +424,9 @@ def test_files_of_others_tell_nothing(tmp_path: Path, hits: pl.DataFrame) -> Non
 
 
 def test_a_changed_file_has_another_fingerprint(tmp_path: Path, hits: pl.DataFrame) -> None:
-    before = io.open_run(write_hits(tmp_path / "a.root", hits)).files[0].fingerprint
-    same = io.open_run(write_hits(tmp_path / "b.root", hits)).files[0].fingerprint
-    other = io.open_run(write_hits(tmp_path / "c.root", hits.with_columns(adc=pl.lit(1, pl.UInt16)))).files[0]
+    before = io.open_runs(write_hits(tmp_path / "a.root", hits)).files[0].fingerprint
+    same = io.open_runs(write_hits(tmp_path / "b.root", hits)).files[0].fingerprint
+    other = io.open_runs(write_hits(tmp_path / "c.root", hits.with_columns(adc=pl.lit(1, pl.UInt16)))).files[0]
 
     assert before == same
     assert before != other.fingerprint

@@ -12,7 +12,7 @@ from gammapolars.analysis import Progress, analyse
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import OutputError
-from gammapolars.io import Run, save
+from gammapolars.io import Runs, save
 from gammapolars.report.content import PAGE, contents
 from gammapolars.results import Analysis
 
@@ -20,7 +20,7 @@ __all__ = ["make_report", "write_report"]
 
 
 def make_report(
-    run: Run,
+    runs: Runs,
     rule: PairRule,
     folder: str | Path,
     *,
@@ -31,7 +31,7 @@ def make_report(
     """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet beside the page.
 
     Args:
-        run: from `open_run`.
+        runs: from `open_runs`.
         rule: window and rejected flags.
         folder: the folder to be written, as for `write_report`; refused before the run is read.
         detectors: names, calibrations and time offsets.
@@ -46,7 +46,7 @@ def make_report(
     """
     folder = Path(folder)
     with _complete_or_nothing(folder, overwrite=overwrite) as partial:
-        found = analyse(run, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
+        found = analyse(runs, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
         save(found.spectra.lazy(), partial / "spectra.parquet")
         save(found.matrix.lazy(), partial / "matrix.parquet")
         _write(contents(found, datetime.now().astimezone()), partial)
