@@ -6,9 +6,9 @@ Jobs of many small baskets or one large one, libdeflate, and a big-endian copy s
 import os
 import struct
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
+from itertools import chain, pairwise
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -38,8 +38,34 @@ WHOLE_READ_BYTES = 4 * 2**20
 """Baskets up to this size are read at once, larger ones frame by frame."""
 
 
+class Damage(NamedTuple):
+    """Entries that cannot be read.
+
+    Attributes:
+        place: the basket, its hits and where it lies in the file.
+        reason: what is wrong with it.
+        first: the first of the entries.
+        last: the end of the entries.
+    """
+
+    place: str
+    reason: str
+    first: int
+    last: int
+
+    @property
+    def what(self) -> str:
+        """Place and reason as one clause."""
+        return f"{self.place} is damaged: {self.reason}"
+
+
 def read_chunks(
-    tree: Tree, names: list[str], *, chunk_hits: int = CHUNK_HITS, threads: int | None = None
+    tree: Tree,
+    names: list[str],
+    *,
+    chunk_hits: int = CHUNK_HITS,
+    threads: int | None = None,
+    on_damage: Callable[[Damage], object] | None = None,
 ) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
     """Read branches in chunks whose borders follow those of the baskets, some chunks ahead.
 
@@ -48,12 +74,14 @@ def read_chunks(
         names: branches to read.
         chunk_hits: the least size of a chunk, except the last.
         threads: how many decode; the number of processors by default.
+        on_damage: told which entries of a chunk cannot be read before the chunk is given, with zeros in their place.
 
     Yields:
         The number of the chunk's first entry, and one native array per branch.
 
     Raises:
-        InputError: a basket is truncated or damaged; the message names the branch and the hits.
+        InputError: a basket is truncated or damaged, and there is no `on_damage`; the message names the branch and the
+            hits.
     """
     branches = [tree.branches[name] for name in names]
     borders = chunk_borders(branches, tree.entries, chunk_hits)
@@ -68,8 +96,10 @@ def read_chunks(
                     first, last = waiting.popleft()
                     ahead.append(_submit(pool, decoder, branches, first, last))
                 chunk = ahead.popleft()
-                for job in chunk.jobs:
-                    job.result()
+                for damage in chain.from_iterable(job.result() for job in chunk.jobs):
+                    if on_damage is None:
+                        raise InputError(f"{tree.path}: {damage.what}")
+                    on_damage(damage)
                 yield chunk.first, chunk.arrays
                 del chunk  # its memory goes back as soon as nobody else holds it
         finally:
@@ -102,7 +132,7 @@ class _Chunk(NamedTuple):
     first: int
     last: int
     arrays: dict[str, npt.NDArray[Any]]
-    jobs: list[Future[None]]
+    jobs: list[Future[list[Damage]]]
 
 
 def _hits(chunks: Iterable[_Chunk]) -> int:
@@ -140,9 +170,10 @@ class _Decoder:
         self.descriptor = descriptor
         self._uproot_lock = Lock()
 
-    def fill(self, branch: Branch, baskets: range, first: int, target: npt.NDArray[Any]) -> None:
-        """Decode some baskets into an array whose first element is entry `first`."""
+    def fill(self, branch: Branch, baskets: range, first: int, target: npt.NDArray[Any]) -> list[Damage]:
+        """Decode some baskets into an array whose first element is entry `first`; what could not be decoded is 0."""
         size = branch.dtype.itemsize
+        damages = []
         for basket in baskets:
             begin, end = int(branch.entries[basket]), int(branch.entries[basket + 1])
             low, high = max(begin, first), min(end, first + len(target))
@@ -150,12 +181,13 @@ class _Decoder:
                 pieces = self._pieces(branch, basket, (end - begin) * size, (low - begin) * size, (high - begin) * size)
                 _copy(pieces, branch.dtype, target[low - first : high - first])
             except (deflate.DeflateError, ValueError, IndexError, OSError) as error:
-                raise InputError(
-                    f"{self.path}: basket {basket} of branch '{branch.name}' (hits {begin + 1} to {end}, "
-                    f"at byte {branch.seeks[basket]}) is damaged: {error}"
-                ) from None
+                target[low - first : high - first] = 0
+                hits = f"hits {begin + 1} to {end}"
+                place = f"basket {basket} of branch '{branch.name}' ({hits}, at byte {branch.seeks[basket]})"
+                damages.append(Damage(place, str(error), low, high))
+        return damages
 
-    def fill_by_uproot(self, branch: Branch, first: int, last: int, target: npt.NDArray[Any]) -> None:
+    def fill_by_uproot(self, branch: Branch, first: int, last: int, target: npt.NDArray[Any]) -> list[Damage]:
         """Let uproot read what is not in ordinary baskets."""
         import uproot
 
@@ -163,9 +195,10 @@ class _Decoder:
             with self._uproot_lock, uproot.open(self.path) as file:
                 target[:] = file[self.tree][branch.name].array(entry_start=first, entry_stop=last, library="np")
         except Exception as error:
-            raise InputError(
-                f"{self.path}: branch '{branch.name}' (hits {first + 1} to {last}) is damaged: {first_line(error)}"
-            ) from None
+            target[:] = 0
+            place = f"branch '{branch.name}' (hits {first + 1} to {last})"
+            return [Damage(place, first_line(error), first, last)]
+        return []
 
     def _pieces(self, branch: Branch, basket: int, whole: int, low: int, high: int) -> Iterator[memoryview]:
         """Bytes `low` to `high` of a basket's `whole` uncompressed bytes, frame by frame."""

@@ -9,9 +9,10 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.errors import InputError, OutputError
-from gammapolars.io.baskets import read_chunks
+from gammapolars.io.baskets import Damage, read_chunks
 from gammapolars.io.branches import Tree
-from gammapolars.io.reading import Reading
+from gammapolars.io.lost_rows import LostRows, Mask
+from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.tree import open_tree
 from gammapolars.schema import HITS, PAIRS, DType
 from gammapolars.streaming import SLICE_HITS, batches_of, lazy_frame
@@ -64,7 +65,7 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     if "CalibEnergy" in found.branches:
         needed.remove("Energy")
     columns = {name: column for name, column in HIT_BRANCHES.items() if name in found.branches or name in needed}
-    return scan_tree(found, columns, HITS.columns | HITS.optional)
+    return scan_tree(found, columns, HITS.columns | HITS.optional, reading.losses)
 
 
 def open_hit_tree(path: str | Path, tree: str | None = None) -> Tree:
@@ -72,29 +73,58 @@ def open_hit_tree(path: str | Path, tree: str | None = None) -> Tree:
     return open_tree(path, (tree,) if tree else HIT_TREES)
 
 
-def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType]) -> pl.LazyFrame:
+def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], losses: Losses) -> pl.LazyFrame:
     """A tree's branches as a lazy frame.
 
     Args:
         tree: from `open_tree`.
         columns: the column's name for each branch, in the frame's order.
-        dtypes: the dtype of each column; integers are cast to it, and a value that does not fit is an error.
+        dtypes: the dtype of each column; integers are cast to it.
+        losses: what happens to entries in damaged baskets, and to those with a value that does not fit its column.
     """
     for name, column in columns.items():
         _check_branch(tree, name, integer=dtypes[column] != pl.Float64)
     branch_of = {column: name for name, column in columns.items()}
     schema = pl.Schema({column: dtypes[column] for column in branch_of})
+    lost = LostRows(tree.path, losses)
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         read = {column: name for column, name in branch_of.items() if wanted is None or column in wanted}
         # Without a column there is still the number of rows to give.
         read = read or dict(list(branch_of.items())[:1])
-        for first, arrays in read_chunks(tree, list(read.values())):
-            chunk = pl.DataFrame([_column(tree, first, column, arrays[name], schema) for column, name in read.items()])
+        damages: list[Damage] = []
+        for first, arrays in read_chunks(tree, list(read.values()), on_damage=damages.append):
+            chunk = _chunk({column: arrays[name] for column, name in read.items()}, schema, lost, first, damages)
+            damages.clear()
             # Large baskets make large chunks; handed on in views, they do not fill the buffers between stages.
             yield from chunk.iter_slices(SLICE_HITS // 2)
 
     return lazy_frame(schema, batches)
+
+
+def _chunk(
+    arrays: dict[str, npt.NDArray[Any]], schema: pl.Schema, lost: LostRows, first: int, damages: list[Damage]
+) -> pl.DataFrame:
+    """A chunk's arrays by their columns as a frame, without the rows that are damaged or out of range."""
+    rows = len(next(iter(arrays.values())))
+    unread: list[Mask] = []
+    for damage in damages:
+        unread.append(np.zeros(rows, np.bool_))
+        unread[-1][damage.first - first : damage.last - first] = True
+        lost.leave_out(damage.what, first, unread[-1], place=damage.place)
+    series = []
+    for column, values in arrays.items():
+        made = _series(column, values)
+        cast = made.cast(schema[column], strict=False)
+        if cast.null_count():
+            unread.append(cast.is_null().to_numpy())
+            where = int(unread[-1].argmax())
+            place = f"column '{column}' has values that do not fit {schema[column]}"
+            what = f"{place} (the first: {made[where]} in hit {first + where + 1})"
+            lost.leave_out(what, first, unread[-1], "out_of_range", place=place)
+        series.append(cast)
+    chunk = pl.DataFrame(series)
+    return chunk.filter(~np.logical_or.reduce(unread)) if unread else chunk
 
 
 def _check_branch(tree: Tree, name: str, *, integer: bool) -> None:
@@ -108,27 +138,13 @@ def _check_branch(tree: Tree, name: str, *, integer: bool) -> None:
         raise InputError(f"{tree.path}: branch '{name}' holds {found.newbyteorder('=').name}, not integers")
 
 
-def _column(tree: Tree, first: int, column: str, values: npt.NDArray[Any], schema: pl.Schema) -> pl.Series:
-    """One column of a chunk, sharing its buffer where the dtype allows."""
+def _series(column: str, values: npt.NDArray[Any]) -> pl.Series:
+    """An array as a series that shares its buffer."""
     import pyarrow as pa
 
-    if values.dtype == np.uint64 and schema[column] == pl.Int64:
-        values = values.view(np.int64)
-        if len(values) and values.min() < 0:
-            where = first + int(values.argmin())
-            raise InputError(f"{tree.path}: hit {where + 1} has a timestamp over 2^63 ps: is the file damaged?")
     # From its buffer, because pyarrow's conversion of numpy arrays imports pandas.
     array = pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(values)])
-    series = pl.Series(_Arrow(array)).alias(column)
-    if series.dtype == schema[column]:
-        return series
-    try:
-        return series.cast(schema[column])
-    except pl.exceptions.InvalidOperationError:
-        raise InputError(
-            f"{tree.path}: column '{column}' has values from {series.min()!r} to {series.max()!r} "
-            f"(hits {first + 1} to {first + len(series)}), which do not fit {schema[column]}"
-        ) from None
+    return pl.Series(_Arrow(array)).alias(column)
 
 
 def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
@@ -143,10 +159,10 @@ def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFram
     found = open_tree(path, (PAIRS_TREE, FOREIGN_PAIRS_TREE))
     dtypes = PAIRS.columns | PAIRS.optional
     if found.name == PAIRS_TREE:
-        return scan_tree(found, {name: name for name in dtypes if name in found.branches}, dtypes)
+        return scan_tree(found, {name: name for name in dtypes if name in found.branches}, dtypes, reading.losses)
     once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
     board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
-    both = scan_tree(found, FOREIGN_PAIR_BRANCHES, dtypes)
+    both = scan_tree(found, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)
     return both.filter(once).with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(*PAIRS.columns)
 
 
