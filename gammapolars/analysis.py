@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from gammapolars import schema
+from gammapolars.accounting import account, reading_warnings, times
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.detectors import Detectors
@@ -120,17 +122,16 @@ def pairs_by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detecto
         `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected`; a before b by
         (board, channel), all detector pairs that the rule admits, found or not.
     """
-    keys = [(row[0], row[1], row[3]) for row in hits.by_detector(union(rule.reject)).iter_rows()]
+    keys = hits.by_detector().select("board", "channel").rows()
+    runs = hits.in_runs(union(rule.reject))
     counted = pairs.counts()
     rows = []
-    for place, (board_a, channel_a, hits_a) in enumerate(keys):
-        for board_b, channel_b, hits_b in keys[place + 1 :]:
-            a, b = (board_a, channel_a), (board_b, channel_b)
-            if rule.detectors and {a, b} != set(rule.detectors):
-                continue
-            chance = chance_pairs(hits_a, hits_b, rule.width_ps, hits.real_time_s)
-            names = detectors.at(*a).name, detectors.at(*b).name
-            rows.append((*a, names[0], *b, names[1], counted.get((a, b), 0), chance))
+    for a, b in combinations(keys, 2):
+        if rule.detectors and {a, b} != set(rule.detectors):
+            continue
+        chance = sum(chance_pairs(used.get(a, 0), used.get(b, 0), rule.width_ps, time_s) for time_s, used in runs)
+        names = detectors.at(*a).name, detectors.at(*b).name
+        rows.append((*a, names[0], *b, names[1], counted.get((a, b), 0), chance))
     sides = {
         f"{column}_{side}": dtype
         for side in "ab"
@@ -144,17 +145,13 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
     by_detector = hits.by_detector(union(rule.reject))
     table = pairs_by_detectors(hits, pairs, rule, detectors)
     return {
-        "hits_read": int(by_detector["hits"].sum()),
-        "hits_used": int(by_detector["hits_used"].sum()),
-        "rejected": dict.fromkeys(rule.reject, 0) | hits.with_flags(rule.reject),
+        **account(hits, reading.runs.losses, rule.reject),
         "pairs": int(table["pairs"].sum()),
         "pairs_by_detectors": table.to_dicts(),
         "window_ps": list(rule.window),
-        "real_time_s": hits.real_time_s,
-        "first_timestamp_ps": hits.first_ps,
-        "last_timestamp_ps": hits.last_ps,
+        **times(hits, reading.runs),
         "chance_pairs_expected": float(table["chance_pairs_expected"].sum()),
-        "warnings": warnings(by_detector, detectors, rule),
+        "warnings": [*reading_warnings(reading.runs.losses), *warnings(by_detector, detectors, rule)],
     }
 
 
@@ -193,32 +190,34 @@ def analyse(
     matrix = EnergyMatrix(rule.window, known, bin_kev=max(2.0, bin_kev))
     found = Pass(runs, wide, known, progress, [hits, pairs, adc, rates, differences, matrix]).pairs()
     within = found.filter(pl.col("dt_ps").is_between(*rule.window))
+
+    def summary() -> dict[str, Any]:
+        return summarise(Pass(runs, rule, known), hits, pairs)
+
     if pairs_output:
-        save(within, pairs_output, metadata=lambda: describe(runs, summarise(Pass(runs, rule, known), hits, pairs)))
+        save(within, pairs_output, metadata=lambda: describe(runs, summary()))
     else:
         for _ in batches_of(within.select(pl.len())):
             pass
-    by_detector = hits.by_detector(mask)
-    by_pair = pairs_by_detectors(hits, pairs, rule, known)
+    summed = summary()
+    same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "pairs", "chance_pairs_expected")
     return Analysis(
+        **{name: summed[name] for name in same},
         inputs=tuple(file.path.name for file in runs.files),
-        hits_read=int(by_detector["hits"].sum()),
-        hits_used=int(by_detector["hits_used"].sum()),
         rejected=hits.with_flags(rule.reject),
         window=rule.window,
-        pairs=int(by_pair["pairs"].sum()),
-        chance_pairs_expected=float(by_pair["chance_pairs_expected"].sum()),
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
-        warnings=tuple(warnings(by_detector, known, rule)),
-        detectors=_described(by_detector, known, hits.real_time_s),
-        pairs_by_detectors=by_pair,
+        warnings=tuple(summed["warnings"]),
+        detectors=_described(hits.by_detector(mask), known, hits.real_time_s),
+        pairs_by_detectors=pairs_by_detectors(hits, pairs, rule, known),
         spectra=_named(adc.spectra(known, bin_kev), known),
         rates=_named(rates.table(), known),
         time_differences=differences.table(known),
         matrix=matrix.table(),
         parameters={"window": str(rule.window), "rejected flags": ", ".join(rule.reject) or "none"},
+        summary=summed,
     )
 
 

@@ -39,7 +39,8 @@ def pairs(
     whatever the size of slices.
 
     Args:
-        hits: a table of hits, nearly in time order; every further column comes out twice, with `_a` and `_b`.
+        hits: a table of hits, nearly in time order; every further column comes out twice, with `_a` and `_b`. Only
+            hits of one `run` pair, where that column tells several apart.
         window: `250ns`, `LOW:HIGH`, picoseconds, or (low, high) in picoseconds.
         reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
         start: the detector of a, or its (board, channel); together with `stop`.
@@ -154,11 +155,12 @@ class PairRule:
         """The columns of the pairs, from those of the hits."""
         carried = _carried(columns)
         sides = {f"{name}_{side}": columns[name] for side in "ab" for name in carried}
-        return pl.Schema(sides | {"timestamp_ps": pl.Int64(), "dt_ps": pl.Int64()})
+        times = {"timestamp_ps": pl.Int64(), "dt_ps": pl.Int64()}
+        return pl.Schema(sides | times | {name: columns[name] for name in _shared(columns)})
 
     def columns_for(self, wanted: list[str], columns: pl.Schema) -> list[str]:
         """The columns of the hits that are needed to make the wanted columns of pairs."""
-        needed = {"board", "channel", "timestamp_ps", "flags"} | {name[:-2] for name in wanted}
+        needed = {"board", "channel", "timestamp_ps", "flags", "run"} | {name[:-2] for name in wanted}
         return [name for name in columns if name in needed]
 
     def pairs_in(self, part: Slice) -> Iterator[pl.DataFrame]:
@@ -185,7 +187,7 @@ class PairRule:
         reach = self.window.reach
         stops = good.filter(_is(self._stop) & time.is_between(first_ps - reach, last_ps + reach))
         carried = _carried(part.hits.columns)
-        left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in carried), time)
+        left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in carried), time, *_shared(part.hits.columns))
         right = stops.select(*(pl.col(name).alias(f"{name}_b") for name in carried), _time_b=time)
         found = [
             left.with_columns(_key=time + edge)
@@ -244,13 +246,15 @@ class PairRule:
             for end, row in side.items()
             for name in carried
         ]
+        gathered += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in _shared(near.columns)]
         found = (
             pl.LazyFrame({"i": i, "j": j})
             .select(*gathered, timestamp_ps=time_i, dt_ps=time_j - time_i)
             .filter((pl.col("channel_a") != pl.col("channel_b")) | (pl.col("board_a") != pl.col("board_b")))
             .with_columns(self._turned(carried))
         )
-        return found.filter(pl.col("dt_ps").is_between(*self.window)).collect()
+        columns = self.schema(near.drop("_row", strict=False).schema)
+        return found.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
 
     def _turned(self, carried: list[str]) -> list[pl.Expr]:
         """The columns of pairs with a and b exchanged where b is the start, or at equal times the lower detector."""
@@ -286,7 +290,12 @@ def _is(key: Key) -> pl.Expr:
 def _carried(columns: pl.Schema | list[str]) -> list[str]:
     """The columns of hits that a pair has twice: board, channel and adc first, then the others."""
     first = [name for name in ("board", "channel", "adc", "energy_kev") if name in columns]
-    return first + [name for name in columns if name not in {*first, "timestamp_ps", "flags", "_row"}]
+    return first + [name for name in columns if name not in {*first, "timestamp_ps", "flags", "run", "_row"}]
+
+
+def _shared(columns: pl.Schema | list[str]) -> list[str]:
+    """The columns of hits that both hits of a pair have the same: their run, where there are several."""
+    return ["run"] if "run" in columns else []
 
 
 def _parts(partners: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars import analysis, defaults
+from gammapolars.accounting import account, lost, reading_warnings, times
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
@@ -16,7 +17,7 @@ from gammapolars.io import Runs, save
 from gammapolars.products import HitTally, PairTally
 from gammapolars.provenance import describe
 from gammapolars.queries import Query
-from gammapolars.streaming import batches_of, lazy_frame, time_ordered
+from gammapolars.streaming import batches_of, by_run, lazy_frame, time_ordered
 from gammapolars.timing import align, spread_ps
 
 
@@ -75,16 +76,17 @@ def convert(
         del wanted  # the tally needs all columns
         reorder_ps = runs.reorder_ps + spread_ps(known)
         with runs.naming_errors():
-            for batch in time_ordered(batches_of(hits), reorder_ps=reorder_ps):
-                tally.add_hits(batch)
-                read += batch.height
-                if progress:
-                    progress(read)
-                yield batch
+            for of_run in by_run(batches_of(hits)):
+                for batch in time_ordered(of_run, reorder_ps=reorder_ps):
+                    tally.add_hits(batch)
+                    read += batch.height
+                    if progress:
+                        progress(read)
+                    yield batch
 
     def summary() -> dict[str, Any]:
-        ends = {"first_timestamp_ps": tally.first_ps, "last_timestamp_ps": tally.last_ps}
-        return {"hits_read": read, "real_time_s": tally.real_time_s, **ends}
+        warned = {"warnings": list(reading_warnings(runs.losses))}
+        return account(tally, runs.losses, {}) | times(tally, runs) | warned
 
     ordered = lazy_frame(hits.collect_schema(), batches)
     save(ordered, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))
@@ -106,16 +108,23 @@ def run_query(
     known = detectors or Detectors()
     hits = align(runs.hits, known)
     calibrated = calibrate(hits, known)
-    found = analysis.Pass(runs, PairRule(window, reject=reject), known).pairs() if query.takes_pairs else None
+    rule, tally = PairRule(window, reject=reject), HitTally()
+    found = analysis.Pass(runs, rule, known, products=[tally]).pairs() if query.takes_pairs else None
     if found is not None and not len(known):
         found = calibrate(found, known)  # energies that are null, rather than a column that is missing
     result = query.run(calibrated, found, arguments)
     parameters = {"query": query.name, "arguments": arguments, "window": window, "reject": reject}
+
+    def summary() -> dict[str, Any]:
+        # A query may read some hits only, or read them twice: where it takes pairs alone is each counted once.
+        read = account(tally, runs.losses, rule.reject) if query.takes_pairs else lost(runs.losses)
+        return parameters | read | {"warnings": list(reading_warnings(runs.losses))}
+
     try:
-        save(result, output, overwrite=overwrite, metadata=lambda: describe(runs, parameters))
+        save(result, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))
     except GammapolarsError:
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise QueryError(f"{query.path}: the query cannot be computed: {reason}") from error
-    return parameters | {"output": str(output)}
+    return summary() | {"output": str(output)}

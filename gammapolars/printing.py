@@ -64,6 +64,7 @@ def coincidence_text(summary: dict[str, Any]) -> str:
             for name, count in summary["rejected"].items()
             if count
         ),
+        *left_out_text(summary),
         f"{summary['pairs']:,} pairs within {Window(*summary['window_ps'])}, "
         f"{summary['chance_pairs_expected']:,.1f} expected by chance",
         *table(
@@ -78,6 +79,16 @@ def coincidence_text(summary: dict[str, Any]) -> str:
         f" ({summary['hits_per_s'] / 1e6:.1f} million hits/s)",
     ]
     return "\n".join(lines)
+
+
+def left_out_text(summary: dict[str, Any]) -> list[str]:
+    """What could not be read, if anything, in lines."""
+    whole = summary["hits_read"]
+    return [
+        f"  left out: {summary[key]:,} {name} ({share(summary[key], whole)})"
+        for key, name in (("hits_damaged", "damaged"), ("hits_out_of_range", "out of range"))
+        if summary[key]
+    ]
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:

@@ -32,24 +32,30 @@ class Product(Protocol):
 
 
 class HitTally:
-    """Hits by detector and flags, and the times of the first and last hit."""
+    """Hits by run, detector and flags, and the times of each run's first and last hit.
+
+    Attributes:
+        spans: the times (ps) of the first and last hit by run; a run that has no number is run 1.
+    """
 
     def __init__(self) -> None:
-        self._tally = Tally("board", "channel", "flags")
+        self._tally = Tally("run", *FLAG_KEYS)
         self._seen: list[tuple[int, int]] = []
         self._usual_flags = 0
-        self.first_ps: int | None = None
-        self.last_ps: int | None = None
+        self.spans: dict[int, tuple[int, int]] = {}
 
     def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run."""
         if hits.is_empty():
             return
+        run = int(hits["run"][0]) if "run" in hits.columns else 1
         counted = self._summed(hits)
-        self._tally.add(self._counted(hits) if counted is None else counted)
+        counted = self._counted(hits) if counted is None else counted
+        self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
         time = pl.col("timestamp_ps")
         first, last = hits.select(first=time.min(), last=time.max()).row(0)  # as recorded, hits may be out of order
-        self.first_ps = first if self.first_ps is None else min(first, self.first_ps)
-        self.last_ps = last if self.last_ps is None else max(last, self.last_ps)
+        before = self.spans.get(run, (first, last))
+        self.spans[run] = (min(first, before[0]), max(last, before[1]))
 
     def _counted(self, hits: pl.DataFrame) -> pl.DataFrame:
         """Hits by detector and flags, and what is learnt from them of those to come."""
@@ -86,18 +92,38 @@ class HitTally:
 
     @property
     def real_time_s(self) -> float:
-        """From the first hit to the last."""
-        if self.first_ps is None or self.last_ps is None:
-            return 0.0
-        return (self.last_ps - self.first_ps) / PS_PER_S
+        """From the first hit to the last, summed over runs."""
+        return sum(last - first for first, last in self.spans.values()) / PS_PER_S
+
+    @property
+    def first_ps(self) -> int | None:
+        """The time of the first hit; of several runs, by their own clocks, the least."""
+        return min((first for first, _ in self.spans.values()), default=None)
+
+    @property
+    def last_ps(self) -> int | None:
+        """The time of the last hit; of several runs, by their own clocks, the largest."""
+        return max((last for _, last in self.spans.values()), default=None)
 
     def by_flags(self) -> pl.DataFrame:
-        """`board`, `channel`, `flags`, `counts`."""
+        """`board`, `channel`, `flags`, `counts`, of all runs."""
+        return self._total().group_by(*FLAG_KEYS).agg(pl.col("counts").sum()).sort(*FLAG_KEYS)
+
+    def in_runs(self, mask: int = 0) -> list[tuple[float, dict[tuple[int, int], int]]]:
+        """For each run its real time (s), and its hits without any bit of the mask by (board, channel)."""
+        used = self._total().filter((pl.col("flags") & mask) == 0)
+        found = []
+        for run, (first, last) in sorted(self.spans.items()):
+            counted = used.filter(pl.col("run") == run).group_by("board", "channel").agg(pl.col("counts").sum())
+            hits = {(board, channel): count for board, channel, count in counted.iter_rows()}
+            found.append(((last - first) / PS_PER_S, hits))
+        return found
+
+    def _total(self) -> pl.DataFrame:
         table = self._tally.total()
         if table.is_empty():
-            return pl.DataFrame(
-                schema={"board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32, "counts": pl.UInt64}
-            )
+            numbers = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32}
+            return pl.DataFrame(schema=numbers | {"counts": pl.UInt64})
         return table
 
     def with_flags(self, masks: dict[str, int]) -> dict[str, int]:
@@ -178,10 +204,15 @@ class AdcSpectra:
 
 
 class Rates:
-    """Counts of all hits by detector and time, in bins that double their width as the run goes on."""
+    """Counts of all hits by detector and time, in bins that double their width as the run goes on.
+
+    Of several runs, each begins where the one before ended.
+    """
 
     def __init__(self) -> None:
-        self._first_ps: int | None = None
+        self._run: int | None = None
+        self._origin_ps = 0
+        self._elapsed_ps = 0
         self._width_ps = PS_PER_S // 1024
         self._tally = Tally("board", "channel", "bin")
         self._last_bin = 0
@@ -189,12 +220,14 @@ class Rates:
     def add_hits(self, hits: pl.DataFrame) -> None:
         if hits.is_empty():
             return
-        if self._first_ps is None:
-            self._first_ps = int(hits["timestamp_ps"][0])
-        self._last_bin = max(self._last_bin, (int(hits["timestamp_ps"][-1]) - self._first_ps) // self._width_ps)
+        run = int(hits["run"][0]) if "run" in hits.columns else 1
+        if run != self._run:
+            self._run, self._origin_ps = run, int(hits["timestamp_ps"][0]) - self._elapsed_ps
+        self._elapsed_ps = int(hits["timestamp_ps"][-1]) - self._origin_ps
+        self._last_bin = max(self._last_bin, self._elapsed_ps // self._width_ps)
         while self._last_bin >= MAX_TIME_BINS:
             self._widen()
-        place = ((pl.col("timestamp_ps") - self._first_ps) // self._width_ps).cast(pl.UInt32)
+        place = ((pl.col("timestamp_ps") - self._origin_ps) // self._width_ps).cast(pl.UInt32)
         self._tally.add(count_by(hits.with_columns(bin=place), {"board": 16, "channel": 16, "bin": 32}))
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:

@@ -1,6 +1,7 @@
 """What one pass over a run finds: small tables and numbers, from which figures and the report are made."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -17,7 +18,7 @@ class Analysis:
 
     Attributes:
         inputs: names of the files that were read.
-        hits_read: hits in the files.
+        hits_read: hits in the files: those used, those rejected by their flags, and those left out.
         hits_used: hits that no flag rejected.
         rejected: rejected hits by flag name; a hit with two flags counts under both.
         window: the coincidence window (ps).
@@ -40,7 +41,10 @@ class Analysis:
         matrix: `energy_kev_x`, `energy_kev_y` (bin centres; `adc_x`, `adc_y` when nothing is calibrated), `counts`,
             `variance`: every pair within the window as (x, y) and as (y, x), so that it is symmetric; a pair whose two
             energies fall into the same bin, on the diagonal, counts once. With energies: pairs of calibrated detectors.
+        hits_damaged: hits that were left out because the file is damaged there.
+        hits_out_of_range: hits that were left out because no hit can have their values.
         parameters: settings that the results depend on, as a person would write them, for the report's foot.
+        summary: what `gammapolars coincidences --json` prints of the same run.
     """
 
     inputs: tuple[str, ...]
@@ -61,3 +65,6 @@ class Analysis:
     time_differences: pl.DataFrame
     matrix: pl.DataFrame
     parameters: dict[str, str] = field(default_factory=dict)
+    hits_damaged: int = 0
+    hits_out_of_range: int = 0
+    summary: dict[str, Any] = field(default_factory=dict)

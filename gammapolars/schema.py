@@ -28,9 +28,10 @@ HITS = Table(
         "adc": pl.UInt16,
         "flags": pl.UInt32,
     },
-    {"adc_short": pl.UInt16, "energy_kev": pl.Float64},
+    {"adc_short": pl.UInt16, "energy_kev": pl.Float64, "run": pl.UInt16},
 )
-"""One row a detection, in order of `timestamp_ps` (picoseconds since the digitizer's start)."""
+"""One row a detection, in order of `timestamp_ps` (picoseconds since the digitizer's start); `run`, where there are
+several, numbers them from 1: they follow one another, each in time order."""
 
 PAIRS = Table(
     "pairs",
@@ -44,7 +45,13 @@ PAIRS = Table(
         "timestamp_ps": pl.Int64,
         "dt_ps": pl.Int64,
     },
-    {"energy_kev_a": pl.Float64, "energy_kev_b": pl.Float64, "adc_short_a": pl.UInt16, "adc_short_b": pl.UInt16},
+    {
+        "energy_kev_a": pl.Float64,
+        "energy_kev_b": pl.Float64,
+        "adc_short_a": pl.UInt16,
+        "adc_short_b": pl.UInt16,
+        "run": pl.UInt16,
+    },
 )
 """One row a coincidence of two detectors: `timestamp_ps` is that of a, `dt_ps` = t_b - t_a."""
 

@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import NamedTuple, TypeVar
 
 import polars as pl
@@ -181,6 +181,8 @@ def slices(
     cut anyway once it has grown to four times `slice_hits`: then the hits within `reach_ps` of the cut stand in both
     slices, and are the own hits of one.
 
+    Where hits have a column `run`, runs follow one another and no slice holds hits of two.
+
     Args:
         hits: a table of hits, nearly in time order.
         reach_ps: the largest |dt| of interest, in picoseconds.
@@ -192,6 +194,27 @@ def slices(
     """
     # In halves, because two batches wait while their order is not certain.
     batches = batches_of(hits, batch_rows=max(slice_hits // 2, 1)) if isinstance(hits, pl.LazyFrame) else hits
+    for of_run in by_run(batches):
+        yield from _slices_of_run(of_run, reach_ps, reorder_ps, slice_hits)
+
+
+def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
+    """The batches of one run after the other, told apart by a column `run`; of all together where there is none."""
+    parts = (part for batch in batches for part in _parts_by_run(batch))
+    return (of_run for _, of_run in groupby(parts, key=_run_of))
+
+
+def _parts_by_run(batch: pl.DataFrame) -> list[pl.DataFrame]:
+    if "run" not in batch.columns or batch.is_empty() or batch["run"].n_unique() == 1:
+        return [batch] if batch.height else []
+    return batch.partition_by("run", maintain_order=True)
+
+
+def _run_of(batch: pl.DataFrame) -> int | None:
+    return batch["run"][0] if "run" in batch.columns else None
+
+
+def _slices_of_run(batches: Iterable[pl.DataFrame], reach_ps: int, reorder_ps: int, slice_hits: int) -> Iterator[Slice]:
     gathered: list[pl.DataFrame] = []
     rows = first = 0
     for batch in time_ordered(batches, reorder_ps=reorder_ps):

@@ -20,7 +20,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("calibration",),
     ("timing", "coincidences", "spectra", "io", "figures"),
     ("products", "simulate"),
-    ("provenance", "results", "queries"),
+    ("provenance", "results", "queries", "accounting"),
     ("analysis", "printing"),
     ("commands", "inspection", "report"),
     ("cli",),

@@ -50,20 +50,7 @@ def make_report(
         save(found.spectra.lazy(), partial / "spectra.parquet")
         save(found.matrix.lazy(), partial / "matrix.parquet")
         _write(contents(found, datetime.now().astimezone()), partial)
-    return {
-        "hits_read": found.hits_read,
-        "hits_used": found.hits_used,
-        "rejected": found.rejected,
-        "pairs": found.pairs,
-        "pairs_by_detectors": found.pairs_by_detectors.to_dicts(),
-        "window_ps": list(found.window),
-        "real_time_s": found.real_time_s,
-        "first_timestamp_ps": found.first_timestamp_ps,
-        "last_timestamp_ps": found.last_timestamp_ps,
-        "chance_pairs_expected": found.chance_pairs_expected,
-        "warnings": list(found.warnings),
-        "output": str(folder / PAGE),
-    }
+    return found.summary | {"output": str(folder / PAGE)}
 
 
 def write_report(

@@ -1,0 +1,84 @@
+"""Where every hit went: used, rejected by its flags, or left out because it could not be read."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gammapolars.flags import union
+from gammapolars.io import Losses, Runs
+from gammapolars.products import HitTally
+
+LISTED = 5
+"""So many places of damage stand among the warnings; a summary lists them all."""
+
+
+def account(hits: HitTally, losses: Losses, reject: dict[str, int]) -> dict[str, Any]:
+    """The part of a summary that says where every hit went.
+
+    Args:
+        hits: what was read.
+        losses: what was not.
+        reject: the masks that disqualify a hit, by flag name.
+
+    Returns:
+        `hits_read` = `hits_used` + `hits_rejected` + `hits_damaged` + `hits_out_of_range`; `rejected` by flag name,
+        where a hit with two flags counts under both; and the places that were `left_out`.
+    """
+    by_detector = hits.by_detector(union(reject))
+    good, used = int(by_detector["hits"].sum()), int(by_detector["hits_used"].sum())
+    missing = lost(losses)
+    return {
+        "hits_read": good + missing["hits_damaged"] + missing["hits_out_of_range"],
+        "hits_used": used,
+        "hits_rejected": good - used,
+        "rejected": dict.fromkeys(reject, 0) | hits.with_flags(reject),
+        **missing,
+    }
+
+
+def lost(losses: Losses) -> dict[str, Any]:
+    """What was not read: `hits_damaged`, `hits_out_of_range`, and the places that were `left_out`."""
+    return {
+        "hits_damaged": losses.count("damaged"),
+        "hits_out_of_range": losses.count("out_of_range"),
+        "left_out": [
+            {"file": str(loss.path), "what": loss.what, "hits": loss.hits, "kind": loss.kind} for loss in losses.all
+        ],
+    }
+
+
+def times(hits: HitTally, runs: Runs) -> dict[str, Any]:
+    """The part of a summary that says when hits were recorded; of several runs, by the clock of each."""
+    found = {
+        "real_time_s": hits.real_time_s,
+        "first_timestamp_ps": hits.first_ps,
+        "last_timestamp_ps": hits.last_ps,
+    }
+    if len(runs.all) == 1:
+        return found
+    counted = hits.in_runs()
+    by_run = dict(zip(sorted(hits.spans), counted, strict=True))
+    rows = []
+    for number, run in enumerate(runs.all, 1):
+        seconds, of_detectors = by_run.get(number, (0.0, {}))
+        first, last = hits.spans.get(number, (None, None))
+        rows.append(
+            {
+                "run": number,
+                "name": run.name,
+                "hits": sum(of_detectors.values()),
+                "real_time_s": seconds,
+                "first_timestamp_ps": first,
+                "last_timestamp_ps": last,
+            }
+        )
+    return found | {"runs": rows}
+
+
+def reading_warnings(losses: Losses) -> Iterator[str]:
+    """What a reader must know of the reading before trusting the rest, one sentence each."""
+    yield from losses.notes
+    found = losses.all
+    for loss in found[:LISTED]:
+        yield f"left out: {loss.path.name}: {loss.what}"
+    if more := found[LISTED:]:
+        yield f"left out: {len(more):,} more places, {sum(loss.hits for loss in more):,} hits"
