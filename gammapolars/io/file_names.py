@@ -1,0 +1,184 @@
+"""What the names of a digitizer's files tell: stage, channels, segments, and which files hold the same hits."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from gammapolars.errors import InputError
+
+Stage = Literal["raw", "unfiltered", "filtered"]
+
+STAGES: tuple[Stage, ...] = ("raw", "unfiltered", "filtered")
+"""In the order in which they are preferred. Raw holds every hit as the digitizer sent it, unfiltered every hit after
+CoMPASS's own corrections; filtered lacks what CoMPASS's cuts removed, and no later step can bring that back."""
+
+FORMATS = (".root", ".bin", ".csv", ".parquet", ".arrow")
+"""Suffixes of files of hits, in the order in which they are preferred where the same hits are there in several."""
+
+_STAGE_OF_LETTER: dict[str, Stage] = {"R": "raw", "F": "filtered", "": "unfiltered"}
+
+_NAME = re.compile(
+    r"(?P<all>S?)Data(?P<letter>[RF]?)_"
+    r"(?:CH(?P<channel>\d{1,5})(?:@(?P<board>[^_@]+(?:_\d+)?))?(?:_|$))?"
+    r"(?P<run>.*)"
+)
+
+# Longer numbers are dates or run numbers.
+_SEGMENT = re.compile(r"(?P<base>.+)_(?P<number>[1-9]\d{0,3})")
+
+
+@dataclass(frozen=True)
+class HitFile:
+    """A file that is named as CoMPASS names files of hits: `SDataR_<run>.root`, `Data_CH4@V1725_292_<run>.CSV`.
+
+    Attributes:
+        path: the file.
+        stage: as its folder says (RAW, FILTERED, UNFILTERED), else as the letter behind `Data` does.
+        all_channels: whether it is the one file for all channels.
+        channel: in a file for one channel, that one. What the hits inside say counts more.
+        board: the digitizer's model and serial number, in a file for one channel.
+        run: the run's name, followed by the segment's number where the file is a segment.
+    """
+
+    path: Path
+    stage: Stage
+    all_channels: bool
+    channel: int | None
+    board: str
+    run: str
+
+    @property
+    def format(self) -> str:
+        return self.path.suffix.lower()
+
+
+def parse_name(path: Path) -> HitFile | None:
+    """What a file's name tells; None where CoMPASS names no file of hits so."""
+    found = _NAME.fullmatch(path.stem)
+    if found is None or path.suffix.lower() not in (".root", ".bin", ".csv"):
+        return None
+    stage = _stage_by_folder(path) or _STAGE_OF_LETTER[found["letter"]]
+    channel = None if found["channel"] is None else int(found["channel"])
+    return HitFile(path, stage, bool(found["all"]), channel, found["board"] or "", found["run"])
+
+
+def stage_of_folder(folder: Path) -> Stage | None:
+    """The stage that a folder inside a run's folder is for."""
+    name = folder.name.lower()
+    return next((stage for stage in STAGES if stage == name), None)
+
+
+def _stage_by_folder(path: Path) -> Stage | None:
+    return stage_of_folder(path.absolute().parent)
+
+
+def run_folder_of(path: str | Path) -> Path:
+    """The run's folder that a file lies in: above RAW, FILTERED or UNFILTERED, else the file's own."""
+    folder = Path(path).absolute().parent
+    return folder.parent if stage_of_folder(folder) else folder
+
+
+def group_segments(paths: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
+    """Files in streams: each segment of a recording behind the one before it.
+
+    A segment `<name>_3.root` belongs to the file `<name>.root` of its folder. Where there is none, or where it has
+    segments itself, the number is part of a run's name.
+
+    Args:
+        paths: files. They may be some segments of a recording only.
+
+    Returns:
+        The streams in the order of their first files, each with its segments by number.
+    """
+    streams: dict[tuple[Path, str, str], list[tuple[int, Path]]] = {}
+    stems = cache(_stems)
+    for path in paths:
+        base, number = _base_and_number(path, stems(path.parent, path.suffix.lower()))
+        streams.setdefault((path.parent, base, path.suffix.lower()), []).append((number, path))
+    return tuple(tuple(path for _, path in sorted(stream)) for stream in streams.values())
+
+
+def missing_segments(streams: Iterable[Sequence[Path]]) -> tuple[str, ...]:
+    """For each stream in whose numbering segments are missing: a line that names the file and says which."""
+    return tuple(note for stream in streams if (note := _gap(stream)))
+
+
+def _gap(stream: Sequence[Path]) -> str | None:
+    if len(stream) == 1:
+        stems = _stems(stream[0].parent, stream[0].suffix.lower())
+        numbers = {_base_and_number(stream[0], stems)[1]}
+    else:
+        base = _base_of(stream)
+        numbers = {0 if path.stem == base else int(path.stem.removeprefix(base)[1:]) for path in stream}
+    missing = [str(number or "the first") for number in range(max(numbers)) if number not in numbers]
+    if not missing:
+        return None
+    named = ", ".join(missing[:5]) + (f", … ({len(missing)} in all)" if len(missing) > 5 else "")
+    return f"{stream[-1].name}: segments before it are missing: {named}"
+
+
+def _base_of(stream: Sequence[Path]) -> str:
+    """The name without number that several segments have in common."""
+    found = _SEGMENT.fullmatch(stream[-1].stem)
+    return found["base"] if found else stream[-1].stem
+
+
+def _stems(folder: Path, suffix: str) -> frozenset[str]:
+    """The names without suffix of a folder's files of one format."""
+    try:
+        return frozenset(path.stem for path in folder.iterdir() if path.suffix.lower() == suffix)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+
+
+def _base_and_number(path: Path, stems: frozenset[str]) -> tuple[str, int]:
+    found = _SEGMENT.fullmatch(path.stem)
+    if found is None or found["base"] not in stems:
+        return path.stem, 0
+    own = re.compile(re.escape(path.stem) + r"_[1-9]\d{0,3}")
+    return (path.stem, 0) if any(map(own.fullmatch, stems)) else (found["base"], int(found["number"]))
+
+
+def same_hits_twice(paths: Sequence[Path]) -> str | None:
+    """Whether two of the files hold the same hits, each of which would count twice.
+
+    Args:
+        paths: files that were named one by one.
+
+    Returns:
+        One line that names both files and says what to do; None if all is well.
+    """
+    stems = cache(_stems)
+    agreed: dict[tuple[object, ...], tuple[object, Path]] = {}
+    # What lies beside the folder of a stage belongs to the same run, whatever its name.
+    in_stages = {run_folder_of(path): (stage, path) for path in paths if (stage := _stage_by_folder(path))}
+    for path in paths:
+        base, _ = _base_and_number(path, stems(path.parent, path.suffix.lower()))
+        file = parse_name(path.with_name(base + path.suffix))
+        claims = [*_claims_of_name(path, base), *(_claims_of_run(file) if file else ())]
+        if file and (in_stage := in_stages.get(run_folder_of(path))):
+            agreed.setdefault(("stage", run_folder_of(path)), in_stage)
+            claims.append((("stage", run_folder_of(path)), file.stage, "at another stage of the run"))
+        for key, value, why in claims:
+            first, other = agreed.setdefault(key, (value, path))
+            if first != value:
+                return f"{path}: holds the same hits as {other}, {why}: give one of them"
+    return None
+
+
+Claim = tuple[tuple[object, ...], object, str]
+"""A key, the value on which all files with that key must agree, and what is the matter if they do not."""
+
+
+def _claims_of_name(path: Path, base: str) -> Iterator[Claim]:
+    yield ("name", path.absolute().parent, base), path.suffix.lower(), "in another format"
+
+
+def _claims_of_run(file: HitFile) -> Iterator[Claim]:
+    run = (run_folder_of(file.path), file.run)
+    yield ("stage", *run), file.stage, "at another stage of the run"
+    yield ("channels", *run), file.all_channels, "once in one file for all channels and once in one for each"
+    yield ("channel", *run, file.board, file.channel), file.format, "in another format"
