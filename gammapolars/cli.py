@@ -4,13 +4,14 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from gammapolars import defaults
 from gammapolars.errors import GammapolarsError
 from gammapolars.memory import reuse_freed_memory
+from gammapolars.options import DetectorsFile, ReadingOptions, reads_runs
 
 app = typer.Typer(
     name="gammapolars",
@@ -24,18 +25,13 @@ app = typer.Typer(
 detectors_app = typer.Typer(help="Make detectors.toml.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(detectors_app, name="detectors")
 
-Runs = Annotated[list[str], typer.Argument(metavar="RUN", help="Files, glob patterns or folders of one run.")]
-DetectorsFile = Annotated[
-    Path | None, typer.Option("--detectors", help="detectors.toml: names, calibrations, offsets.")
+Runs = Annotated[
+    list[str], typer.Argument(metavar="RUN", help="Files or patterns of one run, or folders of one run each.")
 ]
 WindowOption = Annotated[
     str, typer.Option("--window", help="Coincidence window: 250ns for |dt| ≤ 250 ns, or LOW:HIGH.")
 ]
 Reject = Annotated[str, typer.Option("--reject", help="Flags that reject a hit: names, a mask such as 0x480, or none.")]
-Tree = Annotated[str | None, typer.Option("--tree", help="The hits' tree in ROOT files, if it has another name.")]
-Reorder = Annotated[
-    str, typer.Option("--reorder", help="How far back in time a hit may lie and still be put in place.")
-]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 
@@ -97,107 +93,104 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
-def info(runs: Runs, tree: Tree = None, as_json: AsJson = False) -> None:
+@reads_runs
+def info(runs: Runs, *, how: ReadingOptions, as_json: AsJson = False) -> None:
     """Show what is in a run or in a file of pairs: hits, rates, flags, times and their order, provenance."""
     from gammapolars import inspection
-    from gammapolars.io import Reading, open_runs
     from gammapolars.printing import Progress, print_json
 
     if len(runs) == 1 and inspection.is_table_of_pairs(runs[0]):
         pairs = inspection.inspect_pairs(Path(runs[0]))
         print_json(pairs) if as_json else print(inspection.describe_pairs(pairs))
         return
-    run = open_runs(*runs, reading=Reading(tree=tree))
-    with Progress(run.count) as progress:
-        found = inspection.inspect(run, progress=progress)
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        found = inspection.inspect(opened, progress=progress)
     print_json(found) if as_json else print(inspection.describe(found))
 
 
 @app.command()
+@reads_runs
 def convert(
     runs: Runs,
     output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv or .root.")],
-    detectors: DetectorsFile = None,
-    tree: Tree = None,
-    reorder: Reorder = defaults.REORDER,
+    *,
+    how: ReadingOptions,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a run's hits, in time order, to another format; calibrated, if detectors.toml is given."""
     from gammapolars import commands
-    from gammapolars.io import Reading, check_writable, open_runs
+    from gammapolars.io import check_writable
     from gammapolars.printing import Progress, print_json
-    from gammapolars.units import parse_ps
 
     check_writable(output, overwrite=overwrite)
-    run = open_runs(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
-    with Progress(run.count) as progress:
-        summary = commands.convert(run, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress)
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        summary = commands.convert(opened, output, detectors=how.known, overwrite=overwrite, progress=progress)
     print_json(summary) if as_json else print(f"{summary['hits_read']:,} hits written to {output}")
 
 
 @app.command()
+@reads_runs
 def coincidences(
     runs: Runs,
     output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv or .root.")],
     window: WindowOption = defaults.WINDOW,
     reject: Reject = defaults.REJECT,
-    detectors: DetectorsFile = None,
     start: Annotated[
         str | None, typer.Option("--start", help="Only pairs of this detector with --stop, dt signed.")
     ] = None,
     stop: Annotated[str | None, typer.Option("--stop", help="The other detector.")] = None,
-    tree: Tree = None,
-    reorder: Reorder = defaults.REORDER,
+    *,
+    how: ReadingOptions,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Find all pairs of hits of different detectors within a window, and save them."""
     from gammapolars import commands
     from gammapolars.coincidences import PairRule
-    from gammapolars.io import Reading, check_writable, open_runs
+    from gammapolars.io import check_writable
     from gammapolars.printing import Progress, coincidence_text, print_json
-    from gammapolars.units import parse_ps
 
     check_writable(output, overwrite=overwrite)
-    known = _detectors(detectors)
+    known = how.known
     ends = (known.named(name) if name is not None else None for name in (start, stop))
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
-    run = open_runs(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
-    with Progress(run.count) as progress:
-        summary = commands.coincidences(run, rule, output, detectors=known, overwrite=overwrite, progress=progress)
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        summary = commands.coincidences(opened, rule, output, detectors=known, overwrite=overwrite, progress=progress)
     print_json(summary) if as_json else print(coincidence_text(summary))
 
 
 @app.command()
+@reads_runs
 def report(
     runs: Runs,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
     window: WindowOption = defaults.WINDOW,
     reject: Reject = defaults.REJECT,
-    detectors: DetectorsFile = None,
-    tree: Tree = None,
-    reorder: Reorder = defaults.REORDER,
+    *,
+    how: ReadingOptions,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Pairs, spectra, matrix, rates and timing of a run, explained on one HTML page."""
     from gammapolars import report as reporting
     from gammapolars.coincidences import PairRule
-    from gammapolars.io import Reading, open_runs
     from gammapolars.printing import Progress, print_json
-    from gammapolars.units import parse_ps
 
-    run = open_runs(*runs, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
+    opened = how.open(runs)
     rule = PairRule(window, reject=reject)
-    with Progress(run.count) as progress:
+    with Progress(opened.count) as progress:
         summary = reporting.make_report(
-            run, rule, output, detectors=_detectors(detectors), overwrite=overwrite, progress=progress
+            opened, rule, output, detectors=how.known, overwrite=overwrite, progress=progress
         )
     print_json(summary) if as_json else print(f"{summary['pairs']:,} pairs; open {summary['output']}")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@reads_runs
 def query(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A query in queries/, or a .py file.")],
@@ -205,9 +198,8 @@ def query(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where the result streams to.")] = None,
     window: WindowOption = defaults.WINDOW,
     reject: Reject = defaults.REJECT,
-    detectors: DetectorsFile = None,
-    tree: Tree = None,
-    reorder: Reorder = defaults.REORDER,
+    *,
+    how: ReadingOptions,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -216,9 +208,7 @@ def query(
     With a name and no run, show the query and its parameters.
     """
     from gammapolars import commands, queries
-    from gammapolars.io import Reading, open_runs
     from gammapolars.printing import print_json, query_help
-    from gammapolars.units import parse_ps
 
     found = queries.load(queries.find(name))
     files, words = queries.split_arguments(runs or [], context.args)
@@ -228,15 +218,15 @@ def query(
     arguments = queries.parse_arguments(found, words)
     if output is None:
         raise typer.BadParameter("a query needs an output: add -o result.parquet")
-    run = open_runs(*files, reading=Reading(tree=tree), reorder_ps=parse_ps(reorder))
+    opened = how.open(files)
     summary = commands.run_query(
-        run,
+        opened,
         found,
         arguments,
         output,
         window=window,
         reject=reject,
-        detectors=_detectors(detectors),
+        detectors=how.known,
         overwrite=overwrite,
     )
     print_json(summary) if as_json else print(f"query '{found.name}' written to {output}")
@@ -270,6 +260,7 @@ def simulate(
 ) -> None:
     """Simulate a list-mode run with known truth."""
     from gammapolars import simulate as simulation
+    from gammapolars.detectors import load_detectors
     from gammapolars.printing import Progress, print_json
     from gammapolars.units import PS_PER_S, parse_ps
 
@@ -284,7 +275,7 @@ def simulate(
             hits=hits,
             duration_s=None if seconds is None else seconds / PS_PER_S,
             seed=seed,
-            detectors=_detectors(detectors) if detectors else None,
+            detectors=load_detectors(detectors) if detectors else None,
             truth=truth,
             layout=layout,
             solid_angle=solid_angle,
@@ -312,9 +303,3 @@ def detectors_import(
     with complete_or_nothing(output, overwrite=overwrite) as hidden:
         hidden.write_text(format_detectors(found), encoding="utf-8")
     print(f"{len(found)} detectors written to {output}")
-
-
-def _detectors(path: Path | None) -> Any:
-    from gammapolars.detectors import Detectors, load_detectors
-
-    return load_detectors(path) if path else Detectors()

@@ -23,6 +23,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("provenance", "results", "queries", "accounting"),
     ("analysis", "printing"),
     ("commands", "inspection", "report"),
+    ("options",),
     ("cli",),
     ("__main__",),
 )
