@@ -74,10 +74,12 @@ def times(hits: HitTally, runs: Runs) -> dict[str, Any]:
     return found | {"runs": rows}
 
 
-def reading_warnings(losses: Losses) -> Iterator[str]:
+def reading_warnings(runs: Runs) -> Iterator[str]:
     """What a reader must know of the reading before trusting the rest, one sentence each."""
-    yield from losses.notes
-    found = losses.all
+    for run in runs.all:
+        yield from run.source.warnings
+    yield from runs.losses.notes
+    found = runs.losses.all
     for loss in found[:LISTED]:
         yield f"left out: {loss.path.name}: {loss.what}"
     if more := found[LISTED:]:

@@ -151,7 +151,7 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
         "window_ps": list(rule.window),
         **times(hits, reading.runs),
         "chance_pairs_expected": float(table["chance_pairs_expected"].sum()),
-        "warnings": [*reading_warnings(reading.runs.losses), *warnings(by_detector, detectors, rule)],
+        "warnings": [*reading_warnings(reading.runs), *warnings(by_detector, detectors, rule)],
     }
 
 

@@ -85,7 +85,7 @@ def convert(
                     yield batch
 
     def summary() -> dict[str, Any]:
-        warned = {"warnings": list(reading_warnings(runs.losses))}
+        warned = {"warnings": list(reading_warnings(runs))}
         return account(tally, runs.losses, {}) | times(tally, runs) | warned
 
     ordered = lazy_frame(hits.collect_schema(), batches)
@@ -118,7 +118,7 @@ def run_query(
     def summary() -> dict[str, Any]:
         # A query may read some hits only, or read them twice: where it takes pairs alone is each counted once.
         read = account(tally, runs.losses, rule.reject) if query.takes_pairs else lost(runs.losses)
-        return parameters | read | {"warnings": list(reading_warnings(runs.losses))}
+        return parameters | read | {"warnings": list(reading_warnings(runs))}
 
     try:
         save(result, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))

@@ -8,9 +8,11 @@ from typing import Any
 import polars as pl
 
 from gammapolars import provenance
+from gammapolars.accounting import lost, reading_warnings, times
 from gammapolars.errors import GammapolarsError
 from gammapolars.flags import FLAGS, names_in
-from gammapolars.io import InputFile, Run, Runs, scan_pairs
+from gammapolars.io import InputFile, Runs, scan_pairs
+from gammapolars.io.folders import RunFiles
 from gammapolars.io.root import open_hit_tree
 from gammapolars.printing import share, table
 from gammapolars.products import HitTally
@@ -67,21 +69,22 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
     """
     hits, files, read = HitTally(), [], 0
     ranges, inversions, step_back = [], 0, 0
-    for file in runs.files:
-        order, of_file = OrderTally(), HitTally()
-        with Run(str(file.path), ((file,),)).naming_errors():
-            for batch in batches_of(file.hits.select("board", "channel", "timestamp_ps", "flags")):
-                order.add(batch["timestamp_ps"])
-                for tally in (hits, of_file):
-                    tally.add_hits(batch)
-                read += batch.height
-                if progress:
-                    progress(read)
-        inversions += order.inversions
-        step_back = max(step_back, order.largest_step_back_ps)
-        if of_file.first_ps is not None:
-            ranges.append((of_file.first_ps, of_file.last_ps, file.path.name))
-        files.append(_file(file, of_file))
+    for number, run in enumerate(runs.all, 1):
+        for file in run.files:
+            order, of_file = OrderTally(), HitTally()
+            with run.naming_errors():
+                for batch in batches_of(file.hits):  # all columns, so that no damage goes unnoticed
+                    order.add(batch["timestamp_ps"])
+                    of_file.add_hits(batch)
+                    hits.add_hits(batch.with_columns(run=pl.lit(number, pl.UInt16)))
+                    read += batch.height
+                    if progress:
+                        progress(read)
+            inversions += order.inversions
+            step_back = max(step_back, order.largest_step_back_ps)
+            if of_file.first_ps is not None:
+                ranges.append((number, of_file.first_ps, of_file.last_ps, file.path.name))
+            files.append(_file(file, of_file))
     by_detector = hits.by_detector()
     seconds = hits.real_time_s
     rows = by_detector.select("board", "channel", "hits").to_dicts()
@@ -90,13 +93,18 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
         "hits": int(by_detector["hits"].sum()),
         "detectors": [row | {"rate_cps": row["hits"] / seconds if seconds else None} for row in rows],
         "flags": hits.with_flags(FLAGS | _unnamed(hits)),
-        "first_timestamp_ps": hits.first_ps,
-        "last_timestamp_ps": hits.last_ps,
-        "real_time_s": seconds,
+        **times(hits, runs),
         "inversions": inversions,
         "largest_step_back_ps": step_back,
+        **lost(runs.losses),
+        "sources": [_source(run.source) for run in runs.all],
     }
     return found | {"warnings": list(_warnings(found, runs, ranges))}
+
+
+def _source(source: RunFiles) -> dict[str, Any]:
+    """Where a run's files were found, and what was passed over."""
+    return {"folder": str(source.folder), "stage": source.stage, "passed_over": list(source.passed_over)}
 
 
 def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
@@ -109,7 +117,7 @@ def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
         "last_timestamp_ps": hits.last_ps,
     }
     if file.path.suffix.lower() == ".root":
-        found = open_hit_tree(file.path, file.reading.tree)
+        found = open_hit_tree(file.path, file.reading)
         facts |= {"tree": found.name, "compression": found.compression}
         facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in found.branches.items()}
         facts["branches"] |= dict.fromkeys(found.other_branches, "not read")
@@ -129,7 +137,8 @@ def _unnamed(hits: HitTally) -> dict[str, int]:
     return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
 
 
-def _warnings(found: dict[str, Any], runs: Runs, ranges: list[tuple[int, Any, str]]) -> Iterator[str]:
+def _warnings(found: dict[str, Any], runs: Runs, ranges: list[tuple[int, int, Any, str]]) -> Iterator[str]:
+    yield from reading_warnings(runs)
     if not found["hits"]:
         yield "the run holds no hits"
     if step := found["largest_step_back_ps"]:
@@ -142,8 +151,8 @@ def _warnings(found: dict[str, Any], runs: Runs, ranges: list[tuple[int, Any, st
         if (count := found["flags"].get(name, 0)) > 0.1 * found["hits"]:
             yield f"{share(count, found['hits'])} of the hits carry the flag {name}"
     for before, after in pairwise(sorted(ranges)):
-        if after[0] - before[1] > 60 * PS_PER_S:
-            yield f"{format_ps(after[0] - before[1])} without a hit between {before[2]} and {after[2]}"
+        if before[0] == after[0] and (gap := after[1] - before[2]) > 60 * PS_PER_S:
+            yield f"{format_ps(gap)} without a hit between {before[3]} and {after[3]}"
 
 
 def describe(found: dict[str, Any]) -> str:
@@ -163,6 +172,10 @@ def describe(found: dict[str, Any]) -> str:
             lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
         if "provenance" in file:
             lines += _origin(file["provenance"])
+    for source in found["sources"]:
+        if source["passed_over"]:
+            lines.append(f"{source['folder']}: the {source['stage'] or 'chosen'} files are read, passed over are")
+            lines += [f"  {line}" for line in source["passed_over"]]
     lines.append(f"{found['hits']:,} hits in {found['real_time_s']:.6g} s")
     if found["hits"]:
         first, last = (found[f"{end}_timestamp_ps"] / PS_PER_S for end in ("first", "last"))

@@ -60,7 +60,7 @@ class ReadingOptions:
             bin_layout=self.bin_layout,
             losses=Losses(keep_going=self.keep_going),
         )
-        return open_runs(*names, reading=reading, reorder_ps=parse_ps(self.reorder), apart=self.apart)
+        return open_runs(*names, reading=reading, reorder_ps=parse_ps(self.reorder), stage=self.stage, apart=self.apart)
 
 
 def reads_runs(command: Callable[..., None]) -> Callable[..., None]:

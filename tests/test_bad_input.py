@@ -174,7 +174,7 @@ def test_runs_that_cannot_be_found(good: Path) -> None:
     Path("folder").mkdir()
     cases = {
         "zz*.root": "no file matches this pattern",
-        "folder": "no ROOT file of hits lies in this folder",
+        "folder": "no file of hits lies in this folder",
         "n" * 300 + ".root": "cannot be read: File name too long",
     }
     for name, reason in cases.items():

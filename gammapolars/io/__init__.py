@@ -27,13 +27,22 @@ __all__ = [
 ]
 
 
-def scan(*runs: str | Path, tree: str | None = None, apart: bool = False, losses: Losses | None = None) -> pl.LazyFrame:
+def scan(
+    *runs: str | Path,
+    tree: str | None = None,
+    stage: str | None = None,
+    bin_layout: str | None = None,
+    apart: bool = False,
+    losses: Losses | None = None,
+) -> pl.LazyFrame:
     """The hits of a run, lazily: columns and rows that a query does not need are not kept.
 
     Args:
         runs: files, glob patterns or folders. Several files are merged in time. Each folder is a run of its own:
             several runs follow one another, with a column `run` that numbers them from 1.
         tree: name of the tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
+        stage: which files of a CoMPASS run's folder: `raw`, `unfiltered` or `filtered`; the first that is there.
+        bin_layout: layout of CoMPASS BIN files that do not tell it.
         apart: whether files, too, are runs of their own.
         losses: takes up what cannot be read; without it, damage is an error.
 
@@ -41,8 +50,8 @@ def scan(*runs: str | Path, tree: str | None = None, apart: bool = False, losses
         InputError: nothing is found, or a file is no table of hits.
         UsageError: a file has a suffix that no reader is for, or is given twice.
     """
-    reading = Reading(tree=tree, losses=losses or Losses(keep_going=False))
-    return open_runs(*runs, reading=reading, apart=apart).hits
+    reading = Reading(tree=tree, bin_layout=bin_layout, losses=losses or Losses(keep_going=False))
+    return open_runs(*runs, reading=reading, stage=stage, apart=apart).hits
 
 
 def scan_pairs(path: str | Path) -> pl.LazyFrame:

@@ -1,7 +1,5 @@
 """Runs: the files of what was recorded between one start and stop, and several runs one after another."""
 
-import glob
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -12,14 +10,15 @@ import polars as pl
 
 from gammapolars.errors import GammapolarsError, InputError, TimeOrderError, UsageError
 from gammapolars.io import root
+from gammapolars.io.fingerprint import fingerprint
+from gammapolars.io.folders import RunFiles
 from gammapolars.io.formats import READERS
 from gammapolars.io.order import Source, merged
 from gammapolars.io.reading import Losses, Reading
+from gammapolars.io.selection import select
 from gammapolars.schema import HITS, require
 from gammapolars.streaming import REORDER_PS, batches_of, lazy_frame, time_ordered
 from gammapolars.units import format_ps
-
-SAMPLED_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -36,20 +35,15 @@ class InputFile:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of the file's size, first and last megabyte: tells files apart without reading gigabytes."""
-        digest = hashlib.blake2b(str(self.size_bytes).encode(), digest_size=16)
-        with self.path.open("rb") as file:
-            digest.update(file.read(SAMPLED_BYTES))
-            file.seek(max(self.size_bytes - SAMPLED_BYTES, 0))
-            digest.update(file.read(SAMPLED_BYTES))
-        return f"blake2b-sampled:{digest.hexdigest()}"
+        """A hash that tells the file from others."""
+        return fingerprint(self.path)
 
     def count(self) -> int | None:
         """How many hits it holds, if its metadata tell."""
         suffix = self.path.suffix.lower()
         if suffix == ".root":
-            return root.open_hit_tree(self.path, self.reading.tree).entries
-        return None if suffix == ".csv" else int(self.hits.select(pl.len()).collect().item())
+            return root.open_hit_tree(self.path, self.reading).entries
+        return int(self.hits.select(pl.len()).collect().item()) if suffix in (".parquet", ".arrow") else None
 
 
 @dataclass(frozen=True)
@@ -57,14 +51,20 @@ class Run:
     """What was recorded between one start and stop, in one or more files.
 
     Attributes:
-        name: what messages call it.
+        source: where its files lie and how they were chosen.
         streams: its files; those of one stream follow each other in time, streams are merged.
         reorder_ps: how far back in time a hit may lie and still be put in its place.
     """
 
-    name: str
+    source: RunFiles
     streams: tuple[tuple[InputFile, ...], ...]
     reorder_ps: int = REORDER_PS
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        first, *more = self.files
+        return f"{first.path} and {len(more)} more" if more else str(first.path)
 
     @property
     def files(self) -> tuple[InputFile, ...]:
@@ -196,79 +196,33 @@ class Runs:
 
 
 def open_runs(
-    *names: str | Path, reading: Reading | None = None, reorder_ps: int = REORDER_PS, apart: bool = False
+    *names: str | Path,
+    reading: Reading | None = None,
+    reorder_ps: int = REORDER_PS,
+    stage: str | None = None,
+    apart: bool = False,
 ) -> Runs:
     """Find the files that are meant, and read their metadata.
-
-    A folder is a run of its own. Files and patterns of files belong to one run, unless they are to be kept apart.
 
     Args:
         names: files, glob patterns or folders.
         reading: how files are read.
         reorder_ps: how far back in time a hit may lie and still be put in its place.
-        apart: whether each name stands for a run of its own.
+        stage: the stage to take from folders: `raw`, `unfiltered` or `filtered`.
+        apart: whether each file is a run of its own, as each folder is.
 
     Raises:
         InputError: nothing is found, or a file is no table of hits.
-        UsageError: a file has a suffix that no reader is for, or is given twice.
+        UsageError: a file has a suffix that no reader is for, or its hits would count twice.
     """
     reading = reading or Reading()
     if reorder_ps < 0:
         raise UsageError(f"the reorder buffer cannot reach {format_ps(reorder_ps)} back: give 0ps or more")
-    if not names:
-        raise UsageError("no run is given: name a file, a pattern or a folder")
-    try:
-        found = [path for name in names for path in _expanded(name)]
-        runs = [_files_in(path) for path in found if path.is_dir()]
-        files = [path for path in found if not path.is_dir()]
-        runs += [[path] for path in files] if apart else [files] if files else []
-        _check_twice([path for paths in runs for path in paths])
-        opened = [tuple((_input(path, reading),) for path in paths) for paths in runs]
-    except OSError as error:
-        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
-    return Runs(
-        tuple(Run(_name(paths), streams, reorder_ps) for paths, streams in zip(runs, opened, strict=True)), reading
-    )
+    return Runs(tuple(_run(source, reading, reorder_ps) for source in select(names, stage=stage, apart=apart)), reading)
 
 
-def _name(paths: list[Path]) -> str:
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"{paths[0]}{more}"
-
-
-def _check_twice(paths: list[Path]) -> None:
-    """Raise if hits would count twice, because the same file or a copy of it is given again."""
-    seen: dict[Path, Path] = {}
-    of_size: dict[int, list[InputFile]] = {}
-    for path in paths:
-        if seen.setdefault(path.resolve(), path) is not path:
-            raise UsageError(f"{path}: is given twice, and each of its hits would count twice")
-        file = InputFile(path, pl.LazyFrame())
-        for other in of_size.setdefault(file.size_bytes, []):
-            if file.size_bytes and file.fingerprint == other.fingerprint:
-                raise UsageError(f"{path}: is a copy of {other.path}, and each of its hits would count twice")
-        of_size[file.size_bytes].append(file)
-
-
-def _expanded(name: str | Path) -> list[Path]:
-    """The files and folders that a name or a pattern stands for."""
-    path = Path(name)
-    if path.exists():
-        return [path]
-    if glob.has_magic(str(name)):
-        if found := sorted(Path(match) for match in glob.glob(str(name))):  # noqa: PTH207 - it may be absolute
-            return found
-        raise InputError(f"{name}: no file matches this pattern")
-    raise InputError(f"{path}: no such file")
-
-
-def _files_in(folder: Path) -> list[Path]:
-    """The files of hits in a run's folder."""
-    for place in (folder, folder / "RAW", folder / "FILTERED", folder / "UNFILTERED"):
-        # Hcompass… files hold histograms, not hits.
-        if files := [file for file in sorted(place.glob("*.root")) if not file.name.startswith("Hcompass")]:
-            return files
-    raise InputError(f"{folder}: no ROOT file of hits lies in this folder, or in RAW, FILTERED or UNFILTERED below it")
+def _run(source: RunFiles, reading: Reading, reorder_ps: int) -> Run:
+    return Run(source, tuple(tuple(_input(path, reading) for path in stream) for stream in source.streams), reorder_ps)
 
 
 def _input(path: Path, reading: Reading) -> InputFile:

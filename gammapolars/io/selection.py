@@ -1,0 +1,98 @@
+"""From the names that a user gives to the files of each run, each hit once."""
+
+import glob
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gammapolars.errors import InputError, UsageError
+from gammapolars.io.file_names import (
+    STAGES,
+    Stage,
+    group_segments,
+    missing_segments,
+    parse_name,
+    run_folder_of,
+    same_hits_twice,
+)
+from gammapolars.io.fingerprint import fingerprint
+from gammapolars.io.folders import RunFiles, find_run_files
+
+
+def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool = False) -> list[RunFiles]:
+    """The files of each run that is meant: a folder is a run of its own, files and patterns of files are one together.
+
+    Args:
+        names: files, glob patterns or folders.
+        stage: the stage to take from folders: `raw`, `unfiltered` or `filtered`.
+        apart: whether each file, with its segments, is a run of its own as well.
+
+    Raises:
+        InputError: nothing is found.
+        UsageError: hits would count twice, or an argument that cannot be.
+    """
+    if not names:
+        raise UsageError("no run is given: name a file, a pattern or a folder")
+    wanted = _stage(stage)
+    try:
+        found = [path for name in names for path in _expanded(name)]
+        folders = [path for path in found if path.is_dir()]
+        files = [path for path in found if path not in folders]
+        if wanted and not folders:
+            raise UsageError("--stage chooses among the files of a run's folder: name the folder")
+        runs = [find_run_files(folder, wanted) for folder in folders]
+        streams = _streams(files)
+        runs += [_files([stream]) for stream in streams] if apart else [_files(streams)] if files else []
+        _check_once([path for run in runs for path in run.paths])
+        if not apart and (twice := same_hits_twice(files)):
+            raise UsageError(twice)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    return runs
+
+
+def _stage(name: str | None) -> Stage | None:
+    if name is None:
+        return None
+    for stage in STAGES:
+        if name.lower() == stage:
+            return stage
+    raise UsageError(f"unknown stage '{name}': choose {', '.join(STAGES)}")
+
+
+def _expanded(name: str | Path) -> list[Path]:
+    """The files and folders that a name or a pattern stands for."""
+    path = Path(name)
+    if path.exists():
+        return [path]
+    if glob.has_magic(str(name)):
+        if found := sorted(Path(match) for match in glob.glob(str(name))):  # noqa: PTH207 - it may be absolute
+            return found
+        raise InputError(f"{name}: no file matches this pattern")
+    raise InputError(f"{path}: no such file")
+
+
+def _streams(files: Iterable[Path]) -> list[tuple[Path, ...]]:
+    """Files as streams: segments of a recording are known by CoMPASS's names, any other file is a stream of its own."""
+    named = [path for path in files if parse_name(path)]
+    return [*group_segments(named), *((path,) for path in files if path not in named)]
+
+
+def _files(streams: Sequence[tuple[Path, ...]]) -> RunFiles:
+    first = streams[0][0]
+    return RunFiles(
+        run_folder_of(first), None, first.suffix.lower(), tuple(streams), warnings=missing_segments(streams)
+    )
+
+
+def _check_once(paths: Iterable[Path]) -> None:
+    """Raise if hits would count twice, because the same file or a copy of it is given again."""
+    seen: dict[Path, Path] = {}
+    of_size: dict[int, list[Path]] = {}
+    for path in paths:
+        if seen.setdefault(path.resolve(), path) is not path:
+            raise UsageError(f"{path}: is given twice, and each of its hits would count twice")
+        size = path.stat().st_size
+        for other in of_size.get(size, []):
+            if size and fingerprint(path) == fingerprint(other):
+                raise UsageError(f"{path}: is a copy of {other}, and each of its hits would count twice")
+        of_size.setdefault(size, []).append(path)
