@@ -5,11 +5,12 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.io import columnar, root
+from gammapolars.io import columnar, compass_bin, root
 from gammapolars.io.columnar import Metadata
 
 READERS: dict[str, Callable[..., pl.LazyFrame]] = {
     ".root": root.scan_root,
+    ".bin": compass_bin.scan_bin,
     ".parquet": columnar.scan_parquet,
     ".arrow": columnar.scan_arrow,
     ".csv": columnar.scan_csv,

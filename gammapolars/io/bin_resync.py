@@ -1,0 +1,151 @@
+"""Whether the records of a BIN file with waveforms still follow one another, and where they do so again after damage.
+
+Each record tells its number of samples, and with it where the next begins: after one wrong number samples are read
+instead of records. They give themselves away, because hardly any of them can be a board, a channel and the next length.
+"""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.io.bin_file import BinFile
+from gammapolars.io.bin_layout import Heads, consistent, follow, is_hit, zeros
+
+CHAIN_RECORDS = 16
+"""So many records in a row cannot be read out of samples by chance."""
+
+CUT_CHAIN_RECORDS = 4
+"""Or so many, where the file ends inside the record behind them."""
+
+FIRST_WINDOW_BYTES = 2**14
+LAST_WINDOW_BYTES = 2**22
+"""What is searched at once for the next record: more the longer none is found."""
+
+MOST_SAMPLES = 2**22
+"""A longer waveform is believed only where others are as long."""
+
+DOUBTFUL_BACK_PS = 10**12
+DOUBTFUL_STEP_PS = 10**15
+DOUBTFUL_RECORDS = 8
+
+
+class Verdict(NamedTuple):
+    """What is true of some records that were read by following their lengths.
+
+    Attributes:
+        kept: so many of the first are records.
+        cut: whether the one behind them is cut short by the file's end.
+        why_lost: what is wrong behind them, if no record is there.
+    """
+
+    kept: int
+    cut: bool = False
+    why_lost: str = ""
+
+
+class Chain:
+    """Follows a file's records from length to length."""
+
+    def __init__(self, file: BinFile, descriptor: int) -> None:
+        self._file = file
+        self._descriptor = descriptor
+        self._width = file.layout.head.itemsize
+        self._longest = 0
+
+    def end(self, place: int, head: np.void) -> int:
+        """The byte behind a record."""
+        return place + self._width + 2 * int(head["samples"])
+
+    def length_at(self, place: int) -> int:
+        """How long the record at this byte is."""
+        head = os.pread(self._descriptor, self._width, place)
+        return self._width + 2 * int.from_bytes(head[-4:], "little")
+
+    def examine(self, places: range | npt.NDArray[np.int64], heads: Heads) -> Verdict:
+        """Tell how far the records that begin at these bytes are records.
+
+        A single record that cannot be a hit, but has others behind it, counts as one: it is left out later.
+        """
+        lost = self._lost(places, heads) if self._file.consistent else None
+        if lost is not None:
+            board, channel = heads[lost]["board"], heads[lost]["channel"]
+            why = f"board {board} and channel {channel} cannot be, and no records follow"
+            return Verdict(self._undoubted(heads, lost), why_lost=why)
+        last = len(heads) - 1
+        if self.end(int(places[last]), heads[last]) <= self._file.size:
+            self._longest = max(self._longest, int(heads["samples"].max()))
+            return Verdict(len(heads))
+        self._longest = max(self._longest, int(heads["samples"][:last].max(initial=0)))
+        samples = int(heads[last]["samples"])
+        if samples <= (self._longest or MOST_SAMPLES):
+            return Verdict(last, cut=True)
+        return Verdict(last, why_lost=f"it tells {samples} samples, more than the file holds")
+
+    def _lost(self, places: range | npt.NDArray[np.int64], heads: Heads) -> int | None:
+        """The first record that is none and has none behind it."""
+        bad = np.flatnonzero(~is_hit(heads) | zeros(heads))
+        if not len(bad):
+            return None
+        close = np.flatnonzero(np.diff(bad) <= CHAIN_RECORDS)
+        if len(close):
+            return int(bad[close[0]])
+        last = int(bad[-1])
+        behind = self.end(int(places[last]), heads[last])
+        return None if behind == self._file.size or self._holds(behind) else last
+
+    def _undoubted(self, heads: Heads, lost: int) -> int:
+        """How many records stand, where samples may have passed for records before they gave themselves away."""
+        least = max(lost - DOUBTFUL_RECORDS, 1)
+        while lost > least:
+            step = int(heads[lost - 1]["timestamp_ps"]) - int(heads[lost - 2]["timestamp_ps"])
+            empty = not heads[lost - 1]["samples"] and not self._file.empty_waveforms
+            if -DOUBTFUL_BACK_PS <= step <= DOUBTFUL_STEP_PS and not empty:
+                break
+            lost -= 1
+        return lost
+
+    def next_from(self, place: int) -> int | None:
+        """The first byte, from this one on, with a chain of records behind it that chance does not make."""
+        window = FIRST_WINDOW_BYTES
+        while self._file.consistent and self._file.size - place >= self._width:
+            data = os.pread(self._descriptor, min(window, self._file.size - place), place)
+            count = len(data) - self._width + 1
+            if count <= 0:
+                return None
+            anywhere: Heads = np.ndarray(count, self._file.layout.head, data, strides=(1,))
+            for offset in np.flatnonzero(self._may_begin(anywhere, place)):
+                if self._holds(place + int(offset)):
+                    return place + int(offset)
+            place += count
+            window = min(4 * window, LAST_WINDOW_BYTES)
+        return None
+
+    def _may_begin(self, heads: Heads, place: int) -> npt.NDArray[np.bool_]:
+        """Which bytes may begin a record that ends in the file."""
+        room = (self._file.size - place - self._width - np.arange(len(heads))) // 2
+        found = is_hit(heads) & (heads["samples"] <= room)
+        return found if self._file.empty_waveforms else found & (heads["samples"] > 0)
+
+    def _holds(self, place: int) -> bool:
+        """Whether records that belong together follow from this byte on, for long or to the file's end."""
+        heads = follow(self._descriptor, self._file.layout, place, self._file.size, CHAIN_RECORDS)
+        if not len(heads) or not consistent(heads).all():
+            return False
+        same = np.ones(len(heads) - 1, np.bool_)
+        for name in ("board", "channel", "timestamp_ps"):
+            same &= heads[name][1:] == heads[name][:-1]
+        if same.any() or (not self._file.empty_waveforms and not heads["samples"].all()):
+            return False
+        end = place + len(heads) * self._width + 2 * int(heads["samples"].sum(dtype=np.int64))
+        return len(heads) >= (1 if end == self._file.size else CUT_CHAIN_RECORDS) and (
+            len(heads) == CHAIN_RECORDS or end == self._file.size or self._is_cut(end)
+        )
+
+    def _is_cut(self, place: int) -> bool:
+        """Whether what is left from this byte on may be the beginning of a record."""
+        head = os.pread(self._descriptor, self._width, place)
+        if len(head) < self._width:
+            return True
+        return int.from_bytes(head[-4:], "little") <= (self._longest or MOST_SAMPLES)
