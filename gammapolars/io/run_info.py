@@ -1,0 +1,243 @@
+"""What CoMPASS writes down about a run beside its hits: `run.info`, `settings.xml` and live times."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gammapolars.errors import InputError
+from gammapolars.io.settings_xml import BoardSettings, read_settings
+
+T = TypeVar("T")
+
+MAX_INFO_BYTES = 2**20
+"""Recorded files have 1 to 2 kB."""
+
+_CHANNEL_KEY = re.compile(r"board\.(?P<board>[^.]+)\.(?P<channel>\d{1,5})\.(?P<key>.+)")
+_REJECTED = "rejections."
+_CALIBRATION = "calibration.energy."
+
+
+@dataclass(frozen=True)
+class ChannelInfo:
+    """One channel of a digitizer. What is not written down is None.
+
+    Attributes:
+        channel: its number.
+        label: its name, where it was given one.
+        enabled: whether it was switched on.
+        threshold_lsb: trigger threshold in steps of the converter.
+        time_offset_ps: the offset that CoMPASS added to its timestamps.
+        icr_cps: input count rate in hits/s, as CoMPASS reckoned it when it wrote the file; not the run's mean.
+        ocr_cps: output count rate, likewise.
+        throughput_cps: rate of hits read out, likewise.
+        rejected_cps: rates of rejected hits by CoMPASS's name of the reason.
+        calibration: c0, c1, c2 of energy = c0 + c1 adc + c2 adc².
+        calibration_unit: of that energy.
+    """
+
+    channel: int
+    label: str | None = None
+    enabled: bool | None = None
+    threshold_lsb: float | None = None
+    time_offset_ps: int | None = None
+    icr_cps: float | None = None
+    ocr_cps: float | None = None
+    throughput_cps: float | None = None
+    rejected_cps: dict[str, float] = field(default_factory=dict)
+    calibration: tuple[float, float, float] | None = None
+    calibration_unit: str | None = None
+
+
+@dataclass(frozen=True)
+class BoardInfo:
+    """One digitizer. What is not written down is None.
+
+    Attributes:
+        id: CoMPASS's name for it, such as `0-14-292`.
+        model: such as `V1725`.
+        serial_number: its number.
+        label: the name that file names carry, such as `V1725_292`.
+        firmware: `DPP_PHA` or `DPP_PSD`.
+        sample_time_ps: the time between two samples.
+        channels: by number; those of `run.info` and all of `settings.xml`.
+    """
+
+    id: str
+    model: str | None = None
+    serial_number: str | None = None
+    label: str | None = None
+    firmware: str | None = None
+    sample_time_ps: int | None = None
+    channels: tuple[ChannelInfo, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is written down about a run. What is not is None.
+
+    Attributes:
+        id: the run's name.
+        start: when it began, with the time zone.
+        stop: when it ended, with the time zone.
+        real_time_s: its length in seconds; `run.info` gives whole ones.
+        boards: the digitizers, in the order of `settings.xml`.
+        warnings: what could not be read, one line each, that begins with the file's name.
+    """
+
+    id: str | None = None
+    start: datetime | None = None
+    stop: datetime | None = None
+    real_time_s: float | None = None
+    boards: tuple[BoardInfo, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain dictionaries, lists, texts and numbers."""
+        moments = {"start": self.start, "stop": self.stop}
+        return asdict(self) | {name: moment and moment.isoformat() for name, moment in moments.items()}
+
+
+def read_run_info(folder: str | Path) -> RunInfo | None:
+    """Read a run folder's `run.info` and `settings.xml`; damage in them becomes warnings.
+
+    Args:
+        folder: the run's folder, above RAW, FILTERED and UNFILTERED.
+
+    Returns:
+        What they tell; None where there is neither.
+    """
+    notes, settings = Path(folder) / "run.info", Path(folder) / "settings.xml"
+    info = _read_notes(notes) if notes.is_file() else None
+    if settings.is_file():
+        info = _with_settings(info or RunInfo(), settings)
+    return info
+
+
+# run.info
+
+
+class _Notes:
+    """The keys and values of a `run.info`, and what is wrong with them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        self.values: dict[str, str] = {}
+        try:
+            with path.open("rb") as file:
+                text = file.read(MAX_INFO_BYTES + 1).decode(errors="replace")
+        except OSError as error:
+            self.warnings.append(f"{path.name}: cannot be read: {error.strerror}")
+            return
+        if len(text) > MAX_INFO_BYTES:
+            self.warnings.append(f"{path.name}: is not read, because it is far too long")
+            return
+        lines = [line for line in text.splitlines() if line.strip()]
+        if strange := [line for line in lines if "=" not in line]:
+            self.warnings.append(f"{path.name}: {len(strange)} lines are no 'key=value', such as {strange[0][:40]!r}")
+        pairs = (line.partition("=") for line in lines if "=" in line)
+        self.values = {key.strip(): "".join(filter(str.isprintable, value)).strip() for key, _, value in pairs}
+
+    def get(self, key: str, parse: Callable[[str], T | None]) -> T | None:
+        """A value as it should be; None where it is missing or has no meaning, which is warned of."""
+        text = self.values.get(key)
+        if not text:
+            return None
+        try:
+            return parse(text)
+        except ValueError:
+            self.warnings.append(f"{self.path.name}: {key} is {text[:40]!r}, which cannot be read")
+            return None
+
+
+def _read_notes(path: Path) -> RunInfo:
+    notes = _Notes(path)
+    channels: dict[str, set[int]] = {}
+    for key in notes.values:
+        if found := _CHANNEL_KEY.fullmatch(key):
+            channels.setdefault(found["board"], set()).add(int(found["channel"]))
+    boards = [
+        BoardInfo(board, channels=tuple(_noted_channel(notes, board, channel) for channel in sorted(numbers)))
+        for board, numbers in channels.items()
+    ]
+    return RunInfo(
+        id=notes.get("id", str),
+        start=notes.get("time.start", _moment),
+        stop=notes.get("time.stop", _moment),
+        real_time_s=notes.get("time.real", _seconds),
+        boards=tuple(boards),
+        warnings=tuple(notes.warnings),
+    )
+
+
+def _noted_channel(notes: _Notes, board: str, channel: int) -> ChannelInfo:
+    prefix = f"board.{board}.{channel}."
+    reasons = [key.removeprefix(prefix + _REJECTED) for key in notes.values if key.startswith(prefix + _REJECTED)]
+    rejected = {reason: notes.get(f"{prefix}{_REJECTED}{reason}", _number) for reason in reasons}
+    c0, c1, c2 = (notes.get(f"{prefix}{_CALIBRATION}c{power}", _number) for power in range(3))
+    return ChannelInfo(
+        channel,
+        icr_cps=notes.get(f"{prefix}icr", _number),
+        ocr_cps=notes.get(f"{prefix}ocr", _number),
+        throughput_cps=notes.get(f"{prefix}throughput", _number),
+        rejected_cps={reason: rate for reason, rate in rejected.items() if rate is not None},
+        calibration=None if c0 is None or c1 is None or c2 is None else (c0, c1, c2),
+        calibration_unit=notes.get(f"{prefix}{_CALIBRATION}uom", str),
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y/%m/%d %H:%M:%S.%f%z")
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d+)?)", text)
+    if found is None:
+        raise ValueError(text)
+    return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
+
+
+def _number(text: str) -> float | None:
+    """A finite number; CoMPASS writes NaN for rates that it does not know."""
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+# settings.xml
+
+
+def _with_settings(info: RunInfo, path: Path) -> RunInfo:
+    try:
+        settings = read_settings(path)
+    except InputError as error:
+        return replace(info, warnings=(*info.warnings, f"{path.name}: {str(error).removeprefix(f'{path}: ')}"))
+    noted = {board.id: board for board in info.boards}
+    boards = [_joined(noted.pop(board.id, BoardInfo(board.id)), board) for board in settings.boards]
+    warnings = (*info.warnings, *(f"{path.name}: {warning}" for warning in settings.warnings))
+    return replace(info, boards=(*boards, *noted.values()), warnings=warnings)
+
+
+def _joined(noted: BoardInfo, board: BoardSettings) -> BoardInfo:
+    """A board of `run.info` with what `settings.xml` tells."""
+    channels = {channel.channel: channel for channel in noted.channels}
+    for number, channel in board.channels.items():
+        channels[number] = replace(
+            channels.get(number, ChannelInfo(number)),
+            label=channel.label,
+            enabled=channel.enabled,
+            threshold_lsb=channel.threshold_lsb,
+            time_offset_ps=channel.time_offset_ps,
+        )
+    return replace(
+        noted,
+        model=board.model,
+        serial_number=board.serial_number,
+        label=board.label,
+        firmware=board.firmware,
+        sample_time_ps=board.sample_time_ps,
+        channels=tuple(channels[number] for number in sorted(channels)),
+    )
