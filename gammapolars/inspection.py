@@ -76,7 +76,8 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
                 for batch in batches_of(file.hits):  # all columns, so that no damage goes unnoticed
                     order.add(batch["timestamp_ps"])
                     of_file.add_hits(batch)
-                    hits.add_hits(batch.with_columns(run=pl.lit(number, pl.UInt16)))
+                    for of_run in _numbered(batch, number, len(runs.all)):
+                        hits.add_hits(of_run)
                     read += batch.height
                     if progress:
                         progress(read)
@@ -100,6 +101,13 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
         "sources": [_source(run.source) for run in runs.all],
     }
     return found | {"warnings": list(_warnings(found, runs, ranges))}
+
+
+def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
+    """A batch with the number of its run; by run, where one file holds several."""
+    if runs == 1 and "run" in batch.columns:
+        return batch.partition_by("run", maintain_order=True)
+    return [batch.with_columns(run=pl.lit(number, pl.UInt16))]
 
 
 def _source(source: RunFiles) -> dict[str, Any]:

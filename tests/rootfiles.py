@@ -4,7 +4,7 @@ import struct
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -116,3 +116,44 @@ def cut(source: Path, path: Path, length: int, *, correct_header: bool = False) 
         struct.pack_into(">q" if large else ">i", data, 12, length)
     path.write_bytes(data)
     return path
+
+
+class Laid(NamedTuple):
+    """A basket in a file that was not closed: whose it is, its entries, and where it lies."""
+
+    branch: str
+    number: int
+    entries: int
+    place: int
+    end: int
+
+
+def unclosed(source: Path, path: Path, *, tree: str = "Data_R") -> list[Laid]:
+    """A closed file's baskets as they lie in one that is still being written by ROOT.
+
+    ROOT numbers each branch's baskets in their keys. The header tells an end that the file has long passed, and there
+    is no list of keys yet.
+
+    Returns:
+        The baskets in their order in the file.
+    """
+    data = source.read_bytes()
+    out = bytearray(data[: 100 + struct.unpack_from(">i", data, 100)[0]])
+    large = struct.unpack_from(">i", out, 4)[0] >= 1_000_000
+    struct.pack_into(">q" if large else ">i", out, 12, len(out))
+    folder = 100 + struct.unpack_from(">h", data, 114)[0]
+    out[-len(out) + folder + 10 :] = bytes(len(out) - folder - 10)  # whose places of keys are not known yet
+    with uproot.open(source) as file:
+        found = [
+            (place, branch.name, number, int(branch.entry_offsets[number + 1] - branch.entry_offsets[number]))
+            for branch in file[tree].branches
+            for number, place in enumerate(branch.member("fBasketSeek")[: branch.num_baskets].tolist())
+        ]
+    laid = []
+    for place, name, number, entries in sorted(found):
+        basket = bytearray(data[place : place + struct.unpack_from(">i", data, place)[0]])
+        struct.pack_into(">Hq", basket, 16, number % 2**16, len(out))
+        laid.append(Laid(name, number, entries, len(out), len(out) + len(basket)))
+        out += basket
+    path.write_bytes(out)
+    return laid

@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from gammapolars.errors import InputError
 
+MAX_BASKET_BYTES = 2**31 - 1
+"""What a basket's key can tell."""
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -33,7 +36,17 @@ class Branch:
 
 @dataclass(frozen=True)
 class Tree:
-    """A TTree's metadata: enough to read any of its flat branches."""
+    """A TTree's metadata: enough to read any of its flat branches.
+
+    Attributes:
+        path: the file.
+        name: the tree's.
+        entries: how many there are to read; a branch may have more.
+        branches: those that hold one number per entry.
+        compression: codec and level, as far as the metadata tell.
+        other_branches: the names of those that hold something else.
+        note: what a user must know about how it was found.
+    """
 
     path: Path
     name: str
@@ -41,15 +54,18 @@ class Tree:
     branches: dict[str, Branch]
     compression: str
     other_branches: tuple[str, ...]
+    note: str = ""
 
 
 def checked(tree: Tree) -> Tree:
     """The tree itself.
 
     Raises:
-        InputError: one of its branches ends before the tree does.
+        InputError: one of its branches ends before the tree does, or has a basket larger than any can be.
     """
     for branch in tree.branches.values():
+        if len(branch.entries) > 1 and int(np.diff(branch.entries).max()) * branch.dtype.itemsize > MAX_BASKET_BYTES:
+            raise InputError(f"{tree.path}: branch '{branch.name}' has a basket of impossible length: it is damaged")
         if branch.entries[-1] != tree.entries:
             raise InputError(
                 f"{tree.path}: branch '{branch.name}' holds {branch.entries[-1]} of {tree.entries} entries: "

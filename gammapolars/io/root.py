@@ -13,6 +13,7 @@ from gammapolars.io.baskets import Damage, read_chunks
 from gammapolars.io.branches import Tree
 from gammapolars.io.lost_rows import LostRows, Mask
 from gammapolars.io.reading import Losses, Reading
+from gammapolars.io.recovery import Expected
 from gammapolars.io.tree import open_tree
 from gammapolars.schema import HITS, PAIRS, DType
 from gammapolars.streaming import SLICE_HITS, batches_of, lazy_frame
@@ -31,6 +32,23 @@ HIT_BRANCHES = {
     "CalibEnergy": "energy_kev",
     "Flags": "flags",
 }
+
+RECORDED = Expected(
+    {
+        name: np.dtype(f">{kind}")
+        for name, kind in {
+            "Board": "u2",
+            "Channel": "u2",
+            "Timestamp": "u8",
+            "Energy": "u2",
+            "EnergyShort": "u2",
+            "CalibEnergy": "f8",
+            "Flags": "u4",
+        }.items()
+    },
+    (("Board",), ("Channel",), ("Timestamp",), ("Energy", "CalibEnergy"), ("Flags",)),
+)
+"""CoMPASS's branches, for files whose metadata are not written yet."""
 
 PAIRS_TREE = "pairs"
 """The tree that pairs are written to."""
@@ -60,7 +78,9 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     Raises:
         InputError: the file is missing, damaged or no ROOT file, or has no such tree or branch.
     """
-    found = open_hit_tree(path, reading.tree)
+    found = open_hit_tree(path, reading)
+    if found.note:
+        reading.losses.note(found.path, found.note)
     needed = [name for name in HIT_BRANCHES if name not in ("EnergyShort", "CalibEnergy")]
     if "CalibEnergy" in found.branches:
         needed.remove("Energy")
@@ -68,9 +88,10 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     return scan_tree(found, columns, HITS.columns | HITS.optional, reading.losses)
 
 
-def open_hit_tree(path: str | Path, tree: str | None = None) -> Tree:
+def open_hit_tree(path: str | Path, reading: Reading = READING) -> Tree:
     """The metadata of a file's hit tree, as `scan_root` finds it."""
-    return open_tree(path, (tree,) if tree else HIT_TREES)
+    names = (reading.tree,) if reading.tree else HIT_TREES
+    return open_tree(path, names, RECORDED, keep_going=reading.losses.keep_going)
 
 
 def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], losses: Losses) -> pl.LazyFrame:

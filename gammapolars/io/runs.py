@@ -17,7 +17,8 @@ from gammapolars.io.order import Source, merged
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.selection import select
 from gammapolars.schema import HITS, require
-from gammapolars.streaming import REORDER_PS, batches_of, lazy_frame, time_ordered
+from gammapolars.streaming import batches_of, lazy_frame
+from gammapolars.time_order import REORDER_PS, time_ordered
 from gammapolars.units import format_ps
 
 

@@ -2,28 +2,83 @@
 
 import os
 import struct
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gammapolars.errors import InputError
 from gammapolars.io.branches import Branch, Tree, checked
+from gammapolars.io.recovery import Expected, recover
 from gammapolars.io.tree_parser import parse_tree
 
 
-def open_tree(path: str | Path, names: tuple[str, ...]) -> Tree:
+class Header(NamedTuple):
+    """The lengths of a ROOT file.
+
+    Attributes:
+        told: what its header tells.
+        size: what it has.
+    """
+
+    told: int
+    size: int
+
+
+def open_tree(
+    path: str | Path, names: tuple[str, ...], expected: Expected | None = None, *, keep_going: bool = False
+) -> Tree:
     """Read the metadata of the first of the named trees that a file has.
 
     Trees as digitizers write them are read directly; whatever is unusual about a file is left to uproot, whose import
-    takes longer than finding the pairs of ten million hits.
+    takes longer than finding the pairs of ten million hits. A file that has grown beyond what its header tells was not
+    closed: its metadata are missing or old, and its tree is put together from its baskets.
+
+    Args:
+        path: the file.
+        names: of the trees.
+        expected: the branches of a tree without metadata; None: there is no reading without metadata.
+        keep_going: whether a file whose end is missing, or whose metadata are damaged, is read as far as it goes.
 
     Raises:
         InputError: the file is missing, empty, truncated or no ROOT file, or has none of the trees.
     """
     path = Path(path)
-    check_header(path)
-    return parse_tree(path, names) or _open_by_uproot(path, names)
+    header = read_header(path)
+    if header.size < header.told and not (keep_going and expected):
+        raise InputError(
+            f"{path}: is truncated: it has {header.size} of the {header.told} bytes that its header tells: "
+            "copy it again, or read what there is with --keep-going"
+        )
+    try:
+        found = parse_tree(path, names) or _open_by_uproot(path, names)
+    except InputError as error:
+        if expected is None or not (keep_going or header.told < header.size):
+            raise
+        recovered = recover(path, names, expected, header.size)
+        if recovered is None and header.told < header.size:
+            raise InputError(f"{error} (it was not closed, and holds no complete basket of it yet)") from None
+        if recovered is None:
+            raise
+        return _noted(recovered, header)
+    if header.told < header.size:
+        types = {name: branch.dtype for name, branch in found.branches.items()}
+        recovered = recover(path, names, Expected(types, tuple((name,) for name in types)), header.size)
+        if recovered and recovered.entries > found.entries:
+            return _noted(recovered, header)
+    return found
+
+
+def _noted(tree: Tree, header: Header) -> Tree:
+    """A recovered tree with a note of why it was to be recovered, and what of it is read."""
+    if header.told < header.size:
+        reason = "was not closed (is it still being recorded?)"
+    elif header.told > header.size:
+        reason = f"is truncated ({header.told - header.size} bytes are missing, and how many hits cannot be told)"
+    else:
+        reason = "has damaged metadata (how many hits are missing cannot be told)"
+    return replace(tree, note=f"{reason}: read up to the last complete basket, {tree.entries} hits")
 
 
 def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
@@ -45,11 +100,11 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
     raise InputError(f"{path}: has no tree {' or '.join(names)} (trees in it: {have}): name the tree with --tree")
 
 
-def check_header(path: Path) -> None:
-    """Check that a file is a ROOT file of the length that its header tells.
+def read_header(path: Path) -> Header:
+    """Check that a file is a ROOT file, and read what its header tells of its length.
 
     Raises:
-        InputError: it is missing, unreadable, empty, something else or truncated.
+        InputError: it is missing, unreadable, empty or something else.
     """
     try:
         with path.open("rb") as file:
@@ -65,8 +120,7 @@ def check_header(path: Path) -> None:
         raise InputError(f"{path}: is no ROOT file (it does not begin with 'root')")
     version = struct.unpack(">i", head[4:8])[0]
     end = struct.unpack(">q", head[12:20])[0] if version >= 1_000_000 else struct.unpack(">i", head[12:16])[0]
-    if size < end:
-        raise InputError(f"{path}: is truncated: it has {size} of the {end} bytes that its header tells: copy it again")
+    return Header(end, size)
 
 
 def _tree(path: Path, found: Any) -> Tree:

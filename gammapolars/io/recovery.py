@@ -1,0 +1,190 @@
+"""Trees of ROOT files that were not closed, or whose end is missing, put together from the baskets themselves.
+
+While a file is written its baskets lie one behind the other, each behind a key that tells its branch and tree; the list
+that finds them is written last. ROOT numbers a branch's baskets in their keys, so that a missing one is noticed.
+"""
+
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gammapolars.io.branches import Branch, Tree
+
+KEY_BYTES = 1024
+"""No basket's key is longer: its names have 255 bytes at most."""
+
+SEARCHED_BYTES = 2**20
+
+SIGNATURE = b"\x07TBasket"
+
+NUMBERS = 2**16
+"""A basket's key has 16 bits for its number."""
+
+
+class Expected(NamedTuple):
+    """What a tree's branches should be.
+
+    Attributes:
+        types: of those that can be read, what they hold on disk.
+        needed: of each of these groups one branch is there, though it may have no basket yet.
+    """
+
+    types: Mapping[str, np.dtype[Any]]
+    needed: tuple[tuple[str, ...], ...]
+
+
+def recover(path: Path, names: tuple[str, ...], expected: Expected, size: int) -> Tree | None:
+    """The first of the named trees of which a file has baskets, up to the last entry that all its branches have.
+
+    Args:
+        path: the file.
+        names: of the trees.
+        expected: of their branches; others are not read.
+        size: bytes of the file that count; what is written behind them meanwhile is left alone.
+
+    Returns:
+        The tree; None where there is no basket of any of them.
+    """
+    trees: dict[str, list[_Basket]] = {name: [] for name in names}
+    with path.open("rb") as file:
+        for basket in _baskets(file.fileno(), size):
+            if basket.tree in trees:
+                trees[basket.tree].append(basket)
+    for name, baskets in trees.items():
+        if baskets:
+            return _tree(path, name, baskets, expected)
+    return None
+
+
+class _Basket(NamedTuple):
+    """What a basket's key tells of it.
+
+    Attributes:
+        number: of the branch's baskets, from 0 and modulo `NUMBERS`; always 0 in files that ROOT did not write.
+        entry_bytes: of each entry; 0 where entries differ in length.
+        sure: whether no basket before it can have been overlooked.
+    """
+
+    tree: str
+    branch: str
+    number: int
+    seek: int
+    size: int
+    entries: int
+    entry_bytes: int
+    sure: bool
+
+
+def _tree(path: Path, name: str, baskets: list[_Basket], expected: Expected) -> Tree:
+    numbered = any(basket.number for basket in baskets)
+    found: dict[str, list[_Basket]] = {}
+    for basket in baskets:
+        found.setdefault(basket.branch, []).append(basket)
+    branches, other = {}, []
+    for branch, own in found.items():
+        dtype = expected.types.get(branch)
+        if dtype is None or any(basket.entry_bytes != dtype.itemsize for basket in own):
+            other.append(branch)
+        else:
+            branches[branch] = _branch(branch, dtype, _in_order(own) if numbered else [b for b in own if b.sure])
+    for group in expected.needed:
+        if not any(branch in branches for branch in group) and group[0] not in other:
+            branches[group[0]] = _branch(group[0], expected.types[group[0]], [])
+    entries = min((int(branch.entries[-1]) for branch in branches.values()), default=0)
+    return Tree(path, name, entries, branches, "as each basket tells", tuple(other))
+
+
+def _in_order(baskets: list[_Basket]) -> list[_Basket]:
+    """A branch's baskets by their numbers, up to the first that is missing.
+
+    They lie in this order, but for those that ROOT put into a gap which something else had left.
+    """
+    placed: list[_Basket] = []
+    early: dict[int, _Basket] = {}
+    for basket in baskets:
+        ahead = (basket.number - len(placed)) % NUMBERS
+        if 0 < ahead < NUMBERS // 2:
+            early[basket.number] = basket
+        elif ahead == 0:
+            placed.append(basket)
+            while following := early.pop(len(placed) % NUMBERS, None):
+                placed.append(following)
+    return placed
+
+
+def _branch(name: str, dtype: np.dtype[Any], baskets: list[_Basket]) -> Branch:
+    ends = np.cumsum([0, *(basket.entries for basket in baskets)], dtype=np.int64)
+    seeks, sizes = [basket.seek for basket in baskets], [basket.size for basket in baskets]
+    return Branch(name, dtype, ends, np.array(seeks, np.int64), np.array(sizes, np.int64))
+
+
+def _baskets(descriptor: int, size: int) -> Iterator[_Basket]:
+    """All complete baskets of a file, in their order in it."""
+    head = os.pread(descriptor, 12, 0)
+    at = int.from_bytes(head[8:12], "big")
+    sure = True
+    while 0 < at < size:
+        key = os.pread(descriptor, min(KEY_BYTES, size - at), at)
+        step = _step(key, at, size)
+        if not step:  # something that is no key: a hole, or damage
+            sure = False
+            at = _next_signature(descriptor, at + 1, size)
+            continue
+        basket = _basket(key, at, sure) if step > 0 else None
+        if basket:
+            yield basket
+        at += abs(step)
+
+
+def _step(key: bytes, at: int, size: int) -> int:
+    """Bytes of the object whose key this is; less than 0 for a gap, 0 if it is no key or the object is not complete."""
+    if len(key) < 26:
+        return 0
+    length, version, *_ = struct.unpack_from(">ih", key)
+    if at + abs(length) > size or abs(length) < 8:
+        return 0
+    if length < 0:
+        return int(length)
+    seek = struct.unpack_from(">q" if version > 1000 else ">i", key, 18)[0]
+    return int(length) if seek == at else 0
+
+
+def _basket(key: bytes, at: int, sure: bool) -> _Basket | None:
+    """What a basket's key tells; None for the key of something else."""
+    size, version, plain, _, key_bytes, number = struct.unpack_from(">ihiIhH", key)
+    place = 34 if version > 1000 else 26
+    if key[place : place + len(SIGNATURE)] != SIGNATURE:
+        return None
+    texts = []
+    for _ in range(3):
+        end = place + 1 + key[place]
+        texts.append(key[place + 1 : end].decode("utf-8", errors="surrogateescape"))
+        place = end
+        if place + 19 > min(len(key), key_bytes):
+            return None
+    _, entry_bytes, entries, last = struct.unpack_from(">4i", key, place + 2)
+    flat = plain > 0 and entries * entry_bytes == plain and last == key_bytes + plain
+    if entries <= 0:
+        return None
+    return _Basket(texts[2], texts[1], number, at, size, entries, entry_bytes if flat else 0, sure)
+
+
+def _next_signature(descriptor: int, at: int, size: int) -> int:
+    """Where the next key of a basket begins, at a place or behind it; the file's size if there is none."""
+    while at < size:
+        block = os.pread(descriptor, min(SEARCHED_BYTES, size - at), at)
+        found = block.find(SIGNATURE)
+        while found >= 0:
+            for before in (34, 26):
+                place = at + found - before
+                if found >= before and _step(block[found - before : found - before + 64], place, size) > 0:
+                    return place
+            found = block.find(SIGNATURE, found + 1)
+        if len(block) < SEARCHED_BYTES:
+            break
+        at += len(block) - 34 - len(SIGNATURE)
+    return size
