@@ -53,18 +53,18 @@ def times(hits: HitTally, runs: Runs) -> dict[str, Any]:
         "first_timestamp_ps": hits.first_ps,
         "last_timestamp_ps": hits.last_ps,
     }
-    if len(runs.all) == 1:
+    names = dict(enumerate((run.name for run in runs.all), 1))
+    if names.keys() | hits.spans.keys() == {1}:
         return found
-    counted = hits.in_runs()
-    by_run = dict(zip(sorted(hits.spans), counted, strict=True))
+    by_run = dict(zip(sorted(hits.spans), hits.in_runs(), strict=True))
     rows = []
-    for number, run in enumerate(runs.all, 1):
+    for number in sorted(names.keys() | hits.spans.keys()):
         seconds, of_detectors = by_run.get(number, (0.0, {}))
         first, last = hits.spans.get(number, (None, None))
         rows.append(
             {
                 "run": number,
-                "name": run.name,
+                "name": names[number if len(runs.all) > 1 else 1],  # one file may hold several runs
                 "hits": sum(of_detectors.values()),
                 "real_time_s": seconds,
                 "first_timestamp_ps": first,

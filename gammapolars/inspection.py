@@ -40,10 +40,13 @@ class OrderTally:
         self.largest_step_back_ps = 0
         self._latest: int | None = None
         self._previous: int | None = None
+        self._run = 1
 
-    def add(self, times: pl.Series) -> None:
+    def add(self, times: pl.Series, run: int = 1) -> None:
         if times.is_empty():
             return
+        if run != self._run:
+            self._run, self._latest, self._previous = run, None, None
         if self._previous is not None and times[0] < self._previous:
             self.inversions += 1
         if times.is_sorted():
@@ -74,9 +77,9 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
             order, of_file = OrderTally(), HitTally()
             with run.naming_errors():
                 for batch in batches_of(file.hits):  # all columns, so that no damage goes unnoticed
-                    order.add(batch["timestamp_ps"])
-                    of_file.add_hits(batch)
                     for of_run in _numbered(batch, number, len(runs.all)):
+                        order.add(of_run["timestamp_ps"], of_run["run"][0])
+                        of_file.add_hits(of_run)
                         hits.add_hits(of_run)
                     read += batch.height
                     if progress:
@@ -105,6 +108,8 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
 
 def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
     """A batch with the number of its run; by run, where one file holds several."""
+    if batch.is_empty():
+        return []
     if runs == 1 and "run" in batch.columns:
         return batch.partition_by("run", maintain_order=True)
     return [batch.with_columns(run=pl.lit(number, pl.UInt16))]
