@@ -11,7 +11,8 @@ from gammapolars import defaults, schema
 from gammapolars.detectors import Detector
 from gammapolars.errors import UsageError
 from gammapolars.flags import has_any, parse_reject, union
-from gammapolars.streaming import REORDER_PS, SLICE_HITS, Slice, in_parallel, lazy_frame, slices
+from gammapolars.streaming import SLICE_HITS, Slice, in_parallel, lazy_frame, slices
+from gammapolars.time_order import REORDER_PS
 from gammapolars.units import PS_PER_S, Window, parse_window
 
 PART_PAIRS = 4_000_000

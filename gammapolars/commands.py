@@ -17,7 +17,8 @@ from gammapolars.io import Runs, save
 from gammapolars.products import HitTally, PairTally
 from gammapolars.provenance import describe
 from gammapolars.queries import Query
-from gammapolars.streaming import batches_of, by_run, lazy_frame, time_ordered
+from gammapolars.streaming import batches_of, by_run, lazy_frame
+from gammapolars.time_order import time_ordered
 from gammapolars.timing import align, spread_ps
 
 
@@ -77,7 +78,7 @@ def convert(
         reorder_ps = runs.reorder_ps + spread_ps(known)
         with runs.naming_errors():
             for of_run in by_run(batches_of(hits)):
-                for batch in time_ordered(of_run, reorder_ps=reorder_ps):
+                for batch in time_ordered(of_run, reorder_ps=reorder_ps, on_repair=runs.note_repair):
                     tally.add_hits(batch)
                     read += batch.height
                     if progress:

@@ -13,18 +13,14 @@ from typing import NamedTuple, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from gammapolars import defaults
-from gammapolars.errors import TimeOrderError
-from gammapolars.units import format_ps, parse_ps
+from gammapolars.epochs import OnRepair
+from gammapolars.time_order import REORDER_PS, time_ordered
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 SLICE_HITS = 1_000_000
 """Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
-
-REORDER_PS = parse_ps(defaults.REORDER)
-"""How far back in time a hit may lie and still be put in its place."""
 
 Batches = Callable[[list[str] | None], Iterator[pl.DataFrame]]
 """Gives a table's rows in frames; of the named columns at least, or of all for None."""
@@ -80,67 +76,6 @@ def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS // 2) -> Ite
     yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
 
 
-def time_ordered(batches: Iterable[pl.DataFrame], *, reorder_ps: int = REORDER_PS) -> Iterator[pl.DataFrame]:
-    """Hits in time order, out of a stream in which a hit may lie up to `reorder_ps` behind the latest before it.
-
-    A batch waits until no later hit can belong before its end, so at most two batches are held. Hits of equal time
-    keep their order.
-
-    Args:
-        batches: frames with a column `timestamp_ps`.
-        reorder_ps: the largest step back that is repaired, in picoseconds.
-
-    Raises:
-        TimeOrderError: a hit lies further back; the message says which, where and how far.
-    """
-    waiting: pl.DataFrame | None = None
-    latest = None
-    hits_before = 0
-    for batch in batches:
-        if batch.is_empty():
-            continue
-        _check_order(batch["timestamp_ps"], latest, hits_before, reorder_ps)
-        hits_before += batch.height
-        ordered = batch if batch["timestamp_ps"].is_sorted() else batch.sort("timestamp_ps", maintain_order=True)
-        first, last = _ends(ordered)
-        latest = last if latest is None else max(latest, last)
-        if waiting is None:
-            waiting = ordered
-        elif _ends(waiting)[1] <= min(first, latest - reorder_ps):
-            yield waiting
-            waiting = ordered
-        else:
-            waiting = pl.concat([waiting, ordered]).sort("timestamp_ps", maintain_order=True)
-            final = waiting["timestamp_ps"].search_sorted(latest - reorder_ps, side="right")
-            if final >= SLICE_HITS:
-                yield waiting[:final]
-                waiting = waiting[final:]
-    if waiting is not None:
-        yield waiting
-
-
-def _ends(frame: pl.DataFrame) -> tuple[int, int]:
-    times = frame["timestamp_ps"]
-    return times[0], times[-1]
-
-
-def _check_order(times: pl.Series, latest: int | None, hits_before: int, reorder_ps: int) -> None:
-    """Raise if a hit of this batch lies more than `reorder_ps` behind the latest before it."""
-    if times.is_sorted() and (latest is None or times[0] >= latest - reorder_ps):
-        return
-    reference = times.cum_max() if latest is None else pl.select(pl.max_horizontal(times.cum_max(), latest)).to_series()
-    back = reference - times
-    worst = back.arg_max()
-    if worst is None or back[worst] <= reorder_ps:
-        return
-    where = (back > reorder_ps).arg_true()[0]
-    raise TimeOrderError(
-        f"times are out of order: hit {hits_before + where + 1} lies {format_ps(back[where])} behind a hit before it "
-        f"(at {format_ps(times[where])}), and only {format_ps(reorder_ps)} can be repaired: "
-        f"allow more with --reorder, or sort the run by time"
-    )
-
-
 def in_parallel(function: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[R]:
     """Everything that `function` yields for each item, in the order of the items, computed in threads some items ahead.
 
@@ -174,6 +109,7 @@ def slices(
     *,
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
+    on_repair: OnRepair | None = None,
 ) -> Iterator[Slice]:
     """Cut a hit stream where neighbouring hits are further apart than a window reaches.
 
@@ -188,6 +124,7 @@ def slices(
         reach_ps: the largest |dt| of interest, in picoseconds.
         reorder_ps: how far back a hit may lie and still be put in its place.
         slice_hits: how many hits gather before a cut; memory is proportional to it.
+        on_repair: told of resets and rollovers of the timestamps, behind which times are made to go on.
 
     Raises:
         TimeOrderError: hits lie too far back in time to be repaired.
@@ -195,7 +132,8 @@ def slices(
     # In halves, because two batches wait while their order is not certain.
     batches = batches_of(hits, batch_rows=max(slice_hits // 2, 1)) if isinstance(hits, pl.LazyFrame) else hits
     for of_run in by_run(batches):
-        yield from _slices_of_run(of_run, reach_ps, reorder_ps, slice_hits)
+        ordered = time_ordered(of_run, reorder_ps=reorder_ps, on_repair=on_repair)
+        yield from _slices_of_run(ordered, reach_ps, slice_hits)
 
 
 def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
@@ -214,10 +152,10 @@ def _run_of(batch: pl.DataFrame) -> int | None:
     return batch["run"][0] if "run" in batch.columns else None
 
 
-def _slices_of_run(batches: Iterable[pl.DataFrame], reach_ps: int, reorder_ps: int, slice_hits: int) -> Iterator[Slice]:
+def _slices_of_run(batches: Iterator[pl.DataFrame], reach_ps: int, slice_hits: int) -> Iterator[Slice]:
     gathered: list[pl.DataFrame] = []
     rows = first = 0
-    for batch in time_ordered(batches, reorder_ps=reorder_ps):
+    for batch in batches:
         gathered.append(batch)
         rows += batch.height
         if rows - first < slice_hits:

@@ -16,8 +16,10 @@ PACKAGE = REPOSITORY / "gammapolars"
 ROWS: tuple[tuple[str, ...], ...] = (
     ("defaults", "errors", "memory"),
     ("units", "schema", "columns"),
-    ("flags", "detectors", "streaming", "tallies"),
-    ("calibration",),
+    ("flags", "detectors", "tallies"),
+    ("epochs", "calibration"),
+    ("time_order",),
+    ("streaming",),
     ("timing", "coincidences", "spectra", "io", "figures"),
     ("products", "simulate"),
     ("provenance", "results", "queries", "accounting"),

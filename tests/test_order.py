@@ -102,7 +102,7 @@ def test_files_are_opened_in_the_order_of_their_first_hits() -> None:
 
 
 def test_a_file_within_anothers_span_is_merged_and_closed_when_it_ends() -> None:
-    run = Files(file(0, list(range(0, 100, 10))), file(1, [15, 25]), rows=2)
+    run = Files(file(0, list(range(0, 400, 10))), file(1, [15, 25]), rows=2)
 
     merging = merged(run.sources)
     first = [time for _ in range(4) for time in times(next(merging))]
@@ -110,7 +110,7 @@ def test_a_file_within_anothers_span_is_merged_and_closed_when_it_ends() -> None
     assert 25 in first
     assert first == sorted(first)
     assert run.open == 1, "the file that has ended is no longer held"
-    assert [*first, *times(list(merging))] == sorted([*range(0, 100, 10), 15, 25])
+    assert [*first, *times(list(merging))] == sorted([*range(0, 400, 10), 15, 25])
 
 
 def test_no_file_and_empty_files_give_no_hits() -> None:
@@ -119,7 +119,7 @@ def test_no_file_and_empty_files_give_no_hits() -> None:
     assert times(list(merged(Files(file(0, []), file(1, [1, 2]), file(2, [])).sources))) == [1, 2]
 
 
-def test_one_batch_of_each_overlapping_file_is_held() -> None:
+def test_one_to_two_batches_of_each_overlapping_file_are_held() -> None:
     # Four detectors, a file each: all overlap over the whole run.
     rows = 10
     run = Files(*(file(number, list(range(number, 4000, 4))) for number in range(4)), rows=rows)
@@ -131,7 +131,7 @@ def test_one_batch_of_each_overlapping_file_is_held() -> None:
 
     assert taken == 4000
     assert run.most_open == 4
-    assert max(held) <= 4 * rows
+    assert max(held) <= 4 * 3 * rows  # and one that waits in each reorder buffer
 
 
 def test_hits_of_equal_time_come_in_the_order_of_the_files() -> None:

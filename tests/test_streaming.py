@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars import streaming
+from gammapolars import time_order
 from gammapolars.errors import InputError, TimeOrderError
-from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, slices, time_ordered
+from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, slices
+from gammapolars.time_order import time_ordered
 from gammapolars.units import format_ps
 from tests.hits import SIZES, CountedStream, frame, in_batches, numbered, runs, stream, times
 
@@ -180,7 +181,7 @@ def test_hits_come_in_time_order_or_the_first_that_cannot_is_named(
     late = first_too_late(hits, reorder_ps)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streaming, "SLICE_HITS", flush)
+        patch.setattr(time_order, "FLUSH_HITS", flush)
         if late is None:
             ordered = list(time_ordered(in_batches(hits, rows), reorder_ps=reorder_ps))
             assert pl.concat([hits.clear(), *ordered]).equals(plain_order(hits))
@@ -233,7 +234,7 @@ def test_ordered_batches_are_passed_on_while_the_stream_is_still_read() -> None:
 
 
 def test_a_disordered_stream_is_passed_on_in_parts_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "SLICE_HITS", 50)
+    monkeypatch.setattr(time_order, "FLUSH_HITS", 50)
     hits = frame([(10 * number - 15 * (number % 3),) for number in range(1000)])
 
     parts = list(time_ordered(in_batches(hits, 20), reorder_ps=100))

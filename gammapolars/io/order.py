@@ -1,74 +1,144 @@
-"""Several time-ordered files as one time-ordered stream, in bounded memory."""
+"""Several files as one time-ordered stream, in bounded memory."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
-Batches = Iterator[pl.DataFrame]
+from gammapolars.epochs import Epoch, OnRepair, epochs
+from gammapolars.errors import TimeOrderError
+from gammapolars.time_order import Batches, continuous, reordered
+
+ORDER_COLUMNS = ("board", "channel", "timestamp_ps", "flags")
+"""What the time order of several files depends on."""
+
+ROWS = 4_000_000
+"""So many rows are read at once of all files together, if there are not very many."""
+
+LEAST_ROWS, MOST_ROWS = 65_536, 500_000
+"""The least and the most rows that are read at once of each file."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """One file's hits.
+    """The hits of one file, or of files that follow each other.
 
     Attributes:
-        first_ps: the time of its first hit; the file is not opened before the stream comes near it.
-        batches: opens it and gives its hits in time order.
+        first_ps: the time of its first hit; it is not opened before the stream comes near it.
+        batches: opens it and gives its hits as recorded.
+        detector: (board, channel) of its first hit: of hits at the same time, the lower detector's come first.
+        name: what messages call it.
     """
 
     first_ps: int
     batches: Callable[[], Batches]
+    detector: tuple[int, int] = (0, 0)
+    name: str = ""
+
+    def epochs(self, reorder_ps: int, *, disorder: bool = False) -> Iterator[Epoch]:
+        """Its hits, cut where the clock starts again; see `gammapolars.epochs.epochs`."""
+        cut = epochs(self.batches, reorder_ps=reorder_ps, begin_ps=self.first_ps, disorder=disorder, by_flag=True)
+        for epoch in cut:
+            epoch.batches = self._naming_errors(epoch.batches)
+            yield epoch
+
+    def _naming_errors(self, batches: Batches) -> Batches:
+        try:
+            yield from batches
+        except TimeOrderError as error:
+            raise TimeOrderError(f"in {self.name}, {error}" if self.name else str(error)) from None
 
 
-def merged(sources: list[Source]) -> Batches:
-    """The hits of all sources in time order; hits of equal time in the order in which the sources begin.
+def merged(sources: list[Source], *, reorder_ps: int = 0, on_repair: OnRepair | None = None) -> Batches:
+    """The hits of all sources in time order; hits of equal time by their sources' detectors, then as sources are given.
 
-    Files that follow each other are passed on as they are, one open at a time. Files that overlap are held with one
-    batch each, and everything up to the earliest of the batches' ends is sorted together.
+    Sources that follow each other are passed on as they are, one open at a time. Of those that overlap, one to two
+    batches each are held, and everything before the earliest of the batches' ends is sorted together. An epoch of all
+    sources comes before the next epoch of any, and times go on by the same offset in all.
+
+    Args:
+        sources: recorded by the same clock.
+        reorder_ps: how far back in time a source's hit may lie and still be put in its place.
+        on_repair: told of each reset and rollover of the timestamps.
+
+    Raises:
+        TimeOrderError: a hit lies further back.
     """
-    waiting = sorted(sources, key=lambda source: source.first_ps)
+    recordings = [source.epochs(reorder_ps) for source in _ranked(sources)]
+    yield from continuous(recordings, partial(_merged_epoch, reorder_ps=reorder_ps), on_repair)
+
+
+def share_of_rows(sources: int) -> int:
+    """How many rows to read at once of each source, so that as many as may be open fit into memory together."""
+    return min(max(ROWS // sources, LEAST_ROWS), MOST_ROWS)
+
+
+def _ranked(sources: list[Source]) -> list[Source]:
+    return sorted(sources, key=lambda source: source.detector)
+
+
+def _merged_epoch(parts: list[Epoch], *, reorder_ps: int) -> Batches:
+    """One epoch's hits of all sources in time order."""
+    cursors = [_Cursor(rank, part, reorder_ps) for rank, part in enumerate(parts)]
+    waiting = sorted(cursors, key=lambda cursor: cursor.begin_ps)
     active: list[_Cursor] = []
     while active or waiting:
         if not active:
             active = _opened(waiting.pop(0))
             continue
-        horizon = min(cursor.last_ps for cursor in active)
-        if waiting and waiting[0].first_ps <= horizon:
-            active += _opened(waiting.pop(0))
+        horizon = min((cursor.last_ps for cursor in active if not cursor.ended), default=None)
+        reach = max(cursor.last_ps for cursor in active) if horizon is None else horizon
+        if waiting and waiting[0].begin_ps <= reach:
+            active = sorted(active + _opened(waiting.pop(0)), key=lambda cursor: cursor.rank)
             continue
+        if len(active) == 1:
+            horizon = None
         ready = [part for cursor in active if (part := cursor.take(horizon)).height]
-        active = [cursor for cursor in active if cursor.advance()]
+        active = [cursor for cursor in active if cursor.read_on()]
         yield ready[0] if len(ready) == 1 else pl.concat(ready).sort("timestamp_ps", maintain_order=True)
 
 
-class _Cursor:
-    """Where one source stands: the batch that it is in, up to the hit that was taken last."""
+def _opened(cursor: "_Cursor") -> list["_Cursor"]:
+    return [cursor] if cursor.read_on() else []
 
-    def __init__(self, batches: Batches) -> None:
-        self._batches = batches
-        self._batch = pl.DataFrame({"timestamp_ps": []})
+
+class _Cursor:
+    """Where one source stands: what has been read of it and not yet been taken.
+
+    Attributes:
+        rank: hits of equal time come in the order of their sources' ranks.
+        begin_ps: none of its hits lies before.
+        ended: whether nothing is left to be read.
+    """
+
+    def __init__(self, rank: int, epoch: Epoch, reorder_ps: int) -> None:
+        self.rank = rank
+        self.begin_ps = epoch.begin_ps - reorder_ps
+        self.ended = False
+        self._batches = reordered(epoch.batches, reorder_ps)
+        self._rows = pl.DataFrame({"timestamp_ps": []})
+        self._enough = 1
 
     @property
     def last_ps(self) -> int:
-        return int(self._batch["timestamp_ps"][-1])
+        """Time of the last hit that has been read."""
+        return int(self._rows["timestamp_ps"][-1])
 
-    def take(self, horizon_ps: int) -> pl.DataFrame:
-        """All hits up to and at the horizon."""
-        count = self._batch["timestamp_ps"].search_sorted(horizon_ps, side="right")
-        part, self._batch = self._batch[:count], self._batch[count:]
+    def take(self, horizon_ps: int | None) -> pl.DataFrame:
+        """All hits before the horizon. Those at it wait for others of the same time that have not been read yet."""
+        times = self._rows["timestamp_ps"]
+        count = times.len() if horizon_ps is None else int(times.search_sorted(horizon_ps, side="left"))
+        part, self._rows = self._rows[:count], self._rows[count:]
         return part
 
-    def advance(self) -> bool:
-        """Go on to the next batch where this one is used up; False at the end of the source."""
-        while self._batch.is_empty():
-            following = next(self._batches, None)
-            if following is None:
-                return False
-            self._batch = following
-        return True
-
-
-def _opened(source: Source) -> list[_Cursor]:
-    cursor = _Cursor(source.batches())
-    return [cursor] if cursor.advance() else []
+    def read_on(self) -> bool:
+        """Read the next batch where less than half a batch, or hits of one time alone, are left; False at the end."""
+        while not self.ended and (self._rows.height < self._enough or self.last_ps == self._rows["timestamp_ps"][0]):
+            batch = next(self._batches, None)
+            if batch is None:
+                self.ended = True
+            else:
+                self._rows = pl.concat([self._rows, batch]) if self._rows.height else batch
+                self._enough = max(batch.height // 2, 1)
+        return not self._rows.is_empty()

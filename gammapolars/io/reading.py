@@ -85,9 +85,11 @@ class Reading:
         bin_layout: layout of CoMPASS BIN files that do not tell it.
         columns: which column of a foreign table holds what, by our names; from `[columns]` of detectors.toml.
         losses: what happens to hits that cannot be read.
+        chunk_hits: the least that a reader that decodes ahead does so at once: less where many files are open.
     """
 
     tree: str | None = None
     bin_layout: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
     losses: Losses = field(default_factory=lambda: Losses(keep_going=False))
+    chunk_hits: int = 1_000_000

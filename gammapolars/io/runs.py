@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
+from gammapolars.epochs import Repair
 from gammapolars.errors import GammapolarsError, InputError, TimeOrderError, UsageError
-from gammapolars.io import root
+from gammapolars.io import compass_bin, root
 from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.folders import RunFiles
 from gammapolars.io.formats import READERS
-from gammapolars.io.order import Source, merged
+from gammapolars.io.order import ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.selection import select
 from gammapolars.schema import HITS, require
@@ -44,6 +45,8 @@ class InputFile:
         suffix = self.path.suffix.lower()
         if suffix == ".root":
             return root.open_hit_tree(self.path, self.reading).entries
+        if suffix == ".bin":
+            return compass_bin.count_records(self.path, self.reading)
         return int(self.hits.select(pl.len()).collect().item()) if suffix in (".parquet", ".arrow") else None
 
 
@@ -108,27 +111,20 @@ class Run:
         columns = self.columns
 
         def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-            read = list(columns) if wanted is None else [n for n in columns if n in {*wanted, "timestamp_ps"}]
-            yield from merged([source for stream in self.streams if (source := self._source(stream, read))])
+            yield from merged(self.sources(wanted), reorder_ps=self.reorder_ps, on_repair=self.note_repair)
 
         return lazy_frame(columns, batches)
 
-    def _source(self, stream: tuple[InputFile, ...], columns: list[str]) -> Source | None:
-        for file in stream:
-            first = file.hits.select("timestamp_ps").head(1).collect()
-            if first.height:
-                break
-        else:
-            return None
+    def sources(self, wanted: list[str] | None = None) -> list[Source]:
+        """The hits of each stream as recorded: the columns that are wanted, and those that the time order needs."""
+        needed = {*ORDER_COLUMNS, *(self.columns if wanted is None else wanted)}
+        columns = [name for name in self.columns if name in needed]
+        return [source for stream in self.streams if (source := _source(stream, columns, len(self.streams)))]
 
-        def batches() -> Iterator[pl.DataFrame]:
-            for file in stream:
-                try:
-                    yield from time_ordered(batches_of(file.hits.select(columns)), reorder_ps=self.reorder_ps)
-                except TimeOrderError as error:
-                    raise TimeOrderError(f"in {file.path}, {error}") from None
-
-        return Source(first.item(), batches)
+    def note_repair(self, repair: Repair) -> None:
+        """Remember that timestamps were reset or rolled over, for the summaries to tell."""
+        first = self.files[0]
+        first.reading.losses.note(first.path, str(repair))
 
 
 @dataclass(frozen=True)
@@ -169,6 +165,10 @@ class Runs:
         with self.all[0].naming_errors() if len(self.all) == 1 else nullcontext():
             yield
 
+    def note_repair(self, repair: Repair) -> None:
+        """Remember that the timestamps of one run were reset or rolled over; several runs notice it themselves."""
+        self.all[0].note_repair(repair)
+
     @cached_property
     def hits(self) -> pl.LazyFrame:
         """The hits of one run; of several, one after another and each in time order, with a column `run`.
@@ -187,10 +187,11 @@ class Runs:
                 )
 
         def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-            read = [name for name in columns if wanted is None or name in {*wanted, "timestamp_ps"}]
+            read = [name for name in columns if wanted is None or name in {*wanted, *ORDER_COLUMNS}]
             for number, run in enumerate(self.all, 1):
                 with run.naming_errors():
-                    for batch in time_ordered(batches_of(run.hits.select(read)), reorder_ps=run.reorder_ps):
+                    batches = batches_of(run.hits.select(read))
+                    for batch in time_ordered(batches, reorder_ps=run.reorder_ps, on_repair=run.note_repair):
                         yield batch.with_columns(run=pl.lit(number, pl.UInt16))
 
         return lazy_frame(pl.Schema({**columns, "run": pl.UInt16()}), batches)
@@ -222,7 +223,27 @@ def open_runs(
     return Runs(tuple(_run(source, reading, reorder_ps) for source in select(names, stage=stage, apart=apart)), reading)
 
 
+def _source(stream: tuple[InputFile, ...], columns: list[str], streams: int) -> Source | None:
+    """The hits of files that follow each other; None if there are none."""
+    for file in stream:
+        first = file.hits.select("timestamp_ps", "board", "channel").head(1).collect()
+        if first.height:
+            break
+    else:
+        return None
+
+    def batches() -> Iterator[pl.DataFrame]:
+        for file in stream:
+            yield from batches_of(file.hits.select(columns), batch_rows=share_of_rows(streams))
+
+    time, board, channel = first.row(0)
+    more = f" and {len(stream) - 1} more" if len(stream) > 1 else ""
+    return Source(time, batches, (board, channel), f"{stream[0].path}{more}")
+
+
 def _run(source: RunFiles, reading: Reading, reorder_ps: int) -> Run:
+    if (streams := len(source.streams)) > 1:
+        reading = replace(reading, chunk_hits=share_of_rows(streams))
     return Run(source, tuple(tuple(_input(path, reading) for path in stream) for stream in source.streams), reorder_ps)
 
 

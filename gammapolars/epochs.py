@@ -1,0 +1,346 @@
+"""Epochs: stretches of a recording in which the digitizer's clock ran on, between resets and rollovers.
+
+A hit that lies further back than the reorder buffer reaches, and that carries the flag of a reset or a rollover, begins
+a new epoch. Flags are looked at nowhere else, so that a recording without such a step costs nothing. Epochs shorter
+than the reorder buffer are not told apart.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.errors import TimeOrderError
+from gammapolars.flags import FLAGS
+from gammapolars.units import PS_PER_S, format_ps
+
+Kind = Literal["reset", "rollover"]
+
+RESET = FLAGS["external_reset"]
+ROLLOVER = FLAGS["rollover"] | FLAGS["fake_rollover"]
+
+RESET_GAP_PS = PS_PER_S
+"""What is put between the last hit before a reset and the reset itself, because the true time is not known.
+
+Far more than any coincidence window, so that no pair forms across a reset; far less than a run, so that rates hold.
+"""
+
+NEAR_HITS = 16
+"""A step back belongs to a flag so many hits before it at most: a fake event may announce it."""
+
+MOST_INTERVALS = 100
+"""A rollover's period is believed if the hole at the rollover is at most so many mean intervals between hits."""
+
+STEP_HITS = 100_000
+"""The clock's step is the greatest common divisor of so many timestamps at most."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A reset or rollover of the timestamps, and how times were made to go on.
+
+    Attributes:
+        kind: what the flags tell.
+        hit: number, from 1, of the hit with which the new epoch begins, in its file or stream.
+        before_ps: time of the latest hit before, as given out.
+        recorded_ps: recorded time of that hit.
+        offset_ps: what is added to recorded times from there on.
+        period_ps: the counter's period; None where it is not known, and a gap of `RESET_GAP_PS` was put.
+    """
+
+    kind: Kind
+    hit: int
+    before_ps: int
+    recorded_ps: int
+    offset_ps: int
+    period_ps: int | None = None
+
+    def __str__(self) -> str:
+        known = f"a counter's period of {format_ps(self.period_ps)}" if self.period_ps else "the time between unknown"
+        return (
+            f"timestamp {self.kind} at hit {self.hit}, from {format_ps(self.before_ps)} to "
+            f"{format_ps(self.recorded_ps)}: from there on {format_ps(self.offset_ps)} are added ({known})"
+        )
+
+
+OnRepair = Callable[[Repair], None]
+
+
+@dataclass(frozen=True)
+class Border:
+    """The hit with which an epoch begins: its number in the recording, from 1, and its recorded time."""
+
+    kind: Kind
+    hit: int
+    time_ps: int
+
+
+class Epoch:
+    """One epoch of a recording. Its batches are to be used up before the next epoch is asked for.
+
+    Attributes:
+        border: how it began; None for a recording's first epoch.
+        begin_ps: recorded time of the hit with which it begins, as far as that is known before it is read.
+        batches: its hits as recorded.
+        hits: how many of them have been given out.
+        first_ps: time of the first of them.
+        last_ps: the latest time of them.
+    """
+
+    def __init__(
+        self, border: Border | None, begin_ps: int, batches: Callable[["Epoch"], Iterator[pl.DataFrame]]
+    ) -> None:
+        self.border = border
+        self.begin_ps = begin_ps
+        self.hits = self.first_ps = self.last_ps = 0
+        self._times = pl.Series(dtype=pl.Int64)
+        self.batches = batches(self)
+
+    def add(self, times: pl.Series, last_ps: int) -> None:
+        """Remember what is given out."""
+        if not self.hits:
+            self.first_ps = int(times[0])
+        self.hits += times.len()
+        self.last_ps = last_ps
+        self._times = times
+
+    @property
+    def step_ps(self) -> int:
+        """The clock's step, as far as the last hits show it."""
+        return int(np.gcd.reduce(self._times.tail(STEP_HITS).to_numpy(), initial=0))
+
+
+def epochs(
+    batches: Callable[[], Iterable[pl.DataFrame]],
+    *,
+    reorder_ps: int,
+    begin_ps: int = 0,
+    disorder: bool = False,
+    by_flag: bool = False,
+) -> Iterator[Epoch]:
+    """Cut a recording where its clock starts again.
+
+    Args:
+        batches: opens the recording: frames with `timestamp_ps`, and `flags` if resets are to be found.
+        reorder_ps: how far back hits may lie within an epoch.
+        begin_ps: time of the first hit, where it is known.
+        disorder: whether hits without a flag may lie back any further.
+        by_flag: whether a channel's reset flag begins an epoch even where its time does not step back, if the hit
+            before is of the same channel. In a file of one channel that is seldom hit, nothing else tells.
+
+    Raises:
+        TimeOrderError: from the batches of an epoch, where a hit lies further back and no flag tells why.
+    """
+    cutter = _Cutter(batches, reorder_ps, disorder=disorder, by_flag=by_flag)
+    yield Epoch(None, begin_ps, cutter.until_border)
+    while cutter.border:
+        yield Epoch(cutter.border, cutter.border.time_ps, cutter.until_border)
+
+
+class _Cutter:
+    """Where the reading of a recording stands."""
+
+    def __init__(
+        self, batches: Callable[[], Iterable[pl.DataFrame]], reorder_ps: int, *, disorder: bool, by_flag: bool
+    ) -> None:
+        self.border: Border | None = None
+        self._open = batches
+        self._batches: Iterator[pl.DataFrame] | None = None
+        self._reorder_ps = reorder_ps
+        self._disorder = disorder
+        self._by_flag = by_flag
+        self._given = 0
+        self._ahead: pl.DataFrame | None = None
+        self._latest: int | None = None
+        self._before: pl.DataFrame | None = None
+
+    def until_border(self, epoch: Epoch) -> Iterator[pl.DataFrame]:
+        """The batches of one epoch; behind the last of them `border` tells how the next one begins."""
+        self.border = self._latest = self._before = None
+        while (batch := self._next()) is not None:
+            cut = self._cut(batch)
+            if cut is None:
+                yield self._give(epoch, batch)
+                continue
+            row, kind = cut
+            border = Border(kind, self._given + row + 1, int(batch["timestamp_ps"][row]))
+            if row:
+                yield self._give(epoch, batch[:row])
+            stragglers, self._ahead = self._parted(batch[row:])
+            if stragglers.height:
+                yield self._give(epoch, stragglers)
+            self.border = border
+            return
+
+    def _next(self) -> pl.DataFrame | None:
+        if self._ahead is not None:
+            batch, self._ahead = self._ahead, None
+            return batch
+        if self._batches is None:
+            self._batches = iter(self._open())
+        return next((batch for batch in self._batches if batch.height), None)
+
+    def _give(self, epoch: Epoch, batch: pl.DataFrame) -> pl.DataFrame:
+        times = batch["timestamp_ps"]
+        last = int(times[-1] if times.is_sorted() else times.max())  # type: ignore[arg-type]
+        self._latest = last if self._latest is None else max(self._latest, last)
+        self._given += batch.height
+        self._before = batch.tail(NEAR_HITS)
+        epoch.add(times, self._latest)
+        return batch
+
+    def _cut(self, batch: pl.DataFrame) -> tuple[int, Kind] | None:
+        """The first row of the next epoch and how it begins, if it begins in this batch."""
+        restart = self._restart_by_flag(batch) if self._by_flag else None
+        step = self._step_back(batch if restart is None else batch[:restart])
+        if step is not None:
+            return step
+        return None if restart is None else (restart, "reset")
+
+    def _step_back(self, batch: pl.DataFrame) -> tuple[int, Kind] | None:
+        """The first row that lies too far back, by a flag.
+
+        Raises:
+            TimeOrderError: no flag tells why it does.
+        """
+        times = batch["timestamp_ps"]
+        if times.is_empty():
+            return None
+        if times.is_sorted() and (self._latest is None or times[0] >= self._latest - self._reorder_ps):
+            return None
+        latest = times.cum_max() if self._latest is None else times.cum_max().clip(lower_bound=self._latest)
+        late = ((latest - times) > self._reorder_ps).arg_true().to_numpy()
+        if not len(late):
+            return None
+        flags = self._flags_with_those_before(batch)
+        before = len(flags) - batch.height
+        flagged = np.flatnonzero(flags & (RESET | ROLLOVER)) - before
+        # The flag that precedes each late hit; far behind where there is none.
+        nearest = np.append(flagged, -batch.height - 10 * NEAR_HITS)[np.searchsorted(flagged, late, side="right") - 1]
+        announced = late - nearest <= NEAR_HITS
+        if not self._disorder and not announced[0]:
+            raise self._out_of_order(times, int(late[0]), int(latest[int(late[0])]))
+        if not announced.any():
+            return None
+        row = int(late[announced.argmax()])
+        bits = np.bitwise_or.reduce(flags[max(row - NEAR_HITS + before, 0) : row + before + 1])
+        return row, "reset" if bits & RESET else "rollover"
+
+    def _flags_with_those_before(self, batch: pl.DataFrame) -> npt.NDArray[Any]:
+        """The batch's flags behind those of the last hits of the epoch so far."""
+        if "flags" not in batch.columns:
+            return np.zeros(batch.height, np.uint32)
+        before = [] if self._before is None else [self._before["flags"]]
+        return pl.concat([*before, batch["flags"]]).to_numpy()
+
+    def _restart_by_flag(self, batch: pl.DataFrame) -> int | None:
+        """The first row in which a channel flags a reset directly behind another hit of its own."""
+        if not {"flags", "board", "channel"} <= set(batch.columns) or not ((batch["flags"] & RESET) != 0).any():
+            return None
+        columns = ("flags", "board", "channel")
+        rows = batch.select(columns)
+        if self._before is not None:
+            rows = pl.concat([self._before.select(columns).tail(1), rows])
+        flagged = (pl.col("flags") & RESET) != 0
+        first = flagged & ~flagged.shift(1) & (pl.col("board").diff() == 0) & (pl.col("channel").diff() == 0)
+        found = rows.select(first.arg_true()).to_series()
+        return int(found[0]) - (rows.height - batch.height) if found.len() else None
+
+    def _parted(self, rest: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Hits of the epoch that ends, which another channel delivers behind the border; and those of the next epoch.
+
+        Stragglers lie near the latest time before, as long as the new epoch is not older than the reorder buffer.
+        """
+        assert self._latest is not None
+        first = int(rest["timestamp_ps"][0])
+        if first >= self._latest - self._reorder_ps:
+            return rest[:0], rest
+        while True:
+            times = rest["timestamp_ps"].to_numpy()
+            away = times - first > self._reorder_ps
+            old = away & (np.abs(times - self._latest) <= self._reorder_ps)
+            if "flags" in rest.columns:
+                old &= (rest["flags"].to_numpy() & RESET) == 0
+            beyond = np.flatnonzero(away & ~old)
+            if len(beyond):
+                old[beyond[0] :] = False
+                break
+            following = self._next()
+            if following is None:
+                break
+            rest = pl.concat([rest, following])
+        mask = pl.Series(old)
+        return rest.filter(mask), rest.filter(~mask)
+
+    def _out_of_order(self, times: pl.Series, row: int, latest: int) -> TimeOrderError:
+        time = int(times[row])
+        said = (
+            f"times are out of order: hit {self._given + row + 1} lies {format_ps(latest - time)} behind a hit before "
+            f"it (at {format_ps(time)}), and only {format_ps(self._reorder_ps)} can be repaired: "
+        )
+        if latest - time > PS_PER_S and abs(time) < latest / 100:
+            return TimeOrderError(
+                f"{said}time starts again near 0, which looks like a reset of the timestamps that no flag tells of: "
+                f"give what was recorded before and after it as runs of their own"
+            )
+        return TimeOrderError(
+            f"{said}allow more with --reorder, or sort the run first with 'gammapolars convert RUN... --sort "
+            f"-o sorted.parquet'"
+        )
+
+
+class Clock:
+    """Makes the times of successive epochs go on.
+
+    After a reset the time that has passed is not known: the reset is put `RESET_GAP_PS` behind the latest hit before
+    it. A counter that rolls over does so at a power of two of its steps: the smallest one above all times before it,
+    if that leaves no hole in the hits. If it does, the step is not known, and a rollover is treated like a reset.
+    """
+
+    def __init__(self, on_repair: OnRepair | None = None) -> None:
+        self.offset_ps = 0
+        self._on_repair = on_repair
+
+    def read(self, batch: pl.DataFrame) -> pl.DataFrame:
+        """A batch with the times of this epoch as they go on."""
+        if not self.offset_ps:
+            return batch
+        if int(batch["timestamp_ps"].max()) + self.offset_ps >= 2**63:  # type: ignore[arg-type]
+            raise TimeOrderError("behind a timestamp reset, times exceed the 106 days that a run can be: split the run")
+        return batch.with_columns(pl.col("timestamp_ps") + self.offset_ps)
+
+    def restart(self, ended: list[Epoch], begun: list[tuple[Epoch, Epoch]]) -> None:
+        """Go on to the next epoch.
+
+        Args:
+            ended: the epoch that ends, of all recordings.
+            begun: of each recording that goes on, the epoch that ends and the one that begins.
+        """
+        ended = [epoch for epoch in ended if epoch.hits]
+        borders = [begin.border for end, begin in begun if begin.border and begin.border.time_ps < end.last_ps]
+        if not ended or not borders:
+            return  # nothing came before, or all times go on
+        border = min(borders, key=lambda border: border.time_ps)
+        latest = max(epoch.last_ps for epoch in ended)
+        before = latest + self.offset_ps
+        kind: Kind = "reset" if any(border.kind == "reset" for border in borders) else "rollover"
+        period = _period(ended, border) if kind == "rollover" else None
+        self.offset_ps = self.offset_ps + period if period else before + RESET_GAP_PS
+        if self._on_repair:
+            self._on_repair(Repair(kind, border.hit, before, border.time_ps, self.offset_ps, period))
+
+
+def _period(ended: list[Epoch], border: Border) -> int | None:
+    """The period of the counter that rolled over, if times before and after it agree with one."""
+    hits, latest = sum(epoch.hits for epoch in ended), max(epoch.last_ps for epoch in ended)
+    step = math.gcd(*(epoch.step_ps for epoch in ended))
+    if not step or latest < 0:
+        return None
+    period = step << (latest // step).bit_length()
+    hole = period - latest + border.time_ps
+    interval = (latest - min(epoch.first_ps for epoch in ended)) / hits
+    return period if hole <= MOST_INTERVALS * interval else None
