@@ -1,0 +1,180 @@
+"""CoMPASS CSV files: hits in lines of fields between semicolons.
+
+The header tells the fields. All segments of a recording but the first lack it: for them the first segment's header
+holds, or, if that is not there, what the lines look like.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from gammapolars.errors import InputError
+from gammapolars.io.reading import Reading
+from gammapolars.io.text_blocks import TextFile
+from gammapolars.io.text_table import Field, TextTable
+from gammapolars.streaming import lazy_frame
+
+READING = Reading()
+
+FIELDS = {
+    "BOARD": Field("board", pl.UInt16),
+    "CHANNEL": Field("channel", pl.UInt16),
+    "TIMETAG": Field("timestamp_ps", pl.Int64, natural=True),
+    "ENERGY": Field("adc", pl.UInt16),
+    "ENERGYSHORT": Field("adc_short", pl.UInt16),
+    "CALIB_ENERGY": Field("energy_kev", pl.Float64),
+    "FLAGS": Field("flags", pl.UInt32, hexadecimal=True),
+    "PROBE_CODE": Field("probe_code", pl.UInt32),
+}
+"""What CoMPASS calls the fields, in the order of our columns."""
+
+SAMPLES = "SAMPLES"
+"""Behind all others: the waveform, in any number of fields, which are not read."""
+
+NEEDED = ("TIMETAG", "FLAGS")
+
+ENERGIES = {
+    (False,): ("ENERGY",),
+    (True,): ("CALIB_ENERGY",),
+    (False, False): ("ENERGY", "ENERGYSHORT"),
+    (False, True): ("ENERGY", "CALIB_ENERGY"),
+    (True, False): ("CALIB_ENERGY", "ENERGYSHORT"),
+    (False, True, False): ("ENERGY", "CALIB_ENERGY", "ENERGYSHORT"),
+}
+"""What the fields between TIMETAG and FLAGS are, by which of them hold fractions."""
+
+HEADER = "BOARD;CHANNEL;TIMETAG;ENERGY;ENERGYSHORT;FLAGS"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the lines of a file hold.
+
+    Attributes:
+        names: of the fields, as CoMPASS calls them.
+        header: whether the file's first line tells them.
+    """
+
+    names: tuple[str, ...]
+    header: bool
+
+    @property
+    def table(self) -> TextTable:
+        fields = {name: FIELDS[name] for name in self.names if name != SAMPLES}
+        return TextTable(fields, separator=";", tail=SAMPLES in self.names, whole_lines=True)
+
+
+def scan_compass_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
+    """The hits of a CSV file that CoMPASS wrote, lazily.
+
+    Each line is checked whole, whichever columns a query needs, so that every query sees the same hits. Of waveform
+    samples it is only checked that they look like numbers. Flags are hexadecimal with `0x` before them: without it,
+    `4000` could be either. A file without fields for board and channel, as old versions wrote, is of board 0 and of the
+    channel that its name tells (`…CH3@…`, `3@…`), or of channel 0.
+
+    Args:
+        path: a file, or a segment of one.
+        reading: what happens to lines that cannot be read.
+
+    Raises:
+        InputError: the file is missing or no such file; when collected, for a line that cannot be read.
+    """
+    file = TextFile(path)
+    layout = _layout(file)
+    constants = _missing_detector(file.path, layout.names)
+    columns = pl.Schema(
+        {
+            field.column: field.dtype
+            for name, field in FIELDS.items()
+            if name != "PROBE_CODE" and (name in layout.names or field.column in constants)
+        }
+    )
+    if constants:
+        told = f"board {constants['board']} and channel {constants['channel']} for all hits"
+        reading.losses.note(file.path, f"does not tell the hits' board or channel: read as {told}")
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        selected = [name for name in columns if wanted is None or name in wanted]
+        for frame in layout.table.read(file, reading.losses, header=layout.header):
+            yield frame.with_columns(pl.lit(value, pl.UInt16).alias(name) for name, value in constants.items()).select(
+                selected or "timestamp_ps"
+            )
+
+    return lazy_frame(columns, batches)
+
+
+def _layout(file: TextFile) -> Layout:
+    if is_header(file.first_line):
+        return Layout(_names(file), header=True)
+    first = _first_segment(file.path)
+    if first is not None and is_header(first.first_line):
+        return Layout(_names(first), header=False)
+    return Layout(_deduced(file), header=False)
+
+
+def is_header(line: str) -> bool:
+    """Whether a file's first line tells CoMPASS's fields."""
+    return any(name in FIELDS for name in line.split(";"))
+
+
+def _names(file: TextFile) -> tuple[str, ...]:
+    """The names in a file's header, if they are such as can be read."""
+    path = file.path
+    names = file.first_line.split(";")
+    for place, name in enumerate(names):
+        if name not in FIELDS and not (name == SAMPLES and place == len(names) - 1):
+            raise InputError(f"{path}: unknown field '{name}' in its header: fields are {', '.join(FIELDS)}, {SAMPLES}")
+        if name in names[:place]:
+            raise InputError(f"{path}: field {name} is twice in its header")
+    missing = [name for name in NEEDED if name not in names]
+    if not {"ENERGY", "CALIB_ENERGY"} & set(names):
+        missing.append("ENERGY")
+    if ("BOARD" in names) != ("CHANNEL" in names):
+        missing.append("CHANNEL" if "BOARD" in names else "BOARD")
+    if missing:
+        raise InputError(f"{path}: field {missing[0]} is missing in its header ({';'.join(names)[:200]})")
+    return tuple(names)
+
+
+def _first_segment(path: Path) -> TextFile | None:
+    """The segment whose header holds for this one too, if it lies beside it."""
+    found = re.fullmatch(r"(.+)_[0-9]{1,4}", path.stem)
+    if found is None:
+        return None
+    names = [found[1] + suffix for suffix in (path.suffix, path.suffix.swapcase())]
+    return next((TextFile(first) for name in names if (first := path.with_name(name)).is_file()), None)
+
+
+def _deduced(file: TextFile) -> tuple[str, ...]:
+    """The fields of a file without header, by their number and form in most of its first lines."""
+    lines = pl.Series(file.first_lines)
+    before_flags = lines.str.extract("^([^x]*;)0x").str.count_matches(";").drop_nulls()
+    place = next(iter(before_flags.mode().sort().to_list()), 0)
+    # Old files begin with TIMETAG, and had no calibrated energies.
+    start = ("BOARD", "CHANNEL", "TIMETAG") if place > 3 else ("TIMETAG",)
+    parts = lines.str.splitn(";", place + 2).struct.unnest()
+    fractions = tuple(_mostly(parts.to_series(at).str.contains(".", literal=True)) for at in range(len(start), place))
+    energies = ENERGIES.get(fractions)
+    if energies is None or (len(start) == 1 and "CALIB_ENERGY" in energies):
+        raise InputError(
+            f"{file.path}: has no header that tells its fields ({HEADER}), and its lines do not either, such as "
+            f"'{file.first_line[:60]}': put the recording's first segment beside it, or a header into it"
+        )
+    waveforms = _mostly(parts.to_series(-1).is_not_null())
+    return (*start, *energies, "FLAGS", *((SAMPLES,) if waveforms else ()))
+
+
+def _mostly(found: pl.Series) -> bool:
+    """Whether something is found in most lines, of which some may be damaged."""
+    return 2 * int(found.sum() or 0) > found.len()
+
+
+def _missing_detector(path: Path, names: tuple[str, ...]) -> dict[str, int]:
+    """Board and channel of all hits, where the lines do not tell them."""
+    if "BOARD" in names:
+        return {}
+    found = re.search(r"(?:^|[^0-9A-Za-z])(?:CH)?([0-9]{1,4})@", path.name)
+    return {"board": 0, "channel": int(found[1]) if found else 0}

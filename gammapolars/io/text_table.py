@@ -1,0 +1,319 @@
+"""Tables of numbers in separated text: fast where every line is as it should be, exact about each line that is not.
+
+polars' own CSV parser reads a block of lines with strict types. What it would pass over (a short line, an empty one, a
+blank before a number) shows in a few sums over the block. A block in which anything is wrong is taken apart until the
+wrong lines are alone in small pieces, and there each field is compared with what a number looks like.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from numpy.lib.stride_tricks import sliding_window_view
+
+from gammapolars.io.reading import Kind, Losses
+from gammapolars.io.text_blocks import TextFile
+from gammapolars.schema import DType
+
+Octets = npt.NDArray[np.uint8]
+
+NEWLINE = ord("\n")
+
+LEAST_MARK = ord(",")
+"""No character below it belongs to a number or a separator; the line end does, blanks, quotes and signs + do not."""
+
+HEAD_BYTES = 128
+"""In a line with waveform samples, the fields before them are no longer than this."""
+
+PIECE_BYTES = 2**15
+"""A piece of a block that is no longer is looked at line by line."""
+
+PIECES = 8
+"""Into how many pieces a block is cut that something is wrong with."""
+
+SHOWN_CHARACTERS = 60
+
+INTEGER = r"-?[0-9]+"
+HEXADECIMAL = r"0x[0-9a-fA-F]+"
+FLOAT = r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|-?(?i:nan|inf|infinity)"
+BOOLEAN = "true|false"
+TEXT = "[^\ufffd]*"
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of each line, and the column that it becomes.
+
+    Attributes:
+        column: its name.
+        dtype: what the column holds.
+        hexadecimal: whether the text is `0x4000`; the column is u32.
+        natural: whether a negative number is out of range, though the dtype could hold it.
+        known: whether it is never empty.
+    """
+
+    column: str
+    dtype: DType
+    hexadecimal: bool = False
+    natural: bool = False
+    known: bool = True
+
+    @property
+    def parsed(self) -> DType:
+        """What the parser of the text makes of it."""
+        if self.hexadecimal:
+            return pl.String
+        return pl.UInt64 if self.natural else self.dtype
+
+    @property
+    def pattern(self) -> str:
+        if self.hexadecimal:
+            return HEXADECIMAL
+        if self.dtype.is_integer():
+            return INTEGER
+        return FLOAT if self.dtype.is_float() else BOOLEAN if self.dtype == pl.Boolean else TEXT
+
+    def value(self, parsed: pl.Expr, *, strict: bool) -> pl.Expr:
+        """The column, from what the parser makes of the text."""
+        if self.hexadecimal:
+            return parsed.str.strip_prefix("0x").str.to_integer(base=16, dtype=pl.UInt32, strict=strict)
+        return parsed.cast(self.dtype, strict=strict)
+
+
+class BadLines(NamedTuple):
+    """Lines of a block that cannot be read, for one kind of reason.
+
+    Attributes:
+        kind: of the loss.
+        first: number of the first line in the file.
+        last: number of the last.
+        lines: how many of the lines from the first to the last.
+        reason: what is wrong with the first.
+    """
+
+    kind: Kind
+    first: int
+    last: int
+    lines: int
+    reason: str
+
+    @property
+    def text(self) -> str:
+        if self.lines == 1:
+            return f"line {self.first} {self.reason}"
+        return f"{self.lines} of the lines {self.first} to {self.last} cannot be read: line {self.first} {self.reason}"
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """The layout of a text file's lines.
+
+    Attributes:
+        fields: by the name that messages call them, in their order.
+        separator: one character.
+        tail: whether further fields follow, of numbers that are not read.
+        quotes: whether fields may stand in quotes; line ends may not.
+        whole_lines: whether each line has an end, so that one without is incomplete.
+    """
+
+    fields: Mapping[str, Field]
+    separator: str = ","
+    tail: bool = False
+    quotes: bool = False
+    whole_lines: bool = False
+
+    @property
+    def schema(self) -> dict[str, DType]:
+        return {field.column: field.dtype for field in self.fields.values()}
+
+    def read(self, file: TextFile, losses: Losses, *, header: bool) -> Iterator[pl.DataFrame]:
+        """The rows of all lines that can be read; of all fields, so that the rows do not depend on the columns wanted.
+
+        Args:
+            file: the file.
+            losses: told of all other lines.
+            header: whether the first line is none of the table.
+
+        Raises:
+            InputError: the file, or a line where none may be left out, cannot be read.
+        """
+        for text, line, lines, growing in file.blocks(header=header):
+            if lines:
+                yield from self._read_block(file, losses, text, line, lines)
+            elif not self.whole_lines:
+                yield from self._read_block(file, losses, text + b"\n", line, 1)
+            elif growing:
+                losses.note(file.path, f"is still being written: read up to line {line - 1}")
+            else:
+                losses.leave_out(file.path, f"line {line} is cut short: '{_shown(text.decode(errors='replace'))}'", 1)
+
+    def _read_block(self, file: TextFile, losses: Losses, text: bytes, line: int, lines: int) -> Iterator[pl.DataFrame]:
+        frames, bad = self._pieces(text.replace(b"\r\n", b"\n") if b"\r" in text else text, line, lines)
+        for lost in merged(bad):
+            losses.leave_out(file.path, lost.text, lost.lines, lost.kind)
+        if frames:
+            yield pl.concat(frames, rechunk=False)
+
+    def _pieces(self, text: bytes, line: int, lines: int) -> tuple[list[pl.DataFrame], list[BadLines]]:
+        """The rows of some lines, and the lines that cannot be read."""
+        frame = self._parsed(text, lines)
+        if frame is not None:
+            return [frame], []
+        if len(text) <= PIECE_BYTES or lines == 1:
+            exact, bad = self._exact(text, line)
+            return [exact], bad
+        frames = []
+        bad = []
+        for first, end in pairwise(_borders(text)):
+            piece = text[first:end]
+            count = piece.count(b"\n")
+            more_frames, more_bad = self._pieces(piece, line, count)
+            frames += more_frames
+            bad += more_bad
+            line += count
+        return frames, bad
+
+    def _parsed(self, text: bytes, lines: int) -> pl.DataFrame | None:
+        """The rows of some lines; None if anything may be wrong with one of them."""
+        octets = np.frombuffer(text, np.uint8)
+        if self.tail:
+            heads = _heads(octets, self.separator, len(self.fields))
+            # Something else than samples behind them may be a line whose predecessor's end is missing: a hidden hit.
+            if heads is None or _others(heads) != _others(octets):
+                return None
+            octets = heads
+            text = heads.tobytes()
+        separators = np.count_nonzero(octets == ord(self.separator))
+        if separators != lines * (len(self.fields) - 1) or np.count_nonzero(octets < LEAST_MARK) != lines:
+            return None
+        try:
+            parsed = pl.read_csv(
+                text,
+                has_header=False,
+                separator=self.separator,
+                quote_char=None,
+                schema={name: field.parsed for name, field in self.fields.items()},
+            )
+            frame = parsed.select(
+                field.value(pl.col(name), strict=True).alias(field.column) for name, field in self.fields.items()
+            )
+        except (pl.exceptions.PolarsError, OSError):
+            return None
+        unprefixed = [
+            not parsed[name].str.starts_with("0x").all() for name, field in self.fields.items() if field.hexadecimal
+        ]
+        empty = [frame[field.column].null_count() for field in self.fields.values() if field.known]
+        return None if frame.height != lines or any(unprefixed) or any(empty) else frame
+
+    def _exact(self, text: bytes, line: int) -> tuple[pl.DataFrame, list[BadLines]]:
+        """The rows of those lines that can be read, and the other lines, each looked at."""
+        lines = pl.Series("line", text.decode(errors="replace").removesuffix("\n").split("\n"))
+        groups = lines.str.extract_groups(self._line_pattern).struct.unnest()
+        groups.columns = list(self.fields)
+        if self.quotes:
+            quoted = pl.all().str.starts_with('"')
+            groups = groups.with_columns(
+                pl.when(quoted).then(pl.all().str.slice(1).str.head(-1).str.replace_all('""', '"')).otherwise(pl.all())
+            )
+        checked = groups.select(
+            place=pl.int_range(pl.len()),
+            text=lines,
+            damaged=pl.any_horizontal(_is_damaged(pl.col(name), field) for name, field in self.fields.items()),
+            values=pl.struct(_value(pl.col(name), field).alias(name) for name, field in self.fields.items()),
+            outside=pl.coalesce(
+                pl.when(_is_outside(pl.col(name), field)).then(pl.lit(name)) for name, field in self.fields.items()
+            ),
+        )
+        good = checked.filter(~pl.col("damaged"), pl.col("outside").is_null())["values"].struct.unnest()
+        good.columns = [field.column for field in self.fields.values()]
+        return good, [
+            *self._bad(checked.filter("damaged"), line, "damaged"),
+            *self._bad(checked.filter(~pl.col("damaged"), pl.col("outside").is_not_null()), line, "out_of_range"),
+        ]
+
+    def _bad(self, found: pl.DataFrame, line: int, kind: Kind) -> Iterator[BadLines]:
+        if found.is_empty():
+            return
+        shown = f"'{_shown(found['text'][0])}'"
+        if kind == "damaged":
+            reason = f"is not {self.separator.join(self.fields)}: {shown}"
+        else:
+            reason = f"has a value in {found['outside'][0]} that no hit can have: {shown}"
+        yield BadLines(kind, line + found["place"][0], line + found["place"][-1], found.height, reason)
+
+    @cached_property
+    def _line_pattern(self) -> str:
+        """Matches a line, with one group per field."""
+        separator = re.escape(self.separator)
+        field = f"[^{separator}]*"
+        if self.quotes:
+            field = f'"(?:[^"]|"")*"|[^{separator}"]*'
+        tail = f"(?:{separator}[-./0-9:;]*)?" if self.tail else ""
+        return f"^{separator.join([f'({field})'] * len(self.fields))}{tail}$"
+
+
+def merged(bad: list[BadLines]) -> list[BadLines]:
+    """Bad lines of all pieces of a block in one item per kind, that with the first line first."""
+    of_kind: dict[Kind, BadLines] = {}
+    for more in bad:
+        so_far = of_kind.get(more.kind)
+        of_kind[more.kind] = so_far._replace(last=more.last, lines=so_far.lines + more.lines) if so_far else more
+    return sorted(of_kind.values(), key=lambda lost: lost.first)
+
+
+def _borders(text: bytes) -> list[int]:
+    """Where a text of several lines is cut into pieces of whole lines, from its beginning to its end."""
+    places = [len(text) * piece // PIECES for piece in range(1, PIECES)]
+    # Before and behind the line at each place, so that one very long line comes apart from the others.
+    before = {text.rfind(b"\n", 0, place) + 1 for place in places}
+    behind = {text.find(b"\n", place) + 1 for place in places}
+    return sorted({0, len(text)} | before | behind)
+
+
+def _is_damaged(text: pl.Expr, field: Field) -> pl.Expr:
+    """Whether a field cannot be read; null, which a line of another number of fields has for each, always."""
+    empty = pl.lit(field.known) if field.dtype != pl.String else pl.lit(value=False)
+    looks_right = text.str.contains(f"^(?:{field.pattern})$")
+    return pl.when(text.is_null()).then(pl.lit(value=True)).when(text == "").then(empty).otherwise(~looks_right)
+
+
+def _value(text: pl.Expr, field: Field) -> pl.Expr:
+    filled = pl.when(text != "").then(text)
+    if field.dtype == pl.Boolean:
+        return filled == "true"
+    return field.value(filled.cast(field.parsed, strict=False), strict=False)
+
+
+def _is_outside(text: pl.Expr, field: Field) -> pl.Expr:
+    return (text != "") & _value(text, field).is_null()
+
+
+def _heads(octets: Octets, separator: str, fields: int) -> Octets | None:
+    """The lines without what follows their first fields; None if one of these is longer than any can be."""
+    ends = np.flatnonzero(octets == NEWLINE)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    window = sliding_window_view(np.concatenate((octets, np.zeros(HEAD_BYTES, np.uint8))), HEAD_BYTES)[starts]
+    behind = np.cumsum(window == ord(separator), axis=1, dtype=np.uint8) >= fields
+    width = np.where(behind[:, -1], behind.argmax(axis=1), HEAD_BYTES)
+    width = np.minimum(width, ends - starts)
+    if (width == HEAD_BYTES).any():
+        return None
+    window[np.arange(len(starts)), width] = NEWLINE
+    heads: Octets = window[np.arange(HEAD_BYTES) <= width[:, np.newaxis]]
+    return heads
+
+
+def _others(octets: Octets) -> int:
+    """How many characters belong neither to numbers of samples nor between them."""
+    return int(np.count_nonzero(octets - np.uint8(ord("-")) > ord(";") - ord("-")))
+
+
+def _shown(text: str) -> str:
+    """The beginning of a line, for a message."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
