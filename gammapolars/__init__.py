@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     )
     from gammapolars.flags import FLAGS, has_any
     from gammapolars.io import save, scan, scan_pairs
+    from gammapolars.io.matrix_files import save_matrix, scan_matrix
+    from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
+    from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.schema import HITS, MATRIX, PAIRS, SPECTRUM, require
     from gammapolars.spectra import matrix, spectrum
     from gammapolars.streaming import slices
@@ -49,6 +52,9 @@ _HOMES = {
     ),
     "flags": ("FLAGS", "has_any"),
     "io": ("save", "scan", "scan_pairs"),
+    "io.matrix_files": ("save_matrix", "scan_matrix"),
+    "io.spectra.measurement": ("Measurement", "RecordedSpectrum"),
+    "io.spectrum_files": ("read_spectrum", "save_spectrum"),
     "schema": ("HITS", "MATRIX", "PAIRS", "SPECTRUM", "require"),
     "spectra": ("matrix", "spectrum"),
     "streaming": ("slices",),
@@ -67,8 +73,10 @@ __all__ = [
     "DetectorsError",
     "GammapolarsError",
     "InputError",
+    "Measurement",
     "OutputError",
     "QueryError",
+    "RecordedSpectrum",
     "TableError",
     "TimeOrderError",
     "UsageError",
@@ -81,9 +89,13 @@ __all__ = [
     "matrix",
     "nearest",
     "pairs",
+    "read_spectrum",
     "require",
     "save",
+    "save_matrix",
+    "save_spectrum",
     "scan",
+    "scan_matrix",
     "scan_pairs",
     "slices",
     "spectrum",

@@ -1,0 +1,122 @@
+"""Energy–energy matrices in the formats of other programs: tables of writers, and one of readers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import polars as pl
+
+from gammapolars.errors import InputError, UsageError
+from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.spectra import histograms, radware, tables
+from gammapolars.io.spectra.grid import Grid, grid_of
+from gammapolars.io.spectra.outputs import check_columns, naming
+from gammapolars.streaming import lazy_frame
+
+Texts = Mapping[str, str]
+"""Provenance, for the formats that can carry it."""
+
+GRID_WRITERS: dict[str, Callable[[Grid, BinaryIO, Texts], None]] = {
+    ".mat": lambda grid, file, _: radware.write_mat(grid, file),
+    ".m4b": lambda grid, file, _: radware.write_m4b(grid, file),
+    ".spn": lambda grid, file, _: radware.write_m4b(grid, file),
+    ".root": histograms.write_matrix,
+}
+"""What writes a matrix with all its bins, by the file's suffix."""
+
+TABLES = {".parquet": "parquet", ".csv": "csv"}
+"""The suffixes of matrices that are written as the tables that they are."""
+
+SUFFIXES = (*GRID_WRITERS, *TABLES)
+
+RADWARE_TYPES = {".mat": "<u2", ".m4b": "<i4", ".spn": "<i4"}
+"""numpy's types of the counts in RadWare matrices, by the file's suffix."""
+
+
+def save_matrix(
+    matrix: pl.LazyFrame | pl.DataFrame,
+    path: str | Path,
+    *,
+    bin_width: float | None = None,
+    overwrite: bool = False,
+    metadata: Texts | None = None,
+) -> None:
+    """Write a matrix for other programs. Bins that are left out have no counts.
+
+    Args:
+        matrix: a long and sparse table: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres),
+            `counts`, `variance`. RadWare's channels are its bins from 0 on.
+        path: ends in .mat (RadWare, 16 bits a count), .m4b or .spn (32 bits), .root (TH2D), .parquet or .csv.
+        bin_width: of the bins, in their unit, where so few are filled that their distances do not tell, and where
+            bins hold several adc values each: whole numbers of adc are taken for channels otherwise.
+        overwrite: whether a file of this name is replaced.
+        metadata: provenance, for Parquet and ROOT.
+
+    Raises:
+        OutputError: the file exists already or cannot be written, or the format cannot hold the matrix: counts that are
+            too large, negative or fractional, or too many bins. The message names a format that can.
+        UsageError: an unknown suffix.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path}: unknown suffix '{path.suffix}': matrices are written to {', '.join(SUFFIXES)}")
+    check_output(path, overwrite=overwrite)
+    table = matrix.lazy().collect()
+    check_columns(table, path, "matrix", ("adc_x", "energy_kev_x"))
+    with naming(path), complete_or_nothing(path, overwrite=overwrite) as hidden:
+        if suffix in TABLES:
+            tables.WRITERS[TABLES[suffix]](table.lazy(), hidden, lambda: dict(metadata or {}))
+        else:
+            grid = grid_of(table, bin_width=bin_width)
+            with hidden.open("r+b") as file:
+                GRID_WRITERS[suffix](grid, file, metadata or {})
+
+
+def scan_matrix(path: str | Path, name: str | None = None, *, energy: Sequence[float] | None = None) -> pl.LazyFrame:
+    """A matrix out of a file, lazily: its filled bins.
+
+    Args:
+        path: ends in .mat, .m4b or .spn (RadWare), .root (TH2), .parquet or .csv.
+        name: the histogram's, where a ROOT file holds several.
+        energy: coefficients of the energy polynomial (keV, lowest order first) of both axes, where they are channels.
+
+    Returns:
+        `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` where no calibration is known, `counts`, `variance`.
+
+    Raises:
+        InputError: the file is missing, damaged or cut short, or holds no matrix; of its counts, when collected.
+        UsageError: an unknown suffix, or several histograms, of which none is named.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path}: unknown suffix '{path.suffix}': matrices are read from {', '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    matrix = _filled_bins(path, suffix, name)
+    if energy is None or "adc_x" not in matrix.collect_schema():
+        return matrix
+    in_kev = (_polynomial(energy, f"adc_{axis}").alias(f"energy_kev_{axis}") for axis in "xy")
+    return matrix.select(*in_kev, "counts", "variance")
+
+
+def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
+    """A stored matrix as it stands; of a histogram, which is a whole in its file, at once."""
+    if suffix == ".root":
+        return histograms.read_matrix(path, name).lazy()
+    if suffix in RADWARE_TYPES:
+        dtype = RADWARE_TYPES[suffix]
+        radware.check_matrix(path, dtype)
+        return lazy_frame(pl.Schema(radware.COLUMNS), lambda _: radware.batches(path, dtype))
+    scan = pl.scan_parquet if suffix == ".parquet" else pl.scan_csv
+    stored = tables.matrix_columns(scan(path, glob=False), path)
+    columns = dict.fromkeys(stored.collect_schema(), pl.Float64())
+    return lazy_frame(pl.Schema(columns), lambda _: tables.matrix_batches(stored, path))
+
+
+def _polynomial(coefficients: Sequence[float], column: str) -> pl.Expr:
+    value = pl.lit(0.0)
+    for coefficient in reversed(coefficients):
+        value = value * pl.col(column) + coefficient
+    return value

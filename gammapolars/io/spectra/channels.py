@@ -1,0 +1,182 @@
+"""Sparse tables of bins as the channels 0, 1, 2, … that files hold."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.errors import OutputError
+from gammapolars.io.spectra.measurement import Measurement, polynomial
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Quantity = Literal["energy_kev", "adc"]
+
+MAX_CHANNELS = 2**20
+"""Of formats that know no limit: more is a mistake in the bins."""
+
+ANY_TABLE = "write .parquet or .csv, which hold any table"
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Equal bins: the centre of bin n lies at `start` + n `width`.
+
+    Attributes:
+        quantity: what is binned.
+        start: centre of bin 0.
+        width: of each bin.
+        bins: how many.
+    """
+
+    quantity: Quantity
+    start: float
+    width: float
+    bins: int
+
+    def places(self, centres: Floats) -> Ints:
+        """The bins' numbers by their centres."""
+        return np.rint((centres - self.start) / self.width).astype(np.int64)
+
+    def edges(self) -> Floats:
+        """Of all bins, one more than there are bins."""
+        return np.asarray(self.start + (np.arange(self.bins + 1) - 0.5) * self.width, np.float64)
+
+
+@dataclass(frozen=True)
+class Channels:
+    """One spectrum, every channel of it.
+
+    Attributes:
+        axis: the channels.
+        counts: one a channel; 0 where the table had no row.
+        variance: of the counts.
+        measurement: what is known beside them.
+    """
+
+    axis: Axis
+    counts: Floats
+    variance: Floats
+    measurement: Measurement
+
+    @property
+    def energy(self) -> tuple[float, ...] | None:
+        """The energy polynomial of the channel number (keV, lowest order first), or None."""
+        start, width = self.axis.start, self.axis.width
+        if self.axis.quantity == "energy_kev":
+            return (start, width)
+        known = self.measurement.energy
+        if known is None or (start, width) == (0.0, 1.0):
+            return known
+        of_channel = np.polynomial.Polynomial(known)(np.polynomial.Polynomial([start, width]))
+        return tuple(float(term) for term in of_channel.coef)
+
+
+def channels_of(
+    table: pl.DataFrame, measurement: Measurement, *, most: int = MAX_CHANNELS, bin_width: float | None = None
+) -> Channels:
+    """One spectrum's table with its empty bins.
+
+    Args:
+        table: `adc` or `energy_kev` (bin centres), `counts`, `variance`. With both, `adc` counts the channels.
+        measurement: what is known beside them.
+        most: channels that the format has.
+        bin_width: of all bins, where so few are filled that they do not tell.
+
+    Raises:
+        OutputError: bins of different widths, too many of them, or a bin that stands twice.
+    """
+    quantity: Quantity = "adc" if "adc" in table.columns else "energy_kev"
+    bins = table.filter(pl.col(quantity).is_not_null())
+    centres = bins[quantity].cast(pl.Float64).to_numpy()
+    if not len(centres):
+        raise OutputError("the spectrum has no bins")
+    axis = axis_of(centres, quantity, bin_width=bin_width, whole=quantity == "adc")
+    if axis.bins > most:
+        raise OutputError(f"the spectrum has {axis.bins:,} channels, and the format {most:,}: rebin it, or {ANY_TABLE}")
+    places = axis.places(centres)
+    counted = np.bincount(places, minlength=axis.bins)
+    if counted.max() > 1:
+        twice = axis.start + int(counted.argmax()) * axis.width
+        raise OutputError(f"the bin at {quantity} {twice:g} stands twice: select one spectrum, or sum them first")
+    values = {name: np.zeros(axis.bins) for name in ("counts", "variance")}
+    for name, dense in values.items():
+        dense[places] = bins[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return Channels(axis, values["counts"], values["variance"], measurement)
+
+
+def axis_of(centres: Floats, quantity: Quantity, *, bin_width: float | None = None, whole: bool = False) -> Axis:
+    """The equal bins that some centres are among, from bin 0 to the highest of them.
+
+    Bin 0 is the one at 0, or the lowest where some lie below 0.
+
+    Args:
+        centres: of the filled bins, in any order.
+        quantity: what is binned.
+        bin_width: of all bins; if it is not given, the largest width that explains all distances.
+        whole: whether centres that are whole numbers are channel numbers, however far apart they lie.
+
+    Raises:
+        OutputError: the bins are not of one width, or a centre is no finite number.
+    """
+    found = np.unique(centres)
+    if not np.isfinite(found).all():
+        raise OutputError(f"a bin's {quantity} is no finite number")
+    lowest, highest = float(found[0]), float(found[-1])
+    if whole and bin_width is None and np.array_equal(found, np.rint(found)):
+        if lowest < 0:
+            raise OutputError(f"channel {lowest:g} lies below channel 0, where files begin")
+        return Axis(quantity, 0.0, 1.0, int(highest) + 1)
+    width = _width(found) if bin_width is None else bin_width
+    before = int(np.floor(lowest / width + 1e-6)) if lowest >= 0 else 0
+    start = lowest - before * width
+    places = (found - start) / width
+    if not width > 0 or np.abs(places - np.rint(places)).max() > 0.05:
+        raise OutputError(f"the bins of {quantity} are not of one width: {ANY_TABLE}")
+    return Axis(quantity, start, width, int(np.rint(places[-1])) + 1)
+
+
+def _width(centres: Floats) -> float:
+    """The largest width that makes all distances whole multiples of it; 1 where there are no distances."""
+    steps = np.diff(centres)
+    steps = steps[steps > 1e-9 * np.abs(centres).max()]
+    if not steps.size:
+        return 1.0
+    smallest = float(steps[steps < 1.25 * steps.min()].mean())
+    reach = float(centres[-1] - centres[0])
+    for divisor in range(1, 13):
+        width = reach / max(1.0, np.rint(reach * divisor / smallest))
+        places = (centres - centres[0]) / width
+        if np.abs(places - np.rint(places)).max() < 0.02:
+            return float(width)
+    return smallest
+
+
+def energies_at(channels: Channels, numbers: Floats) -> Floats | None:
+    """The energies at channel numbers, whole or not; None for an uncalibrated spectrum."""
+    return None if channels.energy is None else polynomial(channels.energy, numbers)
+
+
+def whole_counts(counts: npt.NDArray[np.generic], low: int, high: int, what: str, instead: str) -> Ints:
+    """Counts as whole numbers, if a format can hold them.
+
+    Args:
+        counts: one a bin, flat or in rows.
+        low: the least that the format can hold.
+        high: the most.
+        what: the format's name.
+        instead: what to do where it cannot.
+
+    Raises:
+        OutputError: a count is fractional, out of range or no number.
+    """
+    values = np.asarray(counts)
+    wrong = ~((values >= low) & (values <= high) & (values == np.rint(values)))
+    if wrong.any():
+        first = values[wrong][0]
+        raise OutputError(
+            f"{what} holds whole counts from {low} to {high} alone, and a bin has {first:.17g}: {instead}"
+        )
+    return values.astype(np.int64)

@@ -1,0 +1,58 @@
+"""Long and sparse matrices as the numbered bins that files hold."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gammapolars.errors import OutputError
+from gammapolars.io.spectra.channels import Axis, Floats, Ints, Quantity, axis_of
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A matrix's filled bins by their numbers.
+
+    Attributes:
+        x: the bins of the first energy.
+        y: the bins of the second.
+        x_places: number of each filled bin in x.
+        y_places: and in y.
+        counts: of each filled bin.
+        variance: of the counts.
+    """
+
+    x: Axis
+    y: Axis
+    x_places: Ints
+    y_places: Ints
+    counts: Floats
+    variance: Floats
+
+
+def grid_of(matrix: pl.DataFrame, *, bin_width: float | None = None) -> Grid:
+    """The numbered bins of a matrix.
+
+    Args:
+        matrix: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres), `counts`, `variance`.
+        bin_width: of all bins, where so few are filled that they do not tell, and of bins of several adc values.
+
+    Raises:
+        OutputError: it is empty, or has bins of different widths, or one that stands twice.
+    """
+    quantity: Quantity = "energy_kev" if "energy_kev_x" in matrix.columns else "adc"
+    x, y = (matrix[f"{quantity}_{axis}"].cast(pl.Float64).fill_null(np.nan).to_numpy() for axis in "xy")
+    if not len(x):
+        raise OutputError("the matrix has no filled bins")
+    whole = quantity == "adc"
+    x_axis, y_axis = (axis_of(centres, quantity, bin_width=bin_width, whole=whole) for centres in (x, y))
+    places = x_axis.places(x), y_axis.places(y)
+    _check_once(*places, x_axis)
+    counts, variance = (matrix[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("counts", "variance"))
+    return Grid(x_axis, y_axis, *places, counts, variance)
+
+
+def _check_once(x_places: Ints, y_places: Ints, x_axis: Axis) -> None:
+    flat = pl.Series(y_places) * x_axis.bins + pl.Series(x_places)
+    if flat.n_unique() != len(flat):
+        raise OutputError("a bin of the matrix stands twice: select one matrix, or sum them first")

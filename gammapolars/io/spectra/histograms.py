@@ -1,0 +1,232 @@
+"""ROOT histograms: spectra as TH1D, matrices as TH2D, with variances and with what lies beside the bins."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import polars as pl
+
+from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.io.spectra import measurement as known
+from gammapolars.io.spectra.channels import Axis, Channels, Floats, Quantity, energies_at
+from gammapolars.io.spectra.grid import Grid
+from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
+from gammapolars.io.tree import first_line, read_header
+
+CHANNELS = 2**20
+MAX_CELLS = 4096 * 4096
+
+AXIS_TITLES: dict[Quantity, str] = {"energy_kev": "energy (keV)", "adc": "adc"}
+
+TYPES = "[CSILFD]"
+
+
+def write_spectra(spectra: Mapping[str, Channels], file: BinaryIO, texts: Mapping[str, str]) -> None:
+    """Write a TH1D for each spectrum: over energy where it is calibrated, else over adc.
+
+    Sumw2 is stored where the variances are not the counts, which ROOT takes for them otherwise.
+
+    Args:
+        spectra: by the histograms' names.
+        file: open for writing and reading.
+        texts: to be stored beside them, by their names.
+
+    Raises:
+        OutputError: a calibration does not rise with the channel.
+    """
+    import uproot
+
+    with uproot.recreate(file) as root:
+        for name, channels in spectra.items():
+            root[name] = _th1(channels)
+        told = {name: channels.measurement for name, channels in spectra.items()}
+        for key, text in {known.KEY: known.to_json(told), **texts}.items():
+            root[key] = text
+
+
+def _th1(channels: Channels) -> Any:
+    from uproot.writing.identify import to_TH1x
+
+    axis = channels.axis
+    quantity: Quantity = "adc" if channels.energy is None else "energy_kev"
+    numbers: Floats = np.arange(axis.bins + 1, dtype=np.float64) - 0.5
+    edges = energies_at(channels, numbers)
+    edges = axis.edges() if edges is None else edges
+    if not (np.diff(edges) > 0).all():
+        raise OutputError("the energy does not rise with the channel, as a histogram's axis must: write .spe or .csv")
+    even = channels.energy is None or len(np.trim_zeros(channels.energy, "b")) <= 2
+    told = channels.measurement
+    contents = np.concatenate([[told.underflow], channels.counts, [told.overflow]])
+    variances = np.concatenate([[told.underflow], channels.variance, [told.overflow]])
+    centres = (edges[1:] + edges[:-1]) / 2
+    return to_TH1x(
+        fName=None,
+        fTitle=known.one_line(told.title or told.detector),
+        data=contents.astype(">f8"),
+        fEntries=float(contents.sum()),
+        fTsumw=float(channels.counts.sum()),
+        fTsumw2=float(channels.variance.sum()),
+        fTsumwx=float((channels.counts * centres).sum()),
+        fTsumwx2=float((channels.counts * centres**2).sum()),
+        fSumw2=None if np.array_equal(contents, variances) else variances,
+        fXaxis=_root_axis("xaxis", quantity, edges, even=even),
+    )
+
+
+def _root_axis(name: str, quantity: Quantity, edges: Floats, *, even: bool) -> Any:
+    from uproot.writing.identify import to_TAxis
+
+    bins = None if even else edges.astype(">f8")
+    ends = float(edges[0]), float(edges[-1])
+    return to_TAxis(
+        fName=name, fTitle=AXIS_TITLES[quantity], fNbins=len(edges) - 1, fXmin=ends[0], fXmax=ends[1], fXbins=bins
+    )
+
+
+def read_spectrum(path: Path, name: str | None) -> RecordedSpectrum:
+    """A TH1 as a spectrum: over `energy_kev` if its axis' title has keV in it, else over `adc`.
+
+    Args:
+        path: the ROOT file.
+        name: the histogram's; not needed where there is one alone.
+
+    Raises:
+        InputError: the file is damaged, or has no such histogram.
+        UsageError: it has several, and none is named.
+    """
+    found, told = _read(path, name, "TH1", "spectrum")
+    contents, variances, (quantity, edges) = found
+    values, squares = contents[1:-1], variances[1:-1]
+    adc = quantity == "adc" and told.energy is None
+    table = {"adc" if adc else "energy_kev": (edges[1:] + edges[:-1]) / 2, "counts": values, "variance": squares}
+    return RecordedSpectrum(pl.DataFrame(table), told)
+
+
+def write_matrix(grid: Grid, file: BinaryIO, texts: Mapping[str, str]) -> None:
+    """Write a histogram named `matrix`: a TH2I of plain counts, or a TH2D with Sumw2 where variances are not counts.
+
+    Raises:
+        OutputError: it has more bins than 4096 × 4096.
+    """
+    import uproot
+    from uproot.writing.identify import to_TH2x
+
+    if grid.x.bins * grid.y.bins > MAX_CELLS:
+        raise OutputError(
+            f"the matrix has {grid.x.bins:,} × {grid.y.bins:,} bins, too many for a histogram that is kept in memory: "
+            f"choose wider bins, or write .parquet"
+        )
+    columns = grid.x.bins + 2
+    flat = (grid.y_places + 1) * columns + grid.x_places + 1
+
+    plain = np.array_equal(grid.counts, grid.variance)
+    countable = plain and bool(((grid.counts == np.rint(grid.counts)) & (grid.counts < 2**31)).all())
+
+    def dense(values: Floats, dtype: str) -> Any:
+        filled = np.zeros(columns * (grid.y.bins + 2), dtype)
+        filled[flat] = values
+        return filled
+
+    weights, (x, y) = grid.counts, (axis.start + places * axis.width for axis, places in _axes(grid))
+    with uproot.recreate(file) as root:
+        root["matrix"] = to_TH2x(
+            fName=None,
+            fTitle="",
+            data=dense(weights, ">i4" if countable else ">f8"),
+            fEntries=float(weights.sum()),
+            fTsumw=float(weights.sum()),
+            fTsumw2=float(grid.variance.sum()),
+            fTsumwx=float((weights * x).sum()),
+            fTsumwx2=float((weights * x**2).sum()),
+            fTsumwy=float((weights * y).sum()),
+            fTsumwy2=float((weights * y**2).sum()),
+            fTsumwxy=float((weights * x * y).sum()),
+            fSumw2=None if plain else dense(grid.variance, ">f8"),
+            fXaxis=_root_axis("xaxis", grid.x.quantity, grid.x.edges(), even=True),
+            fYaxis=_root_axis("yaxis", grid.y.quantity, grid.y.edges(), even=True),
+        )
+        for key, text in texts.items():
+            root[key] = text
+
+
+def _axes(grid: Grid) -> tuple[tuple[Axis, Any], tuple[Axis, Any]]:
+    return (grid.x, grid.x_places), (grid.y, grid.y_places)
+
+
+def read_matrix(path: Path, name: str | None) -> pl.DataFrame:
+    """The filled bins of a TH2, without what lies beside its bins.
+
+    Raises:
+        InputError: the file is damaged, or has no such histogram.
+        UsageError: it has several, and none is named.
+    """
+    (contents, variances, (quantity, x_edges), (_, y_edges)), _ = _read(path, name, "TH2", "matrix")
+    counts, squares = (values[1:-1, 1:-1].T for values in (contents, variances))  # uproot's arrays have x first
+    x, y = (edges[1:] / 2 + edges[:-1] / 2 for edges in (x_edges, y_edges))
+    rows, columns = np.nonzero((counts != 0) | (squares != 0))
+    table = {f"{quantity}_x": x[columns], f"{quantity}_y": y[rows]}
+    return pl.DataFrame(table | {"counts": counts[rows, columns], "variance": squares[rows, columns]})
+
+
+def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any, ...], Measurement]:
+    """Contents and variances with what lies beside the bins, quantity and edges of each axis; and the measurement."""
+    header = read_header(path)
+    if header.size < header.told:
+        raise InputError(
+            f"{path}: is truncated: it has {header.size} of the {header.told} bytes that its header tells: "
+            f"copy it again"
+        )
+    import uproot
+
+    try:
+        with uproot.open(path) as root:
+            key = _chosen(path, root, name, kind, noun)
+            histogram = root[key]
+            contents = np.asarray(histogram.values(flow=True), np.float64)
+            variances = np.asarray(histogram.variances(flow=True), np.float64)
+            axes = [
+                _axis(histogram.member(f"f{axis}axis"), size) for axis, size in zip("XY", contents.shape, strict=False)
+            ]
+            texts = str(root[known.KEY]) if known.KEY in root else None
+            title = known.one_line(str(histogram.title))
+    except (InputError, UsageError):
+        raise
+    except Exception as error:
+        raise InputError(f"{path}: cannot be read as a ROOT file, is it damaged? ({first_line(error)})") from None
+    if not np.isfinite(contents).all() or variances.shape != contents.shape:
+        raise InputError(f"{path}: histogram '{key}' has bins that hold no number: is it damaged?")
+    if texts is not None:
+        return (contents, variances, *axes), known.from_json(texts, key)
+    beside = (float(contents[0]), float(contents[-1])) if kind == "TH1" else (0.0, 0.0)
+    return (contents, variances, *axes), Measurement(title=title, underflow=beside[0], overflow=beside[1])
+
+
+def _chosen(path: Path, root: Any, name: str | None, kind: str, noun: str) -> str:
+    """The name of the histogram that is meant."""
+    names = list(
+        dict.fromkeys(
+            key.partition(";")[0]
+            for key, found in root.classnames().items()
+            if re.fullmatch(f"{kind}{TYPES}", str(found))
+        )
+    )
+    have = ", ".join(names) or "none"
+    if name is None and len(names) > 1:
+        raise UsageError(f"{path}: has several histograms that can be a {noun}: name one of {have}")
+    if not names or (name or names[0]) not in names:
+        wanted = f"histogram '{name}'" if name else "histogram"
+        raise InputError(f"{path}: has no {kind} {wanted} (it has {have})")
+    return name or names[0]
+
+
+def _axis(axis: Any, size: int) -> tuple[Quantity, Floats]:
+    """What an axis' bins are bins of, and their edges."""
+    bins = int(axis.member("fNbins"))
+    if bins + 2 != size:
+        raise ValueError(f"an axis of {bins} bins for {size - 2} counts")
+    edges = np.asarray(axis.edges(), np.float64)
+    if len(edges) != bins + 1 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
+        raise ValueError("an axis whose bins do not rise")
+    return ("energy_kev" if "kev" in str(axis.member("fTitle")).lower() else "adc"), edges

@@ -1,0 +1,125 @@
+"""What a spectrum file tells beside its counts."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.errors import UsageError
+
+KEY = "measurements"
+"""The metadata entry, one JSON object by spectrum name, in Parquet and ROOT files."""
+
+MAX_TERMS = 32
+
+UNKNOWN_START = datetime(1970, 1, 1)
+"""Stands in formats that need a date where none is known, and is read as none."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How a spectrum was recorded. Formats have a place for some of it, and leave out the rest.
+
+    Attributes:
+        title: what was measured, in one line.
+        detector: with what, in one line.
+        live_time_s: how long the detector was ready to record, seconds; None: not known.
+        real_time_s: how long it was recorded, seconds; None: not known.
+        started: when that began, to the second, on the clock of the laboratory; None: not known.
+        energy: coefficients of the energy polynomial in keV, lowest order first: E = Σ c_i adc^i, where a whole adc is
+            the middle of its channel. None: uncalibrated, or the table has its energies anyway.
+        underflow: counts below the first bin, in histograms that keep them.
+        overflow: counts above the last bin.
+    """
+
+    title: str = ""
+    detector: str = ""
+    live_time_s: float | None = None
+    real_time_s: float | None = None
+    started: datetime | None = None
+    energy: tuple[float, ...] | None = None
+    underflow: float = 0.0
+    overflow: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("live_time_s", "real_time_s"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0 <= seconds < math.inf:
+                raise UsageError(f"{name} must be 0 or more seconds, not {seconds}")
+        terms = self.energy
+        if terms is not None and not (1 <= len(terms) <= MAX_TERMS and all(math.isfinite(term) for term in terms)):
+            raise UsageError(f"an energy polynomial has 1 to {MAX_TERMS} finite coefficients, not {list(terms)}")
+
+
+class RecordedSpectrum(NamedTuple):
+    """One spectrum out of a file.
+
+    Attributes:
+        table: `adc` and/or `energy_kev` (bin centres, Float64), `counts`, `variance`; every bin that the file has.
+        measurement: what the file tells beside it.
+    """
+
+    table: pl.DataFrame
+    measurement: Measurement
+
+
+def recorded(
+    counts: npt.NDArray[Any], measurement: Measurement, *, first: int = 0, variance: npt.NDArray[Any] | None = None
+) -> RecordedSpectrum:
+    """A spectrum of counts by channel; calibrated, if the measurement is.
+
+    Args:
+        counts: one a channel.
+        measurement: what is known beside them.
+        first: number of the first channel.
+        variance: one a channel; the counts, if it is not given.
+    """
+    adc = first + np.arange(len(counts), dtype=np.float64)
+    columns = {"adc": adc}
+    if measurement.energy is not None:
+        columns["energy_kev"] = polynomial(measurement.energy, adc)
+    columns["counts"] = np.asarray(counts, np.float64)
+    columns["variance"] = columns["counts"] if variance is None else np.asarray(variance, np.float64)
+    return RecordedSpectrum(pl.DataFrame(columns), measurement)
+
+
+def polynomial(coefficients: Sequence[float], x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Σ c_i x^i."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(np.polynomial.polynomial.polyval(x, np.asarray(coefficients, np.float64)), np.float64)
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks or control characters."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+
+
+def to_json(measurements: Mapping[str, Measurement]) -> str:
+    """The metadata entry: what is known of each spectrum, by its name in the file."""
+
+    def known(measurement: Measurement) -> dict[str, Any]:
+        started = measurement.started
+        values = asdict(measurement) | {"started": started.isoformat(sep=" ") if started else None}
+        return {name: value for name, value in values.items() if value not in (None, "", 0.0)}
+
+    return json.dumps({name: known(measurement) for name, measurement in measurements.items()}, ensure_ascii=False)
+
+
+def from_json(text: str | None, name: str) -> Measurement:
+    """What the metadata entry tells of one spectrum; nothing, where it is missing or somebody else's."""
+    try:
+        found = json.loads(text or "{}").get(name, {})
+        values = {field.name: found[field.name] for field in fields(Measurement) if field.name in found}
+        if "started" in values:
+            values["started"] = datetime.fromisoformat(values["started"])
+        if "energy" in values:
+            values["energy"] = tuple(float(term) for term in values["energy"])
+        return Measurement(**values)
+    except (AttributeError, TypeError, ValueError, RecursionError, UsageError):
+        return Measurement()

@@ -1,0 +1,155 @@
+"""SPE: ORTEC's text format, one count a line, with sections that begin with a `$`."""
+
+import re
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from gammapolars.errors import InputError, UsageError
+from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, whole_counts
+from gammapolars.io.spectra.measurement import UNKNOWN_START, Measurement, RecordedSpectrum, one_line, recorded
+
+MAX_COUNT = 2**31 - 1
+CHANNELS = MAX_CHANNELS
+
+NO_TITLE = "No sample description was entered."
+"""As ORTEC's own programs write it."""
+
+DATE = "%m/%d/%Y %H:%M:%S"
+
+KEV_PER_UNIT = {"ev": 1e-3, "kev": 1.0, "mev": 1e3}
+
+_SECTION = re.compile(r"^\$([A-Z][A-Z0-9_]*):[^\S\n]*$", re.MULTILINE)
+
+
+def encode(channels: Channels) -> bytes:
+    """The bytes of an SPE file.
+
+    Where no live time is known, the real time stands in its place, and a remark says so: other programs need one.
+
+    Raises:
+        OutputError: a count is fractional, negative or above 2^31 - 1.
+    """
+    counts = whole_counts(channels.counts, 0, MAX_COUNT, "SPE", "write .root, .csv or .parquet")
+    known = channels.measurement
+    remarks = ["DET# 1", f"DETDESC# {one_line(known.detector)}"]
+    if known.live_time_s is None:
+        remarks.append("live time is not known: real time stands for it")
+    if known.started is None:
+        remarks.append("date is not known")
+    real = known.real_time_s if known.real_time_s is not None else known.live_time_s or 0.0
+    live = known.live_time_s if known.live_time_s is not None else real
+    lines = [
+        *("$SPEC_ID:", one_line(known.title).lstrip("$ ") or NO_TITLE),
+        *("$SPEC_REM:", *remarks),
+        *("$DATE_MEA:", _date(known.started or UNKNOWN_START)),
+        *("$MEAS_TIM:", f"{live:.12g} {real:.12g}"),
+        *("$DATA:", f"0 {len(counts) - 1}"),
+        *(f"{count:8d}" for count in counts.tolist()),
+        *("$ROI:", "0"),
+        *("$PRESETS:", "None", "0", "0"),
+        *_calibration(channels.energy),
+        "$ENDRECORD:",
+    ]
+    return ("\r\n".join(lines) + "\r\n").encode()
+
+
+def _date(moment: datetime) -> str:
+    return f"{moment:%m/%d}/{moment.year:04d} {moment:%H:%M:%S}"
+
+
+def _calibration(energy: tuple[float, ...] | None) -> list[str]:
+    """Its sections: the line through zero and gain where it is one, and the polynomial, of three terms at least."""
+    if energy is None:
+        return []
+    terms = np.trim_zeros(np.array(energy), "b").tolist()
+    terms += [0.0] * (3 - len(terms))
+    line = ["$ENER_FIT:", f"{terms[0]!r} {terms[1]!r}"] if not any(terms[2:]) else []
+    return [*line, "$MCA_CAL:", str(len(terms)), " ".join([*map(repr, terms), "keV"])]
+
+
+def decode(data: bytes) -> RecordedSpectrum:
+    """The spectrum of an SPE file.
+
+    Raises:
+        InputError: it is no such file, is cut short, or holds something else than numbers.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = data.decode("latin-1")
+    parts = _SECTION.split(text.replace("\r\n", "\n").replace("\r", "\n"))
+    sections = {name: part.strip() for name, part in zip(parts[1::2], parts[2::2], strict=True)}
+    if "DATA" not in sections:
+        raise InputError("is no SPE file: it has no section $DATA:")
+    first, counts = _counts(sections["DATA"])
+    times = _numbers("MEAS_TIM", sections.get("MEAS_TIM", ""), [0.0, 0.0])
+    if len(times) < 2 or min(times) < 0:
+        raise InputError("$MEAS_TIM: should be live and real time in seconds")
+    title = one_line(sections.get("SPEC_ID", ""))
+    remarks = re.findall(r"^DETDESC#[^\S\n]*(.*)$", sections.get("SPEC_REM", ""), re.MULTILINE)
+    try:
+        known = Measurement(
+            title="" if title == NO_TITLE else title,
+            detector=one_line(remarks[0]) if remarks else "",
+            live_time_s=times[0] if any(times[:2]) else None,
+            real_time_s=times[1] if any(times[:2]) else None,
+            started=_started(sections.get("DATE_MEA", "")),
+            energy=_energy(sections),
+        )
+    except UsageError as error:
+        raise InputError(f"cannot be read as SPE: {error}") from None
+    return recorded(counts.to_numpy(), known, first=first)
+
+
+def _counts(section: str) -> tuple[int, pl.Series]:
+    """The first channel's number, and the counts."""
+    head, _, body = section.partition("\n")
+    limits = re.fullmatch(r"(\d{1,9})\s+(\d{1,9})", head.strip())
+    if not limits or int(limits[2]) < int(limits[1]):
+        raise InputError("$DATA: should begin with the numbers of the first and last channel")
+    first, wanted = int(limits[1]), int(limits[2]) - int(limits[1]) + 1
+    values = pl.Series(body.split(), dtype=pl.String).cast(pl.Float64, strict=False)
+    if len(values) != wanted:
+        less = "is it cut short?" if len(values) < wanted else "is it damaged?"
+        raise InputError(f"$DATA: announces {wanted} counts, and {len(values)} follow: {less}")
+    if not values.is_finite().fill_null(value=False).all():
+        where = int(values.is_finite().fill_null(value=False).arg_min() or 0)
+        raise InputError(f"$DATA: channel {first + where} holds no number")
+    return first, values
+
+
+def _numbers(name: str, text: str, default: list[float]) -> list[float]:
+    """The numbers of a section's last line."""
+    if not text:
+        return default
+    values = pl.Series(text.splitlines()[-1].split(), dtype=pl.String).cast(pl.Float64, strict=False)
+    if not values.is_finite().fill_null(value=False).all():
+        raise InputError(f"${name}: holds no number where one should be: {one_line(text)[:40]!r}")
+    return values.to_list()
+
+
+def _started(text: str) -> datetime | None:
+    try:
+        found = datetime.strptime(" ".join(text.split()), DATE)
+    except ValueError:  # others write it in other orders, of which none is certain
+        return None
+    return None if found == UNKNOWN_START else found
+
+
+def _energy(sections: dict[str, str]) -> tuple[float, ...] | None:
+    """The polynomial of $MCA_CAL, else that of $ENER_FIT, without trailing zeros; None where all is 0."""
+    if text := sections.get("MCA_CAL", ""):
+        words = text.split()
+        number = words[0]
+        unit = words.pop().lower() if words[-1].lower() in KEV_PER_UNIT else "kev"
+        terms = _numbers("MCA_CAL", " ".join(words[1:]), [])
+        if not number.isdecimal() or len(number) > 3 or len(terms) != int(number):
+            raise InputError("$MCA_CAL: should be a number of coefficients, and on the next line the coefficients")
+        scale = KEV_PER_UNIT[unit]
+    else:
+        terms, scale = _numbers("ENER_FIT", sections.get("ENER_FIT", ""), []), 1.0
+    while terms and terms[-1] == 0:
+        terms.pop()
+    return tuple(term * scale for term in terms) or None

@@ -1,0 +1,195 @@
+"""Spectra in the formats of other programs: a table of writers, and one of readers.
+
+Channel n of a file is the bin of adc n, and the energy polynomial gives the energy at the middle of a channel. A
+spectrum in bins of energy has a straight line for its calibration.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import polars as pl
+
+from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.spectra import chn, histograms, radware, spe, tables
+from gammapolars.io.spectra import measurement as measurements
+from gammapolars.io.spectra.channels import Channels, channels_of
+from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
+from gammapolars.io.spectra.outputs import check_columns, naming
+
+Texts = Mapping[str, str]
+"""Provenance, for the formats that can carry it."""
+
+FORMATS = {
+    ".spe": "spe",
+    ".chn": "chn",
+    ".txt": "text",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".root": "root",
+}
+"""The formats of spectra by the file's suffix; `radware` shares .spe with ORTEC's, and has to be named."""
+
+ENCODERS: dict[str, tuple[Callable[[Channels], bytes], int]] = {
+    "spe": (spe.encode, spe.CHANNELS),
+    "chn": (chn.encode, chn.CHANNELS),
+    "radware": (radware.encode, radware.CHANNELS),
+    "text": (tables.encode_text, tables.CHANNELS),
+}
+"""What makes a file of one spectrum, by its format, and how many channels that can have."""
+
+COLLECTIONS = ("csv", "parquet", "root")
+"""The formats that hold the spectra of all detectors in one file."""
+
+DECODERS: dict[str, Callable[[bytes, str | None], RecordedSpectrum]] = {
+    "spe": lambda data, _: radware.decode(data) if radware.is_spectrum(data) else spe.decode(data),
+    "chn": lambda data, _: chn.decode(data),
+    "radware": lambda data, _: radware.decode(data),
+    "text": lambda data, _: tables.decode_text(data),
+    "csv": tables.decode_csv,
+    "parquet": tables.decode_parquet,
+}
+"""What reads a spectrum out of a file's bytes, by its format; ROOT files have to be opened."""
+
+MAX_BYTES = 2**28
+"""A larger file is no spectrum."""
+
+
+def save_spectrum(
+    spectrum: pl.LazyFrame | pl.DataFrame,
+    path: str | Path,
+    *,
+    measurement: Measurement | Mapping[tuple[int, int], Measurement] | None = None,
+    bin_width: float | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+    metadata: Texts | None = None,
+) -> tuple[Path, ...]:
+    """Write spectra for other programs: one file, or one a detector where the format holds a single spectrum.
+
+    Bins that are left out have no counts. With `adc`, channel n is adc n, calibrated by the measurement's polynomial;
+    bins of `energy_kev` alone are the channels from 0 keV on, and the calibration is the line through their middles.
+
+    Args:
+        spectrum: a table of spectra, with `adc` or `energy_kev` (bin centres) or both.
+        path: ends in .spe (ORTEC's text), .chn, .txt (two columns), .csv, .parquet or .root (TH1D). The spectra of
+            several detectors are `name_b0_ch1.spe`, `name_b0_ch2.spe`, … in the first three.
+        measurement: times, title and calibration; of all detectors, or by (board, channel).
+        bin_width: of the bins, in their unit, where so few are filled that their distances do not tell, and where
+            bins hold several adc values each: whole numbers of adc are taken for channels otherwise.
+        format: `radware` for gf3's .spe; otherwise the suffix tells.
+        overwrite: whether files of these names are replaced.
+        metadata: provenance, for Parquet and ROOT.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        OutputError: a file exists already or cannot be written, or the format cannot hold the spectrum: fractional or
+            negative counts, too many of them or too many channels, a calibration of too high an order. The message
+            names a format that can.
+        UsageError: an unknown suffix or format.
+    """
+    path = Path(path)
+    kind = _format(path, format)
+    table = spectrum.lazy().collect()
+    check_columns(table, path, "spectrum", ("adc", "energy_kev"))
+    parts = tables.by_detector(table)
+    known = {name: _measurement(part, measurement) for name, part in parts.items()}
+    if not parts:
+        raise OutputError(f"{path}: the spectrum has no bins")
+    if kind in ENCODERS:
+        encode, most = ENCODERS[kind]
+        names = _names(path, tuple(parts))
+        contents = {}
+        for name, part in parts.items():
+            with naming(names[name]):
+                contents[names[name]] = encode(channels_of(part, known[name], most=most, bin_width=bin_width))
+        return _write_all(contents, overwrite=overwrite)
+    with naming(path), complete_or_nothing(path, overwrite=overwrite) as hidden:
+        if kind == "root":
+            spectra = {name: channels_of(part, known[name], bin_width=bin_width) for name, part in parts.items()}
+            with hidden.open("r+b") as file:
+                histograms.write_spectra(spectra, file, metadata or {})
+        else:
+            texts = {measurements.KEY: measurements.to_json(known), **(metadata or {})}
+            tables.WRITERS[kind](table.lazy(), hidden, lambda: texts)
+    return (path,)
+
+
+def read_spectrum(path: str | Path, name: str | None = None, *, format: str | None = None) -> RecordedSpectrum:
+    """One spectrum out of a file, with what the file tells beside it.
+
+    Args:
+        path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt (two columns), .csv, .parquet or
+            .root (TH1).
+        name: which one, where a file holds several: a histogram's name, or `b0_ch3` for board 0, channel 3.
+        format: where the suffix tells another one, or none.
+
+    Returns:
+        The table of all bins, and the measurement.
+
+    Raises:
+        InputError: the file is missing, damaged or cut short, or holds no such spectrum.
+        UsageError: an unknown suffix or format, or several spectra, of which none is named.
+    """
+    path = Path(path)
+    kind = _format(path, format)
+    try:
+        if kind == "root":
+            return histograms.read_spectrum(path, name)
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if not data:
+        raise InputError(f"{path}: is empty")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{path}: is too large for a spectrum (over {MAX_BYTES >> 20} MB)")
+    try:
+        return DECODERS[kind](data, name)
+    except (InputError, UsageError) as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _format(path: Path, format: str | None) -> str:
+    known = [*ENCODERS, *COLLECTIONS]
+    if format is not None and format not in known:
+        raise UsageError(f"unknown format '{format}' of spectra: it is one of {', '.join(known)}")
+    found = format or FORMATS.get(path.suffix.lower())
+    if found is None:
+        raise UsageError(
+            f"{path}: unknown suffix '{path.suffix}': spectra stand in {', '.join(FORMATS)}, "
+            f"or in the format that is named: {', '.join(known)}"
+        )
+    return found
+
+
+def _measurement(part: pl.DataFrame, known: Measurement | Mapping[tuple[int, int], Measurement] | None) -> Measurement:
+    """What is known of one detector's spectrum."""
+    if known is None or isinstance(known, Measurement):
+        return known or Measurement()
+    if not set(tables.DETECTOR) <= set(part.columns):
+        raise UsageError("measurements by (board, channel) need a spectrum with these columns")
+    return known.get(part.select(tables.DETECTOR).row(0), Measurement())
+
+
+def _names(path: Path, parts: tuple[str, ...]) -> dict[str, Path]:
+    """Where each spectrum goes: to the path itself, if it is alone."""
+    if len(parts) == 1:
+        return {parts[0]: path}
+    return {name: path.with_name(f"{path.stem}_{name}{path.suffix}") for name in parts}
+
+
+def _write_all(contents: Mapping[Path, bytes], *, overwrite: bool) -> tuple[Path, ...]:
+    """Write files of which none appears before all are written."""
+    for path in contents:
+        check_output(path, overwrite=overwrite)
+    with ExitStack() as stack:
+        for path, data in contents.items():
+            with naming(path):
+                stack.enter_context(complete_or_nothing(path, overwrite=overwrite)).write_bytes(data)
+    return tuple(contents)
