@@ -133,7 +133,7 @@ def test_bins_of_energy_have_a_straight_calibration(tmp_path: Path, width: float
     hits = pl.LazyFrame({"energy_kev": [511.3, 510.9, 1274.5, 1275.2, 30.1, 30.2, 31.9]})
     table = gp.spectrum(hits, bin_kev=width, by=()).collect()
 
-    gp.save_spectrum(table, tmp_path / "na.spe", bin_width=width)
+    gp.save_spectrum(table, tmp_path / "na.spe", bin_kev=width)
     found = gp.read_spectrum(tmp_path / "na.spe")
 
     assert found.measurement.energy == pytest.approx((width / 2, width))
@@ -650,7 +650,7 @@ def test_a_bin_that_stands_twice(tmp_path: Path) -> None:
 
 
 def test_wide_bins_of_adc_are_the_channels_of_a_matrix(tmp_path: Path) -> None:
-    gp.save_matrix(matrix_of([(8, 8, 1), (24, 8, 2), (16376, 40, 3)]), tmp_path / "m.m4b", bin_width=16)
+    gp.save_matrix(matrix_of([(8, 8, 1), (24, 8, 2), (16376, 40, 3)]), tmp_path / "m.m4b", bin_adc=16)
 
     found = gp.scan_matrix(tmp_path / "m.m4b").collect()
     assert found.rows() == [(0, 0, 1, 1), (1, 0, 2, 2), (1023, 2, 3, 3)]

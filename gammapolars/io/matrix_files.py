@@ -37,7 +37,8 @@ def save_matrix(
     matrix: pl.LazyFrame | pl.DataFrame,
     path: str | Path,
     *,
-    bin_width: float | None = None,
+    bin_kev: float | None = None,
+    bin_adc: float | None = None,
     overwrite: bool = False,
     metadata: Texts | None = None,
 ) -> None:
@@ -47,8 +48,8 @@ def save_matrix(
         matrix: a long and sparse table: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres),
             `counts`, `variance`. RadWare's channels are its bins from 0 on.
         path: ends in .mat (RadWare, 16 bits a count), .m4b or .spn (32 bits), .root (TH2D), .parquet or .csv.
-        bin_width: of the bins, in their unit, where so few are filled that their distances do not tell, and where
-            bins hold several adc values each: whole numbers of adc are taken for channels otherwise.
+        bin_kev: width of the bins of energy, where so few are filled that their distances do not tell.
+        bin_adc: width of the bins of adc, where they hold several values each; otherwise whole numbers are channels.
         overwrite: whether a file of this name is replaced.
         metadata: provenance, for Parquet and ROOT.
 
@@ -68,7 +69,7 @@ def save_matrix(
         if suffix in TABLES:
             tables.WRITERS[TABLES[suffix]](table.lazy(), hidden, lambda: dict(metadata or {}))
         else:
-            grid = grid_of(table, bin_width=bin_width)
+            grid = grid_of(table, {"energy_kev": bin_kev, "adc": bin_adc})
             with hidden.open("r+b") as file:
                 GRID_WRITERS[suffix](grid, file, metadata or {})
 

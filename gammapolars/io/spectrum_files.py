@@ -14,7 +14,7 @@ from gammapolars.errors import InputError, OutputError, UsageError
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectra import chn, histograms, radware, spe, tables
 from gammapolars.io.spectra import measurement as measurements
-from gammapolars.io.spectra.channels import Channels, channels_of
+from gammapolars.io.spectra.channels import Channels, Widths, channels_of
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from gammapolars.io.spectra.outputs import check_columns, naming
 
@@ -61,7 +61,8 @@ def save_spectrum(
     path: str | Path,
     *,
     measurement: Measurement | Mapping[tuple[int, int], Measurement] | None = None,
-    bin_width: float | None = None,
+    bin_kev: float | None = None,
+    bin_adc: float | None = None,
     format: str | None = None,
     overwrite: bool = False,
     metadata: Texts | None = None,
@@ -76,8 +77,8 @@ def save_spectrum(
         path: ends in .spe (ORTEC's text), .chn, .txt (two columns), .csv, .parquet or .root (TH1D). The spectra of
             several detectors are `name_b0_ch1.spe`, `name_b0_ch2.spe`, … in the first three.
         measurement: times, title and calibration; of all detectors, or by (board, channel).
-        bin_width: of the bins, in their unit, where so few are filled that their distances do not tell, and where
-            bins hold several adc values each: whole numbers of adc are taken for channels otherwise.
+        bin_kev: width of the bins of energy, where so few are filled that their distances do not tell.
+        bin_adc: width of the bins of adc, where they hold several values each; otherwise whole numbers are channels.
         format: `radware` for gf3's .spe; otherwise the suffix tells.
         overwrite: whether files of these names are replaced.
         metadata: provenance, for Parquet and ROOT.
@@ -93,6 +94,7 @@ def save_spectrum(
     """
     path = Path(path)
     kind = _format(path, format)
+    widths: Widths = {"energy_kev": bin_kev, "adc": bin_adc}
     table = spectrum.lazy().collect()
     check_columns(table, path, "spectrum", ("adc", "energy_kev"))
     parts = tables.by_detector(table)
@@ -105,11 +107,11 @@ def save_spectrum(
         contents = {}
         for name, part in parts.items():
             with naming(names[name]):
-                contents[names[name]] = encode(channels_of(part, known[name], most=most, bin_width=bin_width))
+                contents[names[name]] = encode(channels_of(part, known[name], most=most, widths=widths))
         return _write_all(contents, overwrite=overwrite)
     with naming(path), complete_or_nothing(path, overwrite=overwrite) as hidden:
         if kind == "root":
-            spectra = {name: channels_of(part, known[name], bin_width=bin_width) for name, part in parts.items()}
+            spectra = {name: channels_of(part, known[name], widths=widths) for name, part in parts.items()}
             with hidden.open("r+b") as file:
                 histograms.write_spectra(spectra, file, metadata or {})
         else:

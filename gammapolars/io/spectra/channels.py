@@ -1,5 +1,6 @@
 """Sparse tables of bins as the channels 0, 1, 2, … that files hold."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,11 @@ from gammapolars.io.spectra.measurement import Measurement, polynomial
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Quantity = Literal["energy_kev", "adc"]
+
+Widths = Mapping[Quantity, float | None]
+"""Widths of bins by what is binned; None where the bins themselves tell."""
+
+NO_WIDTHS: Widths = {}
 
 MAX_CHANNELS = 2**20
 """Of formats that know no limit: more is a mistake in the bins."""
@@ -75,7 +81,7 @@ class Channels:
 
 
 def channels_of(
-    table: pl.DataFrame, measurement: Measurement, *, most: int = MAX_CHANNELS, bin_width: float | None = None
+    table: pl.DataFrame, measurement: Measurement, *, most: int = MAX_CHANNELS, widths: Widths = NO_WIDTHS
 ) -> Channels:
     """One spectrum's table with its empty bins.
 
@@ -83,7 +89,7 @@ def channels_of(
         table: `adc` or `energy_kev` (bin centres), `counts`, `variance`. With both, `adc` counts the channels.
         measurement: what is known beside them.
         most: channels that the format has.
-        bin_width: of all bins, where so few are filled that they do not tell.
+        widths: of the bins, where they are known.
 
     Raises:
         OutputError: bins of different widths, too many of them, or a bin that stands twice.
@@ -93,7 +99,7 @@ def channels_of(
     centres = bins[quantity].cast(pl.Float64).to_numpy()
     if not len(centres):
         raise OutputError("the spectrum has no bins")
-    axis = axis_of(centres, quantity, bin_width=bin_width, whole=quantity == "adc")
+    axis = axis_of(centres, quantity, widths.get(quantity))
     if axis.bins > most:
         raise OutputError(f"the spectrum has {axis.bins:,} channels, and the format {most:,}: rebin it, or {ANY_TABLE}")
     places = axis.places(centres)
@@ -107,16 +113,16 @@ def channels_of(
     return Channels(axis, values["counts"], values["variance"], measurement)
 
 
-def axis_of(centres: Floats, quantity: Quantity, *, bin_width: float | None = None, whole: bool = False) -> Axis:
+def axis_of(centres: Floats, quantity: Quantity, width: float | None = None) -> Axis:
     """The equal bins that some centres are among, from bin 0 to the highest of them.
 
-    Bin 0 is the one at 0, or the lowest where some lie below 0.
+    Bin 0 is the one at 0, or the lowest where some lie below 0. Whole numbers of adc are channel numbers, however far
+    apart they lie, unless a width is given.
 
     Args:
         centres: of the filled bins, in any order.
         quantity: what is binned.
-        bin_width: of all bins; if it is not given, the largest width that explains all distances.
-        whole: whether centres that are whole numbers are channel numbers, however far apart they lie.
+        width: of all bins; if it is not given, the largest that explains all distances.
 
     Raises:
         OutputError: the bins are not of one width, or a centre is no finite number.
@@ -125,11 +131,11 @@ def axis_of(centres: Floats, quantity: Quantity, *, bin_width: float | None = No
     if not np.isfinite(found).all():
         raise OutputError(f"a bin's {quantity} is no finite number")
     lowest, highest = float(found[0]), float(found[-1])
-    if whole and bin_width is None and np.array_equal(found, np.rint(found)):
+    if quantity == "adc" and width is None and np.array_equal(found, np.rint(found)):
         if lowest < 0:
             raise OutputError(f"channel {lowest:g} lies below channel 0, where files begin")
         return Axis(quantity, 0.0, 1.0, int(highest) + 1)
-    width = _width(found) if bin_width is None else bin_width
+    width = _width(found) if width is None else width
     before = int(np.floor(lowest / width + 1e-6)) if lowest >= 0 else 0
     start = lowest - before * width
     places = (found - start) / width

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.errors import OutputError
-from gammapolars.io.spectra.channels import Axis, Floats, Ints, Quantity, axis_of
+from gammapolars.io.spectra.channels import NO_WIDTHS, Axis, Floats, Ints, Quantity, Widths, axis_of
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Grid:
     variance: Floats
 
 
-def grid_of(matrix: pl.DataFrame, *, bin_width: float | None = None) -> Grid:
+def grid_of(matrix: pl.DataFrame, widths: Widths = NO_WIDTHS) -> Grid:
     """The numbered bins of a matrix.
 
     Args:
         matrix: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres), `counts`, `variance`.
-        bin_width: of all bins, where so few are filled that they do not tell, and of bins of several adc values.
+        widths: of the bins, where they are known.
 
     Raises:
         OutputError: it is empty, or has bins of different widths, or one that stands twice.
@@ -44,8 +44,7 @@ def grid_of(matrix: pl.DataFrame, *, bin_width: float | None = None) -> Grid:
     x, y = (matrix[f"{quantity}_{axis}"].cast(pl.Float64).fill_null(np.nan).to_numpy() for axis in "xy")
     if not len(x):
         raise OutputError("the matrix has no filled bins")
-    whole = quantity == "adc"
-    x_axis, y_axis = (axis_of(centres, quantity, bin_width=bin_width, whole=whole) for centres in (x, y))
+    x_axis, y_axis = (axis_of(centres, quantity, widths.get(quantity)) for centres in (x, y))
     places = x_axis.places(x), y_axis.places(y)
     _check_once(*places, x_axis)
     counts, variance = (matrix[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("counts", "variance"))
