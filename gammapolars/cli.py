@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -12,6 +13,9 @@ from gammapolars import defaults
 from gammapolars.errors import GammapolarsError
 from gammapolars.memory import reuse_freed_memory
 from gammapolars.options import DetectorsFile, ReadingOptions, reads_runs
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
 
 app = typer.Typer(
     name="gammapolars",
@@ -42,6 +46,7 @@ def run() -> NoReturn:
     Taking the interpreter and the libraries' threads down in order costs a tenth of a second, for nothing.
     """
     reuse_freed_memory()
+    sys.unraisablehook = _pass_interrupts_on
     code: int | str | None = 0
     try:
         main()
@@ -56,14 +61,26 @@ def run() -> NoReturn:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
+def _pass_interrupts_on(lost: Any) -> None:
+    """Raise Ctrl-C again where Python cannot: in a callback of the garbage collector it would print it and go on."""
+    if lost.exc_type is KeyboardInterrupt:
+        signal.raise_signal(signal.SIGINT)
+    else:
+        sys.__unraisablehook__(lost)
+
+
 def main() -> None:
     """Parse and run one command: errors become one line on stderr and an exit code."""
     try:
         app(prog_name="gammapolars")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer exits without a word
+            _fail("interrupted", INTERRUPTED)
+        raise
     except GammapolarsError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        _fail("interrupted", 130)
+        _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
@@ -142,6 +159,9 @@ def coincidences(
         str | None, typer.Option("--start", help="Only pairs of this detector with --stop, dt signed.")
     ] = None,
     stop: Annotated[str | None, typer.Option("--stop", help="The other detector.")] = None,
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="compass-pairs: a ROOT tree Data_C, each pair in both orders.")
+    ] = None,
     *,
     how: ReadingOptions,
     overwrite: Overwrite = False,
@@ -153,13 +173,15 @@ def coincidences(
     from gammapolars.io import check_writable
     from gammapolars.printing import Progress, coincidence_text, print_json
 
-    check_writable(output, overwrite=overwrite)
+    check_writable(output, overwrite=overwrite, layout=layout)
     known = how.known
     ends = (known.named(name) if name is not None else None for name in (start, stop))
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
     opened = how.open(runs)
     with Progress(opened.count) as progress:
-        summary = commands.coincidences(opened, rule, output, detectors=known, overwrite=overwrite, progress=progress)
+        summary = commands.coincidences(
+            opened, rule, output, detectors=known, layout=layout, overwrite=overwrite, progress=progress
+        )
     print_json(summary) if as_json else print(coincidence_text(summary))
 
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from gammapolars.errors import InputError, OutputError, UsageError
 from gammapolars.io.columnar import Metadata
-from gammapolars.io.formats import PAIR_READERS, READERS, WRITERS
+from gammapolars.io.formats import LAYOUTS, PAIR_READERS, READERS, WRITERS, Writer
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.runs import InputFile, Run, Runs, open_runs
@@ -70,43 +70,63 @@ def scan_pairs(path: str | Path) -> pl.LazyFrame:
     return pairs
 
 
-def check_writable(path: str | Path, *, overwrite: bool = False) -> None:
+def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | None = None) -> None:
     """Raise at once if `save` could not write this output later.
 
     Raises:
         OutputError: it exists already, or its folder is missing.
-        UsageError: no writer is for its suffix.
+        UsageError: no writer is for its suffix and layout.
     """
-    if Path(path).suffix.lower() not in WRITERS:
-        raise UsageError(f"{path}: unknown suffix '{Path(path).suffix}': tables are written to {', '.join(WRITERS)}")
+    _writer(Path(path), layout)
     check_output(Path(path), overwrite=overwrite)
 
 
+def _writer(path: Path, layout: str | None) -> Writer:
+    suffix = path.suffix.lower()
+    if layout is None:
+        if suffix not in WRITERS:
+            raise UsageError(f"{path}: unknown suffix '{path.suffix}': tables are written to {', '.join(WRITERS)}")
+        return WRITERS[suffix]
+    if layout not in LAYOUTS:
+        raise UsageError(f"unknown layout '{layout}': there is {', '.join(LAYOUTS)}")
+    if suffix not in LAYOUTS[layout]:
+        raise UsageError(f"{path}: the layout {layout} is one of {', '.join(LAYOUTS[layout])} files")
+    return LAYOUTS[layout][suffix]
+
+
 def save(
-    frame: pl.LazyFrame, path: str | Path, *, overwrite: bool = False, metadata: Metadata | dict[str, str] | None = None
+    frame: pl.LazyFrame,
+    path: str | Path,
+    *,
+    layout: str | None = None,
+    overwrite: bool = False,
+    metadata: Metadata | dict[str, str] | None = None,
 ) -> None:
     """Stream a table into a file; the suffix tells the format, and the file appears only when it is complete.
 
     Args:
         frame: any lazy frame.
         path: ends in .parquet, .arrow, .csv or .root.
+        layout: `compass-pairs` for a ROOT tree `Data_C` that holds each pair in both orders.
         overwrite: whether a file of this name is replaced.
         metadata: provenance, for the formats that can carry it; a function is called when all rows are written.
 
     Raises:
         OutputError: the output exists already or cannot be written.
-        UsageError: no writer is for its suffix.
+        UsageError: no writer is for its suffix and layout.
     """
     path = Path(path)
-    check_writable(path, overwrite=overwrite)
+    check_writable(path, overwrite=overwrite, layout=layout)
     given = metadata if callable(metadata) else lambda: metadata or {}
     with complete_or_nothing(path, overwrite=overwrite) as hidden:
         try:
-            WRITERS[path.suffix.lower()](frame, hidden, given)
+            _writer(path, layout)(frame, hidden, given)
         except OutputError as error:
             raise OutputError(str(error).replace(str(hidden), str(path))) from None
         except (OSError, pl.exceptions.ComputeError) as error:
             reason = str(error).partition("\n")[0]
             if not isinstance(error, OSError) and "os error" not in reason:
                 raise  # the frame's own
+            # polars names the writer that met the error first.
+            reason = reason.rpartition("underlying IO error: ")[2]
             raise OutputError(f"{path}: cannot be written: {reason}") from None

@@ -2,17 +2,29 @@
 
 import contextlib
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from gammapolars.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # no POSIX system: files of killed processes stay
+    fcntl = None  # type: ignore[assignment]
+
+HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.part", re.DOTALL)
+"""What a file is called while it is being written."""
 
 
 @contextmanager
 def complete_or_nothing(path: str | Path, *, overwrite: bool = False) -> Iterator[Path]:
     """A hidden file beside `path` to write to; it takes the name `path` when the block ends without an error.
+
+    What processes that were killed have left of the same output is removed.
 
     Args:
         path: the output's final name.
@@ -22,18 +34,62 @@ def complete_or_nothing(path: str | Path, *, overwrite: bool = False) -> Iterato
         OutputError: the output exists already, or its folder is missing or cannot be written to.
     """
     path = Path(path)
+    if HIDDEN.fullmatch(path.name):  # whoever made this name will publish the file
+        yield path
+        return
     check_output(path, overwrite=overwrite)
-    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    _remove_abandoned(path)
+    hidden, lock = _hidden_file(path)
+    with lock:
+        try:
+            yield hidden
+            _publish(hidden, path, overwrite=overwrite)
+        finally:
+            with contextlib.suppress(OSError):
+                hidden.unlink(missing_ok=True)
+
+
+def _hidden_file(path: Path) -> tuple[Path, IO[bytes]]:
+    """A new hidden file beside `path`, locked as long as it stays open: so others know that it is being written."""
+    while True:
+        hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        try:
+            hidden.touch(exist_ok=False)
+            file = hidden.open("rb")
+        except FileNotFoundError:
+            if path.parent.is_dir():  # somebody took it for abandoned, before it was locked
+                continue
+            raise OutputError(f"{path}: there is no folder {path.parent} any more") from None
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+        if _locked(file) is not False and os.fstat(file.fileno()).st_nlink:
+            return hidden, file
+        file.close()
+
+
+def _locked(file: IO[bytes]) -> bool | None:
+    """Lock a file against other processes; False if another one has, None if the file system has no locks."""
+    if fcntl is None:
+        return None
     try:
-        hidden.touch(exist_ok=False)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
-    try:
-        yield hidden
-        _publish(hidden, path, overwrite=overwrite)
-    finally:
-        with contextlib.suppress(OSError):
-            hidden.unlink(missing_ok=True)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove the hidden files of this output that no process holds any more."""
+    with contextlib.suppress(OSError):
+        for other in path.parent.iterdir():
+            found = HIDDEN.fullmatch(other.name)
+            if not found or found["name"] != path.name:
+                continue
+            with contextlib.suppress(OSError), other.open("rb") as file:
+                if _locked(file):
+                    other.unlink()
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:

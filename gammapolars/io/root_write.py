@@ -128,6 +128,11 @@ class TreeWriter:
         self._output = ExitStack()
         self._part = self._output.enter_context(complete_or_nothing(self.path, overwrite=overwrite))
         try:
+            self._handle = self._part.open("r+b")
+        except OSError as error:
+            self._give_up()
+            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from None
+        try:
             self._open(tree, title, metadata or {})
         except BaseException:
             self._remove()
@@ -136,7 +141,6 @@ class TreeWriter:
 
     def _open(self, tree: str, title: str, metadata: Mapping[str, str]) -> None:
         # Room for a tree's streamers and for the directory: growing, they would leave gaps that baskets then fill.
-        self._handle = self._part.open("r+b")
         self._file = uproot.recreate(
             self._handle,
             compression=uproot.ZLIB(self._level),
@@ -280,8 +284,10 @@ class TreeWriter:
     def _remove(self) -> None:
         with suppress(OSError):  # a full disk: nothing of the file is wanted
             self._handle.close()
-        given_up = GeneratorExit()
-        self._output.__exit__(GeneratorExit, given_up, None)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        self._output.__exit__(GeneratorExit, GeneratorExit(), None)
 
     def _write_metadata(self) -> None:
         tree = self._tree

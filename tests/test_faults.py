@@ -1,0 +1,242 @@
+"""What can go wrong around a command while it writes: killed, interrupted, a full disk, a folder that is gone."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import gammapolars as gp
+from gammapolars.io.output import complete_or_nothing
+from tests.commandline import REPOSITORY, files_in, gammapolars_process
+from tests.rootfiles import made_hits, write_hits
+
+SUFFIXES = [".parquet", ".arrow", ".csv", ".root"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose pairs take a while to write."""
+    return write_hits(tmp_path_factory.mktemp("run") / "run.root", made_hits(2_000_000, gap_ps=200_000))
+
+
+def started(*words: str | Path, cwd: Path | None = None) -> subprocess.Popen[str]:
+    """A command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "gammapolars", *map(str, words)],
+        env={"PYTHONPATH": str(REPOSITORY), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+    )
+
+
+def hidden_in(folder: Path) -> list[Path]:
+    """What is being written, or was left unfinished, in a folder."""
+    return [path for path in folder.iterdir() if path.name.endswith(".part")]
+
+
+def wait_for_output(folder: Path, process: subprocess.Popen[str], *, size: int = 0) -> None:
+    """Wait until a command has begun to write."""
+    end = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < end:
+        if any(path.stat().st_size >= size for path in hidden_in(folder) if path.exists()):
+            return
+        time.sleep(0.001)
+
+
+def one_line(process: subprocess.Popen[str]) -> str:
+    """The one line in which a command says why it failed."""
+    _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    (line,) = said.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_killed_command_leaves_nothing_under_the_final_name(run: Path, tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"pairs{suffix}"
+    words = ("coincidences", run, "-o", output)
+    process = started(*words)
+    wait_for_output(tmp_path, process)
+
+    process.kill()
+
+    assert process.wait(60) == -signal.SIGKILL
+    assert len(files_in(tmp_path)) == 1
+    assert files_in(tmp_path)[0].startswith(f".{output.name}.")
+    assert gammapolars_process(*words).code == 0
+    assert files_in(tmp_path) == [output.name]
+    assert gp.scan_pairs(output).collect().height == gp.pairs(gp.scan(run)).select(pl.len()).collect().item()
+
+
+@pytest.mark.slow
+def test_killed_at_random_times_there_is_all_or_nothing(run: Path, tmp_path: Path) -> None:
+    expected = gp.pairs(gp.scan(run)).collect()
+    chance = random.Random(1)
+    outcomes = set()
+    for number in range(40):
+        output = tmp_path / f"pairs{number}{SUFFIXES[number % 4]}"
+        process = started("coincidences", run, "-o", output)
+        wait_for_output(tmp_path, process)
+        time.sleep(chance.uniform(0, 0.3))
+        process.kill()
+        process.wait(60)
+        if output.exists():
+            assert gp.scan_pairs(output).select(expected.columns).collect().equals(expected)
+        outcomes.add(output.exists())
+        for left in hidden_in(tmp_path):
+            left.unlink()
+    assert False in outcomes
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_interrupted_command_cleans_up(run: Path, tmp_path: Path, suffix: str) -> None:
+    process = started("coincidences", run, "-o", tmp_path / f"pairs{suffix}")
+    wait_for_output(tmp_path, process)
+    time.sleep(0.1)
+
+    process.send_signal(signal.SIGINT)
+
+    assert one_line(process) == "Error: interrupted"
+    assert process.returncode == 130
+    assert files_in(tmp_path) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_disk_that_becomes_full(run: Path, small_disk: Path, suffix: str) -> None:
+    (small_disk / "precious").write_text("data")
+    output = small_disk / f"pairs{suffix}"
+
+    outcome = gammapolars_process("coincidences", run, "-o", output)
+
+    assert outcome.code == 1
+    assert outcome.error.startswith(f"Error: {output}: cannot be written: No space left on device")
+    assert files_in(small_disk) == ["precious"]
+
+
+def test_a_disk_that_is_full_before_anything_is_read(run: Path, small_disk: Path) -> None:
+    (small_disk / "rest").write_bytes(bytes(200_000))
+
+    outcome = gammapolars_process("report", run, "-o", small_disk / "report")
+
+    assert outcome.code == 1
+    assert "No space left on device" in outcome.error
+    assert files_in(small_disk) == ["rest"]
+
+
+def test_a_file_system_that_cannot_be_written_to(run: Path, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    outcome = gammapolars_process("coincidences", run, "-o", small_disk / "pairs.parquet")
+
+    assert outcome.code == 1
+    assert outcome.error == f"Error: {small_disk}/pairs.parquet: cannot be written: Read-only file system"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_folder_that_vanishes(run: Path, tmp_path: Path, suffix: str) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    process = started("coincidences", run, "-o", folder / f"pairs{suffix}")
+    wait_for_output(folder, process)
+
+    shutil.rmtree(folder)
+
+    line = one_line(process)
+    assert process.returncode == 1
+    assert line.startswith(f"Error: {folder}/pairs{suffix}: ")
+    assert "cannot be written" in line or "there is no folder" in line
+    assert not folder.exists()
+
+
+def test_of_two_commands_that_write_the_same_output_one_wins(run: Path, tmp_path: Path) -> None:
+    output = tmp_path / "pairs.parquet"
+    processes = [started("coincidences", run, "-o", output) for _ in range(2)]
+
+    said = [process.communicate(timeout=60)[1] for process in processes]
+
+    codes = [process.returncode for process in processes]
+    assert sorted(codes) == [0, 1], said
+    reason = said[codes.index(1)]
+    assert "was written by another process meanwhile" in reason or "exists already" in reason
+    assert files_in(tmp_path) == [output.name]
+    assert gp.scan_pairs(output).collect().height == gp.pairs(gp.scan(run)).select(pl.len()).collect().item()
+
+
+# What killed processes leave
+
+
+def test_what_others_are_writing_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+
+    with complete_or_nothing(path, overwrite=True) as first:
+        first.write_text("first")
+        with complete_or_nothing(path) as second:
+            second.write_text("second")
+            assert set(files_in(tmp_path)) == {first.name, second.name}
+        assert path.read_text() == "second"
+
+    assert path.read_text() == "first"
+    assert files_in(tmp_path) == ["out.csv"]
+
+
+def test_only_abandoned_files_of_the_same_output_are_removed(tmp_path: Path) -> None:
+    names = [
+        ".out.csv.0123abcd.part",
+        ".out.csv.0123abcd.part.bak",
+        ".other.csv.0123abcd.part",
+        "out.csv.0123abcd.part",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+
+    with complete_or_nothing(tmp_path / "out.csv") as hidden:
+        hidden.write_text("done")
+
+    assert files_in(tmp_path) == sorted([*names[1:], "out.csv"])
+
+
+def test_many_writers_at_once_never_lose_their_files(tmp_path: Path) -> None:
+    failures: list[BaseException] = []
+
+    def write(number: int) -> None:
+        try:
+            for _ in range(20):
+                with complete_or_nothing(tmp_path / "out.csv", overwrite=True) as hidden:
+                    hidden.write_text(str(number))
+                    time.sleep(0.0005)
+                    assert hidden.read_text() == str(number)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert not failures
+    assert files_in(tmp_path) == ["out.csv"]
