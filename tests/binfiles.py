@@ -13,8 +13,8 @@ import polars as pl
 from gammapolars.io.bin_layout import FIELDS, HEADERLESS, Layout
 from gammapolars.schema import HITS
 
-LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (*HEADERLESS, Layout(("short", "flags")))} | {
-    layout.name: layout for layout in (Layout(("short", "flags", "waveform")),)
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout for layout in (*HEADERLESS, Layout(("short", "flags")), Layout(("short", "flags", "waveform")))
 }
 """All that there are, by name."""
 
@@ -60,25 +60,23 @@ def encode(hits: pl.DataFrame, layout: Layout, lengths: int | Sequence[int] = 0,
     for name in layout.head.names or ():
         if name in hits.columns:
             heads[name] = hits[name].to_numpy()
-    if not layout.has_waveform:
+    if not layout.has_waveform or not len(heads):
         return heads.tobytes()
     if not layout.old:
         heads["code"] = 1
     heads["samples"] = lengths
     rng = np.random.default_rng(seed)
     samples = rng.normal(2700, 30, int(heads["samples"].sum())).astype("<u2")
-    if not np.ptp(heads["samples"]) if len(heads) else True:
+    if len(set(heads["samples"].tolist())) == 1:
         return _with_equal_samples(heads, samples)
-    ends = np.cumsum(heads["samples"])
-    waveforms = np.split(samples, ends[:-1]) if len(heads) else []
+    waveforms = np.split(samples, np.cumsum(heads["samples"])[:-1])
     return b"".join(head.tobytes() + wave.tobytes() for head, wave in zip(heads, waveforms, strict=True))
 
 
 def _with_equal_samples(heads: npt.NDArray[Any], samples: npt.NDArray[Any]) -> bytes:
-    count = int(heads["samples"][0]) if len(heads) else 0
-    records = np.zeros(len(heads), [("head", heads.dtype), ("samples", "<u2", (count,))])
+    records = np.zeros(len(heads), [("head", heads.dtype), ("samples", "<u2", (int(heads["samples"][0]),))])
     records["head"] = heads
-    records["samples"] = samples.reshape(len(heads), count)
+    records["samples"] = samples.reshape(len(heads), -1)
     return records.tobytes()
 
 
@@ -117,42 +115,36 @@ class Damaged(Exception):
     """The plain loop met something that is no record."""
 
 
+CODES = {"energy": "<H", "calibrated": "<d", "short": "<H", "flags": "<I"}
+
+
 def read_plainly(data: bytes, layout: Layout) -> list[dict[str, Any]]:
     """The records, one by one, by nothing but `struct`.
 
     Raises:
-        Damaged: a record is cut short or cannot be a hit.
+        Damaged: a record is cut short, or cannot be a hit.
     """
     found: list[dict[str, Any]] = []
     at = 0
-    heads = []
     while at < len(data):
-        hit: dict[str, Any] = {}
         begin = at
         try:
-            hit["board"], hit["channel"], hit["timestamp_ps"] = struct.unpack_from("<HHQ", data, at)
+            board, channel, timestamp = struct.unpack_from("<HHQ", data, at)
+            hit: dict[str, Any] = {"board": board, "channel": channel, "timestamp_ps": timestamp}
             at += 12
             for field in layout.fields:
                 if field == "waveform":
                     at += 0 if layout.old else 1
-                    (samples,) = struct.unpack_from("<I", data, at)
+                    samples = struct.unpack_from("<I", data, at)[0]
                     at += 4
-                    heads.append(data[begin:at])
-                    at += 2 * samples
                 else:
-                    name, code = {"energy": ("adc", "<H"), "calibrated": ("energy_kev", "<d")}.get(field) or {
-                        "short": ("adc_short", "<H"),
-                        "flags": ("flags", "<I"),
-                    }[field]
-                    (hit[name],) = struct.unpack_from(code, data, at)
-                    at += struct.calcsize(code)
+                    hit[FIELDS[field][0]] = struct.unpack_from(CODES[field], data, at)[0]
+                    at += struct.calcsize(CODES[field])
         except struct.error:
             raise Damaged from None
-        if "waveform" not in layout.fields:
-            heads.append(data[begin:at])
-        if at > len(data) or max(hit["board"], hit["channel"]) > 255 or hit["timestamp_ps"] >= 2**63:
-            raise Damaged
-        if len(heads) > 1 and not any(heads[-1]) and not any(heads[-2]):
+        is_empty = not any(data[begin:at])
+        at += 2 * samples if layout.has_waveform else 0
+        if at > len(data) or max(board, channel) > 255 or timestamp >= 2**63 or (is_empty and found):
             raise Damaged
         found.append(hit)
     return found

@@ -52,6 +52,7 @@ class BinFile:
         layout: of its records.
         begin: the byte where the first record begins.
         size: the file's bytes when it was opened; what is appended later is not read.
+        shown: whether nothing but its records shows the layout.
         consistent: whether its first records look like hits in this layout, so that those which do not are damaged.
         empty_waveforms: whether records without samples are usual in it.
     """
@@ -60,6 +61,7 @@ class BinFile:
     layout: Layout
     begin: int
     size: int
+    shown: bool = False
     consistent: bool = True
     empty_waveforms: bool = False
 
@@ -87,7 +89,8 @@ def open_bin(path: Path, named: str | None = None) -> BinFile:
                 candidates = layouts_of_header(header)
             if not candidates and (first := _layout_of_first_segment(path)) and records.mostly_hits(first):
                 candidates = (first,)
-            layout = _decided(path, candidates or HEADERLESS, records, header if has_header else None)
+            candidates = candidates or HEADERLESS
+            layout = _decided(path, candidates, records, header if has_header else None)
             consistent = records.mostly_hits(layout)
             if not consistent and named is None:
                 raise InputError(
@@ -97,7 +100,7 @@ def open_bin(path: Path, named: str | None = None) -> BinFile:
             empty = layout.has_waveform and bool((records.first(layout)["samples"] == 0).any())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return BinFile(path, layout, records.begin, size, consistent, empty)
+    return BinFile(path, layout, records.begin, size, len(candidates) > 1, consistent, empty)
 
 
 def _layout_of_first_segment(path: Path) -> Layout | None:

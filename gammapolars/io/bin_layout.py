@@ -133,17 +133,14 @@ def is_hit(heads: Heads) -> npt.NDArray[np.bool_]:
     return found
 
 
-def zeros(heads: Heads) -> npt.NDArray[np.bool_]:
-    """Records that are nothing but zeros, beside another such: one alone may be a hit at time 0."""
+def zeros(heads: Heads, *, first: bool) -> npt.NDArray[np.bool_]:
+    """Records of nothing but zeros, as crashes leave them behind; a file's `first` may be a hit at time 0."""
     empty: npt.NDArray[np.bool_] = heads["timestamp_ps"] == 0
-    if not empty.any():
-        return empty
-    octets = np.ascontiguousarray(heads).view(np.uint8).reshape(len(heads), -1)
-    empty &= ~octets.any(axis=1)
-    beside = np.zeros_like(empty)
-    beside[1:] |= empty[:-1]
-    beside[:-1] |= empty[1:]
-    return empty & beside
+    if first:
+        empty[:1] = False
+    if empty.any():
+        empty &= ~np.ascontiguousarray(heads).view(np.uint8).reshape(len(heads), -1).any(axis=1)
+    return empty
 
 
 def consistent(heads: Heads) -> npt.NDArray[np.bool_]:

@@ -79,13 +79,15 @@ class Chain:
             return Verdict(len(heads))
         self._longest = max(self._longest, int(heads["samples"][:last].max(initial=0)))
         samples = int(heads[last]["samples"])
-        if samples <= (self._longest or MOST_SAMPLES):
+        longest = self._longest or MOST_SAMPLES
+        behind_head = int(places[last]) + self._width
+        if samples <= longest or (samples <= 4 * longest and self.next_from(behind_head) is None):
             return Verdict(last, cut=True)
         return Verdict(last, why_lost=f"it tells {samples} samples, more than the file holds")
 
     def _lost(self, places: range | npt.NDArray[np.int64], heads: Heads) -> int | None:
         """The first record that is none and has none behind it."""
-        bad = np.flatnonzero(~is_hit(heads) | zeros(heads))
+        bad = np.flatnonzero(~is_hit(heads) | zeros(heads, first=int(places[0]) == self._file.begin))
         if not len(bad):
             return None
         close = np.flatnonzero(np.diff(bad) <= CHAIN_RECORDS)

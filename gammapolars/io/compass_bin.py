@@ -1,9 +1,9 @@
 """CoMPASS BIN files: records as hits, in chunks; waveforms are stepped over.
 
-What a damaged byte can do, and what is noticed of it: a board or channel that cannot be, a timestamp beyond 2^63 ps,
-two records of nothing but zeros, and a number of samples after which no record follows are found here. A timestamp that
-jumps further than hits are put in order is found when they are. What stays a possible value (an energy, a flag, a
-channel below 256, a timestamp's low bytes) cannot be told from a true one: the format has no checksums.
+What a damaged byte can do, and what is noticed of it: a board or channel that cannot be, a timestamp beyond 2^63 ps, a
+record of nothing but zeros and a number of samples after which no record follows are found here. A timestamp that jumps
+further than hits are put in order is found when they are. What stays a possible value (an energy, a flag, a channel
+below 256, a timestamp's low bytes) cannot be told from a true one: the format has no checksums.
 """
 
 from collections.abc import Iterator
@@ -38,6 +38,8 @@ def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     file = open_bin(Path(path), reading.bin_layout)
     if not file.consistent:
         reading.losses.note(file.path, f"its records do not look like hits in the named layout {file.layout.name}")
+    elif file.shown:
+        reading.losses.note(file.path, f"does not tell its layout; its records fit {file.layout.name} and no other")
     lost = LostRows(file.path, reading.losses)
     schema = pl.Schema(file.layout.columns)
 
@@ -60,8 +62,8 @@ def count_records(path: str | Path, reading: Reading = READING) -> int | None:
 
 
 def _values(heads: Heads, name: str) -> npt.NDArray[Any]:
-    """One field of all records, as an array of its own."""
-    values = np.ascontiguousarray(heads[name])
+    """One field of all records, copied: what the heads lie in is used again."""
+    values = heads[name].copy()
     return values.view(np.int64) if name == "timestamp_ps" else values
 
 
@@ -84,7 +86,7 @@ def _kept(file: BinFile, records: Records, lost: LostRows) -> npt.NDArray[np.boo
         )
     times = _values(heads, "timestamp_ps")
     if len(times) and times.min() <= 0:
-        if (nothing := zeros(heads)).any():
+        if (nothing := zeros(heads, first=records.number == 0)).any():
             leave_out("records of nothing but zeros", nothing, "")
         late = times < 0
         if bad:
