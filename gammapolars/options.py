@@ -32,9 +32,10 @@ class ReadingOptions:
     stage: Annotated[
         str | None, typer.Option("--stage", help="Of a run's folder: raw, filtered or unfiltered files.")
     ] = None
-    bin_layout: Annotated[str | None, typer.Option("--bin-layout", help="Layout of BIN files that do not tell it.")] = (
-        None
-    )
+    bin_layout: Annotated[
+        str | None,
+        typer.Option("--bin-layout", help="Of BIN files that do not tell: 0xCAE5, old, or energy,short,flags."),
+    ] = None
     reorder: Annotated[
         str, typer.Option("--reorder", help="How far back in time a hit may lie and still be put in place.")
     ] = defaults.REORDER
