@@ -333,7 +333,7 @@ def test_damage_is_what_a_reader_of_single_lines_finds(
     names = [name for name in FIELDS if name in names and name != "PROBE_CODE"]
     assert_frame_equal(found, pl.DataFrame([[row[name] for name in names] for row in rows], found.schema, orient="row"))
     for kind in ("damaged", "out_of_range"):
-        assert reading.losses.count(kind) == expected.count(kind)  # type: ignore[arg-type]
+        assert reading.losses.count(kind) == expected.count(kind)
 
 
 # The end of a file.

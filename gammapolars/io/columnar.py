@@ -1,14 +1,17 @@
 """Parquet, Arrow IPC and CSV: hits and pairs in and out, with provenance where the format can carry it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import polars as pl
 
 from gammapolars.errors import InputError
+from gammapolars.io import compass_csv
 from gammapolars.io.reading import Reading
+from gammapolars.io.text_blocks import TextFile
+from gammapolars.io.text_table import Field, TextTable
 from gammapolars.schema import HITS
-from gammapolars.streaming import batches_of, lazy_frame
+from gammapolars.streaming import lazy_frame
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
@@ -35,34 +38,55 @@ def scan_arrow(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
 
 
 def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
-    """A CSV file with the columns of a table of hits or pairs, lazily.
+    """A CSV file, lazily: of CoMPASS, or with the columns of a table of hits or pairs.
+
+    Args:
+        path: the file.
+        reading: what happens to lines that cannot be read, and a map of columns if the table is a foreign one.
 
     Raises:
         InputError: the file is missing, or is no such CSV file; when collected, for a line that cannot be read.
     """
-    table = HITS.columns | HITS.optional
-    dtypes = table | {f"{name}_{side}": dtype for name, dtype in table.items() for side in "ab"} | {"dt_ps": pl.Int64}
-    text = _opened(path, pl.scan_csv, "CSV")
-    typed = text.cast({name: dtypes[name] for name in text.collect_schema() if name in dtypes})
-    # A line that was cut short comes out with nulls. Only energies and the time of a pair may be unknown.
-    known = {name for name in dtypes if not name.startswith("energy")} - {"timestamp_ps"}
-    schema = typed.collect_schema()
+    file = TextFile(path)
+    separator = ";" if ";" in file.first_line else ","
+    if separator == ";" and (compass_csv.is_header(file.first_line) or not reading.columns):
+        return compass_csv.scan_compass_csv(path, reading)
+    mapped = {column.name for column in reading.columns.values()}
+    table = TextTable(_csv_fields(file, separator, mapped), separator, quotes=True)
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        line = 2
-        try:
-            for batch in batches_of(typed if wanted is None else typed.select(wanted)):
-                for column in batch.select(name for name in batch.columns if name in known):
-                    if column.null_count():
-                        where = line + int(column.is_null().arg_max() or 0)
-                        raise InputError(f"{path}: line {where} has no {column.name}: is the file cut short?")
-                line += batch.height
-                yield batch
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).partition("\n")[0]
-            raise InputError(f"{path}: cannot be read as CSV: {reason}") from None
+        for frame in table.read(file, reading.losses, header=True):
+            yield frame if wanted is None else frame.select(wanted or frame.columns[:1])
 
-    return lazy_frame(schema, batches)
+    return lazy_frame(pl.Schema(table.schema), batches)
+
+
+def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict[str, Field]:
+    """The columns in the header: ours with our types, others, and those that a map names, as they look."""
+    of_hits = HITS.columns | HITS.optional
+    of_pairs = {f"{name}_{side}": dtype for name, dtype in of_hits.items() for side in "ab"} | {"dt_ps": pl.Int64}
+    ours = of_hits | of_pairs
+    header, *lines = file.first_lines
+    try:
+        names = pl.read_csv(header.encode(), separator=separator).columns
+        if all(name in ours and name not in mapped for name in names):
+            found = pl.Schema()
+        else:
+            text = "\n".join([header, *lines[:100]])
+            found = pl.read_csv(text.encode(), separator=separator, truncate_ragged_lines=True).schema
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{file.path}: cannot be read as CSV: {reason}") from None
+    # Only energies, and the time of a pair, may be unknown.
+    known = {name for name in ours if not name.startswith("energy")} - ({"timestamp_ps"} if "dt_ps" in names else set())
+    return {
+        name: Field(name, ours[name], known=name in known)
+        if name in ours and name not in mapped
+        else Field(
+            name, dtype if (dtype := found[name]).is_numeric() or dtype == pl.Boolean else pl.String, known=False
+        )
+        for name in names
+    }
 
 
 def _opened(path: str | Path, scan: Callable[..., pl.LazyFrame], kind: str) -> pl.LazyFrame:
