@@ -51,6 +51,8 @@ class Pass:
         detectors: time offsets and calibrations; channels that it does not name are detectors all the same.
         progress: told how many hits have been read.
         products: counted in the same pass.
+        further: whether further columns of the hits, such as `adc_short`, come out with the pairs. Formats differ in
+            them, so that without them a run's pairs are the same whatever it was read from.
     """
 
     runs: Runs
@@ -58,10 +60,11 @@ class Pass:
     detectors: Detectors = field(default_factory=Detectors)
     progress: Progress | None = None
     products: list[Product] = field(default_factory=list)
+    further: bool = False
 
     def pairs(self) -> pl.LazyFrame:
         """The run's calibrated pairs. Collecting them reads the run and fills the products, once."""
-        columns = self.rule.require(self.runs.hits)
+        columns = self.rule.require(self._hits)
         made = self.rule.schema(columns)
         if len(self.detectors):
             made = calibrate(pl.LazyFrame(schema=made), self.detectors).collect_schema()
@@ -72,13 +75,19 @@ class Pass:
 
         return lazy_frame(made, batches)
 
+    @property
+    def _hits(self) -> pl.LazyFrame:
+        hits = self.runs.hits
+        own = {*schema.HITS.columns, "energy_kev", "run"}
+        return hits if self.further else hits.select(name for name in hits.collect_schema() if name in own)
+
     def _aligned(self) -> pl.LazyFrame | Iterable[pl.DataFrame]:
         """The run's hits; where offsets are to be subtracted, batch by batch: fewer wait between stages that way."""
         if not spread_ps(self.detectors):
-            return self.runs.hits
+            return self._hits
         return (
             align(batch.lazy(), self.detectors).collect()
-            for batch in batches_of(self.runs.hits, batch_rows=ALIGNED_ROWS)
+            for batch in batches_of(self._hits, batch_rows=ALIGNED_ROWS)
         )
 
     def _read(self, made: pl.Schema) -> Iterator[pl.DataFrame]:
@@ -214,8 +223,8 @@ def analyse(
         warnings=tuple(summed["warnings"]),
         detectors=_described(hits.by_detector(mask), known, hits.real_time_s),
         pairs_by_detectors=pairs_by_detectors(hits, pairs, rule, known),
-        spectra=_named(adc.spectra(known, bin_kev), known),
-        rates=_named(rates.table(), known),
+        spectra=named(adc.spectra(known, bin_kev), known),
+        rates=named(rates.table(), known),
         time_differences=differences.table(known),
         matrix=matrix.table(),
         parameters={"window": str(rule.window), "rejected flags": ", ".join(rule.reject) or "none"},
@@ -230,12 +239,12 @@ def _described(by_detector: pl.DataFrame, detectors: Detectors, real_time_s: flo
         for board, channel in by_detector.select("board", "channel").iter_rows()
     ]
     rate = pl.col("hits_used") / real_time_s if real_time_s > 0 else pl.lit(None, pl.Float64)
-    return _named(by_detector, detectors).with_columns(
+    return named(by_detector, detectors).with_columns(
         rate_cps=rate, calibrated=pl.Series(calibrated, dtype=pl.Boolean)
     )
 
 
-def _named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
+def named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
     """A table with the detector's `name` behind its board and channel."""
     keys = table.select("board", "channel").unique(maintain_order=True)
     names = pl.Series("name", [detectors.at(board, channel).name for board, channel in keys.iter_rows()], pl.String)
