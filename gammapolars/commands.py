@@ -28,6 +28,7 @@ def coincidences(
     output: Path,
     *,
     detectors: Detectors | None = None,
+    layout: str | None = None,
     overwrite: bool = False,
     progress: analysis.Progress | None = None,
 ) -> dict[str, Any]:
@@ -38,6 +39,7 @@ def coincidences(
         rule: window, rejected flags, start and stop.
         output: ends in .parquet, .arrow, .csv or .root.
         detectors: time offsets and calibrations.
+        layout: as for `save`.
         overwrite: whether an existing output is replaced.
         progress: told how many hits have been read.
 
@@ -51,7 +53,7 @@ def coincidences(
     def metadata() -> dict[str, str]:
         return describe(runs, analysis.summarise(reading, hits, pairs))
 
-    save(reading.pairs(), output, overwrite=overwrite, metadata=metadata)
+    save(reading.pairs(), output, layout=layout, overwrite=overwrite, metadata=metadata)
     elapsed = time.perf_counter() - started
     summary = analysis.summarise(reading, hits, pairs)
     return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}

@@ -9,7 +9,7 @@ from typing import Any
 from gammapolars.io import Runs
 
 KEY = "gammapolars"
-"""The metadata entry, one JSON object, in Parquet and ROOT outputs."""
+"""The metadata entry, one JSON object, in Parquet, Arrow and ROOT outputs."""
 
 
 def describe(runs: Runs, summary: dict[str, Any]) -> dict[str, str]:
@@ -55,7 +55,20 @@ def _of_root(path: Path) -> dict[str, Any] | None:
         return _parsed(str(file[KEY]))
 
 
-READERS: dict[str, Callable[[Path], dict[str, Any] | None]] = {".parquet": _of_parquet, ".root": _of_root}
+def _of_arrow(path: Path) -> dict[str, Any] | None:
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    with pa.OSFile(str(path)) as file:
+        metadata: dict[bytes, bytes] = pyarrow.ipc.open_file(file).schema.metadata or {}
+    return _parsed(metadata[KEY.encode()].decode())
+
+
+READERS: dict[str, Callable[[Path], dict[str, Any] | None]] = {
+    ".parquet": _of_parquet,
+    ".arrow": _of_arrow,
+    ".root": _of_root,
+}
 """What reads the entry, by the file's suffix."""
 
 

@@ -4,24 +4,30 @@ import errno
 import json
 import os
 import resource
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 import uproot
+from hypothesis import given
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars import io, provenance
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.io.arrow_footer import add_metadata, with_metadata
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.streaming import lazy_frame
 from tests.commandline import files_in, gammapolars
@@ -139,6 +145,78 @@ def test_each_pair_of_foreign_files_is_taken_once(tmp_path: Path, pairs: pl.Data
     assert found["timestamp_ps"].null_count() == found.height
 
 
+COMPASS_BRANCHES = ["Channel_a", "Energy_a", "Channel_b", "Energy_b", "Time_difference"]
+
+
+def test_each_pair_is_saved_in_both_orders_for_other_programs(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    gp.save(pairs.lazy(), tmp_path / "pairs.root", layout="compass-pairs")
+
+    with uproot.open(tmp_path / "pairs.root") as file:
+        tree = file["Data_C"]
+        types = {name: branch.interpretation.numpy_dtype.name for name, branch in tree.items()}
+        found = tree.arrays(library="np")
+    assert types == dict.fromkeys(COMPASS_BRANCHES, "int64")
+    as_found, turned = ([found[name][order::2] for name in COMPASS_BRANCHES] for order in (0, 1))
+    for values, name in zip(as_found, ("channel_a", "adc_a", "channel_b", "adc_b", "dt_ps"), strict=True):
+        np.testing.assert_array_equal(values, pairs[name])
+    for values, name in zip(turned, ("channel_b", "adc_b", "channel_a", "adc_a"), strict=False):
+        np.testing.assert_array_equal(values, pairs[name])
+    np.testing.assert_array_equal(turned[-1], -pairs["dt_ps"])
+
+
+def test_pairs_in_both_orders_come_back_once(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    ties = pairs.head(1).with_columns(dt_ps=pl.lit(0, pl.Int64), channel_a=pl.lit(0, pl.UInt16))
+    known = pl.concat([pairs, ties.with_columns(channel_b=pl.lit(1, pl.UInt16))])
+
+    gp.save(known.lazy(), tmp_path / "pairs.root", layout="compass-pairs")
+
+    lost = known.with_columns(timestamp_ps=pl.lit(None, pl.Int64))
+    assert_frame_equal(gp.scan_pairs(tmp_path / "pairs.root").collect(), lost)
+
+
+def test_no_pairs_in_both_orders(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    gp.save(pairs.clear().lazy(), tmp_path / "pairs.root", layout="compass-pairs")
+
+    assert gp.scan_pairs(tmp_path / "pairs.root").collect().is_empty()
+
+
+def test_pairs_of_other_boards_have_no_place_in_both_orders(tmp_path: Path, pairs: pl.DataFrame) -> None:
+    for column in ("board_a", "board_b"):
+        several = pairs.with_columns(pl.when(pl.col("dt_ps") > 0).then(7).otherwise(0).cast(pl.UInt16).alias(column))
+        with pytest.raises(
+            OutputError, match=r"/out\.root: layout compass-pairs .* with board 7: leave the layout out"
+        ):
+            gp.save(several.lazy(), tmp_path / "out.root", layout="compass-pairs")
+
+    assert files_in(tmp_path) == []
+
+
+def test_layouts_that_do_not_fit(tmp_path: Path, hits: pl.DataFrame, pairs: pl.DataFrame) -> None:
+    with pytest.raises(OutputError, match=r"out\.root: layout compass-pairs is for pairs, .* no column 'channel_a'"):
+        gp.save(hits.lazy(), tmp_path / "out.root", layout="compass-pairs")
+    with pytest.raises(OutputError, match=r"out\.root: column 'adc_b' has nulls"):
+        gp.save(pairs.lazy().with_columns(adc_b=pl.lit(None, pl.UInt16)), tmp_path / "out.root", layout="compass-pairs")
+    with pytest.raises(UsageError, match=r"out\.csv: the layout compass-pairs is one of \.root files"):
+        gp.save(pairs.lazy(), tmp_path / "out.csv", layout="compass-pairs")
+    with pytest.raises(UsageError, match=r"unknown layout 'sideways': there is compass-pairs"):
+        gp.save(pairs.lazy(), tmp_path / "out.root", layout="sideways")
+
+    assert files_in(tmp_path) == []
+
+
+def test_the_command_saves_pairs_in_both_orders(tmp_path: Path, hits: pl.DataFrame, pairs: pl.DataFrame) -> None:
+    run, out = write_hits(tmp_path / "run.root", hits), tmp_path / "pairs.root"
+    words = ("coincidences", run, "-o", out, "--window", "1us", "--layout", "compass-pairs")
+
+    summary = json.loads(gammapolars(*words, "--json").out)
+
+    assert summary["pairs"] == pairs.height
+    found = gp.scan_pairs(out).select("channel_a", "adc_a", "channel_b", "adc_b", "dt_ps").collect()
+    assert_frame_equal(found, pairs.select(found.columns))
+    assert "made from run.root" in gammapolars("info", out).out
+    assert gammapolars(*words[:3], tmp_path / "out.csv", *words[4:]).code == 2
+
+
 def test_a_frame_of_anything_is_saved(tmp_path: Path) -> None:
     counts = pl.DataFrame({"minute": [0.5, 1.5], "counts": [3, 4]})
 
@@ -179,7 +257,7 @@ def test_missing_integers_do_not_fit_a_root_branch(tmp_path: Path) -> None:
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(UsageError, match=r"unknown suffix.*\.parquet, \.arrow, \.csv, \.root"):
         gp.save(pl.LazyFrame({"a": [1]}), tmp_path / f"out{suffix}")
-    with pytest.raises(UsageError, match=r"unknown suffix.*\.root, \.parquet, \.arrow, \.csv"):
+    with pytest.raises(UsageError, match=r"unknown suffix.*\.root, .*\.parquet, \.arrow, \.csv"):
         gp.scan_pairs(tmp_path / f"out{suffix}")
 
 
@@ -378,15 +456,77 @@ def test_the_metadata_is_asked_for_when_all_rows_are_written(tmp_path: Path) -> 
             given += 1
             yield pl.DataFrame({"n": [given]}, {"n": pl.Int64})
 
-    gp.save(lazy_frame({"n": pl.Int64()}, made), tmp_path / "out.parquet", metadata=lambda: {"batches": str(given)})
+    frame = lazy_frame({"n": pl.Int64()}, made)
+    gp.save(frame, tmp_path / "out.parquet", metadata=lambda: {"batches": str(given)})
+    gp.save(frame, tmp_path / "out.arrow", metadata=lambda: {"batches": str(given)})
 
     assert pl.read_parquet_metadata(tmp_path / "out.parquet")["batches"] == "5"
+    assert pyarrow.ipc.open_file(tmp_path / "out.arrow").schema.metadata == {b"batches": b"10"}
+
+
+ANYTHING = pl.DataFrame(
+    {
+        "number": [1, 2, None],
+        "text": ["µ", None, ""],
+        "kind": pl.Series(["a", "b", "a"], dtype=pl.Categorical),
+        "counts": [[1.5], [], None],
+        "when": pl.Series([0, 1, 2], dtype=pl.Datetime("us", "UTC")),
+    }
+)
+
+
+@pytest.mark.parametrize("frame", [ANYTHING, ANYTHING.clear(), pl.concat([ANYTHING] * 50_000)], ids=len)
+@pytest.mark.parametrize("texts", [{"a": ""}, {"µ": "text ü", "": "x"}, {provenance.KEY: "j" * 1_000_003}])
+def test_arrow_files_with_metadata_are_read_by_all(tmp_path: Path, frame: pl.DataFrame, texts: dict[str, str]) -> None:
+    path = tmp_path / "out.arrow"
+    gp.save(frame.lazy(), path, metadata=texts)
+
+    assert_frame_equal(pl.scan_ipc(path).collect(), frame)
+    with pa.memory_map(str(path)) as mapped:
+        reader = pyarrow.ipc.open_file(mapped)
+        assert reader.schema.metadata == {key.encode(): value.encode() for key, value in texts.items()}
+        assert pa.total_allocated_bytes() < 10_000_000  # mapped, not copied
+        table = reader.read_all()
+        table.validate(full=True)
+        assert_frame_equal(pl.DataFrame(table.select(["number", "counts"])), frame.select("number", "counts"))
+
+
+def test_arrow_files_without_metadata_are_as_polars_writes_them(tmp_path: Path, hits: pl.DataFrame) -> None:
+    gp.save(hits.lazy(), tmp_path / "ours.arrow")
+    hits.lazy().sink_ipc(tmp_path / "theirs.arrow")
+
+    assert (tmp_path / "ours.arrow").read_bytes() == (tmp_path / "theirs.arrow").read_bytes()
+
+
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"]))
+    )
+)
+def test_any_metadata_come_back_from_a_footer(texts: dict[str, str]) -> None:
+    made = BytesIO()
+    pl.DataFrame({"a": [1, 2], "b": ["x", None]}).write_ipc(made)
+    data = made.getvalue()
+    (length,) = struct.unpack("<i", data[-10:-6])
+
+    footer = with_metadata(data[-10 - length : -10], texts)
+    reader = pyarrow.ipc.open_file(data[: -10 - length] + footer + struct.pack("<i", len(footer)) + data[-6:])
+
+    assert (reader.schema.metadata or {}) == {key.encode(): value.encode() for key, value in texts.items()}
+    assert reader.read_all().to_pydict() == {"a": [1, 2], "b": ["x", None]}
+
+
+def test_no_arrow_file_is_given_metadata(tmp_path: Path) -> None:
+    (tmp_path / "short.arrow").write_bytes(b"ARROW1\0\0, but not to its end")
+
+    with pytest.raises(ValueError, match=r"short\.arrow: is no complete Arrow IPC file"):
+        add_metadata(tmp_path / "short.arrow", {"a": "b"})
 
 
 # Where an output comes from.
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".root"])
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".root"])
 def test_outputs_tell_where_they_come_from(tmp_path: Path, hits: pl.DataFrame, suffix: str) -> None:
     run = write_hits(tmp_path / "run.root", hits)
     out = tmp_path / f"pairs{suffix}"
@@ -402,7 +542,7 @@ def test_outputs_tell_where_they_come_from(tmp_path: Path, hits: pl.DataFrame, s
         assert origin["summary"][key] == summary[key]
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".root"])
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".root"])
 def test_info_prints_where_a_file_comes_from(tmp_path: Path, hits: pl.DataFrame, suffix: str) -> None:
     run = write_hits(tmp_path / "run.root", hits)
     assert gammapolars("convert", run, "-o", tmp_path / f"hits{suffix}").code == 0
@@ -416,9 +556,12 @@ def test_files_of_others_tell_nothing(tmp_path: Path, hits: pl.DataFrame) -> Non
     hits.write_parquet(tmp_path / "plain.parquet")
     hits.write_parquet(tmp_path / "strange.parquet", metadata={provenance.KEY: "no JSON"})
     hits.write_csv(tmp_path / "plain.csv")
+    hits.write_ipc(tmp_path / "plain.arrow")
+    hits.write_ipc(tmp_path / "strange.arrow")
+    add_metadata(tmp_path / "strange.arrow", {provenance.KEY: "no JSON"})
     write_hits(tmp_path / "plain.root", hits)
 
-    for name in ("plain.parquet", "strange.parquet", "plain.csv", "plain.root"):
+    for name in ("plain.parquet", "strange.parquet", "plain.csv", "plain.arrow", "strange.arrow", "plain.root"):
         assert provenance.of_file(tmp_path / name) is None
         assert gammapolars("info", tmp_path / name).code == 0
 

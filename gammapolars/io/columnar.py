@@ -7,6 +7,7 @@ import polars as pl
 
 from gammapolars.errors import InputError
 from gammapolars.io import compass_csv
+from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.reading import Reading
 from gammapolars.io.text_blocks import TextFile
 from gammapolars.io.text_table import Field, TextTable
@@ -112,10 +113,14 @@ def sink_parquet(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
 
 
 def sink_arrow(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
-    """Write Arrow IPC, uncompressed, so that it can be mapped into memory."""
-    del metadata  # polars writes no metadata into Arrow files
+    """Write Arrow IPC, uncompressed, so that it can be mapped into memory; the provenance goes into the schema.
+
+    polars writes no metadata into Arrow files, and writing through pyarrow would have to know them at the start.
+    """
     with path.open("wb") as file:
         frame.sink_ipc(file)
+    if texts := metadata():
+        add_metadata(path, texts)
 
 
 def sink_csv(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:

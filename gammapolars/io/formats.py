@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.io import columnar, compass_bin, root
+from gammapolars.io import columnar, compass_bin, root, root_pairs
 from gammapolars.io.columnar import Metadata
 
 READERS: dict[str, Callable[..., pl.LazyFrame]] = {
@@ -20,10 +20,15 @@ READERS: dict[str, Callable[..., pl.LazyFrame]] = {
 PAIR_READERS: dict[str, Callable[..., pl.LazyFrame]] = READERS | {".root": root.scan_root_pairs}
 """What reads pairs."""
 
-WRITERS: dict[str, Callable[[pl.LazyFrame, Path, Metadata], None]] = {
+Writer = Callable[[pl.LazyFrame, Path, Metadata], None]
+
+WRITERS: dict[str, Writer] = {
     ".parquet": columnar.sink_parquet,
     ".arrow": columnar.sink_arrow,
     ".csv": columnar.sink_csv,
     ".root": root.sink_root,
 }
 """What writes a table."""
+
+LAYOUTS: dict[str, dict[str, Writer]] = {"compass-pairs": {".root": root_pairs.sink_compass_pairs}}
+"""What writes a table in another form than our own, by the form's name."""

@@ -1,0 +1,69 @@
+"""Pairs in ROOT files as other programs keep them: the tree `Data_C`, each pair in both orders."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.errors import OutputError
+from gammapolars.io.root import FOREIGN_PAIR_BRANCHES, FOREIGN_PAIRS_TREE, WRITTEN_ENTRIES
+from gammapolars.streaming import batches_of
+
+_BOARDS = ("board_a", "board_b")
+
+
+def sink_compass_pairs(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, str]]) -> None:
+    """Write pairs as `Data_C`: of each pair the rows (a, b, dt) and (b, a, -dt), one behind the other.
+
+    The branches are int64: `Channel_a`, `Channel_b`, `Energy_a`, `Energy_b` (adc) and `Time_difference` (ps). Boards,
+    times and calibrated energies have no place there.
+
+    Args:
+        frame: a table of pairs, all of board 0.
+        path: the file to write.
+        metadata: texts that are stored beside the tree, asked for at the end.
+
+    Raises:
+        OutputError: the frame is no table of pairs, or has pairs of another board.
+    """
+    from gammapolars.io.root_write import Layout, TreeWriter
+
+    columns = [*FOREIGN_PAIR_BRANCHES.values(), *_BOARDS]
+    if missing := [name for name in columns if name not in frame.collect_schema()]:
+        raise OutputError(f"{path}: layout compass-pairs is for pairs, and this table has no column '{missing[0]}'")
+    layout = Layout(entries=WRITTEN_ENTRIES)
+    types = dict.fromkeys(FOREIGN_PAIR_BRANCHES, "i8")
+    title = "pairs of hits, each in both orders"
+    with TreeWriter(path, types, tree=FOREIGN_PAIRS_TREE, title=title, layout=layout, overwrite=True) as writer:
+        for batch in batches_of(frame.select(columns)):
+            _check_boards(batch, path)
+            writer.extend(_both_orders(batch, path))
+        writer.annotate(metadata())
+
+
+def _check_boards(pairs: pl.DataFrame, path: Path) -> None:
+    for name in _BOARDS:
+        if others := sorted(set(pairs[name].unique()) - {0}):
+            raise OutputError(
+                f"{path}: layout compass-pairs has no place for the board, and there are pairs with board {others[0]}: "
+                f"leave the layout out"
+            )
+
+
+def _both_orders(pairs: pl.DataFrame, path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The branches of pairs as they are and turned, in alternating rows."""
+    numbers = {name: _numbers(pairs[name], path) for name in FOREIGN_PAIR_BRANCHES.values()}
+    turned = {name: numbers[name[:-1] + {"a": "b", "b": "a"}[name[-1]]] for name in numbers if name != "dt_ps"}
+    turned["dt_ps"] = -numbers["dt_ps"]
+    return {
+        branch: np.column_stack([numbers[name], turned[name]]).ravel() for branch, name in FOREIGN_PAIR_BRANCHES.items()
+    }
+
+
+def _numbers(column: pl.Series, path: Path) -> npt.NDArray[np.int64]:
+    if column.null_count():
+        raise OutputError(f"{path}: column '{column.name}' has nulls, which a ROOT branch cannot hold: use .parquet")
+    return column.cast(pl.Int64).to_numpy()
