@@ -10,7 +10,8 @@ from gammapolars.io import compass_csv
 from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.reading import Reading
 from gammapolars.io.text_blocks import TextFile
-from gammapolars.io.text_table import Field, TextTable
+from gammapolars.io.text_fields import Field
+from gammapolars.io.text_table import TextTable
 from gammapolars.schema import HITS
 from gammapolars.streaming import lazy_frame
 

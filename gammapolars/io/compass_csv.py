@@ -14,7 +14,8 @@ import polars as pl
 from gammapolars.errors import InputError
 from gammapolars.io.reading import Reading
 from gammapolars.io.text_blocks import TextFile
-from gammapolars.io.text_table import Field, TextTable
+from gammapolars.io.text_fields import Field
+from gammapolars.io.text_table import TextTable
 from gammapolars.streaming import lazy_frame
 
 READING = Reading()

@@ -19,6 +19,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from gammapolars.io.reading import Kind, Losses
 from gammapolars.io.text_blocks import TextFile
+from gammapolars.io.text_fields import Field
 from gammapolars.schema import DType
 
 Octets = npt.NDArray[np.uint8]
@@ -26,7 +27,7 @@ Octets = npt.NDArray[np.uint8]
 NEWLINE = ord("\n")
 
 LEAST_MARK = ord(",")
-"""No character below it belongs to a number or a separator; the line end does, blanks, quotes and signs + do not."""
+"""Of the characters below it only the line end stands in a line of numbers: not blanks, quotes, NULs, or the sign +."""
 
 HEAD_BYTES = 128
 """In a line with waveform samples, the fields before them are no longer than this."""
@@ -38,52 +39,6 @@ PIECES = 8
 """Into how many pieces a block is cut that something is wrong with."""
 
 SHOWN_CHARACTERS = 60
-
-INTEGER = r"-?[0-9]+"
-HEXADECIMAL = r"0x[0-9a-fA-F]+"
-FLOAT = r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|-?(?i:nan|inf|infinity)"
-BOOLEAN = "true|false"
-TEXT = "[^\ufffd]*"
-
-
-@dataclass(frozen=True)
-class Field:
-    """A field of each line, and the column that it becomes.
-
-    Attributes:
-        column: its name.
-        dtype: what the column holds.
-        hexadecimal: whether the text is `0x4000`; the column is u32.
-        natural: whether a negative number is out of range, though the dtype could hold it.
-        known: whether it is never empty.
-    """
-
-    column: str
-    dtype: DType
-    hexadecimal: bool = False
-    natural: bool = False
-    known: bool = True
-
-    @property
-    def parsed(self) -> DType:
-        """What the parser of the text makes of it."""
-        if self.hexadecimal:
-            return pl.String
-        return pl.UInt64 if self.natural else self.dtype
-
-    @property
-    def pattern(self) -> str:
-        if self.hexadecimal:
-            return HEXADECIMAL
-        if self.dtype.is_integer():
-            return INTEGER
-        return FLOAT if self.dtype.is_float() else BOOLEAN if self.dtype == pl.Boolean else TEXT
-
-    def value(self, parsed: pl.Expr, *, strict: bool) -> pl.Expr:
-        """The column, from what the parser makes of the text."""
-        if self.hexadecimal:
-            return parsed.str.strip_prefix("0x").str.to_integer(base=16, dtype=pl.UInt32, strict=strict)
-        return parsed.cast(self.dtype, strict=strict)
 
 
 class BadLines(NamedTuple):
@@ -224,10 +179,10 @@ class TextTable:
         checked = groups.select(
             place=pl.int_range(pl.len()),
             text=lines,
-            damaged=pl.any_horizontal(_is_damaged(pl.col(name), field) for name, field in self.fields.items()),
-            values=pl.struct(_value(pl.col(name), field).alias(name) for name, field in self.fields.items()),
+            damaged=pl.any_horizontal(field.is_damaged(pl.col(name)) for name, field in self.fields.items()),
+            values=pl.struct(field.exact_value(pl.col(name)).alias(name) for name, field in self.fields.items()),
             outside=pl.coalesce(
-                pl.when(_is_outside(pl.col(name), field)).then(pl.lit(name)) for name, field in self.fields.items()
+                pl.when(field.is_outside(pl.col(name))).then(pl.lit(name)) for name, field in self.fields.items()
             ),
         )
         good = checked.filter(~pl.col("damaged"), pl.col("outside").is_null())["values"].struct.unnest()
@@ -274,24 +229,6 @@ def _borders(text: bytes) -> list[int]:
     before = {text.rfind(b"\n", 0, place) + 1 for place in places}
     behind = {text.find(b"\n", place) + 1 for place in places}
     return sorted({0, len(text)} | before | behind)
-
-
-def _is_damaged(text: pl.Expr, field: Field) -> pl.Expr:
-    """Whether a field cannot be read; null, which a line of another number of fields has for each, always."""
-    empty = pl.lit(field.known) if field.dtype != pl.String else pl.lit(value=False)
-    looks_right = text.str.contains(f"^(?:{field.pattern})$")
-    return pl.when(text.is_null()).then(pl.lit(value=True)).when(text == "").then(empty).otherwise(~looks_right)
-
-
-def _value(text: pl.Expr, field: Field) -> pl.Expr:
-    filled = pl.when(text != "").then(text)
-    if field.dtype == pl.Boolean:
-        return filled == "true"
-    return field.value(filled.cast(field.parsed, strict=False), strict=False)
-
-
-def _is_outside(text: pl.Expr, field: Field) -> pl.Expr:
-    return (text != "") & _value(text, field).is_null()
 
 
 def _heads(octets: Octets, separator: str, fields: int) -> Octets | None:
