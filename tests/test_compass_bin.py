@@ -461,6 +461,25 @@ def test_the_rest_is_left_out_where_no_record_follows(tmp_path: Path) -> None:
     assert "the rest of the file is left out, about 100 hits by their mean length of 105 bytes" in loss.what
 
 
+def test_waveforms_may_become_much_longer(tmp_path: Path) -> None:
+    run, losses = made_hits(200), Losses()
+    path = write_bin(tmp_path / "run.bin", run, WAVES, [10] * 100 + [300, 10, 20, 5000, 4000] * 20)
+
+    with patch.object(bin_records, "BLOCK_BYTES", 3000):
+        assert_frame_equal(read(path, losses=losses), run.select(columns_of(WAVES)))
+    assert losses.all == ()
+
+
+@pytest.mark.parametrize("value", [0, 1, 200])
+def test_small_samples_do_not_pass_for_records(tmp_path: Path, value: int) -> None:
+    run, losses = made_hits(100), Losses()
+    content = write_bin(tmp_path / "run.bin", run, WAVES, 40).read_bytes()
+    path = write_bytes(tmp_path / "run.bin", content + struct.pack("<H", value) * 500_000)
+
+    assert_frame_equal(read(path, losses=losses), run.select(columns_of(WAVES)))
+    assert losses.count("damaged") == pytest.approx(10**6 / 105, abs=1)
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_with_keep_going_no_hit_is_made_up(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

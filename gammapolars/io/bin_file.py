@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from gammapolars.errors import InputError
 from gammapolars.io.bin_layout import (
@@ -22,6 +23,7 @@ from gammapolars.io.bin_layout import (
     is_hit,
     layouts_named,
     layouts_of_header,
+    zeros,
 )
 
 HEADER = 0xCAE0
@@ -55,6 +57,7 @@ class BinFile:
         shown: whether nothing but its records shows the layout.
         consistent: whether its first records look like hits in this layout, so that those which do not are damaged.
         empty_waveforms: whether records without samples are usual in it.
+        longest: the most samples of its first records.
     """
 
     path: Path
@@ -64,6 +67,7 @@ class BinFile:
     shown: bool = False
     consistent: bool = True
     empty_waveforms: bool = False
+    longest: int = 0
 
 
 def open_bin(path: Path, named: str | None = None) -> BinFile:
@@ -80,27 +84,38 @@ def open_bin(path: Path, named: str | None = None) -> BinFile:
     candidates = layouts_named(named) if named is not None else ()
     try:
         with path.open("rb") as file:
-            descriptor = file.fileno()
-            size = os.fstat(descriptor).st_size
-            header = int.from_bytes(os.pread(descriptor, HEADER_BYTES, 0), "little") if size >= HEADER_BYTES else 0
-            has_header = header & 0xFFF0 == HEADER
-            records = _Records(descriptor, HEADER_BYTES if has_header else 0, size)
-            if not candidates and has_header:
-                candidates = layouts_of_header(header)
-            if not candidates and (first := _layout_of_first_segment(path)) and records.mostly_hits(first):
-                candidates = (first,)
-            candidates = candidates or HEADERLESS
-            layout = _decided(path, candidates, records, header if has_header else None)
-            consistent = records.mostly_hits(layout)
-            if not consistent and named is None:
-                raise InputError(
-                    f"{path}: its records do not look like hits in the layout {layout.name} that its header "
-                    f"0x{header:04X} tells: is it damaged? If not, {HOW_TO_NAME}"
-                )
-            empty = layout.has_waveform and bool((records.first(layout)["samples"] == 0).any())
+            return _opened(path, file.fileno(), candidates)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return BinFile(path, layout, records.begin, size, len(candidates) > 1, consistent, empty)
+
+
+def _opened(path: Path, descriptor: int, named: tuple[Layout, ...]) -> BinFile:
+    size = os.fstat(descriptor).st_size
+    header = int.from_bytes(os.pread(descriptor, HEADER_BYTES, 0), "little") if size >= HEADER_BYTES else 0
+    has_header = header & 0xFFF0 == HEADER
+    records = _Records(descriptor, HEADER_BYTES if has_header else 0, size)
+    candidates = named or (layouts_of_header(header) if has_header else ())
+    if not candidates and (first := _layout_of_first_segment(path)) and records.mostly_hits(first):
+        candidates = (first,)
+    candidates = candidates or HEADERLESS
+    layout = _decided(path, candidates, records, header if has_header else None)
+    consistent = records.mostly_hits(layout)
+    if not consistent and not named:
+        raise InputError(
+            f"{path}: its records do not look like hits in the layout {layout.name} that its header "
+            f"0x{header:04X} tells: is it damaged? If not, {HOW_TO_NAME}"
+        )
+    lengths = records.waveform_lengths(layout)
+    return BinFile(
+        path,
+        layout,
+        records.begin,
+        size,
+        shown=len(candidates) > 1,
+        consistent=consistent,
+        empty_waveforms=not lengths.all(),
+        longest=int(lengths.max(initial=0)),
+    )
 
 
 def _layout_of_first_segment(path: Path) -> Layout | None:
@@ -157,6 +172,14 @@ class _Records:
         """Whether of the first records more look like hits than do not, each taken by itself."""
         heads = self.first(layout)
         return len(heads) == 0 or bool(is_hit(heads).mean() > 0.5)
+
+    def waveform_lengths(self, layout: Layout) -> npt.NDArray[np.uint32]:
+        """The numbers of samples of the first records."""
+        if not layout.has_waveform:
+            return np.empty(0, np.uint32)
+        heads = self.first(layout)
+        found: npt.NDArray[np.uint32] = heads["samples"][~zeros(heads, first=True)]
+        return found
 
     def end_with_a_record(self, layout: Layout) -> bool:
         """Whether the file may end where a record ends."""

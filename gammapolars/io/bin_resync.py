@@ -20,11 +20,14 @@ CUT_CHAIN_RECORDS = 4
 """Or so many, where the file ends inside the record behind them."""
 
 FIRST_WINDOW_BYTES = 2**14
-LAST_WINDOW_BYTES = 2**22
+LAST_WINDOW_BYTES = 2**20
 """What is searched at once for the next record: more the longer none is found."""
 
 MOST_SAMPLES = 2**22
 """A longer waveform is believed only where others are as long."""
+
+FAR_LONGER = 4
+"""A waveform so many times as long as any before is believed only with records behind it."""
 
 DOUBTFUL_BACK_PS = 10**12
 DOUBTFUL_STEP_PS = 10**15
@@ -52,7 +55,7 @@ class Chain:
         self._file = file
         self._descriptor = descriptor
         self._width = file.layout.head.itemsize
-        self._longest = 0
+        self._longest = file.longest
 
     def end(self, place: int, head: np.void) -> int:
         """The byte behind a record."""
@@ -68,11 +71,15 @@ class Chain:
 
         A single record that cannot be a hit, but has others behind it, counts as one: it is left out later.
         """
-        lost = self._lost(places, heads) if self._file.consistent else None
-        if lost is not None:
-            board, channel = heads[lost]["board"], heads[lost]["channel"]
-            why = f"board {board} and channel {channel} cannot be, and no records follow"
-            return Verdict(self._undoubted(heads, lost), why_lost=why)
+        if self._file.consistent:
+            lost = self._lost(places, heads)
+            astray = self._astray(places, heads[:lost])
+            if astray is not None:
+                return Verdict(astray, why_lost=f"it tells {heads[astray]['samples']} samples, and no records follow")
+            if lost is not None:
+                board, channel = heads[lost]["board"], heads[lost]["channel"]
+                why = f"board {board} and channel {channel} cannot be, and no records follow"
+                return Verdict(self._undoubted(heads, lost), why_lost=why)
         last = len(heads) - 1
         if self.end(int(places[last]), heads[last]) <= self._file.size:
             self._longest = max(self._longest, int(heads["samples"].max()))
@@ -81,7 +88,7 @@ class Chain:
         samples = int(heads[last]["samples"])
         longest = self._longest or MOST_SAMPLES
         behind_head = int(places[last]) + self._width
-        if samples <= longest or (samples <= 4 * longest and self.next_from(behind_head) is None):
+        if samples <= longest or (samples <= FAR_LONGER * longest and self.next_from(behind_head) is None):
             return Verdict(last, cut=True)
         return Verdict(last, why_lost=f"it tells {samples} samples, more than the file holds")
 
@@ -96,6 +103,18 @@ class Chain:
         last = int(bad[-1])
         behind = self.end(int(places[last]), heads[last])
         return None if behind == self._file.size or self._holds(behind) else last
+
+    def _astray(self, places: range | npt.NDArray[np.int64], heads: Heads) -> int | None:
+        """The first record whose waveform is much longer than those before, and has no records behind it."""
+        while self._longest and len(longer := np.flatnonzero(heads["samples"] > FAR_LONGER * self._longest)):
+            first = int(longer[0])
+            behind = self.end(int(places[first]), heads[first])
+            if behind > self._file.size:
+                return None  # the last that can be read
+            if behind < self._file.size and not self._holds(behind):
+                return first
+            self._longest = int(heads[first]["samples"])
+        return None
 
     def _undoubted(self, heads: Heads, lost: int) -> int:
         """How many records stand, where samples may have passed for records before they gave themselves away."""
@@ -116,19 +135,26 @@ class Chain:
             count = len(data) - self._width + 1
             if count <= 0:
                 return None
-            anywhere: Heads = np.ndarray(count, self._file.layout.head, data, strides=(1,))
-            for offset in np.flatnonzero(self._may_begin(anywhere, place)):
-                if self._holds(place + int(offset)):
-                    return place + int(offset)
+            for offset in self._possible(data, count):
+                if self._holds(place + offset):
+                    return place + offset
             place += count
             window = min(4 * window, LAST_WINDOW_BYTES)
         return None
 
-    def _may_begin(self, heads: Heads, place: int) -> npt.NDArray[np.bool_]:
-        """Which bytes may begin a record that ends in the file."""
-        room = (self._file.size - place - self._width - np.arange(len(heads))) // 2
-        found = is_hit(heads) & (heads["samples"] <= room)
-        return found if self._file.empty_waveforms else found & (heads["samples"] > 0)
+    def _possible(self, data: bytes, count: int) -> list[int]:
+        """Which of the first `count` bytes may begin a record."""
+        # Board and channel below 256: by the bytes above them, because most of the search is this.
+        octets = np.frombuffer(data, np.uint8)
+        offsets = np.flatnonzero((octets[1 : 1 + count] | octets[3 : 3 + count]) == 0)
+        anywhere: Heads = np.ndarray(count, self._file.layout.head, data, strides=(1,))
+        heads = anywhere[offsets]
+        found = heads["timestamp_ps"] > 0  # what a crash zeroed would pass for empty records
+        found &= heads["samples"] <= (FAR_LONGER * self._longest or MOST_SAMPLES)
+        if not self._file.empty_waveforms:
+            found &= heads["samples"] > 0
+        possible: list[int] = offsets[found].tolist()
+        return possible
 
     def _holds(self, place: int) -> bool:
         """Whether records that belong together follow from this byte on, for long or to the file's end."""
