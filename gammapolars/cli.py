@@ -187,6 +187,74 @@ def coincidences(
 
 @app.command()
 @reads_runs
+def spectrum(
+    runs: Runs,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Ends in .spe, .chn, .txt, .csv, .parquet, .root or .png."),
+    ],
+    bin_kev: Annotated[
+        float | None, typer.Option("--bin-kev", help="Bins of energy of this width, instead of adc values.")
+    ] = None,
+    reject: Reject = defaults.REJECT,
+    format: Annotated[str | None, typer.Option("--format", help="radware, for a .spe of RadWare's gf3.")] = None,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the spectrum of each detector; in .spe, .chn and .txt, of several detectors a file each."""
+    from gammapolars import exports
+    from gammapolars.printing import Progress, print_json, spectra_text
+
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        summary = exports.spectra(
+            opened,
+            output,
+            reject=reject,
+            detectors=how.known,
+            bin_kev=bin_kev,
+            format=format,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print_json(summary) if as_json else print(spectra_text(summary))
+
+
+@app.command()
+@reads_runs
+def matrix(
+    runs: Runs,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Ends in .mat, .m4b, .spn, .root, .parquet, .csv or .png.")
+    ],
+    window: WindowOption = defaults.WINDOW,
+    bin_kev: Annotated[
+        float | None, typer.Option("--bin-kev", help="Width of the bins; 2 keV, or what detectors need.")
+    ] = None,
+    reject: Reject = defaults.REJECT,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the symmetric matrix of the energies of all pairs within a window."""
+    from gammapolars import exports
+    from gammapolars.coincidences import PairRule
+    from gammapolars.printing import Progress, matrix_text, print_json
+
+    opened = how.open(runs)
+    rule = PairRule(window, reject=reject)
+    with Progress(opened.count) as progress:
+        summary = exports.matrix(
+            opened, rule, output, detectors=how.known, bin_kev=bin_kev, overwrite=overwrite, progress=progress
+        )
+    print_json(summary) if as_json else print(matrix_text(summary))
+
+
+@app.command()
+@reads_runs
 def report(
     runs: Runs,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],

@@ -59,11 +59,7 @@ def coincidence_text(summary: dict[str, Any]) -> str:
     """The summary of `coincidences` for people."""
     lines = [
         f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
-        *(
-            f"  rejected: {count:,} {name} ({share(count, summary['hits_read'])})"
-            for name, count in summary["rejected"].items()
-            if count
-        ),
+        *rejected_text(summary),
         *left_out_text(summary),
         f"{summary['pairs']:,} pairs within {Window(*summary['window_ps'])}, "
         f"{summary['chance_pairs_expected']:,.1f} expected by chance",
@@ -79,6 +75,45 @@ def coincidence_text(summary: dict[str, Any]) -> str:
         f" ({summary['hits_per_s'] / 1e6:.1f} million hits/s)",
     ]
     return "\n".join(lines)
+
+
+def spectra_text(summary: dict[str, Any]) -> str:
+    """The summary of `spectrum` for people."""
+
+    def seconds(value: float | None) -> str:
+        return "not known" if value is None else f"{value:,.6g} s"
+
+    lines = [
+        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
+        *rejected_text(summary),
+        *left_out_text(summary),
+        *table(
+            ["detector", "counts", "real time", "live time"],
+            [
+                [row["name"], f"{row['counts']:,.0f}", seconds(row["real_time_s"]), seconds(row["live_time_s"])]
+                for row in summary["spectra"]
+            ],
+        ),
+        *(f"Warning: {warning}" for warning in summary["warnings"]),
+        *(f"{output}: written" for output in summary["outputs"]),
+    ]
+    return "\n".join(lines)
+
+
+def matrix_text(summary: dict[str, Any]) -> str:
+    """The summary of `matrix` for people."""
+    width, unit = (summary["bin_adc"], "adc") if summary["bin_kev"] is None else (summary["bin_kev"], "keV")
+    bins = f"{summary['counts']:,.0f} counts in bins of {width:g} {unit}"
+    return f"{coincidence_text(summary)}\n{bins}; channel n lies at {summary['channel_0']:g} + {width:g} n {unit}"
+
+
+def rejected_text(summary: dict[str, Any]) -> list[str]:
+    """How many hits each flag rejected, in lines."""
+    return [
+        f"  rejected: {count:,} {name} ({share(count, summary['hits_read'])})"
+        for name, count in summary["rejected"].items()
+        if count
+    ]
 
 
 def left_out_text(summary: dict[str, Any]) -> list[str]:

@@ -183,8 +183,12 @@ class AdcSpectra:
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         """Pairs change nothing here."""
 
-    def spectra(self, detectors: Detectors, bin_kev: float) -> pl.DataFrame:
+    def spectra(self, detectors: Detectors, bin_kev: float | None) -> pl.DataFrame:
         """Spectra of all detectors: in bins of energy where they are calibrated, else in bins of adc.
+
+        Args:
+            detectors: their energy polynomials.
+            bin_kev: the width of bins of energy; None: each adc value is a bin of its own, with its energy beside it.
 
         Returns:
             `board`, `channel`, `energy_kev` (bin centre) or null, `adc` or null, `counts`, `variance`.
@@ -195,6 +199,9 @@ class AdcSpectra:
         if table.is_empty():
             return pl.DataFrame(schema=columns)
         table = table.with_columns(pl.col("counts").cast(pl.Float64))
+        if bin_kev is None:
+            adc = pl.col("adc").cast(pl.Float64)
+            return table.with_columns(adc, energy_kev(detectors), variance=pl.col("counts")).select(*columns)
         in_kev = redistributed(table, detectors, bin_kev=bin_kev).with_columns(adc=pl.lit(None, pl.Float64))
         bare = table.filter(table.select(energy_kev(detectors)).to_series().is_null())
         in_adc = bare.with_columns(

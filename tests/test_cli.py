@@ -101,6 +101,10 @@ CALLS = {
         *["coincidences", "tiny.root", "--window=-1us:500ns", "-o", "out.csv"],
         *["--start", "0/2", "--stop", "3"],
     ],
+    "spectrum_help": ["spectrum", "--help"],
+    "spectrum": ["spectrum", "tiny.root", "--detectors", "d.toml", "-o", "out.spe"],
+    "matrix_help": ["matrix", "--help"],
+    "matrix": ["matrix", "tiny.root", "--window", "1us", "--detectors", "d.toml", "-o", "out.m4b"],
     "query_help": ["query", str(REPOSITORY / "queries" / "gated_spectrum.py")],
 }
 
@@ -127,7 +131,7 @@ def test_help_names_every_command_and_common_option() -> None:
     commands = gammapolars("--help").out
     options = gammapolars("coincidences", "-h").out
 
-    for command in ("info", "convert", "coincidences", "report", "query", "simulate", "detectors"):
+    for command in ("info", "convert", "coincidences", "spectrum", "matrix", "report", "query", "simulate", "detectors"):
         assert re.search(rf"^  {command}\b", commands, re.MULTILINE)
     for option in ("--window", "--reject", "--detectors", "--output", "--overwrite", "--json", "--start", "--reorder"):
         assert option in options

@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("products", "simulate"),
     ("provenance", "results", "queries", "accounting"),
     ("analysis", "printing"),
-    ("commands", "inspection", "report"),
+    ("commands", "exports", "inspection", "report"),
     ("options",),
     ("cli",),
     ("__main__",),

@@ -93,7 +93,7 @@ def save_spectrum(
         UsageError: an unknown suffix or format.
     """
     path = Path(path)
-    kind = _format(path, format)
+    kind = spectrum_format(path, format)
     widths: Widths = {"energy_kev": bin_kev, "adc": bin_adc}
     table = spectrum.lazy().collect()
     check_columns(table, path, "spectrum", ("adc", "energy_kev"))
@@ -137,7 +137,7 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
         UsageError: an unknown suffix or format, or several spectra, of which none is named.
     """
     path = Path(path)
-    kind = _format(path, format)
+    kind = spectrum_format(path, format)
     try:
         if kind == "root":
             return histograms.read_spectrum(path, name)
@@ -157,7 +157,17 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
         raise type(error)(f"{path}: {error}") from None
 
 
-def _format(path: Path, format: str | None) -> str:
+def holds_one_spectrum(format: str) -> bool:
+    """Whether each spectrum needs a file of its own in a format."""
+    return format in ENCODERS
+
+
+def spectrum_format(path: Path, format: str | None = None) -> str:
+    """The format that is named, or else told by the suffix.
+
+    Raises:
+        UsageError: it is none of those that spectra are kept in.
+    """
     known = [*ENCODERS, *COLLECTIONS]
     if format is not None and format not in known:
         raise UsageError(f"unknown format '{format}' of spectra: it is one of {', '.join(known)}")

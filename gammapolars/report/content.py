@@ -1,13 +1,11 @@
 """What a report consists of: the figures as PNG, and the page that shows and explains them."""
 
-import io
 import platform
-import warnings
 from datetime import datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from gammapolars import figures
+from gammapolars.figures.png import png
 from gammapolars.provenance import versions
 from gammapolars.report import estimates, tables, text
 from gammapolars.report.lines import Lines, Spot, lines_of, spots_of
@@ -15,11 +13,7 @@ from gammapolars.report.numbers import about, count, duration
 from gammapolars.report.page import Image, Section, page
 from gammapolars.results import Analysis
 
-if TYPE_CHECKING:
-    from plotnine import ggplot
-
 PAGE = "index.html"
-DPI = 140
 
 CHANCE = (
     "Chance pairs of two detectors: N = r_a r_b w T, with the rates r_a and r_b of their used hits, the total width w "
@@ -91,16 +85,6 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def png(plot: "ggplot") -> bytes:
-    """A figure as PNG."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # A detector's name may have letters that the font lacks: they become boxes, and nobody can act on a warning.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        plot.save(buffer, format="png", dpi=DPI, verbose=False)
-    return buffer.getvalue()
 
 
 def _title(analysis: Analysis) -> str:

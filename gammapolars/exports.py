@@ -1,0 +1,283 @@
+"""A run's spectra and its matrix, counted in one pass and written as tables, figures or files of other programs."""
+
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gammapolars import analysis, defaults
+from gammapolars.accounting import account, reading_warnings, times
+from gammapolars.coincidences import PairRule
+from gammapolars.detectors import Detectors
+from gammapolars.errors import UsageError
+from gammapolars.flags import union
+from gammapolars.io import Runs
+from gammapolars.io.live_times import live_times
+from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
+from gammapolars.io.matrix_files import save_matrix
+from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.run_info import read_run_info
+from gammapolars.io.spectra.measurement import Measurement
+from gammapolars.io.spectrum_files import FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
+from gammapolars.products import AdcSpectra, EnergyMatrix, HitTally, PairTally
+from gammapolars.provenance import describe
+from gammapolars.schema import HITS, require
+from gammapolars.spectra import fitting_bin_kev
+from gammapolars.streaming import batches_of, by_run
+from gammapolars.time_order import time_ordered
+
+FIGURE = ".png"
+
+WHOLE_COUNTS = ("spe", "chn")
+"""Formats of spectra that hold no fractions of a count."""
+
+BIN_ADC = 16
+"""Width of a matrix' bins where nothing is calibrated."""
+
+Key = tuple[int, int]
+
+
+def spectra(
+    runs: Runs,
+    output: Path,
+    *,
+    reject: str = defaults.REJECT,
+    detectors: Detectors | None = None,
+    bin_kev: float | None = None,
+    format: str | None = None,
+    overwrite: bool = False,
+    progress: analysis.Progress | None = None,
+) -> dict[str, Any]:
+    """Write the spectrum of each detector's used hits.
+
+    Args:
+        runs: from `open_runs`.
+        output: as for `save_spectrum`, or a figure that ends in .png.
+        reject: names of the flags that reject a hit.
+        detectors: energy calibrations.
+        bin_kev: width of bins of energy; None: each adc value is a bin, with its energy where that is known. A figure
+            has bins of energy in any case.
+        format: as for `save_spectrum`.
+        overwrite: whether existing outputs are replaced.
+        progress: told how many hits have been read.
+
+    Returns:
+        The summary, as `gammapolars spectrum --json` prints it.
+    """
+    known, rule = detectors or Detectors(), PairRule(defaults.WINDOW, reject=reject)
+    _check_bins(bin_kev, known)
+    kind = _check_spectra_output(output, format, overwrite=overwrite)
+    tally, adc = HitTally(), AdcSpectra(union(rule.reject))
+    _count(runs, [tally, adc], progress)
+    drawn_kev = fitting_bin_kev(known) if bin_kev is None else bin_kev
+    table = adc.spectra(known, drawn_kev if kind == FIGURE else bin_kev)
+    if kind in WHOLE_COUNTS:
+        table = whole(table)
+    measurements = _measurements(runs, tally, known)
+    summary = {
+        **account(tally, runs.losses, rule.reject),
+        **times(tally, runs),
+        "bin_kev": drawn_kev if kind == FIGURE else bin_kev,
+        "spectra": _described(table, measurements, known),
+        "warnings": [*reading_warnings(runs), *analysis.warnings(tally.by_detector(union(rule.reject)), known, rule)],
+    }
+    if kind == FIGURE:
+        from gammapolars.figures import spectrum as figure
+
+        _save_figure(figure(analysis.named(table, known)), output, overwrite=overwrite)
+        return summary | {"outputs": [str(output)]}
+    metadata = describe(runs, summary)
+    written = save_spectrum(
+        table,
+        output,
+        measurement=measurements,
+        bin_kev=bin_kev,
+        format=format,
+        overwrite=overwrite,
+        metadata=metadata,
+    )
+    return summary | {"outputs": [str(path) for path in written]}
+
+
+def matrix(
+    runs: Runs,
+    rule: PairRule,
+    output: Path,
+    *,
+    detectors: Detectors | None = None,
+    bin_kev: float | None = None,
+    overwrite: bool = False,
+    progress: analysis.Progress | None = None,
+) -> dict[str, Any]:
+    """Write the symmetric matrix of the energies of a run's pairs; of their adc values, if nothing is calibrated.
+
+    Args:
+        runs: from `open_runs`.
+        rule: window and rejected flags.
+        output: as for `save_matrix`, or a figure that ends in .png.
+        detectors: time offsets and energy calibrations.
+        bin_kev: the bins' width; None: 2 keV, or what the coarsest detector needs.
+        overwrite: whether an existing output is replaced.
+        progress: told how many hits have been read.
+
+    Returns:
+        The summary, as `gammapolars matrix --json` prints it.
+    """
+    started = time.perf_counter()
+    known = detectors or Detectors()
+    _check_bins(bin_kev, known)
+    _check_suffix(output, "matrices", (*MATRIX_SUFFIXES, FIGURE))
+    check_output(output, overwrite=overwrite)
+    width_kev = max(2.0, fitting_bin_kev(known)) if bin_kev is None else bin_kev
+    hits, pairs = HitTally(), PairTally(rule.window)
+    energies = EnergyMatrix(rule.window, known, bin_kev=width_kev, bin_adc=BIN_ADC)
+    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, energies])
+    for _ in batches_of(reading.pairs().select(pl.len())):
+        pass
+    table = energies.table()
+    in_kev = "energy_kev_x" in table.columns
+    summary = analysis.summarise(reading, hits, pairs) | {
+        "bin_kev": width_kev if in_kev else None,
+        "bin_adc": None if in_kev else BIN_ADC,
+        "channel_0": _centre_of_channel_0(table, width_kev if in_kev else BIN_ADC),
+        "counts": float(table["counts"].sum()),
+    }
+    if output.suffix.lower() == FIGURE:
+        from gammapolars.figures import matrix as figure
+
+        _save_figure(figure(table), output, overwrite=overwrite)
+    else:
+        metadata = describe(runs, summary)
+        save_matrix(table, output, bin_kev=width_kev, bin_adc=BIN_ADC, overwrite=overwrite, metadata=metadata)
+    elapsed = time.perf_counter() - started
+    return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}
+
+
+def _centre_of_channel_0(table: pl.DataFrame, width: float) -> float:
+    """Where files of channels begin: with the bin at 0, or with the lowest if some lie below."""
+    lowest = table.to_series(0).min()
+    return width / 2 if lowest is None else min(width / 2, float(lowest))  # type: ignore[arg-type]
+
+
+def whole(table: pl.DataFrame) -> pl.DataFrame:
+    """Spectra with whole counts, no bin of which is more than one off; their sums are kept.
+
+    The sum over all bins up to each one is rounded, so that what one bin loses its neighbour gets.
+
+    Args:
+        table: a table of spectra by board and channel.
+    """
+    place = pl.coalesce("adc", "energy_kev")
+    summed = pl.col("counts").cum_sum().round().over("board", "channel", order_by=place)
+    counts = summed - summed.shift(1, fill_value=0.0).over("board", "channel", order_by=place)
+    return table.sort("board", "channel", place).with_columns(counts=counts).with_columns(variance=pl.col("counts"))
+
+
+def _count(runs: Runs, products: list[Any], progress: analysis.Progress | None) -> None:
+    """Let products see all hits, in order of time, which is what the real time is told from."""
+    require(runs.hits, HITS)
+    columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name == "run"]
+    read = 0
+    with runs.naming_errors():
+        for of_run in by_run(batches_of(runs.hits.select(columns))):
+            for batch in time_ordered(of_run, reorder_ps=runs.reorder_ps, on_repair=runs.note_repair):
+                for product in products:
+                    product.add_hits(batch)
+                read += batch.height
+                if progress:
+                    progress(read)
+
+
+def _check_bins(bin_kev: float | None, detectors: Detectors) -> None:
+    if bin_kev is None:
+        return
+    if not 0 < bin_kev < math.inf:
+        raise UsageError(f"a bin must be wider than 0 keV, not {bin_kev}")
+    if not any(detector.energy for detector in detectors):
+        raise UsageError("bins of energy need a calibration: name a detectors.toml that has one with --detectors")
+
+
+def _check_suffix(output: Path, noun: str, known: tuple[str, ...]) -> None:
+    if output.suffix.lower() not in known:
+        raise UsageError(f"{output}: unknown suffix '{output.suffix}': {noun} are written to {', '.join(known)}")
+
+
+def _check_spectra_output(output: Path, format: str | None, *, overwrite: bool) -> str:
+    """The format that is meant; raises before any work is done, if it is none or its file cannot be written."""
+    suffix = output.suffix.lower()
+    if format is None:
+        _check_suffix(output, "spectra", (*FORMATS, FIGURE))
+    kind = FIGURE if suffix == FIGURE and format is None else spectrum_format(output, format)
+    # Which files there will be, if each detector has its own, is known when the detectors are.
+    check_output(output, overwrite=overwrite or holds_one_spectrum(kind))
+    return kind
+
+
+def _measurements(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:
+    """What is known of each detector's spectrum beside its counts."""
+    keys = tally.by_detector().select("board", "channel").rows()
+    recorded = _recorded(runs, tally, keys)
+    found = {}
+    for key in keys:
+        detector = detectors.at(*key)
+        times_s = recorded.get(key, {"real_time_s": tally.real_time_s})
+        title = f"{runs.files[0].path.name}: {detector.name}"
+        found[key] = Measurement(title=title, detector=detector.name, energy=detector.energy, **times_s)
+    return found
+
+
+def _recorded(runs: Runs, tally: HitTally, keys: list[Key]) -> Mapping[Key, dict[str, Any]]:
+    """Start, live and real time by detector, as the digitizer's program wrote them beside a run's hits.
+
+    It tells them by channel alone, and of the whole recording: they are taken where there is one board, and where the
+    hits span the recorded time, so that nothing is missing from the files.
+    """
+    if len(runs.all) > 1 or runs.all[0].source.stage is None or len({board for board, _ in keys}) > 1:
+        return {}
+    folder = runs.all[0].source.folder
+    told, info = live_times(folder), read_run_info(folder)
+    started = info.start.replace(tzinfo=None, microsecond=0) if info and info.start else None
+    by_channel = {channel.channel: channel for channel in told.channels} if told else {}
+    found: dict[Key, dict[str, Any]] = {}
+    for key in keys:
+        channel = by_channel.get(key[1])
+        real_s = channel.real_time_s if channel else None
+        complete = channel and real_s and 0.9 * real_s <= tally.real_time_s <= 1.01 * real_s + 1
+        found[key] = {"real_time_s": tally.real_time_s, "started": started}
+        if channel and complete:
+            found[key] |= {"real_time_s": real_s, "live_time_s": channel.live_time_s}
+    return found
+
+
+def _described(
+    table: pl.DataFrame, measurements: Mapping[Key, Measurement], detectors: Detectors
+) -> list[dict[str, Any]]:
+    """One row a spectrum, for the summary."""
+    sums = {(board, channel): counts for board, channel, counts in _sums(table).iter_rows()}
+    return [
+        {
+            "board": key[0],
+            "channel": key[1],
+            "name": detectors.at(*key).name,
+            "counts": sums.get(key, 0.0),
+            "real_time_s": known.real_time_s,
+            "live_time_s": known.live_time_s,
+            "calibrated": known.energy is not None,
+        }
+        for key, known in measurements.items()
+    ]
+
+
+def _sums(table: pl.DataFrame) -> pl.DataFrame:
+    return table.group_by("board", "channel").agg(pl.col("counts").sum())
+
+
+def _save_figure(plot: Any, output: Path, *, overwrite: bool) -> None:
+    from gammapolars.figures.png import png
+
+    data = png(plot)
+    with complete_or_nothing(output, overwrite=overwrite) as hidden:
+        hidden.write_bytes(data)
