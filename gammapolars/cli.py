@@ -131,6 +131,9 @@ def info(runs: Runs, *, how: ReadingOptions, as_json: AsJson = False) -> None:
 def convert(
     runs: Runs,
     output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv or .root.")],
+    sort: Annotated[
+        bool, typer.Option("--sort", help="Sort hits that are out of time order by any time, through temporary files.")
+    ] = False,
     *,
     how: ReadingOptions,
     overwrite: Overwrite = False,
@@ -144,7 +147,9 @@ def convert(
     check_writable(output, overwrite=overwrite)
     opened = how.open(runs)
     with Progress(opened.count) as progress:
-        summary = commands.convert(opened, output, detectors=how.known, overwrite=overwrite, progress=progress)
+        summary = commands.convert(
+            opened, output, detectors=how.known, sort=sort, overwrite=overwrite, progress=progress
+        )
     print_json(summary) if as_json else print(f"{summary['hits_read']:,} hits written to {output}")
 
 

@@ -13,7 +13,8 @@ from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import GammapolarsError, QueryError
-from gammapolars.io import Runs, save
+from gammapolars.io import Runs, check_writable, save
+from gammapolars.io.sort import scratch_beside
 from gammapolars.products import HitTally, PairTally
 from gammapolars.provenance import describe
 from gammapolars.queries import Query
@@ -64,10 +65,27 @@ def convert(
     output: Path,
     *,
     detectors: Detectors | None = None,
+    sort: bool = False,
     overwrite: bool = False,
     progress: analysis.Progress | None = None,
 ) -> dict[str, Any]:
-    """Write a run's hits in time order, with energies where detectors are calibrated, and count them."""
+    """Write a run's hits in time order, with energies where detectors are calibrated, and count them.
+
+    Args:
+        runs: from `open_runs`.
+        output: ends in .parquet, .arrow, .csv or .root.
+        detectors: time offsets and calibrations.
+        sort: whether hits may be out of order by any time; temporary files beside the output then hold all hits.
+        overwrite: whether an existing output is replaced.
+        progress: told how many hits have been written.
+
+    Returns:
+        The summary, as `gammapolars convert --json` prints it.
+    """
+    if sort:
+        check_writable(output, overwrite=overwrite)
+        with scratch_beside(output) as scratch:
+            return convert(runs.sorted(scratch), output, detectors=detectors, overwrite=overwrite, progress=progress)
     known = detectors or Detectors()
     hits = align(runs.hits, known)
     if len(known):
@@ -112,7 +130,7 @@ def run_query(
     hits = align(runs.hits, known)
     calibrated = calibrate(hits, known)
     rule, tally = PairRule(window, reject=reject), HitTally()
-    found = analysis.Pass(runs, rule, known, products=[tally]).pairs() if query.takes_pairs else None
+    found = analysis.Pass(runs, rule, known, products=[tally], further=True).pairs() if query.takes_pairs else None
     if found is not None and not len(known):
         found = calibrate(found, known)  # energies that are null, rather than a column that is missing
     result = query.run(calibrated, found, arguments)

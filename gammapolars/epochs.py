@@ -6,6 +6,7 @@ than the reorder buffer are not told apart.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -29,14 +30,19 @@ RESET_GAP_PS = PS_PER_S
 Far more than any coincidence window, so that no pair forms across a reset; far less than a run, so that rates hold.
 """
 
+FAKE = FLAGS["fake_event"] | FLAGS["fake_rollover"]
+
 NEAR_HITS = 16
-"""A step back belongs to a flag so many hits before it at most: a fake event may announce it."""
+"""A fake event that tells of a rollover may stand so many hits before the step back."""
+
+MOST_RESETS = 1000
+"""Where more hits in one batch, and most of them, flag a reset, the flag is stuck and tells nothing by itself."""
 
 MOST_INTERVALS = 100
 """A rollover's period is believed if the hole at the rollover is at most so many mean intervals between hits."""
 
-STEP_HITS = 100_000
-"""The clock's step is the greatest common divisor of so many timestamps at most."""
+STEP_HITS = 1000
+"""The clock's step is the greatest common divisor of so many timestamps at least."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ class Epoch:
         self.border = border
         self.begin_ps = begin_ps
         self.hits = self.first_ps = self.last_ps = 0
-        self._times = pl.Series(dtype=pl.Int64)
+        self._recent: deque[pl.Series] = deque()
         self.batches = batches(self)
 
     def add(self, times: pl.Series, last_ps: int) -> None:
@@ -106,12 +112,14 @@ class Epoch:
             self.first_ps = int(times[0])
         self.hits += times.len()
         self.last_ps = last_ps
-        self._times = times
+        self._recent.append(times)
+        while sum(len(part) for part in self._recent) - len(self._recent[0]) >= STEP_HITS:
+            self._recent.popleft()
 
     @property
     def step_ps(self) -> int:
         """The clock's step, as far as the last hits show it."""
-        return int(np.gcd.reduce(self._times.tail(STEP_HITS).to_numpy(), initial=0))
+        return int(np.gcd.reduce([np.gcd.reduce(times.to_numpy()) for times in self._recent], initial=0))
 
 
 def epochs(
@@ -218,10 +226,11 @@ class _Cutter:
             return None
         flags = self._flags_with_those_before(batch)
         before = len(flags) - batch.height
-        flagged = np.flatnonzero(flags & (RESET | ROLLOVER)) - before
-        # The flag that precedes each late hit; far behind where there is none.
-        nearest = np.append(flagged, -batch.height - 10 * NEAR_HITS)[np.searchsorted(flagged, late, side="right") - 1]
-        announced = late - nearest <= NEAR_HITS
+        told = (flags & (RESET | ROLLOVER)) != 0
+        fakes = np.flatnonzero(told & ((flags & FAKE) != 0)) - before
+        # The fake event before each late hit; far behind where there is none.
+        nearest = np.append(fakes, -10 * NEAR_HITS)[np.searchsorted(fakes, late, side="right") - 1]
+        announced = told[late + before] | (late - nearest <= NEAR_HITS)
         if not self._disorder and not announced[0]:
             raise self._out_of_order(times, int(late[0]), int(latest[int(late[0])]))
         if not announced.any():
@@ -239,21 +248,25 @@ class _Cutter:
 
     def _restart_by_flag(self, batch: pl.DataFrame) -> int | None:
         """The first row in which a channel flags a reset directly behind another hit of its own."""
-        if not {"flags", "board", "channel"} <= set(batch.columns) or not ((batch["flags"] & RESET) != 0).any():
-            return None
         columns = ("flags", "board", "channel")
+        if not set(columns) <= set(batch.columns):
+            return None
+        resets = int(((batch["flags"] & RESET) != 0).sum())
+        if not resets or (resets > MOST_RESETS and resets > batch.height // 2):
+            return None
         rows = batch.select(columns)
         if self._before is not None:
             rows = pl.concat([self._before.select(columns).tail(1), rows])
         flagged = (pl.col("flags") & RESET) != 0
-        first = flagged & ~flagged.shift(1) & (pl.col("board").diff() == 0) & (pl.col("channel").diff() == 0)
+        first = flagged & (pl.col("board").diff() == 0) & (pl.col("channel").diff() == 0)
         found = rows.select(first.arg_true()).to_series()
         return int(found[0]) - (rows.height - batch.height) if found.len() else None
 
     def _parted(self, rest: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Hits of the epoch that ends, which another channel delivers behind the border; and those of the next epoch.
 
-        Stragglers lie near the latest time before, as long as the new epoch is not older than the reorder buffer.
+        Stragglers lie near the latest time before, as long as the new epoch is not older than the reorder buffer, and
+        their channel has not begun the new epoch: each channel keeps its own order.
         """
         assert self._latest is not None
         first = int(rest["timestamp_ps"][0])
@@ -265,6 +278,7 @@ class _Cutter:
             old = away & (np.abs(times - self._latest) <= self._reorder_ps)
             if "flags" in rest.columns:
                 old &= (rest["flags"].to_numpy() & RESET) == 0
+            old &= ~_behind_others_of_their_channel(rest, old)
             beyond = np.flatnonzero(away & ~old)
             if len(beyond):
                 old[beyond[0] :] = False
@@ -291,6 +305,14 @@ class _Cutter:
             f"{said}allow more with --reorder, or sort the run first with 'gammapolars convert RUN... --sort "
             f"-o sorted.parquet'"
         )
+
+
+def _behind_others_of_their_channel(hits: pl.DataFrame, of: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which hits lie behind a hit of the same channel that is not one `of` these."""
+    if not {"board", "channel"} <= set(hits.columns):
+        return np.zeros(hits.height, np.bool_)
+    marked = hits.select("board", "channel", other=pl.Series(~of, dtype=pl.UInt8))
+    return marked.select(pl.col("other").cum_max().over("board", "channel") == 1).to_series().to_numpy()
 
 
 class Clock:

@@ -1,6 +1,7 @@
 """What is in a run, as recorded: hits, detectors, flags, times and their order."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import polars as pl
 
 from gammapolars import provenance
-from gammapolars.accounting import lost, reading_warnings, times
+from gammapolars.accounting import LISTED, lost, reading_warnings, time_warnings, times
+from gammapolars.epochs import Border, epochs
 from gammapolars.errors import GammapolarsError
 from gammapolars.flags import FLAGS, names_in
-from gammapolars.io import InputFile, Runs, scan_pairs
-from gammapolars.io.folders import RunFiles
+from gammapolars.io import InputFile, Run, Runs, scan_pairs
+from gammapolars.io.live_times import live_times
 from gammapolars.io.root import open_hit_tree
 from gammapolars.printing import share, table
 from gammapolars.products import HitTally
@@ -41,6 +43,15 @@ class OrderTally:
         self._latest: int | None = None
         self._previous: int | None = None
         self._run = 1
+        self.restarts: list[Border] = []
+
+    def in_epochs(self, batches: Iterator[pl.DataFrame], reorder_ps: int) -> Iterator[pl.DataFrame]:
+        """Pass batches on; where flags tell that timestamps start again, no step back is counted."""
+        for epoch in epochs(lambda: batches, reorder_ps=reorder_ps, disorder=True):
+            if epoch.border:
+                self.restarts.append(epoch.border)
+                self._latest = self._previous = None
+            yield from epoch.batches
 
     def add(self, times: pl.Series, run: int = 1) -> None:
         if times.is_empty():
@@ -71,12 +82,13 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
         progress: told how many hits have been read.
     """
     hits, files, read = HitTally(), [], 0
-    ranges, inversions, step_back = [], 0, 0
+    ranges, restarts, inversions, step_back = [], [], 0, 0
     for number, run in enumerate(runs.all, 1):
         for file in run.files:
             order, of_file = OrderTally(), HitTally()
             with run.naming_errors():
-                for batch in batches_of(file.hits):  # all columns, so that no damage goes unnoticed
+                recorded = batches_of(file.hits)  # all columns, so that no damage goes unnoticed
+                for batch in order.in_epochs(recorded, run.reorder_ps):
                     for of_run in _numbered(batch, number, len(runs.all)):
                         order.add(of_run["timestamp_ps"], of_run["run"][0])
                         of_file.add_hits(of_run)
@@ -85,6 +97,7 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
                     if progress:
                         progress(read)
             inversions += order.inversions
+            restarts += [{"file": str(file.path), **asdict(border)} for border in order.restarts]
             step_back = max(step_back, order.largest_step_back_ps)
             if of_file.first_ps is not None:
                 ranges.append((number, of_file.first_ps, of_file.last_ps, file.path.name))
@@ -100,10 +113,12 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
         **times(hits, runs),
         "inversions": inversions,
         "largest_step_back_ps": step_back,
+        "restarts": restarts,
         **lost(runs.losses),
-        "sources": [_source(run.source) for run in runs.all],
+        "sources": [_source(run) for run in runs.all],
     }
-    return found | {"warnings": list(_warnings(found, runs, ranges))}
+    warned = [*_warnings(found, runs, ranges), *time_warnings(hits, runs)]
+    return found | {"warnings": warned}
 
 
 def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
@@ -115,9 +130,16 @@ def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]
     return [batch.with_columns(run=pl.lit(number, pl.UInt16))]
 
 
-def _source(source: RunFiles) -> dict[str, Any]:
-    """Where a run's files were found, and what was passed over."""
-    return {"folder": str(source.folder), "stage": source.stage, "passed_over": list(source.passed_over)}
+def _source(run: Run) -> dict[str, Any]:
+    """Where a run's files were found, what was passed over, and what was written down beside them."""
+    source, live = run.source, live_times(run.source.folder)
+    return {
+        "folder": str(source.folder),
+        "stage": source.stage,
+        "passed_over": list(source.passed_over),
+        "recorded": run.recorded.as_json() if run.recorded else None,
+        "live_times": live.as_json() if live else None,
+    }
 
 
 def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
@@ -152,11 +174,21 @@ def _unnamed(hits: HitTally) -> dict[str, int]:
 
 def _warnings(found: dict[str, Any], runs: Runs, ranges: list[tuple[int, int, Any, str]]) -> Iterator[str]:
     yield from reading_warnings(runs)
+    yield from (warning for source in found["sources"] for warning in (source["live_times"] or {}).get("warnings", []))
     if not found["hits"]:
         yield "the run holds no hits"
     if step := found["largest_step_back_ps"]:
-        repaired = "is repaired while reading" if step <= runs.reorder_ps else "needs --reorder, or a sort"
+        repaired = "is repaired while reading"
+        if step > runs.reorder_ps:
+            repaired = "needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
         yield f"{found['inversions']:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
+    for restart in found["restarts"][:LISTED]:
+        yield (
+            f"{restart['file']}: timestamps start again at hit {restart['hit']} by a flagged {restart['kind']} "
+            f"({format_ps(restart['time_ps'])}): while reading, times are made to go on"
+        )
+    if (more := len(found["restarts"]) - LISTED) > 0:
+        yield f"timestamps start again, by flags, at {more} more places"
     for name, meaning in TROUBLE.items():
         if count := found["flags"].get(name):
             yield f"{meaning} ({count:,} hits with flag {name})"
@@ -186,9 +218,7 @@ def describe(found: dict[str, Any]) -> str:
         if "provenance" in file:
             lines += _origin(file["provenance"])
     for source in found["sources"]:
-        if source["passed_over"]:
-            lines.append(f"{source['folder']}: the {source['stage'] or 'chosen'} files are read, passed over are")
-            lines += [f"  {line}" for line in source["passed_over"]]
+        lines += _recorded(source)
     lines.append(f"{found['hits']:,} hits in {found['real_time_s']:.6g} s")
     if found["hits"]:
         first, last = (found[f"{end}_timestamp_ps"] / PS_PER_S for end in ("first", "last"))
@@ -209,6 +239,27 @@ def describe(found: dict[str, Any]) -> str:
         f"time order: {found['inversions']:,} inversions" + (f", up to {step} back" if found["inversions"] else "")
     )
     return "\n".join([*lines, *(f"Warning: {warning}" for warning in found["warnings"])])
+
+
+def _recorded(source: dict[str, Any]) -> list[str]:
+    """What is known of a run beside its hits, in lines."""
+    lines = []
+    if source["passed_over"]:
+        lines.append(f"{source['folder']}: the {source['stage'] or 'chosen'} files are read, passed over are")
+        lines += [f"  {line}" for line in source["passed_over"]]
+    if recorded := source["recorded"]:
+        boards = ", ".join(board["label"] or board["model"] or board["id"] for board in recorded["boards"])
+        parts = {"from": recorded["start"], "to": recorded["stop"], "with": boards}
+        told = [f"{word} {text}" for word, text in parts.items() if text]
+        lines.append(f"recorded as {recorded['id'] or 'a run without name'} " + " ".join(told))
+    if times := source["live_times"]:
+        live = ", ".join(
+            f"channel {row['channel']} {row['live_time_s']:g} of {row['real_time_s']:g} s"
+            for row in times["channels"]
+            if None not in (row["live_time_s"], row["real_time_s"])
+        )
+        lines += [f"live times: {live}"] if live else []
+    return lines
 
 
 def _origin(origin: dict[str, Any]) -> list[str]:

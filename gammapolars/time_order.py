@@ -6,7 +6,8 @@ import polars as pl
 
 from gammapolars import defaults
 from gammapolars.epochs import Clock, Epoch, OnRepair, epochs
-from gammapolars.units import parse_ps
+from gammapolars.errors import TimeOrderError
+from gammapolars.units import format_ps, parse_ps
 
 REORDER_PS = parse_ps(defaults.REORDER)
 """How far back in time a hit may lie and still be put in its place."""
@@ -47,12 +48,24 @@ def continuous(
         recordings: streams that were recorded by the same clock.
         combine: makes one stream, in time order, of what the recordings hold of one epoch.
         on_repair: told of each reset and rollover.
+
+    Raises:
+        TimeOrderError: recordings flag a reset behind which the times of none of them start again.
     """
     clock = Clock(on_repair)
+    last = None
     current = [(recording, epoch) for recording in recordings if (epoch := next(recording, None))]
     while current:
         for batch in combine([epoch for _, epoch in current]):
-            yield clock.read(batch)
+            given = clock.read(batch)
+            first, end = _ends(given)
+            if last is not None and first < last:
+                raise TimeOrderError(
+                    f"files flag a reset of the timestamps at about {format_ps(first)}, but times go on behind it, and "
+                    f"not by one clock in all of them: give the files as they were recorded"
+                )
+            last = end
+            yield given
         following = [(recording, ended, epoch) for recording, ended in current if (epoch := next(recording, None))]
         if following:
             clock.restart([epoch for _, epoch in current], [(ended, begun) for _, ended, begun in following])

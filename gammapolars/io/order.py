@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 import polars as pl
 
@@ -36,9 +36,9 @@ class Source:
     detector: tuple[int, int] = (0, 0)
     name: str = ""
 
-    def epochs(self, reorder_ps: int, *, disorder: bool = False) -> Iterator[Epoch]:
+    def epochs(self, reorder_ps: int, *, disorder: bool = False, by_flag: bool = False) -> Iterator[Epoch]:
         """Its hits, cut where the clock starts again; see `gammapolars.epochs.epochs`."""
-        cut = epochs(self.batches, reorder_ps=reorder_ps, begin_ps=self.first_ps, disorder=disorder, by_flag=True)
+        cut = epochs(self.batches, reorder_ps=reorder_ps, begin_ps=self.first_ps, disorder=disorder, by_flag=by_flag)
         for epoch in cut:
             epoch.batches = self._naming_errors(epoch.batches)
             yield epoch
@@ -65,8 +65,12 @@ def merged(sources: list[Source], *, reorder_ps: int = 0, on_repair: OnRepair | 
     Raises:
         TimeOrderError: a hit lies further back.
     """
-    recordings = [source.epochs(reorder_ps) for source in _ranked(sources)]
-    yield from continuous(recordings, partial(_merged_epoch, reorder_ps=reorder_ps), on_repair)
+
+    def combine(parts: list[Epoch]) -> Batches:
+        return merge([Stream(part.begin_ps - reorder_ps, reordered(part.batches, reorder_ps)) for part in parts])
+
+    recordings = [source.epochs(reorder_ps, by_flag=len(sources) > 1) for source in ranked(sources)]
+    yield from continuous(recordings, combine, on_repair)
 
 
 def share_of_rows(sources: int) -> int:
@@ -74,13 +78,26 @@ def share_of_rows(sources: int) -> int:
     return min(max(ROWS // sources, LEAST_ROWS), MOST_ROWS)
 
 
-def _ranked(sources: list[Source]) -> list[Source]:
+def ranked(sources: list[Source]) -> list[Source]:
+    """Sources in the order in which their hits of equal time come."""
     return sorted(sources, key=lambda source: source.detector)
 
 
-def _merged_epoch(parts: list[Epoch], *, reorder_ps: int) -> Batches:
-    """One epoch's hits of all sources in time order."""
-    cursors = [_Cursor(rank, part, reorder_ps) for rank, part in enumerate(parts)]
+class Stream(NamedTuple):
+    """Hits in time order.
+
+    Attributes:
+        begin_ps: no hit lies before; nothing is read before the merged stream is near it.
+        batches: the hits.
+    """
+
+    begin_ps: int
+    batches: Batches
+
+
+def merge(streams: list[Stream]) -> Batches:
+    """The hits of all streams in time order; hits of equal time in the order of the streams."""
+    cursors = [_Cursor(rank, stream) for rank, stream in enumerate(streams)]
     waiting = sorted(cursors, key=lambda cursor: cursor.begin_ps)
     active: list[_Cursor] = []
     while active or waiting:
@@ -104,19 +121,19 @@ def _opened(cursor: "_Cursor") -> list["_Cursor"]:
 
 
 class _Cursor:
-    """Where one source stands: what has been read of it and not yet been taken.
+    """Where one stream stands: what has been read of it and not yet been taken.
 
     Attributes:
-        rank: hits of equal time come in the order of their sources' ranks.
-        begin_ps: none of its hits lies before.
+        rank: hits of equal time come in the order of their streams' ranks.
+        begin_ps: no hit lies before.
         ended: whether nothing is left to be read.
     """
 
-    def __init__(self, rank: int, epoch: Epoch, reorder_ps: int) -> None:
+    def __init__(self, rank: int, stream: Stream) -> None:
         self.rank = rank
-        self.begin_ps = epoch.begin_ps - reorder_ps
+        self.begin_ps = stream.begin_ps
         self.ended = False
-        self._batches = reordered(epoch.batches, reorder_ps)
+        self._batches = stream.batches
         self._rows = pl.DataFrame({"timestamp_ps": []})
         self._enough = 1
 

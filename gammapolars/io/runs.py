@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import polars as pl
@@ -13,23 +13,50 @@ from gammapolars.errors import GammapolarsError, InputError, TimeOrderError, Usa
 from gammapolars.io import compass_bin, root
 from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.folders import RunFiles
+from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import READERS
 from gammapolars.io.order import ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
+from gammapolars.io.run_info import RunInfo, read_run_info
 from gammapolars.io.selection import select
+from gammapolars.io.sort import sorted_sources
 from gammapolars.schema import HITS, require
 from gammapolars.streaming import batches_of, lazy_frame
 from gammapolars.time_order import REORDER_PS, time_ordered
 from gammapolars.units import format_ps
 
 
+@dataclass
+class Span:
+    """The times (ps) of a file's first and last hit, as far as it has been read."""
+
+    first_ps: int | None = None
+    last_ps: int | None = None
+
+    def add(self, times: pl.Series) -> None:
+        """Widen it by the times of some hits."""
+        if times.is_empty():
+            return
+        first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
+        self.first_ps = first if self.first_ps is None else min(first, self.first_ps)
+        self.last_ps = last if self.last_ps is None else max(last, self.last_ps)
+
+
 @dataclass(frozen=True)
 class InputFile:
-    """One file of a run."""
+    """One file of a run.
+
+    Attributes:
+        path: where it lies.
+        hits: its hits as recorded.
+        reading: how they are read.
+        span: when they were recorded, known once the file has been read as one of several.
+    """
 
     path: Path
     hits: pl.LazyFrame
     reading: Reading = field(default_factory=Reading)
+    span: Span = field(default_factory=Span, compare=False)
 
     @property
     def size_bytes(self) -> int:
@@ -58,11 +85,13 @@ class Run:
         source: where its files lie and how they were chosen.
         streams: its files; those of one stream follow each other in time, streams are merged.
         reorder_ps: how far back in time a hit may lie and still be put in its place.
+        scratch: a folder for temporary files, if hits are to be sorted however far back they lie.
     """
 
     source: RunFiles
     streams: tuple[tuple[InputFile, ...], ...]
     reorder_ps: int = REORDER_PS
+    scratch: Path | None = None
 
     @property
     def name(self) -> str:
@@ -74,6 +103,11 @@ class Run:
     def files(self) -> tuple[InputFile, ...]:
         """The files of all streams."""
         return tuple(file for stream in self.streams for file in stream)
+
+    @cached_property
+    def recorded(self) -> RunInfo | None:
+        """What the digitizer's software wrote down about the run, beside its hits."""
+        return read_run_info(self.source.folder)
 
     @contextmanager
     def naming_errors(self) -> Iterator[None]:
@@ -105,13 +139,14 @@ class Run:
 
     @property
     def hits(self) -> pl.LazyFrame:
-        """The hits of all files: of one file as recorded, of several merged in time."""
-        if len(self.files) == 1:
+        """The hits of all files: of one file as recorded, of several merged in time; or sorted."""
+        if len(self.files) == 1 and not self.scratch:
             return self.files[0].hits
         columns = self.columns
 
         def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-            yield from merged(self.sources(wanted), reorder_ps=self.reorder_ps, on_repair=self.note_repair)
+            ordered = partial(sorted_sources, scratch=self.scratch) if self.scratch else merged
+            yield from ordered(self.sources(wanted), reorder_ps=self.reorder_ps, on_repair=self.note_repair)
 
         return lazy_frame(columns, batches)
 
@@ -164,6 +199,14 @@ class Runs:
         """Lets errors that come out of the hits say which run it is."""
         with self.all[0].naming_errors() if len(self.all) == 1 else nullcontext():
             yield
+
+    def sorted(self, scratch: Path) -> "Runs":
+        """The same runs, with the hits of each sorted by time, however far they are out of order.
+
+        Args:
+            scratch: a folder for temporary files.
+        """
+        return replace(self, all=tuple(replace(run, scratch=scratch) for run in self.all))
 
     def note_repair(self, repair: Repair) -> None:
         """Remember that the timestamps of one run were reset or rolled over; several runs notice it themselves."""
@@ -234,7 +277,9 @@ def _source(stream: tuple[InputFile, ...], columns: list[str], streams: int) -> 
 
     def batches() -> Iterator[pl.DataFrame]:
         for file in stream:
-            yield from batches_of(file.hits.select(columns), batch_rows=share_of_rows(streams))
+            for batch in batches_of(file.hits.select(columns), batch_rows=share_of_rows(streams)):
+                file.span.add(batch["timestamp_ps"])
+                yield batch
 
     time, board, channel = first.row(0)
     more = f" and {len(stream) - 1} more" if len(stream) > 1 else ""
@@ -253,9 +298,11 @@ def _input(path: Path, reading: Reading) -> InputFile:
         raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(READERS)}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
-    hits = reader(path, reading)
+    hits = as_hits(reader(path, reading), path, reading)
     try:
         require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
     except GammapolarsError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(
+            f"{path}: {error}; where columns have other names, tell them in [columns] of detectors.toml"
+        ) from None
     return InputFile(path, hits, reading)
