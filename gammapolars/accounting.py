@@ -6,6 +6,13 @@ from typing import Any
 from gammapolars.flags import union
 from gammapolars.io import Losses, Runs
 from gammapolars.products import HitTally
+from gammapolars.units import PS_PER_S
+
+COVERED = 0.9
+"""Hits should cover so much of the time for which their run was recorded."""
+
+CLOCK_S = 2
+"""Recorded times are whole seconds."""
 
 LISTED = 5
 """So many places of damage stand among the warnings; a summary lists them all."""
@@ -74,10 +81,22 @@ def times(hits: HitTally, runs: Runs) -> dict[str, Any]:
     return found | {"runs": rows}
 
 
+def time_warnings(hits: HitTally, runs: Runs) -> Iterator[str]:
+    """Runs whose hits cover less time than was recorded, one sentence each."""
+    for number, run in enumerate(runs.all, 1):
+        first, last = hits.spans.get(number, (0, 0))
+        covered_s = (last - first) / PS_PER_S
+        seconds = run.recorded.real_time_s if run.recorded else None
+        if seconds and covered_s < COVERED * seconds - CLOCK_S:
+            name = run.source.folder.name
+            yield f"{name}: was recorded for {seconds:g} s, its hits cover {covered_s:g} s of that: are files missing?"
+
+
 def reading_warnings(runs: Runs) -> Iterator[str]:
     """What a reader must know of the reading before trusting the rest, one sentence each."""
     for run in runs.all:
         yield from run.source.warnings
+        yield from run.recorded.warnings if run.recorded else ()
     yield from runs.losses.notes
     found = runs.losses.all
     for loss in found[:LISTED]:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars import schema
-from gammapolars.accounting import account, reading_warnings, times
+from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.detectors import Detectors
@@ -86,8 +86,7 @@ class Pass:
         if not spread_ps(self.detectors):
             return self._hits
         return (
-            align(batch.lazy(), self.detectors).collect()
-            for batch in batches_of(self._hits, batch_rows=ALIGNED_ROWS)
+            align(batch.lazy(), self.detectors).collect() for batch in batches_of(self._hits, batch_rows=ALIGNED_ROWS)
         )
 
     def _read(self, made: pl.Schema) -> Iterator[pl.DataFrame]:
@@ -104,9 +103,7 @@ class Pass:
     def _counted(self) -> Iterator[Slice]:
         """The run's slices; beside the search for pairs, the products see them, in order, and the progress is told."""
         reorder_ps = self.runs.reorder_ps + spread_ps(self.detectors)
-        parts = slices(
-            self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps, on_repair=self.runs.note_repair
-        )
+        parts = slices(self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps, on_repair=self.runs.note_repair)
         read = 0
         with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
             counted: Future[None] | None = None
@@ -162,7 +159,11 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
         "window_ps": list(rule.window),
         **times(hits, reading.runs),
         "chance_pairs_expected": float(table["chance_pairs_expected"].sum()),
-        "warnings": [*reading_warnings(reading.runs), *warnings(by_detector, detectors, rule)],
+        "warnings": [
+            *reading_warnings(reading.runs),
+            *time_warnings(hits, reading.runs),
+            *warnings(by_detector, detectors, rule),
+        ],
     }
 
 
@@ -239,9 +240,7 @@ def _described(by_detector: pl.DataFrame, detectors: Detectors, real_time_s: flo
         for board, channel in by_detector.select("board", "channel").iter_rows()
     ]
     rate = pl.col("hits_used") / real_time_s if real_time_s > 0 else pl.lit(None, pl.Float64)
-    return named(by_detector, detectors).with_columns(
-        rate_cps=rate, calibrated=pl.Series(calibrated, dtype=pl.Boolean)
-    )
+    return named(by_detector, detectors).with_columns(rate_cps=rate, calibrated=pl.Series(calibrated, dtype=pl.Boolean))
 
 
 def named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:

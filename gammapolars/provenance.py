@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from gammapolars.io import Runs
+from gammapolars.io import InputFile, Run, Runs
 
 KEY = "gammapolars"
 """The metadata entry, one JSON object, in Parquet, Arrow and ROOT outputs."""
@@ -19,8 +19,24 @@ def describe(runs: Runs, summary: dict[str, Any]) -> dict[str, str]:
         runs: the inputs.
         summary: parameters and hit accounting.
     """
-    inputs = [{"name": file.path.name, "bytes": file.size_bytes, "hash": file.fingerprint} for file in runs.files]
-    return {KEY: json.dumps({"inputs": inputs, "summary": summary, "versions": versions()}, ensure_ascii=False)}
+    inputs = [
+        {"name": file.path.name, "bytes": file.size_bytes, "hash": file.fingerprint}
+        | _times(file, run, number, summary)
+        for number, run in enumerate(runs.all, 1)
+        for file in run.files
+    ]
+    recorded = [run.recorded.as_json() for run in runs.all if run.recorded]
+    entry = {"inputs": inputs, "recorded": recorded, "summary": summary, "versions": versions()}
+    return {KEY: json.dumps(entry, ensure_ascii=False)}
+
+
+def _times(file: InputFile, run: Run, number: int, summary: dict[str, Any]) -> dict[str, int | None]:
+    """When a file's hits were recorded: its own times, or its run's where it is the only file."""
+    times = {"first_timestamp_ps": file.span.first_ps, "last_timestamp_ps": file.span.last_ps}
+    if len(run.files) > 1:
+        return times
+    of_run = next((one for one in summary.get("runs", []) if one["run"] == number), summary)
+    return {name: of_run.get(name) for name in times}
 
 
 def versions() -> dict[str, str]:

@@ -254,3 +254,43 @@ def test_a_stage_is_chosen_within_folders_only(tmp_path: Path) -> None:
 
     assert outcome.code == 2
     assert "name the folder" in outcome.error
+
+
+# Where outputs come from
+
+
+def provenance_of(path: Path) -> dict[str, Any]:
+    found = json.loads(pl.read_parquet_metadata(path)["gammapolars"])
+    assert isinstance(found, dict)
+    return found
+
+
+def test_outputs_carry_the_times_of_each_input(tmp_path: Path) -> None:
+    paths = [write_hits(tmp_path / f"{name}.root", table) for name, table in (("a", FIRST), ("b", SECOND))]
+    expected = [
+        {"name": "a.root", "first_timestamp_ps": 1000, "last_timestamp_ps": 5000},
+        {"name": "b.root", "first_timestamp_ps": 900, "last_timestamp_ps": 5150},
+    ]
+
+    for number, words in enumerate(([], ["--apart"])):
+        output = tmp_path / f"{number}.parquet"
+        summary_of("coincidences", *paths, "-o", output, *words)
+
+        inputs = provenance_of(output)["inputs"]
+        assert [{key: one[key] for key in expected[0]} for one in inputs] == expected
+        assert all(one["bytes"] == (tmp_path / one["name"]).stat().st_size for one in inputs)
+
+
+def test_outputs_carry_what_the_digitizer_wrote_down(tmp_path: Path) -> None:
+    (folder,) = folders(tmp_path, FIRST)
+    notes = "id=run1\ntime.start=2025/03/18 12:11:24.131-0400\ntime.real=00:03:20\n"
+    (Path(folder) / "run.info").write_text(notes)
+
+    summary = summary_of("coincidences", folder, "-o", tmp_path / "p.parquet")
+
+    (recorded,) = provenance_of(tmp_path / "p.parquet")["recorded"]
+    assert recorded["id"] == "run1"
+    assert recorded["real_time_s"] == 200
+    assert recorded["start"].startswith("2025-03-18T12:11:24")
+    assert summary["warnings"] == ["run1: was recorded for 200 s, its hits cover 4e-09 s of that: are files missing?"]
+    assert summary_of("info", folder)["sources"][0]["recorded"]["id"] == "run1"
