@@ -55,11 +55,12 @@ def _hidden_file(path: Path) -> tuple[Path, IO[bytes]]:
         hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         try:
             hidden.touch(exist_ok=False)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+        try:
             file = hidden.open("rb")
-        except FileNotFoundError:
-            if path.parent.is_dir():  # somebody took it for abandoned, before it was locked
-                continue
-            raise OutputError(f"{path}: there is no folder {path.parent} any more") from None
+        except FileNotFoundError:  # somebody took it for abandoned, before it was locked
+            continue
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
         if _locked(file) is not False and os.fstat(file.fileno()).st_nlink:
