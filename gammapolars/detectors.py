@@ -4,11 +4,12 @@ import math
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gammapolars.columns import Column, format_columns, parse_columns
 from gammapolars.errors import DetectorsError, UsageError
 
 MAX_NUMBER = 2**16 - 1
@@ -53,9 +54,15 @@ class Detector:
 
 @dataclass(frozen=True)
 class Detectors:
-    """An experiment's detectors, found by (board, channel) or by name."""
+    """An experiment's detectors, found by (board, channel) or by name.
+
+    Attributes:
+        all: the detectors.
+        columns: which columns of another program's files hold what, by the names of a table of hits.
+    """
 
     all: tuple[Detector, ...] = ()
+    columns: Mapping[str, Column] = field(default_factory=dict, hash=False)
     _by_key: dict[tuple[int, int], Detector] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +111,8 @@ def load_detectors(path: str | Path) -> Detectors:
     """Read detectors.toml.
 
     Raises:
-        DetectorsError: the file is missing, is no TOML, or holds unknown keys, duplicate channels or a NaN.
+        DetectorsError: the file is missing, is no TOML, or holds unknown keys, duplicate channels, a NaN or a column
+            that cannot be.
     """
     path = Path(path)
     try:
@@ -113,13 +121,13 @@ def load_detectors(path: str | Path) -> Detectors:
         raise DetectorsError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
         raise DetectorsError(f"{path}: cannot be read as TOML: {error}") from None
-    if unknown := document.keys() - {"detector"}:
+    if unknown := document.keys() - {"detector", "columns"}:
         raise DetectorsError(f"{path}: unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
     tables = document.get("detector", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise DetectorsError(f"{path}: 'detector' must be an array of tables: write [[detector]]")
     try:
-        return Detectors(tuple(_detector(table) for table in tables))
+        return Detectors(tuple(_detector(table) for table in tables), parse_columns(document.get("columns", {})))
     except DetectorsError as error:
         raise DetectorsError(f"{path}: {error}") from None
 
@@ -175,8 +183,10 @@ def _coefficients(value: object, where: str, *, at_least: int) -> tuple[float, .
 
 
 def format_detectors(detectors: Iterable[Detector]) -> str:
-    """The text of a detectors.toml that `load_detectors` reads back to the same detectors."""
+    """The text of a detectors.toml that `load_detectors` reads back to the same detectors, and columns."""
     blocks = []
+    if isinstance(detectors, Detectors) and detectors.columns:
+        blocks.append(format_columns(detectors.columns, _quote))
     for detector in detectors:
         lines = [
             "[[detector]]",

@@ -15,7 +15,8 @@ PACKAGE = REPOSITORY / "gammapolars"
 
 ROWS: tuple[tuple[str, ...], ...] = (
     ("defaults", "errors", "memory"),
-    ("units", "schema", "columns"),
+    ("units", "schema"),
+    ("columns",),
     ("flags", "detectors", "tallies"),
     ("epochs", "calibration"),
     ("time_order",),

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import gammapolars as gp
 from gammapolars.errors import InputError
 from gammapolars.io import baskets, root
 from gammapolars.io.baskets import chunk_borders, read_chunks
+from gammapolars.io.branches import Tree
 from gammapolars.io.root_write import HIT_BRANCHES, Layout, TreeWriter, hit_branches
 from gammapolars.io.tree import open_tree
 from gammapolars.schema import HITS
@@ -388,7 +388,10 @@ def test_head_stops_without_reading_on(
 
 
 def small_chunks(monkeypatch: pytest.MonkeyPatch, chunk_hits: int) -> None:
-    monkeypatch.setattr(root, "read_chunks", partial(read_chunks, chunk_hits=chunk_hits))
+    def read(tree: Tree, names: list[str], **options: Any) -> Iterator[tuple[int, Arrays]]:
+        return read_chunks(tree, names, **options | {"chunk_hits": chunk_hits})
+
+    monkeypatch.setattr(root, "read_chunks", read)
 
 
 @pytest.mark.parametrize("engine", ["streaming", "in-memory"])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.errors import InputError, OutputError
-from gammapolars.io.baskets import Damage, read_chunks
+from gammapolars.io.baskets import CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.branches import Tree
 from gammapolars.io.lost_rows import LostRows, Mask
 from gammapolars.io.reading import Losses, Reading
@@ -73,7 +73,7 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
 
     Args:
         path: a file with a tree `Data_R`, `Data_F` or `Data` in CoMPASS's layout.
-        reading: the tree's name, where it is another one.
+        reading: the tree's name, where it is another one; with a map of columns, branches keep their names and types.
 
     Raises:
         InputError: the file is missing, damaged or no ROOT file, or has no such tree or branch.
@@ -81,11 +81,25 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     found = open_hit_tree(path, reading)
     if found.note:
         reading.losses.note(found.path, found.note)
+    if reading.columns:
+        return _scan_foreign(found, reading)
     needed = [name for name in HIT_BRANCHES if name not in ("EnergyShort", "CalibEnergy")]
     if "CalibEnergy" in found.branches:
         needed.remove("Energy")
     columns = {name: column for name, column in HIT_BRANCHES.items() if name in found.branches or name in needed}
     return scan_tree(found, columns, HITS.columns | HITS.optional, reading.losses)
+
+
+def _scan_foreign(tree: Tree, reading: Reading) -> pl.LazyFrame:
+    """All flat branches of another program's tree as they are; those with CoMPASS's names are called by ours."""
+    named = {column.name for column in reading.columns.values()}
+    columns = {name: name if name in named else HIT_BRANCHES.get(name, name) for name in tree.branches}
+    dtypes = {columns[name]: _polars_type(branch.dtype) for name, branch in tree.branches.items()}
+    return scan_tree(tree, columns, dtypes, reading.losses)
+
+
+def _polars_type(dtype: np.dtype[Any]) -> DType:
+    return pl.Series(np.empty(0, dtype.newbyteorder("="))).dtype
 
 
 def open_hit_tree(path: str | Path, reading: Reading = READING) -> Tree:
@@ -94,7 +108,9 @@ def open_hit_tree(path: str | Path, reading: Reading = READING) -> Tree:
     return open_tree(path, names, RECORDED, keep_going=reading.losses.keep_going)
 
 
-def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], losses: Losses) -> pl.LazyFrame:
+def scan_tree(
+    tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], losses: Losses, chunk_hits: int = CHUNK_HITS
+) -> pl.LazyFrame:
     """A tree's branches as a lazy frame.
 
     Args:
@@ -102,9 +118,10 @@ def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], los
         columns: the column's name for each branch, in the frame's order.
         dtypes: the dtype of each column; integers are cast to it.
         losses: what happens to entries in damaged baskets, and to those with a value that does not fit its column.
+        chunk_hits: the least number of entries that are decoded at once.
     """
     for name, column in columns.items():
-        _check_branch(tree, name, integer=dtypes[column] != pl.Float64)
+        _check_branch(tree, name, integer=not dtypes[column].is_float())
     branch_of = {column: name for name, column in columns.items()}
     schema = pl.Schema({column: dtypes[column] for column in branch_of})
     lost = LostRows(tree.path, losses)
@@ -114,7 +131,7 @@ def scan_tree(tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], los
         # Without a column there is still the number of rows to give.
         read = read or dict(list(branch_of.items())[:1])
         damages: list[Damage] = []
-        for first, arrays in read_chunks(tree, list(read.values()), on_damage=damages.append):
+        for first, arrays in read_chunks(tree, list(read.values()), chunk_hits=chunk_hits, on_damage=damages.append):
             chunk = _chunk({column: arrays[name] for column, name in read.items()}, schema, lost, first, damages)
             damages.clear()
             # Large baskets make large chunks; handed on in views, they do not fill the buffers between stages.
@@ -153,7 +170,10 @@ def _check_branch(tree: Tree, name: str, *, integer: bool) -> None:
         if name in tree.other_branches:
             raise InputError(f"{tree.path}: branch '{name}' of tree '{tree.name}' does not hold one number per hit")
         have = ", ".join([*tree.branches, *tree.other_branches])
-        raise InputError(f"{tree.path}: tree '{tree.name}' has no branch '{name}' (it has {have})")
+        raise InputError(
+            f"{tree.path}: tree '{tree.name}' has no branch '{name}' (it has {have}): "
+            "if others hold the same, name them in [columns] of detectors.toml"
+        )
     found = tree.branches[name].dtype
     if integer and found.kind not in "iu":
         raise InputError(f"{tree.path}: branch '{name}' holds {found.newbyteorder('=').name}, not integers")
