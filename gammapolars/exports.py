@@ -72,15 +72,14 @@ def spectra(
     kind = _check_spectra_output(output, format, overwrite=overwrite)
     tally, adc = HitTally(), AdcSpectra(union(rule.reject))
     _count(runs, [tally, adc], progress)
-    drawn_kev = fitting_bin_kev(known) if bin_kev is None else bin_kev
-    table = adc.spectra(known, drawn_kev if kind == FIGURE else bin_kev)
-    if kind in WHOLE_COUNTS:
-        table = whole(table)
+    if kind == FIGURE and bin_kev is None:
+        bin_kev = fitting_bin_kev(known)
+    table = adc.spectra(known, bin_kev)
     measurements = _measurements(runs, tally, known)
     summary = {
         **account(tally, runs.losses, rule.reject),
         **times(tally, runs),
-        "bin_kev": drawn_kev if kind == FIGURE else bin_kev,
+        "bin_kev": bin_kev,
         "spectra": _described(table, measurements, known),
         "warnings": [*reading_warnings(runs), *analysis.warnings(tally.by_detector(union(rule.reject)), known, rule)],
     }
@@ -89,15 +88,14 @@ def spectra(
 
         _save_figure(figure(analysis.named(table, known)), output, overwrite=overwrite)
         return summary | {"outputs": [str(output)]}
-    metadata = describe(runs, summary)
     written = save_spectrum(
-        table,
+        whole(table) if kind in WHOLE_COUNTS else table,
         output,
         measurement=measurements,
         bin_kev=bin_kev,
-        format=format,
+        format=kind,
         overwrite=overwrite,
-        metadata=metadata,
+        metadata=describe(runs, summary),
     )
     return summary | {"outputs": [str(path) for path in written]}
 

@@ -216,6 +216,18 @@ def test_a_matrix_without_calibration_has_bins_of_adc() -> None:
     assert (found["adc_x"] <= 1024).all()
 
 
+def test_a_run_without_hits_is_no_error_but_a_warning(hits: pl.DataFrame) -> None:
+    write_hits(Path("none.root"), hits.clear())
+
+    for command, output in (("spectrum", "s.csv"), ("spectrum", "s.root"), ("matrix", "m.m4b"), ("matrix", "m.root")):
+        done = gammapolars(command, "none.root", "-o", output)
+
+        assert done.code == 0, done.err
+        assert "Warning: the run holds no hits" in done.out
+    refused = gammapolars("spectrum", "none.root", "-o", "s.spe").error
+    assert refused == "Error: s.spe: the spectrum has no bins: write .root, .csv or .parquet"
+
+
 # Figures, provenance, and what is refused.
 
 

@@ -22,6 +22,7 @@ from gammapolars.io.spectra import chn, radware, spe, tables
 from gammapolars.io.spectra.channels import Axis, Channels, axis_of
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from tests.commandline import files_in
+from tests.test_save import files_limited_to
 
 STARTED = datetime(2024, 2, 29, 23, 59, 58)
 KNOWN = Measurement(
@@ -767,6 +768,34 @@ def test_no_such_file_or_folder(tmp_path: Path) -> None:
             gp.read_spectrum(tmp_path / f"s{suffix}")
         with pytest.raises(OutputError, match=r"there is no folder"):
             gp.save_spectrum(raw([1]), tmp_path / "none" / f"s{suffix}")
+
+
+@pytest.mark.parametrize("suffix", MATRIX_SUFFIXES)
+def test_a_matrix_without_counts(tmp_path: Path, suffix: str) -> None:
+    empty = pl.DataFrame(schema={"energy_kev_x": pl.Float64, "energy_kev_y": pl.Float64, **dict(gp.SPECTRUM.columns)})
+
+    gp.save_matrix(empty, tmp_path / f"m{suffix}")
+
+    assert gp.scan_matrix(tmp_path / f"m{suffix}").collect().height == 0
+
+
+@pytest.mark.parametrize("suffix", [".spe", ".chn", ".root", ".parquet", ".csv"])
+def test_a_full_disk(tmp_path: Path, suffix: str) -> None:
+    noise = raw(np.random.default_rng(1).integers(0, 2**31, 50_000))
+
+    with files_limited_to(20_000), pytest.raises(OutputError, match=rf"/s\{suffix}: cannot be written: ") as caught:
+        gp.save_spectrum(noise, tmp_path / f"s{suffix}")
+
+    assert "\n" not in str(caught.value)
+    assert files_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("suffix", MATRIX_SUFFIXES)
+def test_a_full_disk_for_a_matrix(tmp_path: Path, matrix: pl.DataFrame, suffix: str) -> None:
+    with files_limited_to(10_000), pytest.raises(OutputError, match=rf"/m\{suffix}: cannot be written: "):
+        gp.save_matrix(matrix, tmp_path / f"m{suffix}")
+
+    assert files_in(tmp_path) == []
 
 
 # Provenance.

@@ -99,9 +99,9 @@ def save_spectrum(
     check_columns(table, path, "spectrum", ("adc", "energy_kev"))
     parts = tables.by_detector(table)
     known = {name: _measurement(part, measurement) for name, part in parts.items()}
-    if not parts:
-        raise OutputError(f"{path}: the spectrum has no bins")
     if kind in ENCODERS:
+        if not parts:
+            raise OutputError(f"{path}: the spectrum has no bins: write .root, .csv or .parquet")
         encode, most = ENCODERS[kind]
         names = _names(path, tuple(parts))
         contents = {}

@@ -38,17 +38,22 @@ def grid_of(matrix: pl.DataFrame, widths: Widths = NO_WIDTHS) -> Grid:
         widths: of the bins, where they are known.
 
     Raises:
-        OutputError: it is empty, or has bins of different widths, or one that stands twice.
+        OutputError: it has bins of different widths, or one that stands twice.
     """
     quantity: Quantity = "energy_kev" if "energy_kev_x" in matrix.columns else "adc"
     x, y = (matrix[f"{quantity}_{axis}"].cast(pl.Float64).fill_null(np.nan).to_numpy() for axis in "xy")
-    if not len(x):
-        raise OutputError("the matrix has no filled bins")
-    x_axis, y_axis = (axis_of(centres, quantity, widths.get(quantity)) for centres in (x, y))
+    x_axis, y_axis = (_axis(centres, quantity, widths.get(quantity)) for centres in (x, y))
     places = x_axis.places(x), y_axis.places(y)
     _check_once(*places, x_axis)
     counts, variance = (matrix[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("counts", "variance"))
     return Grid(x_axis, y_axis, *places, counts, variance)
+
+
+def _axis(centres: Floats, quantity: Quantity, width: float | None) -> Axis:
+    """The bins of one axis; of a matrix without counts, the one at 0."""
+    if len(centres):
+        return axis_of(centres, quantity, width)
+    return Axis(quantity, 0.0, 1.0, 1) if width is None else Axis(quantity, width / 2, width, 1)
 
 
 def _check_once(x_places: Ints, y_places: Ints, x_axis: Axis) -> None:
