@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars import analysis, defaults
-from gammapolars.accounting import account, reading_warnings, times
+from gammapolars.accounting import CLOCK_S, COVERED, account, reading_warnings, time_warnings, times
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
@@ -19,7 +19,6 @@ from gammapolars.io.live_times import live_times
 from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
 from gammapolars.io.output import check_output, complete_or_nothing
-from gammapolars.io.run_info import read_run_info
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
 from gammapolars.products import AdcSpectra, EnergyMatrix, HitTally, PairTally
@@ -81,7 +80,11 @@ def spectra(
         **times(tally, runs),
         "bin_kev": bin_kev,
         "spectra": _described(table, measurements, known),
-        "warnings": [*reading_warnings(runs), *analysis.warnings(tally.by_detector(union(rule.reject)), known, rule)],
+        "warnings": [
+            *reading_warnings(runs),
+            *time_warnings(tally, runs),
+            *analysis.warnings(tally.by_detector(union(rule.reject)), known, rule),
+        ],
     }
     if kind == FIGURE:
         from gammapolars.figures import spectrum as figure
@@ -233,17 +236,17 @@ def _recorded(runs: Runs, tally: HitTally, keys: list[Key]) -> Mapping[Key, dict
     It tells them by channel alone, and of the whole recording: they are taken where there is one board, and where the
     hits span the recorded time, so that nothing is missing from the files.
     """
-    if len(runs.all) > 1 or runs.all[0].source.stage is None or len({board for board, _ in keys}) > 1:
+    run = runs.all[0]
+    if len(runs.all) > 1 or run.recorded is None or len({board for board, _ in keys}) > 1:
         return {}
-    folder = runs.all[0].source.folder
-    told, info = live_times(folder), read_run_info(folder)
-    started = info.start.replace(tzinfo=None, microsecond=0) if info and info.start else None
+    told, start = live_times(run.source.folder), run.recorded.start
+    started = start.replace(tzinfo=None, microsecond=0) if start else None
     by_channel = {channel.channel: channel for channel in told.channels} if told else {}
     found: dict[Key, dict[str, Any]] = {}
     for key in keys:
         channel = by_channel.get(key[1])
         real_s = channel.real_time_s if channel else None
-        complete = channel and real_s and 0.9 * real_s <= tally.real_time_s <= 1.01 * real_s + 1
+        complete = real_s and COVERED * real_s <= tally.real_time_s <= real_s + CLOCK_S
         found[key] = {"real_time_s": tally.real_time_s, "started": started}
         if channel and complete:
             found[key] |= {"real_time_s": real_s, "live_time_s": channel.live_time_s}
@@ -254,7 +257,8 @@ def _described(
     table: pl.DataFrame, measurements: Mapping[Key, Measurement], detectors: Detectors
 ) -> list[dict[str, Any]]:
     """One row a spectrum, for the summary."""
-    sums = {(board, channel): counts for board, channel, counts in _sums(table).iter_rows()}
+    summed = table.group_by("board", "channel").agg(pl.col("counts").sum())
+    sums = {(board, channel): counts for board, channel, counts in summed.iter_rows()}
     return [
         {
             "board": key[0],
@@ -267,10 +271,6 @@ def _described(
         }
         for key, known in measurements.items()
     ]
-
-
-def _sums(table: pl.DataFrame) -> pl.DataFrame:
-    return table.group_by("board", "channel").agg(pl.col("counts").sum())
 
 
 def _save_figure(plot: Any, output: Path, *, overwrite: bool) -> None:

@@ -16,7 +16,6 @@ import gammapolars as gp
 from gammapolars import exports, provenance
 from gammapolars.io import open_runs
 from gammapolars.io.live_times import ChannelTimes, LiveTimes
-from gammapolars.io.run_info import RunInfo
 from tests.commandline import files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
 
@@ -160,8 +159,7 @@ def test_recorded_times_are_taken_of_whole_recordings_alone(
     real_s = span_s * (1.05 if whole_run else 100)
     channels = tuple(ChannelTimes(channel, real_s, real_s / 2) for channel in (0, 1))
     monkeypatch.setattr(exports, "live_times", lambda folder: LiveTimes(folder, channels))
-    start = datetime.fromisoformat("2025-03-18T12:11:24.131-04:00")
-    monkeypatch.setattr(exports, "read_run_info", lambda folder: RunInfo(start=start))
+    Path("DAQ/run.info").write_text("id=x\ntime.start=2025/03/18 12:11:24.131-0400\n")
 
     exports.spectra(open_runs("DAQ"), Path("s.parquet"))
 

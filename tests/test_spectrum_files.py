@@ -495,9 +495,9 @@ def test_the_bytes_of_chn() -> None:
 def test_the_bytes_of_radware() -> None:
     data = radware.encode(channels(np.array([0.0, 1.5]), KNOWN))
 
-    expected = struct.pack("<i8s5i", 24, b"Eu-152 a", 2, 1, 1, 1, 24) + struct.pack("<i2fi", 8, 0.0, 1.5, 8)
+    expected = struct.pack("<i8s5i", 24, b"HPGe-3  ", 2, 1, 1, 1, 24) + struct.pack("<i2fi", 8, 0.0, 1.5, 8)
     assert data == expected
-    swapped = struct.pack(">i8s5i", 24, b"Eu-152 a", 2, 1, 1, 1, 24) + struct.pack(">i2fi", 8, 0.0, 1.5, 8)
+    swapped = struct.pack(">i8s5i", 24, b"HPGe-3  ", 2, 1, 1, 1, 24) + struct.pack(">i2fi", 8, 0.0, 1.5, 8)
     assert radware.decode(swapped).table.equals(radware.decode(data).table)
 
 

@@ -32,7 +32,7 @@ def is_spectrum(head: bytes) -> bool:
 
 
 def encode(channels: Channels) -> bytes:
-    """The bytes of a gf3 spectrum. It has no place for a calibration, times or a title of more than 8 letters.
+    """The bytes of a gf3 spectrum. It has no place for a calibration or times, and 8 letters for the detector or title.
 
     Raises:
         OutputError: a count is no number, or a whole one of more digits than the format's 24 bits hold.
@@ -45,7 +45,8 @@ def encode(channels: Channels) -> bytes:
         raise OutputError(
             f"RadWare .spe holds 24 bits of a count, and a bin has {wrong:.17g}: write .root, .csv or .parquet"
         )
-    name = one_line(channels.measurement.title).encode("ascii", "replace")[:8].ljust(8)
+    known = channels.measurement
+    name = one_line(known.detector or known.title).encode("ascii", "replace")[:8].ljust(8)
     head = struct.pack("<i8s5i", _HEAD_BYTES, name, len(counts), 1, 1, 1, _HEAD_BYTES)
     length = struct.pack("<i", counts.nbytes)
     return head + length + counts.tobytes() + length
