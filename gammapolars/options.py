@@ -59,6 +59,7 @@ class ReadingOptions:
         reading = Reading(
             tree=self.tree,
             bin_layout=self.bin_layout,
+            columns=self.known.columns,
             losses=Losses(keep_going=self.keep_going),
         )
         return open_runs(*names, reading=reading, reorder_ps=parse_ps(self.reorder), stage=self.stage, apart=self.apart)

@@ -20,6 +20,7 @@ from gammapolars.errors import InputError
 from gammapolars.io.branches import Branch, Tree
 from gammapolars.io.buffers import paged_array
 from gammapolars.io.frames import uncompressed
+from gammapolars.io.rntuple import read_field
 from gammapolars.io.tree import first_line
 
 CHUNK_HITS = 1_000_000
@@ -64,6 +65,7 @@ def read_chunks(
     names: list[str],
     *,
     chunk_hits: int = CHUNK_HITS,
+    most_hits: int = MAX_CHUNK_HITS,
     threads: int | None = None,
     on_damage: Callable[[Damage], object] | None = None,
 ) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
@@ -73,6 +75,7 @@ def read_chunks(
         tree: from `open_tree`.
         names: branches to read.
         chunk_hits: the least size of a chunk, except the last.
+        most_hits: above this a chunk is cut within baskets, if it need not be larger.
         threads: how many decode; the number of processors by default.
         on_damage: told which entries of a chunk cannot be read before the chunk is given, with zeros in their place.
 
@@ -84,7 +87,7 @@ def read_chunks(
             hits.
     """
     branches = [tree.branches[name] for name in names]
-    borders = chunk_borders(branches, tree.entries, chunk_hits)
+    borders = chunk_borders(branches, tree.entries, chunk_hits, most_hits)
     threads = threads or os.cpu_count() or 1
     with tree.path.open("rb") as file, ThreadPoolExecutor(threads, thread_name_prefix="basket") as pool:
         decoder = _Decoder(tree, file.fileno())
@@ -106,7 +109,7 @@ def read_chunks(
             pool.shutdown(cancel_futures=True)
 
 
-def chunk_borders(branches: list[Branch], entries: int, chunk_hits: int) -> list[int]:
+def chunk_borders(branches: list[Branch], entries: int, chunk_hits: int, most_hits: int = MAX_CHUNK_HITS) -> list[int]:
     """Entries where chunks begin and end: where the baskets of all branches end together, as far as that goes."""
     common = branches[0].entries
     for branch in branches[1:]:
@@ -118,7 +121,7 @@ def chunk_borders(branches: list[Branch], entries: int, chunk_hits: int) -> list
         for candidates in (common, coarsest):
             place = int(np.searchsorted(candidates, here + chunk_hits))
             border = int(candidates[place]) if place < len(candidates) else entries
-            if border - here <= max(MAX_CHUNK_HITS, chunk_hits):
+            if border - here <= max(most_hits, chunk_hits):
                 break
         else:
             border = here + chunk_hits
@@ -193,7 +196,11 @@ class _Decoder:
 
         try:
             with self._uproot_lock, uproot.open(self.path) as file:
-                target[:] = file[self.tree][branch.name].array(entry_start=first, entry_stop=last, library="np")
+                found = file[self.tree]
+                if hasattr(found, "cluster_summaries"):
+                    target[:] = read_field(found, branch.name, first, last)
+                else:
+                    target[:] = found[branch.name].array(entry_start=first, entry_stop=last, library="np")
         except Exception as error:
             target[:] = 0
             place = f"branch '{branch.name}' (hits {first + 1} to {last})"

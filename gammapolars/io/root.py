@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.errors import InputError, OutputError
-from gammapolars.io.baskets import CHUNK_HITS, Damage, read_chunks
+from gammapolars.io.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.branches import Tree
 from gammapolars.io.lost_rows import LostRows, Mask
 from gammapolars.io.reading import Losses, Reading
@@ -87,7 +87,7 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     if "CalibEnergy" in found.branches:
         needed.remove("Energy")
     columns = {name: column for name, column in HIT_BRANCHES.items() if name in found.branches or name in needed}
-    return scan_tree(found, columns, HITS.columns | HITS.optional, reading.losses)
+    return scan_tree(found, columns, HITS.columns | HITS.optional, reading.losses, reading.chunk_hits)
 
 
 def _scan_foreign(tree: Tree, reading: Reading) -> pl.LazyFrame:
@@ -95,7 +95,7 @@ def _scan_foreign(tree: Tree, reading: Reading) -> pl.LazyFrame:
     named = {column.name for column in reading.columns.values()}
     columns = {name: name if name in named else HIT_BRANCHES.get(name, name) for name in tree.branches}
     dtypes = {columns[name]: _polars_type(branch.dtype) for name, branch in tree.branches.items()}
-    return scan_tree(tree, columns, dtypes, reading.losses)
+    return scan_tree(tree, columns, dtypes, reading.losses, reading.chunk_hits)
 
 
 def _polars_type(dtype: np.dtype[Any]) -> DType:
@@ -125,13 +125,17 @@ def scan_tree(
     branch_of = {column: name for name, column in columns.items()}
     schema = pl.Schema({column: dtypes[column] for column in branch_of})
     lost = LostRows(tree.path, losses)
+    # Where many files are open at once, memory counts for more than decoding a basket at a border twice.
+    most_hits = MAX_CHUNK_HITS if chunk_hits >= CHUNK_HITS else 2 * chunk_hits
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         read = {column: name for column, name in branch_of.items() if wanted is None or column in wanted}
         # Without a column there is still the number of rows to give.
         read = read or dict(list(branch_of.items())[:1])
         damages: list[Damage] = []
-        for first, arrays in read_chunks(tree, list(read.values()), chunk_hits=chunk_hits, on_damage=damages.append):
+        for first, arrays in read_chunks(
+            tree, list(read.values()), chunk_hits=chunk_hits, most_hits=most_hits, on_damage=damages.append
+        ):
             chunk = _chunk({column: arrays[name] for column, name in read.items()}, schema, lost, first, damages)
             damages.clear()
             # Large baskets make large chunks; handed on in views, they do not fill the buffers between stages.

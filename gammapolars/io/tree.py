@@ -11,6 +11,7 @@ import numpy as np
 from gammapolars.errors import InputError
 from gammapolars.io.branches import Branch, Tree, checked
 from gammapolars.io.recovery import Expected, recover
+from gammapolars.io.rntuple import RNTUPLE, rntuple_tree
 from gammapolars.io.tree_parser import parse_tree
 
 
@@ -90,13 +91,15 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
             for name in names:
                 if trees.get(name) == "TTree":
                     return _tree(path, file[name])
+                if trees.get(name) == RNTUPLE:
+                    return checked(rntuple_tree(path, name, file[name]))
     except InputError:
         raise
     except Exception as error:
         raise InputError(
             f"{path}: cannot be read as a ROOT file, is it damaged or incomplete? ({first_line(error)})"
         ) from None
-    have = ", ".join(sorted(name for name, kind in trees.items() if kind == "TTree")) or "none"
+    have = ", ".join(sorted(name for name, kind in trees.items() if kind in ("TTree", RNTUPLE))) or "none"
     raise InputError(f"{path}: has no tree {' or '.join(names)} (trees in it: {have}): name the tree with --tree")
 
 

@@ -1,0 +1,55 @@
+"""RNTuples, which take the place of TTrees in ROOT 7, as trees that uproot reads cluster by cluster."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.io.branches import Branch, Tree
+
+RNTUPLE = "ROOT::RNTuple"
+"""The class of an RNTuple in a file's list of keys."""
+
+
+def rntuple_tree(path: Path, name: str, found: Any) -> Tree:
+    """An RNTuple's metadata as those of a tree: its clusters stand for baskets, which uproot reads.
+
+    Args:
+        path: the file.
+        name: the RNTuple's name in it.
+        found: as uproot gives it.
+    """
+    ends = [cluster.num_first_entry + cluster.num_entries for cluster in found.cluster_summaries]
+    entries = np.array([0, *ends], np.int64)
+    none = np.empty(0, np.int64)
+    branches, other = {}, []
+    form = found.to_akform()[0]
+    for field, content in zip(form.fields, form.contents, strict=True):
+        dtype = _dtype(content)
+        if dtype is None:
+            other.append(field)
+        else:
+            branches[field] = Branch(field, dtype, entries, none, none, embedded=True)
+    return Tree(path, name, int(found.num_entries), branches, "as each page tells", tuple(other))
+
+
+def read_field(found: Any, name: str, first: int, last: int) -> npt.NDArray[Any]:
+    """A flat field's values from entry `first` to `last`, out of the clusters that hold them and no other.
+
+    By clusters, because for a range of entries uproot reads the cluster behind them too.
+    """
+    form = found.to_akform()[0]
+    column = int(form.content(name).form_key.removeprefix("column-"))
+    begins = np.array([cluster.num_first_entry for cluster in found.cluster_summaries])
+    low, high = int(np.searchsorted(begins, first, side="right")) - 1, int(np.searchsorted(begins, last, side="left"))
+    values: npt.NDArray[Any] = found.read_cluster_range(column, low, high)
+    return values[first - int(begins[low]) : last - int(begins[low])]
+
+
+def _dtype(form: Any) -> np.dtype[Any] | None:
+    """What numbers a field holds; None where it is not one number per entry."""
+    if not hasattr(form, "primitive") or form.inner_shape:
+        return None
+    dtype = np.dtype(form.primitive)
+    return dtype if dtype.kind in "iuf" else None
