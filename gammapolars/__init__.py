@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gammapolars.flags import FLAGS, has_any
     from gammapolars.io import save, scan, scan_pairs
     from gammapolars.io.matrix_files import save_matrix, scan_matrix
+    from gammapolars.io.reading import Losses
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.schema import HITS, MATRIX, PAIRS, SPECTRUM, require
@@ -44,6 +45,7 @@ _HOMES = {
         "DetectorsError",
         "GammapolarsError",
         "InputError",
+    "Losses",
         "OutputError",
         "QueryError",
         "TableError",
@@ -53,6 +55,7 @@ _HOMES = {
     "flags": ("FLAGS", "has_any"),
     "io": ("save", "scan", "scan_pairs"),
     "io.matrix_files": ("save_matrix", "scan_matrix"),
+    "io.reading": ("Losses",),
     "io.spectra.measurement": ("Measurement", "RecordedSpectrum"),
     "io.spectrum_files": ("read_spectrum", "save_spectrum"),
     "schema": ("HITS", "MATRIX", "PAIRS", "SPECTRUM", "require"),

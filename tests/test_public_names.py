@@ -18,6 +18,7 @@ PUBLIC = [
     "DetectorsError",
     "GammapolarsError",
     "InputError",
+    "Losses",
     "Measurement",
     "OutputError",
     "QueryError",

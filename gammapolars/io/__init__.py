@@ -1,9 +1,11 @@
 """Reading and writing: runs of one or more files in, tables out."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
+from gammapolars.columns import Column
 from gammapolars.errors import InputError, OutputError, UsageError
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.formats import LAYOUTS, PAIR_READERS, READERS, WRITERS, Writer
@@ -32,6 +34,7 @@ def scan(
     tree: str | None = None,
     stage: str | None = None,
     bin_layout: str | None = None,
+    columns: Mapping[str, Column] | None = None,
     apart: bool = False,
     losses: Losses | None = None,
 ) -> pl.LazyFrame:
@@ -43,6 +46,7 @@ def scan(
         tree: name of the tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
         stage: which files of a CoMPASS run's folder: `raw`, `unfiltered` or `filtered`; the first that is there.
         bin_layout: layout of CoMPASS BIN files that do not tell it.
+        columns: which columns of another program's table hold what: `load_detectors("detectors.toml").columns`.
         apart: whether files, too, are runs of their own.
         losses: takes up what cannot be read; without it, damage is an error.
 
@@ -50,7 +54,9 @@ def scan(
         InputError: nothing is found, or a file is no table of hits.
         UsageError: a file has a suffix that no reader is for, or is given twice.
     """
-    reading = Reading(tree=tree, bin_layout=bin_layout, losses=losses or Losses(keep_going=False))
+    reading = Reading(
+        tree=tree, bin_layout=bin_layout, columns=columns or {}, losses=losses or Losses(keep_going=False)
+    )
     return open_runs(*runs, reading=reading, stage=stage, apart=apart).hits
 
 
