@@ -1,0 +1,88 @@
+"""ROOT files: what zlib, LZ4 and LZMA frames hold has a checksum, what is stored plain or by ZSTD has none."""
+
+import struct
+from pathlib import Path
+
+import polars as pl
+import uproot
+
+from gammapolars.io.root import HIT_BRANCHES
+from gammapolars.io.root_write import LARGE, Layout, hit_branches
+from tests.fuzz.cases import Base, Case
+from tests.fuzz.outcomes import Read, Refused, Wrong, differing_columns
+from tests.rootfiles import LAYOUTS, baskets_of, made_hits, unclosed, write_branches, write_by_uproot, write_hits
+
+CODECS = {"plain": None, "lz4": uproot.LZ4(4), "zstd": uproot.ZSTD(3), "lzma": uproot.LZMA(5), "zlib": uproot.ZLIB(1)}
+
+RECOVERED = "read up to the last complete basket"
+"""Stands in the note on a file that was not closed, or whose metadata are damaged."""
+
+OPTIONAL = {"adc_short", "energy_kev"}
+
+
+def bases(folder: Path) -> list[Base]:
+    """Native and other layouts, all codecs, all branches, and a file that was not closed."""
+    path = folder / "run.root"
+    hits = made_hits(9000).unique("timestamp_ps", keep="first", maintain_order=True)
+    few = hits.head(800)
+    arrays = hit_branches(few)
+    made = [
+        _base("native", write_hits(path, hits, LAYOUTS["native"]), hits),
+        _base("every_700", write_hits(path, hits, LAYOUTS["every_700"]), hits),
+        _base("large", write_hits(path, few, LARGE), few),
+        _base("few", write_hits(path, few, Layout(entries=200)), few),
+    ]
+    for name, codec in CODECS.items():
+        made.append(_base(name, write_by_uproot(path, arrays, compression=codec, parts=4), few))
+    every = few.with_columns(adc_short=pl.col("adc") // 2, energy_kev=pl.col("adc") * 0.25)
+    more = {branch: every[column].to_numpy() for branch, column in HIT_BRANCHES.items() if column in OPTIONAL}
+    made.append(_base("all", write_branches(path, arrays | more, Layout(entries=300)), every.select(_columns(every))))
+    unclosed(write_hits(folder / "closed.root", few, Layout(entries=100)), path)
+    return [*made, Base("unclosed", "run.root", path.read_bytes(), few)]
+
+
+def _columns(hits: pl.DataFrame) -> list[str]:
+    """The columns in the order in which they come out."""
+    return [column for column in HIT_BRANCHES.values() if column in hits.columns]
+
+
+def _base(name: str, path: Path, hits: pl.DataFrame) -> Base:
+    """A file with its metadata and keys, and with the contents of its baskets that have no checksum."""
+    data = path.read_bytes()
+    with uproot.open(path) as file:
+        tree = file.key("Data_R")
+        metadata = [(tree.fSeekKey, tree.fSeekKey + tree.fNbytes), (file.fSeekKeys, file.fSeekKeys + 300), (0, 300)]
+    keys, bare = [], []
+    for branch, column in HIT_BRANCHES.items():
+        for place, key, size in baskets_of(path, branch) if column in hits.columns else ():
+            keys.append((place, place + key))
+            (plain,) = struct.unpack_from(">i", data, place + 6)
+            if plain == size - key or data[place + key : place + key + 2] == b"ZS":
+                bare.append((column, place + key, place + size))
+    return Base(name, path.name, data, hits, [*metadata * max(len(keys) // 3, 1), *keys], bare)
+
+
+def oracle(case: Case, read: Read | Refused, keep_going: bool) -> bool:
+    """The hits are the file's own, or its own without some that are counted, or that a note tells of."""
+    if isinstance(read, Refused):
+        return False
+    found, touched = read.hits, case.touched
+    missing = [name for name in case.base.truth.columns if name not in found.columns]
+    if not OPTIONAL.issuperset(missing):
+        raise Wrong(f"columns {missing} are missing")
+    truth = case.base.truth.drop(missing)
+    recovered = any(RECOVERED in note for note in read.losses.notes)
+    if not recovered and found.height + read.lost != truth.height:
+        raise Wrong(f"{found.height} hits and {read.lost} that are left out are not {truth.height}")
+    if recovered or found.height == truth.height:
+        expected = truth.head(found.height)
+    elif "timestamp_ps" in touched:
+        return True  # which hits are missing cannot be told
+    else:
+        expected = truth.filter(pl.col("timestamp_ps").is_in(found["timestamp_ps"].implode()))
+    if found.schema != expected.schema or found.height != expected.height:
+        raise Wrong(f"{found.height} hits with {found.schema} are not among the file's")
+    different = differing_columns(found, expected)
+    if not touched.issuperset(different):
+        raise Wrong(f"{different} have other values, though only {sorted(touched)} lack a checksum")
+    return bool(different or missing)
