@@ -113,17 +113,17 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 @reads_runs
 def info(runs: Runs, *, how: ReadingOptions, as_json: AsJson = False) -> None:
     """Show what is in a run or in a file of pairs: hits, rates, flags, times and their order, provenance."""
-    from gammapolars import inspection
+    from gammapolars import info_text, inspection
     from gammapolars.printing import Progress, print_json
 
     if len(runs) == 1 and inspection.is_table_of_pairs(runs[0]):
         pairs = inspection.inspect_pairs(Path(runs[0]))
-        print_json(pairs) if as_json else print(inspection.describe_pairs(pairs))
+        print_json(pairs) if as_json else print(info_text.describe_pairs(pairs))
         return
     opened = how.open(runs)
     with Progress(opened.count) as progress:
         found = inspection.inspect(opened, progress=progress)
-    print_json(found) if as_json else print(inspection.describe(found))
+    print_json(found) if as_json else print(info_text.describe(found))
 
 
 @app.command()

@@ -25,7 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("products", "simulate"),
     ("provenance", "results", "queries", "accounting"),
     ("analysis", "printing"),
-    ("commands", "exports", "inspection", "report"),
+    ("commands", "exports", "info_text", "inspection", "report"),
     ("options",),
     ("cli",),
     ("__main__",),
