@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gammapolars.coincidences import pairs
 from gammapolars.io import open_runs, scan
-from gammapolars.io.order import Source, merged
+from gammapolars.io.order import Source, merged, share_of_rows
 from tests.hits import SIZES, frame, in_batches, times
 
 
@@ -65,11 +66,30 @@ def test_all_hits_come_once_in_time_order_and_each_files_in_its_own(tables: list
 
     found = pl.concat([frame([]), *parts])
     together = pl.concat([frame([]), *tables])
-    assert times(found) == sorted(times(together))
-    assert sorted(found.rows()) == sorted(together.rows())
-    for number, table in enumerate(tables):
-        assert found.filter(channel=number).equals(table)
+    assert found.equals(together.sort("timestamp_ps", maintain_order=True)), "ties come in the order of the files"
     assert all(part.height for part in parts)
+
+
+@settings(max_examples=100, deadline=None)
+@given(files(), st.lists(SIZES, min_size=5, max_size=5), st.permutations(range(5)), st.integers(0, 40))
+def test_ties_come_by_detector_whatever_the_order_of_the_files_and_the_size_of_batches(
+    tables: list[pl.DataFrame], rows: list[int], order: list[int], late: int
+) -> None:
+    sources = []
+    for number in order:
+        if number < len(tables) and (table := tables[number]).height:
+            # The first of each two hits comes behind the second, as far as the reorder buffer reaches.
+            swapped = table.with_columns(read=pl.int_range(pl.len()) // 2).sort("read", "adc", descending=[False, True])
+            back = swapped["timestamp_ps"].diff().fill_null(0).min()
+            read = swapped.drop("read") if isinstance(back, int) and -back <= late else table
+            batches = in_batches(read, rows[number])
+            sources.append(Source(read["timestamp_ps"][0], lambda batches=batches: iter(batches), (0, number)))  # type: ignore[misc]
+
+    found = pl.concat([frame([]), *merged(sources, reorder_ps=late)])
+
+    expected = pl.concat([frame([]), *tables]).sort("timestamp_ps", "channel", "adc")
+    assert found.sort("timestamp_ps", "channel", "adc").equals(expected)
+    assert found.select("timestamp_ps", "channel").equals(expected.select("timestamp_ps", "channel"))
 
 
 @settings(max_examples=60, deadline=None)
@@ -149,6 +169,25 @@ def test_a_late_second_file_is_not_opened_before_the_stream_is_near_it() -> None
 
     assert run.opened == [0]
     assert times(list(merging)) == sorted([*range(10, 100), 90, 95])
+
+
+def test_pairs_of_a_file_for_each_channel_are_those_of_one_file_byte_by_byte(tmp_path: Path) -> None:
+    hits = frame((time // 3, time * 7 % 12, time % 2, time % 1000) for time in range(3000))
+    hits = hits.sort("timestamp_ps", "board", "channel", maintain_order=True)
+    hits.write_parquet(tmp_path / "one.parquet")
+    for (channel, board), own in hits.partition_by("channel", "board", as_dict=True).items():
+        own.write_parquet(tmp_path / f"board{board}_channel{channel}.parquet")  # 10 comes before 2
+
+    several, one = (pairs(scan(tmp_path / name), 5).collect() for name in ("board*.parquet", "one.parquet"))
+
+    assert one.height > 10_000
+    assert several.equals(one)
+
+
+def test_many_files_share_the_memory_of_a_few() -> None:
+    assert share_of_rows(1) == share_of_rows(2) == 500_000
+    assert 64 * share_of_rows(64) <= 2_000_000
+    assert share_of_rows(10**6) > 10_000
 
 
 @pytest.mark.parametrize("names", [["a.parquet", "b.parquet"], ["b.parquet", "a.parquet"]])

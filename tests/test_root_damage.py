@@ -11,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.errors import InputError
-from gammapolars.io import Losses
+from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.root_write import Layout, hit_branches
 from tests.rootfiles import baskets_of, made_hits, with_bytes, write_branches, write_hits
@@ -115,17 +115,13 @@ def test_a_query_misses_only_what_it_reads(
     assert losses.all == ()
 
 
-def test_a_basket_in_two_chunks_loses_what_each_of_them_lost(
-    tmp_path: Path, hits: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_basket_in_two_chunks_loses_what_each_of_them_lost(tmp_path: Path, hits: pl.DataFrame) -> None:
     path = write_hits(tmp_path / "good.root", hits, Layout(entries=HITS))
     place, _, _ = baskets_of(path, "Flags")[0]
     bad = with_bytes(path, tmp_path / "bad.root", {place + 3: 0xFF})
-    for name, size in {"CHUNK_HITS": 1000, "MAX_CHUNK_HITS": 5000}.items():
-        monkeypatch.setattr(f"gammapolars.io.baskets.{name}", size)
     losses = Losses()
 
-    found = gp.scan(bad, losses=losses).collect()
+    found = open_runs(bad, reading=Reading(losses=losses, chunk_hits=1000)).hits.collect()
 
     assert found.is_empty()
     assert found.schema == hits.schema

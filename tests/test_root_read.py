@@ -125,10 +125,8 @@ def test_any_baskets_and_any_chunks(
     folder = tmp_path_factory.mktemp("baskets")
     tree = open_tree(write_hits(folder / "run.root", hits, Layout(first_bytes, entries)), ("Data_R",))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baskets, "MAX_CHUNK_HITS", limit)
-        borders = chunk_borders(list(tree.branches.values()), tree.entries, chunk_hits)
-        found = joined(read_chunks(tree, list(HIT_BRANCHES), chunk_hits=chunk_hits, threads=2))
+    borders = chunk_borders(list(tree.branches.values()), tree.entries, chunk_hits, limit)
+    found = joined(read_chunks(tree, list(HIT_BRANCHES), chunk_hits=chunk_hits, most_hits=limit, threads=2))
 
     assert borders[0] == 0
     assert borders[-1] == count
@@ -165,10 +163,10 @@ def test_a_basket_of_several_frames_is_read_in_parts(
     giant: tuple[Path, Arrays], monkeypatch: pytest.MonkeyPatch, whole_read_bytes: int
 ) -> None:
     path, arrays = giant
-    monkeypatch.setattr(baskets, "MAX_CHUNK_HITS", 900_000)
     monkeypatch.setattr(baskets, "WHOLE_READ_BYTES", whole_read_bytes)
 
-    chunks = list(read_chunks(open_tree(path, ("Data_R",)), list(arrays), chunk_hits=700_000))
+    tree = open_tree(path, ("Data_R",))
+    chunks = list(read_chunks(tree, list(arrays), chunk_hits=700_000, most_hits=900_000))
 
     assert max(len(values["Energy"]) for _, values in chunks) <= 900_000
     assert_same(joined(iter(chunks)), arrays)

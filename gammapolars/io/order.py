@@ -13,10 +13,10 @@ from gammapolars.time_order import Batches, continuous, reordered
 ORDER_COLUMNS = ("board", "channel", "timestamp_ps", "flags")
 """What the time order of several files depends on."""
 
-ROWS = 4_000_000
+ROWS = 2_000_000
 """So many rows are read at once of all files together, if there are not very many."""
 
-LEAST_ROWS, MOST_ROWS = 65_536, 500_000
+LEAST_ROWS, MOST_ROWS = 16_384, 500_000
 """The least and the most rows that are read at once of each file."""
 
 

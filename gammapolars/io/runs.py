@@ -15,7 +15,7 @@ from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.folders import RunFiles
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import READERS
-from gammapolars.io.order import ORDER_COLUMNS, Source, merged, share_of_rows
+from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.run_info import RunInfo, read_run_info
 from gammapolars.io.selection import select
@@ -287,8 +287,8 @@ def _source(stream: tuple[InputFile, ...], columns: list[str], streams: int) -> 
 
 
 def _run(source: RunFiles, reading: Reading, reorder_ps: int) -> Run:
-    if (streams := len(source.streams)) > 1:
-        reading = replace(reading, chunk_hits=share_of_rows(streams))
+    if (share := share_of_rows(len(source.streams))) < MOST_ROWS:
+        reading = replace(reading, chunk_hits=share)
     return Run(source, tuple(tuple(_input(path, reading) for path in stream) for stream in source.streams), reorder_ps)
 
 
