@@ -14,7 +14,6 @@ from gammapolars.calibration import energy_kev
 from gammapolars.coincidences import pairs
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.products import (
-    SHOWN_TIME_BINS,
     AdcSpectra,
     EnergyMatrix,
     HitTally,
@@ -23,6 +22,7 @@ from gammapolars.products import (
     Rates,
     TimeDifferences,
 )
+from gammapolars.products.rates import SHOWN_TIME_BINS
 from gammapolars.schema import MATRIX, PAIRS, SPECTRUM, require
 from gammapolars.spectra import dithered, matrix
 from gammapolars.units import PS_PER_S, Window
