@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars import products
 from gammapolars.calibration import energy_kev
 from gammapolars.coincidences import pairs
 from gammapolars.detectors import Detector, Detectors
@@ -22,6 +21,7 @@ from gammapolars.products import (
     Rates,
     TimeDifferences,
 )
+from gammapolars.products import rates as rates_module
 from gammapolars.products.rates import SHOWN_TIME_BINS
 from gammapolars.schema import MATRIX, PAIRS, SPECTRUM, require
 from gammapolars.spectra import dithered, matrix
@@ -212,7 +212,7 @@ def test_rates_count_every_hit_but_those_of_the_last_bin_that_the_run_cuts(
     hits = frame((int(time), channel) for time, (_, channel) in zip(at, drawn, strict=True))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(products, "MAX_TIME_BINS", most_bins)
+        patch.setattr(rates_module, "MAX_TIME_BINS", most_bins)
         found = fed(Rates(), hits=in_batches(hits, rows)).table()
 
     (width_s,) = found["width_s"].unique()
@@ -229,7 +229,7 @@ def test_rates_count_every_hit_but_those_of_the_last_bin_that_the_run_cuts(
 
 
 def test_bins_become_wider_as_the_run_goes_on_and_keep_their_sums(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "MAX_TIME_BINS", 8)
+    monkeypatch.setattr(rates_module, "MAX_TIME_BINS", 8)
     rates = Rates()
     for part in in_batches(frame((number * 10**11, number % 2) for number in range(1001)), 10):
         rates.add_hits(part)
