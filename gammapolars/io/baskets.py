@@ -8,6 +8,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import chain, pairwise
 from threading import Lock
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from gammapolars.errors import InputError
 from gammapolars.io.branches import Branch, Tree
 from gammapolars.io.buffers import paged_array
 from gammapolars.io.frames import uncompressed
+from gammapolars.io.remote import THREADS, RemotePath
 from gammapolars.io.rntuple import read_field
 from gammapolars.io.tree import first_line
 
@@ -88,9 +90,11 @@ def read_chunks(
     """
     branches = [tree.branches[name] for name in names]
     borders = chunk_borders(branches, tree.entries, chunk_hits, most_hits)
-    threads = threads or os.cpu_count() or 1
-    with tree.path.open("rb") as file, ThreadPoolExecutor(threads, thread_name_prefix="basket") as pool:
-        decoder = _Decoder(tree, file.fileno())
+    remote = isinstance(tree.path, RemotePath)
+    threads = threads or (THREADS if remote else os.cpu_count() or 1)
+    opened = nullcontext() if remote else tree.path.open("rb")
+    with opened as file, ThreadPoolExecutor(threads, thread_name_prefix="basket") as pool:
+        decoder = _Decoder(tree, file.fileno() if file else -1)
         ahead: deque[_Chunk] = deque()
         waiting = deque(pairwise(borders))
         try:
@@ -195,7 +199,7 @@ class _Decoder:
         import uproot
 
         try:
-            with self._uproot_lock, uproot.open(self.path) as file:
+            with self._uproot_lock, uproot.open(str(self.path)) as file:
                 found = file[self.tree]
                 if hasattr(found, "cluster_summaries"):
                     target[:] = read_field(found, branch.name, first, last)
@@ -221,7 +225,10 @@ class _Decoder:
         return uncompressed(lambda at, count: self._read(seek + at, count), key, size, whole, low, high)
 
     def _read(self, offset: int, count: int) -> bytes:
-        data = os.pread(self.descriptor, count, offset)
+        if isinstance(self.path, RemotePath):
+            data = self.path.read_range(offset, count)
+        else:
+            data = os.pread(self.descriptor, count, offset)
         if len(data) != count:
             raise ValueError(f"the file ends {count - len(data)} bytes too early")
         return data

@@ -93,7 +93,7 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
 
 def _opened(path: str | Path, scan: Callable[..., pl.LazyFrame], kind: str) -> pl.LazyFrame:
     try:
-        frame = scan(path, glob=False)
+        frame = scan(str(path), glob=False)
         frame.collect_schema()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None

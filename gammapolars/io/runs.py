@@ -17,6 +17,7 @@ from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import READERS
 from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
+from gammapolars.io.remote import REMOTE_FORMATS, is_remote
 from gammapolars.io.run_info import RunInfo, read_run_info
 from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
@@ -296,6 +297,8 @@ def _input(path: Path, reading: Reading) -> InputFile:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(READERS)}")
+    if is_remote(path) and path.suffix.lower() not in REMOTE_FORMATS:
+        raise InputError(f"{path}: only {' and '.join(REMOTE_FORMATS)} files are read from servers: copy it here first")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
     hits = as_hits(reader(path, reading), path, reading)

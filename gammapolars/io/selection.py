@@ -16,6 +16,7 @@ from gammapolars.io.file_names import (
 )
 from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.folders import RunFiles, find_run_files
+from gammapolars.io.remote import is_remote, remote_path
 
 
 def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool = False) -> list[RunFiles]:
@@ -43,7 +44,7 @@ def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool
         streams = _streams(files)
         runs += [_files([stream]) for stream in streams] if apart else [_files(streams)] if files else []
         _check_once([path for run in runs for path in run.paths])
-        if not apart and (twice := same_hits_twice(files)):
+        if not apart and (twice := same_hits_twice([path for path in files if not is_remote(path)])):
             raise UsageError(twice)
     except OSError as error:
         raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
@@ -61,6 +62,8 @@ def _stage(name: str | None) -> Stage | None:
 
 def _expanded(name: str | Path) -> list[Path]:
     """The files and folders that a name or a pattern stands for."""
+    if is_remote(name):
+        return [remote_path(str(name))]
     path = Path(name)
     if path.exists():
         return [path]
@@ -73,14 +76,18 @@ def _expanded(name: str | Path) -> list[Path]:
 
 def _streams(files: Iterable[Path]) -> list[tuple[Path, ...]]:
     """Files as streams: segments of a recording are known by CoMPASS's names, any other file is a stream of its own."""
-    named = [path for path in files if parse_name(path)]
+    named = [path for path in files if parse_name(path) and not is_remote(path)]
     return [*group_segments(named), *((path,) for path in files if path not in named)]
 
 
 def _files(streams: Sequence[tuple[Path, ...]]) -> RunFiles:
     first = streams[0][0]
     return RunFiles(
-        run_folder_of(first), None, first.suffix.lower(), tuple(streams), warnings=missing_segments(streams)
+        run_folder_of(first),
+        None,
+        first.suffix.lower(),
+        tuple(streams),
+        warnings=missing_segments(stream for stream in streams if not is_remote(stream[0])),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from gammapolars.errors import InputError
 from gammapolars.io.branches import Branch, Tree, checked
 from gammapolars.io.recovery import Expected, recover
+from gammapolars.io.remote import is_remote
 from gammapolars.io.rntuple import RNTUPLE, rntuple_tree
 from gammapolars.io.tree_parser import parse_tree
 
@@ -45,7 +46,9 @@ def open_tree(
     Raises:
         InputError: the file is missing, empty, truncated or no ROOT file, or has none of the trees.
     """
-    path = Path(path)
+    path = path if isinstance(path, Path) else Path(path)
+    if is_remote(path):
+        expected = None  # to look for baskets all over the file would be to copy it
     header = read_header(path)
     if header.size < header.told and not (keep_going and expected):
         raise InputError(
@@ -63,11 +66,14 @@ def open_tree(
         if recovered is None:
             raise
         return _noted(recovered, header)
-    if header.told < header.size:
+    if header.told < header.size and not is_remote(path):
         types = {name: branch.dtype for name, branch in found.branches.items()}
         recovered = recover(path, names, Expected(types, tuple((name,) for name in types)), header.size)
         if recovered and recovered.entries > found.entries:
             return _noted(recovered, header)
+    if header.told > header.size:
+        missing = f"{header.told - header.size} bytes are missing"
+        return replace(found, note=f"is truncated ({missing}): hits that lay there are left out and counted")
     return found
 
 
@@ -86,7 +92,7 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
     import uproot
 
     try:
-        with uproot.open(path) as file:
+        with uproot.open(str(path)) as file:
             trees = {key.partition(";")[0]: kind for key, kind in file.classnames().items()}
             for name in names:
                 if trees.get(name) == "TTree":
@@ -112,7 +118,7 @@ def read_header(path: Path) -> Header:
     try:
         with path.open("rb") as file:
             head = file.read(64)
-            size = os.fstat(file.fileno()).st_size
+            size = path.stat().st_size if is_remote(path) else os.fstat(file.fileno()).st_size
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:

@@ -1,0 +1,108 @@
+"""Files on servers, `https://`, `s3://` or `root://`, read in ranges through fsspec as if they lay on a disk."""
+
+import os
+from pathlib import Path
+from typing import IO, Any
+
+from gammapolars.errors import InputError
+
+SCHEMES = ("http://", "https://", "s3://", "root://")
+
+REMOTE_FORMATS = (".root", ".parquet")
+"""What can be read in parts."""
+
+BLOCK_BYTES = 2**18
+"""What is asked for at once where metadata are read here and there."""
+
+THREADS = 16
+"""How many baskets are asked for at once: each waits for the network, not for a processor."""
+
+
+def is_remote(name: str | Path) -> bool:
+    """Whether a name is the address of a file on a server."""
+    return str(name).startswith(SCHEMES)
+
+
+class RemotePath(type(Path())):  # type: ignore[misc]
+    """The address of a file on a server in place of a path; a path's own text would lose one of its slashes.
+
+    It can be asked for what reading needs: whether it is there, how long it is, and its bytes.
+    """
+
+    url: str
+    _files: Any
+    _size: int
+
+    def __str__(self) -> str:
+        return str(getattr(self, "url", "")) or super().__str__()
+
+    def __fspath__(self) -> str:
+        return str(self)
+
+    def exists(self, **_: Any) -> bool:
+        return True
+
+    def is_dir(self, **_: Any) -> bool:
+        return False
+
+    def resolve(self, strict: bool = False) -> "RemotePath":  # noqa: ARG002 - as of any path
+        return self
+
+    def stat(self, **_: Any) -> os.stat_result:
+        """Its size, in bytes; nothing else is known."""
+        return os.stat_result((0, 0, 0, 0, 0, 0, self._size, 0, 0, 0))
+
+    def open(self, mode: str = "rb", **_: Any) -> IO[Any]:
+        """The file, for reading here and there.
+
+        Raises:
+            InputError: the server does not give it any more.
+        """
+        try:
+            file: IO[Any] = self._files.open(self.url, mode, block_size=BLOCK_BYTES)
+        except Exception as error:
+            raise InputError(f"{self.url}: cannot be read from its server: {_reason(error)}") from None
+        return file
+
+    def read_range(self, offset: int, count: int) -> bytes:
+        """Some of its bytes; by any thread.
+
+        Raises:
+            InputError: the server does not give them.
+        """
+        try:
+            return bytes(self._files.cat_file(self.url, start=offset, end=offset + count))
+        except Exception as error:
+            raise InputError(f"{self.url}: cannot be read from its server: {_reason(error)}") from None
+
+
+def remote_path(url: str) -> RemotePath:
+    """Find a file on its server.
+
+    Raises:
+        InputError: there is no such file or server, or what reads from it is not installed.
+    """
+    import fsspec
+
+    path = RemotePath(url)
+    try:
+        path._files = fsspec.url_to_fs(url)[0]
+        size = path._files.info(url)["size"]
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"{url}: cannot be read without further packages: pip install 'gammapolars[remote]' ({_reason(error)})"
+        ) from None
+    except FileNotFoundError as error:  # what fsspec also makes of a server that does not answer
+        if error.__cause__ is None or getattr(error.__cause__, "status", 0) == 404:
+            raise InputError(f"{url}: there is no such file on the server") from None
+        raise InputError(f"{url}: cannot be read from its server: {error.__cause__}") from None
+    except Exception as error:
+        raise InputError(f"{url}: cannot be read from its server: {_reason(error)}") from None
+    if size is None:
+        raise InputError(f"{url}: the server does not tell its size, and cannot give parts of it: copy it here first")
+    path.url, path._size = url, int(size)
+    return path
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
