@@ -5,7 +5,6 @@ a new epoch. Flags are looked at nowhere else, so that a recording without such 
 than the reorder buffer are not told apart.
 """
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,12 +23,6 @@ Kind = Literal["reset", "rollover"]
 RESET = FLAGS["external_reset"]
 ROLLOVER = FLAGS["rollover"] | FLAGS["fake_rollover"]
 
-RESET_GAP_PS = PS_PER_S
-"""What is put between the last hit before a reset and the reset itself, because the true time is not known.
-
-Far more than any coincidence window, so that no pair forms across a reset; far less than a run, so that rates hold.
-"""
-
 FAKE = FLAGS["fake_event"] | FLAGS["fake_rollover"]
 
 NEAR_HITS = 16
@@ -38,42 +31,8 @@ NEAR_HITS = 16
 MOST_RESETS = 1000
 """Where more hits in one batch, and most of them, flag a reset, the flag is stuck and tells nothing by itself."""
 
-MOST_INTERVALS = 100
-"""A rollover's period is believed if the hole at the rollover is at most so many mean intervals between hits."""
-
 STEP_HITS = 1000
 """The clock's step is the greatest common divisor of so many timestamps at least."""
-
-
-@dataclass(frozen=True)
-class Repair:
-    """A reset or rollover of the timestamps, and how times were made to go on.
-
-    Attributes:
-        kind: what the flags tell.
-        hit: number, from 1, of the hit with which the new epoch begins, in its file or stream.
-        before_ps: time of the latest hit before, as given out.
-        recorded_ps: recorded time of that hit.
-        offset_ps: what is added to recorded times from there on.
-        period_ps: the counter's period; None where it is not known, and a gap of `RESET_GAP_PS` was put.
-    """
-
-    kind: Kind
-    hit: int
-    before_ps: int
-    recorded_ps: int
-    offset_ps: int
-    period_ps: int | None = None
-
-    def __str__(self) -> str:
-        known = f"a counter's period of {format_ps(self.period_ps)}" if self.period_ps else "the time between unknown"
-        return (
-            f"timestamp {self.kind} at hit {self.hit}, from {format_ps(self.before_ps)} to "
-            f"{format_ps(self.recorded_ps)}: from there on {format_ps(self.offset_ps)} are added ({known})"
-        )
-
-
-OnRepair = Callable[[Repair], None]
 
 
 @dataclass(frozen=True)
@@ -313,56 +272,3 @@ def _behind_others_of_their_channel(hits: pl.DataFrame, of: npt.NDArray[np.bool_
         return np.zeros(hits.height, np.bool_)
     marked = hits.select("board", "channel", other=pl.Series(~of, dtype=pl.UInt8))
     return marked.select(pl.col("other").cum_max().over("board", "channel") == 1).to_series().to_numpy()
-
-
-class Clock:
-    """Makes the times of successive epochs go on.
-
-    After a reset the time that has passed is not known: the reset is put `RESET_GAP_PS` behind the latest hit before
-    it. A counter that rolls over does so at a power of two of its steps: the smallest one above all times before it,
-    if that leaves no hole in the hits. If it does, the step is not known, and a rollover is treated like a reset.
-    """
-
-    def __init__(self, on_repair: OnRepair | None = None) -> None:
-        self.offset_ps = 0
-        self._on_repair = on_repair
-
-    def read(self, batch: pl.DataFrame) -> pl.DataFrame:
-        """A batch with the times of this epoch as they go on."""
-        if not self.offset_ps:
-            return batch
-        if int(batch["timestamp_ps"].max()) + self.offset_ps >= 2**63:  # type: ignore[arg-type]
-            raise TimeOrderError("behind a timestamp reset, times exceed the 106 days that a run can be: split the run")
-        return batch.with_columns(pl.col("timestamp_ps") + self.offset_ps)
-
-    def restart(self, ended: list[Epoch], begun: list[tuple[Epoch, Epoch]]) -> None:
-        """Go on to the next epoch.
-
-        Args:
-            ended: the epoch that ends, of all recordings.
-            begun: of each recording that goes on, the epoch that ends and the one that begins.
-        """
-        ended = [epoch for epoch in ended if epoch.hits]
-        borders = [begin.border for end, begin in begun if begin.border and begin.border.time_ps < end.last_ps]
-        if not ended or not borders:
-            return  # nothing came before, or all times go on
-        border = min(borders, key=lambda border: border.time_ps)
-        latest = max(epoch.last_ps for epoch in ended)
-        before = latest + self.offset_ps
-        kind: Kind = "reset" if any(border.kind == "reset" for border in borders) else "rollover"
-        period = _period(ended, border) if kind == "rollover" else None
-        self.offset_ps = self.offset_ps + period if period else before + RESET_GAP_PS
-        if self._on_repair:
-            self._on_repair(Repair(kind, border.hit, before, border.time_ps, self.offset_ps, period))
-
-
-def _period(ended: list[Epoch], border: Border) -> int | None:
-    """The period of the counter that rolled over, if times before and after it agree with one."""
-    hits, latest = sum(epoch.hits for epoch in ended), max(epoch.last_ps for epoch in ended)
-    step = math.gcd(*(epoch.step_ps for epoch in ended))
-    if not step or latest < 0:
-        return None
-    period = step << (latest // step).bit_length()
-    hole = period - latest + border.time_ps
-    interval = (latest - min(epoch.first_ps for epoch in ended)) / hits
-    return period if hole <= MOST_INTERVALS * interval else None

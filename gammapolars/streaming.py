@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from gammapolars.epochs import OnRepair
+from gammapolars.clock import OnRepair
 from gammapolars.time_order import REORDER_PS, time_ordered
 
 T = TypeVar("T")

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 import polars as pl
 
 from gammapolars import defaults
-from gammapolars.epochs import Clock, Epoch, OnRepair, epochs
+from gammapolars.clock import Clock, OnRepair
+from gammapolars.epochs import Epoch, epochs
 from gammapolars.errors import TimeOrderError
 from gammapolars.units import format_ps, parse_ps
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammapolars import epochs as cutting
+from gammapolars.clock import RESET_GAP_PS, Repair
 from gammapolars.coincidences import pairs
-from gammapolars.epochs import RESET_GAP_PS, Repair
 from gammapolars.errors import TimeOrderError
 from gammapolars.io import open_runs
 from gammapolars.io.order import Source, merged

@@ -19,6 +19,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("columns",),
     ("flags", "detectors", "tallies"),
     ("epochs", "calibration"),
+    ("clock",),
     ("time_order",),
     ("streaming",),
     ("timing", "coincidences", "spectra", "io", "figures"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammapolars import commands
-from gammapolars.epochs import Repair
+from gammapolars.clock import Repair
 from gammapolars.errors import OutputError
 from gammapolars.io import open_runs, scan
 from gammapolars.io.order import Source

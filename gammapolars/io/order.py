@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.epochs import Epoch, OnRepair, epochs
+from gammapolars.clock import OnRepair
+from gammapolars.epochs import Epoch, epochs
 from gammapolars.errors import TimeOrderError
 from gammapolars.time_order import Batches, continuous, reordered
 

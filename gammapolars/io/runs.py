@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.epochs import Repair
+from gammapolars.clock import Repair
 from gammapolars.errors import GammapolarsError, InputError, TimeOrderError, UsageError
 from gammapolars.io import compass_bin, root
 from gammapolars.io.fingerprint import fingerprint

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.epochs import Epoch, OnRepair
+from gammapolars.clock import OnRepair
+from gammapolars.epochs import Epoch
 from gammapolars.errors import OutputError
 from gammapolars.io.order import Source, Stream, merge, ranked
 from gammapolars.time_order import Batches, continuous
