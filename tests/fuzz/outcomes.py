@@ -78,7 +78,8 @@ def read_hits(path: Path, *, keep_going: bool, streaming: bool) -> Read | Refuse
         runs = open_runs(path, reading=Reading(losses=losses))
         told = runs.count()
         with runs.naming_errors():
-            hits = pl.concat(batches_of(runs.hits)) if streaming else runs.hits.collect()
+            # Where there are no hits, there is no batch.
+            hits = pl.concat([runs.hits.clear().collect(), *batches_of(runs.hits)]) if streaming else runs.hits.collect()
         return Read(hits, losses, told)
 
     return attempt(path, read)

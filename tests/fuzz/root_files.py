@@ -22,23 +22,22 @@ OPTIONAL = {"adc_short", "energy_kev"}
 
 def bases(folder: Path) -> list[Base]:
     """Native and other layouts, all codecs, all branches, and a file that was not closed."""
-    path = folder / "run.root"
     hits = made_hits(9000).unique("timestamp_ps", keep="first", maintain_order=True)
     few = hits.head(800)
     arrays = hit_branches(few)
     made = [
-        _base("native", write_hits(path, hits, LAYOUTS["native"]), hits),
-        _base("every_700", write_hits(path, hits, LAYOUTS["every_700"]), hits),
-        _base("large", write_hits(path, few, LARGE), few),
-        _base("few", write_hits(path, few, Layout(entries=200)), few),
+        _base(write_hits(folder / "native.root", hits, LAYOUTS["native"]), hits),
+        _base(write_hits(folder / "every_700.root", hits, LAYOUTS["every_700"]), hits),
+        _base(write_hits(folder / "large.root", few, LARGE), few),
+        _base(write_hits(folder / "few.root", few, Layout(entries=200)), few),
     ]
     for name, codec in CODECS.items():
-        made.append(_base(name, write_by_uproot(path, arrays, compression=codec, parts=4), few))
+        made.append(_base(write_by_uproot(folder / f"{name}.root", arrays, compression=codec, parts=4), few))
     every = few.with_columns(adc_short=pl.col("adc") // 2, energy_kev=pl.col("adc") * 0.25)
     more = {branch: every[column].to_numpy() for branch, column in HIT_BRANCHES.items() if column in OPTIONAL}
-    made.append(_base("all", write_branches(path, arrays | more, Layout(entries=300)), every.select(_columns(every))))
-    unclosed(write_hits(folder / "closed.root", few, Layout(entries=100)), path)
-    return [*made, Base("unclosed", "run.root", path.read_bytes(), few)]
+    path = write_branches(folder / "all.root", arrays | more, Layout(entries=300))
+    made.append(_base(path, every.select(_columns(every))))
+    return [*made, _unclosed(write_hits(folder / "closed.root", few, Layout(entries=100)), few)]
 
 
 def _columns(hits: pl.DataFrame) -> list[str]:
@@ -46,20 +45,35 @@ def _columns(hits: pl.DataFrame) -> list[str]:
     return [column for column in HIT_BRANCHES.values() if column in hits.columns]
 
 
-def _base(name: str, path: Path, hits: pl.DataFrame) -> Base:
+def _base(path: Path, hits: pl.DataFrame) -> Base:
     """A file with its metadata and keys, and with the contents of its baskets that have no checksum."""
     data = path.read_bytes()
     with uproot.open(path) as file:
         tree = file.key("Data_R")
         metadata = [(tree.fSeekKey, tree.fSeekKey + tree.fNbytes), (file.fSeekKeys, file.fSeekKeys + 300), (0, 300)]
+    branches = {branch: column for branch, column in HIT_BRANCHES.items() if column in hits.columns}
+    baskets = [(column, place) for branch, column in branches.items() for place, _, _ in baskets_of(path, branch)]
+    keys, bare = _stretches(data, baskets)
+    return Base(path.stem, path.name, data, hits, [*metadata * max(len(keys) // 3, 1), *keys], bare)
+
+
+def _unclosed(closed: Path, hits: pl.DataFrame) -> Base:
+    path = closed.with_name("unclosed.root")
+    laid = unclosed(closed, path)
+    data = path.read_bytes()
+    keys, bare = _stretches(data, [(HIT_BRANCHES[basket.branch], basket.place) for basket in laid])
+    return Base(path.stem, path.name, data, hits, keys, bare)
+
+
+def _stretches(data: bytes, baskets: list[tuple[str, int]]) -> tuple[list[tuple[int, int]], list[tuple[str, int, int]]]:
+    """The keys of baskets, and the contents of those without a checksum, from the columns and places of all."""
     keys, bare = [], []
-    for branch, column in HIT_BRANCHES.items():
-        for place, key, size in baskets_of(path, branch) if column in hits.columns else ():
-            keys.append((place, place + key))
-            (plain,) = struct.unpack_from(">i", data, place + 6)
-            if plain == size - key or data[place + key : place + key + 2] == b"ZS":
-                bare.append((column, place + key, place + size))
-    return Base(name, path.name, data, hits, [*metadata * max(len(keys) // 3, 1), *keys], bare)
+    for column, place in baskets:
+        size, plain, key = struct.unpack_from(">i2xi4xh", data, place)
+        keys.append((place, place + key))
+        if plain == size - key or data[place + key : place + key + 2] == b"ZS":
+            bare.append((column, place + key, place + size))
+    return keys, bare
 
 
 def oracle(case: Case, read: Read | Refused, keep_going: bool) -> bool:
@@ -71,11 +85,12 @@ def oracle(case: Case, read: Read | Refused, keep_going: bool) -> bool:
     if not OPTIONAL.issuperset(missing):
         raise Wrong(f"columns {missing} are missing")
     truth = case.base.truth.drop(missing)
-    recovered = any(RECOVERED in note for note in read.losses.notes)
-    if not recovered and found.height + read.lost != truth.height:
+    if any(RECOVERED in note for note in read.losses.notes):  # which tells how far
+        truth = truth.head(found.height + read.lost)
+    if found.height + read.lost != truth.height:
         raise Wrong(f"{found.height} hits and {read.lost} that are left out are not {truth.height}")
-    if recovered or found.height == truth.height:
-        expected = truth.head(found.height)
+    if found.height == truth.height:
+        expected = truth
     elif "timestamp_ps" in touched:
         return True  # which hits are missing cannot be told
     else:

@@ -45,16 +45,17 @@ def limit_memory() -> None:
 def run_case(name: str, seed: int, number: int) -> dict[str, Any]:
     """Run one case; the answer is a verdict, or what went wrong."""
     started = time.perf_counter()
-    case = case_of(name, seed, number)
+    case = None
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         try:
+            case = case_of(name, seed, number)
             verdict = formats()[name].check(case, write_case(case, Path(folder)))
             answer: dict[str, Any] = verdict._asdict()
         except Wrong as wrong:
             answer = {"failure": str(wrong), "trace": traceback.format_exc()}
         except Exception as error:  # of the check itself
             answer = {"failure": f"the check failed: {error!r}", "trace": traceback.format_exc()}
-    told = {"base": case.base.name, "steps": list(case.steps)}
+    told = {"base": case.base.name, "steps": list(case.steps)} if case else {}
     return answer | told | {"seconds": time.perf_counter() - started}
 
 
