@@ -1,8 +1,8 @@
 """Epochs: stretches of a recording in which the digitizer's clock ran on, between resets and rollovers.
 
 A hit that lies further back than the reorder buffer reaches, and that carries the flag of a reset or a rollover, begins
-a new epoch. Flags are looked at nowhere else, so that a recording without such a step costs nothing. Epochs shorter
-than the reorder buffer are not told apart.
+a new epoch. Flags are looked at nowhere else, except in files that are merged (`by_flag`), so that a recording without
+such a step costs nothing. Epochs shorter than the reorder buffer are not told apart.
 """
 
 from collections import deque
