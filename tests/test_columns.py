@@ -17,6 +17,7 @@ from gammapolars.detectors import Detector, Detectors, format_detectors, load_de
 from gammapolars.errors import DetectorsError, InputError
 from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.root_write import hit_branches
+from tests.commandline import gammapolars
 from tests.rootfiles import made_hits, write_branches
 
 PS_PER_UNIT = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12, "4ns": 4000}
@@ -227,6 +228,24 @@ def test_a_missing_value_is_out_of_range(tmp_path: Path) -> None:
 
     assert found.height == 1
     assert losses.count("out_of_range") == 2
+
+
+def test_the_command_line_takes_the_map_from_detectors_toml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, foreign: pl.DataFrame
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bad = foreign.with_columns(ch=pl.when(pl.int_range(pl.len()) == 41).then(-1).otherwise("ch"))
+    written(Path("run.parquet"), bad)
+    Path("detectors.toml").write_text(format_detectors(Detectors((), FOREIGN)))
+    words = ("convert", "run.parquet", "--detectors", "detectors.toml", "-o", "hits.parquet")
+
+    stopped = gammapolars(*words)
+    done = gammapolars(*words, "--keep-going")
+
+    assert stopped.code == 1
+    assert "Error: run.parquet: column 'ch' has values that are no channel (the first: -1 in row 42)" in stopped.err
+    assert done.code == 0
+    assert pl.read_parquet("hits.parquet").height == foreign.height - 1
 
 
 # What is refused.

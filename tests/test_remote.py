@@ -86,6 +86,23 @@ def test_a_root_file_on_a_server_gives_the_same_hits(tmp_path: Path, server: str
     )
 
 
+def test_a_server_that_gives_no_parts_is_refused(tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_hits(tmp_path / "run.root", made_hits(40_000))
+
+    def whole(self: Ranges) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(path.stat().st_size))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(path.read_bytes())
+
+    monkeypatch.setattr(Ranges, "do_GET", whole)
+    monkeypatch.setattr(Ranges, "do_HEAD", whole)
+
+    with pytest.raises(InputError, match=r"run\.root: .*server"):
+        gp.scan(f"{server}/run.root").collect()
+
+
 def test_only_the_branches_of_the_query_come_over_the_network(tmp_path: Path, server: str) -> None:
     hits = made_hits(400_000)
     path = write_hits(tmp_path / "run.root", hits)

@@ -71,9 +71,12 @@ class RemotePath(type(Path())):  # type: ignore[misc]
             InputError: the server does not give them.
         """
         try:
-            return bytes(self._files.cat_file(self.url, start=offset, end=offset + count))
+            found = bytes(self._files.cat_file(self.url, start=offset, end=offset + count))
         except Exception as error:
             raise InputError(f"{self.url}: cannot be read from its server: {_reason(error)}") from None
+        if len(found) > count:
+            raise InputError(f"{self.url}: the server gives whole files, and no parts of them: copy it here first")
+        return found
 
 
 def remote_path(url: str) -> RemotePath:
@@ -87,7 +90,8 @@ def remote_path(url: str) -> RemotePath:
     path = RemotePath(url)
     try:
         path._files = fsspec.url_to_fs(url)[0]
-        size = path._files.info(url)["size"]
+        info = path._files.info(url)
+        size = info["size"]
     except (ImportError, ValueError) as error:
         raise InputError(
             f"{url}: cannot be read without further packages: pip install 'gammapolars[remote]' ({_reason(error)})"
@@ -101,6 +105,8 @@ def remote_path(url: str) -> RemotePath:
     if size is None:
         raise InputError(f"{url}: the server does not tell its size, and cannot give parts of it: copy it here first")
     path.url, path._size = url, int(size)
+    if url.startswith("http") and not info.get("partial"):
+        path.read_range(0, 1)  # the server does not say that it can give parts: see whether it does
     return path
 
 
