@@ -192,11 +192,13 @@ def test_the_same_file_twice(good: Path) -> None:
 
 
 def test_files_with_other_columns(hits: pl.DataFrame, good: Path) -> None:
-    write_branches(Path("psd.root"), hit_branches(hits) | {"EnergyShort": hits["adc"].to_numpy()})
+    branches = hit_branches(hits)
+    branches["CalibEnergy"] = branches.pop("Energy").astype("f8")
+    write_branches(Path("calibrated.root"), branches)
 
-    error = refused(coincidences(good, "psd.root"))
+    error = refused(coincidences(good, "calibrated.root"))
 
-    assert error.startswith("Error: psd.root: has other columns")
+    assert error.startswith("Error: calibrated.root: has other columns")
     assert str(good) in error
 
 

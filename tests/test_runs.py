@@ -21,7 +21,7 @@ PS_PER_S = 10**12
 
 FIRST = frame([(1000, 1), (1200, 2), (5000, 1)])
 SECOND = frame([(900, 3), (1100, 1), (5100, 2), (5150, 3)])
-"""Between the two, as one run, six pairs would lie within 300 ps; of each alone there are one and two."""
+"""Between the two, as one run, eight pairs would lie within 300 ps; of each alone there are one and two."""
 
 
 def in_runs(tables: list[pl.DataFrame]) -> pl.DataFrame:
@@ -168,9 +168,23 @@ def test_info_tells_the_runs(tmp_path: Path) -> None:
     assert found["warnings"] == []
 
 
+def test_columns_that_only_some_files_have_are_null_in_the_others(tmp_path: Path) -> None:
+    """Boards with other firmware record in one run."""
+    FIRST.write_parquet(tmp_path / "a.parquet")
+    SECOND.with_columns(adc_short=pl.lit(7, pl.UInt16)).write_parquet(tmp_path / "b.parquet")
+
+    merged = gp.scan(tmp_path / "*.parquet").collect()
+    apart = gp.scan(tmp_path / "*.parquet", apart=True).collect()
+
+    assert merged.sort("timestamp_ps").select("channel", "adc_short").rows()[:3] == [(3, 7), (1, None), (1, 7)]
+    assert apart["adc_short"].to_list() == [None] * 3 + [7] * 4
+    told = summary_of("coincidences", tmp_path / "*.parquet", "--window", "300ps", "-o", tmp_path / "p.parquet")
+    assert told["pairs"] == 8
+
+
 def test_runs_with_other_columns_are_refused(tmp_path: Path) -> None:
     FIRST.write_parquet(tmp_path / "run1.parquet")
-    SECOND.with_columns(adc_short=pl.lit(1, pl.UInt16)).write_parquet(tmp_path / "run2.parquet")
+    SECOND.with_columns(temperature=pl.lit(20.0)).write_parquet(tmp_path / "run2.parquet")
 
     outcome = gammapolars("coincidences", tmp_path / "run*.parquet", "--apart", "-o", tmp_path / "p.parquet")
 

@@ -264,7 +264,31 @@ def open_runs(
     reading = reading or Reading()
     if reorder_ps < 0:
         raise UsageError(f"the reorder buffer cannot reach {format_ps(reorder_ps)} back: give 0ps or more")
-    return Runs(tuple(_run(source, reading, reorder_ps) for source in select(names, stage=stage, apart=apart)), reading)
+    runs = [_run(source, reading, reorder_ps) for source in select(names, stage=stage, apart=apart)]
+    return Runs(tuple(_with_the_same_columns(runs)), reading)
+
+
+def _with_the_same_columns(runs: list[Run]) -> list[Run]:
+    """Runs whose files all have the optional columns that one of them has, with nulls where they were not recorded.
+
+    Boards with other firmware, and so other columns, record in one run. Files that differ in more stay as they are.
+    """
+    schemas = [file.hits.collect_schema() for run in runs for file in run.files]
+    every = {name: dtype for schema in schemas for name, dtype in schema.items()}
+    missing = {name for schema in schemas for name in every if schema.get(name) != every[name]}
+    if all(schema == schemas[0] for schema in schemas) or not missing <= set(HITS.optional):
+        return runs
+    order = [name for name in (*HITS.columns, *HITS.optional) if name in every]
+    order += [name for name in every if name not in order]
+
+    def completed(file: InputFile) -> InputFile:
+        there = file.hits.collect_schema()
+        columns = [pl.col(name) if name in there else pl.lit(None, every[name]).alias(name) for name in order]
+        return replace(file, hits=file.hits.select(columns))
+
+    return [
+        replace(run, streams=tuple(tuple(completed(file) for file in stream) for stream in run.streams)) for run in runs
+    ]
 
 
 def _source(stream: tuple[InputFile, ...], columns: list[str], streams: int) -> Source | None:
