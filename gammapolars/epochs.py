@@ -103,9 +103,12 @@ def epochs(
         TimeOrderError: from the batches of an epoch, where a hit lies further back and no flag tells why.
     """
     cutter = _Cutter(batches, reorder_ps, disorder=disorder, by_flag=by_flag)
-    yield Epoch(None, begin_ps, cutter.until_border)
-    while cutter.border:
-        yield Epoch(cutter.border, cutter.border.time_ps, cutter.until_border)
+    try:
+        yield Epoch(None, begin_ps, cutter.until_border)
+        while cutter.border:
+            yield Epoch(cutter.border, cutter.border.time_ps, cutter.until_border)
+    finally:
+        cutter.release()
 
 
 class _Cutter:
@@ -124,6 +127,11 @@ class _Cutter:
         self._ahead: pl.DataFrame | None = None
         self._latest: int | None = None
         self._before: pl.DataFrame | None = None
+
+    def release(self) -> None:
+        """Let go of the recording at once: an epoch and its batches know each other, and live until they are swept."""
+        self._batches = self._ahead = self._before = None
+        self._open = tuple
 
     def until_border(self, epoch: Epoch) -> Iterator[pl.DataFrame]:
         """The batches of one epoch; behind the last of them `border` tells how the next one begins."""
