@@ -23,7 +23,7 @@ from gammapolars.errors import InputError
 from gammapolars.io import Losses, recovery
 from gammapolars.io.recovery import _Basket, _in_order
 from gammapolars.io.root_write import Layout, hit_branches
-from tests.rootfiles import Laid, cut, made_hits, unclosed, write_branches, write_by_uproot, write_hits
+from tests.rootfiles import Laid, baskets_of, cut, made_hits, unclosed, write_branches, write_by_uproot, write_hits
 
 HITS = 50_000
 FLAT = ("Channel", "Timestamp", "Board", "Energy", "Flags")
@@ -388,3 +388,30 @@ def test_a_recorded_file_is_read_without_its_metadata(tmp_path: Path) -> None:
     path.write_bytes(data[:tree])
 
     assert_frame_equal(read(path)[0], gp.scan(source).collect())
+
+
+@pytest.mark.parametrize("by_uproot", [False, True], ids=["numbered", "without numbers"])
+@pytest.mark.parametrize("place", [0, 24, 37, 45], ids=["length", "seek", "class", "branch"])
+def test_behind_a_basket_that_is_overlooked_no_hits_are_put_together(
+    tmp_path: Path, hits: pl.DataFrame, by_uproot: bool, place: int
+) -> None:
+    """Others would take its place."""
+    few = hits.head(1600)
+    path = tmp_path / "run.root"
+    if by_uproot:
+        write_by_uproot(path, hit_branches(few), parts=4)
+    else:
+        write_hits(path, few, Layout(entries=400))
+    with uproot.open(path) as file:
+        key = file.key("Data_R")
+        metadata = range(key.fSeekKey + key.fKeylen, key.fSeekKey + key.fNbytes)
+    data = bytearray(path.read_bytes())
+    data[metadata.start : metadata.stop] = bytes(len(metadata))
+    data[baskets_of(path, "Energy")[1][0] + place] ^= 1
+    path.write_bytes(data)
+    losses = Losses()
+
+    found = gp.scan(path, losses=losses).collect()
+
+    assert_frame_equal(found, few.head(400))
+    assert "read up to the last complete basket, 400 hits" in losses.notes[0]

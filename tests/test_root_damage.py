@@ -1,5 +1,6 @@
 """Damaged ROOT files: refused by default; with leave to go on, exactly the hits that cannot be read are missing."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -189,3 +190,50 @@ def test_rows_are_counted_once_in_however_many_masks(marked: list[tuple[int, lis
 
     rows = {first + place for first, mask in marked for place, is_lost in enumerate(mask) if is_lost}
     assert losses.count("damaged") == len(rows)
+
+
+@pytest.mark.parametrize(("member", "value"), [("sizes", 0), ("sizes", -1), ("seeks", -5)])
+def test_a_basket_that_cannot_be_is_left_out(
+    tmp_path: Path, hits: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, member: str, value: int
+) -> None:
+    from gammapolars.io import root
+    from gammapolars.io.tree import open_tree
+
+    path = write_hits(tmp_path / "run.root", hits, Layout(entries=1000))
+    tree = open_tree(path, ("Data_R",))
+    getattr(tree.branches["Flags"], member)[2] = value
+    monkeypatch.setattr(root, "open_tree", lambda *_, **__: tree)
+    losses = Losses()
+
+    found = gp.scan(path, losses=losses).collect()
+
+    assert_frame_equal(found, without(hits, set(range(2000, 3000))))
+    assert "cannot have" in losses.all[0].what
+
+
+@pytest.mark.parametrize("entries", [[5, 1000, 2000], [0, 3000, 2000]])
+def test_baskets_in_an_impossible_order_are_refused(tmp_path: Path, hits: pl.DataFrame, entries: list[int]) -> None:
+    """Of a basket that is none nothing would be read, and its hits would have zeros."""
+    from dataclasses import replace
+
+    from gammapolars.io.branches import checked
+    from gammapolars.io.tree import open_tree
+
+    tree = open_tree(write_hits(tmp_path / "run.root", hits.head(2000), Layout(entries=1000)), ("Data_R",))
+    changed = replace(tree.branches["Flags"], entries=np.array(entries))
+
+    with pytest.raises(InputError, match="branch 'Flags' has baskets in an impossible order"):
+        checked(replace(tree, branches={**tree.branches, "Flags": changed}))
+
+
+def test_a_list_of_keys_at_an_impossible_place_is_not_followed(tmp_path: Path, hits: pl.DataFrame) -> None:
+    """uproot would read such a list for minutes."""
+    path = write_hits(tmp_path / "run.root", hits)
+    data = bytearray(path.read_bytes())
+    begin, name_bytes = int.from_bytes(data[8:12], "big"), struct.unpack_from(">i", data, 28)[0]
+    folder = begin + name_bytes
+    struct.pack_into(">i", data, folder + 26, -646274658)
+    path.write_bytes(data)
+
+    with pytest.raises(InputError, match=r"run\.root: cannot be read as a ROOT file, .*a place or length that cannot"):
+        gp.scan(path)

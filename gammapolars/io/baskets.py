@@ -37,6 +37,9 @@ JOB_HITS = 200_000
 MAX_CHUNK_HITS = 8_000_000
 """Above this a chunk no longer follows the baskets' borders: memory counts for more than decoding twice."""
 
+LEAST_KEY_BYTES = 18
+"""A basket's key is longer in any case."""
+
 WHOLE_READ_BYTES = 4 * 2**20
 """Baskets up to this size are read at once, larger ones frame by frame."""
 
@@ -214,9 +217,11 @@ class _Decoder:
     def _pieces(self, branch: Branch, basket: int, whole: int, low: int, high: int) -> Iterator[memoryview]:
         """Bytes `low` to `high` of a basket's `whole` uncompressed bytes, frame by frame."""
         seek, size = int(branch.seeks[basket]), int(branch.sizes[basket])
+        if seek < 0 or size < LEAST_KEY_BYTES:
+            raise ValueError(f"it cannot have {size} bytes")
         raw = memoryview(self._read(seek, size if size <= WHOLE_READ_BYTES else 64))
         stored, length, key = struct.unpack_from(">i2xi4xh", raw)
-        if stored != size or length != whole or not 18 <= key <= size:
+        if stored != size or length != whole or not LEAST_KEY_BYTES <= key <= size:
             raise ValueError(
                 f"its key tells {stored} bytes in the file and {length} uncompressed, not {size} and {whole}"
             )

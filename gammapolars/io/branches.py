@@ -61,9 +61,12 @@ def checked(tree: Tree) -> Tree:
     """The tree itself.
 
     Raises:
-        InputError: one of its branches ends before the tree does, or has a basket larger than any can be.
+        InputError: one of its branches ends before the tree does, or has a basket larger than any can be, or baskets
+            that do not follow one another.
     """
     for branch in tree.branches.values():
+        if branch.entries[0] != 0 or (np.diff(branch.entries) < 0).any():
+            raise InputError(f"{tree.path}: branch '{branch.name}' has baskets in an impossible order: it is damaged")
         if len(branch.entries) > 1 and int(np.diff(branch.entries).max()) * branch.dtype.itemsize > MAX_BASKET_BYTES:
             raise InputError(f"{tree.path}: branch '{branch.name}' has a basket of impossible length: it is damaged")
         if branch.entries[-1] != tree.entries:

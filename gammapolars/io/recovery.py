@@ -7,6 +7,7 @@ that finds them is written last. ROOT numbers a branch's baskets in their keys, 
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +20,13 @@ KEY_BYTES = 1024
 
 SEARCHED_BYTES = 2**20
 
+FIRST_KEY = 100
+"""Where it lies in every ROOT file."""
+
 SIGNATURE = b"\x07TBasket"
+
+OTHER_CLASSES = (b"TFile", b"TTree", b"TList", b"TDirectory", b"TObjString", b"")
+"""What else may lie between the baskets of a file without numbers. Anything else may have been a basket."""
 
 NUMBERS = 2**16
 """A basket's key has 16 bits for its number."""
@@ -51,9 +58,11 @@ def recover(path: Path, names: tuple[str, ...], expected: Expected, size: int) -
     """
     trees: dict[str, list[_Basket]] = {name: [] for name in names}
     with path.open("rb") as file:
+        sure = True
         for basket in _baskets(file.fileno(), size):
+            sure &= basket.sure and basket.tree in trees and basket.branch in expected.types
             if basket.tree in trees:
-                trees[basket.tree].append(basket)
+                trees[basket.tree].append(basket._replace(sure=sure))
     for name, baskets in trees.items():
         if baskets:
             return _tree(path, name, baskets, expected)
@@ -64,9 +73,9 @@ class _Basket(NamedTuple):
     """What a basket's key tells of it.
 
     Attributes:
-        number: of the branch's baskets, from 0 and modulo `NUMBERS`; always 0 in files that ROOT did not write.
+        number: of the branch's baskets, from 0 and modulo `NUMBERS`; always 0 in files that uproot wrote.
         entry_bytes: of each entry; 0 where entries differ in length.
-        sure: whether no basket before it can have been overlooked.
+        sure: whether no basket before it can have been overlooked, or have been another branch's.
     """
 
     tree: str
@@ -87,10 +96,14 @@ def _tree(path: Path, name: str, baskets: list[_Basket], expected: Expected) -> 
     branches, other = {}, []
     for branch, own in found.items():
         dtype = expected.types.get(branch)
-        if dtype is None or any(basket.entry_bytes != dtype.itemsize for basket in own):
+        fitting = [basket for basket in own if dtype and basket.entry_bytes == dtype.itemsize]
+        if dtype is None or not fitting:
             other.append(branch)
+        elif numbered:
+            branches[branch] = _branch(branch, dtype, _in_order(fitting))
         else:
-            branches[branch] = _branch(branch, dtype, _in_order(own) if numbered else [b for b in own if b.sure])
+            sure = takewhile(lambda basket: basket.sure and basket in fitting, own)
+            branches[branch] = _branch(branch, dtype, list(sure))
     for group in expected.needed:
         if not any(branch in branches for branch in group) and group[0] not in other:
             branches[group[0]] = _branch(group[0], expected.types[group[0]], [])
@@ -126,7 +139,7 @@ def _baskets(descriptor: int, size: int) -> Iterator[_Basket]:
     """All complete baskets of a file, in their order in it."""
     head = os.pread(descriptor, 12, 0)
     at = int.from_bytes(head[8:12], "big")
-    sure = True
+    sure = at == FIRST_KEY
     while 0 < at < size:
         key = os.pread(descriptor, min(KEY_BYTES, size - at), at)
         step = _step(key, at, size)
@@ -137,6 +150,8 @@ def _baskets(descriptor: int, size: int) -> Iterator[_Basket]:
         basket = _basket(key, at, sure) if step > 0 else None
         if basket:
             yield basket
+        elif step > 0:
+            sure &= _class(key) in OTHER_CLASSES
         at += abs(step)
 
 
@@ -151,6 +166,12 @@ def _step(key: bytes, at: int, size: int) -> int:
         return int(length)
     seek = struct.unpack_from(">q" if version > 1000 else ">i", key, 18)[0]
     return int(length) if seek == at else 0
+
+
+def _class(key: bytes) -> bytes:
+    """Of which class the object is whose key this is."""
+    place = 34 if struct.unpack_from(">h", key, 4)[0] > 1000 else 26
+    return key[place + 1 : place + 1 + key[place]] if place < len(key) else b"?"
 
 
 def _basket(key: bytes, at: int, sure: bool) -> _Basket | None:

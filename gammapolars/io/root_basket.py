@@ -13,7 +13,7 @@ import uproot
 
 from gammapolars.errors import OutputError, UsageError
 
-_KEY = struct.Struct(">ihiIhhqq")  # TKey of a file of any size: nbytes, version, objlen, date, keylen, cycle, seeks
+_KEY = struct.Struct(">ihiIhHqq")  # TKey of a file of any size: nbytes, version, objlen, date, keylen, cycle, seeks
 _BASKET = struct.Struct(">HIIII")  # TBasket: version, fBufferSize, fNevBufSize, fNevBuf, fLast
 _FRAME_BYTES = 2**24 - 1  # what the three bytes of a compressed frame's header can count
 FIRST_DAY = datetime(1995, 1, 1)  # the earliest date that a ROOT file can carry
@@ -56,7 +56,8 @@ class Branch:
         """
         plain = entries * self.dtype.itemsize
         last = self.key_bytes + plain
-        key = _KEY.pack(size, 1004, plain, date, self.key_bytes, 0, place, directory)
+        # Like ROOT, the cycle numbers the branch's baskets: where the metadata are lost, a missing one is noticed.
+        key = _KEY.pack(size, 1004, plain, date, self.key_bytes, len(self.seeks) % 2**16, place, directory)
         names = b"".join(bytes([len(text)]) + text for text in _names(self.name, self.tree))
         return key + names + _BASKET.pack(3, max(self.basket_size, last), self.dtype.itemsize, entries, last) + b"\0"
 

@@ -13,7 +13,7 @@ from gammapolars.io.branches import Branch, Tree, checked
 from gammapolars.io.recovery import Expected, recover
 from gammapolars.io.remote import is_remote
 from gammapolars.io.rntuple import RNTUPLE, rntuple_tree
-from gammapolars.io.tree_parser import parse_tree
+from gammapolars.io.tree_parser import check_keys, parse_tree
 
 
 class Header(NamedTuple):
@@ -92,6 +92,7 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
     import uproot
 
     try:
+        check_keys(path)
         with uproot.open(str(path)) as file:
             trees = {key.partition(";")[0]: kind for key, kind in file.classnames().items()}
             for name in names:

@@ -61,6 +61,16 @@ def parse_tree(path: Path, names: tuple[str, ...]) -> Tree | None:
     return None
 
 
+def check_keys(path: Path) -> None:
+    """Check that the list of keys of a file's top folder is one: uproot follows it wherever it leads.
+
+    Raises:
+        ValueError, struct.error: it is none.
+    """
+    with path.open("rb") as file:
+        _top_keys(file)
+
+
 class _UnusualError(ValueError):
     """Something that is left to uproot."""
 
@@ -188,6 +198,8 @@ def _top_keys(file: BinaryIO) -> list[_Key]:
     folder = _Buffer(_read(file, begin + name_bytes, 64))
     folder_version, _, _, key_bytes, _ = folder.numbers("hIIii")
     _, _, seek = folder.numbers("qqq" if folder_version > 1000 else "iii")
+    if seek == 0:  # no list of keys has been written
+        return []
     listing = _Buffer(_read(file, seek, key_bytes))
     _key(listing)
     return [_key(listing) for _ in range(listing.number("i"))]

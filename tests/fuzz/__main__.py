@@ -48,7 +48,9 @@ def one_case(name: str, seed: int, number: int, folder: Path | None) -> int:
 
 def all_cases(names: list[str], wanted: argparse.Namespace) -> int:
     """Run many cases of each format, and print a table and the cases that failed."""
-    print(f"{'format':10}{'cases':>8}{'read':>8}{'refused':>9}{'partial':>9}{'unnoticed':>11}{'failed':>8}{'slowest':>10}")
+    print(
+        f"{'format':10}{'cases':>8}{'read':>8}{'refused':>9}{'partial':>9}{'unnoticed':>11}{'failed':>8}{'slowest':>10}"
+    )
     failed = 0
     for place, name in enumerate(names):
         started = time.monotonic()
@@ -66,7 +68,7 @@ def all_cases(names: list[str], wanted: argparse.Namespace) -> int:
         counts = found.counts
         print(
             f"{name:10}{found.cases:8}{counts['read']:8}{counts['refused']:9}{counts['partial']:9}"
-            f"{counts['unnoticed']:11}{len(found.failures):8}{found.slowest_s:8.1f} s",
+            f"{counts['unnoticed']:11}{len(found.failures):8}{found.slowest[0]:8.1f} s in case {found.slowest[1]}",
             flush=True,
         )
         for number, what in sorted(found.failures.items())[:SHOWN]:

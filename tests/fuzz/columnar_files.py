@@ -24,7 +24,9 @@ def parquet_bases(folder: Path) -> list[Base]:
     for version in ("1.0", "2.0"):
         pq.write_table(hits.to_arrow(), path, data_page_version=version, row_group_size=600, data_page_size=500)
         made.append(_parquet(f"pages {version}", path, hits))
-    pq.write_table(hits.to_arrow(), path, use_dictionary=False, compression="none", column_encoding="DELTA_BINARY_PACKED")
+    pq.write_table(
+        hits.to_arrow(), path, use_dictionary=False, compression="none", column_encoding="DELTA_BINARY_PACKED"
+    )
     return [*made, _parquet("delta", path, hits)]
 
 

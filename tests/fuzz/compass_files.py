@@ -88,7 +88,14 @@ def _is_header(fields: list[str]) -> bool:
     pairs = ("BOARD" in fields) == ("CHANNEL" in fields)
     energies = {"ENERGY", "CALIB_ENERGY"} & set(fields)
     last = "SAMPLES" not in fields[:-1]
-    return known == fields and len(set(fields)) == len(fields) and pairs and last and {"TIMETAG", "FLAGS"} <= set(fields) and bool(energies)
+    return (
+        known == fields
+        and len(set(fields)) == len(fields)
+        and pairs
+        and last
+        and {"TIMETAG", "FLAGS"} <= set(fields)
+        and bool(energies)
+    )
 
 
 def _names_without_header(case: Case, read: Read) -> list[str]:

@@ -79,7 +79,9 @@ def read_hits(path: Path, *, keep_going: bool, streaming: bool) -> Read | Refuse
         told = runs.count()
         with runs.naming_errors():
             # Where there are no hits, there is no batch.
-            hits = pl.concat([runs.hits.clear().collect(), *batches_of(runs.hits)]) if streaming else runs.hits.collect()
+            hits = (
+                pl.concat([runs.hits.clear().collect(), *batches_of(runs.hits)]) if streaming else runs.hits.collect()
+            )
         return Read(hits, losses, told)
 
     return attempt(path, read)

@@ -7,8 +7,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -29,13 +30,13 @@ class Summary:
     Attributes:
         counts: how many cases were read, refused, read in part with leave to go on, not noticed, or failed.
         failures: what went wrong, by the number of the case.
-        slowest_s: the longest time that a case took.
-        stderr: the first line that libraries printed, and the case.
+        slowest: the longest time in s that a case took, and its number.
+        printed: what libraries wrote to stderr, by the number of the case.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: dict[int, str] = field(default_factory=dict)
-    slowest_s: float = 0.0
+    slowest: tuple[float, int] = (0.0, 0)
     printed: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -44,7 +45,7 @@ class Summary:
 
     def add(self, number: int, answer: dict[str, Any]) -> None:
         """Take up what came of one case."""
-        self.slowest_s = max(self.slowest_s, answer.get("seconds", 0.0))
+        self.slowest = max(self.slowest, (answer.get("seconds", 0.0), number))
         if text := answer.get("printed"):
             self.printed[number] = text
         if "failure" in answer:
@@ -73,8 +74,9 @@ class Worker:
         """What a case comes to; a failure where the process does not answer."""
         process = self._process or self._start()
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"format": name, "seed": seed, "case": number}) + "\n")
-        process.stdin.flush()
+        with suppress(BrokenPipeError):  # it ended after its last answer
+            process.stdin.write(json.dumps({"format": name, "seed": seed, "case": number}) + "\n")
+            process.stdin.flush()
         line, is_late = self._answer(process, self._limit_s)
         printed = self._new_output()
         if line:
@@ -105,7 +107,8 @@ class Worker:
             cwd=REPOSITORY,
             text=True,
         )
-        self._answer(process, START_S)
+        if not self._answer(process, START_S)[0]:
+            raise RuntimeError(f"a worker does not start: {self._new_output()}")
         self._process = process
         return process
 
@@ -144,6 +147,7 @@ def run(
     seconds: float | None = None,
     workers: int = 2,
     limit_s: float = LIMIT_S,
+    log: Callable[[int, dict[str, Any]], object] = lambda number, answer: None,
 ) -> Summary:
     """Run cases of a format.
 
@@ -154,6 +158,7 @@ def run(
         seconds: no case is begun after this time.
         workers: so many processes run them.
         limit_s: how long a case may take.
+        log: told what came of each case.
     """
     summary, lock = Summary(), threading.Lock()
     left = _until(iter(numbers), None if seconds is None else time.monotonic() + seconds)
@@ -169,6 +174,7 @@ def run(
                 answer = worker.run(name, seed, number)
                 with lock:
                     summary.add(number, answer)
+                    log(number, answer)
         finally:
             worker.close()
 
