@@ -1,6 +1,5 @@
 """CSV files as CoMPASS writes them, for tests, and a reader that looks at one line after the other."""
 
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -86,6 +85,6 @@ def read_line(line: bytes, names: list[str]) -> dict[str, Any] | str:
         if not re.fullmatch("0x[0-9a-fA-F]+" if name == "FLAGS" else "-?[0-9]+", field):
             return "damaged"
         values[name] = int(field, 16 if name == "FLAGS" else 10)
-    outside = any(value >= MOST.get(name, math.inf) for name, value in values.items())
+    outside = any(values[name] >= most for name, most in MOST.items() if name in values)
     outside |= any(field.startswith("-") for name, field in zip(names, fields, strict=True) if name != "CALIB_ENERGY")
     return "out_of_range" if outside else values
