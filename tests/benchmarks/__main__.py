@@ -12,6 +12,7 @@ except ImportError as error:
     sys.exit(f"Error: the benchmarks need what is not installed ({error}): pip install '.[benchmark]'")
 
 from tests.benchmarks.files import Plan, describe
+from tests.benchmarks.forms import forms
 from tests.benchmarks.measure import ROOT, Outcome, load, machine, table
 from tests.benchmarks.reading import reading
 from tests.benchmarks.resources import memory, start
@@ -20,6 +21,7 @@ COMPARISONS: dict[str, Callable[[Plan], list[Outcome]]] = {
     "in-process": in_process,
     "whole-process": as_processes,
     "reading": reading,
+    "forms": forms,
     "in-memory": in_memory,
     "memory": memory,
     "start": start,
