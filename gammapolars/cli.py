@@ -93,6 +93,10 @@ def main() -> None:
         _fail(
             f"unexpected {type(error).__name__}: {reason} (set GAMMAPOLARS_TRACEBACK=1 to see where, and report it)", 1
         )
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # polars' own kind, which is no Exception
+            raise
+        _fail("polars met something unexpected and cannot go on: is an input damaged?", 1)
 
 
 def _fail(message: str, code: int) -> None:

@@ -15,7 +15,7 @@ from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
 from gammapolars.flags import union
 from gammapolars.io import Runs
-from gammapolars.io.live_times import live_times
+from gammapolars.io.compass.live_times import live_times
 from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
 from gammapolars.io.output import check_output, complete_or_nothing

@@ -14,8 +14,8 @@ from gammapolars.epochs import Border, epochs
 from gammapolars.errors import GammapolarsError
 from gammapolars.flags import FLAGS, names_in
 from gammapolars.io import InputFile, Run, Runs, scan_pairs
-from gammapolars.io.live_times import live_times
-from gammapolars.io.root import open_hit_tree
+from gammapolars.io.compass.live_times import live_times
+from gammapolars.io.root.tables import open_hit_tree
 from gammapolars.printing import share
 from gammapolars.products import HitTally
 from gammapolars.streaming import batches_of

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, groupby, islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -69,6 +69,40 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches) -> 
                 return
 
     return register_io_source(source, schema=pl.Schema(schema), is_pure=True, validate_schema=True)
+
+
+def guarded(
+    frame: pl.LazyFrame, rows: int | None, errors: tuple[type[BaseException], ...], told: Callable[[Any], Exception]
+) -> pl.LazyFrame:
+    """The same lazy frame, that raises other errors; filters and choices of columns still reach what it reads.
+
+    Args:
+        frame: any lazy frame.
+        rows: how many it has, if that is known: fewer are an error, too, where they are not filtered.
+        errors: those that become others.
+        told: makes the error to raise instead.
+    """
+    schema = frame.collect_schema()
+
+    def source(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        del batch_size
+        # Without a column there is still the number of rows to give.
+        query = frame if with_columns is None else frame.select(with_columns or list(schema)[:1])
+        query = query if n_rows is None else query.head(n_rows)
+        query = query if predicate is None else query.filter(predicate)
+        found = 0
+        try:
+            for batch in batches_of(query):
+                yield batch if with_columns is None else batch.select(with_columns)
+                found += batch.height
+            if rows is not None and predicate is None and found < (rows if n_rows is None else min(rows, n_rows)):
+                raise ValueError(f"it gives {found} of {rows} rows")
+        except errors as error:
+            raise told(error) from None
+
+    return register_io_source(source, schema=schema, is_pure=True, validate_schema=True)
 
 
 def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS // 2) -> Iterator[pl.DataFrame]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.io.bin_layout import FIELDS, HEADERLESS, Layout
+from gammapolars.io.compass.bin_layout import FIELDS, HEADERLESS, Layout
 from gammapolars.schema import HITS
 
 LAYOUTS: dict[str, Layout] = {

@@ -12,8 +12,8 @@ import pytest
 
 import gammapolars as gp
 from gammapolars.io import Losses, open_runs
-from gammapolars.io.bin_layout import Layout as BinLayout
-from gammapolars.io.root_write import Layout
+from gammapolars.io.compass.bin_layout import Layout as BinLayout
+from gammapolars.io.root.writer import Layout
 from tests.binfiles import write_bin
 from tests.commandline import gammapolars
 from tests.compassfiles import write_csv

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 import gammapolars as gp
-from gammapolars.io.tree import open_tree
+from gammapolars.io.root.tree import open_tree
 
 for package in ("numba", "duckdb", "pandas"):
     pytest.importorskip(package, reason=f"{package} is in the benchmark extra")

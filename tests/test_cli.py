@@ -18,7 +18,7 @@ import pytest
 import gammapolars as gp
 from gammapolars.detectors import Detector
 from gammapolars.inspection import OrderTally
-from gammapolars.io.root_write import Layout
+from gammapolars.io.root.writer import Layout
 from tests.commandline import REPOSITORY, files_in, gammapolars, gammapolars_process
 from tests.rootfiles import made_hits, write_hits
 
@@ -131,7 +131,17 @@ def test_help_names_every_command_and_common_option() -> None:
     commands = gammapolars("--help").out
     options = gammapolars("coincidences", "-h").out
 
-    for command in ("info", "convert", "coincidences", "spectrum", "matrix", "report", "query", "simulate", "detectors"):
+    for command in (
+        "info",
+        "convert",
+        "coincidences",
+        "spectrum",
+        "matrix",
+        "report",
+        "query",
+        "simulate",
+        "detectors",
+    ):
         assert re.search(rf"^  {command}\b", commands, re.MULTILINE)
     for option in ("--window", "--reject", "--detectors", "--output", "--overwrite", "--json", "--start", "--reorder"):
         assert option in options

@@ -16,7 +16,7 @@ from gammapolars.columns import CONSTANT, MAPPED, Column, parse_columns
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from gammapolars.errors import DetectorsError, InputError
 from gammapolars.io import Losses, Reading, open_runs
-from gammapolars.io.root_write import hit_branches
+from gammapolars.io.root.writer import hit_branches
 from tests.commandline import gammapolars
 from tests.rootfiles import made_hits, write_branches
 

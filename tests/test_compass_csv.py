@@ -14,10 +14,11 @@ from polars.testing import assert_frame_equal
 import gammapolars as gp
 from gammapolars.columns import Column
 from gammapolars.errors import InputError
-from gammapolars.io import text_blocks, text_table
 from gammapolars.io.columnar import scan_csv
-from gammapolars.io.compass_csv import FIELDS
+from gammapolars.io.compass.csv import FIELDS
 from gammapolars.io.reading import Losses, Reading
+from gammapolars.io.text import blocks as text_blocks
+from gammapolars.io.text import table as text_table
 from tests.compassfiles import read_line, write_csv
 from tests.hits import runs
 from tests.rootfiles import made_hits

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import exports, provenance
 from gammapolars.io import open_runs
-from gammapolars.io.live_times import ChannelTimes, LiveTimes
+from gammapolars.io.compass.live_times import ChannelTimes, LiveTimes
 from tests.commandline import files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.errors import InputError
-from gammapolars.io.file_names import Stage, group_segments, missing_segments, run_folder_of, same_hits_twice
-from gammapolars.io.folders import RunFiles, find_run_files
+from gammapolars.io.compass.file_names import Stage, group_segments, missing_segments, run_folder_of, same_hits_twice
+from gammapolars.io.compass.folders import RunFiles, find_run_files
 
 REAL = Path(os.environ.get("GAMMAPOLARS_REAL_DATA", ""))
 recorded = pytest.mark.skipif(

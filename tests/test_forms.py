@@ -8,7 +8,7 @@ import pytest
 
 import gammapolars as gp
 from gammapolars import simulate
-from gammapolars.io.bin_layout import Layout as BinLayout
+from gammapolars.io.compass.bin_layout import Layout as BinLayout
 from tests.binfiles import write_bin
 from tests.commandline import gammapolars
 from tests.compassfiles import write_csv

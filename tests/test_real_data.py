@@ -14,7 +14,7 @@ import gammapolars as gp
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detector, Detectors, import_calp
 from gammapolars.io import open_runs
-from gammapolars.io.root import HIT_BRANCHES
+from gammapolars.io.root.tables import HIT_BRANCHES
 from gammapolars.report import make_report
 from tests.commandline import gammapolars
 

@@ -20,9 +20,10 @@ from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.errors import InputError
-from gammapolars.io import Losses, recovery
-from gammapolars.io.recovery import _Basket, _in_order
-from gammapolars.io.root_write import Layout, hit_branches
+from gammapolars.io import Losses
+from gammapolars.io.root import recovery
+from gammapolars.io.root.recovery import _Basket, _in_order
+from gammapolars.io.root.writer import Layout, hit_branches
 from tests.rootfiles import Laid, baskets_of, cut, made_hits, unclosed, write_branches, write_by_uproot, write_hits
 
 HITS = 50_000

@@ -15,7 +15,7 @@ import gammapolars as gp
 from gammapolars.errors import InputError
 from gammapolars.io import open_runs
 from gammapolars.io.remote import is_remote
-from gammapolars.io.root_write import Layout
+from gammapolars.io.root.writer import Layout
 from tests.rootfiles import made_hits, write_hits
 
 pytest.importorskip("aiohttp", reason="the extra 'remote' is not installed")

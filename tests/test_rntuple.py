@@ -14,9 +14,10 @@ from polars.testing import assert_frame_equal
 import gammapolars as gp
 from gammapolars.columns import Column
 from gammapolars.errors import InputError
-from gammapolars.io import Losses, Reading, baskets, open_runs
-from gammapolars.io.root_write import hit_branches
-from gammapolars.io.tree import open_tree
+from gammapolars.io import Losses, Reading, open_runs
+from gammapolars.io.root import baskets
+from gammapolars.io.root.tree import open_tree
+from gammapolars.io.root.writer import hit_branches
 from tests.rootfiles import Arrays, made_hits
 
 HITS = 20_000

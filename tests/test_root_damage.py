@@ -14,7 +14,7 @@ import gammapolars as gp
 from gammapolars.errors import InputError
 from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.lost_rows import LostRows
-from gammapolars.io.root_write import Layout, hit_branches
+from gammapolars.io.root.writer import Layout, hit_branches
 from tests.rootfiles import baskets_of, made_hits, with_bytes, write_branches, write_hits
 
 HITS = 12_000
@@ -130,8 +130,8 @@ def test_a_basket_in_two_chunks_loses_what_each_of_them_lost(tmp_path: Path, hit
 
 
 def test_damage_in_what_only_uproot_reads_is_left_out(tmp_path: Path, hits: pl.DataFrame) -> None:
-    from gammapolars.io.baskets import Damage, read_chunks
-    from gammapolars.io.tree import open_tree
+    from gammapolars.io.root.baskets import Damage, read_chunks
+    from gammapolars.io.root.tree import open_tree
 
     tree = open_tree(write_hits(tmp_path / "run.root", hits, Layout(first_bytes=None)), ("Data_R",))
     object.__setattr__(tree.branches["Energy"], "embedded", True)
@@ -196,8 +196,8 @@ def test_rows_are_counted_once_in_however_many_masks(marked: list[tuple[int, lis
 def test_a_basket_that_cannot_be_is_left_out(
     tmp_path: Path, hits: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, member: str, value: int
 ) -> None:
-    from gammapolars.io import root
-    from gammapolars.io.tree import open_tree
+    from gammapolars.io.root import tables as root
+    from gammapolars.io.root.tree import open_tree
 
     path = write_hits(tmp_path / "run.root", hits, Layout(entries=1000))
     tree = open_tree(path, ("Data_R",))
@@ -216,8 +216,8 @@ def test_baskets_in_an_impossible_order_are_refused(tmp_path: Path, hits: pl.Dat
     """Of a basket that is none nothing would be read, and its hits would have zeros."""
     from dataclasses import replace
 
-    from gammapolars.io.branches import checked
-    from gammapolars.io.tree import open_tree
+    from gammapolars.io.root.branches import checked
+    from gammapolars.io.root.tree import open_tree
 
     tree = open_tree(write_hits(tmp_path / "run.root", hits.head(2000), Layout(entries=1000)), ("Data_R",))
     changed = replace(tree.branches["Flags"], entries=np.array(entries))

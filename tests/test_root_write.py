@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammapolars.errors import OutputError, UsageError
-from gammapolars.io.root_write import (
+from gammapolars.io.root.writer import (
     HIT_BRANCHES,
     LARGE,
     NATIVE,

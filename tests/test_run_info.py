@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.errors import InputError
-from gammapolars.io.live_times import ChannelTimes, live_times
-from gammapolars.io.run_info import BoardInfo, ChannelInfo, RunInfo, read_run_info
-from gammapolars.io.settings_xml import MAX_BYTES, read_settings
+from gammapolars.io.compass.live_times import ChannelTimes, live_times
+from gammapolars.io.compass.run_info import BoardInfo, ChannelInfo, RunInfo, read_run_info
+from gammapolars.io.compass.settings_xml import MAX_BYTES, read_settings
 from tests.commandline import REPOSITORY
 
 REAL = Path(os.environ.get("GAMMAPOLARS_REAL_DATA", ""))
@@ -393,7 +393,7 @@ def test_notes_are_read_without_uproot(tmp_path: Path) -> None:
     (tmp_path / "run.info").write_text(RUN_INFO)
     program = (
         "import sys\n"
-        "from gammapolars.io.run_info import read_run_info\n"
+        "from gammapolars.io.compass.run_info import read_run_info\n"
         "assert read_run_info(sys.argv[1]).id == 'test_3'\n"
         "import gammapolars.io.live_times\n"
         "print('uproot' in sys.modules)\n"

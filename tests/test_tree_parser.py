@@ -12,10 +12,10 @@ import pytest
 import uproot
 
 from gammapolars.errors import InputError
-from gammapolars.io.branches import Tree
-from gammapolars.io.root_write import HIT_BRANCHES, hit_branches
-from gammapolars.io.tree import _open_by_uproot
-from gammapolars.io.tree_parser import parse_tree
+from gammapolars.io.root.branches import Tree
+from gammapolars.io.root.tree import _open_by_uproot
+from gammapolars.io.root.tree_parser import parse_tree
+from gammapolars.io.root.writer import HIT_BRANCHES, hit_branches
 from tests.rootfiles import LAYOUTS, made_hits, with_bytes, write_by_uproot, write_hits
 
 DATA_FILES = sorted((Path(__file__).parent.parent / "data").glob("*.root"))

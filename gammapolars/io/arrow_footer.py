@@ -11,8 +11,12 @@ their places in it, the vtable, and refer to other objects by the distance to th
 import struct
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 MAGIC = b"ARROW1"
+
+BLOCK = struct.Struct("<qi4xq")
+"""Place of a batch, and the lengths of its description and of its contents."""
 
 # Numbers of the fields in their tables.
 FOOTER_VERSION, FOOTER_SCHEMA, FOOTER_DICTIONARIES, FOOTER_BATCHES = range(4)
@@ -35,6 +39,32 @@ def add_metadata(path: Path, texts: Mapping[str, str]) -> None:
         footer = with_metadata(file.read(length), texts)
         file.seek(end - length)
         file.write(footer + struct.pack("<i", len(footer)) + MAGIC)
+
+
+def read_blocks(file: BinaryIO) -> tuple[list[tuple[int, int]], range]:
+    """The place and length of each batch and dictionary of an Arrow IPC file, in their order in it; and its footer's.
+
+    Raises:
+        ValueError, struct.error: the file is no such file.
+    """
+    end = file.seek(0, 2) - len(MAGIC) - 4
+    file.seek(max(end, 0))
+    (length,) = struct.unpack("<i", file.read(4))
+    if file.read() != MAGIC or not 0 < length <= end:
+        raise ValueError("it does not end as Arrow IPC files do")
+    file.seek(end - length)
+    data = file.read(length)
+    cells = _cells(data, _target(data, 0))
+    blocks: list[tuple[int, int]] = []
+    for field in {FOOTER_DICTIONARIES, FOOTER_BATCHES} & set(cells):
+        listed = _target(data, cells[field])
+        (count,) = struct.unpack_from("<I", data, listed)
+        if count * BLOCK.size > length:
+            raise ValueError("its footer lists more than it can hold")
+        blocks += [
+            (place, head + body) for place, head, body in BLOCK.iter_unpack(data[listed + 4 :][: count * BLOCK.size])
+        ]
+    return sorted(blocks), range(end - length, end)
 
 
 def with_metadata(old: bytes, texts: Mapping[str, str]) -> bytes:

@@ -6,12 +6,13 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.errors import InputError
-from gammapolars.io import compass_csv
+from gammapolars.io import untrusted
 from gammapolars.io.arrow_footer import add_metadata
+from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.reading import Reading
-from gammapolars.io.text_blocks import TextFile
-from gammapolars.io.text_fields import Field
-from gammapolars.io.text_table import TextTable
+from gammapolars.io.text.blocks import TextFile
+from gammapolars.io.text.fields import Field
+from gammapolars.io.text.table import TextTable
 from gammapolars.schema import HITS
 from gammapolars.streaming import lazy_frame
 
@@ -25,18 +26,18 @@ def scan_parquet(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """A Parquet file's table, lazily.
 
     Raises:
-        InputError: the file is missing, damaged or no Parquet file.
+        InputError: the file is missing, damaged or no Parquet file; when collected, for damage in its pages.
     """
-    return _opened(path, pl.scan_parquet, "Parquet")
+    return untrusted.scan_parquet(path if isinstance(path, Path) else Path(path))
 
 
 def scan_arrow(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """An Arrow IPC file's table, lazily.
 
     Raises:
-        InputError: the file is missing, damaged or no Arrow file.
+        InputError: the file is missing, damaged or no Arrow file; when collected, for damaged batches.
     """
-    return _opened(path, pl.scan_ipc, "Arrow IPC")
+    return untrusted.scan_arrow(Path(path))
 
 
 def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
@@ -89,18 +90,6 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
         )
         for name in names
     }
-
-
-def _opened(path: str | Path, scan: Callable[..., pl.LazyFrame], kind: str) -> pl.LazyFrame:
-    try:
-        frame = scan(str(path), glob=False)
-        frame.collect_schema()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: cannot be read as {kind}: {reason}") from None
-    return frame
 
 
 # The sinks get open files: given a path, polars' threads may create the file when the query has failed already and the

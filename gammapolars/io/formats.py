@@ -5,8 +5,11 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.io import columnar, compass_bin, root, root_pairs
+from gammapolars.io import columnar
 from gammapolars.io.columnar import Metadata
+from gammapolars.io.compass import bin as compass_bin
+from gammapolars.io.root import compass_pairs as root_pairs
+from gammapolars.io.root import tables as root
 
 READERS: dict[str, Callable[..., pl.LazyFrame]] = {
     ".root": root.scan_root,

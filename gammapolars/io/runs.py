@@ -10,15 +10,16 @@ import polars as pl
 
 from gammapolars.clock import Repair
 from gammapolars.errors import GammapolarsError, InputError, TimeOrderError, UsageError
-from gammapolars.io import compass_bin, root
+from gammapolars.io.compass import bin as compass_bin
+from gammapolars.io.compass.folders import RunFiles
+from gammapolars.io.compass.run_info import RunInfo, read_run_info
 from gammapolars.io.fingerprint import fingerprint
-from gammapolars.io.folders import RunFiles
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import READERS
 from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.remote import REMOTE_FORMATS, is_remote
-from gammapolars.io.run_info import RunInfo, read_run_info
+from gammapolars.io.root import tables as root
 from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
 from gammapolars.schema import HITS, require

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gammapolars.errors import InputError, UsageError
-from gammapolars.io.file_names import (
+from gammapolars.io.compass.file_names import (
     STAGES,
     Stage,
     group_segments,
@@ -14,8 +14,8 @@ from gammapolars.io.file_names import (
     run_folder_of,
     same_hits_twice,
 )
+from gammapolars.io.compass.folders import RunFiles, find_run_files
 from gammapolars.io.fingerprint import fingerprint
-from gammapolars.io.folders import RunFiles, find_run_files
 from gammapolars.io.remote import is_remote, remote_path
 
 

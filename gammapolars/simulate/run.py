@@ -18,7 +18,7 @@ from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import OutputError, UsageError
 from gammapolars.flags import names_in
 from gammapolars.io.output import complete_or_nothing
-from gammapolars.io.root_write import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
+from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
 from gammapolars.simulate.decays import START_PS, Deposits, Emitter
 from gammapolars.simulate.digitizer import TRUTH, Chunk, Digitizer
 from gammapolars.simulate.response import SimulatedDetector, around_source

@@ -7,9 +7,9 @@ from pathlib import Path
 import deflate
 
 import gammapolars as gp
-from gammapolars.io.baskets import read_chunks
-from gammapolars.io.branches import Tree
-from gammapolars.io.tree import open_tree
+from gammapolars.io.root.baskets import read_chunks
+from gammapolars.io.root.branches import Tree
+from gammapolars.io.root.tree import open_tree
 from gammapolars.streaming import batches_of
 from tests.benchmarks.files import Plan
 from tests.benchmarks.measure import Outcome, in_turn, within

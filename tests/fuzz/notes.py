@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gammapolars.io.run_info import RunInfo, read_run_info
+from gammapolars.io.compass.run_info import RunInfo, read_run_info
 from tests.fuzz.cases import Base, Case, Verdict
 from tests.fuzz.outcomes import Refused, Wrong, attempt
 from tests.test_run_info import BOARD, RUN_INFO, settings

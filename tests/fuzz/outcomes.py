@@ -116,10 +116,11 @@ def run_command(path: Path, rng: random.Random, strict: Read | Refused, *, proce
 
 
 def _check_refusal(command: str, outcome: Command, *, process: bool) -> None:
-    """One line, and nothing else where nothing else can print."""
+    """One line, and nothing else; but where threads of polars panicked, which print that themselves."""
     lines = outcome.err.splitlines()
     errors = [line for line in lines if line.startswith("Error: ")]
-    if len(errors) != 1 or "unexpected" in errors[0] or (process and len(lines) != 1):
+    alone = len(lines) == 1 or not process or "panicked at" in outcome.err
+    if len(errors) != 1 or "unexpected" in errors[0] or not alone or "Traceback" in outcome.err:
         raise Wrong(f"{command}: {outcome.err[-500:]!r}")
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import uproot
 
-from gammapolars.io.root import HIT_BRANCHES
-from gammapolars.io.root_write import LARGE, Layout, hit_branches
+from gammapolars.io.root.tables import HIT_BRANCHES
+from gammapolars.io.root.writer import LARGE, Layout, hit_branches
 from tests.fuzz.cases import Base, Case
 from tests.fuzz.outcomes import Read, Refused, Wrong, differing_columns
 from tests.rootfiles import LAYOUTS, baskets_of, made_hits, unclosed, write_branches, write_by_uproot, write_hits

@@ -9,11 +9,11 @@ import numpy as np
 import polars as pl
 
 from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.io.root.tree import first_line, read_header
 from gammapolars.io.spectra import measurement as known
 from gammapolars.io.spectra.channels import Axis, Channels, Floats, Quantity, energies_at
 from gammapolars.io.spectra.grid import Grid
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
-from gammapolars.io.tree import first_line, read_header
 
 CHANNELS = 2**20
 MAX_CELLS = 4096 * 4096

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.errors import OutputError
-from gammapolars.io.root import FOREIGN_PAIR_BRANCHES, FOREIGN_PAIRS_TREE, WRITTEN_ENTRIES
+from gammapolars.io.root.tables import FOREIGN_PAIR_BRANCHES, FOREIGN_PAIRS_TREE, WRITTEN_ENTRIES
 from gammapolars.streaming import batches_of
 
 _BOARDS = ("board_a", "board_b")
@@ -29,7 +29,7 @@ def sink_compass_pairs(frame: pl.LazyFrame, path: Path, metadata: Callable[[], d
     Raises:
         OutputError: the frame is no table of pairs, or has pairs of another board.
     """
-    from gammapolars.io.root_write import Layout, TreeWriter
+    from gammapolars.io.root.writer import Layout, TreeWriter
 
     columns = [*FOREIGN_PAIR_BRANCHES.values(), *_BOARDS]
     if missing := [name for name in columns if name not in frame.collect_schema()]:

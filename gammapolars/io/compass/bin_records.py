@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.errors import InputError
-from gammapolars.io.bin_file import BinFile
-from gammapolars.io.bin_layout import Heads
-from gammapolars.io.bin_resync import Chain
+from gammapolars.io.compass.bin_file import BinFile
+from gammapolars.io.compass.bin_layout import Heads
+from gammapolars.io.compass.bin_resync import Chain
 from gammapolars.io.reading import Losses
 
 CHUNK_RECORDS = 500_000

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.io.bin_file import BinFile, open_bin
-from gammapolars.io.bin_layout import MAX_NUMBER, Heads, is_hit, zeros
-from gammapolars.io.bin_records import Records, read_records
+from gammapolars.io.compass.bin_file import BinFile, open_bin
+from gammapolars.io.compass.bin_layout import MAX_NUMBER, Heads, is_hit, zeros
+from gammapolars.io.compass.bin_records import Records, read_records
 from gammapolars.io.lost_rows import LostRows, Mask
 from gammapolars.io.reading import Reading
 from gammapolars.streaming import lazy_frame

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gammapolars.errors import InputError
-from gammapolars.io.file_names import (
+from gammapolars.io.compass.file_names import (
     FORMATS,
     STAGES,
     HitFile,

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gammapolars.errors import InputError
-from gammapolars.io.branches import Branch, Tree, checked
-from gammapolars.io.recovery import Expected, recover
 from gammapolars.io.remote import is_remote
-from gammapolars.io.rntuple import RNTUPLE, rntuple_tree
-from gammapolars.io.tree_parser import check_keys, parse_tree
+from gammapolars.io.root.branches import Branch, Tree, checked
+from gammapolars.io.root.recovery import Expected, recover
+from gammapolars.io.root.rntuple import RNTUPLE, rntuple_tree
+from gammapolars.io.root.tree_parser import check_keys, parse_tree
 
 
 class Header(NamedTuple):

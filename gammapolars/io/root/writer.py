@@ -21,7 +21,7 @@ import uproot
 
 from gammapolars.errors import OutputError, UsageError
 from gammapolars.io.output import complete_or_nothing
-from gammapolars.io.root_basket import (
+from gammapolars.io.root.basket_bytes import (
     FIRST_DAY,
     Branch,
     compressed_frame,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gammapolars.errors import InputError
-from gammapolars.io.settings_xml import BoardSettings, read_settings
+from gammapolars.io.compass.settings_xml import BoardSettings, read_settings
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.errors import InputError
-from gammapolars.io.bin_layout import (
+from gammapolars.io.compass.bin_layout import (
     HEADERLESS,
     Heads,
     Layout,

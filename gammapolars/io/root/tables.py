@@ -9,12 +9,12 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.errors import InputError, OutputError
-from gammapolars.io.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
-from gammapolars.io.branches import Tree
 from gammapolars.io.lost_rows import LostRows, Mask
 from gammapolars.io.reading import Losses, Reading
-from gammapolars.io.recovery import Expected
-from gammapolars.io.tree import open_tree
+from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
+from gammapolars.io.root.branches import Tree
+from gammapolars.io.root.recovery import Expected
+from gammapolars.io.root.tree import open_tree
 from gammapolars.schema import HITS, PAIRS, DType
 from gammapolars.streaming import SLICE_HITS, batches_of, lazy_frame
 
@@ -222,7 +222,7 @@ def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, 
     Raises:
         OutputError: a column holds no numbers, or a null that has no number to stand for it.
     """
-    from gammapolars.io.root_write import Layout, TreeWriter
+    from gammapolars.io.root.writer import Layout, TreeWriter
 
     schema = frame.collect_schema()
     hits = set(HITS.columns) <= set(schema)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.io.branches import Branch, Tree
+from gammapolars.io.root.branches import Branch, Tree
 
 RNTUPLE = "ROOT::RNTuple"
 """The class of an RNTuple in a file's list of keys."""

@@ -18,8 +18,8 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
 from gammapolars.io.reading import Kind, Losses
-from gammapolars.io.text_blocks import TextFile
-from gammapolars.io.text_fields import Field
+from gammapolars.io.text.blocks import TextFile
+from gammapolars.io.text.fields import Field
 from gammapolars.schema import DType
 
 Octets = npt.NDArray[np.uint8]

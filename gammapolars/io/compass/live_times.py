@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gammapolars.io.file_names import STAGES, stage_of_folder
+from gammapolars.io.compass.file_names import STAGES, stage_of_folder
 
 _STAMP = re.compile(r"_(\d{8}_\d{6})$")
 _TIME = re.compile(r"(?P<kind>Real|Live)Time_(?P<channel>\d{1,5})")

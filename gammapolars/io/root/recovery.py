@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gammapolars.io.branches import Branch, Tree
+from gammapolars.io.root.branches import Branch, Tree
 
 KEY_BYTES = 1024
 """No basket's key is longer: its names have 255 bytes at most."""

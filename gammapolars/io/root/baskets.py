@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.errors import InputError
-from gammapolars.io.branches import Branch, Tree
 from gammapolars.io.buffers import paged_array
-from gammapolars.io.frames import uncompressed
 from gammapolars.io.remote import THREADS, RemotePath
-from gammapolars.io.rntuple import read_field
-from gammapolars.io.tree import first_line
+from gammapolars.io.root.branches import Branch, Tree
+from gammapolars.io.root.frames import uncompressed
+from gammapolars.io.root.rntuple import read_field
+from gammapolars.io.root.tree import first_line
 
 CHUNK_HITS = 1_000_000
 """Chunks of at least this many hits are decoded at once; one large basket makes a larger chunk."""

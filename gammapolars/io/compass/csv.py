@@ -13,9 +13,9 @@ import polars as pl
 
 from gammapolars.errors import InputError
 from gammapolars.io.reading import Reading
-from gammapolars.io.text_blocks import TextFile
-from gammapolars.io.text_fields import Field
-from gammapolars.io.text_table import TextTable
+from gammapolars.io.text.blocks import TextFile
+from gammapolars.io.text.fields import Field
+from gammapolars.io.text.table import TextTable
 from gammapolars.streaming import lazy_frame
 
 READING = Reading()

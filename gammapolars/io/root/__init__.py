@@ -1,0 +1,1 @@
+"""ROOT files: trees and RNTuples of hits and pairs, read and written."""

@@ -1,0 +1,1 @@
+"""Text files read in blocks of whole lines, strictly: no line is passed over in silence."""

@@ -1,0 +1,138 @@
+"""Parquet and Arrow files that may be damaged, read so that nothing worse comes of it than an error.
+
+Nothing in these files has a checksum, and polars believes what they tell of themselves: where a footer leads beyond the
+file's end, its threads panic, and print so. So a Parquet file's footer is checked before polars reads the file, what
+goes wrong all the same becomes an error; and Arrow files are read by pyarrow, which checks each batch.
+"""
+
+import struct
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gammapolars.errors import InputError
+from gammapolars.io.arrow_footer import read_blocks
+from gammapolars.io.remote import is_remote
+from gammapolars.streaming import guarded, lazy_frame
+
+MAGIC_BYTES = 4
+"""Begin and end a Parquet file."""
+
+PADDING_BYTES = 64
+"""More than what fills the space between two batches, and less than any batch has."""
+
+CRASHES = (
+    *(pl.exceptions.PolarsError, pl.exceptions.PanicException, struct.error),
+    *(OSError, ValueError, MemoryError, NotImplementedError, LookupError, TypeError, OverflowError),
+)
+"""What reading a damaged file can raise."""
+
+
+def scan_parquet(path: Path) -> pl.LazyFrame:
+    """A Parquet file's table, lazily.
+
+    Raises:
+        InputError: it is no Parquet file, or its footer cannot be right; when collected, for damage elsewhere.
+    """
+    kind = "Parquet"
+    try:
+        rows = None if is_remote(path) else _checked_rows(path)
+        frame = pl.scan_parquet(path, glob=False)
+        frame.collect_schema()
+    except CRASHES as error:
+        raise _unreadable(path, kind, error) from None
+    return guarded(frame, rows, CRASHES, lambda error: _unreadable(path, kind, error))
+
+
+def _checked_rows(path: Path) -> int:
+    """The number of rows, if all columns lie in the file and have as many rows as their groups.
+
+    Raises:
+        ValueError, OSError: they do not.
+    """
+    import pyarrow.parquet
+
+    known = pyarrow.parquet.read_metadata(path)
+    end = path.stat().st_size - known.serialized_size - 2 * MAGIC_BYTES
+    rows = 0
+    for number in range(known.num_row_groups):
+        group = known.row_group(number)
+        rows += group.num_rows
+        for column in map(group.column, range(group.num_columns)):
+            begin = min(column.dictionary_page_offset or column.data_page_offset, column.data_page_offset)
+            size = column.total_compressed_size
+            if begin < MAGIC_BYTES or size < 0 or begin + size > end:
+                raise ValueError(f"column '{column.path_in_schema}' lies outside the file")
+            if group.num_rows < 0 or column.num_values < group.num_rows:
+                raise ValueError(f"column '{column.path_in_schema}' has {column.num_values} of {group.num_rows} rows")
+    if rows != known.num_rows:
+        raise ValueError(f"its parts have {rows} of {known.num_rows} rows")
+    return rows
+
+
+def scan_arrow(path: Path) -> pl.LazyFrame:
+    """An Arrow IPC file's table, lazily, batch by batch.
+
+    Raises:
+        InputError: it is no Arrow IPC file; when collected, for damaged batches.
+    """
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    try:
+        _check_blocks(path)
+        with pa.OSFile(str(path)) as file:
+            names = pyarrow.ipc.open_file(file).schema
+        schema = pl.DataFrame(names.empty_table()).schema
+    except CRASHES as error:
+        raise _unreadable(path, "Arrow IPC", error) from None
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        read = [name for name in schema if wanted is None or name in wanted] or list(schema)[:1]
+        try:
+            yield from _arrow_batches(path, [names.get_field_index(name) for name in read])
+        except CRASHES as error:
+            raise _unreadable(path, "Arrow IPC", error) from None
+
+    return lazy_frame(schema, batches)
+
+
+def _check_blocks(path: Path) -> None:
+    """Check that the batches that the footer names are all that there are: they lie one behind the other.
+
+    Raises:
+        ValueError, struct.error: they are not, or do not.
+    """
+    with path.open("rb") as file:
+        blocks, footer = read_blocks(file)
+    gaps = [after - (place + size) for (place, size), (after, _) in pairwise([*blocks, (footer.start, 0)])]
+    if any(not 0 <= gap <= PADDING_BYTES for gap in gaps):
+        raise ValueError("its footer does not name all that lies in it")
+    if not blocks and footer.start > len(footer) + PADDING_BYTES:
+        raise ValueError("its footer names nothing of what lies in it")
+
+
+def _arrow_batches(path: Path, fields: list[int]) -> Iterator[pl.DataFrame]:
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    options = pyarrow.ipc.IpcReadOptions(included_fields=fields)
+    # Not mapped into memory: where a mapped file becomes shorter, the process dies.
+    with pa.OSFile(str(path)) as file:
+        reader = pyarrow.ipc.open_file(file, options=options)
+        for number in range(reader.num_record_batches):
+            batch = reader.get_batch(number)
+            batch.validate(full=True)
+            yield pl.DataFrame(batch)
+
+
+def _unreadable(path: Path, kind: str, error: Any) -> InputError:
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path}: no such file")
+    if isinstance(error, pl.exceptions.PanicException):
+        reason = "what it holds does not fit together"
+    return InputError(f"{path}: cannot be read as {kind}, is it damaged? ({reason})")

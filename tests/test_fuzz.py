@@ -1,0 +1,225 @@
+"""Damaged files of all formats, a few hundred each, and what the fuzzer has found so far."""
+
+import sys
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from polars.testing import assert_frame_equal
+
+import gammapolars as gp
+from gammapolars.errors import InputError
+from gammapolars.io import untrusted
+from gammapolars.io.arrow_footer import read_blocks
+from gammapolars.io.untrusted import CRASHES
+from gammapolars.streaming import guarded
+from tests.commandline import gammapolars
+from tests.fuzz import cases, outcomes, runner
+from tests.fuzz.cases import formats
+from tests.fuzz.outcomes import Read, Wrong
+from tests.fuzz.runner import Worker
+from tests.fuzz.worker import case_of, run_case
+from tests.rootfiles import made_hits
+
+CASES = 150
+
+
+@pytest.mark.parametrize("name", formats())
+def test_damaged_files_give_what_they_hold_or_one_clear_error(name: str) -> None:
+    found = runner.run(name, range(CASES), seed=1, limit_s=30)
+
+    assert found.failures == {}
+    assert found.cases == CASES
+    assert found.counts["read"] > 0
+    assert name == "notes" or found.counts["refused"] > 0
+
+
+# The fuzzer itself: a check that cannot fail is none.
+
+
+@pytest.mark.parametrize("name", formats())
+def test_a_case_is_always_the_same(name: str) -> None:
+    bases = {base.name: base for base in [case_of(name, 3, number).base for number in range(40)]}
+    assert len(bases) > 1
+
+    for number in range(20):
+        one, other = (
+            cases.make_case(name, list(bases.values()), seed=3, number=number, text=formats()[name].text)
+            for _ in range(2)
+        )
+        assert (one.data, one.steps, one.rng.random()) == (other.data, other.steps, other.rng.random())
+
+
+def changed(read: Read, change: str) -> Read:
+    if change == "a value":
+        read.hits = read.hits.with_columns(adc=pl.col("adc") ^ 1)
+    elif change == "a hit less":
+        read.hits = read.hits.head(-1)
+    elif change == "a hit more":
+        read.hits = pl.concat([read.hits, read.hits.tail(1)])
+    return read
+
+
+@pytest.mark.parametrize("name", ["root", "csv", "bin", "parquet", "arrow"])
+@pytest.mark.parametrize("change", ["a value", "a hit less", "a hit more"])
+def test_a_wrong_answer_is_noticed(name: str, change: str) -> None:
+    read_hits = outcomes.read_hits
+
+    def read_wrongly(path: Path, **how: Any) -> Any:
+        read = read_hits(path, **how)
+        return changed(read, change) if isinstance(read, Read) else read
+
+    with patch.object(cases, "read_hits", read_wrongly), patch.object(cases, "COMMANDS", 0):
+        whole = run_case(name, 0, 0)
+        found = [run_case(name, 0, number) for number in range(1, 100)]
+
+    assert "failure" in whole
+    assert sum("failure" in answer for answer in found) > 5
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), pl.exceptions.PanicException("x"), InputError("two\rlines")])
+def test_any_other_error_is_noticed(tmp_path: Path, error: BaseException) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(Wrong):
+        outcomes.attempt(tmp_path / "run.root", fail)
+
+
+@pytest.mark.parametrize(
+    ("script", "what"),
+    [
+        ("print(1); input(); import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended with exit code -11"),
+        ("print(1); input(); import time; time.sleep(60)", "no end within 1 s"),
+        ("print(1); input(); import sys; sys.exit('out of memory')", "exit code 1: out of memory"),
+    ],
+)
+def test_a_process_that_dies_or_hangs_is_noticed_and_replaced(script: str, what: str) -> None:
+    worker = Worker([sys.executable, "-c", script], limit_s=1)
+
+    for number in range(2):
+        assert what in worker.run("root", 0, number)["failure"]
+    worker.close()
+
+
+def test_a_case_that_takes_too_much_memory_fails() -> None:
+    script = "from tests.fuzz.worker import limit_memory; print(1, flush=True); input(); limit_memory(); bytearray(2 * 10**9)"
+    worker = Worker([sys.executable, "-c", script], limit_s=30)
+
+    assert "MemoryError" in worker.run("root", 0, 0)["failure"]
+    worker.close()
+
+
+# What it found in Parquet and Arrow files; what it found in ROOT files stands in test_root_damage.py and
+# test_recovery.py.
+
+
+@pytest.fixture(scope="module")
+def hits() -> pl.DataFrame:
+    return made_hits(3000)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_guarded_tables_answer_like_others(tmp_path: Path, hits: pl.DataFrame, suffix: str) -> None:
+    path = tmp_path / f"run.{suffix}"
+    gp.save(hits.lazy(), path)
+    table = gp.scan(path)
+
+    assert_frame_equal(table.collect(), hits)
+    assert_frame_equal(table.collect(engine="streaming"), hits)
+    assert_frame_equal(table.select("flags", "adc").collect(), hits.select("flags", "adc"))
+    assert table.select(pl.len()).collect().item() == 3000
+    busy = table.filter(pl.col("channel") == 1).select("adc")
+    assert_frame_equal(busy.collect(), hits.filter(pl.col("channel") == 1).select("adc"))
+    assert_frame_equal(table.head(7).collect(), hits.head(7))
+    assert_frame_equal(table.slice(2990, 20).collect(), hits.slice(2990, 20))
+    assert_frame_equal(table.head(50).filter(pl.col("channel") == 1).collect(), hits.head(50).filter(channel=1))
+
+
+def test_filters_still_reach_the_file(tmp_path: Path, hits: pl.DataFrame) -> None:
+    """Row groups that a filter excludes are not read: here they are damaged."""
+    path = tmp_path / "run.parquet"
+    hits.write_parquet(path, row_group_size=1000, compression="zstd")
+    known = pq.read_metadata(path)
+    data = bytearray(path.read_bytes())
+    begin = known.row_group(2).column(0).data_page_offset
+    data[begin : begin + 200] = bytes(200)
+    path.write_bytes(data)
+
+    early = gp.scan(path).filter(pl.col("timestamp_ps") < hits["timestamp_ps"][1500])
+
+    assert_frame_equal(early.collect(), hits.head(1500))
+    with pytest.raises(InputError, match=r"run\.parquet: cannot be read as Parquet, is it damaged\?"):
+        gp.scan(path).collect()
+
+
+def test_errors_of_a_guarded_frame_become_others(hits: pl.DataFrame) -> None:
+    def fail(_: pl.Series) -> pl.Series:
+        raise pl.exceptions.PanicException("threads died")
+
+    broken = hits.lazy().with_columns(pl.col("adc").map_batches(fail, pl.UInt16))
+    short = guarded(hits.lazy(), 3001, CRASHES, lambda error: InputError(f"told: {error}"))
+
+    with pytest.raises(InputError, match="told: .*threads died"):
+        guarded(broken, None, CRASHES, lambda error: InputError(f"told: {error}")).collect()
+    with pytest.raises(InputError, match="told: it gives 3000 of 3001 rows"):
+        short.collect()
+    assert short.head(5).collect().height == 5
+
+
+def test_a_footer_that_leads_beyond_the_file_is_refused_before_polars_follows_it(
+    tmp_path: Path, hits: pl.DataFrame
+) -> None:
+    """Its threads would panic, and print so."""
+    whole = tmp_path / "whole.parquet"
+    hits.write_parquet(whole)
+    data = whole.read_bytes()
+    path = tmp_path / "run.parquet"
+    path.write_bytes(data[:4] + data[2000:])
+
+    outcome = gammapolars("info", path)
+
+    assert "lies outside the file" in outcome.error
+    assert outcome.code == 1
+
+
+@pytest.mark.parametrize("lost", [1, 2, 4])
+def test_batches_that_an_arrow_footer_forgets_are_missed(tmp_path: Path, hits: pl.DataFrame, lost: int) -> None:
+    path = tmp_path / "run.arrow"
+    hits.write_ipc(path, record_batch_size=800, compression="uncompressed")
+    with path.open("rb") as file:
+        blocks, footer = read_blocks(file)
+    data = bytearray(path.read_bytes())
+    listed = data.index(blocks[0][0].to_bytes(8, "little"), footer.start) - 4
+    assert data[listed] == len(blocks) == 4
+    data[listed] -= lost
+    path.write_bytes(data)
+
+    with pytest.raises(InputError, match=r"run\.arrow: .* its footer names nothing|does not name all that lies in it"):
+        gp.scan(path)
+
+
+def test_a_panic_that_nobody_expects_is_one_line(tmp_path: Path, hits: pl.DataFrame) -> None:
+    path = tmp_path / "run.parquet"
+    hits.write_parquet(path)
+
+    with patch("gammapolars.inspection.inspect", side_effect=pl.exceptions.PanicException("threads died")):
+        outcome = gammapolars("info", path)
+
+    assert outcome.code == 1
+    assert outcome.err == "Error: polars met something unexpected and cannot go on: is an input damaged?\n"
+
+
+def test_a_parquet_file_of_which_polars_gives_fewer_rows_is_refused(tmp_path: Path, hits: pl.DataFrame) -> None:
+    """As after a panic in one of its threads, which it may pass over."""
+    path = tmp_path / "run.parquet"
+    hits.write_parquet(path)
+
+    with patch.object(untrusted.pl, "scan_parquet", lambda *_, **__: hits.head(10).lazy()):
+        table = gp.scan(path)
+
+    with pytest.raises(InputError, match="it gives 10 of 3000 rows"):
+        table.collect()
