@@ -102,13 +102,17 @@ def _tree(path: Path, name: str, baskets: list[_Basket], expected: Expected) -> 
         elif numbered:
             branches[branch] = _branch(branch, dtype, _in_order(fitting))
         else:
-            sure = takewhile(lambda basket: basket.sure and basket in fitting, own)
-            branches[branch] = _branch(branch, dtype, list(sure))
+            branches[branch] = _branch(branch, dtype, _sure(own, dtype))
     for group in expected.needed:
         if not any(branch in branches for branch in group) and group[0] not in other:
             branches[group[0]] = _branch(group[0], expected.types[group[0]], [])
     entries = min((int(branch.entries[-1]) for branch in branches.values()), default=0)
     return Tree(path, name, entries, branches, "as each basket tells", tuple(other))
+
+
+def _sure(baskets: list[_Basket], dtype: np.dtype[Any]) -> list[_Basket]:
+    """A branch's baskets as far as none can be missing between them."""
+    return list(takewhile(lambda basket: basket.sure and basket.entry_bytes == dtype.itemsize, baskets))
 
 
 def _in_order(baskets: list[_Basket]) -> list[_Basket]:
