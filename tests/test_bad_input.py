@@ -167,7 +167,8 @@ def test_a_damaged_arrow_file(hits: pl.DataFrame) -> None:
     hits.write_ipc("bad.arrow", compression="lz4")
     with_bytes(Path("bad.arrow"), Path("bad.arrow"), {Path("bad.arrow").stat().st_size // 2: 0xFF})
 
-    assert refused(coincidences("bad.arrow")).startswith("Error: bad.arrow: cannot be read, is it damaged?")
+    told = "Error: bad.arrow: cannot be read as Arrow IPC, is it damaged? (LZ4"
+    assert refused(coincidences("bad.arrow")).startswith(told)
 
 
 def test_runs_that_cannot_be_found(good: Path) -> None:

