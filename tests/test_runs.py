@@ -308,3 +308,24 @@ def test_outputs_carry_what_the_digitizer_wrote_down(tmp_path: Path) -> None:
     assert recorded["start"].startswith("2025-03-18T12:11:24")
     assert summary["warnings"] == ["run1: was recorded for 200 s, its hits cover 4e-09 s of that: are files missing?"]
     assert summary_of("info", folder)["sources"][0]["recorded"]["id"] == "run1"
+
+
+def test_every_table_of_a_report_tells_where_it_comes_from(tmp_path: Path) -> None:
+    file = write_hits(tmp_path / "a.root", made_hits(500))
+
+    told = summary_of("report", file, "-o", tmp_path / "report")
+
+    tables = sorted((tmp_path / "report").glob("*.parquet"))
+    assert [table.name for table in tables] == ["matrix.parquet", "pairs.parquet", "spectra.parquet"]
+    for table in tables:
+        origin = provenance_of(table)
+        assert origin["inputs"][0]["name"] == "a.root"
+        assert origin["summary"]["hits_read"] == told["hits_read"] == 500
+
+
+def test_the_truth_of_a_simulation_tells_how_it_was_made(tmp_path: Path) -> None:
+    words = ("--source", "Co-60", "--hits", "300", "--seed", "5")
+
+    summary_of("simulate", *words, "-o", tmp_path / "run.root", "--truth", tmp_path / "truth.parquet")
+
+    assert provenance_of(tmp_path / "truth.parquet")["simulation"]["seed"] == 5

@@ -13,6 +13,7 @@ from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import OutputError
 from gammapolars.io import Runs, save
+from gammapolars.provenance import describe
 from gammapolars.report.content import PAGE, contents
 from gammapolars.results import Analysis
 
@@ -47,8 +48,9 @@ def make_report(
     folder = Path(folder)
     with _complete_or_nothing(folder, overwrite=overwrite) as partial:
         found = analyse(runs, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
-        save(found.spectra.lazy(), partial / "spectra.parquet")
-        save(found.matrix.lazy(), partial / "matrix.parquet")
+        origin = describe(runs, found.summary)
+        save(found.spectra.lazy(), partial / "spectra.parquet", metadata=origin)
+        save(found.matrix.lazy(), partial / "matrix.parquet", metadata=origin)
         _write(contents(found, datetime.now().astimezone()), partial)
     return found.summary | {"output": str(folder / PAGE)}
 

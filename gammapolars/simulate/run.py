@@ -125,7 +125,9 @@ def _sized(pieces: Iterator[Chunk], chunk_hits: int, hits: int | None) -> Iterat
 
 
 @contextmanager
-def _truth_writer(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[pl.DataFrame], None]]:
+def _truth_writer(
+    path: Path | None, metadata: dict[str, str], *, overwrite: bool
+) -> Iterator[Callable[[pl.DataFrame], None]]:
     """What writes chunks of truth to a Parquet file, which appears when it is complete; None: to nowhere."""
     if path is None:
         yield lambda _: None
@@ -144,6 +146,7 @@ def _truth_writer(path: Path | None, *, overwrite: bool) -> Iterator[Callable[[p
                     raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
             yield write
+            writer.add_key_value_metadata(metadata)
 
 
 def write_run(
@@ -165,7 +168,7 @@ def write_run(
         chunks: from `simulate`.
         truth: the Parquet file, row for row the hits; None: none.
         layout: of the ROOT file's baskets.
-        metadata: texts to store beside the tree.
+        metadata: texts to store beside the tree and the truth.
         overwrite: replace files that exist.
         progress: called with the number of hits written so far.
 
@@ -182,7 +185,7 @@ def write_run(
         TreeWriter(
             output, HIT_BRANCHES, layout=layout, metadata=metadata, overwrite=overwrite, reproducible=True
         ) as tree,
-        _truth_writer(truth, overwrite=overwrite) as write_truth,
+        _truth_writer(truth, metadata or {}, overwrite=overwrite) as write_truth,
     ):
         for hits, true in chunks:
             tree.extend(hit_branches(hits))
