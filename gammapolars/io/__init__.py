@@ -9,9 +9,10 @@ from gammapolars.columns import Column
 from gammapolars.errors import InputError, OutputError, UsageError
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.formats import LAYOUTS, PAIR_READERS, READERS, WRITERS, Writer
+from gammapolars.io.input_file import InputFile
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.reading import Losses, Reading
-from gammapolars.io.runs import InputFile, Run, Runs, open_runs
+from gammapolars.io.runs import Run, Runs, open_runs
 
 __all__ = [
     "READERS",

@@ -9,74 +9,18 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.clock import Repair
-from gammapolars.errors import GammapolarsError, InputError, TimeOrderError, UsageError
-from gammapolars.io.compass import bin as compass_bin
+from gammapolars.errors import InputError, TimeOrderError, UsageError
 from gammapolars.io.compass.folders import RunFiles
 from gammapolars.io.compass.run_info import RunInfo, read_run_info
-from gammapolars.io.fingerprint import fingerprint
-from gammapolars.io.foreign import as_hits
-from gammapolars.io.formats import READERS
+from gammapolars.io.input_file import InputFile, open_file
 from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
-from gammapolars.io.remote import REMOTE_FORMATS, is_remote
-from gammapolars.io.root import tables as root
 from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
-from gammapolars.schema import HITS, require
+from gammapolars.schema import HITS
 from gammapolars.streaming import batches_of, lazy_frame
 from gammapolars.time_order import REORDER_PS, time_ordered
 from gammapolars.units import format_ps
-
-
-@dataclass
-class Span:
-    """The times (ps) of a file's first and last hit, as far as it has been read."""
-
-    first_ps: int | None = None
-    last_ps: int | None = None
-
-    def add(self, times: pl.Series) -> None:
-        """Widen it by the times of some hits."""
-        if times.is_empty():
-            return
-        first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
-        self.first_ps = first if self.first_ps is None else min(first, self.first_ps)
-        self.last_ps = last if self.last_ps is None else max(last, self.last_ps)
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """One file of a run.
-
-    Attributes:
-        path: where it lies.
-        hits: its hits as recorded.
-        reading: how they are read.
-        span: when they were recorded, known once the file has been read as one of several.
-    """
-
-    path: Path
-    hits: pl.LazyFrame
-    reading: Reading = field(default_factory=Reading)
-    span: Span = field(default_factory=Span, compare=False)
-
-    @property
-    def size_bytes(self) -> int:
-        return self.path.stat().st_size
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """A hash that tells the file from others."""
-        return fingerprint(self.path)
-
-    def count(self) -> int | None:
-        """How many hits it holds, if its metadata tell."""
-        suffix = self.path.suffix.lower()
-        if suffix == ".root":
-            return root.open_hit_tree(self.path, self.reading).entries
-        if suffix == ".bin":
-            return compass_bin.count_records(self.path, self.reading)
-        return int(self.hits.select(pl.len()).collect().item()) if suffix in (".parquet", ".arrow") else None
 
 
 @dataclass(frozen=True)
@@ -315,22 +259,6 @@ def _source(stream: tuple[InputFile, ...], columns: list[str], streams: int) -> 
 def _run(source: RunFiles, reading: Reading, reorder_ps: int) -> Run:
     if (share := share_of_rows(len(source.streams))) < MOST_ROWS:
         reading = replace(reading, chunk_hits=share)
-    return Run(source, tuple(tuple(_input(path, reading) for path in stream) for stream in source.streams), reorder_ps)
-
-
-def _input(path: Path, reading: Reading) -> InputFile:
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(READERS)}")
-    if is_remote(path) and path.suffix.lower() not in REMOTE_FORMATS:
-        raise InputError(f"{path}: only {' and '.join(REMOTE_FORMATS)} files are read from servers: copy it here first")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: is empty")
-    hits = as_hits(reader(path, reading), path, reading)
-    try:
-        require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
-    except GammapolarsError as error:
-        raise InputError(
-            f"{path}: {error}; where columns have other names, tell them in [columns] of detectors.toml"
-        ) from None
-    return InputFile(path, hits, reading)
+    return Run(
+        source, tuple(tuple(open_file(path, reading) for path in stream) for stream in source.streams), reorder_ps
+    )

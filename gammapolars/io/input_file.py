@@ -1,0 +1,92 @@
+"""One file of hits: where it lies, what is known of it, and its hits as recorded."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from gammapolars.errors import GammapolarsError, InputError, UsageError
+from gammapolars.io.compass import bin as compass_bin
+from gammapolars.io.fingerprint import fingerprint
+from gammapolars.io.foreign import as_hits
+from gammapolars.io.formats import READERS
+from gammapolars.io.reading import Reading
+from gammapolars.io.remote import REMOTE_FORMATS, is_remote
+from gammapolars.io.root import tables as root
+from gammapolars.schema import HITS, require
+
+
+@dataclass
+class Span:
+    """The times (ps) of a file's first and last hit, as far as it has been read."""
+
+    first_ps: int | None = None
+    last_ps: int | None = None
+
+    def add(self, times: pl.Series) -> None:
+        """Widen it by the times of some hits."""
+        if times.is_empty():
+            return
+        first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]
+        self.first_ps = first if self.first_ps is None else min(first, self.first_ps)
+        self.last_ps = last if self.last_ps is None else max(last, self.last_ps)
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One file of a run.
+
+    Attributes:
+        path: where it lies.
+        hits: its hits as recorded.
+        reading: how they are read.
+        span: when they were recorded, known once the file has been read as one of several.
+    """
+
+    path: Path
+    hits: pl.LazyFrame
+    reading: Reading = field(default_factory=Reading)
+    span: Span = field(default_factory=Span, compare=False)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash that tells the file from others."""
+        return fingerprint(self.path)
+
+    def count(self) -> int | None:
+        """How many hits it holds, if its metadata tell."""
+        suffix = self.path.suffix.lower()
+        if suffix == ".root":
+            return root.open_hit_tree(self.path, self.reading).entries
+        if suffix == ".bin":
+            return compass_bin.count_records(self.path, self.reading)
+        return int(self.hits.select(pl.len()).collect().item()) if suffix in (".parquet", ".arrow") else None
+
+
+def open_file(path: Path, reading: Reading) -> InputFile:
+    """Read the metadata of a file of hits.
+
+    Raises:
+        InputError: it is empty, damaged, or no table of hits.
+        UsageError: it has a suffix that no reader is for.
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(READERS)}")
+    if is_remote(path) and path.suffix.lower() not in REMOTE_FORMATS:
+        raise InputError(f"{path}: only {' and '.join(REMOTE_FORMATS)} files are read from servers: copy it here first")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: is empty")
+    hits = as_hits(reader(path, reading), path, reading)
+    try:
+        require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
+    except GammapolarsError as error:
+        raise InputError(
+            f"{path}: {error}; where columns have other names, tell them in [columns] of detectors.toml"
+        ) from None
+    return InputFile(path, hits, reading)
