@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapolars.io import InputFile, Run, Runs
+from gammapolars.io.root.tree_parser import check_keys
 
 KEY = "gammapolars"
 """The metadata entry, one JSON object, in Parquet, Arrow and ROOT outputs."""
@@ -54,7 +55,7 @@ def of_file(path: Path) -> dict[str, Any] | None:
     """What `describe` wrote into a file; None where it carries nothing of the kind."""
     try:
         return READERS[path.suffix.lower()](path)
-    except (KeyError, ValueError):
+    except Exception:  # its hits may be read all the same; uproot raises what comes to a parser's hand
         return None
 
 
@@ -67,6 +68,7 @@ def _of_parquet(path: Path) -> dict[str, Any] | None:
 def _of_root(path: Path) -> dict[str, Any] | None:
     import uproot
 
+    check_keys(path)
     with uproot.open(path) as file:
         return _parsed(str(file[KEY]))
 

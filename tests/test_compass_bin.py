@@ -430,6 +430,30 @@ def test_a_wrong_length_costs_no_other_record(tmp_path: Path, layout: Layout, sa
     assert len(losses.all) == 1
 
 
+@pytest.mark.parametrize("samples", [20_000, 2**20, 2**22])
+def test_a_wrong_first_length_does_not_end_the_file(tmp_path: Path, samples: int) -> None:
+    """It is no waveform that the file's end cuts short: records follow."""
+    run, losses = made_hits(300), Losses()
+    content = bytearray(write_bin(tmp_path / "run.bin", run, WAVES, 40).read_bytes())
+    struct.pack_into("<I", content, 2 + WAVES.head.itemsize - 4, samples)
+
+    found = read(write_bytes(tmp_path / "run.bin", bytes(content)), losses=losses)
+
+    assert_frame_equal(found, run[1:].select(columns_of(WAVES)))
+    assert "record 1 at byte 2 is damaged" in losses.all[0].what
+
+
+def test_where_nothing_follows_at_least_one_hit_is_left_out(tmp_path: Path) -> None:
+    """Here the header tells of waveforms, where there are none."""
+    layout, losses = LAYOUTS["short,flags"], Losses()
+    path = write_bin(tmp_path / "run.bin", made_hits(300), layout, header=header_of(layout) | 8)
+
+    found = read(path, losses=losses)
+
+    assert found.is_empty()
+    assert losses.count("damaged") >= 1
+
+
 @pytest.mark.parametrize("fill", [b"\0", b"\xff", b"\x05\x01", b"random"])
 def test_records_follow_again_behind_what_is_overwritten(tmp_path: Path, fill: bytes) -> None:
     run, losses = made_hits(1000), Losses()

@@ -1,5 +1,6 @@
 """Damaged files of all formats, a few hundred each, and what the fuzzer has found so far."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,14 @@ from unittest.mock import patch
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+import uproot
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.errors import InputError
 from gammapolars.io import untrusted
 from gammapolars.io.arrow_footer import read_blocks
+from gammapolars.io.root.writer import Layout
 from gammapolars.io.untrusted import CRASHES
 from gammapolars.streaming import guarded
 from tests.commandline import gammapolars
@@ -22,7 +25,7 @@ from tests.fuzz.cases import formats
 from tests.fuzz.outcomes import Read, Wrong
 from tests.fuzz.runner import Worker
 from tests.fuzz.worker import case_of, run_case
-from tests.rootfiles import made_hits
+from tests.rootfiles import made_hits, write_hits
 
 CASES = 150
 
@@ -224,3 +227,16 @@ def test_a_parquet_file_of_which_polars_gives_fewer_rows_is_refused(tmp_path: Pa
 
     with pytest.raises(InputError, match="it gives 10 of 3000 rows"):
         table.collect()
+
+
+def test_provenance_that_cannot_be_read_does_not_stop_what_can(tmp_path: Path, hits: pl.DataFrame) -> None:
+    path = write_hits(tmp_path / "run.root", hits, Layout(entries=500))
+    data = bytearray(path.read_bytes())
+    with uproot.open(path) as file:
+        data[file.fSeekKeys : file.fSeekKeys + 60] = b"\xff" * 60
+    path.write_bytes(data)
+
+    outcome = gammapolars("info", path, "--keep-going", "--json")
+
+    assert (outcome.code, outcome.err) == (0, "")
+    assert json.loads(outcome.out)["hits"] == hits.height

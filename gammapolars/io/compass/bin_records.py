@@ -158,7 +158,7 @@ class _Reader:
         found = self._chain.next_from(max(begin + self._width, state.resumed + 1))
         until = self._file.size if found is None else found
         length = state.length_bytes / state.lengths if state.lengths else self._chain.length_at(found or state.at)
-        hits = max(round((until - begin) / length) - 1, 0)
+        hits = max(round((until - begin) / length) - 1, int(found is None))
         rest = "the rest of the file is" if found is None else f"all up to byte {found} is"
         left_out = f"{rest} left out, about {hits} hits by their mean length of {length:.0f} bytes"
         self._losses.leave_out(self._file.path, f"{what}; {left_out}", hits)

@@ -86,9 +86,10 @@ class Chain:
             return Verdict(len(heads))
         self._longest = max(self._longest, int(heads["samples"][:last].max(initial=0)))
         samples = int(heads[last]["samples"])
-        longest = self._longest or MOST_SAMPLES
         behind_head = int(places[last]) + self._width
-        if samples <= longest or (samples <= FAR_LONGER * longest and self.next_from(behind_head) is None):
+        # Before any other length is known, this one may be what is wrong.
+        possible = samples <= FAR_LONGER * (self._longest or MOST_SAMPLES)
+        if samples <= self._longest or (possible and self.next_from(behind_head) is None):
             return Verdict(last, cut=True)
         return Verdict(last, why_lost=f"it tells {samples} samples, more than the file holds")
 
