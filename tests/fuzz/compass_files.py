@@ -192,7 +192,7 @@ def bin_bases(folder: Path) -> list[Base]:
     """All layouts, waveforms of equal and of changing length, and segments without a header."""
     hits = binfiles.made_hits(RECORDS)
     path = folder / "run.bin"
-    made = []
+    made: list[Base] = []
     for name, layout in binfiles.LAYOUTS.items():
         lengths: Any = ([20] * RECORDS, [10, 30, 17] * (RECORDS // 3))[len(made) % 2] if layout.has_waveform else 0
         data = binfiles.write_bin(path, hits, layout, lengths).read_bytes()

@@ -119,7 +119,7 @@ def _number(data: bytes, place: int, rng: random.Random, other: bytes) -> bytes:
     """A number that counts something becomes another one."""
     width = rng.choice((2, 4, 4, 8, 8))
     value = rng.choice(NUMBERS) & (2 ** (8 * width) - 1)
-    new = value.to_bytes(width, rng.choice(("big", "little")))
+    new: bytes = value.to_bytes(width, rng.choice(("big", "little")))
     return data[:place] + new[: len(data) - place] + data[place + width :]
 
 

@@ -96,8 +96,9 @@ def run_command(path: Path, rng: random.Random, strict: Read | Refused, *, proce
     run = gammapolars_process if process else gammapolars
     command = rng.choice(("info", "info", "convert", "coincidences"))
     output = path.with_name("output.parquet")
-    words: list[str | Path] = [command, path, "--json", *(["--keep-going"] if rng.random() < 0.3 else [])]
-    outcome = run(*words, *(["-o", output] if command != "info" else []))
+    more = ["--keep-going"] if rng.random() < 0.3 else []
+    words: list[str | Path] = [command, path, "--json", *more]
+    outcome = run(*words) if command == "info" else run(*words, "-o", output)
     told = " ".join(map(str, words[2:]))
     if outcome.code not in (0, 1):
         raise Wrong(f"{command} {told}: exit code {outcome.code}: {outcome.err[-500:]}")
