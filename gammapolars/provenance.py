@@ -60,9 +60,11 @@ def of_file(path: Path) -> dict[str, Any] | None:
 
 
 def _of_parquet(path: Path) -> dict[str, Any] | None:
-    import polars as pl
+    import pyarrow.parquet
 
-    return _parsed(pl.read_parquet_metadata(path)[KEY])
+    with path.open("rb") as file:
+        texts: dict[bytes, bytes] = pyarrow.parquet.read_metadata(file).metadata or {}
+    return _parsed(texts[KEY.encode()].decode())
 
 
 def _of_root(path: Path) -> dict[str, Any] | None:

@@ -76,7 +76,7 @@ def test_a_wrong_answer_is_noticed(name: str, change: str) -> None:
 
     with patch.object(cases, "read_hits", read_wrongly), patch.object(cases, "COMMANDS", 0):
         whole = run_case(name, 0, 0)
-        found = [run_case(name, 0, number) for number in range(1, 100)]
+        found = [run_case(name, 0, number) for number in range(1, 50)]
 
     assert "failure" in whole
     assert sum("failure" in answer for answer in found) > 0
@@ -143,7 +143,7 @@ def test_guarded_tables_answer_like_others(tmp_path: Path, hits: pl.DataFrame, s
     assert_frame_equal(table.head(50).filter(pl.col("channel") == 1).collect(), hits.head(50).filter(channel=1))
 
 
-def test_filters_still_reach_the_file(tmp_path: Path, hits: pl.DataFrame) -> None:
+def test_filters_reach_what_a_guarded_frame_reads(tmp_path: Path, hits: pl.DataFrame) -> None:
     """Row groups that a filter excludes are not read: here they are damaged."""
     path = tmp_path / "run.parquet"
     hits.write_parquet(path, row_group_size=1000, compression="zstd")
@@ -152,23 +152,36 @@ def test_filters_still_reach_the_file(tmp_path: Path, hits: pl.DataFrame) -> Non
     begin = known.row_group(2).column(0).data_page_offset
     data[begin : begin + 200] = bytes(200)
     path.write_bytes(data)
+    table = guarded(pl.scan_parquet(path), CRASHES, lambda error: InputError(f"told: {error}"))
 
-    early = gp.scan(path).filter(pl.col("timestamp_ps") < hits["timestamp_ps"][1500])
+    early = table.filter(pl.col("timestamp_ps") < hits["timestamp_ps"][1500])
 
     assert_frame_equal(early.collect(), hits.head(1500))
-    with pytest.raises(InputError, match=r"run\.parquet: cannot be read as Parquet, is it damaged\?"):
-        gp.scan(path).collect()
+    assert_frame_equal(early.select("adc").head(3).collect(), hits.select("adc").head(3))
+    with pytest.raises(InputError, match="told: "):
+        table.collect()
 
 
-def test_errors_of_a_guarded_frame_become_others(hits: pl.DataFrame) -> None:
-    broken = hits.lazy().with_columns(pl.col("timestamp_ps").cast(pl.UInt8))
-    short = guarded(hits.lazy(), 3001, CRASHES, lambda error: InputError(f"told: {error}"))
+@pytest.mark.parametrize("codec", ["uncompressed", "zstd", "snappy"])
+def test_a_damaged_page_is_an_error_and_not_the_end_of_the_process(
+    tmp_path: Path, hits: pl.DataFrame, codec: Any
+) -> None:
+    """A page's own lengths once asked polars for 2 exabytes, and the process was gone."""
+    path = tmp_path / "run.parquet"
+    hits.write_parquet(path, row_group_size=1000, compression=codec)
+    whole = path.read_bytes()
+    begin = pq.read_metadata(path).row_group(1).column(2).data_page_offset
 
-    with pytest.raises(InputError, match="told: conversion from"):
-        guarded(broken, None, CRASHES, lambda error: InputError(f"told: {error}")).collect()
-    with pytest.raises(InputError, match="told: it gives 3000 of 3001 rows"):
-        short.collect()
-    assert short.head(5).collect().height == 5
+    refused = 0
+    for place in range(begin, begin + 40, 3):
+        data = bytearray(whole)
+        data[place : place + 8] = b"\xff" * 8
+        path.write_bytes(data)
+        try:
+            assert gp.scan(path).collect().height == 3000
+        except InputError:
+            refused += 1
+    assert refused > 3
 
 
 def test_a_footer_that_leads_beyond_the_file_is_refused_before_polars_follows_it(
@@ -216,16 +229,15 @@ def test_a_panic_that_nobody_expects_is_one_line(tmp_path: Path, hits: pl.DataFr
     assert outcome.err == "Error: polars met something unexpected and cannot go on: is an input damaged?\n"
 
 
-def test_a_parquet_file_of_which_polars_gives_fewer_rows_is_refused(tmp_path: Path, hits: pl.DataFrame) -> None:
-    """As after a panic in one of its threads, which it may pass over."""
+def test_a_parquet_file_that_gives_fewer_rows_than_it_tells_is_refused(tmp_path: Path, hits: pl.DataFrame) -> None:
     path = tmp_path / "run.parquet"
     hits.write_parquet(path)
 
-    with patch("polars.scan_parquet", lambda *_, **__: hits.head(10).lazy()):
-        table = gp.scan(path)
-
-    with pytest.raises(InputError, match="it gives 10 of 3000 rows"):
-        table.collect()
+    with (
+        patch("gammapolars.io.untrusted._parquet_batches", lambda *_: iter([hits.head(10)])),
+        pytest.raises(InputError, match="it gives 10 of 3000 rows"),
+    ):
+        gp.scan(path).collect()
 
 
 def test_provenance_that_cannot_be_read_does_not_stop_what_can(tmp_path: Path, hits: pl.DataFrame) -> None:

@@ -753,7 +753,7 @@ def test_matrices_that_cannot_be_read(tmp_path: Path) -> None:
         "m.mat": "is no RadWare matrix, or is cut short: it has 1,000 bytes",
         "m.csv": "cannot be read as a matrix",
         "n.csv": "is no matrix: it has no columns",
-        "m.parquet": "cannot be read as a matrix",
+        "m.parquet": "cannot be read as Parquet, is it damaged?",
         "none.m4b": "no such file",
     }
 

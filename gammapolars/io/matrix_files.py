@@ -11,6 +11,7 @@ from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectra import histograms, radware, tables
 from gammapolars.io.spectra.grid import Grid, grid_of
 from gammapolars.io.spectra.outputs import check_columns, naming
+from gammapolars.io.untrusted import scan_parquet
 from gammapolars.streaming import lazy_frame
 
 Texts = Mapping[str, str]
@@ -110,8 +111,8 @@ def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
         dtype = RADWARE_TYPES[suffix]
         radware.check_matrix(path, dtype)
         return lazy_frame(pl.Schema(radware.COLUMNS), lambda _: radware.batches(path, dtype))
-    scan = pl.scan_parquet if suffix == ".parquet" else pl.scan_csv
-    stored = tables.matrix_columns(scan(path, glob=False), path)
+    found = scan_parquet(path) if suffix == ".parquet" else pl.scan_csv(path, glob=False)
+    stored = tables.matrix_columns(found, path)
     columns = dict.fromkeys(stored.collect_schema(), pl.Float64())
     return lazy_frame(pl.Schema(columns), lambda _: tables.matrix_batches(stored, path))
 

@@ -23,7 +23,6 @@ What cannot be noticed, and is no failure:
     CSV, BIN    other values that a hit can have; of records with waveforms it is estimated how many were lost
     Parquet     other values, as neither pages nor footers have checksums that are looked at; the number of hits is
     and Arrow   right, and all columns of which neither a byte nor the footer has changed. A footer may name another
-                column, or lead to another place. Threads of polars may print that they panicked on a damaged page:
-                what comes of it is an error all the same
+                column, or lead to another place
     spectra     other counts
 """

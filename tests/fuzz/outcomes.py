@@ -121,7 +121,7 @@ def _check_refusal(command: str, outcome: Command, *, process: bool) -> None:
     lines = outcome.err.splitlines()
     errors = [line for line in lines if line.startswith("Error: ")]
     alone = len(lines) == 1 or not process or "panicked at" in outcome.err
-    if len(errors) != 1 or "unexpected" in errors[0] or not alone or "Traceback" in outcome.err:
+    if len(errors) != 1 or errors[0].startswith("Error: unexpected") or not alone or "Traceback" in outcome.err:
         raise Wrong(f"{command}: {outcome.err[-500:]!r}")
 
 

@@ -12,6 +12,7 @@ from gammapolars.io import columnar
 from gammapolars.io.spectra import measurement as known
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, energies_at
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
+from gammapolars.io.untrusted import read_parquet
 from gammapolars.schema import SPECTRUM as SCHEMA
 from gammapolars.schema import DType
 from gammapolars.streaming import batches_of
@@ -106,11 +107,10 @@ def decode_parquet(data: bytes, name: str | None) -> RecordedSpectrum:
         InputError: it is no Parquet, or no table of a spectrum.
         UsageError: it holds several, and none is named.
     """
+    stored, texts = read_parquet(data)
     try:
-        stored = pl.read_parquet(BytesIO(data))
         table = stored.select(pl.col(column).cast(DTYPES[column]) for column in _known(stored))
-        texts = pl.read_parquet_metadata(BytesIO(data))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+    except pl.exceptions.PolarsError as error:
         raise InputError(f"cannot be read as Parquet: {_first_line(error)}") from None
     return _one_spectrum(table, name, texts.get(known.KEY))
 
