@@ -251,3 +251,15 @@ def test_provenance_that_cannot_be_read_does_not_stop_what_can(tmp_path: Path, h
 
     assert (outcome.code, outcome.err) == (0, "")
     assert json.loads(outcome.out)["hits"] == hits.height
+
+
+def test_metadata_that_are_no_text_do_not_matter(
+    tmp_path: Path, hits: pl.DataFrame, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Handed to polars, they would make it panic."""
+    path = tmp_path / "run.parquet"
+    hits.write_parquet(path)
+    path.write_bytes(path.read_bytes().replace(b"ARROW:schema", b"ARROW:sc\xe8ema"))
+
+    assert_frame_equal(gp.scan(path).collect(), hits)
+    assert capfd.readouterr().err == ""

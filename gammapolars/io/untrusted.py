@@ -46,7 +46,7 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
 
     try:
         rows = _checked_rows(path)
-        schema = pl.DataFrame(pyarrow.parquet.read_schema(path).empty_table()).schema
+        schema = _polars_schema(pyarrow.parquet.read_schema(path))
     except CRASHES as error:
         raise _unreadable(path, "Parquet", error) from None
 
@@ -79,7 +79,7 @@ def read_parquet(data: bytes) -> tuple[pl.DataFrame, dict[str, str]]:
             stored = file.read()
             texts = {key.decode(): text.decode() for key, text in (file.metadata.metadata or {}).items()}
         stored.validate(full=True)
-        return pl.DataFrame(stored), texts
+        return pl.DataFrame(stored.replace_schema_metadata()), texts
     except CRASHES as error:
         raise InputError(f"cannot be read as Parquet, is it damaged? ({_reason(error)})") from None
 
@@ -100,7 +100,7 @@ def _parquet_batches(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
     with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
         for batch in file.iter_batches(BATCH_ROWS, columns=columns):
             batch.validate(full=True)
-            yield pl.DataFrame(batch)
+            yield pl.DataFrame(batch.replace_schema_metadata())
 
 
 def _checked_rows(path: Path) -> int:
@@ -142,7 +142,7 @@ def scan_arrow(path: Path) -> pl.LazyFrame:
         _check_blocks(path)
         with pa.OSFile(str(path)) as file:
             names = pyarrow.ipc.open_file(file).schema
-        schema = pl.DataFrame(names.empty_table()).schema
+        schema = _polars_schema(names)
     except CRASHES as error:
         raise _unreadable(path, "Arrow IPC", error) from None
 
@@ -182,7 +182,12 @@ def _arrow_batches(path: Path, fields: list[int]) -> Iterator[pl.DataFrame]:
         for number in range(reader.num_record_batches):
             batch = reader.get_batch(number)
             batch.validate(full=True)
-            yield pl.DataFrame(batch)
+            yield pl.DataFrame(batch.replace_schema_metadata())
+
+
+def _polars_schema(schema: Any) -> pl.Schema:
+    """An Arrow schema as polars has it, which panics on metadata that are no text."""
+    return pl.DataFrame(schema.remove_metadata().empty_table()).schema
 
 
 def _unreadable(path: Path, kind: str, error: Any) -> InputError:
