@@ -395,7 +395,7 @@ def test_notes_are_read_without_uproot(tmp_path: Path) -> None:
         "import sys\n"
         "from gammapolars.io.compass.run_info import read_run_info\n"
         "assert read_run_info(sys.argv[1]).id == 'test_3'\n"
-        "import gammapolars.io.live_times\n"
+        "import gammapolars.io.compass.live_times\n"
         "print('uproot' in sys.modules)\n"
     )
 
