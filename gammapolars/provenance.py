@@ -8,6 +8,7 @@ from typing import Any
 
 from gammapolars.io import InputFile, Run, Runs
 from gammapolars.io.root.tree_parser import check_keys
+from gammapolars.io.root.uproot_file import opened_by_uproot
 
 KEY = "gammapolars"
 """The metadata entry, one JSON object, in Parquet, Arrow and ROOT outputs."""
@@ -68,10 +69,8 @@ def _of_parquet(path: Path) -> dict[str, Any] | None:
 
 
 def _of_root(path: Path) -> dict[str, Any] | None:
-    import uproot
-
     check_keys(path)
-    with uproot.open(path) as file:
+    with opened_by_uproot(path) as file:
         return _parsed(str(file[KEY]))
 
 

@@ -23,6 +23,7 @@ from gammapolars.errors import InputError
 from gammapolars.io import Losses
 from gammapolars.io.root import recovery
 from gammapolars.io.root.recovery import _Basket, _in_order
+from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.root.writer import Layout, hit_branches
 from tests.rootfiles import Laid, baskets_of, cut, made_hits, unclosed, write_branches, write_by_uproot, write_hits
 
@@ -418,3 +419,16 @@ def test_behind_a_basket_that_is_overlooked_no_hits_are_put_together(
     assert found.height == 200 or by_uproot
     assert_frame_equal(found, few.head(min(found.height, 200)))
     assert f"read up to the last complete basket, {found.height} hits" in losses.notes[0]
+
+
+def test_what_a_damaged_file_tells_of_its_types_does_not_reach_the_next_file(tmp_path: Path) -> None:
+    """uproot makes classes of it, which it keeps."""
+    path = write_by_uproot(tmp_path / "good.root", hit_branches(made_hits(100)), parts=2)
+    before = dict(uproot.classes), dict(uproot.classes["TTree"].known_versions)
+
+    with opened_by_uproot(path) as file:
+        uproot.classes["TTree"].known_versions.clear()
+        uproot.classes["TNonsense"] = object()
+        assert file.keys()
+
+    assert (uproot.classes, uproot.classes["TTree"].known_versions) == before

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapolars.io.compass.file_names import STAGES, stage_of_folder
+from gammapolars.io.root.uproot_file import opened_by_uproot
 
 _STAMP = re.compile(r"_(\d{8}_\d{6})$")
 _TIME = re.compile(r"(?P<kind>Real|Live)Time_(?P<channel>\d{1,5})")
@@ -72,9 +73,7 @@ def live_times(folder: str | Path) -> LiveTimes | None:
 
 def _read_times(path: Path) -> dict[tuple[str, int], int]:
     """Kind and channel of each time in the file, and the time in ms."""
-    import uproot
-
-    with uproot.open(path) as file:
+    with opened_by_uproot(path) as file:
         named = {name: found for name in file.keys(recursive=False, cycle=False) if (found := _TIME.fullmatch(name))}
         return {(key["kind"], int(key["channel"])): int(file[name].member("fMilliSec")) for name, key in named.items()}
 

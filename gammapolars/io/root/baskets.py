@@ -24,6 +24,7 @@ from gammapolars.io.root.branches import Branch, Tree
 from gammapolars.io.root.frames import uncompressed
 from gammapolars.io.root.rntuple import read_field
 from gammapolars.io.root.tree import first_line
+from gammapolars.io.root.uproot_file import opened_by_uproot
 
 CHUNK_HITS = 1_000_000
 """Chunks of at least this many hits are decoded at once; one large basket makes a larger chunk."""
@@ -199,10 +200,8 @@ class _Decoder:
 
     def fill_by_uproot(self, branch: Branch, first: int, last: int, target: npt.NDArray[Any]) -> list[Damage]:
         """Let uproot read what is not in ordinary baskets."""
-        import uproot
-
         try:
-            with self._uproot_lock, uproot.open(str(self.path)) as file:
+            with self._uproot_lock, opened_by_uproot(self.path) as file:
                 found = file[self.tree]
                 if hasattr(found, "cluster_summaries"):
                     target[:] = read_field(found, branch.name, first, last)

@@ -14,6 +14,7 @@ from gammapolars.io.root.branches import Branch, Tree, checked
 from gammapolars.io.root.recovery import Expected, recover
 from gammapolars.io.root.rntuple import RNTUPLE, rntuple_tree
 from gammapolars.io.root.tree_parser import check_keys, parse_tree
+from gammapolars.io.root.uproot_file import opened_by_uproot
 
 
 class Header(NamedTuple):
@@ -89,11 +90,9 @@ def _noted(tree: Tree, header: Header) -> Tree:
 
 
 def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
-    import uproot
-
     try:
         check_keys(path)
-        with uproot.open(str(path)) as file:
+        with opened_by_uproot(path) as file:
             trees = {key.partition(";")[0]: kind for key, kind in file.classnames().items()}
             for name in names:
                 if trees.get(name) == "TTree":

@@ -10,6 +10,7 @@ import polars as pl
 
 from gammapolars.errors import InputError, OutputError, UsageError
 from gammapolars.io.root.tree import first_line, read_header
+from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.spectra import measurement as known
 from gammapolars.io.spectra.channels import Axis, Channels, Floats, Quantity, energies_at
 from gammapolars.io.spectra.grid import Grid
@@ -178,10 +179,8 @@ def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any
             f"{path}: is truncated: it has {header.size} of the {header.told} bytes that its header tells: "
             f"copy it again"
         )
-    import uproot
-
     try:
-        with uproot.open(path) as root:
+        with opened_by_uproot(path) as root:
             key = _chosen(path, root, name, kind, noun)
             histogram = root[key]
             contents = np.asarray(histogram.values(flow=True), np.float64)
