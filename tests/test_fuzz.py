@@ -39,6 +39,15 @@ def test_damaged_files_give_what_they_hold_or_one_clear_error(name: str) -> None
     assert name == "notes" or found.counts["refused"] > 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", formats())
+def test_more_damaged_files_do_so_too(name: str) -> None:
+    """A release runs 10,000 of each: `python -m tests.fuzz --cases 10000`."""
+    found = runner.run(name, range(CASES, 4 * CASES), seed=1, limit_s=30)
+
+    assert found.failures == {}
+
+
 # The fuzzer itself: a check that cannot fail is none.
 
 

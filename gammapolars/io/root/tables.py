@@ -156,8 +156,8 @@ def _chunk(
         lost.leave_out(damage.what, first, unread[-1], place=damage.place)
     series = []
     for column, values in arrays.items():
-        made = _series(column, values)
-        cast = made.cast(schema[column], strict=False)
+        made = _series(column, _signed(values) if schema[column] == pl.Int64 else values)
+        cast = made if made.dtype == schema[column] else made.cast(schema[column], strict=False)
         if cast.null_count():
             unread.append(cast.is_null().to_numpy())
             where = int(unread[-1].argmax())
@@ -181,6 +181,14 @@ def _check_branch(tree: Tree, name: str, *, integer: bool) -> None:
     found = tree.branches[name].dtype
     if integer and found.kind not in "iu":
         raise InputError(f"{tree.path}: branch '{name}' holds {found.newbyteorder('=').name}, not integers")
+
+
+def _signed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Unsigned times as signed ones in the same memory, if none is too large for that: none is in a good file."""
+    if values.dtype != np.uint64 or not len(values):
+        return values
+    signed = values.view(np.int64)
+    return signed if signed.min() >= 0 else values
 
 
 def _series(column: str, values: npt.NDArray[Any]) -> pl.Series:
