@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -62,9 +63,12 @@ def run() -> NoReturn:
 
 
 def _pass_interrupts_on(lost: Any) -> None:
-    """Raise Ctrl-C again where Python cannot: in a callback of the garbage collector it would print it and go on."""
+    """Send Ctrl-C again, a moment later, where Python loses it: it would print it and go on.
+
+    In a callback of the garbage collector nothing can be raised, and in here neither.
+    """
     if lost.exc_type is KeyboardInterrupt:
-        signal.raise_signal(signal.SIGINT)
+        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
     else:
         sys.__unraisablehook__(lost)
 

@@ -102,7 +102,6 @@ def test_killed_at_random_times_there_is_all_or_nothing(run: Path, tmp_path: Pat
 def test_an_interrupted_command_cleans_up(run: Path, tmp_path: Path, suffix: str) -> None:
     process = started("coincidences", run, "-o", tmp_path / f"pairs{suffix}")
     wait_for_output(tmp_path, process)
-    time.sleep(0.1)
 
     process.send_signal(signal.SIGINT)
 
@@ -240,3 +239,23 @@ def test_many_writers_at_once_never_lose_their_files(tmp_path: Path) -> None:
 
     assert not failures
     assert files_in(tmp_path) == ["out.csv"]
+
+
+def test_an_interrupt_where_nothing_can_be_raised_comes_again() -> None:
+    """In a callback of the garbage collector Python would print it and go on."""
+    program = (
+        "import gammapolars.cli as cli, sys, time, weakref\n"
+        "class Thing: pass\n"
+        "def interrupted(_): raise KeyboardInterrupt\n"
+        "def command(**_):\n"
+        "    thing = Thing()\n"
+        "    callback = weakref.ref(thing, interrupted)\n"
+        "    del thing\n"
+        "    time.sleep(20)\n"
+        "cli.app = command\n"
+        "cli.run()\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (done.returncode, done.stderr) == (130, "Error: interrupted\n")
