@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -39,33 +39,37 @@ def complete_or_nothing(path: str | Path, *, overwrite: bool = False) -> Iterato
         return
     check_output(path, overwrite=overwrite)
     _remove_abandoned(path)
-    hidden, lock = _hidden_file(path)
-    with lock:
-        try:
-            yield hidden
-            _publish(hidden, path, overwrite=overwrite)
-        finally:
-            with contextlib.suppress(OSError):
-                hidden.unlink(missing_ok=True)
+    with ExitStack() as cleaning:
+        hidden = _hidden_file(path, cleaning)
+        yield hidden
+        _publish(hidden, path, overwrite=overwrite)
 
 
-def _hidden_file(path: Path) -> tuple[Path, IO[bytes]]:
-    """A new hidden file beside `path`, locked as long as it stays open: so others know that it is being written."""
+def _hidden_file(path: Path, cleaning: ExitStack) -> Path:
+    """A new hidden file beside `path`, removed at the end of `cleaning` if it is still there.
+
+    It is locked until then: so others know that it is being written.
+    """
     while True:
         hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        cleaning.callback(_remove, hidden)  # before there is a file: an interrupt may come at any moment
         try:
             hidden.touch(exist_ok=False)
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
         try:
-            file = hidden.open("rb")
+            file = cleaning.enter_context(hidden.open("rb"))
         except FileNotFoundError:  # somebody took it for abandoned, before it was locked
             continue
         except OSError as error:
             raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
         if _locked(file) is not False and os.fstat(file.fileno()).st_nlink:
-            return hidden, file
-        file.close()
+            return hidden
+
+
+def _remove(hidden: Path) -> None:
+    with contextlib.suppress(OSError):
+        hidden.unlink(missing_ok=True)
 
 
 def _locked(file: IO[bytes]) -> bool | None:
