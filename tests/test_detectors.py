@@ -29,13 +29,28 @@ TEXT = st.text(
     max_size=20,
 )
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+RANGES = st.none() | st.tuples(NUMBERS, NUMBERS).map(lambda ends: (min(ends), max(ends)))
+
+
+def fitted(name: str, least: int) -> st.SearchStrategy[dict[str, object]]:
+    """A polynomial with its covariance and range, or none."""
+
+    def known(terms: int) -> st.SearchStrategy[dict[str, object]]:
+        row = st.lists(NUMBERS.map(abs), min_size=terms, max_size=terms).map(tuple)
+        square = st.none() | st.lists(row, min_size=terms, max_size=terms).map(tuple)
+        return st.fixed_dictionaries({name: row, f"{name}_covariance": square, f"{name}_range": RANGES})
+
+    return st.just({}) | st.integers(least, 4).flatmap(known)
+
+
 DETECTORS = st.lists(
     st.builds(
-        Detector,
+        lambda energy, efficiency, **others: Detector(**others, **energy, **efficiency),
         board=st.integers(0, 65535),
         channel=st.integers(0, 65535),
         name=TEXT,
-        energy=st.none() | st.lists(NUMBERS, min_size=2, max_size=10).map(tuple),
+        energy=fitted("energy", 2) | st.lists(NUMBERS, min_size=2, max_size=10).map(lambda c: {"energy": tuple(c)}),
+        efficiency=fitted("efficiency", 1),
         fwhm=st.none() | st.lists(NUMBERS, min_size=1, max_size=10).map(tuple),
         time_offset_ps=st.integers(-(2**62) + 1, 2**62 - 1),
         kind=TEXT,
@@ -91,6 +106,25 @@ def test_a_file_tells_everything_about_a_detector(toml: Path) -> None:
     assert list(found) == [
         Detector(1, 3, "HPGe-3", (0.1358, 0.112533, -5.77e-10), (1.0, 0.002), -4000, "HPGe", "on the left")
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("energy = [0, 1]\nenergy_covariance = [[1, 0]]", "must have 2 rows, one a coefficient"),
+        ("energy = [0, 1]\nenergy_covariance = [[1, 0], [0]]", "must have 2 numbers in each row"),
+        ("energy = [0, 1]\nenergy_covariance = [[1, 0], [0, -1]]", "has a negative variance"),
+        ("energy = [0, 1]\nenergy_covariance = 3", "must have 2 rows"),
+        ("energy_covariance = [[1, 0], [0, 1]]", "has energy_covariance without energy"),
+        ("efficiency_range = [1, 2]", "has efficiency_range without efficiency"),
+        ("energy = [0, 1]\nenergy_range = [5, 1]", "must be two numbers, the lower first"),
+        ("energy = [0, 1]\nenergy_range = [5]", "must be two numbers, the lower first"),
+        ("efficiency = [nan]", "no finite number"),
+    ],
+)
+def test_a_fit_that_cannot_be_is_refused(toml: Path, lines: str, reason: str) -> None:
+    with pytest.raises(DetectorsError, match=reason):
+        load(toml, f"[[detector]]\nchannel = 1\n{lines}\n")
 
 
 def test_a_channel_alone_is_enough(toml: Path) -> None:

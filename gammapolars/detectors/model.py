@@ -1,0 +1,112 @@
+"""The detectors of an experiment, and what is known about each."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gammapolars.columns import Column
+from gammapolars.errors import DetectorsError, UsageError
+
+MAX_NUMBER = 2**16 - 1
+
+Coefficients = tuple[float, ...]
+Covariance = tuple[Coefficients, ...]
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One (board, channel) and what is known about it.
+
+    Attributes:
+        board: the digitizer board's number, 0 to 65535.
+        channel: the board's input, 0 to 65535.
+        name: how figures and summaries call it; `board/channel` where nobody named it.
+        energy: coefficients of the energy polynomial in keV, lowest order first: E = Σ c_i adc^i. None: uncalibrated.
+        fwhm: coefficients of FWHM² = a + b E + c E² (keV²).
+        time_offset_ps: how much later than the others this detector's timestamps are; subtracted before pairing.
+        kind: `HPGe`, `NaI`, `LaBr3`, …
+        notes: anything else that a person wants to keep here.
+        energy_covariance: of the coefficients in `energy`, a square table; None: not known.
+        energy_range: lowest and highest adc that `energy` was fitted to: beyond them it is extrapolated.
+        efficiency: coefficients of the full-energy-peak efficiency, ln ε = Σ p_i (ln E/MeV)^i, lowest order first.
+        efficiency_covariance: of the coefficients in `efficiency`, a square table.
+        efficiency_range: lowest and highest energy (keV) that `efficiency` was fitted to.
+    """
+
+    board: int
+    channel: int
+    name: str = ""
+    energy: Coefficients | None = None
+    fwhm: Coefficients | None = None
+    time_offset_ps: int = 0
+    kind: str = ""
+    notes: str = ""
+    energy_covariance: Covariance | None = None
+    energy_range: tuple[float, float] | None = None
+    efficiency: Coefficients | None = None
+    efficiency_covariance: Covariance | None = None
+    efficiency_range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", f"{self.board}/{self.channel}")
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Its (board, channel), by which hits name it."""
+        return (self.board, self.channel)
+
+
+@dataclass(frozen=True)
+class Detectors:
+    """An experiment's detectors, found by (board, channel) or by name.
+
+    Attributes:
+        all: the detectors.
+        columns: which columns of another program's files hold what, by the names of a table of hits.
+    """
+
+    all: tuple[Detector, ...] = ()
+    columns: Mapping[str, Column] = field(default_factory=dict, hash=False)
+    _by_key: dict[tuple[int, int], Detector] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_key: dict[tuple[int, int], Detector] = {}
+        names: set[str] = set()
+        for detector in self.all:
+            if detector.key in by_key:
+                raise DetectorsError(f"board {detector.board} channel {detector.channel} is described twice: keep one")
+            if detector.name in names:
+                raise DetectorsError(f"two detectors are named '{detector.name}': rename one")
+            by_key[detector.key] = detector
+            names.add(detector.name)
+        object.__setattr__(self, "_by_key", by_key)
+
+    def __iter__(self) -> Iterator[Detector]:
+        return iter(self.all)
+
+    def __len__(self) -> int:
+        return len(self.all)
+
+    def at(self, board: int, channel: int) -> Detector:
+        """The detector on a channel; one with a default name where the file describes none."""
+        return self._by_key.get((board, channel)) or Detector(board, channel)
+
+    def named(self, name: str) -> Detector:
+        """The detector with a name, or at `board/channel`, or at `channel` of board 0.
+
+        Raises:
+            UsageError: no detector has this name.
+        """
+        for detector in self.all:
+            if detector.name == name:
+                return detector
+        if match := re.fullmatch(r"(?:(\d{1,5})/)?(\d{1,5})", name):
+            board, channel = int(match[1] or 0), int(match[2])
+            if board <= MAX_NUMBER and channel <= MAX_NUMBER:
+                return self.at(board, channel)
+        known = ", ".join(detector.name for detector in self.all)
+        raise UsageError(
+            f"unknown detector '{name}': write board/channel, such as 0/3"
+            + (f", or a name of detectors.toml ({known})" if known else "")
+        )

@@ -1,0 +1,172 @@
+"""detectors.toml, read and written."""
+
+import sys
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from gammapolars.columns import format_columns, parse_columns
+from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
+from gammapolars.errors import DetectorsError
+
+ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\x7f": "\\u007F"})
+"""What text in a TOML file cannot hold as it is."""
+
+FITTED = {
+    "energy": "keV: c0 + c1 adc + c2 adc^2 + ...",
+    "energy_covariance": "",
+    "energy_range": "adc that the polynomial was fitted to",
+    "fwhm": "keV^2: FWHM^2 = a + b E + c E^2",
+    "efficiency": "ln efficiency = p0 + p1 ln(E/MeV) + ...",
+    "efficiency_covariance": "",
+    "efficiency_range": "keV that it was fitted to",
+}
+"""What fits find, in the order in which it is written, and the remark behind it."""
+
+
+def load_detectors(path: str | Path) -> Detectors:
+    """Read detectors.toml.
+
+    Raises:
+        DetectorsError: the file is missing, is no TOML, or holds unknown keys, duplicate channels, a NaN or a column
+            that cannot be.
+    """
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DetectorsError(f"{path}: no such file") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise DetectorsError(f"{path}: cannot be read as TOML: {error}") from None
+    if unknown := document.keys() - {"detector", "columns"}:
+        raise DetectorsError(f"{path}: unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
+    tables = document.get("detector", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise DetectorsError(f"{path}: 'detector' must be an array of tables: write [[detector]]")
+    try:
+        return Detectors(tuple(_detector(table) for table in tables), parse_columns(document.get("columns", {})))
+    except DetectorsError as error:
+        raise DetectorsError(f"{path}: {error}") from None
+
+
+def _detector(table: dict[str, Any]) -> Detector:
+    where = f"detector '{table.get('name', table.get('channel', '?'))}'"
+    if unknown := table.keys() - Detector.__dataclass_fields__.keys():
+        known = ", ".join(Detector.__dataclass_fields__)
+        raise DetectorsError(f"{where} has the unknown key '{min(unknown)}' (known: {known})")
+    if "channel" not in table:
+        raise DetectorsError(f"{where} has no channel")
+    return Detector(
+        board=_number(table.get("board", 0), f"{where}: board"),
+        channel=_number(table["channel"], f"{where}: channel"),
+        name=_text(table.get("name", ""), f"{where}: name"),
+        fwhm=_coefficients(table.get("fwhm"), f"{where}: fwhm", at_least=1),
+        time_offset_ps=_picoseconds(table.get("time_offset_ps", 0), f"{where}: time_offset_ps"),
+        kind=_text(table.get("kind", ""), f"{where}: kind"),
+        notes=_text(table.get("notes", ""), f"{where}: notes"),
+        **_calibration(table, where, "energy"),
+        **_calibration(table, where, "efficiency"),
+    )
+
+
+def _calibration(table: dict[str, Any], where: str, name: str) -> dict[str, Any]:
+    """The coefficients of a fitted polynomial, with their covariance and the range that they were fitted to."""
+    found = _coefficients(table.get(name), f"{where}: {name}", at_least=2 if name == "energy" else 1)
+    covariance, fitted = f"{name}_covariance", f"{name}_range"
+    if found is None and (given := {covariance, fitted} & table.keys()):
+        raise DetectorsError(f"{where} has {min(given)} without {name}")
+    return {
+        name: found,
+        covariance: _square(table.get(covariance), f"{where}: {covariance}", rows=len(found or ())),
+        fitted: _range(table.get(fitted), f"{where}: {fitted}"),
+    }
+
+
+def _square(value: object, where: str, *, rows: int) -> Covariance | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) != rows:
+        raise DetectorsError(f"{where} must have {rows} rows, one a coefficient, not {value!r}")
+    found = tuple(_numbers_in(row, f"{where}: a row") for row in value)
+    if any(len(row) != rows for row in found):
+        raise DetectorsError(f"{where} must have {rows} numbers in each row")
+    if any(found[place][place] < 0 for place in range(rows)):
+        raise DetectorsError(f"{where} has a negative variance")
+    return found
+
+
+def _range(value: object, where: str) -> tuple[float, float] | None:
+    if value is None:
+        return None
+    found = _numbers_in(value, where)
+    if len(found) != 2 or not found[0] <= found[1]:
+        raise DetectorsError(f"{where} must be two numbers, the lower first, not {value!r}")
+    return found[0], found[1]
+
+
+def _number(value: object, where: str) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_NUMBER:
+        raise DetectorsError(f"{where} must be a whole number from 0 to {MAX_NUMBER}, not {value!r}")
+    return value
+
+
+def _picoseconds(value: object, where: str) -> int:
+    if type(value) is not int or abs(value) >= 2**62:
+        raise DetectorsError(f"{where} must be a whole number of picoseconds, not {value!r}")
+    return value
+
+
+def _text(value: object, where: str) -> str:
+    if not isinstance(value, str) or any(ord(letter) < 32 and letter not in "\n\t" for letter in value):
+        raise DetectorsError(f"{where} must be text, not {value!r}")
+    return value
+
+
+def _coefficients(value: object, where: str, *, at_least: int) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    found = _numbers_in(value, where)
+    if not at_least <= len(found) <= 10:
+        raise DetectorsError(f"{where} must have {at_least} to 10 coefficients, not {len(found)}")
+    return found
+
+
+def _numbers_in(value: object, where: str) -> tuple[float, ...]:
+    if not isinstance(value, list) or not all(type(item) in (int, float) for item in value):
+        raise DetectorsError(f"{where} must be a list of numbers, lowest order first, not {value!r}")
+    # A comparison, since math.isfinite cannot take whole numbers of any size; it holds for no NaN.
+    if not all(abs(item) <= sys.float_info.max for item in value):
+        raise DetectorsError(f"{where} has a coefficient that is no finite number: {value!r}")
+    return tuple(float(item) for item in value)
+
+
+def format_detectors(detectors: Iterable[Detector]) -> str:
+    """The text of a detectors.toml that `load_detectors` reads back to the same detectors, and columns."""
+    blocks = []
+    if isinstance(detectors, Detectors) and detectors.columns:
+        blocks.append(format_columns(detectors.columns, _quote))
+    for detector in detectors:
+        lines = [
+            "[[detector]]",
+            f"name = {_quote(detector.name)}",
+            f"board = {detector.board}",
+            f"channel = {detector.channel}",
+        ]
+        for key, unit in FITTED.items():
+            if (values := getattr(detector, key)) is not None:
+                lines.append(f"{key} = {_numbers(values)}" + (f"   # {unit}" if unit else ""))
+        lines.append(f"time_offset_ps = {detector.time_offset_ps}")
+        lines += [f"{key} = {_quote(text)}" for key in ("kind", "notes") if (text := getattr(detector, key))]
+        blocks.append("\n".join(lines) + "\n")
+    return "\n".join(blocks)
+
+
+def _numbers(values: Iterable[Any]) -> str:
+    return (
+        "[" + ", ".join(_numbers(value) if isinstance(value, tuple) else repr(float(value)) for value in values) + "]"
+    )
+
+
+def _quote(text: str) -> str:
+    return '"' + text.translate(ESCAPED) + '"'
