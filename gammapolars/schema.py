@@ -68,6 +68,36 @@ MATRIX = Table(
 )
 """One row a filled bin of two energies (bin centres): long and sparse."""
 
+PEAKS = Table(
+    "peaks",
+    {
+        "area": pl.Float64,
+        "area_unc": pl.Float64,
+        "background": pl.Float64,
+        "background_unc": pl.Float64,
+        "chi2_ndf": pl.Float64,
+        "status": pl.String,
+    },
+    {
+        "board": pl.UInt16,
+        "channel": pl.UInt16,
+        "centroid_kev": pl.Float64,
+        "centroid_kev_unc": pl.Float64,
+        "fwhm_kev": pl.Float64,
+        "fwhm_kev_unc": pl.Float64,
+        "centroid_adc": pl.Float64,
+        "centroid_adc_unc": pl.Float64,
+        "fwhm_adc": pl.Float64,
+        "fwhm_adc_unc": pl.Float64,
+        "significance": pl.Float64,
+        "region": pl.UInt32,
+    },
+)
+"""One row a fitted peak: centroid and FWHM in keV where the spectrum is calibrated and in adc where it has channels,
+`area` in counts above `background`, which is the counts below the peak within its FWHM on both sides of the centroid.
+`significance` is that of the search. Peaks of one `region` were fitted together; `status` is `ok`, or says why the fit is
+not to be trusted."""
+
 
 def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:
     """Check that a frame has a table's columns, and give its schema back.

@@ -1,0 +1,141 @@
+"""Commands that make something of a run's hits: pairs, spectra, matrices, the report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gammapolars import defaults
+from gammapolars.cli.app import AsJson, Overwrite, Reject, Runs, WindowOption, app
+from gammapolars.options import ReadingOptions, reads_runs
+
+
+@app.command()
+@reads_runs
+def coincidences(
+    runs: Runs,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv or .root.")],
+    window: WindowOption = defaults.WINDOW,
+    reject: Reject = defaults.REJECT,
+    start: Annotated[
+        str | None, typer.Option("--start", help="Only pairs of this detector with --stop, dt signed.")
+    ] = None,
+    stop: Annotated[str | None, typer.Option("--stop", help="The other detector.")] = None,
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="compass-pairs: a ROOT tree Data_C, each pair in both orders.")
+    ] = None,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find all pairs of hits of different detectors within a window, and save them."""
+    from gammapolars import commands
+    from gammapolars.coincidences import PairRule
+    from gammapolars.io import check_writable
+    from gammapolars.printing import Progress, coincidence_text, print_json
+
+    check_writable(output, overwrite=overwrite, layout=layout)
+    known = how.known
+    ends = (known.named(name) if name is not None else None for name in (start, stop))
+    rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        summary = commands.coincidences(
+            opened, rule, output, detectors=known, layout=layout, overwrite=overwrite, progress=progress
+        )
+    print_json(summary) if as_json else print(coincidence_text(summary))
+
+
+@app.command()
+@reads_runs
+def spectrum(
+    runs: Runs,
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="Ends in .spe, .chn, .txt, .csv, .parquet, .root or .png."),
+    ],
+    bin_kev: Annotated[
+        float | None, typer.Option("--bin-kev", help="Bins of energy of this width, instead of adc values.")
+    ] = None,
+    reject: Reject = defaults.REJECT,
+    format: Annotated[str | None, typer.Option("--format", help="radware, for a .spe of RadWare's gf3.")] = None,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the spectrum of each detector; in .spe, .chn and .txt, of several detectors a file each."""
+    from gammapolars import exports
+    from gammapolars.printing import Progress, print_json, spectra_text
+
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        summary = exports.spectra(
+            opened,
+            output,
+            reject=reject,
+            detectors=how.known,
+            bin_kev=bin_kev,
+            format=format,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print_json(summary) if as_json else print(spectra_text(summary))
+
+
+@app.command()
+@reads_runs
+def matrix(
+    runs: Runs,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Ends in .mat, .m4b, .spn, .root, .parquet, .csv or .png.")
+    ],
+    window: WindowOption = defaults.WINDOW,
+    bin_kev: Annotated[
+        float | None, typer.Option("--bin-kev", help="Width of the bins; 2 keV, or what detectors need.")
+    ] = None,
+    reject: Reject = defaults.REJECT,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the symmetric matrix of the energies of all pairs within a window."""
+    from gammapolars import exports
+    from gammapolars.coincidences import PairRule
+    from gammapolars.printing import Progress, matrix_text, print_json
+
+    opened = how.open(runs)
+    rule = PairRule(window, reject=reject)
+    with Progress(opened.count) as progress:
+        summary = exports.matrix(
+            opened, rule, output, detectors=how.known, bin_kev=bin_kev, overwrite=overwrite, progress=progress
+        )
+    print_json(summary) if as_json else print(matrix_text(summary))
+
+
+@app.command()
+@reads_runs
+def report(
+    runs: Runs,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
+    window: WindowOption = defaults.WINDOW,
+    reject: Reject = defaults.REJECT,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pairs, spectra, matrix, rates and timing of a run, explained on one HTML page."""
+    from gammapolars import report as reporting
+    from gammapolars.coincidences import PairRule
+    from gammapolars.printing import Progress, print_json
+
+    opened = how.open(runs)
+    rule = PairRule(window, reject=reject)
+    with Progress(opened.count) as progress:
+        summary = reporting.make_report(
+            opened, rule, output, detectors=how.known, overwrite=overwrite, progress=progress
+        )
+    print_json(summary) if as_json else print(f"{summary['pairs']:,} pairs; open {summary['output']}")
