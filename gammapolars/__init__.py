@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from gammapolars.io.reading import Losses
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
-    from gammapolars.schema import HITS, MATRIX, PAIRS, SPECTRUM, require
+    from gammapolars.peaks import find_peaks, fit_peaks
+    from gammapolars.schema import HITS, MATRIX, PAIRS, PEAKS, SPECTRUM, require
     from gammapolars.spectra import matrix, spectrum
     from gammapolars.streaming import slices
     from gammapolars.timing import align
@@ -57,7 +58,8 @@ _HOMES = {
     "io.reading": ("Losses",),
     "io.spectra.measurement": ("Measurement", "RecordedSpectrum"),
     "io.spectrum_files": ("read_spectrum", "save_spectrum"),
-    "schema": ("HITS", "MATRIX", "PAIRS", "SPECTRUM", "require"),
+    "peaks": ("find_peaks", "fit_peaks"),
+    "schema": ("HITS", "MATRIX", "PAIRS", "PEAKS", "SPECTRUM", "require"),
     "spectra": ("matrix", "spectrum"),
     "streaming": ("slices",),
     "timing": ("align",),
@@ -69,6 +71,7 @@ __all__ = [
     "HITS",
     "MATRIX",
     "PAIRS",
+    "PEAKS",
     "SPECTRUM",
     "Detector",
     "Detectors",
@@ -87,6 +90,8 @@ __all__ = [
     "calibrate",
     "chance_pairs",
     "energy_kev",
+    "find_peaks",
+    "fit_peaks",
     "has_any",
     "load_detectors",
     "matrix",

@@ -95,8 +95,8 @@ PEAKS = Table(
 )
 """One row a fitted peak: centroid and FWHM in keV where the spectrum is calibrated and in adc where it has channels,
 `area` in counts above `background`, which is the counts below the peak within its FWHM on both sides of the centroid.
-`significance` is that of the search. Peaks of one `region` were fitted together; `status` is `ok`, or says why the fit is
-not to be trusted."""
+`significance` is the area in units of the uncertainty that it would have if there were no peak. Peaks of one `region`
+were fitted together; `status` is `ok`, or says why the fit is not to be trusted."""
 
 
 def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:

@@ -1,0 +1,122 @@
+"""A spectrum as arrays: every bin from the first to the last, with the adc and the energy at any place between them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from gammapolars.errors import TableError
+from gammapolars.peaks.shape import Floats
+
+KEYS = ("run", "board", "channel")
+"""Columns that tell one spectrum of a table from another, where they are there."""
+
+MOST_BINS = 2**22
+
+
+@dataclass(frozen=True)
+class Bins:
+    """One spectrum. Places are in bins: i is the middle of bin i.
+
+    Attributes:
+        counts: per bin.
+        variance: of the counts.
+        adc: at the middle of each bin; None where the spectrum is in keV alone.
+        energy_kev: the same; None where it is not calibrated.
+    """
+
+    counts: Floats
+    variance: Floats
+    adc: Floats | None
+    energy_kev: Floats | None
+
+    def axes(self) -> Iterator[tuple[str, Floats]]:
+        """The quantities along the spectrum, by their unit."""
+        if self.energy_kev is not None:
+            yield "kev", self.energy_kev
+        if self.adc is not None:
+            yield "adc", self.adc
+
+    def at(self, axis: Floats, place: Floats | float) -> Floats:
+        """Value of a quantity at places between bins, and beyond the ends by the last bins' slope."""
+        low = np.clip(np.floor(place).astype(np.int64), 0, len(axis) - 2)
+        return np.asarray(axis[low] + (place - low) * (axis[low + 1] - axis[low]), np.float64)
+
+    def slope(self, axis: Floats, place: Floats | float) -> Floats:
+        """How much a quantity changes from bin to bin at places."""
+        low = np.clip(np.floor(place).astype(np.int64), 0, len(axis) - 2)
+        return np.asarray(axis[low + 1] - axis[low], np.float64)
+
+    def place(self, axis: Floats, value: Floats) -> Floats:
+        """Where a quantity has given values, in bins."""
+        return np.interp(value, axis, np.arange(len(axis), dtype=np.float64))
+
+
+def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str, int], Bins]]:
+    """Each spectrum of a table, with the columns that tell it from the others.
+
+    Args:
+        spectrum: a table of spectra: `counts`, `variance` (the counts, if it is missing), `adc` or `energy_kev` or both
+            (bin centres), and `board`, `channel`, `run` where it holds several. Bins may be left out and in any order.
+
+    Raises:
+        TableError: it has no counts, or neither adc nor energies.
+    """
+    table = spectrum.lazy().collect()
+    if "counts" not in table.columns or not {"adc", "energy_kev"} & set(table.columns):
+        raise TableError(
+            "this frame is no table of spectra: it needs 'counts', and 'adc' or 'energy_kev' (bin centres)"
+        )
+    if "variance" not in table.columns:
+        table = table.with_columns(variance=pl.col("counts").abs())
+    keys = [name for name in KEYS if name in table.columns]
+    if not keys:
+        if table.height:
+            yield {}, _bins(table)
+        return
+    for values, part in table.sort(keys, maintain_order=True).group_by(keys, maintain_order=True):
+        yield dict(zip(keys, (int(str(value)) for value in values), strict=True)), _bins(part)
+
+
+def _bins(table: pl.DataFrame) -> Bins:
+    """All bins of one spectrum, those with no counts filled in."""
+    axes = {name: _values(table, name) for name in ("adc", "energy_kev")}
+    axis = next((values for name in ("adc", "energy_kev") if (values := axes[name]) is not None), None)
+    if axis is None:
+        raise TableError("this spectrum has bins without adc or energy_kev")
+    order = np.argsort(axis, kind="stable")
+    axis = axis[order]
+    counts, variance = (table[name].cast(pl.Float64).to_numpy()[order] for name in ("counts", "variance"))
+    energies = axes["energy_kev"][order] if axes["energy_kev"] is not None else None
+    steps = np.diff(axis)
+    steps = steps[steps > 0]
+    width = float(steps.min()) if steps.size else 1.0
+    place = np.round((axis - axis[0]) / width).astype(np.int64)
+    bins = int(place[-1]) + 1
+    if bins > MOST_BINS:
+        raise TableError(f"this spectrum would have {bins:,} bins of {width:g}: are its bins of different widths?")
+    full = [np.zeros(max(bins, 2)), np.zeros(max(bins, 2))]
+    for values, to in zip((counts, variance), full, strict=True):
+        np.add.at(to, place, values)
+    grid = axis[0] + width * np.arange(max(bins, 2))
+    if axes["adc"] is None:
+        return Bins(full[0], full[1], None, grid)
+    return Bins(full[0], full[1], grid, None if energies is None else _between(place, energies, len(grid)))
+
+
+def _values(table: pl.DataFrame, name: str) -> Floats | None:
+    """A column of bin centres, where every bin has one."""
+    if name not in table.columns or table[name].null_count() or not table[name].is_finite().all():
+        return None
+    return table[name].cast(pl.Float64).to_numpy()
+
+
+def _between(place: Sequence[int] | np.ndarray, energies: Floats, bins: int) -> Floats:
+    """Energies at all bins, those left out between their neighbours and in line with the last two at the end."""
+    known, first = np.unique(np.asarray(place), return_index=True)
+    found = np.interp(np.arange(bins), known, energies[first])
+    if len(known) >= 2 and known[-1] < bins - 1:
+        slope = (energies[first[-1]] - energies[first[-2]]) / (known[-1] - known[-2])
+        found[known[-1] + 1 :] = energies[first[-1]] + slope * np.arange(1, bins - known[-1])
+    return np.asarray(found, np.float64)

@@ -1,0 +1,252 @@
+"""The fit of a whole spectrum: regions, the detector's own line shape, and peaks that only a fit can tell apart."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gammapolars.peaks.likelihood import Knowledge, Known, RegionFit, fit_region
+from gammapolars.peaks.model import SHAPE, Model
+from gammapolars.peaks.regions import Region, regions
+from gammapolars.peaks.results import significance_of
+from gammapolars.peaks.shape import FWHM_PER_SIGMA, Floats
+from gammapolars.peaks.widths import Widths
+
+WIDTH_UNC = 0.03
+"""How well a width model tells the width of a single peak, relative."""
+
+BENT = 10.0
+"""A parabola takes the place of a straight background where -2 ln L falls by so much."""
+
+WIDE = 30.0
+"""A lone peak has a width of its own where -2 ln L falls by so much, as of annihilation radiation."""
+
+OWN = 20.0
+"""A strong peak has a tail and step of its own where -2 ln L falls by so much."""
+
+SHAPELY = 20_000.0
+"""Counts in a peak from which its own shape can be told from that of several peaks."""
+
+FREE = Knowledge(Known(1.0, 0.2), Known(0.02, 0.3), Known(1.8, 0.8), Known(5e-4, 2e-3))
+"""A shape of which nothing is known but what detectors do."""
+
+SHAPES_DIFFER = np.array([0.003, 0.3, 5e-5])
+"""How much tail, slope and step differ from peak to peak of one detector, besides their uncertainties."""
+
+MOST_SHAPES = 10
+
+MOST_ADDED = 4
+"""Peaks that may be added to a region after its first fit."""
+
+LEAST_PART = 0.004
+"""A peak within a few widths of a larger one has at least this part of its area: less cannot be told from its shape."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a spectrum is fitted.
+
+    Attributes:
+        least_significance: of a peak that is kept.
+        refine: whether peaks may be added and dropped where the fit asks for it.
+    """
+
+    least_significance: float = 4.0
+    refine: bool = True
+
+
+def fit_spectrum(
+    counts: Floats, variance: Floats, positions: Floats, widths: Widths, settings: Settings
+) -> list[tuple[Region, RegionFit]]:
+    """Fit all peaks of a spectrum.
+
+    The clearest lone peaks are fitted first, with a free shape; what they tell of tail and step holds for all others.
+
+    Args:
+        counts: per bin.
+        variance: of the counts.
+        positions: of the peaks that were found, in bins.
+        widths: along the spectrum.
+        settings: what is kept.
+    """
+    found = regions(positions, widths, len(counts))
+    knowledge = line_shape(counts, variance, found, widths)
+    return [
+        _refined(counts, variance, region, widths, knowledge, settings)
+        if settings.refine
+        else (region, _fit(counts, variance, region, widths, knowledge))
+        for region in found
+    ]
+
+
+def line_shape(counts: Floats, variance: Floats, found: list[Region], widths: Widths) -> Knowledge:
+    """What the clearest lone peaks tell of the detector's tail and step: their weighted means, and how they scatter."""
+    lone = [region for region in found if len(region.positions) == 1]
+    lone.sort(key=lambda region: float(counts[region.low : region.high].sum()), reverse=True)
+    shapes = []
+    for region in lone[:MOST_SHAPES]:
+        fit = _fitted(counts, variance, region, widths, FREE)
+        area, area_unc = float(fit.parameters[0]), math.sqrt(max(fit.covariance[0, 0], 0.0))
+        if fit.valid and not fit.narrow and fit.chi2 < 4 * fit.ndf and area > 5_000 and area > 40 * area_unc:
+            variances = np.diag(fit.covariance)[3:6] + SHAPES_DIFFER**2
+            shapes.append((fit.parameters[3:6], 1 / variances))
+    if not shapes:
+        return Knowledge(Known(1.0, WIDTH_UNC))
+    values, weights = (np.array(part) for part in zip(*shapes, strict=True))
+    tail, slope, step = ((values * weights).sum(0) / weights.sum(0)).tolist()
+    tail_unc, _, step_unc = np.sqrt(1 / weights.sum(0) + SHAPES_DIFFER**2).tolist()
+    return Knowledge(
+        Known(1.0, WIDTH_UNC),
+        Known(tail, math.hypot(0.3 * tail, tail_unc)),
+        Known(slope),
+        Known(step, math.hypot(0.3 * step, step_unc)),
+    )
+
+
+def _fitted(
+    counts: Floats,
+    variance: Floats,
+    region: Region,
+    widths: Widths,
+    knowledge: Knowledge,
+    degree: int = 1,
+    price: float = 0.0,
+) -> RegionFit:
+    """The fit of one region with a given freedom."""
+    part = slice(region.low, region.high)
+    model = Model(region.low, region.high - region.low, widths.at(region.positions) / FWHM_PER_SIGMA, degree)
+    return replace(fit_region(counts[part], variance[part], model, region.positions, knowledge), price=price)
+
+
+def _fit(counts: Floats, variance: Floats, region: Region, widths: Widths, knowledge: Knowledge) -> RegionFit:
+    """The fit of one region; where it is poor, on a bent background or, of a lone peak, with any width."""
+
+    def fitted(known: Knowledge, degree: int, price: float) -> RegionFit:
+        return _fitted(counts, variance, region, widths, known, degree, price)
+
+    straight = fitted(knowledge, 1, 0.0)
+    if not _is_poor(straight) and not _too_wide(straight, knowledge):
+        return straight
+    fits = [straight]
+    peaks = len(region.positions)
+    enough = region.high - region.low >= 3 * peaks + 8
+    any_width = replace(knowledge, width=Known(1.0, None))
+    own_shape = replace(FREE, width=knowledge.width)
+    if enough:
+        fits.append(fitted(knowledge, 2, BENT))
+    if peaks == 1:
+        fits.append(fitted(any_width, 1, WIDE))
+        if enough:
+            fits.append(fitted(any_width, 2, WIDE + BENT))
+    if straight.parameters[:peaks].max(initial=0.0) > SHAPELY:
+        fits.append(fitted(own_shape, 1, OWN))
+        if enough:
+            fits.append(fitted(own_shape, 2, OWN + BENT))
+    sound = [fit for fit in fits if fit.valid and not (fit.price >= OWN and set(fit.narrow) & set(SHAPE))]
+    return min(sound, key=lambda fit: fit.total, default=straight)
+
+
+def _is_poor(fit: RegionFit) -> bool:
+    return fit.chi2 > fit.ndf + 1.5 * math.sqrt(2 * fit.ndf)
+
+
+def _refined(
+    counts: Floats, variance: Floats, region: Region, widths: Widths, knowledge: Knowledge, settings: Settings
+) -> tuple[Region, RegionFit]:
+    """The fit of a region to which peaks are added, and from which they are dropped, until nothing stands out."""
+    fit = _fit(counts, variance, region, widths, knowledge)
+    if fit.price >= WIDE:
+        # The bins were chosen for a narrower peak.
+        region = region.grown(fit.shape()[0])
+        fit = _fit(counts, variance, region, widths, knowledge)
+    for _ in range(MOST_ADDED):
+        better = _with_one_more(counts, variance, region, fit, widths, knowledge, settings)
+        if better is None:
+            break
+        region, fit = better
+    while len(region.positions) > 0:
+        weakest, least = _weakest(fit)
+        if least >= settings.least_significance:
+            break
+        region = region._replace(positions=np.delete(region.positions, weakest))
+        fit = _fit(counts, variance, region, widths, knowledge)
+    return region, fit
+
+
+def _with_one_more(
+    counts: Floats,
+    variance: Floats,
+    region: Region,
+    fit: RegionFit,
+    widths: Widths,
+    knowledge: Knowledge,
+    settings: Settings,
+) -> tuple[Region, RegionFit] | None:
+    """The region with one more peak, where the counts stand out of the fit most; None where they do not."""
+    peaks = len(region.positions)
+    at = fit.parameters[peaks : 2 * peaks]
+    trials = []
+    place = _standing_out(counts, region, fit, widths, settings.least_significance)
+    if place is not None:
+        trials.append(np.sort(np.append(at, place)))
+    if _is_poor(fit) or _too_wide(fit, knowledge):
+        # Two lines closer than their width look like one that is wider.
+        for number in range(peaks):
+            apart = 0.3 * float(widths.at(at[number]))
+            trials.append(np.sort(np.concatenate([np.delete(at, number), [at[number] - apart, at[number] + apart]])))
+    best = None
+    for positions in trials:
+        wider = region._replace(positions=positions)
+        trial = _fit(counts, variance, wider, widths, knowledge)
+        gain = fit.total - trial.total
+        if not trial.valid or gain < settings.least_significance**2 + 2 or not _distinct(trial, widths):
+            continue
+        if best is None or trial.total < best[1].total:
+            fitted = np.sort(trial.parameters[len(positions) : 2 * len(positions)])
+            best = (wider._replace(positions=fitted), trial)
+    return best
+
+
+def _standing_out(counts: Floats, region: Region, fit: RegionFit, widths: Widths, least: float) -> float | None:
+    """Where the counts stand out of the fit most, if they do at all."""
+    expected = np.maximum(fit.model.expected(fit.parameters), 0.1)
+    residual = counts[region.low : region.high] - expected
+    sigma = float(widths.at(0.5 * (region.low + region.high))) / FWHM_PER_SIGMA
+    offsets = np.arange(-math.ceil(2.5 * sigma), math.ceil(2.5 * sigma) + 1)
+    kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
+    if len(residual) <= len(kernel):
+        return None
+    found = np.convolve(residual, kernel, "same") / np.sqrt(np.convolve(expected, kernel**2, "same"))
+    edge = max(1, round(sigma))
+    inner = found[edge:-edge]
+    top = int(np.argmax(inner))
+    return float(region.low + edge + top) if inner[top] > 0.75 * least else None
+
+
+def _too_wide(fit: RegionFit, knowledge: Knowledge) -> bool:
+    """True where the fit stretches the peaks' width against what is known of it."""
+    unc = knowledge.width.unc
+    return bool(unc) and fit.shape()[0] > 1 + 2 * (unc or 0.0)
+
+
+def _distinct(fit: RegionFit, widths: Widths) -> bool:
+    """True where all peaks are apart from each other, and no small one sits on the shape of a large one."""
+    peaks = len(fit.model.sigmas)
+    areas, at = fit.parameters[:peaks], fit.parameters[peaks : 2 * peaks]
+    for one in range(peaks):
+        for other in range(peaks):
+            if one == other or areas[one] > areas[other]:
+                continue
+            distance = abs(float(at[one] - at[other])) / float(widths.at(at[other]))
+            if distance < 0.35 or (distance < 2.5 and areas[one] < LEAST_PART * areas[other]):
+                return False
+            if distance < 1.2 and areas[one] < 10 * LEAST_PART * areas[other]:
+                return False
+    return True
+
+
+def _weakest(fit: RegionFit) -> tuple[int, float]:
+    """The least significant peak of a fit, and its significance."""
+    all_of_them = significance_of(fit)
+    weakest = int(np.argmin(all_of_them))
+    return weakest, float(all_of_them[weakest])

@@ -1,0 +1,247 @@
+"""The fit of one region: a binned extended Poisson likelihood, minimised by Minuit."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from iminuit import Minuit
+from scipy.optimize import nnls
+
+from gammapolars.peaks.model import SHAPE, Model
+from gammapolars.peaks.shape import Floats
+
+TINY = 1e-9
+
+LEAST_EXPECTED = 0.1
+"""Bins where less is expected count as if so much were, in χ² and information, which divide by it."""
+
+LIMITS = {"width": (0.3, 4.0), "tail": (-0.05, 0.9), "slope": (0.3, 10.0), "step": (-0.0005, 0.1)}
+"""What shape parameters may be. Tail and step may fall a little below 0, so that their averages are not pushed up."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one shape parameter before the fit: a value, and how well; 0: it is fixed, None: it is free."""
+
+    value: float
+    unc: float | None = 0.0
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known of a region's shape.
+
+    Attributes:
+        width: the factor on the expected widths.
+        tail: η, the part of a peak's area that is in its tail.
+        slope: τ, the tail's slope in units of σ.
+        step: the height of the step per count of the peak's area.
+    """
+
+    width: Known = Known(1.0, None)
+    tail: Known = Known(0.0)
+    slope: Known = Known(1.5)
+    step: Known = Known(0.0)
+
+    def of(self, name: str) -> Known:
+        """What is known of one of them."""
+        found: Known = getattr(self, name)
+        return found
+
+
+@dataclass(frozen=True)
+class RegionFit:
+    """The fit of a region.
+
+    Attributes:
+        model: what was fitted.
+        parameters: the best ones, in the model's order.
+        covariance: of the parameters; 0 for those that are fixed.
+        cost: -2 ln L of the counts against a saturated model, and the departures from what was known.
+        chi2: Pearson's χ² of the counts.
+        ndf: bins less free parameters.
+        valid: whether Minuit found a minimum and a positive covariance there.
+        narrow: parameters that ended at the end of what they may be.
+        price: what the freedom of this model costs where it is compared with others, in units of the cost.
+    """
+
+    model: Model
+    parameters: Floats
+    covariance: Floats
+    cost: float
+    chi2: float
+    ndf: int
+    valid: bool
+    narrow: tuple[str, ...] = ()
+    price: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Cost and price: what models are compared by."""
+        return self.cost + self.price
+
+    def shape(self) -> tuple[float, float, float, float]:
+        """Width, tail, slope and step."""
+        peaks = len(self.model.sigmas)
+        width, tail, slope, step = self.parameters[2 * peaks : 2 * peaks + len(SHAPE)].tolist()
+        return width, tail, slope, step
+
+
+class Cost:
+    """-2 ln L of a region's counts, with its gradient.
+
+    Where variances are larger than counts by a factor (sums of weights, scaled spectra), counts and expectation are
+    divided by it (Bohm and Zech 2014, Nucl. Instrum. Methods A 748, 1). Where counts can be negative, as after a
+    subtraction, χ² with the given variances takes the likelihood's place.
+
+    Args:
+        model: the expected counts.
+        counts: per bin.
+        variance: per bin.
+        knowledge: of the shape; departures from it add to the cost.
+    """
+
+    def __init__(self, model: Model, counts: Floats, variance: Floats, knowledge: Knowledge) -> None:
+        self._model = model
+        self._counts = counts
+        self._is_poisson = bool((counts >= 0).all())
+        self._total, spread = float(counts.sum()), float(variance.sum())
+        self._scale = self._total / spread if self._total > 0 and spread > 0 else 1.0
+        self._weight = 1 / np.maximum(variance, max(0.1 * spread / max(len(counts), 1), TINY))
+        filled = counts[counts > 0]
+        self._logs = float(filled @ np.log(filled))
+        place = {name: number for number, name in enumerate(model.names)}
+        priors = [(place[name], knowledge.of(name)) for name in SHAPE]
+        self._priors = [(number, known.value, known.unc) for number, known in priors if known.unc]
+
+    def value(self, parameters: Floats) -> float:
+        """The cost."""
+        expected = self._model.expected(np.asarray(parameters, np.float64))
+        penalty = float(sum(((parameters[number] - value) / unc) ** 2 for number, value, unc in self._priors))
+        if not self._is_poisson:
+            return float(self._weight @ (self._counts - expected) ** 2 + penalty)
+        safe = np.maximum(expected, TINY)
+        excess = float(safe.sum()) - self._total - float(self._counts @ np.log(safe)) + self._logs
+        return 2 * self._scale * excess + penalty
+
+    def gradient(self, parameters: Floats) -> Floats:
+        """The cost's derivatives by the parameters."""
+        values = np.asarray(parameters, np.float64)
+        expected, slopes = self._model.expected(values), self._model.slopes(values)
+        if self._is_poisson:
+            pull = 2 * self._scale * (1 - self._counts / np.maximum(expected, TINY))
+        else:
+            pull = 2 * self._weight * (expected - self._counts)
+        found = slopes @ pull
+        for number, value, unc in self._priors:
+            found[number] += 2 * (values[number] - value) / unc**2
+        return np.asarray(found, np.float64)
+
+    def information(self, parameters: Floats) -> Floats:
+        """The Fisher information of the parameters: half of the cost's expected second derivatives."""
+        slopes = self._model.slopes(parameters)
+        weight = self._scale / np.maximum(self._model.expected(parameters), LEAST_EXPECTED)
+        found = (slopes * (weight if self._is_poisson else self._weight)) @ slopes.T
+        for number, _, unc in self._priors:
+            found[number, number] += 1 / unc**2
+        return np.asarray(found, np.float64)
+
+    def chi2(self, parameters: Floats) -> float:
+        """Pearson's χ²."""
+        expected = self._model.expected(parameters)
+        if not self._is_poisson:
+            return float(self._weight @ (self._counts - expected) ** 2)
+        return float(self._scale * ((self._counts - expected) ** 2 / np.maximum(expected, LEAST_EXPECTED)).sum())
+
+
+def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> RegionFit:
+    """Fit the peaks of one region together.
+
+    Args:
+        counts: of the model's bins.
+        variance: of the counts.
+        model: peaks with their expected widths, and the background.
+        positions: where the peaks are looked for, in bins.
+        knowledge: of the shape.
+    """
+    cost = Cost(model, counts, variance, knowledge)
+    start = _start(counts, variance, model, positions, knowledge)
+    minuit = Minuit(cost.value, start, grad=cost.gradient, name=model.names)
+    minuit.errordef = 1.0
+    minuit.strategy = 0
+    for number in range(len(positions)):
+        reach = 1.5 * model.sigmas[number]
+        minuit.limits[f"position_{number}"] = (positions[number] - reach, positions[number] + reach)
+        minuit.errors[f"position_{number}"] = 0.1 * model.sigmas[number]
+        minuit.errors[f"area_{number}"] = np.sqrt(max(start[number], 1.0))
+    for name in SHAPE:
+        known = knowledge.of(name)
+        minuit.fixed[name] = known.unc == 0.0
+        minuit.limits[name] = LIMITS[name]
+        minuit.errors[name] = known.unc or 0.1 * max(known.value, 0.01)
+    background = [name for name in model.names if name.startswith("background")]
+    for name in background:
+        minuit.limits[name] = (0.0, None)
+        minuit.errors[name] = np.sqrt(max(minuit.values[name], 1.0) / 5)
+    return _minimised(minuit, cost, model)
+
+
+def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> Floats:
+    """Areas and background by linear least squares, none of them negative, with the shape as it is known."""
+    shape = np.array([knowledge.of(name).value for name in SHAPE])
+    parts = model.parts(positions, shape)
+    root = 1 / np.sqrt(np.maximum(variance, max(1.0, 0.1 * float(variance.mean()))))
+    linear, _ = nnls((parts * root).T, counts * root)
+    areas, background = linear[: len(positions)], linear[len(positions) :]
+    level = max(0.01 * float(np.abs(counts).mean()), 1e-3)
+    return np.concatenate([np.maximum(areas, 1.0), positions, shape, np.maximum(background, level)])
+
+
+def _minimised(minuit: Minuit, cost: Cost, model: Model) -> RegionFit:
+    """Minimise, fix what ended at a limit, and take the covariance of the rest."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Minuit warns of is in `valid`
+        minuit.migrad(ncall=3000)
+        narrow = _at_limits(minuit)
+        if narrow:
+            for name in narrow:
+                minuit.fixed[name] = True
+            minuit.migrad(ncall=3000)
+        if not minuit.valid:
+            minuit.strategy = 1
+            minuit.migrad(ncall=5000)
+    parameters = np.array(minuit.values, np.float64)
+    free = ~np.array(minuit.fixed)
+    covariance = np.zeros((len(parameters), len(parameters)))
+    covariance[np.ix_(free, free)] = inverse(cost.information(parameters)[np.ix_(free, free)])
+    return RegionFit(
+        model,
+        parameters,
+        covariance,
+        cost.value(parameters),
+        cost.chi2(parameters),
+        max(model.bins - int(free.sum()), 1),
+        bool(minuit.valid and (np.diag(covariance) >= 0).all()),
+        tuple(narrow),
+    )
+
+
+def inverse(information: Floats) -> Floats:
+    """The inverse of a matrix of information, whose parameters may have scales of any kind."""
+    scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
+    inverted = np.linalg.pinv(information / np.outer(scale, scale), rcond=1e-13, hermitian=True)
+    return np.asarray(inverted / np.outer(scale, scale), np.float64)
+
+
+def _at_limits(minuit: Minuit) -> list[str]:
+    """Free parameters that ended at a limit, where no covariance can be told from the curvature."""
+    found = []
+    for parameter in minuit.params:
+        if parameter.is_fixed or (parameter.lower_limit is None and parameter.upper_limit is None):
+            continue
+        low, high, value = parameter.lower_limit, parameter.upper_limit, parameter.value
+        scale = 1e-4 * (high - low) if low is not None and high is not None else 1e-3 * max(parameter.error, TINY)
+        if (low is not None and value - low < scale) or (high is not None and high - value < scale):
+            minuit.values[parameter.name] = low if low is not None and value - low < scale else high
+            found.append(parameter.name)
+    return found

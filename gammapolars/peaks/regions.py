@@ -1,0 +1,93 @@
+"""Which peaks are fitted together, and over which bins."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gammapolars.peaks.shape import Floats
+from gammapolars.peaks.widths import Widths
+
+TOGETHER = 3.0
+"""Peaks closer than this, in units of their FWHM, share a region."""
+
+MOST_PEAKS = 10
+"""Peaks of one region; longer rows are cut at their widest gaps."""
+
+SHARP = 0.012
+"""FWHM in units of the position, below which a detector is taken for a semiconductor's."""
+
+
+class Region(NamedTuple):
+    """Neighbouring bins that are fitted together.
+
+    Attributes:
+        low: the first bin.
+        high: the bin behind the last.
+        positions: of the peaks, in bins and in order.
+        room: the bins, from the first to the one behind the last, that are nobody else's.
+    """
+
+    low: int
+    high: int
+    positions: Floats
+    room: tuple[int, int]
+
+    def grown(self, factor: float) -> "Region":
+        """The region with more of what lies beside its peaks, as far as there is room."""
+        first, last = float(self.positions[0]), float(self.positions[-1])
+        low = max(self.room[0], round(first - factor * (first - self.low)))
+        high = min(self.room[1], round(last + factor * (self.high - last)))
+        return self._replace(low=min(low, self.low), high=max(high, self.high))
+
+
+def regions(positions: Floats, widths: Widths, bins: int) -> list[Region]:
+    """Group peaks and give each group its bins.
+
+    Around sharp peaks the background is smooth over several widths; around those of scintillators it bends within two,
+    at Compton edges, so that less of it is taken in.
+
+    Args:
+        positions: of all peaks, in bins.
+        widths: of peaks along the spectrum.
+        bins: how many the spectrum has.
+    """
+    ordered = np.sort(positions)
+    fwhm = widths.at(ordered)
+    found = []
+    for group in _groups(ordered, fwhm):
+        first, last = group[0], group[-1]
+        sharp = fwhm[first] < SHARP * max(float(ordered[first]), 1.0) or fwhm[first] < 6.0
+        left, right = (3.0, 2.6) if sharp else (1.7, 1.7)
+        low, high = ordered[first] - left * fwhm[first], ordered[last] + right * fwhm[last]
+        least, most = 0.0, float(bins)
+        # What lies within a neighbour's peak is not background.
+        if first > 0:
+            least = min(ordered[first - 1] + 1.3 * fwhm[first - 1], ordered[first] - 1.2 * fwhm[first])
+        if last + 1 < len(ordered):
+            most = max(ordered[last + 1] - 1.6 * fwhm[last + 1], ordered[last] + 1.2 * fwhm[last])
+        room = max(0, round(float(least))), min(bins, round(float(most)) + 1)
+        begin, end = max(room[0], round(float(low))), min(room[1], round(float(high)) + 1)
+        found.append(Region(begin, max(end, min(begin + 3, bins)), ordered[first : last + 1], room))
+    return found
+
+
+def _groups(positions: Floats, fwhm: Floats) -> list[list[int]]:
+    """Rows of peaks that are too close to be fitted apart."""
+    groups: list[list[int]] = []
+    for place in range(len(positions)):
+        apart = place == 0 or positions[place] - positions[place - 1] > TOGETHER * max(fwhm[place], fwhm[place - 1])
+        if apart:
+            groups.append([])
+        groups[-1].append(place)
+    return [part for group in groups for part in _cut(group, positions)]
+
+
+def _cut(group: list[int], positions: Floats) -> list[list[int]]:
+    """A row that is too long, cut at its widest gap, and its parts again."""
+    if len(group) <= MOST_PEAKS:
+        return [group]
+    gaps = np.diff(positions[group])
+    # Near the ends a cut would leave a peak alone with its neighbour's flank.
+    inner = slice(1, len(gaps) - 1)
+    cut = 2 + int(np.argmax(gaps[inner]))
+    return _cut(group[:cut], positions) + _cut(group[cut:], positions)

@@ -1,0 +1,108 @@
+"""What the fit of a region tells of its peaks."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import gammaincc
+
+from gammapolars.peaks.likelihood import RegionFit, inverse
+from gammapolars.peaks.model import SHAPE
+from gammapolars.peaks.shape import Floats, fwhm_of
+
+IMPROBABLE = 1e-6
+
+
+class FittedPeak(NamedTuple):
+    """One peak of a fitted region: places and widths in bins, areas in counts."""
+
+    position: float
+    position_unc: float
+    fwhm: float
+    fwhm_unc: float
+    area: float
+    area_unc: float
+    background: float
+    background_unc: float
+    significance: float
+    chi2_ndf: float
+    status: str
+    region: int
+
+
+def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
+    """The peaks of a region.
+
+    Args:
+        fit: of the region.
+        region: its number.
+    """
+    peaks = len(fit.model.sigmas)
+    unc = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
+    width, tail, slope, _ = fit.shape()
+    relative = unc[2 * peaks] / width
+    significance = significance_of(fit)
+    found = []
+    for number in range(peaks):
+        position, area = float(fit.parameters[peaks + number]), float(fit.parameters[number])
+        fwhm = fwhm_of(float(fit.model.sigmas[number]) * width, tail, slope)
+        background, background_unc = _below(fit, position, fwhm)
+        found.append(
+            FittedPeak(
+                position,
+                float(unc[peaks + number]),
+                fwhm,
+                fwhm * float(relative),
+                area,
+                float(unc[number]),
+                background,
+                background_unc,
+                float(significance[number]),
+                fit.chi2 / fit.ndf,
+                _status(fit, number),
+                region,
+            )
+        )
+    return found
+
+
+def _status(fit: RegionFit, number: int) -> str:
+    peaks = len(fit.model.sigmas)
+    measured = fit.covariance[number, number] > 0 and fit.covariance[peaks + number, peaks + number] > 0
+    if not fit.valid or not measured or fit.parameters[number] <= 0:
+        return "failed"
+    improbable = float(gammaincc(0.5 * fit.ndf, 0.5 * fit.chi2)) < IMPROBABLE
+    return "poor fit" if improbable and fit.chi2 > 2 * fit.ndf else "ok"
+
+
+def _below(fit: RegionFit, position: float, fwhm: float) -> tuple[float, float]:
+    """Counts that the fit puts below a peak, steps included, within its FWHM on both sides; and their uncertainty."""
+    model, peaks = fit.model, len(fit.model.sigmas)
+    bins = model.first + np.arange(model.bins)
+    share = np.clip(np.minimum(bins + 0.5, position + fwhm) - np.maximum(bins - 0.5, position - fwhm), 0.0, 1.0)
+    without = np.array([*fit.shape()[:3], 0.0])
+    at = fit.parameters[peaks : 2 * peaks]
+    parts = model.parts(at, np.array(fit.shape()))[:peaks] - model.parts(at, without)[:peaks]
+    counts = float(share @ (fit.parameters[:peaks] @ parts + model.background(fit.parameters)))
+    coefficients = slice(2 * peaks + len(SHAPE), None)
+    by_coefficient = model.parts(at, without)[peaks:] @ share
+    variance = float(by_coefficient @ fit.covariance[coefficients, coefficients] @ by_coefficient)
+    return counts, math.sqrt(max(variance, 0.0))
+
+
+def significance_of(fit: RegionFit) -> Floats:
+    """Each peak's area in units of the uncertainty that it would have if there were no peak.
+
+    The uncertainty is that of an area beside the other areas and the background, from their Fisher information.
+    """
+    peaks = len(fit.model.sigmas)
+    at = fit.parameters[peaks : 2 * peaks]
+    parts = fit.model.parts(at, np.array(fit.shape()))
+    expected = fit.model.expected(fit.parameters)
+    found = np.zeros(peaks)
+    for number in range(peaks):
+        without = np.maximum(expected - fit.parameters[number] * parts[number], 0.1)
+        information = (parts / without) @ parts.T
+        variance = float(inverse(information)[number, number])
+        found[number] = fit.parameters[number] / math.sqrt(variance) if variance > 0 else 0.0
+    return found

@@ -1,0 +1,129 @@
+"""The search for peaks: how far a spectrum stands out of what lies beside, by a filter as wide as its peaks."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.ndimage import map_coordinates
+from scipy.signal import fftconvolve, find_peaks
+
+from gammapolars.peaks.shape import FWHM_PER_SIGMA, Floats
+
+WIDTH_STEP = 1.15
+"""Ratio of neighbouring filters' widths: half a step off costs less than a percent of the significance."""
+
+NARROWEST = 1.4
+"""Narrowest filter, FWHM in bins: a peak in a single bin cannot be told from noise of another kind."""
+
+REACH = 1.7
+"""How far a filter reaches on each side, in units of its FWHM."""
+
+
+def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
+    """By how many standard deviations each bin's surroundings look like a peak of a given width.
+
+    The filter is a Gaussian less its mean, blind to a constant and a slope (Mariscotti 1967, Nucl. Instrum. Methods 50,
+    309, with a Gaussian in place of its second derivative). Its noise is what the background alone would make, told
+    from the wings, as for a decision whether there is a peak at all (Currie 1968, Anal. Chem. 40, 586).
+
+    Args:
+        counts: per bin.
+        variance: of the counts.
+        fwhm: of the peaks looked for, in bins.
+
+    Returns:
+        One number a bin; 0 where the filter would reach beyond the spectrum.
+    """
+    reach = max(2, math.ceil(REACH * fwhm))
+    found = np.zeros(len(counts))
+    if len(counts) < 2 * reach + 1:
+        return found
+    offsets = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (offsets * FWHM_PER_SIGMA / fwhm) ** 2)
+    wings = np.where(np.abs(offsets) > max(0.9 * fwhm, 1.0), 1.0, 0.0)
+    kernel -= kernel.mean()
+    level = fftconvolve(variance, wings / wings.sum(), "valid")
+    noise = np.sqrt(np.maximum(level, 1 / wings.sum()) * (kernel**2).sum())
+    found[reach : len(counts) - reach] = fftconvolve(counts, kernel, "valid") / noise
+    return np.asarray(found, np.float64)
+
+
+def filter_widths(low: float, high: float) -> Floats:
+    """Widths (FWHM in bins) from `low` to `high`, each a step above the one before."""
+    low = max(low, NARROWEST)
+    steps = max(0, math.ceil(math.log(max(high, low) / low) / math.log(WIDTH_STEP)))
+    return low * WIDTH_STEP ** np.arange(steps + 1)
+
+
+def significance_at_width(counts: Floats, variance: Floats, fwhm: Floats) -> Floats:
+    """The significance of each bin for the width that peaks have there.
+
+    Args:
+        counts: per bin.
+        variance: of the counts.
+        fwhm: expected FWHM at each bin, in bins.
+    """
+    wanted = np.maximum(fwhm, NARROWEST)
+    widths = filter_widths(float(wanted.min()), float(wanted.max()))
+    if len(widths) == 1:
+        return significances(counts, variance, float(widths[0]))
+    grid = np.array([significances(counts, variance, float(width)) for width in widths])
+    rows = np.log(wanted / widths[0]) / math.log(WIDTH_STEP)
+    return np.asarray(map_coordinates(grid, [rows, np.arange(len(counts))], order=1, mode="nearest"), np.float64)
+
+
+def maxima(significance: Floats, fwhm: Floats, least: float) -> npt.NDArray[np.intp]:
+    """Bins where the significance has a maximum of at least so much, none two closer than half a width.
+
+    Args:
+        significance: per bin.
+        fwhm: expected at each bin, in bins.
+        least: the least significance.
+    """
+    places, _ = find_peaks(significance, height=least)
+    order = places[np.argsort(-significance[places], kind="stable")]
+    kept: list[int] = []
+    for place in order.tolist():
+        if all(abs(place - other) > 0.5 * fwhm[place] for other in kept):
+            kept.append(place)
+    return np.array(sorted(kept), np.intp)
+
+
+def is_edge(counts: Floats, place: float, fwhm: float) -> bool:
+    """True where a spectrum begins or ends: nearly nothing on one side, and on the other about what is in the middle.
+
+    A trigger's threshold, or the end of the adc range, is as steep as a peak.
+    """
+    middle = round(place)
+    reach = math.ceil(1.5 * fwhm)
+    sides = [
+        counts[max(0, middle + low) : max(0, middle + high)] for low, high in ((-2 * reach, -reach), (reach, 2 * reach))
+    ]
+    less, more = sorted(float(side.mean()) if side.size else 0.0 for side in sides)
+    core = counts[max(0, middle - max(1, reach // 4)) : middle + max(1, reach // 4) + 1]
+    if not (more > 9 and less < 0.1 * more and float(core.mean()) < 2.5 * more):
+        return False
+    # Another peak beside it is no plateau: there is a valley between them.
+    run = max(1, math.ceil(fwhm / 4))
+    around = counts[max(0, middle - 2 * reach) : middle + 2 * reach]
+    smooth = np.convolve(around, np.full(run, 1 / run), "same")
+    here = min(middle, 2 * reach)
+    plateau = smooth[run:here] if sides[0].size and sides[0].mean() > less else smooth[here:-run]
+    return bool(plateau.size) and float(plateau.min()) > 0.6 * float(core.mean())
+
+
+def candidates(counts: Floats, variance: Floats, least: float) -> list[tuple[int, float, float]]:
+    """Places that stand out at any width: bin, the width (FWHM in bins) at which they do most, and significance.
+
+    The clearest first, no two closer than their widths.
+    """
+    found: list[tuple[float, int, float]] = []
+    for fwhm in filter_widths(NARROWEST, len(counts) / (4 * REACH)):
+        response = significances(counts, variance, float(fwhm))
+        places, _ = find_peaks(response, height=least)
+        found += [(float(response[place]), int(place), float(fwhm)) for place in places]
+    taken: list[tuple[int, float, float]] = []
+    for significance, place, fwhm in sorted(found, reverse=True):
+        if all(abs(place - other) > max(0.7 * min(fwhm, other_fwhm), 1.5) for other, other_fwhm, _ in taken):
+            taken.append((place, fwhm, significance))
+    return taken
