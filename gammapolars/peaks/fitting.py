@@ -95,6 +95,8 @@ def line_shape(counts: Floats, variance: Floats, found: list[Region], widths: Wi
     values, weights = (np.array(part) for part in zip(*shapes, strict=True))
     tail, slope, step = ((values * weights).sum(0) / weights.sum(0)).tolist()
     tail_unc, _, step_unc = np.sqrt(1 / weights.sum(0) + SHAPES_DIFFER**2).tolist()
+    # What is not significantly there is left out: its noise would be common to all peaks of the spectrum.
+    tail, step = (value if value > 2 * unc else 0.0 for value, unc in ((tail, tail_unc), (step, step_unc)))
     return Knowledge(
         Known(1.0, WIDTH_UNC),
         Known(tail, math.hypot(0.3 * tail, tail_unc)),

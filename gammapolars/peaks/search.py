@@ -35,24 +35,23 @@ def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
         One number a bin; 0 where the filter would reach beyond the spectrum.
     """
     reach = max(2, math.ceil(REACH * fwhm))
-    found = np.zeros(len(counts))
     if len(counts) < 2 * reach + 1:
-        return found
+        return np.zeros(len(counts))
     offsets = np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (offsets * FWHM_PER_SIGMA / fwhm) ** 2)
     wings = np.where(np.abs(offsets) > max(0.9 * fwhm, 1.0), 1.0, 0.0)
     kernel -= kernel.mean()
     level = fftconvolve(variance, wings / wings.sum(), "valid")
     noise = np.sqrt(np.maximum(level, 1 / wings.sum()) * (kernel**2).sum())
-    found[reach : len(counts) - reach] = fftconvolve(counts, kernel, "valid") / noise
-    return np.asarray(found, np.float64)
+    response = fftconvolve(counts, kernel, "valid") / noise
+    return np.asarray(np.pad(response, reach), np.float64)
 
 
 def filter_widths(low: float, high: float) -> Floats:
     """Widths (FWHM in bins) from `low` to `high`, each a step above the one before."""
     low = max(low, NARROWEST)
     steps = max(0, math.ceil(math.log(max(high, low) / low) / math.log(WIDTH_STEP)))
-    return low * WIDTH_STEP ** np.arange(steps + 1)
+    return np.asarray(low * WIDTH_STEP ** np.arange(steps + 1), np.float64)
 
 
 def significance_at_width(counts: Floats, variance: Floats, fwhm: Floats) -> Floats:

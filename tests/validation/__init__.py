@@ -1,0 +1,1 @@
+"""Physics shown against simulated truth, recorded spectra with known answers, and other people's fits."""

@@ -1,0 +1,49 @@
+"""`python -m tests.validation`: what fits and calibrations reach; fails where that is less than it should be."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+from tests.validation.outcomes import Outcome
+
+
+def _validations() -> dict[str, Callable[[], Outcome]]:
+    """All of them that can run here: some need recorded spectra, and one another program."""
+    from tests.validation import simulated_peaks
+
+    found: dict[str, Callable[[], Outcome]] = {"pulls": simulated_peaks.pulls, "doublets": simulated_peaks.doublets}
+    if os.environ.get("GAMMAPOLARS_REAL_DATA"):
+        from tests.validation.intercomparison import intercomparison
+
+        found["iaea-1995"] = intercomparison
+        try:
+            from tests.validation.other_fitter import other_fitter
+        except ImportError:
+            print("becquerel is not installed: no comparison with its fits", file=sys.stderr)
+        else:
+            found["becquerel"] = other_fitter
+    else:
+        print("GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs: simulated ones only", file=sys.stderr)
+    return found
+
+
+def main() -> None:
+    validations = _validations()
+    parser = argparse.ArgumentParser(prog="python -m tests.validation", description=__doc__)
+    parser.add_argument("--only", choices=validations, action="append", help="this one; may be repeated")
+    given = parser.parse_args()
+    outcomes = []
+    for name in given.only or validations:
+        outcomes.append(validations[name]())
+        print(outcomes[-1], flush=True)
+    checks = [check for outcome in outcomes for check in outcome.checks]
+    missed = [check for check in checks if not check.kept]
+    print(f"{len(checks) - len(missed)} of {len(checks)} figures are within their limits")
+    for check in missed:
+        print(check)
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
