@@ -70,16 +70,16 @@ def spectra(
     _check_bins(bin_kev, known)
     kind = _check_spectra_output(output, format, overwrite=overwrite)
     tally, adc = HitTally(), AdcSpectra(union(rule.reject))
-    _count(runs, [tally, adc], progress)
+    count_hits(runs, [tally, adc], progress)
     if kind == FIGURE and bin_kev is None:
         bin_kev = fitting_bin_kev(known)
     table = adc.spectra(known, bin_kev)
-    measurements = _measurements(runs, tally, known)
+    told = measurements(runs, tally, known)
     summary = {
         **account(tally, runs.losses, rule.reject),
         **times(tally, runs),
         "bin_kev": bin_kev,
-        "spectra": _described(table, measurements, known),
+        "spectra": _described(table, told, known),
         "warnings": [
             *reading_warnings(runs),
             *time_warnings(tally, runs),
@@ -94,7 +94,7 @@ def spectra(
     written = save_spectrum(
         whole(table) if kind in WHOLE_COUNTS else table,
         output,
-        measurement=measurements,
+        measurement=told,
         bin_kev=bin_kev,
         format=kind,
         overwrite=overwrite,
@@ -177,7 +177,7 @@ def whole(table: pl.DataFrame) -> pl.DataFrame:
     return table.sort("board", "channel", place).with_columns(counts=counts).with_columns(variance=pl.col("counts"))
 
 
-def _count(runs: Runs, products: list[Any], progress: analysis.Progress | None) -> None:
+def count_hits(runs: Runs, products: list[Any], progress: analysis.Progress | None) -> None:
     """Let products see all hits, in order of time, which is what the real time is told from."""
     require(runs.hits, HITS)
     columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name == "run"]
@@ -217,7 +217,7 @@ def _check_spectra_output(output: Path, format: str | None, *, overwrite: bool) 
     return kind
 
 
-def _measurements(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:
+def measurements(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:
     """What is known of each detector's spectrum beside its counts."""
     keys = tally.by_detector().select("board", "channel").rows()
     recorded = _recorded(runs, tally, keys)

@@ -1,12 +1,13 @@
 """Where an output comes from: its inputs, parameters, versions and accounting, as text that a file can carry."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from gammapolars.io import InputFile, Run, Runs
+from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.root.tree_parser import check_keys
 from gammapolars.io.root.uproot_file import opened_by_uproot
 
@@ -30,6 +31,17 @@ def describe(runs: Runs, summary: dict[str, Any]) -> dict[str, str]:
     recorded = [run.recorded.as_json() for run in runs.all if run.recorded]
     entry = {"inputs": inputs, "recorded": recorded, "summary": summary, "versions": versions()}
     return {KEY: json.dumps(entry, ensure_ascii=False)}
+
+
+def describe_files(paths: Sequence[Path], summary: dict[str, Any]) -> dict[str, str]:
+    """The metadata entry of an output that was made from files of spectra.
+
+    Args:
+        paths: the inputs.
+        summary: parameters and results.
+    """
+    inputs = [{"name": path.name, "bytes": path.stat().st_size, "hash": fingerprint(path)} for path in paths]
+    return {KEY: json.dumps({"inputs": inputs, "summary": summary, "versions": versions()}, ensure_ascii=False)}
 
 
 def _times(file: InputFile, run: Run, number: int, summary: dict[str, Any]) -> dict[str, int | None]:

@@ -28,6 +28,7 @@ FORMATS = {
     ".csv": "csv",
     ".parquet": "parquet",
     ".root": "root",
+    ".asc": "text",
 }
 """The formats of spectra by the file's suffix; `radware` shares .spe with ORTEC's, and has to be named."""
 
@@ -155,6 +156,60 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
         return DECODERS[kind](data, name)
     except (InputError, UsageError) as error:
         raise type(error)(f"{path}: {error}") from None
+
+
+def read_spectra(
+    path: str | Path, name: str | None = None, *, format: str | None = None
+) -> dict[tuple[int, int], RecordedSpectrum]:
+    """All spectra of a file by their detectors' (board, channel), or one of them.
+
+    A spectrum that tells of no detector is that of board 0 and channel 0, 1, … in the file's order.
+
+    Args:
+        path: as for `read_spectrum`.
+        name: of the spectrum that is wanted alone; None: all of them.
+        format: as for `read_spectrum`.
+
+    Raises:
+        InputError, UsageError: as for `read_spectrum`.
+    """
+    path = Path(path)
+    try:
+        one = read_spectrum(path, name, format=format)
+    except UsageError:
+        names = _names_in(path, format)
+        if name is not None or len(names) < 2:
+            raise
+    else:
+        key = tables.detector_of(name or path.stem) or (0, 0)
+        return {key: one}
+    keys = [tables.detector_of(each) or (0, place) for place, each in enumerate(names)]
+    return {key: read_spectrum(path, each, format=format) for key, each in zip(keys, names, strict=True)}
+
+
+def _names_in(path: Path, format: str | None) -> list[str]:
+    """The spectra that a file of several holds."""
+    kind = spectrum_format(path, format)
+    if kind == "root":
+        return histograms.spectrum_names(path)
+    if kind not in COLLECTIONS:
+        return []
+    return tables.names_in(path, kind)
+
+
+def holds_spectra(path: Path, *, named: bool = False) -> bool:
+    """Whether a file is one of spectra, rather than of hits.
+
+    Args:
+        path: may be of a format that both are kept in.
+        named: whether a spectrum in it is asked for by its name.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS or not path.is_file():
+        return False
+    if FORMATS[suffix] not in COLLECTIONS:
+        return True
+    return named or (FORMATS[suffix] != "root" and tables.is_spectra(path, FORMATS[suffix]))
 
 
 def holds_one_spectrum(format: str) -> bool:

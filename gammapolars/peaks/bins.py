@@ -93,13 +93,15 @@ def _bins(table: pl.DataFrame) -> Bins:
     steps = steps[steps > 0]
     width = float(steps.min()) if steps.size else 1.0
     place = np.round((axis - axis[0]) / width).astype(np.int64)
+    if steps.size and steps.size == len(axis) - 1 and steps.max() < 1.5 * width:
+        place = np.arange(len(axis))  # none is left out; their widths follow a calibration that is not straight
     bins = int(place[-1]) + 1
     if bins > MOST_BINS:
         raise TableError(f"this spectrum would have {bins:,} bins of {width:g}: are its bins of different widths?")
     full = [np.zeros(max(bins, 2)), np.zeros(max(bins, 2))]
     for values, to in zip((counts, variance), full, strict=True):
         np.add.at(to, place, values)
-    grid = axis[0] + width * np.arange(max(bins, 2))
+    grid = _between(place, axis, max(bins, 2)) if bins > 1 else axis[0] + np.arange(2.0)
     if axes["adc"] is None:
         return Bins(full[0], full[1], None, grid)
     return Bins(full[0], full[1], grid, None if energies is None else _between(place, energies, len(grid)))

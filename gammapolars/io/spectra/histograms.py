@@ -105,6 +105,12 @@ def read_spectrum(path: Path, name: str | None) -> RecordedSpectrum:
     return RecordedSpectrum(pl.DataFrame(table), told)
 
 
+def spectrum_names(path: Path) -> list[str]:
+    """The histograms of a file that can be spectra."""
+    with opened_by_uproot(path) as root:
+        return _names(root, "TH1")
+
+
 def write_matrix(grid: Grid, file: BinaryIO, texts: Mapping[str, str]) -> None:
     """Write a histogram named `matrix`: a TH2I of plain counts, or a TH2D with Sumw2 where variances are not counts.
 
@@ -204,13 +210,7 @@ def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any
 
 def _chosen(path: Path, root: Any, name: str | None, kind: str, noun: str) -> str:
     """The name of the histogram that is meant."""
-    names = list(
-        dict.fromkeys(
-            key.partition(";")[0]
-            for key, found in root.classnames().items()
-            if re.fullmatch(f"{kind}{TYPES}", str(found))
-        )
-    )
+    names = _names(root, kind)
     have = ", ".join(names) or "none"
     if name is None and len(names) > 1:
         raise UsageError(f"{path}: has several histograms that can be a {noun}: name one of {have}")
@@ -218,6 +218,11 @@ def _chosen(path: Path, root: Any, name: str | None, kind: str, noun: str) -> st
         wanted = f"histogram '{name}'" if name else "histogram"
         raise InputError(f"{path}: has no {kind} {wanted} (it has {have})")
     return name or names[0]
+
+
+def _names(root: Any, kind: str) -> list[str]:
+    found = (key.partition(";")[0] for key, of in root.classnames().items() if re.fullmatch(f"{kind}{TYPES}", str(of)))
+    return list(dict.fromkeys(found))
 
 
 def _axis(axis: Any, size: int) -> tuple[Quantity, Floats]:

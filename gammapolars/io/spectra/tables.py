@@ -1,5 +1,6 @@
 """Spectra and matrices as tables: CSV and Parquet as they stand, and text of two columns."""
 
+import re
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -38,6 +39,31 @@ def key_of(board: int, channel: int) -> str:
     return f"b{board}_ch{channel}"
 
 
+def detector_of(name: str) -> tuple[int, int] | None:
+    """The (board, channel) that a name, as `key_of` makes them, ends in; None where it ends otherwise."""
+    found = re.search(r"b(\d{1,5})_ch(\d{1,5})$", name)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def is_spectra(path: Path, kind: str) -> bool:
+    """Whether a CSV or Parquet file has the columns of spectra, and none that hits or pairs have."""
+    try:
+        names = set(_scan(path, kind).collect_schema())
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return False
+    return "counts" in names and bool({"adc", "energy_kev", "channel"} & names) and "timestamp_ps" not in names
+
+
+def names_in(path: Path, kind: str) -> list[str]:
+    """The spectra in a CSV or Parquet file of several detectors."""
+    keys = _scan(path, kind).select(pl.col(DETECTOR).cast(pl.UInt16)).unique().sort(DETECTOR).collect()
+    return [key_of(board, channel) for board, channel in keys.rows()]
+
+
+def _scan(path: Path, kind: str) -> pl.LazyFrame:
+    return pl.scan_csv(path) if kind == "csv" else pl.scan_parquet(path)
+
+
 def encode_text(channels: Channels) -> bytes:
     """Two columns of text: energy in keV, or the channel, and counts; a first line that begins with # names them."""
     numbers = np.arange(channels.axis.bins, dtype=np.float64)
@@ -49,10 +75,11 @@ def encode_text(channels: Channels) -> bytes:
 
 
 def decode_text(data: bytes) -> RecordedSpectrum:
-    """A spectrum of two columns of numbers, divided by blanks, tabs, commas or semicolons.
+    """A spectrum of two columns of numbers, divided by blanks, tabs, commas or semicolons; or of one, the counts.
 
-    Lines that begin with #, and a first line of words, are passed over. The first column is taken for energies in keV,
-    unless those lines do not speak of keV and it holds whole numbers alone: then for channels.
+    Lines that begin with #, and a first line of words, are passed over. The first of two columns is taken for energies
+    in keV, unless those lines do not speak of keV and it holds whole numbers alone: then for channels. Counts alone
+    stand for the channels from 0 on.
 
     Raises:
         InputError: a line has not two numbers, or none has.
@@ -66,6 +93,9 @@ def decode_text(data: bytes) -> RecordedSpectrum:
     )
     remark = first.str.starts_with("#") | ((pl.int_range(pl.len()) == 0) & pl.col("x").is_null())
     remarks, rows = lines.filter(remark), lines.filter(~remark)
+    if rows.height and (rows["words"].list.len() == 1).all() and rows["x"].is_finite().fill_null(value=False).all():
+        adc = pl.int_range(pl.len()).cast(pl.Float64).alias("adc")
+        return RecordedSpectrum(rows.select(adc, counts="x", variance=pl.col("x").abs()), Measurement())
     two_numbers = pl.col("x").is_finite() & pl.col("counts").is_finite() & (pl.col("words").list.len() == 2)
     wrong = rows.filter(~two_numbers.fill_null(value=False))
     if rows.is_empty() or not wrong.is_empty():
