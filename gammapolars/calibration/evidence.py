@@ -244,7 +244,7 @@ def _score(b: Array, peaks: Peaks, lines: Lines, prior: Prior) -> Scored | None:
     if not _allowed(b, prior):
         return None
     total += prior.log_density(b) + 0.5 * float(np.linalg.slogdet(2 * np.pi * covariance)[1])
-    ratio, penalty = _unexplained(b, peaks, peak, lines.energy[line])
+    ratio, penalty = _unexplained(b, peaks, peak, line, lines)
     return Scored(b, peak, line, pull, total - penalty, expected, tuple(unseen), ratio)
 
 
@@ -312,23 +312,40 @@ def _detection(
     return likely, close.any(0)
 
 
-def _unexplained(b: Array, peaks: Peaks, matched: Indices, energy: Array) -> tuple[float, float]:
-    """The strongest peak without a line against the strongest with one (ln of the ratio), and what such peaks cost."""
+def _unexplained(b: Array, peaks: Peaks, matched: Indices, line: Indices, lines: Lines) -> tuple[float, float]:
+    """The strongest peak without a line against the strongest with one (ln of the ratio), and what such peaks cost.
+
+    A source need not be alone, so that a peak without a line costs little where many lines are matched. Where few are,
+    hardly more is known than that they are the spectrum's main peaks: then every other one counts. Lines of the room,
+    Compton edges, backscatter, sums and escapes of the matched lines are explained; hardly any source has lines above
+    the highest of them and of the room.
+    """
     u = peaks.adc / peaks.high
     kev = b[0] + b[1] * u + b[2] * u**2
     width = np.maximum(0.5 * peaks.fwhm / peaks.high * (b[1] + 2 * b[2] * u), 1e-9)
-    usual = np.array(BACKGROUND_KEV)
-    edges = energy / (1 + 511.0 / (2 * energy))
-    back = energy / (1 + 2 * energy / 511.0)
-    known = (np.abs(kev[:, None] - usual) < width[:, None]).any(1)
-    known |= (np.abs(kev[:, None] - np.concatenate([edges, back])) < 2 * width[:, None]).any(1) & (kev > 0)
-    other = ~known & (kev > 100)
-    other[matched] = False
     largest = np.full(peaks.spectrum.max() + 1, np.inf)
     for spectrum in np.unique(peaks.spectrum[matched]):
         largest[spectrum] = peaks.log_area[matched][peaks.spectrum[matched] == spectrum].max()
-    ratio = (peaks.log_area - largest[peaks.spectrum])[other]
-    if len(ratio) == 0:
+    ratio = peaks.log_area - largest[peaks.spectrum]
+    strong = lines.energy[line[np.argsort(-peaks.log_area[matched], kind="stable")[:4]]]
+    sharp, broad = _companions(strong)
+    known = (np.abs(kev[:, None] - sharp) < width[:, None]).any(1)
+    known |= (np.abs(kev[:, None] - broad) < 2 * width[:, None]).any(1)
+    other = ~known & (kev > 100) & np.isfinite(ratio)
+    other[matched] = False
+    if not other.any():
         return -np.inf, 0.0
-    each = 2.0 if len(matched) <= 2 else 1.0
-    return float(ratio.max()), float(min(6.0, each * (ratio > np.log(0.3)).sum()))
+    if len(np.unique(line)) > 3:
+        return float(ratio[other].max()), float(min(5, (other & (ratio > np.log(0.3))).sum()))
+    above = other & (kev > lines.energy.max()) & (ratio > np.log(0.002))
+    cost = 1.5 * (other & (ratio > np.log(0.05))).sum() + 1.5 * above.sum() + 1.5 * (above & (kev > 2700)).sum()
+    return float(ratio[other].max()), float(cost)
+
+
+def _companions(strong: Array) -> tuple[Array, Array]:
+    """Where strong lines and the room give peaks of their own: sharp ones, and edges and humps."""
+    sums = (strong[:, None] + strong[None, :]).ravel()
+    escapes = np.concatenate([strong - 511.0, strong - 1022.0])
+    sharp = np.concatenate([np.array(BACKGROUND_KEV), sums, escapes[escapes > 300]])
+    # Compton edge and backscatter: E / (1 + m/2E) and E / (1 + 2E/m), m = 511 keV.
+    return sharp, np.concatenate([strong / (1 + 511.0 / (2 * strong)), strong / (1 + 2 * strong / 511.0)])

@@ -21,11 +21,20 @@ from gammapolars.calibration.evidence import (
 from gammapolars.calibration.hypotheses import propose, propose_near
 from gammapolars.errors import CalibrationError
 
-LEAST_EVIDENCE = 4.0
-"""ln of the likelihood ratio against chance that a match must reach."""
+LEAST_EVIDENCE, LEAST_EVIDENCE_FEW = 4.0, -0.8
+"""ln of the likelihood ratio against chance that a match must reach; where the sources have three lines at most.
 
-LEAST_MARGIN = 5.0
-"""ln of the likelihood ratio against the next best match that a match must reach."""
+Two peaks alone cannot prove a source with two lines: any two fit with some offset. That they are these lines rests on the
+word of whoever names the source, and on what is checked here: a small offset, fitting areas, no other strong peak."""
+
+LEAST_MARGIN, LEAST_MARGIN_FEW = 5.0, 3.0
+"""ln of the likelihood ratio against the next best match that a match must reach; the same distinction."""
+
+MOST_UNEXPLAINED = 0.3
+"""Where the sources have three lines at most: another peak may have so much of the strongest line's area."""
+
+LEAST_SIGNIFICANCE = 25.0
+"""Area over uncertainty of such lines: of weak peaks nobody can say that others of the same source would be seen."""
 
 MOST_LINES = 40
 WEAKEST = 0.004
@@ -100,16 +109,23 @@ def match_lines(
     else:
         prior = _near(start, start_tolerance, found.high)
         curves = propose_near(found, wanted, prior)
-    scored = [item for curve in curves if (item := refine(curve, found, wanted, prior)) is not None]
-    scored.sort(key=lambda item: (-item.evidence, tuple(item.peak), tuple(item.line)))
-    if not scored:
+    best, margin = _best(curves, found, wanted, prior)
+    if best is None:
         raise tried.refusal("no curve with a small offset brings two lines onto peaks")
-    best = scored[0]
-    margin = min(
-        (best.evidence - item.evidence for item in scored[1:] if _differ(best, item, found, wanted)), default=math.inf
-    )
     tried.check(best, margin, at_least=2 if start is None else 1)
     return tried.match(best, margin)
+
+
+def _best(curves: list[Array], peaks: Peaks, lines: Lines, prior: Prior) -> tuple[Scored | None, float]:
+    """The hypothesis with the most evidence, and by how much it beats the next that is another."""
+    scored = [item for curve in curves if (item := refine(curve, peaks, lines, prior)) is not None]
+    scored.sort(key=lambda item: (-item.evidence, tuple(item.peak), tuple(item.line)))
+    if not scored:
+        return None, math.inf
+    best = scored[0]
+    return best, min(
+        (best.evidence - item.evidence for item in scored[1:] if _differ(best, item, peaks, lines)), default=math.inf
+    )
 
 
 def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
@@ -161,14 +177,12 @@ def _peaks(table: pl.DataFrame, adc_range: tuple[float, float] | None) -> Peaks:
 
 
 def _density(adc: Array, high: float) -> Array:
-    """Peaks per adc around each peak, from its two neighbours on either side; at least the average."""
+    """Peaks per adc around each peak: of its two neighbours on either side, drawn towards the average by four more."""
     count = len(adc)
     place = np.arange(count)
     first, last = np.maximum(place - 2, 0), np.minimum(place + 2, count - 1)
-    span = np.maximum(adc[last] - adc[first], 1e-9)
-    local = (last - first) / span
     average = count / max(high, 1e-9)
-    return np.asarray(np.clip(local, average, 10 * average))
+    return np.asarray((last - first + 4.0) / (adc[last] - adc[first] + 4.0 / average))
 
 
 def _lines(table: pl.DataFrame) -> Lines:
@@ -228,16 +242,21 @@ class _Tried:
     def check(self, best: Scored, margin: float, *, at_least: int) -> None:
         """Refuse a match that is not far more likely than chance and than any other."""
         said = self._described(best)
-        used = len(np.unique(best.line))
-        wanted = max(at_least, min(3, len(self.lines.energy)) if at_least > 1 else 1)
-        seen = best.expected - len(best.unseen)
-        if used < wanted:
-            raise self.refusal(f"only {used} of {len(self.lines.energy)} lines would have a peak ({said})")
-        if best.evidence < LEAST_EVIDENCE:
-            raise self.refusal(f"the best match is no better than chance, perhaps the source is another ({said})")
-        if len(best.unseen) > max(1, 0.34 * seen):
+        lines, matched = len(self.lines.energy), len(np.unique(best.line))
+        few = lines <= 3
+        wanted = min(at_least, lines) if at_least == 1 else min(3, lines)
+        if matched < wanted:
+            raise self.refusal(f"only {matched} of {lines} lines would have a peak ({said})")
+        if best.evidence < (LEAST_EVIDENCE_FEW if few else LEAST_EVIDENCE):
+            raise self.refusal(f"the best match is hardly better than chance, perhaps the source is another ({said})")
+        if len(best.unseen) > max(1, 0.34 * (best.expected - len(best.unseen))):
             raise self.refusal(f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({said})")
-        if margin < LEAST_MARGIN:
+        if few and at_least > 1:
+            if best.strongest_unexplained > math.log(MOST_UNEXPLAINED):
+                raise self.refusal(f"another strong peak is no line of it, perhaps the source is another ({said})")
+            if (self.peaks.log_area_unc[best.peak] * LEAST_SIGNIFICANCE > 1).any():
+                raise self.refusal(f"its peaks are too weak to be sure with so few lines ({said})")
+        if margin < (LEAST_MARGIN_FEW if few else LEAST_MARGIN):
             raise self.refusal(f"two matches are about as good ({said})")
 
     def _described(self, best: Scored) -> str:
