@@ -244,7 +244,7 @@ def _score(b: Array, peaks: Peaks, lines: Lines, prior: Prior) -> Scored | None:
     if not _allowed(b, prior):
         return None
     total += prior.log_density(b) + 0.5 * float(np.linalg.slogdet(2 * np.pi * covariance)[1])
-    ratio, penalty = _unexplained(b, peaks, peak, line, lines)
+    ratio, penalty = _unexplained((b, covariance), peaks, (peak, line), lines)
     return Scored(b, peak, line, pull, total - penalty, expected, tuple(unseen), ratio)
 
 
@@ -312,7 +312,9 @@ def _detection(
     return likely, close.any(0)
 
 
-def _unexplained(b: Array, peaks: Peaks, matched: Indices, line: Indices, lines: Lines) -> tuple[float, float]:
+def _unexplained(
+    curve: tuple[Array, Array], peaks: Peaks, matches: tuple[Indices, Indices], lines: Lines
+) -> tuple[float, float]:
     """The strongest peak without a line against the strongest with one (ln of the ratio), and what such peaks cost.
 
     A source need not be alone, so that a peak without a line costs little where many lines are matched. Where few are,
@@ -320,9 +322,14 @@ def _unexplained(b: Array, peaks: Peaks, matched: Indices, line: Indices, lines:
     Compton edges, backscatter, sums and escapes of the matched lines are explained; hardly any source has lines above
     the highest of them and of the room.
     """
+    (b, covariance), (matched, line) = curve, matches
     u = peaks.adc / peaks.high
-    kev = b[0] + b[1] * u + b[2] * u**2
-    width = np.maximum(0.5 * peaks.fwhm / peaks.high * (b[1] + 2 * b[2] * u), 1e-9)
+    powers = np.stack([np.ones_like(u), u, u**2], 1)
+    kev = powers @ b
+    # Far from the matched lines the curve is uncertain, by some keV that must not make everything explained.
+    unc = np.minimum(np.sqrt(np.einsum("ij,jk,ik->i", powers, covariance, powers)), 10.0)
+    width = np.maximum(0.5 * peaks.fwhm / peaks.high * (b[1] + 2 * b[2] * u), 1e-9) + 1.5 * unc
+    width = np.minimum(width, 20.0 + 0.5 * peaks.fwhm / peaks.high * b[1])
     largest = np.full(peaks.spectrum.max() + 1, np.inf)
     for spectrum in np.unique(peaks.spectrum[matched]):
         largest[spectrum] = peaks.log_area[matched][peaks.spectrum[matched] == spectrum].max()

@@ -21,7 +21,8 @@ from gammapolars.calibration.evidence import (
 from gammapolars.calibration.hypotheses import propose, propose_near
 from gammapolars.errors import CalibrationError
 
-LEAST_EVIDENCE, LEAST_EVIDENCE_FEW = 4.0, -0.8
+LEAST_EVIDENCE = {2: -0.8, 3: -0.3}
+MANY_EVIDENCE = 4.0
 """ln of the likelihood ratio against chance that a match must reach; where the sources have three lines at most.
 
 Two peaks alone cannot prove a source with two lines: any two fit with some offset. That they are these lines rests on the
@@ -207,11 +208,16 @@ def _lines(table: pl.DataFrame) -> Lines:
 
 
 def _differ(best: Scored, other: Scored, peaks: Peaks, lines: Lines) -> bool:
-    """True if another hypothesis moves a line of the best one away from its peak, by its width or more."""
+    """True if another hypothesis moves a line of the best one by a peak's width, and has other matches for it.
+
+    A hypothesis with some of the same matches and none that contradicts is a poorer version of the same.
+    """
     x = positions(other.b, lines.energy[best.line])[0] * peaks.high
     distance = np.abs(x - peaks.adc[best.peak])
     moved = ~(distance <= np.maximum(peaks.fwhm[best.peak], MATCHED * peaks.tolerance[best.peak]))
-    return bool(moved.any())
+    same = set(zip(best.peak.tolist(), best.line.tolist(), strict=True))
+    others = set(zip(other.peak.tolist(), other.line.tolist(), strict=True))
+    return bool(moved.any()) and not others < same
 
 
 @dataclass(frozen=True)
@@ -247,7 +253,7 @@ class _Tried:
         wanted = min(at_least, lines) if at_least == 1 else min(3, lines)
         if matched < wanted:
             raise self.refusal(f"only {matched} of {lines} lines would have a peak ({said})")
-        if best.evidence < (LEAST_EVIDENCE_FEW if few else LEAST_EVIDENCE):
+        if best.evidence < LEAST_EVIDENCE.get(max(lines, 2), MANY_EVIDENCE):
             raise self.refusal(f"the best match is hardly better than chance, perhaps the source is another ({said})")
         if len(best.unseen) > max(1, 0.34 * (best.expected - len(best.unseen))):
             raise self.refusal(f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({said})")
