@@ -143,11 +143,19 @@ def positions(b: Array, energy: Array) -> tuple[Array, Array]:
     return 2 * (energy - b[0]) / (b[1] + slope), slope
 
 
-def refine(b: Array, peaks: Peaks, lines: Lines, prior: Prior) -> Scored | None:
-    """The curve that fits the lines near a first one best, and its evidence; None where nothing is left of it."""
+def refine(b: Array, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...] = ()) -> Scored | None:
+    """The curve that fits the lines near a first one best, and its evidence; None where nothing is left of it.
+
+    Args:
+        b: the first curve.
+        peaks: all of them.
+        lines: all of them.
+        prior: what is known beforehand.
+        without: lines that are taken to have no peak.
+    """
     matched: tuple[Indices, Indices] | None = None
     for window in (6.0, 4.5, MATCHED, MATCHED, MATCHED, MATCHED):
-        peak, line, _ = _assign(b, peaks, lines, window)
+        peak, line, _ = _assign(b, peaks, lines, window, without)
         if len(peak) == 0:
             return None
         b = _fit(b, peaks, lines, (peak, line), prior)[0]
@@ -156,7 +164,7 @@ def refine(b: Array, peaks: Peaks, lines: Lines, prior: Prior) -> Scored | None:
         if matched is not None and window == MATCHED and all(map(np.array_equal, matched, (peak, line))):
             break
         matched = peak, line
-    return _score(b, peaks, lines, prior)
+    return _score(b, peaks, lines, prior, without)
 
 
 def _allowed(b: Array, prior: Prior) -> bool:
@@ -166,7 +174,9 @@ def _allowed(b: Array, prior: Prior) -> bool:
     return bool((np.abs(b - mean) <= WIDEST * width).all())
 
 
-def _assign(b: Array, peaks: Peaks, lines: Lines, window: float) -> tuple[Indices, Indices, Array]:
+def _assign(
+    b: Array, peaks: Peaks, lines: Lines, window: float, without: tuple[int, ...]
+) -> tuple[Indices, Indices, Array]:
     """Peaks and lines that lie together: each line's nearest peak in each spectrum, each peak with one line only."""
     u, slope = positions(b, lines.energy)
     x = u * peaks.high
@@ -176,6 +186,7 @@ def _assign(b: Array, peaks: Peaks, lines: Lines, window: float) -> tuple[Indice
     # A line that is nearly as near but ten times as strong is the better one.
     cost = distance**2 - 2 * lines.log_intensity[None, :]
     cost[distance > window] = np.inf
+    cost[:, list(without)] = np.inf
     best = cost.argmin(1)
     candidate = np.flatnonzero(np.isfinite(cost[np.arange(len(best)), best]))
     taken: dict[tuple[int, int], int] = {}
@@ -213,9 +224,9 @@ def _fit(
     return b, covariance
 
 
-def _score(b: Array, peaks: Peaks, lines: Lines, prior: Prior) -> Scored | None:
+def _score(b: Array, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...]) -> Scored | None:
     """The evidence of a curve; nuclides count in the spectra where they are more likely there than not."""
-    peak, line, pull = _assign(b, peaks, lines, MATCHED)
+    peak, line, pull = _assign(b, peaks, lines, MATCHED, without)
     if len(peak) == 0:
         return None
     u, slope = positions(b, lines.energy)

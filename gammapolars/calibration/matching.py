@@ -31,6 +31,9 @@ word of whoever names the source, and on what is checked here: a small offset, f
 LEAST_MARGIN, LEAST_MARGIN_FEW = 5.0, 3.0
 """ln of the likelihood ratio against the next best match that a match must reach; the same distinction."""
 
+LEAST_SUPPORT = 5.0
+"""How much evidence a matched line must add that the others alone would put elsewhere, or it is left out."""
+
 MOST_UNEXPLAINED = 0.3
 """Where the sources have three lines at most: another peak may have so much of the strongest line's area."""
 
@@ -113,6 +116,7 @@ def match_lines(
     best, margin = _best(curves, found, wanted, prior)
     if best is None:
         raise tried.refusal("no curve with a small offset brings two lines onto peaks")
+    best = _supported(best, found, wanted, prior)
     tried.check(best, margin, at_least=2 if start is None else 1)
     return tried.match(best, margin)
 
@@ -127,6 +131,26 @@ def _best(curves: list[Array], peaks: Peaks, lines: Lines, prior: Prior) -> tupl
     return best, min(
         (best.evidence - item.evidence for item in scored[1:] if _differ(best, item, peaks, lines)), default=math.inf
     )
+
+
+def _supported(best: Scored, peaks: Peaks, lines: Lines, prior: Prior) -> Scored:
+    """The hypothesis without matches that bend the curve to where no other match puts it, for little evidence."""
+    without: tuple[int, ...] = ()
+    while len(np.unique(best.line)) > 3:
+        doubtful = []
+        for line in np.unique(best.line).tolist():
+            fewer = refine(best.b, peaks, lines, prior, (*without, line))
+            own = best.peak[best.line == line]
+            if fewer is None or best.evidence - fewer.evidence >= LEAST_SUPPORT:
+                continue
+            x = positions(fewer.b, lines.energy[[line]])[0][0] * peaks.high
+            if not (np.abs(x - peaks.adc[own]) <= peaks.fwhm[own]).all():
+                doubtful.append((best.evidence - fewer.evidence, line, fewer))
+        if not doubtful:
+            break
+        _, line, best = min(doubtful, key=lambda one: one[:2])
+        without = (*without, line)
+    return best
 
 
 def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
