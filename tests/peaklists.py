@@ -103,10 +103,10 @@ class Truth:
 
     def adc(self, energy: np.ndarray) -> np.ndarray:
         c0, c1, c2 = self.coefficients
-        return 2 * (energy - c0) / (c1 + np.sqrt(c1**2 + 4 * c2 * (energy - c0)))
+        return np.asarray(2 * (energy - c0) / (c1 + np.sqrt(c1**2 + 4 * c2 * (energy - c0))))
 
     def energy(self, adc: np.ndarray) -> np.ndarray:
-        return np.polynomial.polynomial.polyval(adc, self.coefficients)
+        return np.asarray(np.polynomial.polynomial.polyval(adc, self.coefficients))
 
     def width(self, energy: np.ndarray) -> np.ndarray:
         return np.sqrt(self.fwhm[0] ** 2 + self.fwhm[1] * np.maximum(energy, 1.0))

@@ -1,9 +1,8 @@
 """How well a calibration explains a list of peaks: the evidence of a source's lines against chance.
 
 A hypothesis is a curve E(u) = b0 + b1 u + b2 u², with u = adc / highest adc, and says where each line should be. Its
-evidence is the natural logarithm of a likelihood ratio, integrated over the curve's parameters (Laplace's approximation,
-exact here for a given assignment; see for example MacKay 2003, Information Theory, Inference, and Learning Algorithms,
-ch. 28). The denominator is the same list of peaks scattered by chance, as densely as it is:
+evidence is the natural logarithm of a likelihood ratio, integrated over the curve's parameters (Laplace's
+approximation; see for example MacKay 2003, Information Theory, Inference, and Learning Algorithms, ch. 28). The denominator is the same list of peaks scattered by chance, as densely as it is:
 
 - position: a matched peak lies within its tolerance of the line, instead of anywhere;
 - area: the areas follow the lines' intensities times a smooth efficiency, instead of being drawn from all peaks' areas;
@@ -101,7 +100,7 @@ class Prior(NamedTuple):
         return np.array([0.0, b1, 0.0]), np.array([OFFSET * b1, 1e3 * b1, BEND * b1])
 
     def log_density(self, b: Array) -> float:
-        """ln of the density at b, per keV³."""
+        """Logarithm of the density at b, per keV³."""
         mean, width = self.at(b[1])
         pull = (b - mean) / width
         terms = -0.5 * pull**2 - np.log(width * np.sqrt(2 * np.pi))
@@ -136,7 +135,7 @@ class Scored:
 
 
 def positions(b: Array, energy: Array) -> tuple[Array, Array]:
-    """u of each energy on a curve, NaN where the curve has none; and the slope dE/du there."""
+    """Where each energy is on a curve, as u, NaN where the curve has none; and the slope dE/du there."""
     root = b[1] ** 2 + 4 * b[2] * (energy - b[0])
     with np.errstate(invalid="ignore"):
         slope = np.sqrt(root)
@@ -204,9 +203,7 @@ def _claim(distance: Array, peaks: Peaks, peak: int, line: int) -> float:
     return float(distance[peak, line] ** 2 - peaks.log_area[peak])
 
 
-def _fit(
-    b: Array, peaks: Peaks, lines: Lines, matched: tuple[Indices, Indices], prior: Prior
-) -> tuple[Array, Array]:
+def _fit(b: Array, peaks: Peaks, lines: Lines, matched: tuple[Indices, Indices], prior: Prior) -> tuple[Array, Array]:
     """The curve through matched lines, with what is known beforehand; and its covariance."""
     peak, line = matched
     u = peaks.adc[peak] / peaks.high
@@ -320,7 +317,7 @@ def _detection(
     likely = np.clip(ndtr((strength - least - 0.5) / sigma), 0.01, 0.97)
     count = len(group.line)
     close = nearest[:, count:] < 1.5 * peaks.fwhm[here][:, None]
-    return likely, close.any(0)
+    return np.asarray(likely), np.asarray(close.any(0))
 
 
 def _unexplained(

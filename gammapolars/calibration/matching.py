@@ -25,8 +25,8 @@ LEAST_EVIDENCE = {2: -0.8, 3: -0.3}
 MANY_EVIDENCE = 4.0
 """ln of the likelihood ratio against chance that a match must reach; where the sources have three lines at most.
 
-Two peaks alone cannot prove a source with two lines: any two fit with some offset. That they are these lines rests on the
-word of whoever names the source, and on what is checked here: a small offset, fitting areas, no other strong peak."""
+Two peaks alone cannot prove a source with two lines: any two fit with some offset. That they are these lines rests on
+the word of whoever names the source, and on what is checked here: a small offset, fitting areas, no other strong peak."""
 
 LEAST_MARGIN, LEAST_MARGIN_FEW = 5.0, 3.0
 """ln of the likelihood ratio against the next best match that a match must reach; the same distinction."""
@@ -107,7 +107,9 @@ def match_lines(
         raise tried.refusal("there is nothing to match")
     if start is None:
         if len(wanted.energy) < 2 or len(found.adc) < 2:
-            raise tried.refusal("one line fixes no calibration: name another source too, or give a calibration to start from")
+            raise tried.refusal(
+                "one line fixes no calibration: name another source too, or give a calibration to start from"
+            )
         prior = Prior(np.zeros(3), np.ones(3), True, math.log(1.3 * wanted.energy.max()))
         curves = propose(found, wanted)
     else:
@@ -155,13 +157,14 @@ def _supported(best: Scored, peaks: Peaks, lines: Lines, prior: Prior) -> Scored
 
 def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
     """What a calibration to start from tells of the curve, over u = adc / high."""
-    scaled = np.zeros(3)
+    scaled: Array = np.zeros(3)
     for order, value in enumerate(start):
         if order < 3:
             scaled[order] = value * high**order
     if len(start) > 3:  # a parabola as near to the polynomial as the range asks for
         u = np.linspace(0.05, 1, 64)
-        scaled = np.polynomial.polynomial.polyfit(u, np.polynomial.polynomial.polyval(u * high, start), 2)
+        curve = np.polynomial.polynomial.polyval(u * high, np.asarray(start, np.float64))
+        scaled = np.asarray(np.polynomial.polynomial.polyfit(u, curve, 2), np.float64)
     width = np.array([0.1, 1.0, 0.1]) * tolerance * scaled[1]
     return Prior(scaled, width, False)
 
@@ -169,7 +172,9 @@ def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
 def _peaks(table: pl.DataFrame, adc_range: tuple[float, float] | None) -> Peaks:
     """The usable peaks as arrays."""
     run = pl.col("run").cast(pl.Int64) if "run" in table.columns else pl.lit(0, pl.Int64)
-    numbers = [pl.col(name).cast(pl.Float64) for name in ("centroid_adc", "centroid_adc_unc", "fwhm_adc", "area", "area_unc")]
+    numbers = [
+        pl.col(name).cast(pl.Float64) for name in ("centroid_adc", "centroid_adc_unc", "fwhm_adc", "area", "area_unc")
+    ]
     frame = (
         table.with_row_index("row")
         .select("row", run.alias("run"), *numbers)
@@ -262,7 +267,8 @@ class _Tried:
         energies += ", …" if len(self.lines.energy) > 12 else ""
         return CalibrationError(
             (f"detector {self.detector}: " if self.detector else "")
-            + f"cannot tell which peak is which line of {names or 'no source'}: {why}; tried {len(self.peaks.adc)} peaks"
+            + f"cannot tell which peak is which line of {names or 'no source'}: {why}; "
+            + f"tried {len(self.peaks.adc)} peaks"
             + (f" (adc {places})" if places else "")
             + f" and {len(self.lines.energy)} lines"
             + (f" (keV {energies})" if energies else "")
@@ -280,7 +286,9 @@ class _Tried:
         if best.evidence < LEAST_EVIDENCE.get(max(lines, 2), MANY_EVIDENCE):
             raise self.refusal(f"the best match is hardly better than chance, perhaps the source is another ({said})")
         if len(best.unseen) > max(1, 0.34 * (best.expected - len(best.unseen))):
-            raise self.refusal(f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({said})")
+            raise self.refusal(
+                f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({said})"
+            )
         if few and at_least > 1:
             if best.strongest_unexplained > math.log(MOST_UNEXPLAINED):
                 raise self.refusal(f"another strong peak is no line of it, perhaps the source is another ({said})")
