@@ -25,6 +25,10 @@ class DetectorsError(GammapolarsError):
     """A detectors.toml or a calibration file is not what it should be."""
 
 
+class CalibrationError(GammapolarsError):
+    """Peaks cannot be told which line they are, or a fit to them is not to be trusted."""
+
+
 class TableError(GammapolarsError):
     """A frame lacks the columns, or has other dtypes, than the table that a function asks for."""
 
