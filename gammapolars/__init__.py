@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.schema import HITS, MATRIX, PAIRS, SPECTRUM, require
-    from gammapolars.spectra import matrix, spectrum
+    from gammapolars.spectra import (
+        add_spectra,
+        divide_by_efficiency,
+        gate,
+        matrix,
+        per_second,
+        rebin,
+        spectrum,
+        subtract,
+        time_slices,
+    )
     from gammapolars.streaming import slices
     from gammapolars.timing import align
 
@@ -58,7 +68,17 @@ _HOMES = {
     "io.spectra.measurement": ("Measurement", "RecordedSpectrum"),
     "io.spectrum_files": ("read_spectrum", "save_spectrum"),
     "schema": ("HITS", "MATRIX", "PAIRS", "SPECTRUM", "require"),
-    "spectra": ("matrix", "spectrum"),
+    "spectra": (
+        "add_spectra",
+        "divide_by_efficiency",
+        "gate",
+        "matrix",
+        "per_second",
+        "rebin",
+        "spectrum",
+        "subtract",
+        "time_slices",
+    ),
     "streaming": ("slices",),
     "timing": ("align",),
 }
@@ -83,16 +103,21 @@ __all__ = [
     "TableError",
     "TimeOrderError",
     "UsageError",
+    "add_spectra",
     "align",
     "calibrate",
     "chance_pairs",
+    "divide_by_efficiency",
     "energy_kev",
+    "gate",
     "has_any",
     "load_detectors",
     "matrix",
     "nearest",
     "pairs",
+    "per_second",
     "read_spectrum",
+    "rebin",
     "require",
     "save",
     "save_matrix",
@@ -102,6 +127,8 @@ __all__ = [
     "scan_pairs",
     "slices",
     "spectrum",
+    "subtract",
+    "time_slices",
 ]
 
 

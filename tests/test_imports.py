@@ -17,7 +17,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("defaults", "errors", "memory"),
     ("units", "schema"),
     ("columns",),
-    ("flags", "detectors", "tallies"),
+    ("flags", "detectors", "dithering", "tallies"),
     ("epochs", "calibration"),
     ("clock",),
     ("time_order",),
