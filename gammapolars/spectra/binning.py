@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,17 @@ Integers = npt.NDArray[np.int64]
 
 MAX_CELLS = 2**20
 """Up to so many cells (of few rows, fewer) are counted in an array, which stays in the processor's cache."""
+
+MAX_PACKED = 2**62
+
+ROUND = 1024
+"""Batches count a multiple of so many bins."""
+
+MOST_SPANS = 8
+"""So many arrays of cells are kept before the first becomes a table, in which empty cells take no room."""
+
+BLOCK = 2**15
+"""So many rows are packed at once."""
 
 BIN = "_bin"
 COUNTS: dict[str, pl.DataType] = {"counts": pl.Float64(), "variance": pl.Float64()}
@@ -45,6 +56,18 @@ class Bins:
         if self.adc and values.dtype.kind in "iu":
             return values if self.width == 1 else values // int(self.width)
         return np.floor((values + 0.5 if self.adc else values) / self.width)
+
+    def number_into(
+        self, values: npt.NDArray[Any], lowest: int, floats: npt.NDArray[np.float64], into: Integers
+    ) -> None:
+        """The same, less the lowest of them, into an array; `floats` is room for as many values."""
+        if values.dtype.kind == "f" and not self.adc:
+            numbers = np.floor(np.divide(values, self.width, out=floats), out=floats)
+            numbers -= lowest
+            np.copyto(into, numbers, casting="unsafe")
+        else:
+            np.copyto(into, self.numbers(values), casting="unsafe")
+            into -= lowest
 
     def centres(self, number: pl.Expr) -> pl.Expr:
         centre = (number + 0.5) * self.width
@@ -91,12 +114,12 @@ def spectrum(
     number = pl.col(column) if bins.adc and columns[column].is_integer() else pl.col(column).cast(pl.Float64)
     rows = frame.select(*keys, number.alias(BIN))
 
-    def counted(batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    def counted(batch: pl.DataFrame) -> Iterator[Part]:
         yield count_bins(batch, keys, bins)
 
     def table(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         del wanted  # the table is small
-        tally = Tally(*keys, BIN)
+        tally = BinTally({name: columns[name] for name in keys})
         for part in in_parallel(counted, batches_of(rows)):
             tally.add(part)
         total = tally.total()
@@ -110,73 +133,143 @@ def spectrum(
     return lazy_frame(pl.Schema(schema), table)
 
 
-def count_bins(batch: pl.DataFrame, keys: Sequence[str], bins: Bins) -> pl.DataFrame:
+Spans = tuple[tuple[int, int], ...]
+"""The least value of each packed column, and how many values it has from there to the greatest; the bins last."""
+
+
+class Cells(NamedTuple):
+    """Counts of all combinations of keys and bins within some spans, filled or not.
+
+    Attributes:
+        spans: of the keys, and of the bins.
+        counts: by cell; the bin's number changes fastest.
+    """
+
+    spans: Spans
+    counts: Integers
+
+
+Part = pl.DataFrame | Cells
+"""What a batch holds: cells where they are few, else a table of the keys, `_bin` and `counts`."""
+
+
+class BinTally:
+    """A sum of counts by keys and bins, of batches whose keys and bins may differ.
+
+    Args:
+        keys: columns and their dtypes.
+    """
+
+    def __init__(self, keys: Mapping[str, pl.DataType]) -> None:
+        self._keys = keys
+        self._cells: dict[Spans, Integers] = {}
+        self._tally = Tally(*keys, BIN)
+
+    def add(self, part: Part) -> None:
+        """Add what a batch held."""
+        if isinstance(part, pl.DataFrame):
+            self._tally.add(part)
+        elif part.spans in self._cells:
+            self._cells[part.spans] += part.counts
+        else:
+            if len(self._cells) >= MOST_SPANS:
+                self._to_table(next(iter(self._cells)))
+            self._cells[part.spans] = part.counts
+
+    def total(self) -> pl.DataFrame:
+        """The keys, `_bin` (number, as a float) and `counts`, sorted; no columns but `counts` if nothing was added."""
+        for spans in list(self._cells):
+            self._to_table(spans)
+        return self._tally.total()
+
+    def _to_table(self, spans: Spans) -> None:
+        counts = self._cells.pop(spans)
+        filled = np.flatnonzero(counts)
+        self._tally.add(as_table(filled, counts[filled], spans, self._keys))
+
+
+def as_table(cells: Integers, counts: Integers, spans: Spans, keys: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    """Cells by their keys and bins."""
+    columns = []
+    dtypes = {**keys, BIN: pl.Float64()}
+    for (name, dtype), (lowest, cardinality) in zip(reversed(dtypes.items()), reversed(spans), strict=True):
+        columns.append(pl.Series(name, cells % cardinality + lowest).cast(dtype))
+        cells = cells // cardinality
+    return pl.DataFrame([*reversed(columns), pl.Series("counts", counts.astype(np.uint64))])
+
+
+def count_bins(batch: pl.DataFrame, keys: Sequence[str], bins: Bins) -> Part:
     """Rows of a batch by its keys and bins.
 
-    Keys that are integers are packed with the bin's number into one, of which a histogram is counted if it has few
-    cells; numpy does most of that without holding up other threads.
+    Keys that are integers are packed with the bin's number into one cell number, of which a histogram is counted if
+    there are few cells; numpy does nearly all of that without holding up other threads.
 
     Args:
         batch: the keys, and `_bin`: the values to be binned.
         keys: columns.
         bins: what the values fall into.
-
-    Returns:
-        The keys, `_bin` (the number, as a float) and `counts`.
     """
     if batch[BIN].null_count():
         batch = batch.drop_nulls(BIN)
-    numbers = bins.numbers(batch[BIN].to_numpy())
-    if batch.height and numbers.dtype.kind == "f" and not math.isfinite(numbers.min() + numbers.max()):
-        finite = np.isfinite(numbers)
-        batch, numbers = batch.filter(finite), numbers[finite]
+    values = batch[BIN].to_numpy()
+    if values.dtype.kind == "f" and values.size and not math.isfinite(values.min() + values.max()):
+        finite = np.isfinite(values)
+        batch, values = batch.filter(finite), values[finite]
     if batch.is_empty():
-        return pl.DataFrame(schema={name: batch.schema[name] for name in keys} | {BIN: pl.Float64, "counts": pl.UInt32})
-    packed = _packed({**{name: batch[name] for name in keys}, BIN: numbers}, batch.height)
-    if packed is None:
-        numbered = batch.with_columns(pl.Series(BIN, numbers).cast(pl.Float64) + 0.0)  # -0 and 0 are one bin
-        return numbered.group_by(*keys, BIN).agg(counts=pl.len())
-    cells, counts, spans = packed
-    columns = []
-    for name, (lowest, cardinality) in reversed(spans.items()):
-        dtype = pl.Float64() if name == BIN else batch.schema[name]
-        columns.append(pl.Series(name, cells % cardinality + lowest).cast(dtype))
-        cells = cells // cardinality
-    return pl.DataFrame([*reversed(columns), pl.Series("counts", counts.astype(np.uint32))])
+        return pl.DataFrame()
+    spans = _spans([batch[name] for name in keys], bins.numbers(np.array([values.min(), values.max()])))
+    if spans is None:
+        numbers = pl.Series(BIN, bins.numbers(values)).cast(pl.Float64) + 0.0  # -0 and 0 are one bin
+        return batch.with_columns(numbers).group_by(*keys, BIN).agg(counts=pl.len())
+    packed = _packed([batch[name].to_numpy() for name in keys], values, bins, spans)
+    if isinstance(packed, Cells):
+        return packed
+    counted = pl.DataFrame({BIN: packed}).group_by(BIN).agg(counts=pl.len())
+    return as_table(
+        counted[BIN].to_numpy(), counted["counts"].to_numpy(), spans, {name: batch.schema[name] for name in keys}
+    )
 
 
-Spans = dict[str, tuple[int, int]]
-"""The least value of each packed column, and how many values it has from there to the greatest."""
-
-
-def _packed(columns: Mapping[str, Any], rows: int) -> tuple[Integers, Integers, Spans] | None:
-    """Filled cells of some columns as single numbers, their counts, and how to unpack them; None where that fails."""
-    spans: Spans = {}
-    cells = 1
-    for name, column in columns.items():
-        if isinstance(column, pl.Series) and (not column.dtype.is_integer() or column.null_count()):
-            return None
-        lowest, highest = int(column.min()), int(column.max())
-        if max(-lowest, highest) >= 2**62:
-            return None
-        spans[name] = (lowest, highest - lowest + 1)
-        cells *= spans[name][1]
-    if cells >= 2**62:
+def _spans(keys: Sequence[pl.Series], ends: npt.NDArray[Any]) -> Spans | None:
+    """How keys and bins are packed into 62 bits; None where they cannot be."""
+    if any(not key.dtype.is_integer() or key.null_count() for key in keys):
         return None
-    packed = np.zeros(rows, np.int64)
-    for name, column in columns.items():
-        lowest, cardinality = spans[name]
-        if cardinality > 1:
-            packed *= cardinality
-            values = column.to_numpy() if isinstance(column, pl.Series) else column
-            packed += values.astype(np.int64)
-            packed -= lowest
-    if cells <= min(MAX_CELLS, 4 * rows):
-        counts = np.bincount(packed)
-        filled = np.flatnonzero(counts)
-        return filled, counts[filled], spans
-    counted = pl.DataFrame({"cell": packed}).group_by("cell").agg(counts=pl.len())
-    return counted["cell"].to_numpy(), counted["counts"].to_numpy(), spans
+    extremes = [(int(key.min()), int(key.max())) for key in keys]  # type: ignore[arg-type]
+    # Rounded, so that batches have the same and their cells can be added up.
+    extremes.append((int(ends[0]) // ROUND * ROUND, int(ends[1]) // ROUND * ROUND + ROUND - 1))
+    spans = tuple((lowest, highest - lowest + 1) for lowest, highest in extremes)
+    small = all(max(-lowest, highest) < MAX_PACKED for lowest, highest in extremes)
+    return spans if small and math.prod(cardinality for _, cardinality in spans) < MAX_PACKED else None
+
+
+def _packed(keys: Sequence[npt.NDArray[Any]], values: npt.NDArray[Any], bins: Bins, spans: Spans) -> Cells | Integers:
+    """The counts of all cells where these are few, else each row's cell.
+
+    Done in blocks that stay in the processor's cache, in buffers that are used again: fresh memory costs more than
+    counting.
+    """
+    rows, cells = len(values), math.prod(cardinality for _, cardinality in spans)
+    few = cells <= min(MAX_CELLS, 4 * rows)
+    block = min(rows, max(BLOCK, 4 * cells if few else 0))
+    packed = np.empty(block if few else rows, np.int64)
+    scratch, floats = np.empty(block, np.int64), np.empty(block, np.float64)
+    counts = np.zeros(cells if few else 0, np.int64)
+    for start in range(0, rows, block):
+        part = slice(start, min(start + block, rows))
+        size = part.stop - part.start
+        into = packed[:size] if few else packed[part]
+        bins.number_into(values[part], spans[-1][0], floats[:size], into)
+        stride = spans[-1][1]
+        for key, (lowest, cardinality) in zip(reversed(keys), reversed(spans[:-1]), strict=True):
+            if cardinality > 1:
+                np.copyto(scratch[:size], key[part], casting="unsafe")
+                scratch[:size] -= lowest
+                scratch[:size] *= stride
+                into += scratch[:size]
+                stride *= cardinality
+        if few:
+            counts += np.bincount(into, minlength=cells)
+    return Cells(spans, counts) if few else packed
 
 
 def _check_columns(columns: pl.Schema, column: str, keys: Sequence[str]) -> None:
