@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("streaming",),
     ("timing", "coincidences", "spectra", "io", "figures"),
     ("products", "simulate"),
-    ("provenance", "results", "queries", "accounting"),
+    ("provenance", "results", "queries", "accounting", "slicing"),
     ("analysis", "printing"),
     ("commands", "exports", "info_text", "inspection", "report"),
     ("options",),

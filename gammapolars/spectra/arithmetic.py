@@ -56,7 +56,7 @@ def add_spectra(
 
     def summed() -> pl.DataFrame:
         tables = pl.collect_all([frame for frame, _ in opened])
-        return _in_common_bins(tables, keys, lambda parts: _grouped(pl.concat(parts), keys), schema, width)
+        return _in_common_bins(tables, lambda parts: _grouped(pl.concat(parts), keys), schema, width)
 
     schema = _schema([found for _, found in opened], keys)
     return computed(schema, summed)
@@ -108,7 +108,7 @@ def subtract(
         negative = scaled.with_columns(counts=-s * counts, variance=s**2 * pl.col("variance") + counts**2 * u**2).drop(
             "_scale", "_scale_unc"
         )
-        return _in_common_bins([of_a, negative], keys, lambda parts: _grouped(pl.concat(parts), keys), schema, width)
+        return _in_common_bins([of_a, negative], lambda parts: _grouped(pl.concat(parts), keys), schema, width)
 
     schema = _schema([columns, of_b], keys)
     return computed(schema, difference)
@@ -208,7 +208,6 @@ def _schema(columns: Sequence[pl.Schema], keys: Sequence[str]) -> dict[str, Any]
 
 def _in_common_bins(
     tables: Sequence[pl.DataFrame],
-    keys: Sequence[str],
     combine: Callable[[list[pl.DataFrame]], pl.DataFrame],
     schema: Mapping[str, Any],
     width: float | None,
@@ -227,7 +226,7 @@ def _in_common_bins(
         made.append(combine(numbered(filled, axis, width)))
         _check_energies(made[-1], axis)
     empty = pl.DataFrame(schema=dict(schema))
-    return pl.concat([empty, *(part.select(schema) for part in made)])
+    return pl.concat([empty, *(part.select(list(schema)) for part in made)])
 
 
 def _grouped(table: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:

@@ -27,8 +27,10 @@ ROUND = 1024
 MOST_SPANS = 8
 """So many arrays of cells are kept before the first becomes a table, in which empty cells take no room."""
 
-BLOCK = 2**15
+BLOCK = 2**16
 """So many rows are packed at once."""
+
+BATCH_ROWS = 1_000_000
 
 BIN = "_bin"
 COUNTS: dict[str, pl.DataType] = {"counts": pl.Float64(), "variance": pl.Float64()}
@@ -63,10 +65,10 @@ class Bins:
         """The same, less the lowest of them, into an array; `floats` is room for as many values."""
         if values.dtype.kind == "f" and not self.adc:
             numbers = np.floor(np.divide(values, self.width, out=floats), out=floats)
-            numbers -= lowest
             np.copyto(into, numbers, casting="unsafe")
         else:
             np.copyto(into, self.numbers(values), casting="unsafe")
+        if lowest:
             into -= lowest
 
     def centres(self, number: pl.Expr) -> pl.Expr:
@@ -120,7 +122,7 @@ def spectrum(
     def table(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         del wanted  # the table is small
         tally = BinTally({name: columns[name] for name in keys})
-        for part in in_parallel(counted, batches_of(rows)):
+        for part in in_parallel(counted, batches_of(rows, batch_rows=BATCH_ROWS)):
             tally.add(part)
         total = tally.total()
         if total.is_empty():
@@ -262,10 +264,8 @@ def _packed(keys: Sequence[npt.NDArray[Any]], values: npt.NDArray[Any], bins: Bi
         stride = spans[-1][1]
         for key, (lowest, cardinality) in zip(reversed(keys), reversed(spans[:-1]), strict=True):
             if cardinality > 1:
-                np.copyto(scratch[:size], key[part], casting="unsafe")
-                scratch[:size] -= lowest
-                scratch[:size] *= stride
-                into += scratch[:size]
+                moved = np.subtract(key[part], lowest, dtype=np.int64, casting="unsafe") if lowest else key[part]
+                into += np.multiply(moved, stride, out=scratch[:size], dtype=np.int64, casting="unsafe")
                 stride *= cardinality
         if few:
             counts += np.bincount(into, minlength=cells)

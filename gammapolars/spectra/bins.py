@@ -171,13 +171,8 @@ def numbered(tables: Sequence[pl.DataFrame], axis: Axis, width: float | None = N
         TableError: their bins differ.
     """
     centres = [table[axis].cast(pl.Float64).to_numpy() for table in tables]
-    names = WIDTH_OF[axis]
-    if width is None and any(names in table.columns for table in tables):
-        widths = [table[names].to_numpy() if names in table.columns else np.array([1.0]) for table in tables]
-        found = {float(value) for part in widths for value in np.unique(part)}
-    else:
-        found = {width} if width is not None else {w for part in centres if (w := _known_width(part, axis)) is not None}
-    if not any(np.isnan(value) for value in found) and max(found, default=1.0) <= min(found, default=1.0) * (1 + 1e-6):
+    found: set[float] = {width} if width is not None else set().union(*(_known_widths(table, axis) for table in tables))
+    if max(found, default=1.0) - min(found, default=1.0) <= 1e-6 * min(found, default=1.0):  # not of NaN
         step, first = min(found, default=1.0), next((part[0] for part in centres if len(part)), 0.0)
         places = [(part - first) / step for part in centres]
         if all(_whole(part) for part in places):
@@ -189,16 +184,19 @@ def numbered(tables: Sequence[pl.DataFrame], axis: Axis, width: float | None = N
             table.with_columns(pl.Series(NUMBER, np.searchsorted(known, part)).cast(pl.Int64))
             for table, part in zip(tables, centres, strict=True)
         ]
-    told = " and ".join(sorted({f"{value:g}" for value in found}))
+    told = " and ".join(sorted({"several" if np.isnan(value) else f"{value:g}" for value in found}))
     raise TableError(
         f"the spectra have different bins of {axis} (widths: {told} {UNIT_OF[axis]}): rebin them to the same first, "
         "or give the width by width= if it is one"
     )
 
 
-def _known_width(centres: Floats, axis: Axis) -> float | None:
-    """The one width of some bins; NaN where they have several."""
+def _known_widths(table: pl.DataFrame, axis: Axis) -> set[float]:
+    """The widths of a table's bins, as far as they are known; NaN where it has several that it does not tell."""
+    if WIDTH_OF[axis] in table.columns and table[WIDTH_OF[axis]].null_count() == 0:
+        return set(table[WIDTH_OF[axis]].unique().to_list())
     try:
-        return width_of(centres, axis)
+        found = width_of(table[axis].cast(pl.Float64).to_numpy(), axis)
     except TableError:
-        return np.nan
+        return {np.nan}
+    return set() if found is None else {found}
