@@ -34,7 +34,17 @@ if TYPE_CHECKING:
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
     from gammapolars.schema import HITS, MATRIX, PAIRS, PEAKS, SPECTRUM, require
-    from gammapolars.spectra import matrix, spectrum
+    from gammapolars.spectra import (
+        add_spectra,
+        divide_by_efficiency,
+        gate,
+        matrix,
+        per_second,
+        rebin,
+        spectrum,
+        subtract,
+        time_slices,
+    )
     from gammapolars.streaming import slices
     from gammapolars.timing import align
 
@@ -60,7 +70,17 @@ _HOMES = {
     "io.spectrum_files": ("read_spectrum", "save_spectrum"),
     "peaks": ("find_peaks", "fit_peaks"),
     "schema": ("HITS", "MATRIX", "PAIRS", "PEAKS", "SPECTRUM", "require"),
-    "spectra": ("matrix", "spectrum"),
+    "spectra": (
+        "add_spectra",
+        "divide_by_efficiency",
+        "gate",
+        "matrix",
+        "per_second",
+        "rebin",
+        "spectrum",
+        "subtract",
+        "time_slices",
+    ),
     "streaming": ("slices",),
     "timing": ("align",),
 }
@@ -86,18 +106,23 @@ __all__ = [
     "TableError",
     "TimeOrderError",
     "UsageError",
+    "add_spectra",
     "align",
     "calibrate",
     "chance_pairs",
+    "divide_by_efficiency",
     "energy_kev",
     "find_peaks",
     "fit_peaks",
+    "gate",
     "has_any",
     "load_detectors",
     "matrix",
     "nearest",
     "pairs",
+    "per_second",
     "read_spectrum",
+    "rebin",
     "require",
     "save",
     "save_matrix",
@@ -107,6 +132,8 @@ __all__ = [
     "scan_pairs",
     "slices",
     "spectrum",
+    "subtract",
+    "time_slices",
 ]
 
 

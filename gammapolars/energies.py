@@ -24,17 +24,15 @@ def fitted(spectra: Gathered, *, least_significance: float = LEAST_SIGNIFICANCE)
         A table of peaks with `run`, `board`, `channel`; regions are numbered throughout.
     """
     parts: list[pl.DataFrame] = []
+    regions = 0
     for part in spectra.table.partition_by(list(KEYS), maintain_order=True):
-        detector = spectra.detectors.at(int(part["board"][0]), int(part["channel"][0]))
+        detector = spectra.detectors.at(*part.select("board", "channel").row(0))
         calibrated = part["energy_kev"].null_count() == 0
-        numbered = part if part["adc"].null_count() == 0 else part.drop("adc")
-        spectrum = numbered if calibrated else numbered.drop("energy_kev")
+        empty = [name for name in ("adc", "energy_kev") if part[name].null_count()]
         fwhm = detector.fwhm if calibrated else None
-        found = fit_peaks(spectrum, fwhm=fwhm, least_significance=least_significance)
-        before = (
-            0 if not parts else max((int(each["region"].max() or 0) + 1 for each in parts if each.height), default=0)
-        )  # type: ignore[arg-type]
-        parts.append(found.with_columns(pl.col("region") + before))
+        found = fit_peaks(part.drop(empty), fwhm=fwhm, least_significance=least_significance)
+        parts.append(found.with_columns(pl.col("region") + regions))
+        regions += found["region"].n_unique()
     return pl.concat(parts, how="diagonal") if parts else fit_peaks(spectra.table)
 
 

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectra.measurement import Measurement
-from gammapolars.io.spectrum_files import FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
+from gammapolars.io.spectrum_files import COLLECTIONS, FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
 from gammapolars.products import AdcSpectra, EnergyMatrix, HitTally, PairTally
 from gammapolars.provenance import describe
 from gammapolars.schema import HITS, require
+from gammapolars.slicing import rates, with_times
 from gammapolars.spectra import fitting_bin_kev
+from gammapolars.spectra.selections import slice_width_ps
 from gammapolars.streaming import batches_of, by_run
 from gammapolars.time_order import time_ordered
 
@@ -46,11 +49,13 @@ def spectra(
     reject: str = defaults.REJECT,
     detectors: Detectors | None = None,
     bin_kev: float | None = None,
+    slice_width: str | None = None,
+    per_second: bool = False,
     format: str | None = None,
     overwrite: bool = False,
     progress: analysis.Progress | None = None,
 ) -> dict[str, Any]:
-    """Write the spectrum of each detector's used hits.
+    """Write the spectrum of each detector's used hits; of each slice of time, if they are wanted.
 
     Args:
         runs: from `open_runs`.
@@ -59,6 +64,10 @@ def spectra(
         detectors: energy calibrations.
         bin_kev: width of bins of energy; None: each adc value is a bin, with its energy where that is known. A figure
             has bins of energy in any case.
+        slice_width: of slices of time that get a spectrum each, such as `10min`; in .parquet and .csv. Memory then
+            holds a row for each filled bin: at most slices × detectors × channels.
+        per_second: whether counts are divided by the live time, or by the real time where none was recorded, with a
+            warning; in .parquet, .csv and .root.
         format: as for `save_spectrum`.
         overwrite: whether existing outputs are replaced.
         progress: told how many hits have been read.
@@ -69,21 +78,37 @@ def spectra(
     known, rule = detectors or Detectors(), PairRule(defaults.WINDOW, reject=reject)
     _check_bins(bin_kev, known)
     kind = _check_spectra_output(output, format, overwrite=overwrite)
-    tally, adc = HitTally(), AdcSpectra(union(rule.reject))
+    slice_ps = None if slice_width is None else slice_width_ps(slice_width)
+    _check_kind(output, kind, sliced=slice_ps is not None, per_second=per_second)
+    tally, adc = HitTally(), AdcSpectra(union(rule.reject), slice_ps)
     count_hits(runs, [tally, adc], progress)
     if kind == FIGURE and bin_kev is None:
         bin_kev = fitting_bin_kev(known)
     table = adc.spectra(known, bin_kev)
-    told = measurements(runs, tally, known)
+    measurements = measurements_of(runs, tally, known)
+    told: list[str] = []
+    rows = _described(table, measurements, known)
+    slices = table.select("run", "time_slice").n_unique() if slice_ps and table.height else None
+    if slice_ps or per_second:
+        table = with_times(table, measurements, tally.spans, slice_ps)
+    if per_second:
+        table, told = rates(table, known)
+        measurements = {key: replace(of, title=f"{of.title}, per second") for key, of in measurements.items()}
+    if slice_ps and len(tally.spans) <= 1:
+        table = table.drop("run")
     summary = {
         **account(tally, runs.losses, rule.reject),
         **times(tally, runs),
         "bin_kev": bin_kev,
-        "spectra": _described(table, told, known),
+        "slice_ps": slice_ps,
+        "slices": slices,
+        "per_second": per_second,
+        "spectra": rows,
         "warnings": [
             *reading_warnings(runs),
             *time_warnings(tally, runs),
             *analysis.warnings(tally.by_detector(union(rule.reject)), known, rule),
+            *told,
         ],
     }
     if kind == FIGURE:
@@ -94,7 +119,7 @@ def spectra(
     written = save_spectrum(
         whole(table) if kind in WHOLE_COUNTS else table,
         output,
-        measurement=told,
+        measurement=measurements,
         bin_kev=bin_kev,
         format=kind,
         overwrite=overwrite,
@@ -201,6 +226,14 @@ def _check_bins(bin_kev: float | None, detectors: Detectors) -> None:
         raise UsageError("bins of energy need a calibration: name a detectors.toml that has one with --detectors")
 
 
+def _check_kind(output: Path, kind: str, *, sliced: bool, per_second: bool) -> None:
+    """Raise where a format has no place for what is wanted."""
+    if sliced and kind not in ("parquet", "csv"):
+        raise UsageError(f"{output}: this format holds one spectrum a detector, no slices: write .parquet or .csv")
+    if per_second and kind not in COLLECTIONS:
+        raise UsageError(f"{output}: this format holds counts, not counts per second: write .parquet, .csv or .root")
+
+
 def _check_suffix(output: Path, noun: str, known: tuple[str, ...]) -> None:
     if output.suffix.lower() not in known:
         raise UsageError(f"{output}: unknown suffix '{output.suffix}': {noun} are written to {', '.join(known)}")
@@ -217,7 +250,7 @@ def _check_spectra_output(output: Path, format: str | None, *, overwrite: bool) 
     return kind
 
 
-def measurements(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:
+def measurements_of(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:
     """What is known of each detector's spectrum beside its counts."""
     keys = tally.by_detector().select("board", "channel").rows()
     recorded = _recorded(runs, tally, keys)

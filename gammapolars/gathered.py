@@ -18,7 +18,7 @@ from gammapolars.flags import union
 from gammapolars.io import Runs
 from gammapolars.io.spectra.measurement import Measurement, polynomial
 from gammapolars.io.spectrum_files import holds_spectra, read_spectra
-from gammapolars.products import AdcSpectra, HitTally
+from gammapolars.products import HitTally, RunSpectra
 from gammapolars.provenance import describe, describe_files
 
 KEYS = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16}
@@ -115,12 +115,11 @@ def _calibrated(table: pl.DataFrame, energy: Sequence[float] | None) -> pl.DataF
     """A spectrum with adc and energy; of one in keV alone, bins are numbered."""
     if "adc" not in table.columns:
         return table.select(pl.lit(None, pl.Float64).alias("adc"), "energy_kev", "counts", "variance")
-    kev = pl.lit(None, pl.Float64)
     if energy is not None:
-        kev = pl.Series(polynomial(energy, table["adc"].to_numpy()))
-    elif "energy_kev" in table.columns:
-        kev = pl.col("energy_kev")
-    return table.select("adc", kev.alias("energy_kev"), "counts", "variance")
+        table = table.with_columns(energy_kev=pl.Series(polynomial(energy, table["adc"].to_numpy())))
+    elif "energy_kev" not in table.columns:
+        table = table.with_columns(energy_kev=pl.lit(None, pl.Float64))
+    return table.select("adc", "energy_kev", "counts", "variance")
 
 
 def from_runs(
@@ -141,9 +140,9 @@ def from_runs(
         progress: told how many hits have been read.
     """
     rule = PairRule(WINDOW, reject=reject)
-    tally, adc = HitTally(), AdcSpectra(union(rule.reject), by_run=True)
+    tally, adc = HitTally(), RunSpectra(union(rule.reject))
     exports.count_hits(runs, [tally, adc], progress)
-    table = adc.table().with_columns(pl.col("adc", "counts").cast(pl.Float64)).with_columns(variance=pl.col("counts"))
+    table = adc.table()
     if calibration:
         kev = pl.Series("energy_kev", polynomial(calibration, table["adc"].to_numpy()))
         table = table.with_columns(kev)
@@ -151,7 +150,7 @@ def from_runs(
         table = table.with_columns(energy_kev(detectors))
     summary = account(tally, runs.losses, rule.reject) | times(tally, runs)
     summary["warnings"] = [*reading_warnings(runs), *time_warnings(tally, runs)]
-    measured = exports.measurements(runs, tally, detectors)
+    measured = exports.measurements_of(runs, tally, detectors)
     known = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measured.items()}
     return Gathered(
         table.select(*KEYS, "adc", "energy_kev", "counts", "variance"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gammapolars.queries import Query
-from gammapolars.units import Window
+from gammapolars.units import Window, format_ps
 
 REFRESH_S = 0.2
 
@@ -94,6 +94,7 @@ def spectra_text(summary: dict[str, Any]) -> str:
                 for row in summary["spectra"]
             ],
         ),
+        *([f"{summary['slices']:,} slices of {format_ps(summary['slice_ps'])}"] if summary["slices"] else []),
         *(f"Warning: {warning}" for warning in summary["warnings"]),
         *(f"{output}: written" for output in summary["outputs"]),
     ]

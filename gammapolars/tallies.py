@@ -64,6 +64,12 @@ class Tally:
         self._keys = keys
         self._parts: list[pl.DataFrame] = []
         self._rows = 0
+        self._merged = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows are kept: no fewer than there will be in the total."""
+        return self._merged + self._rows
 
     def add(self, part: pl.DataFrame) -> None:
         """Add a table with the keys and `counts`."""
@@ -73,6 +79,7 @@ class Tally:
         self._rows += part.height
         if len(self._parts) > 64 or self._rows > MERGE_ROWS:
             self._parts = [self.total()]
+            self._merged = self._parts[0].height
             self._rows = 0  # what is merged cannot shrink further
 
     def total(self) -> pl.DataFrame:

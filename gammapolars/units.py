@@ -8,6 +8,8 @@ from gammapolars.errors import UsageError
 
 PS_PER_UNIT = {"ps": 1, "ns": 10**3, "us": 10**6, "µs": 10**6, "μs": 10**6, "ms": 10**9, "s": 10**12}
 PS_PER_S = 10**12
+PS_PER_LONG_UNIT = {"min": 60 * PS_PER_S, "h": 3600 * PS_PER_S}
+"""Units that people give times in, and digitizers do not."""
 MAX_PS = 2**62
 
 _TIME = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([a-zA-Zµμ]*)\s*")
@@ -38,12 +40,15 @@ def parse_ps(text: str) -> int:
     """
     match = _TIME.fullmatch(text)
     if not match:
-        raise UsageError(f"'{text}' is no time: write a number and a unit, such as 250ns (units: ps, ns, us, ms, s)")
+        raise UsageError(
+            f"'{text}' is no time: write a number and a unit, such as 250ns (units: ps, ns, us, ms, s, min, h)"
+        )
     number, unit = match.groups()
-    if unit not in PS_PER_UNIT:
+    units = PS_PER_UNIT | PS_PER_LONG_UNIT
+    if unit not in units:
         said = f"unknown unit '{unit}'" if unit else "no unit"
-        raise UsageError(f"time '{text}' has {said}: write one of ps, ns, us, ms, s, such as 250ns")
-    picoseconds = Decimal(number) * PS_PER_UNIT[unit]
+        raise UsageError(f"time '{text}' has {said}: write one of ps, ns, us, ms, s, min, h, such as 250ns")
+    picoseconds = Decimal(number) * units[unit]
     if picoseconds != picoseconds.to_integral_value():
         raise UsageError(f"time '{text}' is not a whole number of picoseconds")
     if abs(picoseconds) > MAX_PS:

@@ -8,8 +8,4 @@ import gammapolars as gp
 def query(
     hits: pl.LazyFrame, *, pairs: pl.LazyFrame, gate: float = 1332.5, width: float = 6.0, bin_kev: float = 1.0
 ) -> pl.LazyFrame:
-    def in_gate(side: str) -> pl.Expr:
-        return (pl.col(f"energy_kev_{side}") - gate).abs() <= width / 2
-
-    seen = pl.concat_list(pl.when(in_gate("a")).then("energy_kev_b"), pl.when(in_gate("b")).then("energy_kev_a"))
-    return pairs.select(energy_kev=seen).explode("energy_kev").pipe(gp.spectrum, bin_kev=bin_kev, by=())
+    return pairs.pipe(gp.gate, gate, width_kev=width).pipe(gp.spectrum, bin_kev=bin_kev, by=())

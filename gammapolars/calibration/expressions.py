@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from gammapolars.detectors import Detector, Detectors
+from gammapolars.dithering import of_hits
 from gammapolars.errors import TableError
 
 MAX_TABLE = 2**16
@@ -79,18 +80,30 @@ def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = 
     return energy.alias(f"energy_kev{suffix}")
 
 
-def calibrate(frame: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
+def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False) -> pl.LazyFrame:
     """Hits with `energy_kev`, or pairs with `energy_kev_a` and `energy_kev_b`.
 
     Args:
         frame: a table of hits or of pairs; an energy that it already has is replaced.
         detectors: from `load_detectors`.
+        dither: whether each adc value is spread over its own width first, by noise in [-½, ½): bins of energy then
+            show no comb. The noise comes from the hit's time, board and channel alone, so that it is the same each
+            time, however a run is cut and in pairs as in hits; it changes where times do, as by `align`.
 
     Raises:
-        TableError: the frame has no adc column.
+        TableError: the frame has no adc column, or lacks what the noise is made from.
     """
     columns = frame.collect_schema()
     suffixes = [suffix for suffix in ("", "_a", "_b") if f"adc{suffix}" in columns]
     if not suffixes:
         raise TableError("this frame has nothing to calibrate: no column 'adc', 'adc_a' or 'adc_b'")
-    return frame.with_columns(energy_kev(detectors, suffix) for suffix in suffixes)
+    if not dither:
+        return frame.with_columns(energy_kev(detectors, suffix) for suffix in suffixes)
+    for name in (
+        "timestamp_ps",
+        *(["dt_ps"] if "_b" in suffixes else ()),
+        *(f"channel{suffix}" for suffix in suffixes),
+    ):
+        if name not in columns:
+            raise TableError(f"this frame has no column '{name}', from which the noise of dithering is made")
+    return frame.with_columns(energy_kev(detectors, suffix, adc=of_hits(suffix, columns)) for suffix in suffixes)

@@ -59,6 +59,12 @@ def spectrum(
         float | None, typer.Option("--bin-kev", help="Bins of energy of this width, instead of adc values.")
     ] = None,
     reject: Reject = defaults.REJECT,
+    slice_width: Annotated[
+        str | None, typer.Option("--slice", help="A spectrum for each slice of time, such as 10min: .parquet, .csv.")
+    ] = None,
+    per_second: Annotated[
+        bool, typer.Option("--per-second", help="Counts per second of live time, where it is known.")
+    ] = False,
     format: Annotated[str | None, typer.Option("--format", help="radware, for a .spe of RadWare's gf3.")] = None,
     *,
     how: ReadingOptions,
@@ -77,6 +83,8 @@ def spectrum(
             reject=reject,
             detectors=how.known,
             bin_kev=bin_kev,
+            slice_width=slice_width,
+            per_second=per_second,
             format=format,
             overwrite=overwrite,
             progress=progress,

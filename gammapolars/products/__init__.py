@@ -8,10 +8,10 @@ from gammapolars.products.hits import HitTally
 from gammapolars.products.matrix import EnergyMatrix
 from gammapolars.products.pairs import PairTally
 from gammapolars.products.rates import Rates
-from gammapolars.products.spectra import AdcSpectra
+from gammapolars.products.spectra import AdcSpectra, RunSpectra
 from gammapolars.products.time_differences import TimeDifferences
 
-__all__ = ["AdcSpectra", "EnergyMatrix", "HitTally", "PairTally", "Product", "Rates", "TimeDifferences"]
+__all__ = ["AdcSpectra", "EnergyMatrix", "HitTally", "PairTally", "Product", "Rates", "RunSpectra", "TimeDifferences"]
 
 
 class Product(Protocol):

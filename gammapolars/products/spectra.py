@@ -4,21 +4,63 @@ import polars as pl
 
 from gammapolars.calibration import energy_kev
 from gammapolars.detectors import Detectors
+from gammapolars.errors import UsageError
 from gammapolars.flags import has_any
 from gammapolars.spectra import redistributed
 from gammapolars.tallies import Tally, count_by
+from gammapolars.units import format_ps
+
+MAX_BINS = 20_000_000
+"""Spectra of slices of time with more filled bins than this, half a gigabyte, are not counted on."""
+
+SLICE = {"run": pl.UInt16(), "time_slice": pl.Int64()}
 
 
 class AdcSpectra:
-    """Counts of the used hits by detector and adc value."""
+    """Counts of the used hits by detector and adc value; by slice of time too, where one is given.
 
-    def __init__(self, mask: int) -> None:
+    Memory holds one row for each filled bin: at most slices × detectors × channels, and at most one a hit.
+
+    Args:
+        mask: flags that reject a hit.
+        slice_ps: slices of time get a spectrum each; None: all hits one. Slice k holds the timestamps from k to k + 1
+            widths, by each run's own clock.
+    """
+
+    def __init__(self, mask: int, slice_ps: int | None = None) -> None:
         self._mask = mask
-        self._tally = Tally("board", "channel", "adc")
+        self._slice_ps = slice_ps
+        self._tally = Tally(*(SLICE if slice_ps else ()), "board", "channel", "adc")
 
     def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run.
+
+        Raises:
+            UsageError: slices so short that their spectra would outgrow the memory.
+        """
         used = hits.filter(~has_any(self._mask)) if self._mask else hits
-        self._tally.add(count_by(used, {"board": 16, "channel": 16, "adc": 16}))
+        keys = {"board": 16, "channel": 16, "adc": 16}
+        if not self._slice_ps:
+            self._tally.add(count_by(used, keys))
+            return
+        if used.is_empty():
+            return
+        run = int(used["run"][0]) if "run" in used.columns else 1
+        slices = used["timestamp_ps"] // self._slice_ps
+        first, last = int(slices.min()), int(slices.max())  # type: ignore[arg-type]
+        if last - first < 2**16:
+            numbered = used.with_columns(time_slice=(slices - first).cast(pl.UInt16))
+            counted = count_by(numbered, {"time_slice": 16, **keys})
+        else:
+            counted = used.with_columns(time_slice=slices - first).group_by("time_slice", *keys).agg(counts=pl.len())
+        self._tally.add(
+            counted.with_columns(run=pl.lit(run, pl.UInt16), time_slice=pl.col("time_slice").cast(pl.Int64) + first)
+        )
+        if self._tally.rows > MAX_BINS:
+            raise UsageError(
+                f"slices of {format_ps(self._slice_ps)} make spectra of more than {MAX_BINS // 10**6} million bins: "
+                "take longer slices"
+            )
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         """Pairs change nothing here."""
@@ -31,10 +73,15 @@ class AdcSpectra:
             bin_kev: the width of bins of energy; None: each adc value is a bin of its own, with its energy beside it.
 
         Returns:
-            `board`, `channel`, `energy_kev` (bin centre) or null, `adc` or null, `counts`, `variance`.
+            `board`, `channel`, `energy_kev` (bin centre) or null, `adc` or null, `counts`, `variance`; before them, of
+            slices, `run` and `time_slice`.
         """
-        columns = {"board": pl.UInt16, "channel": pl.UInt16, "energy_kev": pl.Float64, "adc": pl.Float64}
-        columns |= {"counts": pl.Float64, "variance": pl.Float64}
+        columns: dict[str, pl.DataType] = {
+            **(SLICE if self._slice_ps else {}),
+            "board": pl.UInt16(),
+            "channel": pl.UInt16(),
+        }
+        columns |= dict.fromkeys(("energy_kev", "adc", "counts", "variance"), pl.Float64())
         table = self._tally.total()
         if table.is_empty():
             return pl.DataFrame(schema=columns)
@@ -48,3 +95,35 @@ class AdcSpectra:
             pl.col("adc").cast(pl.Float64), energy_kev=pl.lit(None, pl.Float64), variance=pl.col("counts")
         )
         return pl.concat([in_kev.select(*columns), in_adc.select(*columns)])
+
+
+class RunSpectra:
+    """Counts of the used hits by run, detector and adc value.
+
+    Args:
+        mask: flags that reject a hit.
+    """
+
+    def __init__(self, mask: int) -> None:
+        self._mask = mask
+        self._tally = Tally("run", "board", "channel", "adc")
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run."""
+        used = hits.filter(~has_any(self._mask)) if self._mask else hits
+        if used.is_empty():
+            return
+        run = int(used["run"][0]) if "run" in used.columns else 1
+        counted = count_by(used, {"board": 16, "channel": 16, "adc": 16})
+        self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    def table(self) -> pl.DataFrame:
+        """`run`, `board`, `channel` u16, `adc`, `counts`, `variance` f64: every adc value that there is."""
+        schema = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16, "adc": pl.Float64, "counts": pl.Float64}
+        table = self._tally.total()
+        if table.is_empty():
+            table = pl.DataFrame(schema=schema)
+        return table.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).with_columns(variance="counts")

@@ -169,6 +169,8 @@ def _one_spectrum(table: pl.DataFrame, name: str | None, told: str | None) -> Re
     values = part.select(*x, "counts", "variance")
     if not x or not all(column.is_finite().fill_null(value=False).all() for column in values):
         raise InputError("holds bins without a number: is it cut short?")
+    if values[x[0]].is_duplicated().any():
+        raise InputError(f"holds bins of {x[0]} twice: a table of several spectra, such as slices, is read by polars")
     return RecordedSpectrum(values, known.from_json(told, key))
 
 

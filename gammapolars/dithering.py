@@ -1,0 +1,39 @@
+"""Noise on integer adc values, the same each time."""
+
+import polars as pl
+
+
+def dithered(adc: str, time: pl.Expr, channel: str, board: str | None = None) -> pl.Expr:
+    """An adc column with noise in [-½, ½) added, the same each time: derived from the hit's time and detector.
+
+    Integer adc values against bins of energy make a comb; the noise spreads each over its own width. The noise is the
+    top bits of (time + detector · c₂) · c₁ modulo 2⁶⁴ (Fibonacci hashing; Knuth, The Art of Computer Programming, 6.4),
+    folded and multiplied once more: else the noises of two hits would differ by what their dt alone determines.
+
+    Args:
+        adc: the column of adc values.
+        time: of the hits (ps).
+        channel: the column of channels.
+        board: the column of boards; None: hits of one board, or of boards that need not be told apart.
+    """
+    moment = time.cast(pl.UInt64, wrap_numerical=True)  # aligned hits can lie before 0
+    detector = pl.col(channel).cast(pl.UInt64)
+    if board is not None:
+        detector += pl.col(board).cast(pl.UInt64) * pl.lit(2**16, pl.UInt64)
+    seed = moment + detector * pl.lit(0xD1B54A32D192ED03, pl.UInt64)
+    mixed = seed * pl.lit(0x9E3779B97F4A7C15, pl.UInt64)
+    mixed = (mixed ^ (mixed // pl.lit(2**32, pl.UInt64))) * pl.lit(0xBF58476D1CE4E5B9, pl.UInt64)
+    noise = mixed // pl.lit(2**40, pl.UInt64)
+    return pl.col(adc).cast(pl.Float64) + noise.cast(pl.Float64) / 2**24 - 0.5
+
+
+def of_hits(suffix: str, columns: pl.Schema) -> pl.Expr:
+    """The dithered adc of a table of hits, or of one side of a table of pairs.
+
+    Args:
+        suffix: of the columns `adc`, `board` and `channel`: none, `_a` or `_b`.
+        columns: of the table; without a board, hits are taken to be of one.
+    """
+    time = pl.col("timestamp_ps") + pl.col("dt_ps") if suffix == "_b" else pl.col("timestamp_ps")
+    board = f"board{suffix}"
+    return dithered(f"adc{suffix}", time, f"channel{suffix}", board if board in columns else None)

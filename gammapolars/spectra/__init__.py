@@ -1,0 +1,25 @@
+"""Spectra and matrices: counts per bin with their variances, and what keeps both right on the way to a result."""
+
+from gammapolars.dithering import dithered
+from gammapolars.spectra.arithmetic import add_spectra, divide_by_efficiency, per_second, subtract
+from gammapolars.spectra.binning import spectrum
+from gammapolars.spectra.matrices import matrix, mirrored
+from gammapolars.spectra.rebinning import rebin
+from gammapolars.spectra.selections import gate, time_slices
+from gammapolars.spectra.sharing import fitting_bin_kev, redistributed
+
+__all__ = [
+    "add_spectra",
+    "dithered",
+    "divide_by_efficiency",
+    "fitting_bin_kev",
+    "gate",
+    "matrix",
+    "mirrored",
+    "per_second",
+    "rebin",
+    "redistributed",
+    "spectrum",
+    "subtract",
+    "time_slices",
+]

@@ -1,0 +1,202 @@
+"""The bins of tables of spectra: their columns, how wide they are, and whether tables share them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.errors import TableError, UsageError
+from gammapolars.schema import SPECTRUM, require
+from gammapolars.streaming import lazy_frame
+
+Floats = npt.NDArray[np.float64]
+Axis = Literal["energy_kev", "adc"]
+AnyFrame = pl.LazyFrame | pl.DataFrame
+
+AXES: tuple[Axis, ...] = ("adc", "energy_kev")
+WIDTH_OF: dict[Axis, str] = {"energy_kev": "width_kev", "adc": "width_adc"}
+UNIT_OF: dict[Axis, str] = {"energy_kev": "keV", "adc": "adc"}
+OWN = {*AXES, *WIDTH_OF.values(), "counts", "variance"}
+
+NUMBER = "_number"
+"""The column of the bins' numbers, by which bins of several tables are told to be the same."""
+
+CLOSE = 1e-3
+"""Centres may be off by this part of a bin: by rounding in files."""
+
+MOST_GAPS = 12
+"""Where few bins are filled, their least distance is taken for up to so many bins."""
+
+
+def check_width(bin_kev: float) -> None:
+    """Raise for bins that have no width.
+
+    Raises:
+        UsageError: the width is not above 0 or no number.
+    """
+    if not 0 < bin_kev < np.inf:
+        raise UsageError(f"a bin must be wider than 0 keV, not {bin_kev}")
+
+
+def keys_of(columns: pl.Schema | Sequence[str]) -> list[str]:
+    """The columns that tell one spectrum of a table from another: detectors, runs, slices, and whatever else."""
+    return [name for name in columns if name not in OWN]
+
+
+def computed(schema: Mapping[str, Any], make: Callable[[], pl.DataFrame]) -> pl.LazyFrame:
+    """A small table that is made when it is collected, so that errors can be told of what it holds."""
+
+    def table(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        del wanted
+        yield make().select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+    return lazy_frame(pl.Schema(schema), table)
+
+
+def spectra_of(frame: AnyFrame) -> tuple[pl.LazyFrame, pl.Schema]:
+    """A table of spectra as a lazy frame, and its columns.
+
+    Raises:
+        TableError: it has no counts, no variances or no bins.
+    """
+    lazy = frame.lazy()
+    columns = require(lazy, SPECTRUM)
+    if not any(axis in columns for axis in AXES):
+        raise TableError(
+            f"this frame is no table of spectra: it has no column 'energy_kev' or 'adc' (it has {', '.join(columns)})"
+        )
+    return lazy, columns
+
+
+def parts_by_axis(table: pl.DataFrame) -> dict[Axis, pl.DataFrame]:
+    """The rows that are bins of adc and those that are bins of energy; rows that have both are bins of adc."""
+    has = {axis: pl.col(axis).is_not_null() if axis in table.columns else pl.lit(value=False) for axis in AXES}
+    rows: dict[Axis, pl.Expr] = {"adc": has["adc"], "energy_kev": has["energy_kev"] & ~has["adc"]}
+    return {axis: part for axis, of in rows.items() if (part := table.filter(of)).height}
+
+
+def edges(table: pl.DataFrame, axis: Axis, width: float | None = None) -> tuple[Floats, Floats]:
+    """The lower and upper ends of bins.
+
+    They lie half a width from the centres. Energies of channels, where a table has both, change with the calibration's
+    slope instead, which is told from the neighbouring channels, exactly for a parabola.
+
+    Args:
+        table: spectra; each row has its centre on the axis.
+        axis: energy or adc.
+        width: of all bins; None: as the table tells.
+
+    Raises:
+        TableError: the bins are not of one width, or too few to tell it.
+    """
+    centres = table[axis].cast(pl.Float64).to_numpy()
+    if width is None and WIDTH_OF[axis] in table.columns:
+        half = table[WIDTH_OF[axis]].to_numpy() / 2
+    elif width is None and axis == "energy_kev" and "adc" in table.columns and table["adc"].null_count() == 0:
+        half = np.abs(_slopes(table)) * half_widths(table)
+    else:
+        found = width if width is not None else width_of(centres, axis)
+        if found is None:
+            raise TableError(f"one bin alone does not tell its width in {UNIT_OF[axis]}: give it by width=")
+        half = np.full(len(centres), found / 2)
+    if not (np.isfinite(centres).all() and np.isfinite(half).all() and (half > 0).all()):
+        raise TableError(f"bins of {axis} have no finite centre, or no width")
+    return centres - half, centres + half
+
+
+def half_widths(table: pl.DataFrame) -> float | Floats:
+    """Half the width of bins in adc."""
+    if "width_adc" in table.columns:
+        return np.asarray(table["width_adc"].to_numpy() / 2, np.float64)
+    return (width_of(table["adc"].to_numpy(), "adc") or 1.0) / 2
+
+
+def _slopes(table: pl.DataFrame) -> Floats:
+    """dE/d(adc) at each row, from the rows of the same spectrum."""
+    slopes = np.zeros(table.height)
+    keys = keys_of(table.columns)
+    numbered = table.select(*keys, "adc", "energy_kev").with_row_index(NUMBER).sort("adc")
+    for part in numbered.partition_by(keys) if keys else [numbered]:
+        adc, energy = part["adc"].to_numpy(), part["energy_kev"].to_numpy()
+        if len(adc) < 2 or not (np.diff(adc) > 0).all():
+            raise TableError("energies of channels need 2 or more of them, each once, to tell their widths in keV")
+        slopes[part[NUMBER].to_numpy()] = np.gradient(energy, adc, edge_order=2 if len(adc) > 2 else 1)
+    return slopes
+
+
+def width_of(centres: Floats, axis: Axis) -> float | None:
+    """The one width of all bins, filled or not; None where a single centre cannot tell it.
+
+    Whole numbers of adc are channels. Otherwise it is the least distance of centres or a whole part of that: the
+    largest with which all of them lie on one grid, on one that has an edge at 0 if there is such a one.
+
+    Raises:
+        TableError: no width explains all distances.
+    """
+    found = np.unique(centres)
+    if axis == "adc" and np.array_equal(found, np.rint(found)):
+        return 1.0
+    if len(found) < 2 or not np.isfinite(found).all():
+        return None
+    steps = np.diff(found)
+    least = float(steps[steps > 1e-9 * np.abs(found).max()].min())
+    reach = float(found[-1] - found[0])
+    candidates = [reach / np.rint(reach * gaps / least) for gaps in range(1, MOST_GAPS + 1)]
+    on_grid = [width for width in candidates if _whole((found - found[0]) / width)]
+    edge_at_0 = [w for w in on_grid if _whole((found[:1] + (0.5 if axis == "adc" else 0.0)) / w - 0.5)]
+    if not on_grid:
+        raise TableError(
+            f"the bins of {axis} are not of one width (some are {least:g} {UNIT_OF[axis]} apart): "
+            "give their widths in a column "
+            f"'{WIDTH_OF[axis]}'"
+        )
+    return float((edge_at_0 or on_grid)[0])
+
+
+def _whole(numbers: Floats) -> bool:
+    return bool((np.abs(numbers - np.rint(numbers)) < CLOSE).all())
+
+
+def numbered(tables: Sequence[pl.DataFrame], axis: Axis, width: float | None = None) -> list[pl.DataFrame]:
+    """Tables with the number of each bin, the same for the same bin.
+
+    Args:
+        tables: spectra, each with a centre on the axis in every row.
+        axis: energy or adc.
+        width: of all bins; None: as the tables tell.
+
+    Raises:
+        TableError: their bins differ.
+    """
+    centres = [table[axis].cast(pl.Float64).to_numpy() for table in tables]
+    found: set[float] = {width} if width is not None else set().union(*(_known_widths(table, axis) for table in tables))
+    if max(found, default=1.0) - min(found, default=1.0) <= 1e-6 * min(found, default=1.0):  # not of NaN
+        step, first = min(found, default=1.0), next((part[0] for part in centres if len(part)), 0.0)
+        places = [(part - first) / step for part in centres]
+        if all(_whole(part) for part in places):
+            numbers = [np.rint(part).astype(np.int64) for part in places]
+            return [table.with_columns(pl.Series(NUMBER, n)) for table, n in zip(tables, numbers, strict=True)]
+    elif all(np.array_equal(np.unique(part), np.unique(centres[0])) for part in centres):
+        known = np.unique(centres[0])
+        return [
+            table.with_columns(pl.Series(NUMBER, np.searchsorted(known, part)).cast(pl.Int64))
+            for table, part in zip(tables, centres, strict=True)
+        ]
+    told = " and ".join(sorted({"several" if np.isnan(value) else f"{value:g}" for value in found}))
+    raise TableError(
+        f"the spectra have different bins of {axis} (widths: {told} {UNIT_OF[axis]}): rebin them to the same first, "
+        "or give the width by width= if it is one"
+    )
+
+
+def _known_widths(table: pl.DataFrame, axis: Axis) -> set[float]:
+    """The widths of a table's bins, as far as they are known; NaN where it has several that it does not tell."""
+    if WIDTH_OF[axis] in table.columns and table[WIDTH_OF[axis]].null_count() == 0:
+        return set(table[WIDTH_OF[axis]].unique().to_list())
+    try:
+        found = width_of(table[axis].cast(pl.Float64).to_numpy(), axis)
+    except TableError:
+        return {np.nan}
+    return set() if found is None else {found}
