@@ -1,16 +1,26 @@
-"""What the commands on energies do: peaks out of spectra."""
+"""What the commands on energies do: peaks and calibrations out of spectra."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from gammapolars.analysis import named
+from gammapolars.calibration.by_hand import Pair
+from gammapolars.calibration.result import Calibration, calibrate_peaks
+from gammapolars.detectors import Detector, Detectors, format_detectors
+from gammapolars.errors import CalibrationError, UsageError
 from gammapolars.gathered import KEYS, Gathered
 from gammapolars.io import check_writable, save
+from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.peaks import LEAST_SIGNIFICANCE, fit_peaks
 
-TABLES = (".csv", ".parquet", ".arrow")
+CLEAR = 5.0
+"""Least significance of the peaks that a calibration rests on."""
+
+Key = tuple[int, int]
 
 
 def fitted(spectra: Gathered, *, least_significance: float = LEAST_SIGNIFICANCE) -> pl.DataFrame:
@@ -74,3 +84,183 @@ def _per_spectrum(peaks: pl.DataFrame, spectra: Gathered) -> pl.DataFrame:
     every = spectra.table.select(keys).unique().sort(keys)
     counted = peaks.group_by(keys).agg(peaks=pl.len(), not_ok=(pl.col("status") != "ok").sum())
     return every.join(counted, on=keys, how="left", maintain_order="left").fill_null(0)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a calibration is to be made from.
+
+    Attributes:
+        lines: of the named sources.
+        order: of the polynomials; None: chosen.
+        pairs: of adc and energy, given by hand, by detector name or `board/channel`; under "" those for every detector.
+        only: the detectors that are to be calibrated; all where it is empty.
+    """
+
+    lines: pl.DataFrame
+    order: int | None = None
+    pairs: Mapping[str, Sequence[Pair]] | None = None
+    only: Sequence[str] = ()
+
+
+def calibrations(spectra: Gathered, wanted: Wanted) -> tuple[list[Calibration], list[str]]:
+    """The calibration of each detector that has peaks.
+
+    A detector that is calibrated already is started from that; where its gain has changed too much for that, as if
+    nothing were known of it.
+
+    Args:
+        spectra: of runs or files.
+        wanted: what to calibrate by.
+
+    Returns:
+        The calibrations, and warnings of detectors that have none.
+
+    Raises:
+        CalibrationError: no detector has peaks, or the peaks of one cannot be told to be lines.
+        UsageError: a detector that is asked for has no spectrum.
+    """
+    keys = _asked(spectra, wanted.only)
+    in_adc = replace(spectra, table=spectra.table.with_columns(energy_kev=pl.lit(None, pl.Float64)))
+    found, warnings = [], []
+    for key in keys:
+        of_one = pl.col("board") == key[0], pl.col("channel") == key[1]
+        one = replace(in_adc, table=in_adc.table.filter(*of_one))
+        detector = spectra.detectors.at(*key)
+        table = fitted(one, least_significance=CLEAR)
+        if table.filter(pl.col("status") != "failed").is_empty():
+            warnings.append(f"{detector.name} shows no peak ({one.table['counts'].sum():,.0f} counts): not calibrated")
+            continue
+        found.append(_calibration(table, detector, wanted, one.table))
+    if not found:
+        raise CalibrationError(f"{spectra.runs[0]}: no detector shows a peak: is this the run of a source?")
+    return found, warnings
+
+
+def _asked(spectra: Gathered, only: Sequence[str]) -> list[Key]:
+    """The detectors to calibrate."""
+    there = spectra.keys()
+    if not only:
+        return there
+    keys = [spectra.detectors.named(name).key for name in only]
+    for key, name in zip(keys, only, strict=True):
+        if key not in there:
+            raise UsageError(f"there are no hits of detector '{name}': leave it out")
+    return keys
+
+
+def _calibration(peaks: pl.DataFrame, detector: Detector, wanted: Wanted, spectrum: pl.DataFrame) -> Calibration:
+    pairs = None
+    if wanted.pairs:
+        names = (detector.name, f"{detector.board}/{detector.channel}", "")
+        pairs = next((wanted.pairs[name] for name in names if name in wanted.pairs), None)
+    filled = spectrum.filter(pl.col("counts") > 0)["adc"]
+    adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
+    trusted = peaks.filter(pl.col("status") != "failed")
+
+    def calibrated(start: Sequence[float] | None) -> Calibration:
+        return calibrate_peaks(
+            trusted, wanted.lines, detector, order=wanted.order, start=start, pairs=pairs, adc_range=adc_range
+        )
+
+    if detector.energy is None or pairs is not None:
+        return calibrated(None)
+    try:
+        return calibrated(detector.energy)
+    except CalibrationError as near:
+        try:
+            return calibrated(None)
+        except CalibrationError:
+            raise near from None
+
+
+def calibrate(
+    spectra: Gathered,
+    wanted: Wanted,
+    output: Path,
+    *,
+    residuals: Path | None = None,
+    figures: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Calibrate detectors by the lines of sources, and write detectors.toml.
+
+    Detectors of the old file that are not calibrated now stay in it as they were.
+
+    Args:
+        spectra: of runs or files.
+        wanted: what to calibrate by.
+        output: the detectors.toml.
+        residuals: a table of the matched lines, in .csv, .parquet or .arrow; None: none.
+        figures: a folder for figures of the spectra, the residuals and the widths; None: none.
+        overwrite: whether existing outputs are replaced.
+
+    Returns:
+        The summary, as `gammapolars calibrate --json` prints it.
+
+    Raises:
+        CalibrationError: as for `calibrations`.
+    """
+    check_output(output, overwrite=overwrite)
+    if residuals:
+        check_writable(residuals, overwrite=overwrite)
+    found, warnings = calibrations(spectra, wanted)
+    table = pl.concat([one.residuals for one in found])
+    updated = {one.detector.key: one.detector for one in found}
+    old = spectra.detectors
+    kept = tuple(updated.pop(detector.key, detector) for detector in old)
+    known = replace(old, all=(*kept, *updated.values()))
+    summary = {
+        **spectra.summary,
+        "detectors": [_described(one) for one in found],
+        "warnings": [*spectra.summary["warnings"], *warnings, *(text for one in found for text in _doubts(one))],
+    }
+    if figures:
+        _draw(found, spectra, known, figures, overwrite=overwrite)
+    if residuals:
+        names = named(table, known)
+        save(names.lazy(), residuals, overwrite=overwrite, metadata=lambda: spectra.metadata(summary))
+    with complete_or_nothing(output, overwrite=overwrite) as hidden:
+        hidden.write_text(format_detectors(known), encoding="utf-8")
+    return summary | {"lines": named(table, known).to_dicts(), "output": str(output)}
+
+
+def _described(one: Calibration) -> dict[str, Any]:
+    """A calibration as plain numbers."""
+    detector, fit = one.detector, one.energy
+    used = one.residuals.filter("used")
+    resolution = one.resolution
+    return {
+        "name": detector.name,
+        "board": detector.board,
+        "channel": detector.channel,
+        "order": fit.order,
+        "energy": list(fit.coefficients),
+        "energy_covariance": [list(row) for row in fit.covariance],
+        "energy_range": list(fit.adc_range),
+        "lines_used": used.height,
+        "chi2": fit.chi2,
+        "ndf": fit.ndf,
+        "largest_residual_kev": float(used["residual_kev"].abs().max() or 0.0),  # type: ignore[arg-type]
+        "fwhm": list(resolution.coefficients) if resolution else None,
+        "evidence": one.match.evidence if one.match.evidence < float("inf") else None,
+    }
+
+
+def _doubts(one: Calibration) -> list[str]:
+    """What a reader should know before trusting a calibration."""
+    name, doubts = one.detector.name, []
+    if one.match.unseen:
+        doubts.append(f"{name}: not seen: {', '.join(one.match.unseen)}")
+    if one.match.missing:
+        doubts.append(f"{name}: no line of {', '.join(one.match.missing)} was found")
+    left_out = one.residuals.filter(pl.col("calibrate") & ~pl.col("used"))
+    if left_out.height:
+        energies = ", ".join(f"{energy:.1f}" for energy in left_out["energy_kev"])
+        doubts.append(f"{name}: left out of the fit, for they lie off it: {energies} keV")
+    return doubts
+
+
+def _draw(found: list[Calibration], spectra: Gathered, known: Detectors, folder: Path, *, overwrite: bool) -> None:
+    """Spectra with their lines, residuals and widths, as PNG files in a folder."""
+    raise NotImplementedError

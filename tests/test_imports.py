@@ -27,6 +27,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("provenance", "results", "queries", "accounting", "slicing"),
     ("analysis", "printing"),
     ("commands", "exports", "info_text", "inspection", "report"),
+    ("gathered",),
+    ("energies",),
     ("options",),
     ("cli",),
     ("__main__",),

@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from gammapolars.peaks.model import SHAPE, Model
-from gammapolars.peaks.shape import FWHM_PER_SIGMA, fwhm_of, integral
+from gammapolars.peaks.shape import FWHM_PER_SIGMA, form_of, integral
 
 TAILS = st.floats(0.0, 0.9)
 SLOPES = st.floats(0.3, 10.0)
@@ -60,14 +60,19 @@ def test_derivatives_of_the_integral(tail: float, slope: float, z: float) -> Non
     assert found.by_slope[0] == pytest.approx(by_slope, abs=1e-7)
 
 
-def test_the_width_of_a_gaussian_and_of_one_with_a_tail() -> None:
-    assert fwhm_of(2.0, 0.0, 1.5) == pytest.approx(2 * FWHM_PER_SIGMA)
-    assert fwhm_of(2.0, 0.3, 1.5) > 2.05 * FWHM_PER_SIGMA
-    # Half of the maximum stands at both ends.
-    ends = np.linspace(-6, 3, 90_001)
-    heights = integral(ends, 0.3, 1.5).by_z
-    above = ends[heights >= heights.max() / 2]
-    assert fwhm_of(1.0, 0.3, 1.5) == pytest.approx(above[-1] - above[0], abs=0.01)
+@given(tail=st.floats(0, 0.9), slope=st.floats(0.3, 5))
+def test_the_top_and_width_of_a_shape(tail: float, slope: float) -> None:
+    found = form_of(tail, slope)
+
+    fine = np.linspace(-8, 3, 220_001)
+    heights = integral(fine, tail, slope).by_z
+    above = fine[heights >= heights.max() / 2]
+    assert found.top == pytest.approx(fine[heights.argmax()], abs=2e-4)
+    assert found.fwhm == pytest.approx(above[-1] - above[0], abs=1e-3)
+
+
+def test_a_gaussian_has_its_top_in_the_middle() -> None:
+    assert form_of(0.0, 1.5) == pytest.approx((0.0, FWHM_PER_SIGMA), abs=1e-4)
 
 
 @given(

@@ -8,9 +8,12 @@ from scipy.special import gammaincc
 
 from gammapolars.peaks.likelihood import RegionFit, inverse
 from gammapolars.peaks.model import SHAPE
-from gammapolars.peaks.shape import Floats, fwhm_of
+from gammapolars.peaks.shape import Floats, form_of
 
 IMPROBABLE = 1e-6
+
+STEP = 1e-3
+"""Of tail and slope, by which derivatives are told from differences."""
 
 
 class FittedPeak(NamedTuple):
@@ -39,21 +42,15 @@ def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
     """
     peaks = len(fit.model.sigmas)
     unc = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
-    width, tail, slope, _ = fit.shape()
-    relative = unc[2 * peaks] / width
     significance = significance_of(fit)
     found = []
     for number in range(peaks):
-        position, area = float(fit.parameters[peaks + number]), float(fit.parameters[number])
-        fwhm = fwhm_of(float(fit.model.sigmas[number]) * width, tail, slope)
-        background, background_unc = _below(fit, position, fwhm)
+        place = _place(fit, number)
+        background, background_unc = _below(fit, place.position, place.fwhm)
         found.append(
             FittedPeak(
-                position,
-                float(unc[peaks + number]),
-                fwhm,
-                fwhm * float(relative),
-                area,
+                *place,
+                float(fit.parameters[number]),
                 float(unc[number]),
                 background,
                 background_unc,
@@ -64,6 +61,44 @@ def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
             )
         )
     return found
+
+
+class Place(NamedTuple):
+    """Where a peak's maximum is, its full width at half maximum, and how well both are known; in bins."""
+
+    position: float
+    position_unc: float
+    fwhm: float
+    fwhm_unc: float
+
+
+def _place(fit: RegionFit, number: int) -> Place:
+    """The place of one peak, with uncertainties from the covariance of all that it depends on.
+
+    The centroid is the maximum of the shape: how a tail is shared out between its part and its slope, which counts can
+    hardly tell, moves the maximum much less than the Gaussian's own centre.
+    """
+    peaks = len(fit.model.sigmas)
+    sigma = float(fit.model.sigmas[number])
+    width, tail, slope, _ = fit.shape()
+    form = form_of(tail, slope)
+    by_tail, by_slope = (
+        ((after.top - before.top) / (2 * STEP), (after.fwhm - before.fwhm) / (2 * STEP))
+        for after, before in (
+            (form_of(tail + STEP, slope), form_of(tail - STEP, slope)),
+            (form_of(tail, slope + STEP), form_of(tail, slope - STEP)),
+        )
+    )
+    parameters = [peaks + number, 2 * peaks, 2 * peaks + 1, 2 * peaks + 2]
+    covariance = fit.covariance[np.ix_(parameters, parameters)]
+    position_by = np.array([1.0, sigma * form.top, sigma * width * by_tail[0], sigma * width * by_slope[0]])
+    fwhm_by = np.array([0.0, sigma * form.fwhm, sigma * width * by_tail[1], sigma * width * by_slope[1]])
+    return Place(
+        float(fit.parameters[peaks + number]) + sigma * width * form.top,
+        math.sqrt(max(float(position_by @ covariance @ position_by), 0.0)),
+        sigma * width * form.fwhm,
+        math.sqrt(max(float(fwhm_by @ covariance @ fwhm_by), 0.0)),
+    )
 
 
 def _status(fit: RegionFit, number: int) -> str:

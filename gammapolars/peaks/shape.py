@@ -67,20 +67,36 @@ def tail_integral(z: Floats, slope: float) -> Floats:
     return np.asarray(0.5 * np.where(right, scaled, plain), np.float64)
 
 
-def fwhm_of(sigma: float, tail: float, slope: float) -> float:
-    """The full width at half maximum of the shape, tail included.
+class Form(NamedTuple):
+    """Where the maximum of a shape lies, and how wide it is, in units of σ.
+
+    Attributes:
+        top: z of the maximum; 0 without a tail, below 0 with one.
+        fwhm: full width at half maximum.
+    """
+
+    top: float
+    fwhm: float
+
+
+def form_of(tail: float, slope: float) -> Form:
+    """Maximum and width of the shape, tail included.
 
     Args:
-        sigma: of the Gaussian.
         tail: η.
         slope: τ.
     """
-    if tail <= 1e-4:
-        return FWHM_PER_SIGMA * sigma
-    z = np.linspace(-6.0, 3.0, 1801)
-    density = integral(z, tail, slope).by_z
-    top = int(density.argmax())
-    half = 0.5 * float(density[top])
-    low = float(np.interp(half, density[: top + 1], z[: top + 1]))
-    high = float(np.interp(-half, -density[top:], z[top:]))
-    return sigma * (high - low)
+    density = integral(GRID, tail, slope).by_z
+    top = int(density[1:-1].argmax()) + 1
+    before, here, after = density[top - 1 : top + 2]
+    # Through three points goes a parabola, whose maximum lies between them.
+    step = float(GRID[1] - GRID[0])
+    shift = 0.5 * float(before - after) / float(before - 2 * here + after)
+    half = 0.5 * float(here - 0.25 * (before - after) * shift)
+    low = float(np.interp(half, density[: top + 1], GRID[: top + 1]))
+    high = float(np.interp(-half, -density[top:], GRID[top:]))
+    return Form(float(GRID[top]) + shift * step, high - low)
+
+
+GRID = np.linspace(-8.0, 3.0, 1101)
+"""Where the density is looked at, in units of σ."""
