@@ -109,7 +109,7 @@ class Truth:
         return np.asarray(np.polynomial.polynomial.polyval(adc, self.coefficients))
 
     def width(self, energy: np.ndarray) -> np.ndarray:
-        return np.sqrt(self.fwhm[0] ** 2 + self.fwhm[1] * np.maximum(energy, 1.0))
+        return np.asarray(np.sqrt(self.fwhm[0] ** 2 + self.fwhm[1] * np.maximum(energy, 1.0)))
 
 
 def random_truth(random: np.random.Generator, *, nai: bool = False, full_kev: float = 1500.0) -> Truth:

@@ -1,8 +1,7 @@
 """How well a calibration explains a list of peaks: the evidence of a source's lines against chance.
 
-A hypothesis is a curve E(u) = b0 + b1 u + b2 u², with u = adc / highest adc, and says where each line should be. Its
-evidence is the natural logarithm of a likelihood ratio, integrated over the curve's parameters (Laplace's
-approximation; see for example MacKay 2003, Information Theory, Inference, and Learning Algorithms, ch. 28). The denominator is the same list of peaks scattered by chance, as densely as it is:
+A hypothesis is a curve E(u) = b0 + b1 u + b2 u², with u = adc / highest adc, and says where each line should be.
+Its evidence is the natural logarithm of a likelihood ratio, integrated over the curve's parameters (Laplace's method; see for example MacKay 2003, Information Theory, Inference, and Learning Algorithms, ch. 28). The denominator is the same list of peaks scattered by chance, as densely as it is:
 
 - position: a matched peak lies within its tolerance of the line, instead of anywhere;
 - area: the areas follow the lines' intensities times a smooth efficiency, instead of being drawn from all peaks' areas;

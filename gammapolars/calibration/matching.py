@@ -26,7 +26,7 @@ MANY_EVIDENCE = 4.0
 """ln of the likelihood ratio against chance that a match must reach; where the sources have three lines at most.
 
 Two peaks alone cannot prove a source with two lines: any two fit with some offset. That they are these lines rests on
-the word of whoever names the source, and on what is checked here: a small offset, fitting areas, no other strong peak."""
+the word of whoever names the source, and on what is checked here: small offset, fitting areas, no other strong peak."""
 
 LEAST_MARGIN, LEAST_MARGIN_FEW = 5.0, 3.0
 """ln of the likelihood ratio against the next best match that a match must reach; the same distinction."""

@@ -23,7 +23,7 @@ OUTLIER = 0.003
 """A line is left out if chance would put any of them so far from the others' fit less often than this."""
 
 WORSE = 0.05
-"""The covariance is scaled by χ²/ndf if chance alone would make χ² so large less often than this."""
+"""A scatter beyond the uncertainties is assumed if chance alone would make χ² so large less often than this."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,17 @@ class EnergyFit:
 
     Attributes:
         coefficients: keV, lowest order first: E = Σ c_i adc^i.
-        covariance: of the coefficients; scaled by χ²/ndf where χ² is larger than chance allows (`scaled`).
-        chi2: of the lines used, before any scaling.
+        covariance: of the coefficients, with `extra_kev` among the lines' uncertainties.
+        chi2: of the lines used, with their own uncertainties alone.
         ndf: lines used less coefficients.
         order: of the polynomial.
         adc_range: lowest and highest position among the lines used.
-        scaled: the factor on the uncertainties, 1 or √(χ²/ndf).
+        extra_kev: scatter of the lines beyond their own uncertainties (line shapes, differential non-linearity, a
+            scintillator's non-proportionality), added to each in quadrature; 0 where χ² does not ask for it.
         used: of each line, whether it took part: false for outliers.
         fitted_kev: the polynomial at each line's position.
         residual_kev: line energy less `fitted_kev`.
-        residual_sigma: the same over the uncertainty of position and line energy together.
+        residual_sigma: the same over the uncertainty of position, line energy and `extra_kev` together.
     """
 
     coefficients: tuple[float, ...]
@@ -50,7 +51,7 @@ class EnergyFit:
     ndf: int
     order: int
     adc_range: tuple[float, float]
-    scaled: float
+    extra_kev: float
     used: tuple[bool, ...]
     fitted_kev: tuple[float, ...]
     residual_kev: tuple[float, ...]
@@ -95,11 +96,14 @@ def fit_energy(
 ) -> EnergyFit:
     """Fit an energy polynomial by least squares with effective variances (Orear 1982, Am. J. Phys. 50, 912).
 
-    The order is 1, and is raised to 2 (from four different lines) and 3 (from seven) where an F-test finds the higher
-    one better at the 5 % level. A line is an outlier, and left out, if its residual against the fit of all others, in units
-    of their scatter (at least their uncertainties), would occur in fewer than 3 in 1000 such fits (externally
-    studentised residual with Bonferroni's correction); at most one line in five is, and three more than coefficients
-    stay.
+    Where χ² is larger than chance allows in one of 20 fits, the same variance is added to all lines so that χ² equals
+    the degrees of freedom (Paule and Mandel 1982, J. Res. NBS 87, 377): else the strongest peaks, whose positions are
+    known to thousandths of their width, would pull the curve to where line shapes and the digitizer's non-linearity
+    put them. The order is 1, and is raised to 2 (from four different lines) and 3 (from seven) where an F-test finds
+    the higher one better at the 5 % level. A line is an outlier, and left out, if its residual against the fit of all
+    others, in units of their scatter (at least their uncertainties), would occur in fewer than 3 in 1000 such fits
+    (externally studentised residual with Bonferroni's correction); at most one line in five is, and three more than
+    coefficients stay.
 
     Args:
         adc: peak positions.
@@ -133,6 +137,8 @@ def fit_gain(
 ) -> EnergyFit:
     """Adjust only the gain of a known calibration: E = E_start(f adc), from one line or more.
 
+    Where χ² is larger than chance allows, the factor's uncertainty is scaled by √(χ²/ndf).
+
     Args:
         start: coefficients of the known calibration, keV, lowest order first.
         adc: peak positions.
@@ -152,11 +158,11 @@ def fit_gain(
     weight = 1 / np.maximum(sigma, 1e-9) ** 2
     factor = float((weight * at / points.x).sum() / weight.sum())
     chi2, ndf = float((weight * (at / points.x - factor) ** 2).sum()), len(points.x) - 1
-    scaled = _scale(chi2, ndf)
+    scaled = 1.0 if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE else math.sqrt(chi2 / ndf)
     powers = np.arange(len(known))
     coefficients = known * factor**powers
     change = known * powers * factor ** np.maximum(powers - 1, 0) * scaled / math.sqrt(weight.sum())
-    return _fit_of(points, np.ones(len(points.x), bool), coefficients, np.outer(change, change), (chi2, ndf, scaled))
+    return _fit_of(points, np.ones(len(points.x), bool), coefficients, np.outer(change, change), (chi2, ndf, 0.0))
 
 
 def _points(adc: ArrayLike, adc_unc: ArrayLike, energy: ArrayLike, energy_unc: ArrayLike, shape: ArrayLike) -> _Points:
@@ -182,13 +188,13 @@ def _require(points: _Points, used: NDArray[np.bool_], order: int) -> None:
         )
 
 
-def _solve(points: _Points, used: NDArray[np.bool_], order: int) -> tuple[Array, Array, float]:
-    """Coefficients over scaled positions, their covariance and χ²."""
+def _solve(points: _Points, used: NDArray[np.bool_], order: int, extra: float = 0.0) -> tuple[Array, Array, float]:
+    """Coefficients over scaled positions, their covariance and χ²; `extra` keV² are added to each line's variance."""
     u = (points.x[used] - points.middle) / points.half
     design = np.stack([u**power for power in range(order + 1)], 1)
     slope = np.full(len(u), np.ptp(points.e[used]) / max(np.ptp(points.x[used]), 1e-12))
-    for _ in range(4):
-        root = 1 / np.sqrt(points.e_unc[used] ** 2 + (slope * points.x_unc[used]) ** 2)
+    for _ in range(2):
+        root = 1 / np.sqrt(points.e_unc[used] ** 2 + (slope * points.x_unc[used]) ** 2 + extra)
         q, r = np.linalg.qr(design * root[:, None])
         found = np.linalg.solve(r, q.T @ (points.e[used] * root))
         slope = _slope(found, u) / points.half
@@ -201,19 +207,38 @@ def _slope(coefficients: Array, x: Array) -> Array:
     return np.asarray(np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyder(coefficients)))
 
 
+def _extra(points: _Points, used: NDArray[np.bool_], order: int) -> float:
+    """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance explains it."""
+    ndf = int(used.sum()) - order - 1
+    found, _, chi2 = _solve(points, used, order)
+    if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE:
+        return 0.0
+    u = (points.x[used] - points.middle) / points.half
+    residual = points.e[used] - np.polynomial.polynomial.polyval(u, found)
+    high = math.log(float((residual**2).sum()) + 1e-12)
+    low = high - 16.0
+    for _ in range(18):
+        middle = (low + high) / 2
+        if _solve(points, used, order, math.exp(middle))[2] > ndf:
+            low = middle
+        else:
+            high = middle
+    return math.exp(high)
+
+
 def _order(points: _Points, used: NDArray[np.bool_]) -> int:
-    """The lowest order that the next one does not improve significantly."""
+    """The lowest order that no higher one improves significantly."""
     order, different = 1, len(np.unique(points.e[used]))
-    chi2 = _solve(points, used, 1)[2]
     for higher in (2, 3):
         if different < LEAST_LINES[higher]:
             break
-        found, _, better = _solve(points, used, higher)
+        extra = _extra(points, used, higher)
+        chi2 = _solve(points, used, order, extra)[2]
+        found, _, better = _solve(points, used, higher, extra)
         ndf = int(used.sum()) - higher - 1
         gained = (chi2 - better) / (higher - order) / max(better / ndf, 1e-300)
-        u = np.linspace(-1, 1, 201)
-        if stats.f.sf(gained, higher - order, ndf) < BETTER and (_slope(found, u) > 0).all():
-            order, chi2 = higher, better
+        if stats.f.sf(gained, higher - order, ndf) < BETTER and (_slope(found, np.linspace(-1, 1, 201)) > 0).all():
+            order = higher
     return order
 
 
@@ -229,13 +254,14 @@ def _outlier(points: _Points, used: NDArray[np.bool_], order: int) -> int | None
         others[line] = False
         if len(np.unique(points.e[others])) <= order:
             continue
-        found, covariance, chi2 = _solve(points, others, order)
+        # What the others scatter may be line shapes or a scintillator's non-proportionality: it is no line's fault.
+        extra = _extra(points, others, order)
+        found, covariance, chi2 = _solve(points, others, order, extra)
         u = (points.x[line] - points.middle) / points.half
         powers = u ** np.arange(order + 1)
         slope = float(_slope(found, np.array(u))) / points.half
-        own = points.e_unc[line] ** 2 + (slope * points.x_unc[line]) ** 2
+        own = points.e_unc[line] ** 2 + (slope * points.x_unc[line]) ** 2 + extra
         ndf = count - 1 - order - 1
-        # Scatter of the others: theirs may be that of line shapes or of a scintillator's non-proportionality.
         sigma = math.sqrt((own + float(powers @ covariance @ powers)) * max(1.0, chi2 / ndf))
         probability = 2 * float(stats.t.sf(abs(points.e[line] - float(powers @ found)) / sigma, ndf))
         if probability < least:
@@ -243,35 +269,29 @@ def _outlier(points: _Points, used: NDArray[np.bool_], order: int) -> int | None
     return worst
 
 
-def _scale(chi2: float, ndf: int) -> float:
-    if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE:
-        return 1.0
-    return math.sqrt(max(1.0, chi2 / ndf))
-
-
 def _result(points: _Points, used: NDArray[np.bool_], order: int) -> EnergyFit:
     """The final fit, in powers of adc."""
-    found, covariance, chi2 = _solve(points, used, order)
+    chi2, extra = _solve(points, used, order)[2], _extra(points, used, order)
+    found, covariance, _ = _solve(points, used, order, extra)
     if not (_slope(found, np.linspace(-1, 1, 201)) > 0).all():
         raise CalibrationError(
             f"the energy polynomial of order {order} falls within its lines' range: ask for a lower order"
         )
     ndf = int(used.sum()) - order - 1
-    scaled = _scale(chi2, ndf)
     # ((x - m) / h)^k in powers of x, row by row.
     change = np.zeros((order + 1, order + 1))
     row = np.array([1.0])
     for power in range(order + 1):
         change[power, : power + 1] = row
         row = np.polynomial.polynomial.polymul(row, [-points.middle / points.half, 1 / points.half])
-    return _fit_of(points, used, change.T @ found, scaled**2 * (change.T @ covariance @ change), (chi2, ndf, scaled))
+    return _fit_of(points, used, change.T @ found, change.T @ covariance @ change, (chi2, ndf, extra))
 
 
 def _fit_of(
     points: _Points, used: NDArray[np.bool_], coefficients: Array, covariance: Array, quality: tuple[float, int, float]
 ) -> EnergyFit:
     fitted = np.polynomial.polynomial.polyval(points.x, coefficients)
-    sigma = np.sqrt(points.variance(_slope(coefficients, points.x)))
+    sigma = np.sqrt(points.variance(_slope(coefficients, points.x)) + quality[2])
     residual = points.e - fitted
     return EnergyFit(
         coefficients=tuple(coefficients.tolist()),
@@ -280,7 +300,7 @@ def _fit_of(
         ndf=quality[1],
         order=len(coefficients) - 1,
         adc_range=(float(points.x[used].min()), float(points.x[used].max())),
-        scaled=quality[2],
+        extra_kev=math.sqrt(quality[2]),
         used=tuple(used.tolist()),
         fitted_kev=tuple(fitted.tolist()),
         residual_kev=tuple(residual.tolist()),

@@ -95,7 +95,7 @@ def residual_table(match: Match, energy: EnergyFit, detector: Detector) -> pl.Da
     """The matched lines beside the fit, in order of energy.
 
     Returns:
-        `board`, `channel`, `run`, `nuclide`, `energy_kev`, `energy_kev_unc`, `adc`, `adc_unc`, `fitted_kev`,
+        `board`, `channel`, `name`, `run`, `nuclide`, `energy_kev`, `energy_kev_unc`, `adc`, `adc_unc`, `fitted_kev`,
         `residual_kev` (line less fit), `residual_sigma`, `fwhm_kev`, `fwhm_kev_unc`, `area`, `area_unc`, `calibrate`
         (false: no line to calibrate by, see `Match`) and `used` (false also for outliers).
     """
@@ -103,12 +103,13 @@ def residual_table(match: Match, energy: EnergyFit, detector: Detector) -> pl.Da
     adc, adc_unc = table["adc"].cast(pl.Float64).to_numpy(), table["adc_unc"].cast(pl.Float64).to_numpy()
     slope = pl.Series(energy.slope_at(adc))
     fitted = pl.Series(energy.energy_at(adc)[0])
-    sigma = pl.Series((adc_unc * slope.to_numpy()) ** 2) + table["energy_kev_unc"] ** 2
+    sigma = pl.Series((adc_unc * slope.to_numpy()) ** 2) + table["energy_kev_unc"] ** 2 + energy.extra_kev**2
     fit = table["calibrate"] if table["calibrate"].any() else pl.Series([True] * table.height)
     kept = iter(energy.used)
     return table.with_columns(
         board=pl.lit(detector.board, pl.UInt16),
         channel=pl.lit(detector.channel, pl.UInt16),
+        name=pl.lit(detector.name),
         fitted_kev=fitted,
         residual_kev=table["energy_kev"] - fitted,
         residual_sigma=(table["energy_kev"] - fitted) / sigma.sqrt(),
@@ -116,6 +117,6 @@ def residual_table(match: Match, energy: EnergyFit, detector: Detector) -> pl.Da
         fwhm_kev_unc=table["fwhm_adc_unc"] * slope,
         used=pl.Series([bool(ready) and next(kept) for ready in fit], dtype=pl.Boolean),
     ).select(
-        "board", "channel", "run", "nuclide", "energy_kev", "energy_kev_unc", "adc", "adc_unc", "fitted_kev",
+        "board", "channel", "name", "run", "nuclide", "energy_kev", "energy_kev_unc", "adc", "adc_unc", "fitted_kev",
         "residual_kev", "residual_sigma", "fwhm_kev", "fwhm_kev_unc", "area", "area_unc", "calibrate", "used",
     )  # fmt: skip

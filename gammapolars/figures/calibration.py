@@ -1,0 +1,197 @@
+"""Calibrations: spectra with their identified lines, and how far the lines lie from the fit; one facet a detector."""
+
+# mypy: allow-untyped-calls
+
+import polars as pl
+from plotnine import (
+    aes,
+    element_text,
+    facet_wrap,
+    geom_blank,
+    geom_errorbar,
+    geom_hline,
+    geom_line,
+    geom_point,
+    geom_ribbon,
+    geom_segment,
+    geom_text,
+    ggplot,
+    labs,
+    scale_color_manual,
+    scale_shape_manual,
+    scale_x_continuous,
+    scale_y_continuous,
+    scale_y_log10,
+    theme,
+)
+
+from gammapolars.figures import bins
+from gammapolars.figures import theme as house
+
+DETECTOR = ["board", "channel", "name"]
+USED, LEFT_OUT = "used in the fit", "left out"
+
+
+def calibration(
+    spectra: pl.DataFrame, residuals: pl.DataFrame, *, title: str = "Energy calibration: identified lines"
+) -> ggplot:
+    """Spectra in keV on a logarithmic scale with the lines that were matched, one facet a detector.
+
+    Args:
+        spectra: `board`, `channel`, `name`, `energy_kev` (bin centres), `counts`; calibrated.
+        residuals: `board`, `channel`, `nuclide`, `energy_kev`, `used`, as a calibration gives them.
+        title: what the figure shows.
+    """
+    drawn = spectra.drop_nulls("energy_kev").join(residuals, on=["board", "channel"], how="semi")
+    if drawn.is_empty() or not (drawn["counts"] > 0).any():
+        return house.no_data(title, "no data: no detector was calibrated")
+    shown, note, columns = _shown(drawn)
+    parts = [
+        bins.rebin(part.sort("energy_kev"), DETECTOR, "energy_kev", 1500 // columns)
+        for _, part in shown.group_by(DETECTOR, maintain_order=True)
+    ]
+    floor = 0.5
+    frame = pl.concat(
+        bins.outline(part, "energy_kev", width).with_columns(height=pl.col("counts").clip(lower_bound=floor))
+        for part, width in parts
+    )
+    names = _labels(shown, columns)
+    frame = frame.join(names, on=DETECTOR, how="left", maintain_order="left").with_columns(floor=pl.lit(floor))
+    top = float(frame["height"].sort()[-1])
+    marks = _marks(residuals.join(names, on=["board", "channel"]), frame, top / floor)
+    return house.compose(
+        ggplot(frame, aes("energy_kev", "height")),
+        geom_ribbon(aes(ymin="floor", ymax="height"), fill=house.BLUE, alpha=0.25),
+        geom_line(color=house.BLUE, size=0.35),
+        geom_segment(aes(x="energy_kev", xend="energy_kev", y="foot", yend="tip", color="state"), data=marks, size=0.4),
+        geom_text(
+            aes(y="text", label="label", color="state"),
+            data=marks,
+            angle=90,
+            va="bottom",
+            ha="center",
+            size=6.5 if columns < 3 else 5,
+            family=house.FONT,
+            show_legend=False,
+        ),
+        facet_wrap("facet", ncol=columns, scales="free_x"),
+        _colours(),
+        scale_x_continuous(
+            expand=(0.01, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
+        ),
+        scale_y_log10(
+            limits=(floor, top * (top / floor) ** (0.7 if columns == 1 else 0.9)),
+            expand=(0, 0),
+            breaks=house.power_breaks,
+            labels=house.power_labels,
+        ),
+        labs(title=title, subtitle=note, x="energy (keV)", y="counts per bin", color=""),
+        house.house_theme(height=house.height_for(names.height, columns)),
+        theme(legend_position="bottom", strip_text=element_text(size=9 if columns < 4 else 8)),
+    )
+
+
+def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, title: str = "Residuals of the energy fit") -> ggplot:
+    """Line energy less fit against energy, one facet a detector: in keV with error bars, or in standard deviations.
+
+    Args:
+        residuals: `board`, `channel`, `name`, `energy_kev`, `residual_kev`, `residual_sigma`, `used`.
+        in_sigma: in units of each line's own uncertainty.
+        title: what the figure shows.
+    """
+    if residuals.is_empty():
+        return house.no_data(title, "no data: no detector was calibrated")
+    shown, note, columns = _shown(residuals)
+    names = _labels(shown, columns)
+    frame = shown.join(names, on=DETECTOR, how="left", maintain_order="left").with_columns(
+        unc=pl.lit(1.0) if in_sigma else (pl.col("residual_kev") / pl.col("residual_sigma")).abs().fill_nan(0.0),
+        value=pl.col("residual_sigma" if in_sigma else "residual_kev"),
+        state=_state(),
+    )
+    frame = frame.with_columns(low=pl.col("value") - pl.col("unc"), high=pl.col("value") + pl.col("unc"))
+    # A scale of its own for each detector, with 0 in its middle.
+    reach = frame.group_by("facet").agg(
+        pl.max_horizontal(pl.col("low").abs(), pl.col("high").abs()).max().alias("most")
+    )
+    span = reach.with_columns(
+        value=pl.concat_list(-1.05 * pl.col("most"), 1.05 * pl.col("most")), energy_kev=pl.lit(_middle(frame))
+    ).explode("value")
+    return house.compose(
+        ggplot(frame, aes("energy_kev", "value", color="state", shape="state")),
+        geom_blank(aes("energy_kev", "value"), data=span, inherit_aes=False),
+        geom_hline(yintercept=0, color=house.QUIET, size=0.4),
+        geom_errorbar(aes(ymin="low", ymax="high"), width=0, size=0.5),
+        geom_point(size=1.8, fill="white"),
+        facet_wrap("facet", ncol=columns, scales="free_y"),
+        _colours(),
+        scale_shape_manual({USED: "o", LEFT_OUT: "D"}),
+        scale_x_continuous(breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels),
+        scale_y_continuous(labels=house.number_labels),
+        labs(
+            title=title,
+            subtitle=note,
+            x="energy (keV)",
+            y="line − fit (σ)" if in_sigma else "line − fit (keV)",
+            color="",
+            shape="",
+        ),
+        house.house_theme(height=house.height_for(names.height, columns, alone=3.4)),
+        theme(legend_position="bottom", strip_text=element_text(size=9 if columns < 4 else 8)),
+    )
+
+
+def _state() -> pl.Expr:
+    return pl.when("used").then(pl.lit(USED)).otherwise(pl.lit(LEFT_OUT)).cast(pl.Enum([USED, LEFT_OUT]))
+
+
+def _colours() -> object:
+    return scale_color_manual({USED: house.ORANGE, LEFT_OUT: house.QUIET}, limits=[USED, LEFT_OUT])
+
+
+def _middle(frame: pl.DataFrame) -> float:
+    return float(frame["energy_kev"].sort()[frame.height // 2])
+
+
+def _shown(table: pl.DataFrame) -> tuple[pl.DataFrame, str | None, int]:
+    """The detectors that a figure has room for, a note on the others, and how many facets stand side by side."""
+    detectors = table.select(DETECTOR).unique().sort("board", "channel")
+    kept = detectors.head(house.MAX_FACETS)
+    hidden = detectors.height - kept.height
+    note = f"the first {kept.height} detectors; {hidden} more are not drawn" if hidden else None
+    shown = table.join(kept, on=DETECTOR, how="semi", maintain_order="left")
+    return shown, note, house.columns_for(kept.height)
+
+
+def _labels(table: pl.DataFrame, columns: int) -> pl.DataFrame:
+    """Each detector's name for its facet."""
+    detectors = table.select(DETECTOR).unique().sort("board", "channel")
+    names = house.short_names(detectors["name"], house.name_room(columns))
+    return detectors.with_columns(pl.Series("facet", names, pl.Enum(names)))
+
+
+def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float) -> pl.DataFrame:
+    """A tick above each identified peak, and its label: once where several runs have the line."""
+    once = lines.sort("used", descending=True).unique(["board", "channel", "nuclide", "energy_kev"], keep="first")
+    near = frame.select("board", "channel", at="energy_kev", height="height")
+    joined = once.drop("name", strict=False).join(near, on=["board", "channel"])
+    # The peak's top, within its width or 1 % of its energy.
+    width = pl.max_horizontal(
+        pl.col("fwhm_kev") if "fwhm_kev" in lines.columns else pl.lit(0.0), 0.01 * pl.col("energy_kev")
+    )
+    tops = (
+        joined.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width)
+        .group_by("board", "channel", "facet", "nuclide", "energy_kev", "used")
+        .agg(pl.col("height").max().alias("peak"))
+        .sort("facet", "energy_kev")
+    )
+    energies = [
+        house.plain(f"{nuclide} {energy:.1f}".strip())
+        for nuclide, energy in tops.select("nuclide", "energy_kev").rows()
+    ]
+    return tops.with_columns(
+        pl.Series("label", energies, pl.String),
+        foot=pl.col("peak") * span**0.02,
+        tip=pl.col("peak") * span**0.06,
+        text=pl.col("peak") * span**0.08,
+        state=_state(),
+    )

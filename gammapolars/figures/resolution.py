@@ -1,0 +1,100 @@
+"""The resolution of detectors: FWHM against energy with the fitted curve, one facet a detector."""
+
+# mypy: allow-untyped-calls
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+from plotnine import (
+    aes,
+    element_text,
+    expand_limits,
+    facet_wrap,
+    geom_errorbar,
+    geom_line,
+    geom_point,
+    ggplot,
+    labs,
+    scale_color_manual,
+    scale_shape_manual,
+    scale_x_continuous,
+    scale_y_continuous,
+    theme,
+)
+
+from gammapolars.figures import theme as house
+
+DETECTOR = ["board", "channel", "name"]
+LINE, BROAD = "line", "511 keV (Doppler broadened) or left out"
+
+
+def resolution(
+    residuals: pl.DataFrame,
+    curves: Mapping[tuple[int, int], tuple[float, ...]],
+    *,
+    title: str = "Resolution: FWHM against energy",
+) -> ggplot:
+    """Widths of the identified lines and FWHM² = a + b E + c E².
+
+    Args:
+        residuals: `board`, `channel`, `name`, `energy_kev`, `fwhm_kev`, `fwhm_kev_unc`, `used`.
+        curves: a, b, c of each (board, channel) that has them.
+        title: what the figure shows.
+    """
+    table = residuals.filter(pl.col("fwhm_kev").is_finite())
+    if table.is_empty():
+        return house.no_data(title, "no data: no width was fitted")
+    detectors = table.select(DETECTOR).unique().sort("board", "channel")
+    kept = detectors.head(house.MAX_FACETS)
+    columns = house.columns_for(kept.height)
+    names = house.short_names(kept["name"], house.name_room(columns))
+    labels = kept.with_columns(pl.Series("facet", names, pl.Enum(names)))
+    broad = ((pl.col("energy_kev") - 511).abs() < 0.5) | ~pl.col("used")
+    frame = table.join(labels, on=DETECTOR, maintain_order="left").with_columns(
+        low=pl.col("fwhm_kev") - pl.col("fwhm_kev_unc").fill_null(0.0),
+        high=pl.col("fwhm_kev") + pl.col("fwhm_kev_unc").fill_null(0.0),
+        state=pl.when(broad).then(pl.lit(BROAD)).otherwise(pl.lit(LINE)).cast(pl.Enum([LINE, BROAD])),
+    )
+    hidden = detectors.height - kept.height
+    return house.compose(
+        ggplot(frame, aes("energy_kev", "fwhm_kev")),
+        expand_limits(y=0),
+        geom_line(data=_curves(frame, labels, curves), color=house.BLUE, size=0.7),
+        geom_errorbar(aes(ymin="low", ymax="high", color="state"), width=0, size=0.5),
+        geom_point(aes(color="state", shape="state"), size=1.8, fill="white"),
+        facet_wrap("facet", ncol=columns, scales="free_y"),
+        scale_color_manual({LINE: house.ORANGE, BROAD: house.QUIET}, limits=[LINE, BROAD]),
+        scale_shape_manual({LINE: "o", BROAD: "D"}, limits=[LINE, BROAD]),
+        scale_x_continuous(breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels),
+        scale_y_continuous(labels=house.number_labels),
+        labs(
+            title=title,
+            subtitle="curve: FWHM² = a + b E + c E²"
+            + (f"; the first {kept.height} detectors, {hidden} more are not drawn" if hidden else ""),
+            x="energy (keV)",
+            y="FWHM (keV)",
+            color="",
+            shape="",
+        ),
+        house.house_theme(height=house.height_for(kept.height, columns, alone=3.6)),
+        theme(legend_position="bottom", strip_text=element_text(size=9 if columns < 4 else 8)),
+    )
+
+
+def _curves(
+    frame: pl.DataFrame, labels: pl.DataFrame, curves: Mapping[tuple[int, int], tuple[float, ...]]
+) -> pl.DataFrame:
+    """Points of each detector's curve, over the energies of all lines."""
+    low, high = (float(frame["energy_kev"].sort()[place]) for place in (0, -1))
+    energy = np.linspace(max(0.0, low - 0.03 * (high - low)), high * 1.02, 200)
+    parts = [labels.head(0).select("facet").with_columns(energy_kev=pl.lit(0.0), fwhm_kev=pl.lit(0.0))]
+    for board, channel, facet in labels.select("board", "channel", "facet").iter_rows():
+        if (terms := curves.get((board, channel))) is not None:
+            squared = np.polynomial.polynomial.polyval(energy, np.asarray(terms, np.float64))
+            parts.append(
+                pl.DataFrame({"energy_kev": energy, "fwhm_kev": np.sqrt(np.maximum(squared, 0.0))}).select(
+                    pl.lit(facet).cast(labels["facet"].dtype).alias("facet"), "energy_kev", "fwhm_kev"
+                )
+            )
+    return pl.concat(parts)
