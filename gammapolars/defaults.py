@@ -5,3 +5,5 @@ WINDOW = "250ns"
 REJECT = "saturation,pile_up,fake_event"
 
 REORDER = "1ms"
+
+LEAST_SIGNIFICANCE = 4.0

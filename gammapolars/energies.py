@@ -1,21 +1,26 @@
 """What the commands on energies do: peaks and calibrations out of spectra."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from gammapolars.analysis import named
+from gammapolars.calibration import energy_kev
 from gammapolars.calibration.by_hand import Pair
 from gammapolars.calibration.result import Calibration, calibrate_peaks
+from gammapolars.defaults import LEAST_SIGNIFICANCE
 from gammapolars.detectors import Detector, Detectors, format_detectors
 from gammapolars.errors import CalibrationError, UsageError
 from gammapolars.gathered import KEYS, Gathered
 from gammapolars.io import check_writable, save
 from gammapolars.io.output import check_output, complete_or_nothing
-from gammapolars.peaks import LEAST_SIGNIFICANCE, fit_peaks
+from gammapolars.io.output_folder import check_folder, folder_complete_or_nothing
+from gammapolars.lines import lines
+from gammapolars.peaks import fit_peaks
 
 CLEAR = 5.0
 """Least significance of the peaks that a calibration rests on."""
@@ -131,7 +136,8 @@ def calibrations(spectra: Gathered, wanted: Wanted) -> tuple[list[Calibration], 
         if table.filter(pl.col("status") != "failed").is_empty():
             warnings.append(f"{detector.name} shows no peak ({one.table['counts'].sum():,.0f} counts): not calibrated")
             continue
-        found.append(_calibration(table, detector, wanted, one.table))
+        missing = len(spectra.runs) - one.table["run"].n_unique()
+        found.append(_calibration(table, detector, wanted, one.table, missing=missing))
     if not found:
         raise CalibrationError(f"{spectra.runs[0]}: no detector shows a peak: is this the run of a source?")
     return found, warnings
@@ -149,7 +155,10 @@ def _asked(spectra: Gathered, only: Sequence[str]) -> list[Key]:
     return keys
 
 
-def _calibration(peaks: pl.DataFrame, detector: Detector, wanted: Wanted, spectrum: pl.DataFrame) -> Calibration:
+def _calibration(
+    peaks: pl.DataFrame, detector: Detector, wanted: Wanted, spectrum: pl.DataFrame, *, missing: int
+) -> Calibration:
+    """One detector's calibration; it took no part in `missing` of the runs, whose sources it may not have seen."""
     pairs = None
     if wanted.pairs:
         names = (detector.name, f"{detector.board}/{detector.channel}", "")
@@ -158,20 +167,49 @@ def _calibration(peaks: pl.DataFrame, detector: Detector, wanted: Wanted, spectr
     adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
     trusted = peaks.filter(pl.col("status") != "failed")
 
-    def calibrated(start: Sequence[float] | None) -> Calibration:
+    def calibrated(start: Sequence[float] | None, lines: pl.DataFrame) -> Calibration:
         return calibrate_peaks(
-            trusted, wanted.lines, detector, order=wanted.order, start=start, pairs=pairs, adc_range=adc_range
+            trusted, lines, detector, order=wanted.order, start=start, pairs=pairs, adc_range=adc_range
         )
 
-    if detector.energy is None or pairs is not None:
-        return calibrated(None)
-    try:
-        return calibrated(detector.energy)
-    except CalibrationError as near:
+    trials = [(None, wanted.lines)]
+    if pairs is None:
+        trials += [(None, lines) for lines in _fewer_sources(wanted.lines, missing=missing)]
+        trials = [(detector.energy, wanted.lines), *trials] if detector.energy else trials
+    refused = None
+    for start, lines in trials:
         try:
-            return calibrated(None)
-        except CalibrationError:
-            raise near from None
+            return calibrated(start, lines)
+        except CalibrationError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _fewer_sources(lines: pl.DataFrame, *, missing: int) -> Iterator[pl.DataFrame]:
+    """The lines without up to so many of the sources: those of runs that a detector took no part in."""
+    nuclides = lines["parent"].unique(maintain_order=True).to_list()
+    for fewer in range(1, min(missing, len(nuclides) - 1) + 1):
+        for kept in combinations(nuclides, len(nuclides) - fewer):
+            yield lines.filter(pl.col("parent").is_in(kept))
+
+
+def lines_of(sources: Sequence[str]) -> pl.DataFrame:
+    """The lines of several sources in one table, those of a nuclide once.
+
+    Raises:
+        UsageError: a source is none of the table's.
+    """
+    return pl.concat([lines(source) for source in sources]).unique(maintain_order=True)
+
+
+def check_outputs(output: Path, residuals: Path | None, figures: Path | None, *, overwrite: bool) -> None:
+    """Raise at once if what `calibrate` writes could not be written later."""
+    check_output(output, overwrite=overwrite)
+    if residuals:
+        check_writable(residuals, overwrite=overwrite)
+    if figures:
+        check_folder(figures, overwrite=overwrite)
 
 
 def calibrate(
@@ -201,9 +239,7 @@ def calibrate(
     Raises:
         CalibrationError: as for `calibrations`.
     """
-    check_output(output, overwrite=overwrite)
-    if residuals:
-        check_writable(residuals, overwrite=overwrite)
+    check_outputs(output, residuals, figures, overwrite=overwrite)
     found, warnings = calibrations(spectra, wanted)
     table = pl.concat([one.residuals for one in found])
     updated = {one.detector.key: one.detector for one in found}
@@ -263,4 +299,23 @@ def _doubts(one: Calibration) -> list[str]:
 
 def _draw(found: list[Calibration], spectra: Gathered, known: Detectors, folder: Path, *, overwrite: bool) -> None:
     """Spectra with their lines, residuals and widths, as PNG files in a folder."""
-    raise NotImplementedError
+    from gammapolars import figures
+    from gammapolars.figures.png import png
+
+    lines = named(pl.concat([one.residuals for one in found]), known)
+    keys = [one.detector.key for one in found]
+    of_found = pl.any_horizontal(
+        ((pl.col("board") == board) & (pl.col("channel") == channel)) for board, channel in keys
+    )
+    counts = spectra.table.filter(of_found).group_by("board", "channel", "adc").agg(pl.col("counts", "variance").sum())
+    in_kev = counts.with_columns(energy_kev(known)).sort("board", "channel", "adc")
+    curves = {one.detector.key: one.resolution.coefficients for one in found if one.resolution}
+    drawn = {
+        "lines.png": figures.calibration(named(in_kev, known), lines),
+        "residuals_kev.png": figures.residuals(lines),
+        "residuals_sigma.png": figures.residuals(lines, in_sigma=True),
+        "resolution.png": figures.resolution(lines, curves),
+    }
+    with folder_complete_or_nothing(folder, overwrite=overwrite) as partial:
+        for name, plot in drawn.items():
+            (partial / name).write_bytes(png(plot))

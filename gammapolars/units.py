@@ -1,5 +1,6 @@
 """Times as people write them (`250ns`, `-1us:3us`) and as gammapolars keeps them: integer picoseconds."""
 
+import math
 import re
 from decimal import Decimal
 from typing import NamedTuple
@@ -84,3 +85,23 @@ def format_ps(picoseconds: int) -> str:
         if abs(picoseconds) >= PS_PER_UNIT[unit]:
             return f"{picoseconds / PS_PER_UNIT[unit]:.6g} {unit}"
     return f"{picoseconds} ps"
+
+
+def parse_numbers(text: str, what: str, *, at_least: int) -> tuple[float, ...]:
+    """Numbers divided by commas.
+
+    Args:
+        text: such as `3.545,0.396467`.
+        what: the option that it was given for.
+        at_least: how many there must be.
+
+    Raises:
+        UsageError: too few, or one is no finite number.
+    """
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) < at_least or not all(math.isfinite(number) for number in found):
+        raise UsageError(f"{what} takes at least {at_least} numbers divided by commas, not '{text}'")
+    return found

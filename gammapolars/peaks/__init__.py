@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from gammapolars.defaults import LEAST_SIGNIFICANCE
 from gammapolars.errors import TableError, UsageError
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
 from gammapolars.peaks.fitting import Settings, fit_spectrum
@@ -21,8 +22,6 @@ from gammapolars.peaks.widths import Widths, WidthTable
 from gammapolars.schema import PEAKS
 
 __all__ = ["find_peaks", "fit_peaks"]
-
-LEAST_SIGNIFICANCE = 4.0
 
 FIGURES = ("area", "area_unc", "background", "background_unc", "significance", "chi2_ndf", "status", "region")
 """What a peak has whatever the unit of its spectrum."""

@@ -1,9 +1,6 @@
 """The report of a run: one HTML page that explains itself, and its figures."""
 
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,8 +8,8 @@ from typing import Any
 from gammapolars.analysis import Progress, analyse
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
-from gammapolars.errors import OutputError
 from gammapolars.io import Runs, save
+from gammapolars.io.output_folder import folder_complete_or_nothing
 from gammapolars.provenance import describe
 from gammapolars.report.content import PAGE, contents
 from gammapolars.results import Analysis
@@ -46,7 +43,7 @@ def make_report(
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
     """
     folder = Path(folder)
-    with _complete_or_nothing(folder, overwrite=overwrite) as partial:
+    with folder_complete_or_nothing(folder, overwrite=overwrite, last=PAGE) as partial:
         found = analyse(runs, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
         origin = describe(runs, found.summary)
         save(found.spectra.lazy(), partial / "spectra.parquet", metadata=origin)
@@ -76,7 +73,7 @@ def write_report(
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
     """
     folder = Path(folder)
-    with _complete_or_nothing(folder, overwrite=overwrite) as partial:
+    with folder_complete_or_nothing(folder, overwrite=overwrite, last=PAGE) as partial:
         _write(contents(analysis, now or datetime.now().astimezone()), partial)
     return folder / PAGE
 
@@ -84,41 +81,3 @@ def write_report(
 def _write(files: Mapping[str, bytes], folder: Path) -> None:
     for name, data in files.items():
         (folder / name).write_bytes(data)
-
-
-@contextmanager
-def _complete_or_nothing(folder: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A hidden folder to write files into; they move into place, the page last, when the block ends without an error.
-
-    In a folder that exists, files of the same names are replaced and nothing else is touched.
-    """
-    _check(folder, overwrite=overwrite)
-    exists = folder.is_dir()
-    hidden = f".{folder.name}.{secrets.token_hex(4)}.partial"
-    partial = folder / hidden if exists else folder.with_name(hidden)
-    try:
-        partial.mkdir()
-        yield partial
-        if exists:
-            for file in sorted(partial.iterdir(), key=lambda file: file.name == PAGE):
-                file.replace(folder / file.name)
-        else:
-            partial.rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: the report cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _check(folder: Path, *, overwrite: bool) -> None:
-    """Refuse what should not be written, before any work is done."""
-    try:
-        if folder.is_dir():
-            if not overwrite:
-                raise OutputError(f"{folder}: exists already: choose another folder, or overwrite it with --overwrite")
-        elif folder.exists() or folder.is_symlink():
-            raise OutputError(f"{folder}: is no folder: choose another name for the report")
-        elif not folder.parent.is_dir():
-            raise OutputError(f"{folder}: there is no folder {folder.parent} to write it into: create it first")
-    except OSError as error:
-        raise OutputError(f"{folder}: the report cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,109 @@
+"""Commands on energies: peaks of spectra, and calibrations."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gammapolars import defaults
+from gammapolars.cli.app import AsJson, Overwrite, Reject, app
+from gammapolars.options import ReadingOptions, reads_runs
+
+if TYPE_CHECKING:
+    from gammapolars.gathered import Gathered
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN", help="Runs, as for other commands; or spectra: .spe, .chn, .txt, .csv, .parquet."),
+]
+SpectrumName = Annotated[
+    str | None, typer.Option("--spectrum", help="Which spectrum, of a file that holds several: b0_ch3, or a TH1.")
+]
+
+
+@app.command()
+@reads_runs
+def peaks(
+    inputs: Inputs,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .csv, .parquet or .arrow.")],
+    calibration: Annotated[
+        str | None, typer.Option("--calibration", help="Energy polynomial: keV at adc 0, keV per adc, …: 3.545,0.3965.")
+    ] = None,
+    significance: Annotated[
+        float, typer.Option("--significance", help="Least significance of a peak, in standard deviations.")
+    ] = defaults.LEAST_SIGNIFICANCE,
+    reject: Reject = defaults.REJECT,
+    spectrum: SpectrumName = None,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the peaks of spectra, and fit their energies, widths and areas."""
+    from gammapolars import energies
+    from gammapolars.io import check_writable
+    from gammapolars.printing import peaks_text, print_json
+    from gammapolars.units import parse_numbers
+
+    check_writable(output, overwrite=overwrite)
+    polynomial = parse_numbers(calibration, "--calibration", at_least=2) if calibration else None
+    spectra = _gathered(inputs, how, reject, spectrum, polynomial)
+    summary = energies.peaks(spectra, output, least_significance=significance, overwrite=overwrite)
+    print_json(summary) if as_json else print(peaks_text(summary))
+
+
+@app.command()
+@reads_runs
+def calibrate(
+    inputs: Inputs,
+    source: Annotated[list[str], typer.Option("--source", help="A source that was measured: Eu-152. May be repeated.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The detectors.toml to write.")],
+    order: Annotated[
+        int | None, typer.Option("--order", help="Of the polynomial, 1 to 3; chosen if it is not given.")
+    ] = None,
+    lines: Annotated[
+        list[str] | None,
+        typer.Option("--lines", help="Pairs by hand: ADC=KEV,ADC=KEV; for one detector BOARD/CHANNEL:ADC=KEV,…"),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Calibrate this detector alone: its name, or board/channel.")
+    ] = None,
+    residuals: Annotated[
+        Path | None, typer.Option("--residuals", help="Table of the lines: .csv, .parquet or .arrow.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Folder for figures of lines, residuals and widths.")
+    ] = None,
+    reject: Reject = defaults.REJECT,
+    spectrum: SpectrumName = None,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate detectors by the lines of sources: from raw adc values, or from an older --detectors file."""
+    from gammapolars import energies
+    from gammapolars.calibration.by_hand import parse_pairs
+    from gammapolars.printing import calibration_text, print_json
+
+    wanted = energies.Wanted(
+        energies.lines_of(source), order=order, pairs=parse_pairs(lines) if lines else None, only=tuple(only or ())
+    )
+    energies.check_outputs(output, residuals, figures, overwrite=overwrite)
+    spectra = _gathered(inputs, how, reject, spectrum, None)
+    summary = energies.calibrate(spectra, wanted, output, residuals=residuals, figures=figures, overwrite=overwrite)
+    print_json(summary) if as_json else print(calibration_text(summary))
+
+
+def _gathered(
+    inputs: list[str], how: ReadingOptions, reject: str, spectrum: str | None, calibration: tuple[float, ...] | None
+) -> "Gathered":
+    """The spectra of files, or of runs."""
+    from gammapolars import gathered
+    from gammapolars.printing import Progress
+
+    if gathered.are_spectra(inputs, spectrum):
+        return gathered.from_files(inputs, how.known, spectrum=spectrum, calibration=calibration)
+    opened = how.open(inputs)
+    with Progress(opened.count) as progress:
+        return gathered.from_runs(opened, how.known, reject=reject, calibration=calibration, progress=progress)
