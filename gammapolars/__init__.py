@@ -27,12 +27,14 @@ if TYPE_CHECKING:
         UsageError,
     )
     from gammapolars.flags import FLAGS, has_any
+    from gammapolars.gamma_lines import lines, nearest_lines, nuclides
+    from gammapolars.gamma_lines.cascades import cascades
     from gammapolars.io import save, scan, scan_pairs
     from gammapolars.io.matrix_files import save_matrix, scan_matrix
     from gammapolars.io.reading import Losses
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
-    from gammapolars.schema import HITS, MATRIX, PAIRS, SPECTRUM, require
+    from gammapolars.schema import HITS, LINES, MATRIX, PAIRS, SPECTRUM, require
     from gammapolars.spectra import matrix, spectrum
     from gammapolars.streaming import slices
     from gammapolars.timing import align
@@ -52,12 +54,14 @@ _HOMES = {
         "UsageError",
     ),
     "flags": ("FLAGS", "has_any"),
+    "gamma_lines": ("lines", "nearest_lines", "nuclides"),
+    "gamma_lines.cascades": ("cascades",),
     "io": ("save", "scan", "scan_pairs"),
     "io.matrix_files": ("save_matrix", "scan_matrix"),
     "io.reading": ("Losses",),
     "io.spectra.measurement": ("Measurement", "RecordedSpectrum"),
     "io.spectrum_files": ("read_spectrum", "save_spectrum"),
-    "schema": ("HITS", "MATRIX", "PAIRS", "SPECTRUM", "require"),
+    "schema": ("HITS", "LINES", "MATRIX", "PAIRS", "SPECTRUM", "require"),
     "spectra": ("matrix", "spectrum"),
     "streaming": ("slices",),
     "timing": ("align",),
@@ -67,6 +71,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "FLAGS",
     "HITS",
+    "LINES",
     "MATRIX",
     "PAIRS",
     "SPECTRUM",
@@ -85,12 +90,16 @@ __all__ = [
     "UsageError",
     "align",
     "calibrate",
+    "cascades",
     "chance_pairs",
     "energy_kev",
     "has_any",
+    "lines",
     "load_detectors",
     "matrix",
     "nearest",
+    "nearest_lines",
+    "nuclides",
     "pairs",
     "read_spectrum",
     "require",
