@@ -118,9 +118,10 @@ LINES = Table(
     {"distance_kev": pl.Float64},
 )
 """One row a gamma line: `intensity` is photons per 100 decays of what `normalisation` says, or, where that is
-`annihilation`, photons of positrons per 100 decays of the nuclide. `parent` heads the chain that the nuclide stands in. A
-`doublet` is one peak with another line. `calibrate` and `calibrate_fwhm` tell whether a line is fit to calibrate energy and
-resolution; `spread_kev` is how far its position is open beyond `energy_kev_unc`, to be added in quadrature."""
+`annihilation`, photons of positrons per 100 decays of the nuclide. `parent` heads the chain that the nuclide stands in.
+A `doublet` is one peak with another line. `calibrate` and `calibrate_fwhm` tell whether a line is fit to calibrate
+energy and resolution; `spread_kev` is how far its position is open beyond `energy_kev_unc`, to be added in quadrature.
+`distance_kev` is how far the line lies above an energy that was asked for."""
 
 
 def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:

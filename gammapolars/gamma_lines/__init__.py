@@ -3,6 +3,6 @@
 The table is `gamma_lines.csv` in this folder; README.md beside it tells where every figure comes from.
 """
 
-from gammapolars.gamma_lines.table import lines, nearest_lines, nuclides
+from gammapolars.gamma_lines.table import canonical, lines, nearest_lines, nuclides
 
-__all__ = ["lines", "nearest_lines", "nuclides"]
+__all__ = ["canonical", "lines", "nearest_lines", "nuclides"]

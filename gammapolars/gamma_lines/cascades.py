@@ -1,8 +1,8 @@
 """Which photons of a nuclide leave the same decay: cascades from ENSDF, through the optional package paceENSDF.
 
 paceENSDF (A. M. Hurst et al., LBNL and UC Berkeley) holds, for each decay data set of ENSDF, a JSON file of γγ
-coincidences. Its own interface reads all 4788 of them; here only the nuclide's are opened, and the package itself, which
-needs pandas, is never imported.
+coincidences. Its own interface reads thousands of them; here only the nuclide's are opened, and the package itself,
+which needs pandas, is never imported.
 """
 
 import json
@@ -15,11 +15,17 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from gammapolars.errors import InputError, UsageError
+from gammapolars.errors import InputError
 from gammapolars.gamma_lines.names import known_as
 from gammapolars.gamma_lines.table import ANNIHILATION_KEV, Branch, members, nuclides
 
 _FILE = re.compile(r"j_gg_([A-Z][a-z]?)(\d+)_(\d+)keV_([gmu])_[A-Z][a-z]?\d+_Z\d+\.json")
+
+SAME_LINE_KEV = 0.5
+"""How far the energies of one line may differ between the table of gamma lines and ENSDF."""
+
+NOTABLE = 0.1
+"""Coincidences per 100 decays: rarer ones are not shown, and name no peak, without being asked for."""
 
 _COLUMNS = {
     "nuclide": pl.String,
@@ -47,9 +53,9 @@ class _Cascade(NamedTuple):
 def cascades(nuclide: str, *, least_coincidences: float = 0.0) -> pl.DataFrame:
     """Pairs of photons that one decay of a nuclide emits, from the ENSDF of paceENSDF.
 
-    A head of a chain that `gp.lines` knows gives the pairs of all its members, per decay of the head. Positrons count as
-    two photons of 511 keV: one pair 511–511 each, and two pairs with every photon that follows them. What detectors see
-    of a pair, its angular correlation and the back-to-back annihilation are not in these numbers, nor X-rays.
+    A head of a chain that `gp.lines` knows gives the pairs of all its members, per decay of the head. Positrons count
+    as two photons of 511 keV: one pair 511–511 each, and two pairs with every photon that follows them. What detectors
+    see of a pair, its angular correlation and the back-to-back annihilation are not in these numbers, nor X-rays.
 
     Args:
         nuclide: any of ENSDF, such as `Co-60` or `Ag-110m` (the lowest isomer; `m2` is the next).
@@ -65,10 +71,9 @@ def cascades(nuclide: str, *, least_coincidences: float = 0.0) -> pl.DataFrame:
         InputError: paceENSDF is not installed.
         UsageError: ENSDF has no such nuclide, or no gamma rays of it.
     """
+    name = canonical(nuclide)
     decays = _decays()
-    known = nuclides()
-    name = known_as(nuclide, {*decays, *known}, where="ENSDF with gamma rays in paceENSDF")
-    chain = members(name) if name in known else {name: Branch(1.0, 0.0)}
+    chain = members(name) if name in nuclides() else {name: Branch(1.0, 0.0)}
     rows = [
         cascade._replace(
             coincidences=cascade.coincidences * branch.ratio,
@@ -87,9 +92,31 @@ def cascades(nuclide: str, *, least_coincidences: float = 0.0) -> pl.DataFrame:
     )
 
 
-def available() -> bool:
-    """Whether paceENSDF is installed."""
-    return find_spec("paceENSDF") is not None
+def canonical(nuclide: str) -> str:
+    """The name of a nuclide that `cascades` knows.
+
+    Raises:
+        InputError: paceENSDF is not installed.
+        UsageError: ENSDF has no such nuclide, or no gamma rays of it.
+    """
+    return known_as(nuclide, {*_decays(), *nuclides()}, where="ENSDF with gamma rays in paceENSDF")
+
+
+def in_cascade(nuclide: str, energy_kev_x: float, energy_kev_y: float) -> bool:
+    """Whether two lines are known to leave the same decay; no, where paceENSDF is not installed.
+
+    Args:
+        nuclide: that both lines belong to.
+        energy_kev_x: of one line.
+        energy_kev_y: of the other, or the same.
+    """
+    if find_spec("paceENSDF") is None:
+        return False
+    x, y = sorted((energy_kev_x, energy_kev_y))
+    near = (
+        (pl.col(name) - energy).abs() < SAME_LINE_KEV for name, energy in (("energy_kev_x", x), ("energy_kev_y", y))
+    )
+    return not cascades(nuclide, least_coincidences=NOTABLE).filter(*near).is_empty()
 
 
 def _home() -> Path:
@@ -102,7 +129,7 @@ def _home() -> Path:
 
 @cache
 def _decays() -> dict[str, tuple[Path, ...]]:
-    """The files of γγ coincidences by nuclide, one a daughter; isomers are numbered by energy, of unknown energy last."""
+    """The files of γγ coincidences by nuclide, one a daughter; isomers are numbered by energy, unknown ones last."""
     ground: dict[str, list[Path]] = {}
     isomers: dict[str, dict[tuple[str, int], list[Path]]] = {}
     for path in sorted((_home() / "PACE_JSON").iterdir()):
@@ -146,7 +173,7 @@ def _read(nuclide: str, path: Path) -> list[_Cascade]:
 
 
 def _annihilation(nuclide: str, daughter: str, decay: dict[str, Any]) -> list[_Cascade]:
-    """Pairs with the two photons of a positron: each with the other, and with the photons of the level that it leaves."""
+    """Pairs with the two photons of a positron: each with the other, and with the photons of the level left behind."""
     positrons = _positrons(decay)
     total = sum(number for number, _ in positrons.values())
     if not total:

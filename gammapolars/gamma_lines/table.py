@@ -24,8 +24,6 @@ INSEPARABLE_KEV = 1.0
 DISTURBING = 0.02
 """A neighbour with this share of a line's intensity makes a doublet of it: it can shift the line by 0.02 keV."""
 
-THE_TABLE = "the table of gamma lines"
-
 
 class Branch(NamedTuple):
     """How many decays of a nuclide there are in a decay of its chain's head."""
@@ -60,8 +58,7 @@ def lines(nuclide: str | None = None, *, least_intensity: float = 0.0) -> pl.Dat
     """
     table = load()
     if nuclide is not None:
-        name = known_as(nuclide, nuclides(), where=THE_TABLE)
-        table = _of(name, table)
+        table = _of(canonical(nuclide), table)
     return table.filter(pl.col("intensity") >= least_intensity)
 
 
@@ -98,7 +95,7 @@ def nearest_lines(
         kept = [row in wanted for row in table.select("nuclide", "energy_kev").rows()]
         table = table.filter(pl.Series(kept, dtype=pl.Boolean))
     return (
-        table.select((pl.col("energy_kev") - energy_kev).alias("distance_kev"), pl.all())
+        table.select((pl.col("energy_kev") - energy_kev).round(6).alias("distance_kev"), pl.all())
         .filter(pl.col("distance_kev").abs() <= within_kev, pl.col("intensity") >= least_intensity)
         .sort(pl.col("distance_kev").abs(), pl.col("intensity"), descending=[False, True])
     )
@@ -110,6 +107,15 @@ def nuclides() -> tuple[str, ...]:
     table = load()
     names = {*table["nuclide"], *table["parent"]}
     return tuple(sorted(names, key=lambda name: (int("".join(filter(str.isdigit, name.split("-")[1]))), name)))
+
+
+def canonical(nuclide: str) -> str:
+    """The table's name of a nuclide or chain.
+
+    Raises:
+        UsageError: the table has no such nuclide.
+    """
+    return known_as(nuclide, nuclides(), where="the table of gamma lines")
 
 
 def members(head: str) -> dict[str, Branch]:
