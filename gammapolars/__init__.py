@@ -27,13 +27,15 @@ if TYPE_CHECKING:
         UsageError,
     )
     from gammapolars.flags import FLAGS, has_any
+    from gammapolars.gamma_lines import lines, nearest_lines, nuclides
+    from gammapolars.gamma_lines.cascades import cascades
     from gammapolars.io import save, scan, scan_pairs
     from gammapolars.io.matrix_files import save_matrix, scan_matrix
     from gammapolars.io.reading import Losses
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
-    from gammapolars.schema import HITS, MATRIX, PAIRS, PEAKS, SPECTRUM, require
+    from gammapolars.schema import HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
     from gammapolars.spectra import (
         add_spectra,
         divide_by_efficiency,
@@ -63,13 +65,15 @@ _HOMES = {
         "UsageError",
     ),
     "flags": ("FLAGS", "has_any"),
+    "gamma_lines": ("lines", "nearest_lines", "nuclides"),
+    "gamma_lines.cascades": ("cascades",),
     "io": ("save", "scan", "scan_pairs"),
     "io.matrix_files": ("save_matrix", "scan_matrix"),
     "io.reading": ("Losses",),
     "io.spectra.measurement": ("Measurement", "RecordedSpectrum"),
     "io.spectrum_files": ("read_spectrum", "save_spectrum"),
     "peaks": ("find_peaks", "fit_peaks"),
-    "schema": ("HITS", "MATRIX", "PAIRS", "PEAKS", "SPECTRUM", "require"),
+    "schema": ("HITS", "LINES", "MATRIX", "PAIRS", "PEAKS", "SPECTRUM", "require"),
     "spectra": (
         "add_spectra",
         "divide_by_efficiency",
@@ -89,6 +93,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "FLAGS",
     "HITS",
+    "LINES",
     "MATRIX",
     "PAIRS",
     "PEAKS",
@@ -109,6 +114,7 @@ __all__ = [
     "add_spectra",
     "align",
     "calibrate",
+    "cascades",
     "chance_pairs",
     "divide_by_efficiency",
     "energy_kev",
@@ -116,9 +122,12 @@ __all__ = [
     "fit_peaks",
     "gate",
     "has_any",
+    "lines",
     "load_detectors",
     "matrix",
     "nearest",
+    "nearest_lines",
+    "nuclides",
     "pairs",
     "per_second",
     "read_spectrum",

@@ -15,11 +15,11 @@ from gammapolars.calibration.result import Calibration, calibrate_peaks
 from gammapolars.defaults import LEAST_SIGNIFICANCE
 from gammapolars.detectors import Detector, Detectors, format_detectors
 from gammapolars.errors import CalibrationError, UsageError
+from gammapolars.gamma_lines import lines
 from gammapolars.gathered import KEYS, Gathered
 from gammapolars.io import check_writable, save
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.output_folder import check_folder, folder_complete_or_nothing
-from gammapolars.lines import lines
 from gammapolars.peaks import fit_peaks
 
 CLEAR = 5.0
@@ -167,31 +167,31 @@ def _calibration(
     adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
     trusted = peaks.filter(pl.col("status") != "failed")
 
-    def calibrated(start: Sequence[float] | None, lines: pl.DataFrame) -> Calibration:
+    def calibrated(start: Sequence[float] | None, expected: pl.DataFrame) -> Calibration:
         return calibrate_peaks(
-            trusted, lines, detector, order=wanted.order, start=start, pairs=pairs, adc_range=adc_range
+            trusted, expected, detector, order=wanted.order, start=start, pairs=pairs, adc_range=adc_range
         )
 
-    trials = [(None, wanted.lines)]
+    trials: list[tuple[Sequence[float] | None, pl.DataFrame]] = [(None, wanted.lines)]
     if pairs is None:
-        trials += [(None, lines) for lines in _fewer_sources(wanted.lines, missing=missing)]
+        trials += [(None, fewer) for fewer in _fewer_sources(wanted.lines, missing=missing)]
         trials = [(detector.energy, wanted.lines), *trials] if detector.energy else trials
     refused = None
-    for start, lines in trials:
+    for start, expected in trials:
         try:
-            return calibrated(start, lines)
+            return calibrated(start, expected)
         except CalibrationError as error:
             refused = refused or error
     assert refused is not None
     raise refused
 
 
-def _fewer_sources(lines: pl.DataFrame, *, missing: int) -> Iterator[pl.DataFrame]:
+def _fewer_sources(expected: pl.DataFrame, *, missing: int) -> Iterator[pl.DataFrame]:
     """The lines without up to so many of the sources: those of runs that a detector took no part in."""
-    nuclides = lines["parent"].unique(maintain_order=True).to_list()
+    nuclides = expected["parent"].unique(maintain_order=True).to_list()
     for fewer in range(1, min(missing, len(nuclides) - 1) + 1):
         for kept in combinations(nuclides, len(nuclides) - fewer):
-            yield lines.filter(pl.col("parent").is_in(kept))
+            yield expected.filter(pl.col("parent").is_in(kept))
 
 
 def lines_of(sources: Sequence[str]) -> pl.DataFrame:
@@ -200,7 +200,9 @@ def lines_of(sources: Sequence[str]) -> pl.DataFrame:
     Raises:
         UsageError: a source is none of the table's.
     """
-    return pl.concat([lines(source) for source in sources]).unique(maintain_order=True)
+    table = pl.concat([lines(source) for source in sources]).unique(maintain_order=True)
+    unc = (pl.col("energy_kev_unc") ** 2 + pl.col("spread_kev") ** 2).sqrt()
+    return table.with_columns(energy_kev_unc=unc)
 
 
 def check_outputs(output: Path, residuals: Path | None, figures: Path | None, *, overwrite: bool) -> None:

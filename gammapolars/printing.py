@@ -218,6 +218,23 @@ def table(head: list[str], rows: list[list[str]]) -> list[str]:
     return [line(row) for row in [head, *rows]]
 
 
+def bracketed(value: float, uncertainty: float) -> str:
+    """A value with its uncertainty in units of the last digit, as physicists write it: `121.7817(3)`.
+
+    The uncertainty has two digits, or one where the second is a zero that the value has no digit for; a value without
+    uncertainty stands alone.
+    """
+    if not (math.isfinite(uncertainty) and uncertainty > 0):
+        return f"{value:g}"
+    mantissa, _, power = f"{uncertainty:.1e}".partition("e")
+    digits, places = mantissa.replace(".", ""), 1 - int(power)
+    if digits.endswith("0") and math.isclose(round(value, places - 1), value, rel_tol=1e-12):
+        digits, places = digits[0], places - 1
+    if places <= 0:
+        return f"{round(value, places):.0f}({int(digits) * 10**-places})"
+    return f"{value:.{places}f}({digits})"
+
+
 def query_help(query: Query) -> str:
     """What a query does, and its parameters."""
     lines = [f"{query.name} ({query.path})", "", query.description, ""]

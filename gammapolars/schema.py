@@ -99,6 +99,31 @@ PEAKS = Table(
 were fitted together; `status` is `ok`, or says why the fit is not to be trusted."""
 
 
+LINES = Table(
+    "lines",
+    {
+        "nuclide": pl.String,
+        "parent": pl.String,
+        "energy_kev": pl.Float64,
+        "energy_kev_unc": pl.Float64,
+        "intensity": pl.Float64,
+        "intensity_unc": pl.Float64,
+        "doublet": pl.Boolean,
+        "normalisation": pl.String,
+        "calibrate": pl.Boolean,
+        "calibrate_fwhm": pl.Boolean,
+        "spread_kev": pl.Float64,
+        "source": pl.String,
+    },
+    {"distance_kev": pl.Float64},
+)
+"""One row a gamma line: `intensity` is photons per 100 decays of what `normalisation` says, or, where that is
+`annihilation`, photons of positrons per 100 decays of the nuclide. `parent` heads the chain that the nuclide stands in.
+A `doublet` is one peak with another line. `calibrate` and `calibrate_fwhm` tell whether a line is fit to calibrate
+energy and resolution; `spread_kev` is how far its position is open beyond `energy_kev_unc`, to be added in quadrature.
+`distance_kev` is how far the line lies above an energy that was asked for."""
+
+
 def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:
     """Check that a frame has a table's columns, and give its schema back.
 

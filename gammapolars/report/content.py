@@ -6,9 +6,11 @@ from importlib.metadata import version
 
 from gammapolars import figures
 from gammapolars.figures.png import png
+from gammapolars.gamma_lines.cascades import in_cascade
 from gammapolars.provenance import versions
 from gammapolars.report import estimates, tables, text
 from gammapolars.report.lines import Lines, Spot, lines_of, spots_of
+from gammapolars.report.nuclides import ANNIHILATION
 from gammapolars.report.numbers import about, count, duration
 from gammapolars.report.page import Image, Section, page
 from gammapolars.results import Analysis
@@ -45,7 +47,7 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         "time_differences.png": png(
             figures.time_difference(analysis.time_differences, analysis.window, chance=analysis.pairs_by_detectors)
         ),
-        "matrix.png": png(figures.matrix(analysis.matrix, spots=_spot_labels(spots))),
+        "matrix.png": png(figures.matrix(analysis.matrix, spots=_spot_labels(spots, lines))),
     }
     sections = (
         Section("The run", text.run(analysis), table=tables.detectors(analysis)),
@@ -112,11 +114,17 @@ def _line_labels(lines: list[Lines]) -> dict[float, str]:
     }
 
 
-def _spot_labels(spots: list[Spot]) -> dict[tuple[float, float], str]:
-    """Labels for the strongest spots."""
-    return {
-        (spot.energy_x_kev, spot.energy_y_kev): f"{spot.energy_x_kev:.0f}–{spot.energy_y_kev:.0f}" for spot in spots[:8]
-    }
+def _spot_labels(spots: list[Spot], lines: list[Lines]) -> dict[tuple[float, float], str]:
+    """Labels for the strongest spots: the energies, after the nuclide where ENSDF knows them as its cascade."""
+    nuclides: dict[float, set[str]] = {}
+    for line in (line for detector in lines for line in detector.seen):
+        nuclides.setdefault(line.energy_kev, set()).add(line.nuclide)
+    labels = {}
+    for x, y in ((spot.energy_x_kev, spot.energy_y_kev) for spot in spots[:8]):
+        both = sorted(nuclides.get(x, set()) & nuclides.get(y, set()) - {ANNIHILATION})
+        known = [nuclide for nuclide in both if in_cascade(nuclide, x, y)]
+        labels[x, y] = " ".join([*known, f"{x:.0f}–{y:.0f}"])
+    return labels
 
 
 def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:

@@ -1,24 +1,22 @@
 """Which of the common calibration lines a spectrum shows; a nuclide is named only when all its main lines are there."""
 
+from functools import cache
 from typing import NamedTuple
 
+from gammapolars.gamma_lines import lines
+from gammapolars.gamma_lines.table import ANNIHILATION_KEV
 from gammapolars.report.peak_search import Peak
 
 ANNIHILATION = "annihilation radiation"
 
-MAIN_LINES: dict[str, tuple[float, ...]] = {
-    "Na-22": (511.0, 1274.537),
-    "K-40": (1460.822,),
-    "Co-60": (1173.228, 1332.492),
-    "Cs-137": (661.657,),
-    "Eu-152": (121.7817, 344.2785, 778.9045, 964.072, 1112.076, 1408.013),
-}
-"""keV, of the IAEA evaluation: the lines without which the nuclide cannot be there."""
+SEARCHED = ("Na-22", "K-40", "Co-60", "Cs-137", "Eu-152")
+"""Nuclides that a report looks for."""
 
-FURTHER_LINES: dict[str, tuple[float, ...]] = {
-    "Eu-152": (244.6974, 411.1165, 443.965, 867.380, 1085.837, 1212.948, 1299.142),
-}
-"""keV: lines that are named with their nuclide where they are seen, but not asked for."""
+MAIN_SHARE = 0.4
+"""The main lines of a nuclide, without which it cannot be there, have this share of its strongest line or more."""
+
+LEAST_INTENSITY = 1.0
+"""Photons per 100 decays: weaker lines are not named."""
 
 
 class SeenLine(NamedTuple):
@@ -40,18 +38,31 @@ def identify(peaks: list[Peak]) -> tuple[list[SeenLine], list[Peak]]:
         could explain is given to the first; 511 keV without 1275 keV is annihilation radiation and names no nuclide.
     """
     seen: dict[Peak, SeenLine] = {}
-    for nuclide, energies in MAIN_LINES.items():
+    for nuclide in SEARCHED:
+        energies, further_energies = main_and_further(nuclide)
         matches = [_match(peaks, energy) for energy in energies]
         if any(match is None for match in matches):
             continue
-        further = [(energy, _match(peaks, energy)) for energy in FURTHER_LINES.get(nuclide, ())]
+        further = [(energy, _match(peaks, energy)) for energy in further_energies]
         for energy, peak in [*zip(energies, matches, strict=True), *further]:
             if peak is not None:
                 seen.setdefault(peak, SeenLine(nuclide, energy, peak))
-    if (peak := _match(peaks, 511.0)) is not None:
-        seen.setdefault(peak, SeenLine(ANNIHILATION, 511.0, peak))
+    if (peak := _match(peaks, ANNIHILATION_KEV)) is not None:
+        seen.setdefault(peak, SeenLine(ANNIHILATION, ANNIHILATION_KEV, peak))
     lines = sorted(seen.values(), key=lambda line: line.energy_kev)
     return lines, [peak for peak in peaks if peak not in seen]
+
+
+@cache
+def main_and_further(nuclide: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The energies in keV of a nuclide's main lines, and of those that are named where seen, but not asked for.
+
+    Doublets count: there is a peak all the same.
+    """
+    found = lines(nuclide, least_intensity=LEAST_INTENSITY).select("energy_kev", "intensity").rows()
+    least = MAIN_SHARE * max(intensity for _, intensity in found)
+    main = tuple(energy for energy, intensity in found if intensity >= least)
+    return main, tuple(energy for energy, intensity in found if intensity < least)
 
 
 def _match(peaks: list[Peak], energy_kev: float) -> Peak | None:

@@ -1,7 +1,7 @@
-"""Commands on energies: peaks of spectra, and calibrations."""
+"""Commands on energies: peaks of spectra, calibrations, gamma lines and cascades."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -93,6 +93,56 @@ def calibrate(
     spectra = _gathered(inputs, how, reject, spectrum, None)
     summary = energies.calibrate(spectra, wanted, output, residuals=residuals, figures=figures, overwrite=overwrite)
     print_json(summary) if as_json else print(calibration_text(summary))
+
+
+@app.command()
+def lines(
+    nuclide: Annotated[
+        str | None, typer.Argument(metavar="[NUCLIDE|KEV]", help="Eu-152, Ra-226 for its chain, or an energy in keV.")
+    ] = None,
+    within: Annotated[float, typer.Option("--within", help="Around an energy: how far lines may lie, in keV.")] = 3.0,
+    cascades: Annotated[
+        bool, typer.Option("--cascades", help="Pairs of photons from one decay, with gammapolars[nuclear].")
+    ] = False,
+    least: Annotated[
+        float | None, typer.Option("--least", help="Photons, or pairs, per 100 decays; of pairs 0.1 if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show gamma lines of a nuclide or near an energy, with uncertainties; without a name, which nuclides there are."""
+    from gammapolars import gamma_lines, lines_text
+    from gammapolars.gamma_lines import cascades as pairs
+    from gammapolars.printing import print_json
+
+    energy = _energy(nuclide)
+    summary: dict[str, Any]
+    if cascades:
+        if nuclide is None or energy is not None:
+            raise typer.BadParameter("cascades are those of a nuclide: gammapolars lines Co-60 --cascades")
+        least = pairs.NOTABLE if least is None else least
+        name, found = pairs.canonical(nuclide), pairs.cascades(nuclide, least_coincidences=least)
+        summary = {"nuclide": name, "cascades": found.to_dicts()}
+        text = lines_text.cascades_text(name, found, least)
+    elif nuclide is None:
+        summary = {"nuclides": gamma_lines.nuclides()}
+        text = lines_text.names_text(gamma_lines.nuclides())
+    elif energy is not None:
+        found = gamma_lines.nearest_lines(energy, within_kev=within, least_intensity=least or 0.0)
+        summary = {"energy_kev": energy, "within_kev": within, "lines": found.to_dicts()}
+        text = lines_text.near_text(energy, within, found)
+    else:
+        name, found = gamma_lines.canonical(nuclide), gamma_lines.lines(nuclide, least_intensity=least or 0.0)
+        summary = {"nuclide": name, "lines": found.to_dicts()}
+        text = lines_text.nuclide_text(name, found)
+    print_json(summary) if as_json else print(text)
+
+
+def _energy(text: str | None) -> float | None:
+    """The number of keV that an argument is, if it is one."""
+    try:
+        return float(text or "")
+    except ValueError:
+        return None
 
 
 def _gathered(

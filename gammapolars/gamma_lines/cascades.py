@@ -1,0 +1,213 @@
+"""Which photons of a nuclide leave the same decay: cascades from ENSDF, through the optional package paceENSDF.
+
+paceENSDF (A. M. Hurst et al., LBNL and UC Berkeley) holds, for each decay data set of ENSDF, a JSON file of γγ
+coincidences. Its own interface reads thousands of them; here only the nuclide's are opened, and the package itself,
+which needs pandas, is never imported.
+"""
+
+import json
+import math
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from gammapolars.errors import InputError
+from gammapolars.gamma_lines.names import known_as
+from gammapolars.gamma_lines.table import ANNIHILATION_KEV, Branch, members, nuclides
+
+_FILE = re.compile(r"j_gg_([A-Z][a-z]?)(\d+)_(\d+)keV_([gmu])_[A-Z][a-z]?\d+_Z\d+\.json")
+
+SAME_LINE_KEV = 0.5
+"""How far the energies of one line may differ between the table of gamma lines and ENSDF."""
+
+NOTABLE = 0.1
+"""Coincidences per 100 decays: rarer ones are not shown, and name no peak, without being asked for."""
+
+_COLUMNS = {
+    "nuclide": pl.String,
+    "daughter": pl.String,
+    "energy_kev_x": pl.Float64,
+    "energy_kev_y": pl.Float64,
+    "coincidences": pl.Float64,
+    "coincidences_unc": pl.Float64,
+    "half_life_s": pl.Float64,
+}
+
+
+class _Cascade(NamedTuple):
+    """A row of the result."""
+
+    nuclide: str
+    daughter: str
+    energy_kev_x: float
+    energy_kev_y: float
+    coincidences: float
+    coincidences_unc: float
+    half_life_s: float | None
+
+
+def cascades(nuclide: str, *, least_coincidences: float = 0.0) -> pl.DataFrame:
+    """Pairs of photons that one decay of a nuclide emits, from the ENSDF of paceENSDF.
+
+    A head of a chain that `gp.lines` knows gives the pairs of all its members, per decay of the head. Positrons count
+    as two photons of 511 keV: one pair 511–511 each, and two pairs with every photon that follows them. What detectors
+    see of a pair, its angular correlation and the back-to-back annihilation are not in these numbers, nor X-rays.
+
+    Args:
+        nuclide: any of ENSDF, such as `Co-60` or `Ag-110m` (the lowest isomer; `m2` is the next).
+        least_coincidences: leave out pairs with fewer coincidences per 100 decays.
+
+    Returns:
+        `nuclide` and `daughter`; `energy_kev_x` ≤ `energy_kev_y`, keV as ENSDF has them; `coincidences` per 100 decays
+        with `coincidences_unc`, which leaves out what all of a decay's have in common; `half_life_s`, the longest known
+        half-life of a level between the two photons, in seconds: a window must be longer to hold the pair. Null: not
+        known, or after a positron. The most frequent first.
+
+    Raises:
+        InputError: paceENSDF is not installed.
+        UsageError: ENSDF has no such nuclide, or no gamma rays of it.
+    """
+    name = canonical(nuclide)
+    decays = _decays()
+    chain = members(name) if name in nuclides() else {name: Branch(1.0, 0.0)}
+    rows = [
+        cascade._replace(
+            coincidences=cascade.coincidences * branch.ratio,
+            coincidences_unc=math.hypot(
+                cascade.coincidences_unc * branch.ratio, cascade.coincidences * branch.ratio_unc
+            ),
+        )
+        for member, branch in chain.items()
+        for path in decays.get(member, ())
+        for cascade in _read(member, path)
+    ]
+    return (
+        pl.DataFrame(rows, schema=_COLUMNS, orient="row")
+        .filter(pl.col("coincidences") > 0, pl.col("coincidences") >= least_coincidences)
+        .sort("coincidences", "energy_kev_x", "energy_kev_y", descending=[True, False, False])
+    )
+
+
+def canonical(nuclide: str) -> str:
+    """The name of a nuclide that `cascades` knows.
+
+    Raises:
+        InputError: paceENSDF is not installed.
+        UsageError: ENSDF has no such nuclide, or no gamma rays of it.
+    """
+    return known_as(nuclide, {*_decays(), *nuclides()}, where="ENSDF with gamma rays in paceENSDF")
+
+
+def in_cascade(nuclide: str, energy_kev_x: float, energy_kev_y: float) -> bool:
+    """Whether two lines are known to leave the same decay; no, where paceENSDF is not installed.
+
+    Args:
+        nuclide: that both lines belong to.
+        energy_kev_x: of one line.
+        energy_kev_y: of the other, or the same.
+    """
+    if find_spec("paceENSDF") is None:
+        return False
+    x, y = sorted((energy_kev_x, energy_kev_y))
+    near = (
+        (pl.col(name) - energy).abs() < SAME_LINE_KEV for name, energy in (("energy_kev_x", x), ("energy_kev_y", y))
+    )
+    return not cascades(nuclide, least_coincidences=NOTABLE).filter(*near).is_empty()
+
+
+def _home() -> Path:
+    """The folder of paceENSDF, found without importing it."""
+    spec = find_spec("paceENSDF")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("cascades need the nuclear data of paceENSDF: pip install 'gammapolars[nuclear]'")
+    return Path(spec.submodule_search_locations[0])
+
+
+@cache
+def _decays() -> dict[str, tuple[Path, ...]]:
+    """The files of γγ coincidences by nuclide, one a daughter; isomers are numbered by energy, unknown ones last."""
+    ground: dict[str, list[Path]] = {}
+    isomers: dict[str, dict[tuple[str, int], list[Path]]] = {}
+    for path in sorted((_home() / "PACE_JSON").iterdir()):
+        if match := _FILE.fullmatch(path.name):
+            name = f"{match[1]}-{match[2]}"
+            if match[4] == "g":
+                ground.setdefault(name, []).append(path)
+            else:
+                isomers.setdefault(name, {}).setdefault((match[4], int(match[3])), []).append(path)
+    found = {name: tuple(paths) for name, paths in ground.items()}
+    for name, levels in isomers.items():
+        for number, (_, paths) in enumerate(sorted(levels.items()), start=1):
+            found[f"{name}m{number if number > 1 else ''}"] = tuple(paths)
+    return found
+
+
+def _read(nuclide: str, path: Path) -> list[_Cascade]:
+    """All cascades of one decay: parent to one daughter."""
+    decay = json.loads(path.read_bytes())
+    daughter = re.sub(r"(\D+)(\d+)", r"\1-\2", decay["daughterID"])
+    half_lives = {row["levelIndexInitial"]: row["levelHalfLifeConverted"] for row in decay["decaySingles"]}
+    found = []
+    for row in decay["decayCoincidences"]:
+        paths = (entry["indexedTransitionSequence"] for entry in row["coincidenceCascadeSequences"])
+        between = [half_lives.get(level) for levels in paths for level in levels[1:-1]]
+        x, y = sorted((row["gammaEnergyGate"], row["gammaEnergyCoincidence"]))
+        found.append(
+            _Cascade(
+                nuclide,
+                daughter,
+                x,
+                y,
+                row["absoluteCoincidenceIntensity"],
+                row["dAbsoluteCoincidenceIntensity"],
+                max((half_life for half_life in between if half_life is not None), default=None),
+            )
+        )
+    if decay["decayMode"] == "electronCaptureBetaPlusDecay":
+        found += _annihilation(nuclide, daughter, decay)
+    return found
+
+
+def _annihilation(nuclide: str, daughter: str, decay: dict[str, Any]) -> list[_Cascade]:
+    """Pairs with the two photons of a positron: each with the other, and with the photons of the level left behind."""
+    positrons = _positrons(decay)
+    total = sum(number for number, _ in positrons.values())
+    if not total:
+        return []
+    total_unc = math.hypot(*(unc for _, unc in positrons.values()))
+    found = [_Cascade(nuclide, daughter, ANNIHILATION_KEV, ANNIHILATION_KEV, total, total_unc, None)]
+    # From the top: positrons that pass each level, and with which uncertainty (that of their feeding).
+    passing: dict[int, tuple[float, float]] = dict(positrons)
+    for row in sorted(decay["normalizedBranchingRatios"], key=lambda row: row["levelIndexInitial"], reverse=True):
+        number, unc = passing.get(row["levelIndexInitial"], (0.0, 0.0))
+        if not number:
+            continue
+        below = passing.get(row["levelIndexFinal"], (0.0, 0.0))
+        share = row["totalTransitionBR"]
+        passing[row["levelIndexFinal"]] = (below[0] + number * share, math.hypot(below[1], unc * share))
+        x, y = sorted((ANNIHILATION_KEV, row["gammaEnergy"]))
+        seen = 2 * row["gammaBR"]
+        found.append(_Cascade(nuclide, daughter, x, y, seen * number, seen * unc, None))
+    return found
+
+
+def _positrons(decay: dict[str, Any]) -> dict[int, tuple[float, float]]:
+    """Positrons per 100 decays, with uncertainty, by the level that they leave behind."""
+    folder = _home() / "ENSDF_JSON"
+    for path in folder.glob(f"j_input_{decay['parentID']}_{decay['daughterID']}_*.json"):
+        scheme = json.loads(path.read_bytes())
+        if scheme["decayIndex"] != decay["decayIndex"] or scheme["decayMode"] != decay["decayMode"]:
+            continue
+        record = scheme["decaySchemeNormalization"][0]["normalizationRecord"][0]
+        factor = (record["multiplerLeptonIntensity"] or 1.0) * (record["multiplerBranchingRatio"] or 1.0)
+        return {
+            level["levelIndex"]: (row["betaPlusIntensity"] * factor, (row["dBetaPlusIntensity"] or 0.0) * factor)
+            for level in scheme["levelScheme"]
+            for row in level.get("betaPlusDecay", ())
+            if row["betaPlusIntensity"]
+        }
+    return {}

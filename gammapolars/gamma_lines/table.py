@@ -1,0 +1,173 @@
+"""The table of gamma lines: one nuclide or chain of it, and what lies near an energy."""
+
+import math
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import NamedTuple
+
+import polars as pl
+
+from gammapolars.errors import UsageError
+from gammapolars.gamma_lines.names import known_as
+from gammapolars.schema import LINES
+
+ANNIHILATION = "annihilation"
+"""The normalisation of the line of positrons that meet an electron."""
+
+ANNIHILATION_KEV = 510.99895
+"""Its energy: the electron's mass (CODATA 2018)."""
+
+INSEPARABLE_KEV = 1.0
+"""Lines nearer to each other than this are one peak, in any germanium detector at most energies."""
+
+DISTURBING = 0.02
+"""A neighbour with this share of a line's intensity makes a doublet of it: it can shift the line by 0.02 keV."""
+
+
+class Branch(NamedTuple):
+    """How many decays of a nuclide there are in a decay of its chain's head."""
+
+    ratio: float
+    ratio_unc: float
+
+
+_INCLUDES = {"Th-232": ("Th-232", "Th-228")}
+"""Chains that hold another chain of the table."""
+
+_BRANCHES = {"Tl-208": Branch(0.3594, 0.0006)}
+"""Where it is not every decay, to 0.1 %: the alpha branch of Bi-212 (ENSDF)."""
+
+
+def lines(nuclide: str | None = None, *, least_intensity: float = 0.0) -> pl.DataFrame:
+    """The gamma lines of a nuclide, or of the chain that it heads in equilibrium; without a name, the whole table.
+
+    Heads of chains are Ra-226 (with Pb-214 and Bi-214), Th-228, Th-232 (with Ac-228 and all of Th-228), and U-238 (down
+    to Pa-234m, as in purified uranium). Their lines come with intensities per 100 decays of the head, and lines of two
+    nuclides of the chain that are one peak are doublets.
+
+    Args:
+        nuclide: such as `Eu-152`, `eu152`, `152Eu`, `Ag-110m`.
+        least_intensity: leave out lines with fewer photons per 100 decays.
+
+    Returns:
+        A table of LINES (`gp.LINES` explains the columns), by energy; the whole table by mass number, then by energy.
+
+    Raises:
+        UsageError: the table has no such nuclide.
+    """
+    table = load()
+    if nuclide is not None:
+        table = _of(canonical(nuclide), table)
+    return table.filter(pl.col("intensity") >= least_intensity)
+
+
+def nearest_lines(
+    energy_kev: float,
+    *,
+    within_kev: float = 3.0,
+    least_intensity: float = 0.0,
+    among: Iterable[str] | None = None,
+) -> pl.DataFrame:
+    """The lines near an energy, the nearest first.
+
+    Distance alone names no peak: compare the intensities, and look for the other lines of the nuclide.
+
+    Args:
+        energy_kev: of a peak.
+        within_kev: how far a line may lie from it.
+        least_intensity: leave out lines with fewer photons per 100 decays of their nuclide.
+        among: nuclides or heads of chains that may be there; all of the table, if not given.
+
+    Returns:
+        A table of LINES with `distance_kev` in front, the line's energy less that of the peak.
+
+    Raises:
+        UsageError: an energy or distance that is none, or an unknown nuclide.
+    """
+    if not (math.isfinite(energy_kev) and energy_kev > 0):
+        raise UsageError(f"energy {energy_kev} is no energy of a peak: it must be a positive number of keV")
+    if not (math.isfinite(within_kev) and within_kev >= 0):
+        raise UsageError(f"a line cannot lie within {within_kev} keV: give 0 or more")
+    table = load()
+    if among is not None:
+        wanted = {row for name in among for row in lines(name).select("nuclide", "energy_kev").rows()}
+        kept = [row in wanted for row in table.select("nuclide", "energy_kev").rows()]
+        table = table.filter(pl.Series(kept, dtype=pl.Boolean))
+    return (
+        table.select((pl.col("energy_kev") - energy_kev).round(6).alias("distance_kev"), pl.all())
+        .filter(pl.col("distance_kev").abs() <= within_kev, pl.col("intensity") >= least_intensity)
+        .sort(pl.col("distance_kev").abs(), pl.col("intensity"), descending=[False, True])
+    )
+
+
+@cache
+def nuclides() -> tuple[str, ...]:
+    """The names that `lines` knows: nuclides of the table by mass number, with the heads of chains."""
+    table = load()
+    names = {*table["nuclide"], *table["parent"]}
+    return tuple(sorted(names, key=lambda name: (int("".join(filter(str.isdigit, name.split("-")[1]))), name)))
+
+
+def canonical(nuclide: str) -> str:
+    """The table's name of a nuclide or chain.
+
+    Raises:
+        UsageError: the table has no such nuclide.
+    """
+    return known_as(nuclide, nuclides(), where="the table of gamma lines")
+
+
+def members(head: str) -> dict[str, Branch]:
+    """The nuclides whose lines a name stands for, each with how often it decays in a decay of the head."""
+    table = load()
+    found = table.filter(pl.col("parent").is_in(_INCLUDES.get(head, (head,))))["nuclide"].unique(maintain_order=True)
+    certain = Branch(1.0, 0.0)
+    return {name: _BRANCHES.get(name, certain) for name in found} or {head: certain}
+
+
+@cache
+def load() -> pl.DataFrame:
+    """The whole table as it stands in the package, intensities as their sources normalise them."""
+    text = files("gammapolars.gamma_lines").joinpath("gamma_lines.csv").read_bytes()
+    return pl.read_csv(text, schema=LINES.columns)
+
+
+def _of(name: str, table: pl.DataFrame) -> pl.DataFrame:
+    """A nuclide's lines; or those of a chain's head, per decay of the head."""
+    chain = members(name)
+    if len(chain) == 1 and name in chain:
+        return table.filter(pl.col("nuclide") == name)
+    found = table.filter(pl.col("nuclide").is_in(list(chain)))
+    ratio, ratio_unc = (
+        pl.col("nuclide").replace_strict({key: branch[place] for key, branch in chain.items()}, return_dtype=pl.Float64)
+        for place in (0, 1)
+    )
+    scaled = ((pl.col("intensity_unc") * ratio).pow(2) + (pl.col("intensity") * ratio_unc).pow(2)).sqrt()
+    found = found.with_columns(
+        pl.col("intensity") * ratio,
+        intensity_unc=scaled,
+        parent=pl.lit(name),
+        normalisation=pl.lit(f"decay of {name} in equilibrium"),
+    )
+    return _mark_doublets(found.sort("energy_kev"))
+
+
+def _mark_doublets(found: pl.DataFrame) -> pl.DataFrame:
+    """Mark the lines that another line of the frame disturbs, and take them out of calibrations."""
+    beside = found.select("nuclide", "energy_kev", "intensity")
+    disturbed = (
+        beside.join(beside, how="cross", suffix="_other")
+        .filter(
+            (pl.col("energy_kev") - pl.col("energy_kev_other")).abs() < INSEPARABLE_KEV,
+            (pl.col("energy_kev") != pl.col("energy_kev_other")) | (pl.col("nuclide") != pl.col("nuclide_other")),
+            pl.col("intensity_other") >= DISTURBING * pl.col("intensity"),
+        )
+        .select("nuclide", "energy_kev", one_of_two=pl.lit(True))
+        .unique()
+    )
+    marked = found.join(disturbed, on=["nuclide", "energy_kev"], how="left", maintain_order="left")
+    two = pl.col("one_of_two").fill_null(value=False)
+    return marked.with_columns(
+        pl.col("doublet") | two, pl.col("calibrate") & ~two, pl.col("calibrate_fwhm") & ~two
+    ).drop("one_of_two")
