@@ -256,11 +256,10 @@ def calibrate(
     if figures:
         _draw(found, spectra, known, figures, overwrite=overwrite)
     if residuals:
-        names = named(table, known)
-        save(names.lazy(), residuals, overwrite=overwrite, metadata=lambda: spectra.metadata(summary))
+        save(table.lazy(), residuals, overwrite=overwrite, metadata=lambda: spectra.metadata(summary))
     with complete_or_nothing(output, overwrite=overwrite) as hidden:
         hidden.write_text(format_detectors(known), encoding="utf-8")
-    return summary | {"lines": named(table, known).to_dicts(), "output": str(output)}
+    return summary | {"lines": table.to_dicts(), "output": str(output)}
 
 
 def _described(one: Calibration) -> dict[str, Any]:
@@ -304,7 +303,7 @@ def _draw(found: list[Calibration], spectra: Gathered, known: Detectors, folder:
     from gammapolars import figures
     from gammapolars.figures.png import png
 
-    lines = named(pl.concat([one.residuals for one in found]), known)
+    matched = pl.concat([one.residuals for one in found])
     keys = [one.detector.key for one in found]
     of_found = pl.any_horizontal(
         ((pl.col("board") == board) & (pl.col("channel") == channel)) for board, channel in keys
@@ -313,10 +312,10 @@ def _draw(found: list[Calibration], spectra: Gathered, known: Detectors, folder:
     in_kev = counts.with_columns(energy_kev(known)).sort("board", "channel", "adc")
     curves = {one.detector.key: one.resolution.coefficients for one in found if one.resolution}
     drawn = {
-        "lines.png": figures.calibration(named(in_kev, known), lines),
-        "residuals_kev.png": figures.residuals(lines),
-        "residuals_sigma.png": figures.residuals(lines, in_sigma=True),
-        "resolution.png": figures.resolution(lines, curves),
+        "lines.png": figures.calibration(named(in_kev, known), matched),
+        "residuals_kev.png": figures.residuals(matched),
+        "residuals_sigma.png": figures.residuals(matched, in_sigma=True),
+        "resolution.png": figures.resolution(matched, curves),
     }
     with folder_complete_or_nothing(folder, overwrite=overwrite) as partial:
         for name, plot in drawn.items():
