@@ -208,7 +208,7 @@ def _slope(coefficients: Array, x: Array) -> Array:
 
 
 def _extra(points: _Points, used: NDArray[np.bool_], order: int) -> float:
-    """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance explains it."""
+    """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance will do."""
     ndf = int(used.sum()) - order - 1
     found, _, chi2 = _solve(points, used, order)
     if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE:
