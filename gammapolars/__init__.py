@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gammapolars.calibration import calibrate, energy_kev
+    from gammapolars.calibration.matching import match_lines
+    from gammapolars.calibration.polynomial import fit_energy
+    from gammapolars.calibration.result import calibrate_peaks
     from gammapolars.coincidences import chance_pairs, nearest, pairs
     from gammapolars.detectors import Detector, Detectors, load_detectors
     from gammapolars.errors import (
+        CalibrationError,
         DetectorsError,
         GammapolarsError,
         InputError,
@@ -39,9 +43,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "calibration": ("calibrate", "energy_kev"),
+    "calibration.matching": ("match_lines",),
+    "calibration.polynomial": ("fit_energy",),
+    "calibration.result": ("calibrate_peaks",),
     "coincidences": ("chance_pairs", "nearest", "pairs"),
     "detectors": ("Detector", "Detectors", "load_detectors"),
     "errors": (
+        "CalibrationError",
         "DetectorsError",
         "GammapolarsError",
         "InputError",
@@ -70,6 +78,7 @@ __all__ = [
     "MATRIX",
     "PAIRS",
     "SPECTRUM",
+    "CalibrationError",
     "Detector",
     "Detectors",
     "DetectorsError",
@@ -85,10 +94,13 @@ __all__ = [
     "UsageError",
     "align",
     "calibrate",
+    "calibrate_peaks",
     "chance_pairs",
     "energy_kev",
+    "fit_energy",
     "has_any",
     "load_detectors",
+    "match_lines",
     "matrix",
     "nearest",
     "pairs",

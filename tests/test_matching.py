@@ -60,10 +60,10 @@ def trials(
 
 
 def test_europium_is_found_without_a_wrong_match() -> None:
-    found = trials(60, ["Eu-152"], ["Eu-152"], extra=15)
+    found = trials(30, ["Eu-152"], ["Eu-152"], extra=15)
 
     assert found["wrong"] == 0
-    assert found["right"] >= 59
+    assert found["right"] >= 29
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_weak_spectra_are_refused_rather_than_matched_wrongly() -> None:
 
 
 def test_europium_in_the_background_of_a_room() -> None:
-    assert trials(20, ["Eu-152"], ["Eu-152"], background=0.5, extra=5, full_kev=2700.0)["right"] >= 19
+    assert trials(10, ["Eu-152"], ["Eu-152"], background=0.5, extra=5, full_kev=2700.0)["right"] >= 9
 
 
 @pytest.mark.parametrize(
@@ -91,19 +91,19 @@ def test_europium_in_the_background_of_a_room() -> None:
     [(["Ba-133"], 500.0), (["Ra-226", "Th-228"], 2700.0), (["Eu-152", "Co-60", "Cs-137"], 1500.0)],
 )
 def test_many_lines_are_found(sources: list[str], full_kev: float) -> None:
-    found = trials(20, sources, sources, extra=10, full_kev=full_kev)
+    found = trials(8, sources, sources, extra=10, full_kev=full_kev)
 
-    assert found == {"right": 20}
+    assert found == {"right": 8}
 
 
 @pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])
 @pytest.mark.parametrize("background", [0.0, 0.05])
 @pytest.mark.parametrize("sources", [["Co-60"], ["Na-22"], ["Cs-137", "Co-60"]], ids="+".join)
 def test_sources_with_few_lines_are_found(sources: list[str], background: float, nai: bool) -> None:
-    found = trials(30, sources, sources, nai=nai, background=background, full_kev=2700.0, strength=(10, 13))
+    found = trials(15, sources, sources, nai=nai, background=background, full_kev=2700.0, strength=(10, 13))
 
     assert found["wrong"] == 0
-    assert found["right"] >= 27
+    assert found["right"] >= 13
 
 
 @pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])
@@ -121,12 +121,12 @@ def test_sources_with_few_lines_are_found(sources: list[str], background: float,
     ],
 )
 def test_a_wrong_source_is_refused(seen: str, named: str, nai: bool) -> None:
-    assert trials(15, [seen], [named], nai=nai, extra=8, background=0.05, full_kev=2700.0) == {"refused": 15}
+    assert trials(6, [seen], [named], nai=nai, extra=8, background=0.05, full_kev=2700.0) == {"refused": 6}
 
 
 @pytest.mark.parametrize("named", ["Eu-152", "Co-60", "Na-22", "Ba-133"])
 def test_background_alone_is_refused(named: str) -> None:
-    assert trials(20, [], [named], background=1.0, extra=8, full_kev=2700.0) == {"refused": 20}
+    assert trials(6, [], [named], background=1.0, extra=8, full_kev=2700.0) == {"refused": 6}
 
 
 @pytest.mark.slow
@@ -151,7 +151,7 @@ def test_the_same_peaks_give_the_same_match_in_any_order() -> None:
 
 
 @given(factor=st.floats(1e-3, 1e3))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_nothing_is_assumed_of_the_gain(factor: float) -> None:
     random = np.random.default_rng(7)
     peaks = peaks_of(random_truth(random), random, ["Eu-152"], extra=5)

@@ -87,7 +87,7 @@ def calibration(
             expand=(0.01, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
         ),
         scale_y_log10(
-            limits=(floor, top * (top / floor) ** (0.7 if names.height == 1 else 1.1)),
+            limits=(floor, top * (top / floor) ** (0.7 if names.height == 1 else 0.95 if columns == 1 else 0.5)),
             expand=(0, 0),
             breaks=house.power_breaks,
             labels=house.power_labels,
