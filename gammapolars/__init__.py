@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gammapolars.calibration import calibrate, energy_kev
+    from gammapolars.calibration.matching import match_lines
+    from gammapolars.calibration.polynomial import fit_energy
+    from gammapolars.calibration.result import calibrate_peaks
     from gammapolars.coincidences import chance_pairs, nearest, pairs
     from gammapolars.detectors import Detector, Detectors, load_detectors
     from gammapolars.errors import (
+        CalibrationError,
         DetectorsError,
         GammapolarsError,
         InputError,
@@ -51,10 +55,25 @@ if TYPE_CHECKING:
     from gammapolars.timing import align
 
 _HOMES = {
-    "calibration": ("calibrate", "energy_kev"),
-    "coincidences": ("chance_pairs", "nearest", "pairs"),
-    "detectors": ("Detector", "Detectors", "load_detectors"),
+    "calibration": (
+        "calibrate",
+        "energy_kev",
+    ),
+    "calibration.matching": ("match_lines",),
+    "calibration.polynomial": ("fit_energy",),
+    "calibration.result": ("calibrate_peaks",),
+    "coincidences": (
+        "chance_pairs",
+        "nearest",
+        "pairs",
+    ),
+    "detectors": (
+        "Detector",
+        "Detectors",
+        "load_detectors",
+    ),
     "errors": (
+        "CalibrationError",
         "DetectorsError",
         "GammapolarsError",
         "InputError",
@@ -64,16 +83,47 @@ _HOMES = {
         "TimeOrderError",
         "UsageError",
     ),
-    "flags": ("FLAGS", "has_any"),
-    "gamma_lines": ("lines", "nearest_lines", "nuclides"),
+    "flags": (
+        "FLAGS",
+        "has_any",
+    ),
+    "gamma_lines": (
+        "lines",
+        "nearest_lines",
+        "nuclides",
+    ),
     "gamma_lines.cascades": ("cascades",),
-    "io": ("save", "scan", "scan_pairs"),
-    "io.matrix_files": ("save_matrix", "scan_matrix"),
+    "io": (
+        "save",
+        "scan",
+        "scan_pairs",
+    ),
+    "io.matrix_files": (
+        "save_matrix",
+        "scan_matrix",
+    ),
     "io.reading": ("Losses",),
-    "io.spectra.measurement": ("Measurement", "RecordedSpectrum"),
-    "io.spectrum_files": ("read_spectrum", "save_spectrum"),
-    "peaks": ("find_peaks", "fit_peaks"),
-    "schema": ("HITS", "LINES", "MATRIX", "PAIRS", "PEAKS", "SPECTRUM", "require"),
+    "io.spectra.measurement": (
+        "Measurement",
+        "RecordedSpectrum",
+    ),
+    "io.spectrum_files": (
+        "read_spectrum",
+        "save_spectrum",
+    ),
+    "peaks": (
+        "find_peaks",
+        "fit_peaks",
+    ),
+    "schema": (
+        "HITS",
+        "LINES",
+        "MATRIX",
+        "PAIRS",
+        "PEAKS",
+        "SPECTRUM",
+        "require",
+    ),
     "spectra": (
         "add_spectra",
         "divide_by_efficiency",
@@ -98,6 +148,7 @@ __all__ = [
     "PAIRS",
     "PEAKS",
     "SPECTRUM",
+    "CalibrationError",
     "Detector",
     "Detectors",
     "DetectorsError",
@@ -114,16 +165,19 @@ __all__ = [
     "add_spectra",
     "align",
     "calibrate",
+    "calibrate_peaks",
     "cascades",
     "chance_pairs",
     "divide_by_efficiency",
     "energy_kev",
     "find_peaks",
+    "fit_energy",
     "fit_peaks",
     "gate",
     "has_any",
     "lines",
     "load_detectors",
+    "match_lines",
     "matrix",
     "nearest",
     "nearest_lines",

@@ -1,4 +1,4 @@
-"""From adc to keV: calibrations applied as expressions."""
+"""From adc to keV: calibrations applied as expressions, and found from the peaks of known sources."""
 
 from gammapolars.calibration.expressions import MAX_TABLE, by_detector, calibrate, energy_kev
 

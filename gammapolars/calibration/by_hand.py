@@ -51,10 +51,8 @@ def parse_pairs(texts: str | Iterable[str]) -> dict[str, tuple[Pair, ...]]:
     for detector, pairs in found.items():
         ordered = sorted(pairs)
         if any(b.adc <= a.adc or b.energy_kev <= a.energy_kev for a, b in pairwise(ordered)):
-            raise UsageError(
-                f"the pairs{f' of {detector}' if detector else ''} do not rise together: a higher adc must have a higher "
-                "energy"
-            )
+            whose = f" of {detector}" if detector else ""
+            raise UsageError(f"the pairs{whose} do not rise together: a higher adc has a higher energy")
         found[detector] = tuple(ordered)
     return found
 

@@ -1,7 +1,9 @@
 """How well a calibration explains a list of peaks: the evidence of a source's lines against chance.
 
-A hypothesis is a curve E(u) = b0 + b1 u + b2 u², with u = adc / highest adc, and says where each line should be.
-Its evidence is the natural logarithm of a likelihood ratio, integrated over the curve's parameters (Laplace's method; see for example MacKay 2003, Information Theory, Inference, and Learning Algorithms, ch. 28). The denominator is the same list of peaks scattered by chance, as densely as it is:
+A hypothesis is a curve E(u) = b0 + b1 u + b2 u², with u = adc / highest adc, and says where each line should be. Its
+evidence is the natural logarithm of a likelihood ratio, integrated over the parameters of the curve (Laplace's method;
+MacKay 2003, Information Theory, Inference, and Learning Algorithms, ch. 28). The denominator is the same list of peaks
+scattered by chance, as densely as it is:
 
 - position: a matched peak lies within its tolerance of the line, instead of anywhere;
 - area: the areas follow the lines' intensities times a smooth efficiency, instead of being drawn from all peaks' areas;
@@ -20,7 +22,7 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 OFFSET = 0.025
-"""One standard deviation of the offset b0 that is expected, as a share of b1; `WIDEST` times it is the most."""
+"""One standard deviation of the offset b0 that is expected, as a share of the range; `WIDEST` times it is the most."""
 
 BEND = 0.01
 """One standard deviation of the quadratic term b2 that is expected, as a share of b1."""
@@ -42,6 +44,10 @@ AREA_SCATTER = 0.35
 
 BACKGROUND_KEV = (238.6, 295.2, 351.9, 511.0, 583.2, 609.3, 911.2, 969.0, 1120.3, 1460.8, 1764.5, 2204.1, 2614.5)
 """Lines of rooms; a peak there is held against no source."""
+
+
+HIGHEST_KEV = 2800.0
+"""Hardly any source or room has lines above."""
 
 
 class Peaks(NamedTuple):
@@ -85,18 +91,29 @@ class Lines(NamedTuple):
 
 
 class Prior(NamedTuple):
-    """What is known of b0, b1 and b2 beforehand: as a normal distribution, and b1 as a logarithmic one if `free`."""
+    """What is known of b0, b1 and b2 beforehand: a normal distribution, or where the gain is `free`, what is usual.
+
+    Attributes:
+        mean: of a calibration to start from.
+        width: one standard deviation of each.
+        free: nothing is known of the gain: mean and width do not count.
+        highest: the highest line, keV: the range is about that, however far peaks of the room reach.
+    """
 
     mean: Array
     width: Array
     free: bool
-    log_range: float = 0.0
+    highest: float = 1000.0
+
+    def range_at(self, b1: Array | float) -> Array:
+        """The range that offsets are a share of, keV; of low-energy sources at least 800."""
+        return np.minimum(b1, max(1.3 * self.highest, 800.0))
 
     def at(self, b1: float) -> tuple[Array, Array]:
         """Mean and width where the gain is about b1."""
         if not self.free:
             return self.mean, self.width
-        return np.array([0.0, b1, 0.0]), np.array([OFFSET * b1, 1e3 * b1, BEND * b1])
+        return np.array([0.0, b1, 0.0]), np.array([OFFSET * float(self.range_at(b1)), 1e3 * b1, BEND * b1])
 
     def log_density(self, b: Array) -> float:
         """Logarithm of the density at b, per keV³."""
@@ -104,7 +121,7 @@ class Prior(NamedTuple):
         pull = (b - mean) / width
         terms = -0.5 * pull**2 - np.log(width * np.sqrt(2 * np.pi))
         if self.free:
-            terms[1] = -0.5 * ((np.log(b[1]) - self.log_range) / 1.2) ** 2 - np.log(1.2 * np.sqrt(2 * np.pi) * b[1])
+            terms[1] = -0.5 * (np.log(b[1] / (1.3 * self.highest)) / 1.2) ** 2 - np.log(1.2 * np.sqrt(2 * np.pi) * b[1])
         return float(terms.sum())
 
 
@@ -251,7 +268,7 @@ def _score(b: Array, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[in
     if not _allowed(b, prior):
         return None
     total += prior.log_density(b) + 0.5 * float(np.linalg.slogdet(2 * np.pi * covariance)[1])
-    ratio, penalty = _unexplained((b, covariance), peaks, (peak, line), lines)
+    ratio, penalty = _unexplained((b, covariance), peaks, (peak, line), lines) if prior.free else (-np.inf, 0.0)
     return Scored(b, peak, line, pull, total - penalty, expected, tuple(unseen), ratio)
 
 
@@ -349,11 +366,12 @@ def _unexplained(
     other[matched] = False
     if not other.any():
         return -np.inf, 0.0
+    beyond = 1.5 * float((other & (kev > HIGHEST_KEV)).sum())
     if len(np.unique(line)) > 3:
-        return float(ratio[other].max()), float(min(5, (other & (ratio > np.log(0.3))).sum()))
+        return float(ratio[other].max()), beyond + min(5.0, float((other & (ratio > np.log(0.3))).sum()))
     above = other & (kev > lines.energy.max()) & (ratio > np.log(0.002))
-    cost = 1.5 * (other & (ratio > np.log(0.05))).sum() + 1.5 * above.sum() + 1.5 * (above & (kev > 2700)).sum()
-    return float(ratio[other].max()), float(cost)
+    cost = 1.5 * float((other & (ratio > np.log(0.05))).sum()) + 1.5 * float(above.sum())
+    return float(ratio[other].max()), cost + beyond
 
 
 def _companions(strong: Array) -> tuple[Array, Array]:

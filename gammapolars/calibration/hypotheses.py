@@ -11,7 +11,7 @@ STRONG = 11
 KEPT = 48
 
 
-def propose(peaks: Peaks, lines: Lines) -> list[Array]:
+def propose(peaks: Peaks, lines: Lines, prior: Prior) -> list[Array]:
     """The most promising curves where nothing is known of the gain, the best first.
 
     Three prominent peaks and three strong lines in order fix a curve with its bend, two and two a straight one; those
@@ -20,8 +20,9 @@ def propose(peaks: Peaks, lines: Lines) -> list[Array]:
     chosen_peaks, chosen_lines = _prominent(peaks), _strong(lines)
     u, energy = peaks.adc[chosen_peaks] / peaks.high, lines.energy[chosen_lines]
     curves = np.concatenate([_straight(u, energy), _bent(u, energy)])
-    offset, bend = np.abs(curves[:, 0] / curves[:, 1]), np.abs(curves[:, 2] / curves[:, 1])
-    curves = curves[(curves[:, 1] > 0) & (offset <= WIDEST * OFFSET) & (bend <= WIDEST * BEND)]
+    curves = curves[curves[:, 1] > 0]
+    most = WIDEST * OFFSET * prior.range_at(curves[:, 1])
+    curves = curves[(np.abs(curves[:, 0]) <= most) & (np.abs(curves[:, 2] / curves[:, 1]) <= WIDEST * BEND)]
     return best_of(curves, peaks, lines)
 
 

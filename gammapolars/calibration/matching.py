@@ -110,8 +110,8 @@ def match_lines(
             raise tried.refusal(
                 "one line fixes no calibration: name another source too, or give a calibration to start from"
             )
-        prior = Prior(np.zeros(3), np.ones(3), True, math.log(1.3 * wanted.energy.max()))
-        curves = propose(found, wanted)
+        prior = Prior(np.zeros(3), np.ones(3), True, float(wanted.energy.max()))
+        curves = propose(found, wanted, prior)
     else:
         prior = _near(start, start_tolerance, found.high)
         curves = propose_near(found, wanted, prior)

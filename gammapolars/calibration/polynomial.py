@@ -154,7 +154,7 @@ def fit_gain(
         raise CalibrationError("there is no line to adjust a gain by: name another source")
     known = np.asarray(start, np.float64)
     at = np.array([_inverse(known, energy, near) for energy, near in zip(points.e, points.x, strict=True)])
-    sigma = np.hypot(points.x_unc / points.x, points.e_unc / (_slope(known, at) * points.x))
+    sigma = np.hypot(points.x_unc * at / points.x**2, points.e_unc / (_slope(known, at) * points.x))
     weight = 1 / np.maximum(sigma, 1e-9) ** 2
     factor = float((weight * at / points.x).sum() / weight.sum())
     chi2, ndf = float((weight * (at / points.x - factor) ** 2).sum()), len(points.x) - 1
@@ -167,7 +167,9 @@ def fit_gain(
 
 def _points(adc: ArrayLike, adc_unc: ArrayLike, energy: ArrayLike, energy_unc: ArrayLike, shape: ArrayLike) -> _Points:
     x, e = np.atleast_1d(np.asarray(adc, np.float64)), np.atleast_1d(np.asarray(energy, np.float64))
-    x_unc = np.hypot(np.broadcast_to(np.asarray(adc_unc, np.float64), x.shape), np.asarray(shape, np.float64))
+    own_unc = np.asarray(adc_unc, np.float64)
+    x_unc = np.hypot(np.where(own_unc < 0, np.nan, own_unc), np.asarray(shape, np.float64))
+    x_unc = np.asarray(np.broadcast_to(x_unc, x.shape), np.float64)
     e_unc = np.broadcast_to(np.asarray(energy_unc, np.float64), x.shape)
     if x.shape != e.shape:
         raise UsageError(f"{len(x)} positions and {len(e)} energies: give one of each a line")
@@ -208,7 +210,7 @@ def _slope(coefficients: Array, x: Array) -> Array:
 
 
 def _extra(points: _Points, used: NDArray[np.bool_], order: int) -> float:
-    """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance explains it."""
+    """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance will do."""
     ndf = int(used.sum()) - order - 1
     found, _, chi2 = _solve(points, used, order)
     if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE:

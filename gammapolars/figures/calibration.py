@@ -8,9 +8,9 @@ from plotnine import (
     element_text,
     facet_wrap,
     geom_blank,
-    geom_errorbar,
     geom_hline,
     geom_line,
+    geom_linerange,
     geom_point,
     geom_ribbon,
     geom_segment,
@@ -42,7 +42,12 @@ def calibration(
         residuals: `board`, `channel`, `nuclide`, `energy_kev`, `used`, as a calibration gives them.
         title: what the figure shows.
     """
-    drawn = spectra.drop_nulls("energy_kev").join(residuals, on=["board", "channel"], how="semi")
+    highest = residuals.group_by("board", "channel").agg(most=1.15 * pl.col("energy_kev").max())
+    drawn = (
+        spectra.drop_nulls("energy_kev")
+        .join(highest, on=["board", "channel"], maintain_order="left")
+        .filter(pl.col("energy_kev") <= pl.col("most"))
+    )
     if drawn.is_empty() or not (drawn["counts"] > 0).any():
         return house.no_data(title, "no data: no detector was calibrated")
     shown, note, columns = _shown(drawn)
@@ -52,13 +57,15 @@ def calibration(
     ]
     floor = 0.5
     frame = pl.concat(
-        bins.outline(part, "energy_kev", width).with_columns(height=pl.col("counts").clip(lower_bound=floor))
+        bins.outline(part, "energy_kev", width).with_columns(
+            height=pl.col("counts").clip(lower_bound=floor), width=pl.lit(width)
+        )
         for part, width in parts
     )
     names = _labels(shown, columns)
     frame = frame.join(names, on=DETECTOR, how="left", maintain_order="left").with_columns(floor=pl.lit(floor))
     top = float(frame["height"].sort()[-1])
-    marks = _marks(residuals.join(names, on=["board", "channel"]), frame, top / floor)
+    marks = _marks(residuals.join(names, on=["board", "channel"]), frame, top / floor, named=columns == 1)
     return house.compose(
         ggplot(frame, aes("energy_kev", "height")),
         geom_ribbon(aes(ymin="floor", ymax="height"), fill=house.BLUE, alpha=0.25),
@@ -80,7 +87,7 @@ def calibration(
             expand=(0.01, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
         ),
         scale_y_log10(
-            limits=(floor, top * (top / floor) ** (0.7 if columns == 1 else 0.9)),
+            limits=(floor, top * (top / floor) ** (0.7 if names.height == 1 else 0.95 if columns == 1 else 0.5)),
             expand=(0, 0),
             breaks=house.power_breaks,
             labels=house.power_labels,
@@ -120,7 +127,7 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, title: str = "
         ggplot(frame, aes("energy_kev", "value", color="state", shape="state")),
         geom_blank(aes("energy_kev", "value"), data=span, inherit_aes=False),
         geom_hline(yintercept=0, color=house.QUIET, size=0.4),
-        geom_errorbar(aes(ymin="low", ymax="high"), width=0, size=0.5),
+        geom_linerange(aes(ymin="low", ymax="high"), size=0.5),
         geom_point(size=1.8, fill="white"),
         facet_wrap("facet", ncol=columns, scales="free_y"),
         _colours(),
@@ -169,23 +176,23 @@ def _labels(table: pl.DataFrame, columns: int) -> pl.DataFrame:
     return detectors.with_columns(pl.Series("facet", names, pl.Enum(names)))
 
 
-def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float) -> pl.DataFrame:
+def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, named: bool) -> pl.DataFrame:
     """A tick above each identified peak, and its label: once where several runs have the line."""
     once = lines.sort("used", descending=True).unique(["board", "channel", "nuclide", "energy_kev"], keep="first")
-    near = frame.select("board", "channel", at="energy_kev", height="height")
+    near = frame.select("board", "channel", "width", at="energy_kev", height="height")
     joined = once.drop("name", strict=False).join(near, on=["board", "channel"])
     # The peak's top, within its width or 1 % of its energy.
     width = pl.max_horizontal(
         pl.col("fwhm_kev") if "fwhm_kev" in lines.columns else pl.lit(0.0), 0.01 * pl.col("energy_kev")
     )
     tops = (
-        joined.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width)
+        joined.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width + pl.col("width"))
         .group_by("board", "channel", "facet", "nuclide", "energy_kev", "used")
         .agg(pl.col("height").max().alias("peak"))
         .sort("facet", "energy_kev")
     )
     energies = [
-        house.plain(f"{nuclide} {energy:.1f}".strip())
+        house.plain(f"{nuclide} {energy:.1f}" if named else f"{energy:.0f}")
         for nuclide, energy in tops.select("nuclide", "energy_kev").rows()
     ]
     return tops.with_columns(

@@ -1,0 +1,308 @@
+"""The energy polynomial, the resolution and a detector's calibration, from simulated lines with known truth."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gammapolars import figures
+from gammapolars.calibration.by_hand import Pair
+from gammapolars.calibration.polynomial import EnergyFit, fit_energy, fit_gain
+from gammapolars.calibration.resolution import fit_resolution
+from gammapolars.calibration.result import Calibration, calibrate_peaks
+from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
+from gammapolars.errors import CalibrationError, UsageError
+from tests.peaklists import LINES, Truth, peaks_of, random_truth, table_of
+from tests.test_figures import drawn, pixels
+
+EUROPIUM = np.array([line[0] for line in LINES["Eu-152"] if line[3]])
+
+
+def simulated(
+    random: np.random.Generator, coefficients: tuple[float, ...], energy: np.ndarray = EUROPIUM, *, extra: float = 0.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Positions with uncertainties and energies with uncertainties, where E = polynomial of the true position."""
+    grid = np.linspace(0, 20_000, 400_001)
+    true = np.interp(energy, np.polynomial.polynomial.polyval(grid, coefficients), grid)
+    unc = random.uniform(0.02, 0.4, len(energy))
+    return true + random.normal(0, unc) + random.normal(0, extra, len(energy)), unc, energy, np.full(len(energy), 0.003)
+
+
+@pytest.mark.parametrize("order", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
+def test_energies_and_their_uncertainties_are_right(order: int) -> None:
+    random = np.random.default_rng(order)
+    truth = (-3.0, 0.2, 1.2e-7, -6e-12)[: order + 1]
+    at = np.linspace(600, 7000, 5)
+    pulls = []
+    for _ in range(150):
+        fit = fit_energy(*simulated(random, truth), order=order)
+        found, unc = fit.energy_at(at)
+        pulls.append((found - np.polynomial.polynomial.polyval(at, truth)) / unc)
+
+    # Neighbouring energies of one fit share their fluctuation: the mean's error is that of 150 pulls.
+    assert abs(np.mean(pulls)) < 0.1
+    assert 0.9 < np.std(pulls) < 1.1
+
+
+def test_the_order_follows_the_lines() -> None:
+    random = np.random.default_rng(1)
+    orders = [
+        [fit_energy(*simulated(random, truth)).order for _ in range(40)]
+        for truth in ((-3.0, 0.2), (-3.0, 0.2, 1e-6), (-3.0, 0.2, 1e-6, -6e-11))
+    ]
+
+    assert np.mean(np.array(orders[0]) == 1) > 0.8
+    assert np.mean(np.array(orders[1]) == 2) > 0.85
+    assert np.mean(np.array(orders[2]) == 3) == 1
+
+
+@given(seed=st.integers(0, 10_000), gain=st.floats(0.02, 20), order=st.integers(1, 3))
+@settings(max_examples=30, deadline=None)
+def test_it_is_the_weighted_polynomial_of_least_squares(seed: int, gain: float, order: int) -> None:
+    random = np.random.default_rng(seed)
+    adc, unc = np.sort(random.uniform(100, 9000, 12)), 0.5
+    energy = gain * adc + random.normal(0, 0.3 * gain, 12)
+    fit = fit_energy(adc, 1e-9, energy, unc * gain, order=order)
+
+    # The same weights for all: numpy's unweighted fit, which scales as well.
+    used = np.array(fit.used)
+    expected = np.polynomial.Polynomial.fit(adc[used], energy[used], order)
+    np.testing.assert_allclose(fit.energy_at(adc)[0], expected(adc), rtol=1e-8)
+    np.testing.assert_allclose(fit.fitted_kev, expected(adc), rtol=1e-8)
+
+
+def test_one_bad_line_is_left_out() -> None:
+    random = np.random.default_rng(4)
+    for bad in range(len(EUROPIUM)):
+        adc, unc, energy, energy_unc = simulated(random, (-3.0, 0.2))
+        adc[bad] += 15
+        fit = fit_energy(adc, unc, energy, energy_unc)
+
+        assert [place for place, used in enumerate(fit.used) if not used] == [bad]
+        assert abs(fit.energy_at(adc[bad] - 15)[0] - energy[bad]) < 0.5
+
+
+def test_good_lines_are_kept() -> None:
+    random = np.random.default_rng(6)
+    left_out = sum(not all(fit_energy(*simulated(random, (-3.0, 0.2, 1e-7))).used) for _ in range(80))
+
+    assert left_out <= 2
+
+
+def test_a_common_scatter_is_no_row_of_outliers() -> None:
+    # As a scintillator's non-proportionality: some channels, where the positions are known to a hundredth of one.
+    random = np.random.default_rng(8)
+    pulls, kept = [], 0
+    for _ in range(80):
+        fit = fit_energy(*simulated(random, (-3.0, 0.2), extra=5.0), order=1)
+        found, unc = fit.energy_at([2000.0])
+        pulls.append((found[0] - 397.0) / unc[0])
+        kept += sum(fit.used)
+        assert 0.4 < fit.extra_kev < 2.0
+
+    assert kept > 0.99 * 80 * len(EUROPIUM)
+    assert np.std(pulls) == pytest.approx(1.05, abs=0.2)
+    assert fit.chi2 > 10 * fit.ndf
+
+
+def test_two_lines_are_a_straight_line() -> None:
+    fit = fit_energy([692, 1725], 0.5, [511, 1274.5], 0.001)
+
+    assert (fit.order, fit.ndf) == (1, 0)
+    assert fit.chi2 == pytest.approx(0, abs=1e-12)
+    assert fit.coefficients == pytest.approx((511 - 692 * 763.5 / 1033, 763.5 / 1033))
+    assert fit.energy_at(692)[1] == pytest.approx(0.5 * 763.5 / 1033, rel=0.01)
+    assert fit.adc_range == (692, 1725)
+
+
+@pytest.mark.parametrize(("adc", "energy", "order"), [([692], [511], None), ([692, 1725], [511, 1274], 2), ([], [], 1)])
+def test_too_few_lines_are_refused(adc: list[float], energy: list[float], order: int | None) -> None:
+    with pytest.raises(CalibrationError, match="too few"):
+        fit_energy(adc, 0.1, energy, 0.1, order=order)
+
+
+def test_a_polynomial_that_falls_is_refused() -> None:
+    with pytest.raises(CalibrationError, match="falls"):
+        fit_energy([100, 200, 300, 400], 0.1, [100, 300, 310, 200], 0.1, order=2)
+
+
+@pytest.mark.parametrize(
+    "change", [{"order": 4}, {"order": 0}, {"adc": [math.nan, 2.0]}, {"adc_unc": -1.0}, {"adc": [1.0, 2.0, 3.0]}]
+)
+def test_wrong_arguments(change: dict[str, object]) -> None:
+    given: dict[str, object] = {"adc": [692.0, 1725.0], "adc_unc": 0.5, "energy_kev": [511.0, 1274.5]}
+
+    with pytest.raises(UsageError):
+        fit_energy(energy_kev_unc=0.01, **(given | change))  # type: ignore[arg-type]
+
+
+def test_one_line_adjusts_the_gain() -> None:
+    start = (2.0, 0.5, 1e-6)
+    at = 1300.0
+    energy = float(np.polynomial.polynomial.polyval(at * 1.04, start))
+
+    fit = fit_gain(start, [at], [0.1], [energy], [0.001])
+
+    assert fit.coefficients == pytest.approx((2.0, 0.5 * 1.04, 1e-6 * 1.04**2))
+    assert fit.energy_at(at)[0] == pytest.approx(energy)
+    assert fit.energy_at(at)[1] == pytest.approx(0.1 * fit.slope_at(at), rel=1e-3)
+
+
+# Resolution.
+
+
+def test_the_resolution_is_found_with_its_uncertainty() -> None:
+    random = np.random.default_rng(2)
+    true = (1.0, 0.0016, 4e-7)
+    pulls = []
+    for _ in range(200):
+        fwhm = np.sqrt(np.polynomial.polynomial.polyval(EUROPIUM, true))
+        unc = 0.03 * fwhm
+        fit = fit_resolution(EUROPIUM, random.normal(fwhm, unc), unc)
+        found, found_unc = fit.fwhm_at(800.0)
+        pulls.append((float(found) - math.sqrt(1 + 1.28 + 0.256)) / float(found_unc))
+
+    assert abs(np.mean(pulls)) < 0.25
+    assert 0.8 < np.std(pulls) < 1.2
+
+
+def test_the_resolution_leaves_annihilation_out_and_stays_real() -> None:
+    energy = np.array([100.0, 300, 511, 800, 1200, 1400])
+    fit = fit_resolution(energy, [0.5, 1.4, 3.0, 2.3, 2.8, 3.0], 0.02)
+
+    assert fit.used == (True, True, False, True, True, True)
+    assert min(fit.coefficients) >= 0
+    assert (fit.fwhm_at([0.0, 50.0, 3000.0])[0] >= 0).all()
+
+
+def test_the_resolution_of_annihilation_alone_is_unknown() -> None:
+    with pytest.raises(CalibrationError):
+        fit_resolution([511.0], [3.0], [0.1])
+
+
+# A detector.
+
+
+def calibrated(seed: int = 1, channel: int = 1, name: str = "", sources: tuple[str, ...] = ("Eu-152",)) -> Calibration:
+    random = np.random.default_rng(seed)
+    truth = random_truth(random)
+    detector = Detector(0, channel, name=name, kind="HPGe", time_offset_ps=70, efficiency=(1.0, -0.8))
+    return calibrate_peaks(peaks_of(truth, random, sources, extra=5, strength=12.0), table_of(*sources), detector)
+
+
+def test_a_detector_is_calibrated_and_keeps_what_else_is_known(tmp_path: object) -> None:
+    found = calibrated(name="HPGe-1")
+    detector = found.detector
+
+    assert isinstance(found.energy, EnergyFit)
+    assert detector.energy == found.energy.coefficients
+    assert detector.energy_covariance == found.energy.covariance
+    assert detector.energy_range == found.energy.adc_range
+    assert found.resolution is not None
+    assert detector.fwhm == found.resolution.coefficients
+    assert (detector.name, detector.kind, detector.time_offset_ps) == ("HPGe-1", "HPGe", 70)
+    assert detector.efficiency == (1.0, -0.8)
+
+
+def test_a_calibration_survives_its_file(tmp_path: object) -> None:
+    path = pytest.importorskip("pathlib").Path(str(tmp_path)) / "detectors.toml"
+    detector = calibrated(name="HPGe-1").detector
+
+    path.write_text(format_detectors(Detectors((detector,))))
+
+    assert load_detectors(path).all == (detector,)
+
+
+def test_simulated_calibrations_are_right_within_their_uncertainties() -> None:
+    pulls, worst = [], 0.0
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        truth = random_truth(random)
+        peaks = peaks_of(truth, random, ["Eu-152"], extra=int(random.integers(0, 16)), strength=12.0)
+        found = calibrate_peaks(peaks, table_of("Eu-152"), Detector(0, 0))
+        at = np.linspace(*found.energy.adc_range, 5)
+        energy, unc = found.energy.energy_at(at)
+        pulls.append((energy - truth.energy(at)) / unc)
+        worst = max(worst, float(np.abs(energy - truth.energy(at)).max()))
+
+    assert abs(np.mean(pulls)) < 0.25
+    assert 0.8 < np.std(pulls) < 1.2
+    assert worst < 0.15
+
+
+def test_the_table_tells_what_was_used() -> None:
+    table = calibrated().residuals
+
+    assert table["energy_kev"].is_sorted()
+    assert not table.filter(pl.col("energy_kev").is_in([443.965, 964.072]))["used"].any()  # doublets
+    assert table.filter("used").height == 11
+    difference = table["residual_kev"] - (table["energy_kev"] - table["fitted_kev"])
+    assert difference.abs().max() == 0
+    assert table["channel"].unique().to_list() == [1]
+
+
+def test_a_start_and_one_line() -> None:
+    random = np.random.default_rng(3)
+    truth = Truth(0.4, 3.0, 0.0)
+    peaks = peaks_of(truth, random, ["Cs-137"], strength=12.0)
+
+    found = calibrate_peaks(peaks, table_of("Cs-137"), Detector(0, 0), start=(3.0, 0.41))
+
+    assert found.energy.coefficients == pytest.approx((3.0, 0.4), rel=1e-3)
+
+
+def test_pairs_by_hand_calibrate() -> None:
+    random = np.random.default_rng(3)
+    truth = Truth(0.4, 3.0, 0.0)
+    peaks = peaks_of(truth, random, ["Na-22"], strength=12.0, extra=4)
+    first, second = truth.adc(np.array([511.0, 1274.5]))
+
+    found = calibrate_peaks(
+        peaks, table_of("Na-22"), Detector(0, 0), pairs=[Pair(first + 1, 511), Pair(second - 1, 1274.5)]
+    )
+
+    assert found.energy.coefficients == pytest.approx((3.0, 0.4), abs=0.2)
+
+
+def test_an_error_names_the_detector() -> None:
+    random = np.random.default_rng(3)
+    peaks = peaks_of(Truth(0.4, 3.0, 0.0), random, ["Na-22"], strength=12.0)
+
+    with pytest.raises(CalibrationError, match="detector HPGe-7"):
+        calibrate_peaks(peaks, table_of("Na-22"), Detector(0, 0, name="HPGe-7"), order=2)
+
+
+# Figures.
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_figures_can_be_drawn(count: int) -> None:
+    found = [calibrated(seed, channel=seed, name=f"HPGe-{seed}") for seed in range(count)]
+    empty = calibrated().residuals.head(0)
+    residuals = pl.concat([empty, *[one.residuals for one in found]])
+    energy = np.arange(0.5, 1600)
+    spectra = pl.concat(
+        [
+            pl.DataFrame({"energy_kev": energy, "counts": 1e4 * np.exp(-energy / 300)}).with_columns(
+                pl.lit(0, pl.UInt16).alias("board"),
+                pl.lit(channel, pl.UInt16).alias("channel"),
+                pl.lit(f"HPGe-{channel}").alias("name"),
+            )
+            for channel in range(5)
+        ]
+    )
+    curves = {one.detector.key: one.detector.fwhm for one in found if one.detector.fwhm}
+
+    plots = [
+        figures.calibration(spectra, residuals),
+        figures.residuals(residuals),
+        figures.residuals(residuals, in_sigma=True),
+        figures.resolution(residuals, curves),
+    ]
+
+    for plot in plots:
+        assert len(pixels(drawn(plot))) > 10

@@ -1,0 +1,361 @@
+"""Which peak is which line: found from lists with known truth, refused where they do not tell, given by hand."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gammapolars as gp
+from gammapolars.calibration.by_hand import Pair, match_pairs, parse_pairs
+from gammapolars.calibration.matching import Match, match_lines
+from gammapolars.errors import CalibrationError, UsageError
+from gammapolars.report.peak_search import find_peaks
+from tests.peaklists import Truth, peaks_of, random_truth, table_of
+
+FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
+recorded = pytest.mark.skipif(not FOLDER, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")
+
+
+def outcome(match: Match, truth: Truth) -> str:
+    """Right if each matched peak lies within its own width of its line, by the true calibration."""
+    energy = match.table["energy_kev"].to_numpy()
+    distance = np.abs(truth.energy(match.table["adc"].to_numpy()) - energy)
+    return "right" if (distance < truth.width(energy)).all() else "wrong"
+
+
+def trials(
+    count: int,
+    sources: list[str],
+    named: list[str],
+    *,
+    nai: bool = False,
+    full_kev: float = 1500.0,
+    extra: int = 0,
+    background: float = 0.0,
+    strength: tuple[float, float] = (9.0, 13.0),
+) -> Counter[str]:
+    """What comes of random detectors that see some sources and are told to look for others."""
+    found: Counter[str] = Counter()
+    for seed in range(count):
+        random = np.random.default_rng(seed)
+        truth = random_truth(random, nai=nai, full_kev=full_kev)
+        peaks = peaks_of(
+            truth,
+            random,
+            sources,
+            extra=int(random.integers(0, extra + 1)),
+            background=random.uniform(0.2, 1) * background,
+            strength=random.uniform(*strength),
+        )
+        try:
+            found[outcome(match_lines(peaks, table_of(*named)), truth)] += 1
+        except CalibrationError:
+            found["refused"] += 1
+    return found
+
+
+def test_europium_is_found_without_a_wrong_match() -> None:
+    found = trials(30, ["Eu-152"], ["Eu-152"], extra=15)
+
+    assert found["wrong"] == 0
+    assert found["right"] >= 29
+
+
+@pytest.mark.slow
+def test_europium_is_found_in_995_of_1000() -> None:
+    found = trials(1000, ["Eu-152"], ["Eu-152"], extra=15, strength=(8, 13))
+
+    assert found["wrong"] == 0
+    assert found["right"] >= 995
+
+
+@pytest.mark.slow
+def test_weak_spectra_are_refused_rather_than_matched_wrongly() -> None:
+    found = trials(500, ["Eu-152"], ["Eu-152"], extra=15, strength=(6.5, 9))
+
+    assert found["wrong"] == 0
+    assert found["right"] > 250
+
+
+def test_europium_in_the_background_of_a_room() -> None:
+    assert trials(10, ["Eu-152"], ["Eu-152"], background=0.5, extra=5, full_kev=2700.0)["right"] >= 9
+
+
+@pytest.mark.parametrize(
+    ("sources", "full_kev"),
+    [(["Ba-133"], 500.0), (["Ra-226", "Th-228"], 2700.0), (["Eu-152", "Co-60", "Cs-137"], 1500.0)],
+)
+def test_many_lines_are_found(sources: list[str], full_kev: float) -> None:
+    found = trials(8, sources, sources, extra=10, full_kev=full_kev)
+
+    assert found == {"right": 8}
+
+
+@pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])
+@pytest.mark.parametrize("background", [0.0, 0.05])
+@pytest.mark.parametrize("sources", [["Co-60"], ["Na-22"], ["Cs-137", "Co-60"]], ids="+".join)
+def test_sources_with_few_lines_are_found(sources: list[str], background: float, nai: bool) -> None:
+    found = trials(15, sources, sources, nai=nai, background=background, full_kev=2700.0, strength=(10, 13))
+
+    assert found["wrong"] == 0
+    assert found["right"] >= 13
+
+
+@pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])
+@pytest.mark.parametrize(
+    ("seen", "named"),
+    [
+        ("Ba-133", "Eu-152"),
+        ("Eu-152", "Ba-133"),
+        ("Co-60", "Na-22"),
+        ("Na-22", "Co-60"),
+        ("Eu-152", "Co-60"),
+        ("Ra-226", "Na-22"),
+        ("Ra-226", "Eu-152"),
+        ("Cs-137", "Co-60"),
+    ],
+)
+def test_a_wrong_source_is_refused(seen: str, named: str, nai: bool) -> None:
+    assert trials(6, [seen], [named], nai=nai, extra=8, background=0.05, full_kev=2700.0) == {"refused": 6}
+
+
+@pytest.mark.parametrize("named", ["Eu-152", "Co-60", "Na-22", "Ba-133"])
+def test_background_alone_is_refused(named: str) -> None:
+    assert trials(6, [], [named], background=1.0, extra=8, full_kev=2700.0) == {"refused": 6}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", ["Eu-152", "Co-60", "Na-22", "Ba-133"])
+@pytest.mark.parametrize("seen", [[], ["Ba-133"], ["Eu-152"], ["Ra-226"], ["Co-60"], ["Cs-137"]], ids=str)
+def test_wrong_sources_are_refused_many_times(seen: list[str], named: str) -> None:
+    for nai in (False, True):
+        if named not in seen:
+            found = trials(150, seen, [named], nai=nai, extra=8, background=0.05 if seen else 1.0, full_kev=2700.0)
+            assert found["right"] + found["wrong"] <= (1 if named == "Na-22" else 0)
+
+
+def test_the_same_peaks_give_the_same_match_in_any_order() -> None:
+    random = np.random.default_rng(5)
+    peaks = peaks_of(random_truth(random), random, ["Eu-152"], extra=10)
+
+    first = match_lines(peaks, table_of("Eu-152"))
+    second = match_lines(peaks.sample(fraction=1.0, shuffle=True, seed=1), table_of("Eu-152"))
+
+    assert first.table.equals(second.table)
+    assert first.evidence == pytest.approx(second.evidence)
+
+
+@given(factor=st.floats(1e-3, 1e3))
+@settings(max_examples=5, deadline=None)
+def test_nothing_is_assumed_of_the_gain(factor: float) -> None:
+    random = np.random.default_rng(7)
+    peaks = peaks_of(random_truth(random), random, ["Eu-152"], extra=5)
+    scaled = peaks.with_columns(pl.col("centroid_adc", "centroid_adc_unc", "fwhm_adc", "fwhm_adc_unc") * factor)
+
+    found = match_lines(scaled, table_of("Eu-152"))
+
+    assert found.table["energy_kev"].to_list() == match_lines(peaks, table_of("Eu-152")).table["energy_kev"].to_list()
+
+
+def test_which_source_is_in_which_run_is_found() -> None:
+    random = np.random.default_rng(3)
+    truth = random_truth(random)
+    runs = [peaks_of(truth, random, [source], run=run) for run, source in ((1, "Co-60"), (2, "Cs-137"), (5, "Na-22"))]
+
+    found = match_lines(pl.concat(runs), table_of("Cs-137", "Na-22", "Co-60"))
+
+    assert found.table.select("run", "nuclide", "energy_kev").rows() == [
+        (5, "Na-22", 510.999),
+        (2, "Cs-137", 661.657),
+        (1, "Co-60", 1173.228),
+        (5, "Na-22", 1274.537),
+        (1, "Co-60", 1332.492),
+    ]
+    assert outcome(found, truth) == "right"
+    assert found.missing == ()
+
+
+def test_a_calibration_to_start_from_lets_one_line_do() -> None:
+    random = np.random.default_rng(11)
+    truth = Truth(0.4, 3.0, 0.002)
+    peaks = peaks_of(truth, random, ["Cs-137"], extra=3)
+    start = tuple(1.02 * term for term in truth.coefficients)
+
+    with pytest.raises(CalibrationError, match="one line fixes no calibration"):
+        match_lines(peaks, table_of("Cs-137"))
+    found = match_lines(peaks, table_of("Cs-137"), start=start)
+
+    assert found.table["energy_kev"].to_list() == [661.657]
+    assert outcome(found, truth) == "right"
+
+
+def test_lines_are_looked_for_near_the_start_alone() -> None:
+    random = np.random.default_rng(11)
+    truth = Truth(0.4, 3.0, 0.002)
+    peaks = peaks_of(truth, random, ["Cs-137"])
+
+    with pytest.raises(CalibrationError):
+        match_lines(peaks, table_of("Cs-137"), start=(3.0, 0.8))
+
+
+def test_a_refusal_tells_what_was_tried() -> None:
+    random = np.random.default_rng(1)
+    peaks = peaks_of(random_truth(random), random, ["Ba-133"])
+    first = peaks["centroid_adc"].sort()[0]
+
+    with pytest.raises(CalibrationError) as refused:
+        match_lines(peaks, table_of("Eu-152"), detector="HPGe-3")
+
+    said = str(refused.value)
+    assert said.startswith("detector HPGe-3: cannot tell which peak is which line of Eu-152")
+    assert f"tried {peaks.height} peaks (adc {first:.5g}" in said
+    assert "13 lines" in said
+    assert "--source" in said
+    assert "--lines" in said
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_too_few_peaks_are_refused(rows: int) -> None:
+    random = np.random.default_rng(1)
+
+    with pytest.raises(CalibrationError):
+        match_lines(peaks_of(Truth(0.4, 0.0, 0.0), random, ["Co-60"]).head(rows), table_of("Co-60"))
+
+
+def test_no_line_is_refused() -> None:
+    random = np.random.default_rng(1)
+
+    with pytest.raises(CalibrationError, match="nothing to match"):
+        match_lines(peaks_of(Truth(0.4, 0.0, 0.0), random, ["Co-60"]), table_of("Co-60").head(0))
+
+
+def test_peaks_without_a_position_are_left_out() -> None:
+    random = np.random.default_rng(2)
+    peaks = peaks_of(Truth(0.4, 0.0, 0.0), random, ["Eu-152"], strength=13.0)
+    broken = peaks.head(1).with_columns(centroid_adc=pl.lit(float("nan")))
+
+    assert match_lines(pl.concat([broken, peaks]), table_of("Eu-152")).table.height == 13
+
+
+def test_a_line_hidden_in_another_calibrates_nothing() -> None:
+    random = np.random.default_rng(2)
+    peaks = peaks_of(Truth(0.4, 0.0, 0.0, fwhm=(2.0, 0.002)), random, ["Ba-133"], strength=12.0)
+
+    found = match_lines(peaks, table_of("Ba-133")).table
+
+    marks = dict(found.select("energy_kev", "calibrate").iter_rows())
+    assert not marks.get(80.9979, False)  # 79.6 keV, a tenth as strong, lies within its width
+    assert marks[356.0129]
+
+
+# Pairs by hand.
+
+
+def test_pairs_are_read() -> None:
+    assert parse_pairs("692=511, 1725=1274.5") == {"": (Pair(692, 511), Pair(1725, 1274.5))}
+    assert parse_pairs(["0/4: 1725=1274.5,692=511", "HPGe-2:100.5=59.54"]) == {
+        "0/4": (Pair(692, 511), Pair(1725, 1274.5)),
+        "HPGe-2": (Pair(100.5, 59.54),),
+    }
+    assert parse_pairs("0/4:692=511;0/5:540=511").keys() == {"0/4", "0/5"}
+
+
+@pytest.mark.parametrize("text", ["", "692", "692=", "=511", "692=511,", "692:511", ":692=511", "-5=3", "1e5=3", "a=b"])
+def test_what_is_no_pair_is_a_wrong_argument(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_pairs(text)
+
+
+@pytest.mark.parametrize("text", ["692=511,692=1274", "692=1274,1725=511", "692=511,1725=511"])
+def test_pairs_rise_together(text: str) -> None:
+    with pytest.raises(UsageError, match="rise together"):
+        parse_pairs(text)
+
+
+def test_pairs_take_the_nearest_peak_and_the_exact_energy() -> None:
+    random = np.random.default_rng(2)
+    truth = Truth(0.4, 0.0, 0.0)
+    peaks = peaks_of(truth, random, ["Na-22"])
+    at = truth.adc(np.array([510.999, 1274.537]))
+
+    found = match_pairs(peaks, [Pair(at[0] + 2, 511), Pair(at[1] - 2, 1274.5)], table_of("Na-22")).table
+
+    assert found["energy_kev"].to_list() == [510.999, 1274.537]
+    np.testing.assert_allclose(found["adc"], at, atol=1)
+
+
+def test_pairs_need_a_peak_within_its_width() -> None:
+    peaks = peaks_of(Truth(0.4, 0.0, 0.0), np.random.default_rng(2), ["Na-22"])
+
+    with pytest.raises(CalibrationError, match=r"0/4.*no peak at adc 900"):
+        match_pairs(peaks, [Pair(900, 511)], detector="0/4")
+
+
+# Recorded spectra, with the report's peak search.
+
+
+def recorded_peaks(adc: np.ndarray, counts: np.ndarray, run: int = 1) -> pl.DataFrame:
+    columns = ["centroid_adc", "centroid_adc_unc", "fwhm_adc", "area", "area_unc"]
+    found = find_peaks(adc, counts, np.maximum(counts, 1))
+    return pl.DataFrame(found, schema=columns, orient="row").with_columns(run=pl.lit(run))
+
+
+def recorded_hits(path: str, run: int = 1) -> pl.DataFrame:
+    (file,) = Path(FOLDER).glob(path)
+    counts = np.bincount(gp.scan(file).select("adc").collect()["adc"].to_numpy(), minlength=4096).astype(float)
+    return recorded_peaks(np.arange(4096.0).reshape(-1, 4).mean(1), counts[:4096].reshape(-1, 4).sum(1), run)
+
+
+@recorded
+def test_recorded_europium_calibrates_itself() -> None:
+    table = gp.read_spectrum(Path(FOLDER) / "eu152-hpge" / "eu_calib_7cm.Spe").table
+    peaks = recorded_peaks(table["adc"].to_numpy(), table["counts"].to_numpy())
+
+    found = match_lines(peaks, table_of("Eu-152"))
+
+    assert found.table.height == 13
+    known = np.polynomial.polynomial.polyval(found.table["adc"].to_numpy(), (0.33973, 0.18297, 5.5683e-9))
+    np.testing.assert_allclose(found.table["energy_kev"], known, atol=1.2)  # the file's own is up to 1.1 keV off
+    for other in ("Ba-133", "Co-60", "Na-22", "Ra-226"):
+        with pytest.raises(CalibrationError):
+            match_lines(peaks, table_of(other))
+
+
+@recorded
+@pytest.mark.parametrize(("channel", "at"), [(4, 692), (5, 540)])
+def test_recorded_sodium_calibrates_itself(channel: int, at: float) -> None:
+    peaks = recorded_hits(f"na22-two-nai/UNFILTERED/Data_CH{channel}@*.CSV")
+
+    found = match_lines(peaks, table_of("Na-22")).table
+
+    assert found["energy_kev"].to_list() == [510.999, 1274.537]
+    assert found["adc"][0] == pytest.approx(at, rel=0.01)
+    with pytest.raises(CalibrationError):
+        match_lines(peaks, table_of("Co-60"))
+
+
+@recorded
+def test_recorded_sources_of_one_detector_calibrate_together() -> None:
+    runs = [
+        recorded_hits("co60-cs137-nai/Co60*/UNFILTERED/*.CSV", 1),
+        recorded_hits("co60-cs137-nai/Cs137*/UNFILTERED/*.CSV", 2),
+        recorded_hits("na22-two-nai/UNFILTERED/Data_CH5@*.CSV", 3),
+    ]
+
+    found = match_lines(pl.concat(runs), table_of("Co-60", "Cs-137", "Na-22")).table
+
+    assert found.select("run", "energy_kev").rows() == [
+        (3, 510.999),
+        (2, 661.657),
+        (1, 1173.228),
+        (3, 1274.537),
+        (1, 1332.492),
+    ]
+    assert match_lines(runs[0], table_of("Co-60")).table.height == 2
+    with pytest.raises(CalibrationError):
+        match_lines(runs[0], table_of("Na-22"))
