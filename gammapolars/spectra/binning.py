@@ -214,7 +214,7 @@ def count_bins(batch: pl.DataFrame, keys: Sequence[str], bins: Bins) -> Part:
     if batch[BIN].null_count():
         batch = batch.drop_nulls(BIN)
     values = batch[BIN].to_numpy()
-    if values.dtype.kind == "f" and values.size and not math.isfinite(values.min() + values.max()):
+    if values.dtype.kind == "f" and values.size and not (math.isfinite(values.min()) and math.isfinite(values.max())):
         finite = np.isfinite(values)
         batch, values = batch.filter(finite), values[finite]
     if batch.is_empty():
