@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars.errors import TableError, UsageError
 from gammapolars.spectra import binning
+from gammapolars.streaming import lazy_frame
 from tests.hits import counted, frame, in_batches, stream
 
 FINITE = st.floats(-60, 300) | st.sampled_from([0.0, -0.0, 1e9, -1e9, 1e300]) | st.integers(-10, 100).map(float)
@@ -105,7 +106,7 @@ def test_only_the_columns_that_are_binned_are_read(tmp_path: Path) -> None:
         seen.append(wanted)
         return in_batches(frame([(0, 1, 2, 3)]), 1)
 
-    hits = binning.lazy_frame(frame([]).schema, lambda wanted: iter(batches(wanted)))
+    hits = lazy_frame(frame([]).schema, lambda wanted: iter(batches(wanted)))
     gp.spectrum(hits, bin_adc=1, by=["channel"]).collect()
 
     assert [sorted(wanted or []) for wanted in seen] == [["adc", "channel"]]

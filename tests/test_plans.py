@@ -4,7 +4,7 @@ Polars draws its physical plan with the nodes in colours, and its legend tells t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +16,7 @@ from gammapolars.detectors import Detector, Detectors
 from gammapolars.flags import has_any
 from gammapolars.io import scan
 from gammapolars.spectra import binning, dithered, gate, matrix, spectrum, time_slices
+from gammapolars.streaming import batches_of
 from gammapolars.timing import align
 from tests.hits import BAD, frame, stream
 
@@ -162,8 +163,12 @@ def test_what_a_spectrum_reads_streams_too(
     hits: pl.LazyFrame, prepared: Callable[[pl.LazyFrame], pl.LazyFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[pl.LazyFrame] = []
-    batches_of = binning.batches_of
-    monkeypatch.setattr(binning, "batches_of", lambda rows, **how: read.append(rows) or batches_of(rows, **how))
+
+    def seen(rows: pl.LazyFrame, *, batch_rows: int) -> Iterator[pl.DataFrame]:
+        read.append(rows)
+        yield from batches_of(rows, batch_rows=batch_rows)
+
+    monkeypatch.setattr(binning, "batches_of", seen)
 
     assert spectrum(prepared(hits)).collect().height > 0
 

@@ -1,6 +1,7 @@
 """Spectra in other bins: counts by overlap, variances that are right for sums over ranges."""
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -32,9 +33,9 @@ def test_counts_and_variances_are_shared_out_by_overlap(
 ) -> None:
     table = pl.concat([spectrum(first, width, run=1), spectrum(second, width, run=2)])
     edges = new if isinstance(new, list) else (np.arange(-400, 800) * new).tolist()
-    how = {"edges_kev": new} if isinstance(new, list) else {"bin_kev": new}
+    how: dict[str, Any] = {"edges_kev": new} if isinstance(new, list) else {"bin_kev": new}
 
-    found = gp.rebin(table, **how, width=width).collect()  # type: ignore[arg-type]
+    found = gp.rebin(table, **how, width=width).collect()
 
     require(found.lazy(), SPECTRUM)
     for run, counts in ((1, first), (2, second)):
@@ -152,9 +153,10 @@ def test_what_cannot_be_rebinned_is_refused() -> None:
     one = spectrum({3: 5.0})
     uneven = pl.DataFrame({"energy_kev": [1.0, 2.0, 2.9, 4.234567], "counts": [1.0] * 4, "variance": [1.0] * 4})
 
-    for how in ({}, {"bin_kev": 1.0, "bin_adc": 2}):
+    several: tuple[dict[str, Any], ...] = ({}, {"bin_kev": 1.0, "bin_adc": 2})
+    for how in several:
         with pytest.raises(UsageError, match="name the new bins by one of"):
-            gp.rebin(one, **how)  # type: ignore[arg-type]
+            gp.rebin(one, **how)
     for width in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(UsageError, match="wider than 0"):
             gp.rebin(one, bin_kev=width)

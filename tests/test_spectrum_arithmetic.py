@@ -199,12 +199,13 @@ def test_different_bins_are_refused(case: str, combine: Callable[..., pl.LazyFra
 def test_factors_are_finite_and_not_negative(value: float) -> None:
     table = spectra({(0, 1): 2})
 
-    for call in (
+    calls: tuple[Callable[[], pl.LazyFrame], ...] = (
         lambda: gp.subtract(table, table, scale=value),
         lambda: gp.subtract(table, table, scale_unc={(0, 0): value}),
         lambda: gp.per_second(table, value),
         lambda: gp.per_second(table, 1.0, value),
-    ):
+    )
+    for call in calls:
         with pytest.raises(UsageError, match="and finite, not"):
             call()
     with pytest.raises(UsageError, match="live_time_s must be above 0"):
