@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.errors import TableError, UsageError
-from gammapolars.spectra import binning
+from gammapolars.spectra import counting
 from gammapolars.streaming import lazy_frame
 from tests.hits import counted, frame, in_batches, stream
 
@@ -57,8 +57,8 @@ def test_a_spectrum_by_any_keys_is_that_of_a_group_by(
 
 @pytest.mark.parametrize("cells", [0, 2**20])
 def test_millions_of_hits_of_many_batches_and_blocks(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(binning, "MAX_CELLS", cells)
-    monkeypatch.setattr(binning, "MOST_SPANS", 2)
+    monkeypatch.setattr(counting, "MAX_CELLS", cells)
+    monkeypatch.setattr(counting, "MOST_SPANS", 2)
     random = np.random.default_rng(1)
     hits = pl.DataFrame(
         {
