@@ -149,17 +149,16 @@ def count_bins(batch: pl.DataFrame, keys: Sequence[str], bins: Bins) -> Part:
     """
     if batch[BIN].null_count():
         batch = batch.drop_nulls(BIN)
-    values = batch[BIN].to_numpy()
-    if values.dtype.kind == "f" and values.size and not (math.isfinite(values.min()) and math.isfinite(values.max())):
-        finite = np.isfinite(values)
-        batch, values = batch.filter(finite), values[finite]
     if batch.is_empty():
         return pl.DataFrame()
-    spans = _spans([batch[name] for name in keys], bins.numbers(np.array([values.min(), values.max()])))
+    extremes = np.array([(part.min(), part.max()) for (part,) in _pieces(batch, [BIN])])
+    if not np.isfinite(extremes).all():
+        return count_bins(batch.filter(pl.col(BIN).is_finite()), keys, bins)
+    spans = _spans([batch[name] for name in keys], bins.numbers(np.array([extremes.min(), extremes.max()])))
     if spans is None:
-        numbers = pl.Series(BIN, bins.numbers(values)).cast(pl.Float64) + 0.0  # -0 and 0 are one bin
+        numbers = pl.Series(BIN, bins.numbers(batch[BIN].to_numpy())).cast(pl.Float64) + 0.0  # -0 and 0 are one bin
         return batch.with_columns(numbers).group_by(*keys, BIN).agg(counts=pl.len())
-    packed = _packed([batch[name].to_numpy() for name in keys], values, bins, spans)
+    packed = _packed(batch.select(*keys, BIN), bins, spans)
     if isinstance(packed, Cells):
         return packed
     counted = pl.DataFrame({BIN: packed}).group_by(BIN).agg(counts=pl.len())
@@ -180,32 +179,49 @@ def _spans(keys: Sequence[pl.Series], ends: npt.NDArray[Any]) -> Spans | None:
     return spans if small and math.prod(cardinality for _, cardinality in spans) < MAX_PACKED else None
 
 
-def _packed(keys: Sequence[npt.NDArray[Any]], values: npt.NDArray[Any], bins: Bins, spans: Spans) -> Cells | Integers:
+def _packed(batch: pl.DataFrame, bins: Bins, spans: Spans) -> Cells | Integers:
     """The counts of all cells where these are few, else each row's cell.
 
     Done in blocks that stay in the processor's cache, in buffers that are used again: fresh memory costs more than
     counting.
+
+    Args:
+        batch: the keys, and the values last.
+        bins: what the values fall into.
+        spans: of each column.
     """
-    rows, cells = len(values), math.prod(cardinality for _, cardinality in spans)
+    rows, cells = batch.height, math.prod(cardinality for _, cardinality in spans)
     few = cells <= min(MAX_CELLS, 4 * rows)
     block = min(rows, max(BLOCK, 4 * cells if few else 0))
     lowest, cardinality = spans[-1]
     # Half as wide is twice as fast, where that holds the numbers of bins and cells.
-    dtype = np.int32 if few and -(2**31) <= lowest and lowest + cardinality <= 2**31 else np.int64
+    dtype = np.int32 if few and -(2**31) <= lowest <= 2**31 - cardinality else np.int64
     narrow, scratch = np.empty(block, dtype), np.empty(block, dtype)
     floats, packed = np.empty(block, np.float64), np.empty(block if few else rows, np.int64)
     counts = np.zeros(cells if few else 0, np.int64)
-    for start in range(0, rows, block):
-        part = slice(start, min(start + block, rows))
-        size = part.stop - part.start
-        into = narrow[:size]
-        bins.number_into(values[part], lowest, floats[:size], into)
-        _add_keys([key[part] for key in keys], spans, scratch[:size], into)
-        wide = packed[:size] if few else packed[part]
-        np.copyto(wide, into)
-        if few:
-            counts += np.bincount(wide, minlength=cells)
+    done = 0
+    for *keys, values in _pieces(batch if block == BLOCK else batch.rechunk(), batch.columns):
+        for start in range(0, len(values), block):
+            part = slice(start, min(start + block, len(values)))
+            size = part.stop - part.start
+            into = narrow[:size]
+            bins.number_into(values[part], lowest, floats[:size], into)
+            _add_keys([key[part] for key in keys], spans, scratch[:size], into)
+            wide = packed[:size] if few else packed[done : done + size]
+            np.copyto(wide, into)
+            done += size
+            if few:
+                counts += np.bincount(wide, minlength=cells)
     return Cells(spans, counts) if few else packed
+
+
+def _pieces(batch: pl.DataFrame, names: Sequence[str]) -> list[list[npt.NDArray[Any]]]:
+    """Columns as arrays, piece by piece as they lie in memory, so that nothing is copied."""
+    chunks = [batch[name].get_chunks() for name in names]
+    lengths = [[len(chunk) for chunk in of_column] for of_column in chunks]
+    if any(found != lengths[0] for found in lengths):
+        chunks = [[batch[name].rechunk()] for name in names]
+    return [[chunk.to_numpy() for chunk in piece] for piece in zip(*chunks, strict=True) if len(piece[0])]
 
 
 def _add_keys(
