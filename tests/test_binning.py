@@ -1,6 +1,9 @@
 """Spectra counted in threads: the same as grouping, whatever the keys, the bins and the batches."""
 
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ import gammapolars as gp
 from gammapolars.errors import TableError, UsageError
 from gammapolars.spectra import counting
 from gammapolars.streaming import lazy_frame
+from tests.commandline import REPOSITORY
 from tests.hits import counted, frame, in_batches, stream
 
 FINITE = st.floats(-60, 300) | st.sampled_from([0.0, -0.0, 1e9, -1e9, 1e300]) | st.integers(-10, 100).map(float)
@@ -125,3 +129,41 @@ def test_a_missing_column_is_named() -> None:
         gp.spectrum(frame([]).lazy(), bin_adc=1, by=["gate"])
     with pytest.raises(TableError, match="holds String instead of numbers"):
         gp.spectrum(pl.LazyFrame({"energy_kev": ["1"]}), by=())
+
+
+PEAK = """
+import resource, sys
+import numpy as np, polars as pl
+import gammapolars as gp
+from gammapolars.streaming import lazy_frame
+
+random = np.random.default_rng(1)
+channel, energy = random.integers(0, 8, 500_000).astype(np.uint16), random.exponential(500, 500_000)
+batch = pl.DataFrame({"channel": channel, "energy_kev": energy})
+
+def batches(wanted):
+    for k in range(int(sys.argv[1])):
+        yield batch.with_columns(pl.col("energy_kev") + 0.1 * (k % 7))
+
+hits = lazy_frame(batch.schema, batches)
+found = gp.spectrum(hits, by=["channel"]).collect()
+assert found["counts"].sum() == int(sys.argv[1]) * 500_000
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peaks of memory are counted in another unit elsewhere")
+def test_memory_grows_with_the_bins_and_not_with_the_hits() -> None:
+    def peak_kb(batches: int) -> int:
+        done = subprocess.run(
+            [sys.executable, "-c", PEAK, str(batches)],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return int(done.stdout)
+
+    # 150 million hits more, 1.5 gigabytes of these columns; what the engine keeps for itself is reached before.
+    assert peak_kb(400) - peak_kb(100) < 150_000
