@@ -95,7 +95,11 @@ def spectra_text(summary: dict[str, Any]) -> str:
                 for row in summary["spectra"]
             ],
         ),
-        *([f"{summary['slices']:,} slices of {format_ps(summary['slice_ps'])}"] if summary["slices"] else []),
+        *(
+            [f"{summary['slices']:,} slice{'s' if summary['slices'] > 1 else ''} of {format_ps(summary['slice_ps'])}"]
+            if summary["slices"]
+            else []
+        ),
         *(f"Warning: {warning}" for warning in summary["warnings"]),
         *(f"{output}: written" for output in summary["outputs"]),
     ]

@@ -8,10 +8,10 @@ import pytest
 import gammapolars as gp
 from gammapolars.io.root.tree import open_tree
 
-for package in ("numba", "duckdb", "pandas"):
+for package in ("numba", "duckdb", "pandas", "boost_histogram"):
     pytest.importorskip(package, reason=f"{package} is in the benchmark extra")
 
-from tests.benchmarks import coincidences, in_memory, measure, opponent, reading  # noqa: E402 - needs those packages
+from tests.benchmarks import binning, coincidences, in_memory, measure, opponent, reading  # noqa: E402 - needs those packages
 from tests.benchmarks.agreement import DisagreementError, agree  # noqa: E402
 from tests.benchmarks.files import WINDOW_PS, Plan, describe  # noqa: E402
 
@@ -59,8 +59,13 @@ def test_a_missing_pair_is_noticed(pairs: pl.DataFrame) -> None:
 
 
 def test_comparisons_in_process_run_and_agree(plan: Plan) -> None:
-    outcomes = [*coincidences.in_process(plan), *in_memory.in_memory(plan), *reading.reading(plan)]
-    assert len(outcomes) == 12
+    outcomes = [
+        *coincidences.in_process(plan),
+        *in_memory.in_memory(plan),
+        *reading.reading(plan),
+        *binning.binning(plan),
+    ]
+    assert len(outcomes) == 18
     text = measure.table(outcomes, markdown=True)
     assert text.count("\n") == 1 + len(outcomes)
 

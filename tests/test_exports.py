@@ -4,6 +4,7 @@ import json
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -167,6 +168,123 @@ def test_recorded_times_are_taken_of_whole_recordings_alone(
     assert [one.live_time_s for one in known] == ([real_s / 2] * 2 if whole_run else [None] * 2) + [None]
     assert known[0].real_time_s == pytest.approx(real_s if whole_run else span_s)
     assert {one.started for one in known} == {datetime(2025, 3, 18, 12, 11, 24)}
+
+
+# Slices of time, and counts per second.
+
+
+def sliced(words: list[str]) -> tuple[dict[str, Any], pl.DataFrame]:
+    done = gammapolars(
+        "spectrum", "run.root", "--detectors", "d.toml", "-o", "s.parquet", "--overwrite", "--json", *words
+    )
+    assert done.code == 0, done.err
+    return json.loads(done.out), pl.read_parquet("s.parquet")
+
+
+@pytest.mark.parametrize("bins", [[], ["--bin-kev", "4"]])
+@pytest.mark.parametrize("width", ["100us", "1ms", "1h"])
+def test_each_slice_of_time_has_its_spectra(hits: pl.DataFrame, width: str, bins: list[str]) -> None:
+    summary, found = sliced(["--slice", width, *bins])
+
+    used = hits.filter((pl.col("flags") & REJECTED) == 0)
+    keys = ["time_slice", "board", "channel"]
+    expected = gp.time_slices(used.lazy(), width).group_by(keys).agg(pl.len().cast(pl.Float64)).sort(keys).collect()
+    counts = found.group_by(keys).agg(pl.col("counts").sum()).sort(keys)
+    assert counts.select(keys).equals(expected.select(keys))
+    np.testing.assert_allclose(counts["counts"], expected["len"])
+    assert summary["slices"] == expected["time_slice"].n_unique()
+    assert "run" not in found.columns
+    times = found.select("time_slice", "real_time_s").unique()
+    assert found["live_time_s"].null_count() == found.height
+    if width == "100us":
+        assert times["real_time_s"].sum() == pytest.approx(summary["real_time_s"], rel=1e-9)
+    if not bins:
+        whole = sliced([])[1]
+        over = gp.add_spectra(found.drop("real_time_s", "live_time_s"), by=["board", "channel"]).collect()
+        assert over.select("channel", "adc", "counts").rows() == whole.select("channel", "adc", "counts").rows()
+
+
+def test_slices_of_several_runs_go_by_their_own_clocks(hits: pl.DataFrame) -> None:
+    write_hits(Path("second.root"), hits[:1000])
+
+    done = gammapolars("spectrum", "run.root", "second.root", "--apart", "--slice", "1h", "-o", "s.csv")
+
+    found = pl.read_csv("s.csv").group_by("run").agg(pl.col("counts").sum(), pl.col("time_slice").max())
+    used = [(part["flags"] & REJECTED == 0).sum() for part in (hits, hits[:1000])]
+    assert found.sort("run").rows() == [(1, used[0], 0), (2, used[1], 0)]
+    assert "2 slices of 3600 s" in done.out
+
+
+def test_a_slice_that_would_outgrow_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gammapolars.products.spectra.MAX_BINS", 1000)
+
+    refused = gammapolars("spectrum", "run.root", "--slice", "1us", "-o", "s.parquet")
+
+    assert refused.code == 2
+    assert "slices of 1 us make spectra of more than" in refused.error
+    assert files_in(Path()) == ["d.toml", "run.root"]
+
+
+def test_counts_per_second_of_real_time_are_named_as_such() -> None:
+    summary, found = sliced(["--per-second"])
+    plain = sliced([])[1]
+
+    seconds = summary["real_time_s"]
+    np.testing.assert_allclose(found["counts"], plain["counts"] / seconds)
+    np.testing.assert_allclose(found["variance"], plain["counts"] / seconds**2)
+    (warning,) = [text for text in summary["warnings"] if "per second" in text]
+    assert warning.startswith("no live time is known for left, right, 0/2: counts are per second of real time")
+    assert summary["spectra"][0]["counts"] == plain.filter(channel=0)["counts"].sum()
+
+
+@pytest.mark.parametrize("slices", [None, "100us"])
+def test_counts_per_second_of_live_time(
+    hits: pl.DataFrame, monkeypatch: pytest.MonkeyPatch, slices: str | None
+) -> None:
+    folder = Path("DAQ") / "RAW"
+    folder.mkdir(parents=True)
+    write_hits(folder / "SDataR_run.root", hits)
+    span_s = (hits["timestamp_ps"][-1] - hits["timestamp_ps"][0]) / 1e12
+    channels = tuple(ChannelTimes(channel, span_s * 1.02, span_s * 1.02 / 2) for channel in (0, 1))
+    monkeypatch.setattr(exports, "live_times", lambda folder: LiveTimes(folder, channels))
+    Path("DAQ/run.info").write_text("id=x\ntime.start=2025/03/18 12:11:24.131-0400\n")
+
+    summary = exports.spectra(open_runs("DAQ"), Path("s.parquet"), per_second=True, slice_width=slices)
+
+    found = pl.read_parquet("s.parquet")
+    known = found.filter(pl.col("channel") < 2)
+    assert found.filter(channel=2)["live_time_s"].null_count() == found.filter(channel=2).height
+    np.testing.assert_allclose(known["live_time_s"], known["real_time_s"] / 2)
+    seconds = found.select(pl.coalesce("live_time_s", "real_time_s")).to_series()
+    assert (found["counts"] * seconds).sum() == pytest.approx(summary["hits_used"])
+    np.testing.assert_allclose(found["variance"], found["counts"] / seconds)
+    assert any("no live time is known for 0/2:" in warning for warning in summary["warnings"])
+
+
+def test_counts_per_second_need_time_that_passed(hits: pl.DataFrame) -> None:
+    write_hits(Path("one.root"), hits[:1])
+
+    assert "no time passed" in gammapolars("spectrum", "one.root", "--per-second", "-o", "s.csv").error
+
+
+@pytest.mark.parametrize("suffix", [*SPECTRA, ".png"])
+@pytest.mark.parametrize("words", [["--slice", "1s"], ["--per-second"]])
+def test_formats_without_a_place_for_it_say_so(suffix: str, words: list[str]) -> None:
+    done = gammapolars("spectrum", "run.root", *words, "-o", f"s{suffix}")
+
+    if suffix in ((".csv", ".parquet") if "--slice" in words else (".csv", ".parquet", ".root")):
+        assert done.code == 0
+        return
+    assert done.code == 2
+    assert re.search(r"this format holds .*: write .parquet", done.error)
+    assert files_in(Path()) == ["d.toml", "run.root"]
+
+
+def test_a_file_of_slices_is_not_read_as_one_spectrum() -> None:
+    sliced(["--slice", "500us"])
+
+    with pytest.raises(gp.InputError, match="holds bins of adc twice"):
+        gp.read_spectrum("s.parquet", "b0_ch1")
 
 
 # Matrices.

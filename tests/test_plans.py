@@ -4,7 +4,7 @@ Polars draws its physical plan with the nodes in colours, and its legend tells t
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +15,8 @@ from gammapolars.coincidences import nearest, pairs
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.flags import has_any
 from gammapolars.io import scan
-from gammapolars.spectra import dithered, matrix, spectrum
+from gammapolars.spectra import binning, dithered, gate, matrix, spectrum, time_slices
+from gammapolars.streaming import batches_of
 from gammapolars.timing import align
 from tests.hits import BAD, frame, stream
 
@@ -97,6 +98,12 @@ QUERIES: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
     "a spectrum with noise": lambda hits: spectrum(
         hits.with_columns(adc=dithered("adc", pl.col("timestamp_ps"), "channel")), energy="adc"
     ),
+    "a spectrum without a comb": lambda hits: spectrum(calibrate(hits, MANY, dither=True)),
+    "spectra of time slices": lambda hits: spectrum(
+        time_slices(calibrated(hits), "10ns"), by=("board", "channel", "time_slice")
+    ),
+    "a gated spectrum": lambda hits: spectrum(gate(calibrate(pairs(hits), MANY), 500, width_kev=900)),
+    "partners of hits in a gate": lambda hits: gate(calibrate(pairs(hits), MANY, dither=True), 500, width_kev=900),
     "pairs filtered and grouped": lambda hits: (
         pairs(hits).filter(pl.col("dt_ps") < 1000).group_by("channel_a", "channel_b").agg(pl.len())
     ),
@@ -140,6 +147,33 @@ def test_they_give_the_same_on_either_engine(query: Callable[[pl.LazyFrame], pl.
 
     assert streamed.sort(streamed.columns).equals(in_memory.sort(in_memory.columns))
     assert streamed.height > 0
+
+
+@pytest.mark.parametrize(
+    "prepared",
+    [
+        calibrated,
+        lambda hits: calibrate(hits, MANY, dither=True),
+        lambda hits: time_slices(calibrated(hits), "10ns").with_columns(board=pl.col("time_slice")),
+        lambda hits: gate(calibrate(pairs(hits), MANY), 500, width_kev=900),
+    ],
+    ids=["calibrated", "dithered", "sliced", "gated"],
+)
+def test_what_a_spectrum_reads_streams_too(
+    hits: pl.LazyFrame, prepared: Callable[[pl.LazyFrame], pl.LazyFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[pl.LazyFrame] = []
+
+    def seen(rows: pl.LazyFrame, *, batch_rows: int) -> Iterator[pl.DataFrame]:
+        read.append(rows)
+        yield from batches_of(rows, batch_rows=batch_rows)
+
+    monkeypatch.setattr(binning, "batches_of", seen)
+
+    assert spectrum(prepared(hits)).collect().height > 0
+
+    assert [fallbacks(query) for query in read] == [[]]
+    assert "in-memory" not in str(nodes(read[0]))
 
 
 def test_pairs_are_a_source_of_their_own_in_the_plan(hits: pl.LazyFrame) -> None:

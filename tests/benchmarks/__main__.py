@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 try:
+    from tests.benchmarks.binning import binning
     from tests.benchmarks.coincidences import as_processes, in_process
     from tests.benchmarks.in_memory import in_memory
 except ImportError as error:
@@ -23,6 +24,7 @@ COMPARISONS: dict[str, Callable[[Plan], list[Outcome]]] = {
     "reading": reading,
     "forms": forms,
     "in-memory": in_memory,
+    "binning": binning,
     "memory": memory,
     "start": start,
 }

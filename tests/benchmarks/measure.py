@@ -18,7 +18,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 """Where `python -m gammapolars` and `python -m tests.benchmarks` are run from."""
 
-PACKAGES = ("polars", "uproot", "deflate", "numpy", "numba", "duckdb", "pandas")
+PACKAGES = ("polars", "uproot", "deflate", "numpy", "numba", "duckdb", "pandas", "boost-histogram")
 
 
 class Side(NamedTuple):
