@@ -10,7 +10,7 @@ from gammapolars.defaults import REJECT
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.energies import Wanted, calibrations, lines_of
 from gammapolars.errors import CalibrationError
-from gammapolars.flags import parse_mask
+from gammapolars.flags import parse_reject, union
 from gammapolars.gathered import Gathered
 from gammapolars.simulate import SimulatedDetector, parse_sources, simulate
 from tests.validation.outcomes import Check, Floats, Outcome
@@ -38,7 +38,7 @@ def random_detector(rng: np.random.Generator, kind: str) -> SimulatedDetector:
 def spectrum_of(detector: SimulatedDetector, sources: Sequence[str], hits: int, seed: int) -> pl.DataFrame:
     """Counts of the used hits by adc."""
     counts = np.zeros(2**ADC_BITS)
-    mask = parse_mask(REJECT)
+    mask = union(parse_reject(REJECT))
     for chunk in simulate(parse_sources(sources), [detector], seed=seed, hits=hits):
         used = chunk.hits.filter((pl.col("flags") & mask) == 0)
         counts += np.bincount(used["adc"].to_numpy(), minlength=2**ADC_BITS)
