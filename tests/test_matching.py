@@ -14,7 +14,6 @@ import gammapolars as gp
 from gammapolars.calibration.by_hand import Pair, match_pairs, parse_pairs
 from gammapolars.calibration.matching import Match, match_lines
 from gammapolars.errors import CalibrationError, UsageError
-from gammapolars.report.peak_search import find_peaks
 from tests.peaklists import Truth, peaks_of, random_truth, table_of
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -296,13 +295,12 @@ def test_pairs_need_a_peak_within_its_width() -> None:
         match_pairs(peaks, [Pair(900, 511)], detector="0/4")
 
 
-# Recorded spectra, with the report's peak search.
+# Recorded spectra.
 
 
 def recorded_peaks(adc: np.ndarray, counts: np.ndarray, run: int = 1) -> pl.DataFrame:
-    columns = ["centroid_adc", "centroid_adc_unc", "fwhm_adc", "area", "area_unc"]
-    found = find_peaks(adc, counts, np.maximum(counts, 1))
-    return pl.DataFrame(found, schema=columns, orient="row").with_columns(run=pl.lit(run))
+    found = gp.fit_peaks(pl.DataFrame({"adc": adc, "counts": counts, "variance": counts}), least_significance=5)
+    return found.filter(pl.col("status") != "failed").with_columns(run=pl.lit(run))
 
 
 def recorded_hits(path: str, run: int = 1) -> pl.DataFrame:

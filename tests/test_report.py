@@ -13,8 +13,8 @@ import pytest
 
 from gammapolars.errors import OutputError
 from gammapolars.report import content, estimates, lines, numbers, text, write_report
+from gammapolars.report.full_energy import Peak, full_energy_peaks
 from gammapolars.report.nuclides import identify
-from gammapolars.report.peak_search import Peak, find_peaks
 from gammapolars.results import Analysis
 from gammapolars.units import Window
 from tests import analyses
@@ -30,7 +30,7 @@ EU_152 = [
 
 def peaks_of(seed: int, peak_lines: Lines, **shape: float) -> list[Peak]:
     centres, counts = analyses.spectrum_counts(np.random.default_rng(seed), peak_lines, **shape)
-    return find_peaks(centres, counts, counts)
+    return full_energy_peaks(centres, counts, counts)
 
 
 class Page(HTMLParser):
@@ -278,7 +278,7 @@ def test_the_hump_at_a_compton_edge_is_no_peak() -> None:
     centres, counts = analyses.spectrum_counts(np.random.default_rng(2), [(1274.5, 90_000.0)], fwhm_662=46.0, width=2.0)
     hump = 8000 / 25.5 / 2.507 * 2.0 * np.exp(-0.5 * ((centres - 1030.0) / 25.5) ** 2)
     counts = counts + np.random.default_rng(3).poisson(hump)
-    assert [round(peak.centroid_kev, -1) for peak in find_peaks(centres, counts, counts)] == [1270]
+    assert [round(peak.centroid_kev, -1) for peak in full_energy_peaks(centres, counts, counts)] == [1270]
 
 
 def names(peaks: list[Peak]) -> set[str]:

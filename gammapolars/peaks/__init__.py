@@ -6,6 +6,7 @@ and tells lines apart that only a fit can. Both take calibrated and uncalibrated
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ from gammapolars.defaults import LEAST_SIGNIFICANCE
 from gammapolars.errors import TableError, UsageError
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
 from gammapolars.peaks.fitting import Settings, fit_spectrum
-from gammapolars.peaks.resolution import measured_widths
+from gammapolars.peaks.resolution import ENOUGH_BINS, measured_widths, refined_widths
 from gammapolars.peaks.results import FittedPeak, fitted_peaks
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width
 from gammapolars.peaks.shape import Floats
@@ -52,10 +53,11 @@ def find_peaks(
     """
     _check(least_significance)
     rows: list[dict[str, object]] = []
-    for key, bins in spectra_of(spectrum):
-        widths = _widths(bins, fwhm)
-        if widths is None:
+    for key, given in spectra_of(spectrum):
+        found_widths = _widths(given, fwhm)
+        if found_widths is None:
             continue
+        bins, widths = _joined(given, found_widths)
         places, significance = _found(bins, widths, least_significance)
         for place, sigma in zip(places, significance, strict=True):
             at = {}
@@ -104,10 +106,15 @@ def fit_peaks(
     settings = Settings(least_significance, refine=peaks is None if refine is None else refine)
     rows: list[dict[str, object]] = []
     first = 0
-    for key, bins in spectra_of(spectrum):
-        widths = _widths(bins, fwhm)
-        if widths is None:
+    for key, given in spectra_of(spectrum):
+        found_widths = _widths(given, fwhm)
+        if found_widths is None:
             continue
+        bins, widths = _joined(given, found_widths)
+        if fwhm is None:
+            first_places = _found(bins, widths, least_significance)[0]
+            widths, width_unc = refined_widths(bins.counts, bins.variance, first_places, widths)
+            settings = replace(settings, width_unc=width_unc)
         places = _found(bins, widths, least_significance)[0] if peaks is None else _given(bins, peaks, key)
         fits = fit_spectrum(bins.counts, bins.variance, places, widths, settings)
         found = [peak for number, (_, fit) in enumerate(fits) for peak in fitted_peaks(fit, first + number)]
@@ -131,6 +138,18 @@ def _widths(bins: Bins, fwhm: Sequence[float] | None) -> Widths | None:
     square = np.polynomial.polynomial.polyval(bins.energy_kev, np.asarray(fwhm, np.float64))
     every = np.arange(len(bins.counts), dtype=np.float64)
     return WidthTable(np.sqrt(np.maximum(square, 0.0)) / np.abs(bins.slope(bins.energy_kev, every)))
+
+
+def _joined(bins: Bins, widths: Widths) -> tuple[Bins, Widths]:
+    """The same spectrum in no more bins than its narrowest peaks need, and its widths in these bins."""
+    filled = np.flatnonzero(bins.counts)
+    narrowest = float(widths.at(filled.astype(np.float64)).min()) if len(filled) else 0.0
+    factor = max(1, int(narrowest / ENOUGH_BINS))
+    if factor == 1:
+        return bins, widths
+    joined = bins.joined(factor)
+    middles = np.arange(len(joined.counts), dtype=np.float64) * factor + 0.5 * (factor - 1)
+    return joined, WidthTable(widths.at(middles) / factor)
 
 
 def _found(bins: Bins, widths: Widths, least: float) -> tuple[Floats, Floats]:

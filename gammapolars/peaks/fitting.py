@@ -7,13 +7,11 @@ import numpy as np
 
 from gammapolars.peaks.likelihood import Knowledge, Known, RegionFit, fit_region
 from gammapolars.peaks.model import SHAPE, Model
-from gammapolars.peaks.regions import Region, regions
+from gammapolars.peaks.regions import Region, is_sharp, regions
+from gammapolars.peaks.resolution import WIDTH_UNC
 from gammapolars.peaks.results import significance_of
 from gammapolars.peaks.shape import FWHM_PER_SIGMA, Floats
 from gammapolars.peaks.widths import Widths
-
-WIDTH_UNC = 0.03
-"""How well a width model tells the width of a single peak, relative."""
 
 BENT = 10.0
 """A parabola takes the place of a straight background where -2 ln L falls by so much."""
@@ -35,6 +33,9 @@ SHAPES_DIFFER = np.array([0.003, 0.3, 5e-5])
 
 MOST_SHAPES = 10
 
+CLOSEST, CLOSEST_BROAD = 0.35, 0.8
+"""Peaks closer than this part of their FWHM are not told apart; the second of a scintillator, on a bent background."""
+
 MOST_ADDED = 4
 """Peaks that may be added to a region after its first fit."""
 
@@ -49,10 +50,12 @@ class Settings:
     Attributes:
         least_significance: of a peak that is kept.
         refine: whether peaks may be added and dropped where the fit asks for it.
+        width_unc: how well the widths are known, relative.
     """
 
     least_significance: float = 4.0
     refine: bool = True
+    width_unc: float = WIDTH_UNC
 
 
 def fit_spectrum(
@@ -70,7 +73,7 @@ def fit_spectrum(
         settings: what is kept.
     """
     found = regions(positions, widths, len(counts))
-    knowledge = line_shape(counts, variance, found, widths)
+    knowledge = line_shape(counts, variance, found, widths, settings.width_unc)
     return [
         _refined(counts, variance, region, widths, knowledge, settings)
         if settings.refine
@@ -79,7 +82,9 @@ def fit_spectrum(
     ]
 
 
-def line_shape(counts: Floats, variance: Floats, found: list[Region], widths: Widths) -> Knowledge:
+def line_shape(
+    counts: Floats, variance: Floats, found: list[Region], widths: Widths, width_unc: float = WIDTH_UNC
+) -> Knowledge:
     """What the clearest lone peaks tell of the detector's tail and step: their weighted means, and how they scatter."""
     lone = [region for region in found if len(region.positions) == 1]
     lone.sort(key=lambda region: float(counts[region.low : region.high].sum()), reverse=True)
@@ -91,14 +96,14 @@ def line_shape(counts: Floats, variance: Floats, found: list[Region], widths: Wi
             variances = np.diag(fit.covariance)[3:6] + SHAPES_DIFFER**2
             shapes.append((fit.parameters[3:6], 1 / variances))
     if not shapes:
-        return Knowledge(Known(1.0, WIDTH_UNC))
+        return Knowledge(Known(1.0, width_unc), tail=Known(0.0, 0.02), step=Known(0.0, 5e-4))
     values, weights = (np.array(part) for part in zip(*shapes, strict=True))
     tail, slope, step = ((values * weights).sum(0) / weights.sum(0)).tolist()
     tail_unc, _, step_unc = np.sqrt(1 / weights.sum(0) + SHAPES_DIFFER**2).tolist()
     # What is not significantly there is left out: its noise would be common to all peaks of the spectrum.
     tail, step = (value if value > 2 * unc else 0.0 for value, unc in ((tail, tail_unc), (step, step_unc)))
     return Knowledge(
-        Known(1.0, WIDTH_UNC),
+        Known(1.0, width_unc),
         Known(tail, math.hypot(0.3 * tail, tail_unc)),
         Known(slope),
         Known(step, math.hypot(0.3 * step, step_unc)),
@@ -240,7 +245,8 @@ def _distinct(fit: RegionFit, widths: Widths) -> bool:
             if one == other or areas[one] > areas[other]:
                 continue
             distance = abs(float(at[one] - at[other])) / float(widths.at(at[other]))
-            if distance < 0.35 or (distance < 2.5 and areas[one] < LEAST_PART * areas[other]):
+            closest = CLOSEST if is_sharp(float(at[other]), float(widths.at(at[other]))) else CLOSEST_BROAD
+            if distance < closest or (distance < 2.5 and areas[one] < LEAST_PART * areas[other]):
                 return False
             if distance < 1.2 and areas[one] < 10 * LEAST_PART * areas[other]:
                 return False

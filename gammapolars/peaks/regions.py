@@ -56,8 +56,7 @@ def regions(positions: Floats, widths: Widths, bins: int) -> list[Region]:
     found = []
     for group in _groups(ordered, fwhm):
         first, last = group[0], group[-1]
-        sharp = fwhm[first] < SHARP * max(float(ordered[first]), 1.0) or fwhm[first] < 6.0
-        left, right = (3.0, 2.6) if sharp else (1.7, 1.7)
+        left, right = (3.0, 2.6) if is_sharp(float(ordered[first]), float(fwhm[first])) else (1.7, 1.7)
         low, high = ordered[first] - left * fwhm[first], ordered[last] + right * fwhm[last]
         least, most = 0.0, float(bins)
         # What lies within a neighbour's peak is not background.
@@ -69,6 +68,11 @@ def regions(positions: Floats, widths: Widths, bins: int) -> list[Region]:
         begin, end = max(room[0], round(float(low))), min(room[1], round(float(high)) + 1)
         found.append(Region(begin, max(end, min(begin + 3, bins)), ordered[first : last + 1], room))
     return found
+
+
+def is_sharp(position: float, fwhm: float) -> bool:
+    """True for a peak of a semiconductor, false for one of a scintillator, as far as place and width (bins) tell."""
+    return fwhm < SHARP * max(position, 1.0) or fwhm < 6.0
 
 
 def _groups(positions: Floats, fwhm: Floats) -> list[list[int]]:

@@ -23,9 +23,9 @@ CHANCE = (
     "less N, with the uncertainty √pairs."
 )
 PEAKS = (
-    "A peak is a Gaussian on a sloping background, at least six standard deviations high and as wide as the detector's "
-    "other peaks; a nuclide is named only when all its main lines are seen in one spectrum. Searched: Na-22, K-40, "
-    "Co-60, Cs-137, Eu-152 and 511 keV."
+    "A peak is fitted with a Gaussian, a tail and a step on a smooth background, and is at least six standard "
+    "deviations high; humps at Compton edges are left out. A nuclide is named only when all its main lines are seen in "
+    "one spectrum. Searched: Na-22, K-40, Co-60, Cs-137, Eu-152 and 511 keV."
 )
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from gammapolars.report.peak_search import FWHM_PER_SIGMA, Array
+from gammapolars.peaks.shape import FWHM_PER_SIGMA, Floats
 
 LEAST_SIGMA = 6.0
 
@@ -114,7 +114,7 @@ def summed_prompt_peak(time_differences: pl.DataFrame) -> PromptPeak | None:
     return next(iter(prompt_peaks(named)), None)
 
 
-def _prompt_peak(dt: Array, counts: Array, width: float) -> tuple[float, ...] | None:
+def _prompt_peak(dt: Floats, counts: Floats, width: float) -> tuple[float, ...] | None:
     """The numbers of a `PromptPeak`, from `centre_ns` on, of a histogram's highest peak."""
     while counts.max() < 50 and len(counts) >= 80:
         even = len(counts) // 2 * 2
@@ -153,7 +153,7 @@ def _prompt_peak(dt: Array, counts: Array, width: float) -> tuple[float, ...] | 
     return centre, (high - low) * width, width, net, net_unc, level / width, level_unc / width
 
 
-def _half_maximum(counts: Array, top: int, level: float) -> tuple[float, float]:
+def _half_maximum(counts: Floats, top: int, level: float) -> tuple[float, float]:
     """Where a peak falls to half of its height above a level, in bins, between bins by a straight line."""
     half = level + (float(counts[top]) - level) / 2
     ends = []

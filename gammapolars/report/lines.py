@@ -7,8 +7,9 @@ import numpy as np
 import polars as pl
 
 from gammapolars.figures import bins
+from gammapolars.peaks.shape import Floats
+from gammapolars.report.full_energy import Peak, full_energy_peaks
 from gammapolars.report.nuclides import SeenLine, identify
-from gammapolars.report.peak_search import Array, Peak, find_peaks
 from gammapolars.results import Analysis
 
 LEAST_SPOT_SIGMA = 5.0
@@ -41,7 +42,7 @@ def lines_of(spectra: pl.DataFrame) -> list[Lines]:
         counts, variance = np.zeros(place[-1] + 1), np.zeros(place[-1] + 1)
         np.add.at(counts, place, table["counts"].cast(pl.Float64).to_numpy())
         np.add.at(variance, place, table["variance"].cast(pl.Float64).to_numpy())
-        seen, unexplained = identify(find_peaks(energies[0] + width * np.arange(len(counts)), counts, variance))
+        seen, unexplained = identify(full_energy_peaks(energies[0] + width * np.arange(len(counts)), counts, variance))
         found.append(Lines(int(str(board)), int(str(channel)), str(name), seen, unexplained))
     return found
 
@@ -85,7 +86,7 @@ def spots_of(analysis: Analysis, lines: list[Lines]) -> list[Spot]:
 
 
 def _spot(
-    x: Array, y: Array, counts: Array, line_x: tuple[float, float], line_y: tuple[float, float], *, width: float
+    x: Floats, y: Floats, counts: Floats, line_x: tuple[float, float], line_y: tuple[float, float], *, width: float
 ) -> tuple[float, float]:
     """Net pairs of a spot: peak × peak, less peak × side and side × peak, plus side × side, and the uncertainty.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from gammapolars.gamma_lines import lines
 from gammapolars.gamma_lines.table import ANNIHILATION_KEV
-from gammapolars.report.peak_search import Peak
+from gammapolars.report.full_energy import Peak
 
 ANNIHILATION = "annihilation radiation"
 

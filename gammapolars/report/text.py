@@ -6,6 +6,7 @@ import polars as pl
 
 from gammapolars.figures.time_difference import accepted_ns
 from gammapolars.report.estimates import PromptPeak, Steadiness
+from gammapolars.report.full_energy import Peak
 from gammapolars.report.lines import Lines, Spot
 from gammapolars.report.numbers import (
     about,
@@ -18,7 +19,6 @@ from gammapolars.report.numbers import (
     percent,
     with_uncertainty,
 )
-from gammapolars.report.peak_search import Peak
 from gammapolars.results import Analysis
 
 MOST_NAMED = 6

@@ -39,9 +39,15 @@ def other_fitter() -> Outcome:
 
 
 def _lone(peaks: pl.DataFrame) -> pl.DataFrame:
-    """Peaks that are clear, and alone."""
+    """Peaks that are clear, alone, and wide enough for the other fitter's first guess."""
     alone = pl.col("area").count().over("region") == 1
-    return peaks.filter(alone, pl.col("significance") > 30, pl.col("status") == "ok")
+    clear = (
+        pl.col("significance") > 30,
+        pl.col("area") > 500,
+        pl.col("fwhm_adc") > 2.2,
+        pl.col("centroid_adc") > 10 * pl.col("fwhm_adc"),
+    )
+    return peaks.filter(alone, *clear, pl.col("status") == "ok")
 
 
 def _becquerel(counts: np.ndarray, centroid: float, fwhm: float) -> tuple[float, float, float, float]:
