@@ -105,6 +105,10 @@ CALLS = {
     "spectrum": ["spectrum", "tiny.root", "--detectors", "d.toml", "-o", "out.spe"],
     "matrix_help": ["matrix", "--help"],
     "matrix": ["matrix", "tiny.root", "--window", "1us", "--detectors", "d.toml", "-o", "out.m4b"],
+    "lines_help": ["lines", "--help"],
+    "lines": ["lines", "Th-228"],
+    "lines_near": ["lines", "661.7", "--within", "20"],
+    "lines_names": ["lines"],
     "query_help": ["query", str(REPOSITORY / "queries" / "gated_spectrum.py")],
 }
 
@@ -138,6 +142,7 @@ def test_help_names_every_command_and_common_option() -> None:
         "spectrum",
         "matrix",
         "report",
+        "lines",
         "query",
         "simulate",
         "detectors",

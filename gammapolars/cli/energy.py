@@ -98,7 +98,7 @@ def calibrate(
 @app.command()
 def lines(
     nuclide: Annotated[
-        str | None, typer.Argument(metavar="[NUCLIDE|KEV]", help="Eu-152, Ra-226 for its chain, or an energy in keV.")
+        str | None, typer.Argument(metavar="NUCLIDE|KEV", help="Eu-152, Ra-226 for its chain, or an energy in keV.")
     ] = None,
     within: Annotated[float, typer.Option("--within", help="Around an energy: how far lines may lie, in keV.")] = 3.0,
     cascades: Annotated[

@@ -110,21 +110,23 @@ def in_cascade(nuclide: str, energy_kev_x: float, energy_kev_y: float) -> bool:
         energy_kev_x: of one line.
         energy_kev_y: of the other, or the same.
     """
-    if find_spec("paceENSDF") is None:
+    try:
+        found = cascades(nuclide, least_coincidences=NOTABLE)
+    except InputError:
         return False
     x, y = sorted((energy_kev_x, energy_kev_y))
-    near = (
-        (pl.col(name) - energy).abs() < SAME_LINE_KEV for name, energy in (("energy_kev_x", x), ("energy_kev_y", y))
-    )
-    return not cascades(nuclide, least_coincidences=NOTABLE).filter(*near).is_empty()
+    near_x = (pl.col("energy_kev_x") - x).abs() < SAME_LINE_KEV
+    near_y = (pl.col("energy_kev_y") - y).abs() < SAME_LINE_KEV
+    return not found.filter(near_x, near_y).is_empty()
 
 
 def _home() -> Path:
     """The folder of paceENSDF, found without importing it."""
     spec = find_spec("paceENSDF")
-    if spec is None or not spec.submodule_search_locations:
+    home = Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
+    if home is None or not (home / "PACE_JSON").is_dir():
         raise InputError("cascades need the nuclear data of paceENSDF: pip install 'gammapolars[nuclear]'")
-    return Path(spec.submodule_search_locations[0])
+    return home
 
 
 @cache
