@@ -13,9 +13,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gammapolars.activities import (
+        Activity,
+        CurrieLimits,
+        EfficiencyCurve,
+        EfficiencyFit,
+        NuclideActivity,
+        activity,
+        activity_at,
+        activity_of,
+        currie_limits,
+        efficiency_points,
+        fit_efficiency,
+        line_counts,
+        minimum_detectable_activity,
+    )
     from gammapolars.calibration import calibrate, energy_kev
     from gammapolars.coincidences import chance_pairs, nearest, pairs
-    from gammapolars.detectors import Detector, Detectors, load_detectors
+    from gammapolars.detectors import CalibrationSource, Detector, Detectors, load_detectors
     from gammapolars.errors import (
         DetectorsError,
         GammapolarsError,
@@ -38,9 +53,24 @@ if TYPE_CHECKING:
     from gammapolars.timing import align
 
 _HOMES = {
+    "activities": (
+        "Activity",
+        "CurrieLimits",
+        "EfficiencyCurve",
+        "EfficiencyFit",
+        "NuclideActivity",
+        "activity",
+        "activity_at",
+        "activity_of",
+        "currie_limits",
+        "efficiency_points",
+        "fit_efficiency",
+        "line_counts",
+        "minimum_detectable_activity",
+    ),
     "calibration": ("calibrate", "energy_kev"),
     "coincidences": ("chance_pairs", "nearest", "pairs"),
-    "detectors": ("Detector", "Detectors", "load_detectors"),
+    "detectors": ("CalibrationSource", "Detector", "Detectors", "load_detectors"),
     "errors": (
         "DetectorsError",
         "GammapolarsError",
@@ -70,26 +100,40 @@ __all__ = [
     "MATRIX",
     "PAIRS",
     "SPECTRUM",
+    "Activity",
+    "CalibrationSource",
+    "CurrieLimits",
     "Detector",
     "Detectors",
     "DetectorsError",
+    "EfficiencyCurve",
+    "EfficiencyFit",
     "GammapolarsError",
     "InputError",
     "Losses",
     "Measurement",
+    "NuclideActivity",
     "OutputError",
     "QueryError",
     "RecordedSpectrum",
     "TableError",
     "TimeOrderError",
     "UsageError",
+    "activity",
+    "activity_at",
+    "activity_of",
     "align",
     "calibrate",
     "chance_pairs",
+    "currie_limits",
+    "efficiency_points",
     "energy_kev",
+    "fit_efficiency",
     "has_any",
+    "line_counts",
     "load_detectors",
     "matrix",
+    "minimum_detectable_activity",
     "nearest",
     "pairs",
     "read_spectrum",

@@ -73,8 +73,9 @@ def fit_efficiency(points: pl.DataFrame, *, order: int | None = None) -> Efficie
     taken from the curve and the variances of areas are those that the curve expects, found by iteration, since weights
     from the counts themselves would favour areas that happened to be small or large.
 
-    Of the orders 0 to 6 that leave two degrees of freedom the one with the least χ² + k ln n is taken (BIC; G. Schwarz,
-    Ann. Statist. 6 (1978) 461). The uncertainties are those of the points, not scaled by χ²/ndf.
+    Of the orders 0 to 6 that leave a degree of freedom, the one with the least χ² + k ln n is taken (BIC; G. Schwarz,
+    Ann. Statist. 6 (1978) 461). The uncertainties are those of the points, not scaled by χ²/ndf, and do
+    not include that another order might have been chosen.
 
     Args:
         points: from `efficiency_points`; tables of several sources, or of several runs, are concatenated. Points whose
@@ -113,7 +114,7 @@ def _orders(points: pl.DataFrame, order: int | None) -> list[int]:
     if order is None:
         if places < 3:
             raise UsageError(f"an efficiency needs lines at 3 energies or more, and {places} have a usable peak")
-        return list(range(min(MOST_TERMS, places - 2)))
+        return list(range(min(MOST_TERMS, places - 1)))
     if not 0 <= order < MOST_TERMS:
         raise UsageError(f"the order of an efficiency is 0 to {MOST_TERMS - 1}, not {order}")
     if places <= order:
@@ -149,8 +150,7 @@ def _fitted(points: pl.DataFrame, terms: int) -> EfficiencyFit:
 def _start(design: Array, logarithms: Array, variance: Array) -> Array:
     """Weighted least squares of the logarithms, each point for itself."""
     weight = 1 / np.sqrt(variance)
-    found: Array = np.linalg.lstsq(design * weight[:, None], logarithms * weight)[0]
-    return found
+    return np.asarray(np.linalg.lstsq(design * weight[:, None], logarithms * weight)[0], np.float64)
 
 
 def _own_variance(points: pl.DataFrame, expected: Array) -> Array:
@@ -182,10 +182,8 @@ def _shared_covariance(points: pl.DataFrame) -> Array:
         for keys in (("nuclide", "energy_kev"), ("source",))
     )
     relative = points.select(pl.col(name) / pl.col("efficiency") for name in PARTS[1:]).to_numpy()
-    return sum(
-        (np.outer(part, part) * (key[:, None] == key) for part, key in zip(relative.T, (line, source), strict=True)),
-        np.zeros((points.height, points.height)),
-    )
+    parts = [np.outer(part, part) * (key[:, None] == key) for part, key in zip(relative.T, (line, source), strict=True)]
+    return np.asarray(parts[0] + parts[1], np.float64)
 
 
 def _with_residuals(points: pl.DataFrame, curve: EfficiencyCurve) -> pl.DataFrame:
@@ -202,8 +200,8 @@ def _warnings(points: pl.DataFrame, fit: EfficiencyFit, *, left_out: int) -> tup
         found.append(f"{left_out} points whose area is known to no better than {100 * WORST_POINT:.0f} % are left out")
     if fit.ndf > 0 and chi2_distribution.sf(fit.chi2, fit.ndf) < UNLIKELY:
         found.append(
-            f"χ²/ndf is {fit.chi2 / fit.ndf:.2f}: look at the residuals for wrong peaks, coincidence summing or an order "
-            "that is too low; the uncertainties do not cover it"
+            f"χ²/ndf is {fit.chi2 / fit.ndf:.2f}: look at the residuals for wrong peaks, coincidence summing or an "
+            "order that is too low; the uncertainties do not cover it"
         )
     if "intensity" in points.columns:
         for (source,), rows in points.group_by("source", maintain_order=True):
@@ -216,8 +214,9 @@ def summing_warning(name: str, intensities: Array, efficiencies: Array) -> list[
     """A warning where true coincidence summing may matter; empty where it does not.
 
     The scale is how often a decay has another of these photons fully absorbed, at most over the lines: Σ I ε of the
-    others. Not all of them are in coincidence, which makes it less; partial absorption sums as well, which makes it more,
-    by the ratio of total to full-energy-peak efficiency, 2 to 10. So this tells whether to look, and corrects nothing.
+    others. Not all of them are in coincidence, which makes it less; partial absorption sums as well, which makes it
+    more, by the ratio of total to full-energy-peak efficiency, 2 to 10. So this tells whether to look, and corrects
+    nothing.
     """
     if len(intensities) < 2:
         return []
@@ -227,6 +226,6 @@ def summing_warning(name: str, intensities: Array, efficiencies: Array) -> list[
         return []
     return [
         f"'{name}' emits several photons, and another one is fully absorbed with a probability of up to "
-        f"{100 * scale:.1f} % (partly, more often): where they come from one cascade, coincidence summing changes areas by "
-        "that order, and it is not corrected"
+        f"{100 * scale:.1f} % (partly, more often): where they come from one cascade, coincidence summing changes "
+        "areas by that order, and it is not corrected"
     ]

@@ -19,8 +19,8 @@ def matched(
     """The peaks that are lines, with the sum of the intensities that each of them holds.
 
     A line belongs to the nearest peak, distances measured in FWHM, if that is not farther than one FWHM. Lines of one
-    peak add up, as those of a doublet have been added up in the table: energy is then their mean by intensity. A peak is
-    kept if that energy lies within `within_fwhm` of its centroid and the intensities reach `least_intensity`. Which
+    peak add up, as those of a doublet have been added up in the table: energy is then their mean by intensity. A peak
+    is kept if that energy lies within `within_fwhm` of its centroid and the intensities reach `least_intensity`. Which
     peaks are kept does not depend on their areas, since weak peaks that happen to be large would be kept more often.
     Annihilation (511 keV) is left out: it comes from where positrons stop, and from all that makes pairs nearby.
 

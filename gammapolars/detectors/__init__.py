@@ -1,4 +1,4 @@
-"""detectors.toml: which detector is on which channel, and its calibrations; sources of known activity; PeakEasy's .CALp files."""
+"""detectors.toml: which detector is on which channel, its calibrations; calibration sources; PeakEasy's .CALp files."""
 
 from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
 from gammapolars.detectors.peakeasy import import_calp, read_calp

@@ -165,4 +165,3 @@ def _numbers(values: Iterable[Any]) -> str:
     return (
         "[" + ", ".join(_numbers(value) if isinstance(value, tuple) else repr(float(value)) for value in values) + "]"
     )
-

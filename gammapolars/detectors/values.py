@@ -26,7 +26,7 @@ def number(value: object, where: str) -> float:
         DetectorsError: it is none.
     """
     # A comparison, since math.isfinite cannot take whole numbers of any size; it holds for no NaN.
-    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # type: ignore[operator, arg-type]
+    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # type: ignore[arg-type]
         raise DetectorsError(f"{where} must be a finite number, not {value!r}")
     return float(value)  # type: ignore[arg-type]
 

@@ -3,9 +3,10 @@
 plotnine takes a second to import, so that nothing in gammapolars imports this package before a figure is wanted.
 """
 
+from gammapolars.figures.efficiency import efficiency
 from gammapolars.figures.matrix import matrix
 from gammapolars.figures.rates import rates
 from gammapolars.figures.spectrum import spectrum
 from gammapolars.figures.time_difference import time_difference
 
-__all__ = ["matrix", "rates", "spectrum", "time_difference"]
+__all__ = ["efficiency", "matrix", "rates", "spectrum", "time_difference"]
