@@ -1,50 +1,24 @@
 """Efficiencies and activities from files of peaks: what the commands `efficiency` and `activity` do."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from importlib import import_module
+from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
 from gammapolars.activities.combined import NuclideActivity, activity_of
 from gammapolars.activities.curve import EfficiencyCurve
 from gammapolars.activities.fit import EfficiencyFit, fit_efficiency
-from gammapolars.activities.matching import LINE_COLUMNS, PEAK_COLUMNS
 from gammapolars.activities.points import efficiency_points
 from gammapolars.calibration import energy_kev
 from gammapolars.detectors import CalibrationSource, Detector, Detectors, format_detectors
-from gammapolars.errors import InputError, UsageError
-from gammapolars.io.columnar import scan_parquet
+from gammapolars.errors import UsageError
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectrum_files import read_spectrum
-from gammapolars.schema import PEAKS
-
-Lines = Callable[[str], pl.DataFrame]
-"""Gives the lines of a nuclide or of the chain that it heads."""
+from gammapolars.peak_files import Counted, Lines
 
 Key = tuple[int, int]
-
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class Counted:
-    """A table of peaks and how it was counted.
-
-    Attributes:
-        peaks: a table of PEAKS in keV, of one or several detectors.
-        live_time_s: live time, seconds.
-        started: when counting began.
-        real_time_s: real time; None: the live time.
-    """
-
-    peaks: pl.DataFrame
-    live_time_s: float
-    started: date | None = None
-    real_time_s: float | None = None
 
 
 def efficiency_from_peaks(
@@ -277,7 +251,7 @@ def activity_summary(
     errors = [(detector, nuclide, one) for detector, nuclide, one in found if isinstance(one, UsageError)]
     if len(errors) == len(found):
         raise errors[0][2]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": detector.name, "board": detector.board, "channel": detector.channel} | _as_json(one)
         for detector, _, one in found
         if isinstance(one, NuclideActivity)
@@ -314,115 +288,3 @@ def save_activities(summary: dict[str, Any], output: Path, *, overwrite: bool = 
     table = table.with_columns(pl.col("upper_limit_bq").cast(pl.Float64), pl.col("at").cast(pl.String))
     with complete_or_nothing(output, overwrite=overwrite) as hidden:
         table.write_csv(hidden) if output.suffix.lower() == ".csv" else table.write_parquet(hidden)
-
-
-def counted(
-    paths: Sequence[Path], live_times: Sequence[float], started: Sequence[str], real_times: Sequence[float]
-) -> list[Counted]:
-    """Files of peaks with how each was counted; what is given once holds for all.
-
-    Raises:
-        InputError: a file is no table of peaks.
-        UsageError: a date is none, or values are given neither once nor for each file.
-    """
-    lives = _for_each(live_times, paths, "--live-time")
-    starts = [None if text is None else parse_moment(text) for text in _for_each(started, paths, "--started")]
-    reals = _for_each(real_times, paths, "--real-time")
-    return [
-        Counted(read_peaks(path), live if live is not None else 0.0, start, real)
-        for path, live, start, real in zip(paths, lives, starts, reals, strict=True)
-    ]
-
-
-def _for_each(values: Sequence[Value], paths: Sequence[Path], option: str) -> list[Value | None]:
-    if len(values) > 1 and len(values) != len(paths):
-        raise UsageError(f"{option} is given {len(values)} times for {len(paths)} files: give it once, or for each")
-    return list(values) if len(values) > 1 else [*values, None][:1] * len(paths)
-
-
-def with_sources(
-    counted: Sequence[Counted], names: Sequence[str], detectors: Detectors
-) -> list[tuple[Counted, CalibrationSource]]:
-    """Each table of peaks with its source of detectors.toml; the only one there is, if none is named.
-
-    Raises:
-        UsageError: a source is unknown, or it is not clear which one it is.
-    """
-    if not names:
-        if len(detectors.sources) != 1:
-            known = ", ".join(source.name for source in detectors.sources) or "none"
-            raise UsageError(f"name the source of each file with --source (detectors.toml describes {known})")
-        names = [detectors.sources[0].name] * len(counted)
-    if len(names) != len(counted):
-        raise UsageError(f"--source is given {len(names)} times for {len(counted)} files: give it for each, in order")
-    return [(one, detectors.source(name)) for one, name in zip(counted, names, strict=True)]
-
-
-def read_peaks(path: Path) -> pl.DataFrame:
-    """A table of PEAKS from a .csv or .parquet file.
-
-    Raises:
-        InputError: it is none, or not of a spectrum in keV.
-    """
-    return _read(path, PEAKS.columns | PEAKS.optional, PEAK_COLUMNS, "peaks in keV")
-
-
-def read_lines(path: Path) -> pl.DataFrame:
-    """A table of gamma lines from a .csv or .parquet file, for use instead of the one of the package.
-
-    Raises:
-        InputError: it is none.
-    """
-    numbers = {name: pl.Float64 for name in LINE_COLUMNS if name != "nuclide"}
-    return _read(path, {"nuclide": pl.String} | numbers, LINE_COLUMNS, "gamma lines")
-
-
-def _read(path: Path, types: dict[str, Any], needed: Sequence[str], what: str) -> pl.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
-        raise InputError(f"{path}: a table of {what} ends in .csv or .parquet")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        table = pl.read_csv(path, infer_schema_length=None) if suffix == ".csv" else scan_parquet(path).collect()
-        if missing := [name for name in needed if name not in table.columns]:
-            raise InputError(f"{path}: is no table of {what}: it has no column '{missing[0]}'")
-        table = table.cast({name: dtype for name, dtype in types.items() if name in table.columns})
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: cannot be read as a table of {what}: {reason}") from None
-    numbers = [name for name in needed if table[name].dtype.is_float()]
-    finite = [pl.col(name).is_finite().fill_null(value=True) for name in numbers]
-    wrong = table.filter(~pl.all_horizontal(finite))
-    if wrong.height:
-        raise InputError(f"{path}: {wrong.height} rows hold numbers that are not finite")
-    return table.drop_nulls(numbers)
-
-
-def lines_from(path: Path | None) -> Lines:
-    """The lines of a nuclide from a file of the user's, or from the package's table."""
-    if path is None:
-        package: Lines = import_module("gammapolars.gamma_lines").lines
-        return package
-    table = read_lines(path)
-
-    def of(nuclide: str) -> pl.DataFrame:
-        mine = "parent" if "parent" in table.columns else "nuclide"
-        found = table.filter((pl.col("nuclide") == nuclide) | (pl.col(mine) == nuclide))
-        if found.is_empty():
-            raise UsageError(f"{path}: has no line of {nuclide}")
-        return found
-
-    return of
-
-
-def parse_moment(text: str) -> date:
-    """A date or a date with a time, as `2024-05-01` or `2024-05-01T14:30`.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"'{text}' is no date: write 2024-05-01 or 2024-05-01T14:30") from None

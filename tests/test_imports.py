@@ -23,7 +23,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("time_order",),
     ("streaming",),
     ("timing", "coincidences", "spectra", "io", "figures"),
-    ("products", "simulate"),
+    ("products", "simulate", "peak_files"),
     ("provenance", "results", "queries", "accounting"),
     ("analysis", "printing"),
     ("commands", "exports", "info_text", "inspection", "report", "activity_commands", "activity_text"),

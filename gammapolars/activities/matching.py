@@ -56,7 +56,7 @@ def matched(
     strongest = pl.col("nuclide").sort_by("intensity").last()
     held = owners.group_by("peak").agg(
         strongest,
-        energy_kev=(pl.col("energy_kev") * weight).sum() / weight.sum(),
+        energy_kev=((pl.col("energy_kev") * weight).sum() / weight.sum()).round(6),
         intensity=weight.sum(),
         intensity_unc=pl.col("intensity_unc").pow(2).sum().sqrt(),
         lines=pl.len(),

@@ -44,6 +44,7 @@ def efficiency(
 ) -> None:
     """Fit each detector's full-energy-peak efficiency to the peaks of sources of known activity."""
     from gammapolars import activity_commands as commands
+    from gammapolars import peak_files
     from gammapolars.activity_text import efficiency_text
     from gammapolars.detectors import Detectors, load_detectors
     from gammapolars.io.output import check_output
@@ -51,11 +52,11 @@ def efficiency(
 
     check_output(output, overwrite=overwrite)
     known = load_detectors(detectors) if detectors else Detectors()
-    counted = commands.counted(peaks, live_time, started, real_time or [])
+    counted = peak_files.counted(peaks, live_time, started, real_time or [])
     summary = commands.save_efficiencies(
-        commands.with_sources(counted, source or [], known),
+        peak_files.with_sources(counted, source or [], known),
         known,
-        commands.lines_from(lines),
+        peak_files.lines_from(lines),
         output,
         order=order,
         figure=figure,
@@ -78,7 +79,7 @@ def activity(
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option("--at", metavar="DATE", help="The activity at this date; else the mean while counting."),
+        typer.Option("--at", metavar="DATE", help="Activity at this date; else the mean while counting."),
     ] = None,
     spectrum: Annotated[
         Path | None, typer.Option("--spectrum", help="That the peaks were found in: for limits where there is no peak.")
@@ -90,6 +91,7 @@ def activity(
 ) -> None:
     """Tell the activities of nuclides from their peaks, or upper limits where nothing is detected."""
     from gammapolars import activity_commands as commands
+    from gammapolars import peak_files
     from gammapolars.activity_text import activity_text
     from gammapolars.detectors import Detectors, load_detectors
     from gammapolars.printing import print_json
@@ -97,15 +99,15 @@ def activity(
     if output is not None:
         commands.check_table(output, overwrite=overwrite)
     known = load_detectors(detectors) if detectors else Detectors()
-    (counted,) = commands.counted(
+    (counted,) = peak_files.counted(
         [peaks], [live_time], [started] if started else [], [] if real_time is None else [real_time]
     )
     summary = commands.activity_summary(
         counted,
         nuclide,
         known,
-        commands.lines_from(lines),
-        at=commands.parse_moment(at) if at else None,
+        peak_files.lines_from(lines),
+        at=peak_files.parse_moment(at) if at else None,
         spectrum=spectrum,
     )
     if output is not None:
