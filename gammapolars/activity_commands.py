@@ -227,7 +227,8 @@ def _spectrum_of(path: Path, detector: Detector, *, alone: bool) -> pl.DataFrame
         )
     table = read_spectrum(path, None if alone else f"b{detector.board}_ch{detector.channel}").table
     if detector.energy is not None and "adc" in table.columns:
-        return table.with_columns(energy_kev=energy_kev(Detectors((detector,)), adc=pl.col("adc")))
+        own = table.with_columns(board=pl.lit(detector.board), channel=pl.lit(detector.channel))
+        return own.with_columns(energy_kev(Detectors((detector,))))
     if "energy_kev" not in table.columns:
         raise UsageError(f"{path}: is not calibrated: give the detector's energy in detectors.toml")
     return table

@@ -120,11 +120,16 @@ def _read(path: Path, types: dict[str, Any], needed: Sequence[str], what: str) -
     return table.drop_nulls(numbers)
 
 
+def _package_lines(nuclide: str) -> pl.DataFrame:
+    """The lines of the package's table."""
+    found: pl.DataFrame = import_module("gammapolars.gamma_lines").lines(nuclide)
+    return found
+
+
 def lines_from(path: Path | None) -> Lines:
     """The lines of a nuclide from a file of the user's, or from the package's table."""
     if path is None:
-        package: Lines = import_module("gammapolars.gamma_lines").lines
-        return package
+        return _package_lines
     table = read_lines(path)
 
     def of(nuclide: str) -> pl.DataFrame:
