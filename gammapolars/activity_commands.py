@@ -1,6 +1,7 @@
 """Efficiencies and activities from files of peaks: what the commands `efficiency` and `activity` do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import polars as pl
 from gammapolars.activities.combined import NuclideActivity, activity_of
 from gammapolars.activities.curve import EfficiencyCurve
 from gammapolars.activities.fit import EfficiencyFit, fit_efficiency
+from gammapolars.activities.matching import missing
 from gammapolars.activities.points import efficiency_points
 from gammapolars.calibration import energy_kev
 from gammapolars.detectors import CalibrationSource, Detector, Detectors, format_detectors
@@ -47,7 +49,13 @@ def efficiency_from_peaks(
     for key, recorded in sorted(parts.items()):
         try:
             points = [_points(counted, source, peaks, lines) for counted, source, peaks in recorded]
-            found[key] = fit_efficiency(pl.concat(points), order=order)
+            fit = fit_efficiency(pl.concat(points), order=order)
+            unseen = [
+                warning
+                for (_, source, peaks), found_there in zip(recorded, points, strict=True)
+                for warning in _unseen(source, found_there, peaks, lines)
+            ]
+            found[key] = replace(fit, warnings=(*unseen, *fit.warnings))
         except UsageError as error:
             found[key] = error
     return found
@@ -64,6 +72,13 @@ def _points(counted: Counted, source: CalibrationSource, peaks: pl.DataFrame, li
         real_time_s=counted.real_time_s,
         started=counted.started,
     )
+
+
+def _unseen(source: CalibrationSource, points: pl.DataFrame, peaks: pl.DataFrame, lines: Lines) -> list[str]:
+    energies = ", ".join(f"{energy:.1f}" for energy in missing(points, peaks, lines(source.nuclide)))
+    if not energies:
+        return []
+    return [f"'{source.name}' has no usable peak at {energies} keV: is the energy calibration right?"]
 
 
 def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataFrame]:

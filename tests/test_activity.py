@@ -384,10 +384,10 @@ def activity_pulls(activity_bq: float, number: int, seed: int) -> NDArray[np.flo
 
 
 def test_pulls_of_the_activity() -> None:
-    found = activity_pulls(1000.0, 400, 21)
+    found = activity_pulls(1000.0, 250, 21)
 
-    assert abs(found[:, 0].mean()) < 0.1 + 2 / math.sqrt(400)
-    assert found[:, 0].std() == pytest.approx(1, abs=0.1 + 2 / math.sqrt(800))
+    assert abs(found[:, 0].mean()) < 0.1 + 2 / math.sqrt(250)
+    assert found[:, 0].std() == pytest.approx(1, abs=0.1 + 2 / math.sqrt(500))
     assert found[:, 1].mean() == pytest.approx(12, abs=1)
 
 
@@ -417,35 +417,39 @@ def limit_of_caesium(spectrum: pl.DataFrame) -> gp.NuclideActivity:
     )
 
 
-def test_a_nuclide_without_a_peak_has_an_upper_limit_and_five_per_cent_false_detections() -> None:
+@pytest.fixture(scope="module")
+def nothing() -> list[gp.NuclideActivity]:
+    """What is found in 300 spectra of background."""
     rng = np.random.default_rng(31)
+    return [limit_of_caesium(cs_spectrum(rng, 0.0)) for _ in range(300)]
 
-    found = [limit_of_caesium(cs_spectrum(rng, 0.0)) for _ in range(500)]
 
-    assert np.mean([one.detected for one in found]) == pytest.approx(0.05, abs=0.03)
-    assert all(one.upper_limit_bq is not None and one.upper_limit_bq > 0 for one in found if not one.detected)
-    limits = [one.detectable_bq for one in found]
+def test_a_nuclide_without_a_peak_has_an_upper_limit_and_five_per_cent_false_detections(
+    nothing: list[gp.NuclideActivity],
+) -> None:
+    assert np.mean([one.detected for one in nothing]) == pytest.approx(0.05, abs=0.035)
+    assert all(one.upper_limit_bq is not None and one.upper_limit_bq > 0 for one in nothing if not one.detected)
+    limits = [one.detectable_bq for one in nothing]
     assert np.std(limits) < 0.2 * np.mean(limits)
 
 
-def test_the_detectable_activity_is_detected_nineteen_times_of_twenty() -> None:
+def test_the_detectable_activity_is_detected_nineteen_times_of_twenty(nothing: list[gp.NuclideActivity]) -> None:
     rng = np.random.default_rng(32)
-    limit = float(np.mean([limit_of_caesium(cs_spectrum(rng, 0.0)).detectable_bq for _ in range(50)]))
+    limit = float(np.mean([one.detectable_bq for one in nothing]))
 
-    found = [limit_of_caesium(cs_spectrum(rng, limit)).detected for _ in range(500)]
+    found = [limit_of_caesium(cs_spectrum(rng, limit)).detected for _ in range(300)]
 
-    assert np.mean(found) == pytest.approx(0.95, abs=0.03)
+    assert np.mean(found) == pytest.approx(0.95, abs=0.035)
 
 
-def test_upper_limits_cover_the_truth() -> None:
-    """95 % or more: what cannot be negative moves the limit up where counts are low."""
+def test_upper_limits_cover_the_truth(nothing: list[gp.NuclideActivity]) -> None:
     rng = np.random.default_rng(33)
-    true = 0.4 * float(limit_of_caesium(cs_spectrum(rng, 0.0)).detectable_bq)
-    found = [limit_of_caesium(cs_spectrum(rng, true)) for _ in range(500)]
+    true = 0.4 * float(np.mean([one.detectable_bq for one in nothing]))
+    found = [limit_of_caesium(cs_spectrum(rng, true)) for _ in range(200)]
 
-    below = [one.upper_limit_bq for one in found if one.upper_limit_bq is not None]
-    assert len(below) > 100
-    assert np.mean([limit > true for limit in below]) > 0.9
+    limits = [one.upper_limit_bq for one in found if one.upper_limit_bq is not None]
+    assert len(limits) > 40
+    assert np.mean([limit > true for limit in limits]) > 0.85  # 95 % of all, fewer of those that were not detected
 
 
 def test_without_a_spectrum_nothing_can_be_told_of_a_nuclide_without_a_peak() -> None:
@@ -460,6 +464,14 @@ def test_extrapolation_is_told() -> None:
 
     assert "extrapolated to 121.8, 1408.0 keV" in found.warnings[0]
     assert found.lines.filter("extrapolated").height == 2
+
+
+def test_strong_lines_without_a_peak_are_told() -> None:
+    peaks = eu_peaks(1000.0).filter((pl.col("centroid_kev") - 778.9).abs() > 1)
+
+    found = gp.activity_of("Eu-152", peaks, EU, CURVE, live_time_s=LIVE_S)
+
+    assert "strong lines at 778.9 keV have no usable peak" in found.warnings[0]
 
 
 def test_peaks_that_were_not_expected_change_nothing() -> None:

@@ -104,6 +104,18 @@ def test_the_text_shows_the_residuals_and_the_warnings() -> None:
     assert done.out.endswith("e.toml: written\n")
 
 
+def test_a_wrong_energy_calibration_is_suspected() -> None:
+    shifted = pl.when(pl.col("centroid_kev") > 1000).then(0.6 * pl.col("fwhm_kev")).otherwise(0.0)
+    peaks_of("Eu-152", 37_000, 1).with_columns(pl.col("centroid_kev") + shifted).write_csv("off.csv")
+
+    done = gammapolars("efficiency", "off.csv", *OPTIONS, "-o", "e.toml", "--source", "europium")
+
+    said = (
+        "Warning: left: 'europium' has no usable peak at 1085.8, 1112.1, 1408.0 keV: is the energy calibration right?"
+    )
+    assert said in done.out
+
+
 def test_detectors_toml_is_not_replaced_unasked() -> None:
     before = Path("d.toml").read_text()
     words = ("efficiency", "eu.csv", *OPTIONS, "-o", "d.toml", "--source", "europium")

@@ -104,7 +104,7 @@ def test_a_source_is_found_by_name_or_nuclide() -> None:
         known.source("Co-60")
     with pytest.raises(UsageError, match="no source is called 'Na-22': name one of"):
         known.source("Na-22")
-    with pytest.raises(UsageError, match="describe it in a .*source.* table"):
+    with pytest.raises(UsageError, match=r"describe it in a \[\[source\]\] table"):
         Detectors().source("Na-22")
 
 

@@ -1,6 +1,6 @@
 """The activity of a nuclide from all of its lines."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -12,7 +12,7 @@ from gammapolars.activities.curve import Array, EfficiencyCurve
 from gammapolars.activities.decay import half_life
 from gammapolars.activities.fit import expected_variance, summing_warning
 from gammapolars.activities.limits import SIDES_FWHM, counts_per_bq, line_counts
-from gammapolars.activities.matching import ANNIHILATION_KEV, matched
+from gammapolars.activities.matching import ANNIHILATION_KEV, matched, missing
 from gammapolars.activities.points import check_times
 from gammapolars.errors import UsageError
 
@@ -104,7 +104,12 @@ def activity_of(
         found = pl.concat([found, summed], how="diagonal_relaxed").sort("energy_kev")
     if found.is_empty():
         raise UsageError(f"no line of {nuclide} has a peak: an upper limit needs the spectrum and its FWHM")
-    return _mean(nuclide, found, efficiency, live_time_s, correction)
+    mean = _mean(nuclide, found, efficiency, live_time_s, correction)
+    if unseen := [energy for energy in missing(found, peaks, lines) if energy not in found["energy_kev"]]:
+        energies = ", ".join(f"{energy:.1f}" for energy in unseen)
+        warning = f"strong lines at {energies} keV have no usable peak and take no part: the mean may be too high"
+        return replace(mean, warnings=(warning, *mean.warnings))
+    return mean
 
 
 def _summed(

@@ -13,6 +13,10 @@ UNRESOLVED_FWHM = 1.0
 """A line without a peak of its own counts into the next peak, if it lies within this many of its FWHM."""
 
 
+STRONG = 0.1
+"""Lines with this share of the strongest one's intensity should have a peak."""
+
+
 def matched(
     peaks: pl.DataFrame, lines: pl.DataFrame, *, within_fwhm: float = 0.5, least_intensity: float = 1.0
 ) -> pl.DataFrame:
@@ -41,10 +45,10 @@ def matched(
     check(peaks, lines)
     usable = peaks.filter(pl.col("status") == "ok") if "status" in peaks.columns else peaks
     usable = usable.filter(pl.col("fwhm_kev") > 0, pl.col("centroid_kev").is_not_null()).with_row_index("peak")
-    emitted = lines.filter((pl.col("energy_kev") - ANNIHILATION_KEV).abs() > 0.01, pl.col("intensity") > 0)
     distance = (pl.col("centroid_kev") - pl.col("energy_kev")).abs() / pl.col("fwhm_kev")
     owners = (
-        emitted.select(LINE_COLUMNS)
+        _emitted(lines)
+        .select(LINE_COLUMNS)
         .with_row_index("line")
         .join(usable.select("peak", "centroid_kev", "fwhm_kev"), how="cross")
         .with_columns(distance=distance)
@@ -67,6 +71,33 @@ def matched(
         .sort("energy_kev")
         .drop("peak")
     )
+
+
+def missing(found: pl.DataFrame, peaks: pl.DataFrame, lines: pl.DataFrame) -> list[float]:
+    """The strong lines, in keV, between the lowest and the highest peak that no peak was found for.
+
+    Args:
+        found: peaks that are lines, from `matched`: their `centroid_kev`.
+        peaks: all peaks.
+        lines: of the nuclide; those with a tenth of the strongest one's intensity are strong.
+    """
+    taken = set(found["centroid_kev"])
+    known = peaks.filter(pl.col("fwhm_kev") > 0).drop_nulls("centroid_kev")
+    if known.is_empty():
+        return []
+    centroids, widths = known["centroid_kev"].to_numpy(), known["fwhm_kev"].to_numpy()
+    unseen = []
+    for energy in _emitted(lines).filter(pl.col("intensity") >= STRONG * pl.col("intensity").max())["energy_kev"]:
+        distance = abs(centroids - energy) / widths
+        between = centroids.min() <= energy <= centroids.max()
+        if between and not any(centroids[place] in taken for place in (distance <= UNRESOLVED_FWHM).nonzero()[0]):
+            unseen.append(float(energy))
+    return unseen
+
+
+def _emitted(lines: pl.DataFrame) -> pl.DataFrame:
+    """The lines without annihilation."""
+    return lines.filter((pl.col("energy_kev") - ANNIHILATION_KEV).abs() > 0.01, pl.col("intensity") > 0)
 
 
 def check(peaks: pl.DataFrame, lines: pl.DataFrame) -> None:
