@@ -87,7 +87,7 @@ def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataF
     Raises:
         UsageError: it does not tell, and there is not one detector.
     """
-    if "channel" not in peaks.columns:
+    if "channel" not in peaks.columns or peaks["channel"].null_count():
         if len(detectors) > 1:
             raise UsageError("these peaks do not tell their detector: they have no column 'channel'")
         return {next((detector.key for detector in detectors), (0, 0)): peaks}
