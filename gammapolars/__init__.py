@@ -13,12 +13,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gammapolars.activities import (
+        Activity,
+        CurrieLimits,
+        EfficiencyCurve,
+        EfficiencyFit,
+        NuclideActivity,
+        activity,
+        activity_at,
+        activity_of,
+        currie_limits,
+        efficiency_points,
+        fit_efficiency,
+        line_counts,
+        minimum_detectable_activity,
+    )
     from gammapolars.calibration import calibrate, energy_kev
     from gammapolars.calibration.matching import match_lines
     from gammapolars.calibration.polynomial import fit_energy
     from gammapolars.calibration.result import calibrate_peaks
     from gammapolars.coincidences import chance_pairs, nearest, pairs
-    from gammapolars.detectors import Detector, Detectors, load_detectors
+    from gammapolars.detectors import CalibrationSource, Detector, Detectors, load_detectors
     from gammapolars.errors import (
         CalibrationError,
         DetectorsError,
@@ -55,6 +70,21 @@ if TYPE_CHECKING:
     from gammapolars.timing import align
 
 _HOMES = {
+    "activities": (
+        "Activity",
+        "CurrieLimits",
+        "EfficiencyCurve",
+        "EfficiencyFit",
+        "NuclideActivity",
+        "activity",
+        "activity_at",
+        "activity_of",
+        "currie_limits",
+        "efficiency_points",
+        "fit_efficiency",
+        "line_counts",
+        "minimum_detectable_activity",
+    ),
     "calibration": (
         "calibrate",
         "energy_kev",
@@ -68,6 +98,7 @@ _HOMES = {
         "pairs",
     ),
     "detectors": (
+        "CalibrationSource",
         "Detector",
         "Detectors",
         "load_detectors",
@@ -148,37 +179,51 @@ __all__ = [
     "PAIRS",
     "PEAKS",
     "SPECTRUM",
+    "Activity",
     "CalibrationError",
+    "CalibrationSource",
+    "CurrieLimits",
     "Detector",
     "Detectors",
     "DetectorsError",
+    "EfficiencyCurve",
+    "EfficiencyFit",
     "GammapolarsError",
     "InputError",
     "Losses",
     "Measurement",
+    "NuclideActivity",
     "OutputError",
     "QueryError",
     "RecordedSpectrum",
     "TableError",
     "TimeOrderError",
     "UsageError",
+    "activity",
+    "activity_at",
+    "activity_of",
     "add_spectra",
     "align",
     "calibrate",
     "calibrate_peaks",
     "cascades",
     "chance_pairs",
+    "currie_limits",
     "divide_by_efficiency",
+    "efficiency_points",
     "energy_kev",
     "find_peaks",
+    "fit_efficiency",
     "fit_energy",
     "fit_peaks",
     "gate",
     "has_any",
+    "line_counts",
     "lines",
     "load_detectors",
     "match_lines",
     "matrix",
+    "minimum_detectable_activity",
     "nearest",
     "nearest_lines",
     "nuclides",

@@ -1,13 +1,22 @@
 """detectors.toml read, written and refused; PeakEasy calibrations imported."""
 
 import string
+from datetime import timedelta, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gammapolars.detectors import Detector, Detectors, format_detectors, import_calp, load_detectors, read_calp
+from gammapolars.detectors import (
+    CalibrationSource,
+    Detector,
+    Detectors,
+    format_detectors,
+    import_calp,
+    load_detectors,
+    read_calp,
+)
 from gammapolars.errors import DetectorsError, UsageError
 
 # What PeakEasy writes: a version line, labels padded to one width, no newline at the end.
@@ -58,7 +67,29 @@ DETECTORS = st.lists(
     ),
     max_size=5,
     unique_by=(lambda detector: detector.key, lambda detector: detector.name),
-).map(lambda found: Detectors(tuple(found)))
+)
+POSITIVE = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+ZONES = st.none() | st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+LIVES: st.SearchStrategy[dict[str, float]] = st.just({}) | st.fixed_dictionaries(
+    {"half_life_s": POSITIVE, "half_life_s_unc": POSITIVE | st.just(0.0)}
+)
+SOURCES = st.lists(
+    st.builds(
+        lambda life, **others: CalibrationSource(**others, **life),
+        nuclide=st.sampled_from(["Eu-152", "Cs-137", "Ag-110m", "H-3"]),
+        activity_bq=POSITIVE,
+        activity_bq_unc=POSITIVE | st.just(0.0),
+        reference_date=st.dates() | st.datetimes(timezones=ZONES),
+        name=TEXT,
+        life=LIVES,
+        notes=TEXT,
+    ),
+    max_size=3,
+    unique_by=lambda source: source.name,
+)
+EXPERIMENTS = st.builds(
+    lambda detectors, sources: Detectors(tuple(detectors), sources=tuple(sources)), DETECTORS, SOURCES
+)
 
 
 @pytest.fixture
@@ -72,9 +103,14 @@ def load(path: Path, text: str) -> Detectors:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(detectors=DETECTORS)
+@given(detectors=EXPERIMENTS)
 def test_detectors_come_back_from_the_file_as_they_were_written(toml: Path, detectors: Detectors) -> None:
-    assert load(toml, format_detectors(detectors)) == detectors
+    found = load(toml, format_detectors(detectors))
+
+    assert found == detectors
+    assert [source.reference_date for source in found.sources] == [
+        source.reference_date for source in detectors.sources
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gammapolars.columns import Column
+from gammapolars.detectors.sources import CalibrationSource
 from gammapolars.errors import DetectorsError, UsageError
 
 MAX_NUMBER = 2**16 - 1
@@ -64,10 +65,12 @@ class Detectors:
     Attributes:
         all: the detectors.
         columns: which columns of another program's files hold what, by the names of a table of hits.
+        sources: calibration sources of known activity.
     """
 
     all: tuple[Detector, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict, hash=False)
+    sources: tuple[CalibrationSource, ...] = ()
     _by_key: dict[tuple[int, int], Detector] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +83,9 @@ class Detectors:
                 raise DetectorsError(f"two detectors are named '{detector.name}': rename one")
             by_key[detector.key] = detector
             names.add(detector.name)
+        for place, source in enumerate(self.sources):
+            if source.name in {other.name for other in self.sources[:place]}:
+                raise DetectorsError(f"two sources are named '{source.name}': give each a name")
         object.__setattr__(self, "_by_key", by_key)
 
     def __iter__(self) -> Iterator[Detector]:
@@ -91,6 +97,25 @@ class Detectors:
     def at(self, board: int, channel: int) -> Detector:
         """The detector on a channel; one with a default name where the file describes none."""
         return self._by_key.get((board, channel)) or Detector(board, channel)
+
+    def source(self, name: str) -> CalibrationSource:
+        """The calibration source with a name; or of a nuclide, where there is one of it.
+
+        Raises:
+            UsageError: there is none, or there are several.
+        """
+        by_name = [source for source in self.sources if source.name == name]
+        found = by_name or [source for source in self.sources if source.nuclide == name]
+        if len(found) == 1:
+            return found[0]
+        known = ", ".join(source.name for source in self.sources)
+        told = f"name one of {known}" if known else "describe it in a [[source]] table of detectors.toml"
+        raise UsageError(f"{'several sources are' if found else 'no source is'} called '{name}': {told}")
+
+    def replacing(self, detector: Detector) -> "Detectors":
+        """The same with one detector in place of the one on its channel, or added."""
+        others = [detector if one.key == detector.key else one for one in self.all]
+        return replace(self, all=tuple(others if detector.key in self._by_key else [*others, detector]))
 
     def named(self, name: str) -> Detector:
         """The detector with a name, or at `board/channel`, or at `channel` of board 0.

@@ -8,10 +8,9 @@ from typing import Any
 
 from gammapolars.columns import format_columns, parse_columns
 from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
+from gammapolars.detectors.sources import format_source, parse_sources
+from gammapolars.detectors.values import quote, text
 from gammapolars.errors import DetectorsError
-
-ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\x7f": "\\u007F"})
-"""What text in a TOML file cannot hold as it is."""
 
 FITTED = {
     "energy": "keV: c0 + c1 adc + c2 adc^2 + ...",
@@ -29,8 +28,8 @@ def load_detectors(path: str | Path) -> Detectors:
     """Read detectors.toml.
 
     Raises:
-        DetectorsError: the file is missing, is no TOML, or holds unknown keys, duplicate channels, a NaN or a column
-            that cannot be.
+        DetectorsError: the file is missing, is no TOML, or holds unknown keys, duplicate channels, a NaN, or a
+            column or source that cannot be.
     """
     path = Path(path)
     try:
@@ -39,13 +38,17 @@ def load_detectors(path: str | Path) -> Detectors:
         raise DetectorsError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
         raise DetectorsError(f"{path}: cannot be read as TOML: {error}") from None
-    if unknown := document.keys() - {"detector", "columns"}:
+    if unknown := document.keys() - {"detector", "columns", "source"}:
         raise DetectorsError(f"{path}: unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
     tables = document.get("detector", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise DetectorsError(f"{path}: 'detector' must be an array of tables: write [[detector]]")
     try:
-        return Detectors(tuple(_detector(table) for table in tables), parse_columns(document.get("columns", {})))
+        return Detectors(
+            tuple(_detector(table) for table in tables),
+            parse_columns(document.get("columns", {})),
+            parse_sources(document.get("source", [])),
+        )
     except DetectorsError as error:
         raise DetectorsError(f"{path}: {error}") from None
 
@@ -60,11 +63,11 @@ def _detector(table: dict[str, Any]) -> Detector:
     return Detector(
         board=_number(table.get("board", 0), f"{where}: board"),
         channel=_number(table["channel"], f"{where}: channel"),
-        name=_text(table.get("name", ""), f"{where}: name"),
+        name=text(table.get("name", ""), f"{where}: name"),
         fwhm=_coefficients(table.get("fwhm"), f"{where}: fwhm", at_least=1),
         time_offset_ps=_picoseconds(table.get("time_offset_ps", 0), f"{where}: time_offset_ps"),
-        kind=_text(table.get("kind", ""), f"{where}: kind"),
-        notes=_text(table.get("notes", ""), f"{where}: notes"),
+        kind=text(table.get("kind", ""), f"{where}: kind"),
+        notes=text(table.get("notes", ""), f"{where}: notes"),
         **_calibration(table, where, "energy"),
         **_calibration(table, where, "efficiency"),
     )
@@ -117,12 +120,6 @@ def _picoseconds(value: object, where: str) -> int:
     return value
 
 
-def _text(value: object, where: str) -> str:
-    if not isinstance(value, str) or any(ord(letter) < 32 and letter not in "\n\t" for letter in value):
-        raise DetectorsError(f"{where} must be text, not {value!r}")
-    return value
-
-
 def _coefficients(value: object, where: str, *, at_least: int) -> tuple[float, ...] | None:
     if value is None:
         return None
@@ -142,14 +139,14 @@ def _numbers_in(value: object, where: str) -> tuple[float, ...]:
 
 
 def format_detectors(detectors: Iterable[Detector]) -> str:
-    """The text of a detectors.toml that `load_detectors` reads back to the same detectors, and columns."""
+    """The text of a detectors.toml that `load_detectors` reads back to the same detectors, columns and sources."""
     blocks = []
     if isinstance(detectors, Detectors) and detectors.columns:
-        blocks.append(format_columns(detectors.columns, _quote))
+        blocks.append(format_columns(detectors.columns, quote))
     for detector in detectors:
         lines = [
             "[[detector]]",
-            f"name = {_quote(detector.name)}",
+            f"name = {quote(detector.name)}",
             f"board = {detector.board}",
             f"channel = {detector.channel}",
         ]
@@ -157,8 +154,10 @@ def format_detectors(detectors: Iterable[Detector]) -> str:
             if (values := getattr(detector, key)) is not None:
                 lines.append(f"{key} = {_numbers(values)}" + (f"   # {unit}" if unit else ""))
         lines.append(f"time_offset_ps = {detector.time_offset_ps}")
-        lines += [f"{key} = {_quote(text)}" for key in ("kind", "notes") if (text := getattr(detector, key))]
+        lines += [f"{key} = {quote(said)}" for key in ("kind", "notes") if (said := getattr(detector, key))]
         blocks.append("\n".join(lines) + "\n")
+    if isinstance(detectors, Detectors):
+        blocks += map(format_source, detectors.sources)
     return "\n".join(blocks)
 
 
@@ -166,7 +165,3 @@ def _numbers(values: Iterable[Any]) -> str:
     return (
         "[" + ", ".join(_numbers(value) if isinstance(value, tuple) else repr(float(value)) for value in values) + "]"
     )
-
-
-def _quote(text: str) -> str:
-    return '"' + text.translate(ESCAPED) + '"'

@@ -4,10 +4,11 @@ plotnine takes a second to import, so that nothing in gammapolars imports this p
 """
 
 from gammapolars.figures.calibration import calibration, residuals
+from gammapolars.figures.efficiency import efficiency
 from gammapolars.figures.matrix import matrix
 from gammapolars.figures.rates import rates
 from gammapolars.figures.resolution import resolution
 from gammapolars.figures.spectrum import spectrum
 from gammapolars.figures.time_difference import time_difference
 
-__all__ = ["calibration", "matrix", "rates", "residuals", "resolution", "spectrum", "time_difference"]
+__all__ = ["calibration", "efficiency", "matrix", "rates", "residuals", "resolution", "spectrum", "time_difference"]

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plotnine import ggplot
+    from plotnine.composition import Compose
 
 DPI = 140
 
 
-def png(plot: "ggplot") -> bytes:
-    """A figure as PNG."""
+def png(plot: "ggplot | Compose") -> bytes:
+    """A figure, or several below each other, as PNG."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # A detector's name may have letters that the font lacks: they become boxes, and nobody can act on a warning.

@@ -1,7 +1,9 @@
 """detectors.toml: compared with what Python's own TOML parser says, field by field."""
 
 import math
+import re
 import tomllib
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +44,50 @@ energy_kev = {name = "E", unit = "MeV"}
 
 """
 
+FITTED = """\
+[[detector]]
+channel = 3
+energy = [0.1, 0.25]
+energy_covariance = [[1e-4, -2e-8], [-2e-8, 1e-11]]
+energy_range = [120, 15000.5]
+efficiency = [-5.5, -0.8, -0.15]
+efficiency_covariance = [[1e-3, 0, 0], [0.0, 1e-4, 0.0], [0, 0.0, 2e-5]]
+efficiency_range = [121.8, 1408]
+
+[[source]]
+nuclide = "Eu-152"
+activity_bq = 37000
+activity_bq_unc = 500.5
+reference_date = 2020-01-01
+notes = "number 7"
+
+[[source]]
+name = "caesium"
+nuclide = "Cs-137"
+activity_bq = 1e5
+activity_bq_unc = 0
+reference_date = 2020-01-01T12:00:00+01:00
+half_life_s = 9.5e8
+half_life_s_unc = 1000000
+"""
+
 INLINE = "detector = [{channel = 1, name = 'a'}, {channel = 2, energy = [1.0, 2.5e-3], board = 65535}]\n"
 
-KEYS = {"board", "channel", "name", "energy", "fwhm", "time_offset_ps", "kind", "notes"}
+CALIBRATIONS = {"energy": 2, "efficiency": 1}
+"""Fitted polynomials, and how many coefficients they have at least."""
+
+KEYS = {"board", "channel", "name", "fwhm", "time_offset_ps", "kind", "notes"} | {
+    name + part for name in CALIBRATIONS for part in ("", "_covariance", "_range")
+}
+
+SOURCE_KEYS = {
+    *("nuclide", "activity_bq", "activity_bq_unc", "reference_date", "name", "half_life_s", "half_life_s_unc", "notes")
+}
 
 
 def bases(folder: Path) -> list[Base]:
-    """A file as documented, one with a map of columns, and one in other words."""
-    texts = {"plain": PLAIN, "columns": COLUMNS + PLAIN, "inline": INLINE}
+    """A file as documented, one with a map of columns, one with fits and sources, and one in other words."""
+    texts = {"plain": PLAIN, "columns": COLUMNS + PLAIN, "fitted": FITTED, "inline": INLINE}
     return [Base(name, "detectors.toml", text.encode(), None) for name, text in texts.items()]
 
 
@@ -63,39 +101,70 @@ def check(case: Case, path: Path) -> Verdict:
         return Verdict(read=False)
     if expected is None:
         raise Wrong("read, though it is not valid")
-    if [_fields(detector) for detector in found] != expected:
-        raise Wrong(f"holds {[_fields(detector) for detector in found]}, not {expected}")
+    held = _held(found)
+    if held != expected:
+        raise Wrong(f"holds {held}, not {expected}")
     path.write_text(format_detectors(found), encoding="utf-8")
     again = attempt(path, lambda: load_detectors(path))
-    if not isinstance(again, Detectors) or (again.all, again.columns) != (found.all, found.columns):
+    if not isinstance(again, Detectors) or again != found:
         raise Wrong(f"is not the same when it is written and read again: {again}")
     return Verdict(read=True)
 
 
-def _fields(detector: Any) -> dict[str, Any]:
-    return {key: getattr(detector, key) for key in KEYS}
+Held = tuple[list[dict[str, Any]], list[dict[str, Any]]]
 
 
-def _expected(data: bytes) -> list[dict[str, Any]] | None:
-    """The detectors of a valid file."""
+def _held(found: Detectors) -> Held:
+    """The detectors and the sources, field by field."""
+    return (
+        [{key: getattr(detector, key) for key in KEYS} for detector in found],
+        [{key: getattr(source, key) for key in SOURCE_KEYS} for source in found.sources],
+    )
+
+
+def _expected(data: bytes) -> Held | None:
+    """The detectors and the sources of a valid file."""
     try:
         document = tomllib.loads(data.decode())
     except (ValueError, RecursionError):
         return None
-    tables = document.pop("detector", [])
+    tables = document.pop("detector", []), document.pop("source", [])
     try:
         parse_columns(document.pop("columns", {}))
     except GammapolarsError:
         return None
-    if document or not isinstance(tables, list):
+    if document or not all(isinstance(array, list) for array in tables):
         return None
-    found = [_detector(table) for table in tables]
-    if any(detector is None for detector in found):
+    detectors, sources = (
+        [of(table) for table in array] for of, array in zip((_detector, _source), tables, strict=True)
+    )
+    if None in detectors or None in sources:
         return None
-    detectors = [detector for detector in found if detector]
-    keys = {(detector["board"], detector["channel"]) for detector in detectors}
-    names = {detector["name"] for detector in detectors}
-    return detectors if len(keys) == len(names) == len(detectors) else None
+    found = [one for one in detectors if one], [one for one in sources if one]
+    keys = {(detector["board"], detector["channel"]) for detector in found[0]}
+    names, source_names = ({one["name"] for one in array} for array in found)
+    return found if len(keys) == len(names) == len(found[0]) and len(source_names) == len(found[1]) else None
+
+
+def _source(table: Any) -> dict[str, Any] | None:
+    if not isinstance(table, dict) or not SOURCE_KEYS.issuperset(table):
+        return None
+    nuclide, when = table.get("nuclide"), table.get("reference_date")
+    texts = {key: table.get(key, "") for key in ("name", "notes")}
+    numbers = {key: table.get(key, 0) for key in ("activity_bq", "activity_bq_unc", "half_life_s_unc")}
+    life = table.get("half_life_s", 1)
+    good = isinstance(nuclide, str) and bool(re.fullmatch("[A-Z][a-z]?-[1-9][0-9]?[0-9]?([a-z][0-9]?)?", nuclide))
+    good &= isinstance(when, date) and "activity_bq_unc" in table
+    good &= all(isinstance(text, str) and _is_printable(text) for text in texts.values())
+    good &= all(type(number) in (int, float) and _is_finite(number) for number in (*numbers.values(), life))
+    if not good or not (numbers["activity_bq"] > 0 and life > 0 and min(numbers.values()) >= 0):
+        return None
+    if numbers["half_life_s_unc"] and "half_life_s" not in table:
+        return None
+    texts["name"] = texts["name"] or str(nuclide)
+    floats = {key: float(number) for key, number in numbers.items()}
+    half_life = float(life) if "half_life_s" in table else None
+    return {"nuclide": nuclide, "reference_date": when, "half_life_s": half_life, **texts, **floats}
 
 
 def _detector(table: Any) -> dict[str, Any] | None:
@@ -107,12 +176,35 @@ def _detector(table: Any) -> dict[str, Any] | None:
     good = all(type(number) is int and 0 <= number < 2**16 for number in (board, channel))
     good &= type(offset) is int and abs(offset) < 2**62
     good &= all(isinstance(text, str) and _is_printable(text) for text in texts.values())
-    good &= _are_coefficients(table.get("energy"), 2) and _are_coefficients(table.get("fwhm"), 1)
+    good &= _are_coefficients(table.get("fwhm"), 1)
+    good &= all(_is_calibration(table, name, least) for name, least in CALIBRATIONS.items())
     if not good:
         return None
-    lists = {key: tuple(map(float, table[key])) if key in table else None for key in ("energy", "fwhm")}
+    listed = KEYS - {"board", "channel", "time_offset_ps", *texts}
+    lists = {key: _as_tuple(table[key]) if key in table else None for key in listed}
     texts["name"] = texts["name"] or f"{board}/{channel}"
     return {"board": board, "channel": channel, "time_offset_ps": offset, **texts, **lists}
+
+
+def _as_tuple(value: list[Any]) -> tuple[Any, ...]:
+    return tuple(_as_tuple(item) if isinstance(item, list) else float(item) for item in value)
+
+
+def _is_calibration(table: dict[str, Any], name: str, least: int) -> bool:
+    """A polynomial, and with it, if at all, its covariance and the range that it was fitted to."""
+    covariance, fitted = table.get(f"{name}_covariance"), table.get(f"{name}_range")
+    if name not in table:
+        return covariance is None and fitted is None
+    if not _are_coefficients(table[name], least):
+        return False
+    terms = len(table[name])
+    if covariance is not None:
+        rows = covariance if isinstance(covariance, list) else []
+        if len(rows) != terms or not all(_are_numbers(row) and len(row) == terms for row in rows):
+            return False
+        if any(rows[place][place] < 0 for place in range(terms)):
+            return False
+    return fitted is None or (_are_numbers(fitted) and len(fitted) == 2 and fitted[0] <= fitted[1])
 
 
 def _is_printable(text: str) -> bool:
@@ -122,8 +214,11 @@ def _is_printable(text: str) -> bool:
 def _are_coefficients(value: Any, least: int) -> bool:
     if value is None:
         return True
-    numbers = isinstance(value, list) and all(type(item) in (int, float) for item in value)
-    return numbers and least <= len(value) <= 10 and all(_is_finite(item) for item in value)
+    return _are_numbers(value) and least <= len(value) <= 10
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) in (int, float) and _is_finite(item) for item in value)
 
 
 def _is_finite(number: float) -> bool:

@@ -1,0 +1,181 @@
+"""The activity that one line tells, with what its uncertainty consists of."""
+
+import math
+from dataclasses import dataclass
+from datetime import date
+
+from scipy.special import ndtri
+
+from gammapolars.activities.decay import Measured, decay_factor, decay_unc, seconds_between
+from gammapolars.activities.limits import counts_per_bq, currie_limits, upper_limit
+from gammapolars.activities.points import check_times
+from gammapolars.errors import UsageError
+
+K_95 = float(ndtri(0.95))
+
+
+@dataclass(frozen=True)
+class Activity:
+    """An activity and its uncertainty budget, all in Bq; uncertainties are one standard deviation.
+
+    Attributes:
+        activity_bq: the activity, which may be negative where nothing is detected.
+        activity_bq_unc: its uncertainty: the parts below in quadrature.
+        counting_bq_unc: the part from the area of the peak.
+        intensity_bq_unc: the part from the photons per decay.
+        efficiency_bq_unc: the part from the efficiency.
+        decay_bq_unc: the part from the half-life.
+        critical_bq: decision threshold: more than this is a detection, with 5 % false ones.
+        detectable_bq: minimum detectable activity: detected with a probability of 95 %.
+        detected: whether the activity exceeds the threshold.
+        upper_limit_bq: 95 % upper limit, where it does not; else None.
+        at: the moment for which it holds; None: the mean while counting.
+    """
+
+    activity_bq: float
+    activity_bq_unc: float
+    counting_bq_unc: float
+    intensity_bq_unc: float
+    efficiency_bq_unc: float
+    decay_bq_unc: float
+    critical_bq: float
+    detectable_bq: float
+    detected: bool
+    upper_limit_bq: float | None
+    at: date | None
+
+
+@dataclass(frozen=True)
+class DecayCorrection:
+    """From the mean activity while counting to that at a moment.
+
+    Attributes:
+        factor: mean activity while counting, in units of the activity at that moment.
+        relative_unc: of the factor, from the half-life.
+        at: the moment; None: no correction.
+    """
+
+    factor: float = 1.0
+    relative_unc: float = 0.0
+    at: date | None = None
+
+
+def decay_correction(
+    half_life_s: Measured | None, *, started: date | None, at: date | None, counting_s: float
+) -> DecayCorrection:
+    """How to get from a mean activity to one at a moment; the start of counting, if only a half-life is given.
+
+    Raises:
+        UsageError: a moment without a half-life, or without the start of counting.
+    """
+    if half_life_s is None:
+        if at is not None:
+            raise UsageError("an activity at another date needs half_life_s")
+        return DecayCorrection()
+    if at is not None and started is None:
+        raise UsageError("an activity at another date needs the start of counting: give started")
+    elapsed = 0.0 if at is None or started is None else seconds_between(at, started)
+    return DecayCorrection(
+        decay_factor(half_life_s.value, elapsed, counting_s),
+        decay_unc(half_life_s, elapsed, counting_s),
+        at if at is not None else started,
+    )
+
+
+def activity(
+    area: float,
+    area_unc: float,
+    *,
+    intensity: float,
+    intensity_unc: float = 0.0,
+    efficiency: float,
+    efficiency_unc: float = 0.0,
+    live_time_s: float,
+    real_time_s: float | None = None,
+    started: date | None = None,
+    at: date | None = None,
+    half_life_s: float | None = None,
+    half_life_s_unc: float = 0.0,
+    background: float | None = None,
+    background_unc: float | None = None,
+) -> Activity:
+    """The activity A = area / (ε I t) that the area of one line tells.
+
+    Without `half_life_s` it is the mean while counting. With it, the activity at the start of counting, or at the
+    moment `at`: corrected for decay before and while counting. The decision threshold is L_C of `currie_limits`, from
+    `background` where it is given; else from the area's variance less its counts, which is its variance if the line
+    were not there. True coincidence summing and self-absorption are not corrected.
+
+    Args:
+        area: net counts of the line, positive or negative.
+        area_unc: their uncertainty.
+        intensity: photons per 100 decays.
+        intensity_unc: its uncertainty.
+        efficiency: of full absorption, at the line's energy.
+        efficiency_unc: its uncertainty.
+        live_time_s: live time, seconds.
+        real_time_s: real time, over which the activity decays; the live time, if it is not given.
+        started: when counting began; a date alone means its noon.
+        at: the moment for which the activity is wanted.
+        half_life_s: of the nuclide, or of the head of its chain, seconds.
+        half_life_s_unc: its uncertainty.
+        background: counts below the line.
+        background_unc: their uncertainty; their square root, if it is not given.
+
+    Raises:
+        UsageError: a value that cannot be.
+    """
+    if not (math.isfinite(area) and 0 <= area_unc < math.inf):
+        raise UsageError(f"an area of {area} ± {area_unc} counts cannot be")
+    life = None if half_life_s is None else Measured(half_life_s, half_life_s_unc)
+    correction = decay_correction(life, started=started, at=at, counting_s=check_times(live_time_s, real_time_s))
+    per_bq = counts_per_bq(intensity=intensity, efficiency=efficiency, live_time_s=live_time_s) * correction.factor
+    value = area / per_bq
+    if background is None:
+        null = math.sqrt(null_variance(area, area_unc))
+        limits = (K_95 * null, K_95**2 + 2 * K_95 * null)
+    else:
+        limits = currie_limits(background, background_unc)
+    return budget(
+        value,
+        counting=area_unc / per_bq,
+        intensity=abs(value) * intensity_unc / intensity,
+        efficiency=abs(value) * efficiency_unc / efficiency,
+        correction=correction,
+        critical=limits[0] / per_bq,
+        detectable=limits[1] / per_bq,
+    )
+
+
+def null_variance(area: float, area_unc: float) -> float:
+    """The variance that net counts would have, if nothing but background were there."""
+    return max(area_unc**2 - max(area, 0.0), 0.0)
+
+
+def budget(
+    value: float,
+    *,
+    counting: float,
+    intensity: float,
+    efficiency: float,
+    correction: DecayCorrection,
+    critical: float,
+    detectable: float,
+) -> Activity:
+    """An activity from the parts of its uncertainty, and by its threshold detected or not."""
+    decay = abs(value) * correction.relative_unc
+    total = math.hypot(counting, intensity, efficiency, decay)
+    detected = value > critical
+    return Activity(
+        value,
+        total,
+        counting,
+        intensity,
+        efficiency,
+        decay,
+        critical,
+        detectable,
+        detected,
+        None if detected else upper_limit(value, total),
+        correction.at,
+    )

@@ -1,0 +1,202 @@
+"""The activity of a nuclide from all of its lines."""
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gammapolars.activities.activity import K_95, Activity, DecayCorrection, budget, decay_correction
+from gammapolars.activities.curve import Array, EfficiencyCurve
+from gammapolars.activities.decay import half_life
+from gammapolars.activities.fit import expected_variance, summing_warning
+from gammapolars.activities.limits import SIDES_FWHM, counts_per_bq, line_counts
+from gammapolars.activities.matching import ANNIHILATION_KEV, matched, missing
+from gammapolars.activities.points import check_times
+from gammapolars.errors import UsageError
+
+ROUNDS = 10
+
+Fwhm = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class NuclideActivity(Activity):
+    """The activity of a nuclide: of several lines their weighted mean.
+
+    Attributes:
+        nuclide: whose it is; of a chain its head.
+        chi2: of the lines about their mean, with the full covariance.
+        ndf: lines less 1.
+        lines: a row a line: `energy_kev`, `nuclide`, `intensity`, `area`, `area_unc`, `efficiency`, `efficiency_unc`,
+            `activity_bq`, `counting_bq_unc`, `weight` (they add up to 1), `extrapolated`, and `peak`: whether a peak
+            was found there, or counts were summed.
+        warnings: what a person should know before using it.
+    """
+
+    nuclide: str = ""
+    chi2: float = 0.0
+    ndf: int = 0
+    lines: pl.DataFrame = field(default_factory=pl.DataFrame, compare=False)
+    warnings: tuple[str, ...] = ()
+
+
+def activity_of(
+    nuclide: str,
+    peaks: pl.DataFrame,
+    lines: pl.DataFrame,
+    efficiency: EfficiencyCurve,
+    *,
+    live_time_s: float,
+    real_time_s: float | None = None,
+    started: date | None = None,
+    at: date | None = None,
+    half_life_s: float | None = None,
+    half_life_s_unc: float = 0.0,
+    spectrum: pl.DataFrame | None = None,
+    fwhm: Fwhm | None = None,
+    within_fwhm: float = 0.5,
+    least_intensity: float = 1.0,
+) -> NuclideActivity:
+    """The activity of a nuclide from its peaks in one detector.
+
+    The lines' mean is weighted by generalised least squares: areas and intensities are independent, while errors of
+    the efficiency curve are common to lines as its covariance tells, so that many lines cannot average away what they
+    share. Variances are those that the mean itself expects, found by iteration: with those observed, lines that happen
+    to be low would weigh more (R. W. Peelle's puzzle). Where most lines are hardly above their background, the mean is
+    still high by some 0.15 of its uncertainty: where a background happens to be low, the area is high and its variance
+    low.
+
+    A peak search finds a weak line only where it happens to be high. With `spectrum` and `fwhm`, lines without a peak
+    take part with the counts summed at their place (`line_counts`), and a nuclide without any peak gets an upper limit.
+    Other nuclides' lines within the same peak are not told apart. True coincidence summing is not corrected.
+
+    Args:
+        nuclide: such as `Cs-137`; of a chain in equilibrium its head.
+        peaks: a table of PEAKS of one detector, in keV.
+        lines: its lines, per 100 of its decays, as `gp.lines(nuclide)` gives them.
+        efficiency: from `fit_efficiency`, or `EfficiencyCurve.of(detector)`.
+        live_time_s: live time, seconds.
+        real_time_s: real time, over which the activity decays; the live time, if it is not given.
+        started: when counting began; a date alone means its noon.
+        at: the moment for which the activity is wanted; without it and without `half_life_s`, it is the mean while
+            counting.
+        half_life_s: instead of the one that is looked up for `at`, seconds.
+        half_life_s_unc: its uncertainty.
+        spectrum: that the peaks were found in, a table of SPECTRUM with `energy_kev`.
+        fwhm: coefficients of FWHM² = a + b E + c E² (keV²), as detectors.toml has them.
+        within_fwhm: how far a peak may lie from its lines, in FWHM.
+        least_intensity: photons per 100 decays that a line must have.
+
+    Raises:
+        TableError: a table lacks a column.
+        UsageError: no line can be seen, or a value cannot be.
+    """
+    counting = check_times(live_time_s, real_time_s)
+    needs_life = at is not None or half_life_s is not None
+    life = half_life(nuclide, half_life_s, half_life_s_unc) if needs_life else None
+    correction = decay_correction(life, started=started, at=at, counting_s=counting)
+    found = matched(peaks, lines, within_fwhm=within_fwhm, least_intensity=least_intensity)
+    found = found.with_columns(peak=pl.lit(True))
+    if spectrum is not None and fwhm is not None:
+        summed = _summed(spectrum, fwhm, peaks, lines, least_intensity)
+        found = pl.concat([found, summed], how="diagonal_relaxed").sort("energy_kev")
+    if found.is_empty():
+        raise UsageError(f"no line of {nuclide} has a peak: an upper limit needs the spectrum and its FWHM")
+    mean = _mean(nuclide, found, efficiency, live_time_s, correction)
+    if unseen := [energy for energy in missing(found, peaks, lines) if energy not in found["energy_kev"]]:
+        energies = ", ".join(f"{energy:.1f}" for energy in unseen)
+        warning = f"strong lines at {energies} keV have no usable peak and take no part: the mean may be too high"
+        return replace(mean, warnings=(warning, *mean.warnings))
+    return mean
+
+
+def _summed(
+    spectrum: pl.DataFrame, fwhm: Fwhm, peaks: pl.DataFrame, lines: pl.DataFrame, least_intensity: float
+) -> pl.DataFrame:
+    """Counts where lines have no peak; not where another peak or a stronger line would disturb them."""
+    strong = lines.filter(
+        pl.col("intensity") >= least_intensity, (pl.col("energy_kev") - ANNIHILATION_KEV).abs() > 0.01
+    )
+    centroids = peaks["centroid_kev"].drop_nulls().to_numpy()
+    rows: list[dict[str, Any]] = []
+    for line in strong.sort("intensity", descending=True).iter_rows(named=True):
+        energy = line["energy_kev"]
+        width = float(np.sqrt(max(np.polynomial.polynomial.polyval(energy, fwhm), 0.0)))
+        neighbours = np.concatenate([centroids, [row["energy_kev"] for row in rows]])
+        reach = (SIDES_FWHM[1] + 1) * width
+        inside = spectrum["energy_kev"].is_between(energy - reach, energy + reach).any()
+        if not width > 0 or not inside or (abs(neighbours - energy) < reach).any():
+            continue
+        try:
+            counts = line_counts(spectrum, energy, width)
+        except UsageError:  # at an end of the spectrum
+            continue
+        named = {name: line[name] for name in ("nuclide", "energy_kev", "intensity", "intensity_unc")}
+        # Without a single count the variance would be 0 and the weight without end: one count is the least.
+        rows.append(named | {"area": counts.area, "area_unc": max(counts.area_unc, 1.0), "peak": False})
+    return pl.DataFrame(rows)
+
+
+def _mean(
+    nuclide: str, found: pl.DataFrame, curve: EfficiencyCurve, live_time_s: float, correction: DecayCorrection
+) -> NuclideActivity:
+    energies = found["energy_kev"].to_list()
+    efficiencies, shared = curve.values(energies), curve.relative_covariance(energies)
+    intensity, intensity_unc = (found[name].to_numpy() for name in ("intensity", "intensity_unc"))
+    per_bq = correction.factor * np.array(
+        [
+            counts_per_bq(intensity=i, efficiency=e, live_time_s=live_time_s)
+            for i, e in zip(intensity, efficiencies, strict=True)
+        ]
+    )
+    area, area_unc = found["area"].to_numpy(), found["area_unc"].to_numpy()
+    values, relative = area / per_bq, (intensity_unc / intensity) ** 2
+    value = float(np.average(values, weights=(per_bq / area_unc) ** 2))
+    for _ in range(ROUNDS):
+        # Where the mean is negative, nothing is there, and the efficiency has no part in the scatter.
+        present = max(value, 0.0)
+        counts = np.maximum(expected_variance(area_unc**2, area, present * per_bq), 0.25) / per_bq**2
+        covariance = np.diag(counts + present**2 * relative) + present**2 * shared
+        solved = np.linalg.solve(covariance, np.ones(len(values)))
+        weight = solved / solved.sum()
+        last, value = value, float(weight @ values)
+        if abs(value - last) <= 1e-9 * abs(value):
+            break
+    null = float(weight**2 @ (np.maximum(area_unc**2 - np.maximum(area, 0), 0.0) / per_bq**2))
+    whole = budget(
+        value,
+        counting=float(np.sqrt(weight**2 @ counts)),
+        intensity=float(abs(value) * np.sqrt(weight**2 @ relative)),
+        efficiency=float(abs(value) * np.sqrt(weight @ shared @ weight)),
+        correction=correction,
+        critical=K_95 * null**0.5,
+        detectable=float(K_95**2 * (weight**2 @ (1 / per_bq)) + 2 * K_95 * null**0.5),
+    )
+    residuals = values - value
+    table = found.select("energy_kev", "nuclide", "intensity", "area", "area_unc").with_columns(
+        efficiency=efficiencies,
+        efficiency_unc=efficiencies * np.sqrt(np.diag(shared)),
+        activity_bq=values,
+        counting_bq_unc=area_unc / per_bq,
+        weight=weight,
+        extrapolated=pl.Series([curve.extrapolates(energy) for energy in energies], dtype=pl.Boolean),
+        peak=found["peak"],
+    )
+    return NuclideActivity(
+        **vars(whole),
+        nuclide=nuclide,
+        chi2=float(residuals @ np.linalg.solve(covariance, residuals)),
+        ndf=len(values) - 1,
+        lines=table,
+        warnings=_warnings(nuclide, table, intensity, efficiencies),
+    )
+
+
+def _warnings(nuclide: str, table: pl.DataFrame, intensity: Array, efficiencies: Array) -> tuple[str, ...]:
+    found = []
+    if beyond := table.filter("extrapolated")["energy_kev"].to_list():
+        energies = ", ".join(f"{energy:.1f}" for energy in beyond)
+        found.append(f"the efficiency is extrapolated to {energies} keV: its uncertainty there is a guess")
+    return (*found, *summing_warning(nuclide, intensity, efficiencies))

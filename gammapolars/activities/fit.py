@@ -1,0 +1,231 @@
+"""The fit of an efficiency curve to points that share the errors of their sources."""
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from scipy.linalg import cho_factor, cho_solve
+from scipy.stats import chi2 as chi2_distribution
+
+from gammapolars.activities.curve import Array, EfficiencyCurve, powers
+from gammapolars.activities.points import PARTS, check_points
+from gammapolars.errors import UsageError
+
+MOST_TERMS = 7
+"""No order above 6 is tried: such curves swing between points."""
+
+ROUNDS = 20
+
+WORST_POINT = 0.3
+"""Points with a larger relative uncertainty of their area are left out: their logarithm is not normally distributed."""
+
+UNLIKELY = 0.001
+"""A χ² that chance exceeds less often than this gets a warning."""
+
+SUMMING = 0.002
+"""So likely full absorption of another photon of the same decay gets a warning."""
+
+
+class Trial(NamedTuple):
+    """An order that was tried.
+
+    Attributes:
+        order: of the polynomial.
+        chi2: of its fit.
+        ndf: its degrees of freedom.
+        bic: χ² + k ln n for k coefficients and n points, by which orders are compared.
+    """
+
+    order: int
+    chi2: float
+    ndf: int
+    bic: float
+
+
+@dataclass(frozen=True)
+class EfficiencyFit(EfficiencyCurve):
+    """An efficiency curve with the points that it was fitted to.
+
+    Attributes:
+        chi2: Σ r V⁻¹ r over the residuals r, with the points' full covariance V.
+        ndf: points less coefficients.
+        points: the points that were used, with `fitted` (ε of the curve), `residual_percent` (of the curve) and
+            `residual_sigma` (by the point's own uncertainty, without what it shares with other points).
+        tried: the orders that were compared; one, if it was given.
+        warnings: what a person should know before using the curve.
+    """
+
+    chi2: float = 0.0
+    ndf: int = 0
+    points: pl.DataFrame = field(default_factory=pl.DataFrame, compare=False)
+    tried: tuple[Trial, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def fit_efficiency(points: pl.DataFrame, *, order: int | None = None) -> EfficiencyFit:
+    """Fit ln ε = Σ p_i (ln E/MeV)^i to efficiency points of one or several sources.
+
+    Generalised least squares. The points' relative covariance is that of their areas on the diagonal, of the intensity
+    between points of the same line, and of the activity between all points of one source: an error of its certificate
+    moves them together, and adds to the curve's uncertainty what no number of lines can reduce. Relative residuals are
+    taken from the curve and the variances of areas are those that the curve expects, found by iteration, since weights
+    from the counts themselves would favour areas that happened to be small or large.
+
+    Of the orders 0 to 6 that leave a degree of freedom, the one with the least χ² + k ln n is taken (BIC; G. Schwarz,
+    Ann. Statist. 6 (1978) 461). The uncertainties are those of the points, not scaled by χ²/ndf, and do
+    not include that another order might have been chosen.
+
+    Args:
+        points: from `efficiency_points`; tables of several sources, or of several runs, are concatenated. Points whose
+            area is known to no better than 30 % are left out.
+        order: of the polynomial, instead.
+
+    Raises:
+        TableError: no table of efficiency points.
+        UsageError: an order that cannot be, or too few points.
+    """
+    check_points(points)
+    own = pl.col(PARTS[0]) / pl.col("efficiency")
+    used = points.filter(pl.col("efficiency") > 0, own <= WORST_POINT, own > 0).sort("energy_kev")
+    orders = _orders(used, order)
+    fits = [_fitted(used, tried + 1) for tried in orders]
+    tried = tuple(
+        Trial(tried, fit.chi2, fit.ndf, fit.chi2 + (tried + 1) * math.log(used.height))
+        for tried, fit in zip(orders, fits, strict=True)
+    )
+    best = min(range(len(tried)), key=lambda place: tried[place].bic)
+    found = fits[best]
+    return EfficiencyFit(
+        found.coefficients,
+        found.covariance,
+        found.energy_range_kev,
+        found.chi2,
+        found.ndf,
+        _with_residuals(used, found),
+        tried,
+        _warnings(used, found, left_out=points.height - used.height),
+    )
+
+
+def _orders(points: pl.DataFrame, order: int | None) -> list[int]:
+    places = points["energy_kev"].n_unique()
+    if order is None:
+        if places < 3:
+            raise UsageError(f"an efficiency needs lines at 3 energies or more, and {places} have a usable peak")
+        return list(range(min(MOST_TERMS, places - 1)))
+    if not 0 <= order < MOST_TERMS:
+        raise UsageError(f"the order of an efficiency is 0 to {MOST_TERMS - 1}, not {order}")
+    if places <= order:
+        raise UsageError(f"order {order} needs lines at {order + 1} energies or more, and {places} have a usable peak")
+    return [order]
+
+
+def _fitted(points: pl.DataFrame, terms: int) -> EfficiencyFit:
+    """The polynomial with so many terms."""
+    energies = points["energy_kev"].to_numpy()
+    design = powers(energies, terms)
+    observed = points["efficiency"].to_numpy()
+    shared = _shared_covariance(points)
+    coefficients = _start(design, np.log(observed), _own_variance(points, observed))
+    for _ in range(ROUNDS):
+        expected = np.exp(design @ coefficients)
+        factor = cho_factor(shared + np.diag(_own_variance(points, expected)))
+        covariance = np.linalg.inv(design.T @ cho_solve(factor, design))
+        step = covariance @ design.T @ cho_solve(factor, observed / expected - 1)
+        coefficients = coefficients + step
+        if abs(step).max() < 1e-10:
+            break
+    residuals = observed / expected - 1
+    return EfficiencyFit(
+        tuple(map(float, coefficients)),
+        tuple(tuple(map(float, row)) for row in (covariance + covariance.T) / 2),
+        (float(energies.min()), float(energies.max())),
+        float(residuals @ cho_solve(factor, residuals)),
+        points.height - terms,
+    )
+
+
+def _start(design: Array, logarithms: Array, variance: Array) -> Array:
+    """Weighted least squares of the logarithms, each point for itself."""
+    weight = 1 / np.sqrt(variance)
+    return np.asarray(np.linalg.lstsq(design * weight[:, None], logarithms * weight)[0], np.float64)
+
+
+def _own_variance(points: pl.DataFrame, expected: Array) -> Array:
+    """The variance of each area, relative to the area that the curve expects.
+
+    A peak's variance is its own counts and what its background adds: the counts are replaced by those expected. Where
+    the variance is less than the area, it is none of counts, and stays as it is.
+    """
+    observed = points["efficiency"].to_numpy()
+    relative = (points[PARTS[0]].to_numpy() / observed) ** 2
+    if "area" not in points.columns:
+        return np.asarray(relative * (observed / expected) ** 2, np.float64)
+    area = points["area"].to_numpy()
+    wanted = area * expected / observed
+    variance = relative * area**2
+    return np.asarray(expected_variance(variance, area, wanted) / wanted**2, np.float64)
+
+
+def expected_variance(variance: Array, area: Array, expected: Array) -> Array:
+    """The variance that areas would have, had they the counts that are expected of them."""
+    counted = variance >= area * (1 - 1e-6)
+    return np.where(counted, variance + np.maximum(expected, 0) - area, variance)
+
+
+def _shared_covariance(points: pl.DataFrame) -> Array:
+    """The relative covariance of what points have in common: their line's intensity, their source's activity."""
+    line, source = (
+        points.select(pl.struct(keys).rank("dense")).to_series().to_numpy()
+        for keys in (("nuclide", "energy_kev"), ("source",))
+    )
+    relative = points.select(pl.col(name) / pl.col("efficiency") for name in PARTS[1:]).to_numpy()
+    parts = [np.outer(part, part) * (key[:, None] == key) for part, key in zip(relative.T, (line, source), strict=True)]
+    return np.asarray(parts[0] + parts[1], np.float64)
+
+
+def _with_residuals(points: pl.DataFrame, curve: EfficiencyCurve) -> pl.DataFrame:
+    own = pl.sum_horizontal(pl.col(name).pow(2) for name in PARTS[:2]).sqrt()
+    difference = pl.col("efficiency") - pl.col("fitted")
+    return points.with_columns(fitted=curve.values(points["energy_kev"])).with_columns(
+        residual_percent=100 * difference / pl.col("fitted"), residual_sigma=difference / own
+    )
+
+
+def _warnings(points: pl.DataFrame, fit: EfficiencyFit, *, left_out: int) -> tuple[str, ...]:
+    found = []
+    if left_out:
+        found.append(f"{left_out} points whose area is known to no better than {100 * WORST_POINT:.0f} % are left out")
+    if fit.ndf > 0 and chi2_distribution.sf(fit.chi2, fit.ndf) < UNLIKELY:
+        found.append(
+            f"χ²/ndf is {fit.chi2 / fit.ndf:.2f}: look at the residuals for wrong peaks, coincidence summing or an "
+            "order that is too low; the uncertainties do not cover it"
+        )
+    if "intensity" in points.columns:
+        for (source,), rows in points.group_by("source", maintain_order=True):
+            emitted = rows.unique("energy_kev")
+            found += summing_warning(str(source), emitted["intensity"].to_numpy(), fit.values(emitted["energy_kev"]))
+    return tuple(found)
+
+
+def summing_warning(name: str, intensities: Array, efficiencies: Array) -> list[str]:
+    """A warning where true coincidence summing may matter; empty where it does not.
+
+    The scale is how often a decay has another of these photons fully absorbed, at most over the lines: Σ I ε of the
+    others. Not all of them are in coincidence, which makes it less; partial absorption sums as well, which makes it
+    more, by the ratio of total to full-energy-peak efficiency, 2 to 10. So this tells whether to look, and corrects
+    nothing.
+    """
+    if len(intensities) < 2:
+        return []
+    absorbed = intensities / 100 * efficiencies
+    scale = float(absorbed.sum() - absorbed.min())
+    if scale < SUMMING:
+        return []
+    return [
+        f"'{name}' emits several photons, and another one is fully absorbed with a probability of up to "
+        f"{100 * scale:.1f} % (partly, more often): where they come from one cascade, coincidence summing changes "
+        "areas by that order, and it is not corrected"
+    ]

@@ -1,0 +1,193 @@
+"""What can be told from background: decision thresholds, detection limits, upper limits."""
+
+import math
+from typing import NamedTuple
+
+import polars as pl
+from scipy.special import erf, log_ndtr, ndtri, ndtri_exp
+
+from gammapolars.errors import TableError, UsageError
+
+REGION_FWHM = 1.25
+"""A region of a line reaches this far to both sides: all but 0.3 % of a normal peak."""
+
+SIDES_FWHM = (1.5, 2.75)
+"""Its side regions, one on each side, from here to there."""
+
+SIGMAS = math.sqrt(8 * math.log(2))
+"""FWHM of a normal distribution in standard deviations."""
+
+
+class CurrieLimits(NamedTuple):
+    """Net counts by which detection is decided.
+
+    Attributes:
+        critical: L_C: more than this is a detection; background alone exceeds it with a probability of 1 - confidence.
+        detection: L_D: true net counts that are detected with the probability `confidence`.
+    """
+
+    critical: float
+    detection: float
+
+
+class LineCounts(NamedTuple):
+    """Counts of a region where a line should be.
+
+    Attributes:
+        area: net counts of the line, positive or negative.
+        area_unc: their uncertainty.
+        background: counts below the line, from the regions at its sides.
+        background_unc: their uncertainty.
+    """
+
+    area: float
+    area_unc: float
+    background: float
+    background_unc: float
+
+
+def currie_limits(
+    background: float,
+    background_unc: float | None = None,
+    *,
+    channels: float | None = None,
+    side_channels: float | None = None,
+    confidence: float = 0.95,
+) -> CurrieLimits:
+    """Currie's critical level and detection limit in net counts.
+
+    With σ₀ the standard deviation of net counts where there is nothing but background, L_C = k σ₀ and
+    L_D = k² + 2 k σ₀ (L. A. Currie, Anal. Chem. 40 (1968) 586), k = 1.645 for 95 %. σ₀² is the background itself, as it
+    will scatter below the line, and the variance with which it is known:
+
+    - a background measured as long as the sample (paired observations): σ₀² = 2 B, so that L_C = 2.33 √B and
+      L_D = 2.71 + 4.65 √B;
+    - from n channels at the sides of a peak of N channels: σ₀² = B (1 + N/n);
+    - with an uncertainty that is known otherwise: σ₀² = B + u²; u = 0 for a background that is known exactly.
+
+    They hold for backgrounds of about 10 counts or more, where counts are distributed nearly normally.
+
+    Args:
+        background: B, expected counts below the line.
+        background_unc: u, its uncertainty.
+        channels: N, of the peak's region.
+        side_channels: n, of all regions that the background was taken from.
+        confidence: 1 - α = 1 - β.
+
+    Raises:
+        UsageError: a value that cannot be, or two ways to tell how well the background is known.
+    """
+    if not 0 <= background < math.inf:
+        raise UsageError(f"background counts must be 0 or more, not {background}")
+    if not 0.5 < confidence < 1:
+        raise UsageError(f"confidence must lie between 0.5 and 1, not {confidence}")
+    if (channels is None) != (side_channels is None):
+        raise UsageError("give both the channels of the peak and those at its sides")
+    if channels is not None and side_channels is not None:
+        if background_unc is not None:
+            raise UsageError("give background_unc or the numbers of channels, not both")
+        if not (channels > 0 and side_channels > 0):
+            raise UsageError(f"there must be channels: not {channels} and {side_channels}")
+        variance = background * channels / side_channels
+    else:
+        variance = background if background_unc is None else background_unc**2
+    if not 0 <= variance < math.inf:
+        raise UsageError(f"background_unc must be a number, not {background_unc}")
+    k = float(ndtri(confidence))
+    sigma = math.sqrt(background + variance)
+    return CurrieLimits(k * sigma, k**2 + 2 * k * sigma)
+
+
+def minimum_detectable_activity(
+    limits: CurrieLimits, *, intensity: float, efficiency: float, live_time_s: float
+) -> float:
+    """The activity in Bq whose line has L_D net counts: L_D / (ε I t).
+
+    As Currie has it: the uncertainties of ε and I are not in it.
+
+    Args:
+        limits: from `currie_limits`.
+        intensity: photons per 100 decays.
+        efficiency: of full absorption, at the line.
+        live_time_s: live time, seconds.
+    """
+    return limits.detection / counts_per_bq(intensity=intensity, efficiency=efficiency, live_time_s=live_time_s)
+
+
+def counts_per_bq(*, intensity: float, efficiency: float, live_time_s: float) -> float:
+    """Net counts of a line per Bq.
+
+    Raises:
+        UsageError: a value is not above 0.
+    """
+    for name, value in (("intensity", intensity), ("efficiency", efficiency), ("live_time_s", live_time_s)):
+        if not 0 < value < math.inf:
+            raise UsageError(f"{name} must be more than 0, not {value}")
+    return intensity / 100 * efficiency * live_time_s
+
+
+def upper_limit(value: float, unc: float, *, confidence: float = 0.95) -> float:
+    """The one-sided upper limit of something that cannot be negative, from a measured value that can.
+
+    The quantile of the normal distribution of mean `value` and standard deviation `unc` cut off below 0, as ISO 11929-1
+    has it: positive even for values far below 0.
+
+    Args:
+        value: as measured.
+        unc: its uncertainty.
+        confidence: of the limit.
+    """
+    if not unc > 0:
+        return max(value, 0.0)
+    # Φ⁻¹(1 - γ ω) = -Φ⁻¹(γ ω), in logarithms since ω is tiny where the value is far below 0.
+    tail = math.log1p(-confidence) + float(log_ndtr(value / unc))
+    return max(value - unc * float(ndtri_exp(tail)), 0.0)
+
+
+def line_counts(spectrum: pl.DataFrame, energy_kev: float, fwhm_kev: float) -> LineCounts:
+    """Net counts at an energy, whether there is a peak or not: a sum of bins less a straight line between its sides.
+
+    The region reaches 1.25 FWHM to both sides, the background is taken from 1.5 to 2.75 FWHM. Unlike areas of peaks
+    that a search has found, this has no bias where there is nothing. Another peak within 4 FWHM disturbs it.
+
+    Args:
+        spectrum: a table of SPECTRUM of one detector with `energy_kev`; bins without counts may be left out.
+        energy_kev: where the line should be.
+        fwhm_kev: its width.
+
+    Raises:
+        TableError: the spectrum lacks a column.
+        UsageError: the line lies outside of the spectrum, or its bins are too wide.
+    """
+    for name in ("energy_kev", "counts", "variance"):
+        if name not in spectrum.columns:
+            raise TableError(f"this spectrum has no column '{name}'")
+    reach = SIDES_FWHM[1] * fwhm_kev
+    table = spectrum.sort("energy_kev")
+    first, last = table["energy_kev"].min(), table["energy_kev"].max()
+    if table.height < 2 or not (first <= energy_kev - reach and energy_kev + reach <= last):  # type: ignore[operator]
+        raise UsageError(f"the spectrum does not reach from {energy_kev - reach:.6g} to {energy_kev + reach:.6g} keV")
+    near = table.filter((pl.col("energy_kev") - energy_kev).abs() <= 2 * reach)
+    width = float((near if near.height > 1 else table)["energy_kev"].diff().drop_nulls().min())  # type: ignore[arg-type]
+    anchor = float((near if near.height else table)["energy_kev"][0])
+
+    def summed(low: float, high: float) -> tuple[int, float, float]:
+        """The bins with centres from low to high, their counts and variance."""
+        bins = math.floor((high - anchor) / width) - math.ceil((low - anchor) / width) + 1
+        inside = near.filter(pl.col("energy_kev").is_between(low, high))
+        return bins, float(inside["counts"].sum()), float(inside["variance"].sum())
+
+    half, (inner, outer) = REGION_FWHM * fwhm_kev, (fwhm_kev * part for part in SIDES_FWHM)
+    bins, counts, variance = summed(energy_kev - half, energy_kev + half)
+    left, right = summed(energy_kev - outer, energy_kev - inner), summed(energy_kev + inner, energy_kev + outer)
+    if min(bins, left[0], right[0]) < 1:
+        raise UsageError(f"bins of {width:.4g} keV are too wide for a line of FWHM {fwhm_kev:.4g} keV")
+    background = bins / 2 * (left[1] / left[0] + right[1] / right[0])
+    background_variance = (bins / 2) ** 2 * (left[2] / left[0] ** 2 + right[2] / right[0] ** 2)
+    share = float(erf(bins * width / 2 / fwhm_kev * SIGMAS / math.sqrt(2)))
+    return LineCounts(
+        (counts - background) / share,
+        math.sqrt(variance + background_variance) / share,
+        background,
+        math.sqrt(background_variance),
+    )

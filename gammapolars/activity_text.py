@@ -1,0 +1,58 @@
+"""Efficiencies and activities for people."""
+
+from typing import Any
+
+from gammapolars.printing import share, table
+
+
+def efficiency_text(summary: dict[str, Any]) -> str:
+    """The summary of `efficiency`."""
+    lines: list[str] = []
+    for fit in summary["detectors"]:
+        low, high = fit["efficiency_range"]
+        quality = f"χ²/ndf = {fit['chi2']:.1f}/{fit['ndf']}"
+        lines.append(f"{fit['name']}: order {fit['order']}, {low:.1f} to {high:.1f} keV, {quality}")
+        lines += table(
+            ["source", "energy (keV)", "efficiency", "uncertainty", "residual", "(σ)"],
+            [
+                [
+                    point["source"],
+                    f"{point['energy_kev']:.2f}",
+                    f"{point['efficiency']:.4g}",
+                    share(point["efficiency_unc"], point["efficiency"]),
+                    f"{point['residual_percent']:+.2f} %",
+                    f"{point['residual_sigma']:+.1f}",
+                ]
+                for point in fit["points"]
+            ],
+        )
+    lines += [f"Warning: {warning}" for warning in summary["warnings"]]
+    return "\n".join([*lines, *(f"{output}: written" for output in summary["outputs"])])
+
+
+def activity_text(summary: dict[str, Any]) -> str:
+    """The summary of `activity`: what was found with its budget, and limits where nothing was."""
+    rows = [
+        [
+            f"{row['name']}: {row['nuclide']}",
+            f"{row['activity_bq']:.4g} ± {row['activity_bq_unc']:.2g}"
+            if row["detected"]
+            else f"< {row['upper_limit_bq']:.3g}",
+            *(
+                f"{row[name]:.2g}"
+                for name in ("counting_bq_unc", "intensity_bq_unc", "efficiency_bq_unc", "decay_bq_unc")
+            ),
+            f"{row['detectable_bq']:.3g}",
+            f"{row['chi2']:.1f}/{row['ndf']}",
+        ]
+        for row in summary["activities"]
+    ]
+    head = ["", "activity (Bq)", "counts", "intensity", "efficiency", "decay", "detectable", "χ²/ndf"]
+    moments = sorted({row["at"] or "while counting" for row in summary["activities"]})
+    return "\n".join(
+        [
+            *table(head, rows),
+            f"Activities: {', '.join(moments)}; uncertainties are 1 σ, limits 95 %.",
+            *(f"Warning: {warning}" for warning in summary["warnings"]),
+        ]
+    )

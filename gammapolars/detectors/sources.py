@@ -1,0 +1,119 @@
+"""Calibration sources of known activity, the [[source]] tables of detectors.toml."""
+
+import math
+import re
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from gammapolars.detectors.values import number, quote, text
+from gammapolars.errors import DetectorsError
+
+NUCLIDE = re.compile(r"[A-Z][a-z]?-[1-9]\d{0,2}(?:[a-z]\d?)?")
+
+NEEDED = ("nuclide", "activity_bq", "activity_bq_unc", "reference_date")
+
+
+@dataclass(frozen=True)
+class CalibrationSource:
+    """A source whose activity is known at a date.
+
+    Attributes:
+        nuclide: such as `Eu-152` or `Ag-110m`; of a chain in equilibrium its head, such as `Ra-226`.
+        activity_bq: decays per second of that nuclide at the reference date.
+        activity_bq_unc: its uncertainty, one standard deviation. A certificate with k = 2 states twice this.
+        reference_date: when the activity was that. A date without a time means its noon.
+        name: how commands call it; the nuclide where nobody named it.
+        half_life_s: of the nuclide, seconds; None: it is looked up.
+        half_life_s_unc: its uncertainty.
+        notes: anything else that a person wants to keep here.
+
+    Raises:
+        DetectorsError: a value that no source can have.
+    """
+
+    nuclide: str
+    activity_bq: float
+    activity_bq_unc: float
+    reference_date: date | datetime
+    name: str = ""
+    half_life_s: float | None = None
+    half_life_s_unc: float = 0.0
+    notes: str = ""
+
+    def __post_init__(self) -> None:
+        if not NUCLIDE.fullmatch(self.nuclide):
+            raise DetectorsError(f"'{self.nuclide}' is no nuclide: write one such as Eu-152")
+        if not self.name:
+            object.__setattr__(self, "name", self.nuclide)
+        where = f"source '{self.name}'"
+        if not 0 < self.activity_bq < math.inf:
+            raise DetectorsError(f"{where}: activity_bq must be more than 0, not {self.activity_bq}")
+        if not 0 <= self.activity_bq_unc < math.inf:
+            raise DetectorsError(f"{where}: activity_bq_unc must be 0 or more, not {self.activity_bq_unc}")
+        if self.half_life_s is not None and not 0 < self.half_life_s < math.inf:
+            raise DetectorsError(f"{where}: half_life_s must be more than 0, not {self.half_life_s}")
+        if not 0 <= self.half_life_s_unc < math.inf:
+            raise DetectorsError(f"{where}: half_life_s_unc must be 0 or more, not {self.half_life_s_unc}")
+        if self.half_life_s is None and self.half_life_s_unc:
+            raise DetectorsError(f"{where} has half_life_s_unc without half_life_s")
+
+    @property
+    def reference(self) -> datetime:
+        """The moment at which its activity was as stated."""
+        return moment(self.reference_date)
+
+
+def moment(when: date | datetime) -> datetime:
+    """A date as a moment: noon, so that it is wrong by half a day at most, and as certificates mostly mean it."""
+    return when if isinstance(when, datetime) else datetime.combine(when, time(12))
+
+
+def parse_sources(tables: object) -> tuple[CalibrationSource, ...]:
+    """The [[source]] tables of detectors.toml.
+
+    Raises:
+        DetectorsError: one holds an unknown key or a wrong value, or lacks one that is needed.
+    """
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise DetectorsError("'source' must be an array of tables: write [[source]]")
+    return tuple(_source(table) for table in tables)
+
+
+def _source(table: dict[str, Any]) -> CalibrationSource:
+    where = f"source '{table.get('name', table.get('nuclide', '?'))}'"
+    known = [field.name for field in fields(CalibrationSource)]
+    if unknown := table.keys() - set(known):
+        raise DetectorsError(f"{where} has the unknown key '{min(unknown)}' (known: {', '.join(known)})")
+    if missing := [key for key in NEEDED if key not in table]:
+        raise DetectorsError(f"{where} has no {missing[0]}")
+    if not isinstance(when := table["reference_date"], date):
+        raise DetectorsError(f"{where}: reference_date must be a date without quotes, such as 2020-01-31, not {when!r}")
+    texts = {key: text(table.get(key, ""), f"{where}: {key}") for key in ("nuclide", "name", "notes")}
+    names = ("activity_bq", "activity_bq_unc", "half_life_s", "half_life_s_unc")
+    numbers = {key: number(table[key], f"{where}: {key}") for key in names if key in table}
+    return CalibrationSource(reference_date=when, **texts, **numbers)  # type: ignore[arg-type]
+
+
+def format_source(source: CalibrationSource) -> str:
+    """The [[source]] table of a source."""
+    lines = [
+        "[[source]]",
+        f"nuclide = {quote(source.nuclide)}",
+        f"name = {quote(source.name)}",
+        f"activity_bq = {float(source.activity_bq)!r}",
+        f"activity_bq_unc = {float(source.activity_bq_unc)!r}",
+        f"reference_date = {_date(source.reference_date)}",
+    ]
+    if source.half_life_s is not None:
+        lines.append(f"half_life_s = {float(source.half_life_s)!r}")
+        lines.append(f"half_life_s_unc = {float(source.half_life_s_unc)!r}")
+    if source.notes:
+        lines.append(f"notes = {quote(source.notes)}")
+    return "\n".join(lines) + "\n"
+
+
+def _date(when: date | datetime) -> str:
+    if isinstance(when, datetime) and (offset := when.utcoffset()) is not None and offset.total_seconds() % 60:
+        when = when.astimezone(UTC)  # TOML's offsets are whole minutes
+    return when.isoformat()

@@ -1,0 +1,134 @@
+"""Full-energy-peak efficiencies with the fitted curve, residuals below; a colour for each source."""
+
+# mypy: allow-untyped-calls
+
+import math
+
+import numpy as np
+import polars as pl
+from plotnine import (
+    aes,
+    geom_hline,
+    geom_line,
+    geom_linerange,
+    geom_point,
+    geom_ribbon,
+    ggplot,
+    labs,
+    scale_color_manual,
+    scale_shape_manual,
+    scale_x_log10,
+    scale_y_continuous,
+    scale_y_log10,
+    theme,
+)
+from plotnine.composition import Compose, Stack
+
+from gammapolars.figures import theme as house
+
+STEPS = 200
+SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def curve_energies(points: pl.DataFrame) -> list[float]:
+    """The energies, in keV, at which a curve is drawn through points: from the lowest to the highest, even in ln E."""
+    low, high = points["energy_kev"].min(), points["energy_kev"].max()
+    return [] if low is None else np.geomspace(low, high, STEPS).tolist()  # type: ignore[arg-type]
+
+
+def efficiency(
+    points: pl.DataFrame, band: pl.DataFrame, *, title: str = "Full-energy-peak efficiency", note: str | None = None
+) -> ggplot | Compose:
+    """Points with error bars and the fitted curve with its band, both axes logarithmic; residuals in per cent below.
+
+    Error bars are the points' own: what all points of a source share, its activity, is in the band.
+
+    Args:
+        points: `energy_kev`, `efficiency`, `efficiency_unc_area`, `efficiency_unc_intensity`, `source`, `fitted`, as
+            the points of `fit_efficiency` have them.
+        band: `energy_kev`, `efficiency`, `efficiency_unc`: the curve at `curve_energies(points)`.
+        title: what the figure shows.
+        note: the line below it, such as χ²; None: what band and bars are.
+    """
+    if points.is_empty():
+        return house.no_data(title, "no data: no line has an efficiency")
+    sources = points["source"].unique(maintain_order=True).to_list()
+    names = house.short_names((house.plain(source) for source in sources), 40)
+    labels = pl.DataFrame({"source": sources, "label": pl.Series(names, dtype=pl.Enum(names))})
+    table, curve = _prepared(points.join(labels, on="source", how="left", maintain_order="left"), band)
+    colours = dict(zip(names, _cycled(house.PALETTE, len(names)), strict=True))
+    shapes = dict(zip(names, _cycled(SHAPES, len(names)), strict=True))
+    shared = (
+        scale_color_manual(colours, limits=names),
+        scale_shape_manual(shapes, limits=names),
+        scale_x_log10(breaks=_breaks, labels=house.number_labels),
+    )
+    said = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
+    upper = house.compose(
+        ggplot(table, aes("energy_kev", "efficiency", color="label", shape="label")),
+        geom_ribbon(
+            aes("energy_kev", ymin="low", ymax="high"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
+        ),
+        geom_line(aes("energy_kev", "efficiency"), data=curve, inherit_aes=False, color=house.QUIET, size=0.6),
+        geom_linerange(aes(ymin="low", ymax="high"), size=0.6, show_legend=False),
+        geom_point(size=2, fill="white"),
+        *shared,
+        scale_y_log10(breaks=_breaks, minor_breaks=house.minor_power_breaks, labels=_plain_labels),
+        labs(title=title, subtitle=note or said, x="", y="efficiency", color="", shape=""),
+        house.house_theme(height=7.0),
+        theme(legend_position="top" if len(names) > 1 else "none"),
+    )
+    lower = house.compose(
+        ggplot(table, aes("energy_kev", "residual", color="label", shape="label")),
+        geom_ribbon(
+            aes("energy_kev", ymin="below", ymax="above"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
+        ),
+        geom_hline(yintercept=0, color=house.QUIET, size=0.4),
+        geom_linerange(aes(ymin="residual - bar", ymax="residual + bar"), size=0.6),
+        geom_point(size=2, fill="white"),
+        *shared,
+        scale_y_continuous(labels=house.number_labels),
+        labs(x="energy (keV)", y="point − curve (%)"),
+        house.house_theme(height=7.0),
+        theme(legend_position="none"),
+    )
+    return Stack([upper, lower])
+
+
+def _prepared(points: pl.DataFrame, band: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The ends of bars and bands; ends at or below 0 have no logarithm and stop at a tenth of the value."""
+    own = (pl.col("efficiency_unc_area").pow(2) + pl.col("efficiency_unc_intensity").pow(2)).sqrt()
+    value = pl.col("efficiency")
+    table = points.with_columns(
+        low=pl.max_horizontal(value - own, value / 10),
+        high=value + own,
+        residual=100 * (value / pl.col("fitted") - 1),
+        bar=100 * own / pl.col("fitted"),
+    )
+    unc = pl.col("efficiency_unc")
+    curve = band.with_columns(
+        low=pl.max_horizontal(value - unc, value / 10),
+        high=value + unc,
+        above=100 * unc / value,
+        below=-100 * unc / value,
+    )
+    return table, curve
+
+
+def _breaks(limits: tuple[float, float]) -> list[float]:
+    """1, 2 and 5 times the powers of ten within the limits; more digits where these are few."""
+    low, high = limits
+    powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
+    for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
+        found = [digit * power for power in powers for digit in digits if low <= digit * power <= high]
+        if len(found) > 2:
+            break
+    return found
+
+
+def _plain_labels(values: list[float]) -> list[str]:
+    return [f"{value:g}" for value in values]
+
+
+def _cycled(values: tuple[str, ...], number: int) -> list[str]:
+    return [values[place % len(values)] for place in range(number)]
