@@ -28,10 +28,11 @@ HITS = Table(
         "adc": pl.UInt16,
         "flags": pl.UInt32,
     },
-    {"adc_short": pl.UInt16, "energy_kev": pl.Float64, "run": pl.UInt16},
+    {"adc_short": pl.UInt16, "energy_kev": pl.Float64, "gain_factor": pl.Float64, "run": pl.UInt16},
 )
 """One row a detection, in order of `timestamp_ps` (picoseconds since the digitizer's start); `run`, where there are
-several, numbers them from 1: they follow one another, each in time order."""
+several, numbers them from 1: they follow one another, each in time order. The adc times `gain_factor`, where that is there, is what
+a steady gain would have given."""
 
 PAIRS = Table(
     "pairs",
@@ -50,6 +51,8 @@ PAIRS = Table(
         "energy_kev_b": pl.Float64,
         "adc_short_a": pl.UInt16,
         "adc_short_b": pl.UInt16,
+        "gain_factor_a": pl.Float64,
+        "gain_factor_b": pl.Float64,
         "run": pl.UInt16,
     },
 )
@@ -97,6 +100,21 @@ PEAKS = Table(
 `area` in counts above `background`, which is the counts below the peak within its FWHM on both sides of the centroid.
 `significance` is that of the search. Peaks of one `region` were fitted together; `status` is `ok`, or says why the fit is
 not to be trusted."""
+
+
+DRIFT = Table(
+    "drift",
+    {
+        "run": pl.UInt16,
+        "board": pl.UInt16,
+        "channel": pl.UInt16,
+        "timestamp_ps": pl.Int64,
+        "gain_factor": pl.Float64,
+        "gain_factor_unc": pl.Float64,
+    },
+)
+"""One row a knot of a detector's gain over time: adc times `gain_factor` is what a steady gain would have given. Between
+two knots of a run it is interpolated linearly, before the first and behind the last it is constant."""
 
 
 def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:

@@ -25,6 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("timing", "coincidences", "spectra", "io", "figures"),
     ("products", "simulate"),
     ("provenance", "results", "queries", "accounting"),
+    ("drift",),
     ("analysis", "printing"),
     ("commands", "exports", "info_text", "inspection", "report"),
     ("options",),

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gammapolars.columns import Column
 from gammapolars.errors import DetectorsError, UsageError
@@ -64,10 +65,14 @@ class Detectors:
     Attributes:
         all: the detectors.
         columns: which columns of another program's files hold what, by the names of a table of hits.
+        drift: the file that holds the drift of the gains, as detectors.toml names it; None: gains are steady.
+        folder: where detectors.toml lies: relative names of files begin there.
     """
 
     all: tuple[Detector, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict, hash=False)
+    drift: str | None = None
+    folder: Path = field(default=Path(), compare=False)
     _by_key: dict[tuple[int, int], Detector] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -81,6 +86,11 @@ class Detectors:
             by_key[detector.key] = detector
             names.add(detector.name)
         object.__setattr__(self, "_by_key", by_key)
+
+    @property
+    def drift_path(self) -> Path | None:
+        """Where the table of drift lies, if there is one."""
+        return None if self.drift is None else self.folder / self.drift
 
     def __iter__(self) -> Iterator[Detector]:
         return iter(self.all)

@@ -2,15 +2,15 @@
 
 import polars as pl
 
-from gammapolars.calibration import energy_kev
+from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.detectors import Detectors
 from gammapolars.flags import has_any
-from gammapolars.spectra import redistributed
+from gammapolars.spectra import dithered, redistributed
 from gammapolars.tallies import Tally, count_by
 
 
 class AdcSpectra:
-    """Counts of the used hits by detector and adc value."""
+    """Counts of the used hits by detector and adc value, corrected by `gain_factor` where hits have it."""
 
     def __init__(self, mask: int) -> None:
         self._mask = mask
@@ -18,6 +18,8 @@ class AdcSpectra:
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         used = hits.filter(~has_any(self._mask)) if self._mask else hits
+        if "gain_factor" in used.columns:
+            used = used.with_columns(adc=_corrected())
         self._tally.add(count_by(used, {"board": 16, "channel": 16, "adc": 16}))
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
@@ -48,3 +50,9 @@ class AdcSpectra:
             pl.col("adc").cast(pl.Float64), energy_kev=pl.lit(None, pl.Float64), variance=pl.col("counts")
         )
         return pl.concat([in_kev.select(*columns), in_adc.select(*columns)])
+
+
+def _corrected() -> pl.Expr:
+    """Whole adc values at a steady gain: spread over the step that each stands for before, so that none is left out."""
+    spread = steady_adc(("gain_factor",), adc=dithered("adc", pl.col("timestamp_ps"), "channel"))
+    return (spread + 0.5).floor().clip(0, 2**16 - 1).cast(pl.UInt16)

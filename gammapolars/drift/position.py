@@ -1,0 +1,145 @@
+"""The position of a spectral line in one histogram."""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+
+Floats = npt.NDArray[np.float64]
+
+SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
+MOST_STEPS = 40
+WINDOW_FWHM = 1.75
+"""The fit reaches so far to both sides of the guess: to 4 standard deviations of the line, and no further, because the
+next line of a scintillator is near."""
+
+
+class Position(NamedTuple):
+    """Where a line stands.
+
+    Attributes:
+        position: of the line's centre, adc.
+        unc: standard deviation of the position.
+        counts: of the line, above its background.
+        status: `ok`; or why the fit is not to be used: `few counts`, `no line`, `at the edge`, `no convergence`.
+        fwhm: full width at half maximum, adc: the given one, or the fitted.
+    """
+
+    position: float
+    unc: float
+    counts: float
+    status: str
+    fwhm: float
+
+
+def line_position(
+    counts: Floats, first_adc: float, guess: float, fwhm: float, *, bin_adc: float = 1.0, fit_width: bool = False
+) -> Position:
+    """Fit a Gaussian on a linear background to counts, by the likelihood of binned Poisson counts.
+
+    The model is integrated over each bin. Fisher's scoring finds the maximum; the uncertainty is that of the expected
+    information, with the background's free. The background is kept from falling below 0 within the window.
+
+    Args:
+        counts: of neighbouring bins.
+        first_adc: the lowest adc value of the first bin, which stands for pulse heights from half a step below it.
+        guess: where the line is looked for; a line found further than one FWHM away is none.
+        fwhm: full width at half maximum, adc.
+        bin_adc: adc values a bin.
+        fit_width: whether the width is fitted too.
+    """
+    low = first_adc - 0.5
+    begin = max(0, int(np.floor((guess - WINDOW_FWHM * fwhm - low) / bin_adc)))
+    end = min(len(counts), int(np.ceil((guess + WINDOW_FWHM * fwhm - low) / bin_adc)))
+    seen = counts[begin:end]
+    total = float(seen.sum())
+    if end - begin < 6 or low + begin * bin_adc > guess or low + end * bin_adc < guess:
+        return Position(guess, np.inf, 0.0, "at the edge", fwhm)
+    if total < 20:
+        return Position(guess, np.inf, total, "few counts", fwhm)
+    scale = fwhm * SIGMA_PER_FWHM
+    edges = (low + bin_adc * np.arange(begin, end + 1) - guess) / scale  # in standard deviations from the guess
+    x, information, converged = _scored(seen, edges, fit_width=fit_width)
+    free = 5 if fit_width else 4
+    try:
+        covariance = np.linalg.inv(information[:free, :free])
+    except np.linalg.LinAlgError:
+        return Position(guess, np.inf, 0.0, "no convergence", fwhm)
+    found = guess + scale * x[0]
+    unc = scale * float(np.sqrt(max(covariance[0, 0], 0.0)))
+    width = fwhm * float(x[4])
+    if not converged or not np.isfinite(unc) or unc == 0:
+        return Position(found, np.inf, float(x[1]), "no convergence", width)
+    if x[1] < 4 * np.sqrt(covariance[1, 1]):
+        return Position(found, unc, float(x[1]), "no line", width)
+    if abs(x[0]) * SIGMA_PER_FWHM > 1:
+        return Position(found, unc, float(x[1]), "at the edge", width)
+    return Position(found, unc, float(x[1]), "ok", width)
+
+
+def _scored(seen: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats, Floats, bool]:
+    """The parameters of largest likelihood, their information, and whether the search came to rest.
+
+    Parameters: centre and, last, width in standard deviations as given; counts of the line; background per bin at the
+    window's two ends.
+    """
+    total, bins = float(seen.sum()), len(seen)
+    rise = (np.arange(bins) + 0.5) / bins
+    quarter = max(1, bins // 8)
+    left, right = seen[:quarter].mean(), seen[-quarter:].mean()
+    line = max(total - 0.5 * (left + right) * bins, 0.1 * total)
+    centre = float(np.clip((seen * (edges[1:] + edges[:-1]) / 2).sum() / total, -1, 1)) if total else 0.0
+    x = np.array([centre, line, left + 0.01, right + 0.01, 1.0])
+    free = 5 if fit_width else 4
+    model, slopes = _model(x, edges, rise)
+    value = _likelihood(seen, model)
+    information = np.eye(5)
+    for _ in range(MOST_STEPS):
+        weighted = slopes / model
+        information = weighted @ slopes.T
+        gradient = weighted @ (seen - model)
+        # A background at 0 that would fall below stays there.
+        moving = np.array([not (k in (2, 3) and x[k] <= 1e-9 and gradient[k] <= 0) for k in range(free)])
+        chosen = np.flatnonzero(moving)
+        step = np.zeros(5)
+        try:
+            step[chosen] = np.linalg.solve(information[np.ix_(chosen, chosen)], gradient[chosen])
+        except np.linalg.LinAlgError:
+            return x, information, False
+        step[0] = np.clip(step[0], -1.0, 1.0)
+        gain = float(step @ gradient)
+        for _ in range(12):
+            tried = x + step
+            tried[1:4] = np.maximum(tried[1:4], 0.0)
+            tried[4] = np.clip(tried[4], 0.2, 5.0)
+            model, slopes = _model(tried, edges, rise)
+            better = _likelihood(seen, model)
+            if better >= value - 1e-9:
+                break
+            step /= 2
+        else:
+            return x, information, gain < 1e-4
+        done = better - value < 1e-6 and abs(step[0]) < 1e-3
+        x, value = tried, better
+        if done:
+            return x, information, True
+    return x, information, False
+
+
+def _model(x: Floats, edges: Floats, rise: Floats) -> tuple[Floats, Floats]:
+    """Expected counts a bin, (bins,), and their derivatives by the parameters, (5, bins)."""
+    z = (edges - x[0]) / x[4]
+    share = np.diff(ndtr(z))
+    density = np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * x[4])
+    slopes = np.empty((5, len(rise)))
+    slopes[0] = -x[1] * np.diff(density)
+    slopes[1] = share
+    slopes[2] = 1 - rise
+    slopes[3] = rise
+    slopes[4] = -x[1] * np.diff(density * z)
+    return np.maximum(x[1] * share + x[2] * slopes[2] + x[3] * rise, 1e-9), slopes
+
+
+def _likelihood(seen: Floats, model: Floats) -> float:
+    return float((seen * np.log(model) - model).sum())
