@@ -1,0 +1,183 @@
+"""A detector's lines followed through the slices of its runs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.drift.lines import TrackedLine
+from gammapolars.drift.path import LineCounts, gain_path
+from gammapolars.drift.position import SIGMA_PER_FWHM, Position, line_position
+from gammapolars.products.drift import SlicedRun
+
+Floats = npt.NDArray[np.float64]
+
+PRECISION_FWHM = 0.05
+"""Slices are joined until the line's position is known to this part of its width."""
+
+PEAK_SHARE = 0.84
+"""Of a Gaussian's counts, so many lie within 0.6 FWHM of its centre on either side."""
+
+RELATIVE_WIDTHS = tuple(0.0015 * 1.6**step for step in range(10))
+"""Widths at 662 keV that are tried where none is known, up to 10 %; with energy they go as its square root."""
+
+
+class RunLines(NamedTuple):
+    """A run's counts around a detector's lines.
+
+    Attributes:
+        run: the run, with its slices of time.
+        lines: a detector's lines, in their order.
+    """
+
+    run: SlicedRun
+    lines: tuple[LineCounts, ...]
+
+
+class Found(NamedTuple):
+    """A position found.
+
+    Attributes:
+        run: the run's number.
+        line: the line's place in the list of lines.
+        time_ps: mean time of the counts.
+        begin_ps: where its slices begin.
+        end_ps: where they end.
+        fit: position, adc.
+    """
+
+    run: int
+    line: int
+    time_ps: int
+    begin_ps: int
+    end_ps: int
+    fit: Position
+
+
+class Followed(NamedTuple):
+    """What was found of a detector's lines.
+
+    Attributes:
+        positions: those found, failed fits too.
+        fwhm_adc: the width of each line, the same for all slices.
+        paths: for each run the gain in each slice, roughly.
+    """
+
+    positions: list[Found]
+    fwhm_adc: list[float]
+    paths: list[Floats]
+
+
+def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> Followed:
+    """Find the lines in all slices: first roughly and all together, then each by a fit.
+
+    Args:
+        lines: of one detector.
+        runs: the same lines' counts in each run.
+        reach: largest relative change of the gain.
+    """
+    widths = _first_widths(lines, runs, reach)
+    paths = [gain_path(one.lines, widths, reach)[0] for one in runs]
+    for _ in range(2):
+        widths = [_shared_width(place, width, runs, paths) for place, width in enumerate(widths)]
+    positions = [
+        found
+        for one, path in zip(runs, paths, strict=True)
+        for place, width in enumerate(widths)
+        for found in _positions(one, place, width, path)
+    ]
+    return Followed(positions, widths, paths)
+
+
+def _first_widths(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> list[float]:
+    """Widths as they are known; or those with which the lines of the largest run stand out most."""
+    known = [line.fwhm_adc for line in lines if line.fwhm_adc is not None]
+    if len(known) == len(lines):
+        return known
+    largest = max(runs, key=lambda one: sum(float(line.counts.sum()) for line in one.lines))
+    few = np.linspace(0, len(largest.run.counts), 33).astype(np.intp)[:-1]
+    joined = [line.summed(np.unique(few)) for line in largest.lines]
+    best, found = -np.inf, [0.0]
+    for relative in RELATIVE_WIDTHS:
+        widths = [relative * np.sqrt(661.7 * line.energy_kev) / line.kev_per_adc for line in lines]
+        if min(widths) < 2:
+            continue
+        _, score = gain_path(joined, widths, reach)
+        if score > best:
+            best, found = score, widths
+    return found
+
+
+def _shared_width(place: int, width: float, runs: Sequence[RunLines], paths: Sequence[Floats]) -> float:
+    """A line's width in the sum of all slices, each moved by what its gain is off."""
+    line = runs[0].lines[place]
+    total = np.zeros(line.counts.shape[1])
+    for one, path in zip(runs, paths, strict=True):
+        moves = np.rint((path - 1) * line.expected_adc / line.bin_adc).astype(int)
+        for move in np.unique(moves):
+            total += _moved(one.lines[place].counts[moves == move].sum(axis=0), -move)
+    first = line.low_adc + 0.5
+    fit = line_position(total, first, line.expected_adc, width, bin_adc=line.bin_adc, fit_width=True)
+    return fit.fwhm if fit.status == "ok" and 0.4 < fit.fwhm / width < 2.5 else width
+
+
+def _moved(counts: Floats, by: int) -> Floats:
+    moved = np.zeros_like(counts)
+    if by >= 0:
+        moved[by:] = counts[: len(counts) - by]
+    else:
+        moved[:by] = counts[-by:]
+    return moved
+
+
+def _positions(one: RunLines, place: int, fwhm: float, path: Floats) -> list[Found]:
+    """A line's positions in a run, in slices joined as far as its counts need."""
+    line = one.lines[place]
+    peak, beside = _around(line, path * line.expected_adc, fwhm)
+    groups = _groups(peak, beside)
+    edges = one.run.edges_ps
+    middles = (edges[:-1] + edges[1:]) / 2 - edges[0]
+    found = []
+    for begin, end in zip(groups, [*groups[1:], len(path)], strict=True):
+        weight = peak[begin:end] + 1e-9
+        guess = line.expected_adc * float(np.average(path[begin:end], weights=weight))
+        time_ps = int(edges[0]) + int(np.average(middles[begin:end], weights=weight))
+        counts = line.counts[begin:end].sum(axis=0)
+        fit = line_position(counts, line.low_adc + 0.5, guess, fwhm, bin_adc=line.bin_adc)
+        found.append(Found(one.run.run, place, time_ps, int(edges[begin]), int(edges[end]), fit))
+    return found
+
+
+def _around(line: LineCounts, centres: Floats, fwhm: float) -> tuple[Floats, Floats]:
+    """For each slice the counts within 0.6 FWHM of the line, and as many as its background has there."""
+    total = np.zeros((len(line.counts), line.counts.shape[1] + 1))
+    np.cumsum(line.counts, axis=1, out=total[:, 1:])
+    rows = np.arange(len(total))
+
+    def within(low: float, high: float) -> tuple[Floats, Floats]:
+        ends = [
+            np.clip(np.rint((centres + side * fwhm - line.low_adc) / line.bin_adc), 0, total.shape[1] - 1).astype(int)
+            for side in (low, high)
+        ]
+        return total[rows, ends[1]] - total[rows, ends[0]], (ends[1] - ends[0]).astype(np.float64)
+
+    peak, bins = within(-0.6, 0.6)
+    left, left_bins = within(-1.5, -0.9)
+    right, right_bins = within(0.9, 1.5)
+    return peak, (left + right) * bins / np.maximum(left_bins + right_bins, 1)
+
+
+def _groups(peak: Floats, beside: Floats) -> list[int]:
+    """Where groups of slices begin, each with counts enough; the last takes what is left over."""
+    begins, gross, background = [0], 0.0, 0.0
+    for place, (counts, under) in enumerate(zip(peak.tolist(), beside.tolist(), strict=True), 1):
+        gross += counts
+        background += under
+        net = gross - background
+        if net > 0 and SIGMA_PER_FWHM * np.sqrt(gross + background) * np.sqrt(PEAK_SHARE) <= PRECISION_FWHM * net:
+            begins.append(place)
+            gross = background = 0.0
+    if len(begins) > 1:
+        begins.pop()  # behind the last full group there is none, or one that is not full
+    return begins

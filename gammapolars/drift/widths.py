@@ -1,0 +1,93 @@
+"""The lines of a whole run before and after the correction of its drift, and their widths."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.drift.curves import Curve, Curves
+from gammapolars.drift.follow import Followed, RunLines
+from gammapolars.drift.lines import TrackedLine
+from gammapolars.drift.position import line_position
+
+Floats = npt.NDArray[np.float64]
+
+WIDENED = (1.0, 1.6, 2.5, 4.0, 6.0)
+"""A drift makes a line wider; so many times its own width are tried."""
+
+
+class Spectra(NamedTuple):
+    """Counts around a line, of all runs.
+
+    Attributes:
+        line: its place in the list of lines.
+        adc: centres of the bins.
+        before: counts as recorded.
+        after: counts with each slice's adc corrected.
+        fwhm_before: adc; None where the line cannot be fitted.
+        fwhm_after: adc.
+    """
+
+    line: int
+    adc: Floats
+    before: Floats
+    after: Floats
+    fwhm_before: float | None
+    fwhm_after: float | None
+
+
+def summed_spectra(
+    lines: Sequence[TrackedLine], followed: Followed, curves: Curves, runs: Sequence[RunLines]
+) -> list[Spectra]:
+    """Sum up each line's surroundings over all runs, as they are and slice by slice corrected.
+
+    Args:
+        lines: of one detector.
+        followed: where they were found.
+        curves: the gain in each run.
+        runs: the counts.
+    """
+    by_run = {curve.run: curve for curve in curves.curves}
+    found = []
+    for place, line in enumerate(lines):
+        bins = runs[0].lines[place].counts.shape[1]
+        edges = runs[0].lines[place].low_adc + line.part.bin_adc * np.arange(bins + 1)
+        before, after = np.zeros(bins), np.zeros(bins)
+        for one in runs:
+            counts = one.lines[place].counts
+            before += counts.sum(axis=0)
+            gains = gain_at(by_run.get(one.run.run), (one.run.edges_ps[:-1] + one.run.edges_ps[1:]) // 2)
+            filled = np.zeros(bins + 1)
+            for slice_, gain in zip(counts, gains, strict=True):
+                np.cumsum(slice_, out=filled[1:])
+                after += np.diff(np.interp(edges * gain, edges, filled))
+        seen = [one.fit for one in followed.positions if one.line == place and one.fit.status == "ok"]
+        fwhm_before = fwhm_after = None
+        if seen:
+            mean = float(np.average([fit.position for fit in seen], weights=[fit.counts for fit in seen]))
+            steady = line.expected_adc * float(np.exp(curves.offsets[place]))
+            width = followed.fwhm_adc[place]
+            fwhm_before = _width(before, edges, mean, width, line.part.bin_adc, WIDENED)
+            fwhm_after = _width(after, edges, steady, width, line.part.bin_adc, WIDENED[:1])
+        found.append(Spectra(place, (edges[:-1] + edges[1:]) / 2, before, after, fwhm_before, fwhm_after))
+    return found
+
+
+def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
+    """The gain at times; 1 where none was found."""
+    if curve is None:
+        return np.ones(len(time_ps))
+    first = curve.time_ps[0]
+    return np.interp((time_ps - first).astype(np.float64), (curve.time_ps - first).astype(np.float64), curve.gain)
+
+
+def _width(
+    counts: Floats, edges: Floats, centre: float, fwhm: float, bin_adc: float, factors: Sequence[float]
+) -> float | None:
+    """The fitted width; None where no width that is tried gives one near it."""
+    for factor in factors:
+        fit = line_position(counts, edges[0] + 0.5, centre, factor * fwhm, bin_adc=bin_adc, fit_width=True)
+        if fit.status == "ok" and 0.7 < fit.fwhm / (factor * fwhm) < 1.4:
+            return fit.fwhm
+    return None
