@@ -88,15 +88,15 @@ def gain_curves(
     unc = np.array([one.fit.unc / max(one.fit.position, 1e-9) for one in positions])
     rough = np.array([_rough(one.time_ps, one.run, followed, runs) for one in positions])
     offsets = _offsets(log - rough, unc, line, good, len(lines))
-    courses: dict[int, Curve] = {}
+    found: dict[int, Curve] = {}
     residuals = np.full(len(positions), np.nan)
     for _ in range(3 if np.isfinite(offsets).sum() > 1 else 1):
         for one in runs:
             own = np.flatnonzero(good & (run == one.run))
             if len(own):
                 own = own[np.argsort(time[own], kind="stable")]
-                courses[one.run] = _course(one, time[own], log[own] - offsets[line[own]], unc[own])
-                residuals[own] = log[own] - offsets[line[own]] - _at(courses[one.run], time[own])
+                found[one.run] = _course(one, time[own], log[own] - offsets[line[own]], unc[own])
+                residuals[own] = log[own] - offsets[line[own]] - np.log(gain_at(found[one.run], time[own]))
         moved = _offsets(residuals, unc, line, good, len(lines))
         if not np.isfinite(moved).any() or np.nanmax(np.abs(moved)) < 1e-7:
             break
@@ -106,13 +106,34 @@ def gain_curves(
         _disagreement(residuals[own], unc[own]) if len(own := np.flatnonzero(good & (line == place))) else None
         for place in range(len(lines))
     ]
-    found = list(courses.values())
-    if found:
-        shift = _mean_offset(offsets, unc, line, good) if reference == "calibration" else -_mean_log(found)
+    curves = list(found.values())
+    if curves:
+        shift = _mean_offset(offsets, unc, line, good) if reference == "calibration" else -_mean_log(curves)
         offsets = offsets - shift
-        found = [_shifted(one, shift) for one in found]
+        curves = [_shifted(one, shift) for one in curves]
     several = np.isfinite(offsets).sum() > 1
-    return Curves(found, offsets, residuals, disagreement if several else [None] * len(lines))
+    return Curves(curves, offsets, residuals, disagreement if several else [None] * len(lines))
+
+
+def courses(
+    lines: Sequence[TrackedLine], followed: Followed, curves: Curves, runs: Sequence[SlicedRun]
+) -> list[list[Floats]]:
+    """For each run and line the ratio of its position to the expected one in each slice, as the smooth gain has it."""
+    by_run = {curve.run: curve for curve in curves.curves}
+    found = []
+    for one, path in zip(runs, followed.paths, strict=True):
+        middles = (one.edges_ps[:-1] + one.edges_ps[1:]) // 2
+        gain = gain_at(by_run[one.run], middles) if one.run in by_run else path
+        found.append([gain * math.exp(np.nan_to_num(curves.offsets[place])) for place in range(len(lines))])
+    return found
+
+
+def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
+    """The gain at times; 1 where none was found."""
+    if curve is None:
+        return np.ones(len(time_ps))
+    first = curve.time_ps[0]
+    return np.interp((time_ps - first).astype(np.float64), (curve.time_ps - first).astype(np.float64), curve.gain)
 
 
 def _rough(time_ps: int, run: int, followed: Followed, runs: Sequence[SlicedRun]) -> float:
@@ -168,11 +189,6 @@ def _course(run: SlicedRun, time: npt.NDArray[np.int64], log: Floats, unc: Float
     gain = np.exp(found.level)
     steps = tuple(run.first_ps + round(step * PS_PER_US) for step in found.steps)
     return Curve(run.run, times, gain, gain * found.unc, steps)
-
-
-def _at(curve: Curve, time: npt.NDArray[np.int64]) -> Floats:
-    first = curve.time_ps[0]
-    return np.log(np.interp((time - first).astype(float), (curve.time_ps - first).astype(float), curve.gain))
 
 
 def _disagreement(residuals: Floats, unc: Floats) -> float | None:

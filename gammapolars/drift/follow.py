@@ -81,13 +81,29 @@ def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float)
     paths = [gain_path(one.lines, widths, reach)[0] for one in runs]
     for _ in range(2):
         widths = [_shared_width(place, width, runs, paths) for place, width in enumerate(widths)]
-    positions = [
+    return Followed(_in_all(runs, widths, [[path] * len(lines) for path in paths], smooth=False), widths, paths)
+
+
+def follow_again(runs: Sequence[RunLines], followed: Followed, courses: Sequence[Sequence[Floats]]) -> Followed:
+    """Fit the lines once more, with slices joined along a course that is known well.
+
+    Args:
+        runs: the lines' counts.
+        followed: what was found before.
+        courses: for each run and line the ratio of its position to the expected one in each slice.
+    """
+    return followed._replace(positions=_in_all(runs, followed.fwhm_adc, courses, smooth=True))
+
+
+def _in_all(
+    runs: Sequence[RunLines], widths: Sequence[float], courses: Sequence[Sequence[Floats]], *, smooth: bool
+) -> list[Found]:
+    return [
         found
-        for one, path in zip(runs, paths, strict=True)
-        for place, width in enumerate(widths)
-        for found in _positions(one, place, width, path)
+        for one, paths in zip(runs, courses, strict=True)
+        for place, (width, path) in enumerate(zip(widths, paths, strict=True))
+        for found in _positions(one, place, width, path, smooth=smooth)
     ]
-    return Followed(positions, widths, paths)
 
 
 def _first_widths(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> list[float]:
@@ -114,16 +130,25 @@ def _shared_width(place: int, width: float, runs: Sequence[RunLines], paths: Seq
     line = runs[0].lines[place]
     total = np.zeros(line.counts.shape[1])
     for one, path in zip(runs, paths, strict=True):
-        moves = np.rint((path - 1) * line.expected_adc / line.bin_adc).astype(int)
-        for move in np.unique(moves):
-            total += _moved(one.lines[place].counts[moves == move].sum(axis=0), -move)
+        total += _aligned(one.lines[place].counts, (path - 1) * line.expected_adc / line.bin_adc)
     first = line.low_adc + 0.5
     fit = line_position(total, first, line.expected_adc, width, bin_adc=line.bin_adc, fit_width=True)
     return fit.fwhm if fit.status == "ok" and 0.4 < fit.fwhm / width < 2.5 else width
 
 
+def _aligned(counts: Floats, moved_bins: Floats) -> Floats:
+    """The sum of slices, each put back by what its line has moved, in whole bins."""
+    total = np.zeros(counts.shape[1])
+    moves = np.rint(moved_bins).astype(int)
+    for move in np.unique(moves):
+        total += _moved(counts[moves == move].sum(axis=0), -int(move))
+    return total
+
+
 def _moved(counts: Floats, by: int) -> Floats:
     moved = np.zeros_like(counts)
+    if abs(by) >= len(counts):
+        return moved
     if by >= 0:
         moved[by:] = counts[: len(counts) - by]
     else:
@@ -131,8 +156,19 @@ def _moved(counts: Floats, by: int) -> Floats:
     return moved
 
 
-def _positions(one: RunLines, place: int, fwhm: float, path: Floats) -> list[Found]:
-    """A line's positions in a run, in slices joined as far as its counts need."""
+def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: bool) -> list[Found]:
+    """A line's positions in a run, in slices joined as far as its counts need.
+
+    Before slices are added up, each is put back by what the line has moved since their middle, so that a fast drift
+    does not widen the line.
+
+    Args:
+        one: the run.
+        place: the line's.
+        fwhm: its width.
+        path: ratio of its position to the expected one in each slice.
+        smooth: whether the path can be interpolated; if not, its mean is taken.
+    """
     line = one.lines[place]
     peak, beside = _around(line, path * line.expected_adc, fwhm)
     groups = _groups(peak, beside)
@@ -141,11 +177,17 @@ def _positions(one: RunLines, place: int, fwhm: float, path: Floats) -> list[Fou
     found = []
     for begin, end in zip(groups, [*groups[1:], len(path)], strict=True):
         weight = peak[begin:end] + 1e-9
-        guess = line.expected_adc * float(np.average(path[begin:end], weights=weight))
-        time_ps = int(edges[0]) + int(np.average(middles[begin:end], weights=weight))
-        counts = line.counts[begin:end].sum(axis=0)
-        fit = line_position(counts, line.low_adc + 0.5, guess, fwhm, bin_adc=line.bin_adc)
-        found.append(Found(one.run.run, place, time_ps, int(edges[begin]), int(edges[end]), fit))
+        time = float(np.average(middles[begin:end], weights=weight))
+        mean = float(np.average(path[begin:end], weights=weight))
+        guess = line.expected_adc * (float(np.interp(time, middles, path)) if smooth else mean)
+        moved = (path[begin:end] * line.expected_adc - guess) / line.bin_adc
+        # Whole bins can be moved alone; what they are off in the mean is made up for.
+        off = line.bin_adc * float(np.average(moved - np.rint(moved), weights=weight))
+        counts = _aligned(line.counts[begin:end], moved)
+        fit = line_position(counts, line.low_adc + 0.5, guess + off, fwhm, bin_adc=line.bin_adc)
+        fit = fit._replace(position=fit.position - off)
+        times = int(edges[0]) + int(time), int(edges[begin]), int(edges[end])
+        found.append(Found(one.run.run, place, *times, fit))
     return found
 
 
@@ -169,15 +211,16 @@ def _around(line: LineCounts, centres: Floats, fwhm: float) -> tuple[Floats, Flo
 
 
 def _groups(peak: Floats, beside: Floats) -> list[int]:
-    """Where groups of slices begin, each with counts enough; the last takes what is left over."""
-    begins, gross, background = [0], 0.0, 0.0
+    """Where groups of slices begin, each with counts enough; what is left over joins the last, or has half as many."""
+    begins, gross, background, unc = [0], 0.0, 0.0, np.inf
     for place, (counts, under) in enumerate(zip(peak.tolist(), beside.tolist(), strict=True), 1):
         gross += counts
         background += under
         net = gross - background
-        if net > 0 and SIGMA_PER_FWHM * np.sqrt(gross + background) * np.sqrt(PEAK_SHARE) <= PRECISION_FWHM * net:
+        unc = SIGMA_PER_FWHM * np.sqrt(gross + background) * np.sqrt(PEAK_SHARE) / net if net > 0 else np.inf
+        if unc <= PRECISION_FWHM:
             begins.append(place)
             gross = background = 0.0
-    if len(begins) > 1:
-        begins.pop()  # behind the last full group there is none, or one that is not full
+    if begins[-1] == len(peak) or (len(begins) > 1 and unc > 1.5 * PRECISION_FWHM):
+        begins.pop()
     return begins

@@ -14,6 +14,9 @@ WINDOW_FWHM = 1.75
 """The fit reaches so far to both sides of the guess: to 4 standard deviations of the line, and no further, because the
 next line of a scintillator is near."""
 
+LEAST_BACKGROUND = 0.1
+"""Counts in the window: with none, a single count outside the line would be impossible, and stop the search."""
+
 
 class Position(NamedTuple):
     """Where a line stands.
@@ -38,8 +41,8 @@ def line_position(
 ) -> Position:
     """Fit a Gaussian on a linear background to counts, by the likelihood of binned Poisson counts.
 
-    The model is integrated over each bin. Fisher's scoring finds the maximum; the uncertainty is that of the expected
-    information, with the background's free. The background is kept from falling below 0 within the window.
+    The model is integrated over each bin. Steps of Newton's kind find the maximum; the uncertainty is that of the expected
+    information, with the background's free. The background does not fall below 0 within the window.
 
     Args:
         counts: of neighbouring bins.
@@ -90,7 +93,8 @@ def _scored(seen: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats, Fl
     left, right = seen[:quarter].mean(), seen[-quarter:].mean()
     line = max(total - 0.5 * (left + right) * bins, 0.1 * total)
     centre = float(np.clip((seen * (edges[1:] + edges[:-1]) / 2).sum() / total, -1, 1)) if total else 0.0
-    x = np.array([centre, line, left + 0.01, right + 0.01, 1.0])
+    least = LEAST_BACKGROUND / bins
+    x = np.array([centre, line, left + least, right + least, 1.0])
     free = 5 if fit_width else 4
     model, slopes = _model(x, edges, rise)
     value = _likelihood(seen, model)
@@ -99,19 +103,16 @@ def _scored(seen: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats, Fl
         weighted = slopes / model
         information = weighted @ slopes.T
         gradient = weighted @ (seen - model)
-        # A background at 0 that would fall below stays there.
-        moving = np.array([not (k in (2, 3) and x[k] <= 1e-9 and gradient[k] <= 0) for k in range(free)])
-        chosen = np.flatnonzero(moving)
-        step = np.zeros(5)
-        try:
-            step[chosen] = np.linalg.solve(information[np.ix_(chosen, chosen)], gradient[chosen])
-        except np.linalg.LinAlgError:
+        # The mean of expected and observed information: with either alone, steps in a low background overshoot for long.
+        curvature = (information + (weighted * seen) @ weighted.T) / 2
+        step = _step(x, curvature[:free, :free], gradient[:free], least)
+        if step is None:
             return x, information, False
         step[0] = np.clip(step[0], -1.0, 1.0)
         gain = float(step @ gradient)
         for _ in range(12):
             tried = x + step
-            tried[1:4] = np.maximum(tried[1:4], 0.0)
+            tried[1:4] = np.maximum(tried[1:4], least)
             tried[4] = np.clip(tried[4], 0.2, 5.0)
             model, slopes = _model(tried, edges, rise)
             better = _likelihood(seen, model)
@@ -125,6 +126,26 @@ def _scored(seen: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats, Fl
         if done:
             return x, information, True
     return x, information, False
+
+
+def _step(x: Floats, information: Floats, gradient: Floats, least: float) -> Floats | None:
+    """The next step, on which the background at the window's ends falls to the least at most."""
+    free = len(gradient)
+    step = np.zeros(5)
+    held: list[int] = []
+    for _ in range(3):
+        chosen = [place for place in range(free) if place not in held]
+        pull = gradient[chosen] - information[np.ix_(chosen, held)] @ step[held]
+        try:
+            step[chosen] = np.linalg.solve(information[np.ix_(chosen, chosen)], pull)
+        except np.linalg.LinAlgError:
+            return None
+        below = [place for place in (2, 3) if place not in held and x[place] + step[place] < least]
+        if not below:
+            break
+        step[below] = least - x[below]
+        held += below
+    return step
 
 
 def _model(x: Floats, edges: Floats, rise: Floats) -> tuple[Floats, Floats]:

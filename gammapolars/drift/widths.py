@@ -6,15 +6,15 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.drift.curves import Curve, Curves
+from gammapolars.drift.curves import Curves, gain_at
 from gammapolars.drift.follow import Followed, RunLines
 from gammapolars.drift.lines import TrackedLine
 from gammapolars.drift.position import line_position
 
 Floats = npt.NDArray[np.float64]
 
-WIDENED = (1.0, 1.6, 2.5, 4.0, 6.0)
-"""A drift makes a line wider; so many times its own width are tried."""
+WIDENED = (1.0, 1.5)
+"""A drift makes a line wider; so many times its own width it may still be fitted as a Gaussian."""
 
 
 class Spectra(NamedTuple):
@@ -69,17 +69,28 @@ def summed_spectra(
             steady = line.expected_adc * float(np.exp(curves.offsets[place]))
             width = followed.fwhm_adc[place]
             fwhm_before = _width(before, edges, mean, width, line.part.bin_adc, WIDENED)
+            if fwhm_before is None and (bins_wide := _half_maximum(before, width / line.part.bin_adc)):
+                fwhm_before = bins_wide * line.part.bin_adc
             fwhm_after = _width(after, edges, steady, width, line.part.bin_adc, WIDENED[:1])
         found.append(Spectra(place, (edges[:-1] + edges[1:]) / 2, before, after, fwhm_before, fwhm_after))
     return found
 
 
-def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
-    """The gain at times; 1 where none was found."""
-    if curve is None:
-        return np.ones(len(time_ps))
-    first = curve.time_ps[0]
-    return np.interp((time_ps - first).astype(np.float64), (curve.time_ps - first).astype(np.float64), curve.gain)
+def _half_maximum(counts: Floats, fwhm_bins: float) -> float | None:
+    """Width at half maximum (bins) above the counts at both ends, of what is no Gaussian any more.
+
+    It is that of the counts smoothed over half the line's own width.
+    """
+    over = max(1, round(fwhm_bins / 2))
+    level = np.convolve(counts, np.full(over, 1 / over), "same")[over : len(counts) - over]
+    ends = max(3, len(level) // 12)
+    if len(level) < 4 * ends:
+        return None
+    rest = level - np.linspace(level[:ends].mean(), level[-ends:].mean(), len(level))
+    above = np.flatnonzero(rest > rest.max() / 2)
+    if rest.max() < 5 * np.sqrt(level.max() / over + 1) or above[0] == 0 or above[-1] == len(rest) - 1:
+        return None
+    return float(above[-1] - above[0] + 1)
 
 
 def _width(
