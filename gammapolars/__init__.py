@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gammapolars.calibration import calibrate, energy_kev
     from gammapolars.coincidences import chance_pairs, nearest, pairs
     from gammapolars.detectors import Detector, Detectors, load_detectors
+    from gammapolars.drift import Drift, DriftTrack, correct_drift, load_drift, track_drift
     from gammapolars.errors import (
         DetectorsError,
         GammapolarsError,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gammapolars.io.reading import Losses
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
-    from gammapolars.schema import HITS, MATRIX, PAIRS, SPECTRUM, require
+    from gammapolars.schema import DRIFT, HITS, MATRIX, PAIRS, SPECTRUM, require
     from gammapolars.spectra import matrix, spectrum
     from gammapolars.streaming import slices
     from gammapolars.timing import align
@@ -41,6 +42,7 @@ _HOMES = {
     "calibration": ("calibrate", "energy_kev"),
     "coincidences": ("chance_pairs", "nearest", "pairs"),
     "detectors": ("Detector", "Detectors", "load_detectors"),
+    "drift": ("Drift", "DriftTrack", "correct_drift", "load_drift", "track_drift"),
     "errors": (
         "DetectorsError",
         "GammapolarsError",
@@ -57,7 +59,7 @@ _HOMES = {
     "io.reading": ("Losses",),
     "io.spectra.measurement": ("Measurement", "RecordedSpectrum"),
     "io.spectrum_files": ("read_spectrum", "save_spectrum"),
-    "schema": ("HITS", "MATRIX", "PAIRS", "SPECTRUM", "require"),
+    "schema": ("DRIFT", "HITS", "MATRIX", "PAIRS", "SPECTRUM", "require"),
     "spectra": ("matrix", "spectrum"),
     "streaming": ("slices",),
     "timing": ("align",),
@@ -65,6 +67,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DRIFT",
     "FLAGS",
     "HITS",
     "MATRIX",
@@ -73,6 +76,8 @@ __all__ = [
     "Detector",
     "Detectors",
     "DetectorsError",
+    "Drift",
+    "DriftTrack",
     "GammapolarsError",
     "InputError",
     "Losses",
@@ -86,9 +91,11 @@ __all__ = [
     "align",
     "calibrate",
     "chance_pairs",
+    "correct_drift",
     "energy_kev",
     "has_any",
     "load_detectors",
+    "load_drift",
     "matrix",
     "nearest",
     "pairs",
@@ -102,6 +109,7 @@ __all__ = [
     "scan_pairs",
     "slices",
     "spectrum",
+    "track_drift",
 ]
 
 

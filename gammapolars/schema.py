@@ -31,8 +31,8 @@ HITS = Table(
     {"adc_short": pl.UInt16, "energy_kev": pl.Float64, "gain_factor": pl.Float64, "run": pl.UInt16},
 )
 """One row a detection, in order of `timestamp_ps` (picoseconds since the digitizer's start); `run`, where there are
-several, numbers them from 1: they follow one another, each in time order. The adc times `gain_factor`, where that is there, is what
-a steady gain would have given."""
+several, numbers them from 1: they follow one another, each in time order. Where `gain_factor` is there, the adc times
+it is what a steady gain would have given."""
 
 PAIRS = Table(
     "pairs",
@@ -113,8 +113,8 @@ DRIFT = Table(
         "gain_factor_unc": pl.Float64,
     },
 )
-"""One row a knot of a detector's gain over time: adc times `gain_factor` is what a steady gain would have given. Between
-two knots of a run it is interpolated linearly, before the first and behind the last it is constant."""
+"""One row a knot of a detector's gain over time: the adc times `gain_factor` is what a steady gain would have given.
+Between two knots of a run it is interpolated linearly, before the first and behind the last it is constant."""
 
 
 def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:

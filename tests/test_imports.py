@@ -27,7 +27,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("provenance", "results", "queries", "accounting"),
     ("drift",),
     ("analysis", "printing"),
-    ("commands", "exports", "info_text", "inspection", "report"),
+    ("commands", "exports", "info_text", "inspection", "report", "tracking"),
     ("options",),
     ("cli",),
     ("__main__",),

@@ -8,6 +8,7 @@ import gammapolars as gp
 from gammapolars.errors import GammapolarsError
 
 PUBLIC = [
+    "DRIFT",
     "FLAGS",
     "HITS",
     "MATRIX",
@@ -16,6 +17,8 @@ PUBLIC = [
     "Detector",
     "Detectors",
     "DetectorsError",
+    "Drift",
+    "DriftTrack",
     "GammapolarsError",
     "InputError",
     "Losses",
@@ -29,9 +32,11 @@ PUBLIC = [
     "align",
     "calibrate",
     "chance_pairs",
+    "correct_drift",
     "energy_kev",
     "has_any",
     "load_detectors",
+    "load_drift",
     "matrix",
     "nearest",
     "pairs",
@@ -45,6 +50,7 @@ PUBLIC = [
     "scan_pairs",
     "slices",
     "spectrum",
+    "track_drift",
 ]
 
 

@@ -74,9 +74,9 @@ class Knots(NamedTuple):
         keys = drift.detectors
         columns = {"_drift_key": pl.Int64, "_drift_run": pl.Int64, "_drift_us": pl.Int64, "_drift_span": pl.Int64}
         tables, factors, slopes = [pl.DataFrame(schema=columns)], [np.empty(0)], [np.empty(0)]
-        for (run,), rows in drift.table.group_by("run", maintain_order=True):
-            number = int(run)  # type: ignore[call-overload]
-            rows = rows.with_columns(us=(pl.col("timestamp_ps") // PS_PER_US).clip(0, RUN_SHIFT - 1))
+        for (run,), table in drift.table.group_by("run", maintain_order=True):
+            number = int(run)
+            rows = table.with_columns(us=(pl.col("timestamp_ps") // PS_PER_US).clip(0, RUN_SHIFT - 1))
             times = np.unique(np.append(rows["us"].to_numpy(), 0))
             values = np.ones((len(times), len(keys)))
             for place, (board, channel) in enumerate(keys):
@@ -91,8 +91,8 @@ class Knots(NamedTuple):
             )
             factors.append(values.reshape(-1))
             slopes.append((rises / np.maximum(spans, 1)[:, None]).reshape(-1))
-        table = pl.concat(tables).with_row_index("_drift_row").lazy().set_sorted("_drift_key")
-        return cls(keys, table, pl.Series(np.concatenate(factors)), pl.Series(np.concatenate(slopes)))
+        knots = pl.concat(tables).with_row_index("_drift_row").lazy().set_sorted("_drift_key")
+        return cls(keys, knots, pl.Series(np.concatenate(factors)), pl.Series(np.concatenate(slopes)))
 
     def attached(self, hits: pl.LazyFrame, run: int | None) -> pl.LazyFrame:
         """Hits with `gain_factor`.

@@ -133,7 +133,9 @@ def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
     if curve is None:
         return np.ones(len(time_ps))
     first = curve.time_ps[0]
-    return np.interp((time_ps - first).astype(np.float64), (curve.time_ps - first).astype(np.float64), curve.gain)
+    return np.asarray(
+        np.interp((time_ps - first).astype(np.float64), (curve.time_ps - first).astype(np.float64), curve.gain)
+    )
 
 
 def _rough(time_ps: int, run: int, followed: Followed, runs: Sequence[SlicedRun]) -> float:
@@ -179,8 +181,7 @@ def _shifted(one: Curve, by: float) -> Curve:
 def _course(run: SlicedRun, time: npt.NDArray[np.int64], log: Floats, unc: Floats) -> Curve:
     """One run's gain, smoothed; with one position alone, one knot."""
     if len(time) == 1:
-        gain = math.exp(log[0])
-        return Curve(run.run, time, np.array([gain]), np.array([gain * unc[0]]), ())
+        return Curve(run.run, time, np.exp(log), np.exp(log) * unc, ())
     since = (time - run.first_ps) / PS_PER_US
     last = max((run.last_ps - run.first_ps) / PS_PER_US, float(since[-1]))
     at = np.linspace(0.0, last, min(MOST_KNOTS, 8 * len(time) + 1))

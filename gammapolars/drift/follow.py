@@ -13,7 +13,7 @@ from gammapolars.products.drift import SlicedRun
 
 Floats = npt.NDArray[np.float64]
 
-PRECISION_FWHM = 0.05
+PRECISION_FWHM = 0.08
 """Slices are joined until the line's position is known to this part of its width."""
 
 PEAK_SHARE = 0.84

@@ -71,12 +71,13 @@ def tracked_lines(detector: Detector, energies_kev: Sequence[float], reach: floa
 
 
 def adc_at(energy: Sequence[float], energy_kev: float) -> float | None:
-    """The lowest adc, not a whole number, at which an energy polynomial rises to an energy; None where it never does."""
+    """The lowest adc, not a whole number, at which a polynomial gives an energy; None where it never does."""
     if len(energy) < 2:
         return None
-    roots = np.polynomial.Polynomial([energy[0] - energy_kev, *energy[1:]]).trim().roots()
+    polynomial = np.polynomial.Polynomial([energy[0] - energy_kev, *energy[1:]])
+    roots: list[complex] = polynomial.trim().roots().astype(complex).tolist()
     real = sorted(root.real for root in roots if abs(root.imag) < 1e-6 and 0 < root.real <= TOP_ADC)
-    return float(real[0]) if real else None
+    return real[0] if real else None
 
 
 def _fwhm_kev(detector: Detector, energy_kev: float) -> float | None:

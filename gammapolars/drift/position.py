@@ -14,6 +14,9 @@ WINDOW_FWHM = 1.75
 """The fit reaches so far to both sides of the guess: to 4 standard deviations of the line, and no further, because the
 next line of a scintillator is near."""
 
+LEAST_SIGMA = 4.0
+"""A line must stand out by so many standard deviations."""
+
 LEAST_BACKGROUND = 0.1
 """Counts in the window: with none, a single count outside the line would be impossible, and stop the search."""
 
@@ -41,8 +44,8 @@ def line_position(
 ) -> Position:
     """Fit a Gaussian on a linear background to counts, by the likelihood of binned Poisson counts.
 
-    The model is integrated over each bin. Steps of Newton's kind find the maximum; the uncertainty is that of the expected
-    information, with the background's free. The background does not fall below 0 within the window.
+    The model is integrated over each bin. Steps of Newton's kind find the maximum; the uncertainty is that of the
+    expected information, with the background's free. The background does not fall below 0 within the window.
 
     Args:
         counts: of neighbouring bins.
@@ -64,21 +67,26 @@ def line_position(
     scale = fwhm * SIGMA_PER_FWHM
     edges = (low + bin_adc * np.arange(begin, end + 1) - guess) / scale  # in standard deviations from the guess
     x, information, converged = _scored(seen, edges, fit_width=fit_width)
-    free = 5 if fit_width else 4
+    unc, line_unc = _uncertainties(information, free=5 if fit_width else 4)
+    found = guess + scale * float(x[0])
+    unc *= scale
+    status = "ok"
+    if not converged or not 0 < unc < np.inf:
+        status = "no convergence"
+    elif x[1] < LEAST_SIGMA * line_unc:
+        status = "no line"
+    elif abs(x[0]) * SIGMA_PER_FWHM > 1:
+        status = "at the edge"
+    return Position(found, unc, float(x[1]), status, fwhm * float(x[4]))
+
+
+def _uncertainties(information: Floats, *, free: int) -> tuple[float, float]:
+    """Standard deviations of the first two parameters, infinite where nothing determines them."""
     try:
-        covariance = np.linalg.inv(information[:free, :free])
+        variances = np.linalg.inv(information[:free, :free]).diagonal()
     except np.linalg.LinAlgError:
-        return Position(guess, np.inf, 0.0, "no convergence", fwhm)
-    found = guess + scale * x[0]
-    unc = scale * float(np.sqrt(max(covariance[0, 0], 0.0)))
-    width = fwhm * float(x[4])
-    if not converged or not np.isfinite(unc) or unc == 0:
-        return Position(found, np.inf, float(x[1]), "no convergence", width)
-    if x[1] < 4 * np.sqrt(covariance[1, 1]):
-        return Position(found, unc, float(x[1]), "no line", width)
-    if abs(x[0]) * SIGMA_PER_FWHM > 1:
-        return Position(found, unc, float(x[1]), "at the edge", width)
-    return Position(found, unc, float(x[1]), "ok", width)
+        return np.inf, np.inf
+    return float(np.sqrt(max(variances[0], 0.0))), float(np.sqrt(max(variances[1], 0.0)))
 
 
 def _scored(seen: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats, Floats, bool]:
@@ -103,7 +111,7 @@ def _scored(seen: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats, Fl
         weighted = slopes / model
         information = weighted @ slopes.T
         gradient = weighted @ (seen - model)
-        # The mean of expected and observed information: with either alone, steps in a low background overshoot for long.
+        # The mean of expected and observed information: with the first alone, steps in a low background overshoot.
         curvature = (information + (weighted * seen) @ weighted.T) / 2
         step = _step(x, curvature[:free, :free], gradient[:free], least)
         if step is None:

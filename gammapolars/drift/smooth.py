@@ -136,7 +136,7 @@ def _likelihood(rows: list[tuple[float, float, float]], model: _Model) -> float:
 
 
 def _clearest_step(t: Floats, y: Floats, r: Floats, known: frozenset[int]) -> tuple[int, float]:
-    """Before which position the lines through its neighbours on both sides miss each other most, in standard deviations."""
+    """Before which position the lines through its neighbours miss each other most, and by how many sigma."""
     best, clearest = 0, 0.0
     for place in range(2, len(t) - 1):
         if place in known or t[place] <= t[place - 1]:

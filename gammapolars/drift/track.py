@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from gammapolars.drift.table import Drift, DriftRun
 from gammapolars.drift.widths import Spectra, summed_spectra
 from gammapolars.errors import UsageError
 from gammapolars.flags import parse_reject, union
-from gammapolars.io import Runs
+from gammapolars.io import Runs, open_runs
 from gammapolars.products import HitTally, Product
 from gammapolars.products.drift import FIRST_WIDTH_PS, DriftSpectra, SlicedRun
 from gammapolars.schema import DRIFT, HITS, require
@@ -79,8 +80,8 @@ class _Tracked(NamedTuple):
     spectra: list[Spectra]
 
 
-def track(
-    runs: Runs,
+def track_drift(
+    runs: Runs | str | Path | Sequence[str | Path],
     detectors: Detectors,
     lines_kev: Iterable[float],
     *,
@@ -93,11 +94,11 @@ def track(
     """Follow spectral lines through runs, slice of time by slice of time, and find how each gain drifts.
 
     Each detector's lines are first found roughly in all slices at once, then fitted in slices that are joined until a
-    position is known to a twentieth of the line's width. The positions of all lines, in each run by itself, give a
+    position is known to a twelfth of the line's width. The positions of all lines, in each run by itself, give a
     smooth gain. Memory is bounded, whatever the number and length of the runs.
 
     Args:
-        runs: from `open_runs`.
+        runs: from `open_runs`, or the names of files or folders as the command line takes them.
         detectors: their calibrations tell where lines are expected; detectors without one are left out.
         lines_kev: energies of the lines, each the strongest within the reach of the drift.
         reject: names of the flags that reject a hit.
@@ -111,6 +112,8 @@ def track(
         UsageError: no line, one that no detector can see, no calibrated detector, or a number out of its range.
         TableError: the runs have no adc values.
     """
+    if not isinstance(runs, Runs):
+        runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
     energies = _checked_lines(lines_kev)
     if not 0 < reach <= MOST_REACH:
         raise UsageError(f"the reach of a drift must lie from 0 to {MOST_REACH}, not {reach}")

@@ -1,11 +1,12 @@
-"""Figures of small tables: each function returns a plotnine `ggplot`, to be changed, drawn or saved by its caller.
+"""Figures of small tables: each function returns a plotnine `ggplot`, or two side by side, for its caller to draw or save.
 
 plotnine takes a second to import, so that nothing in gammapolars imports this package before a figure is wanted.
 """
 
+from gammapolars.figures.drift import drift
 from gammapolars.figures.matrix import matrix
 from gammapolars.figures.rates import rates
 from gammapolars.figures.spectrum import spectrum
 from gammapolars.figures.time_difference import time_difference
 
-__all__ = ["matrix", "rates", "spectrum", "time_difference"]
+__all__ = ["drift", "matrix", "rates", "spectrum", "time_difference"]

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from plotnine import ggplot
+    from plotnine.composition import Compose
 
 DPI = 140
 
 
-def png(plot: "ggplot") -> bytes:
+def png(plot: "ggplot | Compose") -> bytes:
     """A figure as PNG."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():

@@ -56,3 +56,6 @@ class GainDrift:
         gain += self.amplitude * np.sin(2 * math.pi / self.period_s * seconds)
         gain += self.step * (seconds >= self.step_s)
         return np.asarray(np.maximum(gain, 0.0))
+
+
+STEADY = GainDrift()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import UsageError
-from gammapolars.simulate.drift import GainDrift
+from gammapolars.simulate.drift import STEADY, GainDrift
 from gammapolars.simulate.sources import ANNIHILATION_KEV
 
 Floats = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ class SimulatedDetector:
     pile_up_ps: int = 3_000_000
     dead_time_ps: int = 5_000_000
     adc_bits: int = 14
-    drift: GainDrift = GainDrift()
+    drift: GainDrift = STEADY
 
     def __post_init__(self) -> None:
         """Refuse numbers that no detector has.
