@@ -132,10 +132,8 @@ def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
     """The gain at times; 1 where none was found."""
     if curve is None:
         return np.ones(len(time_ps))
-    first = curve.time_ps[0]
-    return np.asarray(
-        np.interp((time_ps - first).astype(np.float64), (curve.time_ps - first).astype(np.float64), curve.gain)
-    )
+    knots, wanted = ((time - curve.time_ps[0]).astype(np.float64) for time in (curve.time_ps, time_ps))
+    return np.asarray(np.interp(wanted, knots, curve.gain))
 
 
 def _rough(time_ps: int, run: int, followed: Followed, runs: Sequence[SlicedRun]) -> float:

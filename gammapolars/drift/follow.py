@@ -62,11 +62,13 @@ class Followed(NamedTuple):
         positions: those found, failed fits too.
         fwhm_adc: the width of each line, the same for all slices.
         paths: for each run the gain in each slice, roughly.
+        at_edge: part of the slices in which it lies at the edge of what was searched.
     """
 
     positions: list[Found]
     fwhm_adc: list[float]
     paths: list[Floats]
+    at_edge: float
 
 
 def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> Followed:
@@ -79,9 +81,13 @@ def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float)
     """
     widths = _first_widths(lines, runs, reach)
     paths = [gain_path(one.lines, widths, reach)[0] for one in runs]
+    margin = min(reach / 10, *(0.5 * width / line.expected_adc for line, width in zip(lines, widths, strict=True)))
+    at_edge = float(np.mean(np.abs(np.concatenate(paths) - 1) > reach - margin))
     for _ in range(2):
         widths = [_shared_width(place, width, runs, paths) for place, width in enumerate(widths)]
-    return Followed(_in_all(runs, widths, [[path] * len(lines) for path in paths], smooth=False), widths, paths)
+    return Followed(
+        _in_all(runs, widths, [[path] * len(lines) for path in paths], smooth=False), widths, paths, at_edge
+    )
 
 
 def follow_again(runs: Sequence[RunLines], followed: Followed, courses: Sequence[Sequence[Floats]]) -> Followed:
@@ -92,7 +98,12 @@ def follow_again(runs: Sequence[RunLines], followed: Followed, courses: Sequence
         followed: what was found before.
         courses: for each run and line the ratio of its position to the expected one in each slice.
     """
-    return followed._replace(positions=_in_all(runs, followed.fwhm_adc, courses, smooth=True))
+    widths = followed.fwhm_adc
+    for _ in range(2):
+        widths = [
+            _shared_width(place, width, runs, [paths[place] for paths in courses]) for place, width in enumerate(widths)
+        ]
+    return followed._replace(positions=_in_all(runs, widths, courses, smooth=True), fwhm_adc=widths)
 
 
 def _in_all(

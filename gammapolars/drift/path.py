@@ -11,10 +11,14 @@ Floats = npt.NDArray[np.float64]
 STEP_FWHM = 0.25
 """Gains are tried in steps of this part of the narrowest line's relative width."""
 
+LEAST_STEPS = 10
+"""on either side of 1, and finer ones where so few would be enough for a wide line."""
+
 MOVE_COST = 0.5
-"""What a move by one step between slices costs, as log-likelihood; a jump costs as much as this many steps at most:"""
+"""What a move by `STEP_FWHM` between slices costs, as log-likelihood;"""
 
 MOST_MOVE_COST = 12.0
+"""and what any jump costs at most."""
 
 OUTER_COST = 4.0
 """A gain at the edge of what is searched must be better by so much than one at 1, once: the nearer line is meant."""
@@ -57,12 +61,12 @@ def gain_path(lines: Sequence[LineCounts], fwhm_adc: Sequence[float], reach: flo
         Gains (slices,), and by how much the way stands out, as a log-likelihood.
     """
     relative = min(width / line.expected_adc for line, width in zip(lines, fwhm_adc, strict=True))
-    half = max(2, int(np.ceil(reach / (STEP_FWHM * relative))))
+    half = max(LEAST_STEPS, int(np.ceil(reach / (STEP_FWHM * relative))))
     gains = 1 + np.linspace(-reach, reach, 2 * half + 1)
     score = np.zeros((len(lines[0].counts), len(gains)))
     for line, width in zip(lines, fwhm_adc, strict=True):
         score += _standing_out(line, gains * line.expected_adc, width)
-    best = _best_way(score, OUTER_COST * np.abs(gains - 1) / reach)
+    best = _best_way(score, OUTER_COST * np.abs(gains - 1) / reach, MOVE_COST * reach / half / (STEP_FWHM * relative))
     return gains[best], float(score[np.arange(len(score)), best].sum())
 
 
@@ -93,10 +97,10 @@ def _standing_out(line: LineCounts, centres: Floats, fwhm: float) -> Floats:
     return score
 
 
-def _best_way(score: Floats, prior: Floats) -> npt.NDArray[np.intp]:
+def _best_way(score: Floats, prior: Floats, move_cost: float) -> npt.NDArray[np.intp]:
     """The place in each slice of the way with the largest sum of scores, less what moves cost."""
     places = np.arange(score.shape[1])
-    cost = np.minimum(MOVE_COST * np.abs(places[:, None] - places[None, :]), MOST_MOVE_COST)
+    cost = np.minimum(move_cost * np.abs(places[:, None] - places[None, :]), MOST_MOVE_COST)
     came_from = np.zeros(score.shape, np.intp)
     value = score[0] - prior
     for number in range(1, len(score)):

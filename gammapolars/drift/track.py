@@ -30,6 +30,15 @@ from gammapolars.units import PS_PER_S, parse_ps
 REACH = 0.03
 MOST_REACH = 0.2
 
+MOST_FITS = 4
+"""Fits are repeated along the course that was found, until the lines' widths stay as they are."""
+
+FAR_AWAY = 0.01
+"""Relative distance of lines from where they are expected at which a warning says so."""
+
+EDGE_SHARE = 0.01
+"""If the gain lies at the edge of what is searched in a larger part of the time, a warning says so."""
+
 FAILED_SHARE = 0.1
 """If more fits fail, a warning says so; how many did stands in the table of lines in any case."""
 
@@ -187,9 +196,14 @@ def _tracked(
     ]
     followed = follow(lines, runs, reach)
     curves = gain_curves(lines, followed, sliced.runs, reference)
-    if curves.curves:
+    for _ in range(MOST_FITS):
+        if not curves.curves:
+            break
+        before = followed.fwhm_adc
         followed = follow_again(runs, followed, courses(lines, followed, curves, sliced.runs))
         curves = gain_curves(lines, followed, sliced.runs, reference)
+        if np.allclose(before, followed.fwhm_adc, rtol=0.05):
+            break
     return _Tracked(detector, lines, followed, curves, summed_spectra(lines, followed, curves, runs))
 
 
@@ -419,6 +433,15 @@ def _warnings(one: _Tracked, sliced: Sequence[SlicedRun]) -> list[str]:
                 f"{name}: the line at {line.energy_kev:g} keV drifts otherwise than the others, by up to "
                 f"{100 * size:.2g} %: is there a drift of the offset, or another line beside it?"
             )
+    if good := [p for p in one.followed.positions if p.fit.status == "ok"]:
+        away = float(np.median([p.fit.position / one.lines[p.line].expected_adc for p in good])) - 1
+        if abs(away) > FAR_AWAY:
+            found.append(
+                f"{name}: lines lie {100 * away:+.2g} % from where the calibration expects them: "
+                "is it an old one, or are these other lines?"
+            )
+    if one.followed.at_edge > EDGE_SHARE:
+        found.append(f"{name}: the gain reaches the end of what was searched: raise the reach, or calibrate anew")
     failed = sum(one_.fit.status != "ok" for one_ in one.followed.positions)
     if failed > FAILED_SHARE * len(one.followed.positions):
         found.append(f"{name}: {failed} of {len(one.followed.positions)} fits failed and were left out")

@@ -13,8 +13,8 @@ from gammapolars.drift.position import line_position
 
 Floats = npt.NDArray[np.float64]
 
-WIDENED = (1.0, 1.5)
-"""A drift makes a line wider; so many times its own width it may still be fitted as a Gaussian."""
+SIDE_FWHM = 2.5
+"""So far beside where it drifted a line's background is taken."""
 
 
 class Spectra(NamedTuple):
@@ -25,7 +25,8 @@ class Spectra(NamedTuple):
         adc: centres of the bins.
         before: counts as recorded.
         after: counts with each slice's adc corrected.
-        fwhm_before: adc; None where the line cannot be fitted.
+        fwhm_before: adc, fitted, or at half maximum where the line drifted by more than half its width; None where it
+            cannot be told.
         fwhm_after: adc.
     """
 
@@ -62,43 +63,40 @@ def summed_spectra(
             for slice_, gain in zip(counts, gains, strict=True):
                 np.cumsum(slice_, out=filled[1:])
                 after += np.diff(np.interp(edges * gain, edges, filled))
-        seen = [one.fit for one in followed.positions if one.line == place and one.fit.status == "ok"]
+        width, step = followed.fwhm_adc[place], line.part.bin_adc
+        steady = line.expected_adc * float(np.exp(curves.offsets[place]))
         fwhm_before = fwhm_after = None
-        if seen:
-            mean = float(np.average([fit.position for fit in seen], weights=[fit.counts for fit in seen]))
-            steady = line.expected_adc * float(np.exp(curves.offsets[place]))
-            width = followed.fwhm_adc[place]
-            fwhm_before = _width(before, edges, mean, width, line.part.bin_adc, WIDENED)
-            if fwhm_before is None and (bins_wide := _half_maximum(before, width / line.part.bin_adc)):
-                fwhm_before = bins_wide * line.part.bin_adc
-            fwhm_after = _width(after, edges, steady, width, line.part.bin_adc, WIDENED[:1])
+        if by_run and np.isfinite(steady):
+            gains = np.concatenate([curve.gain for curve in curves.curves])
+            low, high = steady * float(gains.min()), steady * float(gains.max())
+            if high - low < width / 2:
+                fwhm_before = _width(before, edges, (low + high) / 2, width, step)
+            else:
+                near = (edges[1:] > low - SIDE_FWHM * width) & (edges[:-1] < high + SIDE_FWHM * width)
+                fwhm_before = _half_maximum(before[near], width, step)
+            fwhm_after = _width(after, edges, steady, width, step)
         found.append(Spectra(place, (edges[:-1] + edges[1:]) / 2, before, after, fwhm_before, fwhm_after))
     return found
 
 
-def _half_maximum(counts: Floats, fwhm_bins: float) -> float | None:
-    """Width at half maximum (bins) above the counts at both ends, of what is no Gaussian any more.
+def _half_maximum(counts: Floats, fwhm: float, bin_adc: float) -> float | None:
+    """Width at half maximum, above a line through both ends, of what drift has made no Gaussian any more.
 
     It is that of the counts smoothed over half the line's own width.
     """
-    over = max(1, round(fwhm_bins / 2))
-    level = np.convolve(counts, np.full(over, 1 / over), "same")[over : len(counts) - over]
-    ends = max(3, len(level) // 12)
+    over = max(1, round(fwhm / bin_adc / 2))
+    level = np.convolve(counts, np.full(over, 1 / over), "valid")
+    ends = max(1, over // 2)
     if len(level) < 4 * ends:
         return None
     rest = level - np.linspace(level[:ends].mean(), level[-ends:].mean(), len(level))
     above = np.flatnonzero(rest > rest.max() / 2)
-    if rest.max() < 5 * np.sqrt(level.max() / over + 1) or above[0] == 0 or above[-1] == len(rest) - 1:
+    if rest.max() < 5 * np.sqrt((level.max() + 1) / over) or above[0] == 0 or above[-1] == len(rest) - 1:
         return None
-    return float(above[-1] - above[0] + 1)
+    return float(above[-1] - above[0] + 1) * bin_adc
 
 
-def _width(
-    counts: Floats, edges: Floats, centre: float, fwhm: float, bin_adc: float, factors: Sequence[float]
-) -> float | None:
-    """The fitted width; None where no width that is tried gives one near it."""
-    for factor in factors:
-        fit = line_position(counts, edges[0] + 0.5, centre, factor * fwhm, bin_adc=bin_adc, fit_width=True)
-        if fit.status == "ok" and 0.7 < fit.fwhm / (factor * fwhm) < 1.4:
-            return fit.fwhm
-    return None
+def _width(counts: Floats, edges: Floats, centre: float, fwhm: float, bin_adc: float) -> float | None:
+    """The fitted width; None where the fit fails."""
+    fit = line_position(counts, edges[0] + 0.5, centre, fwhm, bin_adc=bin_adc, fit_width=True)
+    return fit.fwhm if fit.status == "ok" else None

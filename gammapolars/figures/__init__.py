@@ -1,4 +1,4 @@
-"""Figures of small tables: each function returns a plotnine `ggplot`, or two side by side, for its caller to draw or save.
+"""Figures of small tables: each function returns a plotnine `ggplot`, or two side by side, to be drawn or saved.
 
 plotnine takes a second to import, so that nothing in gammapolars imports this package before a figure is wanted.
 """
