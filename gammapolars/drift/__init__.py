@@ -2,8 +2,9 @@
 
 from gammapolars.drift.attach import correct_drift
 from gammapolars.drift.correction import Correction, correction_of
+from gammapolars.drift.results import DriftTrack
 from gammapolars.drift.table import Drift, DriftRun, load_drift
-from gammapolars.drift.track import DriftTrack, track_drift
+from gammapolars.drift.track import track_drift
 
 __all__ = [
     "Correction",

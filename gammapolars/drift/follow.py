@@ -62,13 +62,11 @@ class Followed(NamedTuple):
         positions: those found, failed fits too.
         fwhm_adc: the width of each line, the same for all slices.
         paths: for each run the gain in each slice, roughly.
-        at_edge: part of the slices in which it lies at the edge of what was searched.
     """
 
     positions: list[Found]
     fwhm_adc: list[float]
     paths: list[Floats]
-    at_edge: float
 
 
 def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> Followed:
@@ -81,13 +79,9 @@ def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float)
     """
     widths = _first_widths(lines, runs, reach)
     paths = [gain_path(one.lines, widths, reach)[0] for one in runs]
-    margin = min(reach / 10, *(0.5 * width / line.expected_adc for line, width in zip(lines, widths, strict=True)))
-    at_edge = float(np.mean(np.abs(np.concatenate(paths) - 1) > reach - margin))
     for _ in range(2):
         widths = [_shared_width(place, width, runs, paths) for place, width in enumerate(widths)]
-    return Followed(
-        _in_all(runs, widths, [[path] * len(lines) for path in paths], smooth=False), widths, paths, at_edge
-    )
+    return Followed(_in_all(runs, widths, [[path] * len(lines) for path in paths], smooth=False), widths, paths)
 
 
 def follow_again(runs: Sequence[RunLines], followed: Followed, courses: Sequence[Sequence[Floats]]) -> Followed:
