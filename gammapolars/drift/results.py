@@ -70,7 +70,6 @@ def told(
     tracked: Sequence[Tracked],
     sliced: Sequence[SlicedRun],
     tally: HitTally,
-    reach: float,
     warnings: list[str],
 ) -> DriftTrack:
     """All tables of what was found."""
