@@ -86,7 +86,7 @@ def gain_curves(
     time = np.array([one.time_ps for one in positions], np.int64)
     log = np.array([math.log(max(one.fit.position, 1e-9) / lines[one.line].expected_adc) for one in positions])
     unc = np.array([one.fit.unc / max(one.fit.position, 1e-9) for one in positions])
-    rough = np.array([_rough(one.time_ps, one.run, followed, runs) for one in positions])
+    rough = np.array([_rough(one.time_ps, one.run, one.line, followed, runs) for one in positions])
     offsets = _offsets(log - rough, unc, line, good, len(lines))
     found: dict[int, Curve] = {}
     residuals = np.full(len(positions), np.nan)
@@ -115,16 +115,19 @@ def gain_curves(
     return Curves(curves, offsets, residuals, disagreement if several else [None] * len(lines))
 
 
-def courses(
-    lines: Sequence[TrackedLine], followed: Followed, curves: Curves, runs: Sequence[SlicedRun]
-) -> list[list[Floats]]:
+def courses(followed: Followed, curves: Curves, runs: Sequence[SlicedRun]) -> list[list[Floats]]:
     """For each run and line the ratio of its position to the expected one in each slice, as the smooth gain has it."""
     by_run = {curve.run: curve for curve in curves.curves}
     found = []
-    for one, path in zip(runs, followed.paths, strict=True):
+    for one, paths in zip(runs, followed.paths, strict=True):
         middles = (one.edges_ps[:-1] + one.edges_ps[1:]) // 2
-        gain = gain_at(by_run[one.run], middles) if one.run in by_run else path
-        found.append([gain * math.exp(np.nan_to_num(curves.offsets[place])) for place in range(len(lines))])
+        gain = gain_at(by_run.get(one.run), middles)
+        found.append(
+            [
+                path if own or one.run not in by_run else gain * math.exp(np.nan_to_num(offset))
+                for path, own, offset in zip(paths, followed.own, curves.offsets, strict=True)
+            ]
+        )
     return found
 
 
@@ -136,11 +139,11 @@ def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
     return np.asarray(np.interp(wanted, knots, curve.gain))
 
 
-def _rough(time_ps: int, run: int, followed: Followed, runs: Sequence[SlicedRun]) -> float:
-    for one, path in zip(runs, followed.paths, strict=True):
+def _rough(time_ps: int, run: int, line: int, followed: Followed, runs: Sequence[SlicedRun]) -> float:
+    for one, paths in zip(runs, followed.paths, strict=True):
         if one.run == run:
-            place = min(max((time_ps - one.first_ps) // one.width_ps, 0), len(path) - 1)
-            return math.log(path[place])
+            place = min(max((time_ps - one.first_ps) // one.width_ps, 0), len(paths[line]) - 1)
+            return math.log(paths[line][place])
     raise AssertionError
 
 

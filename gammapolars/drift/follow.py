@@ -19,6 +19,9 @@ PRECISION_FWHM = 0.08
 PEAK_SHARE = 0.84
 """Of a Gaussian's counts, so many lie within 0.6 FWHM of its centre on either side."""
 
+OWN_GAIN, OWN_SHARE = 30.0, 0.1
+"""A line goes a way of its own if it stands out more on it, by so much and this part of the whole."""
+
 RELATIVE_WIDTHS = tuple(0.0015 * 1.6**step for step in range(10))
 """Widths at 662 keV that are tried where none is known, up to 10 %; with energy they go as its square root."""
 
@@ -61,12 +64,14 @@ class Followed(NamedTuple):
     Attributes:
         positions: those found, failed fits too.
         fwhm_adc: the width of each line, the same for all slices.
-        paths: for each run the gain in each slice, roughly.
+        paths: for each run and line the gain in each slice, roughly.
+        own: for each line whether it goes a way of its own, and not that of all lines together.
     """
 
     positions: list[Found]
     fwhm_adc: list[float]
-    paths: list[Floats]
+    paths: list[list[Floats]]
+    own: list[bool]
 
 
 def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> Followed:
@@ -79,9 +84,38 @@ def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float)
     """
     widths = _first_widths(lines, runs, reach)
     paths = [gain_path(one.lines, widths, reach)[0] for one in runs]
+    every = [[path] * len(lines) for path in paths]
+    own = [False] * len(lines)
+    for place, width in enumerate(widths if len(lines) > 1 else ()):
+        alone = [
+            gain_path([one.lines[place]], [width], reach, around=path)[0] for one, path in zip(runs, paths, strict=True)
+        ]
+        scores = [
+            sum(_score(one.lines[place], path, width) for one, path in zip(runs, ways, strict=True))
+            for ways in (alone, paths)
+        ]
+        if scores[0] - scores[1] > max(OWN_GAIN, OWN_SHARE * scores[0]):
+            own[place] = True
+            for ways, path in zip(every, alone, strict=True):
+                ways[place] = path
+    widths = _refined(widths, runs, every)
+    return Followed(_in_all(runs, widths, every, own=[True] * len(lines)), widths, every, own)
+
+
+def _score(line: LineCounts, path: Floats, fwhm: float) -> float:
+    """By how much a line stands out along a path, as a log-likelihood."""
+    peak, beside = _around(line, path * line.expected_adc, fwhm)
+    excess = peak - beside
+    return float((np.sign(excess) * 0.5 * excess**2 / (peak + beside + 1)).sum())
+
+
+def _refined(widths: Sequence[float], runs: Sequence[RunLines], paths: Sequence[Sequence[Floats]]) -> list[float]:
+    found = list(widths)
     for _ in range(2):
-        widths = [_shared_width(place, width, runs, paths) for place, width in enumerate(widths)]
-    return Followed(_in_all(runs, widths, [[path] * len(lines) for path in paths], smooth=False), widths, paths)
+        found = [
+            _shared_width(place, width, runs, [of_run[place] for of_run in paths]) for place, width in enumerate(found)
+        ]
+    return found
 
 
 def follow_again(runs: Sequence[RunLines], followed: Followed, courses: Sequence[Sequence[Floats]]) -> Followed:
@@ -92,22 +126,18 @@ def follow_again(runs: Sequence[RunLines], followed: Followed, courses: Sequence
         followed: what was found before.
         courses: for each run and line the ratio of its position to the expected one in each slice.
     """
-    widths = followed.fwhm_adc
-    for _ in range(2):
-        widths = [
-            _shared_width(place, width, runs, [paths[place] for paths in courses]) for place, width in enumerate(widths)
-        ]
-    return followed._replace(positions=_in_all(runs, widths, courses, smooth=True), fwhm_adc=widths)
+    widths = _refined(followed.fwhm_adc, runs, courses)
+    return followed._replace(positions=_in_all(runs, widths, courses, own=followed.own), fwhm_adc=widths)
 
 
 def _in_all(
-    runs: Sequence[RunLines], widths: Sequence[float], courses: Sequence[Sequence[Floats]], *, smooth: bool
+    runs: Sequence[RunLines], widths: Sequence[float], courses: Sequence[Sequence[Floats]], *, own: Sequence[bool]
 ) -> list[Found]:
     return [
         found
         for one, paths in zip(runs, courses, strict=True)
         for place, (width, path) in enumerate(zip(widths, paths, strict=True))
-        for found in _positions(one, place, width, path, smooth=smooth)
+        for found in _positions(one, place, width, path, smooth=not own[place])
     ]
 
 

@@ -20,6 +20,10 @@ MOVE_COST = 0.5
 MOST_MOVE_COST = 12.0
 """and what any jump costs at most."""
 
+NEAR_FWHM = 4.0
+
+FORBIDDEN = -1e6
+
 OUTER_COST = 4.0
 """A gain at the edge of what is searched must be better by so much than one at 1, once: the nearer line is meant."""
 
@@ -44,7 +48,9 @@ class LineCounts(NamedTuple):
         return self._replace(counts=np.add.reduceat(self.counts, edges, axis=0))
 
 
-def gain_path(lines: Sequence[LineCounts], fwhm_adc: Sequence[float], reach: float) -> tuple[Floats, float]:
+def gain_path(
+    lines: Sequence[LineCounts], fwhm_adc: Sequence[float], reach: float, *, around: Floats | None = None
+) -> tuple[Floats, float]:
     """The gain in each slice, relative to what the calibration expects, to about a quarter of the lines' width.
 
     All slices and lines are looked at together: at each gain the counts at the places of all lines are compared with
@@ -56,6 +62,7 @@ def gain_path(lines: Sequence[LineCounts], fwhm_adc: Sequence[float], reach: flo
         lines: all with the same slices.
         fwhm_adc: the width of each line.
         reach: largest relative deviation of the gain that is searched.
+        around: gains (slices,) to stay near to, within four widths of the lines; None: anywhere.
 
     Returns:
         Gains (slices,), and by how much the way stands out, as a log-likelihood.
@@ -66,6 +73,8 @@ def gain_path(lines: Sequence[LineCounts], fwhm_adc: Sequence[float], reach: flo
     score = np.zeros((len(lines[0].counts), len(gains)))
     for line, width in zip(lines, fwhm_adc, strict=True):
         score += _standing_out(line, gains * line.expected_adc, width)
+    if around is not None:
+        score[np.abs(gains / around[:, None] - 1) > NEAR_FWHM * relative] = FORBIDDEN
     best = _best_way(score, OUTER_COST * np.abs(gains - 1) / reach, MOVE_COST * reach / half / (STEP_FWHM * relative))
     return gains[best], float(score[np.arange(len(score)), best].sum())
 

@@ -147,7 +147,7 @@ def _tracked(
         if not curves.curves:
             break
         before = followed.fwhm_adc
-        followed = follow_again(runs, followed, courses(lines, followed, curves, sliced.runs))
+        followed = follow_again(runs, followed, courses(followed, curves, sliced.runs))
         curves = gain_curves(lines, followed, sliced.runs, reference)
         if np.allclose(before, followed.fwhm_adc, rtol=0.05):
             break

@@ -9,8 +9,8 @@ from gammapolars.drift.lines import TrackedLine
 from gammapolars.drift.results import Tracked
 from gammapolars.products.drift import SlicedRun
 
-FAR_AWAY = 0.01
-"""Relative distance of lines from where they are expected at which a warning says so."""
+FAR_AWAY = 0.5
+"""Lines are not where they are expected if they lie by this part of the reach away."""
 
 EDGE_SHARE = 0.01
 """If the gain lies at the edge of what is searched in a larger part of the positions, a warning says so."""
@@ -51,7 +51,7 @@ def warnings(one: Tracked, sliced: Sequence[SlicedRun], reach: float) -> list[st
     at = np.array(
         [p.fit.position / one.lines[p.line].expected_adc for p in one.followed.positions if p.fit.status == "ok"]
     )
-    if len(at) and abs(away := float(np.median(at)) - 1) > FAR_AWAY:
+    if len(at) and abs(away := float(np.median(at)) - 1) > FAR_AWAY * reach:
         found.append(
             f"{name}: lines lie {100 * away:+.2g} % from where the calibration expects them: "
             "is it an old one, or are these other lines?"
