@@ -138,6 +138,7 @@ def test_help_names_every_command_and_common_option() -> None:
         "spectrum",
         "matrix",
         "report",
+        "drift",
         "query",
         "simulate",
         "detectors",

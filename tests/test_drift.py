@@ -116,11 +116,9 @@ def test_the_command_simulates_a_drift_and_its_metadata_tell_the_truth(tmp_path:
     assert gammapolars(*steady, tmp_path / "steady.root").code == 0
     assert gammapolars(*steady, tmp_path / "drift.root", "--drift", "0.02").code == 0
 
-    settings = [gp.provenance_of(tmp_path / name) for name in ()] or [
-        _simulation(tmp_path / f"{name}.root") for name in ("steady", "drift")
-    ]
-    assert "drift" not in settings[0]["detectors"][0]
-    assert GainDrift(**settings[1]["detectors"][0]["drift"]) == GainDrift(per_hour=0.02)
+    told = [_simulation(tmp_path / f"{name}.root") for name in ("steady", "drift")]
+    assert "drift" not in told[0]["detectors"][0]
+    assert GainDrift(**told[1]["detectors"][0]["drift"]) == GainDrift(per_hour=0.02)
 
 
 def _simulation(path: Path) -> dict[str, list[dict[str, dict[str, float]]]]:
@@ -218,7 +216,7 @@ def test_the_way_of_a_gain_is_found_through_slices_with_few_counts_and_none() ->
 def course(shape: Floats, sigma: float, seed: int) -> tuple[Floats, Floats, float]:
     """Deviations from the truth and their uncertainties, and how many steps were found."""
     rng = np.random.default_rng(seed)
-    time = (np.arange(len(shape)) + 0.5) * 1000
+    time = (np.arange(len(shape), dtype=np.float64) + 0.5) * 1000
     at = np.linspace(0, 1000 * len(shape), 101)
     found = smooth(time, shape + rng.normal(0, sigma, len(shape)), np.full(len(shape), sigma), at)
     return found.level - np.interp(found.time, time, shape), found.unc, len(found.steps)
@@ -242,7 +240,7 @@ def test_a_smooth_course_follows_the_truth_and_not_the_noise(name: str) -> None:
 def test_a_step_stays_a_step() -> None:
     shape = np.where(np.arange(200) < 87, 0.0, 0.003) + np.linspace(0, 0.002, 200)
     rng = np.random.default_rng(7)
-    time = (np.arange(200) + 0.5) * 1000
+    time = (np.arange(200, dtype=np.float64) + 0.5) * 1000
     found = smooth(time, shape + rng.normal(0, 1e-4, 200), np.full(200, 1e-4), np.linspace(0, 200_000, 101))
 
     assert found.steps == (87_000.0,)
@@ -428,8 +426,9 @@ def test_spectra_count_corrected_values_without_gaps() -> None:
     detectors = Detectors((Detector(0, 0, energy=(0.0, 1.0)),))
     before, after = (one.spectra(detectors, None) for one in (plain, corrected))
     assert before["counts"].sum() == after["counts"].sum() == 40_000
-    assert after["adc"].min() >= 989
-    assert after["adc"].max() <= 1210
+    values = after["adc"].to_numpy()
+    assert values.min() >= 989
+    assert values.max() <= 1210
     inside = after.filter(pl.col("adc").is_between(1000, 1200))["counts"].to_numpy()
     assert len(inside) == 201
     assert inside.mean() == pytest.approx(40_000 / 220, rel=0.02)
@@ -469,7 +468,7 @@ def test_a_drift_of_a_percent_is_corrected(name: str, runs: dict[str, Path], tra
         own, other = (one.filter(pl.col("channel") == channel)["energy_kev"] for one in (hits, steady))
         assert width_kev(own, 1332.492) == pytest.approx(width_kev(other, 1332.492), rel=0.03)
     assert found.warnings == ()
-    assert (found.positions["status"] == "ok").mean() > 0.97
+    assert (found.positions["status"] == "ok").to_numpy().mean() > 0.97
 
 
 def test_what_was_found_is_told(tracked: dict[str, gp.DriftTrack]) -> None:
@@ -486,8 +485,7 @@ def test_what_was_found_is_told(tracked: dict[str, gp.DriftTrack]) -> None:
     assert (sums["counts_after"] / sums["counts_before"]).to_list() == pytest.approx(
         [1] * 4, abs=0.04
     )  # background moves in and out
-    steady = tracked["steady"].detectors
-    assert steady["drift_span_pct"].max() < 0.01  # type: ignore[operator]
+    assert tracked["steady"].detectors["drift_span_pct"].to_numpy().max() < 0.01
 
 
 def test_the_mean_can_be_the_reference(runs: dict[str, Path]) -> None:
@@ -664,7 +662,8 @@ def test_commands_correct_the_drift_that_detectors_toml_names(folder: Path) -> N
     assert "Warning" not in plain.out
     spectrum = pl.read_parquet(folder / "s.parquet").filter(pl.col("channel") == 2)
     line = spectrum.filter(pl.col("energy_kev").is_between(1320, 1345)).sort("energy_kev")
-    assert line.filter(pl.col("energy_kev").is_between(1330.5, 1334.5))["counts"].sum() > 0.9 * line["counts"].sum()
+    inside = line.filter(pl.col("energy_kev").is_between(1330.5, 1334.5))
+    assert float(inside["counts"].sum()) > 0.9 * float(line["counts"].sum())
 
     assert gammapolars("convert", run, "--detectors", detectors, "-o", folder / "c.parquet").code == 0
     assert gammapolars("coincidences", run, "--detectors", detectors, "-o", folder / "p.parquet").code == 0
@@ -707,7 +706,8 @@ def test_the_matrix_and_the_report_are_corrected(folder: Path) -> None:
     assert at_cascade(folder / "m.parquet") > 2 * at_cascade(folder / "n.parquet") > 0
     spectra = pl.read_parquet(folder / "report" / "spectra.parquet").filter(pl.col("channel") == 2)
     near = spectra.filter(pl.col("energy_kev").is_between(1320, 1345))
-    assert near.filter(pl.col("energy_kev").is_between(1330, 1335))["counts"].sum() > 0.9 * near["counts"].sum()
+    inside = near.filter(pl.col("energy_kev").is_between(1330, 1335))
+    assert float(inside["counts"].sum()) > 0.9 * float(near["counts"].sum())
 
 
 def test_a_run_that_the_table_does_not_know_stays_as_it_is_and_is_told(folder: Path) -> None:
