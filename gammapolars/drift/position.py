@@ -142,10 +142,13 @@ def _step(x: Floats, information: Floats, gradient: Floats, least: float) -> Flo
     step = np.zeros(5)
     held: list[int] = []
     for _ in range(3):
-        chosen = [place for place in range(free) if place not in held]
-        pull = gradient[chosen] - information[np.ix_(chosen, held)] @ step[held]
         try:
-            step[chosen] = np.linalg.solve(information[np.ix_(chosen, chosen)], pull)
+            if held:
+                chosen = [place for place in range(free) if place not in held]
+                pull = gradient[chosen] - information[np.ix_(chosen, held)] @ step[held]
+                step[chosen] = np.linalg.solve(information[np.ix_(chosen, chosen)], pull)
+            else:
+                step[:free] = np.linalg.solve(information, gradient)
         except np.linalg.LinAlgError:
             return None
         below = [place for place in (2, 3) if place not in held and x[place] + step[place] < least]

@@ -165,6 +165,15 @@ def _extrapolated(x: Floats, y: Floats, r: Floats) -> tuple[float, float]:
     return float((s2 * (w * y).sum() - s1 * (w * x * y).sum()) / determinant), float(s2 / determinant)
 
 
+def _inverse(symmetric: Floats) -> Floats:
+    """The inverse of a 2 × 2 matrix; where it has none, what comes nearest."""
+    (a, b), (_, c) = symmetric.tolist()
+    determinant = a * c - b * b
+    if determinant > 1e-10 * a * c:
+        return np.asarray(np.array([[c, -b], [-b, a]]) / determinant)
+    return np.asarray(np.linalg.pinv(symmetric, rcond=1e-15, hermitian=True))
+
+
 def _smoothed(t: Floats, y: Floats, r: Floats, model: _Model, at: Floats) -> tuple[Floats, Floats]:
     """Level and its variance at times, by the Kalman filter forward and the smoother of Rauch, Tung and Striebel back.
 
@@ -198,7 +207,7 @@ def _smoothed(t: Floats, y: Floats, r: Floats, model: _Model, at: Floats) -> tup
         covariances.append(covariance)
     for row in range(len(ordered) - 2, -1, -1):
         move, predicted, spread = ahead[row + 1]
-        back = covariances[row] @ move.T @ np.linalg.pinv(spread, rcond=1e-15, hermitian=True)
+        back = covariances[row] @ move.T @ _inverse(spread)
         means[row] = means[row] + back @ (means[row + 1] - predicted)
         covariances[row] = covariances[row] + back @ (covariances[row + 1] - spread) @ back.T
     place = np.argsort(order)[len(t) :]
