@@ -732,11 +732,13 @@ def test_a_run_that_the_table_does_not_know_stays_as_it_is_and_is_told(folder: P
         assert "does not know" in out.out
 
 
-def test_hits_that_are_corrected_already_keep_their_factors(folder: Path) -> None:
+@pytest.mark.parametrize("suffix", ["parquet", "root", "csv"])
+def test_hits_that_are_corrected_already_keep_their_factors(folder: Path, suffix: str) -> None:
     words = ("--detectors", folder / "d.toml", "-o")
     assert gammapolars("convert", folder / "linear.root", *words, folder / "once.parquet").code == 0
+    assert gammapolars("convert", folder / "linear.root", *words, folder / f"again.{suffix}").code == 0
 
-    done = gammapolars("convert", folder / "once.parquet", *words, folder / "twice.parquet", "--json")
+    done = gammapolars("convert", folder / f"again.{suffix}", *words, folder / "twice.parquet", "--json")
 
     assert json.loads(done.out)["warnings"] == []
     once, twice = (pl.read_parquet(folder / f"{name}.parquet") for name in ("once", "twice"))
