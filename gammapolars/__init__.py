@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gammapolars.calibration.result import calibrate_peaks
     from gammapolars.coincidences import chance_pairs, nearest, pairs
     from gammapolars.detectors import CalibrationSource, Detector, Detectors, load_detectors
+    from gammapolars.drift import Drift, DriftTrack, correct_drift, load_drift, track_drift
     from gammapolars.errors import (
         CalibrationError,
         DetectorsError,
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
-    from gammapolars.schema import HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
+    from gammapolars.schema import DRIFT, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
     from gammapolars.spectra import (
         add_spectra,
         divide_by_efficiency,
@@ -103,6 +104,13 @@ _HOMES = {
         "Detectors",
         "load_detectors",
     ),
+    "drift": (
+        "Drift",
+        "DriftTrack",
+        "correct_drift",
+        "load_drift",
+        "track_drift",
+    ),
     "errors": (
         "CalibrationError",
         "DetectorsError",
@@ -147,6 +155,7 @@ _HOMES = {
         "fit_peaks",
     ),
     "schema": (
+        "DRIFT",
         "HITS",
         "LINES",
         "MATRIX",
@@ -172,6 +181,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "DRIFT",
     "FLAGS",
     "HITS",
     "LINES",
@@ -186,6 +196,8 @@ __all__ = [
     "Detector",
     "Detectors",
     "DetectorsError",
+    "Drift",
+    "DriftTrack",
     "EfficiencyCurve",
     "EfficiencyFit",
     "GammapolarsError",
@@ -208,6 +220,7 @@ __all__ = [
     "calibrate_peaks",
     "cascades",
     "chance_pairs",
+    "correct_drift",
     "currie_limits",
     "divide_by_efficiency",
     "efficiency_points",
@@ -221,6 +234,7 @@ __all__ = [
     "line_counts",
     "lines",
     "load_detectors",
+    "load_drift",
     "match_lines",
     "matrix",
     "minimum_detectable_activity",
@@ -242,6 +256,7 @@ __all__ = [
     "spectrum",
     "subtract",
     "time_slices",
+    "track_drift",
 ]
 
 

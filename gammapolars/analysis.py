@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from gammapolars.accounting import account, reading_warnings, time_warnings, tim
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.detectors import Detectors
+from gammapolars.drift.correction import Correction, correction_of
 from gammapolars.flags import union
 from gammapolars.io import Runs, save
 from gammapolars.products import (
@@ -53,6 +54,7 @@ class Pass:
         products: counted in the same pass.
         further: whether further columns of the hits, such as `adc_short`, come out with the pairs. Formats differ in
             them, so that without them a run's pairs are the same whatever it was read from.
+        correction: of the gains' drift; by default the one that the detectors name.
     """
 
     runs: Runs
@@ -61,10 +63,16 @@ class Pass:
     progress: Progress | None = None
     products: list[Product] = field(default_factory=list)
     further: bool = False
+    correction: Correction | None = None
+
+    def __post_init__(self) -> None:
+        self.correction = self.correction or correction_of(self.detectors, self.runs)
 
     def pairs(self) -> pl.LazyFrame:
         """The run's calibrated pairs. Collecting them reads the run and fills the products, once."""
         columns = self.rule.require(self._hits)
+        if self.correction:
+            columns = self.correction.columns(columns)
         made = self.rule.schema(columns)
         if len(self.detectors):
             made = calibrate(pl.LazyFrame(schema=made), self.detectors).collect_schema()
@@ -78,7 +86,7 @@ class Pass:
     @property
     def _hits(self) -> pl.LazyFrame:
         hits = self.runs.hits
-        own = {*schema.HITS.columns, "energy_kev", "run"}
+        own = {*schema.HITS.columns, "energy_kev", "gain_factor", "run"}
         return hits if self.further else hits.select(name for name in hits.collect_schema() if name in own)
 
     def _aligned(self) -> pl.LazyFrame | Iterable[pl.DataFrame]:
@@ -107,7 +115,8 @@ class Pass:
         read = 0
         with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
             counted: Future[None] | None = None
-            for part in parts:
+            for found in parts:
+                part = found._replace(hits=self.correction.corrected(found.hits)) if self.correction else found
                 if counted:
                     counted.result()
                 counted = counter.submit(self._count, part)
@@ -163,6 +172,7 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
             *reading_warnings(reading.runs),
             *time_warnings(hits, reading.runs),
             *warnings(by_detector, detectors, rule),
+            *(reading.correction.warnings if reading.correction else ()),
         ],
     }
 
@@ -200,11 +210,11 @@ def analyse(
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
     differences = TimeDifferences(reach_ps)
     matrix = EnergyMatrix(rule.window, known, bin_kev=max(2.0, bin_kev))
-    found = Pass(runs, wide, known, progress, [hits, pairs, adc, rates, differences, matrix]).pairs()
-    within = found.filter(pl.col("dt_ps").is_between(*rule.window))
+    reading = Pass(runs, wide, known, progress, [hits, pairs, adc, rates, differences, matrix])
+    within = reading.pairs().filter(pl.col("dt_ps").is_between(*rule.window))
 
     def summary() -> dict[str, Any]:
-        return summarise(Pass(runs, rule, known), hits, pairs)
+        return summarise(replace(reading, rule=rule), hits, pairs)
 
     if pairs_output:
         save(within, pairs_output, metadata=lambda: describe(runs, summary()))

@@ -11,7 +11,7 @@ from gammapolars.schema import HITS, DType
 from gammapolars.units import PS_PER_UNIT, parse_ps
 
 MAPPED: dict[str, DType] = {
-    name: dtype for name, dtype in (HITS.columns | HITS.optional).items() if name not in ("run", "epoch")
+    name: dtype for name, dtype in (HITS.columns | HITS.optional).items() if name not in ("run", "epoch", "gain_factor")
 }
 """The columns of hits that a foreign table can have."""
 

@@ -12,6 +12,7 @@ from gammapolars.accounting import account, lost, reading_warnings, times
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
+from gammapolars.drift.correction import corrected_hits, correction_of
 from gammapolars.errors import GammapolarsError, QueryError
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.sort import scratch_beside
@@ -88,7 +89,8 @@ def convert(
             return convert(runs.sorted(scratch), output, detectors=detectors, overwrite=overwrite, progress=progress)
     known = detectors or Detectors()
     hits = align(runs.hits, known)
-    if len(known):
+    correction = correction_of(known, runs)
+    if len(known) and not correction:
         hits = calibrate(hits, known)
     tally, read = HitTally(), 0
 
@@ -103,13 +105,19 @@ def convert(
                     read += batch.height
                     if progress:
                         progress(read)
-                    yield batch
+                    yield steady(correction.corrected(batch)) if correction else batch
+
+    def steady(batch: pl.DataFrame) -> pl.DataFrame:
+        return calibrate(batch.lazy(), known).collect()
 
     def summary() -> dict[str, Any]:
-        warned = {"warnings": list(reading_warnings(runs))}
+        warned = {"warnings": [*reading_warnings(runs), *(correction.warnings if correction else ())]}
         return account(tally, runs.losses, {}) | times(tally, runs) | warned
 
-    ordered = lazy_frame(hits.collect_schema(), batches)
+    columns = hits.collect_schema()
+    if correction:
+        columns = calibrate(pl.LazyFrame(schema=correction.columns(columns)), known).collect_schema()
+    ordered = lazy_frame(columns, batches)
     save(ordered, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))
     return summary() | {"output": str(output)}
 
@@ -127,10 +135,11 @@ def run_query(
 ) -> dict[str, Any]:
     """Run a user's query over a run's hits, calibrated where detectors are, and stream its result to a file."""
     known = detectors or Detectors()
-    hits = align(runs.hits, known)
-    calibrated = calibrate(hits, known)
+    correction = correction_of(known, runs)
+    calibrated = calibrate(corrected_hits(align(runs.hits, known), runs, known, correction), known)
     rule, tally = PairRule(window, reject=reject), HitTally()
-    found = analysis.Pass(runs, rule, known, products=[tally], further=True).pairs() if query.takes_pairs else None
+    reading = analysis.Pass(runs, rule, known, products=[tally], further=True, correction=correction)
+    found = reading.pairs() if query.takes_pairs else None
     if found is not None and not len(known):
         found = calibrate(found, known)  # energies that are null, rather than a column that is missing
     result = query.run(calibrated, found, arguments)
@@ -139,7 +148,7 @@ def run_query(
     def summary() -> dict[str, Any]:
         # A query may read some hits only, or read them twice: where it takes pairs alone is each counted once.
         read = account(tally, runs.losses, rule.reject) if query.takes_pairs else lost(runs.losses)
-        return parameters | read | {"warnings": list(reading_warnings(runs))}
+        return parameters | read | {"warnings": [*reading_warnings(runs), *(correction.warnings if correction else ())]}
 
     try:
         save(result, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))

@@ -13,6 +13,7 @@ from gammapolars import analysis, defaults
 from gammapolars.accounting import CLOCK_S, COVERED, account, reading_warnings, time_warnings, times
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
+from gammapolars.drift.correction import Correction, correction_of
 from gammapolars.errors import UsageError
 from gammapolars.flags import union
 from gammapolars.io import Runs
@@ -81,7 +82,8 @@ def spectra(
     slice_ps = None if slice_width is None else slice_width_ps(slice_width)
     _check_kind(output, kind, sliced=slice_ps is not None, per_second=per_second)
     tally, adc = HitTally(), AdcSpectra(union(rule.reject), slice_ps)
-    count_hits(runs, [tally, adc], progress)
+    correction = correction_of(known, runs)
+    count_hits(runs, [tally, adc], progress, correction)
     if kind == FIGURE and bin_kev is None:
         bin_kev = fitting_bin_kev(known)
     table = adc.spectra(known, bin_kev)
@@ -109,6 +111,7 @@ def spectra(
             *time_warnings(tally, runs),
             *analysis.warnings(tally.by_detector(union(rule.reject)), known, rule),
             *told,
+            *(correction.warnings if correction else ()),
         ],
     }
     if kind == FIGURE:
@@ -202,16 +205,19 @@ def whole(table: pl.DataFrame) -> pl.DataFrame:
     return table.sort("board", "channel", place).with_columns(counts=counts).with_columns(variance=pl.col("counts"))
 
 
-def count_hits(runs: Runs, products: list[Any], progress: analysis.Progress | None) -> None:
+def count_hits(
+    runs: Runs, products: list[Any], progress: analysis.Progress | None, correction: Correction | None = None
+) -> None:
     """Let products see all hits, in order of time, which is what the real time is told from."""
     require(runs.hits, HITS)
-    columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name == "run"]
+    columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name in ("gain_factor", "run")]
     read = 0
     with runs.naming_errors():
         for of_run in by_run(batches_of(runs.hits.select(columns))):
             for batch in time_ordered(of_run, reorder_ps=runs.reorder_ps, on_repair=runs.note_repair):
+                hits = correction.corrected(batch) if correction else batch
                 for product in products:
-                    product.add_hits(batch)
+                    product.add_hits(hits)
                 read += batch.height
                 if progress:
                     progress(read)

@@ -13,6 +13,7 @@ from gammapolars.calibration import energy_kev
 from gammapolars.coincidences import PairRule
 from gammapolars.defaults import REJECT, WINDOW
 from gammapolars.detectors import Detectors
+from gammapolars.drift.correction import correction_of
 from gammapolars.errors import UsageError
 from gammapolars.flags import union
 from gammapolars.io import Runs
@@ -141,7 +142,8 @@ def from_runs(
     """
     rule = PairRule(WINDOW, reject=reject)
     tally, adc = HitTally(), RunSpectra(union(rule.reject))
-    exports.count_hits(runs, [tally, adc], progress)
+    correction = correction_of(detectors, runs)
+    exports.count_hits(runs, [tally, adc], progress, correction)
     table = adc.table()
     if calibration:
         kev = pl.Series("energy_kev", polynomial(calibration, table["adc"].to_numpy()))
@@ -149,7 +151,8 @@ def from_runs(
     else:
         table = table.with_columns(energy_kev(detectors))
     summary = account(tally, runs.losses, rule.reject) | times(tally, runs)
-    summary["warnings"] = [*reading_warnings(runs), *time_warnings(tally, runs)]
+    drifts = correction.warnings if correction else ()
+    summary["warnings"] = [*reading_warnings(runs), *time_warnings(tally, runs), *drifts]
     measured = exports.measurements_of(runs, tally, detectors)
     known = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measured.items()}
     return Gathered(

@@ -28,10 +28,11 @@ HITS = Table(
         "adc": pl.UInt16,
         "flags": pl.UInt32,
     },
-    {"adc_short": pl.UInt16, "energy_kev": pl.Float64, "run": pl.UInt16},
+    {"adc_short": pl.UInt16, "energy_kev": pl.Float64, "gain_factor": pl.Float64, "run": pl.UInt16},
 )
 """One row a detection, in order of `timestamp_ps` (picoseconds since the digitizer's start); `run`, where there are
-several, numbers them from 1: they follow one another, each in time order."""
+several, numbers them from 1: they follow one another, each in time order. Where `gain_factor` is there, the adc times
+it is what a steady gain would have given."""
 
 PAIRS = Table(
     "pairs",
@@ -50,6 +51,8 @@ PAIRS = Table(
         "energy_kev_b": pl.Float64,
         "adc_short_a": pl.UInt16,
         "adc_short_b": pl.UInt16,
+        "gain_factor_a": pl.Float64,
+        "gain_factor_b": pl.Float64,
         "run": pl.UInt16,
     },
 )
@@ -122,6 +125,21 @@ LINES = Table(
 A `doublet` is one peak with another line. `calibrate` and `calibrate_fwhm` tell whether a line is fit to calibrate
 energy and resolution; `spread_kev` is how far its position is open beyond `energy_kev_unc`, to be added in quadrature.
 `distance_kev` is how far the line lies above an energy that was asked for."""
+
+
+DRIFT = Table(
+    "drift",
+    {
+        "run": pl.UInt16,
+        "board": pl.UInt16,
+        "channel": pl.UInt16,
+        "timestamp_ps": pl.Int64,
+        "gain_factor": pl.Float64,
+        "gain_factor_unc": pl.Float64,
+    },
+)
+"""One row a knot of a detector's gain over time: the adc times `gain_factor` is what a steady gain would have given.
+Between two knots of a run it is interpolated linearly, before the first and behind the last it is constant."""
 
 
 def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | None = None) -> pl.Schema:

@@ -143,6 +143,7 @@ def test_help_names_every_command_and_common_option() -> None:
         "matrix",
         "report",
         "lines",
+        "drift",
         "query",
         "simulate",
         "detectors",

@@ -57,7 +57,8 @@ def hits(draw: st.DrawFn, *, most: int = 12) -> pl.DataFrame:
     number = st.integers(0, 255)
     short = st.integers(0, 65535)
     row = st.tuples(number, number, st.integers(0, 2**63 - 1), short, st.integers(0, 2**32 - 1), short, st.floats())
-    dtypes = {name: dtype for name, dtype in (HITS.columns | HITS.optional).items() if name != "run"}
+    recorded = (HITS.columns | HITS.optional).items()
+    dtypes = {name: dtype for name, dtype in recorded if name not in ("gain_factor", "run")}
     return pl.DataFrame(draw(st.lists(row, max_size=most)), dtypes, orient="row")
 
 

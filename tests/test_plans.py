@@ -13,8 +13,10 @@ import pytest
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import nearest, pairs
 from gammapolars.detectors import Detector, Detectors
+from gammapolars.drift import correct_drift
 from gammapolars.flags import has_any
 from gammapolars.io import scan
+from gammapolars.schema import DRIFT
 from gammapolars.spectra import binning, dithered, gate, matrix, spectrum, time_slices
 from gammapolars.streaming import batches_of
 from gammapolars.timing import align
@@ -87,6 +89,11 @@ def calibrated(hits: pl.LazyFrame, detectors: Detectors = MANY) -> pl.LazyFrame:
     return calibrate(align(hits, detectors), detectors)
 
 
+GAINS = pl.DataFrame(
+    [(1, 0, c, 10**4 * k, 1 + 0.001 * k, 1e-4) for c in range(5) for k in range(9)], dict(DRIFT.columns), orient="row"
+)
+
+
 QUERIES: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
     "the hits alone": lambda hits: hits,
     "good hits in a range of energy": lambda hits: calibrated(hits).filter(
@@ -95,6 +102,8 @@ QUERIES: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
     "energies of many detectors": calibrated,
     "energies of detectors too far apart for a table": lambda hits: calibrated(hits, FAR),
     "a spectrum": lambda hits: spectrum(calibrated(hits)),
+    "energies corrected for drift": lambda hits: calibrated(correct_drift(hits, GAINS)),
+    "a spectrum corrected for drift": lambda hits: spectrum(calibrated(correct_drift(hits, GAINS))),
     "a spectrum with noise": lambda hits: spectrum(
         hits.with_columns(adc=dithered("adc", pl.col("timestamp_ps"), "channel")), energy="adc"
     ),

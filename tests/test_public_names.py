@@ -8,6 +8,7 @@ import gammapolars as gp
 from gammapolars.errors import GammapolarsError
 
 PUBLIC = [
+    "DRIFT",
     "FLAGS",
     "HITS",
     "LINES",
@@ -22,6 +23,8 @@ PUBLIC = [
     "Detector",
     "Detectors",
     "DetectorsError",
+    "Drift",
+    "DriftTrack",
     "EfficiencyCurve",
     "EfficiencyFit",
     "GammapolarsError",
@@ -44,6 +47,7 @@ PUBLIC = [
     "calibrate_peaks",
     "cascades",
     "chance_pairs",
+    "correct_drift",
     "currie_limits",
     "divide_by_efficiency",
     "efficiency_points",
@@ -57,6 +61,7 @@ PUBLIC = [
     "line_counts",
     "lines",
     "load_detectors",
+    "load_drift",
     "match_lines",
     "matrix",
     "minimum_detectable_activity",
@@ -78,6 +83,7 @@ PUBLIC = [
     "spectrum",
     "subtract",
     "time_slices",
+    "track_drift",
 ]
 
 

@@ -1,6 +1,6 @@
 """From adc to keV, as expressions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
 
@@ -83,6 +83,8 @@ def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = 
 def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False) -> pl.LazyFrame:
     """Hits with `energy_kev`, or pairs with `energy_kev_a` and `energy_kev_b`.
 
+    Where the frame has `gain_factor` (`gain_factor_a`, `gain_factor_b`), the adc is multiplied by it first.
+
     Args:
         frame: a table of hits or of pairs; an energy that it already has is replaced.
         detectors: from `load_detectors`.
@@ -98,7 +100,7 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
     if not suffixes:
         raise TableError("this frame has nothing to calibrate: no column 'adc', 'adc_a' or 'adc_b'")
     if not dither:
-        return frame.with_columns(energy_kev(detectors, suffix) for suffix in suffixes)
+        return frame.with_columns(energy_kev(detectors, suffix, adc=steady_adc(columns, suffix)) for suffix in suffixes)
     for name in (
         "timestamp_ps",
         *(["dt_ps"] if "_b" in suffixes else ()),
@@ -106,4 +108,20 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
     ):
         if name not in columns:
             raise TableError(f"this frame has no column '{name}', from which the noise of dithering is made")
-    return frame.with_columns(energy_kev(detectors, suffix, adc=of_hits(suffix, columns)) for suffix in suffixes)
+    return frame.with_columns(
+        energy_kev(detectors, s, adc=steady_adc(columns, s, adc=of_hits(s, columns))) for s in suffixes
+    )
+
+
+def steady_adc(columns: Iterable[str], suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
+    """What the adc would be at a steady gain: times `gain_factor` where a frame has it, else as it is.
+
+    Args:
+        columns: of the frame.
+        suffix: of the columns `adc` and `gain_factor`.
+        adc: an expression to use instead of the column `adc`.
+    """
+    adc = pl.col(f"adc{suffix}") if adc is None else adc
+    if f"gain_factor{suffix}" not in columns:
+        return adc
+    return adc.cast(pl.Float64) * pl.col(f"gain_factor{suffix}").fill_null(1.0)

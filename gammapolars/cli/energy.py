@@ -41,8 +41,9 @@ def peaks(
 ) -> None:
     """Find the peaks of spectra, and fit their energies, widths and areas."""
     from gammapolars import energies
+    from gammapolars.energy_text import peaks_text
     from gammapolars.io import check_writable
-    from gammapolars.printing import peaks_text, print_json
+    from gammapolars.printing import print_json
     from gammapolars.units import parse_numbers
 
     check_writable(output, overwrite=overwrite)
@@ -84,7 +85,8 @@ def calibrate(
     """Calibrate detectors by the lines of sources: from raw adc values, or from an older --detectors file."""
     from gammapolars import energies
     from gammapolars.calibration.by_hand import parse_pairs
-    from gammapolars.printing import calibration_text, print_json
+    from gammapolars.energy_text import calibration_text
+    from gammapolars.printing import print_json
 
     wanted = energies.Wanted(
         energies.lines_of(source), order=order, pairs=parse_pairs(lines) if lines else None, only=tuple(only or ())

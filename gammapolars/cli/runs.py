@@ -120,6 +120,9 @@ def simulate(
     ] = None,
     tick: Annotated[str | None, typer.Option("--tick", help="Step of the digitizer's clock, such as 4ns.")] = None,
     dead_time: Annotated[str | None, typer.Option("--dead-time", help="After each hit, such as 2us.")] = None,
+    drift: Annotated[
+        float, typer.Option("--drift", help="Relative change of all gains in an hour: 0.01 is 1 % in an hour.")
+    ] = 0.0,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -148,6 +151,7 @@ def simulate(
             time_resolution_ps=picoseconds(time_resolution),
             tick_ps=picoseconds(tick),
             dead_time_ps=picoseconds(dead_time),
+            drift=simulation.GainDrift(per_hour=drift) if drift else None,
             overwrite=overwrite,
             progress=progress,
         )

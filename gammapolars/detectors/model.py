@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from gammapolars.columns import Column
 from gammapolars.detectors.sources import CalibrationSource
@@ -66,11 +67,15 @@ class Detectors:
         all: the detectors.
         columns: which columns of another program's files hold what, by the names of a table of hits.
         sources: calibration sources of known activity.
+        drift: the file that holds the drift of the gains, as detectors.toml names it; None: gains are steady.
+        folder: where detectors.toml lies: relative names of files begin there.
     """
 
     all: tuple[Detector, ...] = ()
     columns: Mapping[str, Column] = field(default_factory=dict, hash=False)
     sources: tuple[CalibrationSource, ...] = ()
+    drift: str | None = None
+    folder: Path = field(default=Path(), compare=False)
     _by_key: dict[tuple[int, int], Detector] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +92,11 @@ class Detectors:
             if source.name in {other.name for other in self.sources[:place]}:
                 raise DetectorsError(f"two sources are named '{source.name}': give each a name")
         object.__setattr__(self, "_by_key", by_key)
+
+    @property
+    def drift_path(self) -> Path | None:
+        """Where the table of drift lies, if there is one."""
+        return None if self.drift is None else self.folder / self.drift
 
     def __iter__(self) -> Iterator[Detector]:
         return iter(self.all)

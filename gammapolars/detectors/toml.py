@@ -38,7 +38,7 @@ def load_detectors(path: str | Path) -> Detectors:
         raise DetectorsError(f"{path}: no such file") from None
     except (OSError, ValueError, RecursionError) as error:
         raise DetectorsError(f"{path}: cannot be read as TOML: {error}") from None
-    if unknown := document.keys() - {"detector", "columns", "source"}:
+    if unknown := document.keys() - {"detector", "columns", "drift", "source"}:
         raise DetectorsError(f"{path}: unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
     tables = document.get("detector", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -48,9 +48,17 @@ def load_detectors(path: str | Path) -> Detectors:
             tuple(_detector(table) for table in tables),
             parse_columns(document.get("columns", {})),
             parse_sources(document.get("source", [])),
+            _file_name(document.get("drift")),
+            path.parent,
         )
     except DetectorsError as error:
         raise DetectorsError(f"{path}: {error}") from None
+
+
+def _file_name(value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value.isprintable() and value):
+        return value
+    raise DetectorsError(f"drift must be the name of a file, not {value!r}")
 
 
 def _detector(table: dict[str, Any]) -> Detector:
@@ -141,6 +149,8 @@ def _numbers_in(value: object, where: str) -> tuple[float, ...]:
 def format_detectors(detectors: Iterable[Detector]) -> str:
     """The text of a detectors.toml that `load_detectors` reads back to the same detectors, columns and sources."""
     blocks = []
+    if isinstance(detectors, Detectors) and detectors.drift:
+        blocks.append(f"drift = {quote(detectors.drift)}\n")
     if isinstance(detectors, Detectors) and detectors.columns:
         blocks.append(format_columns(detectors.columns, quote))
     for detector in detectors:

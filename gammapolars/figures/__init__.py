@@ -1,9 +1,10 @@
-"""Figures of small tables: each function returns a plotnine `ggplot`, to be changed, drawn or saved by its caller.
+"""Figures of small tables: each function returns a plotnine `ggplot`, or two side by side, to be drawn or saved.
 
 plotnine takes a second to import, so that nothing in gammapolars imports this package before a figure is wanted.
 """
 
 from gammapolars.figures.calibration import calibration, residuals
+from gammapolars.figures.drift import drift
 from gammapolars.figures.efficiency import efficiency
 from gammapolars.figures.matrix import matrix
 from gammapolars.figures.rates import rates
@@ -11,4 +12,14 @@ from gammapolars.figures.resolution import resolution
 from gammapolars.figures.spectrum import spectrum
 from gammapolars.figures.time_difference import time_difference
 
-__all__ = ["calibration", "efficiency", "matrix", "rates", "residuals", "resolution", "spectrum", "time_difference"]
+__all__ = [
+    "calibration",
+    "drift",
+    "efficiency",
+    "matrix",
+    "rates",
+    "residuals",
+    "resolution",
+    "spectrum",
+    "time_difference",
+]

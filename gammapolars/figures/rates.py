@@ -43,7 +43,7 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplo
     facets = min(kept.height, house.MAX_FACETS)
     columns = house.columns_for(facets)
     frame = _with_band(_joined(shown, MOST_BINS // columns))
-    unit, seconds = _time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
+    unit, seconds = house.time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
     frame = _labelled(frame, columns).with_columns(pl.col("time_s", "width_s") / seconds)
     points = bins.outline(frame, "time_s", "width_s")
     means = frame.select("facet", "mean").unique()
@@ -112,12 +112,3 @@ def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
         how="left",
         maintain_order="left",
     )
-
-
-def _time_unit(longest_s: float) -> tuple[str, float]:
-    """The unit that keeps an axis of time readable, and its seconds."""
-    if longest_s > 3 * 3600:
-        return "h", 3600.0
-    if longest_s > 600:
-        return "min", 60.0
-    return ("s", 1.0) if longest_s >= 0.5 else ("ms", 0.001)

@@ -203,3 +203,12 @@ def minor_power_breaks(limits: tuple[float, float]) -> list[float]:
     if len(powers) > 8:
         return []
     return [digit * 10.0**power for power in powers for digit in range(2, 10) if low <= digit * 10.0**power <= high]
+
+
+def time_unit(longest_s: float) -> tuple[str, float]:
+    """The unit that keeps an axis of time readable, and its seconds."""
+    if longest_s > 3 * 3600:
+        return "h", 3600.0
+    if longest_s > 600:
+        return "min", 60.0
+    return ("s", 1.0) if longest_s >= 0.5 else ("ms", 0.001)

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gammapolars.calibration import energy_kev
+from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.detectors import Detectors
 from gammapolars.dithering import dithered
 from gammapolars.spectra import mirrored
@@ -27,7 +27,8 @@ class EnergyMatrix:
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         time_a = pl.col("timestamp_ps")
         times = {"a": time_a, "b": time_a + pl.col("dt_ps")}
-        adc = {side: dithered(f"adc_{side}", times[side], f"channel_{side}", f"board_{side}") for side in "ab"}
+        raw = {side: dithered(f"adc_{side}", times[side], f"channel_{side}", f"board_{side}") for side in "ab"}
+        adc = {side: steady_adc(pairs.columns, f"_{side}", adc=raw[side]) for side in "ab"}
         values = [energy_kev(self._detectors, f"_{s}", adc=adc[s]) if self._calibrated else adc[s] for s in "ab"]
         places = {axis: (value / self._width).floor().cast(pl.Int32) for axis, value in zip("xy", values, strict=True)}
         counted = (

@@ -2,11 +2,11 @@
 
 import polars as pl
 
-from gammapolars.calibration import energy_kev
+from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
 from gammapolars.flags import has_any
-from gammapolars.spectra import redistributed
+from gammapolars.spectra import dithered, redistributed
 from gammapolars.tallies import Tally, count_by
 from gammapolars.units import format_ps
 
@@ -18,6 +18,8 @@ SLICE = {"run": pl.UInt16(), "time_slice": pl.Int64()}
 
 class AdcSpectra:
     """Counts of the used hits by detector and adc value; by slice of time too, where one is given.
+
+    The adc is corrected by `gain_factor` where hits have it.
 
     Memory holds one row for each filled bin: at most slices × detectors × channels, and at most one a hit.
 
@@ -38,7 +40,7 @@ class AdcSpectra:
         Raises:
             UsageError: slices so short that their spectra would outgrow the memory.
         """
-        used = hits.filter(~has_any(self._mask)) if self._mask else hits
+        used = _used(hits, self._mask)
         keys = {"board": 16, "channel": 16, "adc": 16}
         if not self._slice_ps:
             self._tally.add(count_by(used, keys))
@@ -110,7 +112,7 @@ class RunSpectra:
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run."""
-        used = hits.filter(~has_any(self._mask)) if self._mask else hits
+        used = _used(hits, self._mask)
         if used.is_empty():
             return
         run = int(used["run"][0]) if "run" in used.columns else 1
@@ -127,3 +129,15 @@ class RunSpectra:
         if table.is_empty():
             table = pl.DataFrame(schema=schema)
         return table.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).with_columns(variance="counts")
+
+
+def _used(hits: pl.DataFrame, mask: int) -> pl.DataFrame:
+    """The hits without any of the flags, their adc as it would be at a steady gain."""
+    used = hits.filter(~has_any(mask)) if mask else hits
+    return used.with_columns(adc=_corrected()) if "gain_factor" in used.columns else used
+
+
+def _corrected() -> pl.Expr:
+    """Whole adc values at a steady gain: spread over the step that each stands for before, so that none is left out."""
+    spread = steady_adc(("gain_factor",), adc=dithered("adc", pl.col("timestamp_ps"), "channel", "board"))
+    return (spread + 0.5).floor().clip(0, 2**16 - 1).cast(pl.UInt16)

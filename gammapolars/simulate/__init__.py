@@ -1,6 +1,7 @@
 """List-mode data with known truth: sources, detectors and a digitizer, hit by hit in order of time."""
 
 from gammapolars.simulate.digitizer import Chunk
+from gammapolars.simulate.drift import GainDrift
 from gammapolars.simulate.response import SimulatedDetector, around_source
 from gammapolars.simulate.run import DEFAULT_DETECTORS, run, simulate, write_run
 from gammapolars.simulate.sources import NUCLIDES, Source, parse_sources
@@ -9,6 +10,7 @@ __all__ = [
     "DEFAULT_DETECTORS",
     "NUCLIDES",
     "Chunk",
+    "GainDrift",
     "SimulatedDetector",
     "Source",
     "around_source",

@@ -171,8 +171,13 @@ class Digitizer:
             true = energy_kev[begin:end]
             measured = true + hits.noise[begin:end] * detector.sigma_kev(true)
             top = 2**detector.adc_bits - 1
-            adc[begin:end] = np.clip(np.rint(detector.adc_of(measured)), 0, top)
-            flags[begin:end][measured > detector.energy_of(top + 0.5)] |= FLAGS["saturation"]
+            height, over = detector.adc_of(measured), measured > detector.energy_of(top + 0.5)
+            if detector.drift:
+                height = height * detector.drift.gain(hits.time_ps[begin:end])
+                over |= height > top + 0.5
+                height[over] = top
+            adc[begin:end] = np.clip(np.rint(height), 0, top)
+            flags[begin:end][over] |= FLAGS["saturation"]
         adc[piled] = 0
         flags[piled] |= FLAGS["pile_up"]
         return adc, flags

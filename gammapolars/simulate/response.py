@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import UsageError
+from gammapolars.simulate.drift import STEADY, GainDrift
 from gammapolars.simulate.sources import ANNIHILATION_KEV
 
 Floats = npt.NDArray[np.float64]
@@ -56,6 +57,7 @@ class SimulatedDetector:
         pile_up_ps: a deposit within this time of the one that triggered marks the hit as piled up.
         dead_time_ps: no further hit within this time of the one that triggered; deposits in it do not prolong it.
         adc_bits: the largest adc is 2^bits - 1; a higher one is cut and marked as saturated.
+        drift: how the gain changes with time; `energy` holds where it is 1.
     """
 
     board: int
@@ -80,6 +82,7 @@ class SimulatedDetector:
     pile_up_ps: int = 3_000_000
     dead_time_ps: int = 5_000_000
     adc_bits: int = 14
+    drift: GainDrift = STEADY
 
     def __post_init__(self) -> None:
         """Refuse numbers that no detector has.

@@ -21,6 +21,7 @@ from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
 from gammapolars.simulate.decays import START_PS, Deposits, Emitter
 from gammapolars.simulate.digitizer import TRUTH, Chunk, Digitizer
+from gammapolars.simulate.drift import GainDrift
 from gammapolars.simulate.response import SimulatedDetector, around_source
 from gammapolars.simulate.sources import Source, parse_sources
 
@@ -232,6 +233,7 @@ def run(
     dead_time_ps: int | None = None,
     pile_up_ps: int | None = None,
     adc_bits: int | None = None,
+    drift: GainDrift | None = None,
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
@@ -256,6 +258,7 @@ def run(
         dead_time_ps: after each hit.
         pile_up_ps: after each hit.
         adc_bits: 14 or 16, for example.
+        drift: of all detectors' gains; None: none.
         overwrite: replace files that exist.
         progress: called with the number of hits written so far.
 
@@ -274,7 +277,7 @@ def run(
     simulated = around_source(
         DEFAULT_DETECTORS if detectors is None else detectors,
         solid_angle=solid_angle, background_cps=background_cps, time_resolution_ps=time_resolution_ps, tick_ps=tick_ps,
-        dead_time_ps=dead_time_ps, pile_up_ps=pile_up_ps, adc_bits=adc_bits,
+        dead_time_ps=dead_time_ps, pile_up_ps=pile_up_ps, adc_bits=adc_bits, drift=drift,
     )  # fmt: skip
     chunks = simulate(found, simulated, seed=seed, hits=hits, duration_s=duration_s)
     settings = {
@@ -282,7 +285,7 @@ def run(
         "seed": seed,
         "hits": hits,
         "duration_s": duration_s,
-        "detectors": [asdict(detector) for detector in simulated],
+        "detectors": [_numbers(detector) for detector in simulated],
     }
     summary = write_run(
         output,
@@ -301,6 +304,14 @@ def run(
     summary |= {"sources": settings["sources"], "seed": seed, "detectors": listed}
     summary |= {"output": str(output), "truth": None if truth is None else str(truth)}
     return summary | {"elapsed_s": round(time.monotonic() - started, 3)}
+
+
+def _numbers(detector: SimulatedDetector) -> dict[str, Any]:
+    """A detector's attributes for the metadata: its drift, from which the true gain follows, only where it has one."""
+    numbers = asdict(detector)
+    if not detector.drift:
+        del numbers["drift"]
+    return numbers
 
 
 def _check_suffixes(output: Path, truth: Path | None) -> None:

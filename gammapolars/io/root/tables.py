@@ -31,6 +31,7 @@ HIT_BRANCHES = {
     "EnergyShort": "adc_short",
     "CalibEnergy": "energy_kev",
     "Flags": "flags",
+    "GainFactor": "gain_factor",
 }
 
 RECORDED = Expected(
@@ -83,7 +84,7 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
         reading.losses.note(found.path, found.note)
     if reading.columns:
         return _scan_foreign(found, reading)
-    needed = [name for name in HIT_BRANCHES if name not in ("EnergyShort", "CalibEnergy")]
+    needed = [name for name in HIT_BRANCHES if name not in ("EnergyShort", "CalibEnergy", "GainFactor")]
     if "CalibEnergy" in found.branches:
         needed.remove("Energy")
     columns = {name: column for name, column in HIT_BRANCHES.items() if name in found.branches or name in needed}

@@ -1,0 +1,123 @@
+"""A first look at a gain's course over a run: the way through time and gain on which the lines stand out most."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+STEP_FWHM = 0.25
+"""Gains are tried in steps of this part of the narrowest line's relative width."""
+
+LEAST_STEPS = 10
+"""on either side of 1, and finer ones where so few would be enough for a wide line."""
+
+MOVE_COST = 0.5
+"""What a move by `STEP_FWHM` between slices costs, as log-likelihood;"""
+
+MOST_MOVE_COST = 12.0
+"""and what any jump costs at most."""
+
+NEAR_FWHM = 4.0
+
+FORBIDDEN = -1e6
+
+OUTER_COST = 4.0
+"""A gain at the edge of what is searched must be better by so much than one at 1, once: the nearer line is meant."""
+
+
+class LineCounts(NamedTuple):
+    """A line's surroundings in slices of time.
+
+    Attributes:
+        expected_adc: where the calibration expects the line.
+        low_adc: lower end of the first bin.
+        bin_adc: width of the bins.
+        counts: (slices, bins).
+    """
+
+    expected_adc: float
+    low_adc: float
+    bin_adc: float
+    counts: Floats
+
+    def summed(self, edges: Sequence[int] | npt.NDArray[np.intp]) -> "LineCounts":
+        """With slices joined: from each of the given places to the next, and from the last to the end."""
+        return self._replace(counts=np.add.reduceat(self.counts, edges, axis=0))
+
+
+def gain_path(
+    lines: Sequence[LineCounts], fwhm_adc: Sequence[float], reach: float, *, around: Floats | None = None
+) -> tuple[Floats, float]:
+    """The gain in each slice, relative to what the calibration expects, to about a quarter of the lines' width.
+
+    All slices and lines are looked at together: at each gain the counts at the places of all lines are compared with
+    those beside them, and of all ways through the slices the one is taken on which this adds up to most, less a cost
+    for each change of the gain (the Viterbi algorithm; A. J. Viterbi, IEEE Trans. Inf. Theory 13 (1967) 260). So a
+    slice with few counts, or none, is bridged by its neighbours, in both directions of time.
+
+    Args:
+        lines: all with the same slices.
+        fwhm_adc: the width of each line.
+        reach: largest relative deviation of the gain that is searched.
+        around: gains (slices,) to stay near to, within four widths of the lines; None: anywhere.
+
+    Returns:
+        Gains (slices,), and by how much the way stands out, as a log-likelihood.
+    """
+    relative = min(width / line.expected_adc for line, width in zip(lines, fwhm_adc, strict=True))
+    half = max(LEAST_STEPS, int(np.ceil(reach / (STEP_FWHM * relative))))
+    gains = 1 + np.linspace(-reach, reach, 2 * half + 1)
+    score = np.zeros((len(lines[0].counts), len(gains)))
+    for line, width in zip(lines, fwhm_adc, strict=True):
+        score += _standing_out(line, gains * line.expected_adc, width)
+    if around is not None:
+        score[np.abs(gains / around[:, None] - 1) > NEAR_FWHM * relative] = FORBIDDEN
+    best = _best_way(score, OUTER_COST * np.abs(gains - 1) / reach, MOVE_COST * reach / half / (STEP_FWHM * relative))
+    return gains[best], float(score[np.arange(len(score)), best].sum())
+
+
+def _standing_out(line: LineCounts, centres: Floats, fwhm: float) -> Floats:
+    """By how much counts within a line's width exceed those beside it, as a log-likelihood, (slices, centres).
+
+    It is half the squared excess in its standard deviations, with the sign of the excess.
+    """
+    total = np.zeros((len(line.counts), line.counts.shape[1] + 1))
+    np.cumsum(line.counts, axis=1, out=total[:, 1:])
+
+    def within(low: float, high: float) -> tuple[Floats, Floats]:
+        """Counts between two distances from the centres, in whole bins, and how many bins those are."""
+        ends = [
+            np.clip(np.rint((centres + side * fwhm - line.low_adc) / line.bin_adc), 0, total.shape[1] - 1).astype(int)
+            for side in (low, high)
+        ]
+        return total[:, ends[1]] - total[:, ends[0]], (ends[1] - ends[0]).astype(np.float64)
+
+    peak, bins = within(-0.6, 0.6)
+    left, left_bins = within(-1.5, -0.9)
+    right, right_bins = within(0.9, 1.5)
+    ratio = bins / np.maximum(left_bins + right_bins, 1)
+    beside = left + right
+    excess = peak - ratio * beside
+    variance = peak + ratio**2 * beside + 1
+    score: Floats = np.sign(excess) * 0.5 * excess**2 / variance
+    return score
+
+
+def _best_way(score: Floats, prior: Floats, move_cost: float) -> npt.NDArray[np.intp]:
+    """The place in each slice of the way with the largest sum of scores, less what moves cost."""
+    places = np.arange(score.shape[1])
+    cost = np.minimum(move_cost * np.abs(places[:, None] - places[None, :]), MOST_MOVE_COST)
+    came_from = np.zeros(score.shape, np.intp)
+    value = score[0] - prior
+    for number in range(1, len(score)):
+        reached = value[:, None] - cost
+        came_from[number] = reached.argmax(axis=0)
+        value = reached[came_from[number], places] + score[number]
+    best = np.empty(len(score), np.intp)
+    best[-1] = int(np.argmax(value))
+    for number in range(len(score) - 1, 0, -1):
+        best[number - 1] = came_from[number, best[number]]
+    return best

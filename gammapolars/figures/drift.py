@@ -1,0 +1,155 @@
+"""The drift of gains over time, and a line before and after its correction, one row a detector."""
+
+# mypy: allow-untyped-calls
+
+from typing import Any
+
+import polars as pl
+from plotnine import (
+    aes,
+    facet_wrap,
+    geom_blank,
+    geom_errorbar,
+    geom_hline,
+    geom_line,
+    geom_point,
+    geom_ribbon,
+    geom_step,
+    geom_vline,
+    ggplot,
+    labs,
+    scale_color_manual,
+    scale_x_continuous,
+    scale_y_continuous,
+    theme,
+)
+from plotnine.composition import Beside
+
+from gammapolars.figures import theme as house
+
+DETECTOR = ["board", "channel", "name"]
+MOST_DETECTORS = 12
+LEAST_SPAN_PCT = 0.05
+"""A scale spans at least this, so that mere statistics does not look like a drift."""
+
+BEFORE, AFTER = "as recorded", "corrected"
+
+
+def drift(
+    positions: pl.DataFrame,
+    curves: pl.DataFrame,
+    spectra: pl.DataFrame,
+    *,
+    title: str = "Drift of the gains",
+) -> ggplot | Beside:
+    """To the left the gain over time, to the right the line with most counts before and after; one row a detector.
+
+    Args:
+        positions: as `DriftTrack` has them; fits that failed are not drawn.
+        curves: as `DriftTrack` has them.
+        spectra: as `DriftTrack` has them.
+        title: what the figure shows.
+
+    Returns:
+        A composition of two plots; where no line was found, a plot that says so.
+    """
+    good = positions.filter(pl.col("status") == "ok")
+    if good.is_empty():
+        return house.no_data(title, "no data: no line was found")
+    detectors = good.select(DETECTOR).unique().sort("board", "channel")
+    shown = detectors.head(MOST_DETECTORS)
+    names = house.short_names(shown["name"], house.name_room(2))
+    facets = shown.with_columns(pl.Series("facet", names, pl.Enum(names)))
+    good, curves, spectra = (
+        table.join(facets, on=DETECTOR, how="inner", maintain_order="left") for table in (good, curves, spectra)
+    )
+    hidden = detectors.height - shown.height
+    height = 1.2 + 2.1 * shown.height if shown.height > 1 else 3.6
+    left = _over_time(good, curves, title, height, f"; {hidden} more detectors are not drawn" if hidden else "")
+    return Beside([left, _line(good, spectra, height)])
+
+
+def _over_time(good: pl.DataFrame, curves: pl.DataFrame, title: str, height: float, hidden: str) -> ggplot:
+    unit, seconds = house.time_unit(float(good["end_s"].to_numpy().max()))
+    gain = (100 * (pl.col("gain") - 1)).alias("gain")
+    lines = good["line_kev"].unique().sort()
+    labels = [f"{line:g} keV" for line in lines]
+    points = good.with_columns(
+        gain,
+        pl.col("time_s", "begin_s", "end_s") / seconds,
+        low=gain - 100 * pl.col("gain_unc"),
+        high=gain + 100 * pl.col("gain_unc"),
+        line=pl.col("line_kev").replace_strict(lines, labels, return_dtype=pl.Enum(labels)),
+    )
+    smooth = curves.with_columns(
+        gain,
+        pl.col("time_s") / seconds,
+        low=gain - 100 * pl.col("gain_unc"),
+        high=gain + 100 * pl.col("gain_unc"),
+        group=pl.format("{} {}", "facet", "run"),
+    )
+    middle = points.group_by("facet").agg(
+        pl.col("time_s").first(), middle=(pl.col("gain").min() + pl.col("gain").max()) / 2
+    )
+    span = middle.with_columns(
+        gain=pl.concat_list(pl.col("middle") - LEAST_SPAN_PCT / 2, pl.col("middle") + LEAST_SPAN_PCT / 2)
+    ).explode("gain")
+    starts = curves.group_by("run").agg(pl.col("time_s").min() / seconds).sort("run").tail(-1)
+    ends: list[Any] = (
+        [geom_vline(aes(xintercept="time_s"), data=starts, color=house.QUIET, size=0.4)] if starts.height else []
+    )
+    return house.compose(
+        ggplot(points, aes("time_s", "gain")),
+        geom_hline(yintercept=0, color=house.QUIET, linetype="dashed", size=0.4),
+        *ends,
+        geom_blank(data=span),
+        geom_errorbar(aes(ymin="low", ymax="high", color="line"), width=0, size=0.3, alpha=0.6),
+        geom_point(aes(color="line"), size=0.7, stroke=0),
+        geom_ribbon(aes(ymin="low", ymax="high", group="group"), data=smooth, fill=house.INK, alpha=0.25),
+        geom_line(aes(group="group"), data=smooth, color=house.INK, size=0.6),
+        facet_wrap("facet", ncol=1, scales="free_y"),
+        scale_color_manual(values=[house.PALETTE[k % len(house.PALETTE)] for k in range(len(labels))], name="line"),
+        scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
+        scale_y_continuous(labels=house.number_labels),
+        labs(
+            title=house.plain(title),
+            subtitle="points: fitted positions with ±1σ; curve: the smooth gain with ±1σ" + hidden,
+            x=f"time since the first hit ({unit})",
+            y="gain, off its reference (%)",
+        ),
+        house.house_theme(width=1.25 * house.WIDTH, height=height),
+        theme(legend_position="bottom" if len(labels) > 1 else "none"),
+    )
+
+
+def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float) -> ggplot:
+    """The line with most counts of each detector, as far as it drifted."""
+    main = (
+        good.group_by("facet", "line_kev")
+        .agg(pl.col("counts").sum(), lowest=pl.col("gain").min(), highest=pl.col("gain").max())
+        .sort("counts", descending=True)
+        .unique("facet", keep="first", maintain_order=True)
+    )
+    margin = 0.35 * (pl.col("highest") - pl.col("lowest")) + 0.004
+    inside = pl.col("energy_kev").is_between(
+        pl.col("line_kev") * (pl.col("lowest") - margin), pl.col("line_kev") * (pl.col("highest") + margin)
+    )
+    frame = (
+        spectra.join(main, on=["facet", "line_kev"], how="inner", maintain_order="left")
+        .filter(inside)
+        .rename({"counts_before": BEFORE, "counts_after": AFTER})
+        .unpivot([BEFORE, AFTER], index=["facet", "energy_kev", "line_kev"], variable_name="kind", value_name="y")
+        .with_columns(pl.col("kind").cast(pl.Enum([BEFORE, AFTER])))
+    )
+    return house.compose(
+        ggplot(frame, aes("energy_kev", "y", color="kind")),
+        geom_vline(aes(xintercept="line_kev"), data=main, color=house.QUIET, linetype="dashed", size=0.4),
+        geom_step(direction="mid", size=0.5),
+        facet_wrap("facet", ncol=1, scales="free"),
+        scale_color_manual(values=[house.AMBER, house.BLUE], name=" "),
+        scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
+        scale_y_continuous(labels=house.number_labels),
+        labs(title=" ", subtitle="the line with most counts", x="energy (keV)", y="counts per bin"),
+        house.house_theme(width=1.25 * house.WIDTH, height=height),
+        theme(legend_position="bottom"),
+    )
