@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
 
+from gammapolars import tracking
 from gammapolars.analysis import named
 from gammapolars.calibration import energy_kev
 from gammapolars.calibration.by_hand import Pair
@@ -16,8 +18,8 @@ from gammapolars.defaults import LEAST_SIGNIFICANCE
 from gammapolars.detectors import Detector, Detectors, format_detectors
 from gammapolars.errors import CalibrationError, UsageError
 from gammapolars.gamma_lines import lines
-from gammapolars.gathered import KEYS, Gathered
-from gammapolars.io import check_writable, save
+from gammapolars.gathered import KEYS, Gathered, from_runs
+from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.output_folder import check_folder, folder_complete_or_nothing
 from gammapolars.peaks import fit_peaks
@@ -221,6 +223,7 @@ def calibrate(
     *,
     residuals: Path | None = None,
     figures: Path | None = None,
+    drift: str | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Calibrate detectors by the lines of sources, and write detectors.toml.
@@ -233,6 +236,7 @@ def calibrate(
         output: the detectors.toml.
         residuals: a table of the matched lines, in .csv, .parquet or .arrow; None: none.
         figures: a folder for figures of the spectra, the residuals and the widths; None: none.
+        drift: the table of drift that detectors.toml shall name, instead of the one that it names.
         overwrite: whether existing outputs are replaced.
 
     Returns:
@@ -244,10 +248,9 @@ def calibrate(
     check_outputs(output, residuals, figures, overwrite=overwrite)
     found, warnings = calibrations(spectra, wanted)
     table = pl.concat([one.residuals for one in found])
-    updated = {one.detector.key: one.detector for one in found}
-    old = spectra.detectors
-    kept = tuple(updated.pop(detector.key, detector) for detector in old)
-    known = replace(old, all=(*kept, *updated.values()))
+    known = replace(spectra.detectors, drift=drift or spectra.detectors.drift)
+    for one in found:
+        known = known.replacing(one.detector)
     summary = {
         **spectra.summary,
         "detectors": [_described(one) for one in found],
@@ -260,6 +263,72 @@ def calibrate(
     with complete_or_nothing(output, overwrite=overwrite) as hidden:
         hidden.write_text(format_detectors(known), encoding="utf-8")
     return summary | {"lines": table.to_dicts(), "output": str(output)}
+
+
+def calibrate_drifting(
+    runs: Runs,
+    spectra: Gathered,
+    wanted: Wanted,
+    lines_kev: Sequence[float],
+    output: Path,
+    *,
+    reject: str,
+    residuals: Path | None = None,
+    figures: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Calibrate detectors whose gains drift: calibrate roughly, follow lines, correct the hits, and calibrate those.
+
+    The factors of the gains become a table beside detectors.toml, which names it, so that every command uses both.
+
+    Args:
+        runs: from `open_runs`.
+        spectra: of these runs.
+        wanted: what to calibrate by.
+        lines_kev: energies of the lines that are followed.
+        output: the detectors.toml; the table is `NAME.drift.parquet` beside it.
+        reject: names of the flags that reject a hit.
+        residuals: as for `calibrate`, and so are the following.
+        figures: with `drift.png` beside the others.
+        overwrite: whether existing outputs are replaced.
+
+    Returns:
+        The summary of `calibrate`, with that of `tracking.drift` as `drift`.
+    """
+    table = output.with_suffix(".drift.parquet")
+    check_writable(table, overwrite=overwrite)
+    rough = _rough(runs, spectra, wanted, reject)
+    known = replace(spectra.detectors, drift=None)
+    for one in rough:
+        known = known.replacing(one.detector)
+    with TemporaryDirectory() as scratch:
+        tracked = Path(scratch) / table.name
+        figure = Path(scratch) / "drift.png" if figures else None
+        told = tracking.drift(runs, tracked, lines_kev, detectors=known, reject=reject, reference="mean", figure=figure)
+        corrected = from_runs(runs, replace(known, drift=str(tracked)), reject=reject)
+        summary = calibrate(
+            corrected, wanted, output, residuals=residuals, figures=figures, drift=table.name, overwrite=overwrite
+        )
+        for made, final in ((tracked, table), (figure, figures and figures / "drift.png")):
+            if made and final:
+                with complete_or_nothing(final, overwrite=True) as hidden:
+                    hidden.write_bytes(made.read_bytes())
+    warnings = [text for text in told["warnings"] if text not in summary["warnings"]]
+    return summary | {"warnings": [*summary["warnings"], *warnings], "drift": told | {"outputs": [str(table)]}}
+
+
+def _rough(runs: Runs, spectra: Gathered, wanted: Wanted, reject: str) -> list[Calibration]:
+    """Calibrations to begin with: of all hits, or where a drift smears their lines, of fewer and fewer of the first."""
+    hits = int(spectra.summary["hits_read"])
+    refused = None
+    for part in (1, 8, 64):
+        first = spectra if part == 1 else from_runs(runs, spectra.detectors, reject=reject, most_hits=hits // part)
+        try:
+            return calibrations(first, wanted)[0]
+        except CalibrationError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 def _described(one: Calibration) -> dict[str, Any]:

@@ -206,9 +206,16 @@ def whole(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_hits(
-    runs: Runs, products: list[Any], progress: analysis.Progress | None, correction: Correction | None = None
+    runs: Runs,
+    products: list[Any],
+    progress: analysis.Progress | None,
+    correction: Correction | None = None,
+    most_hits: int | None = None,
 ) -> None:
-    """Let products see all hits, in order of time, which is what the real time is told from."""
+    """Let products see all hits, or about so many of the first, in order of time.
+
+    That order is what the real time is told from.
+    """
     require(runs.hits, HITS)
     columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name in ("gain_factor", "run")]
     read = 0
@@ -221,6 +228,8 @@ def count_hits(
                 read += batch.height
                 if progress:
                     progress(read)
+                if most_hits is not None and read >= most_hits:
+                    return
 
 
 def _check_bins(bin_kev: float | None, detectors: Detectors) -> None:

@@ -129,6 +129,7 @@ def from_runs(
     *,
     reject: str = REJECT,
     calibration: Sequence[float] | None = None,
+    most_hits: int | None = None,
     progress: analysis.Progress | None = None,
 ) -> Gathered:
     """Spectra of the used hits of runs, by run and detector, counted in one pass.
@@ -138,12 +139,13 @@ def from_runs(
         detectors: names and calibrations.
         reject: names of the flags that reject a hit.
         calibration: an energy polynomial (keV, lowest order first) that holds for all detectors instead.
+        most_hits: about how many hits to read at most, from the beginning.
         progress: told how many hits have been read.
     """
     rule = PairRule(WINDOW, reject=reject)
     tally, adc = HitTally(), RunSpectra(union(rule.reject))
     correction = correction_of(detectors, runs)
-    exports.count_hits(runs, [tally, adc], progress, correction)
+    exports.count_hits(runs, [tally, adc], progress, correction, most_hits)
     table = adc.table()
     if calibration:
         kev = pl.Series("energy_kev", polynomial(calibration, table["adc"].to_numpy()))

@@ -75,6 +75,10 @@ def calibrate(
     figures: Annotated[
         Path | None, typer.Option("--figures", help="Folder for figures of lines, residuals and widths.")
     ] = None,
+    track: Annotated[
+        list[float] | None,
+        typer.Option("--track", metavar="KEV", help="Gains drift: follow this line, and calibrate corrected hits."),
+    ] = None,
     reject: Reject = defaults.REJECT,
     spectrum: SpectrumName = None,
     *,
@@ -83,9 +87,9 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Calibrate detectors by the lines of sources: from raw adc values, or from an older --detectors file."""
-    from gammapolars import energies
+    from gammapolars import energies, gathered
     from gammapolars.calibration.by_hand import parse_pairs
-    from gammapolars.energy_text import calibration_text
+    from gammapolars.energy_text import calibration_text, drift_text
     from gammapolars.printing import print_json
 
     wanted = energies.Wanted(
@@ -93,8 +97,23 @@ def calibrate(
     )
     energies.check_outputs(output, residuals, figures, overwrite=overwrite)
     spectra = _gathered(inputs, how, reject, spectrum, None)
-    summary = energies.calibrate(spectra, wanted, output, residuals=residuals, figures=figures, overwrite=overwrite)
-    print_json(summary) if as_json else print(calibration_text(summary))
+    outputs: dict[str, Any] = {"residuals": residuals, "figures": figures, "overwrite": overwrite}
+    if track:
+        if gathered.are_spectra(inputs, spectrum):
+            raise typer.BadParameter(
+                "a drift is followed through the hits of a run, not in a spectrum: leave --track out"
+            )
+        summary = energies.calibrate_drifting(
+            how.open(inputs), spectra, wanted, track, output, reject=reject, **outputs
+        )
+    else:
+        summary = energies.calibrate(spectra, wanted, output, **outputs)
+    if as_json:
+        print_json(summary)
+        return
+    print(calibration_text(summary))
+    if track:
+        print(drift_text(summary["drift"]))
 
 
 @app.command()
