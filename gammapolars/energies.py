@@ -304,7 +304,7 @@ def calibrate_drifting(
     with TemporaryDirectory() as scratch:
         tracked = Path(scratch) / table.name
         figure = Path(scratch) / "drift.png" if figures else None
-        told = tracking.drift(runs, tracked, lines_kev, detectors=known, reject=reject, reference="mean", figure=figure)
+        told = tracking.drift(runs, tracked, lines_kev, detectors=known, reject=reject, figure=figure)
         corrected = from_runs(runs, replace(known, drift=str(tracked)), reject=reject)
         summary = calibrate(
             corrected, wanted, output, residuals=residuals, figures=figures, drift=table.name, overwrite=overwrite

@@ -46,7 +46,9 @@ def test_two_lines_do_all_the_set_up() -> None:
 
 def test_every_command_runs(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = commands()
-    assert {line.split()[1] for line in found} == {"coincidences", "report", "info", "simulate", "query"}
+    assert {line.split()[1] for line in found} == {
+        "calibrate", "coincidences", "info", "lines", "peaks", "query", "report", "simulate",
+    }  # fmt: skip
 
     for line in found:
         monkeypatch.setattr(sys, "argv", shlex.split(line))
@@ -61,6 +63,9 @@ def test_every_command_runs(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys
         "simulated.root",
         "rates.csv",
         "gated.parquet",
+        "detectors.toml",
+        "calibration/lines.png",
+        "peaks.csv",
     }
     assert all((clone / name).stat().st_size > 0 for name in made)
 
