@@ -332,7 +332,9 @@ def _detection(
     strength = lines.log_intensity[used] + design @ found
     likely = np.clip(ndtr((strength - least - 0.5) / sigma), 0.01, 0.97)
     count = len(group.line)
-    close = nearest[:, count:] < 1.5 * peaks.fwhm[here][:, None]
+    # A peak hides a line beside it that should not be much stronger than itself.
+    close = nearest[:, count:] < peaks.fwhm[here][:, None]
+    close &= peaks.log_area[here][:, None] > strength[count:] - 1.0
     return np.asarray(likely), np.asarray(close.any(0))
 
 
@@ -371,6 +373,8 @@ def _unexplained(
         return float(ratio[other].max()), beyond + min(5.0, float((other & (ratio > np.log(0.3))).sum()))
     above = other & (kev > lines.energy.max()) & (ratio > np.log(0.002))
     cost = 1.5 * float((other & (ratio > np.log(0.05))).sum()) + 1.5 * float(above.sum())
+    # Of the room's peaks most would be in their places if the curve were right.
+    cost += min(4.0, 0.4 * float((other & (ratio > np.log(0.002))).sum()))
     return float(ratio[other].max()), cost + beyond
 
 

@@ -22,7 +22,7 @@ from gammapolars.calibration.hypotheses import propose, propose_near
 from gammapolars.errors import CalibrationError
 
 LEAST_EVIDENCE = {2: -0.8, 3: -0.3}
-MANY_EVIDENCE = 4.0
+MANY_EVIDENCE = 5.5
 """ln of the likelihood ratio against chance that a match must reach; where the sources have three lines at most.
 
 Two peaks alone cannot prove a source with two lines: any two fit with some offset. That they are these lines rests on
@@ -31,7 +31,7 @@ the word of whoever names the source, and on what is checked here: small offset,
 LEAST_MARGIN, LEAST_MARGIN_FEW = 5.0, 3.0
 """ln of the likelihood ratio against the next best match that a match must reach; the same distinction."""
 
-LEAST_SUPPORT = 5.0
+LEAST_SUPPORT = 6.0
 """How much evidence a matched line must add that the others alone would put elsewhere, or it is left out."""
 
 MOST_UNEXPLAINED = 0.3
