@@ -135,7 +135,9 @@ def test_wrong_sources_are_refused_many_times(seen: list[str], named: str) -> No
     for nai in (False, True):
         if named not in seen:
             found = trials(150, seen, [named], nai=nai, extra=8, background=0.05 if seen else 1.0, full_kev=2700.0)
-            assert found["right"] + found["wrong"] <= (1 if named == "Na-22" else 0)
+            assert found["right"] + found["wrong"] <= (
+                1 if named == "Na-22" else 0
+            )  # two peaks can look like any two lines
 
 
 def test_the_same_peaks_give_the_same_match_in_any_order() -> None:
@@ -200,6 +202,16 @@ def test_lines_are_looked_for_near_the_start_alone() -> None:
 
     with pytest.raises(CalibrationError):
         match_lines(peaks, table_of("Cs-137"), start=(3.0, 0.8))
+
+
+def test_a_source_that_is_not_there_is_refused() -> None:
+    random = np.random.default_rng(4)
+    truth = random_truth(random)
+    peaks = peaks_of(truth, random, ["Eu-152"], strength=12.0)
+
+    with pytest.raises(CalibrationError, match="no peak is a line of Cs-137"):
+        match_lines(peaks, table_of("Eu-152", "Cs-137"))
+    assert match_lines(peaks, table_of("Eu-152", "Am-241")).missing == ("Am-241",)  # below the lowest peak
 
 
 def test_a_refusal_tells_what_was_tried() -> None:

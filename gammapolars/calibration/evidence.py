@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-Array = NDArray[np.float64]
-Indices = NDArray[np.intp]
+from gammapolars.calibration.arrays import Array, Indices, Lines, Peaks
 
 OFFSET = 0.025
 """One standard deviation of the offset b0 that is expected, as a share of the range; `WIDEST` times it is the most."""
@@ -28,9 +27,6 @@ BEND = 0.01
 """One standard deviation of the quadratic term b2 that is expected, as a share of b1."""
 
 WIDEST = 4.5
-
-SHAPE_ERROR = 0.12
-"""How far line shapes, neighbours and non-proportionality move a centroid, in units of its FWHM."""
 
 MATCHED = 3.5
 """A line and a peak belong together within so many tolerances."""
@@ -48,46 +44,6 @@ BACKGROUND_KEV = (238.6, 295.2, 351.9, 511.0, 583.2, 609.3, 911.2, 969.0, 1120.3
 
 HIGHEST_KEV = 2800.0
 """Hardly any source or room has lines above."""
-
-
-class Peaks(NamedTuple):
-    """Peaks in order of spectrum and position.
-
-    Attributes:
-        adc: positions.
-        tolerance: how far each may lie from its line, one standard deviation, adc.
-        fwhm: adc.
-        log_area: natural logarithms.
-        log_area_unc: one standard deviation.
-        log_least: ln of the area that could just have been found there.
-        density: peaks per adc around each.
-        spectrum: the number of each peak's spectrum, from 0.
-        row: of each in the table that it came from.
-        low: the lowest adc where lines could have been seen.
-        high: the highest adc where lines could have been seen.
-    """
-
-    adc: Array
-    tolerance: Array
-    fwhm: Array
-    log_area: Array
-    log_area_unc: Array
-    log_least: Array
-    density: Array
-    spectrum: Indices
-    row: Indices
-    low: float
-    high: float
-
-
-class Lines(NamedTuple):
-    """Lines in order of energy: `energy` and `energy_unc` in keV, `log_intensity`, and the number of its `nuclide`."""
-
-    energy: Array
-    energy_unc: Array
-    log_intensity: Array
-    nuclide: Indices
-    row: Indices
 
 
 class Prior(NamedTuple):
@@ -332,7 +288,9 @@ def _detection(
     strength = lines.log_intensity[used] + design @ found
     likely = np.clip(ndtr((strength - least - 0.5) / sigma), 0.01, 0.97)
     count = len(group.line)
-    close = nearest[:, count:] < 1.5 * peaks.fwhm[here][:, None]
+    # A peak hides a line beside it that should not be much stronger than itself.
+    close = nearest[:, count:] < peaks.fwhm[here][:, None]
+    close &= peaks.log_area[here][:, None] > strength[count:] - 1.0
     return np.asarray(likely), np.asarray(close.any(0))
 
 
@@ -371,6 +329,8 @@ def _unexplained(
         return float(ratio[other].max()), beyond + min(5.0, float((other & (ratio > np.log(0.3))).sum()))
     above = other & (kev > lines.energy.max()) & (ratio > np.log(0.002))
     cost = 1.5 * float((other & (ratio > np.log(0.05))).sum()) + 1.5 * float(above.sum())
+    # Of the room's peaks most would be in their places if the curve were right.
+    cost += min(4.0, 0.4 * float((other & (ratio > np.log(0.002))).sum()))
     return float(ratio[other].max()), cost + beyond
 
 

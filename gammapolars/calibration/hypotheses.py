@@ -4,7 +4,8 @@ from itertools import combinations
 
 import numpy as np
 
-from gammapolars.calibration.evidence import BEND, OFFSET, WIDEST, Array, Indices, Lines, Peaks, Prior, positions
+from gammapolars.calibration.arrays import Array, Indices, Lines, Peaks
+from gammapolars.calibration.evidence import BEND, OFFSET, WIDEST, Prior, positions
 
 PROMINENT = 16
 STRONG = 11

@@ -6,23 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from gammapolars.calibration.evidence import (
-    MATCHED,
-    SHAPE_ERROR,
-    Array,
-    Lines,
-    Peaks,
-    Prior,
-    Scored,
-    positions,
-    refine,
-)
+from gammapolars.calibration.arrays import Array, Indices, Lines, Peaks, line_arrays, peak_arrays
+from gammapolars.calibration.evidence import MATCHED, Prior, Scored, positions, refine
 from gammapolars.calibration.hypotheses import propose, propose_near
 from gammapolars.errors import CalibrationError
 
 LEAST_EVIDENCE = {2: -0.8, 3: -0.3}
-MANY_EVIDENCE = 4.0
+MANY_EVIDENCE = 5.5
 """ln of the likelihood ratio against chance that a match must reach; where the sources have three lines at most.
 
 Two peaks alone cannot prove a source with two lines: any two fit with some offset. That they are these lines rests on
@@ -31,7 +23,7 @@ the word of whoever names the source, and on what is checked here: small offset,
 LEAST_MARGIN, LEAST_MARGIN_FEW = 5.0, 3.0
 """ln of the likelihood ratio against the next best match that a match must reach; the same distinction."""
 
-LEAST_SUPPORT = 5.0
+LEAST_SUPPORT = 6.0
 """How much evidence a matched line must add that the others alone would put elsewhere, or it is left out."""
 
 MOST_UNEXPLAINED = 0.3
@@ -39,10 +31,6 @@ MOST_UNEXPLAINED = 0.3
 
 LEAST_SIGNIFICANCE = 25.0
 """Area over uncertainty of such lines: of weak peaks nobody can say that others of the same source would be seen."""
-
-MOST_LINES = 40
-WEAKEST = 0.004
-"""Lines weaker than this share of their nuclide's strongest are left out of the search."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +88,8 @@ def match_lines(
     Raises:
         CalibrationError: no match is clearly better than chance and than every other.
     """
-    found = _peaks(peaks, adc_range)
-    wanted = _lines(lines)
+    found = peak_arrays(peaks, adc_range)
+    wanted = line_arrays(lines)
     tried = _Tried(peaks, lines, found, wanted, detector)
     if len(wanted.energy) == 0 or len(found.adc) == 0:
         raise tried.refusal("there is nothing to match")
@@ -169,73 +157,6 @@ def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
     return Prior(scaled, width, False)
 
 
-def _peaks(table: pl.DataFrame, adc_range: tuple[float, float] | None) -> Peaks:
-    """The usable peaks as arrays."""
-    run = pl.col("run").cast(pl.Int64) if "run" in table.columns else pl.lit(0, pl.Int64)
-    numbers = [
-        pl.col(name).cast(pl.Float64) for name in ("centroid_adc", "centroid_adc_unc", "fwhm_adc", "area", "area_unc")
-    ]
-    frame = (
-        table.with_row_index("row")
-        .select("row", run.alias("run"), *numbers)
-        .filter(
-            pl.col("centroid_adc").is_finite() & (pl.col("fwhm_adc") > 0) & pl.col("fwhm_adc").is_finite(),
-            (pl.col("area") > 0) & pl.col("area").is_finite(),
-        )
-        .sort("run", "centroid_adc", "row")
-    )
-    adc, unc, fwhm, area, area_unc = (frame[name].to_numpy() for name in frame.columns[2:])
-    area_unc = np.where(np.isfinite(area_unc) & (area_unc > 0), area_unc, np.sqrt(area))
-    unc = np.where(np.isfinite(unc) & (unc > 0), unc, 0.1 * fwhm)
-    spectrum = frame["run"].rank("dense").to_numpy().astype(np.intp) - 1
-    low, high = (float(adc.min(initial=np.inf)), float(adc.max(initial=-np.inf)))
-    if adc_range is not None:
-        low, high = min(low, adc_range[0]), max(high, adc_range[1])
-    tolerance = np.hypot(unc, SHAPE_ERROR * fwhm)
-    # Of a weak peak the background below it tells what could just have been found; of a strong one its own counts.
-    below = np.sqrt(np.maximum(area_unc**2 - area, 0.02 * area_unc**2))
-    log_least = np.log(5 * below + 15)
-    density = np.empty(len(adc))
-    for number in np.unique(spectrum):
-        own = spectrum == number
-        log_least[own] = np.maximum(log_least[own], np.log(area[own].min()))
-        density[own] = _density(adc[own], high)
-    return Peaks(
-        adc, tolerance, fwhm, np.log(area), area_unc / area, log_least, density, spectrum,
-        frame["row"].to_numpy().astype(np.intp), low, high,
-    )  # fmt: skip
-
-
-def _density(adc: Array, high: float) -> Array:
-    """Peaks per adc around each peak: of its two neighbours on either side, drawn towards the average by four more."""
-    count = len(adc)
-    place = np.arange(count)
-    first, last = np.maximum(place - 2, 0), np.minimum(place + 2, count - 1)
-    average = count / max(high, 1e-9)
-    return np.asarray((last - first + 4.0) / (adc[last] - adc[first] + 4.0 / average))
-
-
-def _lines(table: pl.DataFrame) -> Lines:
-    """The lines that can be looked for, as arrays in order of energy."""
-    strongest = pl.col("intensity").max().over("nuclide")
-    frame = (
-        table.with_row_index("row")
-        .filter((pl.col("intensity") > WEAKEST * strongest) & (pl.col("energy_kev") > 0))
-        .with_columns(share=pl.col("intensity") / strongest)
-        .sort("share", "energy_kev", descending=[True, False])
-        .head(MOST_LINES)
-        .sort("energy_kev", "row")
-    )
-    unc = frame["energy_kev_unc"].cast(pl.Float64).fill_null(0.0).to_numpy()
-    return Lines(
-        frame["energy_kev"].cast(pl.Float64).to_numpy(),
-        unc,
-        np.log(frame["intensity"].cast(pl.Float64).to_numpy()),
-        frame["nuclide"].cast(pl.String).rank("dense").to_numpy().astype(np.intp),
-        frame["row"].to_numpy().astype(np.intp),
-    )
-
-
 def _differ(best: Scored, other: Scored, peaks: Peaks, lines: Lines) -> bool:
     """True if another hypothesis moves a line of the best one by a peak's width, and has other matches for it.
 
@@ -289,6 +210,12 @@ class _Tried:
             raise self.refusal(
                 f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({said})"
             )
+        for nuclide in np.setdiff1d(self.lines.nuclide, self.lines.nuclide[best.line]).tolist():
+            strongest = max(np.flatnonzero(self.lines.nuclide == nuclide), key=lambda at: self.lines.log_intensity[at])
+            x = float(positions(best.b, self.lines.energy[[strongest]])[0][0]) * self.peaks.high
+            if self.peaks.low <= x <= self.peaks.high:
+                name = self.line_table["nuclide"][int(self.lines.row[strongest])]
+                raise self.refusal(f"no peak is a line of {name}, which should be left out ({said})")
         if few and at_least > 1:
             if best.strongest_unexplained > math.log(MOST_UNEXPLAINED):
                 raise self.refusal(f"another strong peak is no line of it, perhaps the source is another ({said})")
@@ -341,16 +268,18 @@ class _Tried:
             tuple(sorted(str(name) for number, name in named.items() if number not in present)),
         )
 
-    def _alone(self, best: Scored, peak: np.ndarray, line: np.ndarray) -> np.ndarray:
-        """False where another named line within the peak's width moves its centroid by a noticeable share of it."""
+    def _alone(self, best: Scored, peak: Indices, line: Indices) -> NDArray[np.bool_]:
+        """False where another line of the same spectrum's sources lies in the peak and moves its centroid."""
         energies = self.line_table["energy_kev"].cast(pl.Float64).to_numpy()
         intensities = self.line_table["intensity"].cast(pl.Float64).to_numpy()
-        nuclides = self.line_table["nuclide"].to_numpy()
+        nuclides = self.line_table["nuclide"].cast(pl.String).to_numpy()
+        rows, spectra = self.lines.row[line], self.peaks.spectrum[peak]
         slope = (best.b[1] + 2 * best.b[2] * self.peaks.adc[peak] / self.peaks.high) / self.peaks.high
         fwhm = self.peaks.fwhm[peak] * slope
         alone = np.ones(len(line), dtype=bool)
-        for place, (own, width) in enumerate(zip(self.lines.row[line].tolist(), fwhm.tolist(), strict=True)):
-            near = (np.abs(energies - energies[own]) < 0.8 * width) & (nuclides == nuclides[own])
+        for place, (own, width) in enumerate(zip(rows.tolist(), fwhm.tolist(), strict=True)):
+            there = np.isin(nuclides, nuclides[rows[spectra == spectra[place]]])
+            near = (np.abs(energies - energies[own]) < 0.8 * width) & there
             near[own] = True
             mean = float((energies[near] * intensities[near]).sum() / intensities[near].sum())
             alone[place] = abs(mean - energies[own]) < 0.03 * width
