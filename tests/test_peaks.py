@@ -251,6 +251,7 @@ def test_the_intercomparison_of_1995() -> None:
 
 
 @recorded
+@pytest.mark.slow
 def test_becquerel_fits_the_same() -> None:
     pytest.importorskip("becquerel", reason="becquerel is not installed (extra crosscheck)")
     from tests.validation.other_fitter import other_fitter

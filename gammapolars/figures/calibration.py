@@ -29,6 +29,9 @@ from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 
 DETECTOR = ["board", "channel", "name"]
+LABEL_ROOM = 0.012
+"""What a label takes of the axis."""
+
 USED, LEFT_OUT = "used in the fit", "left out"
 
 
@@ -169,6 +172,18 @@ def _shown(table: pl.DataFrame) -> tuple[pl.DataFrame, str | None, int]:
     return shown, note, house.columns_for(kept.height)
 
 
+def _legible(tops: pl.DataFrame, room: float) -> list[bool]:
+    """Which lines have room for a label: not those that a stronger one of the facet is nearer to than `room` keV."""
+    rows = tops.select("facet", "energy_kev", "strength").rows()
+    return [
+        not any(
+            facet == other_facet and 0 < abs(energy - other) < room and (strength, energy) < (other_strength, other)
+            for other_facet, other, other_strength in rows
+        )
+        for facet, energy, strength in rows
+    ]
+
+
 def _labels(table: pl.DataFrame, columns: int) -> pl.DataFrame:
     """Each detector's name for its facet."""
     detectors = table.select(DETECTOR).unique().sort("board", "channel")
@@ -188,12 +203,15 @@ def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, named: bool
     tops = (
         joined.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width + pl.col("width"))
         .group_by("board", "channel", "facet", "nuclide", "energy_kev", "used")
-        .agg(pl.col("height").max().alias("peak"))
+        .agg(peak=pl.col("height").max(), strength=pl.col("area" if "area" in lines.columns else "height").max())
         .sort("facet", "energy_kev")
     )
+    room = LABEL_ROOM * float(frame["energy_kev"].sort()[-1]) * (1 if named else 3)
     energies = [
-        house.plain(f"{nuclide} {energy:.1f}" if named else f"{energy:.0f}")
-        for nuclide, energy in tops.select("nuclide", "energy_kev").rows()
+        house.plain(f"{nuclide} {energy:.1f}" if named else f"{energy:.0f}") if legible else ""
+        for (nuclide, energy), legible in zip(
+            tops.select("nuclide", "energy_kev").rows(), _legible(tops, room), strict=True
+        )
     ]
     return tops.with_columns(
         pl.Series("label", energies, pl.String),
