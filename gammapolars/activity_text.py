@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gammapolars.printing import share, table
+from gammapolars.printing import share, table, value
 
 
 def efficiency_text(summary: dict[str, Any]) -> str:
@@ -35,11 +35,9 @@ def activity_text(summary: dict[str, Any]) -> str:
     rows = [
         [
             f"{row['name']}: {row['nuclide']}",
-            f"{row['activity_bq']:.4g} ± {row['activity_bq_unc']:.2g}"
-            if row["detected"]
-            else f"< {row['upper_limit_bq']:.3g}",
+            value(row["activity_bq"], row["activity_bq_unc"]) if row["detected"] else f"< {row['upper_limit_bq']:.3g}",
             *(
-                f"{row[name]:.2g}"
+                f"{row[name]:,.3g}" if abs(row[name]) < 1000 else f"{row[name]:,.0f}"
                 for name in ("counting_bq_unc", "intensity_bq_unc", "efficiency_bq_unc", "decay_bq_unc")
             ),
             f"{row['detectable_bq']:.3g}",

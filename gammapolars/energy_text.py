@@ -1,9 +1,8 @@
 """What the commands on energies print: peaks, calibrations, drifts."""
 
-import math
 from typing import Any
 
-from gammapolars.printing import left_out_text, rejected_text, table
+from gammapolars.printing import left_out_text, rejected_text, table, value
 
 
 def peaks_text(summary: dict[str, Any]) -> str:
@@ -73,14 +72,6 @@ def _line_row(line: dict[str, Any]) -> list[str]:
         f"{line['fwhm_kev']:.3g}",
         "" if line["used"] else "not used",
     ]
-
-
-def value(number: float, unc: float) -> str:
-    """A number with its uncertainty, to two digits of the latter: `1,234.56 ± 0.12`."""
-    if not (math.isfinite(unc) and unc > 0):
-        return f"{number:,.6g}"
-    places = max(0, 1 - math.floor(math.log10(unc)))
-    return f"{number:,.{places}f} ± {unc:,.{places}f}"
 
 
 def drift_text(summary: dict[str, Any]) -> str:

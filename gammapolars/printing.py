@@ -132,6 +132,14 @@ def left_out_text(summary: dict[str, Any]) -> list[str]:
     ]
 
 
+def value(number: float, unc: float) -> str:
+    """A number with its uncertainty, to two digits of the latter: `1,234.56 ± 0.12`."""
+    if not (math.isfinite(unc) and unc > 0):
+        return f"{number:,.6g}"
+    places = max(0, 1 - math.floor(math.log10(unc)))
+    return f"{number:,.{places}f} ± {unc:,.{places}f}"
+
+
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     """Aligned columns: the first to the left, numbers to the right."""
     if not rows:
