@@ -41,6 +41,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("gathered",),
     ("energies",),
+    ("calibrating",),
     ("options",),
     ("cli",),
     ("__main__",),

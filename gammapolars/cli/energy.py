@@ -87,15 +87,15 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Calibrate detectors by the lines of sources: from raw adc values, or from an older --detectors file."""
-    from gammapolars import energies, gathered
+    from gammapolars import calibrating, gathered
     from gammapolars.calibration.by_hand import parse_pairs
     from gammapolars.energy_text import calibration_text, drift_text
     from gammapolars.printing import print_json
 
-    wanted = energies.Wanted(
-        energies.lines_of(source), order=order, pairs=parse_pairs(lines) if lines else None, only=tuple(only or ())
+    wanted = calibrating.Wanted(
+        calibrating.lines_of(source), order=order, pairs=parse_pairs(lines) if lines else None, only=tuple(only or ())
     )
-    energies.check_outputs(output, residuals, figures, overwrite=overwrite)
+    calibrating.check_outputs(output, residuals, figures, overwrite=overwrite)
     spectra = _gathered(inputs, how, reject, spectrum, None)
     outputs: dict[str, Any] = {"residuals": residuals, "figures": figures, "overwrite": overwrite}
     if track:
@@ -103,11 +103,11 @@ def calibrate(
             raise typer.BadParameter(
                 "a drift is followed through the hits of a run, not in a spectrum: leave --track out"
             )
-        summary = energies.calibrate_drifting(
+        summary = calibrating.calibrate_drifting(
             how.open(inputs), spectra, wanted, track, output, reject=reject, **outputs
         )
     else:
-        summary = energies.calibrate(spectra, wanted, output, **outputs)
+        summary = calibrating.calibrate(spectra, wanted, output, **outputs)
     if as_json:
         print_json(summary)
         return

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from gammapolars.calibrating import Wanted, calibrations, lines_of
 from gammapolars.calibration.result import Calibration
 from gammapolars.defaults import REJECT
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.energies import Wanted, calibrations, lines_of
 from gammapolars.errors import CalibrationError
 from gammapolars.flags import parse_reject, union
 from gammapolars.gathered import Gathered
