@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from gammapolars.calibration.result import calibrate_peaks
     from gammapolars.coincidences import chance_pairs, nearest, pairs
     from gammapolars.detectors import CalibrationSource, Detector, Detectors, load_detectors
-    from gammapolars.drift import Drift, DriftTrack, correct_drift, load_drift, track_drift
+    from gammapolars.drift import Drift, correct_drift, load_drift
+    from gammapolars.drift.results import DriftTrack
+    from gammapolars.drift.track import track_drift
     from gammapolars.errors import (
         CalibrationError,
         DetectorsError,
@@ -104,13 +106,9 @@ _HOMES = {
         "Detectors",
         "load_detectors",
     ),
-    "drift": (
-        "Drift",
-        "DriftTrack",
-        "correct_drift",
-        "load_drift",
-        "track_drift",
-    ),
+    "drift": ("Drift", "correct_drift", "load_drift"),
+    "drift.results": ("DriftTrack",),
+    "drift.track": ("track_drift",),
     "errors": (
         "CalibrationError",
         "DetectorsError",

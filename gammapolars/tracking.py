@@ -7,10 +7,9 @@ from typing import Any
 from gammapolars import defaults
 from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.detectors import Detectors
-from gammapolars.drift import track_drift
 from gammapolars.drift.curves import Reference
 from gammapolars.drift.table import RUNS
-from gammapolars.drift.track import REACH, Progress
+from gammapolars.drift.track import REACH, Progress, track_drift
 from gammapolars.errors import UsageError
 from gammapolars.flags import parse_reject
 from gammapolars.io import Runs, check_writable, save

@@ -164,3 +164,22 @@ print("scan", "polars" in loaded())
     assert [line for line in lines if line.startswith("['") and not line.endswith("[]")] == []
     assert sum(line.endswith("] []") for line in lines) == 4
     assert lines[-1] == "scan True"  # the names work, and so does this test
+
+
+def test_the_main_job_waits_for_no_fits_and_no_figures(tmp_path: Path) -> None:
+    program = f"""
+import sys
+from gammapolars.cli import main
+sys.argv = ["gammapolars", "coincidences", "data/co60-four-hpge.root", "-o", {str(tmp_path / "pairs.parquet")!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print(sorted({{"scipy", "iminuit", "plotnine", "pandas"}} & set(sys.modules)))
+"""
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    assert done.stdout.splitlines()[-1] == "[]"
