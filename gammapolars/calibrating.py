@@ -26,6 +26,9 @@ from gammapolars.io.output_folder import check_folder, folder_complete_or_nothin
 CLEAR = 5.0
 """Least significance of the peaks that a calibration rests on."""
 
+PARTS = (1, 4, 16, 32, 64)
+"""Where a drift smears lines so that none can be told, they are looked for in the first of so many parts of a run."""
+
 Key = tuple[int, int]
 
 
@@ -257,7 +260,7 @@ def _rough(runs: Runs, spectra: Gathered, wanted: Wanted, reject: str) -> list[C
     """Calibrations to begin with: of all hits, or where a drift smears their lines, of fewer and fewer of the first."""
     hits = int(spectra.summary["hits_read"])
     refused = None
-    for part in (1, 8, 64):
+    for part in PARTS:
         first = spectra if part == 1 else from_runs(runs, spectra.detectors, reject=reject, most_hits=hits // part)
         try:
             return calibrations(first, wanted)[0]

@@ -212,7 +212,7 @@ def count_hits(
     correction: Correction | None = None,
     most_hits: int | None = None,
 ) -> None:
-    """Let products see all hits, or about so many of the first, in order of time.
+    """Let products see all hits, or so many of the first, in order of time.
 
     That order is what the real time is told from.
     """
@@ -222,10 +222,11 @@ def count_hits(
     with runs.naming_errors():
         for of_run in by_run(batches_of(runs.hits.select(columns))):
             for batch in time_ordered(of_run, reorder_ps=runs.reorder_ps, on_repair=runs.note_repair):
-                hits = correction.corrected(batch) if correction else batch
+                part = batch if most_hits is None else batch.head(most_hits - read)
+                hits = correction.corrected(part) if correction else part
                 for product in products:
                     product.add_hits(hits)
-                read += batch.height
+                read += part.height
                 if progress:
                     progress(read)
                 if most_hits is not None and read >= most_hits:

@@ -139,7 +139,7 @@ def from_runs(
         detectors: names and calibrations.
         reject: names of the flags that reject a hit.
         calibration: an energy polynomial (keV, lowest order first) that holds for all detectors instead.
-        most_hits: about how many hits to read at most, from the beginning.
+        most_hits: how many hits to count at most, from the beginning.
         progress: told how many hits have been read.
     """
     rule = PairRule(WINDOW, reject=reject)

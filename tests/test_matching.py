@@ -66,19 +66,19 @@ def test_europium_is_found_without_a_wrong_match() -> None:
 
 
 @pytest.mark.slow
-def test_europium_is_found_in_995_of_1000() -> None:
-    found = trials(1000, ["Eu-152"], ["Eu-152"], extra=15, strength=(8, 13))
+def test_europium_is_found_in_398_of_400() -> None:
+    found = trials(400, ["Eu-152"], ["Eu-152"], extra=15, strength=(8, 13))
 
     assert found["wrong"] == 0
-    assert found["right"] >= 995
+    assert found["right"] >= 398
 
 
 @pytest.mark.slow
 def test_weak_spectra_are_refused_rather_than_matched_wrongly() -> None:
-    found = trials(500, ["Eu-152"], ["Eu-152"], extra=15, strength=(6.5, 9))
+    found = trials(200, ["Eu-152"], ["Eu-152"], extra=15, strength=(6.5, 9))
 
     assert found["wrong"] == 0
-    assert found["right"] > 250
+    assert found["right"] > 100
 
 
 def test_europium_in_the_background_of_a_room() -> None:
@@ -129,15 +129,21 @@ def test_background_alone_is_refused(named: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("named", ["Eu-152", "Co-60", "Na-22", "Ba-133"])
-@pytest.mark.parametrize("seen", [[], ["Ba-133"], ["Eu-152"], ["Ra-226"], ["Co-60"], ["Cs-137"]], ids=str)
-def test_wrong_sources_are_refused_many_times(seen: list[str], named: str) -> None:
+@pytest.mark.parametrize(
+    ("seen", "named"),
+    [
+        (seen, named)
+        for seen in ("", "Ba-133", "Eu-152", "Ra-226", "Co-60", "Cs-137")
+        for named in ("Eu-152", "Co-60", "Na-22", "Ba-133")
+        if seen != named
+    ],
+)
+def test_wrong_sources_are_refused_many_times(seen: str, named: str) -> None:
+    sources, background = ([seen], 0.05) if seen else ([], 1.0)
     for nai in (False, True):
-        if named not in seen:
-            found = trials(150, seen, [named], nai=nai, extra=8, background=0.05 if seen else 1.0, full_kev=2700.0)
-            assert found["right"] + found["wrong"] <= (
-                1 if named == "Na-22" else 0
-            )  # two peaks can look like any two lines
+        found = trials(50, sources, [named], nai=nai, extra=8, background=background, full_kev=2700.0)
+        # Two peaks can look like any two lines.
+        assert found["right"] + found["wrong"] <= (1 if named == "Na-22" else 0)
 
 
 def test_the_same_peaks_give_the_same_match_in_any_order() -> None:

@@ -41,7 +41,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_two_lines_do_all_the_set_up() -> None:
     assert len(SET_UP) == 2
     assert ".venv/bin/gammapolars report" in SET_UP[0]
-    assert SET_UP[1].endswith(".venv/bin/pytest")
+    assert SET_UP[1].endswith(".venv/bin/pytest -n auto")
 
 
 def test_every_command_runs(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
