@@ -282,6 +282,14 @@ def test_spectra_and_runs_do_not_mix(spectrum: Path, europium: Path) -> None:
     assert "is not" in done.error
 
 
+@pytest.mark.parametrize("name", ["missing.spe", "missing.csv", "missing.root"])
+def test_a_missing_input_is_an_error(name: str) -> None:
+    done = gammapolars("peaks", name, "-o", "p.csv")
+
+    assert done.code == 1
+    assert name in done.error
+
+
 def test_a_damaged_spectrum_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad.spe").write_text("$DATA:\n0 nonsense\n", encoding="utf-8")
 

@@ -205,10 +205,12 @@ def holds_spectra(path: Path, *, named: bool = False) -> bool:
         named: whether a spectrum in it is asked for by its name.
     """
     suffix = path.suffix.lower()
-    if suffix not in FORMATS or not path.is_file():
+    if suffix not in FORMATS:
         return False
     if FORMATS[suffix] not in COLLECTIONS:
-        return True
+        return True  # missing or not, it can be nothing else
+    if not path.is_file():
+        return False
     return named or (FORMATS[suffix] != "root" and tables.is_spectra(path, FORMATS[suffix]))
 
 
