@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gammapolars.printing import share, table, value
+from gammapolars.printing import plus_minus, share, table
 
 
 def efficiency_text(summary: dict[str, Any]) -> str:
@@ -35,7 +35,9 @@ def activity_text(summary: dict[str, Any]) -> str:
     rows = [
         [
             f"{row['name']}: {row['nuclide']}",
-            value(row["activity_bq"], row["activity_bq_unc"]) if row["detected"] else f"< {row['upper_limit_bq']:.3g}",
+            plus_minus(row["activity_bq"], row["activity_bq_unc"])
+            if row["detected"]
+            else f"< {row['upper_limit_bq']:.3g}",
             *(
                 f"{row[name]:,.3g}" if abs(row[name]) < 1000 else f"{row[name]:,.0f}"
                 for name in ("counting_bq_unc", "intensity_bq_unc", "efficiency_bq_unc", "decay_bq_unc")

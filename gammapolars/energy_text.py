@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gammapolars.printing import left_out_text, rejected_text, table, value
+from gammapolars.printing import left_out_text, plus_minus, rejected_text, table
 
 
 def peaks_text(summary: dict[str, Any]) -> str:
@@ -14,9 +14,9 @@ def peaks_text(summary: dict[str, Any]) -> str:
     rows = [
         [
             *([_spectrum_name(peak, summary)] if several else []),
-            value(peak[f"centroid_{unit}"], peak[f"centroid_{unit}_unc"]),
-            value(peak[f"fwhm_{unit}"], peak[f"fwhm_{unit}_unc"]),
-            value(peak["area"], peak["area_unc"]),
+            plus_minus(peak[f"centroid_{unit}"], peak[f"centroid_{unit}_unc"]),
+            plus_minus(peak[f"fwhm_{unit}"], peak[f"fwhm_{unit}_unc"]),
+            plus_minus(peak["area"], peak["area_unc"]),
             f"{peak['significance']:,.1f}",
             f"{peak['chi2_ndf']:.2f}",
             "" if peak["status"] == "ok" else peak["status"],
@@ -66,7 +66,7 @@ def _line_row(line: dict[str, Any]) -> list[str]:
     return [
         line["nuclide"] or "given",
         f"{line['energy_kev']:.3f}",
-        value(line["adc"], line["adc_unc"]),
+        plus_minus(line["adc"], line["adc_unc"]),
         f"{line['residual_kev']:+.3f}",
         f"{line['residual_sigma']:+.1f}",
         f"{line['fwhm_kev']:.3g}",

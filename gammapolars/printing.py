@@ -132,7 +132,7 @@ def left_out_text(summary: dict[str, Any]) -> list[str]:
     ]
 
 
-def value(number: float, unc: float) -> str:
+def plus_minus(number: float, unc: float) -> str:
     """A number with its uncertainty, to two digits of the latter: `1,234.56 ± 0.12`."""
     if not (math.isfinite(unc) and unc > 0):
         return f"{number:,.6g}"
