@@ -51,13 +51,14 @@ if TYPE_CHECKING:
     from gammapolars.flags import FLAGS, has_any
     from gammapolars.gamma_lines import lines, nearest_lines, nuclides
     from gammapolars.gamma_lines.cascades import cascades
+    from gammapolars.gates import Gate
     from gammapolars.io import save, scan, scan_pairs
     from gammapolars.io.matrix_files import save_matrix, scan_matrix
     from gammapolars.io.reading import Losses
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
-    from gammapolars.schema import DRIFT, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
+    from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
     from gammapolars.spectra import (
         add_spectra,
         divide_by_efficiency,
@@ -124,6 +125,7 @@ _HOMES = {
         "FLAGS",
         "has_any",
     ),
+    "gates": ("Gate",),
     "gamma_lines": (
         "lines",
         "nearest_lines",
@@ -154,6 +156,7 @@ _HOMES = {
     ),
     "schema": (
         "DRIFT",
+        "EVENTS",
         "HITS",
         "LINES",
         "MATRIX",
@@ -180,6 +183,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "DRIFT",
+    "EVENTS",
     "FLAGS",
     "HITS",
     "LINES",
@@ -199,6 +203,7 @@ __all__ = [
     "EfficiencyCurve",
     "EfficiencyFit",
     "GammapolarsError",
+    "Gate",
     "InputError",
     "Losses",
     "Measurement",

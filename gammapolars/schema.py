@@ -10,6 +10,10 @@ from gammapolars.errors import TableError
 DType = pl.DataType | DataTypeClass
 
 
+REGION = pl.Enum(("prompt", "random"))
+"""In which windows of time difference a pair lies."""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table's name, the columns that it always has and those that it may have."""
@@ -54,9 +58,21 @@ PAIRS = Table(
         "gain_factor_a": pl.Float64,
         "gain_factor_b": pl.Float64,
         "run": pl.UInt16,
+        "region": REGION,
+        "weight": pl.Float64,
     },
 )
-"""One row a coincidence of two detectors: `timestamp_ps` is that of a, `dt_ps` = t_b - t_a."""
+"""One row a coincidence of two detectors: `timestamp_ps` is that of a, `dt_ps` = t_b - t_a. Where random windows were
+asked for, `region` tells in which a pair lies, and `weight` is 1 or less than 0, so that sums of weights are net of
+chance, and sums of their squares the variances."""
+
+EVENTS = Table(
+    "events",
+    HITS.columns | {"event": pl.UInt64, "multiplicity": pl.UInt16, "time_in_event_ps": pl.Int64},
+    HITS.optional,
+)
+"""One row a hit, with the event that it belongs to: `event` numbers them from 0 in order of time, `multiplicity` is how
+many detectors fired, `time_in_event_ps` is the time since the event's first hit."""
 
 SPECTRUM = Table(
     "spectrum",

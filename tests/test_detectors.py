@@ -3,6 +3,7 @@
 import string
 from datetime import timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -52,9 +53,14 @@ def fitted(name: str, least: int) -> st.SearchStrategy[dict[str, object]]:
     return st.just({}) | st.integers(least, 4).flatmap(known)
 
 
+WALKS: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.fixed_dictionaries(
+    {"time_walk_ps": st.lists(NUMBERS, min_size=1, max_size=3).map(tuple)},
+    optional={"time_walk_range": st.tuples(st.floats(1, 10), st.floats(10, 65535))},
+)
+
 DETECTORS = st.lists(
     st.builds(
-        lambda energy, efficiency, **others: Detector(**others, **energy, **efficiency),
+        lambda energy, efficiency, walk, **others: Detector(**others, **energy, **efficiency, **walk),
         board=st.integers(0, 65535),
         channel=st.integers(0, 65535),
         name=TEXT,
@@ -62,6 +68,11 @@ DETECTORS = st.lists(
         efficiency=fitted("efficiency", 1),
         fwhm=st.none() | st.lists(NUMBERS, min_size=1, max_size=10).map(tuple),
         time_offset_ps=st.integers(-(2**62) + 1, 2**62 - 1),
+        time_fwhm_ps=st.none() | st.floats(0, 1e12),
+        theta_deg=st.none() | st.floats(0, 180),
+        phi_deg=st.none() | st.floats(-360, 360),
+        walk=WALKS,
+        group=TEXT,
         kind=TEXT,
         notes=TEXT,
     ),

@@ -17,7 +17,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("defaults", "errors", "memory"),
     ("units", "schema"),
     ("columns",),
-    ("flags", "detectors", "dithering", "gamma_lines", "tallies", "peaks"),
+    ("flags", "detectors", "dithering", "gamma_lines", "tallies", "peaks", "gates"),
     ("epochs", "calibration"),
     ("clock", "activities"),
     ("time_order",),

@@ -9,6 +9,7 @@ from gammapolars.errors import GammapolarsError
 
 PUBLIC = [
     "DRIFT",
+    "EVENTS",
     "FLAGS",
     "HITS",
     "LINES",
@@ -28,6 +29,7 @@ PUBLIC = [
     "EfficiencyCurve",
     "EfficiencyFit",
     "GammapolarsError",
+    "Gate",
     "InputError",
     "Losses",
     "Measurement",

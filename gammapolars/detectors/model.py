@@ -33,6 +33,12 @@ class Detector:
         efficiency: coefficients of the full-energy-peak efficiency, ln ε = Σ p_i (ln E/MeV)^i, lowest order first.
         efficiency_covariance: of the coefficients in `efficiency`, a square table.
         efficiency_range: lowest and highest energy (keV) that `efficiency` was fitted to.
+        time_walk_ps: how much later still small pulses are: t = Σ b_i adc^(-i/2), i from 1; subtracted as well.
+        time_walk_range: lowest and highest adc that the walk was fitted to; beyond them it is as at the nearest.
+        time_fwhm_ps: time resolution of this detector alone, a full width at half maximum.
+        theta_deg: polar angle of the direction in which the source sees it, 0 to 180 degrees.
+        phi_deg: azimuth of that direction, degrees.
+        group: detectors of one group, such as the crystals of a clover, are added back to one.
     """
 
     board: int
@@ -48,6 +54,12 @@ class Detector:
     efficiency: Coefficients | None = None
     efficiency_covariance: Covariance | None = None
     efficiency_range: tuple[float, float] | None = None
+    time_walk_ps: Coefficients | None = None
+    time_walk_range: tuple[float, float] | None = None
+    time_fwhm_ps: float | None = None
+    theta_deg: float | None = None
+    phi_deg: float | None = None
+    group: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:

@@ -9,7 +9,7 @@ from typing import Any
 from gammapolars.columns import format_columns, parse_columns
 from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
 from gammapolars.detectors.sources import format_source, parse_sources
-from gammapolars.detectors.values import quote, text
+from gammapolars.detectors.values import number, quote, text
 from gammapolars.errors import DetectorsError
 
 FITTED = {
@@ -22,6 +22,13 @@ FITTED = {
     "efficiency_range": "keV that it was fitted to",
 }
 """What fits find, in the order in which it is written, and the remark behind it."""
+
+TIMING = {
+    "time_walk_ps": "t = b1 adc^(-1/2) + b2 adc^-1 + ...",
+    "time_walk_range": "adc that it was fitted to",
+}
+NUMBERS = ("time_fwhm_ps", "theta_deg", "phi_deg")
+TEXTS = ("group", "kind", "notes")
 
 
 def load_detectors(path: str | Path) -> Detectors:
@@ -68,14 +75,19 @@ def _detector(table: dict[str, Any]) -> Detector:
         raise DetectorsError(f"{where} has the unknown key '{min(unknown)}' (known: {known})")
     if "channel" not in table:
         raise DetectorsError(f"{where} has no channel")
+    texts: dict[str, Any] = {key: text(table.get(key, ""), f"{where}: {key}") for key in TEXTS}
     return Detector(
         board=_number(table.get("board", 0), f"{where}: board"),
         channel=_number(table["channel"], f"{where}: channel"),
         name=text(table.get("name", ""), f"{where}: name"),
         fwhm=_coefficients(table.get("fwhm"), f"{where}: fwhm", at_least=1),
         time_offset_ps=_picoseconds(table.get("time_offset_ps", 0), f"{where}: time_offset_ps"),
-        kind=text(table.get("kind", ""), f"{where}: kind"),
-        notes=text(table.get("notes", ""), f"{where}: notes"),
+        time_walk_ps=_coefficients(table.get("time_walk_ps"), f"{where}: time_walk_ps", at_least=1),
+        time_walk_range=_walk_range(table, where),
+        time_fwhm_ps=_between(table, "time_fwhm_ps", where, 0, 1e12),
+        theta_deg=_between(table, "theta_deg", where, 0, 180),
+        phi_deg=_between(table, "phi_deg", where, -360, 360),
+        **texts,
         **_calibration(table, where, "energy"),
         **_calibration(table, where, "efficiency"),
     )
@@ -114,6 +126,25 @@ def _range(value: object, where: str) -> tuple[float, float] | None:
     if len(found) != 2 or not found[0] <= found[1]:
         raise DetectorsError(f"{where} must be two numbers, the lower first, not {value!r}")
     return found[0], found[1]
+
+
+def _walk_range(table: dict[str, Any], where: str) -> tuple[float, float] | None:
+    found = _range(table.get("time_walk_range"), f"{where}: time_walk_range")
+    if found is not None and "time_walk_ps" not in table:
+        raise DetectorsError(f"{where} has time_walk_range without time_walk_ps")
+    if found is not None and found[0] <= 0:
+        raise DetectorsError(f"{where}: time_walk_range must lie above 0, where the walk has no end")
+    return found
+
+
+def _between(table: dict[str, Any], key: str, where: str, low: float, high: float) -> float | None:
+    """A number that may be missing, and lies within limits."""
+    if key not in table:
+        return None
+    found = number(table[key], f"{where}: {key}")
+    if not low <= found <= high:
+        raise DetectorsError(f"{where}: {key} must lie from {low:g} to {high:g}, not {found:g}")
+    return found
 
 
 def _number(value: object, where: str) -> int:
@@ -160,15 +191,24 @@ def format_detectors(detectors: Iterable[Detector]) -> str:
             f"board = {detector.board}",
             f"channel = {detector.channel}",
         ]
-        for key, unit in FITTED.items():
-            if (values := getattr(detector, key)) is not None:
-                lines.append(f"{key} = {_numbers(values)}" + (f"   # {unit}" if unit else ""))
+        lines += _lists(detector, FITTED)
         lines.append(f"time_offset_ps = {detector.time_offset_ps}")
-        lines += [f"{key} = {quote(said)}" for key in ("kind", "notes") if (said := getattr(detector, key))]
+        lines += _lists(detector, TIMING)
+        lines += [f"{key} = {value!r}" for key in NUMBERS if (value := getattr(detector, key)) is not None]
+        lines += [f"{key} = {quote(said)}" for key in TEXTS if (said := getattr(detector, key))]
         blocks.append("\n".join(lines) + "\n")
     if isinstance(detectors, Detectors):
         blocks += map(format_source, detectors.sources)
     return "\n".join(blocks)
+
+
+def _lists(detector: Detector, keys: dict[str, str]) -> list[str]:
+    """Lines of what a detector has of some lists of numbers, with the remark behind each."""
+    return [
+        f"{key} = {_numbers(values)}" + (f"   # {remark}" if remark else "")
+        for key, remark in keys.items()
+        if (values := getattr(detector, key)) is not None
+    ]
 
 
 def _numbers(values: Iterable[Any]) -> str:

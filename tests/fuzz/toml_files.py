@@ -22,6 +22,12 @@ channel = 3
 energy = [0.1358, 0.112533, -5.77e-10]   # keV
 fwhm = [1.2, 0.002, 1]
 time_offset_ps = -1500
+time_walk_ps = [-3e4, 2.5e5]
+time_walk_range = [40, 15000.0]
+time_fwhm_ps = 5800
+theta_deg = 90
+phi_deg = -45.5
+group = "clover"
 kind = "HPGe"
 notes = "left, \\"new\\" \\u00e9"
 
@@ -76,7 +82,14 @@ INLINE = "detector = [{channel = 1, name = 'a'}, {channel = 2, energy = [1.0, 2.
 CALIBRATIONS = {"energy": 2, "efficiency": 1}
 """Fitted polynomials, and how many coefficients they have at least."""
 
-KEYS = {"board", "channel", "name", "fwhm", "time_offset_ps", "kind", "notes"} | {
+LIMITS = {"time_fwhm_ps": (0, 1e12), "theta_deg": (0, 180), "phi_deg": (-360, 360)}
+"""Numbers that a detector may have, and between what they lie."""
+
+TEXTS = ("name", "group", "kind", "notes")
+
+WALK = {"time_walk_ps", "time_walk_range"}
+
+KEYS = {"board", "channel", "fwhm", "time_offset_ps", *WALK, *LIMITS, *TEXTS} | {
     name + part for name in CALIBRATIONS for part in ("", "_covariance", "_range")
 }
 
@@ -171,19 +184,33 @@ def _detector(table: Any) -> dict[str, Any] | None:
     if not isinstance(table, dict) or "channel" not in table or not KEYS.issuperset(table):
         return None
     board, channel = table.get("board", 0), table["channel"]
-    texts = {key: table.get(key, "") for key in ("name", "kind", "notes")}
+    texts = {key: table.get(key, "") for key in TEXTS}
     offset = table.get("time_offset_ps", 0)
     good = all(type(number) is int and 0 <= number < 2**16 for number in (board, channel))
     good &= type(offset) is int and abs(offset) < 2**62
     good &= all(isinstance(text, str) and _is_printable(text) for text in texts.values())
-    good &= _are_coefficients(table.get("fwhm"), 1)
+    good &= _are_coefficients(table.get("fwhm"), 1) and _is_walk(table)
+    good &= all(_is_between(table.get(key), *limits) for key, limits in LIMITS.items())
     good &= all(_is_calibration(table, name, least) for name, least in CALIBRATIONS.items())
     if not good:
         return None
-    listed = KEYS - {"board", "channel", "time_offset_ps", *texts}
+    listed = KEYS - {"board", "channel", "time_offset_ps", *texts, *LIMITS}
     lists = {key: _as_tuple(table[key]) if key in table else None for key in listed}
+    floats = {key: float(table[key]) if key in table else None for key in LIMITS}
     texts["name"] = texts["name"] or f"{board}/{channel}"
-    return {"board": board, "channel": channel, "time_offset_ps": offset, **texts, **lists}
+    return {"board": board, "channel": channel, "time_offset_ps": offset, **texts, **lists, **floats}
+
+
+def _is_between(value: Any, low: float, high: float) -> bool:
+    return value is None or (type(value) in (int, float) and low <= value <= high)
+
+
+def _is_walk(table: dict[str, Any]) -> bool:
+    """Coefficients, and with them, if at all, the range of adc above 0 that they were fitted to."""
+    fitted = table.get("time_walk_range")
+    if "time_walk_ps" not in table:
+        return fitted is None
+    return _are_coefficients(table["time_walk_ps"], 1) and (fitted is None or (_is_range(fitted) and fitted[0] > 0))
 
 
 def _as_tuple(value: list[Any]) -> tuple[Any, ...]:
@@ -204,7 +231,11 @@ def _is_calibration(table: dict[str, Any], name: str, least: int) -> bool:
             return False
         if any(rows[place][place] < 0 for place in range(terms)):
             return False
-    return fitted is None or (_are_numbers(fitted) and len(fitted) == 2 and fitted[0] <= fitted[1])
+    return fitted is None or _is_range(fitted)
+
+
+def _is_range(value: Any) -> bool:
+    return _are_numbers(value) and len(value) == 2 and value[0] <= value[1]
 
 
 def _is_printable(text: str) -> bool:

@@ -1,0 +1,74 @@
+"""A gate on a line, with the stretches beside it that tell how much background lies below."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import polars as pl
+
+from gammapolars.errors import UsageError
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A stretch of energy on a line, less as much of the stretches beside it as lies below the line.
+
+    A count in the gate weighs 1, one in the background -g/b, where g and b are the widths of the gate and of all its
+    background together, and any other 0. The sum of weights is the net number of counts, the sum of their squares its
+    variance: net = G - (g/b) B, var = G + (g/b)² B. Weights of two gates on two energies, and those of prompt and
+    random pairs, multiply: each squared coefficient then goes with its own counts.
+
+    Attributes:
+        low: where the gate begins (keV, or adc); its ends belong to it, those of background do only where no gate is.
+        high: where it ends.
+        background: (low, high) of stretches beside it; none: nothing is subtracted.
+
+    Raises:
+        UsageError: a stretch is empty, or two overlap.
+    """
+
+    low: float
+    high: float
+    background: tuple[Range, ...] = ()
+
+    def __post_init__(self) -> None:
+        parts = sorted([(self.low, self.high), *self.background])
+        for low, high in parts:
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise UsageError(f"a gate reaches from a lower to a higher energy, not from {low:g} to {high:g}")
+        for (_, end), (begin, _) in pairwise(parts):
+            if begin < end:
+                raise UsageError(f"gate and background overlap between {begin:g} and {end:g}: keep them apart")
+
+    @classmethod
+    def on(cls, centre: float, width: float, background: Sequence[Range] = ()) -> "Gate":
+        """A gate of some width around a line."""
+        return cls(centre - width / 2, centre + width / 2, tuple(background))
+
+    @property
+    def width(self) -> float:
+        """From one end of the gate to the other."""
+        return self.high - self.low
+
+    @property
+    def scale(self) -> float:
+        """g/b: how much of the background's counts lies below the line; 0 where there is no background."""
+        wide = sum(high - low for low, high in self.background)
+        return self.width / wide if wide else 0.0
+
+    def weight(self, energy: str | pl.Expr) -> pl.Expr:
+        """1 in the gate, -g/b in its background, 0 elsewhere and where the energy is null: a Float64 expression."""
+        value = pl.col(energy) if isinstance(energy, str) else energy
+        beside = pl.any_horizontal(
+            pl.lit(value=False), *(value.is_between(low, high) for low, high in self.background)
+        ).fill_null(value=False)
+        outside = pl.when(beside).then(-self.scale).otherwise(0.0)
+        return pl.when(value.is_between(self.low, self.high)).then(1.0).otherwise(outside)
+
+    def __str__(self) -> str:
+        text = f"{self.low:g} to {self.high:g}"
+        beside = ", ".join(f"{low:g} to {high:g}" for low, high in self.background)
+        return f"{text}, less background of {beside}" if beside else text
