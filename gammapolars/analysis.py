@@ -111,7 +111,7 @@ class Pass:
     def _counted(self) -> Iterator[Slice]:
         """The run's slices; beside the search for pairs, the products see them, in order, and the progress is told."""
         reorder_ps = self.runs.reorder_ps + spread_ps(self.detectors)
-        parts = slices(self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps, on_repair=self.runs.note_repair)
+        parts = slices(self._aligned(), self.rule.reach, reorder_ps=reorder_ps, on_repair=self.runs.note_repair)
         read = 0
         with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
             counted: Future[None] | None = None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars import coincidences
+from gammapolars.coincidences import rule as coincidences
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs, nearest, pairs
 from gammapolars.detectors import Detector, Detectors

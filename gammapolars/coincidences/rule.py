@@ -1,6 +1,6 @@
-"""Coincidences: pairs of hits of different detectors within a time window."""
+"""What makes two hits a coincidence, and the pairs of one slice of hits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -8,12 +8,12 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars import defaults, schema
+from gammapolars.coincidences.regions import Clock, Regions, regions_of
 from gammapolars.detectors import Detector
 from gammapolars.errors import UsageError
 from gammapolars.flags import has_any, parse_reject, union
-from gammapolars.streaming import SLICE_HITS, Slice, in_parallel, lazy_frame, slices
-from gammapolars.time_order import REORDER_PS
-from gammapolars.units import PS_PER_S, Window, parse_window
+from gammapolars.streaming import Slice
+from gammapolars.units import Window, parse_window
 
 PART_PAIRS = 4_000_000
 """A burst of hits is worked off in parts of about this many candidate pairs, to bound memory."""
@@ -21,109 +21,35 @@ PART_PAIRS = 4_000_000
 Key = tuple[int, int]
 """A detector as (board, channel)."""
 
-
-def pairs(
-    hits: pl.LazyFrame,
-    window: str | int | tuple[int, int] = defaults.WINDOW,
-    *,
-    reject: str | int = defaults.REJECT,
-    start: Detector | Key | None = None,
-    stop: Detector | Key | None = None,
-    reorder_ps: int = REORDER_PS,
-    slice_hits: int = SLICE_HITS,
-) -> pl.LazyFrame:
-    """All pairs of hits of different detectors within a window, each stored once, in time order.
-
-    Without `start` and `stop`, a is the earlier hit (of two at the same time that of the lower board, channel), so
-    `dt_ps >= 0`. With them, a is the start detector's hit, b the stop detector's, and `dt_ps` is signed. The window is
-    closed: `low <= dt_ps <= high`. Rejected hits neither pair nor hide a pair behind them. The result is the same
-    whatever the size of slices.
-
-    Args:
-        hits: a table of hits, nearly in time order; every further column comes out twice, with `_a` and `_b`. Only
-            hits of one `run` pair, where that column tells several apart.
-        window: `250ns`, `LOW:HIGH`, picoseconds, or (low, high) in picoseconds.
-        reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
-        start: the detector of a, or its (board, channel); together with `stop`.
-        stop: the detector of b.
-        reorder_ps: how far back in time a hit may lie and still be put in its place.
-        slice_hits: hits per slice; memory is proportional to it.
-
-    Returns:
-        A lazy table of pairs, sorted by the time of the earlier hit.
-
-    Raises:
-        TableError: the frame is no table of hits.
-        UsageError: a window, flag or detector that cannot be.
-        TimeOrderError: when collected, if hits lie too far back in time to be repaired.
-    """
-    rule = PairRule(window, reject=reject, start=start, stop=stop)
-    columns = rule.require(hits)
-
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
-        parts = slices(needed, rule.window.reach, reorder_ps=reorder_ps, slice_hits=slice_hits)
-        yield from in_parallel(rule.pairs_in, parts)
-
-    return lazy_frame(rule.schema(columns), batches)
-
-
-def nearest(
-    hits: pl.LazyFrame,
-    start: Detector | Key,
-    stop: Detector | Key,
-    window: str | int | tuple[int, int] = defaults.WINDOW,
-    *,
-    reject: str | int = defaults.REJECT,
-    reorder_ps: int = REORDER_PS,
-    slice_hits: int = SLICE_HITS,
-) -> pl.LazyFrame:
-    """For each hit of a start detector the stop detector's hit that is nearest in time, if one lies in the window.
-
-    Of the stop hits with `low <= dt_ps <= high` the one of smallest |dt| is taken (of two as near, the later one), by
-    `join_asof` within slices. A stop hit can serve several starts.
-
-    Args:
-        hits: a table of hits, nearly in time order.
-        start: the detector of a, or its (board, channel).
-        stop: the detector of b.
-        window: as for `pairs`; `0ns:1us` takes the first stop after each start.
-        reject: flags that disqualify a hit.
-        reorder_ps: how far back in time a hit may lie and still be put in its place.
-        slice_hits: hits per slice; memory is proportional to it.
-
-    Returns:
-        A lazy table of pairs in the order of the starts, `dt_ps` signed.
-
-    Raises:
-        TableError, UsageError, TimeOrderError: as for `pairs`.
-    """
-    rule = PairRule(window, reject=reject, start=start, stop=stop)
-    columns = rule.require(hits)
-
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
-        for part in slices(needed, rule.window.reach, reorder_ps=reorder_ps, slice_hits=slice_hits):
-            yield rule.nearest_in(part)
-
-    return lazy_frame(rule.schema(columns), batches)
+AnyWindow = str | int | tuple[int, int]
 
 
 class PairRule:
     """What makes two hits a coincidence: the window, the flags that disqualify, and the detectors asked for.
 
+    Args:
+        window: the closed (prompt) window for `dt_ps`.
+        reject: flags that disqualify a hit.
+        start: the detector of a.
+        stop: the detector of b.
+        random: further windows, away from the first, whose pairs tell how many chance makes.
+        clock: steps of the detectors' clocks, where they are known.
+
     Attributes:
         window: the closed window for `dt_ps`.
         reject: the masks that disqualify a hit, by flag name.
+        regions: prompt and random windows, where there are random ones.
     """
 
     def __init__(
         self,
-        window: str | int | tuple[int, int] = defaults.WINDOW,
+        window: AnyWindow = defaults.WINDOW,
         *,
         reject: str | int = defaults.REJECT,
         start: Detector | Key | None = None,
         stop: Detector | Key | None = None,
+        random: str | Sequence[AnyWindow] = (),
+        clock: Mapping[Key, Clock] | None = None,
     ) -> None:
         self.window: Window = parse_window(window)
         self.reject = parse_reject(reject)
@@ -135,6 +61,26 @@ class PairRule:
             raise UsageError("start and stop are the same detector: hits of one detector are never a pair")
         if not self._start and self.window.high < 0:
             raise UsageError(f"window '{window}' lies below 0, and without a start detector no dt does")
+        self.regions: Regions | None = None
+        if random:
+            given = [parse_window(one) for one in ([random] if isinstance(random, str) else random)]
+            self.regions = regions_of(self.window, given, signed=self._start is not None, clock=clock or {})
+
+    def with_random(self, random: str | Sequence[AnyWindow], clock: Mapping[Key, Clock] | None = None) -> "PairRule":
+        """The same rule with random windows."""
+        return PairRule(
+            self.window,
+            reject=",".join(self.reject) or "none",
+            start=self._start,
+            stop=self._stop,
+            random=random,
+            clock=clock,
+        )
+
+    @property
+    def reach(self) -> int:
+        """The largest |dt| that any of its windows holds."""
+        return max(self.window.reach, self.regions.reach if self.regions else 0)
 
     @property
     def width_ps(self) -> int:
@@ -152,12 +98,13 @@ class PairRule:
         needed = ["board", "channel", "timestamp_ps", *(["flags"] if self._mask else [])]
         return schema.require(hits, schema.HITS, columns=tuple(needed))
 
-    def schema(self, columns: pl.Schema) -> pl.Schema:
-        """The columns of the pairs, from those of the hits."""
+    def schema(self, columns: pl.Schema, *, weighted: bool = False) -> pl.Schema:
+        """The columns of the pairs, from those of the hits; with region and weight, if there are random windows."""
         carried = _carried(columns)
         sides = {f"{name}_{side}": columns[name] for side in "ab" for name in carried}
         times = {"timestamp_ps": pl.Int64(), "dt_ps": pl.Int64()}
-        return pl.Schema(sides | times | {name: columns[name] for name in _shared(columns)})
+        regions = {"region": schema.REGION, "weight": pl.Float64()} if weighted or self.regions else {}
+        return pl.Schema(sides | times | {name: columns[name] for name in _shared(columns)} | regions)
 
     def columns_for(self, wanted: list[str], columns: pl.Schema) -> list[str]:
         """The columns of the hits that are needed to make the wanted columns of pairs."""
@@ -171,7 +118,7 @@ class PairRule:
         first, end = 0, near.height
         if "_row" in near.columns:
             first, end = (int(near["_row"].search_sorted(row)) for row in (part.first, part.end))
-        behind = np.searchsorted(times, times[first:end] + self.window.reach, side="right")
+        behind = np.searchsorted(times, times[first:end] + self.reach, side="right")
         partners = behind - np.arange(first + 1, end + 1)
         for low, high in _parts(partners):
             yield self._pairs_of(near, first + low, partners[low:high])
@@ -225,7 +172,7 @@ class PairRule:
         hits = part.hits.lazy()
         if part.end - part.first < part.hits.height:
             hits = hits.with_row_index("_row")
-        close = pl.col("timestamp_ps").diff() <= self.window.reach
+        close = pl.col("timestamp_ps").diff() <= self.reach
         near = hits.filter(close.fill_null(False) | close.shift(-1, fill_value=False))
         if self._mask:
             near = near.filter(~has_any(self._mask))
@@ -255,7 +202,9 @@ class PairRule:
             .with_columns(self._turned(carried))
         )
         columns = self.schema(near.drop("_row", strict=False).schema)
-        return found.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
+        if not self.regions:
+            return found.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
+        return self.regions.weighted(found).select(*columns).collect()
 
     def _turned(self, carried: list[str]) -> list[pl.Expr]:
         """The columns of pairs with a and b exchanged where b is the start, or at equal times the lower detector."""
@@ -308,15 +257,3 @@ def _parts(partners: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
         last = max(first + 1, int(np.searchsorted(total, done + PART_PAIRS, side="right")))
         yield first, last
         first = last
-
-
-def chance_pairs(hits_a: int, hits_b: int, width_ps: int, real_time_s: float) -> float:
-    """How many pairs two uncorrelated detectors make by chance: N = r_a r_b w T.
-
-    Args:
-        hits_a: hits of one detector in the time T.
-        hits_b: hits of the other.
-        width_ps: the window's total width w in picoseconds: 2 W for |dt| ≤ W.
-        real_time_s: T in seconds.
-    """
-    return hits_a * hits_b * (width_ps / PS_PER_S) / real_time_s if real_time_s > 0 else 0.0

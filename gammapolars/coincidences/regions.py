@@ -1,0 +1,156 @@
+"""Prompt and random windows: in which a pair lies, and what it weighs there."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import NamedTuple
+
+import polars as pl
+
+from gammapolars.errors import UsageError
+from gammapolars.schema import REGION
+from gammapolars.units import Window
+
+Key = tuple[int, int]
+
+FINE = 1000
+"""A clock with this many steps in the narrowest window is taken for one without steps."""
+
+UNKNOWN = (-1, 0), (-1, 1)
+"""Two detectors of whose clocks nothing is known."""
+
+SIDES = ["board_a", "channel_a", "board_b", "channel_b"]
+
+
+class Clock(NamedTuple):
+    """The clock of one detector: its timestamps are `phase_ps` + n `step_ps`."""
+
+    step_ps: int
+    phase_ps: int
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Prompt and random windows of the time differences of two detectors.
+
+    Attributes:
+        prompt: as intervals of dt = t_b - t_a that do not overlap, ascending: both signs, where either detector may be
+            the earlier.
+        random: the same of the random windows.
+        signed: whether a is the start and dt has a sign; otherwise a is the earlier hit.
+        clock: of the detectors whose steps are known.
+    """
+
+    prompt: tuple[Window, ...]
+    random: tuple[Window, ...]
+    signed: bool
+    clock: Mapping[Key, Clock] = field(default_factory=dict)
+
+    @property
+    def reach(self) -> int:
+        """The largest |dt| of a pair in any window."""
+        return max(window.reach for window in (*self.prompt, *self.random))
+
+    @property
+    def random_width_ps(self) -> int:
+        """Total width of the random windows."""
+        return sum(high - low for low, high in self.random)
+
+    def scale(self, a: Key, b: Key) -> float:
+        """What a pair of two detectors in a random window stands for in the prompt one: s = w_prompt / w_random."""
+        return self.width(self.prompt, a, b) / self.width(self.random, a, b)
+
+    def width(self, windows: Sequence[Window], a: Key, b: Key) -> float:
+        """How much of the time differences some windows hold, ps.
+
+        Times of a clock differ by whole steps: a closed window holds the steps from its one end to the other, both
+        included, each of which stands for the differences that are rounded to it. So a window of ±20 ns on a clock of
+        10 ns is 50 ns wide.
+        """
+        plain = sum(high - low for low, high in windows)
+        if a not in self.clock or b not in self.clock:
+            return plain
+        step = math.gcd(self.clock[a].step_ps, self.clock[b].step_ps)
+        narrowest = min(sum(high - low for low, high in part) for part in (self.prompt, self.random))
+        if step * FINE <= narrowest:
+            return plain
+        phase = (self.clock[b].phase_ps - self.clock[a].phase_ps) % step
+        return step * sum((high - phase) // step + (phase - low) // step + 1 for low, high in windows)
+
+    def weighted(self, pairs: pl.LazyFrame) -> pl.LazyFrame:
+        """The pairs that lie in a window, with `region` and `weight`; of pairs with `dt_ps` as they come out."""
+        dt = pl.col("dt_ps")
+        inside = {
+            name: pl.any_horizontal(*(dt.is_between(*window) for window in windows))
+            for name, windows in (("prompt", self.prompt), ("random", self.random))
+        }
+        told = (
+            pairs.with_columns(_prompt=inside["prompt"])
+            .filter(pl.col("_prompt") | inside["random"])
+            .with_columns(region=pl.when("_prompt").then(pl.lit("prompt", REGION)).otherwise(pl.lit("random", REGION)))
+        )
+        if not self._has_steps():
+            return told.with_columns(weight=pl.when("_prompt").then(1.0).otherwise(-self.scale(*UNKNOWN)))
+        known = sorted(self.clock)
+        rows = [(*a, *b, -self.scale(a, b)) for a in known for b in known if a != b]
+        keys = dict.fromkeys(SIDES, pl.UInt16)
+        scales = pl.LazyFrame(rows, keys | {"_scale": pl.Float64}, orient="row")
+        plain = -self.scale(*UNKNOWN)
+        return told.join(scales, on=SIDES, how="left", maintain_order="left").with_columns(
+            weight=pl.when("_prompt").then(1.0).otherwise(pl.col("_scale").fill_null(plain))
+        )
+
+    def _has_steps(self) -> bool:
+        """Whether the steps of any two clocks are too coarse to be left out of account."""
+        plain = self.scale(*UNKNOWN)
+        keys = sorted(self.clock)
+        return any(self.scale(a, b) != plain for a in keys for b in keys if a != b)
+
+
+def regions_of(window: Window, random: Sequence[Window], *, signed: bool, clock: Mapping[Key, Clock]) -> Regions:
+    """Prompt and random windows as intervals of dt.
+
+    Args:
+        window: the prompt window.
+        random: windows of dt if it is signed; else of |dt|, whatever the sign that they are written with.
+        signed: whether there are start and stop.
+        clock: steps of the detectors' clocks.
+
+    Raises:
+        UsageError: a random window is empty, or reaches into the prompt window.
+    """
+    prompt = (window,) if signed else _both_sides(Window(max(window.low, 0), window.high))
+    intervals = [part for one in random for part in ((one,) if signed else _both_sides(_folded(one)))]
+    merged = _merged(intervals)
+    for part in merged:
+        if part.low == part.high:
+            raise UsageError(f"random window '{part}' has no width: write LOW:HIGH, such as 1us:3us")
+        if any(part.low <= of_prompt.high and part.high >= of_prompt.low for of_prompt in prompt):
+            raise UsageError(f"random window {part} reaches into the window {window}: put it beyond, as in 1us:3us")
+    return Regions(prompt, tuple(merged), signed, clock)
+
+
+def _folded(window: Window) -> Window:
+    """The |dt| of a window that lies on one side of 0; one that holds 0 is left as it is, up to its end."""
+    low, high = window
+    if high <= 0:
+        return Window(-high, -low)
+    return Window(max(low, 0), max(high, -low))
+
+
+def _both_sides(window: Window) -> tuple[Window, ...]:
+    low, high = window
+    return (Window(-high, high),) if low <= 0 else (Window(-high, -low), window)
+
+
+def _merged(windows: Sequence[Window]) -> list[Window]:
+    """Windows in order, those that overlap or touch as one."""
+    found: list[Window] = []
+    for window in sorted(windows):
+        if found and window.low <= found[-1].high:
+            found[-1] = Window(found[-1].low, max(found[-1].high, window.high))
+        else:
+            found.append(window)
+    assert all(one.high < other.low for one, other in pairwise(found))
+    return found

@@ -1,0 +1,111 @@
+"""Tables of pairs, lazily: all pairs within windows, and the nearest stop of each start."""
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from gammapolars import defaults
+from gammapolars.coincidences.rule import AnyWindow, Key, PairRule
+from gammapolars.coincidences.sample import AUTO, measured
+from gammapolars.detectors import Detector
+from gammapolars.streaming import SLICE_HITS, in_parallel, lazy_frame, slices
+from gammapolars.time_order import REORDER_PS
+
+
+def pairs(
+    hits: pl.LazyFrame,
+    window: AnyWindow = defaults.WINDOW,
+    *,
+    random: str | Sequence[AnyWindow] = (),
+    reject: str | int = defaults.REJECT,
+    start: Detector | Key | None = None,
+    stop: Detector | Key | None = None,
+    reorder_ps: int = REORDER_PS,
+    slice_hits: int = SLICE_HITS,
+) -> pl.LazyFrame:
+    """All pairs of hits of different detectors within a window, each stored once, in time order.
+
+    Without `start` and `stop`, a is the earlier hit (of two at the same time that of the lower board, channel), so
+    `dt_ps >= 0`. With them, a is the start detector's hit, b the stop detector's, and `dt_ps` is signed. The window is
+    closed: `low <= dt_ps <= high`. Rejected hits neither pair nor hide a pair behind them. The result is the same
+    whatever the size of slices.
+
+    With random windows, their pairs come out as well, in `region` `random` instead of `prompt`, and with the `weight`
+    -s, where s is the total width of the prompt window over that of the random windows, both as many steps of the
+    clock as they hold. Prompt pairs weigh 1. So the sum of weights over any pairs, such as those in a bin, is the
+    number of them that are not there by chance, N = P - s R, and the sum of squared weights its variance, P + s² R.
+
+    Args:
+        hits: a table of hits, nearly in time order; every further column comes out twice, with `_a` and `_b`. Only
+            hits of one `run` pair, where that column tells several apart.
+        window: `250ns`, `LOW:HIGH`, picoseconds, or (low, high) in picoseconds.
+        random: windows away from the first, which hold no true coincidences: `1us:3us`, or several; `auto` finds them
+            in the time differences of the first hits. Without start and stop they hold |dt|, so that both sides count.
+        reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
+        start: the detector of a, or its (board, channel); together with `stop`.
+        stop: the detector of b.
+        reorder_ps: how far back in time a hit may lie and still be put in its place.
+        slice_hits: hits per slice; memory is proportional to it.
+
+    Returns:
+        A lazy table of pairs, sorted by the time of the earlier hit.
+
+    Raises:
+        TableError: the frame is no table of hits.
+        UsageError: a window, flag or detector that cannot be; when collected, if `auto` finds no random window.
+        TimeOrderError: when collected, if hits lie too far back in time to be repaired.
+    """
+    rule = PairRule(window, reject=reject, start=start, stop=stop)
+    columns = rule.require(hits)
+    if random and random != AUTO:
+        rule = rule.with_random(random)  # what is wrong with windows that are given is told at once
+    made = rule.schema(columns, weighted=bool(random))
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        ready = measured(rule, hits, auto=random == AUTO) if random else rule
+        needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
+        parts = slices(needed, ready.reach, reorder_ps=reorder_ps, slice_hits=slice_hits)
+        yield from in_parallel(ready.pairs_in, parts)
+
+    return lazy_frame(made, batches)
+
+
+def nearest(
+    hits: pl.LazyFrame,
+    start: Detector | Key,
+    stop: Detector | Key,
+    window: AnyWindow = defaults.WINDOW,
+    *,
+    reject: str | int = defaults.REJECT,
+    reorder_ps: int = REORDER_PS,
+    slice_hits: int = SLICE_HITS,
+) -> pl.LazyFrame:
+    """For each hit of a start detector the stop detector's hit that is nearest in time, if one lies in the window.
+
+    Of the stop hits with `low <= dt_ps <= high` the one of smallest |dt| is taken (of two as near, the later one), by
+    `join_asof` within slices. A stop hit can serve several starts.
+
+    Args:
+        hits: a table of hits, nearly in time order.
+        start: the detector of a, or its (board, channel).
+        stop: the detector of b.
+        window: as for `pairs`; `0ns:1us` takes the first stop after each start.
+        reject: flags that disqualify a hit.
+        reorder_ps: how far back in time a hit may lie and still be put in its place.
+        slice_hits: hits per slice; memory is proportional to it.
+
+    Returns:
+        A lazy table of pairs in the order of the starts, `dt_ps` signed.
+
+    Raises:
+        TableError, UsageError, TimeOrderError: as for `pairs`.
+    """
+    rule = PairRule(window, reject=reject, start=start, stop=stop)
+    columns = rule.require(hits)
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
+        for part in slices(needed, rule.window.reach, reorder_ps=reorder_ps, slice_hits=slice_hits):
+            yield rule.nearest_in(part)
+
+    return lazy_frame(rule.schema(columns), batches)

@@ -1,0 +1,185 @@
+"""Prompt and random pairs: regions, weights, and net counts without bias."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gammapolars as gp
+from gammapolars.coincidences import PairRule
+from gammapolars.coincidences.sample import clocks, random_windows
+from gammapolars.units import Window
+
+SECONDS = 10**12
+
+
+def hits_of(rows: Sequence[tuple[int, int]]) -> pl.DataFrame:
+    """Hits from (timestamp_ps, channel), in time order."""
+    table = sorted(rows)
+    return pl.DataFrame(
+        {
+            "board": [0] * len(table),
+            "channel": [channel for _, channel in table],
+            "timestamp_ps": [time for time, _ in table],
+            "adc": [100 + channel for _, channel in table],
+            "flags": [0] * len(table),
+        },
+        gp.HITS.columns,
+    )
+
+
+def poisson(seed: int, rates: Sequence[float], seconds: float, *, tick_ps: int = 1) -> pl.DataFrame:
+    """Uncorrelated hits of channels 0, 1, … at some rates."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for channel, rate in enumerate(rates):
+        count = rng.poisson(rate * seconds)
+        times = np.sort(rng.integers(0, round(seconds * SECONDS), count)) // tick_ps * tick_ps
+        parts.append(pl.DataFrame({"timestamp_ps": times, "channel": np.full(count, channel, np.uint16)}))
+    rest = {"board": pl.lit(0, pl.UInt16), "adc": pl.col("channel") * 100 + 50, "flags": pl.lit(0, pl.UInt32)}
+    return pl.concat(parts).sort("timestamp_ps").with_columns(**rest).select(*gp.HITS.columns).cast(gp.HITS.columns)  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 300), st.integers(0, 2)), max_size=40),
+    st.integers(0, 20),
+    st.lists(st.tuples(st.integers(21, 80), st.integers(1, 40)), min_size=1, max_size=3),
+    st.booleans(),
+    st.sampled_from([1, 3, 1000]),
+)
+def test_regions_are_those_of_every_two_hits(
+    rows: list[tuple[int, int]], half: int, wide: list[tuple[int, int]], signed: bool, slice_hits: int
+) -> None:
+    hits = hits_of(rows)
+    windows = [(low, low + width) for low, width in wide]
+    ends = {"start": (0, 2), "stop": (0, 0)} if signed else {}
+
+    found = gp.pairs(hits.lazy(), half, random=windows, slice_hits=slice_hits, **ends).collect()  # type: ignore[arg-type]
+
+    expected = []
+    for place, (t, c) in enumerate(sorted(rows)):
+        for u, d in sorted(rows)[place + 1 :]:
+            if c == d or (signed and {c, d} != {0, 2}):
+                continue
+            dt = u - t if not signed or c == 2 else t - u
+            in_random = any(low <= dt <= high for low, high in windows)
+            if abs(dt) <= half or in_random:
+                expected.append((dt, "prompt" if abs(dt) <= half else "random"))
+    assert sorted(found.select("dt_ps", pl.col("region").cast(pl.String)).rows()) == sorted(expected)
+
+
+def test_weights_are_the_windows_widths() -> None:
+    hits = hits_of([(0, 0), (5_001, 1), (35_003, 2)]).lazy()
+
+    found = gp.pairs(hits, "10ns", random=["20ns:40ns", "-70ns:-60ns"]).collect()
+
+    assert found["region"].to_list() == ["prompt", "random", "random"]
+    # 20 ns of either sign against 2 × (20 + 10) ns.
+    assert found["weight"].to_list() == pytest.approx([1, -1 / 3, -1 / 3])
+
+
+def test_with_start_and_stop_random_windows_have_a_sign() -> None:
+    hits = hits_of([(0, 1), (30_003, 0), (60_001, 1)]).lazy()
+
+    found = gp.pairs(hits, "10ns", random="20ns:40ns", start=(0, 0), stop=(0, 1)).collect()
+
+    assert found.select("dt_ps", "weight").rows() == [(29_998, -1.0)]
+
+
+@pytest.mark.parametrize(
+    ("window", "random", "message"),
+    [
+        ("250ns", "200ns:1us", "reaches into the window"),
+        ("250ns", "1us", "reaches into the window"),
+        ("250ns", "3us:1us", "is empty"),
+        ("250ns", "1us:1us", "has no width"),
+        ("250ns", "soon", "is no time"),
+    ],
+)
+def test_random_windows_that_cannot_be_are_refused_at_once(window: str, random: str, message: str) -> None:
+    with pytest.raises(gp.UsageError, match=message):
+        gp.pairs(hits_of([]).lazy(), window, random=random)
+
+
+@given(
+    st.integers(2, 40),
+    st.integers(0, 39),
+    st.integers(0, 39),
+    st.integers(0, 100),
+    st.integers(101, 200),
+    st.integers(1, 150),
+)
+def test_widths_count_the_steps_of_the_clocks(step: int, a: int, b: int, half: int, low: int, width: int) -> None:
+    from gammapolars.coincidences.regions import Clock, regions_of
+
+    clock = {(0, 0): Clock(step, a % step), (0, 1): Clock(2 * step, b % step)}
+    regions = regions_of(Window(-half, half), [Window(low, low + width)], signed=False, clock=clock)
+
+    steps = [(b - a) % step + n * step for n in range(-500, 500)]
+    prompt = sum(abs(dt) <= half for dt in steps)
+    random = sum(low <= abs(dt) <= low + width for dt in steps)
+    assert regions.width(regions.prompt, (0, 0), (0, 1)) == step * prompt
+    assert regions.width(regions.random, (0, 0), (0, 1)) == step * random
+
+
+def test_clocks_are_told_from_timestamps() -> None:
+    hits = poisson(1, [2000, 2000], 1, tick_ps=4000)
+    moved = hits.with_columns(pl.col("timestamp_ps") + pl.col("channel").cast(pl.Int64) * 1500)
+
+    assert clocks(moved) == {(0, 0): (4000, 0), (0, 1): (4000, 1500)}
+
+
+@pytest.mark.parametrize(("tick_ps", "window"), [(1, "100ns"), (10_000, "20ns"), (8_000, "20ns")])
+def test_net_counts_of_uncorrelated_detectors_are_zero(tick_ps: int, window: str) -> None:
+    pulls = []
+    for seed in range(40):
+        hits = poisson(seed, [20_000, 30_000, 10_000], 1, tick_ps=tick_ps)
+        weight = gp.pairs(hits.lazy(), window, random="500ns:3us").collect()["weight"]
+        pulls.append(float(weight.sum()) / math.sqrt(float((weight**2).sum())))
+
+    assert abs(np.mean(pulls)) < 4 / math.sqrt(40)
+    assert 0.7 < np.std(pulls) < 1.35
+
+
+def test_auto_begins_where_only_chance_is_left() -> None:
+    rng = np.random.default_rng(5)
+    hits = poisson(5, [50_000, 50_000], 4)
+    starts = hits.filter(pl.col("channel") == 0).gather_every(10)
+    delay = rng.exponential(150_000, starts.height).astype(np.int64)  # 150 ns
+    stops = starts.with_columns(pl.col("timestamp_ps") + pl.Series(delay), channel=pl.lit(1, pl.UInt16))
+    run = pl.concat([hits, stops]).sort("timestamp_ps")
+
+    (found,) = random_windows(run, PairRule("50ns"))
+
+    assert 500_000 <= found.low <= 1_500_000
+    assert found.high == 2_000_000
+    net = gp.pairs(run.lazy(), "1us", random="auto").collect()
+    assert float(net["weight"].sum()) == pytest.approx(
+        starts.height, abs=5 * math.sqrt(float((net["weight"] ** 2).sum()))
+    )
+
+
+def test_auto_of_a_delay_on_one_side_takes_the_other_from_the_window_on() -> None:
+    rng = np.random.default_rng(6)
+    hits = poisson(6, [50_000, 50_000], 4)
+    starts = hits.filter(pl.col("channel") == 0).gather_every(4)
+    delay = rng.exponential(500_000, starts.height).astype(np.int64)
+    stops = starts.with_columns(pl.col("timestamp_ps") + pl.Series(delay), channel=pl.lit(1, pl.UInt16))
+    run = pl.concat([hits, stops]).sort("timestamp_ps")
+
+    found = random_windows(run, PairRule("-50ns:50ns", start=(0, 0), stop=(0, 1)))
+
+    assert Window(-2_000_000, -100_000) in found
+
+
+def test_auto_says_where_nothing_is_flat() -> None:
+    times = np.arange(20_000) * 400_000  # bunches, 400 ns apart, farther than any chance
+    hits = hits_of([(int(time), channel) for time in times for channel in (0, 1)])
+
+    with pytest.raises(gp.UsageError, match="flat nowhere"):
+        gp.pairs(hits.lazy(), "10ns", random="auto").collect()
