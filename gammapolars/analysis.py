@@ -1,20 +1,21 @@
 """One pass over a run, many products: pairs, what was counted on the way, spectra, rates and matrices."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from gammapolars import schema
+from gammapolars import pair_counts, schema
 from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.calibration import calibrate
-from gammapolars.coincidences import PairRule, chance_pairs
+from gammapolars.coincidences import PairRule
+from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import Correction, correction_of
+from gammapolars.errors import UsageError
 from gammapolars.flags import union
 from gammapolars.io import Runs, save
 from gammapolars.products import (
@@ -132,46 +133,42 @@ class Pass:
             product.add_hits(part.own)
 
 
-def pairs_by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detectors: Detectors) -> pl.DataFrame:
-    """Pairs of each two detectors, beside those expected by chance.
+def with_random(runs: Runs, rule: PairRule, random: Sequence[str], detectors: Detectors) -> PairRule:
+    """A rule with random windows as the command line names them: some, `auto`, or none.
 
-    Returns:
-        `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected`; a before b by
-        (board, channel), all detector pairs that the rule admits, found or not.
+    The first hits are read to find them, and to see how fine the clocks are.
+
+    Raises:
+        UsageError: windows that cannot be, `auto` beside others, or one that finds nothing.
     """
-    keys = hits.by_detector().select("board", "channel").rows()
-    runs = hits.in_runs(union(rule.reject))
-    counted = pairs.counts()
-    rows = []
-    for a, b in combinations(keys, 2):
-        if rule.detectors and {a, b} != set(rule.detectors):
-            continue
-        chance = sum(chance_pairs(used.get(a, 0), used.get(b, 0), rule.width_ps, time_s) for time_s, used in runs)
-        names = detectors.at(*a).name, detectors.at(*b).name
-        rows.append((*a, names[0], *b, names[1], counted.get((a, b), 0), chance))
-    sides = {
-        f"{column}_{side}": dtype
-        for side in "ab"
-        for column, dtype in {"board": pl.UInt16, "channel": pl.UInt16, "name": pl.String}.items()
-    }
-    return pl.DataFrame(rows, sides | {"pairs": pl.Int64, "chance_pairs_expected": pl.Float64}, orient="row")
+    if not random:
+        return rule
+    auto = AUTO in random
+    if auto and len(random) > 1:
+        raise UsageError("--random auto finds the windows: name no others beside it")
+    given = rule if auto else rule.with_random(random)
+    with runs.naming_errors():
+        reorder_ps = runs.reorder_ps + spread_ps(detectors)
+        return measured(given, align(runs.hits, detectors), auto=auto, reorder_ps=reorder_ps)
 
 
 def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]:
     rule, detectors = reading.rule, reading.detectors
     by_detector = hits.by_detector(union(rule.reject))
-    table = pairs_by_detectors(hits, pairs, rule, detectors)
+    table = pair_counts.by_detectors(hits, pairs, rule, detectors)
     return {
         **account(hits, reading.runs.losses, rule.reject),
         "pairs": int(table["pairs"].sum()),
         "pairs_by_detectors": table.to_dicts(),
         "window_ps": list(rule.window),
+        **pair_counts.net_of_random(table, rule),
         **times(hits, reading.runs),
         "chance_pairs_expected": float(table["chance_pairs_expected"].sum()),
         "warnings": [
             *reading_warnings(reading.runs),
             *time_warnings(hits, reading.runs),
             *warnings(by_detector, detectors, rule),
+            *pair_counts.chance_warnings(table),
             *(reading.correction.warnings if reading.correction else ()),
         ],
     }
@@ -233,7 +230,7 @@ def analyse(
         last_timestamp_ps=hits.last_ps or 0,
         warnings=tuple(summed["warnings"]),
         detectors=_described(hits.by_detector(mask), known, hits.real_time_s),
-        pairs_by_detectors=pairs_by_detectors(hits, pairs, rule, known),
+        pairs_by_detectors=pair_counts.by_detectors(hits, pairs, rule, known),
         spectra=named(adc.spectra(known, bin_kev), known),
         rates=named(rates.table(), known),
         time_differences=differences.table(known),

@@ -1,7 +1,7 @@
 """What the commands do: a run in, a file and a summary out."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ def coincidences(
     rule: PairRule,
     output: Path,
     *,
+    random: Sequence[str] = (),
     detectors: Detectors | None = None,
     layout: str | None = None,
     overwrite: bool = False,
@@ -40,6 +41,7 @@ def coincidences(
         runs: from `open_runs`.
         rule: window, rejected flags, start and stop.
         output: ends in .parquet, .arrow, .csv or .root.
+        random: windows that hold chance pairs alone, such as `1us:3us`, or `auto`; their pairs are saved too.
         detectors: time offsets and calibrations.
         layout: as for `save`.
         overwrite: whether an existing output is replaced.
@@ -50,7 +52,9 @@ def coincidences(
     """
     started = time.perf_counter()
     hits, pairs = HitTally(), PairTally(rule.window)
-    reading = analysis.Pass(runs, rule, detectors or Detectors(), progress, [hits, pairs])
+    known = detectors or Detectors()
+    rule = analysis.with_random(runs, rule, random, known)
+    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs])
 
     def metadata() -> dict[str, str]:
         return describe(runs, analysis.summarise(reading, hits, pairs))

@@ -88,13 +88,15 @@ def _settings(summary: dict[str, Any]) -> str:
 def describe_pairs(found: dict[str, Any]) -> str:
     """What `inspect_pairs` found, for people."""
     (file,) = found["files"]
-    lines = [f"{file['name']}: {file['bytes']:,} bytes, {found['pairs']:,} pairs"]
+    random = f", {found['random_pairs']:,} more in random windows" if "random_pairs" in found else ""
+    lines = [f"{file['name']}: {file['bytes']:,} bytes, {found['pairs']:,} pairs{random}"]
     lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
     if "provenance" in file:
         lines += _origin(file["provenance"])
     rows = [
         [
-            f"{row['board_a']}/{row['channel_a']} – {row['board_b']}/{row['channel_b']}",
+            f"{row['board_a']}/{row['channel_a']} – {row['board_b']}/{row['channel_b']}"
+            + (", random" if row.get("region") == "random" else ""),
             f"{row['pairs']:,}",
             f"{format_ps(row['least_dt_ps'])} to {format_ps(row['largest_dt_ps'])}",
         ]

@@ -216,6 +216,8 @@ def inspect_pairs(path: Path) -> dict[str, Any]:
     pairs = scan_pairs(path)
     ends = [f"{name}_{side}" for side in "ab" for name in ("board", "channel")]
     dt = pl.col("dt_ps")
+    if "region" in pairs.collect_schema():
+        ends.append("region")
     counted = (
         pairs.group_by(ends).agg(pairs=pl.len(), least_dt_ps=dt.min(), largest_dt_ps=dt.max()).sort(ends).collect()
     )
@@ -223,4 +225,9 @@ def inspect_pairs(path: Path) -> dict[str, Any]:
     facts |= {"columns": {name: str(dtype) for name, dtype in pairs.collect_schema().items()}}
     if origin := provenance.of_file(path):
         facts["provenance"] = origin
-    return {"files": [facts], "pairs": int(counted["pairs"].sum()), "pairs_by_detectors": counted.to_dicts()}
+    by_region = {}
+    if "region" in ends:
+        random = counted.filter(pl.col("region") == "random")
+        by_region = {"random_pairs": int(random["pairs"].sum())}
+    pairs_found = int(counted["pairs"].sum()) - sum(by_region.values())
+    return {"files": [facts], "pairs": pairs_found, **by_region, "pairs_by_detectors": counted.to_dicts()}

@@ -64,18 +64,43 @@ def coincidence_text(summary: dict[str, Any]) -> str:
         *left_out_text(summary),
         f"{summary['pairs']:,} pairs within {Window(*summary['window_ps'])}, "
         f"{summary['chance_pairs_expected']:,.1f} expected by chance",
-        *table(
-            ["detectors", "pairs", "by chance"],
-            [
-                [f"{row['name_a']} – {row['name_b']}", f"{row['pairs']:,}", f"{row['chance_pairs_expected']:,.1f}"]
-                for row in summary["pairs_by_detectors"]
-            ],
-        ),
+        *_random_text(summary),
+        *_pairs_table(summary["pairs_by_detectors"]),
         *(f"Warning: {warning}" for warning in summary["warnings"]),
         f"{summary['output']}: written in {summary['elapsed_s']:.2f} s"
         f" ({summary['hits_per_s'] / 1e6:.1f} million hits/s)",
     ]
     return "\n".join(lines)
+
+
+def _random_text(summary: dict[str, Any]) -> list[str]:
+    """What random windows tell, in lines."""
+    if "random_ps" not in summary:
+        return []
+    windows = ", ".join(str(Window(*window)) for window in summary["random_ps"])
+    return [
+        f"{summary['random_pairs']:,} pairs in the random windows {windows}: "
+        f"{plus_minus(summary['chance_pairs'], summary['chance_pairs_unc'])} of the pairs are by chance, "
+        f"{plus_minus(summary['net_pairs'], summary['net_pairs_unc'])} net"
+    ]
+
+
+def _pairs_table(rows: list[dict[str, Any]]) -> list[str]:
+    """Pairs by their detectors, in lines."""
+    net = bool(rows) and "net_pairs" in rows[0]
+    head = ["detectors", "pairs", "by chance", *(["measured", "net"] if net else [])]
+    return table(
+        head,
+        [
+            [
+                f"{row['name_a']} – {row['name_b']}",
+                f"{row['pairs']:,}",
+                f"{row['chance_pairs_expected']:,.1f}",
+                *([f"{row['chance_pairs']:,.1f}", plus_minus(row["net_pairs"], row["net_pairs_unc"])] if net else []),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def spectra_text(summary: dict[str, Any]) -> str:

@@ -11,12 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gammapolars import analysis, commands
-from gammapolars.analysis import Pass, analyse, pairs_by_detectors
+from gammapolars.analysis import Pass, analyse
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs, pairs
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import GammapolarsError, TableError, TimeOrderError
 from gammapolars.io import Runs, open_runs
+from gammapolars.pair_counts import by_detectors
 from gammapolars.products import HitTally, PairTally
 from gammapolars.results import Analysis
 from gammapolars.streaming import slices
@@ -153,7 +154,7 @@ def test_chance_is_expected_for_the_detectors_that_the_rule_admits(tmp_path: Pat
     run = in_file(tmp_path, hits)
 
     made = Pass(run, rule, products=[tally, pair_tally]).pairs().collect()
-    found = pairs_by_detectors(tally, pair_tally, rule, Detectors())
+    found = by_detectors(tally, pair_tally, rule, Detectors())
 
     used = {row[:2]: row[3] for row in tally.by_detector(BAD).iter_rows()}
     (row,) = found.to_dicts()

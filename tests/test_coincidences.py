@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.coincidences import rule as coincidences
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs, nearest, pairs
+from gammapolars.coincidences import rule as coincidences
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import TableError, TimeOrderError, UsageError
 from gammapolars.schema import PAIRS, require

@@ -24,7 +24,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("streaming",),
     ("timing", "coincidences", "spectra", "io", "figures"),
     ("products", "simulate", "peak_files"),
-    ("provenance", "results", "queries", "accounting", "slicing"),
+    ("provenance", "results", "queries", "accounting", "slicing", "pair_counts"),
     ("drift",),
     ("analysis", "printing"),
     (

@@ -1,7 +1,11 @@
 """Prompt and random pairs: regions, weights, and net counts without bias."""
 
+import json
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -13,6 +17,10 @@ import gammapolars as gp
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import clocks, random_windows
 from gammapolars.units import Window
+from tests.commandline import gammapolars
+
+FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
+recorded = pytest.mark.skipif(not FOLDER, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")
 
 SECONDS = 10**12
 
@@ -183,3 +191,98 @@ def test_auto_says_where_nothing_is_flat() -> None:
 
     with pytest.raises(gp.UsageError, match="flat nowhere"):
         gp.pairs(hits.lazy(), "10ns", random="auto").collect()
+
+
+def summary_of(*words: str | Path) -> dict[str, Any]:
+    done = gammapolars("coincidences", *words, "--json")
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+def run_file(folder: Path, hits: pl.DataFrame) -> Path:
+    gp.save(hits.lazy(), folder / "run.parquet")
+    return folder / "run.parquet"
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv", ".root"])
+def test_regions_and_weights_come_back_from_files(tmp_path: Path, suffix: str) -> None:
+    made = gp.pairs(poisson(3, [20_000, 20_000], 1).lazy(), "500ns", random="1us:3us")
+
+    gp.save(made, tmp_path / f"pairs{suffix}")
+
+    assert (
+        gp.scan_pairs(tmp_path / f"pairs{suffix}")
+        .select(made.collect_schema().names())
+        .collect()
+        .equals(made.collect())
+    )
+
+
+def test_the_summary_tells_net_pairs(tmp_path: Path) -> None:
+    run = run_file(tmp_path, poisson(4, [50_000, 20_000, 1000], 1))
+
+    summary = summary_of(run, "-o", tmp_path / "p.parquet", "--window", "500ns", "--random", "1us:3us")
+
+    saved = gp.scan_pairs(tmp_path / "p.parquet").collect()
+    weight = saved["weight"]
+    assert summary["random_ps"] == [[-3_000_000, -1_000_000], [1_000_000, 3_000_000]]
+    assert summary["pairs"] == saved.filter(pl.col("region") == "prompt").height
+    assert summary["random_pairs"] == saved.filter(pl.col("region") == "random").height
+    assert summary["net_pairs"] == pytest.approx(weight.sum())
+    assert summary["net_pairs_unc"] == pytest.approx(math.sqrt((weight**2).sum()))
+    assert summary["chance_pairs"] == pytest.approx(summary["random_pairs"] / 4)
+    assert abs(summary["net_pairs"]) < 4 * summary["net_pairs_unc"]
+    assert abs(summary["random_pairs"] - 4 * summary["chance_pairs_expected"]) < 5 * math.sqrt(summary["random_pairs"])
+    assert summary["warnings"] == []
+    for row in summary["pairs_by_detectors"]:
+        of_both = saved.filter(channel_a=row["channel_a"], channel_b=row["channel_b"]).height
+        of_both += saved.filter(channel_a=row["channel_b"], channel_b=row["channel_a"]).height
+        assert row["pairs"] + row["random_pairs"] == of_both
+        assert row["net_pairs"] == pytest.approx(row["pairs"] - row["random_pairs"] / 4)
+
+
+def test_rates_that_change_are_told(tmp_path: Path) -> None:
+    early = poisson(8, [50_000, 50_000], 0.5)
+    late = poisson(9, [500, 500], 1.5).with_columns(pl.col("timestamp_ps") + SECONDS // 2)
+    run = run_file(tmp_path, pl.concat([early, late]))
+
+    summary = summary_of(run, "-o", tmp_path / "p.parquet", "--window", "500ns", "--random", "1us:3us")
+
+    (warning,) = summary["warnings"]
+    assert "r_a r_b w T" in warning
+    assert abs(summary["net_pairs"]) < 4 * summary["net_pairs_unc"]
+
+
+def test_auto_beside_other_windows_is_refused(tmp_path: Path) -> None:
+    run = run_file(tmp_path, poisson(4, [1000, 1000], 1))
+    options = ["--random", "auto", "--random", "1us:2us"]
+
+    done = gammapolars("coincidences", run, "-o", tmp_path / "pairs.parquet", *options)
+
+    assert done.code == 2
+    assert "name no others" in done.error
+    assert not (tmp_path / "pairs.parquet").exists()
+
+
+@recorded
+def test_net_pairs_of_recorded_na22_are_those_of_the_side_bands_by_hand(tmp_path: Path) -> None:
+    options: list[str | Path] = ["-o", tmp_path / "p.parquet", "--window", "100ns", "--random", "100001ps:250ns"]
+
+    summary = summary_of(Path(FOLDER) / "na22-two-nai" / "SDataR_na22_two_nai.root", *options)
+
+    # By hand: 37,858 pairs within 100 ns; 38,595 - 37,858 in the 300 ns between 100 and 250 ns on both sides.
+    assert summary["pairs"] == 37_858
+    assert summary["random_pairs"] == 38_595 - 37_858
+    assert summary["net_pairs"] == pytest.approx(37_858 - 737 * 200 / 300, abs=0.01)
+    assert summary["net_pairs"] == pytest.approx(37_350, abs=summary["net_pairs_unc"])
+    assert summary["chance_pairs"] / 10 == pytest.approx(49, abs=2)  # a 20 ns part
+
+
+@recorded
+def test_auto_on_recorded_na22_agrees_with_the_side_bands(tmp_path: Path) -> None:
+    options: list[str | Path] = ["-o", tmp_path / "p.parquet", "--window", "100ns", "--random", "auto"]
+
+    summary = summary_of(Path(FOLDER) / "na22-two-nai" / "SDataR_na22_two_nai.root", *options)
+
+    assert summary["net_pairs"] == pytest.approx(37_350, abs=summary["net_pairs_unc"])

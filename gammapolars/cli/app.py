@@ -22,6 +22,10 @@ Runs = Annotated[
 WindowOption = Annotated[
     str, typer.Option("--window", help="Coincidence window: 250ns for |dt| ≤ 250 ns, or LOW:HIGH.")
 ]
+RandomOption = Annotated[
+    list[str] | None,
+    typer.Option("--random", help="Window of chance pairs, to be subtracted: 1us:3us, or auto. May be repeated."),
+]
 Reject = Annotated[str, typer.Option("--reject", help="Flags that reject a hit: names, a mask such as 0x480, or none.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars import defaults
-from gammapolars.cli.app import AsJson, Overwrite, Reject, Runs, WindowOption, app
+from gammapolars.cli.app import AsJson, Overwrite, RandomOption, Reject, Runs, WindowOption, app
 from gammapolars.options import ReadingOptions, reads_runs
 
 
@@ -16,6 +16,7 @@ def coincidences(
     runs: Runs,
     output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv or .root.")],
     window: WindowOption = defaults.WINDOW,
+    random: RandomOption = None,
     reject: Reject = defaults.REJECT,
     start: Annotated[
         str | None, typer.Option("--start", help="Only pairs of this detector with --stop, dt signed.")
@@ -42,7 +43,14 @@ def coincidences(
     opened = how.open(runs)
     with Progress(opened.count) as progress:
         summary = commands.coincidences(
-            opened, rule, output, detectors=known, layout=layout, overwrite=overwrite, progress=progress
+            opened,
+            rule,
+            output,
+            random=random or (),
+            detectors=known,
+            layout=layout,
+            overwrite=overwrite,
+            progress=progress,
         )
     print_json(summary) if as_json else print(coincidence_text(summary))
 

@@ -3,7 +3,7 @@
 from gammapolars.units import PS_PER_S
 
 
-def chance_pairs(hits_a: int, hits_b: int, width_ps: int, real_time_s: float) -> float:
+def chance_pairs(hits_a: int, hits_b: int, width_ps: float, real_time_s: float) -> float:
     """How many pairs two uncorrelated detectors make by chance: N = r_a r_b w T.
 
     Args:

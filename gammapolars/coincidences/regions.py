@@ -10,7 +10,7 @@ import polars as pl
 
 from gammapolars.errors import UsageError
 from gammapolars.schema import REGION
-from gammapolars.units import Window
+from gammapolars.units import Window, format_ps
 
 Key = tuple[int, int]
 
@@ -59,7 +59,11 @@ class Regions:
 
     def scale(self, a: Key, b: Key) -> float:
         """What a pair of two detectors in a random window stands for in the prompt one: s = w_prompt / w_random."""
-        return self.width(self.prompt, a, b) / self.width(self.random, a, b)
+        width = self.width(self.random, a, b)
+        if not width:
+            step = format_ps(math.gcd(self.clock[a].step_ps, self.clock[b].step_ps))
+            raise UsageError(f"the random windows hold no step of the clocks, {step}: make them wider")
+        return self.width(self.prompt, a, b) / width
 
     def width(self, windows: Sequence[Window], a: Key, b: Key) -> float:
         """How much of the time differences some windows hold, ps.

@@ -16,6 +16,9 @@ AUTO = "auto"
 CLOCK_HITS = 100_000
 """So many hits tell the steps of the clocks."""
 
+STEP_HITS = 50
+"""So many hits of a detector at the least."""
+
 AUTO_HITS = 1_000_000
 """So many hits tell where time differences are flat."""
 
@@ -61,12 +64,12 @@ def measured(rule: PairRule, hits: pl.LazyFrame, *, auto: bool = False, reorder_
 def clocks(hits: pl.DataFrame) -> dict[Key, Clock]:
     """The steps of the detectors' clocks: the largest that all their timestamps are whole multiples of, and a phase.
 
-    Detectors with a single hit are left out.
+    Detectors with few hits, whose times may be multiples of more by accident, are left out.
     """
     found = {}
     for key, part in hits.group_by("board", "channel"):
         times = part["timestamp_ps"].to_numpy()
-        if len(times) > 1 and (step := int(np.gcd.reduce(np.diff(times)))):
+        if len(times) >= STEP_HITS and (step := int(np.gcd.reduce(np.diff(times)))):
             found[int(key[0]), int(key[1])] = Clock(step, int(times[0]) % step)
     return found
 

@@ -13,6 +13,7 @@ from gammapolars.io.input_file import InputFile
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.runs import Run, Runs, open_runs
+from gammapolars.schema import REGION
 
 __all__ = [
     "READERS",
@@ -74,7 +75,9 @@ def scan_pairs(path: str | Path) -> pl.LazyFrame:
     pairs = reader(path)
     if missing := {"channel_a", "channel_b", "dt_ps"} - set(pairs.collect_schema()):
         raise InputError(f"{path}: holds no pairs (it has no column '{min(missing)}')")
-    return pairs
+    # Formats keep the names of regions as text or as numbers of a dictionary.
+    kept = pairs.collect_schema().get("region", REGION)
+    return pairs if kept == REGION else pairs.with_columns(pl.col("region").cast(pl.String).cast(REGION))
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | None = None) -> None:

@@ -5,26 +5,42 @@ import polars as pl
 from gammapolars.tallies import Tally, count_by
 from gammapolars.units import Window
 
+KEYS = {"board_a": 16, "channel_a": 16, "board_b": 16, "channel_b": 16}
+
+Key = tuple[int, int]
+
 
 class PairTally:
-    """Pairs within a window by their two detectors."""
+    """Pairs within a window by their two detectors, and beside them those in random windows."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._tally = Tally("board_a", "channel_a", "board_b", "channel_b")
+        self._prompt, self._random = Tally(*KEYS), Tally(*KEYS)
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Hits change nothing here."""
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
+        if "region" in pairs.columns:
+            random = pl.col("region") == "random"
+            self._random.add(count_by(pairs.filter(random), KEYS))
+            pairs = pairs.filter(~random)
         within = pairs.filter(pl.col("dt_ps").is_between(*self._window))
-        self._tally.add(count_by(within, {"board_a": 16, "channel_a": 16, "board_b": 16, "channel_b": 16}))
+        self._prompt.add(count_by(within, KEYS))
 
-    def counts(self) -> dict[tuple[tuple[int, int], tuple[int, int]], int]:
+    def counts(self) -> dict[tuple[Key, Key], int]:
         """Pairs by (detector, detector), the lower (board, channel) first."""
-        found: dict[tuple[tuple[int, int], tuple[int, int]], int] = {}
-        for row in self._tally.total().iter_rows(named=True):
-            ends = sorted([(row["board_a"], row["channel_a"]), (row["board_b"], row["channel_b"])])
-            key = (ends[0], ends[1])
-            found[key] = found.get(key, 0) + row["counts"]
-        return found
+        return _by_detectors(self._prompt)
+
+    def random_counts(self) -> dict[tuple[Key, Key], int]:
+        """The same of the pairs in random windows."""
+        return _by_detectors(self._random)
+
+
+def _by_detectors(tally: Tally) -> dict[tuple[Key, Key], int]:
+    found: dict[tuple[Key, Key], int] = {}
+    for row in tally.total().iter_rows(named=True):
+        ends = sorted([(row["board_a"], row["channel_a"]), (row["board_b"], row["channel_b"])])
+        key = (ends[0], ends[1])
+        found[key] = found.get(key, 0) + row["counts"]
+    return found

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import polars.selectors as cs
 
 from gammapolars.errors import InputError, OutputError
 from gammapolars.io.lost_rows import LostRows, Mask
@@ -15,7 +16,7 @@ from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.recovery import Expected
 from gammapolars.io.root.tree import open_tree
-from gammapolars.schema import HITS, PAIRS, DType
+from gammapolars.schema import HITS, PAIRS, REGION, DType
 from gammapolars.streaming import SLICE_HITS, batches_of, lazy_frame
 
 WRITTEN_ENTRIES = 500_000
@@ -213,18 +214,33 @@ def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFram
     found = open_tree(path, (PAIRS_TREE, FOREIGN_PAIRS_TREE))
     dtypes = PAIRS.columns | PAIRS.optional
     if found.name == PAIRS_TREE:
-        return scan_tree(found, {name: name for name in dtypes if name in found.branches}, dtypes, reading.losses)
+        return _with_regions(
+            scan_tree(
+                found,
+                {name: name for name in dtypes if name in found.branches},
+                dtypes | {"region": pl.UInt8},
+                reading.losses,
+            )
+        )
     once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
     board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
     both = scan_tree(found, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)
     return both.filter(once).with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(*PAIRS.columns)
 
 
+def _with_regions(pairs: pl.LazyFrame) -> pl.LazyFrame:
+    """Pairs whose regions are numbers, as a branch holds them: 0 is the first."""
+    if "region" not in pairs.collect_schema():
+        return pairs
+    named = pl.lit(pl.Series(REGION.categories, dtype=REGION)).gather(pl.col("region"))
+    return pairs.with_columns(region=named)
+
+
 def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, str]]) -> None:
     """Write a table as a TTree: hits as CoMPASS's `Data_R`, anything else as `pairs` with the columns' names.
 
     Args:
-        frame: columns of numbers; a null in a column of floats becomes NaN.
+        frame: columns of numbers; a null in a column of floats becomes NaN. An Enum becomes its category's number.
         path: the file to write.
         metadata: texts that are stored beside the tree, asked for at the end.
 
@@ -233,6 +249,7 @@ def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, 
     """
     from gammapolars.io.root.writer import Layout, TreeWriter
 
+    frame = frame.with_columns(cs.enum().to_physical())
     schema = frame.collect_schema()
     hits = set(HITS.columns) <= set(schema)
     names = {column: branch for branch, column in HIT_BRANCHES.items() if column in schema} if hits else {}
