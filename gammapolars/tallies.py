@@ -39,11 +39,15 @@ def count_by(frame: pl.DataFrame, bits: dict[str, int]) -> pl.DataFrame:
 
 
 def _histogram(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Keys, Counts]:
-    key = np.zeros(frame.height, np.int64)
+    key: npt.NDArray[np.int64] | None = None
     for name, width in widths.items():
-        if width:
+        values = frame[name].to_numpy()
+        if key is None:
+            key = values.astype(np.int64)  # once, where it is written: a copy costs as much as counting
+        elif width:
             key <<= width
-            key |= frame[name].to_numpy()
+            key |= values
+    assert key is not None
     counts = np.bincount(key)
     filled = np.flatnonzero(counts)
     return filled.astype(np.uint64), counts[filled].astype(np.uint32)

@@ -13,6 +13,8 @@ from gammapolars.units import format_ps
 MAX_BINS = 20_000_000
 """Spectra of slices of time with more filled bins than this, half a gigabyte, are not counted on."""
 
+ADC_KEYS = {"board": 16, "channel": 16, "adc": 16}
+
 SLICE = {"run": pl.UInt16(), "time_slice": pl.Int64()}
 
 
@@ -32,7 +34,8 @@ class AdcSpectra:
     def __init__(self, mask: int, slice_ps: int | None = None) -> None:
         self._mask = mask
         self._slice_ps = slice_ps
-        self._tally = Tally(*(SLICE if slice_ps else ()), "board", "channel", "adc")
+        self._tally = Tally(*(SLICE if slice_ps else ()), *ADC_KEYS)
+        self._rejected = Tally(*ADC_KEYS)
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run.
@@ -40,10 +43,16 @@ class AdcSpectra:
         Raises:
             UsageError: slices so short that their spectra would outgrow the memory.
         """
+        if not self._slice_ps and "gain_factor" not in hits.columns:
+            # Rejected hits are few: counting them and all is faster than copying the used ones.
+            self._tally.add(count_by(hits, ADC_KEYS))
+            if self._mask:
+                rejected = hits.lazy().select(*ADC_KEYS, "flags").filter(has_any(self._mask)).collect()
+                self._rejected.add(count_by(rejected, ADC_KEYS))
+            return
         used = _used(hits, self._mask)
-        keys = {"board": 16, "channel": 16, "adc": 16}
         if not self._slice_ps:
-            self._tally.add(count_by(used, keys))
+            self._tally.add(count_by(used, ADC_KEYS))
             return
         if used.is_empty():
             return
@@ -52,9 +61,11 @@ class AdcSpectra:
         first, last = int(slices.min()), int(slices.max())  # type: ignore[arg-type]
         if last - first < 2**16:
             numbered = used.with_columns(time_slice=(slices - first).cast(pl.UInt16))
-            counted = count_by(numbered, {"time_slice": 16, **keys})
+            counted = count_by(numbered, {"time_slice": 16, **ADC_KEYS})
         else:
-            counted = used.with_columns(time_slice=slices - first).group_by("time_slice", *keys).agg(counts=pl.len())
+            counted = (
+                used.with_columns(time_slice=slices - first).group_by("time_slice", *ADC_KEYS).agg(counts=pl.len())
+            )
         self._tally.add(
             counted.with_columns(run=pl.lit(run, pl.UInt16), time_slice=pl.col("time_slice").cast(pl.Int64) + first)
         )
@@ -84,7 +95,7 @@ class AdcSpectra:
             "channel": pl.UInt16(),
         }
         columns |= dict.fromkeys(("energy_kev", "adc", "counts", "variance"), pl.Float64())
-        table = self._tally.total()
+        table = self._used_counts()
         if table.is_empty():
             return pl.DataFrame(schema=columns)
         table = table.with_columns(pl.col("counts").cast(pl.Float64))
@@ -97,6 +108,16 @@ class AdcSpectra:
             pl.col("adc").cast(pl.Float64), energy_kev=pl.lit(None, pl.Float64), variance=pl.col("counts")
         )
         return pl.concat([in_kev.select(*columns), in_adc.select(*columns)])
+
+    def _used_counts(self) -> pl.DataFrame:
+        """What was counted, less the rejected hits in it."""
+        table, rejected = self._tally.total(), self._rejected.total()
+        if rejected.is_empty():
+            return table
+        less = rejected.select(*ADC_KEYS, _less="counts")
+        left = pl.col("counts") - pl.col("_less").fill_null(0)
+        joined = table.join(less, on=list(ADC_KEYS), how="left", maintain_order="left")
+        return joined.select(*ADC_KEYS, counts=left).filter(pl.col("counts") > 0)
 
 
 class RunSpectra:
@@ -116,7 +137,7 @@ class RunSpectra:
         if used.is_empty():
             return
         run = int(used["run"][0]) if "run" in used.columns else 1
-        counted = count_by(used, {"board": 16, "channel": 16, "adc": 16})
+        counted = count_by(used, ADC_KEYS)
         self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
