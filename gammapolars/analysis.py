@@ -22,6 +22,7 @@ from gammapolars.products import (
     AdcSpectra,
     EnergyMatrix,
     HitTally,
+    InRegions,
     PairTally,
     Product,
     Rates,
@@ -189,7 +190,7 @@ def analyse(
 
     Args:
         runs: from `open_runs`.
-        rule: window and rejected flags.
+        rule: window and rejected flags; with random windows, the matrix is net of chance, and the pairs carry weights.
         detectors: names, calibrations and time offsets.
         pairs_output: where the pairs within the window are written to, if anywhere.
         progress: told how many hits have been read.
@@ -200,15 +201,18 @@ def analyse(
     """
     known = detectors or Detectors()
     schema.require(runs.hits, schema.HITS)
-    reach_ps = TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000)
+    reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
     wide = PairRule(reach_ps, reject=",".join(rule.reject) or "none")
     mask = union(rule.reject)
     bin_kev = fitting_bin_kev(known)
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
     differences = TimeDifferences(reach_ps)
     matrix = EnergyMatrix(rule.window, known, bin_kev=max(2.0, bin_kev))
-    reading = Pass(runs, wide, known, progress, [hits, pairs, adc, rates, differences, matrix])
-    within = reading.pairs().filter(pl.col("dt_ps").is_between(*rule.window))
+    counted: list[Product] = [adc, rates, differences, hits]
+    counted += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
+    reading = Pass(runs, wide, known, progress, counted)
+    every = reading.pairs()
+    within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
 
     def summary() -> dict[str, Any]:
         return summarise(replace(reading, rule=rule), hits, pairs)
@@ -235,7 +239,11 @@ def analyse(
         rates=named(rates.table(), known),
         time_differences=differences.table(known),
         matrix=matrix.table(),
-        parameters={"window": str(rule.window), "rejected flags": ", ".join(rule.reject) or "none"},
+        parameters={
+            "window": str(rule.window),
+            **({"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}),
+            "rejected flags": ", ".join(rule.reject) or "none",
+        },
         summary=summed,
     )
 

@@ -137,6 +137,7 @@ def report(
     runs: Runs,
     output: Annotated[Path, typer.Option("--output", "-o", help="The folder to make.")],
     window: WindowOption = defaults.WINDOW,
+    random: RandomOption = None,
     reject: Reject = defaults.REJECT,
     *,
     how: ReadingOptions,
@@ -152,6 +153,6 @@ def report(
     rule = PairRule(window, reject=reject)
     with Progress(opened.count) as progress:
         summary = reporting.make_report(
-            opened, rule, output, detectors=how.known, overwrite=overwrite, progress=progress
+            opened, rule, output, random=random or (), detectors=how.known, overwrite=overwrite, progress=progress
         )
     print_json(summary) if as_json else print(f"{summary['pairs']:,} pairs; open {summary['output']}")

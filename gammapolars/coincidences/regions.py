@@ -95,15 +95,16 @@ class Regions:
             .with_columns(region=pl.when("_prompt").then(pl.lit("prompt", REGION)).otherwise(pl.lit("random", REGION)))
         )
         if not self._has_steps():
-            return told.with_columns(weight=pl.when("_prompt").then(1.0).otherwise(-self.scale(*UNKNOWN)))
+            weight = pl.when("_prompt").then(1.0).otherwise(-self.scale(*UNKNOWN))
+            return told.with_columns(weight=weight).drop("_prompt")
         known = sorted(self.clock)
         rows = [(*a, *b, -self.scale(a, b)) for a in known for b in known if a != b]
         keys = dict.fromkeys(SIDES, pl.UInt16)
         scales = pl.LazyFrame(rows, keys | {"_scale": pl.Float64}, orient="row")
         plain = -self.scale(*UNKNOWN)
-        return told.join(scales, on=SIDES, how="left", maintain_order="left").with_columns(
-            weight=pl.when("_prompt").then(1.0).otherwise(pl.col("_scale").fill_null(plain))
-        )
+        weight = pl.when("_prompt").then(1.0).otherwise(pl.col("_scale").fill_null(plain))
+        joined = told.join(scales, on=SIDES, how="left", maintain_order="left")
+        return joined.with_columns(weight=weight).drop("_prompt", "_scale")
 
     def _has_steps(self) -> bool:
         """Whether the steps of any two clocks are too coarse to be left out of account."""

@@ -1,11 +1,11 @@
 """The report of a run: one HTML page that explains itself, and its figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gammapolars.analysis import Progress, analyse
+from gammapolars.analysis import Progress, analyse, with_random
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, save
@@ -22,6 +22,7 @@ def make_report(
     rule: PairRule,
     folder: str | Path,
     *,
+    random: Sequence[str] = (),
     detectors: Detectors | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -32,6 +33,7 @@ def make_report(
         runs: from `open_runs`.
         rule: window and rejected flags.
         folder: the folder to be written, as for `write_report`; refused before the run is read.
+        random: windows that hold chance pairs alone, such as `1us:3us`, or `auto`: counts are then net of them.
         detectors: names, calibrations and time offsets.
         overwrite: whether the folder may exist already.
         progress: told how many hits have been read.
@@ -44,6 +46,7 @@ def make_report(
     """
     folder = Path(folder)
     with folder_complete_or_nothing(folder, overwrite=overwrite, last=PAGE) as partial:
+        rule = with_random(runs, rule, random, detectors or Detectors())
         found = analyse(runs, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
         origin = describe(runs, found.summary)
         save(found.spectra.lazy(), partial / "spectra.parquet", metadata=origin)

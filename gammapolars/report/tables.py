@@ -2,10 +2,8 @@
 
 import math
 
-import polars as pl
-
-from gammapolars.report.estimates import PromptPeak
-from gammapolars.report.numbers import about, count, counted, nanoseconds, percent, with_uncertainty
+from gammapolars.report.estimates import PromptPeak, with_net
+from gammapolars.report.numbers import about, count, nanoseconds, percent, with_uncertainty
 from gammapolars.report.page import Table
 from gammapolars.results import Analysis
 
@@ -47,7 +45,7 @@ def pairs(analysis: Analysis, peaks: list[PromptPeak]) -> Table:
     """One row a detector pair, those with the most true coincidences first."""
     headings = ("detectors", "pairs", "by chance", "true", "prompt peak at", "FWHM")
     prompt = {(peak.name_a, peak.name_b): peak for peak in peaks}
-    ordered = analysis.pairs_by_detectors.sort(pl.col("pairs") - pl.col("chance_pairs_expected"), descending=True)
+    ordered = with_net(analysis.pairs_by_detectors).sort("net", descending=True)
     rows = []
     for row in ordered.iter_rows(named=True):
         peak = prompt.get((row["name_a"], row["name_b"]))
@@ -56,8 +54,8 @@ def pairs(analysis: Analysis, peaks: list[PromptPeak]) -> Table:
             (
                 f"{row['name_a']} – {row['name_b']}",
                 count(row["pairs"]),
-                about(row["chance_pairs_expected"]),
-                counted(row["pairs"], row["chance_pairs_expected"]),
+                about(row.get("chance_pairs", row["chance_pairs_expected"])),
+                with_uncertainty(row["net"], row["net_unc"]),
                 nanoseconds(peak.centre_ns) if peak else "–",
                 "–" if peak is None else nanoseconds(peak.fwhm_ns) if resolved else f"< {nanoseconds(2 * peak.bin_ns)}",
             )

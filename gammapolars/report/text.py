@@ -5,14 +5,13 @@ import math
 import polars as pl
 
 from gammapolars.figures.time_difference import accepted_ns
-from gammapolars.report.estimates import PromptPeak, Steadiness
+from gammapolars.report.estimates import PromptPeak, Steadiness, with_net
 from gammapolars.report.full_energy import Peak
 from gammapolars.report.lines import Lines, Spot
 from gammapolars.report.numbers import (
     about,
     amount,
     count,
-    counted,
     duration,
     listed,
     nanoseconds,
@@ -90,10 +89,12 @@ def coincidences(analysis: Analysis) -> list[str]:
             f"No two hits of different detectors lie within the window of {analysis.window} "
             f"({about(analysis.chance_pairs_expected)} expected by chance)."
         ]
-    net, unc = analysis.pairs - analysis.chance_pairs_expected, math.sqrt(analysis.pairs)
+    table = with_net(analysis.pairs_by_detectors)
+    net, unc = float(table["net"].sum()), math.sqrt(float((table["net_unc"] ** 2).sum()))
     text = (
         f"{amount(analysis.pairs, 'pair')} within {analysis.window}. Chance alone would give "
-        f"{about(analysis.chance_pairs_expected)} ({percent(analysis.chance_pairs_expected, analysis.pairs)}); "
+        f"{about(analysis.chance_pairs_expected)} ({percent(analysis.chance_pairs_expected, analysis.pairs)})"
+        f"{_measured(table)}; "
     )
     if abs(net) < 3 * unc:
         return [text + f"the difference, {with_uncertainty(net, unc)}, is no evidence of true coincidences."]
@@ -103,15 +104,22 @@ def coincidences(analysis: Analysis) -> list[str]:
             "the detectors were not recorded at the same times."
         ]
     text += f"{with_uncertainty(net, unc)} are left as true coincidences."
-    table = analysis.pairs_by_detectors.with_columns(net=pl.col("pairs") - pl.col("chance_pairs_expected"))
     if table.height < 2:
         return [text]
     best = table.sort("net", descending=True).row(0, named=True)
     return [
         text,
         f"Of {count(table.height)} detector pairs, {best['name_a']} – {best['name_b']} has the most: "
-        f"{counted(best['pairs'], best['chance_pairs_expected'])} true coincidences.",
+        f"{with_uncertainty(best['net'], best['net_unc'])} true coincidences.",
     ]
+
+
+def _measured(table: pl.DataFrame) -> str:
+    """What random windows say of chance, as it continues a sentence."""
+    if "chance_pairs" not in table.columns:
+        return ""
+    chance, unc = float(table["chance_pairs"].sum()), math.sqrt(float((table["chance_pairs_unc"] ** 2).sum()))
+    return f" by the rates, and random windows tell {with_uncertainty(chance, unc)}"
 
 
 def prompt(analysis: Analysis, peaks: list[PromptPeak], summed: PromptPeak | None) -> list[str]:

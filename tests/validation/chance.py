@@ -36,7 +36,9 @@ def chance(runs: int = 500, hits: int = 100_000, seed: int = 1) -> Outcome:
     for number in range(runs):
         pairs = uncorrelated_hits(seed * 10_000 + number, hits).pipe(gp.pairs, WINDOW, random=RANDOM).collect()
         weight = pairs["weight"]
-        totals.append(((pairs["region"] == "prompt").sum(), float(weight.sum()), float((weight**2).sum())))
+        totals.append(
+            (pairs.filter(pl.col("region") == "prompt").height, float(weight.sum()), float((weight**2).sum()))
+        )
         matrices.append(pairs.lazy().pipe(gp.matrix, bin_kev=BIN_KEV).collect())
     prompt, net, variance = np.array(totals).T
     bins = _filled_bins(pl.concat(matrices), runs)
