@@ -11,6 +11,7 @@ from gammapolars import analysis, defaults
 from gammapolars.accounting import account, lost, reading_warnings, times
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule
+from gammapolars.companions import Companions, Outputs
 from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import corrected_hits, correction_of
 from gammapolars.errors import GammapolarsError, QueryError
@@ -32,6 +33,7 @@ def coincidences(
     random: Sequence[str] = (),
     detectors: Detectors | None = None,
     layout: str | None = None,
+    beside: Outputs | None = None,
     overwrite: bool = False,
     progress: analysis.Progress | None = None,
 ) -> dict[str, Any]:
@@ -44,7 +46,8 @@ def coincidences(
         random: windows that hold chance pairs alone, such as `1us:3us`, or `auto`; their pairs are saved too.
         detectors: time offsets and calibrations.
         layout: as for `save`.
-        overwrite: whether an existing output is replaced.
+        beside: what else the same pass is to write.
+        overwrite: whether existing outputs are replaced.
         progress: told how many hits have been read.
 
     Returns:
@@ -54,14 +57,19 @@ def coincidences(
     hits, pairs = HitTally(), PairTally(rule.window)
     known = detectors or Detectors()
     rule = analysis.with_random(runs, rule, random, known)
-    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs])
+    wanted = beside or Outputs()
+    wanted.check(output, overwrite=overwrite)
+    others = Companions(wanted, rule, known)
+    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, *others.products])
 
     def metadata() -> dict[str, str]:
         return describe(runs, analysis.summarise(reading, hits, pairs))
 
     save(reading.pairs(), output, layout=layout, overwrite=overwrite, metadata=metadata)
-    elapsed = time.perf_counter() - started
     summary = analysis.summarise(reading, hits, pairs)
+    if others.products:
+        summary["outputs_beside"] = others.save(describe(runs, summary), overwrite=overwrite)
+    elapsed = time.perf_counter() - started
     return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}
 
 

@@ -67,6 +67,7 @@ def coincidence_text(summary: dict[str, Any]) -> str:
         *_random_text(summary),
         *_pairs_table(summary["pairs_by_detectors"]),
         *(f"Warning: {warning}" for warning in summary["warnings"]),
+        *(f"{output}: written" for output in summary.get("outputs_beside", ())),
         f"{summary['output']}: written in {summary['elapsed_s']:.2f} s"
         f" ({summary['hits_per_s'] / 1e6:.1f} million hits/s)",
     ]

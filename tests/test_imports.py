@@ -27,6 +27,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("provenance", "results", "queries", "accounting", "slicing", "pair_counts"),
     ("drift",),
     ("analysis", "printing"),
+    ("companions",),
     (
         "commands",
         "exports",

@@ -25,6 +25,17 @@ def coincidences(
     layout: Annotated[
         str | None, typer.Option("--layout", help="compass-pairs: a ROOT tree Data_C, each pair in both orders.")
     ] = None,
+    matrix: Annotated[
+        Path | None, typer.Option("--matrix", help="The pairs' energies too, in the same pass: as for matrix -o.")
+    ] = None,
+    bin_kev: Annotated[float | None, typer.Option("--bin-kev", help="Width of the matrix' bins.")] = None,
+    spectra: Annotated[
+        Path | None, typer.Option("--spectra", help="Each detector's spectrum too: .parquet, .arrow, .csv.")
+    ] = None,
+    rates: Annotated[Path | None, typer.Option("--rates", help="Rates over time too: .parquet, .arrow, .csv.")] = None,
+    time_differences: Annotated[
+        Path | None, typer.Option("--time-differences", help="Histograms of them too: .parquet, .arrow, .csv.")
+    ] = None,
     *,
     how: ReadingOptions,
     overwrite: Overwrite = False,
@@ -33,6 +44,7 @@ def coincidences(
     """Find all pairs of hits of different detectors within a window, and save them."""
     from gammapolars import commands
     from gammapolars.coincidences import PairRule
+    from gammapolars.companions import Outputs
     from gammapolars.io import check_writable
     from gammapolars.printing import Progress, coincidence_text, print_json
 
@@ -49,6 +61,7 @@ def coincidences(
             random=random or (),
             detectors=known,
             layout=layout,
+            beside=Outputs(matrix, spectra, rates, time_differences, bin_kev),
             overwrite=overwrite,
             progress=progress,
         )

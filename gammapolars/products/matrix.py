@@ -5,9 +5,11 @@ import polars as pl
 from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.detectors import Detectors
 from gammapolars.dithering import dithered
-from gammapolars.spectra import mirrored
 from gammapolars.tallies import Tally
 from gammapolars.units import Window
+
+CELL = 2**32
+"""A cell's key is its lower place times this and its upper one, which may be below 0."""
 
 
 class EnergyMatrix:
@@ -19,7 +21,7 @@ class EnergyMatrix:
         self._detectors = detectors
         self._axes = ("energy_kev_x", "energy_kev_y") if self._calibrated else ("adc_x", "adc_y")
         self._width = bin_kev if self._calibrated else float(bin_adc)
-        self._tally = Tally("x", "y")
+        self._tally = Tally("cell")
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Hits change nothing here."""
@@ -30,13 +32,17 @@ class EnergyMatrix:
         raw = {side: dithered(f"adc_{side}", times[side], f"channel_{side}", f"board_{side}") for side in "ab"}
         adc = {side: steady_adc(pairs.columns, f"_{side}", adc=raw[side]) for side in "ab"}
         values = [energy_kev(self._detectors, f"_{s}", adc=adc[s]) if self._calibrated else adc[s] for s in "ab"]
-        places = {axis: (value / self._width).floor().cast(pl.Int32) for axis, value in zip("xy", values, strict=True)}
+        # Each pair once, at (least, largest), in one key: the matrix is symmetric, and one column groups faster.
+        places = [(value / self._width).floor().cast(pl.Int64) for value in values]
         counted = (
             pairs.lazy()
             .filter(pl.col("dt_ps").is_between(*self._window))
-            .select(**places)
+            .select(
+                cell=pl.min_horizontal(places) * CELL + pl.max_horizontal(places) + CELL // 2,
+                known=places[0] + places[1],
+            )
             .drop_nulls()
-            .group_by("x", "y")
+            .group_by("cell")
             .agg(counts=pl.len())
         )
         self._tally.add(counted.collect())
@@ -47,12 +53,9 @@ class EnergyMatrix:
         counted = self._tally.total()
         if counted.is_empty():
             return pl.DataFrame(schema={x: pl.Float64, y: pl.Float64, "counts": pl.Float64, "variance": pl.Float64})
-        centres = {axis: (pl.col(place) + 0.5) * self._width for axis, place in ((x, "x"), (y, "y"))}
-        return (
-            counted.lazy()
-            .select(**centres, counts=pl.col("counts").cast(pl.Float64))
-            .pipe(mirrored, x, y)
-            .with_columns(variance=pl.col("counts"))
-            .sort(x, y)
-            .collect()
-        )
+        low, high = pl.col("cell") // CELL, pl.col("cell") % CELL - CELL // 2
+        half = counted.select(x=low, y=high, counts=pl.col("counts").cast(pl.Float64))
+        mirrored = half.filter(pl.col("x") != pl.col("y")).select(x="y", y="x", counts="counts")
+        centre = {axis: (pl.col(place) + 0.5) * self._width for axis, place in ((x, "x"), (y, "y"))}
+        whole = pl.concat([half, mirrored]).sort("x", "y")
+        return whole.select(**centre, counts="counts", variance="counts")

@@ -15,6 +15,7 @@ except ImportError as error:
 from tests.benchmarks.files import Plan, describe
 from tests.benchmarks.forms import forms
 from tests.benchmarks.measure import ROOT, Outcome, load, machine, table
+from tests.benchmarks.one_pass import one_pass
 from tests.benchmarks.reading import reading
 from tests.benchmarks.resources import memory, start
 
@@ -25,6 +26,7 @@ COMPARISONS: dict[str, Callable[[Plan], list[Outcome]]] = {
     "forms": forms,
     "in-memory": in_memory,
     "binning": binning,
+    "one-pass": one_pass,
     "memory": memory,
     "start": start,
 }

@@ -1,0 +1,133 @@
+"""What one pass over a run can write beside its pairs: matrix, spectra, rates and time differences."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from gammapolars.analysis import named
+from gammapolars.coincidences import PairRule
+from gammapolars.detectors import Detectors
+from gammapolars.errors import UsageError
+from gammapolars.flags import union
+from gammapolars.io import check_writable, save
+from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
+from gammapolars.io.matrix_files import save_matrix
+from gammapolars.io.output import check_output
+from gammapolars.products import AdcSpectra, EnergyMatrix, Product, Rates, TimeDifferences
+from gammapolars.spectra import fitting_bin_kev
+
+Texts = dict[str, str]
+"""Provenance, for the formats that carry it."""
+
+BIN_ADC = 16
+"""Width of a matrix' bins where nothing is calibrated."""
+
+LEAST_REACH_PS = 1000
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write beside the pairs, of the same pass.
+
+    Attributes:
+        matrix: the symmetric matrix of the pairs' energies, net of chance if pairs are weighted.
+        spectra: the spectrum of each detector's used hits.
+        rates: counts of each detector over time.
+        time_differences: a histogram of each detector pair's time differences.
+        bin_kev: width of the matrix' bins; None: 2 keV, or what detectors need.
+    """
+
+    matrix: Path | None = None
+    spectra: Path | None = None
+    rates: Path | None = None
+    time_differences: Path | None = None
+    bin_kev: float | None = None
+
+    def check(self, pairs: Path, *, overwrite: bool) -> None:
+        """Raise before any work if one of them could not be written.
+
+        Raises:
+            UsageError: an unknown suffix, or two outputs with one name.
+            OutputError: one exists already.
+        """
+        given = [path for path in (self.matrix, self.spectra, self.rates, self.time_differences) if path]
+        names = [path.resolve() for path in (pairs, *given)]
+        if twice := next((path for path in names if names.count(path) > 1), None):
+            raise UsageError(f"{twice.name}: two outputs have this name: give each its own")
+        if self.matrix:
+            if self.matrix.suffix.lower() not in MATRIX_SUFFIXES:
+                raise UsageError(f"{self.matrix}: unknown suffix: matrices are written to {', '.join(MATRIX_SUFFIXES)}")
+            check_output(self.matrix, overwrite=overwrite)
+        for path in (self.spectra, self.rates, self.time_differences):
+            if path:
+                check_writable(path, overwrite=overwrite)
+
+
+@dataclass
+class Companions:
+    """The products behind some outputs.
+
+    Attributes:
+        outputs: the files that are wanted.
+        rule: of the pairs.
+        detectors: names and calibrations.
+        products: to be counted in the pass, before `save`.
+    """
+
+    outputs: Outputs
+    rule: PairRule
+    detectors: Detectors
+    products: list[Product] = field(default_factory=list)
+    _savers: dict[Path, Callable[[bool, Texts], None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wanted = self.outputs
+        if wanted.matrix:
+            self._add_matrix(wanted.matrix)
+        if wanted.spectra:
+            spectra = AdcSpectra(union(self.rule.reject))
+            self._add(wanted.spectra, spectra, lambda: named(spectra.spectra(self.detectors, None), self.detectors))
+        if wanted.rates:
+            rates = Rates()
+            self._add(wanted.rates, rates, lambda: named(rates.table(), self.detectors))
+        if wanted.time_differences:
+            differences = TimeDifferences(max(self.rule.reach, LEAST_REACH_PS))
+            self._add(
+                wanted.time_differences, differences, lambda: within(differences.table(self.detectors), self.rule)
+            )
+
+    def _add(self, path: Path, product: Product, table: Callable[[], pl.DataFrame]) -> None:
+        self.products.append(product)
+        self._savers[path] = lambda overwrite, texts: save(table().lazy(), path, overwrite=overwrite, metadata=texts)
+
+    def _add_matrix(self, path: Path) -> None:
+        width = self.outputs.bin_kev or max(2.0, fitting_bin_kev(self.detectors))
+        energies = EnergyMatrix(self.rule.window, self.detectors, bin_kev=width, bin_adc=BIN_ADC)
+        self.products.append(energies)
+        self._savers[path] = lambda overwrite, texts: save_matrix(
+            energies.table(), path, bin_kev=width, bin_adc=BIN_ADC, overwrite=overwrite, metadata=texts
+        )
+
+    def save(self, metadata: Mapping[str, str], *, overwrite: bool) -> list[str]:
+        """Write the files, when the pass is over.
+
+        Returns:
+            Their names.
+        """
+        for write in self._savers.values():
+            write(overwrite, dict(metadata))
+        return [str(path) for path in self._savers]
+
+
+def within(time_differences: pl.DataFrame, rule: PairRule) -> pl.DataFrame:
+    """The bins of time differences that lie in the windows of a rule: in others no pairs were looked for."""
+    dt = pl.col("dt_ns") * 1000
+    low, high = rule.window
+    both = [(low, high)] if rule.detectors else [(-high, high)]
+    windows = [*both, *(rule.regions.random if rule.regions else ())]
+    half = pl.col("width_ns") * 500
+    return time_differences.filter(
+        pl.any_horizontal(*((dt + half >= begin) & (dt - half <= end) for begin, end in windows))
+    )
