@@ -12,6 +12,9 @@ CELL = 2**32
 """A cell's key is its lower place times this and its upper one, which may be below 0."""
 
 
+BATCH_PAIRS = 250_000
+
+
 class EnergyMatrix:
     """Pairs within a window by their two energies, or by their two adc values where nothing is calibrated."""
 
@@ -21,12 +24,23 @@ class EnergyMatrix:
         self._detectors = detectors
         self._axes = ("energy_kev_x", "energy_kev_y") if self._calibrated else ("adc_x", "adc_y")
         self._width = bin_kev if self._calibrated else float(bin_adc)
+        self._waiting: list[pl.DataFrame] = []
         self._tally = Tally("cell")
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Hits change nothing here."""
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
+        self._waiting.append(pairs.filter(pl.col("dt_ps").is_between(*self._window)))
+        if sum(part.height for part in self._waiting) >= BATCH_PAIRS:
+            self._count()
+
+    def _count(self) -> None:
+        """Count the pairs that wait: a slice alone has so few that most of the time would go into queries."""
+        if not self._waiting:
+            return
+        pairs = pl.concat(self._waiting)
+        self._waiting = []
         time_a = pl.col("timestamp_ps")
         times = {"a": time_a, "b": time_a + pl.col("dt_ps")}
         raw = {side: dithered(f"adc_{side}", times[side], f"channel_{side}", f"board_{side}") for side in "ab"}
@@ -36,7 +50,6 @@ class EnergyMatrix:
         places = [(value / self._width).floor().cast(pl.Int64) for value in values]
         counted = (
             pairs.lazy()
-            .filter(pl.col("dt_ps").is_between(*self._window))
             .select(
                 cell=pl.min_horizontal(places) * CELL + pl.max_horizontal(places) + CELL // 2,
                 known=places[0] + places[1],
@@ -50,6 +63,7 @@ class EnergyMatrix:
     def table(self) -> pl.DataFrame:
         """The symmetric matrix: bin centres of both axes, `counts`, `variance`; filled bins only."""
         x, y = self._axes
+        self._count()
         counted = self._tally.total()
         if counted.is_empty():
             return pl.DataFrame(schema={x: pl.Float64, y: pl.Float64, "counts": pl.Float64, "variance": pl.Float64})

@@ -44,7 +44,7 @@ class Rates:
         edges = self._origin_ps + self._width_ps * np.arange(first + 1, last + 1)
         rows = np.concatenate([[0], np.searchsorted(times, edges), [len(times)]])
         places = np.repeat(np.arange(last - first + 1, dtype=np.uint32), np.diff(rows))
-        numbered = hits.select("board", "channel").rechunk().with_columns(bin=pl.Series(places))
+        numbered = hits.select("board", "channel").with_columns(bin=pl.Series(places))
         counted = count_by(numbered, {"board": 16, "channel": 16, "bin": 32})
         return counted.with_columns(pl.col("bin") + pl.lit(first, pl.UInt32))
 
