@@ -92,8 +92,10 @@ def chance_warnings(table: pl.DataFrame) -> Iterator[str]:
         return
     worst = apart.sort(pl.col("sigma").abs(), descending=True).row(0, named=True)
     others = f", and {apart.height - 1} more detector pairs differ" if apart.height > 1 else ""
+    fewer = "detectors are dead after true coincidences, or were not recorded together"
+    more = "rates changed during the run, or the windows hold more than chance"
     yield (
         f"random windows hold {worst['random_pairs']:,} pairs of {worst['name_a']} and {worst['name_b']}, where rates "
-        f"tell {worst['random_pairs_expected']:,.0f} (r_a r_b w T){others}: rates may have changed during the run, or "
-        "the windows hold more than chance; net counts follow the random windows"
+        f"tell {worst['random_pairs_expected']:,.0f} (r_a r_b w T){others}: it may be that "
+        f"{fewer if worst['sigma'] < 0 else more}; net counts follow the random windows"
     )

@@ -39,8 +39,8 @@ def count_by(frame: pl.DataFrame, bits: dict[str, int]) -> pl.DataFrame:
 
 
 def _histogram(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Keys, Counts]:
-    # Columns without bits hold 0 alone. The key is made of a copy of the first of the others: a pass over it takes as long
-    # as counting does.
+    # Columns without bits hold 0 alone. The key is a copy of the first of the others: a pass over it takes as long as
+    # counting does.
     first, *others = [name for name, width in widths.items() if width] or list(widths)[:1]
     key = frame[first].to_numpy().astype(np.int64)
     for name in others:

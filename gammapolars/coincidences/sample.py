@@ -1,5 +1,7 @@
 """What the first hits of a run tell: the steps of the detectors' clocks, and where only chance makes pairs."""
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -23,7 +25,10 @@ AUTO_HITS = 1_000_000
 """So many hits tell where time differences are flat."""
 
 SIDE_BINS = 400
-"""Bins of time difference on each side."""
+"""Bins of time difference on each side, or more: none is wider than half of the window, so that bunches show."""
+
+WIDEST = 200
+"""Times the window: further out, bins would be too many."""
 
 MOST_PAIRS = 20_000_000
 """Reach is not widened further than makes about so many pairs."""
@@ -33,8 +38,15 @@ MOST_REACH_PS = PS_PER_S // 1000
 
 WIDER = 4
 
+LEAST_BINS = 20
+STEP = 4
+"""A stretch has so many bins at the least, and is tried so many bins apart."""
+
 DIFFERENT = 3.5
 """Standard deviations from which on counts differ from the level."""
+
+MOST_RISE = 2.0
+"""Chance beyond the dead time over that within: at most half of the hits are dead. Bunches rise by more."""
 
 Counts = npt.NDArray[np.float64]
 
@@ -75,45 +87,52 @@ def clocks(hits: pl.DataFrame) -> dict[Key, Clock]:
 
 
 def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REORDER_PS) -> list[Window]:
-    """Where the time differences of some hits are flat: windows as wide as that, on each side where it is.
+    """Where only chance makes pairs, by the time differences of some hits: on each side of 0 where such a place is.
 
-    Pairs are counted out to twenty times the window. The level is what the outer quarter holds; the random window
-    begins where all that lies between it and there agrees with that level, twice as far out as the window at the least.
-    If the outer quarter is not flat itself, the search goes on four times as far out.
+    A window begins twice as far out as the prompt one at the least, and where time differences are flat; it reaches as
+    far out as they stay so. Further out they may rise: while a detector is dead after a true coincidence, it makes no
+    chance pair, so that close to the prompt peak there are fewer, there as below the peak. They may not fall: delayed
+    coincidences would be counted as chance. Pairs are counted out to twenty times the prompt window, and where nothing
+    is flat, four times as far, and so on.
 
     Raises:
-        UsageError: time differences are flat nowhere, or there are no hits.
+        UsageError: time differences are flat nowhere.
     """
-    reach = min(max(20 * rule.window.reach, LEAST_REACH_PS), MOST_REACH_PS)
-    if reach < 4 * rule.window.reach:
+    half = max(rule.window.reach, 1)
+    reach = min(max(20 * half, LEAST_REACH_PS), MOST_REACH_PS)
+    most = min(max(WIDEST * half, reach), MOST_REACH_PS)
+    if reach < 8 * half:
         raise UsageError(f"random windows are not found for a window of {rule.window}: name one with --random LOW:HIGH")
+    step = math.lcm(*(clock.step_ps for clock in clocks(hits.head(CLOCK_HITS)).values()))
     while True:
-        sides = _sides(hits, rule, reach, reorder_ps)
-        width = reach // SIDE_BINS
-        begin = {sign: _flat_from(counts, -(-2 * rule.window.reach // width)) for sign, counts in sides.items()}
-        found = [
-            Window(place * width, reach) if sign > 0 else Window(-reach, -place * width)
-            for sign, place in begin.items()
-            if place is not None
-        ]
+        width = max(min(reach // SIDE_BINS, half // 2), 1)
+        if step < reach // LEAST_BINS:
+            width = -(-width // step) * step  # as many steps in each bin
+        edges = np.arange(reach // width + 1) * width - min(step, width) // 2
+        sides = _sides(hits, rule, edges, reorder_ps)
+        least = -(-2 * half // width) + 1
+        found = []
+        for sign, counts in sides.items():
+            if stretch := flat_stretch(counts, least, max(least, LEAST_BINS)):
+                low, high = int(edges[stretch[0]]) + 1, int(edges[stretch[1]])
+                found.append(Window(low, high) if sign > 0 else Window(-high, -low))
         if found:
             return found
         total = sum(float(counts.sum()) for counts in sides.values())
-        if reach >= MOST_REACH_PS or WIDER * total > MOST_PAIRS:
+        if reach >= most or WIDER * total > MOST_PAIRS:
             raise UsageError(
                 f"time differences are flat nowhere within {format_ps(reach)}: name random windows with "
                 "--random LOW:HIGH, where you know that only chance makes pairs"
             )
-        reach = min(WIDER * reach, MOST_REACH_PS)
+        reach = min(WIDER * reach, most)
 
 
-def _sides(hits: pl.DataFrame, rule: PairRule, reach: int, reorder_ps: int) -> dict[int, Counts]:
+def _sides(hits: pl.DataFrame, rule: PairRule, edges: npt.NDArray[np.int64], reorder_ps: int) -> dict[int, Counts]:
     """Counts by |dt| of pairs with positive and with negative dt; without start and stop, of all."""
     detectors = rule.detectors
     start, stop = detectors or (None, None)
-    wide = PairRule(reach, reject=",".join(rule.reject) or "none", start=start, stop=stop)
-    edges = np.arange(SIDE_BINS + 1) * (reach // SIDE_BINS)
-    sides: dict[int, Counts] = {sign: np.zeros(SIDE_BINS) for sign in ((1, -1) if detectors else (1,))}
+    wide = PairRule(int(edges[-1]), reject=",".join(rule.reject) or "none", start=start, stop=stop)
+    sides: dict[int, Counts] = {sign: np.zeros(len(edges) - 1) for sign in ((1, -1) if detectors else (1,))}
     for part in slices(iter([hits]), wide.reach, reorder_ps=reorder_ps):
         for pairs in wide.pairs_in(part):
             dt = pairs["dt_ps"].to_numpy()
@@ -122,20 +141,48 @@ def _sides(hits: pl.DataFrame, rule: PairRule, reach: int, reorder_ps: int) -> d
     return sides
 
 
-def _flat_from(counts: Counts, least: int) -> int | None:
-    """From which bin on counts agree with those of the outer quarter; None if not even these agree with each other."""
-    outer = len(counts) // 4
-    last, before = counts[-outer:], counts[-2 * outer : -outer]
-    if abs(last.sum() - before.sum()) > DIFFERENT * np.sqrt(max(last.sum() + before.sum(), 1.0)):
-        return None
-    level = (last.sum() + before.sum()) / (2 * outer)
-    inner = len(counts) - 2 * outer
-    summed = np.concatenate([[0.0], np.cumsum(counts)])
-    for first in range(least, inner):
-        ends = np.unique(np.minimum(first + 2 ** np.arange(12), inner))
-        bins = ends - first
-        excess = summed[ends] - summed[first] - level * bins
-        unc = np.sqrt(np.maximum(level * bins * (1 + bins / (2 * outer)), 1.0))
-        if (np.abs(excess) <= DIFFERENT * unc).all():
-            return first
-    return inner
+def flat_stretch(counts: Counts, first: int, least: int) -> tuple[int, int] | None:
+    """The innermost stretch of bins in which counts are flat, and beyond which they do not fall.
+
+    Args:
+        counts: by distance from 0.
+        first: where it may begin.
+        least: how many bins it must have.
+
+    Returns:
+        Its first bin, and the one behind its last; None if there is none.
+    """
+    for begin in range(first, len(counts) - least + 1, STEP):
+        lengths = np.unique(np.geomspace(least, len(counts) - begin, 12).astype(int))
+        end = max((begin + int(length) for length in lengths if _is_flat(counts[begin : begin + length])), default=0)
+        if end and not _leaves(counts[begin:end], counts[end:]):
+            return begin, end
+    return None
+
+
+def _is_flat(counts: Counts) -> bool:
+    """Whether halves, quarters and so on of some bins agree with their mean."""
+    level = counts.mean()
+    for parts in (2, 4, 8, 16):
+        size = len(counts) // parts
+        if not size:
+            break
+        summed = counts[: parts * size].reshape(parts, size).sum(axis=1)
+        spread = np.sqrt(max(level * size * (1 - 1 / parts), 1.0))
+        if (np.abs(summed - level * size) > DIFFERENT * spread).any():
+            return False
+    return True
+
+
+def _leaves(counts: Counts, beyond: Counts) -> bool:
+    """Whether anything beyond lies below the mean of some bins, or so far above that no dead time explains it."""
+    level, bins = counts.mean(), len(counts)
+    for parts in (1, 2, 4, 8):
+        size = len(beyond) // parts
+        if not size:
+            break
+        summed = beyond[: parts * size].reshape(parts, size).sum(axis=1)
+        spread = DIFFERENT * np.sqrt(max(level * size * (1 + size / bins), 1.0))
+        if (summed < level * size - spread).any() or (summed > MOST_RISE * level * size + MOST_RISE * spread).any():
+            return True
+    return False

@@ -41,6 +41,7 @@ def pairs(
         window: `250ns`, `LOW:HIGH`, picoseconds, or (low, high) in picoseconds.
         random: windows away from the first, which hold no true coincidences: `1us:3us`, or several; `auto` finds them
             in the time differences of the first hits. Without start and stop they hold |dt|, so that both sides count.
+            They measure chance best within the dead time, because close to a true coincidence detectors are dead.
         reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
         start: the detector of a, or its (board, channel); together with `stop`.
         stop: the detector of b.
