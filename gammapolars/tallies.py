@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.schema import DType
+
 Keys = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
 
@@ -59,11 +61,20 @@ def _grouped(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Keys, Counts]
     return counted["_key"].to_numpy(writable=True), counted["counts"].to_numpy()
 
 
-class Tally:
-    """A sum of tables of counts."""
+COUNTS: dict[str, DType] = {"counts": pl.UInt64}
 
-    def __init__(self, *keys: str) -> None:
+
+class Tally:
+    """A sum of tables of counts.
+
+    Args:
+        keys: columns that tell the rows apart.
+        sums: the columns that are summed up, with their dtypes.
+    """
+
+    def __init__(self, *keys: str, sums: dict[str, DType] = COUNTS) -> None:
         self._keys = keys
+        self._sums = sums
         self._parts: list[pl.DataFrame] = []
         self._rows = 0
         self._merged = 0
@@ -74,10 +85,10 @@ class Tally:
         return self._merged + self._rows
 
     def add(self, part: pl.DataFrame) -> None:
-        """Add a table with the keys and `counts`."""
+        """Add a table with the keys and what is summed up."""
         if part.is_empty():
             return
-        self._parts.append(part.select(*self._keys, pl.col("counts").cast(pl.UInt64)))
+        self._parts.append(part.select(*self._keys, *(pl.col(name).cast(dtype) for name, dtype in self._sums.items())))
         self._rows += part.height
         if len(self._parts) > 64 or self._rows > MERGE_ROWS:
             self._parts = [self.total()]
@@ -85,7 +96,7 @@ class Tally:
             self._rows = 0  # what is merged cannot shrink further
 
     def total(self) -> pl.DataFrame:
-        """The keys and `counts` u64, sorted by the keys; no rows and no columns but `counts` if nothing was added."""
+        """The keys and `counts`, sorted by the keys; no rows and no columns but `counts` if nothing was added."""
         if not self._parts:
-            return pl.DataFrame({"counts": []}, {"counts": pl.UInt64})
-        return pl.concat(self._parts).group_by(self._keys).agg(pl.col("counts").sum()).sort(self._keys)
+            return pl.DataFrame(schema=self._sums)
+        return pl.concat(self._parts).group_by(self._keys).agg(pl.col(*self._sums).sum()).sort(self._keys)

@@ -16,7 +16,10 @@ BATCH_PAIRS = 250_000
 
 
 class EnergyMatrix:
-    """Pairs within a window by their two energies, or by their two adc values where nothing is calibrated."""
+    """Pairs within a window by their two energies, or by their two adc values where nothing is calibrated.
+
+    Pairs with weights, as with random windows, are all counted, with these.
+    """
 
     def __init__(self, window: Window, detectors: Detectors, *, bin_kev: float, bin_adc: int = 16) -> None:
         self._window = window
@@ -25,13 +28,14 @@ class EnergyMatrix:
         self._axes = ("energy_kev_x", "energy_kev_y") if self._calibrated else ("adc_x", "adc_y")
         self._width = bin_kev if self._calibrated else float(bin_adc)
         self._waiting: list[pl.DataFrame] = []
-        self._tally = Tally("cell")
+        self._tally = Tally("cell", sums={"counts": pl.Float64, "variance": pl.Float64})
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Hits change nothing here."""
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
-        self._waiting.append(pairs.filter(pl.col("dt_ps").is_between(*self._window)))
+        weighted = "weight" in pairs.columns
+        self._waiting.append(pairs if weighted else pairs.filter(pl.col("dt_ps").is_between(*self._window)))
         if sum(part.height for part in self._waiting) >= BATCH_PAIRS:
             self._count()
 
@@ -48,15 +52,19 @@ class EnergyMatrix:
         values = [energy_kev(self._detectors, f"_{s}", adc=adc[s]) if self._calibrated else adc[s] for s in "ab"]
         # Each pair once, at (least, largest), in one key: the matrix is symmetric, and one column groups faster.
         places = [(value / self._width).floor().cast(pl.Int64) for value in values]
+        weighted = "weight" in pairs.columns
+        weight = {"weight": pl.col("weight")} if weighted else {}
+        sums = {"counts": pl.col("weight").sum(), "variance": (pl.col("weight") ** 2).sum()}
         counted = (
             pairs.lazy()
             .select(
+                **weight,
                 cell=pl.min_horizontal(places) * CELL + pl.max_horizontal(places) + CELL // 2,
                 known=places[0] + places[1],
             )
             .drop_nulls()
             .group_by("cell")
-            .agg(counts=pl.len())
+            .agg(**(sums if weighted else {"counts": pl.len(), "variance": pl.len()}))
         )
         self._tally.add(counted.collect())
 
@@ -68,8 +76,8 @@ class EnergyMatrix:
         if counted.is_empty():
             return pl.DataFrame(schema={x: pl.Float64, y: pl.Float64, "counts": pl.Float64, "variance": pl.Float64})
         low, high = pl.col("cell") // CELL, pl.col("cell") % CELL - CELL // 2
-        half = counted.select(x=low, y=high, counts=pl.col("counts").cast(pl.Float64))
-        mirrored = half.filter(pl.col("x") != pl.col("y")).select(x="y", y="x", counts="counts")
+        half = counted.select("counts", "variance", x=low, y=high)
+        mirrored = half.filter(pl.col("x") != pl.col("y")).select("counts", "variance", x="y", y="x")
         centre = {axis: (pl.col(place) + 0.5) * self._width for axis, place in ((x, "x"), (y, "y"))}
         whole = pl.concat([half, mirrored]).sort("x", "y")
-        return whole.select(**centre, counts="counts", variance="counts")
+        return whole.select(**centre, counts="counts", variance="variance")
