@@ -18,6 +18,7 @@ from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import clocks, random_windows
 from gammapolars.units import Window
 from tests.commandline import gammapolars
+from tests.validation.chance import chance
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
 recorded = pytest.mark.skipif(not FOLDER, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")
@@ -182,7 +183,7 @@ def test_auto_of_a_delay_on_one_side_takes_the_other_from_the_window_on() -> Non
 
     found = random_windows(run, PairRule("-50ns:50ns", start=(0, 0), stop=(0, 1)))
 
-    assert any(window.low >= -2_000_000 and window.high == -105_001 for window in found)
+    assert any(window.low >= -2_000_000 and window.high == -105_000 for window in found)
     assert all(window.high < 0 or window.low > 1_500_000 for window in found)
 
 
@@ -288,3 +289,16 @@ def test_auto_on_recorded_na22_agrees_with_the_side_bands(tmp_path: Path) -> Non
     summary = summary_of(Path(FOLDER) / "na22-two-nai" / "SDataR_na22_two_nai.root", *options)
 
     assert summary["net_pairs"] == pytest.approx(37_350, abs=summary["net_pairs_unc"])
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_runs_without_true_coincidences() -> None:
+    """A part of `python -m tests.validation --only chance`, with limits as wide as fewer runs need."""
+    found = {check.what.partition(",")[0]: check.value for check in chance(60).checks}
+
+    assert abs(found["mean pull of net pairs"]) < 4 / math.sqrt(60)
+    assert 0.7 < found["width of the pulls of net pairs"] < 1.35
+    assert abs(found["mean pull of net counts of matrix bins"]) < 4 / math.sqrt(360)
+    assert 0.85 < found["width of the pulls of net counts of matrix bins"] < 1.15
+    assert abs(found["net pairs of all runs together"]) < 4
+    assert found["least net counts of a bin in a run"] < 0

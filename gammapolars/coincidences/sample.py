@@ -114,7 +114,7 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
         found = []
         for sign, counts in sides.items():
             if stretch := flat_stretch(counts, least, max(least, LEAST_BINS)):
-                low, high = int(edges[stretch[0]]) + 1, int(edges[stretch[1]])
+                low, high = (int(edges[place]) for place in stretch)
                 found.append(Window(low, high) if sign > 0 else Window(-high, -low))
         if found:
             return found

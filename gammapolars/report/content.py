@@ -22,6 +22,10 @@ CHANCE = (
     "of the coincidence window and the real time T; several detector pairs are summed. True coincidences are the pairs "
     "less N, with the uncertainty √pairs."
 )
+MEASURED_CHANCE = (
+    " Random windows hold no true coincidences: s times the pairs in them, with s the width of the window over theirs, "
+    "are taken off instead, net = P - s R with the variance P + s² R, in the counts, the table and the matrix."
+)
 PEAKS = (
     "A peak is fitted with a Gaussian, a tail and a step on a smooth background, and is at least six standard "
     "deviations high; humps at Compton edges are left out. A nuclide is named only when all its main lines are seen in "
@@ -135,7 +139,7 @@ def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
         ("Input", ", ".join(analysis.inputs) or "none"),
         ("Time stamps", span),
         *((_capital(name), value) for name, value in ({"window": str(analysis.window)} | analysis.parameters).items()),
-        ("Chance", CHANCE),
+        ("Chance", CHANCE + (MEASURED_CHANCE if "random windows" in analysis.parameters else "")),
         ("Lines", PEAKS),
         ("Versions", ", ".join(f"{name} {number}" for name, number in packages.items())),
         ("Written", now.isoformat(timespec="seconds")),
