@@ -229,6 +229,7 @@ def analyse(
         inputs=tuple(file.path.name for file in runs.files),
         rejected=hits.with_flags(rule.reject),
         window=rule.window,
+        random_windows=rule.regions.random if rule.regions else (),
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,

@@ -41,6 +41,7 @@ class Analysis:
         matrix: `energy_kev_x`, `energy_kev_y` (bin centres; `adc_x`, `adc_y` when nothing is calibrated), `counts`,
             `variance`: every pair within the window as (x, y) and as (y, x), so that it is symmetric; a pair whose two
             energies fall into the same bin, on the diagonal, counts once. With energies: pairs of calibrated detectors.
+        random_windows: intervals of t_b - t_a that were taken to hold chance pairs alone, if any (ps).
         hits_damaged: hits that were left out because the file is damaged there.
         hits_out_of_range: hits that were left out because no hit can have their values.
         parameters: settings that the results depend on, as a person would write them, for the report's foot.
@@ -68,3 +69,4 @@ class Analysis:
     hits_damaged: int = 0
     hits_out_of_range: int = 0
     summary: dict[str, Any] = field(default_factory=dict)
+    random_windows: tuple[Window, ...] = ()

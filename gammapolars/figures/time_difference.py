@@ -2,6 +2,8 @@
 
 # mypy: allow-untyped-calls
 
+from collections.abc import Sequence
+
 import polars as pl
 from plotnine import (
     aes,
@@ -32,6 +34,7 @@ def time_difference(
     window: Window,
     *,
     chance: pl.DataFrame | None = None,
+    random: Sequence[Window] = (),
     title: str = "Time differences of detector pairs",
 ) -> ggplot:
     """Histograms of t_b - t_a, one facet a detector pair: the window shaded, the expected chance level dashed.
@@ -43,6 +46,7 @@ def time_difference(
         time_differences: `name_a`, `name_b`, `dt_ns` (bin centre), `width_ns`, `counts`.
         window: the coincidence window, ps.
         chance: `name_a`, `name_b`, `chance_pairs_expected` within the window.
+        random: intervals of t_b - t_a that are taken to hold chance pairs alone, ps; shaded in grey.
         title: what the figure shows.
     """
     if time_differences.is_empty() or not (time_differences["counts"] > 0).any():
@@ -60,6 +64,7 @@ def time_difference(
     )
     return house.compose(
         ggplot(points, aes("dt_ns", "counts")),
+        _random_marks(random, floor),
         _window_marks(window, floor),
         geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
         geom_line(color=house.BLUE, size=0.45),
@@ -69,7 +74,7 @@ def time_difference(
         _scale_y(floor),
         labs(
             title=title,
-            subtitle=_note(window, facets, pairs, drawn_chance=chance is not None),
+            subtitle=_note(window, facets, pairs, drawn_chance=chance is not None, drawn_random=bool(random)),
             x="time of the second detector − time of the first (ns)",
             y=f"counts per {width:.4g} ns",
         ),
@@ -135,6 +140,16 @@ def _window_marks(window: Window, floor: float) -> list[object]:
     return layers
 
 
+def _random_marks(random: Sequence[Window], floor: float) -> list[object]:
+    bottom = floor if floor > 0 else -float("inf")
+    return [
+        annotate(
+            "rect", xmin=low / 1000, xmax=high / 1000, ymin=bottom, ymax=float("inf"), fill=house.QUIET, alpha=0.13
+        )
+        for low, high in random
+    ]
+
+
 def _chance_level(
     frame: pl.DataFrame, chance: pl.DataFrame | None, window: Window, width: float, floor: float
 ) -> list[object]:
@@ -164,8 +179,10 @@ def _scale_y(floor: float) -> object:
     )
 
 
-def _note(window: Window, facets: int, pairs: int, *, drawn_chance: bool) -> str:
+def _note(window: Window, facets: int, pairs: int, *, drawn_chance: bool, drawn_random: bool) -> str:
     parts = [f"shaded: the coincidence window, {window}"]
+    if drawn_random:
+        parts.append("grey: random windows")
     if drawn_chance:
         parts.append("dashed: expected by chance")
     if pairs > facets:

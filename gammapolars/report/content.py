@@ -49,7 +49,12 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         "rates.png": png(figures.rates(analysis.rates)),
         "spectra.png": png(figures.spectrum(analysis.spectra, lines=_line_labels(lines))),
         "time_differences.png": png(
-            figures.time_difference(analysis.time_differences, analysis.window, chance=analysis.pairs_by_detectors)
+            figures.time_difference(
+                analysis.time_differences,
+                analysis.window,
+                chance=analysis.pairs_by_detectors,
+                random=analysis.random_windows,
+            )
         ),
         "matrix.png": png(figures.matrix(analysis.matrix, spots=_spot_labels(spots, lines))),
     }
@@ -139,7 +144,7 @@ def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
         ("Input", ", ".join(analysis.inputs) or "none"),
         ("Time stamps", span),
         *((_capital(name), value) for name, value in ({"window": str(analysis.window)} | analysis.parameters).items()),
-        ("Chance", CHANCE + (MEASURED_CHANCE if "random windows" in analysis.parameters else "")),
+        ("Chance", CHANCE + (MEASURED_CHANCE if analysis.random_windows else "")),
         ("Lines", PEAKS),
         ("Versions", ", ".join(f"{name} {number}" for name, number in packages.items())),
         ("Written", now.isoformat(timespec="seconds")),
