@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from gammapolars.io.reading import Losses
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
+    from gammapolars.lifetimes import LifetimeFit, fit_lifetime, time_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
     from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
     from gammapolars.spectra import (
@@ -150,6 +151,7 @@ _HOMES = {
         "read_spectrum",
         "save_spectrum",
     ),
+    "lifetimes": ("LifetimeFit", "fit_lifetime", "time_spectrum"),
     "peaks": (
         "find_peaks",
         "fit_peaks",
@@ -205,6 +207,7 @@ __all__ = [
     "GammapolarsError",
     "Gate",
     "InputError",
+    "LifetimeFit",
     "Losses",
     "Measurement",
     "NuclideActivity",
@@ -231,6 +234,7 @@ __all__ = [
     "find_peaks",
     "fit_efficiency",
     "fit_energy",
+    "fit_lifetime",
     "fit_peaks",
     "gate",
     "has_any",
@@ -259,6 +263,7 @@ __all__ = [
     "spectrum",
     "subtract",
     "time_slices",
+    "time_spectrum",
     "track_drift",
 ]
 

@@ -105,3 +105,23 @@ def parse_numbers(text: str, what: str, *, at_least: int) -> tuple[float, ...]:
     if len(found) < at_least or not all(math.isfinite(number) for number in found):
         raise UsageError(f"{what} takes at least {at_least} numbers divided by commas, not '{text}'")
     return found
+
+
+def parse_range(text: str, what: str) -> tuple[float, float]:
+    """Two numbers with a colon between them, the lower first.
+
+    Args:
+        text: such as `1170:1176`.
+        what: the option that it was given for.
+
+    Raises:
+        UsageError: it is none.
+    """
+    low, colon, high = text.partition(":")
+    try:
+        found = float(low), float(high)
+    except ValueError:
+        found = (math.nan, math.nan)
+    if not (colon and math.isfinite(found[0]) and math.isfinite(found[1]) and found[0] < found[1]):
+        raise UsageError(f"{what} takes LOW:HIGH, such as 1170:1176, not '{text}'")
+    return found

@@ -73,7 +73,7 @@ def test_photons_of_europium_in_both_daughters() -> None:
 def test_strong_pairs_are_those_of_the_simulation(nuclide: str) -> None:
     """The decay schemes of the simulator were typed apart from paceENSDF."""
     expected: dict[tuple[float, float], float] = {}
-    for probability, energies in simulated(NUCLIDES[nuclide]):
+    for probability, energies, _ in simulated(NUCLIDES[nuclide]):
         photons = sorted([*energies, *[ANNIHILATION_KEV] * energies.count(ANNIHILATION_KEV)])
         for place, x in enumerate(photons):
             for y in photons[place + 1 :]:

@@ -31,6 +31,7 @@ PUBLIC = [
     "GammapolarsError",
     "Gate",
     "InputError",
+    "LifetimeFit",
     "Losses",
     "Measurement",
     "NuclideActivity",
@@ -57,6 +58,7 @@ PUBLIC = [
     "find_peaks",
     "fit_efficiency",
     "fit_energy",
+    "fit_lifetime",
     "fit_peaks",
     "gate",
     "has_any",
@@ -85,6 +87,7 @@ PUBLIC = [
     "spectrum",
     "subtract",
     "time_slices",
+    "time_spectrum",
     "track_drift",
 ]
 

@@ -6,6 +6,7 @@ plotnine takes a second to import, so that nothing in gammapolars imports this p
 from gammapolars.figures.calibration import calibration, residuals
 from gammapolars.figures.drift import drift
 from gammapolars.figures.efficiency import efficiency
+from gammapolars.figures.lifetime import lifetime
 from gammapolars.figures.matrix import matrix
 from gammapolars.figures.rates import rates
 from gammapolars.figures.resolution import resolution
@@ -16,6 +17,7 @@ __all__ = [
     "calibration",
     "drift",
     "efficiency",
+    "lifetime",
     "matrix",
     "rates",
     "residuals",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from gammapolars.errors import UsageError
 from gammapolars.simulate.response import SimulatedDetector, partial_deposit_kev
-from gammapolars.simulate.sources import ANNIHILATION_KEV, NUCLIDES, Source, cascades, photons_per_decay
+from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade, Source, cascades, photons_per_decay
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -75,6 +75,7 @@ class _Emission:
     slots: npt.NDArray[np.intp]  # (cascades, photons) -> slot
     first: Floats  # (cascades, photons)
     seen: Floats  # per slot: probability of being seen by any detector
+    waits_ps: Floats  # (cascades, photons, levels): mean lifetimes before each photon; no levels where none lives long
     energy_kev: Floats  # per slot
     outcome: Floats  # slot + cumulative probability of its outcomes: searchable as a whole
     detectors: npt.NDArray[np.int16]  # (outcomes, 2): who saw it; -1 for nobody
@@ -85,6 +86,7 @@ class _Seen(NamedTuple):
 
     decay_ps: Ints
     decay: npt.NDArray[np.intp]  # per deposit: position in decay_ps
+    wait_ps: Ints  # per deposit: how long after the decay
     detector: npt.NDArray[np.uint16]
     energy_kev: Floats
     full: npt.NDArray[np.bool_]
@@ -142,7 +144,7 @@ class Emitter:
         """Deposits per second in each detector, those below the threshold and in the dead time too."""
         rates = self._background.copy()
         for source in self.sources:
-            for energy, photons in photons_per_decay(NUCLIDES[source.nuclide]).items():
+            for energy, photons in photons_per_decay(source.scheme).items():
                 seen = [detector.solid_angle * float(detector.total_efficiency(energy)) for detector in self.detectors]
                 rates += source.activity_bq * photons * np.array(seen)
         return rates
@@ -166,14 +168,16 @@ class Emitter:
         ]
         ranks = _ranks([part.decay_ps for part in parts])
         columns: list[tuple[npt.NDArray[Any], ...]] = [
-            (part.decay_ps[part.decay], part.detector, part.energy_kev, part.full, rank[part.decay])
+            (part.decay_ps[part.decay], part.detector, part.energy_kev, part.full, rank[part.decay], part.wait_ps)
             for part, rank in zip(parts, ranks, strict=True)
         ]
         columns.append(self._draw_background(begin, rng))
         nuclide = np.repeat(np.arange(len(columns), dtype=np.uint8), [len(column[0]) for column in columns])
-        true_ps, detector, energy, full, decay = (np.concatenate(column) for column in zip(*columns, strict=True))
+        true_ps, detector, energy, full, decay, wait_ps = (
+            np.concatenate(column) for column in zip(*columns, strict=True)
+        )
         noise = rng.standard_normal(len(true_ps), dtype=np.float32)
-        time_ps = self._digitizer_time(true_ps, detector, rng)
+        time_ps = self._digitizer_time(true_ps + wait_ps, detector, rng)
         deposits = Deposits(time_ps, true_ps, detector, energy, full, decay, nuclide, noise)
         keep = energy >= self._threshold[detector]
         if stop_ps is not None:
@@ -187,7 +191,8 @@ class Emitter:
         detector = np.repeat(np.arange(len(count), dtype=np.uint16), count)
         true_ps = begin + (rng.random(len(detector)) * self.block_ps).astype(np.int64)
         energy = rng.standard_exponential(len(detector)) * self._background_mean[detector]
-        return true_ps, detector, energy, np.zeros(len(detector), np.bool_), np.zeros(len(detector), np.int64)
+        nothing = np.zeros(len(detector), np.int64)
+        return true_ps, detector, energy, np.zeros(len(detector), np.bool_), nothing, nothing
 
     def _digitizer_time(self, true_ps: Ints, detector: npt.NDArray[np.uint16], rng: np.random.Generator) -> Ints:
         jitter = np.clip(rng.standard_normal(len(true_ps)), -_MAX_SIGMA, _MAX_SIGMA) * self._sigma[detector]
@@ -218,7 +223,7 @@ def _facing(detectors: Sequence[SimulatedDetector]) -> Floats:
 
 
 def _emission(source: Source, detectors: Sequence[SimulatedDetector], facing: Floats) -> _Emission:
-    paths = cascades(NUCLIDES[source.nuclide])
+    paths = cascades(source.scheme)
     energies = sorted({energy for path in paths for energy in path.energies_kev})
     outcomes = [_outcomes(energy, detectors, facing) for energy in energies]
     seen = np.array([sum(chance.values()) for chance in outcomes])
@@ -240,7 +245,18 @@ def _emission(source: Source, detectors: Sequence[SimulatedDetector], facing: Fl
         steps.append(slot + step)
     met = np.array([pair for chance in outcomes for pair in chance], np.int16)
     seen_per_s = source.activity_bq * float(weight.sum())
-    return _Emission(seen_per_s, cumulative, slots, first, seen, np.array(energies), np.concatenate(steps), met)
+    waits = _waits(paths, depth)
+    return _Emission(seen_per_s, cumulative, slots, first, seen, waits, np.array(energies), np.concatenate(steps), met)
+
+
+def _waits(paths: Sequence[Cascade], depth: int) -> Floats:
+    """Mean lifetimes of the levels before each photon, (cascades, photons, levels)."""
+    levels = max((len(wait) for path in paths for wait in path.waits_ps), default=0)
+    waits = np.zeros((len(paths), depth, levels))
+    for row, path in enumerate(paths):
+        for photon, wait in enumerate(path.waits_ps):
+            waits[row, photon, : len(wait)] = wait
+    return waits
 
 
 def _outcomes(energy: float, detectors: Sequence[SimulatedDetector], facing: Floats) -> dict[tuple[int, int], float]:
@@ -265,7 +281,8 @@ def _seen(
     decay_ps = begin + (elapsed[:-1] * (block_ps / elapsed[-1])).astype(np.int64)
     cascade = np.searchsorted(emission.cascade, rng.random(count), side="right")
     first = (rng.random(count)[:, None] > emission.first[cascade]).sum(axis=1)
-    decays, slots, met = [], [], []
+    waited = _waited(emission.waits_ps, cascade, rng)
+    decays, slots, met, waits = [], [], [], []
     for depth in range(emission.slots.shape[1]):
         slot = emission.slots[cascade, depth]
         seen = first == depth
@@ -279,13 +296,22 @@ def _seen(
             decays.append(decay[hit])
             slots.append(chosen[hit])
             met.append(side[hit].astype(np.uint16))
+            waits.append(waited[decay[hit], depth] if waited.size else np.zeros(hit.sum(), np.int64))
     decay, slot, detector = np.concatenate(decays), np.concatenate(slots), np.concatenate(met)
     energy = emission.energy_kev[slot]
     full = rng.random(len(slot)) < peak[detector, slot]
     partly = np.flatnonzero(~full)
     again = rng.random(len(partly)) < twice[detector[partly]]
     energy[partly] = partial_deposit_kev(energy[partly], again, rng)
-    return _Seen(decay_ps, decay, detector, energy, full)
+    return _Seen(decay_ps, decay, np.concatenate(waits), detector, energy, full)
+
+
+def _waited(means: Floats, cascade: npt.NDArray[np.intp], rng: np.random.Generator) -> Ints:
+    """How long after its decay each photon leaves, (decays, photons); empty where all leave at once."""
+    if not means.any():
+        return np.zeros((0, 0), np.int64)
+    lived = rng.standard_exponential((len(cascade), *means.shape[1:])) * means[cascade]
+    return np.asarray(np.rint(lived.sum(axis=2).cumsum(axis=1)), np.int64)
 
 
 def _ranks(times: Sequence[Ints]) -> list[Ints]:

@@ -1,8 +1,9 @@
 """What radioactive sources emit: decay schemes, and every cascade of photons that they allow with its probability."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gammapolars.errors import UsageError
@@ -10,6 +11,8 @@ from gammapolars.errors import UsageError
 ANNIHILATION_KEV = 510.99895  # electron mass, CODATA 2018
 DEFAULT_ACTIVITY_BQ = 50_000.0
 _NEGLIGIBLE = 1e-9
+
+Numbers = tuple[float, ...]
 
 
 class Transition(NamedTuple):
@@ -38,25 +41,40 @@ class Nuclide:
         name: such as `Co-60`.
         transitions: of the daughter nuclei; levels with equal energies are one level.
         positrons: per decay, by the level that they leave behind.
+        half_lives_ps: of levels that live long enough to be seen.
     """
 
     name: str
     transitions: tuple[Transition, ...]
     positrons: Mapping[float, float]
+    half_lives_ps: Mapping[float, float] = field(default_factory=dict)
 
 
 class Cascade(NamedTuple):
-    """Photons that leave one decay together; `ANNIHILATION_KEV` stands for the two photons of a positron."""
+    """Photons that leave one decay together; `ANNIHILATION_KEV` stands for the two photons of a positron.
+
+    Attributes:
+        probability: of a decay to emit these photons, and no others.
+        energies_kev: of the photons, one after the other.
+        waits_ps: mean lifetimes of the levels that are lived through before each photon, since the one before it.
+    """
 
     probability: float
     energies_kev: tuple[float, ...]
+    waits_ps: tuple[tuple[float, ...], ...] = ()
 
 
 class Source(NamedTuple):
-    """A nuclide and how much there is of it."""
+    """A nuclide and how much there is of it; its decay scheme, where it is not one of `NUCLIDES`."""
 
     nuclide: str
     activity_bq: float = DEFAULT_ACTIVITY_BQ
+    own_scheme: Nuclide | None = None
+
+    @property
+    def scheme(self) -> Nuclide:
+        """Its decay scheme."""
+        return self.own_scheme or NUCLIDES[self.nuclide]
 
 
 # Energies and intensities of the strong lines: IAEA evaluation (the calibration lines of gammapolars); the weaker ones
@@ -122,7 +140,7 @@ NUCLIDES: dict[str, Nuclide] = {
             {},
         ),
         Nuclide("Cs-137", (Transition(661.66, 0, 661.657, 84.99),), {}),
-        Nuclide("Eu-152", _SM_152 + _GD_152, {}),
+        Nuclide("Eu-152", _SM_152 + _GD_152, {}, {121.78: 1403.0}),  # the half-life: ENSDF
         Nuclide("K-40", (Transition(1460.85, 0, 1460.822, 10.66),), {}),
         Nuclide("Na-22", (Transition(1274.58, 0, 1274.537, 99.94),), {1274.58: 0.9030, 0.0: 0.0006}),
     )
@@ -134,7 +152,7 @@ def cascades(nuclide: Nuclide) -> tuple[Cascade, ...]:
     """Every set of photons that one decay can emit, with its probability; a decay without photons is left out.
 
     The feeding of a level is what leaves it less what reaches it from above, so that the cascades add up to the
-    nuclide's intensities. Angular correlations, X-rays and the lifetimes of levels are left out.
+    nuclide's intensities. Angular correlations and X-rays are left out.
     """
     out: dict[float, list[Transition]] = {}
     feeding: dict[float, float] = {0.0: nuclide.positrons.get(0.0, 0.0)}
@@ -144,31 +162,33 @@ def cascades(nuclide: Nuclide) -> tuple[Cascade, ...]:
         feeding[transition.upper] = feeding.get(transition.upper, 0.0) + rate
         if transition.lower > 0:
             feeding[transition.lower] = feeding.get(transition.lower, 0.0) - rate
-    found: dict[tuple[float, ...], float] = {}
+    means = {level: half_life / math.log(2) for level, half_life in nuclide.half_lives_ps.items()}
+    found: dict[tuple[Numbers, tuple[Numbers, ...]], float] = {}
 
-    def follow(level: float, probability: float, energies: tuple[float, ...]) -> None:
+    def follow(level: float, probability: float, energies: Numbers, waits: tuple[Numbers, ...], wait: Numbers) -> None:
         if probability < _NEGLIGIBLE:
             return
         if level == 0:
-            found[energies] = found.get(energies, 0.0) + probability
+            found[energies, waits] = found.get((energies, waits), 0.0) + probability
             return
+        wait = (*wait, means[level]) if level in means else wait
         total = sum(item.photons * (1 + item.conversion) for item in out[level])
         for item in out[level]:
             branch = probability * item.photons / total
-            follow(item.lower, branch, (*energies, item.energy_kev))
-            follow(item.lower, branch * item.conversion, energies)
+            follow(item.lower, branch, (*energies, item.energy_kev), (*waits, wait), ())
+            follow(item.lower, branch * item.conversion, energies, waits, wait)
 
     for level, fed in feeding.items():
         positrons = nuclide.positrons.get(level, 0.0)
-        follow(level, positrons, (ANNIHILATION_KEV,))
-        follow(level, fed - positrons, ())
-    return tuple(Cascade(probability, energies) for energies, probability in found.items() if energies)
+        follow(level, positrons, (ANNIHILATION_KEV,), ((),), ())
+        follow(level, fed - positrons, (), (), ())
+    return tuple(Cascade(probability, *emitted) for emitted, probability in found.items() if emitted[0])
 
 
 def photons_per_decay(nuclide: Nuclide) -> dict[float, float]:
     """Emitted photons per decay by energy; a positron gives two of `ANNIHILATION_KEV`."""
     intensities: dict[float, float] = {}
-    for probability, energies in cascades(nuclide):
+    for probability, energies, _ in cascades(nuclide):
         for energy in energies:
             emitted = 2 * probability if energy == ANNIHILATION_KEV else probability
             intensities[energy] = intensities.get(energy, 0.0) + emitted

@@ -1,0 +1,7 @@
+"""Lifetimes of nuclear levels, from the time differences of start and stop."""
+
+from gammapolars.lifetimes.fitting import fit_lifetime
+from gammapolars.lifetimes.histogram import time_spectrum
+from gammapolars.lifetimes.results import Component, LifetimeFit
+
+__all__ = ["Component", "LifetimeFit", "fit_lifetime", "time_spectrum"]

@@ -1,0 +1,106 @@
+"""What a minimum of the fit says: lifetimes with uncertainties, the parts as curves, and warnings."""
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from gammapolars.lifetimes.minimum import Direction, Fitted, expected_counts
+from gammapolars.lifetimes.model import Floats, TimeBins, deviances, shapes
+from gammapolars.lifetimes.results import Component, LifetimeFit
+
+FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
+
+JOINED_COUNTS = 10.0
+"""χ² is taken of bins that hold as many expected counts."""
+
+
+def result(found: Fitted, bins: TimeBins, way: Direction, *, limit: float | None, known_width: bool) -> LifetimeFit:
+    """What a minimum says of the time spectrum."""
+    minuit, values, errors = found.minuit, found.values, found.errors
+    parts = [_component(found, k) for k in range(found.decays)]
+    order = sorted(range(found.decays), key=lambda k: -parts[k].lifetime_ps)
+    chance = f"n_{found.decays + 1}"
+    per_ns = 1000 / bins.span
+    sigma = math.exp(values["log_sigma"])
+    expected = expected_counts(bins, tuple(minuit.values), found.decays)
+    chi2, groups = _joined_deviance(bins.counts, expected)
+    free = sum(not minuit.fixed[name] for name in found.names)
+    t0 = values["t0"] if way == "stop after start" else -values["t0"]
+    return LifetimeFit(
+        components=tuple(parts[k] for k in order),
+        upper_limit_ps=limit,
+        direction=way,
+        t0_ps=t0,
+        t0_ps_unc=errors["t0"],
+        fwhm_ps=FWHM_PER_SIGMA * sigma,
+        fwhm_ps_unc=0.0 if known_width else FWHM_PER_SIGMA * sigma * errors["log_sigma"],
+        prompt=values["n_0"] if found.prompt else 0.0,
+        prompt_unc=errors["n_0"] if found.prompt else 0.0,
+        chance_per_ns=values[chance] * per_ns,
+        chance_per_ns_unc=errors[chance] * per_ns,
+        chi2=chi2,
+        ndf=max(groups - free, 0),
+        curves=_curves(found, bins, order, way),
+        warnings=tuple(_warnings(found, bins, [parts[k] for k in order])),
+    )
+
+
+def _component(found: Fitted, k: int) -> Component:
+    """A decay, with the interval in which the likelihood stays within ½ of its maximum."""
+    name = f"log_tau_{k}"
+    tau, unc = math.exp(found.values[name]), math.exp(found.values[name]) * found.errors[name]
+    low, high = tau - unc, tau + unc
+    try:
+        found.minuit.minos(name)
+    except RuntimeError:  # no minimum to go out from
+        pass
+    else:
+        error = found.minuit.merrors[name]
+        if error.is_valid:
+            low, high = tau * math.exp(error.lower), tau * math.exp(error.upper)
+    amplitude = f"n_{k + 1}"
+    return Component(tau, unc, low, high, found.values[amplitude], found.errors[amplitude])
+
+
+def _joined_deviance(counts: Floats, expected: Floats) -> tuple[float, int]:
+    """χ² of bins joined until each holds some expected counts, and how many these are."""
+    summed = np.cumsum(expected)
+    group = np.floor(summed / JOINED_COUNTS).astype(np.int64)
+    _, first = np.unique(group, return_index=True)
+    joined_counts, joined_expected = np.add.reduceat(counts, first), np.add.reduceat(expected, first)
+    return float(deviances(joined_counts, joined_expected).sum()), len(first)
+
+
+def _curves(found: Fitted, bins: TimeBins, order: list[int], way: Direction) -> pl.DataFrame:
+    """The counts and what is expected of each part, bin by bin."""
+    t0, log_sigma = found.values["t0"], found.values["log_sigma"]
+    parts = shapes(bins, t0, math.exp(log_sigma), found.taus)
+    parts = parts * np.array([found.values[f"n_{k}"] for k in range(found.decays + 2)])[:, None]
+    table: dict[str, Any] = {"counts": bins.counts, "fit": parts.sum(axis=0), "prompt": parts[0]}
+    table |= {f"decay_{place}": parts[1 + k] for place, k in enumerate(order, 1)}
+    table |= {"chance": parts[-1]}
+    start = bins.edges[:-1]
+    if way == "start after stop":
+        start, table = bins.mirrored().edges[:-1], {name: values[::-1] for name, values in table.items()}
+    frame = pl.DataFrame({"dt_ps": start.astype(np.int64)} | table)
+    return frame.insert_column(1, pl.Series("width_ps", [round(bins.width)] * frame.height, pl.Int64))
+
+
+def _warnings(found: Fitted, bins: TimeBins, parts: list[Component]) -> list[str]:
+    told = []
+    if not found.minuit.valid:
+        told.append("the fit found no proper minimum: look at its figure before using it")
+    after = bins.edges[-1] - found.values["t0"]
+    for part in parts:
+        if part.lifetime_ps > after / 2:
+            told.append(
+                f"the window ends {after / part.lifetime_ps:.1f} lifetimes after the peak: chance and the decay "
+                "are hard to tell apart: widen it"
+            )
+    if bins.width > 2 * math.exp(found.values["log_sigma"]) and any(part.lifetime_ps < bins.width for part in parts):
+        told.append("the bins are wider than peak and lifetime: choose narrower ones")
+    if not parts:
+        told.append("no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are decays")
+    return told

@@ -1,0 +1,90 @@
+"""What a time spectrum consists of: a prompt peak, decays smeared by it, and chance, as expected counts in bins."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+GRACE = 1e-12
+"""Expected counts are no smaller: likelihoods need their logarithm."""
+
+
+@dataclass(frozen=True)
+class TimeBins:
+    """Counts in equal bins of time difference, empty ones included.
+
+    Attributes:
+        edges: (n + 1,), ps.
+        counts: (n,).
+    """
+
+    edges: Floats
+    counts: Floats
+
+    @property
+    def width(self) -> float:
+        return float(self.edges[1] - self.edges[0])
+
+    @property
+    def span(self) -> float:
+        return float(self.edges[-1] - self.edges[0])
+
+    @property
+    def centres(self) -> Floats:
+        return np.asarray((self.edges[1:] + self.edges[:-1]) / 2, np.float64)
+
+    def mirrored(self) -> "TimeBins":
+        """The same with time running the other way."""
+        return TimeBins(-self.edges[::-1], self.counts[::-1])
+
+
+def prompt_share(edges: Floats, t0: float, sigma: float) -> Floats:
+    """The part of a Gaussian at t0 in each bin."""
+    from scipy.special import ndtr
+
+    return np.asarray(np.diff(ndtr((edges - t0) / sigma)), np.float64)
+
+
+def decay_share(edges: Floats, t0: float, sigma: float, tau: float) -> Floats:
+    """The part of an exponential decay that begins at t0, smeared by a Gaussian, in each bin.
+
+    Its cumulative distribution is Φ(z) - exp(σ²/2τ² - (t - t0)/τ) Φ(z - σ/τ), with z = (t - t0)/σ. The exponential and
+    the Gaussian tail, of which one can be huge where the other vanishes, are multiplied as logarithms.
+    """
+    from scipy.special import log_ndtr, ndtr
+
+    z = (edges - t0) / sigma
+    ratio = sigma / tau
+    tail = np.exp(np.minimum(ratio**2 / 2 - z * ratio + log_ndtr(z - ratio), 0.0))
+    share: Floats = np.diff(ndtr(z) - tail)
+    return share
+
+
+def shapes(bins: TimeBins, t0: float, sigma: float, taus: npt.ArrayLike) -> Floats:
+    """Shapes of the prompt peak, of each decay and of chance, (2 + decays, n); each adds up to 1 over all times.
+
+    Chance adds up to 1 over the bins, because it has no end.
+    """
+    decays = [decay_share(bins.edges, t0, sigma, float(tau)) for tau in np.atleast_1d(np.asarray(taus, np.float64))]
+    flat = np.full(len(bins.counts), 1 / len(bins.counts))
+    stacked: Floats = np.maximum(np.stack([prompt_share(bins.edges, t0, sigma), *decays, flat]), 0.0)
+    return stacked
+
+
+def deviance(counts: Floats, expected: Floats) -> float:
+    """Twice the log of the likelihood ratio to a perfect fit, of Poisson counts.
+
+    S. Baker and R. D. Cousins, Nucl. Instrum. Methods 221 (1984) 437.
+    """
+    return float(deviances(counts, expected).sum())
+
+
+def deviances(counts: Floats, expected: Floats) -> Floats:
+    """The same bin by bin."""
+    mu = np.maximum(expected, GRACE)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Any = np.where(counts > 0, counts * np.log(counts / mu), 0.0)
+    return np.asarray(2 * (mu - counts + ratio), np.float64)

@@ -1,0 +1,253 @@
+"""Lifetimes: the model's integrals, fits of spectra of known lifetimes, and the command from hits to a half-life."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gammapolars as gp
+from gammapolars import simulate
+from gammapolars.detectors import Detector, Detectors, format_detectors
+from gammapolars.lifetimes.model import decay_share, prompt_share
+from gammapolars.simulate.response import SimulatedDetector
+from gammapolars.simulate.sources import Nuclide, Source, Transition
+from tests.commandline import files_in, gammapolars
+
+SIGMA_PAIR = math.sqrt(2) * 50.0
+"""Of the time difference of two detectors of 50 ps."""
+
+
+def spectrum_of(
+    seed: int,
+    *,
+    tau: float,
+    sigma: float = SIGMA_PAIR,
+    decays: int = 20_000,
+    prompt: int = 0,
+    chance: int = 2_000,
+    window: tuple[int, int],
+    bin_ps: int,
+) -> pl.DataFrame:
+    """A time spectrum drawn time by time."""
+    rng = np.random.default_rng(seed)
+    lived = rng.exponential(tau, decays) + rng.normal(0, sigma, decays)
+    times = np.rint(np.concatenate([lived, rng.normal(0, sigma, prompt), rng.uniform(*window, chance)]))
+    inside = times[(times >= window[0]) & (times <= window[1])].astype(np.int64)
+    return gp.time_spectrum(pl.LazyFrame({"dt_ps": inside}), bin_ps=bin_ps).collect()
+
+
+@given(
+    st.floats(1, 1e4), st.floats(1, 1e6), st.floats(-1e4, 1e4), st.lists(st.floats(-3e4, 3e6), min_size=2, max_size=9)
+)
+def test_shares_are_parts_of_a_whole(sigma: float, tau: float, t0: float, edges: list[float]) -> None:
+    every = np.array([-1e9, *sorted(edges), 1e12])
+
+    for share in (decay_share(every, t0, sigma, tau), prompt_share(every, t0, sigma)):
+        assert np.isfinite(share).all()
+        assert share.min() > -1e-9
+        assert share.sum() == pytest.approx(1, abs=1e-9)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(20, 2000), st.floats(20, 20_000))
+def test_decays_are_smeared_exponentials(sigma: float, tau: float) -> None:
+    from scipy.integrate import quad
+
+    edges = np.array([-2.0, -0.5, 0.3, 2.0]) * sigma + np.array([0.0, 0.0, 0.0, tau])
+
+    def smeared(time: float) -> float:
+        within = max(0.0, time) + 9 * sigma
+        inside = quad(
+            lambda lived: math.exp(-lived / tau) / tau * math.exp(-(((time - lived) / sigma) ** 2) / 2),
+            0,
+            within,
+            points=sorted({max(0.0, time), min(within, tau)}),
+            limit=200,
+        )
+        return float(inside[0]) / math.sqrt(2 * math.pi) / sigma
+
+    for share, low, high in zip(decay_share(edges, 0.0, sigma, tau), edges[:-1], edges[1:], strict=True):
+        assert share == pytest.approx(quad(smeared, low, high, limit=200)[0], rel=2e-5, abs=1e-8)
+
+
+CASES = {"1 ns": (1e3, 50), "10 ns": (1e4, 200), "100 ns": (1e5, 1000), "1 us": (1e6, 4000)}
+
+
+def fit_of(seed: int, tau: float, bin_ps: int, **others: Any) -> gp.LifetimeFit:
+    window = (-(-(-10_000 if tau < 1e5 else -100_000) // bin_ps) * bin_ps, round(8 * tau) // bin_ps * bin_ps - 1)
+    return gp.fit_lifetime(spectrum_of(seed, tau=tau, bin_ps=bin_ps, window=window, **others), window_ps=window)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_lifetimes_from_1_ns_to_1_us_are_found(case: str) -> None:
+    tau, bin_ps = CASES[case]
+
+    (found,) = fit_of(1, tau, bin_ps, prompt=1000).components
+
+    assert abs(found.lifetime_ps - tau) < 3 * found.lifetime_ps_unc
+    assert found.lifetime_ps_unc < 0.02 * tau
+    assert found.lifetime_ps_low < found.lifetime_ps < found.lifetime_ps_high
+    assert abs(found.counts - 20_000) < 4 * found.counts_unc
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("prompt", [0, 2000])
+def test_pulls_of_lifetimes_are_normal(prompt: int) -> None:
+    pulls = []
+    for seed in range(15):
+        for number, (tau, bin_ps) in enumerate(CASES.values()):
+            (found,) = fit_of(100 * seed + number, tau, bin_ps, prompt=prompt).components
+            pulls.append((found.lifetime_ps - tau) / found.lifetime_ps_unc)
+
+    assert abs(np.mean(pulls)) < 4 / math.sqrt(len(pulls))
+    assert 0.7 < np.std(pulls) < 1.3
+    assert np.abs(pulls).max() < 4
+
+
+def test_a_prompt_peak_beside_the_decay_is_told_apart() -> None:
+    found = fit_of(2, 1e3, 20, prompt=8000)
+
+    assert abs(found.prompt - 8000) < 4 * found.prompt_unc
+    assert abs(found.fwhm_ps - 2.3548 * SIGMA_PAIR) < 4 * found.fwhm_ps_unc
+    assert 0.6 < found.chi2 / found.ndf < 1.4
+    assert found.warnings == ()
+
+
+def test_chance_is_told_from_the_decay() -> None:
+    found = fit_of(3, 1e4, 200, chance=40_000)
+
+    assert abs(found.components[0].lifetime_ps - 1e4) < 4 * found.components[0].lifetime_ps_unc
+    assert abs(found.chance_per_ns - 40_000 / 90) < 4 * found.chance_per_ns_unc
+
+
+def test_decays_before_the_start_are_found_too() -> None:
+    window = (-80_000, 9_999)
+    made = spectrum_of(4, tau=1e4, window=(-10_000, 79_999), bin_ps=200)
+    turned = made.with_columns(dt_ps=-pl.col("dt_ps") - 200)
+
+    found = gp.fit_lifetime(turned, window_ps=window)
+
+    assert found.direction == "start after stop"
+    assert abs(found.components[0].lifetime_ps - 1e4) < 3 * found.components[0].lifetime_ps_unc
+    assert abs(found.t0_ps) < 5 * found.t0_ps_unc
+    assert found.curves["counts"].sum() == turned["counts"].sum()
+    assert found.curves["dt_ps"].is_sorted()
+
+
+def test_two_lifetimes() -> None:
+    window = (-10_000, 499_999)
+    both = pl.concat(
+        spectrum_of(seed, tau=tau, decays=30_000, chance=500, window=window, bin_ps=250)
+        for seed, tau in ((5, 5e3), (6, 6e4))
+    )
+    made = both.group_by("dt_ps", "width_ps").agg(pl.col("counts", "variance").sum())
+
+    found = gp.fit_lifetime(made, components=2, window_ps=window)
+
+    long, short = found.components
+    assert abs(long.lifetime_ps - 6e4) < 4 * long.lifetime_ps_unc
+    assert abs(short.lifetime_ps - 5e3) < 4 * short.lifetime_ps_unc
+
+
+def test_a_prompt_peak_alone_has_an_upper_limit() -> None:
+    window = (-5_000, 4_999)
+    made = spectrum_of(7, tau=1.0, decays=0, prompt=20_000, window=window, bin_ps=20)
+
+    found = gp.fit_lifetime(made, window_ps=window)
+
+    assert found.components == ()
+    assert found.upper_limit_ps is not None
+    assert 0 < found.upper_limit_ps < SIGMA_PAIR
+    assert "no lifetime is resolved" in found.warnings[-1]
+
+
+def test_a_known_width_resolves_what_is_shorter() -> None:
+    window = (-3_000, 2_999)
+    made = spectrum_of(8, tau=30.0, decays=200_000, window=window, bin_ps=10)
+
+    (found,) = gp.fit_lifetime(made, sigma_ps=SIGMA_PAIR, window_ps=window).components
+
+    assert abs(found.lifetime_ps - 30) < 4 * found.lifetime_ps_unc
+    assert found.lifetime_ps_unc < 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda table: table.head(3), "too few"),
+        (lambda table: table.with_columns(counts=pl.lit(-1.0)), "too few"),
+        (lambda table: table.with_columns(counts=pl.col("counts") - 2), "not net ones"),
+        (lambda table: table.drop("width_ps"), "no column 'width_ps'"),
+    ],
+)
+def test_what_is_no_time_spectrum_is_refused(change: Any, message: str) -> None:
+    made = spectrum_of(1, tau=1e4, window=(-10_000, 79_999), bin_ps=200)
+
+    with pytest.raises(gp.GammapolarsError, match=message):
+        gp.fit_lifetime(change(made))
+
+
+def delayed_run(folder: Path, half_life_ps: float) -> Path:
+    """A run of two fast scintillators and a source whose second photon leaves a level with a half-life."""
+    scheme = Nuclide(
+        "X-1", (Transition(900, 300, 600.0, 100.0), Transition(300, 0, 300.0, 100.0)), {}, {300: half_life_ps}
+    )
+    detectors = Detectors(tuple(Detector(0, channel, f"La-{channel}", kind="LaBr3") for channel in range(2)))
+    simulated = [
+        SimulatedDetector.from_detector(one, time_resolution_ps=50.0, solid_angle=0.2, background_cps=100.0)
+        for one in detectors
+    ]
+    chunks = simulate.simulate([Source("X-1", 3000.0, scheme)], simulated, seed=5, hits=300_000)
+    gp.save(pl.concat([chunk.hits for chunk in chunks]).lazy(), folder / "run.parquet")
+    calibrated = (Detector(one.board, one.channel, one.name, one.energy, kind="LaBr3") for one in simulated)
+    (folder / "detectors.toml").write_text(format_detectors(calibrated), encoding="utf-8")
+    return folder / "run.parquet"
+
+
+def test_the_command_finds_the_half_life_of_a_simulated_level(tmp_path: Path) -> None:
+    run = delayed_run(tmp_path, 20_000.0)
+    known: list[str | Path] = ["--detectors", tmp_path / "detectors.toml"]
+    ends = ["--start", "La-0", "--stop", "La-1", "--start-gate", "560:640", "--stop-gate", "270:330"]
+    outputs: list[str | Path] = ["-o", tmp_path / "times.parquet", "--figure", tmp_path / "times.png"]
+
+    done = gammapolars("lifetime", run, *known, *ends, "--window", "-50ns:400ns", *outputs, "--json")
+
+    assert done.code == 0, done.err
+    summary = json.loads(done.out)
+    (part,) = summary["components"]
+    assert abs(part["half_life_ps"] - 20_000) < 4 * part["half_life_ps_unc"]
+    assert part["half_life_ps_unc"] < 800
+    assert summary["direction"] == "stop after start"
+    saved = pl.read_parquet(tmp_path / "times.parquet")
+    assert saved["counts"].sum() == summary["pairs_in_gates"]
+    assert {"dt_ps", "width_ps", "counts", "fit", "prompt", "decay_1", "chance"} == set(saved.columns)
+    assert (tmp_path / "times.png").stat().st_size > 10_000
+
+    text = gammapolars("lifetime", run, *known, *ends, "--window", "-50ns:400ns", *outputs, "--overwrite")
+    assert "half-life" in text.out
+    assert "χ²/ndf" in text.out
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--start", "0/1", "--stop", "0/1"], 2, "same detector"),
+        (["--start", "0/1", "--stop", "0/2", "--start-gate", "5"], 2, "--start-gate takes LOW:HIGH"),
+        (["--start", "0/1", "--stop", "0/9"], 2, "too few"),
+        (["--start", "0/1", "--stop", "0/2", "--components", "3"], 2, "one or two lifetimes"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path: Path, options: list[str], code: int, message: str) -> None:
+    run = Path(__file__).parent.parent / "data" / "co60-four-hpge.root"
+
+    done = gammapolars("lifetime", run, *options, "--window", "-1us:1us", "-o", tmp_path / "times.csv")
+
+    assert done.code == code
+    assert message in done.error
+    assert files_in(tmp_path) == []
