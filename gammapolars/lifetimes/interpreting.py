@@ -12,6 +12,9 @@ from gammapolars.lifetimes.results import Component, LifetimeFit
 
 FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
 
+POOR, POOR_PROBABILITY = 1.5, 1e-6
+"""A fit is called poor where χ² is as many times its expectation, and less probable."""
+
 JOINED_COUNTS = 10.0
 """χ² is taken of bins that hold as many expected counts."""
 
@@ -43,7 +46,7 @@ def result(found: Fitted, bins: TimeBins, way: Direction, *, limit: float | None
         chi2=chi2,
         ndf=max(groups - free, 0),
         curves=_curves(found, bins, order, way),
-        warnings=tuple(_warnings(found, bins, [parts[k] for k in order])),
+        warnings=(*_warnings(found, bins, [parts[k] for k in order]), *_poor(chi2, groups - free)),
     )
 
 
@@ -104,3 +107,15 @@ def _warnings(found: Fitted, bins: TimeBins, parts: list[Component]) -> list[str
     if not parts:
         told.append("no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are decays")
     return told
+
+
+def _poor(chi2: float, ndf: int) -> list[str]:
+    """Whether the model does not describe the counts, in a sentence."""
+    from scipy.stats import chi2 as distribution
+
+    if ndf < 1 or chi2 < POOR * ndf or distribution.sf(chi2, ndf) > POOR_PROBABILITY:
+        return []
+    return [
+        f"the model does not describe the time spectrum (χ²/ndf {chi2:,.0f}/{ndf}): lifetimes are not to be trusted. "
+        "Time walk, tails of the peak or further lifetimes do this: gate both energies, align, look at the figure"
+    ]
