@@ -483,3 +483,33 @@ def test_a_traceback_is_there_for_those_who_ask(monkeypatch: pytest.MonkeyPatch)
 
     with pytest.raises(RuntimeError, match="here"):
         gammapolars("coincidences", "tiny.root", "-o", "out.parquet")
+
+
+def test_the_nearest_stop_of_each_start_is_saved(tmp_path: Path) -> None:
+    run = REPOSITORY / "data" / "co60-four-hpge.root"
+    words = ["--start", "0/1", "--stop", "0/2", "--window", "-1us:1us"]
+
+    nearest = gammapolars("coincidences", run, "-o", tmp_path / "near.parquet", *words, "--nearest", "--json")
+    every = gammapolars("coincidences", run, "-o", tmp_path / "all.parquet", *words, "--json")
+
+    saved = pl.read_parquet(tmp_path / "near.parquet")
+    hits = gp.scan(run)
+    assert saved.equals(gp.nearest(hits, (0, 1), (0, 2), "-1us:1us").select(saved.columns).collect())
+    assert json.loads(nearest.out)["pairs"] == saved.height <= json.loads(every.out)["pairs"]
+    assert saved.select("timestamp_ps").is_unique().all()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--nearest"], "name both detectors"),
+        (["--nearest", "--start", "0/1", "--stop", "0/2", "--random", "1us:2us"], "not counted in random windows"),
+    ],
+)
+def test_a_nearest_stop_that_cannot_be_is_refused(tmp_path: Path, words: list[str], message: str) -> None:
+    done = gammapolars(
+        "coincidences", REPOSITORY / "data" / "co60-four-hpge.root", "-o", tmp_path / "n.parquet", *words
+    )
+
+    assert done.code == 2
+    assert message in done.error

@@ -22,6 +22,9 @@ def coincidences(
         str | None, typer.Option("--start", help="Only pairs of this detector with --stop, dt signed.")
     ] = None,
     stop: Annotated[str | None, typer.Option("--stop", help="The other detector.")] = None,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="Of each start the nearest stop alone, instead of all.")
+    ] = False,
     layout: Annotated[
         str | None, typer.Option("--layout", help="compass-pairs: a ROOT tree Data_C, each pair in both orders.")
     ] = None,
@@ -51,7 +54,7 @@ def coincidences(
     check_writable(output, overwrite=overwrite, layout=layout)
     known = how.known
     ends = (known.named(name) if name is not None else None for name in (start, stop))
-    rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
+    rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends), nearest=nearest)
     opened = how.open(runs)
     with Progress(opened.count) as progress:
         summary = commands.coincidences(

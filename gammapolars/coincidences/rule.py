@@ -34,6 +34,7 @@ class PairRule:
         stop: the detector of b.
         random: further windows, away from the first, whose pairs tell how many chance makes.
         clock: steps of the detectors' clocks, where they are known.
+        nearest: whether each start pairs with the nearest stop in the window alone, instead of with all.
 
     Attributes:
         window: the closed window for `dt_ps`.
@@ -50,6 +51,7 @@ class PairRule:
         stop: Detector | Key | None = None,
         random: str | Sequence[AnyWindow] = (),
         clock: Mapping[Key, Clock] | None = None,
+        nearest: bool = False,
     ) -> None:
         self.window: Window = parse_window(window)
         self.reject = parse_reject(reject)
@@ -61,6 +63,11 @@ class PairRule:
             raise UsageError("start and stop are the same detector: hits of one detector are never a pair")
         if not self._start and self.window.high < 0:
             raise UsageError(f"window '{window}' lies below 0, and without a start detector no dt does")
+        self._nearest = nearest
+        if nearest and not self._start:
+            raise UsageError("the nearest stop is that of a start: name both detectors with --start and --stop")
+        if nearest and random:
+            raise UsageError("the nearest stop is not counted in random windows: take all pairs, without --nearest")
         self.regions: Regions | None = None
         if random:
             given = [parse_window(one) for one in ([random] if isinstance(random, str) else random)]
@@ -75,6 +82,7 @@ class PairRule:
             stop=self._stop,
             random=random,
             clock=clock,
+            nearest=self._nearest,
         )
 
     @property
@@ -112,7 +120,10 @@ class PairRule:
         return [name for name in columns if name in needed]
 
     def pairs_in(self, part: Slice) -> Iterator[pl.DataFrame]:
-        """The pairs whose earlier hit is a slice's own, in bounded parts."""
+        """The pairs whose earlier hit is a slice's own, in bounded parts; or those of its own starts."""
+        if self._nearest:
+            yield self.nearest_in(part)
+            return
         near = self._near(part)
         times = near["timestamp_ps"].to_numpy()
         first, end = 0, near.height

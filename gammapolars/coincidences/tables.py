@@ -101,12 +101,12 @@ def nearest(
     Raises:
         TableError, UsageError, TimeOrderError: as for `pairs`.
     """
-    rule = PairRule(window, reject=reject, start=start, stop=stop)
+    rule = PairRule(window, reject=reject, start=start, stop=stop, nearest=True)
     columns = rule.require(hits)
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
-        for part in slices(needed, rule.window.reach, reorder_ps=reorder_ps, slice_hits=slice_hits):
-            yield rule.nearest_in(part)
+        for part in slices(needed, rule.reach, reorder_ps=reorder_ps, slice_hits=slice_hits):
+            yield from rule.pairs_in(part)
 
     return lazy_frame(rule.schema(columns), batches)
