@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.lifetimes import LifetimeFit, fit_lifetime, time_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
+    from gammapolars.rates import true_rates
     from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
     from gammapolars.spectra import (
         add_spectra,
@@ -156,6 +157,7 @@ _HOMES = {
         "find_peaks",
         "fit_peaks",
     ),
+    "rates": ("true_rates",),
     "schema": (
         "DRIFT",
         "EVENTS",
@@ -265,6 +267,7 @@ __all__ = [
     "time_slices",
     "time_spectrum",
     "track_drift",
+    "true_rates",
 ]
 
 

@@ -89,6 +89,7 @@ PUBLIC = [
     "time_slices",
     "time_spectrum",
     "track_drift",
+    "true_rates",
 ]
 
 

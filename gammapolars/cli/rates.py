@@ -1,0 +1,29 @@
+"""The command that tells rates."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gammapolars.cli.app import AsJson, Overwrite, Runs, app
+from gammapolars.options import ReadingOptions, reads_runs
+
+
+@app.command()
+@reads_runs
+def rates(
+    runs: Runs,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Ends in .csv, .parquet or .arrow.")] = None,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell each detector's rate as counted, and without dead time, from the times between its hits."""
+    from gammapolars import rates_command
+    from gammapolars.printing import Progress, print_json
+
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        summary = rates_command.rates(opened, output, detectors=how.known, overwrite=overwrite, progress=progress)
+    print_json(summary) if as_json else print(rates_command.rates_text(summary))

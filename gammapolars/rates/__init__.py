@@ -1,0 +1,6 @@
+"""True rates: how many photons a detector would count if it were never dead."""
+
+from gammapolars.rates.hits import true_rates
+from gammapolars.rates.intervals import TrueRate, true_rate
+
+__all__ = ["TrueRate", "true_rate", "true_rates"]

@@ -1,0 +1,113 @@
+"""True rates from the times between hits, against simulated truth."""
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gammapolars as gp
+from gammapolars.products.intervals import Intervals
+from tests.commandline import gammapolars
+
+
+def counted(seed: int, rate_cps: float, dead_ps: int, hits: int, *, paralysable: bool = False) -> pl.DataFrame:
+    """What a detector with dead time counts of a Poisson process."""
+    rng = np.random.default_rng(seed)
+    times = np.cumsum(rng.exponential(1e12 / rate_cps, hits)).astype(np.int64)
+    kept, free = [], 0
+    for time in times.tolist():
+        if time >= free:
+            kept.append(time)
+        if time >= free or paralysable:
+            free = time + dead_ps
+    return pl.DataFrame({"timestamp_ps": kept}).select(
+        board=pl.lit(0, pl.UInt16),
+        channel=pl.lit(3, pl.UInt16),
+        timestamp_ps=pl.col("timestamp_ps").cast(pl.Int64),
+        adc=pl.lit(100, pl.UInt16),
+        flags=pl.lit(0, pl.UInt32),
+    )
+
+
+@pytest.mark.parametrize("paralysable", [False, True])
+@pytest.mark.parametrize(("rate_cps", "dead_ps"), [(10_000, 1_000_000), (30_000, 10_000_000), (100_000, 5_000_000)])
+def test_the_true_rate_is_found_behind_the_dead_time(rate_cps: float, dead_ps: int, paralysable: bool) -> None:
+    hits = counted(1, rate_cps, dead_ps, 200_000, paralysable=paralysable)
+
+    row = gp.true_rates(hits.lazy()).collect().row(0, named=True)
+
+    assert row["exponential"]
+    assert abs(row["true_rate_cps"] - rate_cps) < 3.5 * row["true_rate_cps_unc"]
+    assert row["true_rate_cps_unc"] < 0.01 * rate_cps
+    assert row["hits"] == hits.height
+    assert row["shortest_interval_ps"] >= dead_ps
+    if not paralysable:
+        assert row["dead_time_ps"] == pytest.approx(dead_ps, rel=0.1, abs=4e12 * row["true_rate_cps_unc"] / rate_cps**2)
+        assert row["live_fraction"] == pytest.approx(1 / (1 + rate_cps * dead_ps * 1e-12), rel=0.02)
+
+
+def test_pulls_of_true_rates_are_normal() -> None:
+    pulls = []
+    for seed in range(40):
+        row = gp.true_rates(counted(seed, 50_000, 4_000_000, 20_000).lazy()).collect().row(0, named=True)
+        pulls.append((row["true_rate_cps"] - 50_000) / row["true_rate_cps_unc"])
+
+    assert abs(np.mean(pulls)) < 4 / math.sqrt(40)
+    assert 0.65 < np.std(pulls) < 1.4
+
+
+def test_a_rate_that_changes_is_told() -> None:
+    early, late = counted(1, 50_000, 10**6, 50_000), counted(2, 2_000, 10**6, 50_000)
+    end = early["timestamp_ps"][-1]
+    hits = pl.concat([early, late.with_columns(pl.col("timestamp_ps") + end)])
+
+    assert not gp.true_rates(hits.lazy()).collect()["exponential"][0]
+
+
+def test_few_hits_have_no_rate() -> None:
+    row = gp.true_rates(counted(1, 1000, 10, 50).lazy()).collect().row(0, named=True)
+
+    assert row["hits"] == 50
+    assert row["true_rate_cps"] is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 2)), max_size=60), st.integers(1, 20))
+def test_intervals_are_those_of_each_detector_whatever_the_slices(rows: list[tuple[int, int]], size: int) -> None:
+    table = sorted(rows)
+    hits = pl.DataFrame(
+        {
+            "board": [0] * len(table),
+            "channel": [channel for _, channel in table],
+            "timestamp_ps": [time for time, _ in table],
+        },
+        {"board": pl.UInt16, "channel": pl.UInt16, "timestamp_ps": pl.Int64},
+    )
+    found = Intervals()
+    for part in hits.iter_slices(size):
+        found.add_hits(part)
+
+    for channel in range(3):
+        times = [time for time, of in table if of == channel]
+        apart = [late - early for early, late in pairwise(times)]
+        assert found.counts.get((0, channel), np.zeros(1)).sum() == len(apart)
+        assert found.sums_ps.get((0, channel), np.zeros(1)).sum() == sum(apart)
+        assert found.shortest_ps.get((0, channel)) == min(apart, default=None)
+
+
+def test_the_command_tells_rates(tmp_path: Path) -> None:
+    gp.save(counted(3, 80_000, 3_000_000, 50_000).lazy(), tmp_path / "run.parquet")
+
+    done = gammapolars("rates", tmp_path / "run.parquet", "-o", tmp_path / "rates.csv", "--json")
+
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)["detectors"]
+    assert abs(row["true_rate_cps"] - 80_000) < 4 * row["true_rate_cps_unc"]
+    assert pl.read_csv(tmp_path / "rates.csv")["true_rate_cps"][0] == row["true_rate_cps"]
+    text = gammapolars("rates", tmp_path / "run.parquet").out
+    assert "live" in text
