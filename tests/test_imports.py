@@ -26,8 +26,9 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("products", "simulate", "peak_files"),
     ("provenance", "results", "queries", "accounting", "slicing"),
     ("drift",),
-    ("analysis", "printing"),
+    ("analysis", "printing", "alignment"),
     (
+        "aligning",
         "commands",
         "exports",
         "info_text",
@@ -38,6 +39,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "activity_text",
         "tracking",
         "energy_text",
+        "timing_text",
     ),
     ("gathered",),
     ("energies",),

@@ -30,8 +30,6 @@ from gammapolars.units import MAX_PS, format_ps, parse_ps
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-SEARCH = "10us"
-
 SEARCH_BINS = 20_000
 
 ENOUGH = 300_000
@@ -61,7 +59,7 @@ def measure_timing(
     runs: Runs | str | Path | Sequence[str | Path],
     detectors: Detectors | None = None,
     *,
-    search: str = SEARCH,
+    search: str = defaults.SEARCH,
     reject: str = defaults.REJECT,
     walk: bool | None = None,
     reference: str | None = None,
@@ -225,7 +223,8 @@ def _fitted(
     final = [number for number in used if after[number]]
     solved = _offsets(sample, after, final, place)
     if fit:
-        solved = solved._replace(covariance=fit.covariance)
+        # Their fit knows what walk takes from the offsets; the peaks' positions remain as a test of both.
+        solved = solved._replace(offset_ps=np.where(solved.group < 0, np.nan, fit.offset_ps), covariance=fit.covariance)
     ends, widths_after = sample.ends[final], [peak for number in final if (peak := after[number])]
     resolutions = solve.solve_resolutions(
         ends,

@@ -84,15 +84,15 @@ def fit_peak(
         clock = float(clock_ps) if clock_ps > CLOCK_SHOWS * width else 0.0
         width = max(width, clock)
         bin_ps = clock or max(1.0, round(width / BINS_IN_FWHM / max(clock_ps, 1)) * max(clock_ps, 1))
-        edges = _edges(position, CORE * max(width, 2 * clock), bin_ps)
+        edges = _edges(position, CORE * max(width, 2 * clock), bin_ps) - clock_ps / 2
         counts = np.histogram(dt_ps, edges)[0].astype(np.float64)
         chance = _chance(dt_ps, reach, position, BESIDE * width)
         sigma = math.sqrt(max((width / FWHM) ** 2 - clock**2 / 6, (0.05 * width) ** 2))
         found = _fitted(counts, edges, chance, (position, sigma), triangle=bool(clock) and on_clock)
         if found is None or not reach[0] < found.position_ps < reach[1]:
             return None
-        if clock and not on_clock:  # spread over a step: the bins' width is taken out, and the clock's share with it
-            found = found._replace(sigma_ps=math.sqrt(max(found.sigma_ps**2 - clock**2 / 6, 0.0)))
+        if clock and not on_clock:
+            found = _without_clock(found, clock)
         before, peak = peak, found._replace(clock_ps=clock)
         position, width = peak.position_ps, peak.fwhm_ps
         if before and abs(before.position_ps - position) + abs(before.fwhm_ps - width) < 1e-3 * width:
@@ -100,10 +100,17 @@ def fit_peak(
     return peak
 
 
+def _without_clock(peak: Peak, clock: float) -> Peak:
+    """A peak of time differences that are spread over a step: less what two cut-off times and the spreading add."""
+    squared = peak.sigma_ps**2 - clock**2 * (1 / 6 + 1 / 12)
+    sigma = math.sqrt(max(squared, (0.02 * clock) ** 2))
+    return peak._replace(sigma_ps=sigma, sigma_ps_unc=peak.sigma_ps * peak.sigma_ps_unc / sigma)
+
+
 def _edges(centre: float, half: float, bin_ps: float) -> Floats:
-    """Edges of bins that are centred on multiples of their width."""
+    """Edges of bins at multiples of their width."""
     first, last = (math.floor(end / bin_ps + 0.5) for end in (centre - half, centre + half))
-    return np.asarray((np.arange(first, last + 2) - 0.5) * bin_ps, np.float64)
+    return np.asarray(np.arange(first, last + 2) * bin_ps, np.float64)
 
 
 def _chance(dt_ps: Floats, reach: tuple[float, float], centre: float, half: float) -> float:
