@@ -81,6 +81,7 @@ def align(
 
 
 def _summary(runs: Runs, found: Timing, reject: str) -> dict[str, Any]:
+    covered = time_warnings(found.hits, runs) if found.complete else ()
     return {
         **account(found.hits, runs.losses, parse_reject(reject)),
         **times(found.hits, runs),
@@ -92,7 +93,7 @@ def _summary(runs: Runs, found: Timing, reject: str) -> dict[str, Any]:
         "clock_ps": found.clock_ps,
         "walk": found.walk,
         "notes": list(found.notes),
-        "warnings": [*reading_warnings(runs), *time_warnings(found.hits, runs), *found.warnings],
+        "warnings": [*reading_warnings(runs), *covered, *found.warnings],
     }
 
 

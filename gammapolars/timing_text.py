@@ -56,6 +56,6 @@ def _detector(row: dict[str, Any]) -> list[str]:
         row["name"],
         f"{offset:,.3f}" if row["reference"] else plus_minus(offset, row["time_offset_ps_unc"] / 1000),
         walk or "none",
-        "–" if width is None else plus_minus(width / 1000, (unc or 0.0) / 1000),
+        "–" if width is None else plus_minus(width / 1000, unc / 1000) if unc else f"{width / 1000:.4g}",
         "reference" if row["reference"] else "",
     ]

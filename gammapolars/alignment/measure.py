@@ -16,7 +16,7 @@ import numpy.typing as npt
 from gammapolars import defaults
 from gammapolars.alignment import solve, tables
 from gammapolars.alignment.peak import FWHM, Peak, fit_peak
-from gammapolars.alignment.reading import Histograms, Key, Pair, Reading, Sample, Sampler, shifted
+from gammapolars.alignment.reading import Histograms, Key, Pair, PairReader, Sample, Sampler, shifted
 from gammapolars.alignment.results import Timing
 from gammapolars.alignment.search import Found, densest
 from gammapolars.alignment.tables import Outcome
@@ -101,22 +101,22 @@ def measure_timing(
     if energy_kev and not any(one.energy for one in known):
         raise UsageError("hits cannot be chosen by energy: no detector is calibrated in detectors.toml")
     first = known.named(reference).key if reference is not None else None
-    reading = Reading(runs, reject, known, energy_kev, most_hits, progress)
+    reading = PairReader(runs, reject, known, energy_kev, most_hits, progress)
     found = _search(reading, reach_ps)
     notes = [_read(reading, f"search within ±{format_ps(reach_ps)}")]
     _check_found(found, reach_ps, reading)
-    sample, known_pairs = _sampled(reading, found, enough)
+    sample, widths = _sampled(reading, found, enough)
     notes.append(_read(reading, "fits"))
-    return _fitted(sample, known_pairs, found, reading, walk=walk, reference=first, notes=notes)
+    return _fitted(sample, widths, found, reading, walk=walk, reference=first, notes=notes)
 
 
-def _read(reading: Reading, what: str) -> str:
+def _read(reading: PairReader, what: str) -> str:
     read = int(reading.hits.by_detector()["hits"].sum())
     why = ": enough pairs" if reading.stopped else ", the limit" if read == reading.most_hits else ", all"
     return f"{what}: {read:,} hits read{why}"
 
 
-def _search(reading: Reading, reach_ps: int) -> _Search:
+def _search(reading: PairReader, reach_ps: int) -> _Search:
     """The prompt peaks of detector pairs, around the offsets that are known."""
     histograms = Histograms(reach_ps, bins=SEARCH_BINS)
     start = shifted({one.key: one.time_offset_ps for one in reading.known})
@@ -154,7 +154,7 @@ def _ends(pairs: Sequence[Pair], keys: Sequence[Key]) -> npt.NDArray[np.intp]:
     return np.array([[places[a], places[b]] for a, b in pairs], np.intp).reshape(-1, 2)
 
 
-def _check_found(found: _Search, reach_ps: int, reading: Reading) -> None:
+def _check_found(found: _Search, reach_ps: int, reading: PairReader) -> None:
     """Refuse to take offsets from noise.
 
     Raises:
@@ -172,7 +172,7 @@ def _check_found(found: _Search, reach_ps: int, reading: Reading) -> None:
     raise CalibrationError(f"{name}: {pairs}: is there a coincident source, and does --search reach far enough?")
 
 
-def _sampled(reading: Reading, found: _Search, enough: int) -> tuple[Sample, dict[Pair, float]]:
+def _sampled(reading: PairReader, found: _Search, enough: int) -> tuple[Sample, dict[Pair, float]]:
     """Pairs near the peaks of all detector pairs in groups; and about how wide each peak is, ps."""
     pairs = list(found.peaks)
     keys = sorted({key for pair in pairs for key in pair})
@@ -198,7 +198,7 @@ def _fitted(
     sample: Sample,
     widths: dict[Pair, float],
     found: _Search,
-    reading: Reading,
+    reading: PairReader,
     *,
     walk: bool | None,
     reference: Key | None,
@@ -219,6 +219,7 @@ def _fitted(
         after = _peaks(sample, corrected, wide, clock, None)
         if fit and walk is None and not _improves(before, after, used):
             kept, fit = _bare(sample, reading.known), None
+            notes = [*notes, "time walk is significant, but no peak is narrower without it: not used (--walk uses it)"]
             corrected, after = sample.dt_ps.astype(np.float64), before
     final = [number for number in used if after[number]]
     solved = _offsets(sample, after, final, place)
@@ -233,13 +234,14 @@ def _fitted(
         len(sample.keys),
     )
     walks = fit.walks if fit else {}
+    searched = {pair: position for pair, (position, _, _) in found.peaks.items()}
     outcome = Outcome(
-        sample, reading.known, found.seen, solved, resolutions, kept, walks, before, after, corrected, clock
+        sample, reading.known, found.seen, searched, solved, resolutions, kept, walks, before, after, corrected, clock
     )
     return _told(outcome, reading, reference, notes)
 
 
-def _told(outcome: Outcome, reading: Reading, reference: Key | None, notes: list[str]) -> Timing:
+def _told(outcome: Outcome, reading: PairReader, reference: Key | None, notes: list[str]) -> Timing:
     made = tables.aligned(outcome)
     table = tables.detector_table(outcome, made)
     return Timing(
@@ -254,6 +256,7 @@ def _told(outcome: Outcome, reading: Reading, reference: Key | None, notes: list
         walk=bool(outcome.walks),
         notes=tuple(notes),
         warnings=tuple(tables.warnings(outcome, made, reference)),
+        complete=not reading.stopped and reading.most_hits is None,
         hits=reading.hits,
     )
 

@@ -31,14 +31,14 @@ BATCH_ROWS = 250_000
 MOST_BINS = 4_000_000
 """Histograms with more filled bins than this get bins twice as wide."""
 
-MOST_SAMPLED = 8_000_000
+MOST_SAMPLED = 4_000_000
 """Pairs in a sample, of all detector pairs together."""
 
 ENDS = ["board_a", "channel_a", "board_b", "channel_b"]
 
 
 @dataclass
-class Reading:
+class PairReader:
     """How runs are read for their timing.
 
     Attributes:

@@ -74,6 +74,7 @@ class Timing:
         walk: whether walks were fitted, and are used.
         notes: what was done, one sentence each.
         warnings: what must be known before trusting it, one sentence each.
+        complete: whether runs were read to their end.
         hits: what the last reading read.
     """
 
@@ -88,4 +89,5 @@ class Timing:
     walk: bool
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    complete: bool
     hits: HitTally = field(repr=False)

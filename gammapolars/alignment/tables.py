@@ -11,7 +11,7 @@ import polars as pl
 
 from gammapolars.alignment import solve
 from gammapolars.alignment.peak import Peak
-from gammapolars.alignment.reading import Key, Sample
+from gammapolars.alignment.reading import Key, Pair, Sample
 from gammapolars.alignment.results import DETECTOR_COLUMNS, DIFFERENCE_COLUMNS, PAIR_COLUMNS
 from gammapolars.alignment.walk import Walk
 from gammapolars.detectors import Detectors
@@ -34,6 +34,7 @@ class Outcome(NamedTuple):
         sample: of pairs.
         known: the detectors as they were.
         seen: the detectors that have hits.
+        searched_ps: where the search found peaks, by detector pair, in t_b - t_a as recorded.
         solved: offsets of the sample's detectors.
         resolutions: of the sample's detectors.
         kept: the sample's detectors with the walk that is used.
@@ -47,6 +48,7 @@ class Outcome(NamedTuple):
     sample: Sample
     known: Detectors
     seen: list[Key]
+    searched_ps: Mapping[Pair, float]
     solved: solve.Offsets
     resolutions: solve.Resolutions
     kept: Detectors
@@ -192,6 +194,13 @@ def warnings(outcome: Outcome, made: Detectors, reference: Key | None) -> Iterat
         yield f"no prompt peak ties these groups of detectors, each has a reference of its own: {'; '.join(told)}"
     if reference is not None and reference not in measured:
         yield f"no prompt peak with {made.at(*reference).name}, the reference: the first of each group is"
+    for number, (a, b) in enumerate(outcome.sample.ends):
+        keys = outcome.sample.keys[a], outcome.sample.keys[b]
+        position = outcome.searched_ps.get(keys)
+        low, high = outcome.sample.reach_ps[number]
+        if position is not None and not low <= position <= high:
+            names = " – ".join(made.at(*key).name for key in keys)
+            yield f"{names}: the clearest peak lies at {position / 1000:,.6g} ns, not where those of other pairs put it"
     if outcome.solved.ndf and outcome.solved.chi2 > DISAGREES * outcome.solved.ndf:
         yield (
             f"the peaks' positions disagree (chi2/n = {outcome.solved.chi2 / outcome.solved.ndf:.1f}): are peaks "

@@ -46,7 +46,8 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prom
     names = _labels(shown, columns)
     frame = pl.concat(
         bins.outline(part.select(*PAIR, "dt_ns", counts=f"counts_{when}"), "dt_ns", part["width_ns"][0]).with_columns(
-            state=pl.lit(state, pl.Enum([BEFORE, AFTER]))
+            pl.col("dt_ns").round(6),  # the edges of neighbouring bins must be equal
+            state=pl.lit(state, pl.Enum([BEFORE, AFTER])),
         )
         for _, part in differences.join(shown, on=PAIR, how="semi", maintain_order="left").group_by(
             PAIR, maintain_order=True
@@ -74,11 +75,11 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prom
 def _labels(pairs: pl.DataFrame, columns: int) -> pl.DataFrame:
     """`facet`: both names, where the peak was, and its widths."""
     room = max(8, house.name_room(columns) // 4)
-    labels = []
+    labels, divider = [], ", " if columns < 3 else "\n"
     for row in pairs.iter_rows(named=True):
         names = " – ".join(house.short_names([row["name_a"]], room) + house.short_names([row["name_b"]], room))
         before, after = (f"{row[f'fwhm_{when}_ps'] / 1000:.4g}" for when in ("before", "after"))
         position = house.number_labels([round(row["position_ps"] / 1000, 3)])[0]
-        labels.append(f"{names}: peak at {position} ns\nFWHM {before} → {after} ns")
+        labels.append(f"{names}: peak at {position} ns{divider}FWHM {before} → {after} ns")
     unique = [f"{label}{' ' * labels[:place].count(label)}" for place, label in enumerate(labels)]
     return pairs.select(PAIR).with_columns(pl.Series("facet", unique, pl.Enum(unique)))
