@@ -20,6 +20,7 @@ class Offsets(NamedTuple):
         offset_ps: one a detector; NaN where nothing ties it to others.
         covariance: of them, ps²; zero for references.
         group: the group of detectors that each belongs to, numbered from 0; -1: none.
+        references: the detectors whose offset stays, by group.
         chi2: of the pairs' positions.
         ndf: pairs more than are needed.
     """
@@ -27,6 +28,7 @@ class Offsets(NamedTuple):
     offset_ps: Floats
     covariance: Floats
     group: npt.NDArray[np.intp]
+    references: list[int]
     chi2: float
     ndf: int
 
@@ -91,7 +93,7 @@ def solve_offsets(
         chi2 = float((((position_ps / unc_ps) - design @ found) ** 2).sum())
         offset[free] = found
         covariance[np.ix_(free, free)] = inverse * (chi2 / ndf if ndf and chi2 > WORST_CHI2_NDF * ndf else 1.0)
-    return Offsets(offset, covariance, group, chi2, ndf)
+    return Offsets(offset, covariance, group, fixed, chi2, ndf)
 
 
 def incidence(ends: Ends, detectors: int) -> Floats:

@@ -58,14 +58,9 @@ class Outcome(NamedTuple):
     corrected_ps: Floats
     clock: int
 
-    @property
-    def fixed(self) -> list[int]:
-        """The references, by group."""
-        return [int(place) for place in np.flatnonzero(self.solved.offset_ps == 0.0)]
-
     def reference_of(self, place: int) -> int:
         """The reference of a detector's group."""
-        return next(one for one in self.fixed if self.solved.group[one] == self.solved.group[place])
+        return self.solved.references[int(self.solved.group[place])]
 
 
 def aligned(outcome: Outcome) -> Detectors:
@@ -108,7 +103,7 @@ def _measured(outcome: Outcome, place: int) -> dict[str, Any]:
     walk = outcome.walks.get(place)
     return {
         "group": int(outcome.solved.group[place]) + 1,
-        "reference": place in outcome.fixed,
+        "reference": place in outcome.solved.references,
         "pairs": round(sum(peak.counts for peak, of in zip(outcome.after, own, strict=True) if peak and of)),
         "time_offset_ps_unc": float(np.sqrt(outcome.solved.covariance[place, place])),
         "time_walk_ps_unc": [math.sqrt(walk.covariance[k][k]) for k in range(len(walk.coefficients))] if walk else None,
@@ -185,11 +180,11 @@ def warnings(outcome: Outcome, made: Detectors, reference: Key | None) -> Iterat
     measured = {key for place, key in enumerate(outcome.sample.keys) if not math.isnan(outcome.solved.offset_ps[place])}
     if bare := [made.at(*key).name for key in outcome.seen if key not in measured]:
         yield f"no prompt peak with {', '.join(bare)}: left as before"
-    if len(outcome.fixed) > 1:
+    if len(outcome.solved.references) > 1:
         told = [
             ", ".join(made.at(*key).name for place, key in enumerate(outcome.sample.keys) if number == of[place])
             for of in [outcome.solved.group]
-            for number in range(len(outcome.fixed))
+            for number in range(len(outcome.solved.references))
         ]
         yield f"no prompt peak ties these groups of detectors, each has a reference of its own: {'; '.join(told)}"
     if reference is not None and reference not in measured:

@@ -67,9 +67,8 @@ class _Fit(NamedTuple):
 
 
 class _Start(NamedTuple):
-    """Where a fit begins: of each detector pair the peak's position and standard deviation, ps, and its prompt part."""
+    """Where a fit begins: of each detector pair the peak's standard deviation, ps, and its prompt part."""
 
-    position_ps: Floats
     sigma_ps: Floats
     prompt: Floats
 
@@ -77,7 +76,7 @@ class _Start(NamedTuple):
 def fit_walk(
     sample: Sample,
     used: Sequence[int],
-    start: tuple[Floats, Floats, Floats],
+    start: tuple[Floats, Floats],
     offset_ps: Floats,
     fixed: Sequence[int],
     *,
@@ -89,7 +88,7 @@ def fit_walk(
     Args:
         sample: of pairs.
         used: the detector pairs that have a prompt peak.
-        start: position, standard deviation (ps) and prompt part of each detector pair.
+        start: standard deviation (ps) and prompt part of each detector pair.
         offset_ps: of the detectors, to begin with.
         fixed: detectors whose offset stays.
         clock_ps: the clock's step.
@@ -162,7 +161,7 @@ class _Data:
         self,
         sample: Sample,
         rows: npt.NDArray[np.intp],
-        start: tuple[Floats, Floats, Floats],
+        start: tuple[Floats, Floats],
         offset_ps: Floats,
         clock_ps: float,
     ) -> None:
