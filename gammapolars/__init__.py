@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         line_counts,
         minimum_detectable_activity,
     )
+    from gammapolars.alignment import Timing, measure_timing
     from gammapolars.calibration import calibrate, energy_kev
     from gammapolars.calibration.matching import match_lines
     from gammapolars.calibration.polynomial import fit_energy
@@ -91,6 +92,7 @@ _HOMES = {
         "line_counts",
         "minimum_detectable_activity",
     ),
+    "alignment": ("Timing", "measure_timing"),
     "calibration": (
         "calibrate",
         "energy_kev",
@@ -218,6 +220,7 @@ __all__ = [
     "RecordedSpectrum",
     "TableError",
     "TimeOrderError",
+    "Timing",
     "UsageError",
     "activity",
     "activity_at",
@@ -246,6 +249,7 @@ __all__ = [
     "load_drift",
     "match_lines",
     "matrix",
+    "measure_timing",
     "minimum_detectable_activity",
     "nearest",
     "nearest_lines",

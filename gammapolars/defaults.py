@@ -6,4 +6,6 @@ REJECT = "saturation,pile_up,fake_event"
 
 REORDER = "1ms"
 
+SEARCH = "10us"
+
 LEAST_SIGNIFICANCE = 4.0

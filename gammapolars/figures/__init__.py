@@ -12,6 +12,7 @@ from gammapolars.figures.rates import rates
 from gammapolars.figures.resolution import resolution
 from gammapolars.figures.spectrum import spectrum
 from gammapolars.figures.time_difference import time_difference
+from gammapolars.figures.timing import timing
 
 __all__ = [
     "calibration",
@@ -24,4 +25,5 @@ __all__ = [
     "resolution",
     "spectrum",
     "time_difference",
+    "timing",
 ]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from gammapolars.errors import UsageError
 from gammapolars.simulate.response import SimulatedDetector, partial_deposit_kev
 from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade, Source, cascades, photons_per_decay
+from gammapolars.timing.walk import extremes_ps, walk_ps
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -123,6 +124,7 @@ class Emitter:
         self._threshold = self._numbers("threshold_kev")
         self._offset = self._numbers("time_offset_ps").astype(np.int64)
         self._tick = self._numbers("tick_ps").astype(np.int64)
+        self._least_walk = np.array([extremes_ps(detector)[0] for detector in self.detectors], np.int64)
         seen_per_s = sum(emission.seen_per_s for emission in self._emissions) + self._background.sum()
         if not seen_per_s > 0:
             raise UsageError("nothing to simulate: no source and no background")
@@ -151,7 +153,7 @@ class Emitter:
 
     def earliest_ps(self, true_ps: int) -> int:
         """No deposit of this true time or later is seen before the time that this gives."""
-        return true_ps + int((self._offset - np.ceil(_MAX_SIGMA * self._sigma) - self._tick).min())
+        return true_ps + int((self._offset + self._least_walk - np.ceil(_MAX_SIGMA * self._sigma) - self._tick).min())
 
     def block(self, number: int, stop_ps: int | None = None) -> tuple[Deposits, int]:
         """The deposits of one block, with decays numbered from 1 in order of time, and how many decays were seen.
@@ -177,7 +179,7 @@ class Emitter:
             np.concatenate(column) for column in zip(*columns, strict=True)
         )
         noise = rng.standard_normal(len(true_ps), dtype=np.float32)
-        time_ps = self._digitizer_time(true_ps + wait_ps, detector, rng)
+        time_ps = self._digitizer_time(true_ps + wait_ps, detector, self._walk(true_ps, detector, energy, noise), rng)
         deposits = Deposits(time_ps, true_ps, detector, energy, full, decay, nuclide, noise)
         keep = energy >= self._threshold[detector]
         if stop_ps is not None:
@@ -194,10 +196,25 @@ class Emitter:
         nothing = np.zeros(len(detector), np.int64)
         return true_ps, detector, energy, np.zeros(len(detector), np.bool_), nothing, nothing
 
-    def _digitizer_time(self, true_ps: Ints, detector: npt.NDArray[np.uint16], rng: np.random.Generator) -> Ints:
+    def _walk(
+        self, true_ps: Ints, detector: npt.NDArray[np.uint16], energy_kev: Floats, noise: npt.NDArray[np.float32]
+    ) -> Ints:
+        """How much later the digitizer sees small pulses: by the adc that each deposit has by itself."""
+        late = np.zeros(len(true_ps), np.int64)
+        for number, one in enumerate(self.detectors):
+            if one.time_walk_ps:
+                own = np.flatnonzero(detector == number)
+                height = one.adc_of(energy_kev[own] + noise[own] * one.sigma_kev(energy_kev[own]))
+                adc = np.clip(np.rint(height * one.drift.gain(true_ps[own])), 0, 2**one.adc_bits - 1)
+                late[own] = np.rint(walk_ps(one, adc)).astype(np.int64)
+        return late
+
+    def _digitizer_time(
+        self, true_ps: Ints, detector: npt.NDArray[np.uint16], late_ps: Ints, rng: np.random.Generator
+    ) -> Ints:
         jitter = np.clip(rng.standard_normal(len(true_ps)), -_MAX_SIGMA, _MAX_SIGMA) * self._sigma[detector]
         tick = self._tick[detector]
-        time_ps: Ints = (true_ps + self._offset[detector] + np.rint(jitter).astype(np.int64)) // tick * tick
+        time_ps: Ints = (true_ps + self._offset[detector] + late_ps + np.rint(jitter).astype(np.int64)) // tick * tick
         return time_ps
 
 

@@ -52,6 +52,8 @@ class SimulatedDetector:
         background_mean_kev: their mean energy.
         time_resolution_ps: standard deviation of the timestamp.
         time_offset_ps: how much later than the others its timestamps are.
+        time_walk_ps: how much later still small pulses are, by their adc: Σ b_i adc^(-i/2), i from 1; None: not at all.
+        time_walk_range: adc values between which that holds.
         tick_ps: timestamps are multiples of it.
         trigger_ps: deposits within this time of the one that triggered add up to one hit, unnoticed.
         pile_up_ps: a deposit within this time of the one that triggered marks the hit as piled up.
@@ -83,6 +85,8 @@ class SimulatedDetector:
     dead_time_ps: int = 5_000_000
     adc_bits: int = 14
     drift: GainDrift = STEADY
+    time_walk_ps: tuple[float, ...] | None = None
+    time_walk_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no detector has.
@@ -112,12 +116,13 @@ class SimulatedDetector:
         """A detector of detectors.toml, with the numbers of its kind (HPGe, NaI, LaBr3; HPGe if it names none).
 
         Args:
-            detector: gives the channel, name, time offset and, where it has them, energy and FWHM coefficients.
+            detector: gives the channel, name, time offset, walk and, where it has them, energy and FWHM coefficients.
             changes: other values for attributes.
         """
         numbers = dict(_KINDS.get(detector.kind.lower(), _KINDS["hpge"]))
         numbers |= {key: value for key in ("energy", "fwhm") if (value := getattr(detector, key)) is not None}
-        numbers |= {"time_offset_ps": detector.time_offset_ps} | changes
+        numbers |= {name: getattr(detector, name) for name in ("time_offset_ps", "time_walk_ps", "time_walk_range")}
+        numbers |= changes
         return cls(detector.board, detector.channel, detector.name, **numbers)
 
     @property

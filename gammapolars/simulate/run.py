@@ -307,10 +307,11 @@ def run(
 
 
 def _numbers(detector: SimulatedDetector) -> dict[str, Any]:
-    """A detector's attributes for the metadata: its drift, from which the true gain follows, only where it has one."""
+    """A detector's attributes for the metadata: its drift and its walk only where it has them."""
     numbers = asdict(detector)
-    if not detector.drift:
-        del numbers["drift"]
+    for name in ("drift", "time_walk_ps", "time_walk_range"):
+        if not getattr(detector, name):
+            del numbers[name]
     return numbers
 
 

@@ -1,0 +1,171 @@
+"""What time differences of detector pairs tell about each detector: offsets and resolutions, by least squares."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Ends = npt.NDArray[np.intp]
+
+WORST_CHI2_NDF = 2.0
+"""Positions of pairs that disagree by more make the uncertainties larger."""
+
+
+class Offsets(NamedTuple):
+    """Offsets of detectors.
+
+    Attributes:
+        offset_ps: one a detector; NaN where nothing ties it to others.
+        covariance: of them, ps²; zero for references.
+        group: the group of detectors that each belongs to, numbered from 0; -1: none.
+        references: the detectors whose offset stays, by group.
+        chi2: of the pairs' positions.
+        ndf: pairs more than are needed.
+    """
+
+    offset_ps: Floats
+    covariance: Floats
+    group: npt.NDArray[np.intp]
+    references: list[int]
+    chi2: float
+    ndf: int
+
+
+def groups(ends: Ends, detectors: int) -> npt.NDArray[np.intp]:
+    """To which group of tied detectors each belongs; -1 for one that is tied to none.
+
+    Args:
+        ends: (pairs, 2), places of the detectors.
+        detectors: how many there are.
+    """
+    label = np.arange(detectors)
+    for _ in range(detectors):
+        before = label.copy()
+        for a, b in ends:
+            label[label == max(label[a], label[b])] = min(label[a], label[b])
+        if (label == before).all():
+            break
+    tied = np.zeros(detectors, np.bool_)
+    tied[ends.ravel()] = True
+    found, numbered = np.unique(label[tied], return_inverse=True)
+    del found
+    group = np.full(detectors, -1, np.intp)
+    group[tied] = numbered
+    return group
+
+
+def references(group: npt.NDArray[np.intp], wanted: int | None = None) -> list[int]:
+    """The detector of each group whose offset stays: the wanted one in its group, elsewhere the first."""
+    found = []
+    for number in range(group.max(initial=-1) + 1):
+        members = np.flatnonzero(group == number)
+        found.append(wanted if wanted is not None and wanted in members else int(members[0]))
+    return found
+
+
+def solve_offsets(
+    ends: Ends, position_ps: Floats, unc_ps: Floats, detectors: int, *, reference: int | None = None
+) -> Offsets:
+    """Offsets by weighted least squares, d_ab = o_b - o_a, those of the groups' references 0.
+
+    Where pairs disagree by more than `WORST_CHI2_NDF`, the covariance grows by χ²/n.
+
+    Args:
+        ends: (pairs, 2), places of the detectors a and b.
+        position_ps: of the pairs' prompt peaks.
+        unc_ps: their standard deviations.
+        detectors: how many there are.
+        reference: the place of the detector that stays at 0.
+    """
+    group = groups(ends, detectors)
+    fixed = references(group, reference)
+    free = [place for place in np.flatnonzero(group >= 0) if place not in fixed]
+    offset = np.full(detectors, np.nan)
+    offset[fixed] = 0.0
+    covariance = np.zeros((detectors, detectors))
+    chi2, ndf = 0.0, len(ends) - len(free)
+    if free:
+        design = incidence(ends, detectors)[:, free] / unc_ps[:, None]
+        inverse = np.linalg.inv(design.T @ design)
+        found = inverse @ (design.T @ (position_ps / unc_ps))
+        chi2 = float((((position_ps / unc_ps) - design @ found) ** 2).sum())
+        offset[free] = found
+        covariance[np.ix_(free, free)] = inverse * (chi2 / ndf if ndf and chi2 > WORST_CHI2_NDF * ndf else 1.0)
+    return Offsets(offset, covariance, group, fixed, chi2, ndf)
+
+
+def incidence(ends: Ends, detectors: int) -> Floats:
+    """(pairs, detectors): +1 for b and -1 for a."""
+    found = np.zeros((len(ends), detectors))
+    rows = np.arange(len(ends))
+    found[rows, ends[:, 1]] = 1.0
+    found[rows, ends[:, 0]] = -1.0
+    return found
+
+
+class Resolutions(NamedTuple):
+    """Time resolutions of single detectors.
+
+    Attributes:
+        fwhm_ps: one a detector; NaN where it cannot be told.
+        unc_ps: standard deviations; NaN where only equal shares can be given.
+        shared: detectors whose share is an equal one, because the pairs do not tell them apart.
+    """
+
+    fwhm_ps: Floats
+    unc_ps: Floats
+    shared: list[int]
+
+
+def solve_resolutions(ends: Ends, fwhm_ps: Floats, unc_ps: Floats, detectors: int) -> Resolutions:
+    """FWHM_ab² = f_a² + f_b², by weighted least squares in each group of detectors.
+
+    Pairs tell detectors apart where some of them close a ring of odd length, as three detectors do; where none does,
+    as with two detectors, squares are shared out as evenly as they can be.
+
+    Args:
+        ends: (pairs, 2), places of the detectors.
+        fwhm_ps: of the pairs.
+        unc_ps: their standard deviations.
+        detectors: how many there are.
+    """
+    fwhm, unc = np.full(detectors, np.nan), np.full(detectors, np.nan)
+    shared: list[int] = []
+    group = groups(ends, detectors)
+    weight = 1 / np.maximum(2 * fwhm_ps * unc_ps, 1e-9)
+    design = np.abs(incidence(ends, detectors))
+    for number in range(group.max(initial=-1) + 1):
+        members = np.flatnonzero(group == number)
+        rows = np.flatnonzero(group[ends[:, 0]] == number)
+        scaled = design[np.ix_(rows, members)] * weight[rows, None]
+        squares, _, rank, _ = np.linalg.lstsq(scaled, fwhm_ps[rows] ** 2 * weight[rows], rcond=1e-9)
+        good = squares > 0
+        fwhm[members[good]] = np.sqrt(squares[good])
+        if rank < len(members):
+            shared += [int(place) for place in members]
+            continue
+        variances = np.diag(np.linalg.inv(scaled.T @ scaled))
+        unc[members[good]] = np.sqrt(variances[good]) / (2 * fwhm[members[good]])
+    return Resolutions(fwhm, unc, shared)
+
+
+def tree_offsets(ends: Ends, position_ps: Floats, strength: Sequence[float], detectors: int) -> npt.NDArray[np.int64]:
+    """Offsets along the strongest pairs that tie all detectors: a wrong weak peak spoils none.
+
+    Args:
+        ends: (pairs, 2), places of the detectors.
+        position_ps: of the pairs' peaks.
+        strength: of the pairs; stronger ones go first.
+        detectors: how many there are.
+    """
+    offset, label = np.zeros(detectors), np.arange(detectors)
+    for row in np.argsort(-np.asarray(strength), kind="stable"):
+        a, b = ends[row]
+        if label[a] == label[b]:
+            continue
+        moved = label == label[b]
+        offset[moved] += offset[a] + position_ps[row] - offset[b]
+        label[moved] = label[a]
+    return np.rint(offset).astype(np.int64)

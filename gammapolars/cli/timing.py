@@ -1,0 +1,64 @@
+"""The command that measures the timing of detectors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gammapolars import defaults
+from gammapolars.cli.app import AsJson, Overwrite, Reject, Runs, app
+from gammapolars.options import ReadingOptions, reads_runs
+
+
+@app.command()
+@reads_runs
+def align(
+    runs: Runs,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The detectors.toml to write.")],
+    search: Annotated[
+        str, typer.Option("--search", help="How far prompt peaks may lie from the offsets of --detectors, or from 0.")
+    ] = defaults.SEARCH,
+    walk: Annotated[
+        bool | None,
+        typer.Option("--walk/--no-walk", help="Fit time walk, or leave it as it is; else it is fitted where it helps."),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", help="The detector whose offset stays; else the first of each group.")
+    ] = None,
+    energy: Annotated[
+        str | None, typer.Option("--energy", metavar="LOW:HIGH", help="Only hits of these energies, in keV.")
+    ] = None,
+    hits: Annotated[
+        int | None, typer.Option("--hits", help="Read no more hits than these; else as many as are needed.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="Time differences of detector pairs before and after: a .png.")
+    ] = None,
+    reject: Reject = defaults.REJECT,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure time offsets, walk and resolution of detectors by their prompt coincidences, into detectors.toml."""
+    from gammapolars import aligning
+    from gammapolars.printing import Progress, print_json
+    from gammapolars.timing_text import timing_text
+
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        summary = aligning.align(
+            opened,
+            output,
+            detectors=how.known,
+            search=search,
+            reject=reject,
+            walk=walk,
+            reference=reference,
+            energy=energy,
+            most_hits=hits,
+            figure=figure,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print_json(summary) if as_json else print(timing_text(summary))
