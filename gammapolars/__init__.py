@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         TimeOrderError,
         UsageError,
     )
+    from gammapolars.event_building import add_back, event_summary, events, triples, veto
     from gammapolars.flags import FLAGS, has_any
     from gammapolars.gamma_lines import lines, nearest_lines, nuclides
     from gammapolars.gamma_lines.cascades import cascades
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
     from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
-    from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
+    from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, TRIPLES, require
     from gammapolars.spectra import (
         add_spectra,
         divide_by_efficiency,
@@ -121,6 +122,13 @@ _HOMES = {
         "TimeOrderError",
         "UsageError",
     ),
+    "event_building": (
+        "add_back",
+        "event_summary",
+        "events",
+        "triples",
+        "veto",
+    ),
     "flags": (
         "FLAGS",
         "has_any",
@@ -163,6 +171,7 @@ _HOMES = {
         "PAIRS",
         "PEAKS",
         "SPECTRUM",
+        "TRIPLES",
         "require",
     ),
     "spectra": (
@@ -191,6 +200,7 @@ __all__ = [
     "PAIRS",
     "PEAKS",
     "SPECTRUM",
+    "TRIPLES",
     "Activity",
     "CalibrationError",
     "CalibrationSource",
@@ -217,6 +227,7 @@ __all__ = [
     "activity",
     "activity_at",
     "activity_of",
+    "add_back",
     "add_spectra",
     "align",
     "calibrate",
@@ -228,6 +239,8 @@ __all__ = [
     "divide_by_efficiency",
     "efficiency_points",
     "energy_kev",
+    "event_summary",
+    "events",
     "find_peaks",
     "fit_efficiency",
     "fit_energy",
@@ -260,6 +273,8 @@ __all__ = [
     "subtract",
     "time_slices",
     "track_drift",
+    "triples",
+    "veto",
 ]
 
 

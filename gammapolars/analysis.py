@@ -17,6 +17,7 @@ from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import Correction, correction_of
 from gammapolars.flags import union
 from gammapolars.io import Runs, save
+from gammapolars.policies import Policies
 from gammapolars.products import (
     AdcSpectra,
     EnergyMatrix,
@@ -55,6 +56,7 @@ class Pass:
         further: whether further columns of the hits, such as `adc_short`, come out with the pairs. Formats differ in
             them, so that without them a run's pairs are the same whatever it was read from.
         correction: of the gains' drift; by default the one that the detectors name.
+        policies: add-back and vetoes, that hits pass before they are paired; they calibrate the hits.
     """
 
     runs: Runs
@@ -64,6 +66,7 @@ class Pass:
     products: list[Product] = field(default_factory=list)
     further: bool = False
     correction: Correction | None = None
+    policies: Policies | None = None
 
     def __post_init__(self) -> None:
         self.correction = self.correction or correction_of(self.detectors, self.runs)
@@ -73,8 +76,8 @@ class Pass:
         columns = self.rule.require(self._hits)
         if self.correction:
             columns = self.correction.columns(columns)
-        made = self.rule.schema(columns)
-        if len(self.detectors):
+        made = self.rule.schema(self.policies.columns(columns) if self.policies else columns)
+        if len(self.detectors) and not self.policies:
             made = calibrate(pl.LazyFrame(schema=made), self.detectors).collect_schema()
 
         def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
@@ -91,6 +94,8 @@ class Pass:
 
     def _aligned(self) -> pl.LazyFrame | Iterable[pl.DataFrame]:
         """The run's hits; where offsets are to be subtracted, batch by batch: fewer wait between stages that way."""
+        if self.policies:
+            return self.policies.hits(self._hits, self.runs, self.correction)
         if not spread_ps(self.detectors):
             return self._hits
         return (
@@ -98,9 +103,11 @@ class Pass:
         )
 
     def _read(self, made: pl.Schema) -> Iterator[pl.DataFrame]:
+        bare = len(self.detectors) > 0 and not self.policies
+
         def calibrated(part: Slice) -> Iterator[pl.DataFrame]:
             for pairs in self.rule.pairs_in(part):
-                yield calibrate(pairs.lazy(), self.detectors).select(*made).collect() if len(self.detectors) else pairs
+                yield calibrate(pairs.lazy(), self.detectors).select(*made).collect() if bare else pairs
 
         with self.runs.naming_errors():
             for pairs in in_parallel(calibrated, self._counted()):
@@ -116,7 +123,8 @@ class Pass:
         with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
             counted: Future[None] | None = None
             for found in parts:
-                part = found._replace(hits=self.correction.corrected(found.hits)) if self.correction else found
+                bare = self.correction if not self.policies else None
+                part = found._replace(hits=bare.corrected(found.hits)) if bare else found
                 if counted:
                     counted.result()
                 counted = counter.submit(self._count, part)
@@ -159,7 +167,7 @@ def pairs_by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detecto
 
 def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]:
     rule, detectors = reading.rule, reading.detectors
-    by_detector = hits.by_detector(union(rule.reject))
+    by_detector = (reading.policies.read if reading.policies else hits).by_detector(union(rule.reject))
     table = pairs_by_detectors(hits, pairs, rule, detectors)
     return {
         **account(hits, reading.runs.losses, rule.reject),
@@ -174,7 +182,7 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
             *warnings(by_detector, detectors, rule),
             *(reading.correction.warnings if reading.correction else ()),
         ],
-    }
+    } | (reading.policies.account(reading.runs, reading.runs.losses) if reading.policies else {})
 
 
 def analyse(

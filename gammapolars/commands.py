@@ -16,6 +16,7 @@ from gammapolars.drift.correction import corrected_hits, correction_of
 from gammapolars.errors import GammapolarsError, QueryError
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.sort import scratch_beside
+from gammapolars.policies import Policies
 from gammapolars.products import HitTally, PairTally
 from gammapolars.provenance import describe
 from gammapolars.queries import Query
@@ -30,6 +31,7 @@ def coincidences(
     output: Path,
     *,
     detectors: Detectors | None = None,
+    policies: Policies | None = None,
     layout: str | None = None,
     overwrite: bool = False,
     progress: analysis.Progress | None = None,
@@ -41,6 +43,7 @@ def coincidences(
         rule: window, rejected flags, start and stop.
         output: ends in .parquet, .arrow, .csv or .root.
         detectors: time offsets and calibrations.
+        policies: add-back and vetoes, if hits are to pass any.
         layout: as for `save`.
         overwrite: whether an existing output is replaced.
         progress: told how many hits have been read.
@@ -50,7 +53,7 @@ def coincidences(
     """
     started = time.perf_counter()
     hits, pairs = HitTally(), PairTally(rule.window)
-    reading = analysis.Pass(runs, rule, detectors or Detectors(), progress, [hits, pairs])
+    reading = analysis.Pass(runs, rule, detectors or Detectors(), progress, [hits, pairs], policies=policies)
 
     def metadata() -> dict[str, str]:
         return describe(runs, analysis.summarise(reading, hits, pairs))

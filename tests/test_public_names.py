@@ -17,6 +17,7 @@ PUBLIC = [
     "PAIRS",
     "PEAKS",
     "SPECTRUM",
+    "TRIPLES",
     "Activity",
     "CalibrationError",
     "CalibrationSource",
@@ -43,6 +44,7 @@ PUBLIC = [
     "activity",
     "activity_at",
     "activity_of",
+    "add_back",
     "add_spectra",
     "align",
     "calibrate",
@@ -54,6 +56,8 @@ PUBLIC = [
     "divide_by_efficiency",
     "efficiency_points",
     "energy_kev",
+    "event_summary",
+    "events",
     "find_peaks",
     "fit_efficiency",
     "fit_energy",
@@ -86,6 +90,8 @@ PUBLIC = [
     "subtract",
     "time_slices",
     "track_drift",
+    "triples",
+    "veto",
 ]
 
 

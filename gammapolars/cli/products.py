@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars import defaults
-from gammapolars.cli.app import AsJson, Overwrite, Reject, Runs, WindowOption, app
+from gammapolars.cli.app import AddBackOption, AsJson, Overwrite, Reject, Runs, VetoOption, WindowOption, app
 from gammapolars.options import ReadingOptions, reads_runs
 
 
@@ -24,6 +24,8 @@ def coincidences(
     layout: Annotated[
         str | None, typer.Option("--layout", help="compass-pairs: a ROOT tree Data_C, each pair in both orders.")
     ] = None,
+    add_back: AddBackOption = None,
+    veto: VetoOption = None,
     *,
     how: ReadingOptions,
     overwrite: Overwrite = False,
@@ -33,16 +35,25 @@ def coincidences(
     from gammapolars import commands
     from gammapolars.coincidences import PairRule
     from gammapolars.io import check_writable
+    from gammapolars.policies import policies_of
     from gammapolars.printing import Progress, coincidence_text, print_json
 
     check_writable(output, overwrite=overwrite, layout=layout)
     known = how.known
     ends = (known.named(name) if name is not None else None for name in (start, stop))
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends))
+    policies = policies_of(known, add_back, veto)
     opened = how.open(runs)
     with Progress(opened.count) as progress:
         summary = commands.coincidences(
-            opened, rule, output, detectors=known, layout=layout, overwrite=overwrite, progress=progress
+            opened,
+            rule,
+            output,
+            detectors=known,
+            policies=policies,
+            layout=layout,
+            overwrite=overwrite,
+            progress=progress,
         )
     print_json(summary) if as_json else print(coincidence_text(summary))
 
