@@ -76,8 +76,8 @@ class Pass:
         columns = self.rule.require(self._hits)
         if self.correction:
             columns = self.correction.columns(columns)
-        made = self.rule.schema(self.policies.columns(columns) if self.policies else columns)
-        if len(self.detectors) and not self.policies:
+        made = self.rule.schema(columns)
+        if len(self.detectors):
             made = calibrate(pl.LazyFrame(schema=made), self.detectors).collect_schema()
 
         def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
@@ -107,7 +107,7 @@ class Pass:
 
         def calibrated(part: Slice) -> Iterator[pl.DataFrame]:
             for pairs in self.rule.pairs_in(part):
-                yield calibrate(pairs.lazy(), self.detectors).select(*made).collect() if bare else pairs
+                yield (calibrate(pairs.lazy(), self.detectors).collect() if bare else pairs).select(*made)
 
         with self.runs.naming_errors():
             for pairs in in_parallel(calibrated, self._counted()):
@@ -118,13 +118,13 @@ class Pass:
     def _counted(self) -> Iterator[Slice]:
         """The run's slices; beside the search for pairs, the products see them, in order, and the progress is told."""
         reorder_ps = self.runs.reorder_ps + spread_ps(self.detectors)
+        correction = None if self.policies else self.correction  # policies correct hits themselves
         parts = slices(self._aligned(), self.rule.window.reach, reorder_ps=reorder_ps, on_repair=self.runs.note_repair)
         read = 0
         with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
             counted: Future[None] | None = None
             for found in parts:
-                bare = self.correction if not self.policies else None
-                part = found._replace(hits=bare.corrected(found.hits)) if bare else found
+                part = found._replace(hits=correction.corrected(found.hits)) if correction else found
                 if counted:
                     counted.result()
                 counted = counter.submit(self._count, part)

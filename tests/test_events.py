@@ -287,7 +287,7 @@ def brute_triples(table: pl.DataFrame, window: int | None) -> list[tuple[int, ..
     if "run" in table.columns:
         order = ["run", *order]
     hits = [hit for hit in table.sort(order, maintain_order=True).iter_rows(named=True) if not hit["flags"] & BAD]
-    found = []
+    found: list[tuple[int, ...]] = []
     for a, b, c in combinations(hits, 3):
         dt_ab, dt_ac = b["timestamp_ps"] - a["timestamp_ps"], c["timestamp_ps"] - a["timestamp_ps"]
         together = all(one.get(key) == a.get(key) for one in (b, c) for key in ("run", "event"))
