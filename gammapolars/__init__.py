@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         TimeOrderError,
         UsageError,
     )
+    from gammapolars.event_building import add_back, event_summary, events, triples, veto
     from gammapolars.flags import FLAGS, has_any
     from gammapolars.gamma_lines import lines, nearest_lines, nuclides
     from gammapolars.gamma_lines.cascades import cascades
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from gammapolars.lifetimes import LifetimeFit, fit_lifetime, time_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
     from gammapolars.rates import true_rates
-    from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
+    from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, TRIPLES, require
     from gammapolars.spectra import (
         add_spectra,
         divide_by_efficiency,
@@ -125,6 +126,13 @@ _HOMES = {
         "TimeOrderError",
         "UsageError",
     ),
+    "event_building": (
+        "add_back",
+        "event_summary",
+        "events",
+        "triples",
+        "veto",
+    ),
     "flags": (
         "FLAGS",
         "has_any",
@@ -169,6 +177,7 @@ _HOMES = {
         "PAIRS",
         "PEAKS",
         "SPECTRUM",
+        "TRIPLES",
         "require",
     ),
     "spectra": (
@@ -197,6 +206,7 @@ __all__ = [
     "PAIRS",
     "PEAKS",
     "SPECTRUM",
+    "TRIPLES",
     "Activity",
     "CalibrationError",
     "CalibrationSource",
@@ -225,6 +235,7 @@ __all__ = [
     "activity",
     "activity_at",
     "activity_of",
+    "add_back",
     "add_spectra",
     "align",
     "calibrate",
@@ -236,6 +247,8 @@ __all__ = [
     "divide_by_efficiency",
     "efficiency_points",
     "energy_kev",
+    "event_summary",
+    "events",
     "find_peaks",
     "fit_efficiency",
     "fit_energy",
@@ -271,7 +284,9 @@ __all__ = [
     "time_slices",
     "time_spectrum",
     "track_drift",
+    "triples",
     "true_rates",
+    "veto",
 ]
 
 

@@ -18,6 +18,7 @@ from gammapolars.drift.correction import Correction, correction_of
 from gammapolars.errors import UsageError
 from gammapolars.flags import union
 from gammapolars.io import Runs, save
+from gammapolars.policies import Policies
 from gammapolars.products import (
     AdcSpectra,
     EnergyMatrix,
@@ -57,6 +58,7 @@ class Pass:
         further: whether further columns of the hits, such as `adc_short`, come out with the pairs. Formats differ in
             them, so that without them a run's pairs are the same whatever it was read from.
         correction: of the gains' drift; by default the one that the detectors name.
+        policies: add-back and vetoes, that hits pass before they are paired; they calibrate the hits.
     """
 
     runs: Runs
@@ -66,6 +68,7 @@ class Pass:
     products: list[Product] = field(default_factory=list)
     further: bool = False
     correction: Correction | None = None
+    policies: Policies | None = None
 
     def __post_init__(self) -> None:
         self.correction = self.correction or correction_of(self.detectors, self.runs)
@@ -93,6 +96,8 @@ class Pass:
 
     def _aligned(self) -> pl.LazyFrame | Iterable[pl.DataFrame]:
         """The run's hits; where offsets are to be subtracted, batch by batch: fewer wait between stages that way."""
+        if self.policies:
+            return self.policies.hits(self._hits, self.runs, self.correction)
         if not spread_ps(self.detectors):
             return self._hits
         return (
@@ -100,9 +105,11 @@ class Pass:
         )
 
     def _read(self, made: pl.Schema) -> Iterator[pl.DataFrame]:
+        bare = len(self.detectors) > 0 and not self.policies
+
         def calibrated(part: Slice) -> Iterator[pl.DataFrame]:
             for pairs in self.rule.pairs_in(part):
-                yield calibrate(pairs.lazy(), self.detectors).select(*made).collect() if len(self.detectors) else pairs
+                yield (calibrate(pairs.lazy(), self.detectors).collect() if bare else pairs).select(*made)
 
         with self.runs.naming_errors():
             for pairs in in_parallel(calibrated, self._counted()):
@@ -113,12 +120,13 @@ class Pass:
     def _counted(self) -> Iterator[Slice]:
         """The run's slices; beside the search for pairs, the products see them, in order, and the progress is told."""
         reorder_ps = self.runs.reorder_ps + spread_ps(self.detectors)
+        correction = None if self.policies else self.correction  # policies correct hits themselves
         parts = slices(self._aligned(), self.rule.reach, reorder_ps=reorder_ps, on_repair=self.runs.note_repair)
         read = 0
         with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
             counted: Future[None] | None = None
             for found in parts:
-                part = found._replace(hits=self.correction.corrected(found.hits)) if self.correction else found
+                part = found._replace(hits=correction.corrected(found.hits)) if correction else found
                 if counted:
                     counted.result()
                 counted = counter.submit(self._count, part)
@@ -155,7 +163,7 @@ def with_random(runs: Runs, rule: PairRule, random: Sequence[str], detectors: De
 
 def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]:
     rule, detectors = reading.rule, reading.detectors
-    by_detector = hits.by_detector(union(rule.reject))
+    by_detector = (reading.policies.read if reading.policies else hits).by_detector(union(rule.reject))
     table = pair_counts.by_detectors(hits, pairs, rule, detectors)
     return {
         **account(hits, reading.runs.losses, rule.reject),
@@ -172,7 +180,7 @@ def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]
             *pair_counts.chance_warnings(table),
             *(reading.correction.warnings if reading.correction else ()),
         ],
-    }
+    } | (reading.policies.account(reading.runs, reading.runs.losses) if reading.policies else {})
 
 
 def analyse(

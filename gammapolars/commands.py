@@ -17,6 +17,7 @@ from gammapolars.drift.correction import corrected_hits, correction_of
 from gammapolars.errors import GammapolarsError, QueryError
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.sort import scratch_beside
+from gammapolars.policies import Policies
 from gammapolars.products import HitTally, PairTally
 from gammapolars.provenance import describe
 from gammapolars.queries import Query
@@ -32,6 +33,7 @@ def coincidences(
     *,
     random: Sequence[str] = (),
     detectors: Detectors | None = None,
+    policies: Policies | None = None,
     layout: str | None = None,
     beside: Outputs | None = None,
     overwrite: bool = False,
@@ -45,6 +47,7 @@ def coincidences(
         output: ends in .parquet, .arrow, .csv or .root.
         random: windows that hold chance pairs alone, such as `1us:3us`, or `auto`; their pairs are saved too.
         detectors: time offsets and calibrations.
+        policies: add-back and vetoes, if hits are to pass any.
         layout: as for `save`.
         beside: what else the same pass is to write.
         overwrite: whether existing outputs are replaced.
@@ -60,7 +63,7 @@ def coincidences(
     wanted = beside or Outputs()
     wanted.check(output, overwrite=overwrite)
     others = Companions(wanted, rule, known)
-    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, *others.products])
+    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, *others.products], policies=policies)
 
     def metadata() -> dict[str, str]:
         return describe(runs, analysis.summarise(reading, hits, pairs))

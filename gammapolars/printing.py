@@ -60,6 +60,7 @@ def coincidence_text(summary: dict[str, Any]) -> str:
     """The summary of `coincidences` for people."""
     lines = [
         f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
+        *policies_text(summary),
         *rejected_text(summary),
         *left_out_text(summary),
         f"{summary['pairs']:,} pairs within {Window(*summary['window_ps'])}, "
@@ -146,6 +147,24 @@ def rejected_text(summary: dict[str, Any]) -> list[str]:
         for name, count in summary["rejected"].items()
         if count
     ]
+
+
+def policies_text(summary: dict[str, Any]) -> list[str]:
+    """How many hits add-back and vetoes took away, in lines; none where there were neither."""
+    names = {
+        "hits_added_back": "added back to others",
+        "hits_vetoed": "vetoed",
+        "hits_vetoing": "of veto detectors",
+    }
+    return [line for key, name in names.items() for line in gone_text(summary, key, name)]
+
+
+def gone_text(summary: dict[str, Any], key: str, name: str) -> list[str]:
+    """How many hits went one way, and by which detector, in lines; none where there were none."""
+    count = summary.get(key, 0)
+    by_detector = summary.get(key.removeprefix("hits_"), {})
+    each = ", ".join(f"{detector} {number:,}" for detector, number in by_detector.items())
+    return [f"  {name}: {count:,} ({share(count, summary['hits_read'])}): {each}"] if count else []
 
 
 def left_out_text(summary: dict[str, Any]) -> list[str]:

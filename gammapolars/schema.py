@@ -74,6 +74,21 @@ EVENTS = Table(
 """One row a hit, with the event that it belongs to: `event` numbers them from 0 in order of time, `multiplicity` is how
 many detectors fired, `time_in_event_ps` is the time since the event's first hit."""
 
+_SIDES = ("a", "b", "c")
+
+TRIPLES = Table(
+    "triples",
+    {
+        **{f"{name}_{side}": pl.UInt16 for side in _SIDES for name in ("board", "channel", "adc")},
+        "timestamp_ps": pl.Int64,
+        "dt_ab_ps": pl.Int64,
+        "dt_ac_ps": pl.Int64,
+    },
+    {**{f"energy_kev_{side}": pl.Float64 for side in _SIDES}, "run": pl.UInt16, "event": pl.UInt64},
+)
+"""One row three hits of three detectors, a the earliest: `timestamp_ps` is its time, `dt_ab_ps` = t_b - t_a and
+`dt_ac_ps` = t_c - t_a. Where they were found in events, `event` is the number of theirs."""
+
 SPECTRUM = Table(
     "spectrum",
     {"counts": pl.Float64, "variance": pl.Float64},

@@ -14,6 +14,7 @@ from gammapolars.calibration import calibrate
 from gammapolars.coincidences import nearest, pairs
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.drift import correct_drift
+from gammapolars.event_building import add_back, event_summary, events, triples, veto
 from gammapolars.flags import has_any
 from gammapolars.io import scan
 from gammapolars.schema import DRIFT
@@ -93,6 +94,14 @@ GAINS = pl.DataFrame(
     [(1, 0, c, 10**4 * k, 1 + 0.001 * k, 1e-4) for c in range(5) for k in range(9)], dict(DRIFT.columns), orient="row"
 )
 
+CLOVERS = Detectors(
+    tuple(
+        Detector(b, c, energy=(0.1, 1.0 + c), group=f"{b}", kind="BGO" if c == 4 else "HPGe")
+        for b in range(3)
+        for c in range(5)
+    )
+)
+
 
 QUERIES: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
     "the hits alone": lambda hits: hits,
@@ -121,6 +130,18 @@ QUERIES: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
     "nearest stops": lambda hits: nearest(hits, (0, 0), (1, 1)).select("dt_ps"),
     "a matrix": lambda hits: matrix(calibrate(pairs(hits), MANY)),
     "an asymmetric matrix": lambda hits: matrix(pairs(calibrated(hits)), symmetric=False),
+    "events": lambda hits: events(calibrated(hits), "1ns", min_multiplicity=2).filter(pl.col("energy_kev") > 500),
+    "events that go on": lambda hits: events(hits, "50ps", window_ref="last").select("event", "multiplicity"),
+    "one row an event": lambda hits: event_summary(events(calibrated(hits), "1ns")).with_columns(
+        pl.col("detectors").list.join(" ")
+    ),
+    "triples": lambda hits: triples(calibrated(hits), "1ns").filter(pl.col("dt_ab_ps") < 500),
+    "triples of events": lambda hits: triples(events(hits, "1ns")).group_by("channel_a").agg(pl.len()),
+    "hits added back": lambda hits: add_back(hits, CLOVERS, "1ns", leave_out=["BGO"]).filter(pl.col("energy_kev") > 9),
+    "a spectrum without vetoed hits": lambda hits: spectrum(veto(calibrated(hits), CLOVERS, window="100ps")),
+    "pairs of what add-back and veto leave": lambda hits: pairs(
+        veto(add_back(hits, CLOVERS, "1ns", leave_out=["BGO"]), CLOVERS, window="100ps")
+    ),
     "a gate on a matrix": lambda hits: (
         matrix(pairs(calibrated(hits)))
         .filter(pl.col("energy_kev_x").is_between(1170, 1176))

@@ -17,6 +17,7 @@ PUBLIC = [
     "PAIRS",
     "PEAKS",
     "SPECTRUM",
+    "TRIPLES",
     "Activity",
     "CalibrationError",
     "CalibrationSource",
@@ -45,6 +46,7 @@ PUBLIC = [
     "activity",
     "activity_at",
     "activity_of",
+    "add_back",
     "add_spectra",
     "align",
     "calibrate",
@@ -56,6 +58,8 @@ PUBLIC = [
     "divide_by_efficiency",
     "efficiency_points",
     "energy_kev",
+    "event_summary",
+    "events",
     "find_peaks",
     "fit_efficiency",
     "fit_energy",
@@ -91,7 +95,9 @@ PUBLIC = [
     "time_slices",
     "time_spectrum",
     "track_drift",
+    "triples",
     "true_rates",
+    "veto",
 ]
 
 

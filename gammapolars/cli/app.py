@@ -27,6 +27,13 @@ RandomOption = Annotated[
     typer.Option("--random", help="Window of chance pairs, to be subtracted: 1us:3us, or auto. May be repeated."),
 ]
 Reject = Annotated[str, typer.Option("--reject", help="Flags that reject a hit: names, a mask such as 0x480, or none.")]
+AddBackOption = Annotated[
+    str | None, typer.Option("--add-back", help="Sum what detectors of one group saw within this time, such as 100ns.")
+]
+VetoOption = Annotated[
+    list[str] | None,
+    typer.Option("--veto", help="Drop hits that came with one of a kind of detector: BGO=200ns. May be repeated."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 

@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from gammapolars import defaults
-from gammapolars.cli.app import AsJson, Overwrite, RandomOption, Reject, Runs, WindowOption, app
+from gammapolars.cli.app import (
+    AddBackOption,
+    AsJson,
+    Overwrite,
+    RandomOption,
+    Reject,
+    Runs,
+    VetoOption,
+    WindowOption,
+    app,
+)
 from gammapolars.options import ReadingOptions, reads_runs
 
 
@@ -28,6 +38,8 @@ def coincidences(
     layout: Annotated[
         str | None, typer.Option("--layout", help="compass-pairs: a ROOT tree Data_C, each pair in both orders.")
     ] = None,
+    add_back: AddBackOption = None,
+    veto: VetoOption = None,
     matrix: Annotated[
         Path | None, typer.Option("--matrix", help="The pairs' energies too, in the same pass: as for matrix -o.")
     ] = None,
@@ -49,12 +61,14 @@ def coincidences(
     from gammapolars.coincidences import PairRule
     from gammapolars.companions import Outputs
     from gammapolars.io import check_writable
+    from gammapolars.policies import policies_of
     from gammapolars.printing import Progress, coincidence_text, print_json
 
     check_writable(output, overwrite=overwrite, layout=layout)
     known = how.known
     ends = (known.named(name) if name is not None else None for name in (start, stop))
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends), nearest=nearest)
+    policies = policies_of(known, add_back, veto)
     opened = how.open(runs)
     with Progress(opened.count) as progress:
         summary = commands.coincidences(
@@ -63,6 +77,7 @@ def coincidences(
             output,
             random=random or (),
             detectors=known,
+            policies=policies,
             layout=layout,
             beside=Outputs(matrix, spectra, rates, time_differences, bin_kev),
             overwrite=overwrite,

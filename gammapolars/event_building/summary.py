@@ -1,0 +1,91 @@
+"""One row an event: when it was, which detectors fired, and what they saw together."""
+
+from collections.abc import Iterable, Iterator
+
+import polars as pl
+
+from gammapolars import schema
+from gammapolars.errors import TableError
+from gammapolars.streaming import SLICE_HITS, batches_of, in_parallel, lazy_frame
+
+SUMS: dict[str, schema.DType] = {"sum_adc": pl.UInt64, "sum_energy_kev": pl.Float64}
+
+
+def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyFrame:
+    """One row an event: time, detectors and summed energy.
+
+    Args:
+        events: a table of events, as `events` gives it; hits that were filtered out of it since count nowhere, but
+            `multiplicity` stays what it was.
+        slice_hits: hits per slice; memory is proportional to it.
+
+    Returns:
+        A lazy table: `event`, `run` where events have it, `timestamp_ps` of the event's first hit, `multiplicity`,
+        `hits`, `detectors` (a list of `board/channel`, each once, in order of board and channel), `sum_adc`, and
+        `sum_energy_kev` where events have `energy_kev`: of the hits that are calibrated, null where none is.
+
+    Raises:
+        TableError: the frame is no table of events.
+    """
+    needed = ("board", "channel", "timestamp_ps", "event", "multiplicity")
+    columns = schema.require(events, schema.EVENTS, columns=needed)
+    sums = [f"sum_{name}" for name in ("adc", "energy_kev") if name in columns]
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        read = {*needed, "run", *(name[4:] for name in sums if wanted is None or name in wanted)}
+        frames = batches_of(events.select(name for name in columns if name in read), batch_rows=slice_hits)
+        yield from in_parallel(_summed, whole_events(frames))
+
+    kinds: dict[str, schema.DType] = {"event": pl.UInt64}
+    kinds |= {"run": columns["run"]} if "run" in columns else {}
+    kinds |= {"timestamp_ps": pl.Int64, "multiplicity": pl.UInt16, "hits": pl.UInt32, "detectors": pl.List(pl.String)}
+    return lazy_frame(pl.Schema(kinds | {name: SUMS[name] for name in sums}), batches)
+
+
+def whole_events(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same hits, in frames that hold whole events.
+
+    Args:
+        frames: of a table of events, in its order.
+
+    Raises:
+        TableError: event numbers step back.
+    """
+    waiting: pl.DataFrame | None = None
+    for frame in frames:
+        hits = frame if waiting is None else pl.concat([waiting, frame])
+        if hits.is_empty():
+            continue
+        numbers = hits["event"]
+        if not numbers.is_sorted():
+            raise TableError("events are not in order of their numbers: sort the table by 'event' and 'timestamp_ps'")
+        begin = int(numbers.search_sorted(numbers[-1], side="left"))
+        if begin:
+            yield hits[:begin]
+        waiting = hits[begin:]
+    if waiting is not None:
+        yield waiting
+
+
+def _summed(hits: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """One row an event, of whole events."""
+    rows = hits.lazy().set_sorted("event")
+    firsts = [pl.col(name).first() for name in ("run", "timestamp_ps", "multiplicity") if name in hits.columns]
+    sums = []
+    if "adc" in hits.columns:
+        sums.append(pl.col("adc").cast(pl.UInt64).sum().alias("sum_adc"))
+    if "energy_kev" in hits.columns:
+        energy = pl.col("energy_kev")
+        sums.append(pl.when(energy.count() > 0).then(energy.sum()).alias("sum_energy_kev"))
+    counted = rows.group_by("event", maintain_order=True).agg(*firsts, pl.len().alias("hits"), *sums)
+    name = pl.concat_str("board", pl.lit("/"), "channel")
+    fired = (
+        rows.select("event", "board", "channel")
+        .unique()
+        .sort("event", "board", "channel")
+        .with_columns(detectors=name)
+        .group_by("event", maintain_order=True)
+        .agg("detectors")
+    )
+    table = pl.concat([counted.collect(), fired.collect().select("detectors")], how="horizontal")
+    yield table.select(pl.exclude(list(SUMS)), *(name for name in SUMS if name in table.columns))
