@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from gammapolars.flags import FLAGS, has_any
     from gammapolars.gamma_lines import lines, nearest_lines, nuclides
     from gammapolars.gamma_lines.cascades import cascades
-    from gammapolars.gates import Gate
+    from gammapolars.gates import Gate, PolygonGate, load_gates
     from gammapolars.io import save, scan, scan_pairs
     from gammapolars.io.matrix_files import save_matrix, scan_matrix
     from gammapolars.io.reading import Losses
@@ -61,10 +61,12 @@ if TYPE_CHECKING:
     from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, require
     from gammapolars.spectra import (
         add_spectra,
+        cube_slice,
         divide_by_efficiency,
         gate,
         matrix,
         per_second,
+        project,
         rebin,
         spectrum,
         subtract,
@@ -125,7 +127,7 @@ _HOMES = {
         "FLAGS",
         "has_any",
     ),
-    "gates": ("Gate",),
+    "gates": ("Gate", "PolygonGate", "load_gates"),
     "gamma_lines": (
         "lines",
         "nearest_lines",
@@ -167,10 +169,12 @@ _HOMES = {
     ),
     "spectra": (
         "add_spectra",
+        "cube_slice",
         "divide_by_efficiency",
         "gate",
         "matrix",
         "per_second",
+        "project",
         "rebin",
         "spectrum",
         "subtract",
@@ -209,6 +213,7 @@ __all__ = [
     "Measurement",
     "NuclideActivity",
     "OutputError",
+    "PolygonGate",
     "QueryError",
     "RecordedSpectrum",
     "TableError",
@@ -224,6 +229,7 @@ __all__ = [
     "cascades",
     "chance_pairs",
     "correct_drift",
+    "cube_slice",
     "currie_limits",
     "divide_by_efficiency",
     "efficiency_points",
@@ -238,6 +244,7 @@ __all__ = [
     "lines",
     "load_detectors",
     "load_drift",
+    "load_gates",
     "match_lines",
     "matrix",
     "minimum_detectable_activity",
@@ -246,6 +253,7 @@ __all__ = [
     "nuclides",
     "pairs",
     "per_second",
+    "project",
     "read_spectrum",
     "rebin",
     "require",

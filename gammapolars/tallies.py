@@ -87,3 +87,36 @@ class Tally:
         if not self._parts:
             return pl.DataFrame({"counts": []}, {"counts": pl.UInt64})
         return pl.concat(self._parts).group_by(self._keys).agg(pl.col("counts").sum()).sort(self._keys)
+
+
+class WeightTally:
+    """A sum of tables of weighted counts and their variances."""
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = keys
+        self._parts: list[pl.DataFrame] = []
+        self._rows = 0
+        self._merged = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows are kept: no fewer than there will be in the total."""
+        return self._merged + self._rows
+
+    def add(self, part: pl.DataFrame) -> None:
+        """Add a table with the keys, `counts` and `variance`."""
+        if part.is_empty():
+            return
+        self._parts.append(part.select(*self._keys, pl.col("counts", "variance").cast(pl.Float64)))
+        self._rows += part.height
+        if len(self._parts) > 64 or self._rows > MERGE_ROWS:
+            self._parts = [self.total()]
+            self._merged = self._parts[0].height
+            self._rows = 0
+
+    def total(self) -> pl.DataFrame:
+        """The keys, `counts` and `variance`, sorted by the keys; no rows and no keys if nothing was added."""
+        if not self._parts:
+            return pl.DataFrame(schema={"counts": pl.Float64, "variance": pl.Float64})
+        summed = pl.concat(self._parts).group_by(self._keys).agg(pl.col("counts", "variance").sum())
+        return summed.sort(self._keys)
