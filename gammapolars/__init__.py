@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from gammapolars.flags import FLAGS, has_any
     from gammapolars.gamma_lines import lines, nearest_lines, nuclides
     from gammapolars.gamma_lines.cascades import cascades
-    from gammapolars.gates import Gate
+    from gammapolars.gates import Gate, PolygonGate, load_gates
     from gammapolars.io import save, scan, scan_pairs
     from gammapolars.io.matrix_files import save_matrix, scan_matrix
     from gammapolars.io.reading import Losses
@@ -65,10 +65,12 @@ if TYPE_CHECKING:
     from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, TRIPLES, require
     from gammapolars.spectra import (
         add_spectra,
+        cube_slice,
         divide_by_efficiency,
         gate,
         matrix,
         per_second,
+        project,
         rebin,
         spectrum,
         subtract,
@@ -137,7 +139,7 @@ _HOMES = {
         "FLAGS",
         "has_any",
     ),
-    "gates": ("Gate",),
+    "gates": ("Gate", "PolygonGate", "load_gates"),
     "gamma_lines": (
         "lines",
         "nearest_lines",
@@ -182,10 +184,12 @@ _HOMES = {
     ),
     "spectra": (
         "add_spectra",
+        "cube_slice",
         "divide_by_efficiency",
         "gate",
         "matrix",
         "per_second",
+        "project",
         "rebin",
         "spectrum",
         "subtract",
@@ -226,6 +230,7 @@ __all__ = [
     "Measurement",
     "NuclideActivity",
     "OutputError",
+    "PolygonGate",
     "QueryError",
     "RecordedSpectrum",
     "TableError",
@@ -243,6 +248,7 @@ __all__ = [
     "cascades",
     "chance_pairs",
     "correct_drift",
+    "cube_slice",
     "currie_limits",
     "divide_by_efficiency",
     "efficiency_points",
@@ -260,6 +266,7 @@ __all__ = [
     "lines",
     "load_detectors",
     "load_drift",
+    "load_gates",
     "match_lines",
     "matrix",
     "measure_timing",
@@ -269,6 +276,7 @@ __all__ = [
     "nuclides",
     "pairs",
     "per_second",
+    "project",
     "read_spectrum",
     "rebin",
     "require",

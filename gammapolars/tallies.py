@@ -62,6 +62,8 @@ def _grouped(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Keys, Counts]
 
 
 COUNTS: dict[str, DType] = {"counts": pl.UInt64}
+WEIGHTED: dict[str, DType] = {"counts": pl.Float64, "variance": pl.Float64}
+"""What a tally sums up: rows, or weights and their squares."""
 
 
 class Tally:

@@ -5,7 +5,7 @@ import polars as pl
 from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.detectors import Detectors
 from gammapolars.dithering import dithered
-from gammapolars.tallies import Tally
+from gammapolars.tallies import WEIGHTED, Tally
 from gammapolars.units import Window
 
 CELL = 2**32
@@ -28,7 +28,7 @@ class EnergyMatrix:
         self._axes = ("energy_kev_x", "energy_kev_y") if self._calibrated else ("adc_x", "adc_y")
         self._width = bin_kev if self._calibrated else float(bin_adc)
         self._waiting: list[pl.DataFrame] = []
-        self._tally = Tally("cell", sums={"counts": pl.Float64, "variance": pl.Float64})
+        self._tally = Tally("cell", sums=WEIGHTED)
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Hits change nothing here."""

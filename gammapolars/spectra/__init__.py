@@ -3,13 +3,16 @@
 from gammapolars.dithering import dithered
 from gammapolars.spectra.arithmetic import add_spectra, divide_by_efficiency, per_second, subtract
 from gammapolars.spectra.binning import spectrum
+from gammapolars.spectra.cubes import cube_slice
 from gammapolars.spectra.matrices import matrix, mirrored
+from gammapolars.spectra.projection import project
 from gammapolars.spectra.rebinning import rebin
 from gammapolars.spectra.selections import gate, time_slices
 from gammapolars.spectra.sharing import fitting_bin_kev, redistributed
 
 __all__ = [
     "add_spectra",
+    "cube_slice",
     "dithered",
     "divide_by_efficiency",
     "fitting_bin_kev",
@@ -17,6 +20,7 @@ __all__ = [
     "matrix",
     "mirrored",
     "per_second",
+    "project",
     "rebin",
     "redistributed",
     "spectrum",

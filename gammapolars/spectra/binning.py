@@ -7,7 +7,9 @@ import polars as pl
 from gammapolars.errors import TableError, UsageError
 from gammapolars.spectra.bins import check_width
 from gammapolars.spectra.counting import BIN, Bins, BinTally, Part, count_bins
+from gammapolars.spectra.weights import AUTO, WEIGHT, sum_bins, weight_column
 from gammapolars.streaming import batches_of, in_parallel, lazy_frame
+from gammapolars.tallies import WEIGHTED, Tally
 
 COUNTS: dict[str, pl.DataType] = {"counts": pl.Float64(), "variance": pl.Float64()}
 
@@ -22,8 +24,9 @@ def spectrum(
     bin_adc: int | None = None,
     energy: str | None = None,
     by: Sequence[str] = ("board", "channel"),
+    weight: str | None = AUTO,
 ) -> pl.LazyFrame:
-    """Counts per bin of energy, or of adc.
+    """Counts per bin of energy, or of adc; of weighted rows Σ weight, with Σ weight² as variance.
 
     Collecting it reads the frame on the streaming engine and counts each batch in a thread. Memory holds a few batches
     and one row for each filled bin of each combination of `by`.
@@ -34,13 +37,15 @@ def spectrum(
         bin_adc: so many adc values are a bin, instead of bins of energy.
         energy: the column that is binned; None: `energy_kev`, or `adc` for bins of adc.
         by: columns that get a spectrum each: a detector, a run, a time slice, a gate, of any dtype.
+        weight: the column of weights, such as gates give; `auto`: `weight` if there is such a column; None: each row
+            counts 1. Rows whose weight is 0 or null are left out.
 
     Returns:
         A lazy table of spectra: `by`, `energy_kev` or `adc` (bin centre), `counts`, `variance`; empty bins are left
         out. Bins of several adc values have their `width_adc` beside them.
 
     Raises:
-        TableError: the frame lacks one of the columns, or what is binned is no number.
+        TableError: the frame lacks one of the columns, or what is binned or weighs is no number.
         UsageError: bins without a width.
     """
     if bin_adc is not None and (bin_adc < 1 or bin_adc != int(bin_adc)):
@@ -53,25 +58,47 @@ def spectrum(
     widths = {"width_adc": pl.Float64()} if bins.adc and bins.width > 1 else {}
     schema = {name: columns[name] for name in keys} | {bins.axis: pl.Float64()} | COUNTS | widths
     number = pl.col(column) if bins.adc and columns[column].is_integer() else pl.col(column).cast(pl.Float64)
-    rows = frame.select(*keys, number.alias(BIN))
-
-    def counted(batch: pl.DataFrame) -> Iterator[Part]:
-        yield count_bins(batch, keys, bins)
+    weigher = weight_column(columns, weight)
+    weights = {} if weigher is None else {WEIGHT: pl.col(weigher).cast(pl.Float64)}
+    rows = frame.select(*keys, number.alias(BIN), **weights)
 
     def table(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         del wanted  # the table is small
-        tally = BinTally({name: columns[name] for name in keys})
-        for part in in_parallel(counted, batches_of(rows, batch_rows=BATCH_ROWS)):
-            tally.add(part)
-        total = tally.total()
+        batches = batches_of(rows, batch_rows=BATCH_ROWS)
+        total = _summed(batches, keys, bins) if weights else _counted(batches, {n: columns[n] for n in keys}, bins)
         if total.is_empty():
             yield pl.DataFrame(schema=schema)
             return
         counts = pl.col("counts").cast(pl.Float64)
-        values = {bins.axis: bins.centres(pl.col(BIN)), "counts": counts, "variance": counts}
+        variance = pl.col("variance") if weights else counts
+        values = {bins.axis: bins.centres(pl.col(BIN)), "counts": counts, "variance": variance}
         yield total.select(*keys, **values, **{name: pl.lit(bins.width, pl.Float64) for name in widths})
 
     return lazy_frame(pl.Schema(schema), table)
+
+
+def _counted(batches: Iterator[pl.DataFrame], keys: dict[str, pl.DataType], bins: Bins) -> pl.DataFrame:
+    """Rows by their keys and bins."""
+
+    def counted(batch: pl.DataFrame) -> Iterator[Part]:
+        yield count_bins(batch, list(keys), bins)
+
+    tally = BinTally(keys)
+    for part in in_parallel(counted, batches):
+        tally.add(part)
+    return tally.total()
+
+
+def _summed(batches: Iterator[pl.DataFrame], keys: list[str], bins: Bins) -> pl.DataFrame:
+    """Weights, and their squares, by keys and bins."""
+
+    def summed(batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
+        yield sum_bins(batch, keys, bins)
+
+    tally = Tally(*keys, BIN, sums=WEIGHTED)
+    for part in in_parallel(summed, batches):
+        tally.add(part)
+    return tally.total()
 
 
 def _check_columns(columns: pl.Schema, column: str, keys: Sequence[str]) -> None:

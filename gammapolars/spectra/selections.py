@@ -1,9 +1,16 @@
 """What spectra are made of: hits by slices of time, and the partners of hits in a gate."""
 
+from collections.abc import Iterable, Sequence
+
 import polars as pl
 
+from gammapolars.detectors import Detector
 from gammapolars.errors import TableError, UsageError
+from gammapolars.gates import Gate
 from gammapolars.units import parse_ps
+
+Key = tuple[int, int]
+"""A detector as (board, channel)."""
 
 PARTNER = ("board", "channel", "adc", "energy_kev")
 
@@ -40,32 +47,47 @@ def time_slices(frame: pl.LazyFrame, width: str | int) -> pl.LazyFrame:
     return frame.with_columns(time_slice=number, slice_start_ps=number * width_ps)
 
 
-def gate(pairs: pl.LazyFrame, centre_kev: float, *, width_kev: float = 6.0) -> pl.LazyFrame:
+def gate(
+    pairs: pl.LazyFrame,
+    line: float | Gate,
+    *,
+    width_kev: float = 6.0,
+    on: str = "energy_kev",
+    of: Sequence[Detector | Key] | None = None,
+) -> pl.LazyFrame:
     """The partners of all hits in a gate: what a gated spectrum is made of.
 
-    A pair of which both hits lie in the gate gives two rows, one for each. Nothing is subtracted for the Compton
-    background below the gate.
+    With a `Gate`, the partners of hits in its background are there as well, and `weight` makes their sum net: it is the
+    gate's weight, times the pair's own where pairs have a `weight` (of prompt and random). `gp.spectrum` sums weights
+    by itself. With a number nothing is subtracted, and there is a `weight` only where pairs have one.
+
+    A pair of which both hits lie in the gate or its background gives two rows, one for each. In spectra these are
+    counts of two bins, whose errors are correlated a little; only where both fall into one bin is its variance
+    Σ weight² too small: `gammapolars gate` tells it exactly.
 
     Args:
         pairs: a calibrated table of pairs.
-        centre_kev: the gate's middle.
-        width_kev: from one end of the gate to the other; the ends belong to it.
+        line: a gate with its background, or the middle of one without.
+        width_kev: of a gate that is given by its middle: from one end to the other; the ends belong to it.
+        on: what is gated: `energy_kev`, or `adc`.
+        of: detectors whose hits may lie in the gate, or their (board, channel); None: all.
 
     Returns:
         One row a partner, as of hits: `board`, `channel`, `adc` and `energy_kev`, as far as pairs have them;
-        `timestamp_ps`, its time; `dt_ps`, its time minus that of the hit in the gate.
+        `timestamp_ps`, its time; `dt_ps`, its time minus that of the hit in the gate; `run` and `weight`.
 
     Raises:
         TableError: the pairs are not calibrated.
         UsageError: a gate without a width.
     """
-    if not 0 < width_kev < float("inf"):
+    if not isinstance(line, Gate) and not 0 < width_kev < float("inf"):
         raise UsageError(f"a gate must be wider than 0 keV, not {width_kev}")
+    taken = line if isinstance(line, Gate) else Gate.on(line, width_kev)
     columns = pairs.collect_schema()
-    for name in ("energy_kev_a", "energy_kev_b"):
+    for name in (f"{on}_a", f"{on}_b"):
         if name not in columns:
             raise TableError(f"these pairs have no column '{name}' to gate on: calibrate them first")
-    in_gate = {side: (pl.col(f"energy_kev_{side}") - centre_kev).abs() <= width_kev / 2 for side in "ab"}
+    weights = {side: taken.weight(f"{on}_{side}") * _is_one(of, side) for side in "ab"}
     sides = {
         name: (pl.col(f"{name}_b"), pl.col(f"{name}_a"))
         for name in PARTNER
@@ -74,17 +96,39 @@ def gate(pairs: pl.LazyFrame, centre_kev: float, *, width_kev: float = 6.0) -> p
     if {"timestamp_ps", "dt_ps"} <= set(columns):
         time, dt = pl.col("timestamp_ps"), pl.col("dt_ps")
         sides |= {"timestamp_ps": (time + dt, time), "dt_ps": (dt, -dt)}
+    if "weight" in columns or isinstance(line, Gate):
+        own = pl.col("weight").cast(pl.Float64) if "weight" in columns else pl.lit(1.0)
+        sides["weight"] = (weights["a"] * own, weights["b"] * own)
+    taken_of = {side: weights[side] != 0 for side in "ab"}
     other = {
-        name: pl.concat_list(pl.when(in_gate["a"]).then(of_b), pl.when(in_gate["b"]).then(of_a))
+        name: pl.concat_list(pl.when(taken_of["a"]).then(of_b), pl.when(taken_of["b"]).then(of_a))
         for name, (of_b, of_a) in sides.items()
     }
     # Energies may be null, so that which rows count is told apart from them.
-    counts = pl.concat_list(in_gate["a"].fill_null(value=False), in_gate["b"].fill_null(value=False))
+    counts = pl.concat_list(taken_of["a"], taken_of["b"])
     keys = ["run"] if "run" in columns else []
     return (
-        pairs.filter(in_gate["a"] | in_gate["b"])
+        pairs.filter(taken_of["a"] | taken_of["b"])
         .select(*keys, **other, _counts=counts)
         .explode(*other, "_counts")
         .filter("_counts")
         .drop("_counts")
     )
+
+
+def _is_one(detectors: Sequence[Detector | Key] | None, side: str) -> pl.Expr:
+    """1 for hits of some detectors, else 0."""
+    if detectors is None:
+        return pl.lit(1.0)
+    return is_one_of((d.key if isinstance(d, Detector) else d for d in detectors), f"_{side}").cast(pl.Float64)
+
+
+def is_one_of(keys: Iterable[Key], suffix: str = "") -> pl.Expr:
+    """Whether hits are of one of some detectors.
+
+    Args:
+        keys: (board, channel) of each.
+        suffix: of the columns `board` and `channel`.
+    """
+    packed = pl.col(f"board{suffix}").cast(pl.UInt32) * 2**16 + pl.col(f"channel{suffix}").cast(pl.UInt32)
+    return packed.is_in(pl.Series([board << 16 | channel for board, channel in keys], dtype=pl.UInt32).implode())

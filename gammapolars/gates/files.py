@@ -1,0 +1,101 @@
+"""Polygon gates from files: gates.toml, or a CSV of vertices."""
+
+import csv
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from gammapolars.errors import InputError, UsageError
+from gammapolars.gates.polygon import PolygonGate
+
+KEYS = ("name", "x", "y", "vertices")
+
+
+def load_gates(path: str | Path) -> tuple[PolygonGate, ...]:
+    """The polygon gates of a file.
+
+    Args:
+        path: a .toml with a table for each gate,
+
+                [[gate]]
+                name = "neutrons"
+                x = "adc_a"
+                y = "adc_short_a"
+                vertices = [[100, 20], [4000, 900], [4000, 2000]]
+
+            or a .csv whose first line names the two columns and whose others are a vertex each, of one gate.
+
+    Raises:
+        InputError: the file is missing, or is none of these; the message names the gate.
+        UsageError: a polygon that cannot be, or another suffix.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in (".toml", ".csv"):
+        raise UsageError(f"{path}: unknown suffix '{path.suffix}': polygon gates are read from .toml, .csv")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    try:
+        return _from_toml(text) if suffix == ".toml" else (_from_csv(text, path.stem),)
+    except (InputError, UsageError) as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def _from_toml(text: str) -> tuple[PolygonGate, ...]:
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"cannot be read as TOML: {error}") from None
+    if unknown := document.keys() - {"gate"}:
+        raise InputError(f"unknown key '{min(unknown)}': gates stand in [[gate]] tables")
+    tables = document.get("gate", [])
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise InputError("has no gates: write [[gate]] tables with name, x, y and vertices")
+    found = tuple(_gate(table, number) for number, table in enumerate(tables, 1))
+    names = [gate.name for gate in found]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InputError(f"two gates are named '{min(twice)}': rename one")
+    return found
+
+
+def _gate(table: dict[str, Any], number: int) -> PolygonGate:
+    name = table.get("name", f"gate {number}")
+    where = f"gate '{name}'"
+    if unknown := table.keys() - set(KEYS):
+        raise InputError(f"{where} has the unknown key '{min(unknown)}' (known: {', '.join(KEYS)})")
+    for key in ("x", "y", "vertices"):
+        if key not in table:
+            raise InputError(f"{where} has no {key}")
+    for key in ("x", "y"):
+        if not isinstance(table[key], str):
+            raise InputError(f"{where}: {key} is the name of a column, not {table[key]!r}")
+    vertices = table["vertices"]
+    pairs = isinstance(vertices, list) and all(isinstance(one, list) and len(one) == 2 for one in vertices)
+    if not pairs or any(isinstance(v, bool) or not isinstance(v, int | float) for one in vertices for v in one):
+        raise InputError(f"{where}: vertices are pairs of numbers, such as [[100, 20], [4000, 900], [4000, 2000]]")
+    return PolygonGate(table["x"], table["y"], tuple((x, y) for x, y in vertices), str(name))
+
+
+def _from_csv(text: str, name: str) -> PolygonGate:
+    lines = [(number, row) for number, row in enumerate(csv.reader(text.splitlines()), 1) if any(row)]
+    if not lines or len(lines[0][1]) != 2 or _numbers(lines[0][1]):
+        raise InputError("its first line must name two columns, such as adc_a,adc_short_a")
+    (_, columns), *others = lines
+    vertices = []
+    for number, row in others:
+        vertex = _numbers(row)
+        if vertex is None or len(vertex) != 2:
+            raise InputError(f"line {number} does not hold two numbers, the x and y of a vertex")
+        vertices.append((vertex[0], vertex[1]))
+    return PolygonGate(columns[0].strip(), columns[1].strip(), tuple(vertices), name)
+
+
+def _numbers(row: list[str]) -> list[float] | None:
+    try:
+        return [float(word) for word in row]
+    except ValueError:
+        return None
