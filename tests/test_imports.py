@@ -40,6 +40,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "activity_commands",
         "activity_text",
         "tracking",
+        "gating",
+        "gate_text",
         "lifetime_command",
         "energy_text",
         "timing_text",

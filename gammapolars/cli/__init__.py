@@ -1,7 +1,20 @@
 """The command line: parse, call, print. One function a command, in the module of its kind."""
 
 # Commands stand in the help in the order in which they are imported.
-from gammapolars.cli import runs, products, events, lifetime, rates, energy, drift, timing, activity  # noqa: I001
+from gammapolars.cli import runs, products, gate, events, lifetime, rates, energy, drift, timing, activity  # noqa: I001
 from gammapolars.cli.process import main, run
 
-__all__ = ["activity", "drift", "energy", "events", "lifetime", "main", "products", "rates", "run", "runs", "timing"]
+__all__ = [
+    "activity",
+    "drift",
+    "energy",
+    "events",
+    "gate",
+    "lifetime",
+    "main",
+    "products",
+    "rates",
+    "run",
+    "runs",
+    "timing",
+]

@@ -6,6 +6,7 @@ plotnine takes a second to import, so that nothing in gammapolars imports this p
 from gammapolars.figures.calibration import calibration, residuals
 from gammapolars.figures.drift import drift
 from gammapolars.figures.efficiency import efficiency
+from gammapolars.figures.gated import gated
 from gammapolars.figures.lifetime import lifetime
 from gammapolars.figures.matrix import matrix
 from gammapolars.figures.rates import rates
@@ -18,6 +19,7 @@ __all__ = [
     "calibration",
     "drift",
     "efficiency",
+    "gated",
     "lifetime",
     "matrix",
     "rates",

@@ -63,7 +63,7 @@ def gate(
 
     A pair of which both hits lie in the gate or its background gives two rows, one for each. In spectra these are
     counts of two bins, whose errors are correlated a little; only where both fall into one bin is its variance
-    Σ weight² too small: `gammapolars gate` tells it exactly.
+    Σ weight² too small. The command `gate` adds up the weights of such two before it squares them.
 
     Args:
         pairs: a calibrated table of pairs.

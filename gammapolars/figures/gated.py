@@ -1,0 +1,59 @@
+"""A net gated spectrum."""
+
+# mypy: allow-untyped-calls
+
+import polars as pl
+from plotnine import aes, facet_wrap, geom_hline, geom_step, ggplot, labs, scale_x_continuous, scale_y_continuous
+
+from gammapolars.figures import theme as house
+
+MOST_BINS = 1500
+
+
+def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum") -> ggplot:
+    """Net counts with the line at 0, below which they can fall; one facet a detector, where there are several.
+
+    Args:
+        spectrum: `energy_kev` or `adc` (bin centre), `counts`; `board` and `channel` where each detector has its own.
+        title: what the figure shows.
+    """
+    axis = "energy_kev" if "energy_kev" in spectrum.columns else "adc"
+    table = spectrum.drop_nulls(axis)
+    if table.is_empty():
+        return house.no_data(title, "no data: no pair has a hit in the gate")
+    keyed = "board" in table.columns
+    name = pl.concat_str("board", pl.lit("/"), "channel") if keyed else pl.lit("all detectors")
+    rows = _joined(table.with_columns(facet=name), axis)
+    facets = rows["facet"].n_unique()
+    columns = house.columns_for(facets)
+    width = float(rows[axis].unique().sort().diff().min() or 1.0)  # type: ignore[arg-type]
+    return house.compose(
+        ggplot(rows, aes(axis, "counts")),
+        geom_hline(yintercept=0, color=house.QUIET, size=0.4),
+        geom_step(direction="mid", color=house.BLUE, size=0.4),
+        facet_wrap("facet", ncol=columns, scales="free_y") if keyed else labs(),
+        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        scale_y_continuous(labels=house.number_labels),
+        labs(
+            title=title,
+            x="energy (keV)" if axis == "energy_kev" else "pulse height (adc)",
+            y=f"net counts per {width:.4g} {'keV' if axis == 'energy_kev' else 'adc'}",
+        ),
+        house.house_theme(height=house.height_for(facets, columns)),
+    )
+
+
+def _joined(table: pl.DataFrame, axis: str) -> pl.DataFrame:
+    """All bins, those without counts too, and no more than can be told apart: neighbours are added up."""
+    centres = table[axis].unique().sort()
+    steps = centres.diff().drop_nulls()
+    width = float(steps.min()) if len(steps) else 1.0  # type: ignore[arg-type]
+    low = float(centres[0]) - width / 2
+    bins = round((float(centres[-1]) - low) / width + 0.5)
+    factor = -(-bins // MOST_BINS)
+    place = ((pl.col(axis) - low) / (width * factor)).floor().cast(pl.Int64)
+    every = pl.DataFrame({"bin": range(-(-bins // factor))}, {"bin": pl.Int64})
+    summed = table.group_by("facet", bin=place).agg(pl.col("counts").sum())
+    full = table.select("facet").unique().join(every, how="cross").join(summed, on=["facet", "bin"], how="left")
+    centre = low + (pl.col("bin") + 0.5) * width * factor
+    return full.with_columns(pl.col("counts").fill_null(0.0), centre.alias(axis)).sort("facet", "bin")

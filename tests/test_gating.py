@@ -1,0 +1,247 @@
+"""Gates on lines: net spectra with all four terms, projections, polygons, slices of cubes, and the command."""
+
+import json
+import math
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gammapolars as gp
+from gammapolars.products.gated import GatedSpectra
+from tests.commandline import REPOSITORY, files_in, gammapolars
+
+FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
+recorded = pytest.mark.skipif(not FOLDER, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")
+
+RUN, DETECTORS = REPOSITORY / "data" / "co60-four-hpge.root", REPOSITORY / "data" / "detectors.toml"
+
+GATE = gp.Gate(10, 14, ((16, 18), (4, 6)))
+
+PAIR = st.tuples(st.integers(0, 20), st.integers(0, 20), st.sampled_from([1.0, -0.25]), st.integers(0, 2))
+
+
+def pairs_of(rows: list[tuple[int, int, float, int]]) -> pl.DataFrame:
+    """Pairs from (energy of a, energy of b, weight, channel of a); b is always channel 3."""
+    columns: dict[str, Any] = {
+        "board_a": pl.UInt16, "channel_a": pl.UInt16, "board_b": pl.UInt16, "channel_b": pl.UInt16,
+        "energy_kev_a": pl.Float64, "energy_kev_b": pl.Float64, "timestamp_ps": pl.Int64, "dt_ps": pl.Int64,
+        "weight": pl.Float64,
+    }  # fmt: skip
+    made = [(0, channel, 0, 3, a + 0.5, b + 0.5, 0, 0, weight) for a, b, weight, channel in rows]
+    return pl.DataFrame(made, columns, orient="row")
+
+
+def weight_of(energy: float) -> float:
+    return 1.0 if 10 <= energy <= 14 else -1.0 if 16 <= energy <= 18 or 4 <= energy <= 6 else 0.0
+
+
+@settings(deadline=None)
+@given(st.lists(PAIR, max_size=40), st.integers(1, 7))
+def test_gated_spectra_are_sums_over_pairs(rows: list[tuple[int, int, float, int]], size: int) -> None:
+    found = GatedSpectra(GATE, None, calibrated=True, width=5.0)
+    table = pairs_of(rows)
+    for part in table.iter_slices(size):
+        found.add_pairs(part)
+
+    counts: dict[int, float] = {}
+    variance: dict[int, float] = {}
+    for a, b, weight, _ in rows:
+        of_pair: dict[int, float] = {}
+        for mine, other in ((a, b), (b, a)):
+            if weighs := weight_of(mine + 0.5):
+                of_pair[other // 5] = of_pair.get(other // 5, 0.0) + weight * weighs
+        for place, value in of_pair.items():
+            counts[place] = counts.get(place, 0.0) + value
+            variance[place] = variance.get(place, 0.0) + value**2
+    spectrum = found.summed()
+    assert spectrum["energy_kev"].to_list() == [5 * place + 2.5 for place in sorted(counts)]
+    assert spectrum["counts"].to_list() == pytest.approx([counts[place] for place in sorted(counts)])
+    assert spectrum["variance"].to_list() == pytest.approx([variance[place] for place in sorted(counts)])
+    assert found.by_detector()["counts"].sum() == pytest.approx(sum(counts.values()))
+
+
+@settings(deadline=None)
+@given(st.lists(PAIR, min_size=1, max_size=40))
+def test_a_projection_is_the_sum_of_rows_and_the_gated_spectrum(rows: list[tuple[int, int, float, int]]) -> None:
+    table = pairs_of(rows).lazy()
+    matrix = table.pipe(gp.matrix, bin_kev=1, symmetric=False).collect()
+
+    plain = gp.project(matrix, gp.Gate(10, 14), width=1).collect()
+    net = gp.project(matrix, GATE, width=1).collect()
+
+    inside = matrix.filter(pl.col("energy_kev_x").is_between(10, 14))
+    summed = inside.group_by("energy_kev_y").agg(pl.col("counts", "variance").sum()).sort("energy_kev_y")
+    assert plain.rows() == [pytest.approx(row) for row in summed.rows()]
+    of_a = table.with_columns(weight=pl.col("weight") * GATE.weight("energy_kev_a"))
+    direct = of_a.pipe(gp.spectrum, energy="energy_kev_b", by=()).collect().sort("energy_kev")
+    both = net.join(direct, on="energy_kev", how="full", coalesce=True).fill_null(0.0)
+    assert both["counts"].to_list() == pytest.approx(both["counts_right"].to_list())
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=7, unique=True),
+    st.lists(st.tuples(st.integers(-10, 10), st.integers(-10, 10)), min_size=1, max_size=30),
+)
+def test_points_in_polygons_are_those_of_exact_arithmetic(
+    vertices: list[tuple[int, int]], points: list[tuple[int, int]]
+) -> None:
+    try:
+        polygon = gp.PolygonGate("x", "y", tuple(vertices))
+    except gp.UsageError:  # all on one line
+        return
+    frame = pl.DataFrame(points, {"x": pl.Int64, "y": pl.Int64}, orient="row")
+
+    found = frame.select(polygon.inside())["inside"].to_list()
+
+    def crossings(x: int, y: int) -> int:
+        crossed = 0
+        for (x0, y0), (x1, y1) in zip(vertices, [*vertices[1:], vertices[0]], strict=True):
+            if (y0 <= y) != (y1 <= y):
+                crossed += Fraction(x) < x0 + Fraction((y - y0) * (x1 - x0), y1 - y0)
+        return crossed
+
+    assert found == [crossings(x, y) % 2 == 1 for x, y in points]
+
+
+def test_polygons_come_from_files(tmp_path: Path) -> None:
+    (tmp_path / "g.toml").write_text(
+        '[[gate]]\nname = "box"\nx = "energy_kev_a"\ny = "energy_kev_b"\n'
+        "vertices = [[0, 0], [10, 0], [10, 10], [0, 10]]\n"
+    )
+    (tmp_path / "box.csv").write_text("energy_kev_a,energy_kev_b\n0,0\n10,0\n10,10\n0,10\n")
+    table = pairs_of([(5, 5, 1.0, 0), (5, 15, 1.0, 0)]).lazy()
+
+    for path in ("g.toml", "box.csv"):
+        (gate,) = gp.load_gates(tmp_path / path)
+        assert gate.name == "box"
+        assert gate.select(table).collect()["energy_kev_b"].to_list() == [5.5]
+
+    (tmp_path / "bad.csv").write_text("a,b\n0,0\n1,1\n2,2\n")
+    with pytest.raises(gp.UsageError, match="one line"):
+        gp.load_gates(tmp_path / "bad.csv")
+
+
+def test_a_cube_slice_counts_the_third_hit(tmp_path: Path) -> None:
+    rows = [(12.0, 32.0, 55.0), (32.0, 55.0, 12.0), (12.0, 12.0, 32.0), (36.0, 12.0, 60.0), (1.0, 2.0, 3.0)]
+    triples = pl.DataFrame(rows, ["energy_kev_a", "energy_kev_b", "energy_kev_c"], orient="row").lazy()
+
+    found = gp.cube_slice(triples, gp.Gate(10, 14), gp.Gate(30, 34, ((35, 39),))).collect()
+
+    assert sorted(found.rows()) == [(12.0, 1.0), (12.0, 1.0), (55.0, 1.0), (55.0, 1.0), (60.0, -1.0)]
+
+
+def summary_of(*words: str | Path | float) -> dict[str, Any]:
+    done = gammapolars("gate", *map(str, words), "--detectors", DETECTORS, "--json")
+    assert done.code == 0, done.err
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("on", "background", "partner"), [(1332.5, "1345:1355", 1173.2), (1173.2, "1180:1200", 1332.5)]
+)
+def test_each_line_of_cobalt_gives_the_other(tmp_path: Path, on: float, background: str, partner: float) -> None:
+    outputs: list[str | Path] = [
+        "-o",
+        tmp_path / "net.parquet",
+        "--peaks",
+        tmp_path / "peaks.csv",
+        "--figure",
+        tmp_path / "net.png",
+    ]
+
+    summary = summary_of(RUN, "--on", on, "--background", background, "--random", "500ns:2us", *outputs)
+
+    strongest = max(summary["peaks"], key=lambda peak: peak["area"])
+    assert abs(strongest["centroid_kev"] - partner) < 0.5
+    assert strongest["area"] > 15 * strongest["area_unc"]
+    own = [peak for peak in summary["peaks"] if abs(peak["centroid_kev"] - on) < 2]
+    assert sum(peak["area"] for peak in own) < 0.1 * strongest["area"]
+    net = pl.read_parquet(tmp_path / "net.parquet")
+    assert net["counts"].sum() == pytest.approx(summary["counts"])
+    assert summary["counts_unc"] == pytest.approx(math.sqrt(net["variance"].sum()))
+    assert net["counts"].min() < 0  # type: ignore[operator]
+    assert pl.read_csv(tmp_path / "peaks.csv").height == len(summary["peaks"])
+
+
+def test_a_file_of_pairs_gives_what_the_run_gives(tmp_path: Path) -> None:
+    words: list[str | float] = ["--on", 1332.5, "--background", "1345:1355"]
+    made = gammapolars(
+        "coincidences", RUN, "--detectors", DETECTORS, "-o", tmp_path / "p.parquet", "--random", "500ns:2us"
+    )
+    assert made.code == 0
+
+    of_pairs = summary_of(tmp_path / "p.parquet", *words, "-o", tmp_path / "a.parquet")
+    of_run = summary_of(RUN, *words, "--random", "500ns:2us", "-o", tmp_path / "b.parquet")
+
+    assert pl.read_parquet(tmp_path / "a.parquet").equals(pl.read_parquet(tmp_path / "b.parquet"))
+    assert of_pairs["counts"] == of_run["counts"]
+
+
+def test_two_gates_are_on_triples(tmp_path: Path) -> None:
+    summary = summary_of(RUN, "--on", 1173.2, "--and", 1332.5, "--window", "1us", "-o", tmp_path / "cube.csv")
+
+    net = pl.read_csv(tmp_path / "cube.csv")
+    assert summary["counts"] == net["counts"].sum() >= 0
+    assert summary["and_gate"]["low"] == 1329.5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--background", "1330:1340"], "overlap"),
+        (["--background", "7"], "--background takes LOW:HIGH"),
+        (["--width", "0"], "from a lower to a higher"),
+        (["--in", "nowhere"], "unknown detector"),
+        (["--bin", "-1"], "wider than 0"),
+    ],
+)
+def test_gates_that_cannot_be_are_refused(tmp_path: Path, options: list[str], message: str) -> None:
+    words: list[str | Path] = ["--on", "1332.5", "-o", tmp_path / "net.csv"]
+
+    done = gammapolars("gate", RUN, "--detectors", DETECTORS, *words, *options)
+
+    assert done.code == 2
+    assert message in done.error
+    assert files_in(tmp_path) == []
+
+
+@recorded
+def test_pairs_of_recorded_na22_in_the_511_511_gate() -> None:
+    run = Path(FOLDER) / "na22-two-nai" / "SDataR_na22_two_nai.root"
+    box = gp.PolygonGate("adc_a", "adc_b", ((620, 480), (781, 480), (781, 641), (620, 641)))
+
+    pairs = gp.scan(run).pipe(gp.pairs, "-50ns:50ns", reject="none", start=(0, 4), stop=(0, 5)).pipe(box.select)
+
+    dt = pairs.collect()["dt_ps"].to_numpy()
+    assert len(dt) == 20_668
+    # FWHM by the half maximum of a histogram.
+    counts, edges = np.histogram(dt, np.arange(-20_000, 20_001, 400))
+    above = edges[:-1][counts > counts.max() / 2]
+    assert above[-1] + 400 - above[0] == pytest.approx(5_800, abs=500)
+
+
+@recorded
+def test_recorded_cobalt_pairs_gate_to_each_other(tmp_path: Path) -> None:
+    folder = Path(FOLDER) / "co60-four-hpge"
+    pairs = next(folder.glob("*.root"))
+    calibrations = sorted(folder.glob("*.CALp"))
+    assignments = [f"{number}={path}" for number, path in enumerate(calibrations, 1)]
+    made = gammapolars("detectors", "import", *assignments, "-o", tmp_path / "d.toml")
+    assert made.code == 0, made.err
+
+    for on, background, partner in ((1173.2, "1180:1200", 1332.5), (1332.5, "1345:1365", 1173.2)):
+        words: list[str | Path] = ["--on", str(on), "--background", background, "-o", tmp_path / f"{on}.parquet"]
+        done = gammapolars("gate", pairs, "--detectors", tmp_path / "d.toml", *words, "--json")
+        assert done.code == 0, done.err
+        strongest = max(json.loads(done.out)["peaks"], key=lambda peak: peak["area"])
+        assert abs(strongest["centroid_kev"] - partner) < 2
+        assert strongest["area"] > 10 * strongest["area_unc"]
