@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from gammapolars import analysis
@@ -31,6 +32,9 @@ from gammapolars.units import parse_range
 FIGURE = ".png"
 EVIDENT = 3.0
 """Peaks whose area is less than as many standard deviations are left out: net counts of nothing fluctuate as well."""
+
+SURE = 8.0
+"""So many standard deviations have the peaks that tell how wide peaks are."""
 
 MIN_BINS = 16
 """A spectrum with fewer filled bins has no peaks to fit."""
@@ -86,7 +90,8 @@ def gate_runs(
     summary |= _told(found, gate, of, polygons, bin_width)
     texts = describe(runs, summary)
     net = found.by_detector() if by_detector else found.summed()
-    return _finish(net, summary, texts, output, peaks, figure, overwrite=overwrite) | {
+    total = found.total()
+    return _finish(net, total, summary, texts, output, peaks, figure, overwrite=overwrite) | {
         "elapsed_s": time.perf_counter() - started
     }
 
@@ -143,7 +148,7 @@ def gate_triples(
         "counts_unc": math.sqrt(float(net["variance"].sum())),
         "warnings": [*reading_warnings(runs), *(correction.warnings if correction else ())],
     }
-    return _finish(net, summary, describe(runs, summary), output, peaks, figure, overwrite=overwrite) | {
+    return _finish(net, None, summary, describe(runs, summary), output, peaks, figure, overwrite=overwrite) | {
         "elapsed_s": time.perf_counter() - started
     }
 
@@ -177,7 +182,8 @@ def gate_pairs(
     summary = {"inputs": [str(path)], "warnings": []} | _told(found, gate, of, polygons, bin_width)
     texts = describe_files([path], summary)
     net = found.by_detector() if by_detector else found.summed()
-    return _finish(net, summary, texts, output, peaks, figure, overwrite=overwrite) | {
+    total = found.total()
+    return _finish(net, total, summary, texts, output, peaks, figure, overwrite=overwrite) | {
         "elapsed_s": time.perf_counter() - started
     }
 
@@ -236,6 +242,7 @@ def _as_dict(gate: Gate) -> dict[str, Any]:
 
 def _finish(
     spectrum: pl.DataFrame,
+    total: pl.DataFrame | None,
     summary: dict[str, Any],
     texts: dict[str, str],
     output: Path,
@@ -248,7 +255,8 @@ def _finish(
     if spectrum.is_empty():
         empty = f"{summary['gate']['low']:g} to {summary['gate']['high']:g} {summary['unit']}"
         summary["warnings"] = [*summary["warnings"], f"no pair has a hit in the gate {empty}"]
-    fitted = fit_peaks(spectrum if spectrum.height > MIN_BINS else spectrum.head(0))
+    fwhm = None if total is None else _resolution(total)
+    fitted = fit_peaks(spectrum if spectrum.height > MIN_BINS else spectrum.head(0), fwhm=fwhm)
     fitted = fitted.filter(pl.col("area") > EVIDENT * pl.col("area_unc"))
     save(spectrum.lazy(), output, overwrite=overwrite, metadata=texts)
     outputs = [str(output)]
@@ -259,6 +267,23 @@ def _finish(
         _save_figure(spectrum, figure, summary, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"peaks": fitted.to_dicts(), "outputs": outputs}
+
+
+def _resolution(total: pl.DataFrame) -> tuple[float, float] | None:
+    """FWHM² = a + b E of the peaks of all pairs together: a gated spectrum has too few counts to tell it by itself."""
+    if "energy_kev" not in total.columns or total.height <= MIN_BINS:
+        return None
+    found = fit_peaks(total).filter((pl.col("status") == "ok") & (pl.col("area") > SURE * pl.col("area_unc")))
+    if found.is_empty():
+        return None
+    energy, square = found["centroid_kev"].to_numpy(), found["fwhm_kev"].to_numpy() ** 2
+    if found.height == 1:
+        return 0.0, float(square[0] / energy[0])
+    weight = 1 / (2 * found["fwhm_kev"] * found["fwhm_kev_unc"]).to_numpy()
+    slope, offset = np.polyfit(energy, square, 1, w=weight)
+    if slope <= 0 or offset + slope * energy.min() / 4 <= 0:
+        return 0.0, float(np.average(square / energy, weights=weight))
+    return float(offset), float(slope)
 
 
 def _save_figure(spectrum: pl.DataFrame, path: Path, summary: dict[str, Any], *, overwrite: bool) -> None:

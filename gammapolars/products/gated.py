@@ -30,6 +30,7 @@ class GatedSpectra:
         self._gate, self._of, self._width = gate, of, width
         self.axis = "energy_kev" if calibrated else "adc"
         self._tally = Tally(*BY, "bin", sums=WEIGHTED)
+        self._all = Tally("bin")
         self._both = Tally("bin", sums={"variance": pl.Float64})
 
     def add_hits(self, hits: pl.DataFrame) -> None:
@@ -41,6 +42,9 @@ class GatedSpectra:
         weight = pl.col("weight")
         counted = rows.drop_nulls(self.axis).group_by(*BY, bin=place)
         self._tally.add(counted.agg(counts=weight.sum(), variance=(weight**2).sum()).collect())
+        for side in "ab":
+            every = pairs.lazy().select(bin=self._bin(f"{self.axis}_{side}")).drop_nulls()
+            self._all.add(every.group_by("bin").agg(counts=pl.len()).collect())
         taken = {side: self._weight(side, pairs.columns) for side in "ab"}
         both = pairs.lazy().filter((taken["a"] != 0) & (taken["b"] != 0))
         both = both.filter(self._bin(f"{self.axis}_a") == self._bin(f"{self.axis}_b"))
@@ -67,6 +71,14 @@ class GatedSpectra:
     def _centres(self) -> pl.Expr:
         centre = (pl.col("bin") + 0.5) * self._width
         return centre if self.axis == "energy_kev" else centre - 0.5
+
+    def total(self) -> pl.DataFrame:
+        """`energy_kev` or `adc` (bin centre), `counts`, `variance`: of all hits of all pairs, without any gate."""
+        table = self._all.total()
+        if table.is_empty():
+            return pl.DataFrame(schema=dict.fromkeys((self.axis, "counts", "variance"), pl.Float64))
+        counts = pl.col("counts").cast(pl.Float64)
+        return table.sort("bin").select(self._centres().alias(self.axis), counts, variance=counts)
 
     def by_detector(self) -> pl.DataFrame:
         """`board`, `channel`, `energy_kev` or `adc` (bin centre), `counts`, `variance`: of each partner detector."""
