@@ -338,7 +338,7 @@ def test_the_command_writes_what_it_found_and_keeps_the_rest(labr: Path, tmp_pat
     )
     old.write_text(
         format_detectors(known)
-        + '\n[[source]]\nnuclide = "Co-60"\nactivity_bq = 1000\nactivity_bq_unc = 10\nreference_date = "2025-01-01"\n'
+        + '\n[[source]]\nnuclide = "Co-60"\nactivity_bq = 1000\nactivity_bq_unc = 10\nreference_date = 2025-01-01\n'
     )
     words = ("align", labr, "-o", new, "--detectors", old, "--figure", figure)
 
