@@ -610,3 +610,20 @@ def test_the_data_folder_is_what_its_readme_says(
     given_sources = " ".join(f"--source {source}" for source in sources)
     assert f"simulate {given_sources} --hits {hits} --seed {seed} --detectors data/{detectors}.toml" in readme
     assert hashlib.sha256((folder / f"{name}.root").read_bytes()).hexdigest() in readme
+
+
+def test_walk_moves_hits_by_what_their_adc_tells() -> None:
+    walk = (60_000.0, -200_000.0)
+    late = around_source(Detectors((Detector(0, 1, kind="LaBr3", time_walk_ps=walk, time_walk_range=(40, 900)),)))
+    plain = tuple(replace(detector, time_walk_ps=None, time_walk_range=None) for detector in late)
+    sources = parse_sources(["Co-60=1kBq"])
+
+    moved, still = (next(simulate(sources, detectors, seed=3, hits=2000)) for detectors in (late, plain))
+
+    root = 1 / np.sqrt(np.clip(still.hits["adc"].to_numpy().astype(np.float64), 40, 900))
+    # Where deposits come close, another one of them can be the first, and neighbours change places.
+    single = (still.truth["deposits"] == 1).to_numpy() & (still.hits["adc"] == moved.hits["adc"]).to_numpy()
+    single &= (still.hits["adc"] > 0).to_numpy() & (still.truth["decay"] == moved.truth["decay"]).to_numpy()
+    by = (moved.hits["timestamp_ps"] - still.hits["timestamp_ps"]).to_numpy()
+    np.testing.assert_array_equal(by[single], np.rint(walk[0] * root + walk[1] * root**2)[single])
+    assert single.sum() > 1900

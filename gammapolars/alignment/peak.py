@@ -76,7 +76,7 @@ def fit_peak(
             must be spread over a step.
 
     Returns:
-        The peak; None where there is none that a fit holds on to.
+        The peak; where it has no core like a Gaussian's, its mean and standard deviation; None where there is none.
     """
     position, width = start
     peak = None
@@ -90,7 +90,7 @@ def fit_peak(
         sigma = math.sqrt(max((width / FWHM) ** 2 - clock**2 / 6, (0.05 * width) ** 2))
         found = _fitted(counts, edges, chance, (position, sigma), triangle=bool(clock) and on_clock)
         if found is None or not reach[0] < found.position_ps < reach[1]:
-            return None
+            return _moments(dt_ps, reach, start)
         if clock and not on_clock:
             found = _without_clock(found, clock)
         before, peak = peak, found._replace(clock_ps=clock)
@@ -120,6 +120,24 @@ def _chance(dt_ps: Floats, reach: tuple[float, float], centre: float, half: floa
     if length <= 0:
         return 0.0
     return float(np.count_nonzero((dt_ps < low) | (dt_ps > high))) / length
+
+
+def _moments(dt_ps: Floats, reach: tuple[float, float], start: tuple[float, float]) -> Peak | None:
+    """Mean and standard deviation of the pairs above chance, as far as two widths around the peak."""
+    position, half = start[0], 2 * start[1]
+    chance = _chance(dt_ps, reach, position, max(BESIDE * start[1], half))
+    for _ in range(20):
+        near = dt_ps[np.abs(dt_ps - position) <= half] - position
+        counts = len(near) - 2 * half * chance
+        if counts < LEAST_COUNTS:
+            return None
+        shift = float(near.sum()) / counts
+        position += float(np.clip(shift, -half, half))
+        if abs(shift) < 1e-4 * half:
+            break
+    squares = float(((near - shift) ** 2).sum())
+    sigma = math.sqrt(max((squares - 2 * half**3 / 3 * chance) / counts, 1.0))
+    return Peak(position, math.sqrt(squares) / counts, sigma, sigma / math.sqrt(2 * counts), counts, chance, 0.0)
 
 
 def _fitted(counts: Floats, edges: Floats, chance: float, start: tuple[float, float], *, triangle: bool) -> Peak | None:

@@ -98,6 +98,9 @@ def fit_walk(
     rows = _rows(sample, used, ranges)
     ends = sample.ends[sample.pair[rows]]
     detectors = sorted({int(place) for place in np.unique(ends)})
+    if detectors != sorted({int(place) for place in np.unique(sample.ends[list(used)])}):
+        # Hits of a detector without pulse heights tell nothing of its walk, and so nothing of its partners'.
+        return WalkFit(offset_ps, np.zeros((len(offset_ps), len(offset_ps))), {})
     terms = [(place, power) for place in detectors for power in (1, 2)]
     data = _Data(sample, rows, start, offset_ps, clock_ps)
     free = [place for place in detectors if place not in fixed]

@@ -67,7 +67,7 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prom
         scale_x_continuous(expand=(0, 0), labels=house.number_labels),
         scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels),
         labs(title=title, subtitle=note, x="time of the second detector − time of the first (ns)", y="pairs per bin"),
-        house.house_theme(height=house.height_for(shown.height, columns) + 0.3),
+        house.house_theme(height=house.height_for(shown.height, columns) + 0.2 * columns),
         theme(legend_position="bottom"),
     )
 
@@ -75,11 +75,13 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prom
 def _labels(pairs: pl.DataFrame, columns: int) -> pl.DataFrame:
     """`facet`: both names, where the peak was, and its widths."""
     room = max(8, house.name_room(columns) // 4)
-    labels, divider = [], ", " if columns < 3 else "\n"
+    labels, divider = [], ", " if columns == 1 else "\n"
     for row in pairs.iter_rows(named=True):
         names = " – ".join(house.short_names([row["name_a"]], room) + house.short_names([row["name_b"]], room))
         before, after = (f"{row[f'fwhm_{when}_ps'] / 1000:.4g}" for when in ("before", "after"))
         position = house.number_labels([round(row["position_ps"] / 1000, 3)])[0]
-        labels.append(f"{names}: peak at {position} ns{divider}FWHM {before} → {after} ns")
+        labels.append(
+            f"{names}{': ' if columns < 3 else divider}peak at {position} ns{divider}FWHM {before} → {after} ns"
+        )
     unique = [f"{label}{' ' * labels[:place].count(label)}" for place, label in enumerate(labels)]
     return pairs.select(PAIR).with_columns(pl.Series("facet", unique, pl.Enum(unique)))

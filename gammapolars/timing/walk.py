@@ -16,6 +16,11 @@ from gammapolars.units import MAX_PS
 ADC_RANGE = (1.0, 2.0**16 - 1)
 """Where a walk holds that has no range: an adc of 0 is taken for 1, since the walk has no end there."""
 
+NEGLIGIBLE_PS = 1e-3
+
+MARGIN_PS = 0.6
+"""Half a picosecond for the rounding, and some for terms that were left out."""
+
 
 class Walking(Protocol):
     """Whatever has a time walk: a detector, or a simulated one."""
@@ -90,10 +95,11 @@ def extremes_ps(detector: Walking) -> tuple[int, int]:
     low, high = (1 / math.sqrt(end) for end in reversed(adc_range(detector)))
     coefficients = np.array((0.0, *detector.time_walk_ps))
     with np.errstate(over="ignore"):
-        bound = np.abs(coefficients) @ np.array([high**power for power in range(len(coefficients))])
-    if not bound < MAX_PS:
+        sizes = np.abs(coefficients) * np.array([high**power for power in range(len(coefficients))])
+    if not sizes.sum() < MAX_PS:
         raise DetectorsError(f"the time walk of {detector.name} has no end: check time_walk_ps and time_walk_range")
-    polynomial = np.polynomial.Polynomial(coefficients)
-    turning = polynomial.deriv().roots().real if coefficients[2:].any() else np.empty(0)
+    # Terms far below a picosecond turn nothing, and can be too small for finding where.
+    polynomial = np.polynomial.Polynomial(np.where(sizes < NEGLIGIBLE_PS, 0.0, coefficients)).trim()
+    turning = polynomial.deriv().roots().real if polynomial.degree() > 1 else np.empty(0)
     reached = polynomial(np.array([low, high, *turning[(turning > low) & (turning < high)]]))
-    return (math.floor(reached.min() - 0.5), math.ceil(reached.max() + 0.5))
+    return (math.floor(reached.min() - MARGIN_PS), math.ceil(reached.max() + MARGIN_PS))
