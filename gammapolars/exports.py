@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,7 @@ def matrix(
     rule: PairRule,
     output: Path,
     *,
+    random: Sequence[str] = (),
     detectors: Detectors | None = None,
     bin_kev: float | None = None,
     overwrite: bool = False,
@@ -147,6 +148,7 @@ def matrix(
         runs: from `open_runs`.
         rule: window and rejected flags.
         output: as for `save_matrix`, or a figure that ends in .png.
+        random: windows that hold chance pairs alone, or `auto`: the matrix is then net of chance.
         detectors: time offsets and energy calibrations.
         bin_kev: the bins' width; None: 2 keV, or what the coarsest detector needs.
         overwrite: whether an existing output is replaced.
@@ -161,6 +163,7 @@ def matrix(
     _check_suffix(output, "matrices", (*MATRIX_SUFFIXES, FIGURE))
     check_output(output, overwrite=overwrite)
     width_kev = max(2.0, fitting_bin_kev(known)) if bin_kev is None else bin_kev
+    rule = analysis.with_random(runs, rule, random, known)
     hits, pairs = HitTally(), PairTally(rule.window)
     energies = EnergyMatrix(rule.window, known, bin_kev=width_kev, bin_adc=BIN_ADC)
     reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, energies])

@@ -256,7 +256,8 @@ def _finish(
         empty = f"{summary['gate']['low']:g} to {summary['gate']['high']:g} {summary['unit']}"
         summary["warnings"] = [*summary["warnings"], f"no pair has a hit in the gate {empty}"]
     fwhm = None if total is None else _resolution(total)
-    fitted = fit_peaks(spectrum if spectrum.height > MIN_BINS else spectrum.head(0), fwhm=fwhm)
+    filled = spectrum if total is None or "board" in spectrum.columns else _filled(spectrum, total)
+    fitted = fit_peaks(filled if spectrum.height > MIN_BINS else spectrum.head(0), fwhm=fwhm)
     fitted = fitted.filter(pl.col("area") > EVIDENT * pl.col("area_unc"))
     save(spectrum.lazy(), output, overwrite=overwrite, metadata=texts)
     outputs = [str(output)]
@@ -267,6 +268,15 @@ def _finish(
         _save_figure(spectrum, figure, summary, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"peaks": fitted.to_dicts(), "outputs": outputs}
+
+
+def _filled(spectrum: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
+    """A net spectrum with the empty bins that pairs without the gate fill: beyond its last peak, too, is background."""
+    axis = total.columns[0]
+    empty = (
+        total.select(axis).join(spectrum, on=axis, how="anti").with_columns(counts=pl.lit(0.0), variance=pl.lit(0.0))
+    )
+    return pl.concat([spectrum, empty]).sort(axis)
 
 
 def _resolution(total: pl.DataFrame) -> tuple[float, float] | None:

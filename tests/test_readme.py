@@ -47,7 +47,7 @@ def test_two_lines_do_all_the_set_up() -> None:
 def test_every_command_runs(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = commands()
     assert {line.split()[1] for line in found} == {
-        "calibrate", "coincidences", "info", "lines", "peaks", "query", "report", "simulate",
+        "align", "calibrate", "coincidences", "events", "gate", "info", "lines", "peaks", "query", "report", "simulate",
     }  # fmt: skip
 
     for line in found:

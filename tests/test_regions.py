@@ -268,6 +268,35 @@ def test_auto_beside_other_windows_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "pairs.parquet").exists()
 
 
+def test_the_matrix_command_is_net_of_chance(tmp_path: Path) -> None:
+    run = Path(__file__).parent.parent / "data" / "co60-four-hpge.root"
+    words: list[str | Path] = [
+        "--detectors",
+        run.with_name("detectors.toml"),
+        "--random",
+        "500ns:4us",
+        "--bin-kev",
+        "100",
+        "--json",
+    ]
+
+    done = gammapolars("matrix", run, *words, "-o", tmp_path / "net.parquet")
+    drawn = gammapolars("matrix", run, *words, "-o", tmp_path / "net.png")
+    histogram = gammapolars("matrix", run, *words, "-o", tmp_path / "net.root")
+
+    assert (done.code, drawn.code, histogram.code) == (0, 0, 0), done.err + drawn.err + histogram.err
+    net, summary = pl.read_parquet(tmp_path / "net.parquet"), json.loads(done.out)
+    once = net.filter(pl.col("energy_kev_x") <= pl.col("energy_kev_y"))
+    assert once["counts"].sum() == pytest.approx(summary["net_pairs"])
+    assert net["counts"].min() < 0  # type: ignore[operator]
+    import uproot
+
+    with uproot.open(tmp_path / "net.root") as file:
+        (name,) = file.keys(cycle=False, filter_classname="TH2*")
+        assert file[name].values().sum() == pytest.approx(net["counts"].sum())
+        assert file[name].variances().sum() == pytest.approx(net["variance"].sum())
+
+
 @recorded
 def test_net_pairs_of_recorded_na22_are_those_of_the_side_bands_by_hand(tmp_path: Path) -> None:
     options: list[str | Path] = ["-o", tmp_path / "p.parquet", "--window", "100ns", "--random", "100001ps:250ns"]

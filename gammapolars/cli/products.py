@@ -139,6 +139,7 @@ def matrix(
         Path, typer.Option("--output", "-o", help="Ends in .mat, .m4b, .spn, .root, .parquet, .csv or .png.")
     ],
     window: WindowOption = defaults.WINDOW,
+    random: RandomOption = None,
     bin_kev: Annotated[
         float | None, typer.Option("--bin-kev", help="Width of the bins; 2 keV, or what detectors need.")
     ] = None,
@@ -157,7 +158,14 @@ def matrix(
     rule = PairRule(window, reject=reject)
     with Progress(opened.count) as progress:
         summary = exports.matrix(
-            opened, rule, output, detectors=how.known, bin_kev=bin_kev, overwrite=overwrite, progress=progress
+            opened,
+            rule,
+            output,
+            random=random or (),
+            detectors=how.known,
+            bin_kev=bin_kev,
+            overwrite=overwrite,
+            progress=progress,
         )
     print_json(summary) if as_json else print(matrix_text(summary))
 

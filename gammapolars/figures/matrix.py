@@ -39,7 +39,7 @@ SHOWN = 0.999
 def matrix(
     pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None, title: str = "Energies of pairs"
 ) -> ggplot:
-    """The symmetric matrix of two energies on a logarithmic colour scale; bins without pairs stay white.
+    """The symmetric matrix of two energies on a logarithmic colour scale; bins with no more than chance stay white.
 
     Args:
         pairs: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres), `counts`; filled bins only.
@@ -49,13 +49,18 @@ def matrix(
     unit, stem = ("keV", "energy_kev") if "energy_kev_x" in pairs.columns else ("adc", "adc")
     quantity = f"energy of one detector ({unit})" if unit == "keV" else "pulse height of one detector (adc)"
     x, y = (pl.col(f"{stem}_{axis}").cast(pl.Float64).alias(axis) for axis in ("x", "y"))
-    table = pairs.select(x, y, pl.col("counts").cast(pl.Float64)).drop_nulls().filter(pl.col("counts") > 0)
-    if table.is_empty():
+    table = pairs.select(x, y, pl.col("counts").cast(pl.Float64)).drop_nulls().filter(pl.col("counts") != 0)
+    if not (table["counts"] > 0).any():
         return house.no_data(title, "no data: there is no pair with two energies")
     width = bins.bin_width(pl.concat([table["x"], table["y"]]))
     table, hidden = _cropped(table, max((max(place) for place in spots or {}), default=0.0))
     grid, width = _rebinned(table, width)
-    high, low = (float(grid["counts"].drop_nulls().sort()[place]) for place in (-1, 0))
+    # Net counts can lie below 0: they are added up as they are, and only what is drawn on a logarithm must be positive.
+    grid = grid.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts"))
+    shown = grid["counts"].drop_nulls().sort()
+    if shown.is_empty():
+        return house.no_data(title, "no data: no bin holds more pairs than chance makes")
+    high, low = float(shown[-1]), max(float(shown[0]), 1e-3 * float(shown[-1]))
     return house.compose(
         ggplot(grid, aes("x", "y")),
         geom_raster(aes(fill="counts")),
