@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         minimum_detectable_activity,
     )
     from gammapolars.alignment import Timing, measure_timing
+    from gammapolars.angular import AngularFit, angle_deg, angular_correlation, attenuation, fit_legendre
     from gammapolars.calibration import calibrate, energy_kev
     from gammapolars.calibration.matching import match_lines
     from gammapolars.calibration.polynomial import fit_energy
@@ -96,6 +97,7 @@ _HOMES = {
         "minimum_detectable_activity",
     ),
     "alignment": ("Timing", "measure_timing"),
+    "angular": ("AngularFit", "angle_deg", "angular_correlation", "attenuation", "fit_legendre"),
     "calibration": (
         "calibrate",
         "energy_kev",
@@ -212,6 +214,7 @@ __all__ = [
     "SPECTRUM",
     "TRIPLES",
     "Activity",
+    "AngularFit",
     "CalibrationError",
     "CalibrationSource",
     "CurrieLimits",
@@ -243,6 +246,9 @@ __all__ = [
     "add_back",
     "add_spectra",
     "align",
+    "angle_deg",
+    "angular_correlation",
+    "attenuation",
     "calibrate",
     "calibrate_peaks",
     "cascades",
@@ -258,6 +264,7 @@ __all__ = [
     "find_peaks",
     "fit_efficiency",
     "fit_energy",
+    "fit_legendre",
     "fit_lifetime",
     "fit_peaks",
     "gate",

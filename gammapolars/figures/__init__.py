@@ -3,6 +3,7 @@
 plotnine takes a second to import, so that nothing in gammapolars imports this package before a figure is wanted.
 """
 
+from gammapolars.figures.angular import angular
 from gammapolars.figures.calibration import calibration, residuals
 from gammapolars.figures.drift import drift
 from gammapolars.figures.efficiency import efficiency
@@ -16,6 +17,7 @@ from gammapolars.figures.time_difference import time_difference
 from gammapolars.figures.timing import timing
 
 __all__ = [
+    "angular",
     "calibration",
     "drift",
     "efficiency",

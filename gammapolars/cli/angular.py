@@ -1,0 +1,70 @@
+"""The command that measures angular correlations."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gammapolars import defaults
+from gammapolars.cli.app import AsJson, Overwrite, RandomOption, Reject, Runs, WindowOption, app
+from gammapolars.options import ReadingOptions, reads_runs
+
+
+@app.command()
+@reads_runs
+def angular(
+    runs: Runs,
+    on: Annotated[float, typer.Option("--on", help="The first line of the cascade, keV.")],
+    second: Annotated[float, typer.Option("--and", help="The second line, keV.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="W(θ): ends in .csv, .parquet or .arrow.")],
+    width: Annotated[float, typer.Option("--width", help="Of both gates, from one end to the other.")] = 6.0,
+    background: Annotated[
+        list[str] | None, typer.Option("--background", metavar="LOW:HIGH", help="Beside the first line.")
+    ] = None,
+    second_background: Annotated[
+        list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line.")
+    ] = None,
+    window: WindowOption = defaults.WINDOW,
+    random: RandomOption = None,
+    normalise: Annotated[
+        str, typer.Option("--normalise", help="mixed: by net singles; uncorrelated: by pairs in random windows.")
+    ] = "mixed",
+    order: Annotated[int, typer.Option("--order", help="Of the Legendre polynomials: 2 or 4.")] = 4,
+    half_angle: Annotated[
+        float, typer.Option("--half-angle", help="Of the cone that a detector covers, degrees: to correct for it.")
+    ] = 0.0,
+    figure: Annotated[Path | None, typer.Option("--figure", help="W(θ) and its fit, a .png.")] = None,
+    reject: Reject = defaults.REJECT,
+    *,
+    how: ReadingOptions,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the angular correlation of a cascade: theta_deg and phi_deg of detectors stand in detectors.toml."""
+    from gammapolars import angular_command
+    from gammapolars.coincidences import PairRule
+    from gammapolars.gates import Gate
+    from gammapolars.gating import parse_backgrounds
+    from gammapolars.printing import Progress, print_json
+
+    gates = (
+        Gate.on(on, width, tuple(parse_backgrounds(background or []))),
+        Gate.on(second, width, tuple(parse_backgrounds(second_background or []))),
+    )
+    opened = how.open(runs)
+    with Progress(opened.count) as progress:
+        summary = angular_command.angular(
+            opened,
+            PairRule(window, reject=reject),
+            gates,
+            output,
+            detectors=how.known,
+            random=random or (),
+            normalise=normalise,
+            order=order,
+            half_angle_deg=half_angle,
+            figure=figure,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    print_json(summary) if as_json else print(angular_command.angular_text(summary))
