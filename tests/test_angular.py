@@ -94,7 +94,7 @@ def test_the_correlation_of_cobalt_is_recovered(tmp_path: Path) -> None:
 
     assert abs(summary["a2_point"] - A2) < 3 * summary["a2_point_unc"]
     assert abs(summary["a4_point"] - A4) < 3 * summary["a4_point_unc"]
-    assert summary["a2_point_unc"] < 0.02
+    assert summary["a2_point_unc"] < 0.025
     assert summary["a2"] < summary["a2_point"]
     table = pl.read_csv(tmp_path / "w.csv")
     assert table["detector_pairs"].sum() == 9 * 8

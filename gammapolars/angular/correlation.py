@@ -148,7 +148,7 @@ def fit_legendre(
     if different < terms.shape[1]:
         given = ", ".join(f"{one:.0f}°" for one in sorted(angle))
         raise UsageError(
-            f"{different} different angles ({given}; θ and 180° - θ are alike) do not tell {terms.shape[1]} parameters: "
+            f"{different} different angles ({given}; θ and 180° - θ are alike) do not tell {terms.shape[1]} terms: "
             "fit with --order 2, or use more detectors"
         )
     weighted = terms / unc[:, None]
