@@ -16,7 +16,6 @@ from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import correction_of
 from gammapolars.errors import OutputError, UsageError
 from gammapolars.event_building import EventRule, event_summary, triples
-from gammapolars.event_building.building import Counts
 from gammapolars.flags import union
 from gammapolars.io import Runs, save
 from gammapolars.policies import Policies, by_name, own_columns
