@@ -16,7 +16,6 @@ from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import correction_of
 from gammapolars.errors import OutputError, UsageError
 from gammapolars.event_building import EventRule, event_summary, triples
-from gammapolars.event_building.building import Counts
 from gammapolars.flags import union
 from gammapolars.io import Runs, save
 from gammapolars.policies import Policies, by_name, own_columns
@@ -28,19 +27,42 @@ TABLES = ("events", "summary", "triples")
 
 
 class _Built:
-    """What became of the hits on the way to events."""
+    """What became of the hits on the way to events, of one collecting of them."""
 
     def __init__(self) -> None:
-        self.kept = HitTally()
+        self.begin()
+
+    def begin(self) -> None:
+        """Count anew."""
+        self.kept, self.triples = HitTally(), 0
         self.by_multiplicity = np.zeros(1, np.int64)
         self.below: Counter[tuple[int, int]] = Counter()
 
-    def add(self, counts: Counts) -> None:
-        summed = np.zeros(max(len(self.by_multiplicity), len(counts.events)), np.int64)
-        for part in (self.by_multiplicity, counts.events):
-            summed[: len(part)] += part
-        self.by_multiplicity = summed
-        self.below.update(counts.below)
+    def tables(self, rule: EventRule, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The events of hits, counted on the way."""
+        for table, counts in rule.built(self._seen(frames)):
+            summed = np.zeros(max(len(self.by_multiplicity), len(counts.events)), np.int64)
+            for part in (self.by_multiplicity, counts.events):
+                summed[: len(part)] += part
+            self.by_multiplicity = summed
+            self.below.update(counts.below)
+            yield table
+
+    def _seen(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        for frame in frames:
+            self.kept.add_hits(frame)
+            yield frame
+
+    def counting(self, triples: pl.LazyFrame) -> pl.LazyFrame:
+        """The same triples, counted on the way."""
+
+        def passed(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+            del wanted
+            for part in batches_of(triples):
+                self.triples += part.height
+                yield part
+
+        return lazy_frame(triples.collect_schema(), passed)
 
 
 def events(
@@ -80,40 +102,20 @@ def events(
     check_table(table, output)
     known = detectors or Detectors()
     policy, built = policies or Policies(known), _Built()
-    correction, triples_found = correction_of(known, runs), 0
-    hits = own_columns(runs.hits)
+    correction, hits = correction_of(known, runs), own_columns(runs.hits)
     columns = rule.require(hits)
     columns = rule.schema(policy.columns(correction.columns(columns) if correction else columns))
 
-    def counted() -> Iterator[pl.DataFrame]:
-        for frame in policy.hits(hits, runs, correction, progress):
-            built.kept.add_hits(frame)
-            yield frame
-
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        nonlocal built
         del wanted  # the tallies need all columns
-        built = _Built()
+        built.begin()
         with runs.naming_errors():
-            for part, counts in rule.built(counted()):
-                built.add(counts)
-                yield part
-
-    def counted_triples(frame: pl.LazyFrame) -> pl.LazyFrame:
-        def passed(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-            nonlocal triples_found
-            del wanted
-            triples_found = 0
-            for part in batches_of(frame):
-                triples_found += part.height
-                yield part
-
-        return lazy_frame(frame.collect_schema(), passed)
+            yield from built.tables(rule, policy.hits(hits, runs, correction, progress))
 
     def summary() -> dict[str, Any]:
         return _summary(runs, rule, known, policy, built) | {
             "table": table,
-            **({"triples": triples_found} if table == "triples" else {}),
+            **({"triples": built.triples} if table == "triples" else {}),
             "warnings": [
                 *reading_warnings(runs),
                 *time_warnings(policy.read, runs),
@@ -128,7 +130,7 @@ def events(
         if output.suffix.lower() == ".csv":  # which has no lists
             found = found.with_columns(pl.col("detectors").list.join(" "))
     elif table == "triples":
-        found = counted_triples(triples(found, reject="none"))
+        found = built.counting(triples(found, reject="none"))
     save(found, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))
     elapsed = time.perf_counter() - started
     summed = summary()

@@ -55,6 +55,22 @@ def test_pairs_of_sodium(window: str, inclusive: int, strict: int | None, slice_
         assert pairs.filter(pl.col("dt_ps") < int(window[:-2]) * 1000).height == strict
 
 
+@pytest.mark.parametrize(("window", "expected"), [("10ns", 28_298), ("250ns", 38_595)])
+@pytest.mark.parametrize("slice_hits", [1_000_000, 3_000])
+def test_all_pairs_of_sodium_lie_in_events_that_go_on(window: str, expected: int, slice_hits: int) -> None:
+    """Two hits within the window hang together: each known pair lies in one event, and none is torn apart."""
+    events = gp.events(gp.scan(NA22), window, window_ref="last", reject="none", slice_hits=slice_hits)
+
+    pairs = gp.pairs(events, window, reject="none").collect()
+
+    assert pairs.height == expected
+    assert (pairs["event_a"] == pairs["event_b"]).all()
+    assert (pairs["multiplicity_a"] == 2).all()
+    rigid = gp.events(gp.scan(NA22), window, reject="none", min_multiplicity=2, slice_hits=slice_hits)
+    in_one = gp.pairs(rigid, window, reject="none").filter(pl.col("event_a") == pl.col("event_b")).collect()
+    assert 0.998 * expected < in_one.height <= expected
+
+
 def test_the_prompt_peak_of_sodium() -> None:
     pairs = gp.pairs(gp.scan(NA22), "50ns", start=(0, 4), stop=(0, 5)).collect()
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from gammapolars import defaults, schema
 from gammapolars.errors import InputError, UsageError
-from gammapolars.event_building.windows import Mask, event_starts, parse_span, parse_window_ref
+from gammapolars.event_building.windows import Mask, event_starts, fired, parse_span, parse_window_ref
 from gammapolars.flags import has_any, parse_reject, union
 from gammapolars.streaming import SLICE_HITS, in_parallel, lazy_frame, slices
 from gammapolars.time_order import REORDER_PS
@@ -205,9 +205,8 @@ def _multiplicity(
     several = lengths > 1
     rows = np.flatnonzero(np.repeat(several, lengths))
     if len(rows):
-        detector = hits["board"].to_numpy()[rows].astype(np.uint64) << np.uint64(16)
-        detector |= hits["channel"].to_numpy()[rows]
-        different = np.unique(numbers[rows] << np.uint64(32) | detector) >> np.uint64(32)
+        detector = (hits[name].to_numpy()[rows] for name in ("board", "channel"))
+        different = fired(numbers[rows], *detector) >> np.uint64(32)
         found[several] = np.bincount(different.astype(np.int64), minlength=len(lengths))[several]
     return found
 

@@ -1,11 +1,15 @@
 """One row an event: when it was, which detectors fired, and what they saw together."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from gammapolars import schema
 from gammapolars.errors import TableError
+from gammapolars.event_building.windows import fired
 from gammapolars.streaming import SLICE_HITS, batches_of, in_parallel, lazy_frame
 
 SUMS: dict[str, schema.DType] = {"sum_adc": pl.UInt64, "sum_energy_kev": pl.Float64}
@@ -69,23 +73,36 @@ def whole_events(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 def _summed(hits: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """One row an event, of whole events."""
-    rows = hits.lazy().set_sorted("event")
-    firsts = [pl.col(name).first() for name in ("run", "timestamp_ps", "multiplicity") if name in hits.columns]
-    sums = []
+    if hits.is_empty():
+        return
+    numbers = hits["event"].to_numpy()
+    starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
+    lengths = np.diff(np.append(starts, hits.height))
+    columns = [
+        hits[name].gather(starts) for name in ("event", "run", "timestamp_ps", "multiplicity") if name in hits.columns
+    ]
+    columns += [pl.Series("hits", lengths.astype(np.uint32)), _detectors(hits, lengths)]
     if "adc" in hits.columns:
-        sums.append(pl.col("adc").cast(pl.UInt64).sum().alias("sum_adc"))
+        adc = hits["adc"].to_numpy().astype(np.uint64)
+        columns.append(pl.Series("sum_adc", np.add.reduceat(adc, starts)))
     if "energy_kev" in hits.columns:
-        energy = pl.col("energy_kev")
-        sums.append(pl.when(energy.count() > 0).then(energy.sum()).alias("sum_energy_kev"))
-    counted = rows.group_by("event", maintain_order=True).agg(*firsts, pl.len().alias("hits"), *sums)
-    name = pl.concat_str("board", pl.lit("/"), "channel")
-    fired = (
-        rows.select("event", "board", "channel")
-        .unique()
-        .sort("event", "board", "channel")
-        .with_columns(detectors=name)
-        .group_by("event", maintain_order=True)
-        .agg("detectors")
-    )
-    table = pl.concat([counted.collect(), fired.collect().select("detectors")], how="horizontal")
-    yield table.select(pl.exclude(list(SUMS)), *(name for name in SUMS if name in table.columns))
+        energy = hits["energy_kev"]
+        summed = pl.Series("sum_energy_kev", np.add.reduceat(energy.fill_null(0.0).to_numpy(), starts))
+        known = pl.Series(np.logical_or.reduceat(energy.is_not_null().to_numpy(), starts))
+        columns.append(summed.set(~known, None))
+    yield pl.DataFrame(columns)
+
+
+def _detectors(hits: pl.DataFrame, lengths: npt.NDArray[Any]) -> pl.Series:
+    """The names of the detectors that fired in each event, each once and in order."""
+    import pyarrow as pa
+
+    place = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
+    found = fired(place, hits["board"].to_numpy(), hits["channel"].to_numpy())
+    counts = np.bincount((found >> np.uint64(32)).astype(np.int64), minlength=len(lengths))
+    key = (found & np.uint64(2**32 - 1)).astype(np.uint32)
+    keys = np.unique(key)  # of few different ones
+    names = pl.Series([f"{number >> 16}/{number & 0xFFFF}" for number in keys.tolist()], dtype=pl.String)
+    offsets = np.append(0, np.cumsum(counts)).astype(np.int64)
+    lists = pa.LargeListArray.from_arrays(offsets, names.gather(np.searchsorted(keys, key)).to_arrow())
+    return pl.Series("detectors", lists, dtype=pl.List(pl.String))

@@ -67,6 +67,21 @@ def event_starts(times: Times, window_ps: int, ref: WindowRef, breaks: Mask | No
     return starts
 
 
+def fired(event: npt.NDArray[np.uint64], board: npt.NDArray[Any], channel: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Which detectors fired in which event: event << 32 | board << 16 | channel, each once, ascending.
+
+    Args:
+        event: of each hit, its number, below 2^32.
+        board: of each hit.
+        channel: of each hit.
+    """
+    keys = event << np.uint64(32) | board.astype(np.uint64) << np.uint64(16) | channel.astype(np.uint64)
+    keys.sort()  # np.unique takes ten times as long where most are different
+    different = np.ones(len(keys), np.bool_)
+    different[1:] = keys[1:] != keys[:-1]
+    return np.asarray(keys[different], np.uint64)
+
+
 def _cut_long(times: Times, window_ps: int, starts: Mask) -> None:
     """Cut what hangs together by gaps within the window into events that reach no further than the window.
 
