@@ -46,6 +46,11 @@ class Policies:
         self._window = add_back
         self._begin()
 
+    @property
+    def adds_back(self) -> bool:
+        """Whether energies of several hits are summed, so that they no longer follow from an adc."""
+        return self._window is not None
+
     def _begin(self) -> None:
         self.read = HitTally()
         kinds = [one.kind for one in self._parsed]
