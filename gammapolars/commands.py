@@ -63,7 +63,7 @@ def coincidences(
     wanted = beside or Outputs()
     if policies and policies.adds_back and (wanted.matrix or wanted.spectra):
         raise UsageError(
-            "--matrix and --spectra are counted by adc, which sums of hits have not: leave them out, and take them from "
+            "--matrix and --spectra are counted by adc, which sums of hits have not: leave them out, and make them of "
             "the saved pairs, whose energies are the sums"
         )
     wanted.check(output, overwrite=overwrite)

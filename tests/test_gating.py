@@ -248,3 +248,29 @@ def test_recorded_cobalt_pairs_gate_to_each_other(tmp_path: Path) -> None:
         strongest = max(json.loads(done.out)["peaks"], key=lambda peak: peak["area"])
         assert abs(strongest["centroid_kev"] - partner) < 2
         assert strongest["area"] > 7 * strongest["area_unc"]
+
+
+def test_matrices_of_chosen_detectors_and_of_times_hold_their_pairs(tmp_path: Path) -> None:
+    made = gammapolars("coincidences", RUN, "--detectors", DETECTORS, "-o", tmp_path / "p.parquet")
+    assert made.code == 0
+    pairs = pl.read_parquet(tmp_path / "p.parquet")
+    a, b = pl.col("channel_a"), pl.col("channel_b")
+    between = pairs.filter(((a == 1) & (b > 1)) | ((b == 1) & (a > 1)))
+    known: list[str | Path] = ["--detectors", DETECTORS, "--json", "--x", "0/1"]
+    y = [word for channel in (2, 3, 4) for word in ("--y", f"0/{channel}")]
+
+    energies = gammapolars("matrix", RUN, *known, *y, "--bin-kev", "50", "-o", tmp_path / "e.parquet")
+    times = gammapolars("matrix", RUN, *known, "--axes", "dt:energy", "--bin-x", "20000", "-o", tmp_path / "t.csv")
+
+    assert (energies.code, times.code) == (0, 0), energies.err + times.err
+    table = pl.read_parquet(tmp_path / "e.parquet")
+    assert table["counts"].sum() == between.height
+    first = between.select(x=pl.when(a == 1).then("energy_kev_a").otherwise("energy_kev_b"))["x"]
+    by_x = table.group_by("energy_kev_x").agg(pl.col("counts").sum()).sort("energy_kev_x")
+    counted = first.to_frame().group_by(energy_kev_x=((pl.col("x") / 50).floor() + 0.5) * 50).len()
+    assert by_x["counts"].to_list() == counted.sort("energy_kev_x")["len"].to_list()
+    of_times = pl.read_csv(tmp_path / "t.csv")
+    assert of_times["counts"].sum() == between.height
+    signed = between.select(dt=pl.when(a == 1).then("dt_ps").otherwise(-pl.col("dt_ps")))["dt"]
+    late = of_times.filter(pl.col("dt_ps_x") > 0)["counts"].sum()
+    assert late == (signed >= 0).sum()

@@ -41,6 +41,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "activity_text",
         "tracking",
         "gating",
+        "matrices",
         "angular_command",
         "gate_text",
         "lifetime_command",

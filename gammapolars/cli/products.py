@@ -143,6 +143,15 @@ def matrix(
     bin_kev: Annotated[
         float | None, typer.Option("--bin-kev", help="Width of the bins; 2 keV, or what detectors need.")
     ] = None,
+    x: Annotated[
+        list[str] | None, typer.Option("--x", help="A detector or group on x alone: no symmetric matrix. Repeatable.")
+    ] = None,
+    y: Annotated[list[str] | None, typer.Option("--y", help="The same on y.")] = None,
+    axes: Annotated[
+        str | None, typer.Option("--axes", help="energy:energy, adc:adc, dt:energy or dt:adc, not symmetric.")
+    ] = None,
+    bin_x: Annotated[float | None, typer.Option("--bin-x", help="With these: bins on x, keV, adc or ps.")] = None,
+    bin_y: Annotated[float | None, typer.Option("--bin-y", help="The same on y.")] = None,
     reject: Reject = defaults.REJECT,
     *,
     how: ReadingOptions,
@@ -150,12 +159,30 @@ def matrix(
     as_json: AsJson = False,
 ) -> None:
     """Write the symmetric matrix of the energies of all pairs within a window."""
-    from gammapolars import exports
+    from gammapolars import exports, matrices
     from gammapolars.coincidences import PairRule
-    from gammapolars.printing import Progress, matrix_text, print_json
+    from gammapolars.printing import Progress, coincidence_text, matrix_text, print_json
 
     opened = how.open(runs)
     rule = PairRule(window, reject=reject)
+    if x or y or axes or bin_x or bin_y:
+        with Progress(opened.count) as progress:
+            summary = matrices.asymmetric(
+                opened,
+                rule,
+                output,
+                x=x or (),
+                y=y or (),
+                axes=axes or "energy:energy",
+                bin_x=bin_x or bin_kev,
+                bin_y=bin_y or bin_kev,
+                random=random or (),
+                detectors=how.known,
+                overwrite=overwrite,
+                progress=progress,
+            )
+        print_json(summary) if as_json else print(coincidence_text(summary))
+        return
     with Progress(opened.count) as progress:
         summary = exports.matrix(
             opened,
