@@ -32,7 +32,7 @@ def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum") -> ggplot:
         geom_hline(yintercept=0, color=house.QUIET, size=0.4),
         geom_step(direction="mid", color=house.BLUE, size=0.4),
         facet_wrap("facet", ncol=columns, scales="free_y") if keyed else labs(),
-        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        scale_x_continuous(expand=(0, 0, 0.03, 0), labels=house.number_labels),
         scale_y_continuous(labels=house.number_labels),
         labs(
             title=title,
