@@ -50,7 +50,7 @@ def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum", peaks: Seque
         geom_step(direction="mid", color=house.BLUE, size=0.4),
         _marks(rows, axis, [] if keyed else peaks),
         facet_wrap("facet", ncol=columns, scales="free_y") if keyed else labs(),
-        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        scale_x_continuous(expand=(0, 0, 0.03, 0), labels=house.number_labels),
         scale_y_continuous(expand=(0.02, 0, 0.12, 0), labels=house.number_labels),
         labs(
             title=title,
