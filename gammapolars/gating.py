@@ -11,17 +11,20 @@ import polars as pl
 
 from gammapolars import analysis
 from gammapolars.accounting import reading_warnings
-from gammapolars.calibration import calibrate
+from gammapolars.calibration import calibrate, energy_kev, steady_adc
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import corrected_hits, correction_of
 from gammapolars.errors import InputError, UsageError
 from gammapolars.event_building import triples
 from gammapolars.gates import Gate, PolygonGate
-from gammapolars.io import Runs, check_writable, save, scan_pairs
+from gammapolars.io import WRITERS, Runs, check_writable, save, scan_pairs
 from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.spectra.measurement import Measurement
+from gammapolars.io.spectrum_files import FORMATS, save_spectrum
 from gammapolars.peaks import fit_peaks
 from gammapolars.products import HitTally, PairTally
+from gammapolars.products.axes import of_pairs
 from gammapolars.products.gated import GatedSpectra
 from gammapolars.provenance import describe, describe_files
 from gammapolars.spectra import cube_slice, spectrum
@@ -63,7 +66,8 @@ def gate_runs(
         runs: from `open_runs`.
         rule: window and rejected flags.
         gate: the line with its background, in keV; in adc where nothing is calibrated.
-        output: .parquet, .arrow or .csv, with negative counts where they are.
+        output: .parquet, .arrow, .csv, .root (TH1D) or .txt, with negative counts where they are; .spe or .chn, which
+            hold whole counts from 0 on alone; or a figure that ends in .png.
         random: windows that hold chance pairs alone, or `auto`.
         detectors: time offsets and calibrations.
         of: names of the detectors whose hits may lie in the gate; none: all.
@@ -85,7 +89,7 @@ def gate_runs(
     hits, pairs = HitTally(), PairTally(ready.window)
     reading = analysis.Pass(runs, ready, known, progress, [hits, pairs])
     calibrated = any(detector.energy for detector in known)
-    found = _gated(reading.pairs(), gate, known, of, polygons, bin_width, calibrated=calibrated)
+    found = _gated(spread(reading.pairs(), known), gate, known, of, polygons, bin_width, calibrated=calibrated)
     summary = analysis.summarise(reading, hits, pairs)
     summary |= _told(found, gate, of, polygons, bin_width)
     texts = describe(runs, summary)
@@ -127,7 +131,7 @@ def gate_triples(
     if not any(detector.energy for detector in known):
         raise UsageError("two gates are on energies: name a detectors.toml with calibrations with --detectors")
     correction = correction_of(known, runs)
-    hits = corrected_hits(align(runs.hits, known), runs, known, correction).pipe(calibrate, known)
+    hits = corrected_hits(align(runs.hits, known), runs, known, correction).pipe(calibrate, known, dither=True)
     found = triples(
         hits,
         rule.window.high,
@@ -173,7 +177,7 @@ def gate_pairs(
     known = detectors or Detectors()
     pairs = scan_pairs(path)
     if len(known):
-        pairs = calibrate(pairs, known)
+        pairs = spread(pairs, known)
     columns = pairs.collect_schema()
     calibrated = {"energy_kev_a", "energy_kev_b"} <= set(columns)
     if not calibrated and not {"adc_a", "adc_b"} <= set(columns):
@@ -188,8 +192,31 @@ def gate_pairs(
     }
 
 
+def spread(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
+    """Pairs with energies that are spread over the width of their adc values.
+
+    A gate then holds counts in proportion to its width, and so does its background. Of whole adc values a gate of n
+    channels holds n ± 1, and the background is subtracted too often or too rarely by as much. Energies that pairs have
+    are kept, as they may be sums of hits that were added back: they get the noise alone.
+    """
+    columns = pairs.collect_schema()
+    if not {"adc_a", "adc_b", "dt_ps"} <= set(columns) or not any(detector.energy for detector in detectors):
+        return pairs
+    energies = {}
+    for side in "ab":
+        name, noisy = f"energy_kev_{side}", of_pairs(columns, "energy_kev", detectors, side)
+        plain = energy_kev(detectors, f"_{side}", adc=steady_adc(columns, f"_{side}"))
+        known = [pl.col(name) + (noisy - plain), noisy, pl.col(name)] if name in columns else [noisy]
+        energies[name] = pl.coalesce(known)
+    return pairs.with_columns(**energies)
+
+
 def _check(output: Path, peaks: Path | None, figure: Path | None, *, overwrite: bool) -> None:
-    check_writable(output, overwrite=overwrite)
+    suffix = output.suffix.lower()
+    if suffix not in (*WRITERS, *FORMATS, FIGURE):
+        known = ", ".join(dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
+        raise UsageError(f"{output}: unknown suffix '{output.suffix}': gated spectra are written to {known}")
+    check_output(output, overwrite=overwrite)
     if peaks is not None:
         check_writable(peaks, overwrite=overwrite)
     if figure is not None:
@@ -259,15 +286,37 @@ def _finish(
     filled = spectrum if total is None or "board" in spectrum.columns else _filled(spectrum, total)
     fitted = fit_peaks(filled if spectrum.height > MIN_BINS else spectrum.head(0), fwhm=fwhm)
     fitted = fitted.filter(pl.col("area") > EVIDENT * pl.col("area_unc"))
-    save(spectrum.lazy(), output, overwrite=overwrite, metadata=texts)
-    outputs = [str(output)]
+    summary = summary | {"peaks": fitted.to_dicts()}
+    outputs = _save(spectrum, output, summary, texts, overwrite=overwrite)
     if peaks is not None:
         save(fitted.lazy(), peaks, overwrite=overwrite, metadata=texts)
         outputs.append(str(peaks))
     if figure is not None:
         _save_figure(spectrum, figure, summary, overwrite=overwrite)
         outputs.append(str(figure))
-    return summary | {"peaks": fitted.to_dicts(), "outputs": outputs}
+    return summary | {"outputs": outputs}
+
+
+def _save(
+    spectrum: pl.DataFrame, output: Path, summary: dict[str, Any], texts: dict[str, str], *, overwrite: bool
+) -> list[str]:
+    """Write a net spectrum in the format of its suffix; in some, a file for each detector."""
+    suffix = output.suffix.lower()
+    if suffix == FIGURE:
+        _save_figure(spectrum, output, summary, overwrite=overwrite)
+    elif suffix in WRITERS and suffix != ".root":
+        save(spectrum.lazy(), output, overwrite=overwrite, metadata=texts)
+    else:
+        width = {"bin_kev" if summary["unit"] == "keV" else "bin_adc": summary["bin_width"]}
+        told = Measurement(title=_title(summary))
+        written = save_spectrum(spectrum, output, measurement=told, overwrite=overwrite, metadata=texts, **width)
+        return [str(path) for path in written]
+    return [str(output)]
+
+
+def _title(summary: dict[str, Any]) -> str:
+    low, high = summary["gate"]["low"], summary["gate"]["high"]
+    return f"In coincidence with {low:g} to {high:g} {summary['unit']}"
 
 
 def _filled(spectrum: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
@@ -300,8 +349,7 @@ def _save_figure(spectrum: pl.DataFrame, path: Path, summary: dict[str, Any], *,
     from gammapolars import figures
     from gammapolars.figures.png import png
 
-    low, high = summary["gate"]["low"], summary["gate"]["high"]
-    data = png(figures.gated(spectrum, title=f"In coincidence with {low:g} to {high:g} {summary['unit']}"))
+    data = png(figures.gated(spectrum, title=_title(summary), peaks=summary.get("peaks", ())))
     with complete_or_nothing(path, overwrite=overwrite) as hidden:
         hidden.write_bytes(data)
 

@@ -1,62 +1,158 @@
-"""What `matrix` does beyond the symmetric matrix of all energies: chosen detectors on each axis, and other axes."""
+"""Matrices of chosen detectors and quantities: what `matrix` does beyond the symmetric matrix of all energies."""
 
+import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from gammapolars import analysis
+from gammapolars import analysis, exports
+from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
+from gammapolars.drift.correction import correction_of
 from gammapolars.errors import UsageError
-from gammapolars.io import Runs, check_writable, save
+from gammapolars.flags import union
+from gammapolars.gates import PolygonGate
+from gammapolars.io import Runs
 from gammapolars.io.matrix_files import SUFFIXES, save_matrix
-from gammapolars.io.output import check_output
+from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.products import HitTally, PairTally
+from gammapolars.products.axes import UNITS, Axis, Key, Quantity, Sides
+from gammapolars.products.chosen_matrices import HitMatrix, PairMatrix
 from gammapolars.provenance import describe
-from gammapolars.spectra import matrix
-from gammapolars.spectra.selections import is_one_of
+from gammapolars.streaming import batches_of
+from gammapolars.units import PS_PER_S, parse_ps
 
-DEFAULTS = {"energy_kev": 2.0, "adc": 16.0, "dt_ps": 1000.0}
-"""Widths of bins: keV, adc values, ps."""
+QUANTITIES: dict[str, Quantity] = {"energy": "energy_kev", "adc": "adc", "dt": "dt_ps", "time": "time_s"}
+"""What axes are called on the command line."""
 
-AXES = ("energy:energy", "adc:adc", "dt:energy", "dt:adc")
+DEFAULTS: dict[Quantity, float] = {"energy_kev": 2.0, "adc": 16.0, "dt_ps": 1000.0, "time_s": 10.0}
+"""Widths of bins, if none are given: keV, adc values, ps, s."""
 
-Key = tuple[int, int]
+FIGURE = ".png"
 
 
-def asymmetric(
+@dataclass(frozen=True)
+class Choice:
+    """What a matrix is to show, as the command line tells it.
+
+    Attributes:
+        x: names of detectors or groups on x; none: all.
+        y: the same on y.
+        axes: such as `energy:energy`, `dt:energy` or `adc:time`: what lies along x, and along y.
+        bins: widths of the bins on x and on y, such as `2`, or `1ns` for a time; None: what `bin_kev` or `bin_adc` say.
+        ranges: LOW:HIGH of x and of y; None: all of it.
+        bin_kev: width of bins of energy.
+        bin_adc: width of bins of adc.
+        symmetric: whether each pair stands in both orders; None: where x and y are the same.
+        polygons: only pairs inside all of these count.
+    """
+
+    x: tuple[str, ...] = ()
+    y: tuple[str, ...] = ()
+    axes: str = "energy:energy"
+    bins: tuple[str | None, str | None] = (None, None)
+    ranges: tuple[str | None, str | None] = (None, None)
+    bin_kev: float | None = None
+    bin_adc: float | None = None
+    symmetric: bool | None = None
+    polygons: tuple[PolygonGate, ...] = ()
+
+    def along(self) -> tuple[Axis, Axis]:
+        """The two axes.
+
+        Raises:
+            UsageError: an unknown quantity, a bin without a width, or an empty range.
+        """
+        words = self.axes.split(":")
+        if len(words) != 2 or any(word not in QUANTITIES for word in words):
+            known = ", ".join(QUANTITIES)
+            raise UsageError(f"unknown axes '{self.axes}': write X:Y, such as dt:energy, of {known}")
+        if words[0] == words[1] and words[0] in ("dt", "time"):
+            raise UsageError(f"axes '{self.axes}' show the same twice: take an energy or adc beside the time")
+        if {"dt", "time"} <= set(words):
+            raise UsageError("a time difference is one of pairs, and time an axis of single hits: take one of them")
+        x, y = (self._axis(QUANTITIES[word], *of) for word, *of in zip(words, self.bins, self.ranges, strict=True))
+        return x, y
+
+    def _axis(self, quantity: Quantity, width: str | None, wanted: str | None) -> Axis:
+        default = {"energy_kev": self.bin_kev, "adc": self.bin_adc}.get(quantity) or DEFAULTS[quantity]
+        found = default if width is None else _number(quantity, width)
+        if not 0 < found < math.inf:
+            raise UsageError(f"a bin must be wider than 0 {UNITS[quantity]}, not {found:g}")
+        if wanted is None:
+            return Axis(quantity, found)
+        low, colon, high = wanted.partition(":")
+        ends = (_number(quantity, low), _number(quantity, high)) if colon else (0.0, 0.0)
+        if not ends[0] < ends[1]:
+            raise UsageError(f"a range is LOW:HIGH, such as 0:3000, not '{wanted}'")
+        return Axis(quantity, found, *ends)
+
+    def of(self, detectors: Detectors) -> Sides:
+        """The detectors on x and on y.
+
+        Raises:
+            UsageError: a name that no detector or group has.
+        """
+        return Sides(*(frozenset(keys_of(names, detectors)) or None for names in (self.x, self.y)))
+
+
+def _number(quantity: Quantity, text: str) -> float:
+    """A number in an axis' unit; of times with units of their own, too."""
+    try:
+        found = float(text)
+    except ValueError:
+        if quantity not in ("dt_ps", "time_s"):
+            raise UsageError(f"'{text}' is no number of {UNITS[quantity]}") from None
+        picoseconds = parse_ps(text)
+        return float(picoseconds) if quantity == "dt_ps" else picoseconds / PS_PER_S
+    if not math.isfinite(found):
+        raise UsageError(f"'{text}' is no finite number")
+    return found
+
+
+def keys_of(names: Sequence[str], detectors: Detectors) -> list[Key]:
+    """The detectors that some names stand for: those of detectors, of groups, or several divided by commas.
+
+    Raises:
+        UsageError: a name that no detector or group has.
+    """
+    found: list[Key] = []
+    known = {detector.name for detector in detectors} | {detector.group for detector in detectors}
+    for text in names:
+        for name in [text] if text in known else text.split(","):
+            group = [detector.key for detector in detectors if name and detector.group == name]
+            found += group or [detectors.named(name).key]
+    return found
+
+
+def chosen(
     runs: Runs,
     rule: PairRule,
     output: Path,
+    choice: Choice,
     *,
-    x: Sequence[str] = (),
-    y: Sequence[str] = (),
-    axes: str = "energy:energy",
-    bin_x: float | None = None,
-    bin_y: float | None = None,
     random: Sequence[str] = (),
     detectors: Detectors | None = None,
     overwrite: bool = False,
     progress: analysis.Progress | None = None,
 ) -> dict[str, Any]:
-    """Write a matrix with some detectors on x and others on y, or with time differences on x.
+    """Write a matrix of chosen detectors and quantities, counted in one pass.
 
-    A pair stands where one of its hits is of an x detector and the other of a y detector: once, or, if both are of
-    both, in both orders. Time differences are those of y minus x.
+    A pair stands where one of its hits is of an x detector and the other of a y detector, once: where it fits both
+    ways, with the lower (board, channel) on x. A symmetric matrix has it with x and y exchanged, too. Time differences
+    are those of the hit of y minus x. A matrix with an axis of time is one of single hits, of the x detectors.
 
     Args:
         runs: from `open_runs`.
         rule: window and rejected flags.
-        output: as for `save_matrix`; for axes of time .parquet, .arrow or .csv.
-        x: names of detectors, or of groups; none: all.
-        y: the same.
-        axes: `energy:energy`, `adc:adc`, `dt:energy` or `dt:adc`: what lies along x, and along y.
-        bin_x: width of the bins on x, in keV, adc values or ps; None: 2 keV, 16 adc, 1 ns.
-        bin_y: the same on y.
-        random: windows that hold chance pairs alone, or `auto`.
+        output: as for `save_matrix`, or a figure that ends in .png.
+        choice: what is wanted.
+        random: windows that hold chance pairs alone, or `auto`: the matrix is then net of chance.
         detectors: names, groups, time offsets and calibrations.
         overwrite: whether an existing output is replaced.
         progress: told how many hits have been read.
@@ -66,68 +162,85 @@ def asymmetric(
     """
     started = time.perf_counter()
     known = detectors or Detectors()
-    if axes not in AXES:
-        raise UsageError(f"unknown axes '{axes}': there are {', '.join(AXES)}")
-    along = ["dt_ps" if one == "dt" else "energy_kev" if one == "energy" else "adc" for one in axes.split(":")]
-    widths = [width or DEFAULTS[column] for width, column in zip((bin_x, bin_y), along, strict=True)]
-    of_time = "dt_ps" in along
-    if not of_time and output.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"{output}: unknown suffix '{output.suffix}': matrices are written to {', '.join(SUFFIXES)}")
-    check_writable(output, overwrite=overwrite) if of_time else check_output(output, overwrite=overwrite)
-    if "energy_kev" in along and not any(detector.energy for detector in known):
+    x, y = axes = choice.along()
+    sides, symmetric = choice.of(known), _symmetric(choice)
+    if any(axis.quantity == "energy_kev" for axis in axes) and not any(one.energy for one in known):
         raise UsageError("axes of energy need a calibration: name a detectors.toml that has one, or take axes of adc")
-    ready = analysis.with_random(runs, rule, random, known)
-    hits, pairs = HitTally(), PairTally(ready.window)
-    reading = analysis.Pass(runs, ready, known, progress, [hits, pairs])
-    turned = _oriented(reading.pairs(), [_keys(names, known) for names in (x, y)])
-    names = ["dt_ps" if column == "dt_ps" else f"{column}_{side}" for column, side in zip(along, "ab", strict=True)]
-    made = turned.pipe(matrix, x=names[0], y=names[1], bin_x=widths[0], bin_y=widths[1], symmetric=False)
-    table = made.collect()
-    summary = analysis.summarise(reading, hits, pairs) | {
-        "axes": axes,
-        "x": list(x),
-        "y": list(y),
-        "bin_x": widths[0],
-        "bin_y": widths[1],
-        "counts": float(table["counts"].sum()),
-    }
-    texts = describe(runs, summary)
-    if of_time:
-        save(table.lazy(), output, overwrite=overwrite, metadata=texts)
+    if output.suffix.lower() not in (*SUFFIXES, FIGURE):
+        known_ones = ", ".join((*SUFFIXES, FIGURE))
+        raise UsageError(f"{output}: unknown suffix '{output.suffix}': matrices are written to {known_ones}")
+    check_output(output, overwrite=overwrite)
+    if "time_s" in (x.quantity, y.quantity):
+        if random or choice.polygons or choice.y or symmetric:
+            raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
+        table, summary = _of_hits(runs, rule, x, y, sides, known, progress)
     else:
-        unit = {"bin_kev": widths[0]} if along[0] == "energy_kev" else {"bin_adc": widths[0]}
-        save_matrix(table, output, overwrite=overwrite, metadata=texts, **unit)
+        if random and "dt_ps" in (x.quantity, y.quantity):
+            raise UsageError("an axis of time differences shows chance beside the peak: leave --random out")
+        ready = analysis.with_random(runs, rule, random, known)
+        made = PairMatrix(x, y, known, window=ready.window, sides=sides, symmetric=symmetric, polygons=choice.polygons)
+        table, summary = _of_pairs(runs, ready, made, choice.polygons, known, progress)
+    summary |= {"axes": choice.axes, "x": list(choice.x), "y": list(choice.y), "symmetric": symmetric}
+    summary |= {"bin_x": x.width, "bin_y": y.width, "units": [UNITS[axis.quantity] for axis in axes]}
+    summary |= {"polygons": [one.name for one in choice.polygons], "counts": float(table["counts"].sum())}
+    if output.suffix.lower() == FIGURE:
+        _save_figure(table, output, symmetric=symmetric, overwrite=overwrite)
+    else:
+        save_matrix(table, output, bin_x=x.width, bin_y=y.width, overwrite=overwrite, metadata=describe(runs, summary))
     elapsed = time.perf_counter() - started
     return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}
 
 
-def _keys(names: Sequence[str], detectors: Detectors) -> list[Key] | None:
-    """The detectors that some names, or groups, stand for; None: all."""
-    found: list[Key] = []
-    for name in names:
-        group = [detector.key for detector in detectors if detector.group == name]
-        found += group or [detectors.named(name).key]
-    return found or None
+def _symmetric(choice: Choice) -> bool:
+    """Whether a matrix is to be symmetric; only one of the same quantity in the same bins can be."""
+    x, y = choice.along()
+    if choice.symmetric is None:
+        return x == y and sorted(choice.x) == sorted(choice.y)
+    if choice.symmetric and x != y:
+        raise UsageError("a symmetric matrix has the same quantity on both axes, in the same bins and range")
+    return choice.symmetric
 
 
-def _oriented(pairs: pl.LazyFrame, chosen: list[list[Key] | None]) -> pl.LazyFrame:
-    """Pairs with the hit of an x detector as a, and the other as b; in both orders, where both would do."""
-    columns = pairs.collect_schema()
-    stems = [name[:-2] for name in columns if name.endswith("_a")]
-    both = []
-    for sides, sign in (("ab", 1), ("ba", -1)):
-        ends = list(zip("ab", sides, strict=True))
-        mine = [
-            pl.lit(value=True) if keys is None else is_one_of(keys, f"_{side}")
-            for keys, side in zip(chosen, sides, strict=True)
-        ]
-        values = {f"{stem}_{end}": pl.col(f"{stem}_{side}") for stem in stems for end, side in ends}
-        both.append((mine[0] & mine[1], values | {"dt_ps": sign * pl.col("dt_ps")}))
-    (first, values), (second, mirrored) = both
-    lists = {
-        name: pl.concat_list(pl.when(first).then(values[name]), pl.when(second).then(mirrored[name])) for name in values
-    }
-    others = [name for name in ("weight", "region", "timestamp_ps") if name in columns]
-    kept = pl.concat_list(first, second)
-    rows = pairs.filter(first | second).select(*others, **lists, _kept=kept)
-    return rows.explode(*lists, "_kept").filter("_kept").drop("_kept")
+def _of_pairs(
+    runs: Runs,
+    rule: PairRule,
+    made: PairMatrix,
+    polygons: Sequence[PolygonGate],
+    detectors: Detectors,
+    progress: analysis.Progress | None,
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    hits, pairs = HitTally(), PairTally(rule.window)
+    further = any(name.startswith("adc_short") for one in polygons for name in (one.x, one.y))
+    reading = analysis.Pass(runs, rule, detectors, progress, [hits, pairs, made], further=further)
+    found = reading.pairs()
+    for polygon in polygons:
+        polygon.check(found.collect_schema())
+    for _ in batches_of(found.select(pl.len())):
+        pass
+    return made.table(), analysis.summarise(reading, hits, pairs)
+
+
+def _of_hits(
+    runs: Runs,
+    rule: PairRule,
+    x: Axis,
+    y: Axis,
+    sides: Sides,
+    detectors: Detectors,
+    progress: analysis.Progress | None,
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    tally = HitTally()
+    made = HitMatrix(x, y, detectors, mask=union(rule.reject), of=sides.x)
+    correction = correction_of(detectors, runs)
+    exports.count_hits(runs, [tally, made], progress, correction)
+    warned = [*reading_warnings(runs), *time_warnings(tally, runs), *(correction.warnings if correction else ())]
+    return made.table(), {**account(tally, runs.losses, rule.reject), **times(tally, runs), "warnings": warned}
+
+
+def _save_figure(table: pl.DataFrame, output: Path, *, symmetric: bool, overwrite: bool) -> None:
+    from gammapolars import figures
+    from gammapolars.figures.png import png
+
+    data = png(figures.matrix(table) if symmetric else figures.map_of(table))
+    with complete_or_nothing(output, overwrite=overwrite) as hidden:
+        hidden.write_bytes(data)

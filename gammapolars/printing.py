@@ -140,6 +140,25 @@ def matrix_text(summary: dict[str, Any]) -> str:
     return f"{coincidence_text(summary)}\n{bins}; channel n lies at {summary['channel_0']:g} + {width:g} n {unit}"
 
 
+def chosen_matrix_text(summary: dict[str, Any]) -> str:
+    """The summary of `matrix` for people, of chosen detectors and axes."""
+    widths = " × ".join(
+        f"{width:g} {unit}" for width, unit in zip((summary["bin_x"], summary["bin_y"]), summary["units"], strict=True)
+    )
+    counts = f"{summary['counts']:,.6g} counts in bins of {widths}, {summary['axes']} on x:y"
+    if "pairs" in summary:
+        return f"{coincidence_text(summary)}\n{counts}"
+    lines = [
+        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
+        *rejected_text(summary),
+        *left_out_text(summary),
+        *(f"Warning: {warning}" for warning in summary["warnings"]),
+        counts,
+        f"{summary['output']}: written",
+    ]
+    return "\n".join(lines)
+
+
 def rejected_text(summary: dict[str, Any]) -> list[str]:
     """How many hits each flag rejected, in lines."""
     return [

@@ -15,7 +15,9 @@ from gammapolars.options import ReadingOptions, reads_runs
 def gate(
     runs: Runs,
     on: Annotated[float, typer.Option("--on", help="The line's energy in keV; in adc, if nothing is calibrated.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow or .csv.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn or .png.")
+    ],
     width: Annotated[float, typer.Option("--width", help="Of the gate, from one end to the other.")] = 6.0,
     background: Annotated[
         list[str] | None,

@@ -143,46 +143,69 @@ def matrix(
     bin_kev: Annotated[
         float | None, typer.Option("--bin-kev", help="Width of the bins; 2 keV, or what detectors need.")
     ] = None,
+    bin_adc: Annotated[float | None, typer.Option("--bin-adc", help="Width of bins of adc: 16.")] = None,
     x: Annotated[
-        list[str] | None, typer.Option("--x", help="A detector or group on x alone: no symmetric matrix. Repeatable.")
+        list[str] | None, typer.Option("--x", metavar="NAME[,NAME]", help="Only these detectors, or groups, on x.")
     ] = None,
-    y: Annotated[list[str] | None, typer.Option("--y", help="The same on y.")] = None,
+    y: Annotated[list[str] | None, typer.Option("--y", metavar="NAME[,NAME]", help="The same on y.")] = None,
     axes: Annotated[
-        str | None, typer.Option("--axes", help="energy:energy, adc:adc, dt:energy or dt:adc, not symmetric.")
+        str | None,
+        typer.Option("--axes", metavar="X:Y", help="Of energy, adc, dt (y minus x) and, of single hits, time."),
     ] = None,
-    bin_x: Annotated[float | None, typer.Option("--bin-x", help="With these: bins on x, keV, adc or ps.")] = None,
-    bin_y: Annotated[float | None, typer.Option("--bin-y", help="The same on y.")] = None,
+    bin_x: Annotated[str | None, typer.Option("--bin-x", help="Bins on x: keV, adc, ps or s, or such as 1ns.")] = None,
+    bin_y: Annotated[str | None, typer.Option("--bin-y", help="The same on y.")] = None,
+    range_x: Annotated[
+        str | None, typer.Option("--range", metavar="LOW:HIGH", help="Of x, and of y where that is alike.")
+    ] = None,
+    range_y: Annotated[str | None, typer.Option("--range-y", metavar="LOW:HIGH", help="Of y.")] = None,
+    symmetric: Annotated[
+        bool | None,
+        typer.Option("--symmetric/--no-symmetric", help="Each pair in both orders: where x and y are the same."),
+    ] = None,
+    polygon: Annotated[
+        Path | None, typer.Option("--polygon", help="Only pairs inside the polygons of this .toml or .csv.")
+    ] = None,
     reject: Reject = defaults.REJECT,
     *,
     how: ReadingOptions,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the symmetric matrix of the energies of all pairs within a window."""
+    """Write the symmetric matrix of the energies of all pairs within a window, or one of chosen detectors and axes."""
     from gammapolars import exports, matrices
     from gammapolars.coincidences import PairRule
-    from gammapolars.printing import Progress, coincidence_text, matrix_text, print_json
+    from gammapolars.gates import load_gates
+    from gammapolars.printing import Progress, chosen_matrix_text, matrix_text, print_json
 
-    opened = how.open(runs)
     rule = PairRule(window, reject=reject)
-    if x or y or axes or bin_x or bin_y:
+    if any(given is not None for given in (x, y, axes, bin_adc, bin_x, bin_y, range_x, range_y, symmetric, polygon)):
+        words = (axes or ("energy:energy" if any(one.energy for one in how.known) else "adc:adc")).split(":")
+        choice = matrices.Choice(
+            x=tuple(x or ()),
+            y=tuple(y or ()),
+            axes=":".join(words),
+            bins=(bin_x, bin_y or (bin_x if words[0] == words[-1] else None)),
+            ranges=(range_x, range_y or (range_x if words[0] == words[-1] else None)),
+            bin_kev=bin_kev,
+            bin_adc=bin_adc,
+            symmetric=symmetric,
+            polygons=load_gates(polygon) if polygon else (),
+        )
+        opened = how.open(runs)
         with Progress(opened.count) as progress:
-            summary = matrices.asymmetric(
+            summary = matrices.chosen(
                 opened,
                 rule,
                 output,
-                x=x or (),
-                y=y or (),
-                axes=axes or "energy:energy",
-                bin_x=bin_x or bin_kev,
-                bin_y=bin_y or bin_kev,
+                choice,
                 random=random or (),
                 detectors=how.known,
                 overwrite=overwrite,
                 progress=progress,
             )
-        print_json(summary) if as_json else print(coincidence_text(summary))
+        print_json(summary) if as_json else print(chosen_matrix_text(summary))
         return
+    opened = how.open(runs)
     with Progress(opened.count) as progress:
         summary = exports.matrix(
             opened,

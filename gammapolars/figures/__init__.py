@@ -9,6 +9,7 @@ from gammapolars.figures.drift import drift
 from gammapolars.figures.efficiency import efficiency
 from gammapolars.figures.gated import gated
 from gammapolars.figures.lifetime import lifetime
+from gammapolars.figures.map_of import map_of
 from gammapolars.figures.matrix import matrix
 from gammapolars.figures.rates import rates
 from gammapolars.figures.resolution import resolution
@@ -23,6 +24,7 @@ __all__ = [
     "efficiency",
     "gated",
     "lifetime",
+    "map_of",
     "matrix",
     "rates",
     "residuals",

@@ -2,20 +2,37 @@
 
 # mypy: allow-untyped-calls
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import polars as pl
-from plotnine import aes, facet_wrap, geom_hline, geom_step, ggplot, labs, scale_x_continuous, scale_y_continuous
+from plotnine import (
+    aes,
+    facet_wrap,
+    geom_hline,
+    geom_step,
+    geom_text,
+    ggplot,
+    labs,
+    scale_x_continuous,
+    scale_y_continuous,
+)
 
 from gammapolars.figures import theme as house
 
 MOST_BINS = 1500
 
+LABELLED = 12
+"""So many peaks have labels."""
 
-def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum") -> ggplot:
+
+def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum", peaks: Sequence[Mapping[str, Any]] = ()) -> ggplot:
     """Net counts with the line at 0, below which they can fall; one facet a detector, where there are several.
 
     Args:
         spectrum: `energy_kev` or `adc` (bin centre), `counts`; `board` and `channel` where each detector has its own.
         title: what the figure shows.
+        peaks: rows of fitted peaks, whose centroids are marked: the strongest with a label.
     """
     axis = "energy_kev" if "energy_kev" in spectrum.columns else "adc"
     table = spectrum.drop_nulls(axis)
@@ -31,9 +48,10 @@ def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum") -> ggplot:
         ggplot(rows, aes(axis, "counts")),
         geom_hline(yintercept=0, color=house.QUIET, size=0.4),
         geom_step(direction="mid", color=house.BLUE, size=0.4),
+        _marks(rows, axis, [] if keyed else peaks),
         facet_wrap("facet", ncol=columns, scales="free_y") if keyed else labs(),
         scale_x_continuous(expand=(0, 0, 0.03, 0), labels=house.number_labels),
-        scale_y_continuous(labels=house.number_labels),
+        scale_y_continuous(expand=(0.02, 0, 0.12, 0), labels=house.number_labels),
         labs(
             title=title,
             x="energy (keV)" if axis == "energy_kev" else "pulse height (adc)",
@@ -41,6 +59,29 @@ def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum") -> ggplot:
         ),
         house.house_theme(height=house.height_for(facets, columns)),
     )
+
+
+def _marks(rows: pl.DataFrame, axis: str, peaks: Sequence[Mapping[str, Any]]) -> list[object]:
+    """The centroids of the strongest peaks above the spectrum, none so close to another that labels overlap."""
+    unit = "kev" if axis == "energy_kev" else "adc"
+    span = float(rows.select(pl.col(axis).max() - pl.col(axis).min()).item()) or 1.0
+    top = float(rows["counts"].max())  # type: ignore[arg-type]
+    kept: list[tuple[float, float, str]] = []
+    for peak in sorted(peaks, key=lambda one: -one["area"])[:LABELLED]:
+        at = float(peak[f"centroid_{unit}"])
+        if all(abs(at - other) > 0.03 * span for other, _, _ in kept):
+            near = rows.filter((pl.col(axis) - at).abs() < 0.01 * span)["counts"].max()
+            height = float(near) if near is not None else 0.0  # type: ignore[arg-type]
+            kept.append((at, height + 0.02 * top, f"{at:.1f}"))
+    if not kept:
+        return []
+    marks = pl.DataFrame(kept, {axis: pl.Float64, "counts": pl.Float64, "label": pl.String}, orient="row")
+    return [
+        geom_text(
+            aes(label="label"), data=marks, angle=90, va="bottom", ha="center", size=7, color=house.ORANGE,
+            family=house.FONT,
+        )
+    ]  # fmt: skip
 
 
 def _joined(table: pl.DataFrame, axis: str) -> pl.DataFrame:

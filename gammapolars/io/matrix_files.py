@@ -9,7 +9,7 @@ import polars as pl
 from gammapolars.errors import InputError, UsageError
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectra import histograms, radware, tables
-from gammapolars.io.spectra.grid import Grid, grid_of
+from gammapolars.io.spectra.grid import QUANTITIES, Grid, grid_of
 from gammapolars.io.spectra.outputs import check_columns, naming
 from gammapolars.io.untrusted import scan_parquet
 from gammapolars.streaming import lazy_frame
@@ -40,17 +40,21 @@ def save_matrix(
     *,
     bin_kev: float | None = None,
     bin_adc: float | None = None,
+    bin_x: float | None = None,
+    bin_y: float | None = None,
     overwrite: bool = False,
     metadata: Texts | None = None,
 ) -> None:
     """Write a matrix for other programs. Bins that are left out have no counts.
 
     Args:
-        matrix: a long and sparse table: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres),
-            `counts`, `variance`. RadWare's channels are its bins from 0 on.
+        matrix: a long and sparse table: `energy_kev_x` and `energy_kev_y`, or with `adc`, `dt_ps` or `time_s` instead
+            of energies (bin centres), `counts`, `variance`. RadWare's channels are its bins from 0 on.
         path: ends in .mat (RadWare, 16 bits a count), .m4b or .spn (32 bits), .root (TH2D), .parquet or .csv.
         bin_kev: width of the bins of energy, where so few are filled that their distances do not tell.
         bin_adc: width of the bins of adc, where they hold several values each; otherwise whole numbers are channels.
+        bin_x: width of the bins on x, whatever they are bins of.
+        bin_y: the same on y.
         overwrite: whether a file of this name is replaced.
         metadata: provenance, for Parquet and ROOT.
 
@@ -65,12 +69,17 @@ def save_matrix(
         raise UsageError(f"{path}: unknown suffix '{path.suffix}': matrices are written to {', '.join(SUFFIXES)}")
     check_output(path, overwrite=overwrite)
     table = matrix.lazy().collect()
-    check_columns(table, path, "matrix", ("adc_x", "energy_kev_x"))
+    for side in "xy":
+        check_columns(table, path, "matrix", tuple(f"{name}_{side}" for name in QUANTITIES))
     with naming(path), complete_or_nothing(path, overwrite=overwrite) as hidden:
         if suffix in TABLES:
             tables.WRITERS[TABLES[suffix]](table.lazy(), hidden, lambda: dict(metadata or {}))
         else:
-            grid = grid_of(table, {"energy_kev": bin_kev, "adc": bin_adc})
+            widths: dict[str, float | None] = {"energy_kev": bin_kev, "adc": bin_adc}
+            for side, width in (("x", bin_x), ("y", bin_y)):
+                if width is not None:
+                    widths |= {f"{name}_{side}": width for name in QUANTITIES}
+            grid = grid_of(table, widths)
             with hidden.open("r+b") as file:
                 GRID_WRITERS[suffix](grid, file, metadata or {})
 
@@ -84,7 +93,8 @@ def scan_matrix(path: str | Path, name: str | None = None, *, energy: Sequence[f
         energy: coefficients of the energy polynomial (keV, lowest order first) of both axes, where they are channels.
 
     Returns:
-        `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` where no calibration is known, `counts`, `variance`.
+        `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` where no calibration is known, or what else its axes
+        are; `counts`, `variance`.
 
     Raises:
         InputError: the file is missing, damaged or cut short, or holds no matrix; of its counts, when collected.
@@ -97,10 +107,12 @@ def scan_matrix(path: str | Path, name: str | None = None, *, energy: Sequence[f
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     matrix = _filled_bins(path, suffix, name)
-    if energy is None or "adc_x" not in matrix.collect_schema():
+    if energy is None:
         return matrix
-    in_kev = (_polynomial(energy, f"adc_{axis}").alias(f"energy_kev_{axis}") for axis in "xy")
-    return matrix.select(*in_kev, "counts", "variance")
+    return matrix.select(
+        _polynomial(energy, name).alias(f"energy_kev_{name[-1]}") if name in ("adc_x", "adc_y") else name
+        for name in matrix.collect_schema()
+    )
 
 
 def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:

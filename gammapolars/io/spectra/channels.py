@@ -13,10 +13,10 @@ from gammapolars.io.spectra.measurement import Measurement, polynomial
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Quantity = Literal["energy_kev", "adc"]
+Quantity = Literal["energy_kev", "adc", "dt_ps", "time_s"]
 
-Widths = Mapping[Quantity, float | None]
-"""Widths of bins by what is binned; None where the bins themselves tell."""
+Widths = Mapping[str, float | None]
+"""Widths of bins by what is binned; of a matrix by its column, too. None where the bins themselves tell."""
 
 NO_WIDTHS: Widths = {}
 

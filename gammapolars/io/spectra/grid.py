@@ -1,12 +1,15 @@
 """Long and sparse matrices as the numbered bins that files hold."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import polars as pl
 
 from gammapolars.errors import OutputError
 from gammapolars.io.spectra.channels import NO_WIDTHS, Axis, Floats, Ints, Quantity, Widths, axis_of
+
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
 @dataclass(frozen=True)
@@ -34,23 +37,30 @@ def grid_of(matrix: pl.DataFrame, widths: Widths = NO_WIDTHS) -> Grid:
     """The numbered bins of a matrix.
 
     Args:
-        matrix: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres), `counts`, `variance`.
-        widths: of the bins, where they are known.
+        matrix: `energy_kev_x` and `energy_kev_y`, or with `adc`, `dt_ps`, `time_s` instead (bin centres), `counts`,
+            `variance`.
+        widths: of the bins, where they are known: by quantity, or by column where the axes differ.
 
     Raises:
         OutputError: it has bins of different widths, or one that stands twice.
     """
-    quantity: Quantity = "energy_kev" if "energy_kev_x" in matrix.columns else "adc"
-    x, y = (matrix[f"{quantity}_{axis}"].cast(pl.Float64).fill_null(np.nan).to_numpy() for axis in "xy")
-    x_axis, y_axis = (_axis(centres, quantity, widths.get(quantity)) for centres in (x, y))
+    x_axis, y_axis = axes = [_axis(matrix, side, widths) for side in "xy"]
+    x, y = (_centres(matrix, axis.quantity, side) for axis, side in zip(axes, "xy", strict=True))
     places = x_axis.places(x), y_axis.places(y)
     _check_once(*places, x_axis)
     counts, variance = (matrix[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("counts", "variance"))
     return Grid(x_axis, y_axis, *places, counts, variance)
 
 
-def _axis(centres: Floats, quantity: Quantity, width: float | None) -> Axis:
+def _centres(matrix: pl.DataFrame, quantity: Quantity, side: str) -> Floats:
+    return matrix[f"{quantity}_{side}"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def _axis(matrix: pl.DataFrame, side: str, widths: Widths) -> Axis:
     """The bins of one axis; of a matrix without counts, the one at 0."""
+    quantity = next(name for name in QUANTITIES if f"{name}_{side}" in matrix.columns)
+    centres = _centres(matrix, quantity, side)
+    width = widths.get(f"{quantity}_{side}", widths.get(quantity))
     if len(centres):
         return axis_of(centres, quantity, width)
     return Axis(quantity, 0.0, 1.0, 1) if width is None else Axis(quantity, width / 2, width, 1)

@@ -19,7 +19,15 @@ from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 CHANNELS = 2**20
 MAX_CELLS = 4096 * 4096
 
-AXIS_TITLES: dict[Quantity, str] = {"energy_kev": "energy (keV)", "adc": "adc"}
+AXIS_TITLES: dict[Quantity, str] = {
+    "energy_kev": "energy (keV)",
+    "adc": "adc",
+    "dt_ps": "time difference (ps)",
+    "time_s": "time (s)",
+}
+
+TIMES: tuple[Quantity, ...] = ("dt_ps", "time_s")
+"""Quantities that axes have only under the titles that they get here."""
 
 TYPES = "[CSILFD]"
 
@@ -169,11 +177,11 @@ def read_matrix(path: Path, name: str | None) -> pl.DataFrame:
         InputError: the file is damaged, or has no such histogram.
         UsageError: it has several, and none is named.
     """
-    (contents, variances, (quantity, x_edges), (_, y_edges)), _ = _read(path, name, "TH2", "matrix")
+    (contents, variances, (along_x, x_edges), (along_y, y_edges)), _ = _read(path, name, "TH2", "matrix")
     counts, squares = (values[1:-1, 1:-1].T for values in (contents, variances))  # uproot's arrays have x first
     x, y = (edges[1:] / 2 + edges[:-1] / 2 for edges in (x_edges, y_edges))
     rows, columns = np.nonzero((counts != 0) | (squares != 0))
-    table = {f"{quantity}_x": x[columns], f"{quantity}_y": y[rows]}
+    table = {f"{along_x}_x": x[columns], f"{along_y}_y": y[rows]}
     return pl.DataFrame(table | {"counts": counts[rows, columns], "variance": squares[rows, columns]})
 
 
@@ -233,4 +241,6 @@ def _axis(axis: Any, size: int) -> tuple[Quantity, Floats]:
     edges = np.asarray(axis.edges(), np.float64)
     if len(edges) != bins + 1 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
         raise ValueError("an axis whose bins do not rise")
-    return ("energy_kev" if "kev" in str(axis.member("fTitle")).lower() else "adc"), edges
+    title = str(axis.member("fTitle"))
+    of_time = next((quantity for quantity in TIMES if AXIS_TITLES[quantity] == title), None)
+    return of_time or ("energy_kev" if "kev" in title.lower() else "adc"), edges

@@ -12,6 +12,7 @@ from gammapolars.errors import InputError, UsageError
 from gammapolars.io import columnar
 from gammapolars.io.spectra import measurement as known
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, energies_at
+from gammapolars.io.spectra.grid import QUANTITIES
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from gammapolars.io.untrusted import read_parquet
 from gammapolars.schema import SPECTRUM as SCHEMA
@@ -219,11 +220,10 @@ def matrix_columns(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         raise InputError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputError(f"{path}: cannot be read as a matrix: {_first_line(error)}") from None
-    for quantity in ("energy_kev", "adc"):
-        wanted = [f"{quantity}_x", f"{quantity}_y", "counts"]
-        if set(wanted) <= set(names):
-            variance = pl.col("variance") if "variance" in names else pl.col("counts").abs().alias("variance")
-            return frame.select(*wanted, variance)
+    axes = [next((f"{name}_{side}" for name in QUANTITIES if f"{name}_{side}" in names), "") for side in "xy"]
+    if {*axes, "counts"} <= set(names):
+        variance = pl.col("variance") if "variance" in names else pl.col("counts").abs().alias("variance")
+        return frame.select(*axes, "counts", variance)
     raise InputError(f"{path}: is no matrix: it has no columns energy_kev_x, energy_kev_y and counts")
 
 

@@ -1,0 +1,112 @@
+"""Matrices whose axes differ: chosen detectors, time differences or time against energy."""
+
+# mypy: allow-untyped-calls
+
+import polars as pl
+from plotnine import (
+    aes,
+    element_text,
+    geom_raster,
+    ggplot,
+    guide_colorbar,
+    guides,
+    labs,
+    scale_fill_gradientn,
+    scale_x_continuous,
+    scale_y_continuous,
+    theme,
+)
+
+from gammapolars.figures import bins
+from gammapolars.figures import theme as house
+from gammapolars.figures.matrix import COLOURS
+
+TITLES = {
+    "energy_kev": "energy (keV)",
+    "adc": "pulse height (adc)",
+    "dt_ps": "time difference, y minus x (ns)",
+    "time_s": "time (s)",
+}
+
+SCALES = {"dt_ps": 1e-3}
+"""Picoseconds are drawn in nanoseconds."""
+
+MOST_BINS = 400
+"""Bins a side: more than the figure's pixels can tell apart serve nobody."""
+
+
+def map_of(matrix: pl.DataFrame, *, title: str = "") -> ggplot:
+    """A matrix on a logarithmic colour scale, each axis with its own quantity and bins; net counts below 0 stay white.
+
+    Args:
+        matrix: two columns of bin centres, such as `dt_ps_x` and `energy_kev_y`, and `counts`; filled bins only.
+        title: what the figure shows; as its axes say, if it is not given.
+    """
+    x, y = (next(name for name in matrix.columns if name.endswith(f"_{side}")) for side in "xy")
+    stems = x[:-2], y[:-2]
+    of_pairs = "time_s" not in stems
+    title = title or ("Pairs" if of_pairs else "Hits")
+    scaled = {
+        side: (pl.col(name).cast(pl.Float64) * SCALES.get(stem, 1.0)).alias(side)
+        for side, name, stem in zip("xy", (x, y), stems, strict=True)
+    }
+    table = matrix.select(*scaled.values(), pl.col("counts").cast(pl.Float64)).drop_nulls()
+    if not (table["counts"] > 0).any():
+        return house.no_data(title, "no data: no bin holds more than chance makes")
+    (x_bins, x_width), (y_bins, y_width) = [_joined(table, side) for side in "xy"]
+    summed = table.group_by(x_bins.alias("x"), y_bins.alias("y")).agg(pl.col("counts").sum())
+    negative = -float(summed.filter(pl.col("counts") < 0)["counts"].sum())
+    grid = _filled(summed.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts")))
+    shown = grid["counts"].drop_nulls().sort()
+    if shown.is_empty():
+        return house.no_data(title, "no data: no bin holds more than chance makes")
+    high = float(shown[-1])
+    low = max(float(shown[0]), 1e-3 * high)
+    middles = [_middles(table, side, width).alias(side) for side, width in (("x", x_width), ("y", y_width))]
+    grid = grid.with_columns(middles)
+    units = [TITLES[stem].rpartition("(")[2].rstrip(")") for stem in stems]
+    size = " × ".join(f"{width:.4g} {unit}" for width, unit in zip((x_width, y_width), units, strict=True))
+    return house.compose(
+        ggplot(grid, aes("x", "y")),
+        geom_raster(aes(fill="counts")),
+        scale_fill_gradientn(
+            colors=COLOURS,
+            trans="log10",
+            limits=(low, max(high, low * 10)),
+            breaks=house.power_breaks,
+            labels=house.power_labels,
+            na_value="#ffffff00",
+            name=f"{'pairs' if of_pairs else 'hits'} per bin\n({size})",
+        ),
+        scale_x_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        guides(fill=guide_colorbar(nbin=256)),
+        labs(
+            title=title,
+            subtitle=f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
+            x=TITLES[stems[0]] + (", detectors of x" if stems[0] == stems[1] else ""),
+            y=TITLES[stems[1]] + (", detectors of y" if stems[0] == stems[1] else ""),
+        ),
+        house.house_theme(width=7.8, height=5.6),
+        theme(legend_key_height=180, legend_key_width=14, legend_title=element_text(size=8.5, margin={"b": 8})),
+    )
+
+
+def _joined(table: pl.DataFrame, side: str) -> tuple[pl.Expr, float]:
+    """The numbers of no more bins than can be told apart, and their width."""
+    width = bins.bin_width(table[side])
+    low, high = (float(edge) for edge in table.select(low=pl.col(side).min(), high=pl.col(side).max()).row(0))
+    factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
+    return ((pl.col(side) - low) / width).round().cast(pl.Int64) // factor, width * factor
+
+
+def _middles(table: pl.DataFrame, side: str, width: float) -> pl.Expr:
+    """The middles of numbered bins."""
+    first = float(table.select(pl.col(side).min()).item()) - bins.bin_width(table[side]) / 2
+    return first + (pl.col(side) + 0.5) * width
+
+
+def _filled(summed: pl.DataFrame) -> pl.DataFrame:
+    """All bins, those without counts as null."""
+    every = [pl.DataFrame({side: range(int(summed[side].max()) + 1)}, {side: pl.Int64}) for side in "xy"]  # type: ignore[arg-type]
+    return every[0].join(every[1], how="cross").join(summed, on=["x", "y"], how="left", maintain_order="left")
