@@ -47,7 +47,7 @@ def lifetime(
         runs: from `open_runs`.
         rule: window, rejected flags, start and stop.
         output: the time spectrum with its fit and the parts of it: .parquet, .arrow or .csv.
-        detectors: time offsets and calibrations; a width of the prompt peak too, where both have `time_fwhm_ps`.
+        detectors: time offsets and calibrations.
         start_gate: from which to which energy (keV, or adc if the detector is not calibrated) starts are taken.
         stop_gate: the same of stops.
         bin_ps: width of the bins; None: about two thousand bins, of whole steps of the clock.
