@@ -16,6 +16,7 @@ from gammapolars.activities.points import efficiency_points
 from gammapolars.calibration import energy_kev
 from gammapolars.detectors import CalibrationSource, Detector, Detectors, format_detectors
 from gammapolars.errors import UsageError
+from gammapolars.figure_files import save_figure
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectrum_files import read_spectrum
 from gammapolars.peak_files import Counted, Lines
@@ -175,13 +176,11 @@ def _figure_paths(figure: Path | None, keys: list[Key]) -> dict[Key, Path]:
 
 def _draw(fit: EfficiencyFit, detector: Detector, path: Path, *, overwrite: bool) -> None:
     from gammapolars.figures.efficiency import curve_energies, efficiency
-    from gammapolars.figures.png import png
 
     note = f"χ²/ndf = {fit.chi2:.1f}/{fit.ndf}; band: ±1σ of the curve; bars: ±1σ of area and intensity"
     title = f"Full-energy-peak efficiency of {detector.name}"
-    data = png(efficiency(fit.points, fit.band(curve_energies(fit.points)), title=title, note=note))
-    with complete_or_nothing(path, overwrite=overwrite) as hidden:
-        hidden.write_bytes(data)
+    plot = efficiency(fit.points, fit.band(curve_energies(fit.points)), title=title, note=note)
+    save_figure(plot, path, overwrite=overwrite)
 
 
 def activities_from_peaks(

@@ -18,7 +18,7 @@ from gammapolars.drift.correction import Correction, correction_of
 from gammapolars.errors import UsageError
 from gammapolars.flags import union
 from gammapolars.io import Runs, save
-from gammapolars.policies import Policies
+from gammapolars.policies import Policies, own_columns
 from gammapolars.products import (
     AdcSpectra,
     EnergyMatrix,
@@ -34,15 +34,13 @@ from gammapolars.results import Analysis
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, slices
 from gammapolars.timing import align, spread_ps
+from gammapolars.timing.batches import aligned
 
 Progress = Callable[[int], None]
 """Told, now and then, how many hits have been read."""
 
 TIME_DIFFERENCE_WINDOWS = 4
 """Time differences are shown out to this many times the window."""
-
-ALIGNED_ROWS = 250_000
-"""Offsets put hits out of order; smaller batches keep what must be sorted again small."""
 
 
 @dataclass
@@ -90,19 +88,12 @@ class Pass:
 
     @property
     def _hits(self) -> pl.LazyFrame:
-        hits = self.runs.hits
-        own = {*schema.HITS.columns, "energy_kev", "gain_factor", "run"}
-        return hits if self.further else hits.select(name for name in hits.collect_schema() if name in own)
+        return self.runs.hits if self.further else own_columns(self.runs.hits)
 
     def _aligned(self) -> pl.LazyFrame | Iterable[pl.DataFrame]:
-        """The run's hits; where offsets are to be subtracted, batch by batch: fewer wait between stages that way."""
         if self.policies:
             return self.policies.hits(self._hits, self.runs, self.correction)
-        if not spread_ps(self.detectors):
-            return self._hits
-        return (
-            align(batch.lazy(), self.detectors).collect() for batch in batches_of(self._hits, batch_rows=ALIGNED_ROWS)
-        )
+        return aligned(self._hits, self.detectors)
 
     def _read(self, made: pl.Schema) -> Iterator[pl.DataFrame]:
         bare = len(self.detectors) > 0 and not self.policies

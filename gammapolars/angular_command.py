@@ -13,10 +13,11 @@ from gammapolars.angular.mixing import mixed
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
+from gammapolars.figure_files import save_figure
 from gammapolars.flags import union
 from gammapolars.gates import Gate
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.output import check_output
 from gammapolars.printing import plus_minus, rejected_text, table
 from gammapolars.products import AdcSpectra, HitTally, PairTally
 from gammapolars.products.cascades import CascadeCounts
@@ -95,11 +96,8 @@ def angular(
     outputs = [str(output)]
     if figure is not None:
         from gammapolars import figures
-        from gammapolars.figures.png import png
 
-        data = png(figures.angular(fit))
-        with complete_or_nothing(figure, overwrite=overwrite) as hidden:
-            hidden.write_bytes(data)
+        save_figure(figures.angular(fit), figure, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"outputs": outputs}
 

@@ -59,7 +59,6 @@ def coincidences(
     started = time.perf_counter()
     hits, pairs = HitTally(), PairTally(rule.window)
     known = detectors or Detectors()
-    rule = analysis.with_random(runs, rule, random, known)
     wanted = beside or Outputs()
     if policies and policies.adds_back and (wanted.matrix or wanted.spectra):
         raise UsageError(
@@ -67,6 +66,7 @@ def coincidences(
             "the saved pairs, whose energies are the sums"
         )
     wanted.check(output, overwrite=overwrite)
+    rule = analysis.with_random(runs, rule, random, known)
     others = Companions(wanted, rule, known)
     reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, *others.products], policies=policies)
 

@@ -16,13 +16,11 @@ from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
 from gammapolars.io.output import check_output
 from gammapolars.products import AdcSpectra, EnergyMatrix, Product, Rates, TimeDifferences
+from gammapolars.products.matrix import BIN_ADC
 from gammapolars.spectra import fitting_bin_kev
 
 Texts = dict[str, str]
 """Provenance, for the formats that carry it."""
-
-BIN_ADC = 16
-"""Width of a matrix' bins where nothing is calibrated."""
 
 LEAST_REACH_PS = 1000
 
@@ -104,7 +102,7 @@ class Companions:
 
     def _add_matrix(self, path: Path) -> None:
         width = self.outputs.bin_kev or max(2.0, fitting_bin_kev(self.detectors))
-        energies = EnergyMatrix(self.rule.window, self.detectors, bin_kev=width, bin_adc=BIN_ADC)
+        energies = EnergyMatrix(self.rule.window, self.detectors, bin_kev=width)
         self.products.append(energies)
         self._savers[path] = lambda overwrite, texts: save_matrix(
             energies.table(), path, bin_kev=width, bin_adc=BIN_ADC, overwrite=overwrite, metadata=texts

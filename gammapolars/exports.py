@@ -15,15 +15,17 @@ from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import Correction, correction_of
 from gammapolars.errors import UsageError
+from gammapolars.figure_files import save_figure
 from gammapolars.flags import union
 from gammapolars.io import Runs
 from gammapolars.io.compass.live_times import live_times
 from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.output import check_output
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import COLLECTIONS, FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
 from gammapolars.products import AdcSpectra, EnergyMatrix, HitTally, PairTally
+from gammapolars.products.matrix import BIN_ADC
 from gammapolars.provenance import describe
 from gammapolars.schema import HITS, require
 from gammapolars.slicing import rates, with_times
@@ -36,9 +38,6 @@ FIGURE = ".png"
 
 WHOLE_COUNTS = ("spe", "chn")
 """Formats of spectra that hold no fractions of a count."""
-
-BIN_ADC = 16
-"""Width of a matrix' bins where nothing is calibrated."""
 
 Key = tuple[int, int]
 
@@ -117,7 +116,7 @@ def spectra(
     if kind == FIGURE:
         from gammapolars.figures import spectrum as figure
 
-        _save_figure(figure(analysis.named(table, known)), output, overwrite=overwrite)
+        save_figure(figure(analysis.named(table, known)), output, overwrite=overwrite)
         return summary | {"outputs": [str(output)]}
     written = save_spectrum(
         whole(table) if kind in WHOLE_COUNTS else table,
@@ -165,7 +164,7 @@ def matrix(
     width_kev = max(2.0, fitting_bin_kev(known)) if bin_kev is None else bin_kev
     rule = analysis.with_random(runs, rule, random, known)
     hits, pairs = HitTally(), PairTally(rule.window)
-    energies = EnergyMatrix(rule.window, known, bin_kev=width_kev, bin_adc=BIN_ADC)
+    energies = EnergyMatrix(rule.window, known, bin_kev=width_kev)
     reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, energies])
     for _ in batches_of(reading.pairs().select(pl.len())):
         pass
@@ -180,7 +179,7 @@ def matrix(
     if output.suffix.lower() == FIGURE:
         from gammapolars.figures import matrix as figure
 
-        _save_figure(figure(table), output, overwrite=overwrite)
+        save_figure(figure(table), output, overwrite=overwrite)
     else:
         metadata = describe(runs, summary)
         save_matrix(table, output, bin_kev=width_kev, bin_adc=BIN_ADC, overwrite=overwrite, metadata=metadata)
@@ -323,11 +322,3 @@ def _described(
         }
         for key, known in measurements.items()
     ]
-
-
-def _save_figure(plot: Any, output: Path, *, overwrite: bool) -> None:
-    from gammapolars.figures.png import png
-
-    data = png(plot)
-    with complete_or_nothing(output, overwrite=overwrite) as hidden:
-        hidden.write_bytes(data)

@@ -11,9 +11,10 @@ from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import UsageError
+from gammapolars.figure_files import save_figure
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.output import check_output, complete_or_nothing
-from gammapolars.lifetimes import LifetimeFit, fit_lifetime, time_spectrum
+from gammapolars.io.output import check_output
+from gammapolars.lifetimes import fit_lifetime, time_spectrum
 from gammapolars.printing import plus_minus, rejected_text
 from gammapolars.products import HitTally, PairTally
 from gammapolars.provenance import describe
@@ -91,18 +92,12 @@ def lifetime(
     save(fit.curves.lazy(), output, overwrite=overwrite, metadata=describe(runs, summary))
     outputs = [str(output)]
     if figure is not None:
-        _save_figure(fit, figure, f"{ends[0].name} to {ends[1].name}", overwrite=overwrite)
+        from gammapolars import figures
+
+        title = f"Time differences from {ends[0].name} to {ends[1].name}"
+        save_figure(figures.lifetime(fit, title=title), figure, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"outputs": outputs}
-
-
-def _save_figure(fit: LifetimeFit, path: Path, title: str, *, overwrite: bool) -> None:
-    from gammapolars import figures
-    from gammapolars.figures.png import png
-
-    data = png(figures.lifetime(fit, title=f"Time differences from {title}"))
-    with complete_or_nothing(path, overwrite=overwrite) as hidden:
-        hidden.write_bytes(data)
 
 
 def _inside(detector: Detector, side: str, gate: Range) -> pl.Expr:

@@ -15,11 +15,12 @@ from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import correction_of
 from gammapolars.errors import UsageError
+from gammapolars.figure_files import save_figure
 from gammapolars.flags import union
 from gammapolars.gates import PolygonGate
 from gammapolars.io import Runs
 from gammapolars.io.matrix_files import SUFFIXES, save_matrix
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.output import check_output
 from gammapolars.products import HitTally, PairTally
 from gammapolars.products.axes import UNITS, Axis, Key, Quantity, Sides
 from gammapolars.products.chosen_matrices import HitMatrix, PairMatrix
@@ -184,7 +185,10 @@ def chosen(
     summary |= {"bin_x": x.width, "bin_y": y.width, "units": [UNITS[axis.quantity] for axis in axes]}
     summary |= {"polygons": [one.name for one in choice.polygons], "counts": float(table["counts"].sum())}
     if output.suffix.lower() == FIGURE:
-        _save_figure(table, output, symmetric=symmetric, overwrite=overwrite)
+        from gammapolars import figures
+
+        drawn = figures.matrix(table) if symmetric else figures.map_of(table)
+        save_figure(drawn, output, overwrite=overwrite)
     else:
         save_matrix(table, output, bin_x=x.width, bin_y=y.width, overwrite=overwrite, metadata=describe(runs, summary))
     elapsed = time.perf_counter() - started
@@ -235,12 +239,3 @@ def _of_hits(
     exports.count_hits(runs, [tally, made], progress, correction)
     warned = [*reading_warnings(runs), *time_warnings(tally, runs), *(correction.warnings if correction else ())]
     return made.table(), {**account(tally, runs.losses, rule.reject), **times(tally, runs), "warnings": warned}
-
-
-def _save_figure(table: pl.DataFrame, output: Path, *, symmetric: bool, overwrite: bool) -> None:
-    from gammapolars import figures
-    from gammapolars.figures.png import png
-
-    data = png(figures.matrix(table) if symmetric else figures.map_of(table))
-    with complete_or_nothing(output, overwrite=overwrite) as hidden:
-        hidden.write_bytes(data)

@@ -1,6 +1,6 @@
 """What is done to a run's hits before they are paired or built to events, and how many hits that takes away."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import polars as pl
@@ -14,11 +14,9 @@ from gammapolars.event_building.adding_back import ADDED
 from gammapolars.io import Losses, Runs
 from gammapolars.products import HitTally
 from gammapolars.schema import HITS
-from gammapolars.streaming import batches_of, slices
-from gammapolars.timing import align, spread_ps
-
-ALIGNED_ROWS = 250_000
-"""Offsets put hits out of order; smaller batches keep what must be sorted again small."""
+from gammapolars.streaming import slices
+from gammapolars.timing import spread_ps
+from gammapolars.timing.batches import aligned
 
 Progress = Callable[[int], None]
 
@@ -87,13 +85,9 @@ class Policies:
     def _calibrated(
         self, hits: pl.LazyFrame, runs: Runs, correction: Correction | None, progress: Progress | None
     ) -> Iterator[pl.DataFrame]:
-        spread = spread_ps(self._detectors)
-        aligned: pl.LazyFrame | Iterable[pl.DataFrame] = hits
-        if spread:
-            batches = batches_of(hits, batch_rows=ALIGNED_ROWS)
-            aligned = (align(batch.lazy(), self._detectors).collect() for batch in batches)
+        reorder_ps = runs.reorder_ps + spread_ps(self._detectors)
         read = 0
-        for part in slices(aligned, 0, reorder_ps=runs.reorder_ps + spread, on_repair=runs.note_repair):
+        for part in slices(aligned(hits, self._detectors), 0, reorder_ps=reorder_ps, on_repair=runs.note_repair):
             self.read.add_hits(part.own)
             read += part.end - part.first
             if progress:

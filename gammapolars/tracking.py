@@ -11,9 +11,10 @@ from gammapolars.drift.curves import Reference
 from gammapolars.drift.table import RUNS
 from gammapolars.drift.track import REACH, Progress, track_drift
 from gammapolars.errors import UsageError
+from gammapolars.figure_files import save_figure
 from gammapolars.flags import parse_reject
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.output import check_output
 from gammapolars.provenance import describe
 
 TABLE, FIGURE = ".parquet", ".png"
@@ -78,10 +79,8 @@ def drift(
     outputs = [str(output)]
     if figure is not None:
         from gammapolars import figures
-        from gammapolars.figures.png import png
 
-        data = png(figures.drift(found.positions, found.curves, found.spectra))
-        with complete_or_nothing(figure, overwrite=overwrite) as hidden:
-            hidden.write_bytes(data)
+        plot = figures.drift(found.positions, found.curves, found.spectra)
+        save_figure(plot, figure, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"outputs": outputs}

@@ -9,13 +9,14 @@ import numpy.typing as npt
 
 from gammapolars.alignment import solve
 from gammapolars.alignment.finding import HALF_WIDTHS, Search
-from gammapolars.alignment.peak import FWHM, Peak, fit_peak
+from gammapolars.alignment.peak import Peak, fit_peak
 from gammapolars.alignment.reading import Key, Pair, Sample
 from gammapolars.alignment.search import densest
 from gammapolars.alignment.tables import Outcome
 from gammapolars.alignment.walk import WalkFit, fit_walk
 from gammapolars.detectors import Detectors
 from gammapolars.errors import CalibrationError
+from gammapolars.peaks.shape import FWHM_PER_SIGMA
 from gammapolars.timing import walk_ps
 
 Floats = npt.NDArray[np.float64]
@@ -197,7 +198,7 @@ def _walk(sample: Sample, peaks: Sequence[Peak | None], offsets: solve.Offsets, 
     total = np.bincount(sample.pair, minlength=len(peaks))
     for number, peak in enumerate(peaks):
         if peak:
-            numbers[:, number] = peak.position_ps, peak.fwhm_ps / FWHM, peak.counts / total[number]
+            numbers[:, number] = peak.position_ps, peak.fwhm_ps / FWHM_PER_SIGMA, peak.counts / total[number]
     used = [number for number, peak in enumerate(peaks) if peak]
     start = np.nan_to_num(offsets.offset_ps)
     return fit_walk(sample, used, (numbers[1], numbers[2]), start, offsets.references, clock_ps=clock, forced=forced)

@@ -11,10 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
-FWHM = math.sqrt(8 * math.log(2))
-"""The full width at half maximum of a Gaussian of standard deviation 1."""
+Floats = npt.NDArray[np.float64]
 
 CORE = 0.6
 """Fits reach this many FWHM to both sides: the core of the peak, without its tails."""
@@ -54,12 +53,12 @@ class Peak(NamedTuple):
     @property
     def fwhm_ps(self) -> float:
         """The full width at half maximum of the time differences as recorded: no less than the clock's step."""
-        return max(FWHM * math.hypot(self.sigma_ps, self.clock_ps / math.sqrt(6)), self.clock_ps)
+        return max(FWHM_PER_SIGMA * math.hypot(self.sigma_ps, self.clock_ps / math.sqrt(6)), self.clock_ps)
 
     @property
     def fwhm_ps_unc(self) -> float:
         """Its standard deviation."""
-        return FWHM**2 * self.sigma_ps * self.sigma_ps_unc / self.fwhm_ps
+        return FWHM_PER_SIGMA**2 * self.sigma_ps * self.sigma_ps_unc / self.fwhm_ps
 
 
 def fit_peak(
@@ -87,7 +86,7 @@ def fit_peak(
         edges = _edges(position, CORE * max(width, 2 * clock), bin_ps) - clock_ps / 2
         counts = np.histogram(dt_ps, edges)[0].astype(np.float64)
         chance = _chance(dt_ps, reach, position, BESIDE * width)
-        sigma = math.sqrt(max((width / FWHM) ** 2 - clock**2 / 6, (0.05 * width) ** 2))
+        sigma = math.sqrt(max((width / FWHM_PER_SIGMA) ** 2 - clock**2 / 6, (0.05 * width) ** 2))
         found = _fitted(counts, edges, chance, (position, sigma), triangle=bool(clock) and on_clock)
         if found is None or not reach[0] < found.position_ps < reach[1]:
             return _moments(dt_ps, reach, start)

@@ -6,7 +6,17 @@ from typing import Annotated
 import typer
 
 from gammapolars import defaults
-from gammapolars.cli.app import AsJson, Overwrite, RandomOption, Reject, Runs, WindowOption, app
+from gammapolars.cli.app import (
+    AsJson,
+    BackgroundOption,
+    Overwrite,
+    RandomOption,
+    Reject,
+    Runs,
+    SecondBackgroundOption,
+    WindowOption,
+    app,
+)
 from gammapolars.options import ReadingOptions, reads_runs
 
 
@@ -18,12 +28,8 @@ def angular(
     second: Annotated[float, typer.Option("--and", help="The second line, keV.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="W(θ): ends in .csv, .parquet or .arrow.")],
     width: Annotated[float, typer.Option("--width", help="Of both gates, from one end to the other.")] = 6.0,
-    background: Annotated[
-        list[str] | None, typer.Option("--background", metavar="LOW:HIGH", help="Beside the first line.")
-    ] = None,
-    second_background: Annotated[
-        list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line.")
-    ] = None,
+    background: BackgroundOption = None,
+    second_background: SecondBackgroundOption = None,
     window: WindowOption = defaults.WINDOW,
     random: RandomOption = None,
     normalise: Annotated[

@@ -26,6 +26,13 @@ RandomOption = Annotated[
     list[str] | None,
     typer.Option("--random", help="Window of chance pairs, to be subtracted: 1us:3us, or auto. May be repeated."),
 ]
+BackgroundOption = Annotated[
+    list[str] | None,
+    typer.Option("--background", metavar="LOW:HIGH", help="Beside the line: what lies below it. May be repeated."),
+]
+SecondBackgroundOption = Annotated[
+    list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line.")
+]
 Reject = Annotated[str, typer.Option("--reject", help="Flags that reject a hit: names, a mask such as 0x480, or none.")]
 AddBackOption = Annotated[
     str | None, typer.Option("--add-back", help="Sum what detectors of one group saw within this time, such as 100ns.")

@@ -6,7 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from gammapolars import defaults
-from gammapolars.cli.app import AsJson, Overwrite, RandomOption, Reject, Runs, WindowOption, app
+from gammapolars.cli.app import (
+    AsJson,
+    BackgroundOption,
+    Overwrite,
+    RandomOption,
+    Reject,
+    Runs,
+    SecondBackgroundOption,
+    WindowOption,
+    app,
+)
 from gammapolars.options import ReadingOptions, reads_runs
 
 
@@ -19,16 +29,11 @@ def gate(
         Path, typer.Option("--output", "-o", help="Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn or .png.")
     ],
     width: Annotated[float, typer.Option("--width", help="Of the gate, from one end to the other.")] = 6.0,
-    background: Annotated[
-        list[str] | None,
-        typer.Option("--background", metavar="LOW:HIGH", help="Beside the line: what lies below it. May be repeated."),
-    ] = None,
+    background: BackgroundOption = None,
     second: Annotated[
         float | None, typer.Option("--and", help="A second line, of triples: the spectrum of their third hits.")
     ] = None,
-    second_background: Annotated[
-        list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line.")
-    ] = None,
+    second_background: SecondBackgroundOption = None,
     of: Annotated[
         list[str] | None, typer.Option("--in", help="Only hits of this detector may lie in the gate. May be repeated.")
     ] = None,
@@ -50,14 +55,16 @@ def gate(
     """Show what is in coincidence with a line, net of background and chance: of a run, or of a file of pairs."""
     from gammapolars import gating, inspection
     from gammapolars.coincidences import PairRule
+    from gammapolars.gate_outputs import GateOutputs
     from gammapolars.gate_text import gate_text
     from gammapolars.gates import Gate, load_gates
     from gammapolars.printing import Progress, print_json
 
     chosen = Gate.on(on, width, tuple(gating.parse_backgrounds(background or [])))
     known = how.known
-    written: dict[str, Any] = {"bin_width": bin_width, "peaks": peaks, "figure": figure, "overwrite": overwrite}
+    outputs = GateOutputs(output, peaks, figure, overwrite)
     more: dict[str, Any] = {
+        "bin_width": bin_width,
         "of": of or (),
         "polygons": load_gates(polygon) if polygon else (),
         "by_detector": by_detector,
@@ -67,11 +74,13 @@ def gate(
             raise typer.BadParameter("--and goes with --width and backgrounds: leave the options on pairs out")
         other = Gate.on(second, width, tuple(gating.parse_backgrounds(second_background or [])))
         rule = PairRule(window, reject=reject)
-        summary = gating.gate_triples(how.open(runs), rule, (chosen, other), output, detectors=known, **written)
+        summary = gating.gate_triples(
+            how.open(runs), rule, (chosen, other), outputs, detectors=known, bin_width=bin_width
+        )
     elif len(runs) == 1 and inspection.is_table_of_pairs(runs[0]):
         if random:
             raise typer.BadParameter("a file of pairs has its random windows from the command that made it")
-        summary = gating.gate_pairs(Path(runs[0]), chosen, output, detectors=known, **written, **more)
+        summary = gating.gate_pairs(Path(runs[0]), chosen, outputs, detectors=known, **more)
     else:
         opened = how.open(runs)
         with Progress(opened.count) as progress:
@@ -79,11 +88,10 @@ def gate(
                 opened,
                 PairRule(window, reject=reject),
                 chosen,
-                output,
+                outputs,
                 random=random or (),
                 detectors=known,
                 progress=progress,
-                **written,
                 **more,
             )
     print_json(summary) if as_json else print(gate_text(summary))

@@ -11,7 +11,6 @@ from plotnine import (
     guide_colorbar,
     guides,
     labs,
-    scale_fill_gradientn,
     scale_x_continuous,
     scale_y_continuous,
     theme,
@@ -19,7 +18,7 @@ from plotnine import (
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
-from gammapolars.figures.matrix import COLOURS
+from gammapolars.figures.matrix import MOST_BINS, colour_scale
 
 TITLES = {
     "energy_kev": "energy (keV)",
@@ -30,9 +29,6 @@ TITLES = {
 
 SCALES = {"dt_ps": 1e-3}
 """Picoseconds are drawn in nanoseconds."""
-
-MOST_BINS = 400
-"""Bins a side: more than the figure's pixels can tell apart serve nobody."""
 
 
 def map_of(matrix: pl.DataFrame, *, title: str = "") -> ggplot:
@@ -60,8 +56,6 @@ def map_of(matrix: pl.DataFrame, *, title: str = "") -> ggplot:
     shown = grid["counts"].drop_nulls().sort()
     if shown.is_empty():
         return house.no_data(title, "no data: no bin holds more than chance makes")
-    high = float(shown[-1])
-    low = max(float(shown[0]), 1e-3 * high)
     middles = [_middles(table, side, width).alias(side) for side, width in (("x", x_width), ("y", y_width))]
     grid = grid.with_columns(middles)
     units = [TITLES[stem].rpartition("(")[2].rstrip(")") for stem in stems]
@@ -69,15 +63,7 @@ def map_of(matrix: pl.DataFrame, *, title: str = "") -> ggplot:
     return house.compose(
         ggplot(grid, aes("x", "y")),
         geom_raster(aes(fill="counts")),
-        scale_fill_gradientn(
-            colors=COLOURS,
-            trans="log10",
-            limits=(low, max(high, low * 10)),
-            breaks=house.power_breaks,
-            labels=house.power_labels,
-            na_value="#ffffff00",
-            name=f"{'pairs' if of_pairs else 'hits'} per bin\n({size})",
-        ),
+        colour_scale(shown, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})"),
         scale_x_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
         scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
         guides(fill=guide_colorbar(nbin=256)),

@@ -3,6 +3,7 @@
 # mypy: allow-untyped-calls
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -60,20 +61,11 @@ def matrix(
     shown = grid["counts"].drop_nulls().sort()
     if shown.is_empty():
         return house.no_data(title, "no data: no bin holds more pairs than chance makes")
-    high, low = float(shown[-1]), max(float(shown[0]), 1e-3 * float(shown[-1]))
     return house.compose(
         ggplot(grid, aes("x", "y")),
         geom_raster(aes(fill="counts")),
         _spot_marks(spots or {}, float(grid["x"][-1])),
-        scale_fill_gradientn(
-            colors=COLOURS,
-            trans="log10",
-            limits=(low, max(high, low * 10)),
-            breaks=house.power_breaks,
-            labels=house.power_labels,
-            na_value="#ffffff00",
-            name=f"pairs per bin\n({width:.4g} × {width:.4g} {unit})",
-        ),
+        colour_scale(shown, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})"),
         coord_fixed(expand=False),
         scale_x_continuous(breaks=house.even_breaks, labels=house.number_labels),
         scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
@@ -90,6 +82,26 @@ def matrix(
             legend_key_width=14,
             legend_title=element_text(size=8.5, margin={"b": 8}),
         ),
+    )
+
+
+def colour_scale(shown: pl.Series, name: str) -> Any:
+    """A logarithmic scale of colours for the counts of bins: three powers of ten at most; what is null stays white.
+
+    Args:
+        shown: all counts above 0, sorted.
+        name: what the counts are.
+    """
+    high = float(shown[-1])
+    low = max(float(shown[0]), 1e-3 * high)
+    return scale_fill_gradientn(
+        colors=COLOURS,
+        trans="log10",
+        limits=(low, max(high, low * 10)),
+        breaks=house.power_breaks,
+        labels=house.power_labels,
+        na_value="#ffffff00",
+        name=name,
     )
 
 

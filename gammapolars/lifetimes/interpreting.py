@@ -9,8 +9,7 @@ import polars as pl
 from gammapolars.lifetimes.minimum import Direction, Fitted, expected_counts
 from gammapolars.lifetimes.model import Floats, TimeBins, deviances, shapes
 from gammapolars.lifetimes.results import Component, LifetimeFit
-
-FWHM_PER_SIGMA = math.sqrt(8 * math.log(2))
+from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 POOR, POOR_PROBABILITY = 1.5, 1e-6
 """A fit is called poor where χ² is as many times its expectation, and less probable."""

@@ -6,6 +6,7 @@ import polars as pl
 
 from gammapolars.gates import Gate
 from gammapolars.spectra import gate as partners
+from gammapolars.spectra.selections import is_one_of
 from gammapolars.tallies import WEIGHTED, Tally
 
 Key = tuple[int, int]
@@ -56,13 +57,7 @@ class GatedSpectra:
         weight = self._gate.weight(f"{self.axis}_{side}") * (pl.col("weight") if "weight" in columns else 1.0)
         if self._of is None:
             return weight
-        own = pl.any_horizontal(
-            *(
-                (pl.col(f"board_{side}") == board) & (pl.col(f"channel_{side}") == channel)
-                for board, channel in self._of
-            )
-        )
-        return pl.when(own).then(weight).otherwise(0.0)
+        return pl.when(is_one_of(self._of, f"_{side}")).then(weight).otherwise(0.0)
 
     def _bin(self, column: str) -> pl.Expr:
         value = pl.col(column).cast(pl.Float64) + (0.0 if self.axis == "energy_kev" else 0.5)

@@ -2,9 +2,9 @@
 
 import polars as pl
 
-from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.detectors import Detectors
-from gammapolars.dithering import dithered
+from gammapolars.products.axes import Quantity, counted_within, of_pairs
+from gammapolars.spectra.weights import sums
 from gammapolars.tallies import WEIGHTED, Tally
 from gammapolars.units import Window
 
@@ -13,6 +13,10 @@ CELL = 2**32
 
 
 BATCH_PAIRS = 250_000
+"""So many pairs are counted at once."""
+
+BIN_ADC = 16
+"""Width of the bins where nothing is calibrated."""
 
 
 class EnergyMatrix:
@@ -21,7 +25,7 @@ class EnergyMatrix:
     Pairs with weights, as with random windows, are all counted, with these.
     """
 
-    def __init__(self, window: Window, detectors: Detectors, *, bin_kev: float, bin_adc: int = 16) -> None:
+    def __init__(self, window: Window, detectors: Detectors, *, bin_kev: float, bin_adc: int = BIN_ADC) -> None:
         self._window = window
         self._calibrated = any(detector.energy for detector in detectors)
         self._detectors = detectors
@@ -34,8 +38,7 @@ class EnergyMatrix:
         """Hits change nothing here."""
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
-        weighted = "weight" in pairs.columns
-        self._waiting.append(pairs if weighted else pairs.filter(pl.col("dt_ps").is_between(*self._window)))
+        self._waiting.append(pairs.filter(counted_within(pairs.columns, self._window)))
         if sum(part.height for part in self._waiting) >= BATCH_PAIRS:
             self._count()
 
@@ -45,26 +48,21 @@ class EnergyMatrix:
             return
         pairs = pl.concat(self._waiting)
         self._waiting = []
-        time_a = pl.col("timestamp_ps")
-        times = {"a": time_a, "b": time_a + pl.col("dt_ps")}
-        raw = {side: dithered(f"adc_{side}", times[side], f"channel_{side}", f"board_{side}") for side in "ab"}
-        adc = {side: steady_adc(pairs.columns, f"_{side}", adc=raw[side]) for side in "ab"}
-        values = [energy_kev(self._detectors, f"_{s}", adc=adc[s]) if self._calibrated else adc[s] for s in "ab"]
+        quantity: Quantity = "energy_kev" if self._calibrated else "adc"
+        values = [of_pairs(pairs.columns, quantity, self._detectors, side) for side in "ab"]
         # Each pair once, at (least, largest), in one key: the matrix is symmetric, and one column groups faster.
         places = [(value / self._width).floor().cast(pl.Int64) for value in values]
-        weighted = "weight" in pairs.columns
-        weight = {"weight": pl.col("weight")} if weighted else {}
-        sums = {"counts": pl.col("weight").sum(), "variance": (pl.col("weight") ** 2).sum()}
+        weight = ["weight"] if "weight" in pairs.columns else []
         counted = (
             pairs.lazy()
             .select(
-                **weight,
+                *weight,
                 cell=pl.min_horizontal(places) * CELL + pl.max_horizontal(places) + CELL // 2,
                 known=places[0] + places[1],
             )
             .drop_nulls()
             .group_by("cell")
-            .agg(**(sums if weighted else {"counts": pl.len(), "variance": pl.len()}))
+            .agg(**sums("weight" if weight else None))
         )
         self._tally.add(counted.collect())
 

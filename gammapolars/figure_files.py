@@ -1,0 +1,28 @@
+"""Figures in files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gammapolars.io.output import complete_or_nothing
+
+if TYPE_CHECKING:
+    from plotnine import ggplot
+    from plotnine.composition import Compose
+
+
+def save_figure(plot: "ggplot | Compose", path: Path, *, overwrite: bool) -> None:
+    """Draw a figure into a PNG file, which appears when it is complete.
+
+    Args:
+        plot: one figure, or several below each other.
+        path: ends in .png.
+        overwrite: whether a file of this name is replaced.
+
+    Raises:
+        OutputError: the file exists already or cannot be written.
+    """
+    from gammapolars.figures.png import png
+
+    data = png(plot)
+    with complete_or_nothing(path, overwrite=overwrite) as hidden:
+        hidden.write_bytes(data)
