@@ -32,7 +32,7 @@ from gammapolars.products import (
 from gammapolars.provenance import describe
 from gammapolars.results import Analysis
 from gammapolars.spectra import fitting_bin_kev
-from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, slices
+from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, pieces, slices
 from gammapolars.timing import align, spread_ps
 from gammapolars.timing.batches import aligned
 
@@ -129,8 +129,9 @@ class Pass:
                 counted.result()
 
     def _count(self, part: Slice) -> None:
-        for product in self.products:
-            product.add_hits(part.own)
+        for hits in pieces(part.own):
+            for product in self.products:
+                product.add_hits(hits)
 
 
 def with_random(runs: Runs, rule: PairRule, random: Sequence[str], detectors: Detectors) -> PairRule:

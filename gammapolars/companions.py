@@ -1,6 +1,7 @@
 """What one pass over a run can write beside its pairs: matrix, spectra, rates and time differences."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,8 +115,10 @@ class Companions:
         Returns:
             Their names.
         """
-        for write in self._savers.values():
-            write(overwrite, dict(metadata))
+        with ThreadPoolExecutor(2, thread_name_prefix="save") as pool:
+            saved = [pool.submit(write, overwrite, dict(metadata)) for write in self._savers.values()]
+        for each in saved:
+            each.result()
         return [str(path) for path in self._savers]
 
 

@@ -105,6 +105,18 @@ def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS // 2) -> Ite
     yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
 
 
+def pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows of a frame in frames that each lie in one piece in memory: as arrays they need not be copied."""
+    lengths = frame.get_column(frame.columns[0]).chunk_lengths()
+    if any(column.chunk_lengths() != lengths for column in frame):
+        yield frame.rechunk()
+        return
+    start = 0
+    for length in lengths:
+        yield frame.slice(start, length)
+        start += length
+
+
 def in_parallel(function: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[R]:
     """Everything that `function` yields for each item, in the order of the items, computed in threads some items ahead.
 

@@ -20,7 +20,9 @@ from gammapolars.products import (
     Product,
     Rates,
     TimeDifferences,
+    few_detectors,
 )
+from gammapolars.products import hits as hits_module
 from gammapolars.products import rates as rates_module
 from gammapolars.products.rates import SHOWN_TIME_BINS
 from gammapolars.schema import MATRIX, PAIRS, SPECTRUM, require
@@ -87,7 +89,12 @@ def test_each_hit_is_counted_once_and_used_unless_it_carries_a_rejecting_flag(
 
 @pytest.mark.parametrize("rare", [0.0, 0.02, 0.5], ids=lambda share: f"{share:.0%} unusual")
 @pytest.mark.parametrize("detectors", [1, 4, 16, 40])
-def test_counting_by_sums_gives_what_counting_one_by_one_gives(detectors: int, rare: float) -> None:
+@pytest.mark.parametrize("few", [0, 5, 1000])
+def test_counting_by_comparing_gives_what_counting_one_by_one_gives(
+    detectors: int, rare: float, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hits_module, "FEW_ROWS", few)
+    monkeypatch.setattr(hits_module, "FEW_KEYS", few)
     rng = np.random.default_rng(detectors)
     size = 6000
     # Half of the detectors are silent in the first third; the usual flags change in the last.
@@ -204,15 +211,21 @@ WAITS = st.sampled_from([0, 1, 10**9, 976_562_500, 10**12, 3 * 10**13, 10**16]) 
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.tuples(WAITS, st.integers(0, 1)), min_size=1, max_size=40), SIZES, st.sampled_from([4, 300, 4096]))
+@given(
+    st.lists(st.tuples(WAITS, st.integers(0, 1)), min_size=1, max_size=40),
+    SIZES,
+    st.sampled_from([4, 300, 4096]),
+    st.sampled_from([1, 16]),
+)
 def test_rates_count_every_hit_but_those_of_the_last_bin_that_the_run_cuts(
-    drawn: list[tuple[int, int]], rows: int, most_bins: int
+    drawn: list[tuple[int, int]], rows: int, most_bins: int, few: int
 ) -> None:
     at = np.cumsum([wait for wait, _ in drawn]) - 10**9
     hits = frame((int(time), channel) for time, (_, channel) in zip(at, drawn, strict=True))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rates_module, "MAX_TIME_BINS", most_bins)
+        patch.setattr(few_detectors, "FEW_DETECTORS", few)
         found = fed(Rates(), hits=in_batches(hits, rows)).table()
 
     (width_s,) = found["width_s"].unique()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gammapolars import time_order
 from gammapolars.errors import InputError, TimeOrderError
-from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, slices
+from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, pieces, slices
 from gammapolars.time_order import time_ordered
 from gammapolars.units import format_ps
 from tests.hits import SIZES, CountedStream, frame, in_batches, numbered, runs, stream, times
@@ -377,3 +377,17 @@ def test_an_error_in_parallel_work_passes_through(where: str) -> None:
 
     with pytest.raises(TimeOrderError, match=where):
         list(in_parallel(function, items()))
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.booleans())
+def test_pieces_are_the_rows_in_order_each_in_one_piece(lengths: list[int], uneven: bool) -> None:
+    table = numbered([(0,)])
+    for length in lengths:
+        table = table.vstack(numbered([(row,) for row in range(length)]))
+    table = table.with_columns(table["adc"].rechunk()) if uneven else table
+
+    found = list(pieces(table))
+
+    assert pl.concat(found).equals(table)
+    assert [piece.n_chunks("all") for piece in found] == [[1] * table.width] * len(found)
+    assert len(found) == (1 if uneven else 1 + len(lengths))

@@ -1,12 +1,13 @@
 """Sums of counts against a plain group-by."""
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammapolars import tallies
-from gammapolars.tallies import Tally, count_by
+from gammapolars.tallies import Histogram, Tally, count_by
 from tests.hits import counted
 
 
@@ -22,14 +23,15 @@ LAYOUTS = [
     {"board_a": 16, "channel_a": 16, "board_b": 16, "channel_b": 16},
     {"bin": 32},
     {"flags": 32, "bin": 32},
+    {"board_a": 16, "channel_a": 16, "board_b": 16, "channel_b": 16, "bin": 32},
 ]
 DTYPES = {16: pl.UInt16, 32: pl.UInt32}
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> tuple[dict[str, int], pl.DataFrame]:
+def tables(draw: st.DrawFn, layout: dict[str, int] | None = None) -> tuple[dict[str, int], pl.DataFrame]:
     """A layout of columns, and rows that fill it to its largest values."""
-    bits = draw(st.sampled_from(LAYOUTS))
+    bits = layout or draw(st.sampled_from(LAYOUTS))
     rows = draw(st.lists(st.tuples(*(values(width) for width in bits.values())), max_size=40))
     repeated = rows + rows[: draw(st.integers(0, 40))]
     return bits, pl.DataFrame(repeated, {name: DTYPES[width] for name, width in bits.items()}, orient="row")
@@ -40,17 +42,42 @@ def tables(draw: st.DrawFn) -> tuple[dict[str, int], pl.DataFrame]:
 def test_packed_counts_are_those_of_a_plain_group_by(drawn: tuple[dict[str, int], pl.DataFrame]) -> None:
     bits, table = drawn
 
-    found = count_by(table, bits)
+    found = count_by(table, list(bits))
 
     expected = table.group_by(list(bits)).len("counts")
     assert found.schema == expected.schema
     assert found.sort(list(bits)).equals(expected.sort(list(bits)))
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(LAYOUTS).flatmap(lambda bits: st.lists(tables(bits), min_size=1, max_size=4)), st.data())
+def test_a_histogram_adds_up_what_frames_count(
+    drawn: list[tuple[dict[str, int], pl.DataFrame]], data: st.DataObject
+) -> None:
+    bits = drawn[0][0]
+    histogram, chosen = Histogram(*bits), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tallies, "MAX_HISTOGRAM_BITS", data.draw(st.sampled_from([0, 4, 20])))
+        for _, table in drawn:
+            rows = data.draw(st.none() | st.lists(st.integers(0, max(table.height - 1, 0)), unique=True))
+            rows = [] if table.is_empty() and rows else rows
+            histogram.add(table, None if rows is None else np.array(rows, np.int64))
+            chosen.append(table if rows is None else table[rows])
+
+    found = histogram.total()
+
+    expected = pl.concat(chosen).group_by(list(bits)).agg(counts=pl.len().cast(pl.UInt64)).sort(list(bits))
+    if expected.is_empty():
+        assert found.is_empty()
+    else:
+        assert found.equals(expected)
+        assert found.schema == expected.schema
+
+
 def test_further_columns_are_ignored() -> None:
     table = pl.DataFrame({"x": ["a", "b"], "adc": [7, 7]}, schema={"x": pl.String, "adc": pl.UInt16})
 
-    assert count_by(table, {"adc": 16}).rows() == [(7, 2)]
+    assert count_by(table, ["adc"]).rows() == [(7, 2)]
 
 
 @settings(max_examples=60, deadline=None)
@@ -61,7 +88,7 @@ def test_parts_add_up_to_the_whole_however_often_they_are_merged(parts: list[lis
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tallies, "MERGE_ROWS", merge_rows)
         for part in parts:
-            tally.add(count_by(pl.DataFrame({"x": part}, schema={"x": pl.UInt16}), {"x": 16}))
+            tally.add(count_by(pl.DataFrame({"x": part}, schema={"x": pl.UInt16}), ["x"]))
 
     total = tally.total()
     expected = counted(x for part in parts for x in part)

@@ -1,13 +1,21 @@
 """Hits by run, detector and flags."""
 
+from collections import Counter
+
+import numpy as np
 import polars as pl
 
+from gammapolars.products.few_detectors import FewDetectors
 from gammapolars.tallies import Tally, count_by
 from gammapolars.units import PS_PER_S
 
-FLAG_KEYS = {"board": 16, "channel": 16, "flags": 32}
+COLUMNS = {"board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32}
+FLAG_KEYS = tuple(COLUMNS)
 
-FEW_DETECTORS = 16
+FEW_ROWS = 1000
+
+FEW_KEYS = 1000
+"""More combinations of detector and unusual flags than this, as in a damaged file, are counted in tables."""
 
 
 class HitTally:
@@ -19,8 +27,9 @@ class HitTally:
 
     def __init__(self) -> None:
         self._tally = Tally("run", *FLAG_KEYS)
-        self._seen: list[tuple[int, int]] = []
+        self._few = FewDetectors()
         self._usual_flags = 0
+        self._counts: Counter[tuple[int, int, int, int]] = Counter()
         self.spans: dict[int, tuple[int, int]] = {}
 
     def add_hits(self, hits: pl.DataFrame) -> None:
@@ -28,43 +37,40 @@ class HitTally:
         if hits.is_empty():
             return
         run = int(hits["run"][0]) if "run" in hits.columns else 1
-        counted = self._summed(hits)
-        counted = self._counted(hits) if counted is None else counted
-        self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
-        time = pl.col("timestamp_ps")
-        first, last = hits.select(first=time.min(), last=time.max()).row(0)  # as recorded, hits may be out of order
+        if not self._compared(hits, run):
+            counted = count_by(hits, FLAG_KEYS)
+            self._usual_flags = counted.group_by("flags").agg(pl.col("counts").sum()).sort("counts")["flags"][-1]
+            self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
+        times = hits["timestamp_ps"]
+        first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]  # hits may be out of order
         before = self.spans.get(run, (first, last))
         self.spans[run] = (min(first, before[0]), max(last, before[1]))
 
-    def _counted(self, hits: pl.DataFrame) -> pl.DataFrame:
-        """Hits by detector and flags, and what is learnt from them of those to come."""
-        counted = count_by(hits, FLAG_KEYS)
-        self._seen = sorted({*self._seen, *counted.select("board", "channel").unique().iter_rows()})
-        self._usual_flags = counted.group_by("flags").agg(pl.col("counts").sum()).sort("counts")["flags"][-1]
-        return counted
+    def _compared(self, hits: pl.DataFrame, run: int) -> bool:
+        """Count several times faster, where few detectors have been seen and most hits carry the usual flags.
 
-    def _summed(self, hits: pl.DataFrame) -> pl.DataFrame | None:
-        """The same several times faster, where few detectors have been seen and most hits carry the usual flags.
-
-        Then a sum for each detector, and a count of the few other hits alone, tell everything. None where they do not.
+        Then the rows of each detector, and a count of the few other hits alone, tell everything. False where they do
+        not: nothing is counted then.
         """
-        if not 0 < len(self._seen) <= FEW_DETECTORS:
-            return None
-        rare = hits.lazy().select(*FLAG_KEYS).filter(pl.col("flags") != self._usual_flags).collect()
-        if rare.height > hits.height // 4:
-            return None
-        totals = hits.select(
-            ((pl.col("board") == board) & (pl.col("channel") == channel)).sum().alias(f"{board}/{channel}")
-            for board, channel in self._seen
-        ).row(0)
-        if sum(totals) != hits.height:
-            return None
-        counted = count_by(rare, FLAG_KEYS)
-        usual = dict(zip(self._seen, totals, strict=True))
-        for board, channel, _, count in counted.iter_rows():
-            usual[board, channel] -= count
-        rows = [(*key, self._usual_flags, count) for key, count in usual.items() if count]
-        return pl.concat([pl.DataFrame(rows, counted.schema, orient="row"), counted])
+        flags = hits["flags"].to_numpy()
+        rare = np.flatnonzero(flags != self._usual_flags)
+        masks = self._few.masks(hits) if len(rare) <= FEW_ROWS + hits.height // 4 else None
+        if masks is None:
+            return False
+        board, channel = (hits[name].to_numpy()[rare].astype(np.uint64) for name in ("board", "channel"))
+        keys, counts = np.unique(
+            board << np.uint64(48) | channel << np.uint64(32) | flags[rare].astype(np.uint64), return_counts=True
+        )
+        if len(keys) > FEW_KEYS:
+            return False
+        usual = {key: int(np.count_nonzero(mask)) for key, mask in masks.items()}
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            detector = key >> 48, key >> 32 & 0xFFFF
+            usual[detector] -= count
+            self._counts[run, *detector, key & 0xFFFFFFFF] += count
+        for detector, count in usual.items():
+            self._counts[run, *detector, self._usual_flags] += count
+        return True
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         """Pairs change nothing here."""
@@ -99,11 +105,12 @@ class HitTally:
         return found
 
     def _total(self) -> pl.DataFrame:
-        table = self._tally.total()
-        if table.is_empty():
-            numbers = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32}
-            return pl.DataFrame(schema=numbers | {"counts": pl.UInt64})
-        return table
+        schema = pl.Schema({"run": pl.UInt16, **COLUMNS, "counts": pl.UInt64})
+        rows = [(*key, count) for key, count in self._counts.items() if count]
+        total = Tally("run", *FLAG_KEYS)
+        total.add(pl.DataFrame(rows, schema, orient="row"))
+        total.add(self._tally.total())
+        return total.total() if total.rows else pl.DataFrame(schema=schema)
 
     def with_flags(self, masks: dict[str, int]) -> dict[str, int]:
         """How many hits carry each of some named flags, if any does; a hit with two counts under both."""

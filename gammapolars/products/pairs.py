@@ -1,11 +1,12 @@
 """Pairs within a window by their detectors."""
 
+import numpy as np
 import polars as pl
 
-from gammapolars.tallies import Tally, count_by
+from gammapolars.tallies import Histogram
 from gammapolars.units import Window
 
-KEYS = {"board_a": 16, "channel_a": 16, "board_b": 16, "channel_b": 16}
+KEYS = ("board_a", "channel_a", "board_b", "channel_b")
 
 Key = tuple[int, int]
 
@@ -15,18 +16,20 @@ class PairTally:
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._prompt, self._random = Tally(*KEYS), Tally(*KEYS)
+        self._prompt, self._random = Histogram(*KEYS), Histogram(*KEYS)
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Hits change nothing here."""
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
+        low, high = self._window
+        dt = pairs["dt_ps"].to_numpy()
+        prompt = (dt >= low) & (dt <= high)
         if "region" in pairs.columns:
-            random = pl.col("region") == "random"
-            self._random.add(count_by(pairs.filter(random), KEYS))
-            pairs = pairs.filter(~random)
-        within = pairs.filter(pl.col("dt_ps").is_between(*self._window))
-        self._prompt.add(count_by(within, KEYS))
+            random = (pairs["region"] == "random").to_numpy()
+            self._random.add(pairs, np.flatnonzero(random))
+            prompt &= ~random
+        self._prompt.add(pairs, np.flatnonzero(prompt))
 
     def counts(self) -> dict[tuple[Key, Key], int]:
         """Pairs by (detector, detector), the lower (board, channel) first."""
@@ -37,7 +40,7 @@ class PairTally:
         return _by_detectors(self._random)
 
 
-def _by_detectors(tally: Tally) -> dict[tuple[Key, Key], int]:
+def _by_detectors(tally: Histogram) -> dict[tuple[Key, Key], int]:
     found: dict[tuple[Key, Key], int] = {}
     for row in tally.total().iter_rows(named=True):
         ends = sorted([(row["board_a"], row["channel_a"]), (row["board_b"], row["channel_b"])])

@@ -1,5 +1,6 @@
 """Spectra of all detectors."""
 
+import numpy as np
 import polars as pl
 
 from gammapolars.calibration import energy_kev, steady_adc
@@ -7,13 +8,13 @@ from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
 from gammapolars.flags import has_any
 from gammapolars.spectra import dithered, redistributed
-from gammapolars.tallies import Tally, count_by
+from gammapolars.tallies import Histogram, Tally, count_by
 from gammapolars.units import format_ps
 
 MAX_BINS = 20_000_000
 """Spectra of slices of time with more filled bins than this, half a gigabyte, are not counted on."""
 
-ADC_KEYS = {"board": 16, "channel": 16, "adc": 16}
+ADC_KEYS = ("board", "channel", "adc")
 
 SLICE = {"run": pl.UInt16(), "time_slice": pl.Int64()}
 
@@ -34,8 +35,8 @@ class AdcSpectra:
     def __init__(self, mask: int, slice_ps: int | None = None) -> None:
         self._mask = mask
         self._slice_ps = slice_ps
-        self._tally = Tally(*(SLICE if slice_ps else ()), *ADC_KEYS)
-        self._rejected = Tally(*ADC_KEYS)
+        self._counts, self._rejected = Histogram(*ADC_KEYS), Histogram(*ADC_KEYS)
+        self._of_slices = Tally(*SLICE, *ADC_KEYS)
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run.
@@ -45,14 +46,13 @@ class AdcSpectra:
         """
         if not self._slice_ps and "gain_factor" not in hits.columns:
             # Rejected hits are few: counting them and all is faster than copying the used ones.
-            self._tally.add(count_by(hits, ADC_KEYS))
+            self._counts.add(hits)
             if self._mask:
-                rejected = hits.lazy().select(*ADC_KEYS, "flags").filter(has_any(self._mask)).collect()
-                self._rejected.add(count_by(rejected, ADC_KEYS))
+                self._rejected.add(hits, np.flatnonzero(hits["flags"].to_numpy() & self._mask))
             return
         used = _used(hits, self._mask)
         if not self._slice_ps:
-            self._tally.add(count_by(used, ADC_KEYS))
+            self._counts.add(used)
             return
         if used.is_empty():
             return
@@ -61,15 +61,15 @@ class AdcSpectra:
         first, last = int(slices.min()), int(slices.max())  # type: ignore[arg-type]
         if last - first < 2**16:
             numbered = used.with_columns(time_slice=(slices - first).cast(pl.UInt16))
-            counted = count_by(numbered, {"time_slice": 16, **ADC_KEYS})
+            counted = count_by(numbered, ("time_slice", *ADC_KEYS))
         else:
             counted = (
                 used.with_columns(time_slice=slices - first).group_by("time_slice", *ADC_KEYS).agg(counts=pl.len())
             )
-        self._tally.add(
+        self._of_slices.add(
             counted.with_columns(run=pl.lit(run, pl.UInt16), time_slice=pl.col("time_slice").cast(pl.Int64) + first)
         )
-        if self._tally.rows > MAX_BINS:
+        if self._of_slices.rows > MAX_BINS:
             raise UsageError(
                 f"slices of {format_ps(self._slice_ps)} make spectra of more than {MAX_BINS // 10**6} million bins: "
                 "take longer slices"
@@ -111,7 +111,9 @@ class AdcSpectra:
 
     def _used_counts(self) -> pl.DataFrame:
         """What was counted, less the rejected hits in it."""
-        table, rejected = self._tally.total(), self._rejected.total()
+        if self._slice_ps:
+            return self._of_slices.total()
+        table, rejected = self._counts.total(), self._rejected.total()
         if rejected.is_empty():
             return table
         less = rejected.select(*ADC_KEYS, _less="counts")

@@ -1,12 +1,19 @@
 """Pairs by time difference."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from gammapolars.detectors import Detectors
-from gammapolars.tallies import Tally
+from gammapolars.tallies import Histogram
+
+Numbers = npt.NDArray[Any]
 
 MAX_NS_STEPS = 200_000
+
+ENDS = ("board_a", "channel_a", "board_b", "channel_b")
 
 
 class TimeDifferences:
@@ -18,7 +25,8 @@ class TimeDifferences:
         # 1 ns lets the clock's own steps be seen later; where that is too fine, steps hold whole numbers of any usual
         # clock's steps (2, 4, 5, 8, 10 or 16 ns), so that they compare.
         self._step_ps = 1000 if reach_ps <= MAX_NS_STEPS * 1000 else -(-reach_ps // MAX_NS_STEPS // 80_000) * 80_000
-        self._tally = Tally("board_a", "channel_a", "board_b", "channel_b", "step")
+        self._reach_steps = -(-reach_ps // self._step_ps)  # added to a step, so that none is below 0
+        self._counts = Histogram(*ENDS, "step")
         self._clock_ps = 0
 
     def add_hits(self, hits: pl.DataFrame) -> None:
@@ -27,19 +35,24 @@ class TimeDifferences:
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         if pairs.is_empty():
             return
-        self._clock_ps = int(np.gcd(self._clock_ps, np.gcd.reduce(pairs["dt_ps"].to_numpy())))
-        later = (pl.col("board_b") < pl.col("board_a")) | (
-            (pl.col("board_b") == pl.col("board_a")) & (pl.col("channel_b") < pl.col("channel_a"))
-        )
-        signed = pl.when(later).then(-pl.col("dt_ps")).otherwise(pl.col("dt_ps"))
-        ends = {
-            f"{name}_{side}": pl.when(later).then(pl.col(f"{name}_{other}")).otherwise(pl.col(f"{name}_{side}"))
-            for name in ("board", "channel")
-            for side, other in ("ab", "ba")
-        }
-        keys = [*ends, "step"]
-        counted = pairs.lazy().select(**ends, step=signed // self._step_ps).group_by(keys).agg(counts=pl.len())
-        self._tally.add(counted.collect())
+        dt = pairs["dt_ps"].to_numpy()
+        if not self._clock_ps or (dt % self._clock_ps).any():
+            self._clock_ps = int(np.gcd(self._clock_ps, np.gcd.reduce(dt)))
+        later = _later(*(pairs[name].to_numpy() for name in ENDS))
+        steps = np.where(later, -dt, dt) // self._step_ps + self._reach_steps
+        self._counts.add(pl.DataFrame([*(pairs[name] for name in ENDS), pl.Series("step", steps)]))
+
+    def _total(self) -> pl.DataFrame:
+        """`board_a`, `channel_a`, `board_b`, `channel_b`, `step`, `counts`, where a is the lower detector."""
+        counted = self._counts.total()
+        if counted.is_empty():
+            return counted
+        ends = {name: counted[name].to_numpy() for name in ENDS}
+        later = _later(*ends.values())
+        turned = dict(zip(ENDS, (ends[name] for name in (*ENDS[2:], *ENDS[:2])), strict=True))
+        columns = {name: np.where(later, turned[name], ends[name]) for name in ENDS}
+        step = pl.col("step").cast(pl.Int64) - self._reach_steps
+        return counted.with_columns(step, **{name: pl.Series(column) for name, column in columns.items()})
 
     def table(self, detectors: Detectors) -> pl.DataFrame:
         """`name_a`, `name_b`, `dt_ns` (bin centre; time of b minus time of a, a < b), `width_ns`, `counts`: all bins.
@@ -47,7 +60,7 @@ class TimeDifferences:
         Bins hold a whole number of clock steps each, so that their contents compare.
         """
         schema = {"name_a": pl.String, "name_b": pl.String, "dt_ns": pl.Float64, "width_ns": pl.Float64}
-        counted = self._tally.total()
+        counted = self._total()
         if counted.is_empty():
             return pl.DataFrame(schema=schema | {"counts": pl.UInt64})
         # Bins of an odd number of units, so that one is centred on 0; the unit is a clock step where those are seen.
@@ -57,7 +70,7 @@ class TimeDifferences:
         width_ns = per_bin * unit * self._step_ps / 1000
         centre_ns = (pl.col("bin") + (0.0 if clocked else 0.5 / per_bin)) * width_ns
         place = (pl.col("step") // unit + per_bin // 2) // per_bin
-        keys = ["board_a", "channel_a", "board_b", "channel_b"]
+        keys = list(ENDS)
         half = int(self._reach_ps / 1000 / width_ns)
         every = pl.DataFrame({"bin": range(-half, half + 1)}, {"bin": pl.Int64})
         binned = counted.with_columns(bin=place).group_by(*keys, "bin").agg(pl.col("counts").sum())
@@ -77,3 +90,9 @@ class TimeDifferences:
             .sort(*keys, "bin")
             .select(*schema, "counts")
         )
+
+
+def _later(board_a: Numbers, channel_a: Numbers, board_b: Numbers, channel_b: Numbers) -> npt.NDArray[np.bool_]:
+    """Where a is the higher detector of the two."""
+    later: npt.NDArray[np.bool_] = (board_b < board_a) | ((board_b == board_a) & (channel_b < channel_a))
+    return later
