@@ -9,6 +9,7 @@ import polars as pl
 
 from gammapolars.errors import UsageError
 from gammapolars.figure_files import save_figure
+from gammapolars.gates import Gate
 from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_output
 from gammapolars.io.spectra.measurement import Measurement
@@ -116,6 +117,11 @@ class GateOutputs:
 
         plot = figures.gated(net, title=_title(summary), peaks=summary["peaks"])
         save_figure(plot, path, overwrite=self.overwrite)
+
+
+def as_dict(gate: Gate) -> dict[str, Any]:
+    """A gate as summaries tell it."""
+    return {"low": gate.low, "high": gate.high, "background": [list(part) for part in gate.background]}
 
 
 def _title(summary: dict[str, Any]) -> str:

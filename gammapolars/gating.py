@@ -16,14 +16,14 @@ from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import corrected_hits, correction_of
 from gammapolars.errors import InputError, UsageError
 from gammapolars.event_building import triples
-from gammapolars.gate_outputs import GateOutputs
+from gammapolars.gate_outputs import GateOutputs, as_dict
 from gammapolars.gates import Gate, PolygonGate
 from gammapolars.io import Runs, scan_pairs
 from gammapolars.products import HitTally, PairTally
 from gammapolars.products.axes import of_pairs
-from gammapolars.products.gated import GatedSpectra
+from gammapolars.products.gated import CubeSpectra, GatedSpectra
 from gammapolars.provenance import describe, describe_files
-from gammapolars.spectra import cube_slice, spectrum
+from gammapolars.schema import TRIPLE_REGION
 from gammapolars.streaming import batches_of
 from gammapolars.timing import align, spread_ps
 from gammapolars.units import parse_range
@@ -66,7 +66,8 @@ def gate_runs(
     known = detectors or Detectors()
     ready = analysis.with_random(runs, rule, random, known)
     hits, pairs = HitTally(), PairTally(ready.window)
-    reading = analysis.Pass(runs, ready, known, progress, [hits, pairs])
+    further = any(name.startswith("adc_short") for one in polygons for name in (one.x, one.y))
+    reading = analysis.Pass(runs, ready, known, progress, [hits, pairs], further=further)
     calibrated = any(detector.energy for detector in known)
     found = _gated(spread(reading.pairs(), known), gate, known, of, polygons, bin_width, calibrated=calibrated)
     summary = analysis.summarise(reading, hits, pairs)
@@ -83,8 +84,10 @@ def gate_triples(
     gates: tuple[Gate, Gate],
     outputs: GateOutputs,
     *,
+    random: Sequence[str] = (),
     detectors: Detectors | None = None,
     bin_width: float | None = None,
+    by_detector: bool = False,
 ) -> dict[str, Any]:
     """The spectrum of the third hits of triples whose other two lie in two gates: a slice of their cube.
 
@@ -93,38 +96,68 @@ def gate_triples(
         rule: its window holds all three hits.
         gates: the two, each with its background.
         outputs: the files to write.
+        random: windows that hold chance alone, or `auto`: the spectrum is then net of triples by chance.
         detectors: they must be calibrated.
         bin_width: of the spectrum's bins.
+        by_detector: whether each detector of third hits gets a spectrum, instead of all one.
+
+    Returns:
+        The summary, as `gammapolars gate --json` prints it.
     """
     started = time.perf_counter()
     outputs.check()
     known = detectors or Detectors()
     if not any(detector.energy for detector in known):
         raise UsageError("two gates are on energies: name a detectors.toml with calibrations with --detectors")
+    width = _width(bin_width, calibrated=True)
+    if rule.window.low != -rule.window.high:
+        raise UsageError(f"the window of triples is one time, such as 250ns, not {rule.window}")
+    ready = analysis.with_random(runs, rule, random, known)
     correction = correction_of(known, runs)
     hits = corrected_hits(align(runs.hits, known), runs, known, correction).pipe(calibrate, known, dither=True)
-    found = triples(
+    threes = triples(
         hits,
-        rule.window.high,
+        ready.window.high,
+        random=ready.regions.random if ready.regions else (),
         reject=",".join(rule.reject) or "none",
         reorder_ps=runs.reorder_ps + spread_ps(known),
     )
-    width = 1.0 if bin_width is None else bin_width
+    found, regions = CubeSpectra(*gates, width=width), dict.fromkeys(TRIPLE_REGION.categories, 0)
     with runs.naming_errors():
-        net = found.pipe(cube_slice, *gates).pipe(spectrum, bin_kev=width, by=()).collect().sort("energy_kev")
+        for batch in batches_of(threes):
+            found.add_triples(batch)
+            counted = batch["region"].value_counts().rows() if "region" in batch else [("prompt", batch.height)]
+            for region, count in counted:
+                regions[region] += count
+    net, unc = found.net()
     summary = {
         "inputs": [str(file.path) for file in runs.files],
         "window_ps": list(rule.window),
-        "gate": _as_dict(gates[0]),
-        "and_gate": _as_dict(gates[1]),
+        "triples": regions["prompt"],
+        **_random_of(ready, regions),
+        "gate": as_dict(gates[0]),
+        "and_gate": as_dict(gates[1]),
         "unit": "keV",
         "bin_width": width,
-        "counts": float(net["counts"].sum()),
-        "counts_unc": math.sqrt(float(net["variance"].sum())),
+        "counts": net,
+        "counts_unc": unc,
         "warnings": [*reading_warnings(runs), *(correction.warnings if correction else ())],
     }
-    written = outputs.write(net, None, summary, describe(runs, summary))
-    return written | {"elapsed_s": time.perf_counter() - started}
+    spectra = found.by_detector() if by_detector else found.summed()
+    return outputs.write(spectra, found.total(), summary, describe(runs, summary)) | {
+        "elapsed_s": time.perf_counter() - started
+    }
+
+
+def _random_of(rule: PairRule, regions: dict[str, int]) -> dict[str, Any]:
+    """What a summary tells of random windows; nothing where there are none."""
+    if not rule.regions:
+        return {}
+    return {
+        "random_ps": [list(window) for window in rule.regions.random],
+        "one_random_triples": regions["one_random"],
+        "random_triples": regions["random"],
+    }
 
 
 def gate_pairs(
@@ -187,9 +220,7 @@ def _gated(
     calibrated: bool,
 ) -> GatedSpectra:
     """Count all pairs of a frame, in one pass."""
-    width = 1.0 if bin_width is None else bin_width
-    if not 0 < width < math.inf or (not calibrated and width != int(width)):
-        raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
+    width = _width(bin_width, calibrated=calibrated)
     chosen = [detectors.named(name).key for name in of] or None
     found = GatedSpectra(gate, chosen, calibrated=calibrated, width=width)
     for polygon in polygons:
@@ -199,23 +230,26 @@ def _gated(
     return found
 
 
+def _width(bin_width: float | None, *, calibrated: bool) -> float:
+    width = 1.0 if bin_width is None else bin_width
+    if not 0 < width < math.inf or (not calibrated and width != int(width)):
+        raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
+    return width
+
+
 def _told(
     found: GatedSpectra, gate: Gate, of: Sequence[str], polygons: Sequence[PolygonGate], bin_width: float | None
 ) -> dict[str, Any]:
-    summed = found.summed()
+    net, unc = found.net()
     return {
-        "gate": _as_dict(gate),
+        "gate": as_dict(gate),
         "unit": "keV" if found.axis == "energy_kev" else "adc",
         "gated_detectors": list(of),
         "polygons": [polygon.name for polygon in polygons],
         "bin_width": 1.0 if bin_width is None else bin_width,
-        "counts": float(summed["counts"].sum()),
-        "counts_unc": math.sqrt(float(summed["variance"].sum())),
+        "counts": net,
+        "counts_unc": unc,
     }
-
-
-def _as_dict(gate: Gate) -> dict[str, Any]:
-    return {"low": gate.low, "high": gate.high, "background": [list(part) for part in gate.background]}
 
 
 def parse_backgrounds(texts: Sequence[str]) -> Iterator[tuple[float, float]]:

@@ -167,7 +167,8 @@ def test_each_line_of_cobalt_gives_the_other(tmp_path: Path, on: float, backgrou
     assert sum(peak["area"] for peak in own) < 0.1 * strongest["area"]
     net = pl.read_parquet(tmp_path / "net.parquet")
     assert net["counts"].sum() == pytest.approx(summary["counts"])
-    assert summary["counts_unc"] == pytest.approx(math.sqrt(net["variance"].sum()))
+    # Pairs with both hits in the gate or its background stand in two bins: errors of these are correlated.
+    assert summary["counts_unc"] == pytest.approx(math.sqrt(net["variance"].sum()), rel=0.03)
     assert net["counts"].min() < 0  # type: ignore[operator]
     assert pl.read_csv(tmp_path / "peaks.csv").height == len(summary["peaks"])
 

@@ -132,7 +132,8 @@ class TripleRegions:
             (np.array(values, np.int64).reshape(-1)[of] for values in zip(*clocks, strict=True)) if clocks else (of, of)
         )
         prompt = _times_in(late - self.reach_ps, early + self.reach_ps, step, phase)
-        return prompt / _times_random(early, late, self.random, step, phase)
+        found: Floats = prompt / _times_random(early, late, self.random, step, phase)
+        return found
 
     def _all_random(self, times: Integers, detector: Integers) -> Floats:
         """A_p / A_r for three hits each: of times and detectors, in rows of three."""

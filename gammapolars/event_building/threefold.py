@@ -233,7 +233,8 @@ def _table(hits: _Hits, a: Rows, b: Rows, regions: TripleRegions | None) -> pl.D
 def _weighed(hits: _Hits, rows: dict[str, Rows], regions: TripleRegions) -> tuple[dict[str, Rows], list[pl.Series]]:
     """The triples that lie in a window, with `region` and `weight`."""
     detector = np.stack([hits.detector[place] for place in rows.values()], axis=1)
-    kind, weight = regions.weigh(Times(*(hits.times[place] for place in rows.values()), detector))
+    a, b, c = (hits.times[rows[side]] for side in "abc")
+    kind, weight = regions.weigh(Times(a, b, c, detector))
     kept = kind != NONE
     names = pl.Series("region", schema.TRIPLE_REGION.categories, schema.TRIPLE_REGION)
     region = names.gather(kind[kept] - PROMPT)
