@@ -116,7 +116,7 @@ def gated(
         "bin_width": asked.bin_width,
         "by_detector": asked.by_detector,
     }
-    of_pairs = {"of": asked.of, "polygons": load_gates(asked.polygon) if asked.polygon else ()}
+    of_pairs: dict[str, Any] = {"of": asked.of, "polygons": load_gates(asked.polygon) if asked.polygon else ()}
     if inspection.is_table_of_pairs(alone):
         asked.refuse(OF_HITS, f"{alone} holds pairs as another command made them, and no single hits")
         return gating.gate_pairs(Path(alone), gates[0], outputs, **shared, **of_pairs)

@@ -55,8 +55,9 @@ class TripleRegions:
       time differences have in the prompt and in the random windows.
 
     The sum of weights is then the true triples, whatever energies they are sorted by, and the sum of squared weights
-    its variance: the weights integrate to 0 over the time of any one hit by chance, so that sharing hits adds nothing
-    to that, but what the borders of random windows leave (below a few per cent where r w_r is below 0.1).
+    its variance. That triples share hits adds next to nothing to it, as the weights of all triples that a hit by chance
+    can make with two others add up to 0, but for the ends of random windows: of simulated runs with up to 1.5 hits of
+    each detector in these, (net - true) / σ has the width 1.02 ± 0.03.
 
     Times of a clock are counted in its steps, as of pairs: so w and A are numbers of times that a hit could have had.
 
