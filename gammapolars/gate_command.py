@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gammapolars import defaults, gating, inspection, matrix_gating
+from gammapolars import defaults, gating, inspection, matrix_gating, triple_gating
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
@@ -123,9 +123,9 @@ def gated(
     rule = PairRule(asked.window, reject=asked.reject)
     if len(gates) == 2:
         asked.refuse(OF_PAIRS, "--and gates on triples")
-        return gating.gate_triples(opened(), rule, (gates[0], gates[1]), outputs, random=asked.random, **shared)
     runs = opened()
     with Progress(runs.count) as progress:
-        return gating.gate_runs(
-            runs, rule, gates[0], outputs, random=asked.random, progress=progress, **shared, **of_pairs
-        )
+        shared |= {"random": asked.random, "progress": progress}
+        if len(gates) == 2:
+            return triple_gating.gate_triples(runs, rule, (gates[0], gates[1]), outputs, **shared)
+        return gating.gate_runs(runs, rule, gates[0], outputs, **shared, **of_pairs)

@@ -1,5 +1,6 @@
 """What the command `gate` writes: a net spectrum, its fitted peaks and a figure."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,18 @@ class GateOutputs:
 
         plot = figures.gated(net, title=_title(summary), peaks=summary["peaks"])
         save_figure(plot, path, overwrite=self.overwrite)
+
+
+def bin_width_of(asked: float | None, *, calibrated: bool) -> float:
+    """The width of a spectrum's bins: 1 keV, or 1 adc, where nothing is asked for.
+
+    Raises:
+        UsageError: it is not above 0, or holds no whole adc values.
+    """
+    width = 1.0 if asked is None else asked
+    if not 0 < width < math.inf or (not calibrated and width != int(width)):
+        raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
+    return width
 
 
 def as_dict(gate: Gate) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _gates_text(summary: dict[str, Any]) -> list[str]:
     detectors = f", in {', '.join(summary['gated_detectors'])}" if summary.get("gated_detectors") else ""
     lines = [f"gate {_gate(summary['gate'])} {unit}{detectors}"]
     if "asked_gate" in summary and summary["asked_gate"] != summary["gate"]:
-        lines.append(f"  moved to edges of bins, from {_gate(summary['asked_gate'])} {unit}")
+        lines.append(f"  moved to the edges of bins, from {_gate(summary['asked_gate'])} {unit}")
     if "and_gate" in summary:
         lines.append(f"and a second hit in {_gate(summary['and_gate'])} {unit}")
     if summary.get("polygons"):

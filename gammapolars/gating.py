@@ -1,6 +1,5 @@
 """What the command `gate` does: pairs of a run or a file, or triples, in; a net gated spectrum and a summary out."""
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,23 +8,18 @@ from typing import Any
 import polars as pl
 
 from gammapolars import analysis
-from gammapolars.accounting import reading_warnings
-from gammapolars.calibration import calibrate, energy_kev, steady_adc
+from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
-from gammapolars.drift.correction import corrected_hits, correction_of
-from gammapolars.errors import InputError, UsageError
-from gammapolars.event_building import triples
-from gammapolars.gate_outputs import GateOutputs, as_dict
+from gammapolars.errors import InputError
+from gammapolars.gate_outputs import GateOutputs, as_dict, bin_width_of
 from gammapolars.gates import Gate, PolygonGate
 from gammapolars.io import Runs, scan_pairs
 from gammapolars.products import HitTally, PairTally
 from gammapolars.products.axes import of_pairs
-from gammapolars.products.gated import CubeSpectra, GatedSpectra
+from gammapolars.products.gated import GatedSpectra
 from gammapolars.provenance import describe, describe_files
-from gammapolars.schema import TRIPLE_REGION
 from gammapolars.streaming import batches_of
-from gammapolars.timing import align, spread_ps
 from gammapolars.units import parse_range
 
 
@@ -75,88 +69,6 @@ def gate_runs(
     net = found.by_detector() if by_detector else found.summed()
     return outputs.write(net, found.total(), summary, describe(runs, summary)) | {
         "elapsed_s": time.perf_counter() - started
-    }
-
-
-def gate_triples(
-    runs: Runs,
-    rule: PairRule,
-    gates: tuple[Gate, Gate],
-    outputs: GateOutputs,
-    *,
-    random: Sequence[str] = (),
-    detectors: Detectors | None = None,
-    bin_width: float | None = None,
-    by_detector: bool = False,
-) -> dict[str, Any]:
-    """The spectrum of the third hits of triples whose other two lie in two gates: a slice of their cube.
-
-    Args:
-        runs: from `open_runs`.
-        rule: its window holds all three hits.
-        gates: the two, each with its background.
-        outputs: the files to write.
-        random: windows that hold chance alone, or `auto`: the spectrum is then net of triples by chance.
-        detectors: they must be calibrated.
-        bin_width: of the spectrum's bins.
-        by_detector: whether each detector of third hits gets a spectrum, instead of all one.
-
-    Returns:
-        The summary, as `gammapolars gate --json` prints it.
-    """
-    started = time.perf_counter()
-    outputs.check()
-    known = detectors or Detectors()
-    if not any(detector.energy for detector in known):
-        raise UsageError("two gates are on energies: name a detectors.toml with calibrations with --detectors")
-    width = _width(bin_width, calibrated=True)
-    if rule.window.low != -rule.window.high:
-        raise UsageError(f"the window of triples is one time, such as 250ns, not {rule.window}")
-    ready = analysis.with_random(runs, rule, random, known)
-    correction = correction_of(known, runs)
-    hits = corrected_hits(align(runs.hits, known), runs, known, correction).pipe(calibrate, known, dither=True)
-    threes = triples(
-        hits,
-        ready.window.high,
-        random=ready.regions.random if ready.regions else (),
-        reject=",".join(rule.reject) or "none",
-        reorder_ps=runs.reorder_ps + spread_ps(known),
-    )
-    found, regions = CubeSpectra(*gates, width=width), dict.fromkeys(TRIPLE_REGION.categories, 0)
-    with runs.naming_errors():
-        for batch in batches_of(threes):
-            found.add_triples(batch)
-            counted = batch["region"].value_counts().rows() if "region" in batch else [("prompt", batch.height)]
-            for region, count in counted:
-                regions[region] += count
-    net, unc = found.net()
-    summary = {
-        "inputs": [str(file.path) for file in runs.files],
-        "window_ps": list(rule.window),
-        "triples": regions["prompt"],
-        **_random_of(ready, regions),
-        "gate": as_dict(gates[0]),
-        "and_gate": as_dict(gates[1]),
-        "unit": "keV",
-        "bin_width": width,
-        "counts": net,
-        "counts_unc": unc,
-        "warnings": [*reading_warnings(runs), *(correction.warnings if correction else ())],
-    }
-    spectra = found.by_detector() if by_detector else found.summed()
-    return outputs.write(spectra, found.total(), summary, describe(runs, summary)) | {
-        "elapsed_s": time.perf_counter() - started
-    }
-
-
-def _random_of(rule: PairRule, regions: dict[str, int]) -> dict[str, Any]:
-    """What a summary tells of random windows; nothing where there are none."""
-    if not rule.regions:
-        return {}
-    return {
-        "random_ps": [list(window) for window in rule.regions.random],
-        "one_random_triples": regions["one_random"],
-        "random_triples": regions["random"],
     }
 
 
@@ -220,7 +132,7 @@ def _gated(
     calibrated: bool,
 ) -> GatedSpectra:
     """Count all pairs of a frame, in one pass."""
-    width = _width(bin_width, calibrated=calibrated)
+    width = bin_width_of(bin_width, calibrated=calibrated)
     chosen = [detectors.named(name).key for name in of] or None
     found = GatedSpectra(gate, chosen, calibrated=calibrated, width=width)
     for polygon in polygons:
@@ -228,13 +140,6 @@ def _gated(
     for batch in batches_of(pairs):
         found.add_pairs(batch)
     return found
-
-
-def _width(bin_width: float | None, *, calibrated: bool) -> float:
-    width = 1.0 if bin_width is None else bin_width
-    if not 0 < width < math.inf or (not calibrated and width != int(width)):
-        raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
-    return width
 
 
 def _told(

@@ -43,6 +43,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "tracking",
         "gating",
         "matrix_gating",
+        "triple_gating",
         "angular_command",
         "gate_text",
         "lifetime_command",
