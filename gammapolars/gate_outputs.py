@@ -138,8 +138,9 @@ def as_dict(gate: Gate) -> dict[str, Any]:
 
 
 def _title(summary: dict[str, Any]) -> str:
-    low, high = summary["gate"]["low"], summary["gate"]["high"]
-    return f"In coincidence with {low:g} to {high:g} {summary['unit']}"
+    gates = [summary[name] for name in ("gate", "and_gate") if name in summary]
+    told = " and ".join(f"{gate['low']:g} to {gate['high']:g}" for gate in gates)
+    return f"In coincidence with {told} {summary['unit']}"
 
 
 def _peaks(net: pl.DataFrame, total: pl.DataFrame | None) -> pl.DataFrame:

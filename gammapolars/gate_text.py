@@ -29,15 +29,16 @@ def _input_text(summary: dict[str, Any]) -> list[str]:
     window = Window(*summary["window_ps"]) if "window_ps" in summary else None
     if "matrix" in summary:
         matrix = summary["matrix"]
-        lines.append(
-            f"matrix of {matrix['counts']:,.6g} counts in {matrix['bins']:,} bins, gated on {matrix['gated_axis']}"
-        )
+        of = f"{matrix['counts']:,.0f} counts in {matrix['bins']:,} bins"
+        lines.append(f"matrix of {of}, its {matrix['gated_axis']} axis gated")
     elif "triples" in summary:
         lines.append(f"{summary['triples']:,} triples within {window} of each other")
         if "random_ps" in summary:
             lines.append(
-                f"by chance: {summary['one_random_triples']:,} of two with a third in the random windows "
-                f"{_windows(summary)}, {summary['random_triples']:,} of three in those of each other"
+                f"{summary['one_random_triples']:,} with one hit in the random windows {_windows(summary)} of the others, "
+                f"{summary['random_triples']:,} with all three in those of each other: "
+                f"{plus_minus(summary['chance_triples'], summary['chance_triples_unc'])} of the triples are by chance, "
+                f"{plus_minus(summary['net_triples'], summary['net_triples_unc'])} net"
             )
     elif window:
         lines += [f"{summary['pairs']:,} pairs within {window}", *random_text(summary)]
@@ -73,7 +74,7 @@ def _net_of(summary: dict[str, Any]) -> str:
     background = summary["gate"]["background"] or summary.get("and_gate", {}).get("background")
     gone = [
         *(["the background below the line"] if background else []),
-        *(["chance"] if summary.get("random_ps") else []),
+        *(["chance"] if summary.get("random_ps") or summary.get("net_of_chance") else []),
     ]
     return f"net of {' and of '.join(gone)}" if gone else "with whatever lies below the line and chance makes"
 

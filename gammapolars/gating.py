@@ -95,7 +95,8 @@ def gate_pairs(
     if not calibrated and not {"adc_a", "adc_b"} <= set(columns):
         raise InputError(f"{path}: its pairs have neither energies nor adc values to gate on")
     found = _gated(pairs, gate, known, of, polygons, bin_width, calibrated=calibrated)
-    summary = {"inputs": [str(path)], "warnings": []} | _told(found, gate, of, polygons, bin_width)
+    about = {"inputs": [str(path)], "net_of_chance": "weight" in columns, "warnings": []}
+    summary = about | _told(found, gate, of, polygons, bin_width)
     net = found.by_detector() if by_detector else found.summed()
     return outputs.write(net, found.total(), summary, describe_files([path], summary)) | {
         "elapsed_s": time.perf_counter() - started

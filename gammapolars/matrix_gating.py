@@ -67,6 +67,7 @@ def gate_matrix(path: Path, gate: Gate, outputs: GateOutputs, *, side: str = "x"
         "matrix": {"gated_axis": side, "bins": table.height, "counts": float(table["counts"].sum())},
         "asked_gate": as_dict(gate),
         "gate": as_dict(taken),
+        "net_of_chance": "random_ps" in told,
         "unit": UNITS[axis],
         "bin_width": bins[along][1],
         "counts": float(net["counts"].sum()),

@@ -1,5 +1,6 @@
 """What the command `gate` does with two lines: triples of a run in; the net spectrum of their third hits out."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,6 +24,7 @@ from gammapolars.products.gated import CubeSpectra
 from gammapolars.provenance import describe
 from gammapolars.schema import TRIPLE_REGION
 from gammapolars.streaming import batches_of, lazy_frame
+from gammapolars.tallies import WEIGHTED, Tally
 from gammapolars.timing import align, spread_ps
 
 
@@ -72,20 +74,17 @@ def gate_triples(
         reject=",".join(rule.reject) or "none",
         reorder_ps=runs.reorder_ps + spread_ps(known),
     )
-    found, regions = CubeSpectra(*gates, width=width), dict.fromkeys(TRIPLE_REGION.categories, 0)
+    found, regions = CubeSpectra(*gates, width=width), Tally("region", sums={"triples": pl.Int64, **WEIGHTED})
     with runs.naming_errors():
         for batch in batches_of(threes):
             found.add_triples(batch)
-            of_regions = batch["region"].value_counts().rows() if "region" in batch else [("prompt", batch.height)]
-            for region, count in of_regions:
-                regions[region] += count
+            regions.add(_by_region(batch))
     net, unc = found.net()
     summary = {
         **account(counted.tally, runs.losses, rule.reject),
         **times(counted.tally, runs),
         "window_ps": list(rule.window),
-        "triples": regions["prompt"],
-        **_random_of(ready, regions),
+        **_counts(regions.total(), ready),
         "gate": as_dict(gates[0]),
         "and_gate": as_dict(gates[1]),
         "unit": "keV",
@@ -125,12 +124,29 @@ class _Counted:
         return lazy_frame(hits.collect_schema(), batches)
 
 
-def _random_of(rule: PairRule, regions: dict[str, int]) -> dict[str, Any]:
-    """What a summary tells of random windows; nothing where there are none."""
+def _by_region(triples: pl.DataFrame) -> pl.DataFrame:
+    """How many triples lie in each region, with the sums of their weights and of the squares."""
+    if "region" not in triples.columns:
+        triples = triples.with_columns(region=pl.lit("prompt", TRIPLE_REGION), weight=1.0)
+    weight = pl.col("weight")
+    return triples.group_by("region").agg(triples=pl.len(), counts=weight.sum(), variance=(weight**2).sum())
+
+
+def _counts(regions: pl.DataFrame, rule: PairRule) -> dict[str, Any]:
+    """What a summary tells of all triples; with random windows, how many are by chance, and how many net of it."""
+    none = dict.fromkeys(TRIPLE_REGION.categories, (0, 0.0, 0.0))
+    found = none | ({row[0]: row[1:] for row in regions.iter_rows()} if regions.height else {})
+    (prompt, *_), (one_random, *one), (random, *three) = (found[name] for name in TRIPLE_REGION.categories)
     if not rule.regions:
-        return {}
+        return {"triples": prompt}
+    chance, variance = -(one[0] + three[0]), one[1] + three[1]
     return {
+        "triples": prompt,
         "random_ps": [list(window) for window in rule.regions.random],
-        "one_random_triples": regions["one_random"],
-        "random_triples": regions["random"],
+        "one_random_triples": one_random,
+        "random_triples": random,
+        "chance_triples": chance,
+        "chance_triples_unc": math.sqrt(variance),
+        "net_triples": prompt - chance,
+        "net_triples_unc": math.sqrt(prompt + variance),
     }

@@ -318,6 +318,7 @@ def test_a_file_of_pairs_gives_what_the_run_gives(tmp_path: Path) -> None:
     assert one["counts"].to_list() == pytest.approx(other["counts"].to_list())
     assert one["variance"].to_list() == pytest.approx(other["variance"].to_list())
     assert of_pairs["counts"] == pytest.approx(of_run["counts"])
+    assert of_pairs["net_of_chance"]
 
 
 def test_two_gates_are_on_triples(tmp_path: Path) -> None:

@@ -271,6 +271,9 @@ def test_the_command_subtracts_chance_from_triples(tmp_path: Path) -> None:
     summary, without = json.loads(done.out), json.loads(plain.out)
     assert abs(summary["counts"] - true) < 4 * summary["counts_unc"]
     assert without["counts"] == without["triples"] == summary["triples"] > true + 10 * summary["counts_unc"]
+    assert summary["net_triples"] == pytest.approx(summary["counts"])  # all third hits are in the one line
+    assert summary["net_triples_unc"] == pytest.approx(summary["counts_unc"])
+    assert summary["net_triples"] == summary["triples"] - summary["chance_triples"]
     assert summary["random_ps"] == [[-2_000_000, -500_000], [500_000, 2_000_000]]
     net = pl.read_csv(tmp_path / "net.csv")
     assert net["counts"].sum() == pytest.approx(summary["counts"])
