@@ -35,8 +35,8 @@ def _input_text(summary: dict[str, Any]) -> list[str]:
         lines.append(f"{summary['triples']:,} triples within {window} of each other")
         if "random_ps" in summary:
             lines.append(
-                f"{summary['one_random_triples']:,} with one hit in the random windows {_windows(summary)} of the others, "
-                f"{summary['random_triples']:,} with all three in those of each other: "
+                f"{summary['one_random_triples']:,} with one hit and {summary['random_triples']:,} with all three "
+                f"in the random windows {_windows(summary)} of the others: "
                 f"{plus_minus(summary['chance_triples'], summary['chance_triples_unc'])} of the triples are by chance, "
                 f"{plus_minus(summary['net_triples'], summary['net_triples_unc'])} net"
             )

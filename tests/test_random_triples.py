@@ -17,10 +17,11 @@ import gammapolars as gp
 from gammapolars.coincidences.regions import Clock
 from gammapolars.event_building import triples
 from gammapolars.event_building.random_triples import NONE, ONE_RANDOM, PROMPT, RANDOM, Times, TripleRegions
-from gammapolars.schema import HITS, TRIPLE_REGION
+from gammapolars.schema import TRIPLE_REGION
 from gammapolars.units import Window
 from tests.commandline import REPOSITORY, gammapolars
 from tests.hits import BAD, SIZES, frame, runs, stream
+from tests.validation.triples import KINDS, PAIRS_HZ, TRIPLES_HZ, pulls, run_of
 
 Integers = npt.NDArray[np.int64]
 
@@ -167,58 +168,6 @@ def test_random_windows_go_with_hits_alone() -> None:
 
 
 # Truth
-
-LONG_S, SPREAD_PS = 0.25, 20_000
-SINGLES_HZ, PAIRS_HZ, TRIPLES_HZ = 1.5e5, 6e3, 2e3
-
-
-def run_of(seed: int, *, pairs_hz: float = 0, triples_hz: float = 0, step_ps: int = 1) -> tuple[pl.LazyFrame, int]:
-    """Hits of three detectors that fire by chance, two at a time, and all at a time; and how often all did."""
-    random = np.random.default_rng(seed)
-    end = int(LONG_S * 1e12)
-    times = [random.integers(0, end, random.poisson(SINGLES_HZ * LONG_S)) for _ in range(3)]
-    channels, true = [0, 1, 2], random.poisson(triples_hz * LONG_S)
-    together = [(two, random.poisson(pairs_hz * LONG_S)) for two in combinations(range(3), 2)]
-    for detectors, count in [*together, ((0, 1, 2), true)]:
-        at = random.integers(0, end, count)
-        for channel in detectors:
-            times.append(at + np.clip(random.normal(0, SPREAD_PS, count), -90_000, 90_000).astype(np.int64))
-            channels.append(channel)
-    energies = [np.full(len(part), 100 * channel + 50.0) for part, channel in zip(times, channels, strict=True)]
-    table = pl.DataFrame(
-        {
-            "board": np.zeros(sum(map(len, times)), np.uint16),
-            "channel": np.repeat(channels, list(map(len, times))).astype(np.uint16),
-            "timestamp_ps": np.concatenate(times) // step_ps * step_ps,
-            "adc": np.zeros(sum(map(len, times)), np.uint16),
-            "flags": np.zeros(sum(map(len, times)), np.uint32),
-            "energy_kev": np.concatenate(energies),
-        }
-    )
-    assert {name: table.schema[name] for name in HITS.columns} == HITS.columns
-    return table.sort("timestamp_ps").lazy(), true
-
-
-KINDS: dict[str, dict[str, Any]] = {
-    "hits by chance": {},
-    "true pairs": {"pairs_hz": PAIRS_HZ},
-    "true triples": {"pairs_hz": PAIRS_HZ, "triples_hz": TRIPLES_HZ},
-    "a clock of 100 ns": {"pairs_hz": PAIRS_HZ, "step_ps": 100_000},
-}
-
-
-def pulls(made: dict[str, Any], seeds: range) -> tuple[npt.NDArray[np.float64], float]:
-    """(net - true) / σ of some runs, and how many prompt triples chance made for each of its standard deviations."""
-    found, subtracted, variances = [], 0.0, 0.0
-    for seed in seeds:
-        hits, true = run_of(seed, **made)
-        table = triples(hits, "250ns", random=("500ns:2us",)).select("region", "weight").collect()
-        weight = table["weight"].to_numpy()
-        variance = float((weight**2).sum())
-        found.append((float(weight.sum()) - true) / math.sqrt(variance))
-        subtracted += table.filter(pl.col("region") == "prompt").height - true
-        variances += variance
-    return np.array(found), subtracted / math.sqrt(variances)
 
 
 @pytest.mark.parametrize("made", KINDS.values(), ids=KINDS.keys())
