@@ -66,7 +66,7 @@ def pulls(made: dict[str, Any], seeds: Iterable[int]) -> tuple[npt.NDArray[np.fl
     return np.array(found), subtracted / math.sqrt(variances)
 
 
-def triples(runs: int = 400, seed: int = 1) -> Outcome:
+def triples(runs: int = 1000, seed: int = 1) -> Outcome:
     """Net triples less the true ones, in units of their uncertainties, of several kinds of runs."""
     lines, checks = [], []
     for name, made in KINDS.items():
