@@ -70,13 +70,13 @@ def _windows(summary: dict[str, Any]) -> str:
 
 
 def _net_of(summary: dict[str, Any]) -> str:
-    """What has been subtracted."""
+    """What has been subtracted, and what has not."""
     background = summary["gate"]["background"] or summary.get("and_gate", {}).get("background")
-    gone = [
-        *(["the background below the line"] if background else []),
-        *(["chance"] if summary.get("random_ps") or summary.get("net_of_chance") else []),
-    ]
-    return f"net of {' and of '.join(gone)}" if gone else "with whatever lies below the line and chance makes"
+    chance = summary.get("random_ps") or summary.get("net_of_chance")
+    parts = {"the background below the line": bool(background), "chance": bool(chance)}
+    gone, left = ([name for name, is_gone in parts.items() if is_gone == wanted] for wanted in (True, False))
+    told = [f"net of {' and of '.join(gone)}"] if gone else []
+    return "; ".join([*told, *([f"{' and '.join(left)} not subtracted"] if left else [])])
 
 
 def _peaks_text(summary: dict[str, Any]) -> list[str]:

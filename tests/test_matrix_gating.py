@@ -121,7 +121,7 @@ def test_ends_within_bins_are_moved_and_said(folder: Path, tmp_path: Path) -> No
         "gate 1330 to 1336, less background of 1346 to 1356 keV",
         "  moved to the edges of bins, from 1329.5 to 1335.5, less background of 1345.3 to 1355.2 keV",
     ]
-    assert lines[3].endswith("partners, net of the background below the line")
+    assert lines[3].endswith("partners, net of the background below the line; chance not subtracted")
     assert files_in(tmp_path) == ["g.csv", "p.csv"]
 
 

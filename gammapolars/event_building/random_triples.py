@@ -9,8 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from gammapolars.coincidences.regions import FINE, Clock, Key
+from gammapolars.coincidences import AnyWindow, Key, PairRule
+from gammapolars.coincidences.regions import FINE, Clock
+from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.errors import UsageError
 from gammapolars.units import Window, format_ps
 
@@ -157,6 +160,33 @@ class TripleRegions:
             found = [_ratio(self.reach_ps, self.random, three, int(phase)) for phase in phases]
             ratios[rows] = np.array(found)[of]
         return ratios
+
+
+def random_rule(
+    reach_ps: int | None, random: str | Sequence[AnyWindow], reject: str | int, *, of_events: bool
+) -> PairRule | None:
+    """The windows of each two hits of a triple, if there are random ones; what is wrong with them is told at once.
+
+    Raises:
+        UsageError: they cannot be, or are asked for of a table of events.
+    """
+    if not random:
+        return None
+    if of_events or reach_ps is None:
+        raise UsageError("random windows are of hits: events end before them, so take triples of hits")
+    if random == AUTO:
+        return PairRule(reach_ps, reject=reject)
+    rule = PairRule(reach_ps, reject=reject, random=random)
+    assert rule.regions
+    TripleRegions(reach_ps, rule.regions.random)
+    return rule
+
+
+def measured_regions(rule: PairRule, hits: pl.LazyFrame, reorder_ps: int, *, auto: bool) -> TripleRegions:
+    """The same with the steps of the clocks, and with the windows that `auto` finds, by the first hits of a run."""
+    found = measured(rule, hits, auto=auto, reorder_ps=reorder_ps).regions
+    assert found
+    return TripleRegions(rule.window.high, found.random, found.clock)
 
 
 def _times_in(low: Any, high: Any, step: Any, phase: Any) -> Any:

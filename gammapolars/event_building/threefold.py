@@ -8,10 +8,16 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars import defaults, schema
-from gammapolars.coincidences import AnyWindow, PairRule
-from gammapolars.coincidences.sample import AUTO, measured
-from gammapolars.errors import UsageError
-from gammapolars.event_building.random_triples import NONE, PROMPT, Times, TripleRegions
+from gammapolars.coincidences import AnyWindow
+from gammapolars.coincidences.sample import AUTO
+from gammapolars.event_building.random_triples import (
+    NONE,
+    PROMPT,
+    Times,
+    TripleRegions,
+    measured_regions,
+    random_rule,
+)
 from gammapolars.event_building.summary import whole_events
 from gammapolars.event_building.windows import parse_span
 from gammapolars.flags import has_any, parse_reject, union
@@ -77,7 +83,7 @@ def triples(
     of_events = "event" in columns
     span = defaults.WINDOW if window is None and not of_events else window
     reach_ps = None if span is None else parse_span(span, "a triple")
-    known = _regions(reach_ps, random, reject, of_events=of_events)
+    known = random_rule(reach_ps, random, reject, of_events=of_events)
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         read = {*needed, *SHARED, *(name[:-2] for name in wanted or ())}
@@ -86,34 +92,12 @@ def triples(
             yield from triples_of_events(batches_of(rows, batch_rows=slice_hits), reach_ps, mask)
             return
         assert reach_ps is not None
-        regions = _measured(known, hits, reorder_ps, auto=random == AUTO) if known else None
+        regions = measured_regions(known, hits, reorder_ps, auto=random == AUTO) if known else None
         reach = regions.reach if regions else reach_ps
         parts = slices(rows, reach, reorder_ps=reorder_ps, slice_hits=slice_hits)
         yield from in_parallel(lambda part: _in_slice(part, reach, mask, regions), parts)
 
     return lazy_frame(triple_schema(columns, weighted=bool(random)), batches)
-
-
-def _regions(
-    reach_ps: int | None, random: str | Sequence[AnyWindow], reject: str | int, *, of_events: bool
-) -> PairRule | None:
-    """The windows of each two hits of a triple, if there are random ones; what is wrong with them is told at once."""
-    if not random:
-        return None
-    if of_events or reach_ps is None:
-        raise UsageError("random windows are of hits: events end before them, so take triples of hits")
-    if random == AUTO:
-        return PairRule(reach_ps, reject=reject)
-    rule = PairRule(reach_ps, reject=reject, random=random)
-    assert rule.regions
-    TripleRegions(reach_ps, rule.regions.random)
-    return rule
-
-
-def _measured(rule: PairRule, hits: pl.LazyFrame, reorder_ps: int, *, auto: bool) -> TripleRegions:
-    found = measured(rule, hits, auto=auto, reorder_ps=reorder_ps).regions
-    assert found
-    return TripleRegions(rule.window.high, found.random, found.clock)
 
 
 def triple_schema(columns: pl.Schema, *, weighted: bool = False) -> pl.Schema:
