@@ -14,7 +14,7 @@ def gate_text(summary: dict[str, Any]) -> str:
     """The summary for people: what was read, the gates, what is net in coincidence with them, its peaks."""
     lines = [*_input_text(summary), *_gates_text(summary)]
     partners = "third hits" if "and_gate" in summary else "partners"
-    lines.append(f"{plus_minus(summary['counts'], summary['counts_unc'])} {partners}, {_net_of(summary)}")
+    lines.append(f"{plus_minus(summary['counts'], summary['counts_unc'])} {partners}{_net_of(summary)}")
     lines += _peaks_text(summary)
     lines += [f"Warning: {warning}" for warning in summary["warnings"]]
     return "\n".join([*lines, *(f"{output}: written" for output in summary["outputs"])])
@@ -70,13 +70,13 @@ def _windows(summary: dict[str, Any]) -> str:
 
 
 def _net_of(summary: dict[str, Any]) -> str:
-    """What has been subtracted, and what has not."""
+    """What has been subtracted, and what has not; of chance nothing where it is not known."""
     background = summary["gate"]["background"] or summary.get("and_gate", {}).get("background")
-    chance = summary.get("random_ps") or summary.get("net_of_chance")
-    parts = {"the background below the line": bool(background), "chance": bool(chance)}
-    gone, left = ([name for name, is_gone in parts.items() if is_gone == wanted] for wanted in (True, False))
-    told = [f"net of {' and of '.join(gone)}"] if gone else []
-    return "; ".join([*told, *([f"{' and '.join(left)} not subtracted"] if left else [])])
+    chance = "random_ps" in summary or summary.get("net_of_chance", False)
+    parts = {"the background below the line": bool(background), "chance": chance}
+    gone, left = ([name for name, is_gone in parts.items() if is_gone is wanted] for wanted in (True, False))
+    told = f", net of {' and of '.join(gone)}" if gone else ""
+    return told + (f"; {' and '.join(left)} not subtracted" if left else "")
 
 
 def _peaks_text(summary: dict[str, Any]) -> list[str]:

@@ -38,7 +38,8 @@ def gate_matrix(path: Path, gate: Gate, outputs: GateOutputs, *, side: str = "x"
         side: the axis that is gated, `x` or `y`; of a symmetric matrix it does not matter which.
 
     Returns:
-        The summary, as `gammapolars gate --json` prints it: `gate` with the ends that were taken.
+        The summary, as `gammapolars gate --json` prints it: `gate` with the ends that were taken; `net_of_chance` null
+        where the file does not tell.
 
     Raises:
         InputError: the file is missing, damaged, or holds no matrix in equal bins.
@@ -67,7 +68,7 @@ def gate_matrix(path: Path, gate: Gate, outputs: GateOutputs, *, side: str = "x"
         "matrix": {"gated_axis": side, "bins": table.height, "counts": float(table["counts"].sum())},
         "asked_gate": as_dict(gate),
         "gate": as_dict(taken),
-        "net_of_chance": "random_ps" in told,
+        "net_of_chance": "random_ps" in told if told else None,
         "unit": UNITS[axis],
         "bin_width": bins[along][1],
         "counts": float(net["counts"].sum()),

@@ -321,6 +321,19 @@ def test_a_file_of_pairs_gives_what_the_run_gives(tmp_path: Path) -> None:
     assert of_pairs["net_of_chance"]
 
 
+def test_the_text_tells_what_is_subtracted_and_what_is_not(tmp_path: Path) -> None:
+    words: list[str | Path] = ["gate", RUN, "--detectors", DETECTORS, "--on", "1332.5", "-o", tmp_path / "n.csv"]
+
+    plain = gammapolars(*words).out.splitlines()
+    net = gammapolars(*words, "--background", "1345:1355", "--random", "500ns:2us", "--overwrite").out.splitlines()
+
+    assert plain[3:5] == ["9,522 pairs within ±250 ns", "gate 1329.5 to 1335.5 keV"]
+    assert plain[5].endswith(" partners; the background below the line and chance not subtracted")
+    assert "of the pairs are by chance" in net[4]
+    assert net[5] == "gate 1329.5 to 1335.5, less background of 1345 to 1355 keV"
+    assert net[6].endswith(" partners, net of the background below the line and of chance")
+
+
 def test_two_gates_are_on_triples(tmp_path: Path) -> None:
     summary = summary_of(RUN, "--on", 1173.2, "--and", 1332.5, "--window", "1us", "-o", tmp_path / "cube.csv")
 
