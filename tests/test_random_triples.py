@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.coincidences.regions import Clock
+from gammapolars.detectors import Detector
 from gammapolars.event_building import triples
 from gammapolars.event_building.random_triples import NONE, ONE_RANDOM, PROMPT, RANDOM, Times, TripleRegions
 from gammapolars.schema import TRIPLE_REGION
+from gammapolars.simulate import simulate
+from gammapolars.simulate.response import SimulatedDetector
+from gammapolars.simulate.sources import Source
 from gammapolars.units import Window
 from tests.commandline import REPOSITORY, gammapolars
 from tests.hits import BAD, SIZES, frame, runs, stream
@@ -186,6 +190,25 @@ def test_pulls_of_net_triples_have_width_1(made: dict[str, Any]) -> None:
 
     assert abs(found.mean()) * math.sqrt(len(found)) < 4
     assert 0.75 < found.std() < 1.25
+
+
+@pytest.mark.slow
+def test_no_triples_are_left_of_simulated_cobalt_with_dead_time_and_pile_up() -> None:
+    net = variance = chance = 0.0
+    for seed in range(4):
+        detectors = [Detector(0, channel, f"HPGe-{channel}", kind="HPGe") for channel in range(4)]
+        made = [SimulatedDetector.from_detector(one, background_cps=3_000.0, solid_angle=0.12) for one in detectors]
+        chunks = list(simulate([Source("Co-60", 2e5)], made, seed=100 + seed, hits=700_000))
+        hits = pl.concat([chunk.hits for chunk in chunks])
+        # Deposits within the trigger time add up to one hit, later ones spoil it: alike, where sums are left out.
+        hits = hits.with_columns(deposits=pl.concat([chunk.truth for chunk in chunks])["deposits"])
+        found = triples(hits.lazy(), "200ns", random=("500ns:1900ns",))
+        found = found.filter(pl.all_horizontal(pl.col(f"deposits_{side}") == 1 for side in "abc"))
+        table = found.select("region", "weight").collect()
+        net += float(table["weight"].sum())
+        variance += float((table["weight"] ** 2).sum())
+        chance += table.filter(pl.col("region") == "prompt").height
+    assert abs(net) < 4 * math.sqrt(variance) < 0.1 * chance
 
 
 def test_doubly_gated_spectra_are_net_of_chance() -> None:

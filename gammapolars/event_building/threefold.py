@@ -63,7 +63,8 @@ def triples(
         window: `250ns`, or picoseconds. None: 250 ns of hits, and no limit within an event.
         random: windows of |dt| away from the first, which hold no true coincidences: `1us:3us`, or several; `auto`
             finds them in the time differences of the first hits. They must hold three hits that are all random to each
-            other: one reaches to more than twice its low end. Not of events, which end before them.
+            other: one reaches to more than twice its low end. As for pairs, they measure chance best within the time
+            in which a hit makes its detector dead, or hits pile up on it. Not of events, which end before them.
         reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
         reorder_ps: how far back in time a hit may lie and still be put in its place; a table of events is in order.
         slice_hits: hits per slice; memory is proportional to it.
