@@ -47,7 +47,7 @@ class TripleRegions:
 
     with the rates r, and what true coincidences add to them, c, which is 0 where any two of its hits are further apart
     than true ones are (the cumulants of a stationary point process; Daley, Vere-Jones, Theory of Point Processes I,
-    5.4). Of the prompt triples, all within the window of each other, only the last term is wanted. The others are
+    chapter 5). Of the prompt triples, all within the window of each other, only the last term is wanted. The others are
     measured where nothing else is:
 
     - pairs within the window with a third hit in a random window of both (`one_random`): each weighs -w_p/w_r, where
