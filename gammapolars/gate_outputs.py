@@ -1,5 +1,6 @@
 """What the command `gate` writes: a net spectrum, its fitted peaks and a figure."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import polars as pl
 
 from gammapolars.errors import UsageError
 from gammapolars.figure_files import save_figure
+from gammapolars.gates import Gate
 from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_output
 from gammapolars.io.spectra.measurement import Measurement
@@ -118,9 +120,27 @@ class GateOutputs:
         save_figure(plot, path, overwrite=self.overwrite)
 
 
+def bin_width_of(asked: float | None, *, calibrated: bool) -> float:
+    """The width of a spectrum's bins: 1 keV, or 1 adc, where nothing is asked for.
+
+    Raises:
+        UsageError: it is not above 0, or holds no whole adc values.
+    """
+    width = 1.0 if asked is None else asked
+    if not 0 < width < math.inf or (not calibrated and width != int(width)):
+        raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
+    return width
+
+
+def as_dict(gate: Gate) -> dict[str, Any]:
+    """A gate as summaries tell it."""
+    return {"low": gate.low, "high": gate.high, "background": [list(part) for part in gate.background]}
+
+
 def _title(summary: dict[str, Any]) -> str:
-    low, high = summary["gate"]["low"], summary["gate"]["high"]
-    return f"In coincidence with {low:g} to {high:g} {summary['unit']}"
+    gates = [summary[name] for name in ("gate", "and_gate") if name in summary]
+    told = " and ".join(f"{gate['low']:g} to {gate['high']:g}" for gate in gates)
+    return f"In coincidence with {told} {summary['unit']}"
 
 
 def _peaks(net: pl.DataFrame, total: pl.DataFrame | None) -> pl.DataFrame:

@@ -1,6 +1,5 @@
 """What the command `gate` does: pairs of a run or a file, or triples, in; a net gated spectrum and a summary out."""
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,23 +8,18 @@ from typing import Any
 import polars as pl
 
 from gammapolars import analysis
-from gammapolars.accounting import reading_warnings
-from gammapolars.calibration import calibrate, energy_kev, steady_adc
+from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
-from gammapolars.drift.correction import corrected_hits, correction_of
-from gammapolars.errors import InputError, UsageError
-from gammapolars.event_building import triples
-from gammapolars.gate_outputs import GateOutputs
+from gammapolars.errors import InputError
+from gammapolars.gate_outputs import GateOutputs, as_dict, bin_width_of
 from gammapolars.gates import Gate, PolygonGate
 from gammapolars.io import Runs, scan_pairs
 from gammapolars.products import HitTally, PairTally
 from gammapolars.products.axes import of_pairs
 from gammapolars.products.gated import GatedSpectra
 from gammapolars.provenance import describe, describe_files
-from gammapolars.spectra import cube_slice, spectrum
 from gammapolars.streaming import batches_of
-from gammapolars.timing import align, spread_ps
 from gammapolars.units import parse_range
 
 
@@ -66,7 +60,8 @@ def gate_runs(
     known = detectors or Detectors()
     ready = analysis.with_random(runs, rule, random, known)
     hits, pairs = HitTally(), PairTally(ready.window)
-    reading = analysis.Pass(runs, ready, known, progress, [hits, pairs])
+    further = any(name.startswith("adc_short") for one in polygons for name in (one.x, one.y))
+    reading = analysis.Pass(runs, ready, known, progress, [hits, pairs], further=further)
     calibrated = any(detector.energy for detector in known)
     found = _gated(spread(reading.pairs(), known), gate, known, of, polygons, bin_width, calibrated=calibrated)
     summary = analysis.summarise(reading, hits, pairs)
@@ -75,56 +70,6 @@ def gate_runs(
     return outputs.write(net, found.total(), summary, describe(runs, summary)) | {
         "elapsed_s": time.perf_counter() - started
     }
-
-
-def gate_triples(
-    runs: Runs,
-    rule: PairRule,
-    gates: tuple[Gate, Gate],
-    outputs: GateOutputs,
-    *,
-    detectors: Detectors | None = None,
-    bin_width: float | None = None,
-) -> dict[str, Any]:
-    """The spectrum of the third hits of triples whose other two lie in two gates: a slice of their cube.
-
-    Args:
-        runs: from `open_runs`.
-        rule: its window holds all three hits.
-        gates: the two, each with its background.
-        outputs: the files to write.
-        detectors: they must be calibrated.
-        bin_width: of the spectrum's bins.
-    """
-    started = time.perf_counter()
-    outputs.check()
-    known = detectors or Detectors()
-    if not any(detector.energy for detector in known):
-        raise UsageError("two gates are on energies: name a detectors.toml with calibrations with --detectors")
-    correction = correction_of(known, runs)
-    hits = corrected_hits(align(runs.hits, known), runs, known, correction).pipe(calibrate, known, dither=True)
-    found = triples(
-        hits,
-        rule.window.high,
-        reject=",".join(rule.reject) or "none",
-        reorder_ps=runs.reorder_ps + spread_ps(known),
-    )
-    width = 1.0 if bin_width is None else bin_width
-    with runs.naming_errors():
-        net = found.pipe(cube_slice, *gates).pipe(spectrum, bin_kev=width, by=()).collect().sort("energy_kev")
-    summary = {
-        "inputs": [str(file.path) for file in runs.files],
-        "window_ps": list(rule.window),
-        "gate": _as_dict(gates[0]),
-        "and_gate": _as_dict(gates[1]),
-        "unit": "keV",
-        "bin_width": width,
-        "counts": float(net["counts"].sum()),
-        "counts_unc": math.sqrt(float(net["variance"].sum())),
-        "warnings": [*reading_warnings(runs), *(correction.warnings if correction else ())],
-    }
-    written = outputs.write(net, None, summary, describe(runs, summary))
-    return written | {"elapsed_s": time.perf_counter() - started}
 
 
 def gate_pairs(
@@ -150,7 +95,8 @@ def gate_pairs(
     if not calibrated and not {"adc_a", "adc_b"} <= set(columns):
         raise InputError(f"{path}: its pairs have neither energies nor adc values to gate on")
     found = _gated(pairs, gate, known, of, polygons, bin_width, calibrated=calibrated)
-    summary = {"inputs": [str(path)], "warnings": []} | _told(found, gate, of, polygons, bin_width)
+    about = {"inputs": [str(path)], "net_of_chance": "weight" in columns, "warnings": []}
+    summary = about | _told(found, gate, of, polygons, bin_width)
     net = found.by_detector() if by_detector else found.summed()
     return outputs.write(net, found.total(), summary, describe_files([path], summary)) | {
         "elapsed_s": time.perf_counter() - started
@@ -187,9 +133,7 @@ def _gated(
     calibrated: bool,
 ) -> GatedSpectra:
     """Count all pairs of a frame, in one pass."""
-    width = 1.0 if bin_width is None else bin_width
-    if not 0 < width < math.inf or (not calibrated and width != int(width)):
-        raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
+    width = bin_width_of(bin_width, calibrated=calibrated)
     chosen = [detectors.named(name).key for name in of] or None
     found = GatedSpectra(gate, chosen, calibrated=calibrated, width=width)
     for polygon in polygons:
@@ -202,20 +146,16 @@ def _gated(
 def _told(
     found: GatedSpectra, gate: Gate, of: Sequence[str], polygons: Sequence[PolygonGate], bin_width: float | None
 ) -> dict[str, Any]:
-    summed = found.summed()
+    net, unc = found.net()
     return {
-        "gate": _as_dict(gate),
+        "gate": as_dict(gate),
         "unit": "keV" if found.axis == "energy_kev" else "adc",
         "gated_detectors": list(of),
         "polygons": [polygon.name for polygon in polygons],
         "bin_width": 1.0 if bin_width is None else bin_width,
-        "counts": float(summed["counts"].sum()),
-        "counts_unc": math.sqrt(float(summed["variance"].sum())),
+        "counts": net,
+        "counts_unc": unc,
     }
-
-
-def _as_dict(gate: Gate) -> dict[str, Any]:
-    return {"low": gate.low, "high": gate.high, "background": [list(part) for part in gate.background]}
 
 
 def parse_backgrounds(texts: Sequence[str]) -> Iterator[tuple[float, float]]:

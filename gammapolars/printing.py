@@ -65,7 +65,7 @@ def coincidence_text(summary: dict[str, Any]) -> str:
         *left_out_text(summary),
         f"{summary['pairs']:,} pairs within {Window(*summary['window_ps'])}, "
         f"{summary['chance_pairs_expected']:,.1f} expected by chance",
-        *_random_text(summary),
+        *random_text(summary),
         *_pairs_table(summary["pairs_by_detectors"]),
         *(f"Warning: {warning}" for warning in summary["warnings"]),
         *(f"{output}: written" for output in summary.get("outputs_beside", ())),
@@ -75,7 +75,7 @@ def coincidence_text(summary: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _random_text(summary: dict[str, Any]) -> list[str]:
+def random_text(summary: dict[str, Any]) -> list[str]:
     """What random windows tell, in lines."""
     if "random_ps" not in summary:
         return []

@@ -13,6 +13,9 @@ DType = pl.DataType | DataTypeClass
 REGION = pl.Enum(("prompt", "random"))
 """In which windows of time difference a pair lies."""
 
+TRIPLE_REGION = pl.Enum(("prompt", "one_random", "random"))
+"""In which windows three hits lie: all prompt to each other, two prompt and one random to both, or all random."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -84,10 +87,17 @@ TRIPLES = Table(
         "dt_ab_ps": pl.Int64,
         "dt_ac_ps": pl.Int64,
     },
-    {**{f"energy_kev_{side}": pl.Float64 for side in _SIDES}, "run": pl.UInt16, "event": pl.UInt64},
+    {
+        **{f"energy_kev_{side}": pl.Float64 for side in _SIDES},
+        "run": pl.UInt16,
+        "event": pl.UInt64,
+        "region": TRIPLE_REGION,
+        "weight": pl.Float64,
+    },
 )
 """One row three hits of three detectors, a the earliest: `timestamp_ps` is its time, `dt_ab_ps` = t_b - t_a and
-`dt_ac_ps` = t_c - t_a. Where they were found in events, `event` is the number of theirs."""
+`dt_ac_ps` = t_c - t_a. Where they were found in events, `event` is the number of theirs. Where random windows were
+asked for, `region` and `weight` are as for pairs: sums of weights are net of chance."""
 
 SPECTRUM = Table(
     "spectrum",

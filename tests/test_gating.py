@@ -4,6 +4,7 @@ import json
 import math
 import os
 from fractions import Fraction
+from itertools import combinations, permutations
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.products.gated import GatedSpectra
+from gammapolars.products.gated import CubeSpectra, GatedSpectra
 from tests.commandline import REPOSITORY, files_in, gammapolars
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -65,6 +66,81 @@ def test_gated_spectra_are_sums_over_pairs(rows: list[tuple[int, int, float, int
     assert spectrum["counts"].to_list() == pytest.approx([counts[place] for place in sorted(counts)])
     assert spectrum["variance"].to_list() == pytest.approx([variance[place] for place in sorted(counts)])
     assert found.by_detector()["counts"].sum() == pytest.approx(sum(counts.values()))
+    whole = [weight * (weight_of(a + 0.5) + weight_of(b + 0.5)) for a, b, weight, _ in rows]
+    net, unc = found.net()
+    assert net == pytest.approx(sum(whole))
+    assert unc == pytest.approx(math.sqrt(sum(weight**2 for weight in whole)))
+
+
+TRIPLE = st.tuples(
+    st.integers(0, 20), st.integers(0, 20), st.none() | st.integers(0, 20), st.sampled_from([1.0, -0.25])
+)
+
+
+@settings(deadline=None)
+@given(st.lists(TRIPLE, max_size=30), st.integers(1, 7))
+def test_doubly_gated_spectra_are_sums_over_triples(rows: list[tuple[int, int, int | None, float]], size: int) -> None:
+    second = gp.Gate(14, 20, ((8, 10),))
+    found = CubeSpectra(GATE, second, width=5.0)
+    columns: dict[str, Any] = {f"{name}_{side}": pl.UInt16 for side in "abc" for name in ("board", "channel")}
+    columns |= {f"energy_kev_{side}": pl.Float64 for side in "abc"} | {"weight": pl.Float64}
+    energies = [tuple(None if e is None else e + 0.5 for e in row[:3]) for row in rows]
+    table = pl.DataFrame(
+        [(0, 0, 0, 1, 0, 2, *of, row[3]) for of, row in zip(energies, rows, strict=True)], columns, orient="row"
+    )
+    for part in table.iter_slices(size):
+        found.add_triples(part)
+
+    def by_second(energy: float) -> float:
+        return 1.0 if 14 <= energy <= 20 else -3.0 if 8 <= energy <= 10 else 0.0
+
+    counts: dict[int, float] = {}
+    variance: dict[int, float] = {}
+    by_channel: dict[tuple[int, int], float] = {}
+    total = 0.0
+    for of, row in zip(energies, rows, strict=True):
+        of_triple: dict[int, float] = {}
+        for i, j, third in permutations(range(3)):
+            one, other, partner = of[i], of[j], of[third]
+            if one is None or other is None or partner is None:
+                continue
+            if weight := weight_of(one) * by_second(other) * row[3]:
+                place = int(partner // 5)
+                of_triple[place] = of_triple.get(place, 0.0) + weight
+                by_channel[third, place] = by_channel.get((third, place), 0.0) + weight
+        for place, weight in of_triple.items():
+            counts[place] = counts.get(place, 0.0) + weight
+            variance[place] = variance.get(place, 0.0) + weight**2
+        total += sum(of_triple.values()) ** 2
+    spectrum = found.summed()
+    told = {(energy - 2.5) / 5: (count, var) for energy, count, var in spectrum.iter_rows()}
+    for place, count in counts.items():
+        assert told.get(place, (0.0, 0.0)) == pytest.approx((count, variance[place]))
+    assert found.net() == pytest.approx((sum(counts.values()), math.sqrt(total)))
+    apart = {(row[1], (row[2] - 2.5) / 5): row[3] for row in found.by_detector().iter_rows()}
+    assert apart == pytest.approx({key: value for key, value in by_channel.items() if key in apart})
+    assert all(abs(value) < 1e-9 for key, value in by_channel.items() if key not in apart)
+
+
+def test_variances_of_gated_spectra_are_those_of_many_runs() -> None:
+    random = np.random.default_rng(8)
+    runs = 500
+    seen: dict[tuple[float, ...], list[tuple[float, float]]] = {}
+    for _ in range(runs):
+        count = random.poisson(60)
+        energies = random.integers(10, 20, (count, 2)).tolist()
+        weights = np.where(random.random(count) < 0.7, 1.0, -0.25).tolist()
+        found = GatedSpectra(GATE, None, calibrated=True, width=5.0)
+        found.add_pairs(pairs_of([(a, b, weight, 0) for (a, b), weight in zip(energies, weights, strict=True)]))
+        net, unc = found.net()
+        for *key, counts, variance in (*found.by_detector().iter_rows(), *found.summed().iter_rows(), (net, unc**2)):
+            seen.setdefault(tuple(key), []).append((counts, variance))
+    assert sorted(map(len, seen)) == [0, 1, 1, 3, 3, 3, 3]  # all counts; bins of the sum; bins of two detectors
+    for bins in seen.values():
+        assert len(bins) == runs
+        counts_, variances = np.array(bins).T
+        # The variance of so many is known to 7 %. Counted apart, pairs with both hits in the gate would make it half.
+        assert counts_.var() == pytest.approx(variances.mean(), rel=0.25)
 
 
 @settings(deadline=None)
@@ -85,18 +161,41 @@ def test_a_projection_is_the_sum_of_rows_and_the_gated_spectrum(rows: list[tuple
     assert both["counts"].to_list() == pytest.approx(both["counts_right"].to_list())
 
 
+def crosses(vertices: list[tuple[int, int]]) -> bool:
+    """Whether any two edges of a polygon cross, by the points that they share."""
+    edges = list(zip(vertices, [*vertices[1:], vertices[0]], strict=True))
+    for ((ax, ay), (bx, by)), ((cx, cy), (dx, dy)) in combinations(edges, 2):
+        across = (bx - ax) * (dy - cy) - (by - ay) * (dx - cx)
+        if across:
+            s = Fraction((cx - ax) * (dy - cy) - (cy - ay) * (dx - cx), across)
+            t = Fraction((cx - ax) * (by - ay) - (cy - ay) * (bx - ax), across)
+            if 0 < s < 1 and 0 < t < 1:
+                return True
+    return False
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=7, unique=True),
     st.lists(st.tuples(st.integers(-10, 10), st.integers(-10, 10)), min_size=1, max_size=30),
+    st.booleans(),
 )
 def test_points_in_polygons_are_those_of_exact_arithmetic(
-    vertices: list[tuple[int, int]], points: list[tuple[int, int]]
+    vertices: list[tuple[int, int]], points: list[tuple[int, int]], in_order: bool
 ) -> None:
-    try:
-        polygon = gp.PolygonGate("x", "y", tuple(vertices))
-    except gp.UsageError:  # all on one line
+    centre = [sum(values) / len(vertices) for values in zip(*vertices, strict=True)]
+    if in_order:  # around their middle, so that few polygons cross themselves
+        vertices.sort(key=lambda vertex: math.atan2(vertex[1] - centre[1], vertex[0] - centre[0]))
+    if crosses(vertices):
+        with pytest.raises(gp.UsageError, match="crosses itself"):
+            gp.PolygonGate("x", "y", tuple(vertices))
         return
+    (x, y), (u, v), *others = vertices
+    if all((u - x) * (b - y) == (a - x) * (v - y) for a, b in others):
+        with pytest.raises(gp.UsageError, match="on one line"):
+            gp.PolygonGate("x", "y", tuple(vertices))
+        return
+    polygon = gp.PolygonGate("x", "y", tuple(vertices))
     frame = pl.DataFrame(points, {"x": pl.Int64, "y": pl.Int64}, orient="row")
 
     found = frame.select(polygon.inside())["inside"].to_list()
@@ -124,9 +223,40 @@ def test_polygons_come_from_files(tmp_path: Path) -> None:
         assert gate.name == "box"
         assert gate.select(table).collect()["energy_kev_b"].to_list() == [5.5]
 
-    (tmp_path / "bad.csv").write_text("a,b\n0,0\n1,1\n2,2\n")
-    with pytest.raises(gp.UsageError, match="one line"):
-        gp.load_gates(tmp_path / "bad.csv")
+
+IN_TOML = '[[gate]]\nname = "n"\nx = "adc_a"\ny = "adc_b"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("g.csv", "a,b\n0,0\n1,1\n2,2\n", "polygon 'g' encloses nothing: its vertices lie on one line"),
+        ("g.csv", "a,b\n0,0\n1,1\n", "polygon 'g' needs 3 or more vertices, and has 2"),
+        ("g.csv", "a,b\n0,0\nnan,1\n2,0\n", "polygon 'g' has a vertex that is no two finite numbers: number 2"),
+        ("g.csv", "a,b\n0,0,3\n1,1\n2,0\n", "line 2 must hold two numbers, the x and y of a vertex, not '0,0,3'"),
+        ("g.csv", "a,b,c\n0,0,3\n", "its first line must name two columns with a comma between"),
+        ("g.csv", "0,0\n1,1\n2,0\n", "not '0,0'"),
+        ("g.csv", "", "and the file is empty"),
+        ("g.csv", "a,a\n0,0\n1,1\n2,0\n", "needs two columns, one along x and another along y, not 'a' and 'a'"),
+        ("g.csv", "a,b\n0,0\n10,10\n10,0\n0,10\n", "crosses itself: its edge from (0, 0) to (10, 10) crosses that"),
+        ("g.toml", IN_TOML, "gate 'n' has no vertices"),
+        ("g.toml", "[[gate]]\nvertices = [[0, 0], [1, 1], [2, 0]]", "gate 'gate 1' has no x and no y"),
+        ("g.toml", IN_TOML + "vertices = [[0, 0, 1], [1, 1, 1]]", "vertices are pairs of numbers, such as"),
+        ("g.toml", IN_TOML + f"vertices = [[0, 0], [1{400 * '0'}, 1], [2, 0]]", "no two finite numbers: number 2"),
+        ("g.toml", IN_TOML + "colour = 1", "unknown key 'colour'"),
+        ("g.toml", "", "write [[gate]] tables"),
+        ("g.txt", "", "unknown suffix '.txt'"),
+    ],
+)
+def test_polygons_that_cannot_be_are_refused_in_a_line(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    (tmp_path / name).write_text(text)
+
+    with pytest.raises(gp.GammapolarsError) as raised:
+        gp.load_gates(tmp_path / name)
+
+    assert str(raised.value).startswith(f"{tmp_path / name}: ")
+    assert reason in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_cube_slice_counts_the_third_hit(tmp_path: Path) -> None:
@@ -167,7 +297,8 @@ def test_each_line_of_cobalt_gives_the_other(tmp_path: Path, on: float, backgrou
     assert sum(peak["area"] for peak in own) < 0.1 * strongest["area"]
     net = pl.read_parquet(tmp_path / "net.parquet")
     assert net["counts"].sum() == pytest.approx(summary["counts"])
-    assert summary["counts_unc"] == pytest.approx(math.sqrt(net["variance"].sum()))
+    # Pairs with both hits in the gate or its background stand in two bins: errors of these are correlated.
+    assert summary["counts_unc"] == pytest.approx(math.sqrt(net["variance"].sum()), rel=0.03)
     assert net["counts"].min() < 0  # type: ignore[operator]
     assert pl.read_csv(tmp_path / "peaks.csv").height == len(summary["peaks"])
 
@@ -187,6 +318,20 @@ def test_a_file_of_pairs_gives_what_the_run_gives(tmp_path: Path) -> None:
     assert one["counts"].to_list() == pytest.approx(other["counts"].to_list())
     assert one["variance"].to_list() == pytest.approx(other["variance"].to_list())
     assert of_pairs["counts"] == pytest.approx(of_run["counts"])
+    assert of_pairs["net_of_chance"]
+
+
+def test_the_text_tells_what_is_subtracted_and_what_is_not(tmp_path: Path) -> None:
+    words: list[str | Path] = ["gate", RUN, "--detectors", DETECTORS, "--on", "1332.5", "-o", tmp_path / "n.csv"]
+
+    plain = gammapolars(*words).out.splitlines()
+    net = gammapolars(*words, "--background", "1345:1355", "--random", "500ns:2us", "--overwrite").out.splitlines()
+
+    assert plain[3:5] == ["9,522 pairs within ±250 ns", "gate 1329.5 to 1335.5 keV"]
+    assert plain[5].endswith(" partners; the background below the line and chance not subtracted")
+    assert "of the pairs are by chance" in net[4]
+    assert net[5] == "gate 1329.5 to 1335.5, less background of 1345 to 1355 keV"
+    assert net[6].endswith(" partners, net of the background below the line and of chance")
 
 
 def test_two_gates_are_on_triples(tmp_path: Path) -> None:

@@ -136,6 +136,9 @@ QUERIES: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
         pl.col("detectors").list.join(" ")
     ),
     "triples": lambda hits: triples(calibrated(hits), "1ns").filter(pl.col("dt_ab_ps") < 500),
+    "triples net of chance": lambda hits: triples(calibrated(hits), "1ns", random=["2ns:9ns"]).filter(
+        pl.col("weight") < 0
+    ),
     "triples of events": lambda hits: triples(events(hits, "1ns")).group_by("channel_a").agg(pl.len()),
     "hits added back": lambda hits: add_back(hits, CLOVERS, "1ns", leave_out=["BGO"]).filter(pl.col("energy_kev") > 9),
     "a spectrum without vetoed hits": lambda hits: spectrum(veto(calibrated(hits), CLOVERS, window="100ps")),

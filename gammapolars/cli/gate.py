@@ -1,7 +1,7 @@
 """The command that gates on a line."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -44,6 +44,9 @@ def gate(
     random: RandomOption = None,
     bin_width: Annotated[float | None, typer.Option("--bin", help="Width of the bins: 1 keV, or 1 adc.")] = None,
     by_detector: Annotated[bool, typer.Option("--by-detector", help="A spectrum of each detector.")] = False,
+    axis: Annotated[
+        str | None, typer.Option("--axis", help="Of a stored matrix: which axis to gate on, x or y.")
+    ] = None,
     peaks: Annotated[Path | None, typer.Option("--peaks", help="The peaks' table: .csv, .parquet.")] = None,
     figure: Annotated[Path | None, typer.Option("--figure", help="The spectrum, a .png.")] = None,
     reject: Reject = defaults.REJECT,
@@ -52,46 +55,27 @@ def gate(
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what is in coincidence with a line, net of background and chance: of a run, or of a file of pairs."""
-    from gammapolars import gating, inspection
-    from gammapolars.coincidences import PairRule
+    """Show what is in coincidence with a line, net of background and chance: of a run, a file of pairs, or a matrix."""
+    from gammapolars.gate_command import Asked, gated
     from gammapolars.gate_outputs import GateOutputs
     from gammapolars.gate_text import gate_text
-    from gammapolars.gates import Gate, load_gates
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_json
 
-    chosen = Gate.on(on, width, tuple(gating.parse_backgrounds(background or [])))
-    known = how.known
+    asked = Asked(
+        on=on,
+        width=width,
+        background=background or (),
+        second=second,
+        second_background=second_background or (),
+        of=of or (),
+        polygon=polygon,
+        window=window,
+        random=random or (),
+        reject=reject,
+        bin_width=bin_width,
+        by_detector=by_detector,
+        axis=axis,
+    )
     outputs = GateOutputs(output, peaks, figure, overwrite)
-    more: dict[str, Any] = {
-        "bin_width": bin_width,
-        "of": of or (),
-        "polygons": load_gates(polygon) if polygon else (),
-        "by_detector": by_detector,
-    }
-    if second is not None:
-        if random or of or polygon or by_detector:
-            raise typer.BadParameter("--and goes with --width and backgrounds: leave the options on pairs out")
-        other = Gate.on(second, width, tuple(gating.parse_backgrounds(second_background or [])))
-        rule = PairRule(window, reject=reject)
-        summary = gating.gate_triples(
-            how.open(runs), rule, (chosen, other), outputs, detectors=known, bin_width=bin_width
-        )
-    elif len(runs) == 1 and inspection.is_table_of_pairs(runs[0]):
-        if random:
-            raise typer.BadParameter("a file of pairs has its random windows from the command that made it")
-        summary = gating.gate_pairs(Path(runs[0]), chosen, outputs, detectors=known, **more)
-    else:
-        opened = how.open(runs)
-        with Progress(opened.count) as progress:
-            summary = gating.gate_runs(
-                opened,
-                PairRule(window, reject=reject),
-                chosen,
-                outputs,
-                random=random or (),
-                detectors=known,
-                progress=progress,
-                **more,
-            )
+    summary = gated(runs, asked, outputs, how.known, lambda: how.open(runs))
     print_json(summary) if as_json else print(gate_text(summary))

@@ -1,6 +1,6 @@
 """Triples: three hits of three different detectors that belong together."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +8,16 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars import defaults, schema
+from gammapolars.coincidences import AnyWindow
+from gammapolars.coincidences.sample import AUTO
+from gammapolars.event_building.random_triples import (
+    NONE,
+    PROMPT,
+    Times,
+    TripleRegions,
+    measured_regions,
+    random_rule,
+)
 from gammapolars.event_building.summary import whole_events
 from gammapolars.event_building.windows import parse_span
 from gammapolars.flags import has_any, parse_reject, union
@@ -27,6 +37,7 @@ def triples(
     hits: pl.LazyFrame,
     window: str | int | None = None,
     *,
+    random: str | Sequence[AnyWindow] = (),
     reject: str | int = defaults.REJECT,
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
@@ -40,9 +51,20 @@ def triples(
     a is the earliest hit, c the latest; of hits at the same time that of the lower (board, channel) comes first, so
     that `0 <= dt_ab_ps <= dt_ac_ps`. Only hits of one `run` make a triple, and rejected hits take no part.
 
+    With random windows, triples by chance come out as well, and sums of `weight` over any triples, such as those in a
+    bin, are net of chance, sums of its squares their variances: in `region` `prompt` all three hits are within the
+    window of each other, and weigh 1; `one_random` are two of which that is true, with a third in a random window of
+    both, and weigh less than 0; `random` are three each in a random window of both others, and weigh more than 0.
+    `TripleRegions` derives the weights. Net counts of three hits by chance, of a true pair with a third hit by chance,
+    and of two pairs that share a hit by chance are 0.
+
     Args:
         hits: a table of hits, nearly in time order, or one of events; every further column comes out three times.
         window: `250ns`, or picoseconds. None: 250 ns of hits, and no limit within an event.
+        random: windows of |dt| away from the first, which hold no true coincidences: `1us:3us`, or several; `auto`
+            finds them in the time differences of the first hits. They must hold three hits that are all random to each
+            other: one reaches to more than twice its low end. As for pairs, they measure chance best within the time
+            in which a hit makes its detector dead, or hits pile up on it. Not of events, which end before them.
         reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
         reorder_ps: how far back in time a hit may lie and still be put in its place; a table of events is in order.
         slice_hits: hits per slice; memory is proportional to it.
@@ -52,7 +74,7 @@ def triples(
 
     Raises:
         TableError: the frame is no table of hits.
-        UsageError: a window or flag that cannot be.
+        UsageError: a window or flag that cannot be; when collected, if `auto` finds no random window that will do.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
     masks = parse_reject(reject)
@@ -62,6 +84,7 @@ def triples(
     of_events = "event" in columns
     span = defaults.WINDOW if window is None and not of_events else window
     reach_ps = None if span is None else parse_span(span, "a triple")
+    known = random_rule(reach_ps, random, reject, of_events=of_events)
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         read = {*needed, *SHARED, *(name[:-2] for name in wanted or ())}
@@ -70,17 +93,20 @@ def triples(
             yield from triples_of_events(batches_of(rows, batch_rows=slice_hits), reach_ps, mask)
             return
         assert reach_ps is not None
-        parts = slices(rows, reach_ps, reorder_ps=reorder_ps, slice_hits=slice_hits)
-        yield from in_parallel(lambda part: _in_slice(part, reach_ps, mask), parts)
+        regions = measured_regions(known, hits, reorder_ps, auto=random == AUTO) if known else None
+        reach = regions.reach if regions else reach_ps
+        parts = slices(rows, reach, reorder_ps=reorder_ps, slice_hits=slice_hits)
+        yield from in_parallel(lambda part: _in_slice(part, reach, mask, regions), parts)
 
-    return lazy_frame(triple_schema(columns), batches)
+    return lazy_frame(triple_schema(columns, weighted=bool(random)), batches)
 
 
-def triple_schema(columns: pl.Schema) -> pl.Schema:
-    """The columns of triples, from those of the hits or events."""
+def triple_schema(columns: pl.Schema, *, weighted: bool = False) -> pl.Schema:
+    """The columns of triples, from those of the hits or events; with region and weight, if there are random windows."""
     sides = {f"{name}_{side}": columns[name] for side in "abc" for name in _carried(columns)}
     times = {name: pl.Int64() for name in ("timestamp_ps", "dt_ab_ps", "dt_ac_ps")}
-    return pl.Schema(sides | times | {name: columns[name] for name in SHARED if name in columns})
+    regions = {"region": schema.TRIPLE_REGION, "weight": pl.Float64()} if weighted else {}
+    return pl.Schema(sides | times | {name: columns[name] for name in SHARED if name in columns} | regions)
 
 
 def triples_of_events(
@@ -118,7 +144,7 @@ def _ends(near: pl.DataFrame, reach_ps: int | None) -> Rows:
     return np.asarray(np.searchsorted(axis, axis + reach_ps, side="right"), np.int64)
 
 
-def _in_slice(part: Slice, reach_ps: int, mask: int) -> Iterator[pl.DataFrame]:
+def _in_slice(part: Slice, reach_ps: int, mask: int, regions: TripleRegions | None) -> Iterator[pl.DataFrame]:
     """The triples whose first hit is a slice's own.
 
     Hits at the same time as the border's are all on one side of it, so that sorting these changes nothing there.
@@ -130,7 +156,7 @@ def _in_slice(part: Slice, reach_ps: int, mask: int) -> Iterator[pl.DataFrame]:
     first, end = (int(near["_row"].search_sorted(row)) for row in (part.first, part.end))
     near = _ordered(near.drop("_row"))
     times = near["timestamp_ps"].to_numpy()
-    yield from _triples(near, first, end, np.searchsorted(times, times + reach_ps, side="right"))
+    yield from _triples(near, first, end, np.searchsorted(times, times + reach_ps, side="right"), regions)
 
 
 def _ordered(hits: pl.DataFrame, *keys: str) -> pl.DataFrame:
@@ -141,30 +167,38 @@ class _Hits(NamedTuple):
     """Hits in order, the number of each one's detector, and the row behind the last that may combine with each."""
 
     table: pl.DataFrame
-    detector: npt.NDArray[np.int64]
+    times: Rows
+    detector: Rows
     end: Rows
 
 
-def _triples(near: pl.DataFrame, first: int, last: int, end: Rows) -> Iterator[pl.DataFrame]:
+def _triples(
+    near: pl.DataFrame, first: int, last: int, end: Rows, regions: TripleRegions | None = None
+) -> Iterator[pl.DataFrame]:
     """The triples whose a lies in rows `first` to `last`, in bounded parts: a with every b, and these with every c."""
     detector = near["board"].to_numpy().astype(np.int64) << 16 | near["channel"].to_numpy()
-    hits = _Hits(near, detector, np.asarray(end, np.int64))
+    hits = _Hits(near, near["timestamp_ps"].to_numpy(), detector, np.asarray(end, np.int64))
     a = np.arange(first, last)
     a = a[hits.end[a] > a + 2]
     for of_a in _parts(hits.end[a] - a - 1):
         rows, b = _partners(a[of_a], a[of_a], hits.end)
         other = hits.detector[rows] != hits.detector[b]
+        if regions:
+            other &= regions.together(hits.times[b] - hits.times[rows])
         rows, b = rows[other], b[other]
         for part in _parts(hits.end[rows] - b - 1):
-            yield _table(hits, rows[part], b[part])
+            yield _table(hits, rows[part], b[part], regions)
 
 
-def _table(hits: _Hits, a: Rows, b: Rows) -> pl.DataFrame:
-    """Each a and b with every c behind b that a reaches."""
+def _table(hits: _Hits, a: Rows, b: Rows, regions: TripleRegions | None) -> pl.DataFrame:
+    """Each a and b with every c behind b that a reaches; with random windows, those that lie in one."""
     pair, c = _partners(a, b, hits.end, np.arange(len(a)))
     a, b = a[pair], b[pair]
     other = (hits.detector[c] != hits.detector[a]) & (hits.detector[c] != hits.detector[b])
     rows = {"a": a[other], "b": b[other], "c": c[other]}
+    weights: list[pl.Series] = []
+    if regions:
+        rows, weights = _weighed(hits, rows, regions)
     near = hits.table
     times = {side: near["timestamp_ps"].gather(place) for side, place in rows.items()}
     columns = [
@@ -177,7 +211,19 @@ def _table(hits: _Hits, a: Rows, b: Rows) -> pl.DataFrame:
         (times["b"] - times["a"]).alias("dt_ab_ps"),
         (times["c"] - times["a"]).alias("dt_ac_ps"),
     ]
-    return pl.DataFrame([*columns, *(near[name].gather(rows["a"]) for name in SHARED if name in near.columns)])
+    shared = (near[name].gather(rows["a"]) for name in SHARED if name in near.columns)
+    return pl.DataFrame([*columns, *shared, *weights])
+
+
+def _weighed(hits: _Hits, rows: dict[str, Rows], regions: TripleRegions) -> tuple[dict[str, Rows], list[pl.Series]]:
+    """The triples that lie in a window, with `region` and `weight`."""
+    detector = np.stack([hits.detector[place] for place in rows.values()], axis=1)
+    a, b, c = (hits.times[rows[side]] for side in "abc")
+    kind, weight = regions.weigh(Times(a, b, c, detector))
+    kept = kind != NONE
+    names = pl.Series("region", schema.TRIPLE_REGION.categories, schema.TRIPLE_REGION)
+    region = names.gather(kind[kept] - PROMPT)
+    return {side: place[kept] for side, place in rows.items()}, [region, pl.Series("weight", weight[kept])]
 
 
 def _partners(a: Rows, after: Rows, end: Rows, label: Rows | None = None) -> tuple[Rows, Rows]:

@@ -67,29 +67,38 @@ def _gate(table: dict[str, Any], number: int) -> PolygonGate:
     where = f"gate '{name}'"
     if unknown := table.keys() - set(KEYS):
         raise InputError(f"{where} has the unknown key '{min(unknown)}' (known: {', '.join(KEYS)})")
-    for key in ("x", "y", "vertices"):
-        if key not in table:
-            raise InputError(f"{where} has no {key}")
+    if missing := [key for key in ("x", "y", "vertices") if key not in table]:
+        raise InputError(f"{where} has no {' and no '.join(missing)}: a gate has two columns, x and y, and vertices")
     for key in ("x", "y"):
         if not isinstance(table[key], str):
             raise InputError(f"{where}: {key} is the name of a column, not {table[key]!r}")
     vertices = table["vertices"]
-    pairs = isinstance(vertices, list) and all(isinstance(one, list) and len(one) == 2 for one in vertices)
-    if not pairs or any(isinstance(v, bool) or not isinstance(v, int | float) for one in vertices for v in one):
-        raise InputError(f"{where}: vertices are pairs of numbers, such as [[100, 20], [4000, 900], [4000, 2000]]")
+    if wrong := [vertices] if not isinstance(vertices, list) else [one for one in vertices if not _is_vertex(one)]:
+        told = "[[100, 20], [4000, 900], [4000, 2000]]"
+        raise InputError(f"{where}: vertices are pairs of numbers, such as {told}, not {str(wrong[0])[:40]}")
     return PolygonGate(table["x"], table["y"], tuple((x, y) for x, y in vertices), str(name))
+
+
+def _is_vertex(value: Any) -> bool:
+    numbers = isinstance(value, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
+    return numbers and len(value) == 2
 
 
 def _from_csv(text: str, name: str) -> PolygonGate:
     lines = [(number, row) for number, row in enumerate(csv.reader(text.splitlines()), 1) if any(row)]
     if not lines or len(lines[0][1]) != 2 or _numbers(lines[0][1]):
-        raise InputError("its first line must name two columns, such as adc_a,adc_short_a")
+        found = f"not '{','.join(lines[0][1])[:40]}'" if lines else "and the file is empty"
+        raise InputError(
+            f"its first line must name two columns with a comma between, such as adc_a,adc_short_a, {found}"
+        )
     (_, columns), *others = lines
     vertices = []
     for number, row in others:
         vertex = _numbers(row)
         if vertex is None or len(vertex) != 2:
-            raise InputError(f"line {number} does not hold two numbers, the x and y of a vertex")
+            raise InputError(
+                f"line {number} must hold two numbers, the x and y of a vertex, not '{','.join(row)[:40]}'"
+            )
         vertices.append((vertex[0], vertex[1]))
     return PolygonGate(columns[0].strip(), columns[1].strip(), tuple(vertices), name)
 

@@ -5,13 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from gammapolars.errors import TableError, UsageError
 
 Vertex = tuple[float, float]
 
+Points = npt.NDArray[np.float64]
+
 MOST_VERTICES = 10_000
+
+ROUNDING = 1e-12
+"""Products that differ by less than this part of them are taken for equal."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +27,10 @@ class PolygonGate:
 
     A point is inside where a ray to the right crosses an odd number of edges (crossing number; Haines 1994, Graphics
     Gems IV, 24). Edges that bound the polygon on the left and below belong to it, those on the right and above do not:
-    polygons that share an edge share no point, and miss none. What the edges of a polygon that crosses itself go around
-    twice is outside. Which side a point lies on is told from products of its distances, which are exact for adc values
-    and picoseconds, and rounded in the 16th digit otherwise. A point without one of its values is outside.
+    polygons that share an edge share no point, and miss none. Edges may touch, and cross nowhere: of vertices that are
+    not in order around it, a polygon would leave parts out unseen. Which side a point lies on is told from products of
+    its distances, which are exact for adc values and picoseconds, and rounded in the 16th digit otherwise. A point
+    without one of its values is outside.
 
     Attributes:
         x: the column along x, such as `energy_kev_a`, `adc` or `dt_ps`.
@@ -31,7 +39,8 @@ class PolygonGate:
         name: how summaries call it.
 
     Raises:
-        UsageError: fewer than three vertices, one that is no finite number, or all of them on one line.
+        UsageError: fewer than three vertices, one that is no finite number, all of them on one line, or edges that
+            cross; or not two columns.
     """
 
     x: str
@@ -41,9 +50,11 @@ class PolygonGate:
 
     def __post_init__(self) -> None:
         told = f"polygon '{self.name}'" if self.name else "a polygon"
-        vertices = _once(tuple((float(x), float(y)) for x, y in self.vertices))
-        if not all(math.isfinite(value) for vertex in vertices for value in vertex):
-            raise UsageError(f"{told} has a vertex that is no finite number")
+        if not self.x or not self.y or self.x == self.y:
+            raise UsageError(
+                f"{told} needs two columns, one along x and another along y, not '{self.x}' and '{self.y}'"
+            )
+        vertices = _once(_finite(self.vertices, told))
         if len(vertices) < 3:
             raise UsageError(f"{told} needs 3 or more vertices, and has {len(vertices)}")
         if len(vertices) > MOST_VERTICES:
@@ -51,6 +62,12 @@ class PolygonGate:
         (x, y), *others = vertices
         if all((others[0][0] - x) * (py - y) == (px - x) * (others[0][1] - y) for px, py in others):
             raise UsageError(f"{told} encloses nothing: its vertices lie on one line")
+        if crossing := _crossing(vertices):
+            one, other = ("({:g}, {:g}) to ({:g}, {:g})".format(*edge[0], *edge[1]) for edge in crossing)
+            raise UsageError(
+                f"{told} crosses itself: its edge from {one} crosses that from {other}: "
+                f"list the vertices in order around it"
+            )
         object.__setattr__(self, "vertices", vertices)
 
     def inside(self) -> pl.Expr:
@@ -83,6 +100,45 @@ class PolygonGate:
                 )
             if not (columns[name].is_numeric() or columns[name] == pl.Null):
                 raise TableError(f"{told} is one in '{name}', which holds {columns[name]} instead of numbers")
+
+
+def _finite(vertices: Sequence[tuple[float, float]], told: str) -> tuple[Vertex, ...]:
+    """Vertices as numbers that can be reckoned with."""
+    found = []
+    for number, (x, y) in enumerate(vertices, 1):
+        try:
+            vertex = float(x), float(y)
+        except OverflowError:
+            vertex = math.inf, math.inf
+        if not (math.isfinite(vertex[0]) and math.isfinite(vertex[1])):
+            raise UsageError(f"{told} has a vertex that is no two finite numbers: number {number}")
+        found.append(vertex)
+    return tuple(found)
+
+
+def _crossing(vertices: tuple[Vertex, ...]) -> tuple[tuple[Vertex, Vertex], tuple[Vertex, Vertex]] | None:
+    """Two edges that cross, each from one side of the other to its other side; None where none do."""
+    points = np.array(vertices)
+    begins, ends = points, np.roll(points, -1, axis=0)
+    for place in range(len(points) - 2):
+        begin, end = begins[place], ends[place]
+        others = slice(place + 2, len(points) - (place == 0))  # neighbours share a vertex
+        apart = _side(begin, end, begins[others]) * _side(begin, end, ends[others]) < 0
+        around = _side(begins[others], ends[others], begin) * _side(begins[others], ends[others], end) < 0
+        if (found := np.flatnonzero(apart & around)).size:
+            other = place + 2 + int(found[0])
+            closed = (*vertices, vertices[0])
+            return (closed[place], closed[place + 1]), (closed[other], closed[other + 1])
+    return None
+
+
+def _side(begin: Points, end: Points, point: Points) -> Points:
+    """On which side of a line points lie: -1, 1, or 0 on it, where rounding in the 16th digit may put a point."""
+    along, to = np.moveaxis(end - begin, -1, 0), np.moveaxis(point - begin, -1, 0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        left, right = along[0] * to[1], along[1] * to[0]
+        near = np.abs(left - right) <= ROUNDING * (np.abs(left) + np.abs(right))
+        return np.where(near, 0.0, np.sign(left - right))
 
 
 def _once(vertices: tuple[Vertex, ...]) -> tuple[Vertex, ...]:

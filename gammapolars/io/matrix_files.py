@@ -8,6 +8,7 @@ import polars as pl
 
 from gammapolars.errors import InputError, UsageError
 from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.root.tree_parser import kinds_in
 from gammapolars.io.spectra import histograms, radware, tables
 from gammapolars.io.spectra.grid import QUANTITIES, Grid, grid_of
 from gammapolars.io.spectra.outputs import check_columns, naming
@@ -115,6 +116,30 @@ def scan_matrix(path: str | Path, name: str | None = None, *, energy: Sequence[f
     )
 
 
+def is_matrix(path: str | Path) -> bool:
+    """Whether a file holds a matrix, and neither hits nor pairs: told without reading its bins."""
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES or not path.is_file():
+        return False
+    if suffix in RADWARE_TYPES:
+        return True
+    if suffix == ".root":
+        kinds = kinds_in(path)
+        return any(kind.startswith("TH2") for kind in kinds) and not any(
+            "Tuple" in kind or kind == "TTree" for kind in kinds
+        )
+    try:
+        tables.matrix_columns(_table(path, suffix), path)
+    except InputError:
+        return False
+    return True
+
+
+def _table(path: Path, suffix: str) -> pl.LazyFrame:
+    return scan_parquet(path) if suffix == ".parquet" else pl.scan_csv(path, glob=False)
+
+
 def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
     """A stored matrix as it stands; of a histogram, which is a whole in its file, at once."""
     if suffix == ".root":
@@ -123,8 +148,7 @@ def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
         dtype = RADWARE_TYPES[suffix]
         radware.check_matrix(path, dtype)
         return lazy_frame(pl.Schema(radware.COLUMNS), lambda _: radware.batches(path, dtype))
-    found = scan_parquet(path) if suffix == ".parquet" else pl.scan_csv(path, glob=False)
-    stored = tables.matrix_columns(found, path)
+    stored = tables.matrix_columns(_table(path, suffix), path)
     columns = dict.fromkeys(stored.collect_schema(), pl.Float64())
     return lazy_frame(pl.Schema(columns), lambda _: tables.matrix_batches(stored, path))
 

@@ -19,11 +19,14 @@ def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "e
     the other's background), the weights of both are added up in the one row, as the triple has the third hit once.
     Two equal gates are one choice of two hits, not two.
 
-    A triple can give up to three rows, one for each third hit, into different bins of a spectrum.
+    A triple can give up to three rows, one for each third hit: counts of different bins of a spectrum, whose errors are
+    correlated a little. Only where two fall into one bin is its variance Σ weight² too small. The command `gate` adds
+    up the weights of such two before it squares them.
 
     Args:
         triples: a calibrated table of triples: `energy_kev_a`, `_b`, `_c`; `board`, `channel`, `adc` with the same
-            suffixes, `timestamp_ps` (of a), `dt_ab_ps`, `dt_ac_ps`, `run` and `weight`, as far as there are.
+            suffixes, `timestamp_ps` (of a), `dt_ab_ps`, `dt_ac_ps`, `run` and `weight`, as far as there are. With the
+            weights of `gp.triples(hits, random=…)` the result is net of chance as well.
         first: a gate, with or without background.
         second: the other.
         on: what is gated: `energy_kev`, or `adc`.
@@ -39,7 +42,7 @@ def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "e
         if f"{on}_{side}" not in columns:
             raise TableError(f"these triples have no column '{on}_{side}' to gate on: calibrate them first")
     own = pl.col("weight").cast(pl.Float64) if "weight" in columns else pl.lit(1.0)
-    weights = {third: _weight(third, first, second, on) for third in "abc"}
+    weights = weights_of_thirds(first, second, on)
     values = {name: [pl.col(f"{name}_{third}") for third in "abc"] for name in HIT if f"{name}_c" in columns}
     if {"timestamp_ps", "dt_ab_ps", "dt_ac_ps"} <= set(columns):
         time = pl.col("timestamp_ps")
@@ -52,6 +55,11 @@ def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "e
         .explode(*values)
         .filter(pl.col("weight") != 0)
     )
+
+
+def weights_of_thirds(first: Gate, second: Gate, on: str = "energy_kev") -> dict[str, pl.Expr]:
+    """What a triple weighs by two gates for each of its hits as the third one, by side: `a`, `b`, `c`."""
+    return {third: _weight(third, first, second, on) for third in "abc"}
 
 
 def _weight(third: str, first: Gate, second: Gate, on: str) -> pl.Expr:

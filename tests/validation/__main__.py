@@ -10,13 +10,14 @@ from tests.validation.outcomes import Outcome
 
 def _validations() -> dict[str, Callable[[], Outcome]]:
     """All of them that can run here: some need recorded spectra, and one another program."""
-    from tests.validation import calibrations, chance, simulated_peaks
+    from tests.validation import calibrations, chance, simulated_peaks, triples
 
     found: dict[str, Callable[[], Outcome]] = {
         "pulls": simulated_peaks.pulls,
         "doublets": simulated_peaks.doublets,
         "hpge": lambda: calibrations.automatic("HPGe"),
         "chance": chance.chance,
+        "triples": triples.triples,
         "nai": lambda: calibrations.automatic("NaI", runs=100, hits=300_000),
     }
     if os.environ.get("GAMMAPOLARS_REAL_DATA"):

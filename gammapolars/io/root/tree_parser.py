@@ -71,6 +71,15 @@ def check_keys(path: Path) -> None:
         _top_keys(file)
 
 
+def kinds_in(path: Path) -> set[str]:
+    """The classes of what lies in a file's top folder, such as TTree; none where that cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return {key.kind for key in _top_keys(file)}
+    except (struct.error, ValueError, IndexError, KeyError, OSError, OverflowError, MemoryError):
+        return set()
+
+
 class _UnusualError(ValueError):
     """Something that is left to uproot."""
 
