@@ -132,10 +132,10 @@ _GD_152 = (
 )
 
 # Sources for fast timing. Intensities: IAEA 2007 where it has the line, else ENSDF 2023; conversion: ENSDF 2023 of the
-# decay, theory where nothing was measured. Four figures were moved, within or close to their uncertainties, for otherwise
-# a level would be fed by less than nothing: the conversion of Cs-133's 81 keV (ENSDF: 1.703, of theory) and of Fe-57's
-# 14.4 keV (8.56(26)), and Ta-181's photons of 133 keV (43.3(5)) and 137 keV (0.86(19)). Left out: Fe-57's levels above
-# 137 keV (0.2 % of decays) and Ta-181's 3.9 keV between the levels of 619 and 615 keV.
+# decay, theory where nothing was measured. Four figures were moved, within or close to their uncertainties, because a
+# level would be fed by less than nothing without: the conversion of Cs-133's 81 keV (ENSDF: 1.703, of theory) and of
+# Fe-57's 14.4 keV (8.56(26)), and Ta-181's photons of 133 keV (43.3(5)) and 137 keV (0.86(19)). Left out: levels of
+# Fe-57 above 137 keV (0.2 % of decays), and Ta-181's 3.9 keV between the levels of 619 and 615 keV.
 _CS_133 = (
     Transition(437.01, 383.85, 53.1622, 2.14, 5.66),
     Transition(437.01, 160.61, 276.3989, 7.16, 0.0566),
