@@ -40,6 +40,7 @@ class PairRule:
         window: the closed window for `dt_ps`.
         reject: the masks that disqualify a hit, by flag name.
         regions: prompt and random windows, where there are random ones.
+        nearest: whether each start pairs with its nearest stop alone.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class PairRule:
             raise UsageError("start and stop are the same detector: hits of one detector are never a pair")
         if not self._start and self.window.high < 0:
             raise UsageError(f"window '{window}' lies below 0, and without a start detector no dt does")
-        self._nearest = nearest
+        self.nearest = nearest
         if nearest and not self._start:
             raise UsageError("the nearest stop is that of a start: name both detectors with --start and --stop")
         if nearest and random:
@@ -82,7 +83,7 @@ class PairRule:
             stop=self._stop,
             random=random,
             clock=clock,
-            nearest=self._nearest,
+            nearest=self.nearest,
         )
 
     @property
@@ -121,7 +122,7 @@ class PairRule:
 
     def pairs_in(self, part: Slice) -> Iterator[pl.DataFrame]:
         """The pairs whose earlier hit is a slice's own, in bounded parts; or those of its own starts."""
-        if self._nearest:
+        if self.nearest:
             yield self.nearest_in(part)
             return
         near = self._near(part)

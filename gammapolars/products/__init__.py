@@ -7,6 +7,7 @@ from gammapolars.products.pairs import PairTally
 from gammapolars.products.product import Product
 from gammapolars.products.rates import Rates
 from gammapolars.products.spectra import AdcSpectra, RunSpectra
+from gammapolars.products.stops import StopCover
 from gammapolars.products.time_differences import TimeDifferences
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "Product",
     "Rates",
     "RunSpectra",
+    "StopCover",
     "TimeDifferences",
 ]
