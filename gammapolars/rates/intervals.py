@@ -16,8 +16,11 @@ GROUPS = 20
 EXPONENTIAL = 1e-3
 """Least probability of χ² at which intervals are taken to be exponential."""
 
-AGREE_SIGMA = 2.5
+AGREE_SIGMA = 3.0
 """Rates above two cuts agree if they differ by no more."""
+
+DEAR = 2.0
+"""A cut is not moved on where that makes the uncertainty so many times larger."""
 
 MARGINS = (1.03, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 """How many times the shortest interval the cut is tried at, one after the other."""
@@ -83,7 +86,8 @@ def true_rate(edges_ps: Floats, counts: Floats, sums_ps: Floats, shortest_ps: fl
     for place, found in enumerate(tried):
         later = tried[place + 1 :]
         if found.exponential and all(_agree(found, other) for other in later):
-            return later[0] if later else found  # what the data chose lies, if anything, too early
+            further = later[0] if later else found  # what the data chose lies, if anything, too early
+            return further if further.rate_cps_unc < DEAR * found.rate_cps_unc else found
     return next((found for found in tried if found.exponential), tried[0] if tried else None)
 
 
