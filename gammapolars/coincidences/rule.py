@@ -65,6 +65,7 @@ class PairRule:
         if not self._start and self.window.high < 0:
             raise UsageError(f"window '{window}' lies below 0, and without a start detector no dt does")
         self.nearest = nearest
+        self._gates: tuple[pl.Expr | None, pl.Expr | None] = (None, None)
         if nearest and not self._start:
             raise UsageError("the nearest stop is that of a start: name both detectors with --start and --stop")
         if nearest and random:
@@ -85,6 +86,13 @@ class PairRule:
             clock=clock,
             nearest=self.nearest,
         )
+
+    def of_nearest_in(self, gates: tuple[pl.Expr | None, pl.Expr | None]) -> "PairRule":
+        """The same rule for the nearest stop in a gate of each start in a gate: other hits do not hide it."""
+        start, stop = self.detectors or (None, None)
+        made = PairRule(self.window, reject=",".join(self.reject) or "none", start=start, stop=stop, nearest=True)
+        made._gates = gates
+        return made
 
     @property
     def reach(self) -> int:
@@ -143,9 +151,10 @@ class PairRule:
         good = part.hits.lazy().filter(~has_any(self._mask)) if self._mask else part.hits.lazy()
         first_ps, last_ps = (part.hits["timestamp_ps"][row] for row in (part.first, part.end - 1))
         starts = part.own.lazy().filter(~has_any(self._mask)) if self._mask else part.own.lazy()
-        starts = starts.filter(_is(self._start))
+        of_start, of_stop = (pl.lit(value=True) if gate is None else gate for gate in self._gates)
+        starts = starts.filter(_is(self._start) & of_start)
         reach = self.window.reach
-        stops = good.filter(_is(self._stop) & time.is_between(first_ps - reach, last_ps + reach))
+        stops = good.filter(_is(self._stop) & of_stop & time.is_between(first_ps - reach, last_ps + reach))
         carried = _carried(part.hits.columns)
         left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in carried), time, *_shared(part.hits.columns))
         right = stops.select(*(pl.col(name).alias(f"{name}_b") for name in carried), _time_b=time)

@@ -20,6 +20,9 @@ MOST_BINS = 200_000
 RESOLVED = 11.8
 """Twice the log-likelihood that a decay must gain over none: 3 standard deviations, of two parameters."""
 
+SEEN = 25.0
+"""The same that true coincidences must gain over chance alone, wherever they may be."""
+
 PROMPT_NEEDED = 9.0
 """The same that a prompt peak must gain beside the decays."""
 
@@ -166,9 +169,16 @@ def _minuit(bins: TimeBins, decays: int, start: list[float], *, prompt: bool, wi
 def _upper_limit(bins: TimeBins, width: Width) -> float | None:
     """The longest lifetime that agrees with a spectrum in which all true coincidences were decays.
 
-    None where lifetimes as long as the window agree, as in a spectrum that chance alone explains.
+    None where chance alone explains the spectrum, or lifetimes as long as the window agree.
     """
     best = _fit(bins, 1, prompt=False, width=width)
+    flat = best.again()
+    for name in flat.parameters[:-1]:
+        flat.fixed[name] = True
+    flat.values["n_1"] = 0.0
+    flat.migrad()
+    if flat.fval < best.deviance + SEEN:
+        return None
     minuit, longest = best.minuit, math.log(bins.span)
 
     def lost(log_tau: float) -> float:

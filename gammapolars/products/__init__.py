@@ -1,5 +1,6 @@
 """What one pass over a run counts on its way: each product takes slices, and their sum is the whole run's."""
 
+from gammapolars.products.ends import Ends
 from gammapolars.products.hits import HitTally
 from gammapolars.products.in_regions import InRegions
 from gammapolars.products.matrix import EnergyMatrix
@@ -12,6 +13,7 @@ from gammapolars.products.time_differences import TimeDifferences
 
 __all__ = [
     "AdcSpectra",
+    "Ends",
     "EnergyMatrix",
     "HitTally",
     "InRegions",
