@@ -86,11 +86,7 @@ def lifetime(
     if figure is not None:
         check_output(figure, overwrite=overwrite)
     both = known.at(*rule.detectors[0]), known.at(*rule.detectors[1])
-    detectors_sigma_ps = width_of((both[0].time_fwhm_ps, both[1].time_fwhm_ps))
-    if sigma_ps == DETECTORS and detectors_sigma_ps is None:
-        raise UsageError("--sigma detectors needs time_fwhm_ps of start and stop in detectors.toml: align measures it")
-    fixed = detectors_sigma_ps if sigma_ps == DETECTORS else sigma_ps
-    assert not isinstance(fixed, str)
+    fixed, about = _widths(sigma_ps, both)
     width = bin_ps or _fitting_bin_ps(runs, rule, known)
     correction = correction_of(known, runs)
     columns = list(correction.columns(runs.hits.collect_schema()) if correction else runs.hits.collect_schema())
@@ -104,7 +100,7 @@ def lifetime(
         found,
         components=components,
         sigma_ps=fixed,
-        sigma_near_ps=detectors_sigma_ps or None,
+        sigma_near_ps=about,
         window_ps=(rule.window.low, rule.window.high),
         nearest=NearestStops(sum(starts for starts, _ in ends.counts.values()), ends.longer) if nearest else None,
     )
@@ -118,7 +114,7 @@ def lifetime(
         "pairs_in_gates": int(found["counts"].sum()),
         "bin_ps": width,
         "sigma_from": "the fit" if fixed is None else "detectors.toml" if sigma_ps == DETECTORS else "given",
-        "fwhm_ps_of_detectors": detectors_sigma_ps and FWHM_PER_SIGMA * detectors_sigma_ps,
+        "fwhm_ps_of_detectors": about and FWHM_PER_SIGMA * about,
         **fit.summary(),
         **_expected(hits, ends, both),
     }
@@ -133,6 +129,18 @@ def lifetime(
         save_figure(figures.lifetime(fit, title=title), figure, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"outputs": outputs}
+
+
+def _widths(sigma_ps: float | str | None, both: tuple[Detector, Detector]) -> tuple[float | None, float | None]:
+    """The standard deviation of the prompt peak where it is fixed, and that of the detectors' resolutions, or None."""
+    about = width_of((both[0].time_fwhm_ps, both[1].time_fwhm_ps))
+    if isinstance(sigma_ps, str):
+        if about is None:
+            raise UsageError(
+                "--sigma detectors needs time_fwhm_ps of start and stop in detectors.toml: align measures it"
+            )
+        return about, about
+    return sigma_ps, about
 
 
 def _without_pairs(summary: dict[str, Any]) -> dict[str, Any]:
