@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gammapolars.calibration.matching import match_lines
     from gammapolars.calibration.polynomial import fit_energy
     from gammapolars.calibration.result import calibrate_peaks
-    from gammapolars.coincidences import chance_pairs, nearest, pairs
+    from gammapolars.coincidences import chance_pairs, nearest, nearest_chance_pairs, pairs
     from gammapolars.detectors import CalibrationSource, Detector, Detectors, load_detectors
     from gammapolars.drift import Drift, correct_drift, load_drift
     from gammapolars.drift.results import DriftTrack
@@ -108,6 +108,7 @@ _HOMES = {
     "coincidences": (
         "chance_pairs",
         "nearest",
+        "nearest_chance_pairs",
         "pairs",
     ),
     "detectors": (
@@ -279,6 +280,7 @@ __all__ = [
     "measure_timing",
     "minimum_detectable_activity",
     "nearest",
+    "nearest_chance_pairs",
     "nearest_lines",
     "nuclides",
     "pairs",

@@ -27,6 +27,7 @@ from gammapolars.products import (
     PairTally,
     Product,
     Rates,
+    StopCover,
     TimeDifferences,
 )
 from gammapolars.provenance import describe
@@ -70,6 +71,9 @@ class Pass:
 
     def __post_init__(self) -> None:
         self.correction = self.correction or correction_of(self.detectors, self.runs)
+        self.cover = StopCover(self.rule) if self.rule.nearest else None
+        if self.cover:
+            self.products = [*self.products, self.cover]
 
     def pairs(self) -> pl.LazyFrame:
         """The run's calibrated pairs. Collecting them reads the run and fills the products, once."""
@@ -156,7 +160,7 @@ def with_random(runs: Runs, rule: PairRule, random: Sequence[str], detectors: De
 def summarise(reading: Pass, hits: HitTally, pairs: PairTally) -> dict[str, Any]:
     rule, detectors = reading.rule, reading.detectors
     by_detector = (reading.policies.read if reading.policies else hits).by_detector(union(rule.reject))
-    table = pair_counts.by_detectors(hits, pairs, rule, detectors)
+    table = pair_counts.by_detectors(hits, pairs, rule, detectors, reading.cover)
     return {
         **account(hits, reading.runs.losses, rule.reject),
         "pairs": int(table["pairs"].sum()),

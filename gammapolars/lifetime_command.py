@@ -7,22 +7,34 @@ from typing import Any
 import polars as pl
 
 from gammapolars import analysis
+from gammapolars.calibration.expressions import energy_kev, steady_adc
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.detectors import Detector, Detectors
+from gammapolars.drift.correction import correction_of
 from gammapolars.errors import UsageError
 from gammapolars.figure_files import save_figure
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.output import check_output
-from gammapolars.lifetimes import fit_lifetime, time_spectrum
-from gammapolars.printing import plus_minus, rejected_text
-from gammapolars.products import HitTally, PairTally
+from gammapolars.lifetimes import NearestStops, fit_lifetime, time_spectrum
+from gammapolars.lifetimes.expecting import chance_warning, expected_chance, width_of, width_warning
+from gammapolars.peaks.shape import FWHM_PER_SIGMA
+from gammapolars.products import Ends, HitTally, PairTally
 from gammapolars.provenance import describe
+from gammapolars.rates.hits import rates_of
 from gammapolars.timing import align
-from gammapolars.units import PS_PER_UNIT, Window, format_ps
+from gammapolars.units import PS_PER_S
 
 BINS = 2000
 """So many bins, or fewer, if none are asked for."""
+
+DETECTORS = "detectors"
+"""In place of the prompt peak's width: as the resolutions in detectors.toml make it."""
+
+RATES = ("rate_cps", "rate_cps_unc", "true_rate_cps", "true_rate_cps_unc", "live_fraction", "live_fraction_unc")
+"""Of each of the two detectors, all hits, with and without dead time."""
+
+CHANCE_PAIRS = "chance_pairs_expected"
 
 Range = tuple[float, float]
 
@@ -37,7 +49,8 @@ def lifetime(
     stop_gate: Range | None = None,
     bin_ps: int | None = None,
     components: int = 1,
-    sigma_ps: float | None = None,
+    sigma_ps: float | str | None = None,
+    nearest: bool = False,
     figure: Path | None = None,
     overwrite: bool = False,
     progress: analysis.Progress | None = None,
@@ -53,7 +66,9 @@ def lifetime(
         stop_gate: the same of stops.
         bin_ps: width of the bins; None: about two thousand bins, of whole steps of the clock.
         components: how many lifetimes.
-        sigma_ps: standard deviation of the prompt peak, where it is known.
+        sigma_ps: standard deviation of the prompt peak, where it is known; `detectors`: that of `time_fwhm_ps` of the
+            two. None: it is fitted, and begins at the latter.
+        nearest: whether each start in its gate pairs with the nearest stop in its gate alone, instead of with all.
         figure: a .png.
         overwrite: whether existing outputs are replaced.
         progress: told how many hits have been read.
@@ -70,42 +85,112 @@ def lifetime(
     check_writable(output, overwrite=overwrite)
     if figure is not None:
         check_output(figure, overwrite=overwrite)
+    both = known.at(*rule.detectors[0]), known.at(*rule.detectors[1])
+    fixed, about = _widths(sigma_ps, both)
     width = bin_ps or _fitting_bin_ps(runs, rule, known)
-    hits, pairs = HitTally(), PairTally(rule.window)
-    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs])
-    ends = [known.at(*key) for key in rule.detectors]
-    gates = dict(zip("ab", (start_gate, stop_gate), strict=True))
-    chosen = [_inside(one, side, gate) for one, (side, gate) in zip(ends, gates.items(), strict=True) if gate]
-    found = time_spectrum(reading.pairs().filter(*chosen), bin_ps=width).collect()
-    fit = fit_lifetime(found, components=components, sigma_ps=sigma_ps, window_ps=(rule.window.low, rule.window.high))
-    summary = analysis.summarise(reading, hits, pairs)
+    correction = correction_of(known, runs)
+    columns = list(correction.columns(runs.hits.collect_schema()) if correction else runs.hits.collect_schema())
+    gates = (_inside(both[0], start_gate, known, columns), _inside(both[1], stop_gate, known, columns))
+    rule = rule.of_nearest_in(gates) if nearest else rule
+    hits, pairs, ends = HitTally(), PairTally(rule.window), Ends(rule, gates, width if nearest else 0)
+    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, ends], correction=correction)
+    inside = [_pair_inside(both[k], "ab"[k], gate) for k, gate in enumerate((start_gate, stop_gate)) if gate]
+    found = time_spectrum(reading.pairs().filter(*inside), bin_ps=width).collect()
+    fit = fit_lifetime(
+        found,
+        components=components,
+        sigma_ps=fixed,
+        sigma_near_ps=about,
+        window_ps=(rule.window.low, rule.window.high),
+        nearest=NearestStops(sum(starts for starts, _ in ends.counts.values()), ends.longer) if nearest else None,
+    )
+    summary = _without_pairs(analysis.summarise(reading, hits, pairs))
     told = {
-        "start": ends[0].name,
-        "stop": ends[1].name,
+        "start": both[0].name,
+        "stop": both[1].name,
         "start_gate": start_gate,
         "stop_gate": stop_gate,
+        "nearest": nearest,
         "pairs_in_gates": int(found["counts"].sum()),
         "bin_ps": width,
+        "sigma_from": "the fit" if fixed is None else "detectors.toml" if sigma_ps == DETECTORS else "given",
+        "fwhm_ps_of_detectors": about and FWHM_PER_SIGMA * about,
         **fit.summary(),
+        **_expected(hits, ends, both),
     }
-    summary = summary | told | {"warnings": [*summary["warnings"], *fit.warnings]}
+    summary = summary | told
+    summary["warnings"] = [*summary["warnings"], *fit.warnings, *_disagreements(summary)]
     save(fit.curves.lazy(), output, overwrite=overwrite, metadata=describe(runs, summary))
     outputs = [str(output)]
     if figure is not None:
         from gammapolars import figures
 
-        title = f"Time differences from {ends[0].name} to {ends[1].name}"
+        title = f"Time differences from {both[0].name} to {both[1].name}"
         save_figure(figures.lifetime(fit, title=title), figure, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"outputs": outputs}
 
 
-def _inside(detector: Detector, side: str, gate: Range) -> pl.Expr:
-    """Whether a pair's start or stop lies in a gate."""
+def _widths(sigma_ps: float | str | None, both: tuple[Detector, Detector]) -> tuple[float | None, float | None]:
+    """The standard deviation of the prompt peak where it is fixed, and that of the detectors' resolutions, or None."""
+    about = width_of((both[0].time_fwhm_ps, both[1].time_fwhm_ps))
+    if isinstance(sigma_ps, str):
+        if about is None:
+            raise UsageError(
+                "--sigma detectors needs time_fwhm_ps of start and stop in detectors.toml: align measures it"
+            )
+        return about, about
+    return sigma_ps, about
+
+
+def _without_pairs(summary: dict[str, Any]) -> dict[str, Any]:
+    """A summary of pairs without their chance, which the fit and the rates in the gates tell better."""
+    return {name: value for name, value in summary.items() if name not in ("pairs_by_detectors", CHANCE_PAIRS)}
+
+
+def _expected(hits: HitTally, ends: Ends, both: tuple[Detector, Detector]) -> dict[str, Any]:
+    """Rates of starts and stops, and the chance that they lead to expect."""
+    time_s = {run: (last - first) / PS_PER_S for run, (first, last) in hits.spans.items()}
+    chance, chance_unc = expected_chance([(time_s[run], n, m) for run, (n, m) in sorted(ends.counts.items())])
+    table = {(row["board"], row["channel"]): row for row in rates_of(hits, ends.intervals).to_dicts()}
+    rows = []
+    for place, detector in enumerate(both):
+        inside = sum(counts[place] for counts in ends.counts.values())
+        known = table.get(detector.key, {})
+        rows.append(
+            {
+                "name": detector.name,
+                "hits_in_gate": inside,
+                "rate_in_gate_cps": inside / hits.real_time_s if hits.real_time_s else None,
+                **{name: known.get(name) for name in RATES},
+            }
+        )
+    return {"ends": rows, "chance_per_ns_expected": chance, "chance_per_ns_expected_unc": chance_unc}
+
+
+def _disagreements(summary: dict[str, Any]) -> list[str]:
+    """Where the fit and what was known before it differ, one sentence each."""
+    chance = (summary[f"chance_per_ns{name}"] for name in ("", "_unc", "_expected", "_expected_unc"))
+    found = list(chance_warning(*chance))
+    if summary["sigma_from"] == "the fit" and summary["fwhm_ps_of_detectors"]:
+        found += width_warning(summary["fwhm_ps"], summary["fwhm_ps_unc"], summary["fwhm_ps_of_detectors"])
+    return found
+
+
+def _inside(detector: Detector, gate: Range | None, detectors: Detectors, columns: list[str]) -> pl.Expr | None:
+    """Whether a hit of a detector lies in a gate; None where there is none."""
+    if gate is None:
+        return None
     low, high = gate
     if not low < high:
         raise UsageError(f"the gate of {detector.name} is empty: {low:g} to {high:g}")
-    return pl.col(f"energy_kev_{side}" if detector.energy else f"adc_{side}").is_between(low, high)
+    value = energy_kev(detectors, adc=steady_adc(columns)) if detector.energy else pl.col("adc")
+    return value.is_between(low, high)
+
+
+def _pair_inside(detector: Detector, side: str, gate: Range) -> pl.Expr:
+    """The same of a pair's start or stop."""
+    return pl.col(f"energy_kev_{side}" if detector.energy else f"adc_{side}").is_between(*gate)
 
 
 def _fitting_bin_ps(runs: Runs, rule: PairRule, detectors: Detectors) -> int:
@@ -122,45 +207,3 @@ def _fitting_bin_ps(runs: Runs, rule: PairRule, detectors: Detectors) -> int:
     known = clocks(first)
     step = math.gcd(*(known[key].step_ps for key in rule.detectors or () if key in known))
     return -(-width // step) * step if step > 1 and step * 100 > width else width
-
-
-def lifetime_text(summary: dict[str, Any]) -> str:
-    """The summary for people."""
-    lines = [
-        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
-        *rejected_text(summary),
-        f"{summary['pairs']:,} pairs of {summary['start']} and {summary['stop']} within "
-        f"{Window(*summary['window_ps'])}, {summary['pairs_in_gates']:,} in the gates, "
-        f"in bins of {format_ps(summary['bin_ps'])}",
-        *(_component_text(part, summary["direction"]) for part in summary["components"]),
-    ]
-    if summary["upper_limit_ps"] is not None:
-        lines.append(f"no lifetime is resolved: less than {_in_unit(summary['upper_limit_ps'])} (95 %)")
-    lines.append(
-        f"prompt peak at {plus_minus(summary['t0_ps'], summary['t0_ps_unc'])} ps, FWHM "
-        f"{plus_minus(summary['fwhm_ps'], summary['fwhm_ps_unc'])} ps, "
-        f"{plus_minus(summary['prompt'], summary['prompt_unc'])} pairs; chance "
-        f"{plus_minus(summary['chance_per_ns'], summary['chance_per_ns_unc'])} a ns; "
-        f"χ²/ndf {summary['chi2']:,.1f}/{summary['ndf']}"
-    )
-    lines += [f"Warning: {warning}" for warning in summary["warnings"]]
-    return "\n".join([*lines, *(f"{output}: written" for output in summary["outputs"])])
-
-
-def _component_text(part: dict[str, Any], direction: str) -> str:
-    unit, factor = _unit(part["lifetime_ps"])
-    tau, half = (
-        plus_minus(part[f"{name}_ps"] / factor, part[f"{name}_ps_unc"] / factor) for name in ("lifetime", "half_life")
-    )
-    counts = plus_minus(part["counts"], part["counts_unc"])
-    return f"lifetime {tau} {unit}, half-life {half} {unit}, of {counts} decays ({direction})"
-
-
-def _unit(picoseconds: float) -> tuple[str, float]:
-    name = next((name for name in ("s", "ms", "us", "ns") if picoseconds >= PS_PER_UNIT[name]), "ps")
-    return name, PS_PER_UNIT[name]
-
-
-def _in_unit(picoseconds: float) -> str:
-    unit, factor = _unit(picoseconds)
-    return f"{picoseconds / factor:.3g} {unit}"

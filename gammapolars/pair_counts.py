@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.coincidences import Key, PairRule, chance_pairs
+from gammapolars.coincidences import Key, PairRule, chance_pairs, nearest_chance_pairs
 from gammapolars.detectors import Detectors
 from gammapolars.flags import union
-from gammapolars.products import HitTally, PairTally
+from gammapolars.products import HitTally, PairTally, StopCover
 from gammapolars.schema import DType
 
 DISAGREE_SIGMA = 4.0
@@ -33,11 +33,21 @@ NET: dict[str, DType] = {
 }
 
 
-def by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detectors: Detectors) -> pl.DataFrame:
+def by_detectors(
+    hits: HitTally, pairs: PairTally, rule: PairRule, detectors: Detectors, cover: StopCover | None = None
+) -> pl.DataFrame:
     """Pairs of each two detectors, beside those expected by chance.
 
     Chance is expected to make N = r_a r_b w T pairs, with the rates of the used hits. Random windows, if the rule has
-    them, measure it: s R of R random pairs, so that N = P - s R pairs are net, with the variance P + s² R.
+    them, measure it: s R of R random pairs, so that N = P - s R pairs are net, with the variance P + s² R. Where each
+    start takes the nearest stop alone, chance takes starts that have no true partner: see `nearest_chance_pairs`.
+
+    Args:
+        hits: what was read.
+        pairs: what was found.
+        rule: what made the pairs.
+        detectors: their names.
+        cover: of the stops, if the rule takes the nearest one.
 
     Returns:
         `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected`; a before b by
@@ -58,7 +68,8 @@ def by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detectors: De
 
         names = detectors.at(*a).name, detectors.at(*b).name
         found = counted.get((a, b), 0)
-        row = (*a, names[0], *b, names[1], found, expected(rule.width_ps))
+        by_chance = _nearest_expected(hits, rule, cover, found) if cover else expected(rule.width_ps)
+        row = (*a, names[0], *b, names[1], found, by_chance)
         if rule.regions:
             ends = rule.detectors or (a, b)
             scale, beside = rule.regions.scale(*ends), random.get((a, b), 0)
@@ -67,6 +78,16 @@ def by_detectors(hits: HitTally, pairs: PairTally, rule: PairRule, detectors: De
             row += (beside, expected(wide), *measured, found - scale * beside, math.sqrt(found + scale**2 * beside))
         rows.append(row)
     return pl.DataFrame(rows, SIDES | COUNTS | (NET if rule.regions else {}), orient="row")
+
+
+def _nearest_expected(hits: HitTally, rule: PairRule, cover: StopCover, pairs: int) -> float:
+    """Pairs by chance of starts with their nearest stop; of several runs, together."""
+    assert rule.detectors
+    starts, covered = 0, 0.0
+    for run, (time_s, used) in zip(sorted(hits.spans), hits.in_runs(union(rule.reject)), strict=True):
+        of_run = used.get(rule.detectors[0], 0)
+        starts, covered = starts + of_run, covered + of_run * cover.part(run, time_s)
+    return nearest_chance_pairs(starts, pairs, covered / starts) if starts else 0.0
 
 
 def net_of_random(table: pl.DataFrame, rule: PairRule) -> dict[str, Any]:

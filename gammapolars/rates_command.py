@@ -1,19 +1,30 @@
 """What the command `rates` does: a run in, a table of rates with and without dead time out."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis import Progress, named
 from gammapolars.detectors import Detectors
 from gammapolars.exports import count_hits
+from gammapolars.flags import FLAGS
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.printing import plus_minus, share, table
+from gammapolars.printing import plus_minus, rejected_text, table
 from gammapolars.products import HitTally
 from gammapolars.products.intervals import Intervals
 from gammapolars.provenance import describe
 from gammapolars.rates.hits import rates_of
-from gammapolars.units import format_ps
+from gammapolars.units import PS_PER_S, PS_PER_UNIT, format_ps
+
+SHOWN = {"rate_cps": 1.0, "true_rate_cps": 1.0, "live_fraction": 100.0, "dead_time_ps": 1 / PS_PER_UNIT["us"]}
+"""What people are shown, and by how much it is multiplied."""
+
+UNLIKELY = 20.0
+LEAST_MISSING = 0.01
+"""A detector was recorded partly where so many of its mean times between hits are missing, and that part of the run."""
 
 
 def rates(
@@ -24,7 +35,9 @@ def rates(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Rates of all detectors, as counted and without dead time.
+    """Rates of all detectors, as counted and without dead time, each of the time from its first hit to its last.
+
+    Hits with flags count, since they too made a detector busy; fake events alone are left out.
 
     Args:
         runs: from `open_runs`.
@@ -41,14 +54,16 @@ def rates(
     tally, intervals = HitTally(), Intervals()
     count_hits(runs, [tally, intervals], progress)
     found = named(rates_of(tally, intervals), detectors or Detectors())
+    fake = {"fake_event": FLAGS["fake_event"]}
     changing = found.filter(~found["exponential"].fill_null(value=True))["name"].to_list()
     summary = {
-        **account(tally, runs.losses, {}),
+        **account(tally, runs.losses, fake),
         **times(tally, runs),
         "detectors": found.to_dicts(),
         "warnings": [
             *reading_warnings(runs),
             *time_warnings(tally, runs),
+            *_partly_recorded(tally, intervals, detectors or Detectors()),
             *(
                 f"times between hits of {name} are not those of one rate: it changed, or hits come in bunches"
                 for name in changing
@@ -61,22 +76,38 @@ def rates(
     return summary
 
 
+def _partly_recorded(tally: HitTally, intervals: Intervals, detectors: Detectors) -> Iterator[str]:
+    """Detectors whose hits begin late or end early, one sentence each."""
+    for (run, key), (first, last) in sorted(intervals.spans.items()):
+        begin, end = tally.spans[run]
+        known_ps = (last - first) / max(float(intervals.counts.get(key, np.zeros(1)).sum()), 1.0)
+        missing = max(first - begin, end - last)
+        if missing > UNLIKELY * max(known_ps, 1.0) and missing > LEAST_MISSING * (end - begin):
+            yield (
+                f"hits of {detectors.at(*key).name} cover {(last - first) / PS_PER_S:.6g} s of "
+                f"{(end - begin) / PS_PER_S:.6g} s{f' of run {run}' if len(tally.spans) > 1 else ''}: its rates are "
+                "those of the time from its first hit to its last"
+            )
+
+
 def rates_text(summary: dict[str, Any]) -> str:
     """The summary for people."""
     rows = [
         [
             row["name"],
             f"{row['hits']:,}",
-            "–" if row["rate_cps"] is None else f"{row['rate_cps']:,.6g}",
-            "–" if row["true_rate_cps"] is None else plus_minus(row["true_rate_cps"], row["true_rate_cps_unc"]),
-            "–" if row["live_fraction"] is None else share(row["live_fraction"], 1),
+            *(
+                "–" if row[name] is None else plus_minus(factor * row[name], factor * row[f"{name}_unc"])
+                for name, factor in SHOWN.items()
+            ),
             "–" if row["shortest_interval_ps"] is None else format_ps(row["shortest_interval_ps"]),
         ]
         for row in summary["detectors"]
     ]
     lines = [
         f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s",
-        *table(["detector", "hits", "counts/s", "without dead time", "live", "shortest interval"], rows),
+        *rejected_text(summary),
+        *table(["detector", "hits", "counts/s", "without dead time", "live %", "dead time (us)", "shortest"], rows),
         *(f"Warning: {warning}" for warning in summary["warnings"]),
     ]
     return "\n".join([*lines, *([f"{summary['output']}: written"] if "output" in summary else [])])

@@ -68,8 +68,11 @@ def test_photons_of_europium_in_both_daughters() -> None:
     ).is_empty()
 
 
+STRONG_PAIRS = {"Eu-152": 13, "Na-22": 2, "Co-60": 1, "Ba-133": 5, "Co-57": 1, "Hf-181": 4, "In-111": 1}
+
+
 @installed
-@pytest.mark.parametrize("nuclide", ["Eu-152", "Na-22", "Co-60"])
+@pytest.mark.parametrize("nuclide", STRONG_PAIRS)
 def test_strong_pairs_are_those_of_the_simulation(nuclide: str) -> None:
     """The decay schemes of the simulator were typed apart from paceENSDF."""
     expected: dict[tuple[float, float], float] = {}
@@ -82,7 +85,7 @@ def test_strong_pairs_are_those_of_the_simulation(nuclide: str) -> None:
 
     found = gp.cascades(nuclide)
 
-    assert len(strong) == {"Eu-152": 13, "Na-22": 2, "Co-60": 1}[nuclide]
+    assert len(strong) == STRONG_PAIRS[nuclide]
     for (x, y), number in strong.items():
         assert pair(found, x, y)["coincidences"] == pytest.approx(number, rel=0.03)
 

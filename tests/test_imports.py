@@ -47,6 +47,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         "angular_command",
         "gate_text",
         "lifetime_command",
+        "lifetime_text",
         "energy_text",
         "timing_text",
         "event_commands",

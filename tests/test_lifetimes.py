@@ -17,7 +17,7 @@ from gammapolars.detectors import Detector, Detectors, format_detectors
 from gammapolars.lifetimes.model import decay_share, prompt_share
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
-from tests.commandline import files_in, gammapolars
+from tests.commandline import REPOSITORY, files_in, gammapolars
 
 SIGMA_PAIR = math.sqrt(2) * 50.0
 """Of the time difference of two detectors of 50 ps."""
@@ -149,6 +149,51 @@ def test_decays_before_the_start_are_found_too() -> None:
     assert found.curves["dt_ps"].is_sorted()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_amplitudes_of_nothing_have_upper_limits(seed: int) -> None:
+    """Without chance and prompt peak, limits hold both at 95 %: three standard deviations hold them nearly always."""
+    found = fit_of(seed + 20, 1e4, 200, chance=0)
+
+    assert found.prompt_limit is not None
+    assert 0 <= found.prompt < found.prompt + found.prompt_unc < found.prompt_limit < 1500
+    if found.chance_per_ns_limit is not None:
+        assert 0 <= found.chance_per_ns < found.chance_per_ns + found.chance_per_ns_unc < found.chance_per_ns_limit
+        assert found.chance_per_ns_limit < 2
+    else:
+        assert found.chance_per_ns < 4 * found.chance_per_ns_unc
+
+
+def test_a_second_lifetime_that_is_not_there_is_not_told() -> None:
+    made = spectrum_of(5, tau=5e3, decays=30_000, window=(-10_000, 99_999), bin_ps=250)
+
+    found = gp.fit_lifetime(made, components=2, window_ps=(-10_000, 99_999))
+
+    assert len(found.components) == 1
+    assert any("1 of 2 lifetimes" in warning for warning in found.warnings)
+
+
+def test_figures_show_spectrum_and_residuals(tmp_path: Path) -> None:
+    from gammapolars import figures
+    from gammapolars.figure_files import save_figure
+
+    window = (-10_000, 99_999)
+    for number, decays in enumerate((0, 3000)):
+        made = spectrum_of(5, tau=5e3, decays=decays, window=window, bin_ps=250)
+        save_figure(
+            figures.lifetime(gp.fit_lifetime(made, window_ps=window)), tmp_path / f"{number}.png", overwrite=False
+        )
+        assert (tmp_path / f"{number}.png").stat().st_size > 20_000
+
+
+def test_chance_alone_excludes_no_lifetime() -> None:
+    made = spectrum_of(5, tau=5e3, decays=0, window=(-10_000, 99_999), bin_ps=250)
+
+    found = gp.fit_lifetime(made, window_ps=(-10_000, 99_999))
+
+    assert (found.components, found.upper_limit_ps) == ((), None)
+    assert any("none can be excluded" in warning for warning in found.warnings)
+
+
 def test_two_lifetimes() -> None:
     window = (-10_000, 499_999)
     both = pl.concat(
@@ -202,21 +247,149 @@ def test_what_is_no_time_spectrum_is_refused(change: Any, message: str) -> None:
         gp.fit_lifetime(change(made))
 
 
+def run_of(
+    folder: Path, source: Source, *, time_resolution_ps: float = 50.0, fwhm_ps: float | None = None, hits: int = 300_000
+) -> Path:
+    """A simulated run of two fast scintillators, and detectors.toml beside it."""
+    detectors = Detectors(tuple(Detector(0, channel, f"La-{channel}", kind="LaBr3") for channel in range(2)))
+    simulated = [
+        SimulatedDetector.from_detector(
+            one, time_resolution_ps=time_resolution_ps, solid_angle=0.2, background_cps=100.0
+        )
+        for one in detectors
+    ]
+    chunks = simulate.simulate([source], simulated, seed=5, hits=hits)
+    gp.save(pl.concat([chunk.hits for chunk in chunks]).lazy(), folder / "run.parquet")
+    calibrated = (
+        Detector(one.board, one.channel, one.name, one.energy, kind="LaBr3", time_fwhm_ps=fwhm_ps) for one in simulated
+    )
+    (folder / "detectors.toml").write_text(format_detectors(calibrated), encoding="utf-8")
+    return folder / "run.parquet"
+
+
 def delayed_run(folder: Path, half_life_ps: float) -> Path:
-    """A run of two fast scintillators and a source whose second photon leaves a level with a half-life."""
+    """Of a source whose second photon leaves a level with a half-life."""
     scheme = Nuclide(
         "X-1", (Transition(900, 300, 600.0, 100.0), Transition(300, 0, 300.0, 100.0)), {}, {300: half_life_ps}
     )
-    detectors = Detectors(tuple(Detector(0, channel, f"La-{channel}", kind="LaBr3") for channel in range(2)))
-    simulated = [
-        SimulatedDetector.from_detector(one, time_resolution_ps=50.0, solid_angle=0.2, background_cps=100.0)
-        for one in detectors
-    ]
-    chunks = simulate.simulate([Source("X-1", 3000.0, scheme)], simulated, seed=5, hits=300_000)
-    gp.save(pl.concat([chunk.hits for chunk in chunks]).lazy(), folder / "run.parquet")
-    calibrated = (Detector(one.board, one.channel, one.name, one.energy, kind="LaBr3") for one in simulated)
-    (folder / "detectors.toml").write_text(format_detectors(calibrated), encoding="utf-8")
-    return folder / "run.parquet"
+    return run_of(folder, Source("X-1", 3000.0, scheme))
+
+
+TIMED = {
+    "Hf-181": (50.0, 10_800, ["--start-gate", "120:148", "--stop-gate", "460:500", "--window", "-500ps:150ns"]),
+    "In-111": (1000.0, 84_500, ["--start-gate", "155:187", "--stop-gate", "228:262", "--window", "-100ns:1us"]),
+    "Ba-133": (50.0, 6_283, ["--start-gate", "340:372", "--stop-gate", "72:90", "--window", "-10ns:80ns"]),
+}
+"""Resolution of one detector (σ), half-life, and how it is measured.
+
+Of Hf-181, little is taken before the peak: 133 and 346 keV in one detector look like 482 keV there, and 136 keV, after
+them, like the start, so that some pairs have the opposite sign.
+"""
+
+
+@pytest.mark.parametrize(
+    ("nuclide", "way"), [("Hf-181", []), ("In-111", []), ("In-111", ["--nearest"]), ("Ba-133", [])]
+)
+def test_half_lives_of_simulated_nuclides_are_found(tmp_path: Path, nuclide: str, way: list[str]) -> None:
+    resolution_ps, half_life_ps, words = TIMED[nuclide]
+    run = run_of(tmp_path, Source(nuclide, 20_000.0), time_resolution_ps=resolution_ps)
+    ends: list[str | Path] = ["--detectors", tmp_path / "detectors.toml", "--start", "La-0", "--stop", "La-1"]
+
+    done = gammapolars("lifetime", run, *ends, *words, *way, "-o", tmp_path / "times.csv", "--json")
+
+    assert done.code == 0, done.err
+    summary = json.loads(done.out)
+    (part,) = summary["components"]
+    assert abs(part["half_life_ps"] - half_life_ps) < 3 * part["half_life_ps_unc"]
+    assert part["half_life_ps_unc"] < 0.06 * half_life_ps
+    assert summary["direction"] == "stop after start"
+    assert not [warning for warning in summary["warnings"] if "where rates tell" in warning]
+    for row in summary["ends"]:
+        assert 0 < row["rate_in_gate_cps"] < row["rate_cps"]
+        assert row["rate_cps"] < row["true_rate_cps"] + 4 * row["true_rate_cps_unc"]
+
+
+@pytest.mark.parametrize("way", [[], ["--nearest"]])
+@pytest.mark.parametrize("window", ["-20ns:1us", "0ns:1us"])
+def test_nearest_stops_at_high_rates_tell_the_same(tmp_path: Path, window: str, way: list[str]) -> None:
+    """0.6 chance stops in a window: nearest ones fall off by themselves, faster than the level decays."""
+    rng = np.random.default_rng(3)
+    duration_ps, tau = 10**12, 200_000.0
+    starts = np.sort(rng.uniform(0, duration_ps, 100_000)) + 10**7
+    true = starts[rng.random(len(starts)) < 0.3]
+    true = true + rng.exponential(tau, len(true)) + rng.normal(0, 100, len(true))
+    stops = np.concatenate([true, rng.uniform(0, duration_ps + 2 * 10**7, 600_000)])
+    channel = np.repeat([0, 1], [len(starts), len(stops)])
+    hits = pl.DataFrame({"channel": channel, "time": np.concatenate([starts, stops])}).select(
+        board=pl.lit(0, pl.UInt16),
+        channel=pl.col("channel").cast(pl.UInt16),
+        timestamp_ps=pl.col("time").round().cast(pl.Int64),
+        adc=pl.lit(100, pl.UInt16),
+        flags=pl.lit(0, pl.UInt32),
+    )
+    gp.save(hits.sort("timestamp_ps").lazy(), tmp_path / "run.parquet")
+    words = ["--start", "0/0", "--stop", "0/1", "--window", window, "--bin", "2ns", *way]
+
+    done = gammapolars("lifetime", tmp_path / "run.parquet", *words, "-o", tmp_path / "times.csv", "--json")
+
+    assert done.code == 0, done.err
+    summary = json.loads(done.out)
+    (part,) = summary["components"]
+    assert abs(part["lifetime_ps"] - tau) < 3.5 * part["lifetime_ps_unc"]
+    assert abs(part["counts"] - len(true)) < 4 * part["counts_unc"]
+    assert not [warning for warning in summary["warnings"] if "where rates tell" in warning]
+    assert summary["chi2"] < summary["ndf"] + 5 * math.sqrt(2 * summary["ndf"])
+
+
+def test_chance_that_rates_do_not_explain_is_told(tmp_path: Path) -> None:
+    """Half of the run without source: its stops are no partners of the starts, as rates would have it."""
+    run = delayed_run(tmp_path, 20_000.0)
+    hits = pl.read_parquet(run)
+    late = hits["timestamp_ps"].max() + 10**9  # type: ignore[operator]
+    twice = pl.concat([hits, hits.head(1000).with_columns(pl.col("timestamp_ps") + 3 * late)])
+    gp.save(twice.lazy(), tmp_path / "twice.parquet")
+    words: list[str | Path] = ["--detectors", tmp_path / "detectors.toml", "--start", "La-0", "--stop", "La-1"]
+    words += ["--start-gate", "560:640", "--stop-gate", "270:330", "--window", "-50us:50us"]
+
+    done = gammapolars("lifetime", tmp_path / "twice.parquet", *words, "-o", tmp_path / "times.csv", "--json")
+
+    assert any("where rates tell" in warning for warning in json.loads(done.out)["warnings"])
+
+
+def test_the_width_of_the_prompt_peak_comes_from_the_detectors(tmp_path: Path) -> None:
+    fwhm_ps = 2.3548 * 50.0
+    scheme = Nuclide("X-1", (Transition(900, 300, 600.0, 100.0), Transition(300, 0, 300.0, 100.0)), {}, {300: 30.0})
+    run = run_of(tmp_path, Source("X-1", 3000.0, scheme), fwhm_ps=fwhm_ps)
+    words: list[str | Path] = ["--detectors", tmp_path / "detectors.toml", "--start", "La-0", "--stop", "La-1"]
+    words += ["--start-gate", "560:640", "--stop-gate", "270:330", "--window", "-3ns:3ns", "--bin", "10ps"]
+    words += ["-o", tmp_path / "times.csv", "--overwrite", "--json"]
+
+    free = json.loads(gammapolars("lifetime", run, *words).out)
+    fixed = json.loads(gammapolars("lifetime", run, *words, "--sigma", "detectors").out)
+    given = json.loads(gammapolars("lifetime", run, *words, "--sigma", "75ps").out)
+
+    assert [one["sigma_from"] for one in (free, fixed, given)] == ["the fit", "detectors.toml", "given"]
+    assert fixed["fwhm_ps"] == pytest.approx(math.sqrt(2) * fwhm_ps)
+    assert free["fwhm_ps_of_detectors"] == pytest.approx(math.sqrt(2) * fwhm_ps)
+    (part,) = fixed["components"]
+    assert abs(part["half_life_ps"] - 30.0) < 4 * part["half_life_ps_unc"]
+
+    plain = gammapolars(
+        "lifetime",
+        REPOSITORY / "data" / "co60-four-hpge.root",
+        "--start",
+        "0/1",
+        "--stop",
+        "0/2",
+        "--window",
+        "-1us:1us",
+        "-o",
+        tmp_path / "t.csv",
+        "--sigma",
+        "detectors",
+    )
+    assert plain.code == 2
+    assert "needs time_fwhm_ps" in plain.error
 
 
 def test_the_command_finds_the_half_life_of_a_simulated_level(tmp_path: Path) -> None:

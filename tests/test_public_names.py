@@ -84,6 +84,7 @@ PUBLIC = [
     "measure_timing",
     "minimum_detectable_activity",
     "nearest",
+    "nearest_chance_pairs",
     "nearest_lines",
     "nuclides",
     "pairs",

@@ -59,6 +59,17 @@ LINES: dict[str, dict[float, tuple[float, float]]] = {
         1299.142: (1.632, 0.009),
         1408.013: (20.85, 0.09),
     },
+    "Ba-133": {
+        53.1622: (2.14, 0.03),
+        80.9979: (32.9, 0.3),
+        276.3989: (7.16, 0.05),
+        302.8508: (18.34, 0.13),
+        356.0129: (62.05, 0.19),
+        383.8485: (8.94, 0.06),
+    },
+    "Co-57": {14.41295: (9.15, 0.17), 122.06065: (85.51, 0.06), 136.47356: (10.71, 0.15)},
+    "In-111": {171.28: (90.65, 0.25), 245.35: (94.09, 0.18)},
+    "Hf-181": {133.021: (43.3, 0.5), 136.26: (5.85 + 0.86, 0.26), 345.93: (15.12, 0.10), 482.18: (80.50, 0.11)},
 }
 
 HPGE = around_source(DEFAULT_DETECTORS)
@@ -114,6 +125,26 @@ def test_cascades_conserve_what_the_scheme_states(name: str) -> None:
         assert drop == pytest.approx(transition.energy_kev, abs=0.6)
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "after", "half_life_ps"),
+    [  # typed once more from ENSDF
+        ("Ba-133", 356.0129, 80.9979, 6283.0),
+        ("Co-57", 122.06065, 14.41295, 98_300.0),
+        ("Hf-181", 133.021, 482.18, 10_800.0),
+        ("In-111", 171.28, 245.35, 84_500.0),
+    ],
+)
+def test_levels_for_fast_timing_live_as_long_as_they_should(
+    name: str, before: float, after: float, half_life_ps: float
+) -> None:
+    paths = [path for path in cascades(NUCLIDES[name]) if {before, after} <= set(path.energies_kev)]
+
+    assert paths
+    for path in paths:
+        (lived,) = path.waits_ps[path.energies_kev.index(after)]  # a mean lifetime, not a half-life
+        assert lived * math.log(2) == pytest.approx(half_life_ps)
+
+
 def test_positrons_of_sodium() -> None:
     emitted = photons_per_decay(NUCLIDES["Na-22"])
     assert emitted[ANNIHILATION_KEV] == pytest.approx(1.807, abs=0.002)
@@ -147,7 +178,7 @@ def test_sources_are_parsed() -> None:
     "text", ["Co-61", "", "Co-60=", "Co-60=5", "Co-60=-1Bq", "Co-60=0Bq", "Co-60=1GBq", "Co-60=nanBq"]
 )
 def test_a_wrong_source_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match=r"Co-60, Cs-137, Eu-152, K-40, Na-22|has no activity"):
+    with pytest.raises(UsageError, match=r"Co-60, Cs-137, Eu-152, Hf-181, In-111, K-40, Na-22|has no activity"):
         parse_sources([text])
 
 

@@ -30,8 +30,15 @@ def lifetime(
     ] = None,
     components: Annotated[int, typer.Option("--components", help="How many lifetimes: 1 or 2.")] = 1,
     sigma: Annotated[
-        str | None, typer.Option("--sigma", help="Standard deviation of the prompt peak, where it is known: 150ps.")
+        str | None,
+        typer.Option(
+            "--sigma",
+            help="Standard deviation of the prompt peak, where it is known: 150ps; detectors: that of time_fwhm_ps.",
+        ),
     ] = None,
+    nearest: Annotated[
+        bool, typer.Option("--nearest", help="Of each start the nearest stop alone, instead of all.")
+    ] = False,
     figure: Annotated[Path | None, typer.Option("--figure", help="Counts and fit, a .png.")] = None,
     reject: Reject = defaults.REJECT,
     *,
@@ -42,6 +49,7 @@ def lifetime(
     """Fit the lifetime of a level to the time differences of a start and a stop detector."""
     from gammapolars import lifetime_command
     from gammapolars.coincidences import PairRule
+    from gammapolars.lifetime_text import lifetime_text
     from gammapolars.printing import Progress, print_json
     from gammapolars.units import parse_ps, parse_range
 
@@ -64,9 +72,10 @@ def lifetime(
             **gates,
             bin_ps=parse_ps(bin_width) if bin_width else None,
             components=components,
-            sigma_ps=parse_ps(sigma) if sigma else None,
+            sigma_ps=parse_ps(sigma) if sigma and sigma != lifetime_command.DETECTORS else sigma or None,
+            nearest=nearest,
             figure=figure,
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(lifetime_command.lifetime_text(summary))
+    print_json(summary) if as_json else print(lifetime_text(summary))

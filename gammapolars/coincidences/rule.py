@@ -40,6 +40,7 @@ class PairRule:
         window: the closed window for `dt_ps`.
         reject: the masks that disqualify a hit, by flag name.
         regions: prompt and random windows, where there are random ones.
+        nearest: whether each start pairs with its nearest stop alone.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class PairRule:
             raise UsageError("start and stop are the same detector: hits of one detector are never a pair")
         if not self._start and self.window.high < 0:
             raise UsageError(f"window '{window}' lies below 0, and without a start detector no dt does")
-        self._nearest = nearest
+        self.nearest = nearest
+        self._gates: tuple[pl.Expr | None, pl.Expr | None] = (None, None)
         if nearest and not self._start:
             raise UsageError("the nearest stop is that of a start: name both detectors with --start and --stop")
         if nearest and random:
@@ -82,8 +84,15 @@ class PairRule:
             stop=self._stop,
             random=random,
             clock=clock,
-            nearest=self._nearest,
+            nearest=self.nearest,
         )
+
+    def of_nearest_in(self, gates: tuple[pl.Expr | None, pl.Expr | None]) -> "PairRule":
+        """The same rule for the nearest stop in a gate of each start in a gate: other hits do not hide it."""
+        start, stop = self.detectors or (None, None)
+        made = PairRule(self.window, reject=",".join(self.reject) or "none", start=start, stop=stop, nearest=True)
+        made._gates = gates
+        return made
 
     @property
     def reach(self) -> int:
@@ -121,7 +130,7 @@ class PairRule:
 
     def pairs_in(self, part: Slice) -> Iterator[pl.DataFrame]:
         """The pairs whose earlier hit is a slice's own, in bounded parts; or those of its own starts."""
-        if self._nearest:
+        if self.nearest:
             yield self.nearest_in(part)
             return
         near = self._near(part)
@@ -142,9 +151,10 @@ class PairRule:
         good = part.hits.lazy().filter(~has_any(self._mask)) if self._mask else part.hits.lazy()
         first_ps, last_ps = (part.hits["timestamp_ps"][row] for row in (part.first, part.end - 1))
         starts = part.own.lazy().filter(~has_any(self._mask)) if self._mask else part.own.lazy()
-        starts = starts.filter(_is(self._start))
+        of_start, of_stop = (pl.lit(value=True) if gate is None else gate for gate in self._gates)
+        starts = starts.filter(_is(self._start) & of_start)
         reach = self.window.reach
-        stops = good.filter(_is(self._stop) & time.is_between(first_ps - reach, last_ps + reach))
+        stops = good.filter(_is(self._stop) & of_stop & time.is_between(first_ps - reach, last_ps + reach))
         carried = _carried(part.hits.columns)
         left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in carried), time, *_shared(part.hits.columns))
         right = stops.select(*(pl.col(name).alias(f"{name}_b") for name in carried), _time_b=time)

@@ -8,16 +8,20 @@ import numpy as np
 import polars as pl
 from plotnine import (
     aes,
+    geom_hline,
     geom_line,
+    geom_point,
     geom_step,
     ggplot,
     labs,
     scale_color_manual,
     scale_linetype_manual,
     scale_x_continuous,
+    scale_y_continuous,
     scale_y_log10,
     theme,
 )
+from plotnine.composition import Compose, Stack
 
 from gammapolars.figures import theme as house
 from gammapolars.units import PS_PER_UNIT
@@ -26,18 +30,27 @@ if TYPE_CHECKING:
     from gammapolars.lifetimes.results import LifetimeFit
 
 MOST_BINS = 500
+
+MOST_POINTS = 2000
+ENOUGH = 20.0
+"""Counts that the fit expects in a bin of the residuals, so that they are nearly normal."""
+
 FIT, PROMPT, CHANCE = "fit", "prompt peak", "chance"
 
 
-def lifetime(fit: "LifetimeFit", *, title: str = "Time differences of start and stop") -> ggplot:
-    """Counts on a logarithmic scale, the fit, and its parts: prompt peak, decays, chance.
+def lifetime(fit: "LifetimeFit", *, title: str = "Time differences of start and stop") -> Compose:
+    """Counts on a logarithmic scale, the fit, and its parts: prompt peak, decays, chance; below, counts less fit.
 
     Args:
         fit: from `fit_lifetime`.
         title: what the figure shows.
     """
-    table = _joined(fit.curves)
     unit = next((unit for unit in ("ms", "us", "ns") if _span_ps(fit.curves) > 5 * PS_PER_UNIT[unit]), "ps")
+    return Stack([_spectrum(fit, unit, title), _residuals(fit, unit)])
+
+
+def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> ggplot:
+    table = _joined(fit.curves)
     scale = PS_PER_UNIT[unit]
     width = float(table["width_ps"][0]) / scale
     floor = 0.5
@@ -52,25 +65,47 @@ def lifetime(fit: "LifetimeFit", *, title: str = "Time differences of start and 
         )
         for part, column in zip(parts, columns, strict=True)
     ).filter(pl.col("counts") > floor)
+    drawn = [part for part in parts if part in curves["part"].unique().to_list()]
     colours = [house.ORANGE, *[house.GREEN, house.SKY][: len(fit.components)], house.AMBER, house.QUIET]
     return house.compose(
         ggplot(counted, aes("time", "counts")),
         geom_step(direction="hv", color=house.BLUE, size=0.4),
         geom_line(aes(color="part", linetype="part"), data=curves, size=0.7),
-        scale_color_manual(dict(zip(parts, colours, strict=True)), limits=parts),
-        scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=parts),
-        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        scale_color_manual(dict(zip(parts, colours, strict=True)), limits=drawn),
+        scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=drawn),
+        scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
         scale_y_log10(breaks=house.power_breaks, minor_breaks=house.minor_power_breaks, labels=house.power_labels),
         labs(
             title=title,
             subtitle=_found(fit),
-            x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})",
+            x="",
             y=f"counts per {width:.4g} {unit.replace('us', 'µs')}",
             color="",
             linetype="",
         ),
-        house.house_theme(height=4.4),
-        theme(legend_position="bottom"),
+        house.house_theme(height=6.0),
+        theme(legend_position="top"),
+    )
+
+
+def _residuals(fit: "LifetimeFit", unit: str) -> ggplot:
+    """How many standard deviations of their expectation counts lie above the fit, in bins that expect enough."""
+    table = _filled(fit.curves)
+    scale = PS_PER_UNIT[unit]
+    points = table.select(
+        time=(pl.col("dt_ps") + pl.col("width_ps") / 2) / scale,
+        sigma=(pl.col("counts") - pl.col("fit")) / pl.col("fit").sqrt(),
+    )
+    reach = max(4.0, float(points["sigma"].abs().max() or 0.0) * 1.1)  # type: ignore[arg-type]
+    return house.compose(
+        ggplot(points, aes("time", "sigma")),
+        geom_hline(yintercept=[-2.0, 2.0], color=house.QUIET, size=0.3, linetype="dashed"),
+        geom_hline(yintercept=0.0, color=house.ORANGE, size=0.7),
+        geom_point(color=house.BLUE, size=1.2, stroke=0),
+        scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
+        scale_y_continuous(limits=(-reach, reach), labels=house.number_labels),
+        labs(x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})", y="counts − fit (σ)"),
+        house.house_theme(height=6.0),
     )
 
 
@@ -82,13 +117,32 @@ def _found(fit: "LifetimeFit") -> str:
         return f"{numbers} {unit.replace('us', 'µs')}"
 
     if not fit.components:
-        return f"no lifetime is resolved: less than {text(fit.upper_limit_ps or 0.0, 0.0).partition(' ±')[0]} (95 %)"
+        if fit.upper_limit_ps is None:
+            return "no lifetime is resolved, and none can be excluded"
+        return f"no lifetime is resolved: less than {text(fit.upper_limit_ps, 0.0).partition(' ±')[0]} (95 %)"
     taus = ", ".join(text(part.lifetime_ps, part.lifetime_ps_unc) for part in fit.components)
     return f"lifetime {taus}; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
 
 
+def _ends(curves: pl.DataFrame, scale: int) -> tuple[float, float]:
+    """Where the first bin begins and the last one ends."""
+    first, last = int(curves["dt_ps"][0]), int(curves["dt_ps"][-1]) + int(curves["width_ps"][-1])
+    return first / scale, last / scale
+
+
 def _span_ps(curves: pl.DataFrame) -> int:
     return int(curves["dt_ps"][-1]) - int(curves["dt_ps"][0])
+
+
+def _filled(curves: pl.DataFrame) -> pl.DataFrame:
+    """Neighbouring bins added up until the fit expects enough, and no more of them than can be told apart."""
+    enough = max(ENOUGH, float(curves["fit"].sum()) / MOST_POINTS)
+    group = (pl.col("fit").cum_sum() / enough).floor().cast(pl.Int64)
+    return (
+        curves.group_by(group.alias("group"), maintain_order=True)
+        .agg(pl.col("dt_ps").first(), pl.col("width_ps", "counts", "fit").sum())
+        .filter(pl.col("fit") >= ENOUGH / 2)
+    )
 
 
 def _joined(curves: pl.DataFrame) -> pl.DataFrame:

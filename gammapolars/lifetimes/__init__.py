@@ -2,6 +2,7 @@
 
 from gammapolars.lifetimes.fitting import fit_lifetime
 from gammapolars.lifetimes.histogram import time_spectrum
+from gammapolars.lifetimes.model import NearestStops
 from gammapolars.lifetimes.results import Component, LifetimeFit
 
-__all__ = ["Component", "LifetimeFit", "fit_lifetime", "time_spectrum"]
+__all__ = ["Component", "LifetimeFit", "NearestStops", "fit_lifetime", "time_spectrum"]

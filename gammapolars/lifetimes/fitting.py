@@ -1,15 +1,16 @@
 """The fit of a prompt peak, exponential decays and chance to a time spectrum."""
 
 import math
-from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from gammapolars.errors import TableError, UsageError
+from gammapolars.lifetimes.amplitudes import LIMIT, reaching
 from gammapolars.lifetimes.interpreting import result
 from gammapolars.lifetimes.minimum import Direction, Fitted, expected_counts
-from gammapolars.lifetimes.model import TimeBins, deviance
+from gammapolars.lifetimes.model import NearestStops, TimeBins, deviance, nearer_of
 from gammapolars.lifetimes.results import LifetimeFit
 from gammapolars.lifetimes.starting import starting_values
 
@@ -19,11 +20,11 @@ MOST_BINS = 200_000
 RESOLVED = 11.8
 """Twice the log-likelihood that a decay must gain over none: 3 standard deviations, of two parameters."""
 
+SEEN = 25.0
+"""The same that true coincidences must gain over chance alone, wherever they may be."""
+
 PROMPT_NEEDED = 9.0
 """The same that a prompt peak must gain beside the decays."""
-
-LIMIT = 2.71
-"""Twice the log-likelihood lost at the upper limit of 95 %."""
 
 
 def fit_lifetime(
@@ -33,6 +34,8 @@ def fit_lifetime(
     sigma_ps: float | None = None,
     direction: Direction | None = None,
     window_ps: tuple[int, int] | None = None,
+    sigma_near_ps: float | None = None,
+    nearest: NearestStops | None = None,
 ) -> LifetimeFit:
     """Fit lifetimes to the time differences of start and stop.
 
@@ -42,12 +45,15 @@ def fit_lifetime(
 
     Args:
         spectrum: `dt_ps` (first picosecond of equal bins), `width_ps`, `counts`, as `time_spectrum` gives it, of all
-            pairs in a window (not the nearest stops alone, whose chance is not flat). Empty bins may be left out.
-        components: how many decays, 1 or 2.
+            pairs in a window, or of the nearest stops. Empty bins may be left out.
+        components: how many decays at the most, 1 or 2; no more are kept than are resolved.
         sigma_ps: standard deviation of the prompt peak, where it is known; None: it is fitted. Lifetimes shorter than
             about half of it need it.
         direction: on which side of the peak decays lie; None: on the one that fits better.
         window_ps: the window that the pairs were looked for in; None: from the first filled bin to the last.
+        sigma_near_ps: about the standard deviation of the prompt peak, where the fit of it starts.
+        nearest: where the spectrum is of each start's nearest stop alone: chance is then not flat, and takes true stops
+            away. Amplitudes are those of all pairs.
 
     Raises:
         TableError: the frame is no time spectrum, or has negative counts.
@@ -57,16 +63,21 @@ def fit_lifetime(
         raise UsageError(f"one or two lifetimes can be fitted, not {components}")
     if sigma_ps is not None and not 0 < sigma_ps < math.inf:
         raise UsageError(f"the width of the prompt peak must be above 0, not {sigma_ps}")
+    if sigma_near_ps is not None and not 0 < sigma_near_ps < math.inf:
+        raise UsageError(f"the width of the prompt peak must be above 0, not {sigma_near_ps}")
     bins = bins_of(spectrum, window_ps)
+    if nearest is not None:
+        bins = TimeBins(bins.edges, bins.counts, nearer_of(bins.edges, nearest))
+    width = Width(sigma_ps, sigma_near_ps)
     tried: list[tuple[Fitted, Direction, TimeBins]] = []
     for way, turned in (("stop after start", bins), ("start after stop", bins.mirrored())):
         if direction in (None, way):
-            tried.append((_best(turned, components, sigma_ps), way, turned))  # type: ignore[arg-type]
+            tried.append((_best(turned, components, width), way, turned))  # type: ignore[arg-type]
     if not tried:
         raise UsageError(f"unknown direction '{direction}': it is 'stop after start' or 'start after stop'")
     found, way, turned = min(tried, key=lambda one: one[0].deviance)
-    limit = None if found.decays else _upper_limit(turned, sigma_ps)
-    return result(found, turned, way, limit=limit, known_width=sigma_ps is not None)
+    limit = None if found.decays else _upper_limit(turned, width)
+    return result(found, turned, way, limit=limit, known_width=sigma_ps is not None, asked=components)
 
 
 def bins_of(spectrum: pl.DataFrame | pl.LazyFrame, window_ps: tuple[int, int] | None) -> TimeBins:
@@ -92,20 +103,47 @@ def bins_of(spectrum: pl.DataFrame | pl.LazyFrame, window_ps: tuple[int, int] | 
     return TimeBins(first + width * np.arange(number + 1, dtype=np.float64), counts)
 
 
-def _best(bins: TimeBins, components: int, sigma: float | None) -> Fitted:
+class Width(NamedTuple):
+    """What is known of the prompt peak's standard deviation: what it is, or about what, or nothing."""
+
+    known_ps: float | None = None
+    near_ps: float | None = None
+
+
+def _best(bins: TimeBins, components: int, width: Width) -> Fitted:
     """The fit with as few parts as the counts need."""
-    alone = _fit(bins, 0, prompt=True, sigma=sigma)
-    bare = _fit(bins, components, prompt=False, sigma=sigma)
-    both = _fit(bins, components, prompt=True, sigma=sigma)
-    found = both if both.deviance < bare.deviance - PROMPT_NEEDED else bare
-    return alone if found.deviance > alone.deviance - RESOLVED else found
+    found = _fit(bins, 0, prompt=True, width=width)
+    for decays in range(1, components + 1):
+        bare = _fit(bins, decays, prompt=False, width=width)
+        both = _fit(bins, decays, prompt=True, width=width)
+        more = both if both.deviance < bare.deviance - PROMPT_NEEDED else bare
+        found = more if more.deviance < found.deviance - RESOLVED else found
+    return found
 
 
-def _fit(bins: TimeBins, decays: int, *, prompt: bool, sigma: float | None) -> Fitted:
+def _fit(bins: TimeBins, decays: int, *, prompt: bool, width: Width) -> Fitted:
+    start = starting_values(bins, decays, prompt=prompt, sigma=width.known_ps, near=width.near_ps)
+    minuit = _minuit(bins, decays, start, prompt=prompt, width=width)
+    minuit.strategy = 1
+    minuit.migrad(ncall=20_000)
+    if not minuit.valid:
+        minuit.simplex().migrad()
+    minuit.hesse()
+    names = list(minuit.parameters)
+    values = dict(zip(names, map(float, minuit.values), strict=True))
+    errors = dict(zip(names, map(float, minuit.errors), strict=True))
+
+    def again() -> Any:
+        return _minuit(bins, decays, list(values.values()), prompt=prompt, width=width)
+
+    return Fitted(names, values, errors, float(minuit.fval), minuit, decays, prompt, again)
+
+
+def _minuit(bins: TimeBins, decays: int, start: list[float], *, prompt: bool, width: Width) -> Any:
+    """The likelihood of a model as Minuit takes it, with limits."""
     from iminuit import Minuit
 
     names = ["t0", "log_sigma", *(f"log_tau_{k}" for k in range(decays)), *(f"n_{k}" for k in range(decays + 2))]
-    start = starting_values(bins, decays, prompt=prompt, sigma=sigma)
 
     def objective(*values: float) -> float:
         return deviance(bins.counts, expected_counts(bins, values, decays))
@@ -116,7 +154,7 @@ def _fit(bins: TimeBins, decays: int, *, prompt: bool, sigma: float | None) -> F
     minuit.limits["log_sigma"] = (math.log(bins.width / 50), math.log(bins.span))
     minuit.errors["t0"] = math.exp(start[1]) / 10
     minuit.errors["log_sigma"] = 0.1
-    minuit.fixed["log_sigma"] = sigma is not None
+    minuit.fixed["log_sigma"] = width.known_ps is not None
     for k in range(decays):
         minuit.limits[f"log_tau_{k}"] = (math.log(bins.width / 50), math.log(20 * bins.span))
         minuit.errors[f"log_tau_{k}"] = 0.1
@@ -125,38 +163,29 @@ def _fit(bins: TimeBins, decays: int, *, prompt: bool, sigma: float | None) -> F
         minuit.errors[f"n_{k}"] = max(math.sqrt(bins.counts.sum()), 1.0)
     if not prompt:
         minuit.values["n_0"], minuit.fixed["n_0"] = 0.0, True
-    minuit.strategy = 1
-    minuit.migrad(ncall=20_000)
-    if not minuit.valid:
-        minuit.simplex().migrad()
-    minuit.hesse()
-    values = dict(zip(names, map(float, minuit.values), strict=True))
-    errors = dict(zip(names, map(float, minuit.errors), strict=True))
-    return Fitted(names, values, errors, float(minuit.fval), minuit, decays, prompt)
+    return minuit
 
 
-def _upper_limit(bins: TimeBins, sigma: float | None) -> float:
-    """The longest lifetime that agrees with a spectrum in which all true coincidences were decays."""
-    best = _fit(bins, 1, prompt=False, sigma=sigma)
-    minuit = best.minuit
+def _upper_limit(bins: TimeBins, width: Width) -> float | None:
+    """The longest lifetime that agrees with a spectrum in which all true coincidences were decays.
+
+    None where chance alone explains the spectrum, or lifetimes as long as the window agree.
+    """
+    best = _fit(bins, 1, prompt=False, width=width)
+    flat = best.again()
+    for name in flat.parameters[:-1]:
+        flat.fixed[name] = True
+    flat.values["n_1"] = 0.0
+    flat.migrad()
+    if flat.fval < best.deviance + SEEN:
+        return None
+    minuit, longest = best.minuit, math.log(bins.span)
 
     def lost(log_tau: float) -> float:
         minuit.values["log_tau_0"], minuit.fixed["log_tau_0"] = log_tau, True
         minuit.migrad()
-        return float(minuit.fval) - best.deviance - LIMIT
+        return float(minuit.fval) - best.deviance
 
-    low = best.values["log_tau_0"]
-    high = low + 0.25
-    top = math.log(20 * bins.span)
-    while lost(high) < 0:
-        low, high = high, high + 0.5
-        if high > top:
-            return math.exp(top)
-    return math.exp(_root(lost, low, high))
-
-
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (middle, high) if function(middle) < 0 else (low, middle)
-    return (low + high) / 2
+    if best.values["log_tau_0"] >= longest or lost(longest) < LIMIT:
+        return None
+    return math.exp(reaching(lost, best.values["log_tau_0"], 0.25, LIMIT))

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gammapolars.lifetimes.minimum import Direction, Fitted, expected_counts
-from gammapolars.lifetimes.model import Floats, TimeBins, deviances, shapes
+from gammapolars.lifetimes.amplitudes import amplitude
+from gammapolars.lifetimes.minimum import Direction, Fitted, counted_parts, expected_counts
+from gammapolars.lifetimes.model import Floats, TimeBins, deviances
 from gammapolars.lifetimes.results import Component, LifetimeFit
 from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
@@ -18,12 +19,15 @@ JOINED_COUNTS = 10.0
 """χ² is taken of bins that hold as many expected counts."""
 
 
-def result(found: Fitted, bins: TimeBins, way: Direction, *, limit: float | None, known_width: bool) -> LifetimeFit:
+def result(
+    found: Fitted, bins: TimeBins, way: Direction, *, limit: float | None, known_width: bool, asked: int
+) -> LifetimeFit:
     """What a minimum says of the time spectrum."""
     minuit, values, errors = found.minuit, found.values, found.errors
     parts = [_component(found, k) for k in range(found.decays)]
     order = sorted(range(found.decays), key=lambda k: -parts[k].lifetime_ps)
-    chance = f"n_{found.decays + 1}"
+    chance = amplitude(found, f"n_{found.decays + 1}")
+    prompt = amplitude(found, "n_0")
     per_ns = 1000 / bins.span
     sigma = math.exp(values["log_sigma"])
     expected = expected_counts(bins, tuple(minuit.values), found.decays)
@@ -38,14 +42,19 @@ def result(found: Fitted, bins: TimeBins, way: Direction, *, limit: float | None
         t0_ps_unc=errors["t0"],
         fwhm_ps=FWHM_PER_SIGMA * sigma,
         fwhm_ps_unc=0.0 if known_width else FWHM_PER_SIGMA * sigma * errors["log_sigma"],
-        prompt=values["n_0"] if found.prompt else 0.0,
-        prompt_unc=errors["n_0"] if found.prompt else 0.0,
-        chance_per_ns=values[chance] * per_ns,
-        chance_per_ns_unc=errors[chance] * per_ns,
+        prompt=prompt.counts,
+        prompt_unc=prompt.unc,
+        prompt_limit=prompt.limit,
+        chance_per_ns=chance.counts * per_ns,
+        chance_per_ns_unc=chance.unc * per_ns,
+        chance_per_ns_limit=None if chance.limit is None else chance.limit * per_ns,
         chi2=chi2,
         ndf=max(groups - free, 0),
         curves=_curves(found, bins, order, way),
-        warnings=(*_warnings(found, bins, [parts[k] for k in order]), *_poor(chi2, groups - free)),
+        warnings=(
+            *_warnings(found, bins, [parts[k] for k in order], asked=asked, limit=limit),
+            *_poor(chi2, groups - free),
+        ),
     )
 
 
@@ -77,9 +86,7 @@ def _joined_deviance(counts: Floats, expected: Floats) -> tuple[float, int]:
 
 def _curves(found: Fitted, bins: TimeBins, order: list[int], way: Direction) -> pl.DataFrame:
     """The counts and what is expected of each part, bin by bin."""
-    t0, log_sigma = found.values["t0"], found.values["log_sigma"]
-    parts = shapes(bins, t0, math.exp(log_sigma), found.taus)
-    parts = parts * np.array([found.values[f"n_{k}"] for k in range(found.decays + 2)])[:, None]
+    parts = counted_parts(bins, tuple(found.values.values()), found.decays)
     table: dict[str, Any] = {"counts": bins.counts, "fit": parts.sum(axis=0), "prompt": parts[0]}
     table |= {f"decay_{place}": parts[1 + k] for place, k in enumerate(order, 1)}
     table |= {"chance": parts[-1]}
@@ -90,7 +97,7 @@ def _curves(found: Fitted, bins: TimeBins, order: list[int], way: Direction) -> 
     return frame.insert_column(1, pl.Series("width_ps", [round(bins.width)] * frame.height, pl.Int64))
 
 
-def _warnings(found: Fitted, bins: TimeBins, parts: list[Component]) -> list[str]:
+def _warnings(found: Fitted, bins: TimeBins, parts: list[Component], *, asked: int, limit: float | None) -> list[str]:
     told = []
     if not found.minuit.valid:
         told.append("the fit found no proper minimum: look at its figure before using it")
@@ -103,8 +110,12 @@ def _warnings(found: Fitted, bins: TimeBins, parts: list[Component]) -> list[str
             )
     if bins.width > 2 * math.exp(found.values["log_sigma"]) and any(part.lifetime_ps < bins.width for part in parts):
         told.append("the bins are wider than peak and lifetime: choose narrower ones")
-    if not parts:
+    if not parts and limit is not None:
         told.append("no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are decays")
+    if not parts and limit is None:
+        told.append("no lifetime is resolved, and none can be excluded: there are too few true coincidences")
+    if 0 < len(parts) < asked:
+        told.append(f"{len(parts)} of {asked} lifetimes is resolved: the time spectrum needs no second one")
     return told
 
 

@@ -1,7 +1,7 @@
 """A minimum of the fit of a time spectrum."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +14,10 @@ Direction = Literal["stop after start", "start after stop"]
 
 @dataclass
 class Fitted:
-    """A minimum: values, covariance and deviance, and the fit itself for its profiles."""
+    """A minimum: values, covariance and deviance, and the fit itself for its profiles.
+
+    `again` gives the fit once more, to be changed at will.
+    """
 
     names: list[str]
     values: dict[str, float]
@@ -23,6 +26,7 @@ class Fitted:
     minuit: Any
     decays: int
     prompt: bool
+    again: Callable[[], Any]
 
     @property
     def taus(self) -> list[float]:
@@ -30,6 +34,17 @@ class Fitted:
 
 
 def expected_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
+    """Counts that the bins should hold: of all pairs, or of the nearest stops alone."""
+    return counted_parts(bins, values, decays).sum(axis=0)  # type: ignore[no-any-return]
+
+
+def counted_parts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
+    """The same of each part: prompt peak, decays, chance, (2 + decays, n)."""
     t0, log_sigma, *rest = values
     amplitudes = np.array(rest[decays:])
-    return np.asarray(amplitudes @ shapes(bins, t0, math.exp(log_sigma), np.exp(rest[:decays])), np.float64)
+    parts: Floats = amplitudes[:, None] * shapes(bins, t0, math.exp(log_sigma), np.exp(rest[:decays]))
+    if bins.nearest:
+        shown = bins.nearest.of_nearest(parts[:-1].sum(axis=0), parts[-1])
+        parts[:-1] *= bins.nearest.free
+        parts[-1] = shown - parts[:-1].sum(axis=0)
+    return parts

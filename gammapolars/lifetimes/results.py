@@ -43,16 +43,19 @@ class LifetimeFit:
 
     Attributes:
         components: the decays, the longest lifetime first; none where none is resolved from the prompt peak.
-        upper_limit_ps: where no decay is resolved: no lifetime above this agrees with the spectrum (95 %).
+        upper_limit_ps: where no decay is resolved: no lifetime above this agrees with the spectrum (95 %); None also
+            where none can be excluded.
         direction: whether decays come after the start (`stop after start`) or before it.
         t0_ps: where the prompt peak stands, and decays begin.
         t0_ps_unc: its uncertainty.
         fwhm_ps: full width at half maximum of the prompt peak.
         fwhm_ps_unc: its uncertainty; 0 where the width was given.
         prompt: counts of the prompt peak; 0 where none is needed.
-        prompt_unc: one standard deviation.
-        chance_per_ns: counts per ns by chance.
-        chance_per_ns_unc: one standard deviation.
+        prompt_unc: one standard deviation; where there is a limit, that above `prompt`.
+        prompt_limit: upper limit of 95 %, where no prompt peak is needed or none lies within one standard deviation.
+        chance_per_ns: counts per ns by chance, of all pairs.
+        chance_per_ns_unc: one standard deviation; where there is a limit, that above `chance_per_ns`.
+        chance_per_ns_limit: upper limit of 95 %, where no chance at all lies within one standard deviation.
         chi2: of the likelihood (Baker and Cousins), of bins joined to hold some counts each.
         ndf: degrees of freedom.
         curves: `dt_ps` (bin's first ps), `width_ps`, `counts`, and the expected `fit`, `prompt`, `decay_1`, …,
@@ -69,8 +72,10 @@ class LifetimeFit:
     fwhm_ps_unc: float
     prompt: float
     prompt_unc: float
+    prompt_limit: float | None
     chance_per_ns: float
     chance_per_ns_unc: float
+    chance_per_ns_limit: float | None
     chi2: float
     ndf: int
     curves: pl.DataFrame = field(repr=False)
@@ -93,6 +98,6 @@ class LifetimeFit:
         ]
         names = (
             "upper_limit_ps", "direction", "t0_ps", "t0_ps_unc", "fwhm_ps", "fwhm_ps_unc", "prompt", "prompt_unc",
-            "chance_per_ns", "chance_per_ns_unc", "chi2", "ndf",
+            "prompt_limit", "chance_per_ns", "chance_per_ns_unc", "chance_per_ns_limit", "chi2", "ndf",
         )  # fmt: skip
         return {"components": rows} | {name: getattr(self, name) for name in names}

@@ -8,12 +8,15 @@ import numpy as np
 from gammapolars.lifetimes.model import Floats, TimeBins, deviance, shapes
 
 
-def starting_values(bins: TimeBins, decays: int, *, prompt: bool, sigma: float | None) -> list[float]:
+def starting_values(
+    bins: TimeBins, decays: int, *, prompt: bool, sigma: float | None, near: float | None = None
+) -> list[float]:
     """Starting values: of peaks of several widths, decays of several lifetimes, the one that fits best.
 
     Amplitudes are linear, and follow for each.
     """
     widths = [sigma] if sigma else [bins.width * 2**k for k in range(-1, 12) if bins.width * 2**k < bins.span / 4]
+    widths += [near] if near and not sigma else []
     lifetimes = np.geomspace(bins.width, bins.span, 14)
     joined = _joined(bins, 1500)
     best: tuple[float, list[float]] | None = None

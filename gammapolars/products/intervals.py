@@ -4,6 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.flags import FLAGS, has_any
+
 Key = tuple[int, int]
 Floats = npt.NDArray[np.float64]
 
@@ -15,19 +17,22 @@ OCTAVES = 60
 class Intervals:
     """Times between successive hits of each detector, in bins of their logarithm, with their sums.
 
-    All hits count, rejected ones too: a hit with a flag has made the detector busy like any other, and without it two
-    intervals would become a long one. Nothing is counted across two runs.
+    Hits with flags count too, saturated and piled up ones as well: they have made the detector busy like any other, and
+    without them two intervals would become a long one. Fake events do not: the digitizer writes them to mark a time,
+    and nothing was detected. Nothing is counted across two runs.
 
     Attributes:
         counts: by detector, (bins,).
         sums_ps: the sum of the intervals in each bin, so that means above any bin's edge are exact.
         shortest_ps: by detector.
+        spans: the times (ps) of a detector's first and last hit, by run and detector.
     """
 
     def __init__(self) -> None:
         self.counts: dict[Key, Floats] = {}
         self.sums_ps: dict[Key, Floats] = {}
         self.shortest_ps: dict[Key, int] = {}
+        self.spans: dict[tuple[int, Key], tuple[int, int]] = {}
         self._last: dict[Key, int] = {}
         self._run: int | None = None
 
@@ -43,6 +48,8 @@ class Intervals:
         run = int(hits["run"][0]) if "run" in hits.columns else 1
         if run != self._run:
             self._run, self._last = run, {}
+        if "flags" in hits.columns:
+            hits = hits.filter(~has_any(FLAGS["fake_event"]))
         for (board, channel), part in hits.select("board", "channel", "timestamp_ps").group_by("board", "channel"):
             key = int(board), int(channel)
             self._add(key, np.sort(part["timestamp_ps"].to_numpy()))
@@ -51,6 +58,8 @@ class Intervals:
         if key in self._last:
             times = np.concatenate([[self._last[key]], times])
         self._last[key] = int(times[-1])
+        run = self._run or 1
+        self.spans[run, key] = (self.spans.get((run, key), (int(times[0]), 0))[0], int(times[-1]))
         intervals = np.diff(times)
         if not len(intervals):
             return

@@ -1,25 +1,33 @@
 """True rates of all detectors of a run."""
 
+import math
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 from gammapolars import schema
+from gammapolars.flags import FLAGS
 from gammapolars.products.hits import HitTally
 from gammapolars.products.intervals import Intervals
 from gammapolars.rates.intervals import true_rate
 from gammapolars.streaming import batches_of, by_run, lazy_frame
 from gammapolars.time_order import REORDER_PS, time_ordered
+from gammapolars.units import PS_PER_S
 
 COLUMNS: dict[str, pl.DataType] = {
     "board": pl.UInt16(),
     "channel": pl.UInt16(),
     "hits": pl.Int64(),
+    "real_time_s": pl.Float64(),
     "rate_cps": pl.Float64(),
+    "rate_cps_unc": pl.Float64(),
     "true_rate_cps": pl.Float64(),
     "true_rate_cps_unc": pl.Float64(),
     "live_fraction": pl.Float64(),
+    "live_fraction_unc": pl.Float64(),
     "dead_time_ps": pl.Float64(),
+    "dead_time_ps_unc": pl.Float64(),
     "shortest_interval_ps": pl.Int64(),
     "cut_ps": pl.Float64(),
     "chi2": pl.Float64(),
@@ -31,18 +39,21 @@ COLUMNS: dict[str, pl.DataType] = {
 def true_rates(hits: pl.LazyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFrame:
     """Rates without dead time, from the times between the hits of each detector.
 
-    All hits count, those with flags too: give hits as they were recorded, before any are filtered out. Where hits come
-    of themselves in bunches, or the rate changed, there is no one rate, and `exponential` is false.
+    Hits with flags count too: give hits as they were recorded, before any are filtered out. Only fake events, which no
+    radiation made, are left out. Each rate is that of the time from the detector's own first hit to its last, so that
+    it is right for a detector that was recorded for a part of the run. Where hits come of themselves in bunches, or the
+    rate changed, there is no one rate, and `exponential` is false.
 
     Args:
         hits: a table of hits, nearly in time order.
         reorder_ps: how far back in time a hit may lie and still be put in its place.
 
     Returns:
-        A lazy table, one row a detector: `hits`, `rate_cps` (hits over the time from first to last), `true_rate_cps`
-        with `_unc`, `live_fraction` (one over the other), `dead_time_ps` (per hit, as that fraction implies for a dead
-        time that is not prolonged: 1/m - 1/n), `shortest_interval_ps`, and of the fit `cut_ps`, `chi2`, `ndf`,
-        `exponential`; the rates are null where there are fewer than 100 intervals.
+        A lazy table, one row a detector: `hits`; `real_time_s` from its first to its last hit, summed over runs;
+        `rate_cps` (times between hits over that time), `true_rate_cps`, `live_fraction` (one over the other) and
+        `dead_time_ps` (per hit, as that fraction implies for a dead time that is not prolonged: 1/m - 1/n), each with
+        `_unc`, one standard deviation; `shortest_interval_ps`, and of the fit `cut_ps`, `chi2`, `ndf`, `exponential`;
+        what follows from the fit is null where there are fewer than 100 intervals.
     """
     schema.require(hits, schema.HITS, columns=("board", "channel", "timestamp_ps"))
 
@@ -62,26 +73,29 @@ def true_rates(hits: pl.LazyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFr
 
 def rates_of(tally: HitTally, intervals: Intervals) -> pl.DataFrame:
     """The table of `true_rates` from what was counted."""
-    edges = Intervals.edges_ps()
     rows = []
-    for board, channel, hits, _ in tally.by_detector().iter_rows():
-        key = (board, channel)
-        counted = hits / tally.real_time_s if tally.real_time_s > 0 else None
-        found = None
-        if key in intervals.counts:
-            found = true_rate(edges, intervals.counts[key], intervals.sums_ps[key], intervals.shortest_ps[key])
-        row: dict[str, object] = {"board": board, "channel": channel, "hits": hits, "rate_cps": counted}
-        row["shortest_interval_ps"] = intervals.shortest_ps.get(key)
-        if found and counted:
-            row |= {
-                "true_rate_cps": found.rate_cps,
-                "true_rate_cps_unc": found.rate_cps_unc,
-                "live_fraction": counted / found.rate_cps,
-                "dead_time_ps": 1e12 * (1 / counted - 1 / found.rate_cps),
-                "cut_ps": found.cut_ps,
-                "chi2": found.chi2,
-                "ndf": found.ndf,
-                "exponential": found.exponential,
-            }
+    for board, channel, _, hits in tally.by_detector(FLAGS["fake_event"]).iter_rows():
+        row = {"board": board, "channel": channel, "hits": hits} | _rates_of((board, channel), intervals)
         rows.append({name: row.get(name) for name in COLUMNS})
     return pl.DataFrame(rows, COLUMNS, orient="row")
+
+
+def _rates_of(key: tuple[int, int], intervals: Intervals) -> dict[str, object]:
+    """What the times between hits of one detector tell."""
+    if key not in intervals.counts:
+        return {}
+    counts, sums = intervals.counts[key], intervals.sums_ps[key]
+    number, total_ps = float(counts.sum()), float(sums.sum())
+    row: dict[str, object] = {
+        "real_time_s": total_ps / PS_PER_S,
+        "shortest_interval_ps": intervals.shortest_ps[key],
+    }
+    if total_ps > 0:
+        means = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+        spread = math.sqrt(float((counts * (means - total_ps / number) ** 2).sum()))
+        row["rate_cps"] = rate = number / total_ps * PS_PER_S
+        row["rate_cps_unc"] = rate * spread / total_ps  # of a mean of independent times: (σ/x̄) / √n
+    if found := true_rate(Intervals.edges_ps(), counts, sums, intervals.shortest_ps[key]):
+        fitted = found._asdict()
+        row |= {"true_rate_cps": fitted.pop("rate_cps"), "true_rate_cps_unc": fitted.pop("rate_cps_unc")} | fitted
+    return row

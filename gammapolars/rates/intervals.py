@@ -16,6 +16,12 @@ GROUPS = 20
 EXPONENTIAL = 1e-3
 """Least probability of χ² at which intervals are taken to be exponential."""
 
+AGREE_SIGMA = 3.0
+"""Rates above two cuts agree if they differ by no more."""
+
+DEAR = 2.0
+"""A cut is not moved on where that makes the uncertainty so many times larger."""
+
 MARGINS = (1.03, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 """How many times the shortest interval the cut is tried at, one after the other."""
 
@@ -30,6 +36,10 @@ class TrueRate(NamedTuple):
         intervals: how many these are.
         chi2: of the exponential in groups of equal expectation.
         ndf: degrees of freedom.
+        live_fraction: counted rate over true rate, of the same intervals.
+        live_fraction_unc: one standard deviation.
+        dead_time_ps: per counted hit, as that fraction implies for a dead time that is not prolonged: 1/m - 1/r.
+        dead_time_ps_unc: one standard deviation.
         exponential: whether the intervals agree with one rate (χ² more probable than 0.1 %); they do not where the rate
             changed, or where hits come in bunches.
     """
@@ -40,6 +50,10 @@ class TrueRate(NamedTuple):
     intervals: int
     chi2: float
     ndf: int
+    live_fraction: float
+    live_fraction_unc: float
+    dead_time_ps: float
+    dead_time_ps_unc: float
     exponential: bool
 
 
@@ -48,8 +62,10 @@ def true_rate(edges_ps: Floats, counts: Floats, sums_ps: Floats, shortest_ps: fl
 
     After each hit a detector is dead for a while. Whatever that time is, and whether it varies, the waiting times that
     are longer than the longest dead time t_c are exponential with the true rate: r = n / Σ (t - t_c), by maximum
-    likelihood, with the uncertainty r / √n. The cut t_c is the smallest at which they are exponential, by χ². Dead time
-    that later hits prolong (paralysable) leads to the same distribution beyond twice the dead time.
+    likelihood, with the uncertainty r / √n (the Fisher information of n exponential times). The cut t_c is the smallest
+    at which they are exponential, by χ², and agree with the rate above any later cut; then one step further,
+    because a few short dead times beyond the cut would not be noticed. Dead time that later hits prolong (paralysable)
+    leads to the same distribution beyond twice the dead time.
 
     Args:
         edges_ps: (n + 1,) edges of bins of intervals.
@@ -60,16 +76,25 @@ def true_rate(edges_ps: Floats, counts: Floats, sums_ps: Floats, shortest_ps: fl
     Returns:
         The rate; None where there are too few intervals.
     """
-    found = None
+    tried: list[TrueRate] = []
     for margin in MARGINS:
         first = int(np.searchsorted(edges_ps, max(shortest_ps, 1.0) * margin))
-        tried = _above(edges_ps, counts, sums_ps, first)
-        if tried is None:
+        found = _above(edges_ps, counts, sums_ps, first)
+        if found is None:
             break
-        found = tried if found is None or tried.exponential else found
-        if found.exponential:
-            break
-    return found
+        tried.append(found)
+    for place, found in enumerate(tried):
+        later = tried[place + 1 :]
+        if found.exponential and all(_agree(found, other) for other in later):
+            further = later[0] if later else found  # what the data chose lies, if anything, too early
+            return further if further.rate_cps_unc < DEAR * found.rate_cps_unc else found
+    return next((found for found in tried if found.exponential), tried[0] if tried else None)
+
+
+def _agree(rate: TrueRate, later: TrueRate) -> bool:
+    """Whether a rate agrees with that above a later cut, of a part of the same intervals: variances subtract."""
+    apart = max(later.rate_cps_unc**2 - rate.rate_cps_unc**2, 0.0)
+    return abs(rate.rate_cps - later.rate_cps) <= AGREE_SIGMA * math.sqrt(apart) + 1e-9 * rate.rate_cps
 
 
 def _above(edges: Floats, counts: Floats, sums: Floats, first: int) -> TrueRate | None:
@@ -82,7 +107,45 @@ def _above(edges: Floats, counts: Floats, sums: Floats, first: int) -> TrueRate 
     rate = n / beyond
     chi2, ndf = _chi2(edges[first:], counts[first:], rate, n)
     probable = _survival(chi2, ndf) > EXPONENTIAL
-    return TrueRate(1e12 * rate, 1e12 * rate / math.sqrt(n), cut, int(n), chi2, ndf, probable)
+    return TrueRate(
+        rate_cps=1e12 * rate,
+        rate_cps_unc=1e12 * rate / math.sqrt(n),
+        cut_ps=cut,
+        intervals=int(n),
+        chi2=chi2,
+        ndf=ndf,
+        **_dead(counts, sums, first, cut),
+        exponential=probable,
+    )
+
+
+def _dead(counts: Floats, sums: Floats, first: int, cut: float) -> dict[str, float]:
+    """Live fraction and dead time of a detector, with their standard deviations.
+
+    Both are functions of means over all N intervals x: of x itself, of y = 1 above the cut and 0 below, and of z = x -
+    cut above and 0 below. The counted rate is m = 1 / x̄, the true one r = ȳ / z̄; m / r = z̄ / (x̄ ȳ), and 1/m - 1/r = x̄ -
+    z̄ / ȳ. To first order, an interval adds (z / z̄ - x / x̄ - y / ȳ) / N to the logarithm of the former, and (x - z / ȳ +
+    z̄ y / ȳ²) / N to the latter, so that their variances over the intervals, divided by N, are those of the results: for
+    any distribution of dead times, with all correlations, where intervals are independent. Intervals of a bin (2 %) are
+    taken as its mean.
+    """
+    n = float(counts.sum())
+    x = np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+    y = np.where(np.arange(len(counts)) >= first, 1.0, 0.0)
+    z = y * (x - cut)
+    mean_x, mean_y, mean_z = (float((counts * one).sum()) / n for one in (x, y, z))
+
+    def deviation(added: Floats) -> float:
+        mean = float((counts * added).sum()) / n
+        return math.sqrt(float((counts * (added - mean) ** 2).sum())) / n
+
+    live = mean_z / (mean_x * mean_y)
+    return {
+        "live_fraction": live,
+        "live_fraction_unc": live * deviation(z / mean_z - x / mean_x - y / mean_y),
+        "dead_time_ps": mean_x - mean_z / mean_y,
+        "dead_time_ps_unc": deviation(x - z / mean_y + mean_z * y / mean_y**2),
+    }
 
 
 def _chi2(edges: Floats, counts: Floats, rate: float, n: float) -> tuple[float, int]:

@@ -1,0 +1,51 @@
+"""How much of the time has a stop at hand."""
+
+import numpy as np
+import polars as pl
+
+from gammapolars.coincidences import PairRule
+from gammapolars.flags import has_any, union
+from gammapolars.units import PS_PER_S
+
+
+class StopCover:
+    """The time in which a start would find a stop in the window, by run.
+
+    It is the union of one stretch a stop, as wide as the window: two stops closer than that share the rest. So it
+    follows from the times between stops, be they at random or with dead time between them.
+    """
+
+    def __init__(self, rule: PairRule) -> None:
+        assert rule.detectors
+        self._stop = rule.detectors[1]
+        self._mask = union(rule.reject)
+        self._width_ps = rule.width_ps
+        self._covered_ps: dict[int, int] = {}
+        self._last_ps: int | None = None
+        self._run: int | None = None
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run, in time order."""
+        if hits.is_empty():
+            return
+        run = int(hits["run"][0]) if "run" in hits.columns else 1
+        if run != self._run:
+            self._run, self._last_ps = run, None
+        stop = (pl.col("board") == self._stop[0]) & (pl.col("channel") == self._stop[1])
+        good = hits.lazy().filter(stop & ~has_any(self._mask) if self._mask else stop)
+        times = good.select("timestamp_ps").collect()["timestamp_ps"].to_numpy()
+        if not len(times):
+            return
+        before = [] if self._last_ps is None else [self._last_ps]
+        apart = np.minimum(np.diff(np.concatenate([np.array(before, np.int64), times])), self._width_ps)
+        first = self._width_ps if self._last_ps is None else 0
+        self._covered_ps[run] = self._covered_ps.get(run, 0) + first + int(apart.sum())
+        self._last_ps = int(times[-1])
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    def part(self, run: int, real_time_s: float) -> float:
+        """The part of a run's time that stops cover: how probably a start finds one by chance."""
+        covered_s = self._covered_ps.get(run, 0) / PS_PER_S
+        return min(covered_s / real_time_s, 1.0) if real_time_s > 0 else 0.0
