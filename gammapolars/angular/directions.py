@@ -83,5 +83,9 @@ def attenuation(half_angle_deg: float) -> tuple[float, float]:
     """
     if not 0 <= half_angle_deg < 90:
         raise UsageError(f"the half-angle of a detector lies from 0 to 90 degrees, not at {half_angle_deg:g}")
-    c = math.cos(math.radians(half_angle_deg))
+    return cone_attenuation(math.cos(math.radians(half_angle_deg)))
+
+
+def cone_attenuation(c: float) -> tuple[float, float]:
+    """Q2 and Q4 of a cone by the cosine of its half-angle."""
     return c * (1 + c) / 2, c * (1 + c) * (7 * c * c - 3) / 8
