@@ -77,7 +77,7 @@ def angular(
             color="",
             linetype="",
         ),
-        house.house_theme(height=4.4),
+        house.house_theme(height=4.8),
         theme(legend_position="bottom"),
     )
 
@@ -92,14 +92,14 @@ def _weakened(
 
 
 def _found(fit: "AngularFit") -> str:
-    """The coefficients and χ² in a line."""
-    parts = [f"a2 = {fit.a2:.4f} ± {fit.a2_unc:.4f}"]
-    if fit.a4_unc:
-        parts.append(f"a4 = {fit.a4:.4f} ± {fit.a4_unc:.4f}")
-    told = f"{', '.join(parts)} as measured"
+    """The coefficients and χ², corrected ones in a line of their own."""
+
+    def told(a2: float, a2_unc: float, a4: float, a4_unc: float) -> str:
+        of_a4 = f", a4 = {a4:.4f} ± {a4_unc:.4f}" if a4_unc else ""
+        return f"a2 = {a2:.4f} ± {a2_unc:.4f}{of_a4}"
+
+    text = f"{told(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
     if fit.attenuation != (1.0, 1.0):
-        corrected = [f"a2 = {fit.a2_point:.4f} ± {fit.a2_point_unc:.4f}"]
-        if fit.a4_unc:
-            corrected.append(f"a4 = {fit.a4_point:.4f} ± {fit.a4_point_unc:.4f}")
-        told += f"; {', '.join(corrected)} corrected for the detectors' size"
-    return f"{told}; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}".replace("-", "\N{MINUS SIGN}")
+        corrected = told(fit.a2_point, fit.a2_point_unc, fit.a4_point, fit.a4_point_unc)
+        text += f"\n{corrected} corrected for the detectors' size"
+    return text.replace("-", "\N{MINUS SIGN}")
