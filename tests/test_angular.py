@@ -17,6 +17,7 @@ import gammapolars as gp
 from gammapolars.angular.directions import groups_of
 from gammapolars.angular.theory import f_coefficient
 from gammapolars.detectors import format_detectors
+from gammapolars.products.cascades import CascadeCounts
 from gammapolars.simulate import Correlation, SimulatedDetector, Source, parse_correlations, simulate
 from gammapolars.simulate.decays import Emitter
 from tests.commandline import files_in, gammapolars
@@ -473,3 +474,56 @@ def test_correlations_that_cannot_be_are_usage_errors(text: str) -> None:
 def test_lines_that_are_no_cascade_are_usage_errors(texts: list[str], said: str) -> None:
     with pytest.raises(gp.UsageError, match=said):
         simulate([Source("Co-60")], CONES, hits=1, correlations=parse_correlations(texts))
+
+
+# Slices of time in one pass
+
+
+@given(st.data())
+def test_wider_slices_hold_the_same_counts(data: st.DataObject) -> None:
+    """However hits and pairs are cut, and however often slices are made wider, the sums by slice are a plain loop's."""
+    gates = gp.Gate(10, 20, ((30, 40),)), gp.Gate(50, 60, ((70, 90),))
+    detectors = gp.Detectors(tuple(gp.Detector(0, number, energy=(0.0, 1.0)) for number in range(3)))
+    drawn = data.draw(
+        st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 2), st.integers(0, 99)), min_size=1, max_size=60)
+    )
+    hits = pl.DataFrame(sorted(drawn), {"timestamp_ps": pl.Int64, "channel": pl.UInt16, "adc": pl.UInt16}, orient="row")
+    rest = {"board": pl.lit(0, pl.UInt16), "flags": pl.lit(0, pl.UInt32)}
+    hits = hits.with_columns(**rest).select(*gp.HITS.columns)
+    pairs = gp.pairs(hits.lazy(), window=50).collect()
+    product = CascadeCounts(*gates, detectors, 0, width_ps=7, most_rows=data.draw(st.integers(1, 20)))
+    cut_hits, cut_pairs = data.draw(st.integers(0, hits.height)), data.draw(st.integers(0, pairs.height))
+    for part in (hits[:cut_hits], hits[cut_hits:]):
+        product.add_hits(part)
+    for part in (pairs[:cut_pairs], pairs[cut_pairs:]):
+        product.add_pairs(part)
+
+    counts, singles = product.tables()
+
+    width = product.width_ps
+    seen = gp.calibrate(hits.lazy(), detectors, dither=True).collect()
+    plain: dict[tuple[int, int], float] = {}
+    for time, channel, energy in seen.select("timestamp_ps", "channel", "energy_kev").iter_rows():
+        key = (time // width, channel)
+        plain[key] = plain.get(key, 0.0) + weight_of(gates[0], energy)
+    by_hand = {(row["time_slice"], row["channel"]): row["counts_1"] for row in singles.to_dicts()}
+    assert {key: value for key, value in plain.items() if abs(value) > 1e-9} == pytest.approx(
+        {key: value for key, value in by_hand.items() if abs(value) > 1e-9}
+    )
+    both = gp.calibrate(pairs.lazy(), detectors, dither=True).collect()
+    ordered: dict[tuple[int, int, int], float] = {}
+    for row in both.to_dicts():
+        for a, b in ("ab", "ba"):
+            weight = weight_of(gates[0], row[f"energy_kev_{a}"]) * weight_of(gates[1], row[f"energy_kev_{b}"])
+            ends = (row["timestamp_ps"] // width, row[f"channel_{a}"], row[f"channel_{b}"])
+            ordered[ends] = ordered.get(ends, 0.0) + weight
+    found = {(row["time_slice"], row["channel_1"], row["channel_2"]): row["coincidences"] for row in counts.to_dicts()}
+    assert {key: value for key, value in ordered.items() if abs(value) > 1e-9} == pytest.approx(
+        {key: value for key, value in found.items() if abs(value) > 1e-9}
+    )
+
+
+def weight_of(gate: gp.Gate, energy: float) -> float:
+    if gate.low <= energy <= gate.high:
+        return 1.0
+    return -gate.scale if any(low <= energy <= high for low, high in gate.background) else 0.0

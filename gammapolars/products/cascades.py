@@ -63,6 +63,9 @@ class SlicedSums:
 class CascadeCounts:
     """Net coincidences of two lines by ordered detector pair, and net counts of both by detector, in slices of time.
 
+    Energies are spread over their channels, by the same noise in hits and in pairs, so that a gate and its background
+    hold counts in proportion to their widths.
+
     Args:
         first: the gate on one line.
         second: the gate on the other; must not overlap with the first.
@@ -89,12 +92,12 @@ class CascadeCounts:
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run."""
         used = hits.lazy().filter(~has_any(self._mask)) if self._mask else hits.lazy()
-        sliced = _sliced(calibrate(used, self._detectors), hits.schema, self._hits.width_ps)
+        sliced = _sliced(calibrate(used, self._detectors, dither=True), hits.schema, self._hits.width_ps)
         self._hits.add(angular_singles(sliced, *self._gates, by=("run", "time_slice")).collect())
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Take pairs of one run, calibrated."""
-        sliced = _sliced(pairs.lazy(), pairs.schema, self._pairs.width_ps)
+        """Take pairs of one run."""
+        sliced = _sliced(calibrate(pairs.lazy(), self._detectors, dither=True), pairs.schema, self._pairs.width_ps)
         self._pairs.add(angular_counts(sliced, *self._gates, by=("run", "time_slice")).collect())
 
     @property
