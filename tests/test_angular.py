@@ -245,34 +245,34 @@ def test_angles_group_without_chains(angles: list[float], tolerance: float) -> N
 def tables(
     rng: np.random.Generator, decays: list[float], efficiency: list[Floats], a2: float, a4: float
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Counts as `angular_counts` and `angular_singles` give them, one slice for each of `decays`, Poisson."""
+    """Counts as `angular_counts` and `angular_singles` give them, one slice for each of `decays`, Poisson.
+
+    Singles are the coincidences and what is seen alone.
+    """
     number = len(DETECTORS)
+    x = np.cos(np.radians([[gp.angle_deg(one, other) for other in DETECTORS] for one in DETECTORS]))
+    w = 1 + a2 * (3 * x**2 - 1) / 2 + a4 * (35 * x**4 - 30 * x**2 + 3) / 8
+    np.fill_diagonal(w, 0)  # two in one detector are no line
     counts, singles = [], []
     for time_slice, (flux, seen) in enumerate(zip(decays, efficiency, strict=True)):
-        at = {"run": 1, "time_slice": time_slice}
-        lone_1, lone_2 = rng.poisson(flux * seen), rng.poisson(flux * seen)
+        expected = flux * np.outer(seen, seen) * w
+        found = rng.poisson(expected)
+        first = found.sum(axis=1) + rng.poisson(flux * seen - expected.sum(axis=1))
+        second = found.sum(axis=0) + rng.poisson(flux * seen - expected.sum(axis=0))
+        at: dict[str, int] = {"run": 1, "time_slice": time_slice}
+        for i, j in zip(*np.nonzero(~np.eye(number, dtype=bool)), strict=True):
+            same = dict.fromkeys(("coincidences", "variance", "covariance_1", "covariance_2"), int(found[i, j]))
+            zeros = dict.fromkeys(("random", "random_variance", "covariance_random"), 0)
+            ends = {"board_1": 0, "channel_1": int(i), "board_2": 0, "channel_2": int(j)}
+            counts.append(at | ends | same | zeros)
         for i in range(number):
-            for j in range(number):
-                if i == j:
-                    continue
-                x = math.cos(math.radians(gp.angle_deg(DETECTORS.all[i], DETECTORS.all[j])))
-                w = 1 + a2 * (3 * x**2 - 1) / 2 + a4 * (35 * x**4 - 30 * x**2 + 3) / 8
-                n = int(rng.poisson(flux * seen[i] * seen[j] * w))
-                ends = {"board_1": 0, "channel_1": i, "board_2": 0, "channel_2": j}
-                zeros = {"random": 0, "random_variance": 0, "covariance_random": 0}
-                counts.append(
-                    at | ends | {"coincidences": n, "variance": n, "covariance_1": n, "covariance_2": n} | zeros
-                )
-        for i in range(number):
-            both = {"counts_1": lone_1[i], "variance_1": lone_1[i], "counts_2": lone_2[i], "variance_2": lone_2[i]}
+            both = {"counts_1": first[i], "variance_1": first[i], "counts_2": second[i], "variance_2": second[i]}
             singles.append(at | {"board": 0, "channel": i, "covariance": 0} | both)
-    return tuple(  # type: ignore[return-value]
-        pl.DataFrame(rows).cast({name: dtype for name, dtype in types.items() if name in rows[0]})
-        for rows, types in (
-            (counts, TYPES | dict.fromkeys([n for n in counts[0] if n not in TYPES], pl.Float64)),
-            (singles, TYPES | dict.fromkeys([n for n in singles[0] if n not in TYPES], pl.Float64)),
-        )
-    )
+    return typed(counts), typed(singles)
+
+
+def typed(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    return pl.DataFrame(rows).cast({name: TYPES.get(name, pl.Float64) for name in rows[0]})
 
 
 TYPES: dict[str, Any] = {"run": pl.UInt16, "time_slice": pl.Int64} | dict.fromkeys(
