@@ -29,7 +29,16 @@ if TYPE_CHECKING:
         minimum_detectable_activity,
     )
     from gammapolars.alignment import Timing, measure_timing
-    from gammapolars.angular import AngularFit, angle_deg, angular_correlation, attenuation, fit_legendre
+    from gammapolars.angular import (
+        AngularFit,
+        angle_deg,
+        angular_coefficients,
+        angular_correlation,
+        angular_counts,
+        angular_singles,
+        attenuation,
+        fit_legendre,
+    )
     from gammapolars.calibration import calibrate, energy_kev
     from gammapolars.calibration.matching import match_lines
     from gammapolars.calibration.polynomial import fit_energy
@@ -97,7 +106,16 @@ _HOMES = {
         "minimum_detectable_activity",
     ),
     "alignment": ("Timing", "measure_timing"),
-    "angular": ("AngularFit", "angle_deg", "angular_correlation", "attenuation", "fit_legendre"),
+    "angular": (
+        "AngularFit",
+        "angle_deg",
+        "angular_coefficients",
+        "angular_correlation",
+        "angular_counts",
+        "angular_singles",
+        "attenuation",
+        "fit_legendre",
+    ),
     "calibration": (
         "calibrate",
         "energy_kev",
@@ -248,7 +266,10 @@ __all__ = [
     "add_spectra",
     "align",
     "angle_deg",
+    "angular_coefficients",
     "angular_correlation",
+    "angular_counts",
+    "angular_singles",
     "attenuation",
     "calibrate",
     "calibrate_peaks",

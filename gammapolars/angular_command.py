@@ -1,16 +1,19 @@
 """What the command `angular` does: a run in, W(θ) of a cascade with its fit, a figure and a summary out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from gammapolars import analysis
-from gammapolars.angular.correlation import AngularFit, angular_correlation
-from gammapolars.angular.directions import attenuation, check_directions
-from gammapolars.angular.mixing import mixed
-from gammapolars.coincidences import PairRule
+from gammapolars.angular import AngularFit, angular_coefficients, angular_correlation, attenuation
+from gammapolars.angular.correlation import NORMALISATIONS
+from gammapolars.angular.counts import check_gates
+from gammapolars.angular.directions import check_directions
+from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
 from gammapolars.figure_files import save_figure
@@ -18,13 +21,48 @@ from gammapolars.flags import union
 from gammapolars.gates import Gate
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.output import check_output
-from gammapolars.printing import plus_minus, rejected_text, table
-from gammapolars.products import AdcSpectra, HitTally, PairTally
+from gammapolars.printing import left_out_text, plus_minus, rejected_text, table
+from gammapolars.products import HitTally, PairTally
 from gammapolars.products.cascades import CascadeCounts
 from gammapolars.provenance import describe
 from gammapolars.streaming import batches_of
+from gammapolars.units import parse_numbers
 
-NORMS = ("mixed", "uncorrelated")
+NOTABLE_CHANCE = 0.5
+"""Chance coincidences that are not subtracted are told of where they exceed this part of the uncertainty."""
+
+
+@dataclass(frozen=True)
+class Theory:
+    """What a cascade should give.
+
+    Attributes:
+        spins: of its levels, as they were given.
+        a2: expected, of detectors without size.
+        a4: the same.
+    """
+
+    spins: str
+    a2: float
+    a4: float
+
+
+def parse_theory(spins: str | None, multipoles: str | None, mixing: str | None) -> Theory | None:
+    """A cascade as the command line names it; None where it names none.
+
+    Raises:
+        UsageError: multipoles or mixing ratios without spins, or what cannot be.
+    """
+    if spins is None:
+        if multipoles or mixing:
+            raise UsageError("--multipoles and --mixing belong to a cascade: add its spins, such as --spins 4,2,0")
+        return None
+    ranks = None if multipoles is None else parse_numbers(multipoles, "--multipoles", at_least=2)
+    if ranks and not all(rank.is_integer() for rank in ranks):
+        raise UsageError(f"--multipoles takes whole numbers, such as 2,2, not '{multipoles}'")
+    deltas = (0.0, 0.0) if mixing is None else parse_numbers(mixing, "--mixing", at_least=2)
+    a2, a4 = angular_coefficients(spins, multipoles=[int(rank) for rank in ranks] if ranks else None, mixing=deltas)
+    return Theory(spins, a2, a4)
 
 
 def angular(
@@ -38,6 +76,7 @@ def angular(
     normalise: str = "mixed",
     order: int = 4,
     half_angle_deg: float = 0.0,
+    theory: Theory | None = None,
     figure: Path | None = None,
     overwrite: bool = False,
     progress: analysis.Progress | None = None,
@@ -54,6 +93,7 @@ def angular(
         normalise: by `mixed` events (net singles of both lines), or `uncorrelated` pairs (of the random windows).
         order: 2 or 4.
         half_angle_deg: of the cone that each detector covers: a2 and a4 are corrected for it.
+        theory: what the cascade should give, to be shown beside; None: not known.
         figure: a .png.
         overwrite: whether existing outputs are replaced.
         progress: told how many hits have been read.
@@ -63,50 +103,104 @@ def angular(
 
     Raises:
         DetectorsError: a detector that has pairs has no direction.
-        UsageError: no calibration, too few angles, or a normalisation that cannot be.
+        UsageError: no calibration, overlapping gates, too few angles, or a normalisation that cannot be.
+        CalibrationError: too few counts.
     """
     check_writable(output, overwrite=overwrite)
     if figure is not None:
         check_output(figure, overwrite=overwrite)
-    if normalise not in NORMS:
-        raise UsageError(f"unknown normalisation '{normalise}': it is {' or '.join(NORMS)}")
-    if normalise == "uncorrelated" and not random:
-        raise UsageError("uncorrelated pairs are those of random windows: name some with --random")
-    if not any(detector.energy for detector in detectors):
-        raise UsageError("the lines are energies: name a detectors.toml with calibrations with --detectors")
-    check_directions(detector for detector in detectors if detector.energy)
-    weakened = attenuation(half_angle_deg)
+    _check(gates, detectors, normalise, random)
+    q2, q4 = attenuation(half_angle_deg)
     ready = analysis.with_random(runs, rule, random, detectors)
-    hits, pairs, singles = HitTally(), PairTally(ready.window), AdcSpectra(union(ready.reject))
-    counts = CascadeCounts(*gates)
-    reading = analysis.Pass(runs, ready, detectors, progress, [hits, pairs, singles, counts])
+    hits, pairs = HitTally(), PairTally(ready.window)
+    counts = CascadeCounts(*gates, detectors, union(ready.reject))
+    reading = analysis.Pass(runs, ready, detectors, progress, [hits, pairs, counts])
     for _ in batches_of(reading.pairs().select(pl.len())):
         pass
-    expected = mixed(singles.spectra(detectors, None), *gates) if normalise == "mixed" else counts.random()
-    fit = angular_correlation(
-        counts.net(), expected, detectors, order=order, attenuation=(weakened[0] ** 2, weakened[1] ** 2)
-    )
+    net, singles = counts.tables()
+    fit = angular_correlation(net, singles, detectors, normalise=normalise, order=order, attenuation=(q2 * q2, q4 * q4))
     summary = analysis.summarise(reading, hits, pairs) | {
         "gates": [{"low": one.low, "high": one.high, "background": list(one.background)} for one in gates],
         "normalise": normalise,
-        "net_counts": float(counts.net()["counts"].sum()),
+        "order": order,
+        "slice_ps": counts.width_ps,
+        "net_counts": float(net["coincidences"].sum()),
+        "net_counts_unc": float(net["variance"].sum()) ** 0.5,
         **_numbers(fit),
+        "expected": None if theory is None else _beside(fit, theory),
     }
+    summary["warnings"] += _warnings(summary, ready, singles, theory)
     save(fit.table.lazy(), output, overwrite=overwrite, metadata=describe(runs, summary))
     outputs = [str(output)]
     if figure is not None:
         from gammapolars import figures
 
-        save_figure(figures.angular(fit), figure, overwrite=overwrite)
+        of_lines = " and ".join(f"{(gate.low + gate.high) / 2:g}" for gate in gates)
+        plot = figures.angular(
+            fit,
+            expected=None if theory is None else (theory.a2, theory.a4),
+            expected_name=None if theory is None else f"cascade {theory.spins}",
+            title=f"Angular correlation of {of_lines} keV",
+        )
+        save_figure(plot, figure, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"outputs": outputs}
+
+
+def _check(gates: tuple[Gate, Gate], detectors: Detectors, normalise: str, random: Sequence[str]) -> None:
+    """Raise before any work is done where the question cannot be answered."""
+    if normalise not in NORMALISATIONS:
+        raise UsageError(f"unknown normalisation '{normalise}': it is {' or '.join(NORMALISATIONS)}")
+    if normalise == "uncorrelated" and not random:
+        raise UsageError("uncorrelated pairs are those of random windows: name some with --random")
+    check_gates(*gates)
+    if not any(detector.energy for detector in detectors):
+        raise UsageError("the lines are energies: name a detectors.toml with calibrations with --detectors")
+    check_directions(detector for detector in detectors if detector.energy)
 
 
 def _numbers(fit: AngularFit) -> dict[str, Any]:
     names = ("a2", "a2_unc", "a4", "a4_unc", "a2_point", "a2_point_unc", "a4_point", "a4_point_unc", "covariance",
              "chi2", "ndf")  # fmt: skip
-    rows = fit.table.to_dicts()
-    return {name: getattr(fit, name) for name in names} | {"attenuation": list(fit.attenuation), "angles": rows}
+    return {name: getattr(fit, name) for name in names} | {
+        "attenuation": list(fit.attenuation),
+        "angles": fit.table.to_dicts(),
+        "w_covariance": fit.w_covariance.tolist(),
+    }
+
+
+def _beside(fit: AngularFit, theory: Theory) -> dict[str, Any]:
+    """What is expected, and how far from it the corrected coefficients are together."""
+    chi2, ndf = fit.apart(theory.a2, theory.a4)
+    return {"spins": theory.spins, "a2": theory.a2, "a4": theory.a4, "chi2": chi2, "ndf": ndf}
+
+
+def _warnings(summary: dict[str, Any], rule: PairRule, singles: pl.DataFrame, theory: Theory | None) -> list[str]:
+    told = []
+    chance = _chance(singles, rule, summary["real_time_s"])
+    if rule.regions is None and chance > NOTABLE_CHANCE * summary["net_counts_unc"]:
+        told.append(
+            f"about {chance:,.0f} of the coincidences are by chance, and not subtracted: they flatten W(θ); "
+            "subtract them with --random auto"
+        )
+    if bare := [gate for gate in summary["gates"] if not gate["background"]]:
+        where = " and ".join(f"{gate['low']:g} to {gate['high']:g} keV" for gate in bare)
+        told.append(
+            f"no background is subtracted below {where}: give some beside the lines with --background and "
+            "--and-background"
+        )
+    if theory and theory.a4 and summary["order"] == 2:
+        told.append(f"the cascade {theory.spins} has a4 = {theory.a4:.4f}, which a fit of order 2 takes for part of a2")
+    return told
+
+
+def _chance(singles: pl.DataFrame, rule: PairRule, real_time_s: float) -> float:
+    """How many coincidences of the two lines chance makes in all, slice of time by slice."""
+    keys = ["run", "time_slice"]
+    first, second = singles["counts_1"].to_numpy(), singles["counts_2"].to_numpy()
+    sums = singles.group_by(keys).agg(pl.col("counts_1", "counts_2").sum())
+    products = float((sums["counts_1"] * sums["counts_2"]).sum()) - float(np.dot(first, second))
+    return chance_pairs(1, 1, rule.width_ps, real_time_s) * products * sums.height
 
 
 def angular_text(summary: dict[str, Any]) -> str:
@@ -115,6 +209,7 @@ def angular_text(summary: dict[str, Any]) -> str:
         [
             f"{row['angle_deg']:.1f}°",
             str(row["detector_pairs"]),
+            plus_minus(row["counts"], row["counts_unc"]),
             plus_minus(row["w"], row["w_unc"]),
             f"{row['fit']:.4f}",
         ]
@@ -123,15 +218,29 @@ def angular_text(summary: dict[str, Any]) -> str:
     lines = [
         f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
         *rejected_text(summary),
-        f"{summary['net_counts']:,.1f} net coincidences of the two lines",
-        *table(["angle", "pairs of detectors", "W(θ)/A0", "fit"], rows),
-        f"a2 {plus_minus(summary['a2'], summary['a2_unc'])}, a4 {plus_minus(summary['a4'], summary['a4_unc'])}, "
+        *left_out_text(summary),
+        f"{plus_minus(summary['net_counts'], summary['net_counts_unc'])} net coincidences of the two lines, "
+        f"normalised by {NORMALISATIONS[summary['normalise']]}",
+        *table(["angle", "pairs of detectors", "coincidences", "W(θ)/A0", "fit"], rows),
         f"χ²/ndf {summary['chi2']:.1f}/{summary['ndf']}",
+        *_coefficients(summary),
+        *(f"Warning: {warning}" for warning in summary["warnings"]),
+        *(f"{output}: written" for output in summary["outputs"]),
     ]
-    if summary["attenuation"] != [1.0, 1.0]:
-        lines.append(
-            f"corrected for the detectors' size: a2 {plus_minus(summary['a2_point'], summary['a2_point_unc'])}, "
-            f"a4 {plus_minus(summary['a4_point'], summary['a4_point_unc'])}"
-        )
-    lines += [f"Warning: {warning}" for warning in summary["warnings"]]
-    return "\n".join([*lines, *(f"{output}: written" for output in summary["outputs"])])
+    return "\n".join(lines)
+
+
+def _coefficients(summary: dict[str, Any]) -> list[str]:
+    """a2 and a4: as measured, corrected where detectors have a size, and expected where the spins are given."""
+    corrected, expected = summary["attenuation"] != [1.0, 1.0], summary["expected"]
+    head = ["", "measured", *(["corrected for size"] if corrected else [])]
+    head += [f"expected of {expected['spins']}", "apart"] if expected else []
+    rows = []
+    for name in ("a2", "a4")[: summary["order"] // 2]:
+        value, unc = summary[f"{name}_point"], summary[f"{name}_point_unc"]
+        row = [name, plus_minus(summary[name], summary[f"{name}_unc"])]
+        row += [plus_minus(value, unc)] if corrected else []
+        row += [f"{expected[name]:.4f}", f"{(value - expected[name]) / unc:+.1f} σ"] if expected else []
+        rows.append(row)
+    together = [f"χ² of both and the cascade: {expected['chi2']:.1f}/{expected['ndf']}"] if expected else []
+    return [*table(head, rows), *together]

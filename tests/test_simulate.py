@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -513,7 +514,7 @@ def test_a_duration_ends_the_run() -> None:
 @pytest.mark.parametrize(
     "wrong", [{}, {"hits": -1}, {"duration_s": 0.0}, {"duration_s": math.nan}, {"hits": 5, "seed": -1}]
 )
-def test_a_run_without_a_sensible_end_is_a_usage_error(wrong: dict[str, int]) -> None:
+def test_a_run_without_a_sensible_end_is_a_usage_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         simulate([Source("Co-60")], HPGE, **wrong)
 

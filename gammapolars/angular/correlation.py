@@ -1,182 +1,127 @@
-"""W(θ) from net counts of detector pairs, and the Legendre polynomials in it."""
+"""From counts by detector pair to W(θ) and its coefficients."""
 
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from gammapolars.angular.directions import angle_deg
+from gammapolars.angular.counts import COUNTS, SINGLES
+from gammapolars.angular.directions import Floats, Ints, angles_between, groups_of, unit_vectors
+from gammapolars.angular.legendre import AngularFit, check_order, fitted, polynomials
+from gammapolars.angular.normalise import Counted, Expected, grouped, mixed, uncorrelated
+from gammapolars.angular.slicing import arrays, with_enough_counts
 from gammapolars.detectors import Detectors
-from gammapolars.errors import TableError, UsageError
+from gammapolars.errors import CalibrationError, UsageError
+from gammapolars.schema import require
 
-Floats = npt.NDArray[np.float64]
+NORMALISATIONS: Mapping[str, str] = {
+    "mixed": "mixed events: the net singles of both lines",
+    "uncorrelated": "uncorrelated pairs: those in random windows",
+}
 
 TOLERANCE_DEG = 0.5
-"""Angles that are closer are one."""
+"""Detector pairs whose angles differ by no more can be one point."""
 
-PAIR = ("board_1", "channel_1", "board_2", "channel_2")
-
-
-@dataclass(frozen=True)
-class AngularFit:
-    """W(θ) = A0 [1 + a2 P2(cos θ) + a4 P4(cos θ)], fitted by least squares.
-
-    Attributes:
-        a2: as it is measured, and `a2_unc` its standard deviation; corrected for the size of detectors in `a2_point`.
-        a4: the same; 0 without uncertainty where only P2 was fitted.
-        covariance: of a2 and a4.
-        chi2: of the angles.
-        ndf: degrees of freedom.
-        attenuation: Q22 and Q44, by which the size of both detectors weakens a2 and a4.
-        table: `angle_deg`, `w` (W(θ)/A0), `w_unc`, `detector_pairs`, `fit`.
-    """
-
-    a2: float
-    a2_unc: float
-    a4: float
-    a4_unc: float
-    covariance: float
-    chi2: float
-    ndf: int
-    attenuation: tuple[float, float]
-    table: pl.DataFrame
-
-    @property
-    def a2_point(self) -> float:
-        """a2 as detectors without size would see it."""
-        return self.a2 / self.attenuation[0]
-
-    @property
-    def a2_point_unc(self) -> float:
-        """Its standard deviation."""
-        return self.a2_unc / self.attenuation[0]
-
-    @property
-    def a4_point(self) -> float:
-        """a4 as detectors without size would see it."""
-        return self.a4 / self.attenuation[1]
-
-    @property
-    def a4_point_unc(self) -> float:
-        """Its standard deviation."""
-        return self.a4_unc / self.attenuation[1]
+LEAST_VARIANCE = 1.0
+"""No point is expected to vary by less than one count: a fit that expects none, or less, goes on."""
 
 
 def angular_correlation(
-    counts: pl.DataFrame,
-    expected: pl.DataFrame,
+    counts: pl.DataFrame | pl.LazyFrame,
+    singles: pl.DataFrame | pl.LazyFrame,
     detectors: Detectors,
     *,
+    normalise: str = "mixed",
     order: int = 4,
+    tolerance_deg: float = TOLERANCE_DEG,
     attenuation: tuple[float, float] = (1.0, 1.0),
 ) -> AngularFit:
-    """W(θ) of a cascade: net coincidences of detector pairs over what uncorrelated photons would give.
+    """The angular correlation of two lines, from what `angular_counts` and `angular_singles` count.
 
-    Detector pairs at the same angle are summed: W = Σ N / Σ E, with the variance (Σ var N + W² Σ var E) / (Σ E)².
+    For each angle, W = Σ N / Σ E: the net coincidences N of its detector pairs over what is expected without
+    correlation, E, so that solid angles and efficiencies of both lines in each detector cancel. By mixed events, E =
+    Σ_t c_t [S1_i(t) S2_j(t) - N_ij(t)], from the net singles S of both lines in slices of time, with one over the
+    number of decays for c_t: rates may change, and detectors be off for a while.
+
+    Angles group without chains: a group begins at its smallest angle and reaches up to `tolerance_deg` above it. The
+    fit takes the polynomials' mean over the pairs of an angle, and the whole covariance of the points: they share the
+    singles of their detectors, and the coincidences are among the singles. Variances are those expected of the fit.
 
     Args:
-        counts: `board_1`, `channel_1` (of the first photon), `board_2`, `channel_2`, `counts`, `variance`.
-        expected: the same columns: by mixing events, the product of net singles of both lines; or uncorrelated pairs.
-            A common factor does not matter.
-        detectors: with their directions.
+        counts: of all ordered detector pairs; by `run` and `time_slice` too, where both tables have these.
+        singles: of all detectors, in the same gates.
+        detectors: with `theta_deg` and `phi_deg`.
+        normalise: by `mixed` events, or by `uncorrelated` pairs in random windows, of which there are fewer.
         order: 2 or 4: the highest Legendre polynomial.
+        tolerance_deg: detector pairs whose angles differ by no more are one angle, degrees.
         attenuation: Q22 and Q44 of two detectors: the products of what `attenuation` gives for each.
 
     Raises:
-        DetectorsError: a detector has no direction.
-        TableError: a table lacks a column.
-        UsageError: fewer angles than parameters.
+        TableError: the tables are not those.
+        DetectorsError: a detector that counts has no direction.
+        UsageError: fewer angles than parameters, or a normalisation without data.
+        CalibrationError: too few counts.
     """
-    columns = [*PAIR, "counts", "variance"]
-    for frame in (counts, expected):
-        if missing := [name for name in columns if name not in frame.columns]:
-            raise TableError(f"a table of counts of detector pairs needs the column '{missing[0]}'")
-    both = expected.select(columns).join(counts.select(columns), on=PAIR, how="left", suffix="_n").fill_null(0.0)
-    angles = [
-        angle_deg(detectors.at(board_1, channel_1), detectors.at(board_2, channel_2))
-        for board_1, channel_1, board_2, channel_2 in both.select(PAIR).iter_rows()
-    ]
-    grouped = (
-        both.with_columns(angle=pl.Series(angles, dtype=pl.Float64))
-        .sort("angle")
-        .with_columns(group=(pl.col("angle").diff() > TOLERANCE_DEG).fill_null(value=False).cum_sum())
-        .group_by("group", maintain_order=True)
-        .agg(
-            pl.col("angle").mean(),
-            pl.col("counts", "variance", "counts_n", "variance_n").sum(),
-            detector_pairs=pl.len(),
+    if normalise not in NORMALISATIONS:
+        raise UsageError(f"unknown normalisation '{normalise}': it is {' or '.join(NORMALISATIONS)}")
+    if not tolerance_deg >= 0:
+        raise UsageError(f"the tolerance of angles must not be negative, as {tolerance_deg:g} is")
+    require(counts.lazy(), COUNTS)
+    require(singles.lazy(), SINGLES)
+    counted, angles = _counted(counts.lazy().collect(), singles.lazy().collect(), detectors)
+    groups = groups_of(angles, tolerance_deg)
+    means = grouped(angles, groups) / np.maximum(grouped(np.ones_like(angles), groups), 1)
+    check_order(order, means, max(tolerance_deg, 0.01))
+    if normalise == "uncorrelated" and not counted.random_variance.any():
+        raise UsageError("there are no pairs in random windows to normalise by: name windows with --random 1us:3us")
+    expected = (mixed if normalise == "mixed" else uncorrelated)(counted, groups)
+    if not (expected.of_groups > 0).all():
+        empty = means[np.argmin(expected.of_groups)]
+        raise CalibrationError(
+            f"too few counts: at {empty:.1f}° no coincidences are expected without correlation: are the gates on the "
+            f"lines{', and the random windows wide enough' if normalise == 'uncorrelated' else ''}?"
         )
-        .filter(pl.col("counts") > 0)
-    )
-    w = (grouped["counts_n"] / grouped["counts"]).to_numpy()
-    variance = (grouped["variance_n"] + w**2 * grouped["variance"]).to_numpy() / grouped["counts"].to_numpy() ** 2
-    fit = fit_legendre(grouped["angle"].to_numpy(), w, np.sqrt(variance), order=order, attenuation=attenuation)
-    pairs = grouped["detector_pairs"]
-    return AngularFit(**{**vars(fit), "table": fit.table.with_columns(detector_pairs=pairs)})
+    return _fit(counted, expected, angles, groups, means, order, attenuation)
 
 
-def fit_legendre(
-    angles_deg: npt.ArrayLike,
-    w: npt.ArrayLike,
-    w_unc: npt.ArrayLike,
-    *,
-    order: int = 4,
-    attenuation: tuple[float, float] = (1.0, 1.0),
+def _counted(counts: pl.DataFrame, singles: pl.DataFrame, detectors: Detectors) -> tuple[Counted, Floats]:
+    """The counts of pairs of which both detectors see their line, and the angle of each."""
+    counts, singles = with_enough_counts(counts, singles)
+    keys = sorted(set(singles.select("board", "channel").iter_rows()))
+    counted = arrays(counts, singles, keys)
+    towards = unit_vectors(detectors.at(*key) for key in keys)
+    sees_1, sees_2 = counted.counts_1.sum(axis=0) > 0, counted.counts_2.sum(axis=0) > 0
+    counted = counted.of_pairs(sees_1[counted.first] & sees_2[counted.second])
+    return counted, angles_between(towards[counted.first], towards[counted.second])
+
+
+def _fit(
+    counted: Counted,
+    expected: Expected,
+    angles: Floats,
+    groups: Ints,
+    means: Floats,
+    order: int,
+    attenuation: tuple[float, float],
 ) -> AngularFit:
-    """Fit A0 [1 + a2 P2(cos θ) + a4 P4(cos θ)] by weighted least squares, with covariance.
+    of_pairs = polynomials(range(2, order + 1, 2), angles)
+    terms = np.stack([grouped(expected.of_pairs * one, groups) / expected.of_groups for one in of_pairs.T], axis=1)
+    net, variance = (grouped(of.sum(axis=0), groups) for of in (counted.coincidences, counted.variance))
 
-    Args:
-        angles_deg: θ, degrees.
-        w: W(θ), in any scale.
-        w_unc: standard deviations.
-        order: 2 or 4.
-        attenuation: Q22 and Q44.
+    def covariance(ratio: Floats) -> Floats:
+        """Of W, at expected ratios: background and chance vary as counted, the coincidences as expected."""
+        vary = np.maximum(variance - net + ratio * expected.of_groups, LEAST_VARIANCE)
+        # First index: the group whose expectation it is; second: the group whose coincidences.
+        crossed = ratio[:, None] * expected.with_coincidences.T
+        above = np.diag(vary) + np.outer(ratio, ratio) * expected.covariance - crossed - crossed.T
+        return np.asarray(above / np.outer(expected.of_groups, expected.of_groups))
 
-    Raises:
-        UsageError: an order that is none, or fewer angles (of which θ and 180° - θ are the same) than parameters.
-    """
-    if order not in (2, 4):
-        raise UsageError(f"an angular correlation is fitted to order 2 or 4, not {order}")
-    angle, value, unc = (np.asarray(one, np.float64) for one in (angles_deg, w, w_unc))
-    cosine = np.cos(np.radians(angle))
-    terms = np.stack(
-        [np.ones_like(cosine), legendre(2, cosine), *([legendre(4, cosine)] if order == 4 else [])], axis=1
-    )
-    different = len(np.unique(np.round(cosine**2, 4)))
-    if different < terms.shape[1]:
-        given = ", ".join(f"{one:.0f}°" for one in sorted(angle))
-        raise UsageError(
-            f"{different} different angles ({given}; θ and 180° - θ are alike) do not tell {terms.shape[1]} terms: "
-            "fit with --order 2, or use more detectors"
-        )
-    weighted = terms / unc[:, None]
-    covariance = np.linalg.inv(weighted.T @ weighted)
-    found = covariance @ weighted.T @ (value / unc)
-    scale = found[0]
-    # a_k = c_k / c_0
-    jacobian = np.zeros((terms.shape[1] - 1, terms.shape[1]))
-    jacobian[:, 0] = -found[1:] / scale**2
-    jacobian[:, 1:] = np.eye(terms.shape[1] - 1) / scale
-    of_ratios = jacobian @ covariance @ jacobian.T
-    fitted = terms @ found
-    chi2 = float((((value - fitted) / unc) ** 2).sum())
-    ratios = found[1:] / scale
-    table = pl.DataFrame({"angle_deg": angle, "w": value / scale, "w_unc": unc / abs(scale), "fit": fitted / scale})
-    return AngularFit(
-        a2=float(ratios[0]),
-        a2_unc=math.sqrt(float(of_ratios[0, 0])),
-        a4=float(ratios[1]) if order == 4 else 0.0,
-        a4_unc=math.sqrt(float(of_ratios[1, 1])) if order == 4 else 0.0,
-        covariance=float(of_ratios[0, 1]) if order == 4 else 0.0,
-        chi2=chi2,
-        ndf=len(angle) - terms.shape[1],
-        attenuation=attenuation,
-        table=table,
-    )
-
-
-def legendre(order: int, x: Floats) -> Floats:
-    """The Legendre polynomial P2 or P4."""
-    return np.asarray((3 * x**2 - 1) / 2 if order == 2 else (35 * x**4 - 30 * x**2 + 3) / 8, np.float64)
+    fit = fitted(means, terms, net / expected.of_groups, covariance, attenuation=attenuation)
+    more = {
+        "detector_pairs": np.bincount(groups),
+        "counts": net,
+        "counts_unc": np.sqrt(variance),
+        "expected": fit.a0 * expected.of_groups,
+    }
+    return replace(fit, table=fit.table.with_columns(pl.Series(name, values) for name, values in more.items()))

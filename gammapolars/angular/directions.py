@@ -3,8 +3,14 @@
 import math
 from collections.abc import Iterable
 
+import numpy as np
+import numpy.typing as npt
+
 from gammapolars.detectors import Detector
 from gammapolars.errors import DetectorsError, UsageError
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.intp]
 
 
 def angle_deg(a: Detector, b: Detector) -> float:
@@ -13,10 +19,8 @@ def angle_deg(a: Detector, b: Detector) -> float:
     Raises:
         DetectorsError: one has no `theta_deg` and `phi_deg`.
     """
-    check_directions([a, b])
-    one, other = (_vector(detector) for detector in (a, b))
-    cosine = sum(x * y for x, y in zip(one, other, strict=True))
-    return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
+    one, other = unit_vectors([a, b])
+    return float(angles_between(one, other))
 
 
 def check_directions(detectors: Iterable[Detector]) -> None:
@@ -29,11 +33,43 @@ def check_directions(detectors: Iterable[Detector]) -> None:
         raise DetectorsError(f"no direction of {', '.join(bare)}: give theta_deg and phi_deg in detectors.toml")
 
 
-def _vector(detector: Detector) -> tuple[float, float, float]:
-    assert detector.theta_deg is not None
-    assert detector.phi_deg is not None
-    theta, phi = math.radians(detector.theta_deg), math.radians(detector.phi_deg)
-    return math.sin(theta) * math.cos(phi), math.sin(theta) * math.sin(phi), math.cos(theta)
+def unit_vectors(detectors: Iterable[Detector]) -> Floats:
+    """Directions (detectors, 3): z along theta = 0, x along theta = 90°, phi = 0.
+
+    Raises:
+        DetectorsError: one has no `theta_deg` and `phi_deg`.
+    """
+    every = list(detectors)
+    check_directions(every)
+    angles = np.array([(one.theta_deg, one.phi_deg) for one in every], np.float64).reshape(-1, 2)
+    theta, phi = np.radians(angles).T
+    return np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], axis=1)
+
+
+def angles_between(first: Floats, second: Floats) -> Floats:
+    """Angles between unit vectors (…, 3), 0 to 180 degrees; small ones are as exact as large ones."""
+    across = np.linalg.norm(np.cross(first, second), axis=-1)
+    return np.asarray(np.degrees(np.arctan2(across, (first * second).sum(axis=-1))))
+
+
+def groups_of(angles_deg: Floats, tolerance_deg: float) -> Ints:
+    """Numbers from 0, ascending with the angle, that angles of one group share.
+
+    A group begins at its smallest angle and holds all that lie no more than the tolerance above it; the next begins at
+    the next angle. So no two angles of a group are further apart than the tolerance, however many lie between them.
+    """
+    groups = np.zeros(len(angles_deg), np.intp)
+    number, begin = -1, -math.inf
+    for place in np.argsort(angles_deg, kind="stable"):
+        if angles_deg[place] - begin > tolerance_deg:
+            number, begin = number + 1, float(angles_deg[place])
+        groups[place] = number
+    return groups
+
+
+def legendre(order: int, cosine: npt.ArrayLike) -> Floats:
+    """The Legendre polynomial P_order."""
+    return np.asarray(np.polynomial.legendre.legval(np.asarray(cosine, np.float64), [0.0] * order + [1.0]))
 
 
 def attenuation(half_angle_deg: float) -> tuple[float, float]:
@@ -47,5 +83,9 @@ def attenuation(half_angle_deg: float) -> tuple[float, float]:
     """
     if not 0 <= half_angle_deg < 90:
         raise UsageError(f"the half-angle of a detector lies from 0 to 90 degrees, not at {half_angle_deg:g}")
-    c = math.cos(math.radians(half_angle_deg))
+    return cone_attenuation(math.cos(math.radians(half_angle_deg)))
+
+
+def cone_attenuation(c: float) -> tuple[float, float]:
+    """Q2 and Q4 of a cone by the cosine of its half-angle."""
     return c * (1 + c) / 2, c * (1 + c) * (7 * c * c - 3) / 8

@@ -39,7 +39,16 @@ def angular(
     half_angle: Annotated[
         float, typer.Option("--half-angle", help="Of the cone that a detector covers, degrees: to correct for it.")
     ] = 0.0,
-    figure: Annotated[Path | None, typer.Option("--figure", help="W(θ) and its fit, a .png.")] = None,
+    spins: Annotated[
+        str | None, typer.Option("--spins", help="Of the three levels, 4,2,0 or 5/2,3/2,1/2: compare with theory.")
+    ] = None,
+    multipoles: Annotated[
+        str | None, typer.Option("--multipoles", help="L of both gamma rays, such as 2,2; else the lowest.")
+    ] = None,
+    mixing: Annotated[
+        str | None, typer.Option("--mixing", help="δ of both gamma rays (L + 1 over L; Krane and Steffen's sign).")
+    ] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", help="W(θ), its fit and theory, a .png.")] = None,
     reject: Reject = defaults.REJECT,
     *,
     how: ReadingOptions,
@@ -69,6 +78,7 @@ def angular(
             normalise=normalise,
             order=order,
             half_angle_deg=half_angle,
+            theory=angular_command.parse_theory(spins, multipoles, mixing),
             figure=figure,
             overwrite=overwrite,
             progress=progress,

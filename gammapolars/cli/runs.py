@@ -123,6 +123,15 @@ def simulate(
     drift: Annotated[
         float, typer.Option("--drift", help="Relative change of all gains in an hour: 0.01 is 1 % in an hour.")
     ] = 0.0,
+    correlation: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--correlation",
+            metavar="E1,E2=A2,A4",
+            help="Correlated directions of two lines of a cascade (keV), by a2,a4 or three spins: "
+            "1173.2,1332.5=4,2,0. May be repeated.",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -152,6 +161,7 @@ def simulate(
             tick_ps=picoseconds(tick),
             dead_time_ps=picoseconds(dead_time),
             drift=simulation.GainDrift(per_hour=drift) if drift else None,
+            correlations=simulation.parse_correlations(correlation or ()),
             overwrite=overwrite,
             progress=progress,
         )

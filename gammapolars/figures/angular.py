@@ -1,4 +1,4 @@
-"""An angular correlation with its fit."""
+"""An angular correlation with its fit, and what theory gives."""
 
 # mypy: allow-untyped-calls
 
@@ -6,38 +6,100 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-from plotnine import aes, geom_errorbar, geom_line, geom_point, ggplot, labs, scale_x_continuous, scale_y_continuous
+from plotnine import (
+    aes,
+    geom_hline,
+    geom_line,
+    geom_linerange,
+    geom_point,
+    geom_ribbon,
+    ggplot,
+    labs,
+    scale_color_manual,
+    scale_linetype_manual,
+    scale_x_continuous,
+    scale_y_continuous,
+    theme,
+)
 
 from gammapolars.figures import theme as house
 
 if TYPE_CHECKING:
-    from gammapolars.angular.correlation import AngularFit
+    from gammapolars.angular.legendre import AngularFit
+
+FIT = "fit ± 1σ"
 
 
-def angular(fit: "AngularFit", *, title: str = "Angular correlation") -> ggplot:
-    """W(θ) of each angle with its uncertainty, and the fitted Legendre polynomials.
+def angular(
+    fit: "AngularFit",
+    *,
+    expected: tuple[float, float] | None = None,
+    expected_name: str | None = None,
+    title: str = "Angular correlation",
+) -> ggplot:
+    """W(θ) of each angle with its uncertainty, the fit with the band of one standard deviation, and theory.
 
     Args:
-        fit: from `angular_correlation`.
+        fit: from `angular_correlation` or `fit_legendre`.
+        expected: a2 and a4 of theory; they are weakened as the fit's are by the size of the detectors. None: none.
+        expected_name: how the legend calls it.
         title: what the figure shows.
     """
-    cosine = np.cos(np.radians(np.linspace(0, 180, 181)))
-    p2, p4 = (3 * cosine**2 - 1) / 2, (35 * cosine**4 - 30 * cosine**2 + 3) / 8
-    curve = pl.DataFrame({"angle_deg": np.linspace(0, 180, 181), "w": 1 + fit.a2 * p2 + fit.a4 * p4})
-    points = fit.table.with_columns(low=pl.col("w") - pl.col("w_unc"), high=pl.col("w") + pl.col("w_unc"))
+    angles = np.linspace(0, 180, 181)
+    curve = fit.curve(angles)
+    names = [FIT]
+    curves = [curve.select("angle_deg", "w", curve=pl.lit(FIT))]
+    if expected is not None:
+        names.append(house.plain(expected_name or "expected"))
+        w = 1 + _weakened(angles, expected, fit.attenuation)
+        curves.append(pl.DataFrame({"angle_deg": angles, "w": w}).with_columns(curve=pl.lit(names[1])))
+    lines = pl.concat(curves).with_columns(pl.col("curve").cast(pl.Enum(names)))
+    points, band = (
+        table.with_columns(low=pl.col("w") - pl.col("w_unc"), high=pl.col("w") + pl.col("w_unc"))
+        for table in (fit.table, curve)
+    )
     return house.compose(
         ggplot(points, aes("angle_deg", "w")),
-        geom_line(data=curve, color=house.ORANGE, size=0.8),
-        geom_errorbar(aes(ymin="low", ymax="high"), width=2, color=house.BLUE, size=0.5),
-        geom_point(color=house.BLUE, size=1.8),
-        scale_x_continuous(breaks=list(range(0, 181, 30)), labels=house.number_labels),
+        geom_hline(yintercept=1, color=house.QUIET, size=0.4),
+        geom_ribbon(aes(ymin="low", ymax="high"), data=band, fill=house.SKY, alpha=0.3),
+        geom_line(aes(color="curve", linetype="curve"), data=lines, size=0.8),
+        geom_linerange(aes(ymin="low", ymax="high"), color=house.INK, size=0.6),
+        geom_point(color=house.INK, fill="white", size=2.2),
+        scale_color_manual(dict(zip(names, (house.BLUE, house.ORANGE), strict=False)), limits=names),
+        scale_linetype_manual(dict(zip(names, ("solid", "dashed"), strict=False)), limits=names),
+        scale_x_continuous(breaks=list(range(0, 181, 30)), labels=house.number_labels, expand=(0.02, 0)),
         scale_y_continuous(labels=house.number_labels),
         labs(
             title=title,
-            subtitle=f"a2 = {fit.a2:.4f} ± {fit.a2_unc:.4f}, a4 = {fit.a4:.4f} ± {fit.a4_unc:.4f}; "
-            f"χ²/ndf = {fit.chi2:.1f}/{fit.ndf}",
+            subtitle=_found(fit),
             x="angle between the detectors (degrees)",
             y="W(θ) / A0",
+            color="",
+            linetype="",
         ),
-        house.house_theme(height=4.0),
+        house.house_theme(height=4.8),
+        theme(legend_position="bottom"),
     )
+
+
+def _weakened(
+    angles_deg: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    coefficients: tuple[float, float],
+    attenuation: tuple[float, float],
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+    series = [0.0, 0.0, coefficients[0] * attenuation[0], 0.0, coefficients[1] * attenuation[1]]
+    return np.asarray(np.polynomial.legendre.legval(np.cos(np.radians(angles_deg)), series), np.float64)
+
+
+def _found(fit: "AngularFit") -> str:
+    """The coefficients and χ², corrected ones in a line of their own."""
+
+    def told(a2: float, a2_unc: float, a4: float, a4_unc: float) -> str:
+        of_a4 = f", a4 = {a4:.4f} ± {a4_unc:.4f}" if a4_unc else ""
+        return f"a2 = {a2:.4f} ± {a2_unc:.4f}{of_a4}"
+
+    text = f"{told(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
+    if fit.attenuation != (1.0, 1.0):
+        corrected = told(fit.a2_point, fit.a2_point_unc, fit.a4_point, fit.a4_point_unc)
+        text += f"\n{corrected} corrected for the detectors' size"
+    return text.replace("-", "\N{MINUS SIGN}")

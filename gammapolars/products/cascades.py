@@ -1,67 +1,117 @@
-"""Net coincidences of two lines by their two detectors."""
+"""Coincidences and counts of two lines by detectors and slice of time."""
+
+from collections.abc import Mapping
 
 import polars as pl
 
+from gammapolars.angular.counts import COUNTS, SINGLES, angular_counts, angular_singles, summed
+from gammapolars.angular.slicing import wider
+from gammapolars.calibration import calibrate
+from gammapolars.detectors import Detectors
+from gammapolars.flags import has_any
 from gammapolars.gates import Gate
-from gammapolars.tallies import WEIGHTED, Tally
+from gammapolars.schema import DType, Table
+from gammapolars.units import PS_PER_S
 
-ENDS = ["board_1", "channel_1", "board_2", "channel_2"]
+MOST_ROWS = 200_000
+"""Tables of more rows are counted on in slices twice as wide, which bounds the memory."""
+
+PARTS = 64
+
+
+class SlicedSums:
+    """A table of counts that grows part by part; its slices of time double their width where it gets too long.
+
+    Args:
+        table: what it is a table of.
+        width_ps: of the first slices.
+        most_rows: of the table.
+    """
+
+    def __init__(self, table: Table, width_ps: int, most_rows: int) -> None:
+        self.width_ps = width_ps
+        self._table, self._most_rows = table, most_rows
+        self._parts: list[pl.DataFrame] = []
+
+    def add(self, part: pl.DataFrame) -> None:
+        """Add counts by slices of `width_ps`."""
+        if part.is_empty():
+            return
+        self._parts.append(part)
+        if len(self._parts) >= PARTS:
+            self.total()
+
+    def total(self) -> pl.DataFrame:
+        """What was added up, in slices of `width_ps`."""
+        if not self._parts:
+            columns: Mapping[str, DType] = self._table.optional | self._table.columns
+            return pl.DataFrame(schema=columns)
+        found = summed(self._parts, self._table)
+        while found.height > self._most_rows and (coarse := wider(found)).height < found.height:
+            self.width_ps *= 2
+            found = coarse
+        self._parts = [found]
+        return found
+
+    def widen(self, width_ps: int) -> pl.DataFrame:
+        """The total in slices of another width, a multiple of the present one."""
+        found = wider(self.total(), width_ps // self.width_ps)
+        self.width_ps, self._parts = width_ps, [found] if found.height else []
+        return found
 
 
 class CascadeCounts:
-    """Pairs with one hit in each of two gates, by which detector saw the first line and which the second.
+    """Net coincidences of two lines by ordered detector pair, and net counts of both by detector, in slices of time.
 
-    Both orders count: a in the first gate and b in the second, and the reverse. Weights of both gates multiply, and
-    with the pair's own: the sum is net of what lies below the lines and of chance. Pairs in random windows are summed
-    up by themselves too, as what uncorrelated photons of the two lines give.
+    Energies are spread over their channels, by the same noise in hits and in pairs, so that a gate and its background
+    hold counts in proportion to their widths.
 
     Args:
         first: the gate on one line.
         second: the gate on the other; must not overlap with the first.
+        detectors: with their calibrations.
+        mask: flags that reject a hit.
+        width_ps: of the first slices of time.
+        most_rows: of either table.
     """
 
-    def __init__(self, first: Gate, second: Gate) -> None:
-        self._gates = first, second
-        self._net = Tally(*ENDS, sums=WEIGHTED)
-        self._random = Tally(*ENDS, sums=WEIGHTED)
+    def __init__(
+        self,
+        first: Gate,
+        second: Gate,
+        detectors: Detectors,
+        mask: int,
+        *,
+        width_ps: int = PS_PER_S,
+        most_rows: int = MOST_ROWS,
+    ) -> None:
+        self._gates, self._detectors, self._mask = (first, second), detectors, mask
+        self._pairs = SlicedSums(COUNTS, width_ps, most_rows)
+        self._hits = SlicedSums(SINGLES, width_ps, most_rows)
 
     def add_hits(self, hits: pl.DataFrame) -> None:
-        """Hits change nothing here."""
+        """Take hits of one run."""
+        used = hits.lazy().filter(~has_any(self._mask)) if self._mask else hits.lazy()
+        sliced = _sliced(calibrate(used, self._detectors, dither=True), hits.schema, self._hits.width_ps)
+        self._hits.add(angular_singles(sliced, *self._gates, by=("run", "time_slice")).collect())
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
-        own = pl.col("weight") if "weight" in pairs.columns else pl.lit(1.0)
-        region = pl.col("region") == "random" if "region" in pairs.columns else pl.lit(value=False)
-        for a, b in ("ab", "ba"):
-            weight = self._gates[0].weight(f"energy_kev_{a}") * self._gates[1].weight(f"energy_kev_{b}")
-            ends = {"board_1": f"board_{a}", "channel_1": f"channel_{a}", "board_2": f"board_{b}"}
-            rows = (
-                pairs.lazy()
-                .with_columns(_gate=weight, _own=own, _random=region)
-                .filter(pl.col("_gate") != 0)
-                .select(
-                    *(pl.col(column).alias(name) for name, column in ends.items()),
-                    pl.col(f"channel_{b}").alias("channel_2"),
-                    "_gate",
-                    "_own",
-                    "_random",
-                )
-                .collect()
-            )
-            net, gate = pl.col("_gate") * pl.col("_own"), pl.col("_gate")
-            self._net.add(rows.group_by(ENDS).agg(counts=net.sum(), variance=(net**2).sum()))
-            beside = rows.filter("_random").group_by(ENDS)
-            self._random.add(beside.agg(counts=gate.sum(), variance=(gate**2).sum()))
+        """Take pairs of one run."""
+        sliced = _sliced(calibrate(pairs.lazy(), self._detectors, dither=True), pairs.schema, self._pairs.width_ps)
+        self._pairs.add(angular_counts(sliced, *self._gates, by=("run", "time_slice")).collect())
 
-    def net(self) -> pl.DataFrame:
-        """`board_1`, `channel_1`, `board_2`, `channel_2`, `counts`, `variance`."""
-        return _typed(self._net.total())
+    @property
+    def width_ps(self) -> int:
+        """The width of slices of time in both tables."""
+        return max(self._pairs.width_ps, self._hits.width_ps)
 
-    def random(self) -> pl.DataFrame:
-        """The same of pairs in random windows."""
-        return _typed(self._random.total())
+    def tables(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Coincidences and counts, for `angular_correlation`: by run and by slices of time of one width."""
+        self._pairs.total(), self._hits.total()
+        width_ps = self.width_ps
+        return self._pairs.widen(width_ps), self._hits.widen(width_ps)
 
 
-def _typed(table: pl.DataFrame) -> pl.DataFrame:
-    if table.is_empty():
-        return pl.DataFrame(schema=dict.fromkeys(ENDS, pl.UInt16) | dict.fromkeys(WEIGHTED, pl.Float64))
-    return table
+def _sliced(frame: pl.LazyFrame, columns: Mapping[str, DType], width_ps: int) -> pl.LazyFrame:
+    run = {} if "run" in columns else {"run": pl.lit(1, pl.UInt16)}
+    return frame.with_columns(time_slice=pl.col("timestamp_ps") // width_ps, **run)

@@ -1,5 +1,6 @@
 """List-mode data with known truth: sources, detectors and a digitizer, hit by hit in order of time."""
 
+from gammapolars.simulate.correlations import Correlation, parse_correlations
 from gammapolars.simulate.digitizer import Chunk
 from gammapolars.simulate.drift import GainDrift
 from gammapolars.simulate.response import SimulatedDetector, around_source
@@ -10,10 +11,12 @@ __all__ = [
     "DEFAULT_DETECTORS",
     "NUCLIDES",
     "Chunk",
+    "Correlation",
     "GainDrift",
     "SimulatedDetector",
     "Source",
     "around_source",
+    "parse_correlations",
     "parse_sources",
     "run",
     "simulate",

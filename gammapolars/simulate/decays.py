@@ -4,17 +4,17 @@ Time is cut into blocks whose length follows from the rates alone. Each block dr
 numbers, so that a run depends neither on how many hits are asked for at a time nor on the threads that compute it.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gammapolars.errors import UsageError
+from gammapolars.simulate.correlations import Correlation, pairs_of
+from gammapolars.simulate.emission import Emission, emission, facing
 from gammapolars.simulate.response import SimulatedDetector, partial_deposit_kev
-from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade, Source, cascades, photons_per_decay
+from gammapolars.simulate.sources import Source, cascades, photons_per_decay
 from gammapolars.timing.walk import extremes_ps, walk_ps
 
 Floats = npt.NDArray[np.float64]
@@ -26,7 +26,6 @@ START_PS = 2_000_000_000
 
 _BLOCK_DEPOSITS = 2**18
 _MAX_SIGMA = 6.0
-_SPHERE_POINTS = 400_000
 _MAX_BUSY = 4.0  # mean number of deposits within a detector's reach
 
 
@@ -63,25 +62,6 @@ def joined(parts: Sequence[Deposits]) -> Deposits:
     return Deposits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-@dataclass(frozen=True)
-class _Emission:
-    """What a source makes seen: tables over its cascades, the photons (slots) in them, and their outcomes.
-
-    Only decays that are seen are drawn. Their first seen photon follows from `first`, the probabilities that a decay's
-    k-th photon or an earlier one is the first to be seen; later photons are seen independently.
-    """
-
-    seen_per_s: float
-    cascade: Floats  # cumulative probability of cascades among the seen decays
-    slots: npt.NDArray[np.intp]  # (cascades, photons) -> slot
-    first: Floats  # (cascades, photons)
-    seen: Floats  # per slot: probability of being seen by any detector
-    waits_ps: Floats  # (cascades, photons, levels): mean lifetimes before each photon; no levels where none lives long
-    energy_kev: Floats  # per slot
-    outcome: Floats  # slot + cumulative probability of its outcomes: searchable as a whole
-    detectors: npt.NDArray[np.int16]  # (outcomes, 2): who saw it; -1 for nobody
-
-
 class _Seen(NamedTuple):
     """What a source left in one block: times of its seen decays, and their deposits."""
 
@@ -100,19 +80,31 @@ class Emitter:
         sources: nuclides and activities.
         detectors: at least one.
         seed: two emitters with equal arguments draw the same.
+        correlations: of gamma rays in cascade; the directions of all others know nothing of each other.
 
     Raises:
-        UsageError: no detector, too many around one source, nothing that emits, or a detector that is always busy.
+        UsageError: no detector, too many around one source, nothing that emits, a detector that is always busy, or a
+            correlation of lines that no source emits one after the other.
     """
 
-    def __init__(self, sources: Sequence[Source], detectors: Sequence[SimulatedDetector], seed: int) -> None:
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        detectors: Sequence[SimulatedDetector],
+        seed: int,
+        correlations: Sequence[Correlation] = (),
+    ) -> None:
         if not detectors:
             raise UsageError("no detector to simulate")
         if sum(detector.solid_angle for detector in detectors) > 1:
             raise UsageError("the detectors' solid angles add up to more than all directions: lower solid_angle")
         self.sources, self.detectors, self._seed = tuple(sources), tuple(detectors), seed
-        facing = _facing(detectors)
-        self._emissions = [_emission(source, detectors, facing) for source in sources]
+        back_to_back = facing(detectors)
+        schemes = [cascades(source.scheme) for source in sources]
+        self._emissions = [
+            emission(source.activity_bq, paths, pairs, detectors, back_to_back)
+            for source, paths, pairs in zip(sources, schemes, pairs_of(correlations, schemes), strict=True)
+        ]
         self._peak = [
             np.stack([detector.peak_to_total(emission.energy_kev) for detector in detectors])
             for emission in self._emissions
@@ -218,79 +210,8 @@ class Emitter:
         return time_ps
 
 
-def _facing(detectors: Sequence[SimulatedDetector]) -> Floats:
-    """Probabilities that two photons which fly apart back to back meet detectors i and j; the last place is nobody.
-
-    Counted over an even (Fibonacci) lattice of directions: a detector covers the cone of its solid angle.
-    """
-    place = np.arange(_SPHERE_POINTS) + 0.5
-    height = 1 - 2 * place / _SPHERE_POINTS
-    turn = place * math.pi * (3 - math.sqrt(5))
-    across = np.sqrt(1 - height**2)
-    met = np.full((2, _SPHERE_POINTS), len(detectors))
-    for number, detector in enumerate(detectors):
-        angle = math.radians(detector.angle_deg)
-        cosine = across * np.cos(turn) * math.cos(angle) + across * np.sin(turn) * math.sin(angle)
-        edge = 1 - 2 * detector.solid_angle
-        met[0, (cosine > edge) & (met[0] == len(detectors))] = number
-        met[1, (-cosine > edge) & (met[1] == len(detectors))] = number
-    side = len(detectors) + 1
-    joint = np.bincount(met[0] * side + met[1], minlength=side * side).reshape(side, side) / _SPHERE_POINTS
-    return np.asarray((joint + joint.T) / 2)
-
-
-def _emission(source: Source, detectors: Sequence[SimulatedDetector], facing: Floats) -> _Emission:
-    paths = cascades(source.scheme)
-    energies = sorted({energy for path in paths for energy in path.energies_kev})
-    outcomes = [_outcomes(energy, detectors, facing) for energy in energies]
-    seen = np.array([sum(chance.values()) for chance in outcomes])
-    depth = max(len(path.energies_kev) for path in paths)
-    slots = np.full((len(paths), depth), -1, np.intp)
-    first = np.ones((len(paths), depth))
-    weight = np.empty(len(paths))
-    for row, path in enumerate(paths):
-        slots[row, : len(path.energies_kev)] = numbers = [energies.index(energy) for energy in path.energies_kev]
-        unseen = np.cumprod(1 - seen[numbers])
-        weight[row] = path.probability * (1 - unseen[-1])
-        first[row, : len(numbers) - 1] = ((1 - unseen) / (1 - unseen[-1]))[:-1]
-    cumulative = np.cumsum(weight) / weight.sum()
-    cumulative[-1] = 1.0
-    steps = []
-    for slot, chance in enumerate(outcomes):
-        step = np.cumsum(list(chance.values())) / seen[slot]
-        step[-1] = 1.0
-        steps.append(slot + step)
-    met = np.array([pair for chance in outcomes for pair in chance], np.int16)
-    seen_per_s = source.activity_bq * float(weight.sum())
-    waits = _waits(paths, depth)
-    return _Emission(seen_per_s, cumulative, slots, first, seen, waits, np.array(energies), np.concatenate(steps), met)
-
-
-def _waits(paths: Sequence[Cascade], depth: int) -> Floats:
-    """Mean lifetimes of the levels before each photon, (cascades, photons, levels)."""
-    levels = max((len(wait) for path in paths for wait in path.waits_ps), default=0)
-    waits = np.zeros((len(paths), depth, levels))
-    for row, path in enumerate(paths):
-        for photon, wait in enumerate(path.waits_ps):
-            waits[row, photon, : len(wait)] = wait
-    return waits
-
-
-def _outcomes(energy: float, detectors: Sequence[SimulatedDetector], facing: Floats) -> dict[tuple[int, int], float]:
-    """By whom a photon, or the two photons of an annihilation, can be seen, and how probably; -1 is nobody."""
-    efficiency = [float(detector.total_efficiency(energy)) for detector in detectors]
-    if energy != ANNIHILATION_KEV:
-        return {(i, -1): item.solid_angle * efficiency[i] for i, item in enumerate(detectors)}
-    chances: dict[tuple[int, int], float] = {}
-    for i, seen_i in enumerate(efficiency):
-        both = facing[i, :-1] * seen_i * np.array(efficiency)
-        chances[i, -1] = 2 * float(facing[i].sum() * seen_i - both.sum())  # the one or the other photon
-        chances |= {(i, j): float(chance) for j, chance in enumerate(both) if chance > 0}
-    return chances
-
-
 def _seen(
-    emission: _Emission, peak: Floats, twice: Floats, rng: np.random.Generator, *, begin: int, block_ps: int
+    emission: Emission, peak: Floats, twice: Floats, rng: np.random.Generator, *, begin: int, block_ps: int
 ) -> _Seen:
     """Draw one source's part of a block."""
     count = int(rng.poisson(emission.seen_per_s * block_ps * 1e-12))
@@ -299,7 +220,7 @@ def _seen(
     cascade = np.searchsorted(emission.cascade, rng.random(count), side="right")
     first = (rng.random(count)[:, None] > emission.first[cascade]).sum(axis=1)
     waited = _waited(emission.waits_ps, cascade, rng)
-    decays, slots, met, waits = [], [], [], []
+    decays, lines, met, waits = [], [], [], []
     for depth in range(emission.slots.shape[1]):
         slot = emission.slots[cascade, depth]
         seen = first == depth
@@ -308,15 +229,17 @@ def _seen(
         decay = np.flatnonzero(seen)
         chosen = slot[decay]
         outcome = np.searchsorted(emission.outcome, chosen + (1 - rng.random(len(decay))))
-        for side in emission.detectors[outcome].T:
-            hit = side >= 0
-            decays.append(decay[hit])
-            slots.append(chosen[hit])
-            met.append(side[hit].astype(np.uint16))
-            waits.append(waited[decay[hit], depth] if waited.size else np.zeros(hit.sum(), np.int64))
-    decay, slot, detector = np.concatenate(decays), np.concatenate(slots), np.concatenate(met)
-    energy = emission.energy_kev[slot]
-    full = rng.random(len(slot)) < peak[detector, slot]
+        for side, seen_by in enumerate(emission.detectors[outcome].T):
+            hit = seen_by >= 0
+            own, of_slot = decay[hit], chosen[hit]
+            decays.append(own)
+            lines.append(emission.lines[of_slot, side])
+            met.append(seen_by[hit].astype(np.uint16))
+            photon = emission.photon[cascade[own], depth] + emission.later[of_slot, side]
+            waits.append(waited[own, photon] if waited.size else np.zeros(len(own), np.int64))
+    decay, line, detector = np.concatenate(decays), np.concatenate(lines), np.concatenate(met)
+    energy = emission.energy_kev[line]
+    full = rng.random(len(line)) < peak[detector, line]
     partly = np.flatnonzero(~full)
     again = rng.random(len(partly)) < twice[detector[partly]]
     energy[partly] = partial_deposit_kev(energy[partly], again, rng)

@@ -41,6 +41,7 @@ class SimulatedDetector:
         energy: coefficients of the energy polynomial in keV, lowest order first; it must rise over the adc range.
         fwhm: coefficients of FWHM² = a + b E + c E² (keV²).
         angle_deg: its place on a circle around the source; detectors 180° apart face each other.
+        direction: its polar angle and azimuth (degrees) instead, theta from 0 to 180; None: it is on the circle.
         solid_angle: the part of all directions, 0 to 0.5, in which a photon meets the detector.
         material: `Ge` or `NaI`: how strongly it attenuates.
         thickness_g_cm2: of the crystal, along the photon's path.
@@ -87,6 +88,7 @@ class SimulatedDetector:
     drift: GainDrift = STEADY
     time_walk_ps: tuple[float, ...] | None = None
     time_walk_range: tuple[float, float] | None = None
+    direction: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that no detector has.
@@ -124,6 +126,15 @@ class SimulatedDetector:
         numbers |= {name: getattr(detector, name) for name in ("time_offset_ps", "time_walk_ps", "time_walk_range")}
         numbers |= changes
         return cls(detector.board, detector.channel, detector.name, **numbers)
+
+    @property
+    def axis(self) -> tuple[float, float, float]:
+        """The unit vector from the source to it; the circle lies in the plane of x and y."""
+        if self.direction is None:
+            angle = math.radians(self.angle_deg)
+            return math.cos(angle), math.sin(angle), 0.0
+        theta, phi = map(math.radians, self.direction)
+        return math.sin(theta) * math.cos(phi), math.sin(theta) * math.sin(phi), math.cos(theta)
 
     @property
     def reach_ps(self) -> int:
@@ -191,7 +202,9 @@ _KINDS: dict[str, dict[str, Any]] = {
 
 
 def around_source(detectors: Detectors, **changes: Any) -> tuple[SimulatedDetector, ...]:
-    """The detectors of detectors.toml evenly on a circle around the source: with an even number, each faces another.
+    """The detectors of detectors.toml around the source: where it says, or evenly on a circle.
+
+    Where not all of them have `theta_deg` and `phi_deg`, all are on the circle: of an even number, each faces another.
 
     Args:
         detectors: at least one.
@@ -203,10 +216,12 @@ def around_source(detectors: Detectors, **changes: Any) -> tuple[SimulatedDetect
     if not len(detectors):
         raise UsageError("no detector to simulate: describe at least one in detectors.toml")
     given = {key: value for key, value in changes.items() if value is not None}
-    return tuple(
-        replace(SimulatedDetector.from_detector(detector, **given), angle_deg=360.0 * place / len(detectors))
-        for place, detector in enumerate(detectors)
-    )
+    found = [SimulatedDetector.from_detector(detector, **given) for detector in detectors]
+    directions = [(one.theta_deg, one.phi_deg) for one in detectors]
+    known = [(theta, phi) for theta, phi in directions if theta is not None and phi is not None]
+    if len(known) == len(found):
+        return tuple(replace(one, direction=where) for one, where in zip(found, known, strict=True))
+    return tuple(replace(one, angle_deg=360.0 * place / len(found)) for place, one in enumerate(found))
 
 
 def compton_electron_kev(energy_kev: Floats, rng: np.random.Generator) -> Floats:

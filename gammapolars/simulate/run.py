@@ -19,6 +19,7 @@ from gammapolars.errors import OutputError, UsageError
 from gammapolars.flags import names_in
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
+from gammapolars.simulate.correlations import Correlation
 from gammapolars.simulate.decays import START_PS, Deposits, Emitter
 from gammapolars.simulate.digitizer import TRUTH, Chunk, Digitizer
 from gammapolars.simulate.drift import GainDrift
@@ -53,6 +54,7 @@ def simulate(
     seed: int = 1,
     hits: int | None = None,
     duration_s: float | None = None,
+    correlations: Sequence[Correlation] = (),
     chunk_hits: int = _CHUNK_HITS,
 ) -> Iterator[Chunk]:
     """Hits and their truth in order of time, in memory that does not grow with their number.
@@ -66,6 +68,7 @@ def simulate(
         seed: of the random numbers, 0 or more.
         hits: stop after so many.
         duration_s: stop with the last decay before this time.
+        correlations: of gamma rays in cascade.
         chunk_hits: rows of each chunk but the last.
 
     Raises:
@@ -77,7 +80,7 @@ def simulate(
         raise UsageError("the number of hits must not be negative, and the duration be 0 to 4 million seconds")
     if chunk_hits < 1 or seed < 0:
         raise UsageError("the seed must not be negative, and a chunk hold at least one hit")
-    emitter = Emitter(sources, detectors, seed)
+    emitter = Emitter(sources, detectors, seed, correlations)
     stop_ps = None if duration_s is None else START_PS + round(duration_s * 1e12)
     return _sized(_pieces(emitter, stop_ps), chunk_hits, hits)
 
@@ -234,6 +237,7 @@ def run(
     pile_up_ps: int | None = None,
     adc_bits: int | None = None,
     drift: GainDrift | None = None,
+    correlations: Sequence[Correlation] = (),
     overwrite: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
@@ -248,7 +252,8 @@ def run(
         hits: stop after so many.
         duration_s: stop after this time; with `hits` whichever comes first.
         seed: of the random numbers: equal arguments give equal bytes.
-        detectors: from detectors.toml, evenly on a circle around the source; None: `DEFAULT_DETECTORS`.
+        detectors: from detectors.toml, in the directions that it has, or evenly on a circle around the source; None:
+            `DEFAULT_DETECTORS`.
         truth: a Parquet file for the truth of each hit.
         layout: `native`, `small`, `large` or a number of entries per basket.
         solid_angle: the part of all directions that each detector covers; None, here and below: what its kind has.
@@ -259,6 +264,7 @@ def run(
         pile_up_ps: after each hit.
         adc_bits: 14 or 16, for example.
         drift: of all detectors' gains; None: none.
+        correlations: of gamma rays in cascade: both files tell of them.
         overwrite: replace files that exist.
         progress: called with the number of hits written so far.
 
@@ -267,7 +273,8 @@ def run(
         expected `deposits_cps` of each) and `elapsed_s`.
 
     Raises:
-        UsageError: an unknown source, no end, a number out of its range, or an output with another suffix.
+        UsageError: an unknown source, no end, a number out of its range, lines that cannot be correlated, or an output
+            with another suffix.
         OutputError: a file exists already or cannot be written.
     """
     started = time.monotonic()
@@ -279,7 +286,7 @@ def run(
         solid_angle=solid_angle, background_cps=background_cps, time_resolution_ps=time_resolution_ps, tick_ps=tick_ps,
         dead_time_ps=dead_time_ps, pile_up_ps=pile_up_ps, adc_bits=adc_bits, drift=drift,
     )  # fmt: skip
-    chunks = simulate(found, simulated, seed=seed, hits=hits, duration_s=duration_s)
+    chunks = simulate(found, simulated, seed=seed, hits=hits, duration_s=duration_s, correlations=correlations)
     settings = {
         "sources": {source.nuclide: source.activity_bq for source in found},
         "seed": seed,
@@ -287,12 +294,13 @@ def run(
         "duration_s": duration_s,
         "detectors": [_numbers(detector) for detector in simulated],
     }
+    correlated = {"correlations": [asdict(one) for one in correlations]} if correlations else {}
     summary = write_run(
         output,
         chunks,
         truth=truth,
         layout=parse_layout(layout),
-        metadata={METADATA_KEY: json.dumps({"simulation": settings})},
+        metadata={METADATA_KEY: json.dumps({"simulation": settings | correlated})},
         overwrite=overwrite,
         progress=progress,
     )
@@ -301,15 +309,15 @@ def run(
         {"name": item.name, "board": item.board, "channel": item.channel, "deposits_cps": round(float(rate), 3)}
         for item, rate in zip(simulated, rates, strict=True)
     ]
-    summary |= {"sources": settings["sources"], "seed": seed, "detectors": listed}
+    summary |= {"sources": settings["sources"], "seed": seed, "detectors": listed, **correlated}
     summary |= {"output": str(output), "truth": None if truth is None else str(truth)}
     return summary | {"elapsed_s": round(time.monotonic() - started, 3)}
 
 
 def _numbers(detector: SimulatedDetector) -> dict[str, Any]:
-    """A detector's attributes for the metadata: its drift and its walk only where it has them."""
+    """A detector's attributes for the metadata: its drift, walk and direction only where it has them."""
     numbers = asdict(detector)
-    for name in ("drift", "time_walk_ps", "time_walk_range"):
+    for name in ("drift", "time_walk_ps", "time_walk_range", "direction"):
         if not getattr(detector, name):
             del numbers[name]
     return numbers

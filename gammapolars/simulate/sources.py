@@ -200,7 +200,7 @@ def cascades(nuclide: Nuclide) -> tuple[Cascade, ...]:
     """Every set of photons that one decay can emit, with its probability; a decay without photons is left out.
 
     The feeding of a level is what leaves it less what reaches it from above, so that the cascades add up to the
-    nuclide's intensities. Angular correlations and X-rays are left out.
+    nuclide's intensities. X-rays are left out.
     """
     out: dict[float, list[Transition]] = {}
     feeding: dict[float, float] = {0.0: nuclide.positrons.get(0.0, 0.0)}

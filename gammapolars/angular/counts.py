@@ -1,0 +1,185 @@
+"""Net coincidences of two lines by detector pair, and net counts of each line by detector: small tables that add up."""
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from gammapolars.errors import TableError, UsageError
+from gammapolars.gates import Gate
+from gammapolars.schema import Table
+
+SLICE = ("run", "time_slice")
+"""What a table may have beside its detectors: counts by run and slice of time."""
+
+COUNTS = Table(
+    "angular counts",
+    {
+        "board_1": pl.UInt16,
+        "channel_1": pl.UInt16,
+        "board_2": pl.UInt16,
+        "channel_2": pl.UInt16,
+        "coincidences": pl.Float64,
+        "variance": pl.Float64,
+        "random": pl.Float64,
+        "random_variance": pl.Float64,
+        "covariance_random": pl.Float64,
+        "covariance_1": pl.Float64,
+        "covariance_2": pl.Float64,
+    },
+    {"run": pl.UInt16, "time_slice": pl.Int64},
+)
+"""One row for each two detectors in one order: gate 1 in the first, gate 2 in the second. `coincidences` are net of
+background and chance, `random` are the pairs in random windows, net of background. The covariances are those of
+`coincidences` with `random` and with the counts of either line."""
+
+SINGLES = Table(
+    "angular singles",
+    {
+        "board": pl.UInt16,
+        "channel": pl.UInt16,
+        "counts_1": pl.Float64,
+        "variance_1": pl.Float64,
+        "counts_2": pl.Float64,
+        "variance_2": pl.Float64,
+        "covariance": pl.Float64,
+    },
+    {"run": pl.UInt16, "time_slice": pl.Int64},
+)
+"""One row a detector: net counts of both lines, with variances and covariance."""
+
+SUMS = tuple(name for name, dtype in COUNTS.columns.items() if dtype == pl.Float64)
+
+
+def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
+    """Net coincidences of two lines for each two detectors, and for each order of them.
+
+    A pair weighs `weight` × w1(E) × w2(E), where `weight` is that of its window (1 where pairs have none) and w1, w2
+    are the weights of the gates: the sum is net of chance and of background, the sum of squares its variance. The two
+    orders, gate 1 in one detector and gate 2 in the other or the reverse, stay apart, as efficiencies differ.
+
+    Args:
+        pairs: a calibrated table of pairs.
+        gate_1: on one line, in keV.
+        gate_2: on the other.
+        by: further columns to count by, such as `run` and `time_slice`.
+
+    Returns:
+        A lazy table, a row for each two detectors and order with anything in the gates: `board_1`, `channel_1`,
+        `board_2`, `channel_2`; `coincidences` and their `variance`; `random`, the pairs in random windows net of
+        background, their `random_variance` and `covariance_random` with the coincidences; `covariance_1` and
+        `covariance_2`, of the coincidences with the counts of line 1 and line 2 in these detectors.
+
+    Raises:
+        TableError: the pairs are not calibrated, or lack a column to count by.
+        UsageError: the gates overlap: a pair would count in both orders.
+    """
+    check_gates(gate_1, gate_2)
+    keys = list(by)
+    columns = pairs.collect_schema()
+    for name in ("board_a", "channel_a", "board_b", "channel_b", "energy_kev_a", "energy_kev_b", *keys):
+        if name not in columns:
+            hint = ": calibrate them first" if name.startswith("energy") else ""
+            raise TableError(f"these pairs have no column '{name}'{hint}")
+    region = pl.col("weight") if "weight" in columns else pl.lit(1.0)
+    random = (pl.col("region") == "random") if "region" in columns else pl.lit(value=False)
+    weights = {f"_{n}{s}": gate.weight(f"energy_kev_{s}") for n, gate in ((1, gate_1), (2, gate_2)) for s in "ab"}
+    orders = {order: _sums(*(pl.col(name) for name in order)) for order in (("_1a", "_2b"), ("_1b", "_2a"))}
+    listed = {
+        f"{column}_{gate}": pl.concat_list(f"{column}_{first}", f"{column}_{second}")
+        for gate, (first, second) in ((1, "ab"), (2, "ba"))
+        for column in ("board", "channel")
+    }
+    found = (
+        pairs.select(*keys, *(f"{name}_{s}" for s in "ab" for name in ("board", "channel")), **weights,
+                     _region=region.cast(pl.Float64), _random=random)
+        .filter(((pl.col("_1a") * pl.col("_2b")) != 0) | ((pl.col("_1b") * pl.col("_2a")) != 0))
+        .group_by(*keys, "board_a", "channel_a", "board_b", "channel_b")
+        .agg(
+            expression.alias(f"{name}{order[0]}")
+            for order, sums in orders.items()
+            for name, expression in sums.items()
+        )
+        .select(*keys, **listed, **{name: pl.concat_list(*(f"{name}{order[0]}" for order in orders)) for name in SUMS})
+        .explode(*listed, *SUMS)
+    )  # fmt: skip
+    ends = list(listed)
+    return (
+        found.group_by(*keys, *ends)
+        .agg(pl.col(*SUMS).sum())
+        .filter((pl.col("variance") != 0) | (pl.col("random_variance") != 0))
+        .sort(*keys, *ends)
+    )
+
+
+def check_gates(gate_1: Gate, gate_2: Gate) -> None:
+    """Raise where one hit can be in both gates.
+
+    Raises:
+        UsageError: they overlap.
+    """
+    if gate_1.low <= gate_2.high and gate_2.low <= gate_1.high:
+        raise UsageError(
+            f"the gates {gate_1.low:g} to {gate_1.high:g} and {gate_2.low:g} to {gate_2.high:g} keV overlap: "
+            "take narrower ones, on two different lines"
+        )
+
+
+def _sums(w1: pl.Expr, w2: pl.Expr) -> dict[str, pl.Expr]:
+    """The sums over the pairs of one order, from the weights of its two hits."""
+    region, random = pl.col("_region"), pl.col("_random")
+    both = w1 * w2
+    return {
+        "coincidences": (region * both).sum(),
+        "variance": (region * both).pow(2).sum(),
+        "random": both.filter(random).sum(),
+        "random_variance": both.pow(2).filter(random).sum(),
+        "covariance_random": (region * both.pow(2)).filter(random).sum(),
+        "covariance_1": (region * both * w1).sum(),
+        "covariance_2": (region * both * w2).sum(),
+    }
+
+
+def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
+    """Net counts of two lines in each detector: what uncorrelated coincidences are expected from.
+
+    Args:
+        hits: a calibrated table of hits, without those that were rejected before pairing.
+        gate_1: on one line, in keV, as for `angular_counts`.
+        gate_2: on the other.
+        by: further columns to count by, such as `run` and `time_slice`.
+
+    Returns:
+        A lazy table, a row a detector: `board`, `channel`, `counts_1`, `variance_1`, `counts_2`, `variance_2` and
+        their `covariance`, which is that of hits in the background of both.
+
+    Raises:
+        TableError: the hits are not calibrated, or lack a column to count by.
+    """
+    keys = [*by, "board", "channel"]
+    columns = hits.collect_schema()
+    for name in (*keys, "energy_kev"):
+        if name not in columns:
+            hint = ": calibrate them first" if name == "energy_kev" else ""
+            raise TableError(f"these hits have no column '{name}'{hint}")
+    w1, w2 = pl.col("_1"), pl.col("_2")
+    return (
+        hits.select(*keys, _1=gate_1.weight("energy_kev"), _2=gate_2.weight("energy_kev"))
+        .filter((w1 != 0) | (w2 != 0))
+        .group_by(keys)
+        .agg(
+            counts_1=w1.sum(),
+            variance_1=w1.pow(2).sum(),
+            counts_2=w2.sum(),
+            variance_2=w2.pow(2).sum(),
+            covariance=(w1 * w2).sum(),
+        )
+        .sort(keys)
+    )
+
+
+def summed(parts: Iterable[pl.DataFrame], table: Table) -> pl.DataFrame:
+    """Tables of counts, added up by detectors, run and slice of time."""
+    frame = pl.concat(parts)
+    sums = [name for name, dtype in table.columns.items() if dtype == pl.Float64]
+    keys = [name for name in frame.columns if name not in sums]
+    return frame.group_by(keys).agg(pl.col(sums).sum()).sort(keys)

@@ -1,0 +1,202 @@
+"""W(θ) as a sum of Legendre polynomials, fitted by least squares with the covariance of the points."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.angular.directions import Floats, legendre
+from gammapolars.errors import CalibrationError, UsageError
+
+ORDERS = (2, 4)
+
+ITERATIONS = 50
+CONVERGED = 1e-10
+
+
+@dataclass(frozen=True)
+class AngularFit:
+    """W(θ) = A0 [1 + a2 P2(cos θ) + a4 P4(cos θ)], fitted by least squares.
+
+    Attributes:
+        a2: as it is measured, and `a2_unc` its standard deviation; corrected for the size of detectors in `a2_point`.
+        a4: the same; 0 without uncertainty where only P2 was fitted.
+        covariance: of a2 and a4.
+        chi2: of the angles.
+        ndf: degrees of freedom.
+        a0: A0, in the scale of W as it was given.
+        attenuation: Q22 and Q44, by which the size of both detectors weakens a2 and a4.
+        table: `angle_deg`, `w` (W(θ)/A0), `w_unc`, `fit`; of `angular_correlation` also `detector_pairs` (each order of
+            two detectors is one), `counts` (net coincidences), `counts_unc`, `expected` (without correlation, at A0).
+        w_covariance: of `w` in the table, (angles, angles): angles share detectors.
+    """
+
+    a2: float
+    a2_unc: float
+    a4: float
+    a4_unc: float
+    covariance: float
+    chi2: float
+    ndf: int
+    a0: float
+    attenuation: tuple[float, float]
+    table: pl.DataFrame
+    w_covariance: Floats = field(compare=False, repr=False)
+
+    @property
+    def a2_point(self) -> float:
+        """a2 as detectors without size would see it."""
+        return self.a2 / self.attenuation[0]
+
+    @property
+    def a2_point_unc(self) -> float:
+        """Its standard deviation."""
+        return self.a2_unc / self.attenuation[0]
+
+    @property
+    def a4_point(self) -> float:
+        """a4 as detectors without size would see it."""
+        return self.a4 / self.attenuation[1]
+
+    @property
+    def a4_point_unc(self) -> float:
+        """Its standard deviation."""
+        return self.a4_unc / self.attenuation[1]
+
+    def curve(self, angles_deg: npt.ArrayLike) -> pl.DataFrame:
+        """The fit between the points: `angle_deg`, `w` (W(θ)/A0) and its standard deviation `w_unc`."""
+        angles = np.asarray(angles_deg, np.float64)
+        terms = polynomials((2, 4), angles)
+        spread = np.array([[self.a2_unc**2, self.covariance], [self.covariance, self.a4_unc**2]])
+        w = 1 + terms @ np.array([self.a2, self.a4])
+        return pl.DataFrame({"angle_deg": angles, "w": w, "w_unc": np.sqrt(((terms @ spread) * terms).sum(axis=1))})
+
+    def apart(self, a2: float, a4: float) -> tuple[float, int]:
+        """χ² of the corrected coefficients and others, such as those of a cascade, and its degrees of freedom."""
+        off = np.array([self.a2 - a2 * self.attenuation[0], self.a4 - a4 * self.attenuation[1]])
+        if not self.a4_unc:
+            return float(off[0] ** 2 / self.a2_unc**2), 1
+        spread = np.array([[self.a2_unc**2, self.covariance], [self.covariance, self.a4_unc**2]])
+        return float(off @ np.linalg.solve(spread, off)), 2
+
+
+def fit_legendre(
+    angles_deg: npt.ArrayLike,
+    w: npt.ArrayLike,
+    w_unc: npt.ArrayLike,
+    *,
+    order: int = 4,
+    attenuation: tuple[float, float] = (1.0, 1.0),
+) -> AngularFit:
+    """Fit A0 [1 + a2 P2(cos θ) + a4 P4(cos θ)] to points by weighted least squares, with covariance.
+
+    Args:
+        angles_deg: θ, degrees.
+        w: W(θ), in any scale.
+        w_unc: standard deviations, one a point; or the covariance of the points, (points, points). Those that are
+            expected of the counts serve better than those that were observed, of which low ones weigh too much.
+        order: 2 or 4.
+        attenuation: Q22 and Q44.
+
+    Raises:
+        UsageError: an order that is none, uncertainties that cannot be, or fewer angles (of which θ and 180° - θ are
+            the same) than parameters.
+        CalibrationError: W(θ) is not above 0 on the average.
+    """
+    angles, values, unc = (np.asarray(one, np.float64) for one in (angles_deg, w, w_unc))
+    if unc.shape not in ((len(values),), (len(values), len(values))) or angles.shape != values.shape:
+        raise UsageError("a fit takes one value and one standard deviation for each angle, or their covariance")
+    spread = np.diag(unc**2) if unc.ndim == 1 else unc
+    if not (np.isfinite(spread).all() and (np.diag(spread) > 0).all()):
+        raise UsageError("the standard deviations of W(θ) must be above 0")
+    check_order(order, angles)
+    return fitted(
+        angles, polynomials(range(2, order + 1, 2), angles), values, lambda _: spread, attenuation=attenuation
+    )
+
+
+def check_order(order: int, angles_deg: Floats, tolerance_deg: float = 0.01) -> None:
+    """Raise where a fit of an order is not possible at these angles: θ and 180° - θ tell the same."""
+    if order not in ORDERS:
+        raise UsageError(f"an angular correlation is fitted to order 2 or 4, not {order}")
+    folded = np.sort(np.minimum(angles_deg, 180 - angles_deg))
+    different = int((np.diff(folded) > tolerance_deg).sum()) + 1 if len(folded) else 0
+    if different < 1 + order // 2:
+        given = f" ({', '.join(f'{one:.0f}°' for one in np.sort(angles_deg))}; θ and 180° - θ are alike)"
+        hint = "fit with --order 2, or use more detectors" if different == 2 else "use more detectors"
+        raise UsageError(
+            f"{different} different angles{given if len(folded) else ''} do not tell {1 + order // 2} terms: {hint}"
+        )
+
+
+def polynomials(orders: Sequence[int], angles_deg: npt.ArrayLike) -> Floats:
+    """(angles, orders)."""
+    cosine = np.cos(np.radians(np.asarray(angles_deg, np.float64)))
+    return np.stack([legendre(order, cosine) for order in orders], axis=-1)
+
+
+def fitted(
+    angles_deg: Floats,
+    terms: Floats,
+    values: Floats,
+    covariance: Callable[[Floats], Floats],
+    *,
+    attenuation: tuple[float, float],
+) -> AngularFit:
+    """The fit, from the values of the polynomials at each point.
+
+    Args:
+        angles_deg: of the points.
+        terms: (points, orders), means over the angles of a point where it has several.
+        values: of the points.
+        covariance: of the points, from the fitted values. Counts are weighted by what is expected of them: a downward
+            fluctuation would otherwise weigh more than an upward one, and no counts at all could not be weighted. The
+            fit is repeated until it agrees with its weights; for counts without background this is the maximum of the
+            Poisson likelihood.
+        attenuation: Q22 and Q44.
+
+    Raises:
+        CalibrationError: too few counts: the mean of W(θ) is not above 0, or the covariance not positive.
+    """
+    design = np.column_stack([np.ones(len(values)), terms])
+    # The first weights are those of no correlation at all.
+    expected = np.full(len(values), values.mean())
+    for _ in range(ITERATIONS):
+        try:
+            root = np.linalg.cholesky(covariance(expected))
+        except np.linalg.LinAlgError:
+            raise CalibrationError("too few counts for a fit: their covariance is not positive") from None
+        scaled, target = np.linalg.solve(root, design), np.linalg.solve(root, values)
+        found, *_ = np.linalg.lstsq(scaled, target, rcond=None)
+        before, expected = expected, design @ found
+        if np.allclose(before, expected, rtol=CONVERGED, atol=0):
+            break
+    scale = float(found[0])
+    if not scale > 0:
+        raise CalibrationError(
+            f"W(θ) is not above 0 on the average (A0 = {scale:.3g}): are there net coincidences at all?"
+        )
+    ratios = found[1:] / scale
+    # a_k = c_k / c_0
+    jacobian = np.column_stack([-ratios / scale, np.eye(len(ratios)) / scale])
+    of_ratios = jacobian @ np.linalg.inv(scaled.T @ scaled) @ jacobian.T
+    spread = covariance(expected) / scale**2
+    both = len(ratios) == 2
+    return AngularFit(
+        a2=float(ratios[0]),
+        a2_unc=math.sqrt(float(of_ratios[0, 0])),
+        a4=float(ratios[1]) if both else 0.0,
+        a4_unc=math.sqrt(float(of_ratios[1, 1])) if both else 0.0,
+        covariance=float(of_ratios[0, 1]) if both else 0.0,
+        chi2=float(((target - scaled @ found) ** 2).sum()),
+        ndf=len(values) - len(found),
+        a0=scale,
+        attenuation=attenuation,
+        table=pl.DataFrame(
+            {"angle_deg": angles_deg, "w": values / scale, "w_unc": np.sqrt(np.diag(spread)), "fit": expected / scale}
+        ),
+        w_covariance=spread,
+    )

@@ -1,0 +1,145 @@
+"""How many coincidences two lines would make without any correlation, for groups of detector pairs.
+
+Two ways. *Mixed*: photons of different decays know nothing of each other, so that hits of one line in one detector,
+mixed with all hits of the other line in the other, come at the ratios of the efficiencies: Σ_t c_t [S1_i(t) S2_j(t) -
+N_ij(t)] over slices of time. The true coincidences N_ij are taken away, as they are among the products: E[S1 S2] =
+E[S1] E[S2] + E[N]; they are about one part in as many as decays were in the slice. True coincidences grow with the
+number of decays in a slice, products with its square: c_t is one over that number, taken from the median detector's
+share of its counts, so that a few detectors that were off for a while change nothing. What the dead times of the two
+detectors take away is in the singles as in the coincidences, and cancels. *Uncorrelated*: the pairs in random windows
+do the mixing themselves, with fewer counts, but with everything that the electronics does to two hits that are close
+in time. The two differ where a detector's efficiency depends on what another one just did, and where rates change by
+much within a slice.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.angular.directions import Floats, Ints
+
+LEAST_SHARE = 0.01
+"""Slices with less than this part of the mean share of counts are weighted as if they had it."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Counts of both lines in slices of time, as arrays: T slices, n detectors, p ordered pairs of detectors.
+
+    Attributes:
+        first: (p,) detector of line 1.
+        second: (p,) detector of line 2.
+        coincidences: (T, p) and so are the following: of each pair.
+        variance: of the coincidences.
+        random: pairs in random windows.
+        random_variance: of them.
+        covariance_random: of coincidences and random.
+        covariance_1: of coincidences and the counts of line 1 in the first detector.
+        covariance_2: of coincidences and the counts of line 2 in the second.
+        counts_1: (T, n) and so are the following: line 1 in each detector.
+        variance_1: of them.
+        counts_2: line 2.
+        variance_2: of them.
+        covariance: of the counts of both lines.
+    """
+
+    first: Ints
+    second: Ints
+    coincidences: Floats
+    variance: Floats
+    random: Floats
+    random_variance: Floats
+    covariance_random: Floats
+    covariance_1: Floats
+    covariance_2: Floats
+    counts_1: Floats
+    variance_1: Floats
+    counts_2: Floats
+    variance_2: Floats
+    covariance: Floats
+
+    def of_pairs(self, kept: npt.NDArray[np.bool_]) -> "Counted":
+        """The counts of some of the pairs, and of all detectors."""
+        names = ("first", "second", "coincidences", "variance", "random", "random_variance", "covariance_random",
+                 "covariance_1", "covariance_2")  # fmt: skip
+        return replace(self, **{name: getattr(self, name)[..., kept] for name in names})
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is expected without correlation, in an arbitrary unit, for p ordered pairs in g groups.
+
+    Attributes:
+        of_pairs: (p,) for each ordered pair.
+        of_groups: (g,) for each group of pairs.
+        covariance: (g, g) of the groups.
+        with_coincidences: (g, g): covariance of a group's coincidences (first index) and another's expectation.
+    """
+
+    of_pairs: Floats
+    of_groups: Floats
+    covariance: Floats
+    with_coincidences: Floats
+
+
+def uncorrelated(counted: Counted, groups: Ints) -> Expected:
+    """From pairs in random windows. `groups` numbers the group of each ordered pair."""
+    of_pairs = counted.random.sum(axis=0)
+    return Expected(
+        of_pairs,
+        grouped(of_pairs, groups),
+        np.diag(grouped(counted.random_variance.sum(axis=0), groups)),
+        np.diag(grouped(counted.covariance_random.sum(axis=0), groups)),
+    )
+
+
+def mixed(counted: Counted, groups: Ints) -> Expected:
+    """From products of the counts of single lines. `groups` numbers the group of each ordered pair.
+
+    Uncertainties of a detector's counts are shared by all groups in which it takes part, and coincidences are among
+    the counts of both their detectors: all that is in the covariances, to first order in the counts.
+    """
+    size, detectors = int(groups.max()) + 1, counted.counts_1.shape[1]
+    first, second = counted.first, counted.second
+    covariance, crossed = np.zeros((size, size)), np.zeros((size, size))
+    of_pairs, both_vary = np.zeros(len(groups)), np.zeros(len(groups))
+    for t, weight in enumerate(_weights(counted)):
+        s1, v1, s2, v2 = (
+            one[t] for one in (counted.counts_1, counted.variance_1, counted.counts_2, counted.variance_2)
+        )
+        of_pairs += weight * (s1[first] * s2[second] - counted.coincidences[t])
+        both_vary += weight**2 * v1[first] * v2[second]
+        # How a group's expectation changes with line 1 in each detector, and with line 2.
+        by_1 = _summed((size, detectors), (groups, first), weight * s2[second])
+        by_2 = _summed((size, detectors), (groups, second), weight * s1[first])
+        of_lines = _summed((detectors, detectors), (first, second), counted.coincidences[t])
+        of_lines += np.diag(counted.covariance[t])
+        shared = by_1 @ of_lines @ by_2.T
+        covariance += (by_1 * v1) @ by_1.T + (by_2 * v2) @ by_2.T + shared + shared.T
+        crossed += _summed((size, detectors), (groups, first), counted.covariance_1[t]) @ by_1.T
+        crossed += _summed((size, detectors), (groups, second), counted.covariance_2[t]) @ by_2.T
+    covariance += np.diag(grouped(both_vary, groups))
+    return Expected(of_pairs, grouped(of_pairs, groups), covariance, crossed)
+
+
+def _summed(shape: tuple[int, int], where: tuple[Ints, Ints], values: Floats) -> Floats:
+    array = np.zeros(shape)
+    np.add.at(array, where, values)
+    return array
+
+
+def _weights(counted: Counted) -> Floats:
+    """c_t of each slice: one over the number of decays in it, in units of their mean."""
+    counts = counted.counts_1 + counted.counts_2
+    totals = counts.sum(axis=0)
+    seen = totals > 0
+    if not seen.any():
+        return np.ones(len(counts))
+    share = np.median(counts[:, seen] / totals[seen], axis=1) * len(counts)
+    return np.asarray(1 / np.maximum(share, LEAST_SHARE))
+
+
+def grouped(values: Floats, groups: Ints) -> Floats:
+    """Sums over the pairs of each group."""
+    return np.bincount(groups, values).astype(np.float64)

@@ -1,0 +1,100 @@
+"""What a cascade of known spins gives: angular correlation coefficients by Racah's algebra."""
+
+import math
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+
+from gammapolars.angular.wigner import Spin, root, wigner_3j, wigner_6j
+from gammapolars.errors import UsageError
+
+HIGHEST_SPIN = 50
+HIGHEST_MULTIPOLE = 10
+
+Spins = str | Sequence[float | Fraction]
+
+
+def angular_coefficients(
+    spins: Spins,
+    *,
+    multipoles: Sequence[int] | None = None,
+    mixing: Sequence[float] = (0.0, 0.0),
+    orders: Sequence[int] = (2, 4),
+) -> tuple[float, ...]:
+    """The coefficients a2, a4 of W(θ) = 1 + a2 P2(cos θ) + a4 P4(cos θ) for two gamma rays in cascade.
+
+    J1 -(L1)→ J2 -(L2)→ J3, nuclei not oriented, the middle level not disturbed in its lifetime: a_k = B_k(γ1) A_k(γ2),
+    A_k = [F_k(LL J3 J2) + 2δ F_k(LL' J3 J2) + δ² F_k(L'L' J3 J2)] / (1 + δ²) with L' = L + 1, and B_k the same with J1
+    for J3 and -δ for δ. Conventions and signs are those of K. S. Krane, R. M. Steffen and R. M. Wheeler, Nucl. Data
+    Tables 11 (1973) 351; F_k after M. Ferentz and N. Rosenzweig, ANL-5324 (1955). Other conventions, that of
+    Biedenharn and Rose among them, have δ with the other sign.
+
+    Args:
+        spins: of the three levels in order: `4,2,0`, `4-2-0` or `5/2,3/2,1/2`, or numbers.
+        multipoles: L1 and L2; None: the lowest that the spins allow.
+        mixing: δ of both gamma rays: the amplitude of multipole L + 1 over that of L.
+        orders: which a_k, even.
+
+    Returns:
+        One coefficient for each order, without unit, for detectors of no size.
+
+    Raises:
+        UsageError: spins, multipoles or mixing ratios that cannot be.
+    """
+    upper, middle, lower = parse_spins(spins)
+    ends = (upper, lower)
+    chosen = [max(1, int(abs(end - middle))) for end in ends] if multipoles is None else list(multipoles)
+    if len(chosen) != 2 or len(mixing) != 2:
+        raise UsageError("a cascade has two gamma rays: give two multipoles, and two mixing ratios")
+    for end, multipole, delta in zip(ends, chosen, mixing, strict=True):
+        if not math.isfinite(delta):
+            raise UsageError(f"a mixing ratio is a finite number, not {delta:g}")
+        for used in (multipole, multipole + 1) if delta else (multipole,):
+            if not (1 <= used <= HIGHEST_MULTIPOLE and abs(end - middle) <= used <= end + middle):
+                raise UsageError(f"no gamma ray of multipole {used} connects levels of spin {end} and {middle}")
+    return tuple(
+        _oriented(k, chosen[0], -mixing[0], upper, middle) * _oriented(k, chosen[1], mixing[1], lower, middle)
+        for k in orders
+    )
+
+
+def parse_spins(given: Spins) -> tuple[Spin, Spin, Spin]:
+    """The spins of three levels.
+
+    Raises:
+        UsageError: not three spins, or whole and half ones together.
+    """
+    try:
+        parts = re.split(r"\s*[,\-–]\s*", given.strip()) if isinstance(given, str) else given
+        found = [Fraction(part) for part in parts]
+    except (ValueError, ZeroDivisionError, TypeError, OverflowError):
+        found = []
+    if len(found) != 3 or any(not 0 <= spin <= HIGHEST_SPIN or (2 * spin).denominator != 1 for spin in found):
+        raise UsageError(f"'{given}' is no cascade: write the spins of three levels, such as 4,2,0 or 5/2,3/2,1/2")
+    upper, middle, lower = found
+    if any((spin - middle).denominator != 1 for spin in found):
+        raise UsageError(f"'{given}' is no cascade: its spins are not all whole or all half")
+    return upper, middle, lower
+
+
+def _oriented(k: int, multipole: int, delta: float, end: Spin, middle: Spin) -> float:
+    """A_k of one gamma ray between the middle level and another."""
+    pure = f_coefficient(k, multipole, multipole, end, middle)
+    if not delta:
+        return pure
+    crossed = f_coefficient(k, multipole, multipole + 1, end, middle)
+    higher = f_coefficient(k, multipole + 1, multipole + 1, end, middle)
+    return (pure + 2 * delta * crossed + delta**2 * higher) / (1 + delta**2)
+
+
+def f_coefficient(k: int, first: int, second: int, end: Spin, middle: Spin) -> float:
+    """F_k(L L' J_end J) of Ferentz and Rosenzweig.
+
+    (-1)^(J_end + J - 1) √[(2k+1)(2L+1)(2L'+1)(2J+1)] (L L' k; 1 -1 0) {L L' k; J J J_end}, exact but for the root.
+    """
+    one, other, rank, up = Fraction(first), Fraction(second), Fraction(k), Fraction(1)
+    three = wigner_3j(one, other, rank, up, -up, Fraction(0))
+    six = wigner_6j(one, other, rank, middle, middle, end)
+    factor = (2 * k + 1) * (2 * first + 1) * (2 * second + 1) * (2 * middle + 1)
+    sign = -1 if int(end + middle - 1) % 2 else 1
+    return root(sign * factor * three * six)
