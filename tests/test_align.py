@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import figures
 from gammapolars.alignment import solve
-from gammapolars.alignment.peak import fit_peak
 from gammapolars.alignment.reading import Histograms, Sampler
-from gammapolars.alignment.search import densest, least_sigmas
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from gammapolars.peaks.shape import FWHM_PER_SIGMA as FWHM
+from gammapolars.prompt_peaks.fitting import fit_peak
+from gammapolars.prompt_peaks.searching import densest, least_sigmas
 from tests.commandline import gammapolars
 from tests.hits import brute_pairs, frame, runs
 from tests.timing_runs import LABR_WALK, OFFSETS, described, simulated

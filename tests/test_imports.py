@@ -18,6 +18,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("units", "schema"),
     ("columns",),
     ("flags", "detectors", "dithering", "gamma_lines", "tallies", "peaks", "gates"),
+    ("prompt_peaks",),
     ("epochs", "calibration", "angular", "lifetimes"),
     ("clock", "activities"),
     ("time_order",),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import simulate
 from gammapolars.detectors import Detector, Detectors, format_detectors
-from gammapolars.lifetimes.model import decay_share, prompt_share
+from gammapolars.lifetimes.model import decay_share
+from gammapolars.prompt_peaks.shape import part_in_bins
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
 from tests.commandline import REPOSITORY, files_in, gammapolars
@@ -48,7 +49,7 @@ def spectrum_of(
 def test_shares_are_parts_of_a_whole(sigma: float, tau: float, t0: float, edges: list[float]) -> None:
     every = np.array([-1e9, *sorted(edges), 1e12])
 
-    for share in (decay_share(every, t0, sigma, tau), prompt_share(every, t0, sigma)):
+    for share in (decay_share(every, t0, sigma, tau), part_in_bins(every, t0, sigma)):
         assert np.isfinite(share).all()
         assert share.min() > -1e-9
         assert share.sum() == pytest.approx(1, abs=1e-9)

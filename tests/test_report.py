@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from gammapolars.errors import OutputError
+from gammapolars.prompt_peaks.measuring import prompt_peaks
 from gammapolars.report import content, estimates, lines, numbers, text, write_report
 from gammapolars.report.full_energy import Peak, full_energy_peaks
 from gammapolars.report.nuclides import identify
@@ -175,7 +176,7 @@ def test_prompt_peak_is_measured_where_it_is(centre: float, fwhm: float) -> None
     table = analyses.time_differences_table(
         rng, ["a", "b"], prompt=20_000, chance_per_ns=5.0, centre=centre, fwhm=fwhm, width=2.0
     )
-    (peak,) = estimates.prompt_peaks(table)
+    (peak,) = prompt_peaks(table)
     assert peak.centre_ns == pytest.approx(centre, abs=4 * peak.centre_unc_ns + 0.1)
     assert peak.fwhm_ns == pytest.approx(fwhm, rel=0.06)
     assert peak.net == pytest.approx(20_000, abs=4 * peak.net_unc)
@@ -189,7 +190,7 @@ def test_the_long_tails_of_a_scintillators_peak_are_not_taken_for_the_chance_lev
         {"name_a": "a", "name_b": "b", "dt_ns": np.arange(-199.5, 200), "width_ns": 1.0, "counts": counts}
     )
 
-    (peak,) = estimates.prompt_peaks(table)
+    (peak,) = prompt_peaks(table)
 
     assert peak.level_per_ns == pytest.approx(2.5, abs=4 * peak.level_per_ns_unc)
     assert peak.net == pytest.approx(37_500, abs=4 * peak.net_unc)
@@ -197,7 +198,7 @@ def test_the_long_tails_of_a_scintillators_peak_are_not_taken_for_the_chance_lev
 
 def test_a_level_that_is_not_the_expected_one_is_told() -> None:
     run = analyses.sodium()
-    peaks = estimates.prompt_peaks(run.time_differences)
+    peaks = prompt_peaks(run.time_differences)
     assert peaks[0].level_per_ns == pytest.approx(3.0, abs=4 * peaks[0].level_per_ns_unc)
     assert not any("Beside this peak" in sentence for sentence in text.prompt(run, peaks, None))
     doubled = run.pairs_by_detectors.with_columns(pl.col("chance_pairs_expected") * 2)
@@ -210,7 +211,7 @@ def test_a_prompt_peak_is_seen_though_it_nearly_fills_the_histogram() -> None:
     table = analyses.time_differences_table(
         rng, ["a", "b"], prompt=1500, chance_per_ns=0.2, window_ns=20.0, fwhm=30.0, width=10.0
     )
-    (peak,) = estimates.prompt_peaks(table)
+    (peak,) = prompt_peaks(table)
     assert peak.fwhm_ns == pytest.approx(30.0, rel=0.15)
 
 
@@ -220,7 +221,7 @@ def test_no_prompt_peak_is_seen_in_chance_alone(chance: float) -> None:
         table = analyses.time_differences_table(
             np.random.default_rng(seed), ["a", "b"], prompt=0, chance_per_ns=chance, width=4.0
         )
-        assert not estimates.prompt_peaks(table)
+        assert not prompt_peaks(table)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_no_prompt_peak_is_seen_in_chance_alone(chance: float) -> None:
 def test_a_prompt_peak_at_the_windows_edge_is_told(cobalt: Analysis, centre: float, said: str | None) -> None:
     rng = np.random.default_rng(3)
     table = analyses.time_differences_table(rng, ["a", "b"], prompt=5000, chance_per_ns=0.5, centre=centre)
-    told = text.prompt(replace(cobalt, time_differences=table), estimates.prompt_peaks(table), None)
+    told = text.prompt(replace(cobalt, time_differences=table), prompt_peaks(table), None)
     assert any(said in sentence for sentence in told) if said else not any("window" in sentence for sentence in told)
 
 
