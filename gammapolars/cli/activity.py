@@ -48,7 +48,7 @@ def efficiency(
     from gammapolars.activity_text import efficiency_text
     from gammapolars.detectors import Detectors, load_detectors
     from gammapolars.io.output import check_output
-    from gammapolars.printing import print_json
+    from gammapolars.printing import print_summary
 
     check_output(output, overwrite=overwrite)
     known = load_detectors(detectors) if detectors else Detectors()
@@ -62,7 +62,7 @@ def efficiency(
         figure=figure,
         overwrite=overwrite,
     )
-    print_json(summary) if as_json else print(efficiency_text(summary))
+    print_summary(summary, efficiency_text, as_json=as_json)
 
 
 @app.command()
@@ -94,7 +94,7 @@ def activity(
     from gammapolars import peak_files
     from gammapolars.activity_text import activity_text
     from gammapolars.detectors import Detectors, load_detectors
-    from gammapolars.printing import print_json
+    from gammapolars.printing import print_summary
 
     if output is not None:
         commands.check_table(output, overwrite=overwrite)
@@ -112,4 +112,4 @@ def activity(
     )
     if output is not None:
         commands.save_activities(summary, output, overwrite=overwrite)
-    print_json(summary) if as_json else print(activity_text(summary))
+    print_summary(summary, activity_text, as_json=as_json)
