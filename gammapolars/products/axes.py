@@ -95,7 +95,9 @@ def counted_within(columns: Iterable[str], window: Window | None) -> pl.Expr:
     return pl.col("dt_ps").is_between(*window)
 
 
-def of_pairs(columns: Iterable[str], quantity: Quantity, detectors: Detectors, side: str) -> pl.Expr:
+def of_pairs(
+    columns: Iterable[str], quantity: Quantity, detectors: Detectors, side: str, *, sums: bool = False
+) -> pl.Expr:
     """An energy or adc of one side of a table of pairs, spread over its adc value so that bins show no comb.
 
     Energies that no detector calibrates are as the pairs have them.
@@ -105,6 +107,7 @@ def of_pairs(columns: Iterable[str], quantity: Quantity, detectors: Detectors, s
         quantity: `energy_kev` or `adc`.
         detectors: energy calibrations.
         side: a or b.
+        sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
     """
     names = set(columns)
     if f"adc_{side}" not in names or (quantity == "energy_kev" and not any(one.energy for one in detectors)):
@@ -112,7 +115,22 @@ def of_pairs(columns: Iterable[str], quantity: Quantity, detectors: Detectors, s
     adc = steady_adc(
         names, f"_{side}", adc=dithered(f"adc_{side}", _time(names, side), f"channel_{side}", f"board_{side}")
     )
-    return energy_kev(detectors, f"_{side}", adc=adc) if quantity == "energy_kev" else adc
+    if quantity == "adc":
+        return adc
+    return spread(names, detectors, adc, f"_{side}") if sums else energy_kev(detectors, f"_{side}", adc=adc)
+
+
+def spread(columns: Iterable[str], detectors: Detectors, adc: pl.Expr, suffix: str = "") -> pl.Expr:
+    """An energy that does not follow from its adc, spread as far as that one's own energy is.
+
+    Args:
+        columns: of hits or pairs, with the energy.
+        detectors: energy calibrations.
+        adc: with noise.
+        suffix: of the columns.
+    """
+    own = energy_kev(detectors, suffix, adc=steady_adc(columns, suffix))
+    return pl.col(f"energy_kev{suffix}") + energy_kev(detectors, suffix, adc=adc) - own
 
 
 def _time(columns: set[str], side: str) -> pl.Expr:
