@@ -16,8 +16,8 @@ from gammapolars.activities.points import efficiency_points
 from gammapolars.calibration import energy_kev
 from gammapolars.detectors import CalibrationSource, Detector, Detectors, format_detectors
 from gammapolars.errors import UsageError
-from gammapolars.figure_files import save_figure
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.figure_files import FIGURE, save_figure
+from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 from gammapolars.io.spectrum_files import read_spectrum
 from gammapolars.peak_files import Counted, Lines
 
@@ -167,8 +167,7 @@ def _fit_summary(detector: Detector, fit: EfficiencyFit) -> dict[str, Any]:
 def _figure_paths(figure: Path | None, keys: list[Key]) -> dict[Key, Path]:
     if figure is None:
         return {}
-    if figure.suffix.lower() != ".png":
-        raise UsageError(f"{figure}: a figure's name ends in .png")
+    check_suffix(figure, "a figure is", (FIGURE,))
     if len(keys) == 1:
         return {keys[0]: figure}
     return {(b, c): figure.with_name(f"{figure.stem}_b{b}_ch{c}{figure.suffix}") for b, c in keys}

@@ -15,7 +15,7 @@ from gammapolars.flags import union
 from gammapolars.io import check_writable, save
 from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
-from gammapolars.io.output import check_output
+from gammapolars.io.output import check_output, check_suffix
 from gammapolars.products import AdcSpectra, EnergyMatrix, Product, Rates, SummedSpectra, TimeDifferences
 from gammapolars.products.matrix import BIN_ADC
 from gammapolars.spectra import fitting_bin_kev
@@ -56,8 +56,7 @@ class Outputs:
         if twice := next((path for path in names if names.count(path) > 1), None):
             raise UsageError(f"{twice.name}: two outputs have this name: give each its own")
         if self.matrix:
-            if self.matrix.suffix.lower() not in MATRIX_SUFFIXES:
-                raise UsageError(f"{self.matrix}: unknown suffix: matrices are written to {', '.join(MATRIX_SUFFIXES)}")
+            check_suffix(self.matrix, "matrices are", MATRIX_SUFFIXES)
             check_output(self.matrix, overwrite=overwrite)
         for path in (self.spectra, self.rates, self.time_differences):
             if path:

@@ -13,9 +13,8 @@ from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.drift.correction import correction_of
 from gammapolars.errors import UsageError
-from gammapolars.figure_files import save_figure
+from gammapolars.figure_files import check_figure, save_figure
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.output import check_output
 from gammapolars.lifetimes import NearestStops, fit_lifetime, time_spectrum
 from gammapolars.lifetimes.expecting import chance_warning, expected_chance, width_of, width_warning
 from gammapolars.peaks.shape import FWHM_PER_SIGMA
@@ -83,8 +82,7 @@ def lifetime(
     if rule.detectors is None:
         raise UsageError("a lifetime is measured from start to stop: name both with --start and --stop")
     check_writable(output, overwrite=overwrite)
-    if figure is not None:
-        check_output(figure, overwrite=overwrite)
+    check_figure(figure, overwrite=overwrite)
     both = known.at(*rule.detectors[0]), known.at(*rule.detectors[1])
     fixed, about = _widths(sigma_ps, both)
     width = bin_ps or _fitting_bin_ps(runs, rule, known)

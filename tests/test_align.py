@@ -384,7 +384,7 @@ def test_aligned_hits_make_peaks_at_zero(labr: Path, tmp_path: Path) -> None:
         (("--search", "0ns"), 2, "further than 0 s"),
         (("--search", "5"), 2, "no unit"),
         (("--hits", "0"), 2, "at least one hit"),
-        (("--energy", "100"), 2, "--energy takes two energies"),
+        (("--energy", "100"), 2, "--energy takes LOW:HIGH"),
         (("--energy", "100:900"), 2, "no detector is calibrated"),
         (("--reference", "front"), 2, "unknown detector 'front'"),
         (("--figure", "dt.jpg"), 2, "a figure is written to .png"),

@@ -27,10 +27,11 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("event_building",),
     ("products", "simulate", "peak_files"),
     ("provenance", "results", "queries", "accounting", "slicing", "pair_counts", "rates", "figure_files"),
-    ("drift",),
+    ("drift", "measurements"),
+    ("hit_pass",),
     ("policies",),
     ("analysis", "printing", "alignment"),
-    ("companions", "gate_outputs"),
+    ("companions", "gate_outputs", "matrix_choice"),
     (
         "aligning",
         "commands",

@@ -424,6 +424,7 @@ def test_the_command_finds_the_half_life_of_a_simulated_level(tmp_path: Path) ->
         (["--start", "0/1", "--stop", "0/2", "--start-gate", "5"], 2, "--start-gate takes LOW:HIGH"),
         (["--start", "0/1", "--stop", "0/9"], 2, "too few"),
         (["--start", "0/1", "--stop", "0/2", "--components", "3"], 2, "one or two lifetimes"),
+        (["--start", "0/1", "--stop", "0/2", "--figure", "t.jpg"], 2, "a figure is written to .png"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, options: list[str], code: int, message: str) -> None:

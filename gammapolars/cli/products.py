@@ -170,15 +170,16 @@ def matrix(
     as_json: AsJson = False,
 ) -> None:
     """Write the symmetric matrix of the energies of all pairs within a window, or one of chosen detectors and axes."""
-    from gammapolars import exports, matrices
+    from gammapolars import matrices
     from gammapolars.coincidences import PairRule
     from gammapolars.gates import load_gates
+    from gammapolars.matrix_choice import Choice
     from gammapolars.printing import chosen_matrix_text, matrix_text, print_summary
 
     rule = PairRule(window, reject=reject)
     if any(given is not None for given in (x, y, axes, bin_adc, bin_x, bin_y, range_x, range_y, symmetric, polygon)):
         words = (axes or ("energy:energy" if any(one.energy for one in how.known) else "adc:adc")).split(":")
-        choice = matrices.Choice(
+        choice = Choice(
             x=tuple(x or ()),
             y=tuple(y or ()),
             axes=":".join(words),
@@ -203,7 +204,7 @@ def matrix(
         print_summary(summary, chosen_matrix_text, as_json=as_json)
         return
     with how.reading(runs) as (opened, progress):
-        summary = exports.matrix(
+        summary = matrices.symmetric(
             opened,
             rule,
             output,
