@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import figures
 from gammapolars.alignment import solve
-from gammapolars.alignment.reading import Histograms, Sampler
+from gammapolars.alignment.reading import Histograms
+from gammapolars.alignment.sampling import Sampler
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from gammapolars.peaks.shape import FWHM_PER_SIGMA as FWHM
 from gammapolars.prompt_peaks.fitting import fit_peak

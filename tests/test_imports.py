@@ -57,6 +57,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ),
     ("gathered", "rates_command", "matrices", "gate_command"),
     ("energies",),
+    ("calibrations",),
     ("calibrating",),
     ("options",),
     ("cli",),

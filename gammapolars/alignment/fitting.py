@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from gammapolars.alignment import solve
 from gammapolars.alignment.finding import HALF_WIDTHS, Search
-from gammapolars.alignment.reading import Key, Pair, Sample
+from gammapolars.alignment.reading import Key, Pair
+from gammapolars.alignment.sampling import Sample
 from gammapolars.alignment.tables import Outcome
 from gammapolars.alignment.walk import WalkFit, fit_walk
 from gammapolars.detectors import Detectors

@@ -87,13 +87,13 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Calibrate detectors by the lines of sources: from raw adc values, or from an older --detectors file."""
-    from gammapolars import calibrating, gathered
+    from gammapolars import calibrating, calibrations, gathered
     from gammapolars.calibration.by_hand import parse_pairs
     from gammapolars.energy_text import calibration_text
     from gammapolars.printing import print_summary
 
-    wanted = calibrating.Wanted(
-        calibrating.lines_of(source), order=order, pairs=parse_pairs(lines) if lines else None, only=tuple(only or ())
+    wanted = calibrations.Wanted(
+        calibrations.lines_of(source), order=order, pairs=parse_pairs(lines) if lines else None, only=tuple(only or ())
     )
     calibrating.check_outputs(output, residuals, figures, overwrite=overwrite)
     spectra = _gathered(inputs, how, reject, spectrum, None)

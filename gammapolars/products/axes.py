@@ -7,9 +7,10 @@ from typing import Literal
 import polars as pl
 
 from gammapolars.calibration import energy_kev, steady_adc
+from gammapolars.coincidences.sides import b_is_lower
 from gammapolars.detectors import Detectors
+from gammapolars.detectors.hits import is_one_of
 from gammapolars.dithering import dithered
-from gammapolars.spectra.selections import is_one_of
 from gammapolars.units import PS_PER_S, Window
 
 Key = tuple[int, int]
@@ -75,10 +76,7 @@ class Sides:
     @property
     def turned(self) -> pl.Expr:
         """Whether b is the hit of x, of an admitted pair."""
-        lower = (pl.col("board_b") < pl.col("board_a")) | (
-            (pl.col("board_b") == pl.col("board_a")) & (pl.col("channel_b") < pl.col("channel_a"))
-        )
-        return ~self.fits("a", "b") | (self.fits("b", "a") & lower)
+        return ~self.fits("a", "b") | (self.fits("b", "a") & b_is_lower())
 
 
 ALL = Sides()

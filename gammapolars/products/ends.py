@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.coincidences import PairRule
+from gammapolars.detectors.hits import is_of
 from gammapolars.flags import has_any, union
 from gammapolars.products.gaps import Gaps
 from gammapolars.products.intervals import Intervals
@@ -42,7 +43,7 @@ class Ends:
         if hits.is_empty():
             return
         run = run_of(hits)
-        start, stop = ((pl.col("board") == end[0]) & (pl.col("channel") == end[1]) for end in self._ends)
+        start, stop = (is_of(end) for end in self._ends)
         both = hits.lazy().filter(start | stop)
         self.intervals.add_hits(both.collect())
         good = both.filter(~has_any(self._mask)) if self._mask else both

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.coincidences import PairRule
+from gammapolars.detectors.hits import is_of
 from gammapolars.flags import has_any, union
 from gammapolars.products.gaps import Gaps
 from gammapolars.products.product import run_of
@@ -30,7 +31,7 @@ class StopCover:
         if hits.is_empty():
             return
         run = run_of(hits)
-        stop = (pl.col("board") == self._stop[0]) & (pl.col("channel") == self._stop[1])
+        stop = is_of(self._stop)
         good = hits.lazy().filter(stop & ~has_any(self._mask) if self._mask else stop)
         times = good.select("timestamp_ps").collect()["timestamp_ps"].to_numpy()
         apart = np.minimum(self._gaps.of(run, times), self._width_ps)
