@@ -168,7 +168,7 @@ def _of_pairs(
     progress: analysis.Progress | None,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     hits, pairs = HitTally(), PairTally(rule.window)
-    further = any(name.startswith("adc_short") for one in polygons for name in (one.x, one.y))
+    further = any(polygon.needs_further for polygon in polygons)
     reading = analysis.Pass(runs, rule, detectors, progress, [hits, pairs, made], further=further)
     found = reading.pairs()
     for polygon in polygons:

@@ -128,7 +128,7 @@ def spread(columns: Iterable[str], detectors: Detectors, adc: pl.Expr, suffix: s
         suffix: of the columns.
     """
     own = energy_kev(detectors, suffix, adc=steady_adc(columns, suffix))
-    return pl.col(f"energy_kev{suffix}") + energy_kev(detectors, suffix, adc=adc) - own
+    return pl.col(f"energy_kev{suffix}") + (energy_kev(detectors, suffix, adc=adc) - own)
 
 
 def _time(columns: set[str], side: str) -> pl.Expr:
