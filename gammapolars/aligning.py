@@ -9,6 +9,7 @@ from gammapolars.accounting import account, reading_warnings, time_warnings, tim
 from gammapolars.alignment import Timing, measure_timing
 from gammapolars.detectors import Detectors, format_detectors
 from gammapolars.errors import UsageError
+from gammapolars.figure_files import check_figure
 from gammapolars.flags import parse_reject
 from gammapolars.io import Runs
 from gammapolars.io.output import check_output, complete_or_nothing
@@ -55,9 +56,7 @@ def align(
     """
     check_output(output, overwrite=overwrite)
     if figure is not None:
-        if figure.suffix.lower() != ".png":
-            raise UsageError(f"{figure}: unknown suffix '{figure.suffix}': a figure is written to .png")
-        check_output(figure, overwrite=overwrite)
+        check_figure(figure, overwrite=overwrite)
     found = measure_timing(
         runs,
         detectors,

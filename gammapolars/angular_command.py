@@ -16,11 +16,10 @@ from gammapolars.angular.directions import check_directions
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
-from gammapolars.figure_files import save_figure
+from gammapolars.figure_files import check_figure, save_figure
 from gammapolars.flags import union
 from gammapolars.gates import Gate
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.output import check_output
 from gammapolars.printing import left_out_text, plus_minus, rejected_text, table
 from gammapolars.products import HitTally, PairTally
 from gammapolars.products.cascades import CascadeCounts
@@ -108,7 +107,7 @@ def angular(
     """
     check_writable(output, overwrite=overwrite)
     if figure is not None:
-        check_output(figure, overwrite=overwrite)
+        check_figure(figure, overwrite=overwrite)
     _check(gates, detectors, normalise, random)
     q2, q4 = attenuation(half_angle_deg)
     ready = analysis.with_random(runs, rule, random, detectors)

@@ -9,15 +9,13 @@ import numpy as np
 import polars as pl
 
 from gammapolars.errors import UsageError
-from gammapolars.figure_files import save_figure
+from gammapolars.figure_files import FIGURE, check_figure, save_figure
 from gammapolars.gates import Gate
 from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_output
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import FORMATS, save_spectrum
 from gammapolars.peaks import fit_peaks
-
-FIGURE = ".png"
 
 EVIDENT = 3.0
 """Peaks whose area is less than as many standard deviations are left out: net counts of nothing fluctuate as well."""
@@ -63,11 +61,7 @@ class GateOutputs:
         if self.peaks is not None:
             check_writable(self.peaks, overwrite=self.overwrite)
         if self.figure is not None:
-            if self.figure.suffix.lower() != FIGURE:
-                raise UsageError(
-                    f"{self.figure}: unknown suffix '{self.figure.suffix}': figures are written to {FIGURE}"
-                )
-            check_output(self.figure, overwrite=self.overwrite)
+            check_figure(self.figure, overwrite=self.overwrite)
 
     def write(
         self, net: pl.DataFrame, total: pl.DataFrame | None, summary: dict[str, Any], texts: dict[str, str]

@@ -13,9 +13,8 @@ from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.drift.correction import correction_of
 from gammapolars.errors import UsageError
-from gammapolars.figure_files import save_figure
+from gammapolars.figure_files import check_figure, save_figure
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.output import check_output
 from gammapolars.lifetimes import NearestStops, fit_lifetime, time_spectrum
 from gammapolars.lifetimes.expecting import chance_warning, expected_chance, width_of, width_warning
 from gammapolars.peaks.shape import FWHM_PER_SIGMA
@@ -84,10 +83,12 @@ def lifetime(
         raise UsageError("a lifetime is measured from start to stop: name both with --start and --stop")
     check_writable(output, overwrite=overwrite)
     if figure is not None:
-        check_output(figure, overwrite=overwrite)
+        check_figure(figure, overwrite=overwrite)
     both = known.at(*rule.detectors[0]), known.at(*rule.detectors[1])
     fixed, about = _widths(sigma_ps, both)
-    width = bin_ps or _fitting_bin_ps(runs, rule, known)
+    if bin_ps is not None and bin_ps < 1:
+        raise UsageError(f"a bin of time must be 1 ps wide or more, not {bin_ps}")
+    width = _fitting_bin_ps(runs, rule, known) if bin_ps is None else bin_ps
     correction = correction_of(known, runs)
     columns = list(correction.columns(runs.hits.collect_schema()) if correction else runs.hits.collect_schema())
     gates = (_inside(both[0], start_gate, known, columns), _inside(both[1], stop_gate, known, columns))
