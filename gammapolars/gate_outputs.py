@@ -12,7 +12,7 @@ from gammapolars.errors import UsageError
 from gammapolars.figure_files import FIGURE, check_figure, save_figure
 from gammapolars.gates import Gate
 from gammapolars.io import WRITERS, check_writable, save
-from gammapolars.io.output import check_output
+from gammapolars.io.output import check_apart, check_output
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import FORMATS, save_spectrum
 from gammapolars.peaks import fit_peaks
@@ -48,7 +48,7 @@ class GateOutputs:
         """Raise before any work if one of them could not be written.
 
         Raises:
-            UsageError: an unknown suffix.
+            UsageError: an unknown suffix, or two of one name.
             OutputError: one exists already.
         """
         suffix = self.spectrum.suffix.lower()
@@ -57,9 +57,10 @@ class GateOutputs:
             raise UsageError(
                 f"{self.spectrum}: unknown suffix '{self.spectrum.suffix}': gated spectra are written to {known}"
             )
+        check_apart(self.spectrum, self.peaks, self.figure)
         check_output(self.spectrum, overwrite=self.overwrite)
         if self.peaks is not None:
-            check_writable(self.peaks, overwrite=self.overwrite)
+            check_writable(self.peaks, overwrite=self.overwrite, text=True)
         if self.figure is not None:
             check_figure(self.figure, overwrite=self.overwrite)
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from gammapolars.errors import OutputError
+from gammapolars.errors import OutputError, UsageError
 
 try:
     import fcntl
@@ -95,6 +95,17 @@ def _remove_abandoned(path: Path) -> None:
             with contextlib.suppress(OSError), other.open("rb") as file:
                 if _locked(file):
                     other.unlink()
+
+
+def check_apart(*paths: Path | None) -> None:
+    """Raise before any work is done if two outputs have one name.
+
+    Raises:
+        UsageError: they have; the message names it.
+    """
+    names = [path.resolve() for path in paths if path is not None]
+    if twice := next((path for path in names if names.count(path) > 1), None):
+        raise UsageError(f"{twice.name}: two outputs have this name: give each its own")
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
