@@ -167,7 +167,7 @@ def _fit_summary(detector: Detector, fit: EfficiencyFit) -> dict[str, Any]:
 def _figure_paths(figure: Path | None, keys: list[Key]) -> dict[Key, Path]:
     if figure is None:
         return {}
-    check_suffix(figure, "a figure is", (FIGURE,))
+    check_suffix(figure, "figures are", (FIGURE,))
     if len(keys) == 1:
         return {keys[0]: figure}
     return {(b, c): figure.with_name(f"{figure.stem}_b{b}_ch{c}{figure.suffix}") for b, c in keys}

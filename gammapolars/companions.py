@@ -15,7 +15,7 @@ from gammapolars.flags import union
 from gammapolars.io import check_writable, save
 from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
-from gammapolars.io.output import check_output, check_suffix
+from gammapolars.io.output import check_apart, check_output, check_suffix
 from gammapolars.products import AdcSpectra, EnergyMatrix, Product, Rates, SummedSpectra, TimeDifferences
 from gammapolars.products.matrix import BIN_ADC
 from gammapolars.spectra import fitting_bin_kev
@@ -51,16 +51,15 @@ class Outputs:
             UsageError: an unknown suffix, or two outputs with one name.
             OutputError: one exists already.
         """
-        given = [path for path in (self.matrix, self.spectra, self.rates, self.time_differences) if path]
-        names = [path.resolve() for path in (pairs, *given)]
-        if twice := next((path for path in names if names.count(path) > 1), None):
-            raise UsageError(f"{twice.name}: two outputs have this name: give each its own")
+        check_apart(pairs, self.matrix, self.spectra, self.rates, self.time_differences)
+        if self.bin_kev is not None and not self.matrix:
+            raise UsageError("--bin-kev is the width of a matrix' bins: name the matrix with --matrix, or leave it out")
         if self.matrix:
             check_suffix(self.matrix, "matrices are", MATRIX_SUFFIXES)
             check_output(self.matrix, overwrite=overwrite)
         for path in (self.spectra, self.rates, self.time_differences):
             if path:
-                check_writable(path, overwrite=overwrite)
+                check_writable(path, overwrite=overwrite, text=True)
 
 
 @dataclass

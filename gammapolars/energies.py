@@ -53,7 +53,7 @@ def peaks(
     Returns:
         The summary, as `gammapolars peaks --json` prints it.
     """
-    check_writable(output, overwrite=overwrite)
+    check_writable(output, overwrite=overwrite, text=True)
     found = fitted(spectra, least_significance=least_significance)
     if len(spectra.runs) == 1:
         found = found.drop("run")

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from plotnine import ggplot
     from plotnine.composition import Compose
 
-
 FIGURE = ".png"
 """The suffix of figures."""
 
@@ -22,7 +21,7 @@ def check_figure(path: Path | None, *, overwrite: bool) -> None:
         OutputError: as for `check_output`.
     """
     if path is not None:
-        check_suffix(path, "a figure is", (FIGURE,))
+        check_suffix(path, "figures are", (FIGURE,))
         check_output(path, overwrite=overwrite)
 
 

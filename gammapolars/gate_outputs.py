@@ -12,7 +12,7 @@ from gammapolars.errors import UsageError
 from gammapolars.figure_files import FIGURE, check_figure, save_figure
 from gammapolars.gates import Gate
 from gammapolars.io import WRITERS, check_writable, save
-from gammapolars.io.output import check_output, check_suffix
+from gammapolars.io.output import check_apart, check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import FORMATS, save_spectrum
 from gammapolars.peaks import fit_peaks
@@ -48,13 +48,14 @@ class GateOutputs:
         """Raise before any work if one of them could not be written.
 
         Raises:
-            UsageError: an unknown suffix.
+            UsageError: an unknown suffix, or two of one name.
             OutputError: one exists already.
         """
         check_suffix(self.spectrum, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
+        check_apart(self.spectrum, self.peaks, self.figure)
         check_output(self.spectrum, overwrite=self.overwrite)
         if self.peaks is not None:
-            check_writable(self.peaks, overwrite=self.overwrite)
+            check_writable(self.peaks, overwrite=self.overwrite, text=True)
         check_figure(self.figure, overwrite=self.overwrite)
 
     def write(
@@ -63,7 +64,7 @@ class GateOutputs:
         """Fit the peaks of a net spectrum, and write all files.
 
         Args:
-            net: `energy_kev` or `adc`, `counts`, `variance`; of several detectors with `board` and `channel`.
+            net: `energy_kev` or `adc`, `counts`, `variance`; of several detectors with `board`, `channel` and `name`.
             total: the same of all pairs without a gate, whose peaks tell how wide they are; None: not known.
             summary: of the command, so far.
             texts: provenance.
@@ -75,6 +76,9 @@ class GateOutputs:
             empty = f"{summary['gate']['low']:g} to {summary['gate']['high']:g} {summary['unit']}"
             summary = summary | {"warnings": [*summary["warnings"], f"no pair has a hit in the gate {empty}"]}
         fitted = _peaks(net, total)
+        if "name" in net.columns:
+            names = net.select("board", "channel", "name").unique()
+            fitted = fitted.join(names, on=["board", "channel"], how="left", maintain_order="left")
         summary = summary | {"peaks": fitted.to_dicts()}
         outputs = self._save(net, summary, texts)
         if self.peaks is not None:
@@ -134,7 +138,7 @@ def _title(summary: dict[str, Any]) -> str:
 def _peaks(net: pl.DataFrame, total: pl.DataFrame | None) -> pl.DataFrame:
     """The evident peaks of a net spectrum."""
     fwhm = None if total is None else _resolution(total)
-    filled = net if total is None or "board" in net.columns else _filled(net, total)
+    filled = net if total is None else _filled(net, total)
     fitted = fit_peaks(filled if net.height > MIN_BINS else net.head(0), fwhm=fwhm)
     return fitted.filter(pl.col("area") > EVIDENT * pl.col("area_unc"))
 
@@ -142,10 +146,11 @@ def _peaks(net: pl.DataFrame, total: pl.DataFrame | None) -> pl.DataFrame:
 def _filled(spectrum: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
     """A net spectrum with the empty bins that pairs without the gate fill: beyond its last peak, too, is background."""
     axis = total.columns[0]
-    empty = (
-        total.select(axis).join(spectrum, on=axis, how="anti").with_columns(counts=pl.lit(0.0), variance=pl.lit(0.0))
-    )
-    return pl.concat([spectrum, empty]).sort(axis)
+    keys = [name for name in ("board", "channel") if name in spectrum.columns]
+    every = spectrum.select(keys).unique().join(total.select(axis), how="cross") if keys else total.select(axis)
+    empty = every.join(spectrum, on=[*keys, axis], how="anti")
+    nothing = empty.with_columns(counts=pl.lit(0.0), variance=pl.lit(0.0))
+    return pl.concat([spectrum.select(nothing.columns), nothing]).sort(*keys, axis)
 
 
 def _resolution(total: pl.DataFrame) -> tuple[float, float] | None:

@@ -84,13 +84,15 @@ def _peaks_text(summary: dict[str, Any]) -> list[str]:
     unit = summary["unit"]
     name = "kev" if unit == "keV" else "adc"
     shown = sorted(summary["peaks"], key=lambda peak: -(peak["area"] or 0.0))[:LISTED]
+    each = any("name" in peak for peak in shown)
     rows = [
         [
+            *([peak["name"]] if each else []),
             plus_minus(peak[f"centroid_{name}"], peak[f"centroid_{name}_unc"]),
             plus_minus(peak[f"fwhm_{name}"], peak[f"fwhm_{name}_unc"]),
             plus_minus(peak["area"], peak["area_unc"]),
             "" if peak["status"] == "ok" else peak["status"],
         ]
-        for peak in sorted(shown, key=lambda peak: peak[f"centroid_{name}"])
+        for peak in sorted(shown, key=lambda peak: (peak.get("board"), peak.get("channel"), peak[f"centroid_{name}"]))
     ]
-    return table([f"peak at {unit}", "FWHM", "area", ""], rows)
+    return table([*(["detector"] if each else []), f"peak at {unit}", "FWHM", "area", ""], rows)

@@ -65,7 +65,7 @@ def gate_runs(
     found = _gated(spread(reading.pairs(), known), gate, known, of, polygons, bin_width, calibrated=calibrated)
     summary = analysis.summarise(reading, hits, pairs)
     summary |= _told(found, gate, of, polygons, bin_width)
-    net = found.by_detector() if by_detector else found.summed()
+    net = analysis.named(found.by_detector(), known) if by_detector else found.summed()
     return outputs.write(net, found.total(), summary, describe(runs, summary)) | {
         "elapsed_s": time.perf_counter() - started
     }
@@ -96,7 +96,7 @@ def gate_pairs(
     found = _gated(pairs, gate, known, of, polygons, bin_width, calibrated=calibrated)
     about = {"inputs": [str(path)], "net_of_chance": "weight" in columns, "warnings": []}
     summary = about | _told(found, gate, of, polygons, bin_width)
-    net = found.by_detector() if by_detector else found.summed()
+    net = analysis.named(found.by_detector(), known) if by_detector else found.summed()
     return outputs.write(net, found.total(), summary, describe_files([path], summary)) | {
         "elapsed_s": time.perf_counter() - started
     }

@@ -83,7 +83,9 @@ def lifetime(
     check_writable(output, overwrite=overwrite)
     check_figure(figure, overwrite=overwrite)
     fixed, about = _widths(sigma_ps, both)
-    width = bin_ps or _fitting_bin_ps(runs, rule, known)
+    if bin_ps is not None and bin_ps < 1:
+        raise UsageError(f"a bin of time must be 1 ps wide or more, not {bin_ps}")
+    width = _fitting_bin_ps(runs, rule, known) if bin_ps is None else bin_ps
     gates = (start_gate, stop_gate)
     counted = _counted(runs, rule, known, gates, bin_ps=width, nearest=nearest, progress=progress)
     fit = fit_lifetime(

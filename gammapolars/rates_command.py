@@ -50,7 +50,7 @@ def rates(
         The summary, as `gammapolars rates --json` prints it.
     """
     if output is not None:
-        check_writable(output, overwrite=overwrite)
+        check_writable(output, overwrite=overwrite, text=True)
     tally, intervals = HitTally(), Intervals()
     count_hits(runs, [tally, intervals], progress)
     found = named(rates_of(tally, intervals), detectors or Detectors())

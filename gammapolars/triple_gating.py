@@ -98,7 +98,7 @@ def gate_triples(
             *(correction.warnings if correction else ()),
         ],
     }
-    spectra = found.by_detector() if by_detector else found.summed()
+    spectra = analysis.named(found.by_detector(), known) if by_detector else found.summed()
     return outputs.write(spectra, found.total(), summary, describe(runs, summary)) | {
         "elapsed_s": time.perf_counter() - started
     }

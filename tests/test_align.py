@@ -388,7 +388,7 @@ def test_aligned_hits_make_peaks_at_zero(labr: Path, tmp_path: Path) -> None:
         (("--energy", "100"), 2, "--energy takes LOW:HIGH"),
         (("--energy", "100:900"), 2, "no detector is calibrated"),
         (("--reference", "front"), 2, "unknown detector 'front'"),
-        (("--figure", "dt.jpg"), 2, "a figure is written to .png"),
+        (("--figure", "dt.jpg"), 2, "figures are written to .png"),
         (("--hits", "20"), 1, "no two of its"),
     ],
 )

@@ -350,6 +350,8 @@ def test_two_gates_are_on_triples(tmp_path: Path) -> None:
         (["--width", "0"], "from a lower to a higher"),
         (["--in", "nowhere"], "unknown detector"),
         (["--bin", "-1"], "wider than 0"),
+        (["--peaks", "peaks.root"], "a ROOT tree numbers alone"),
+        (["--figure", "net.pdf"], "figures are written to .png"),
     ],
 )
 def test_gates_that_cannot_be_are_refused(tmp_path: Path, options: list[str], message: str) -> None:
@@ -359,6 +361,30 @@ def test_gates_that_cannot_be_are_refused(tmp_path: Path, options: list[str], me
 
     assert done.code == 2
     assert message in done.error
+    assert files_in(tmp_path) == []
+
+
+def test_spectra_by_detector_name_each_one_and_show_the_line_in_all(tmp_path: Path) -> None:
+    words = ["--on", "1173.2", "--background", "1185:1195", "--random", "auto", "--by-detector"]
+    outputs: list[str | Path] = ["-o", tmp_path / "net.csv", "--peaks", tmp_path / "peaks.csv", "--overwrite"]
+
+    done = gammapolars("gate", RUN, "--detectors", DETECTORS, *words, *outputs)
+
+    assert done.code == 0, done.err
+    peaks = pl.read_csv(tmp_path / "peaks.csv").filter((pl.col("centroid_kev") - 1332.5).abs() < 1)
+    names = [f"HPGe-{number}" for number in range(1, 5)]
+    assert peaks["name"].to_list() == names  # the line is the last of each spectrum
+    assert sorted(pl.read_csv(tmp_path / "net.csv")["name"].unique()) == names
+    assert all(any(line.startswith(f"  {name} ") for line in done.out.splitlines()) for name in names)
+
+
+def test_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
+    words: list[str | Path] = ["--on", "1332.5", "-o", tmp_path / "net.csv", "--peaks", tmp_path / "net.csv"]
+
+    done = gammapolars("gate", RUN, "--detectors", DETECTORS, *words, "--overwrite")
+
+    assert done.code == 2
+    assert "two outputs have this name" in done.error
     assert files_in(tmp_path) == []
 
 

@@ -210,6 +210,17 @@ def test_two_lifetimes() -> None:
     assert abs(short.lifetime_ps - 5e3) < 4 * short.lifetime_ps_unc
 
 
+def test_figures_tell_the_unit_of_a_limit() -> None:
+    from gammapolars.figures.lifetime import _time
+
+    assert [_time(885.756), _time(5838.2), _time(1234.5, 67.8), _time(2.5e6, 1.2e4)] == [
+        "886 ps",
+        "5.84 ns",
+        "1.234 ± 0.068 ns",
+        "2.500 ± 0.012 µs",
+    ]
+
+
 def test_a_prompt_peak_alone_has_an_upper_limit() -> None:
     window = (-5_000, 4_999)
     made = spectrum_of(7, tau=1.0, decays=0, prompt=20_000, window=window, bin_ps=20)
@@ -424,7 +435,9 @@ def test_the_command_finds_the_half_life_of_a_simulated_level(tmp_path: Path) ->
         (["--start", "0/1", "--stop", "0/2", "--start-gate", "5"], 2, "--start-gate takes LOW:HIGH"),
         (["--start", "0/1", "--stop", "0/9"], 2, "too few"),
         (["--start", "0/1", "--stop", "0/2", "--components", "3"], 2, "one or two lifetimes"),
-        (["--start", "0/1", "--stop", "0/2", "--figure", "t.jpg"], 2, "a figure is written to .png"),
+        (["--start", "0/1", "--stop", "0/2", "--bin", "0ns"], 2, "1 ps wide or more, not 0"),
+        (["--start", "0/1", "--stop", "0/2", "--nearest", "--bin", "-5ns"], 2, "1 ps wide or more, not -5000"),
+        (["--start", "0/1", "--stop", "0/2", "--figure", "times.pdf"], 2, "figures are written to .png"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, options: list[str], code: int, message: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.products.intervals import Intervals
-from tests.commandline import gammapolars
+from tests.commandline import REPOSITORY, gammapolars
 
 
 def counted(seed: int, rate_cps: float, dead_ps: int, hits: int, *, paralysable: bool = False) -> pl.DataFrame:
@@ -161,3 +161,10 @@ def test_the_command_tells_rates(tmp_path: Path) -> None:
     text = gammapolars("rates", tmp_path / "run.parquet").out
     assert "live %" in text
     assert " ± " in text
+
+
+def test_rates_are_not_written_to_root(tmp_path: Path) -> None:
+    done = gammapolars("rates", REPOSITORY / "data" / "co60-four-hpge.root", "-o", tmp_path / "rates.root")
+
+    assert done.code == 2
+    assert "written to .parquet, .arrow, .csv" in done.error

@@ -46,7 +46,7 @@ def peaks(
     from gammapolars.printing import print_summary
     from gammapolars.units import parse_numbers
 
-    check_writable(output, overwrite=overwrite)
+    check_writable(output, overwrite=overwrite, text=True)
     polynomial = parse_numbers(calibration, "--calibration", at_least=2) if calibration else None
     spectra = _gathered(inputs, how, reject, spectrum, polynomial)
     summary = energies.peaks(spectra, output, least_significance=significance, overwrite=overwrite)

@@ -30,7 +30,8 @@ def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum", peaks: Seque
     """Net counts with the line at 0, below which they can fall; one facet a detector, where there are several.
 
     Args:
-        spectrum: `energy_kev` or `adc` (bin centre), `counts`; `board` and `channel` where each detector has its own.
+        spectrum: `energy_kev` or `adc` (bin centre), `counts`; `board` and `channel`, or `name`, too, where each
+            detector has its own.
         title: what the figure shows.
         peaks: rows of fitted peaks, whose centroids are marked: the strongest with a label.
     """
@@ -39,7 +40,8 @@ def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum", peaks: Seque
     if table.is_empty():
         return house.no_data(title, "no data: no pair has a hit in the gate")
     keyed = "board" in table.columns
-    name = pl.concat_str("board", pl.lit("/"), "channel") if keyed else pl.lit("all detectors")
+    numbers = pl.concat_str("board", pl.lit("/"), "channel") if keyed else pl.lit("all detectors")
+    name = pl.col("name") if "name" in table.columns else numbers
     rows = _joined(table.with_columns(facet=name), axis)
     facets = rows["facet"].n_unique()
     columns = house.columns_for(facets)

@@ -110,18 +110,24 @@ def _residuals(fit: "LifetimeFit", unit: str) -> ggplot:
 
 
 def _found(fit: "LifetimeFit") -> str:
-    def text(value: float, unc: float) -> str:
-        unit = next((unit for unit in ("ms", "us", "ns") if value > PS_PER_UNIT[unit]), "ps")
-        places = max(0, 1 - int(np.floor(np.log10(unc / PS_PER_UNIT[unit])))) if unc > 0 else 3
-        numbers = f"{value / PS_PER_UNIT[unit]:.{places}f} ± {unc / PS_PER_UNIT[unit]:.{places}f}"
-        return f"{numbers} {unit.replace('us', 'µs')}"
-
     if not fit.components:
         if fit.upper_limit_ps is None:
             return "no lifetime is resolved, and none can be excluded"
-        return f"no lifetime is resolved: less than {text(fit.upper_limit_ps, 0.0).partition(' ±')[0]} (95 %)"
-    taus = ", ".join(text(part.lifetime_ps, part.lifetime_ps_unc) for part in fit.components)
+        return f"no lifetime is resolved: less than {_time(fit.upper_limit_ps)} (95 %)"
+    taus = ", ".join(_time(part.lifetime_ps, part.lifetime_ps_unc) for part in fit.components)
     return f"lifetime {taus}; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
+
+
+def _time(value_ps: float, unc_ps: float = 0.0) -> str:
+    """A time in the unit that suits it, with two digits of its uncertainty, or three of its own where it has none."""
+    unit = next((unit for unit in ("ms", "us", "ns") if value_ps > PS_PER_UNIT[unit]), "ps")
+    value, unc = value_ps / PS_PER_UNIT[unit], unc_ps / PS_PER_UNIT[unit]
+    if unc > 0:
+        places = max(0, 1 - int(np.floor(np.log10(unc))))
+        numbers = f"{value:.{places}f} ± {unc:.{places}f}"
+    else:
+        numbers = f"{value:.3g}"
+    return f"{numbers} {unit.replace('us', 'µs')}"
 
 
 def _ends(curves: pl.DataFrame, scale: int) -> tuple[float, float]:

@@ -80,14 +80,25 @@ def scan_pairs(path: str | Path) -> pl.LazyFrame:
     return pairs if kept == REGION else pairs.with_columns(pl.col("region").cast(pl.String).cast(REGION))
 
 
-def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | None = None) -> None:
+def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | None = None, text: bool = False) -> None:
     """Raise at once if `save` could not write this output later.
+
+    Args:
+        path: the output.
+        overwrite: whether it may exist.
+        layout: its form, if it is not our own.
+        text: whether the table has a column of text, such as names, which trees in ROOT files have no place for.
 
     Raises:
         OutputError: it exists already, or its folder is missing.
         UsageError: no writer is for its suffix and layout.
     """
     _writer(Path(path), layout)
+    if text and Path(path).suffix.lower() == ".root":
+        others = ", ".join(suffix for suffix in WRITERS if suffix != ".root")
+        raise UsageError(
+            f"{path}: the table holds names, and a ROOT tree numbers alone: tables are written to {others}"
+        )
     check_output(Path(path), overwrite=overwrite)
 
 

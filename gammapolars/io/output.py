@@ -112,6 +112,17 @@ def check_suffix(path: Path, what: str, suffixes: Iterable[str]) -> None:
         raise UsageError(f"{path}: unknown suffix '{path.suffix}': {what} written to {', '.join(suffixes)}")
 
 
+def check_apart(*paths: Path | None) -> None:
+    """Raise before any work is done if two outputs have one name.
+
+    Raises:
+        UsageError: they have; the message names it.
+    """
+    names = [path.resolve() for path in paths if path is not None]
+    if twice := next((path for path in names if names.count(path) > 1), None):
+        raise UsageError(f"{twice.name}: two outputs have this name: give each its own")
+
+
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise before any work is done if an output cannot be written at the end of it.
 
