@@ -36,6 +36,9 @@ DEFAULTS: dict[Quantity, float] = {"energy_kev": 2.0, "adc": 16.0, "dt_ps": 1000
 
 FIGURE = ".png"
 
+FEW = 5
+"""A run of fewer bins of time than this shows no course."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -50,7 +53,8 @@ class Choice:
         bin_kev: width of bins of energy.
         bin_adc: width of bins of adc.
         symmetric: whether each pair stands in both orders; None: where x and y are the same.
-        polygons: only pairs inside all of these count.
+        polygons: only pairs inside all of these count; in columns of pairs (`adc_a`: of the earlier hit), or of the
+            matrix, as `adc_x` and `dt_ps_y`.
     """
 
     x: tuple[str, ...] = ()
@@ -183,16 +187,32 @@ def chosen(
         table, summary = _of_pairs(runs, ready, made, choice.polygons, known, progress)
     summary |= {"axes": choice.axes, "x": list(choice.x), "y": list(choice.y), "symmetric": symmetric}
     summary |= {"bin_x": x.width, "bin_y": y.width, "units": [UNITS[axis.quantity] for axis in axes]}
+    summary |= {
+        "channel_0": [_first_centre(table[name], axis) for name, axis in zip(table.columns, axes, strict=False)]
+    }
     summary |= {"polygons": [one.name for one in choice.polygons], "counts": float(table["counts"].sum())}
     if output.suffix.lower() == FIGURE:
         from gammapolars import figures
 
-        drawn = figures.matrix(table) if symmetric else figures.map_of(table)
+        widths, title = (x.width, y.width), _title(choice)
+        drawn = figures.matrix(table) if symmetric else figures.map_of(table, title=title, widths=widths)
         save_figure(drawn, output, overwrite=overwrite)
     else:
         save_matrix(table, output, bin_x=x.width, bin_y=y.width, overwrite=overwrite, metadata=describe(runs, summary))
     elapsed = time.perf_counter() - started
     return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}
+
+
+def _first_centre(centres: pl.Series, axis: Axis) -> float:
+    """The middle of channel 0 in files of channels: of the bin at 0, or of the lowest if some lie below."""
+    at_zero = 0.0 if axis.quantity == "dt_ps" else axis.width / 2
+    return min(at_zero, float(centres.min())) if len(centres) else at_zero  # type: ignore[arg-type]
+
+
+def _title(choice: Choice) -> str:
+    """Whose pairs or hits a figure shows."""
+    x, y = (", ".join(names) or "all detectors" for names in (choice.x, choice.y))
+    return f"Hits of {x}" if "time" in choice.axes.split(":") else f"Pairs of {x} (x) and {y} (y)"
 
 
 def _symmetric(choice: Choice) -> bool:
@@ -218,7 +238,7 @@ def _of_pairs(
     reading = analysis.Pass(runs, rule, detectors, progress, [hits, pairs, made], further=further)
     found = reading.pairs()
     for polygon in polygons:
-        polygon.check(found.collect_schema())
+        polygon.check(pl.Schema({**found.collect_schema(), **dict.fromkeys(made.axis_columns, pl.Float64())}))
     for _ in batches_of(found.select(pl.len())):
         pass
     return made.table(), analysis.summarise(reading, hits, pairs)
@@ -238,4 +258,11 @@ def _of_hits(
     correction = correction_of(detectors, runs)
     exports.count_hits(runs, [tally, made], progress, correction)
     warned = [*reading_warnings(runs), *time_warnings(tally, runs), *(correction.warnings if correction else ())]
+    width_s = next(axis.width for axis in (x, y) if axis.quantity == "time_s")
+    if 0 < tally.real_time_s < FEW * width_s:
+        option = "--bin-x" if x.quantity == "time_s" else "--bin-y"
+        warned.append(
+            f"the run lasts {tally.real_time_s:.4g} s, and bins of time are {width_s:g} s wide: "
+            f"take narrower ones, such as {option} {tally.real_time_s / 100:.1g}"
+        )
     return made.table(), {**account(tally, runs.losses, rule.reject), **times(tally, runs), "warnings": warned}
