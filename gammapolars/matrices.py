@@ -29,6 +29,9 @@ from gammapolars.provenance import describe
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming import batches_of
 
+FEW = 5
+"""A run of fewer bins of time than this shows no course."""
+
 
 def symmetric(
     runs: Runs,
@@ -63,12 +66,13 @@ def symmetric(
     width_kev = max(2.0, fitting_bin_kev(known)) if bin_kev is None else bin_kev
     ready = analysis.with_random(runs, rule, random, known)
     made = EnergyMatrix(ready.window, known, bin_kev=width_kev)
-    table, summary = _of_pairs(runs, ready, made, (), known, progress)
+    table, summary = _of_pairs(runs, ready, made, known, progress)
     in_kev = "energy_kev_x" in table.columns
+    axis = Axis("energy_kev", width_kev) if in_kev else Axis("adc", BIN_ADC)
     summary |= {
         "bin_kev": width_kev if in_kev else None,
         "bin_adc": None if in_kev else BIN_ADC,
-        "channel_0": _centre_of_channel_0(table, width_kev if in_kev else BIN_ADC),
+        "channel_0": _first_centre(table.to_series(0), axis),
         "counts": float(table["counts"].sum()),
     }
     if output.suffix.lower() == FIGURE:
@@ -79,12 +83,6 @@ def symmetric(
         metadata = describe(runs, summary)
         save_matrix(table, output, bin_kev=width_kev, bin_adc=BIN_ADC, overwrite=overwrite, metadata=metadata)
     return _done(summary, started, output)
-
-
-def _centre_of_channel_0(table: pl.DataFrame, width: float) -> float:
-    """Where files of channels begin: with the bin at 0, or with the lowest if some lie below."""
-    lowest = table.to_series(0).min()
-    return width / 2 if lowest is None else min(width / 2, float(lowest))  # type: ignore[arg-type]
 
 
 def chosen(
@@ -135,14 +133,18 @@ def chosen(
         made = PairMatrix(
             x, y, known, window=ready.window, sides=sides, symmetric=both_orders, polygons=choice.polygons
         )
-        table, summary = _of_pairs(runs, ready, made, choice.polygons, known, progress)
+        table, summary = _of_pairs(runs, ready, made, known, progress, choice.polygons, made.axis_columns)
     summary |= {"axes": choice.axes, "x": list(choice.x), "y": list(choice.y), "symmetric": both_orders}
     summary |= {"bin_x": x.width, "bin_y": y.width, "units": [UNITS[axis.quantity] for axis in axes]}
+    summary |= {
+        "channel_0": [_first_centre(table[name], axis) for name, axis in zip(table.columns, axes, strict=False)]
+    }
     summary |= {"polygons": [one.name for one in choice.polygons], "counts": float(table["counts"].sum())}
     if output.suffix.lower() == FIGURE:
         from gammapolars import figures
 
-        drawn = figures.matrix(table) if both_orders else figures.map_of(table)
+        widths, title = (x.width, y.width), _title(choice)
+        drawn = figures.matrix(table) if both_orders else figures.map_of(table, title=title, widths=widths)
         save_figure(drawn, output, overwrite=overwrite)
     else:
         save_matrix(table, output, bin_x=x.width, bin_y=y.width, overwrite=overwrite, metadata=describe(runs, summary))
@@ -159,20 +161,33 @@ def _done(summary: dict[str, Any], started: float, output: Path) -> dict[str, An
     return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}
 
 
+def _first_centre(centres: pl.Series, axis: Axis) -> float:
+    """The middle of channel 0 in files of channels: of the bin at 0, or of the lowest if some lie below."""
+    at_zero = 0.0 if axis.quantity == "dt_ps" else axis.width / 2
+    return min(at_zero, float(centres.min())) if len(centres) else at_zero  # type: ignore[arg-type]
+
+
+def _title(choice: Choice) -> str:
+    """Whose pairs or hits a figure shows."""
+    x, y = (", ".join(names) or "all detectors" for names in (choice.x, choice.y))
+    return f"Hits of {x}" if "time" in choice.axes.split(":") else f"Pairs of {x} (x) and {y} (y)"
+
+
 def _of_pairs(
     runs: Runs,
     rule: PairRule,
     made: EnergyMatrix | PairMatrix,
-    polygons: Sequence[PolygonGate],
     detectors: Detectors,
     progress: analysis.Progress | None,
+    polygons: Sequence[PolygonGate] = (),
+    axes: Sequence[str] = (),
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     hits, pairs = HitTally(), PairTally(rule.window)
     further = any(polygon.needs_further for polygon in polygons)
     reading = analysis.Pass(runs, rule, detectors, progress, [hits, pairs, made], further=further)
     found = reading.pairs()
     for polygon in polygons:
-        polygon.check(found.collect_schema())
+        polygon.check(pl.Schema({**found.collect_schema(), **dict.fromkeys(axes, pl.Float64())}))
     for _ in batches_of(found.select(pl.len())):
         pass
     return made.table(), analysis.summarise(reading, hits, pairs)
@@ -192,4 +207,11 @@ def _of_hits(
     correction = correction_of(detectors, runs)
     count_hits(runs, [tally, made], progress, correction)
     warned = [*reading_warnings(runs), *time_warnings(tally, runs), *(correction.warnings if correction else ())]
+    width_s = next(axis.width for axis in (x, y) if axis.quantity == "time_s")
+    if 0 < tally.real_time_s < FEW * width_s:
+        option = "--bin-x" if x.quantity == "time_s" else "--bin-y"
+        warned.append(
+            f"the run lasts {tally.real_time_s:.4g} s, and bins of time are {width_s:g} s wide: "
+            f"take narrower ones, such as {option} {tally.real_time_s / 100:.1g}"
+        )
     return made.table(), {**account(tally, runs.losses, rule.reject), **times(tally, runs), "warnings": warned}

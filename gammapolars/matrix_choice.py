@@ -30,7 +30,8 @@ class Choice:
         bin_kev: width of bins of energy.
         bin_adc: width of bins of adc.
         symmetric: whether each pair stands in both orders; None: where x and y are the same.
-        polygons: only pairs inside all of these count.
+        polygons: only pairs inside all of these count; in columns of pairs (`adc_a`: of the earlier hit), or of the
+            matrix, as `adc_x` and `dt_ps_y`.
     """
 
     x: tuple[str, ...] = ()

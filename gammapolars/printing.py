@@ -151,6 +151,8 @@ def chosen_matrix_text(summary: dict[str, Any]) -> str:
         f"{width:g} {unit}" for width, unit in zip((summary["bin_x"], summary["bin_y"]), summary["units"], strict=True)
     )
     counts = f"{summary['counts']:,.6g} counts in bins of {widths}, {summary['axes']} on x:y"
+    for side, first, unit in zip("xy", summary["channel_0"], summary["units"], strict=True):
+        counts += f"; channel n of {side} lies at {first:g} + {summary[f'bin_{side}']:g} n {unit}"
     if "pairs" in summary:
         return f"{coincidence_text(summary)}\n{counts}"
     lines = [

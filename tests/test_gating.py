@@ -378,6 +378,14 @@ def test_spectra_by_detector_name_each_one_and_show_the_line_in_all(tmp_path: Pa
     assert all(any(line.startswith(f"  {name} ") for line in done.out.splitlines()) for name in names)
 
 
+def test_a_line_with_nothing_beside_it_is_fitted(tmp_path: Path) -> None:
+    summary = summary_of(RUN, "--on", 1173.2, "--background", "1185:1195", "-o", tmp_path / "net.csv")
+
+    (line,) = (peak for peak in summary["peaks"] if abs(peak["centroid_kev"] - 1332.5) < 1)
+    assert line["status"] == "ok"
+    assert 290 < line["area"] < 345
+
+
 def test_outputs_of_one_name_are_refused(tmp_path: Path) -> None:
     words: list[str | Path] = ["--on", "1332.5", "-o", tmp_path / "net.csv", "--peaks", tmp_path / "net.csv"]
 

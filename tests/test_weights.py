@@ -398,3 +398,47 @@ def test_nothing_is_in_coincidence_with_a_line_of_uncorrelated_hits() -> None:
     assert len(found) > 20
     assert abs(found.mean()) < 4.5 / math.sqrt(len(found))
     assert 0.6 < found.std() < 1.4
+
+
+def test_polygons_are_in_the_axes_of_a_matrix_too(tmp_path: Path) -> None:
+    inside = '[[gate]]\nx = "dt_ps_x"\ny = "energy_kev_y"\n'
+    (tmp_path / "gates.toml").write_text(
+        inside + "vertices = [[-60e3, 1100], [-5e3, 1100], [-5e3, 1400], [-60e3, 1400]]"
+    )
+    sides = ["--x", "HPGe-1", "--y", "HPGe-2", "--axes", "dt:energy"]
+
+    cut = run("matrix", RUN, *sides, "--polygon", tmp_path / "gates.toml", "-o", tmp_path / "cut.csv")
+    run("matrix", RUN, *sides, "-o", tmp_path / "all.csv")
+
+    dt, energy = pl.col("dt_ps_x"), pl.col("energy_kev_y")
+    whole = pl.read_csv(tmp_path / "all.csv").filter(dt.is_between(-60e3, -5500), energy.is_between(1100, 1400))
+    assert pl.read_csv(tmp_path / "cut.csv").rows() == whole.rows()
+    assert cut["counts"] == whole["counts"].sum() > 20
+
+
+def test_files_of_channels_come_with_where_their_channels_lie(tmp_path: Path) -> None:
+    words: list[str | Path] = [RUN, "--detectors", DETECTORS, "--axes", "dt:energy", "-o", tmp_path / "m.m4b"]
+
+    summary = json.loads(gammapolars("matrix", *words, "--json").out)
+    text = gammapolars("matrix", *words, "--overwrite").out
+
+    assert "dt:energy on x:y; channel n of x lies at -2" in text
+    run("matrix", RUN, "--axes", "dt:energy", "-o", tmp_path / "m.csv")
+    written = gp.scan_matrix(tmp_path / "m.m4b").collect()
+    first_ps, first_kev = summary["channel_0"]
+    placed = written.select(
+        dt_ps_x=first_ps + pl.col("adc_x") * 1000.0, energy_kev_y=first_kev + pl.col("adc_y") * 2.0, counts="counts"
+    )
+    assert (
+        placed.sort(placed.columns).rows()
+        == pl.read_csv(tmp_path / "m.csv").select(placed.columns).sort(placed.columns).rows()
+    )
+
+
+def test_a_figure_of_one_bin_of_time_shows_its_width_and_is_warned_of(tmp_path: Path) -> None:
+    one = pl.DataFrame({"time_s_x": [5.0, 5.0], "adc_y": [8.0, 24.0], "counts": [3.0, 4.0], "variance": [3.0, 4.0]})
+    assert "(10 s × 16 adc)" in str(figures.map_of(one, widths=(10.0, 16.0)).scales[0].name)
+
+    summary = run("matrix", RUN, "--axes", "time:adc", "--bin-x", "20s", "-o", tmp_path / "m.png")
+
+    assert "bins of time are 20 s wide: take narrower ones, such as --bin-x 0.6" in " ".join(summary["warnings"])

@@ -31,12 +31,13 @@ SCALES = {"dt_ps": 1e-3}
 """Picoseconds are drawn in nanoseconds."""
 
 
-def map_of(matrix: pl.DataFrame, *, title: str = "") -> ggplot:
+def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float] | None = None) -> ggplot:
     """A matrix on a logarithmic colour scale, each axis with its own quantity and bins; net counts below 0 stay white.
 
     Args:
         matrix: two columns of bin centres, such as `dt_ps_x` and `energy_kev_y`, and `counts`; filled bins only.
         title: what the figure shows; as its axes say, if it is not given.
+        widths: of the bins on x and on y; None: as their distances tell.
     """
     x, y = (next(name for name in matrix.columns if name.endswith(f"_{side}")) for side in "xy")
     stems = x[:-2], y[:-2]
@@ -49,14 +50,20 @@ def map_of(matrix: pl.DataFrame, *, title: str = "") -> ggplot:
     table = matrix.select(*scaled.values(), pl.col("counts").cast(pl.Float64)).drop_nulls()
     if not (table["counts"] > 0).any():
         return house.no_data(title, "no data: no bin holds more than chance makes")
-    (x_bins, x_width), (y_bins, y_width) = [_joined(table, side) for side in "xy"]
+    steps = [
+        bins.bin_width(table[side]) if widths is None else widths[place] * SCALES.get(stems[place], 1.0)
+        for place, side in enumerate("xy")
+    ]
+    (x_bins, x_width), (y_bins, y_width) = [_joined(table, *axis) for axis in zip("xy", steps, strict=True)]
     summed = table.group_by(x_bins.alias("x"), y_bins.alias("y")).agg(pl.col("counts").sum())
     negative = -float(summed.filter(pl.col("counts") < 0)["counts"].sum())
     grid = _filled(summed.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts")))
     shown = grid["counts"].drop_nulls().sort()
     if shown.is_empty():
         return house.no_data(title, "no data: no bin holds more than chance makes")
-    middles = [_middles(table, side, width).alias(side) for side, width in (("x", x_width), ("y", y_width))]
+    firsts = [float(table.select(pl.col(side).min()).item()) - step / 2 for side, step in zip("xy", steps, strict=True)]
+    placed = zip("xy", firsts, (x_width, y_width), strict=True)
+    middles = [(first + (pl.col(side) + 0.5) * width).alias(side) for side, first, width in placed]
     grid = grid.with_columns(middles)
     units = [TITLES[stem].rpartition("(")[2].rstrip(")") for stem in stems]
     size = " × ".join(f"{width:.4g} {unit}" for width, unit in zip((x_width, y_width), units, strict=True))
@@ -78,18 +85,11 @@ def map_of(matrix: pl.DataFrame, *, title: str = "") -> ggplot:
     )
 
 
-def _joined(table: pl.DataFrame, side: str) -> tuple[pl.Expr, float]:
+def _joined(table: pl.DataFrame, side: str, width: float) -> tuple[pl.Expr, float]:
     """The numbers of no more bins than can be told apart, and their width."""
-    width = bins.bin_width(table[side])
     low, high = (float(edge) for edge in table.select(low=pl.col(side).min(), high=pl.col(side).max()).row(0))
     factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
     return ((pl.col(side) - low) / width).round().cast(pl.Int64) // factor, width * factor
-
-
-def _middles(table: pl.DataFrame, side: str, width: float) -> pl.Expr:
-    """The middles of numbered bins."""
-    first = float(table.select(pl.col(side).min()).item()) - bins.bin_width(table[side]) / 2
-    return first + (pl.col(side) + 0.5) * width
 
 
 def _filled(summed: pl.DataFrame) -> pl.DataFrame:

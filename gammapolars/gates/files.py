@@ -23,6 +23,7 @@ def load_gates(path: str | Path) -> tuple[PolygonGate, ...]:
                 y = "adc_short_a"
                 vertices = [[100, 20], [4000, 900], [4000, 2000]]
 
+            (of pairs, a is the earlier hit, or the start; of a matrix there are its axes too, as `adc_x` and `adc_y`),
             or a .csv whose first line names the two columns and whose others are a vertex each, of one gate.
 
     Raises:

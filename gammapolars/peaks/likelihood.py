@@ -12,6 +12,9 @@ from gammapolars.peaks.shape import Floats
 
 TINY = 1e-9
 
+NEAR = 0.01
+"""A fit that can gain no more than this in cost is at its minimum: parameters are within a tenth of their σ."""
+
 LEAST_EXPECTED = 0.1
 """Bins where less is expected count as if so much were, in χ² and information, which divide by it."""
 
@@ -221,9 +224,19 @@ def _minimised(minuit: Minuit, cost: Cost, model: Model) -> RegionFit:
         cost.value(parameters),
         cost.chi2(parameters),
         max(model.bins - int(free.sum()), 1),
-        bool(minuit.valid and (np.diag(covariance) >= 0).all()),
+        _is_minimum(minuit) and bool((np.diag(covariance) >= 0).all()),
         tuple(narrow),
     )
+
+
+def _is_minimum(minuit: Minuit) -> bool:
+    """Whether Minuit found a minimum, or came so near that nothing is left to be gained.
+
+    Where nothing lies beside a peak, the cost has a kink at an expectation of 0, and Minuit's own limit is not reached.
+    """
+    found = minuit.fmin
+    near = found and found.edm < NEAR and not found.has_reached_call_limit and not found.hesse_failed
+    return bool(minuit.valid or near)
 
 
 def inverse(information: Floats) -> Floats:

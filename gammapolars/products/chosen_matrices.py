@@ -69,7 +69,8 @@ class PairMatrix(_Binned):
         window: pairs outside are left out; None: all count.
         sides: which detectors' hits are x, and which y.
         symmetric: whether each pair also stands with x and y exchanged; on the diagonal it counts once.
-        polygons: pairs outside any of them are left out.
+        polygons: pairs outside any of them are left out. They are in columns of pairs, such as `adc_a`, where a is the
+            earlier hit, or in the columns of the matrix, such as `adc_x`.
     """
 
     def __init__(
@@ -95,9 +96,18 @@ class PairMatrix(_Binned):
         x, y = (
             self._value(pairs.columns, axis.quantity, *ends) for axis, ends in zip(self.axes, ("ab", "ba"), strict=True)
         )
-        kept = [counted_within(pairs.columns, self._window), self._sides.admitted]
-        kept += [polygon.inside() for polygon in self._polygons]
-        self._count(pairs.lazy().filter(kept), x, y)
+        rows = pairs.lazy().filter(counted_within(pairs.columns, self._window), self._sides.admitted)
+        if self._polygons:
+            rows = rows.with_columns(x.alias("_x"), y.alias("_y"))
+            rows = rows.with_columns(pl.col(f"_{name[-1]}").alias(name) for name in self.axis_columns)
+            rows = rows.filter([polygon.inside() for polygon in self._polygons])
+            x, y = pl.col("_x"), pl.col("_y")
+        self._count(rows, x, y)
+
+    @property
+    def axis_columns(self) -> tuple[str, ...]:
+        """What polygons may be in, beside the columns of pairs: both axes, unless each pair stands in both orders."""
+        return () if self._symmetric else self.columns
 
     def _value(self, columns: list[str], quantity: Quantity, own: str, other: str) -> pl.Expr:
         """A quantity of one axis, from side `own` of a pair, or from the other one where the pair is turned."""
