@@ -17,8 +17,9 @@ from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import FORMATS, save_spectrum
 from gammapolars.peaks import fit_peaks
 
-EVIDENT = 3.0
-"""Peaks whose area is less than as many standard deviations are left out: net counts of nothing fluctuate as well."""
+EVIDENT = 4.0
+"""Peaks whose area is less than as many standard deviations are left out: net counts of nothing fluctuate as well, and
+at a thousand places in a spectrum they do so by three."""
 
 SURE = 8.0
 """So many standard deviations have the peaks that tell how wide peaks are."""

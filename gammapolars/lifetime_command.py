@@ -17,6 +17,7 @@ from gammapolars.figure_files import check_figure, save_figure
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.lifetimes import NearestStops, fit_lifetime, time_spectrum
 from gammapolars.lifetimes.expecting import chance_warning, expected_chance, width_of, width_warning
+from gammapolars.lifetimes.fitting import check_bins
 from gammapolars.peaks.shape import FWHM_PER_SIGMA
 from gammapolars.products import Ends, HitTally, PairTally
 from gammapolars.provenance import describe
@@ -86,6 +87,7 @@ def lifetime(
     if bin_ps is not None and bin_ps < 1:
         raise UsageError(f"a bin of time must be 1 ps wide or more, not {bin_ps}")
     width = _fitting_bin_ps(runs, rule, known) if bin_ps is None else bin_ps
+    check_bins((rule.window.high + 1) // width - -(-rule.window.low // width))
     gates = (start_gate, stop_gate)
     counted = _counted(runs, rule, known, gates, bin_ps=width, nearest=nearest, progress=progress)
     fit = fit_lifetime(

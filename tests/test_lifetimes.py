@@ -452,6 +452,8 @@ def test_the_command_finds_the_half_life_of_a_simulated_level(delayed_run: Path,
         (["--start", "0/1", "--stop", "0/2", "--components", "3"], 2, "one or two lifetimes"),
         (["--start", "0/1", "--stop", "0/2", "--bin", "0ns"], 2, "1 ps wide or more, not 0"),
         (["--start", "0/1", "--stop", "0/2", "--nearest", "--bin", "-5ns"], 2, "1 ps wide or more, not -5000"),
+        (["--start", "0/1", "--stop", "0/2", "--nearest", "--bin", "1ps"], 2, "of 2,000,001 bins is not fitted"),
+        (["--start", "0/1", "--stop", "0/2", "--bin", "1us"], 2, "of 2 bins is not fitted"),
         (["--start", "0/1", "--stop", "0/2", "--figure", "times.pdf"], 2, "figures are written to .png"),
     ],
 )

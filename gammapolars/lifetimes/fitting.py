@@ -15,6 +15,7 @@ from gammapolars.lifetimes.results import LifetimeFit
 from gammapolars.lifetimes.starting import starting_values
 
 LEAST_COUNTS = 50
+LEAST_BINS = 8
 MOST_BINS = 200_000
 
 RESOLVED = 11.8
@@ -80,6 +81,12 @@ def fit_lifetime(
     return result(found, turned, way, limit=limit, known_width=sigma_ps is not None, asked=components)
 
 
+def check_bins(number: int) -> None:
+    """Raise where a time spectrum has too few or too many bins for a fit."""
+    if not LEAST_BINS <= number <= MOST_BINS:
+        raise UsageError(f"a time spectrum of {number:,} bins is not fitted: choose other bins, or another window")
+
+
 def bins_of(spectrum: pl.DataFrame | pl.LazyFrame, window_ps: tuple[int, int] | None) -> TimeBins:
     """All bins of a time spectrum; those that a window cuts are left out."""
     table = spectrum.lazy().collect()
@@ -94,8 +101,7 @@ def bins_of(spectrum: pl.DataFrame | pl.LazyFrame, window_ps: tuple[int, int] | 
         first, last = -(-window_ps[0] // width) * width, (window_ps[1] + 1) // width * width - width
         table = table.filter(pl.col("dt_ps").is_between(first, last))
     number = (last - first) // width + 1
-    if not 8 <= number <= MOST_BINS:
-        raise UsageError(f"a time spectrum of {number:,} bins is not fitted: choose other bins, or another window")
+    check_bins(number)
     counts = np.zeros(number)
     counts[(table["dt_ps"].to_numpy() - first) // width] = table["counts"].to_numpy()
     if counts.min() < 0:
