@@ -23,6 +23,9 @@ EVIDENT = 3.0
 SURE = 8.0
 """So many standard deviations have the peaks that tell how wide peaks are."""
 
+NARROWEST_KEV = 0.001
+"""Of narrower bins a spectrum would hold more than it has counts."""
+
 MIN_BINS = 16
 """A spectrum with fewer filled bins has no peaks to fit."""
 
@@ -116,10 +119,12 @@ def bin_width_of(asked: float | None, *, calibrated: bool) -> float:
     """The width of a spectrum's bins: 1 keV, or 1 adc, where nothing is asked for.
 
     Raises:
-        UsageError: it is not above 0, or holds no whole adc values.
+        UsageError: it is too narrow, or holds no whole adc values.
     """
     width = 1.0 if asked is None else asked
-    if not 0 < width < math.inf or (not calibrated and width != int(width)):
+    if calibrated and not NARROWEST_KEV <= width < math.inf:
+        raise UsageError(f"bins must be {NARROWEST_KEV:g} keV wide or more, not {width:g}")
+    if not calibrated and not (0 < width < math.inf and width == int(width)):
         raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
     return width
 

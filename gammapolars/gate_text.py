@@ -3,7 +3,7 @@
 from typing import Any
 
 from gammapolars.gates import Gate
-from gammapolars.printing import plus_minus, random_text, rejected_text, table
+from gammapolars.printing import left_out_text, plus_minus, random_text, rejected_text, table
 from gammapolars.units import Window
 
 LISTED = 12
@@ -25,7 +25,7 @@ def _input_text(summary: dict[str, Any]) -> list[str]:
     lines = []
     if "hits_read" in summary:
         lines += [f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used"]
-        lines += rejected_text(summary)
+        lines += [*rejected_text(summary), *left_out_text(summary)]
     window = Window(*summary["window_ps"]) if "window_ps" in summary else None
     if "matrix" in summary:
         matrix = summary["matrix"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gammapolars.printing import plus_minus, rejected_text, table
+from gammapolars.printing import left_out_text, plus_minus, rejected_text, table
 from gammapolars.units import PS_PER_UNIT, Window, format_ps
 
 
@@ -11,6 +11,7 @@ def lifetime_text(summary: dict[str, Any]) -> str:
     lines = [
         f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
         *rejected_text(summary),
+        *left_out_text(summary),
         f"{summary['pairs']:,} pairs of {summary['start']} and {summary['stop']} within "
         f"{Window(*summary['window_ps'])}{', the nearest stop of each start' if summary['nearest'] else ''}, "
         f"{summary['pairs_in_gates']:,} in the gates, "
@@ -23,8 +24,8 @@ def lifetime_text(summary: dict[str, Any]) -> str:
     lines += [
         f"prompt peak at {plus_minus(summary['t0_ps'], summary['t0_ps_unc'])} ps, FWHM "
         f"{plus_minus(summary['fwhm_ps'], summary['fwhm_ps_unc'])} ps, {width[summary['sigma_from']]}: "
-        f"{_amplitude_text(summary, 'prompt')} pairs; χ²/ndf {summary['chi2']:,.1f}/{summary['ndf']}",
-        f"chance {_amplitude_text(summary, 'chance_per_ns')} pairs a ns, "
+        f"{_amplitude_text(summary, 'prompt', 'pairs')}; χ²/ndf {summary['chi2']:,.1f}/{summary['ndf']}",
+        f"chance {_amplitude_text(summary, 'chance_per_ns', 'pairs a ns')}, "
         f"{plus_minus(summary['chance_per_ns_expected'], summary['chance_per_ns_expected_unc'])} expected of the rates "
         "in the gates",
         *table(["detector", "in gate", "counts/s in gate", "counts/s of all", "without dead time"], _ends(summary)),
@@ -33,10 +34,12 @@ def lifetime_text(summary: dict[str, Any]) -> str:
     return "\n".join([*lines, *(f"{output}: written" for output in summary["outputs"])])
 
 
-def _amplitude_text(summary: dict[str, Any], name: str) -> str:
+def _amplitude_text(summary: dict[str, Any], name: str, unit: str) -> str:
     """Counts with their uncertainty, or their upper limit."""
     limit = summary[f"{name}_limit"]
-    return plus_minus(summary[name], summary[f"{name}_unc"]) if limit is None else f"less than {limit:,.3g} (95 %)"
+    if limit is None:
+        return f"{plus_minus(summary[name], summary[f'{name}_unc'])} {unit}"
+    return f"less than {limit:,.3g} {unit} (95 %)"
 
 
 def _ends(summary: dict[str, Any]) -> list[list[str]]:

@@ -207,6 +207,10 @@ def _of_hits(
     correction = correction_of(detectors, runs)
     count_hits(runs, [tally, made], progress, correction)
     warned = [*reading_warnings(runs), *time_warnings(tally, runs), *(correction.warnings if correction else ())]
+    if len(tally.spans) > 1:
+        warned.append(
+            f"hits of {len(tally.spans)} runs lie over each other, by the clock of each: show one run at a time"
+        )
     width_s = next(axis.width for axis in (x, y) if axis.quantity == "time_s")
     if 0 < tally.real_time_s < FEW * width_s:
         option = "--bin-x" if x.quantity == "time_s" else "--bin-y"

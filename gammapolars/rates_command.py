@@ -12,7 +12,7 @@ from gammapolars.detectors import Detectors
 from gammapolars.flags import FLAGS
 from gammapolars.hit_pass import count_hits
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.printing import plus_minus, rejected_text, table
+from gammapolars.printing import left_out_text, plus_minus, rejected_text, table
 from gammapolars.products import HitTally
 from gammapolars.products.intervals import Intervals
 from gammapolars.provenance import describe
@@ -107,6 +107,7 @@ def rates_text(summary: dict[str, Any]) -> str:
     lines = [
         f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s",
         *rejected_text(summary),
+        *left_out_text(summary),
         *table(["detector", "hits", "counts/s", "without dead time", "live %", "dead time (us)", "shortest"], rows),
         *(f"Warning: {warning}" for warning in summary["warnings"]),
     ]

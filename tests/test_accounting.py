@@ -74,6 +74,7 @@ def test_damage_stops_a_command_by_default(make: Callable[[Path], tuple[Path, in
     assert sorted(file.name for file in tmp_path.iterdir()) == [path.name]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("make", [damaged_root, damaged_csv, cut_bin])
 def test_every_hit_is_accounted_for(make: Callable[[Path], tuple[Path, int, str]], tmp_path: Path) -> None:
     path, lost, place = make(tmp_path)
@@ -159,3 +160,23 @@ def test_in_python_losses_take_up_what_is_left_out(tmp_path: Path) -> None:
     assert (loss.path, loss.hits, loss.kind) == (path, lost, "damaged")
     assert place in loss.what
     assert open_runs(path).losses.all == ()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["rates"],
+        ["gate", "--on", "500", "--width", "1000", "-o", "gated.csv"],
+        ["lifetime", "--start", "0/0", "--stop", "0/1", "--window", "100us", "-o", "times.csv"],
+        ["events", "-o", "events.parquet"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_texts_tell_what_was_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    path, lost, _ = damaged_root(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    done = gammapolars(*words, path, "--keep-going")
+
+    assert done.code == 0, done.err
+    assert f"left out: {lost} damaged (12.50 %)" in done.out

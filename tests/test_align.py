@@ -5,6 +5,7 @@ import math
 import os
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,10 +19,11 @@ from gammapolars.alignment import solve
 from gammapolars.alignment.reading import Histograms
 from gammapolars.alignment.sampling import Sampler
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
+from gammapolars.errors import UsageError
 from gammapolars.peaks.shape import FWHM_PER_SIGMA as FWHM
 from gammapolars.prompt_peaks.fitting import fit_peak
 from gammapolars.prompt_peaks.searching import densest, least_sigmas
-from tests.commandline import gammapolars
+from tests.commandline import REPOSITORY, gammapolars
 from tests.hits import brute_pairs, frame, runs
 from tests.timing_runs import LABR_WALK, OFFSETS, described, simulated
 
@@ -300,7 +302,7 @@ def test_detectors_that_nothing_ties_are_told_apart(tmp_path: Path) -> None:
 
 def test_reading_ends_when_there_are_enough_pairs(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
-    time = np.sort(rng.integers(10**9, 10**13, 2_000_000))
+    time = np.sort(rng.integers(10**9, 10**13, 1_000_000))
     table = pl.DataFrame({"timestamp_ps": np.concatenate([time, time + rng.integers(0, 900, len(time))])})
     channel = pl.when(pl.int_range(pl.len()) < len(time)).then(0).otherwise(1)
     table = table.select(
@@ -502,3 +504,10 @@ def test_offsets_at_a_hundred_thousand_pairs(tmp_path: Path, kind: str, most_ps:
     off, pulls = errors_of(found, OFFSETS)
     assert (abs(off) < most_ps).all()
     assert (abs(pulls) < 3.5).all()
+
+
+def test_hits_instead_of_a_run_are_refused() -> None:
+    hits: Any = gp.scan(REPOSITORY / "data" / "co60-four-hpge.root")
+
+    with pytest.raises(UsageError, match="give the names of its files"):
+        gp.measure_timing(hits)

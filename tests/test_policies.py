@@ -74,7 +74,7 @@ def brute_add_back(table: pl.DataFrame, window: int, kinds: tuple[str, ...] = ("
 FOUND = ["adc", "timestamp_ps", "energy_kev", "flags", "added_hits"]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(runs(), st.integers(0, 80), SIZES, SIZES, st.sampled_from([0, 5, REORDER]))
 def test_sums_are_those_of_a_loop_over_all_hits(
     hits: pl.DataFrame, window: int, rows: int, slice_hits: int, reorder_ps: int
@@ -181,7 +181,7 @@ def brute_veto(
     return left
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(runs(), windows(), st.sampled_from(["BGO", "plastic"]), SIZES, SIZES, st.sampled_from([0, 10]), st.booleans())
 def test_what_a_veto_leaves_is_what_a_loop_leaves(
     hits: pl.DataFrame, window: tuple[int, int], kind: str, rows: int, slice_hits: int, min_adc: int, keep: bool

@@ -442,3 +442,14 @@ def test_a_figure_of_one_bin_of_time_shows_its_width_and_is_warned_of(tmp_path: 
     summary = run("matrix", RUN, "--axes", "time:adc", "--bin-x", "20s", "-o", tmp_path / "m.png")
 
     assert "bins of time are 20 s wide: take narrower ones, such as --bin-x 0.6" in " ".join(summary["warnings"])
+
+
+def test_runs_that_lie_over_each_other_in_time_are_warned_of(tmp_path: Path) -> None:
+    gp.save(gp.scan(RUN).head(20_000), tmp_path / "first.parquet")
+    gp.save(gp.scan(RUN).slice(20_000, 20_000), tmp_path / "second.parquet")
+    both: list[str | Path] = [tmp_path / "first.parquet", tmp_path / "second.parquet", "--apart"]
+
+    done = gammapolars("matrix", *both, "--axes", "time:adc", "--bin-x", "100ms", "-o", tmp_path / "m.csv")
+
+    assert done.code == 0, done.err
+    assert "Warning: hits of 2 runs lie over each other, by the clock of each" in done.out

@@ -7,6 +7,8 @@ samples of pairs near the peaks, by which all else is fitted. Both readings end 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import polars as pl
+
 from gammapolars import defaults
 from gammapolars.alignment import tables
 from gammapolars.alignment.finding import check_found, sampled, search_peaks
@@ -57,6 +59,8 @@ def measure_timing(
         UsageError: an argument that cannot be, or a gate on energies without a calibration.
         TableError: the runs have no adc values.
     """
+    if isinstance(runs, pl.LazyFrame | pl.DataFrame):
+        raise UsageError("a run is read twice to measure its timing: give the names of its files instead of its hits")
     if not isinstance(runs, Runs):
         runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
     known = detectors or Detectors()
