@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from gammapolars import figures
 from gammapolars.calibration.by_hand import Pair
-from gammapolars.calibration.polynomial import EnergyFit, fit_energy, fit_gain
+from gammapolars.calibration.energy_fit import EnergyFit
+from gammapolars.calibration.gain import fit_gain
+from gammapolars.calibration.polynomial import fit_energy
 from gammapolars.calibration.resolution import fit_resolution
 from gammapolars.calibration.result import Calibration, calibrate_peaks
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors

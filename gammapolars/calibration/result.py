@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from gammapolars.calibration.by_hand import Pair, match_pairs
+from gammapolars.calibration.energy_fit import EnergyFit
+from gammapolars.calibration.gain import fit_gain
 from gammapolars.calibration.matching import Match, match_lines
-from gammapolars.calibration.polynomial import EnergyFit, fit_energy, fit_gain
+from gammapolars.calibration.polynomial import fit_energy
 from gammapolars.calibration.resolution import ResolutionFit, fit_resolution
 from gammapolars.detectors import Detector
 from gammapolars.errors import CalibrationError, GammapolarsError
