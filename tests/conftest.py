@@ -1,11 +1,21 @@
 """What holds for all tests."""
 
+from importlib import import_module
+
 import pytest
 from hypothesis import settings
 
 # Times depend on what else the machine does; what a test may take is told where it matters. Each run draws others.
 settings.register_profile("default", deadline=None, max_examples=60)
 settings.load_profile("default")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With `-n`, files stay together, so that what a module shares is made once; who ends early helps the others."""
+    if config.getoption("dist") != "load":
+        return None
+    return import_module("xdist.scheduler").WorkStealingScheduling(config, log)
 
 
 @pytest.fixture

@@ -58,6 +58,7 @@ def test_a_missing_pair_is_noticed(pairs: pl.DataFrame) -> None:
         agree(pairs, turned, "a cheat")
 
 
+@pytest.mark.slow  # numba compiles
 def test_comparisons_in_process_run_and_agree(plan: Plan) -> None:
     outcomes = [
         *coincidences.in_process(plan),

@@ -290,7 +290,7 @@ def test_an_error_names_the_detector() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("count", [0, 1, 2])
 def test_figures_can_be_drawn(count: int) -> None:
     found = [calibrated(seed, channel=seed, name=f"HPGe-{seed}") for seed in range(count)]
     empty = calibrated().residuals.head(0)
@@ -303,7 +303,7 @@ def test_figures_can_be_drawn(count: int) -> None:
                 pl.lit(channel, pl.UInt16).alias("channel"),
                 pl.lit(f"HPGe-{channel}").alias("name"),
             )
-            for channel in range(5)
+            for channel in range(count + 1)
         ]
     )
     curves = {one.detector.key: one.detector.fwhm for one in found if one.detector.fwhm}

@@ -123,7 +123,7 @@ def test_after_resets_times_go_on_as_if_they_had_never_been(data: st.DataObject,
     assert [repair.kind for repair in repairs] == ["reset"] * (len(epochs) - 1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(recordings(), st.lists(SIZES, min_size=3, max_size=3))
 def test_files_of_one_channel_each_get_the_same_offsets(
     drawn: tuple[list[Recorded], list[int]], rows: list[int]

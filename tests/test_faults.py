@@ -19,6 +19,8 @@ from tests.commandline import REPOSITORY, files_in, gammapolars, gammapolars_pro
 from tests.rootfiles import made_hits, write_hits
 
 SUFFIXES = [".parquet", ".arrow", ".csv", ".root"]
+WRITERS = [".parquet", pytest.param(".arrow", marks=pytest.mark.slow), ".csv", ".root"]
+"""polars writes .arrow as it writes .parquet."""
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,7 @@ def one_line(process: subprocess.Popen[str]) -> str:
     return line
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", WRITERS)
 def test_a_killed_command_leaves_nothing_under_the_final_name(
     run: Path, pairs_of_run: int, tmp_path: Path, suffix: str
 ) -> None:
@@ -106,7 +108,7 @@ def test_killed_at_random_times_there_is_all_or_nothing(run: Path, tmp_path: Pat
     assert False in outcomes
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", WRITERS)
 def test_an_interrupted_command_cleans_up(run: Path, tmp_path: Path, suffix: str) -> None:
     process = started("coincidences", run, "-o", tmp_path / f"pairs{suffix}")
     wait_for_output(tmp_path, process)
@@ -132,7 +134,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", WRITERS)
 def test_a_disk_that_becomes_full(run: Path, small_disk: Path, suffix: str) -> None:
     (small_disk / "precious").write_text("data")
     output = small_disk / f"pairs{suffix}"
@@ -164,7 +166,7 @@ def test_a_file_system_that_cannot_be_written_to(run: Path, small_disk: Path) ->
     assert outcome.error == f"Error: {small_disk}/pairs.parquet: cannot be written: Read-only file system"
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", WRITERS)
 def test_a_folder_that_vanishes(run: Path, tmp_path: Path, suffix: str) -> None:
     folder = tmp_path / "out"
     folder.mkdir()

@@ -74,7 +74,9 @@ def test_importing_the_package_leaves_plotnine_alone() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", ["cobalt", "sodium", "uncalibrated", "empty"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("cobalt", marks=pytest.mark.slow), "sodium", "uncalibrated", "empty"]
+)  # test_report.py draws cobalt
 def test_every_figure_of_every_run_can_be_drawn_without_a_warning(name: str) -> None:
     for figure in all_figures(getattr(analyses, name)()).values():
         assert len(pixels(drawn(figure))) > 10
@@ -87,11 +89,16 @@ def test_an_array_of_32_detectors_has_32_facets_and_no_legend() -> None:
     assert plot.data["facet"].n_unique() == 32
     assert "fill" not in plot.mapping
     assert "color" not in plot.mapping
-    drawn(plot, dpi=30)
     differences = figures.time_difference(array.time_differences, array.window, chance=array.pairs_by_detectors)
     assert differences.data["facet"].n_unique() == 12
     assert differences.data["facet"].sort()[0] == "all detector pairs"
     assert "11 strongest of 496" in differences.labels.subtitle
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error")
+def test_32_facets_can_be_drawn() -> None:
+    assert len(pixels(drawn(figures.spectrum(analyses.many().spectra), dpi=30))) > 10
 
 
 def test_more_detectors_than_have_room_are_said_to_be_left_out() -> None:

@@ -331,11 +331,11 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float, int]
     """A run with 0.6 chance stops in a window of 1 us, its lifetime in ps and how many true stops it has."""
     folder = tmp_path_factory.mktemp("crowded")
     rng = np.random.default_rng(3)
-    duration_ps, tau = 10**12, 200_000.0
-    starts = np.sort(rng.uniform(0, duration_ps, 100_000)) + 10**7
+    duration_ps, tau = 5 * 10**11, 200_000.0
+    starts = np.sort(rng.uniform(0, duration_ps, 50_000)) + 10**7
     true = starts[rng.random(len(starts)) < 0.3]
     true = true + rng.exponential(tau, len(true)) + rng.normal(0, 100, len(true))
-    stops = np.concatenate([true, rng.uniform(0, duration_ps + 2 * 10**7, 600_000)])
+    stops = np.concatenate([true, rng.uniform(0, duration_ps + 2 * 10**7, 300_000)])
     channel = np.repeat([0, 1], [len(starts), len(stops)])
     hits = pl.DataFrame({"channel": channel, "time": np.concatenate([starts, stops])}).select(
         board=pl.lit(0, pl.UInt16),

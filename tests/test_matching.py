@@ -98,11 +98,12 @@ def test_many_lines_are_found(sources: list[str], full_kev: float) -> None:
 @pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])
 @pytest.mark.parametrize("background", [0.0, 0.05])
 @pytest.mark.parametrize("sources", [["Co-60"], ["Na-22"], ["Cs-137", "Co-60"]], ids="+".join)
-def test_sources_with_few_lines_are_found(sources: list[str], background: float, nai: bool) -> None:
-    found = trials(15, sources, sources, nai=nai, background=background, full_kev=2700.0, strength=(10, 13))
+@pytest.mark.parametrize("count", [6, pytest.param(30, marks=pytest.mark.slow)])
+def test_sources_with_few_lines_are_found(count: int, sources: list[str], background: float, nai: bool) -> None:
+    found = trials(count, sources, sources, nai=nai, background=background, full_kev=2700.0, strength=(10, 13))
 
     assert found["wrong"] == 0
-    assert found["right"] >= 13
+    assert found["right"] > 0.85 * count
 
 
 @pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])

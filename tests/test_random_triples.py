@@ -176,9 +176,9 @@ def test_random_windows_go_with_hits_alone() -> None:
 
 @pytest.mark.parametrize("made", KINDS.values(), ids=KINDS.keys())
 def test_net_triples_are_the_true_ones(made: dict[str, Any]) -> None:
-    found, subtracted = pulls(made, range(20))
+    found, subtracted = pulls(made, range(10))
 
-    assert subtracted > 20  # without subtraction, the sum would be off by as many standard deviations
+    assert subtracted > 14  # without subtraction, the sum would be off by as many standard deviations
     assert abs(found.mean()) * math.sqrt(len(found)) < 4
     assert np.abs(found).max() < 4.5
 

@@ -487,15 +487,15 @@ def test_where_the_stream_is_cut_changes_nothing(seed: int, count: int, cuts: li
 
 def test_a_run_is_reproducible_and_chunks_change_nothing() -> None:
     sources = parse_sources(["Eu-152", "Na-22=5kBq"])
-    whole = collected(list(simulate(sources, HPGE, hits=300_000, seed=9)))
-    pieces = list(simulate(sources, HPGE, hits=300_000, seed=9, chunk_hits=70_000))
-    assert [len(piece.hits) for piece in pieces] == [70_000] * 4 + [20_000]
-    assert [len(piece.truth) for piece in pieces] == [70_000] * 4 + [20_000]
+    whole = collected(list(simulate(sources, HPGE, hits=150_000, seed=9)))
+    pieces = list(simulate(sources, HPGE, hits=150_000, seed=9, chunk_hits=35_000))
+    assert [len(piece.hits) for piece in pieces] == [35_000] * 4 + [10_000]
+    assert [len(piece.truth) for piece in pieces] == [35_000] * 4 + [10_000]
     assert collected(pieces).equals(whole)
     shorter = collected(list(simulate(sources, HPGE, hits=1000, seed=9)))
     assert shorter.equals(whole[:1000])
     assert not collected(list(simulate(sources, HPGE, hits=1000, seed=10))).equals(shorter)
-    assert whole.filter(pl.col("decay") > 0)["decay"].n_unique() > 200_000
+    assert whole.filter(pl.col("decay") > 0)["decay"].n_unique() > 100_000
     first_times = whole.filter(pl.col("decay") > 0).group_by("decay").agg(pl.col("true_time_ps").n_unique())
     assert (first_times["true_time_ps"] == 1).all()  # a decay number is one decay, in every block
 
