@@ -8,11 +8,11 @@ from gammapolars import analysis, defaults
 from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.alignment import Timing, measure_timing
 from gammapolars.detectors import Detectors, format_detectors
-from gammapolars.errors import UsageError
 from gammapolars.figure_files import check_figure
 from gammapolars.flags import parse_reject
 from gammapolars.io import Runs
 from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.units import parse_range
 
 
 def align(
@@ -55,8 +55,7 @@ def align(
         OutputError: an output exists already.
     """
     check_output(output, overwrite=overwrite)
-    if figure is not None:
-        check_figure(figure, overwrite=overwrite)
+    check_figure(figure, overwrite=overwrite)
     found = measure_timing(
         runs,
         detectors,
@@ -64,7 +63,7 @@ def align(
         reject=reject,
         walk=walk,
         reference=reference,
-        energy_kev=parse_gate(energy) if energy is not None else None,
+        energy_kev=parse_range(energy, "--energy") if energy is not None else None,
         most_hits=most_hits,
         progress=progress,
     )
@@ -101,18 +100,3 @@ def _drawn(found: Timing) -> bytes:
     from gammapolars.figures.png import png
 
     return png(figures.timing(found.differences, found.pairs))
-
-
-def parse_gate(text: str) -> tuple[float, float]:
-    """Energies in keV from `LOW:HIGH`.
-
-    Raises:
-        UsageError: these are no two numbers, the lower first.
-    """
-    try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError:
-        low = high = math.nan
-    if not 0 <= low < high < math.inf:
-        raise UsageError(f"--energy takes two energies in keV, the lower first, such as 100:1500, not '{text}'")
-    return low, high

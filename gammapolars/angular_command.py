@@ -106,8 +106,7 @@ def angular(
         CalibrationError: too few counts.
     """
     check_writable(output, overwrite=overwrite)
-    if figure is not None:
-        check_figure(figure, overwrite=overwrite)
+    check_figure(figure, overwrite=overwrite)
     _check(gates, detectors, normalise, random)
     q2, q4 = attenuation(half_angle_deg)
     ready = analysis.with_random(runs, rule, random, detectors)

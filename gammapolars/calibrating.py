@@ -1,8 +1,7 @@
 """Energy calibrations of the detectors of runs and files: what the command `calibrate` does."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,138 +11,18 @@ import polars as pl
 from gammapolars import tracking
 from gammapolars.analysis import named
 from gammapolars.calibration import energy_kev
-from gammapolars.calibration.by_hand import Pair
-from gammapolars.calibration.result import Calibration, calibrate_peaks
-from gammapolars.detectors import Detector, Detectors, format_detectors
-from gammapolars.energies import fitted
-from gammapolars.errors import CalibrationError, UsageError
-from gammapolars.gamma_lines import lines
+from gammapolars.calibration.result import Calibration
+from gammapolars.calibrations import Wanted, calibrations
+from gammapolars.detectors import Detectors, format_detectors
+from gammapolars.detectors.hits import is_one_of
+from gammapolars.errors import CalibrationError
 from gammapolars.gathered import Gathered, from_runs
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.output_folder import check_folder, folder_complete_or_nothing
 
-CLEAR = 5.0
-"""Least significance of the peaks that a calibration rests on."""
-
 PARTS = (1, 4, 16, 32, 64)
 """Where a drift smears lines so that none can be told, they are looked for in the first of so many parts of a run."""
-
-Key = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a calibration is to be made from.
-
-    Attributes:
-        lines: of the named sources.
-        order: of the polynomials; None: chosen.
-        pairs: of adc and energy, given by hand, by detector name or `board/channel`; under "" those for every detector.
-        only: the detectors that are to be calibrated; all where it is empty.
-    """
-
-    lines: pl.DataFrame
-    order: int | None = None
-    pairs: Mapping[str, Sequence[Pair]] | None = None
-    only: Sequence[str] = ()
-
-
-def calibrations(spectra: Gathered, wanted: Wanted) -> tuple[list[Calibration], list[str]]:
-    """The calibration of each detector that has peaks.
-
-    A detector that is calibrated already is started from that; where its gain has changed too much for that, as if
-    nothing were known of it.
-
-    Args:
-        spectra: of runs or files.
-        wanted: what to calibrate by.
-
-    Returns:
-        The calibrations, and warnings of detectors that have none.
-
-    Raises:
-        CalibrationError: no detector has peaks, or the peaks of one cannot be told to be lines.
-        UsageError: a detector that is asked for has no spectrum.
-    """
-    keys = _asked(spectra, wanted.only)
-    in_adc = replace(spectra, table=spectra.table.with_columns(energy_kev=pl.lit(None, pl.Float64)))
-    found, warnings = [], []
-    for key in keys:
-        of_one = pl.col("board") == key[0], pl.col("channel") == key[1]
-        one = replace(in_adc, table=in_adc.table.filter(*of_one))
-        detector = spectra.detectors.at(*key)
-        table = fitted(one, least_significance=CLEAR)
-        if table.filter(pl.col("status") != "failed").is_empty():
-            warnings.append(f"{detector.name} shows no peak ({one.table['counts'].sum():,.0f} counts): not calibrated")
-            continue
-        missing = len(spectra.runs) - one.table["run"].n_unique()
-        found.append(_calibration(table, detector, wanted, one.table, missing=missing))
-    if not found:
-        raise CalibrationError(f"{spectra.runs[0]}: no detector shows a peak: is this the run of a source?")
-    return found, warnings
-
-
-def _asked(spectra: Gathered, only: Sequence[str]) -> list[Key]:
-    """The detectors to calibrate."""
-    there = spectra.keys()
-    if not only:
-        return there
-    keys = [spectra.detectors.named(name).key for name in only]
-    for key, name in zip(keys, only, strict=True):
-        if key not in there:
-            raise UsageError(f"there are no hits of detector '{name}': leave it out")
-    return keys
-
-
-def _calibration(
-    peaks: pl.DataFrame, detector: Detector, wanted: Wanted, spectrum: pl.DataFrame, *, missing: int
-) -> Calibration:
-    """One detector's calibration; it took no part in `missing` of the runs, whose sources it may not have seen."""
-    pairs = None
-    if wanted.pairs:
-        names = (detector.name, f"{detector.board}/{detector.channel}", "")
-        pairs = next((wanted.pairs[name] for name in names if name in wanted.pairs), None)
-    filled = spectrum.filter(pl.col("counts") > 0)["adc"]
-    adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
-    trusted = peaks.filter(pl.col("status") != "failed")
-
-    def calibrated(start: Sequence[float] | None, expected: pl.DataFrame) -> Calibration:
-        return calibrate_peaks(
-            trusted, expected, detector, order=wanted.order, start=start, pairs=pairs, adc_range=adc_range
-        )
-
-    trials: list[tuple[Sequence[float] | None, pl.DataFrame]] = [(None, wanted.lines)]
-    if pairs is None:
-        trials += [(None, fewer) for fewer in _fewer_sources(wanted.lines, missing=missing)]
-        trials = [(detector.energy, wanted.lines), *trials] if detector.energy else trials
-    refused = None
-    for start, expected in trials:
-        try:
-            return calibrated(start, expected)
-        except CalibrationError as error:
-            refused = refused or error
-    assert refused is not None
-    raise refused
-
-
-def _fewer_sources(expected: pl.DataFrame, *, missing: int) -> Iterator[pl.DataFrame]:
-    """The lines without up to so many of the sources: those of runs that a detector took no part in."""
-    nuclides = expected["parent"].unique(maintain_order=True).to_list()
-    for fewer in range(1, min(missing, len(nuclides) - 1) + 1):
-        for kept in combinations(nuclides, len(nuclides) - fewer):
-            yield expected.filter(pl.col("parent").is_in(kept))
-
-
-def lines_of(sources: Sequence[str]) -> pl.DataFrame:
-    """The lines of several sources in one table, those of a nuclide once.
-
-    Raises:
-        UsageError: a source is none of the table's.
-    """
-    table = pl.concat([lines(source) for source in sources]).unique(maintain_order=True)
-    unc = (pl.col("energy_kev_unc") ** 2 + pl.col("spread_kev") ** 2).sqrt()
-    return table.with_columns(energy_kev_unc=unc)
 
 
 def check_outputs(output: Path, residuals: Path | None, figures: Path | None, *, overwrite: bool) -> None:
@@ -312,11 +191,8 @@ def _draw(found: list[Calibration], spectra: Gathered, known: Detectors, folder:
     from gammapolars.figures.png import png
 
     matched = pl.concat([one.residuals for one in found])
-    keys = [one.detector.key for one in found]
-    of_found = pl.any_horizontal(
-        ((pl.col("board") == board) & (pl.col("channel") == channel)) for board, channel in keys
-    )
-    counts = spectra.table.filter(of_found).group_by("board", "channel", "adc").agg(pl.col("counts", "variance").sum())
+    table = spectra.table.filter(is_one_of(one.detector.key for one in found))
+    counts = table.group_by("board", "channel", "adc").agg(pl.col("counts", "variance").sum())
     in_kev = counts.with_columns(energy_kev(known)).sort("board", "channel", "adc")
     curves = {one.detector.key: one.resolution.coefficients for one in found if one.resolution}
     drawn = {

@@ -14,7 +14,7 @@ from gammapolars.coincidences import PairRule
 from gammapolars.companions import Companions, Outputs
 from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import corrected_hits, correction_of
-from gammapolars.errors import GammapolarsError, QueryError, UsageError
+from gammapolars.errors import GammapolarsError, QueryError
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.sort import scratch_beside
 from gammapolars.policies import Policies
@@ -60,14 +60,9 @@ def coincidences(
     hits, pairs = HitTally(), PairTally(rule.window)
     known = detectors or Detectors()
     wanted = beside or Outputs()
-    if policies and policies.adds_back and (wanted.matrix or wanted.spectra):
-        raise UsageError(
-            "--matrix and --spectra are counted by adc, which sums of hits have not: leave them out, and make them of "
-            "the saved pairs, whose energies are the sums"
-        )
     wanted.check(output, overwrite=overwrite)
     rule = analysis.with_random(runs, rule, random, known)
-    others = Companions(wanted, rule, known)
+    others = Companions(wanted, rule, known, sums=bool(policies and policies.adds_back))
     reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, *others.products], policies=policies)
 
     def metadata() -> dict[str, str]:

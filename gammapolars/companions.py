@@ -15,8 +15,8 @@ from gammapolars.flags import union
 from gammapolars.io import check_writable, save
 from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
-from gammapolars.io.output import check_apart, check_output
-from gammapolars.products import AdcSpectra, EnergyMatrix, Product, Rates, TimeDifferences
+from gammapolars.io.output import check_apart, check_output, check_suffix
+from gammapolars.products import AdcSpectra, EnergyMatrix, Product, Rates, SummedSpectra, TimeDifferences
 from gammapolars.products.matrix import BIN_ADC
 from gammapolars.spectra import fitting_bin_kev
 
@@ -55,8 +55,7 @@ class Outputs:
         if self.bin_kev is not None and not self.matrix:
             raise UsageError("--bin-kev is the width of a matrix' bins: name the matrix with --matrix, or leave it out")
         if self.matrix:
-            if self.matrix.suffix.lower() not in MATRIX_SUFFIXES:
-                raise UsageError(f"{self.matrix}: unknown suffix: matrices are written to {', '.join(MATRIX_SUFFIXES)}")
+            check_suffix(self.matrix, "matrices are", MATRIX_SUFFIXES)
             check_output(self.matrix, overwrite=overwrite)
         for path in (self.spectra, self.rates, self.time_differences):
             if path:
@@ -71,12 +70,14 @@ class Companions:
         outputs: the files that are wanted.
         rule: of the pairs.
         detectors: names and calibrations.
+        sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
         products: to be counted in the pass, before `save`.
     """
 
     outputs: Outputs
     rule: PairRule
     detectors: Detectors
+    sums: bool = False
     products: list[Product] = field(default_factory=list)
     _savers: dict[Path, Callable[[bool, Texts], None]] = field(default_factory=dict)
 
@@ -85,8 +86,7 @@ class Companions:
         if wanted.matrix:
             self._add_matrix(wanted.matrix)
         if wanted.spectra:
-            spectra = AdcSpectra(union(self.rule.reject))
-            self._add(wanted.spectra, spectra, lambda: named(spectra.spectra(self.detectors, None), self.detectors))
+            self._add_spectra(wanted.spectra, union(self.rule.reject))
         if wanted.rates:
             rates = Rates()
             self._add(wanted.rates, rates, lambda: named(rates.table(), self.detectors))
@@ -100,9 +100,17 @@ class Companions:
         self.products.append(product)
         self._savers[path] = lambda overwrite, texts: save(table().lazy(), path, overwrite=overwrite, metadata=texts)
 
+    def _add_spectra(self, path: Path, mask: int) -> None:
+        if self.sums:
+            summed = SummedSpectra(mask, self.detectors, bin_kev=fitting_bin_kev(self.detectors))
+            self._add(path, summed, lambda: named(summed.table(), self.detectors))
+        else:
+            spectra = AdcSpectra(mask)
+            self._add(path, spectra, lambda: named(spectra.spectra(self.detectors, None), self.detectors))
+
     def _add_matrix(self, path: Path) -> None:
         width = self.outputs.bin_kev or max(2.0, fitting_bin_kev(self.detectors))
-        energies = EnergyMatrix(self.rule.window, self.detectors, bin_kev=width)
+        energies = EnergyMatrix(self.rule.window, self.detectors, bin_kev=width, sums=self.sums)
         self.products.append(energies)
         self._savers[path] = lambda overwrite, texts: save_matrix(
             energies.table(), path, bin_kev=width, bin_adc=BIN_ADC, overwrite=overwrite, metadata=texts

@@ -59,6 +59,8 @@ def calibration_text(summary: dict[str, Any]) -> str:
         *(f"Warning: {warning}" for warning in summary["warnings"]),
         f"{summary['output']}: {len(summary['detectors'])} of its detectors calibrated",
     ]
+    if "drift" in summary:
+        lines.append(drift_text(summary["drift"]))
     return "\n".join(lines)
 
 

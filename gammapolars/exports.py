@@ -1,8 +1,7 @@
-"""A run's spectra and its matrix, counted in one pass and written as tables, figures or files of other programs."""
+"""A run's spectra, counted in one pass and written as tables, figures or files of other programs."""
 
 import math
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,36 +9,27 @@ from typing import Any
 import polars as pl
 
 from gammapolars import analysis, defaults
-from gammapolars.accounting import CLOCK_S, COVERED, account, reading_warnings, time_warnings, times
+from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
-from gammapolars.drift.correction import Correction, correction_of
+from gammapolars.drift.correction import correction_of
 from gammapolars.errors import UsageError
-from gammapolars.figure_files import save_figure
+from gammapolars.figure_files import FIGURE, save_figure
 from gammapolars.flags import union
+from gammapolars.hit_pass import count_hits
 from gammapolars.io import Runs
-from gammapolars.io.compass.live_times import live_times
-from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
-from gammapolars.io.matrix_files import save_matrix
-from gammapolars.io.output import check_output
+from gammapolars.io.output import check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import COLLECTIONS, FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
-from gammapolars.products import AdcSpectra, EnergyMatrix, HitTally, PairTally
-from gammapolars.products.matrix import BIN_ADC
+from gammapolars.measurements import Key, measurements_of
+from gammapolars.products import AdcSpectra, HitTally
 from gammapolars.provenance import describe
-from gammapolars.schema import HITS, require
 from gammapolars.slicing import rates, with_times
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.spectra.selections import slice_width_ps
-from gammapolars.streaming import batches_of, by_run
-from gammapolars.time_order import time_ordered
-
-FIGURE = ".png"
 
 WHOLE_COUNTS = ("spe", "chn")
 """Formats of spectra that hold no fractions of a count."""
-
-Key = tuple[int, int]
 
 
 def spectra(
@@ -76,7 +66,7 @@ def spectra(
         The summary, as `gammapolars spectrum --json` prints it.
     """
     known, rule = detectors or Detectors(), PairRule(defaults.WINDOW, reject=reject)
-    _check_bins(bin_kev, known)
+    check_bins(bin_kev, known)
     kind = _check_spectra_output(output, format, overwrite=overwrite)
     slice_ps = None if slice_width is None else slice_width_ps(slice_width)
     _check_kind(output, kind, sliced=slice_ps is not None, per_second=per_second)
@@ -130,69 +120,6 @@ def spectra(
     return summary | {"outputs": [str(path) for path in written]}
 
 
-def matrix(
-    runs: Runs,
-    rule: PairRule,
-    output: Path,
-    *,
-    random: Sequence[str] = (),
-    detectors: Detectors | None = None,
-    bin_kev: float | None = None,
-    overwrite: bool = False,
-    progress: analysis.Progress | None = None,
-) -> dict[str, Any]:
-    """Write the symmetric matrix of the energies of a run's pairs; of their adc values, if nothing is calibrated.
-
-    Args:
-        runs: from `open_runs`.
-        rule: window and rejected flags.
-        output: as for `save_matrix`, or a figure that ends in .png.
-        random: windows that hold chance pairs alone, or `auto`: the matrix is then net of chance.
-        detectors: time offsets and energy calibrations.
-        bin_kev: the bins' width; None: 2 keV, or what the coarsest detector needs.
-        overwrite: whether an existing output is replaced.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars matrix --json` prints it.
-    """
-    started = time.perf_counter()
-    known = detectors or Detectors()
-    _check_bins(bin_kev, known)
-    _check_suffix(output, "matrices", (*MATRIX_SUFFIXES, FIGURE))
-    check_output(output, overwrite=overwrite)
-    width_kev = max(2.0, fitting_bin_kev(known)) if bin_kev is None else bin_kev
-    rule = analysis.with_random(runs, rule, random, known)
-    hits, pairs = HitTally(), PairTally(rule.window)
-    energies = EnergyMatrix(rule.window, known, bin_kev=width_kev)
-    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, energies])
-    for _ in batches_of(reading.pairs().select(pl.len())):
-        pass
-    table = energies.table()
-    in_kev = "energy_kev_x" in table.columns
-    summary = analysis.summarise(reading, hits, pairs) | {
-        "bin_kev": width_kev if in_kev else None,
-        "bin_adc": None if in_kev else BIN_ADC,
-        "channel_0": _centre_of_channel_0(table, width_kev if in_kev else BIN_ADC),
-        "counts": float(table["counts"].sum()),
-    }
-    if output.suffix.lower() == FIGURE:
-        from gammapolars.figures import matrix as figure
-
-        save_figure(figure(table), output, overwrite=overwrite)
-    else:
-        metadata = describe(runs, summary)
-        save_matrix(table, output, bin_kev=width_kev, bin_adc=BIN_ADC, overwrite=overwrite, metadata=metadata)
-    elapsed = time.perf_counter() - started
-    return summary | {"elapsed_s": elapsed, "hits_per_s": summary["hits_read"] / elapsed, "output": str(output)}
-
-
-def _centre_of_channel_0(table: pl.DataFrame, width: float) -> float:
-    """Where files of channels begin: with the bin at 0, or with the lowest if some lie below."""
-    lowest = table.to_series(0).min()
-    return width / 2 if lowest is None else min(width / 2, float(lowest))  # type: ignore[arg-type]
-
-
 def whole(table: pl.DataFrame) -> pl.DataFrame:
     """Spectra with whole counts, no bin of which is more than one off; their sums are kept.
 
@@ -207,35 +134,8 @@ def whole(table: pl.DataFrame) -> pl.DataFrame:
     return table.sort("board", "channel", place).with_columns(counts=counts).with_columns(variance=pl.col("counts"))
 
 
-def count_hits(
-    runs: Runs,
-    products: list[Any],
-    progress: analysis.Progress | None,
-    correction: Correction | None = None,
-    most_hits: int | None = None,
-) -> None:
-    """Let products see all hits, or so many of the first, in order of time.
-
-    That order is what the real time is told from.
-    """
-    require(runs.hits, HITS)
-    columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name in ("gain_factor", "run")]
-    read = 0
-    with runs.naming_errors():
-        for of_run in by_run(batches_of(runs.hits.select(columns))):
-            for batch in time_ordered(of_run, reorder_ps=runs.reorder_ps, on_repair=runs.note_repair):
-                part = batch if most_hits is None else batch.head(most_hits - read)
-                hits = correction.corrected(part) if correction else part
-                for product in products:
-                    product.add_hits(hits)
-                read += part.height
-                if progress:
-                    progress(read)
-                if most_hits is not None and read >= most_hits:
-                    return
-
-
-def _check_bins(bin_kev: float | None, detectors: Detectors) -> None:
+def check_bins(bin_kev: float | None, detectors: Detectors) -> None:
+    """Raise where bins of energy have no width, or no calibration to go by."""
     if bin_kev is None:
         return
     if not 0 < bin_kev < math.inf:
@@ -252,56 +152,15 @@ def _check_kind(output: Path, kind: str, *, sliced: bool, per_second: bool) -> N
         raise UsageError(f"{output}: this format holds counts, not counts per second: write .parquet, .csv or .root")
 
 
-def _check_suffix(output: Path, noun: str, known: tuple[str, ...]) -> None:
-    if output.suffix.lower() not in known:
-        raise UsageError(f"{output}: unknown suffix '{output.suffix}': {noun} are written to {', '.join(known)}")
-
-
 def _check_spectra_output(output: Path, format: str | None, *, overwrite: bool) -> str:
     """The format that is meant; raises before any work is done, if it is none or its file cannot be written."""
     suffix = output.suffix.lower()
     if format is None:
-        _check_suffix(output, "spectra", (*FORMATS, FIGURE))
+        check_suffix(output, "spectra are", (*FORMATS, FIGURE))
     kind = FIGURE if suffix == FIGURE and format is None else spectrum_format(output, format)
     # Which files there will be, if each detector has its own, is known when the detectors are.
     check_output(output, overwrite=overwrite or holds_one_spectrum(kind))
     return kind
-
-
-def measurements_of(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:
-    """What is known of each detector's spectrum beside its counts."""
-    keys = tally.by_detector().select("board", "channel").rows()
-    recorded = _recorded(runs, tally, keys)
-    found = {}
-    for key in keys:
-        detector = detectors.at(*key)
-        times_s = recorded.get(key, {"real_time_s": tally.real_time_s})
-        title = f"{runs.files[0].path.name}: {detector.name}"
-        found[key] = Measurement(title=title, detector=detector.name, energy=detector.energy, **times_s)
-    return found
-
-
-def _recorded(runs: Runs, tally: HitTally, keys: list[Key]) -> Mapping[Key, dict[str, Any]]:
-    """Start, live and real time by detector, as the digitizer's program wrote them beside a run's hits.
-
-    It tells them by channel alone, and of the whole recording: they are taken where there is one board, and where the
-    hits span the recorded time, so that nothing is missing from the files.
-    """
-    run = runs.all[0]
-    if len(runs.all) > 1 or run.recorded is None or len({board for board, _ in keys}) > 1:
-        return {}
-    told, start = live_times(run.source.folder), run.recorded.start
-    started = start.replace(tzinfo=None, microsecond=0) if start else None
-    by_channel = {channel.channel: channel for channel in told.channels} if told else {}
-    found: dict[Key, dict[str, Any]] = {}
-    for key in keys:
-        channel = by_channel.get(key[1])
-        real_s = channel.real_time_s if channel else None
-        complete = real_s and COVERED * real_s <= tally.real_time_s <= real_s + CLOCK_S
-        found[key] = {"real_time_s": tally.real_time_s, "started": started}
-        if channel and complete:
-            found[key] |= {"real_time_s": real_s, "live_time_s": channel.live_time_s}
-    return found
 
 
 def _described(

@@ -3,26 +3,26 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gammapolars.errors import UsageError
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 
 if TYPE_CHECKING:
     from plotnine import ggplot
     from plotnine.composition import Compose
 
 FIGURE = ".png"
+"""The suffix of figures."""
 
 
-def check_figure(path: Path, *, overwrite: bool) -> None:
-    """Raise before any work is done if a figure could not be written at the end of it.
+def check_figure(path: Path | None, *, overwrite: bool) -> None:
+    """Raise before any work is done if a figure that is wanted cannot be written at the end of it.
 
     Raises:
-        UsageError: its name does not end in .png.
-        OutputError: it exists already, or its folder is missing.
+        UsageError: it does not end in .png.
+        OutputError: as for `check_output`.
     """
-    if path.suffix.lower() != FIGURE:
-        raise UsageError(f"{path}: unknown suffix '{path.suffix}': figures are written to {FIGURE}")
-    check_output(path, overwrite=overwrite)
+    if path is not None:
+        check_suffix(path, "figures are", (FIGURE,))
+        check_output(path, overwrite=overwrite)
 
 
 def save_figure(plot: "ggplot | Compose", path: Path, *, overwrite: bool) -> None:

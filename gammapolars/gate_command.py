@@ -1,6 +1,7 @@
 """What is given to the command `gate`, and which options go with it: a run, a file of pairs, or a stored matrix."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from gammapolars.gate_outputs import GateOutputs
 from gammapolars.gates import Gate, load_gates
 from gammapolars.io import Runs
 from gammapolars.io.matrix_files import is_matrix
-from gammapolars.printing import Progress
+
+Reading = Callable[[list[str]], AbstractContextManager[tuple[Runs, Callable[[int], None]]]]
+"""Opens runs by their names; with what is told how many hits have been read."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ OF_MATRICES = ("--axis",)
 
 
 def gated(
-    names: Sequence[str], asked: Asked, outputs: GateOutputs, detectors: Detectors, opened: Callable[[], Runs]
+    names: list[str], asked: Asked, outputs: GateOutputs, detectors: Detectors, reading: Reading
 ) -> dict[str, Any]:
     """Gate on what is named, whatever it is.
 
@@ -97,7 +100,7 @@ def gated(
         asked: the gates and what goes with them.
         outputs: the files to write.
         detectors: names and calibrations.
-        opened: opens the names as runs.
+        reading: opens the names as runs.
 
     Returns:
         The summary, as `gammapolars gate --json` prints it.
@@ -123,8 +126,7 @@ def gated(
     rule = PairRule(asked.window, reject=asked.reject)
     if len(gates) == 2:
         asked.refuse(OF_PAIRS, "--and gates on triples")
-    runs = opened()
-    with Progress(runs.count) as progress:
+    with reading(names) as (runs, progress):
         shared |= {"random": asked.random, "progress": progress}
         if len(gates) == 2:
             return triple_gating.gate_triples(runs, rule, (gates[0], gates[1]), outputs, **shared)

@@ -12,7 +12,7 @@ from gammapolars.errors import UsageError
 from gammapolars.figure_files import FIGURE, check_figure, save_figure
 from gammapolars.gates import Gate
 from gammapolars.io import WRITERS, check_writable, save
-from gammapolars.io.output import check_apart, check_output
+from gammapolars.io.output import check_apart, check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import FORMATS, save_spectrum
 from gammapolars.peaks import fit_peaks
@@ -55,18 +55,12 @@ class GateOutputs:
             UsageError: an unknown suffix, or two of one name.
             OutputError: one exists already.
         """
-        suffix = self.spectrum.suffix.lower()
-        if suffix not in (*WRITERS, *FORMATS, FIGURE):
-            known = ", ".join(dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
-            raise UsageError(
-                f"{self.spectrum}: unknown suffix '{self.spectrum.suffix}': gated spectra are written to {known}"
-            )
+        check_suffix(self.spectrum, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
         check_apart(self.spectrum, self.peaks, self.figure)
         check_output(self.spectrum, overwrite=self.overwrite)
         if self.peaks is not None:
             check_writable(self.peaks, overwrite=self.overwrite, text=True)
-        if self.figure is not None:
-            check_figure(self.figure, overwrite=self.overwrite)
+        check_figure(self.figure, overwrite=self.overwrite)
 
     def write(
         self, net: pl.DataFrame, total: pl.DataFrame | None, summary: dict[str, Any], texts: dict[str, str]

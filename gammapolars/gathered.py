@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars import analysis, exports
+from gammapolars import analysis
 from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.calibration import energy_kev
 from gammapolars.coincidences import PairRule
@@ -16,9 +16,11 @@ from gammapolars.detectors import Detectors
 from gammapolars.drift.correction import correction_of
 from gammapolars.errors import UsageError
 from gammapolars.flags import union
+from gammapolars.hit_pass import count_hits
 from gammapolars.io import Runs
 from gammapolars.io.spectra.measurement import Measurement, polynomial
 from gammapolars.io.spectrum_files import holds_spectra, read_spectra
+from gammapolars.measurements import measurements_of
 from gammapolars.products import HitTally, RunSpectra
 from gammapolars.provenance import describe, describe_files
 
@@ -145,7 +147,7 @@ def from_runs(
     rule = PairRule(WINDOW, reject=reject)
     tally, adc = HitTally(), RunSpectra(union(rule.reject))
     correction = correction_of(detectors, runs)
-    exports.count_hits(runs, [tally, adc], progress, correction, most_hits)
+    count_hits(runs, [tally, adc], progress, correction, most_hits)
     table = adc.table()
     if calibration:
         kev = pl.Series("energy_kev", polynomial(calibration, table["adc"].to_numpy()))
@@ -155,7 +157,7 @@ def from_runs(
     summary = account(tally, runs.losses, rule.reject) | times(tally, runs)
     drifts = correction.warnings if correction else ()
     summary["warnings"] = [*reading_warnings(runs), *time_warnings(tally, runs), *drifts]
-    measured = exports.measurements_of(runs, tally, detectors)
+    measured = measurements_of(runs, tally, detectors)
     known = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measured.items()}
     return Gathered(
         table.select(*KEYS, "adc", "energy_kev", "counts", "variance"),

@@ -8,15 +8,14 @@ from typing import Any
 import polars as pl
 
 from gammapolars import analysis
-from gammapolars.calibration import energy_kev, steady_adc
+from gammapolars.calibration import energy_kev
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.errors import InputError
 from gammapolars.gate_outputs import GateOutputs, as_dict, bin_width_of
 from gammapolars.gates import Gate, PolygonGate
 from gammapolars.io import Runs, scan_pairs
-from gammapolars.products import HitTally, PairTally
-from gammapolars.products.axes import of_pairs
+from gammapolars.products import HitTally, PairTally, axes
 from gammapolars.products.gated import GatedSpectra
 from gammapolars.provenance import describe, describe_files
 from gammapolars.streaming import batches_of
@@ -60,7 +59,7 @@ def gate_runs(
     known = detectors or Detectors()
     ready = analysis.with_random(runs, rule, random, known)
     hits, pairs = HitTally(), PairTally(ready.window)
-    further = any(name.startswith("adc_short") for one in polygons for name in (one.x, one.y))
+    further = any(polygon.needs_further for polygon in polygons)
     reading = analysis.Pass(runs, ready, known, progress, [hits, pairs], further=further)
     calibrated = any(detector.energy for detector in known)
     found = _gated(spread(reading.pairs(), known), gate, known, of, polygons, bin_width, calibrated=calibrated)
@@ -115,9 +114,9 @@ def spread(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
         return pairs
     energies = {}
     for side in "ab":
-        name, noisy = f"energy_kev_{side}", of_pairs(columns, "energy_kev", detectors, side)
-        plain = energy_kev(detectors, f"_{side}", adc=steady_adc(columns, f"_{side}"))
-        known = [pl.col(name) + (noisy - plain), noisy, pl.col(name)] if name in columns else [noisy]
+        name, adc = f"energy_kev_{side}", axes.of_pairs(columns, "adc", detectors, side)
+        noisy = energy_kev(detectors, f"_{side}", adc=adc)
+        known = [axes.spread(columns, detectors, adc, f"_{side}"), noisy, pl.col(name)] if name in columns else [noisy]
         energies[name] = pl.coalesce(known)
     return pairs.with_columns(**energies)
 

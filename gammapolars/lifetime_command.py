@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -80,49 +80,38 @@ def lifetime(
         UsageError: no start and stop, gates or bins that cannot be, too few pairs.
     """
     known = detectors or Detectors()
-    if rule.detectors is None:
-        raise UsageError("a lifetime is measured from start to stop: name both with --start and --stop")
+    both = _ends_of(rule, known)
     check_writable(output, overwrite=overwrite)
-    if figure is not None:
-        check_figure(figure, overwrite=overwrite)
-    both = known.at(*rule.detectors[0]), known.at(*rule.detectors[1])
+    check_figure(figure, overwrite=overwrite)
     fixed, about = _widths(sigma_ps, both)
     if bin_ps is not None and bin_ps < 1:
         raise UsageError(f"a bin of time must be 1 ps wide or more, not {bin_ps}")
     width = _fitting_bin_ps(runs, rule, known) if bin_ps is None else bin_ps
     check_bins((rule.window.high + 1) // width - -(-rule.window.low // width))
-    correction = correction_of(known, runs)
-    columns = list(correction.columns(runs.hits.collect_schema()) if correction else runs.hits.collect_schema())
-    gates = (_inside(both[0], start_gate, known, columns), _inside(both[1], stop_gate, known, columns))
-    rule = rule.of_nearest_in(gates) if nearest else rule
-    hits, pairs, ends = HitTally(), PairTally(rule.window), Ends(rule, gates, width if nearest else 0)
-    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, ends], correction=correction)
-    inside = [_pair_inside(both[k], "ab"[k], gate) for k, gate in enumerate((start_gate, stop_gate)) if gate]
-    found = time_spectrum(reading.pairs().filter(*inside), bin_ps=width).collect()
+    gates = (start_gate, stop_gate)
+    counted = _counted(runs, rule, known, gates, bin_ps=width, nearest=nearest, progress=progress)
     fit = fit_lifetime(
-        found,
+        counted.spectrum,
         components=components,
         sigma_ps=fixed,
         sigma_near_ps=about,
         window_ps=(rule.window.low, rule.window.high),
-        nearest=NearestStops(sum(starts for starts, _ in ends.counts.values()), ends.longer) if nearest else None,
+        nearest=NearestStops(counted.ends.starts, counted.ends.longer) if nearest else None,
     )
-    summary = _without_pairs(analysis.summarise(reading, hits, pairs))
-    told = {
+    summary = counted.summary | {
         "start": both[0].name,
         "stop": both[1].name,
         "start_gate": start_gate,
         "stop_gate": stop_gate,
         "nearest": nearest,
-        "pairs_in_gates": int(found["counts"].sum()),
+        "pairs_in_gates": int(counted.spectrum["counts"].sum()),
         "bin_ps": width,
         "sigma_from": "the fit" if fixed is None else "detectors.toml" if sigma_ps == DETECTORS else "given",
         "fwhm_ps_of_detectors": about and FWHM_PER_SIGMA * about,
         **fit.summary(),
-        **_expected(hits, ends, both),
+        **_expected(counted, both),
     }
-    summary = summary | told
-    summary["warnings"] = [*summary["warnings"], *fit.warnings, *_disagreements(summary)]
+    summary["warnings"] = [*counted.summary["warnings"], *fit.warnings, *_disagreements(summary)]
     save(fit.curves.lazy(), output, overwrite=overwrite, metadata=describe(runs, summary))
     outputs = [str(output)]
     if figure is not None:
@@ -132,6 +121,45 @@ def lifetime(
         save_figure(figures.lifetime(fit, title=title), figure, overwrite=overwrite)
         outputs.append(str(figure))
     return summary | {"outputs": outputs}
+
+
+def _ends_of(rule: PairRule, known: Detectors) -> tuple[Detector, Detector]:
+    if rule.detectors is None:
+        raise UsageError("a lifetime is measured from start to stop: name both with --start and --stop")
+    start, stop = rule.detectors
+    return known.at(*start), known.at(*stop)
+
+
+class _Counted(NamedTuple):
+    """What one pass over a run counted: the time spectrum in the gates, hits and their ends, and the account of all."""
+
+    spectrum: pl.DataFrame
+    hits: HitTally
+    ends: Ends
+    summary: dict[str, Any]
+
+
+def _counted(
+    runs: Runs,
+    rule: PairRule,
+    known: Detectors,
+    gates: tuple[Range | None, Range | None],
+    *,
+    bin_ps: int,
+    nearest: bool,
+    progress: analysis.Progress | None,
+) -> _Counted:
+    """Count time differences, and starts and stops in their gates, in one pass."""
+    both = _ends_of(rule, known)
+    correction = correction_of(known, runs)
+    columns = list(correction.columns(runs.hits.collect_schema()) if correction else runs.hits.collect_schema())
+    of_hits = (_inside(both[0], gates[0], known, columns), _inside(both[1], gates[1], known, columns))
+    rule = rule.of_nearest_in(of_hits) if nearest else rule
+    hits, pairs, ends = HitTally(), PairTally(rule.window), Ends(rule, of_hits, bin_ps if nearest else 0)
+    reading = analysis.Pass(runs, rule, known, progress, [hits, pairs, ends], correction=correction)
+    of_pairs = [_pair_inside(both[k], "ab"[k], gate) for k, gate in enumerate(gates) if gate]
+    spectrum = time_spectrum(reading.pairs().filter(*of_pairs), bin_ps=bin_ps).collect()
+    return _Counted(spectrum, hits, ends, _without_pairs(analysis.summarise(reading, hits, pairs)))
 
 
 def _widths(sigma_ps: float | str | None, both: tuple[Detector, Detector]) -> tuple[float | None, float | None]:
@@ -151,8 +179,9 @@ def _without_pairs(summary: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if name not in ("pairs_by_detectors", CHANCE_PAIRS)}
 
 
-def _expected(hits: HitTally, ends: Ends, both: tuple[Detector, Detector]) -> dict[str, Any]:
+def _expected(counted: _Counted, both: tuple[Detector, Detector]) -> dict[str, Any]:
     """Rates of starts and stops, and the chance that they lead to expect."""
+    hits, ends = counted.hits, counted.ends
     time_s = {run: (last - first) / PS_PER_S for run, (first, last) in hits.spans.items()}
     chance, chance_unc = expected_chance([(time_s[run], n, m) for run, (n, m) in sorted(ends.counts.items())])
     table = {(row["board"], row["channel"]): row for row in rates_of(hits, ends.intervals).to_dicts()}

@@ -2,7 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from gammapolars import defaults
 if TYPE_CHECKING:
     from gammapolars.detectors import Detectors
     from gammapolars.io import Runs
+    from gammapolars.printing import Progress
 
 DetectorsFile = Annotated[
     Path | None, typer.Option("--detectors", help="detectors.toml: names, calibrations, offsets, columns.")
@@ -63,6 +65,15 @@ class ReadingOptions:
             losses=Losses(keep_going=self.keep_going),
         )
         return open_runs(*names, reading=reading, reorder_ps=parse_ps(self.reorder), stage=self.stage, apart=self.apart)
+
+    @contextmanager
+    def reading(self, names: list[str]) -> Iterator[tuple["Runs", "Progress"]]:
+        """The runs that are named, and how far they have been read, shown on the terminal meanwhile."""
+        from gammapolars.printing import Progress
+
+        opened = self.open(names)
+        with Progress(opened.count) as progress:
+            yield opened, progress
 
 
 def reads_runs(command: Callable[..., None]) -> Callable[..., None]:

@@ -20,6 +20,8 @@ Lines = Callable[[str], pl.DataFrame]
 
 Value = TypeVar("Value")
 
+Key = tuple[int, int]
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -146,3 +148,18 @@ def parse_moment(text: str) -> date:
         return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"'{text}' is no date: write 2024-05-01 or 2024-05-01T14:30") from None
+
+
+def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataFrame]:
+    """A table of peaks by (board, channel); without these columns it is that of the only detector there is.
+
+    Raises:
+        UsageError: it does not tell, and there is not one detector.
+    """
+    if "channel" not in peaks.columns or peaks["channel"].null_count():
+        if len(detectors) > 1:
+            raise UsageError("these peaks do not tell their detector: they have no column 'channel'")
+        return {next((detector.key for detector in detectors), (0, 0)): peaks}
+    with_board = peaks if "board" in peaks.columns else peaks.with_columns(board=pl.lit(0, pl.UInt16))
+    parts = with_board.partition_by("board", "channel", as_dict=True)
+    return {(int(board), int(channel)): part for (board, channel), part in parts.items()}

@@ -46,6 +46,11 @@ class Progress:
         print(f"\r\033[K{hits:,} hits{left}, {rate / 1e6:.1f} million/s", end="", file=sys.stderr, flush=True)
 
 
+def print_summary(summary: dict[str, Any], text: Callable[[dict[str, Any]], str], *, as_json: bool) -> None:
+    """A command's summary on stdout: as one JSON object, or as `text` tells it to people."""
+    print_json(summary) if as_json else print(text(summary))
+
+
 def print_json(summary: dict[str, Any]) -> None:
     """One JSON object on stdout."""
     print(json.dumps(summary, ensure_ascii=False, allow_nan=False))

@@ -9,8 +9,8 @@ import numpy as np
 from gammapolars.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis import Progress, named
 from gammapolars.detectors import Detectors
-from gammapolars.exports import count_hits
 from gammapolars.flags import FLAGS
+from gammapolars.hit_pass import count_hits
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.printing import left_out_text, plus_minus, rejected_text, table
 from gammapolars.products import HitTally

@@ -10,14 +10,13 @@ from gammapolars.detectors import Detectors
 from gammapolars.drift.curves import Reference
 from gammapolars.drift.table import RUNS
 from gammapolars.drift.track import REACH, Progress, track_drift
-from gammapolars.errors import UsageError
-from gammapolars.figure_files import save_figure
+from gammapolars.figure_files import check_figure, save_figure
 from gammapolars.flags import parse_reject
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.output import check_output
+from gammapolars.io.output import check_suffix
 from gammapolars.provenance import describe
 
-TABLE, FIGURE = ".parquet", ".png"
+TABLE = ".parquet"
 
 
 def drift(
@@ -53,15 +52,9 @@ def drift(
         The summary, as `gammapolars drift --json` prints it.
     """
     energies = list(lines_kev)
-    for path, suffix, what in ((output, TABLE, "a table of drift"), (figure, FIGURE, "a figure")):
-        if path is None:
-            continue
-        if path.suffix.lower() != suffix:
-            raise UsageError(f"{path}: unknown suffix '{path.suffix}': {what} is written to {suffix}")
-        if suffix == TABLE:
-            check_writable(path, overwrite=overwrite)
-    if figure is not None:
-        check_output(figure, overwrite=overwrite)
+    check_suffix(output, "a table of drift is", (TABLE,))
+    check_writable(output, overwrite=overwrite)
+    check_figure(figure, overwrite=overwrite)
     found = track_drift(
         runs, detectors, energies, reject=reject, slice=slice, reach=reach, reference=reference, progress=progress
     )

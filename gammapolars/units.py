@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -107,21 +108,25 @@ def parse_numbers(text: str, what: str, *, at_least: int) -> tuple[float, ...]:
     return found
 
 
-def parse_range(text: str, what: str) -> tuple[float, float]:
+def parse_range(
+    text: str, what: str, number: Callable[[str], float] = float, *, example: str = "1170:1176"
+) -> tuple[float, float]:
     """Two numbers with a colon between them, the lower first.
 
     Args:
         text: such as `1170:1176`.
         what: the option that it was given for.
+        number: reads one of them.
+        example: to show where it cannot be read.
 
     Raises:
         UsageError: it is none.
     """
     low, colon, high = text.partition(":")
     try:
-        found = float(low), float(high)
+        found = (number(low), number(high)) if colon else (math.nan, math.nan)
     except ValueError:
         found = (math.nan, math.nan)
-    if not (colon and math.isfinite(found[0]) and math.isfinite(found[1]) and found[0] < found[1]):
-        raise UsageError(f"{what} takes LOW:HIGH, such as 1170:1176, not '{text}'")
+    if not (math.isfinite(found[0]) and math.isfinite(found[1]) and found[0] < found[1]):
+        raise UsageError(f"{what} takes LOW:HIGH, such as {example}, not '{text}'")
     return found

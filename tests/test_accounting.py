@@ -74,6 +74,7 @@ def test_damage_stops_a_command_by_default(make: Callable[[Path], tuple[Path, in
     assert sorted(file.name for file in tmp_path.iterdir()) == [path.name]
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("make", [damaged_root, damaged_csv, cut_bin])
 def test_every_hit_is_accounted_for(make: Callable[[Path], tuple[Path, int, str]], tmp_path: Path) -> None:
     path, lost, place = make(tmp_path)

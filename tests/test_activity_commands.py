@@ -250,7 +250,7 @@ BAD_CALLS = {
     ),
     "a figure of another kind": (
         ("efficiency", "eu.csv", *OPTIONS, "-o", "e.toml", "--source", "europium", "--figure", "e.pdf"),
-        "e.pdf: a figure's name ends in .png",
+        "e.pdf: unknown suffix '.pdf': figures are written to .png",
     ),
     "no efficiency": (
         ("activity", "eu.csv", "--nuclide", "Cs-137", "--detectors", "d.toml", "--live-time", "3"),

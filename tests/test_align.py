@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import figures
 from gammapolars.alignment import solve
-from gammapolars.alignment.peak import fit_peak
-from gammapolars.alignment.reading import Histograms, Sampler
-from gammapolars.alignment.search import densest, least_sigmas
+from gammapolars.alignment.reading import Histograms
+from gammapolars.alignment.sampling import Sampler
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from gammapolars.errors import UsageError
 from gammapolars.peaks.shape import FWHM_PER_SIGMA as FWHM
+from gammapolars.prompt_peaks.fitting import fit_peak
+from gammapolars.prompt_peaks.searching import densest, least_sigmas
 from tests.commandline import REPOSITORY, gammapolars
 from tests.hits import brute_pairs, frame, runs
 from tests.timing_runs import LABR_WALK, OFFSETS, described, simulated
@@ -301,7 +302,7 @@ def test_detectors_that_nothing_ties_are_told_apart(tmp_path: Path) -> None:
 
 def test_reading_ends_when_there_are_enough_pairs(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
-    time = np.sort(rng.integers(10**9, 10**13, 2_000_000))
+    time = np.sort(rng.integers(10**9, 10**13, 1_000_000))
     table = pl.DataFrame({"timestamp_ps": np.concatenate([time, time + rng.integers(0, 900, len(time))])})
     channel = pl.when(pl.int_range(pl.len()) < len(time)).then(0).otherwise(1)
     table = table.select(
@@ -386,7 +387,7 @@ def test_aligned_hits_make_peaks_at_zero(labr: Path, tmp_path: Path) -> None:
         (("--search", "0ns"), 2, "further than 0 s"),
         (("--search", "5"), 2, "no unit"),
         (("--hits", "0"), 2, "at least one hit"),
-        (("--energy", "100"), 2, "--energy takes two energies"),
+        (("--energy", "100"), 2, "--energy takes LOW:HIGH"),
         (("--energy", "100:900"), 2, "no detector is calibrated"),
         (("--reference", "front"), 2, "unknown detector 'front'"),
         (("--figure", "dt.jpg"), 2, "figures are written to .png"),

@@ -436,6 +436,13 @@ def test_a_pipe_that_is_closed_early_is_no_traceback() -> None:
     assert done.stderr == ""
 
 
+PLACES = pytest.mark.parametrize(
+    "place",
+    ["gammapolars.products.PairTally.add_pairs", "gammapolars.tallies.Tally.add"],
+    ids=["in a pass", "after it"],
+)
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
@@ -443,13 +450,14 @@ def test_a_pipe_that_is_closed_early_is_no_traceback() -> None:
         (RuntimeError("first\nsecond"), 1, "Error: unexpected RuntimeError: first (set GAMMAPOLARS_TRACEBACK=1"),
     ],
 )
+@PLACES
 def test_whatever_happens_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, line: str
+    monkeypatch: pytest.MonkeyPatch, place: str, error: BaseException, code: int, line: str
 ) -> None:
     def failing(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("gammapolars.tallies.Tally.add", failing)
+    monkeypatch.setattr(place, failing)
     monkeypatch.delenv("GAMMAPOLARS_TRACEBACK", raising=False)
 
     done = gammapolars("coincidences", "tiny.root", "-o", "out.parquet")
@@ -461,11 +469,12 @@ def test_whatever_happens_is_one_line(
     assert files_in(Path()) == ["d.toml", "tiny.root"]
 
 
-def test_an_interruption_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+@PLACES
+def test_an_interruption_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gammapolars.tallies.Tally.add", interrupted)
+    monkeypatch.setattr(place, interrupted)
 
     done = gammapolars("coincidences", "tiny.root", "-o", "out.parquet")
 

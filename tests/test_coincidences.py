@@ -49,7 +49,7 @@ def found_pairs(hits: pl.DataFrame, window: Any, rows: int = 10**9, slice_hits: 
 # Against every hit with every other
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(runs(), windows(signed=False), SIZES, SIZES, PARTS, st.sampled_from([0, 5, REORDER]))
 def test_pairs_are_those_of_every_hit_with_every_other_in_the_order_of_the_earlier(
     hits: pl.DataFrame, window: tuple[int, int], rows: int, slice_hits: int, part: int, reorder_ps: int
@@ -61,7 +61,7 @@ def test_pairs_are_those_of_every_hit_with_every_other_in_the_order_of_the_earli
     assert found == brute_pairs(hits, window)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(runs(), windows(), SIZES, SIZES, PARTS)
 def test_pairs_of_a_start_and_a_stop_detector_are_signed(
     hits: pl.DataFrame, window: tuple[int, int], rows: int, slice_hits: int, part: int
@@ -73,7 +73,7 @@ def test_pairs_of_a_start_and_a_stop_detector_are_signed(
     assert found == brute_pairs(hits, window, ends=(START, STOP))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(runs(), windows(), SIZES, SIZES)
 def test_nearest_is_the_stop_of_smallest_dt_in_the_window(
     hits: pl.DataFrame, window: tuple[int, int], rows: int, slice_hits: int

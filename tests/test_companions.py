@@ -109,15 +109,3 @@ def test_an_output_that_exists_is_kept(tmp_path: Path) -> None:
     assert "s.parquet" in done.error
     assert kept.read_text() == "mine"
     assert files_in(tmp_path) == ["s.parquet"]
-
-
-def test_a_matrix_by_adc_is_not_made_of_sums_of_hits(tmp_path: Path) -> None:
-    known = tmp_path / "d.toml"
-    known.write_text(DETECTORS.read_text().replace("[[detector]]", '[[detector]]\ngroup = "clover"'))
-    words = ["--add-back", "100ns", "--matrix", tmp_path / "m.parquet"]
-
-    done = gammapolars("coincidences", RUN, "--detectors", known, "-o", tmp_path / "p.parquet", *map(str, words))
-
-    assert done.code == 2
-    assert "counted by adc" in done.error
-    assert files_in(tmp_path) == ["d.toml"]

@@ -334,7 +334,7 @@ def test_a_file_that_becomes_shorter_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [PLAIN.name, WAVES.name, "old", "calibrated,flags,waveform"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damage_is_an_error_or_what_a_plain_loop_reads(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject

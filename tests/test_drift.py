@@ -696,6 +696,7 @@ def test_a_query_gets_corrected_energies(folder: Path) -> None:
     assert pl.read_parquet(folder / "q.parquet").equals(expected.select("timestamp_ps", "energy_kev").collect())
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_matrix_and_the_report_are_corrected(folder: Path) -> None:
     run, detectors = folder / "linear.root", folder / "d.toml"
 

@@ -74,7 +74,7 @@ def built(table: pl.DataFrame, window: int, rows: int = 10**9, **options: Any) -
 # Building
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(runs(), WINDOWS, REFS, SIZES, SIZES, st.integers(1, 3), st.sampled_from([0, 5, REORDER]))
 def test_events_are_those_of_a_loop_over_all_hits(
     hits: pl.DataFrame, window: int, ref: str, rows: int, slice_hits: int, least: int, reorder_ps: int
@@ -86,7 +86,7 @@ def test_events_are_those_of_a_loop_over_all_hits(
     assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(hits, window, ref), least)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(several_runs(), WINDOWS, REFS, SIZES, SIZES)
 def test_no_event_goes_from_one_run_into_another(
     hits: pl.DataFrame, window: int, ref: str, rows: int, slice_hits: int
@@ -246,7 +246,7 @@ def test_what_is_no_table_of_hits_is_refused() -> None:
 # One row an event
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(several_runs(), st.integers(0, 60), REFS, SIZES, SIZES)
 def test_sums_are_those_of_a_loop_over_events(
     hits: pl.DataFrame, window: int, ref: str, rows: int, slice_hits: int
@@ -299,7 +299,7 @@ def brute_triples(table: pl.DataFrame, window: int | None) -> list[tuple[int, ..
 TRIPLE_COLUMNS = ["adc_a", "adc_b", "adc_c", "timestamp_ps", "dt_ab_ps", "dt_ac_ps"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(runs(most=30), st.integers(0, 80), SIZES, SIZES, st.sampled_from([1, 7, 10**6]))
 def test_triples_are_those_of_every_three_hits(
     hits: pl.DataFrame, window: int, rows: int, slice_hits: int, part: int
@@ -311,7 +311,7 @@ def test_triples_are_those_of_every_three_hits(
     assert found.select(TRIPLE_COLUMNS).rows() == brute_triples(hits, window)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(several_runs(), st.integers(0, 80), REFS, st.none() | st.integers(0, 60), SIZES, SIZES)
 def test_triples_of_events_lie_in_one_event(
     hits: pl.DataFrame, window: int, ref: str, within: int | None, rows: int, slice_hits: int

@@ -59,10 +59,10 @@ def trials(
 
 
 def test_europium_is_found_without_a_wrong_match() -> None:
-    found = trials(30, ["Eu-152"], ["Eu-152"], extra=15)
+    found = trials(12, ["Eu-152"], ["Eu-152"], extra=15)
 
     assert found["wrong"] == 0
-    assert found["right"] >= 29
+    assert found["right"] >= 11
 
 
 @pytest.mark.slow
@@ -90,9 +90,9 @@ def test_europium_in_the_background_of_a_room() -> None:
     [(["Ba-133"], 500.0), (["Ra-226", "Th-228"], 2700.0), (["Eu-152", "Co-60", "Cs-137"], 1500.0)],
 )
 def test_many_lines_are_found(sources: list[str], full_kev: float) -> None:
-    found = trials(8, sources, sources, extra=10, full_kev=full_kev)
+    found = trials(4, sources, sources, extra=10, full_kev=full_kev)
 
-    assert found == {"right": 8}
+    assert found == {"right": 4}
 
 
 @pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])
@@ -120,12 +120,12 @@ def test_sources_with_few_lines_are_found(sources: list[str], background: float,
     ],
 )
 def test_a_wrong_source_is_refused(seen: str, named: str, nai: bool) -> None:
-    assert trials(6, [seen], [named], nai=nai, extra=8, background=0.05, full_kev=2700.0) == {"refused": 6}
+    assert trials(3, [seen], [named], nai=nai, extra=8, background=0.05, full_kev=2700.0) == {"refused": 3}
 
 
 @pytest.mark.parametrize("named", ["Eu-152", "Co-60", "Na-22", "Ba-133"])
 def test_background_alone_is_refused(named: str) -> None:
-    assert trials(6, [], [named], background=1.0, extra=8, full_kev=2700.0) == {"refused": 6}
+    assert trials(3, [], [named], background=1.0, extra=8, full_kev=2700.0) == {"refused": 3}
 
 
 @pytest.mark.slow

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from gammapolars.calibration import calibrate
 from gammapolars.coincidences import pairs
 from gammapolars.detectors import Detector, Detectors
+from gammapolars.dithering import dithered
 from gammapolars.drift import correct_drift
 from gammapolars.errors import TableError, UsageError
 from gammapolars.event_building import Veto, add_back, events, veto
 from gammapolars.schema import DRIFT, HITS, require
 from tests.commandline import gammapolars
-from tests.hits import PILE_UP, SATURATION, SIZES, CountedStream, frame, runs, stream, windows
+from tests.hits import BAD, PILE_UP, SATURATION, SIZES, CountedStream, frame, runs, stream, windows
 
 FAKE = 0x8
 
@@ -73,7 +74,7 @@ def brute_add_back(table: pl.DataFrame, window: int, kinds: tuple[str, ...] = ("
 FOUND = ["adc", "timestamp_ps", "energy_kev", "flags", "added_hits"]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(runs(), st.integers(0, 80), SIZES, SIZES, st.sampled_from([0, 5, REORDER]))
 def test_sums_are_those_of_a_loop_over_all_hits(
     hits: pl.DataFrame, window: int, rows: int, slice_hits: int, reorder_ps: int
@@ -180,7 +181,7 @@ def brute_veto(
     return left
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(runs(), windows(), st.sampled_from(["BGO", "plastic"]), SIZES, SIZES, st.sampled_from([0, 10]), st.booleans())
 def test_what_a_veto_leaves_is_what_a_loop_leaves(
     hits: pl.DataFrame, window: tuple[int, int], kind: str, rows: int, slice_hits: int, min_adc: int, keep: bool
@@ -388,6 +389,44 @@ def test_offsets_and_drift_are_corrected_before_policies(folder: Path, words: tu
     columns = ["timestamp_ps", "dt_ps", "channel_a", "channel_b", "board_a", "board_b", "energy_kev_a", "energy_kev_b"]
     found = pl.read_parquet(folder / "one.parquet")
     assert found.select(columns).sort(columns).equals(expected.select(columns).sort(columns))
+
+
+@pytest.mark.parametrize("random", [(), ("--random", "1us:3us")], ids=["plain", "random"])
+def test_matrix_and_spectra_of_the_same_pass_are_of_the_summed_energies(folder: Path, random: tuple[str, ...]) -> None:
+    files = {name: folder / f"{name}.parquet" for name in ("matrix", "spectra")}
+    options = [word for name, path in files.items() for word in (f"--{name}", path)]
+    summary_of("coincidences", folder, "--add-back", "100ns", "--bin-kev", "40", *options, *random)
+    matrix, spectra = (pl.read_parquet(path) for path in files.values())
+
+    slopes = {detector.key: detector.energy[1] for detector in CLOVERS if detector.energy}
+    noise = dithered("adc", pl.col("timestamp_ps"), "channel", "board") - pl.col("adc")
+    summed = energies(pl.read_parquet(folder / "run.parquet")).lazy().pipe(add_back, CLOVERS, "100ns").collect()
+    slope = [slopes.get(key) for key in summed.select("board", "channel").iter_rows()]
+    spread = summed.with_columns(pl.col("energy_kev") + noise * pl.Series(slope, dtype=pl.Float64))
+    used = spread.filter((pl.col("flags") & BAD) == 0)
+
+    keys = ["board", "channel"]
+    known = used.drop_nulls("energy_kev")
+    counted = known.group_by(*keys, energy_kev=((pl.col("energy_kev") / 2).floor() + 0.5) * 2).agg(
+        counts=pl.len().cast(pl.Float64)
+    )
+    found = spectra.drop_nulls("energy_kev").select(*keys, "energy_kev", "counts")
+    assert found.sort([*keys, "energy_kev"]).equals(counted.sort([*keys, "energy_kev"]))
+    bare = spectra.filter(pl.col("energy_kev").is_null())
+    assert bare["counts"].sum() == used.height - known.height > 0
+    assert bare["adc"].null_count() == 0
+
+    place = {side: (pl.col(f"energy_kev_{side}") / 40).floor() for side in "ab"}
+    made = pairs(spread.drop("added_hits").lazy(), random=random[1:]).drop_nulls(["energy_kev_a", "energy_kev_b"])
+    weight = pl.col("weight") if random else pl.lit(1.0)
+    half = (
+        made.select(x=pl.min_horizontal(*place.values()), y=pl.max_horizontal(*place.values()), w=weight)
+        .group_by("x", "y").agg(counts=pl.col("w").sum(), variance=(pl.col("w") ** 2).sum())
+    )  # fmt: skip
+    other = half.filter(pl.col("x") != pl.col("y")).select(x="y", y="x", counts="counts", variance="variance")
+    centre = ((pl.col(axis) + 0.5) * 40 for axis in "xy")
+    expected = pl.concat([half, other]).select(*centre, "counts", "variance").sort("x", "y").collect()
+    np.testing.assert_allclose(matrix.to_numpy(), expected.to_numpy(), rtol=1e-9)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "csv", "root"])

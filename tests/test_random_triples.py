@@ -147,7 +147,7 @@ def brute(table: pl.DataFrame, reach: int, windows: tuple[tuple[int, int], ...])
     return found
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(runs(most=25), REACH, RANDOMS, SIZES, SIZES)
 def test_triples_with_random_windows_are_those_of_every_three_hits(
     hits: pl.DataFrame, reach: int, windows: tuple[tuple[int, int], ...], rows: int, slice_hits: int

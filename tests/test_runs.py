@@ -48,7 +48,7 @@ def summary_of(*words: str | Path) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(runs(most=15), min_size=1, max_size=4), windows(signed=False), SIZES, SIZES)
 def test_the_pairs_of_several_runs_are_those_of_each_alone(
     tables: list[pl.DataFrame], window: tuple[int, int], rows: int, slice_hits: int
@@ -310,6 +310,7 @@ def test_outputs_carry_what_the_digitizer_wrote_down(tmp_path: Path) -> None:
     assert summary_of("info", folder)["sources"][0]["recorded"]["id"] == "run1"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_table_of_a_report_tells_where_it_comes_from(tmp_path: Path) -> None:
     file = write_hits(tmp_path / "a.root", made_hits(500))
 

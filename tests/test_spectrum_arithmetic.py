@@ -71,7 +71,7 @@ def test_a_sum_of_runs_and_of_detectors(a: Rows, b: Rows, c: Rows) -> None:
 
 def test_a_spectrum_less_its_background_has_pulls_of_width_1() -> None:
     random = np.random.default_rng(3)
-    trials, bins, scale, unc = 400, 50, 0.5, 0.05
+    trials, bins, scale, unc = 200, 50, 0.5, 0.05
     signal, below = np.linspace(0, 40, bins), 20.0
     axis = {"trial": np.repeat(np.arange(trials), bins), "energy_kev": np.tile(np.arange(bins) + 0.5, trials)}
 
@@ -90,7 +90,7 @@ def test_a_spectrum_less_its_background_has_pulls_of_width_1() -> None:
     pulls = ((found["counts"] - np.tile(signal, trials)) / found["variance"].sqrt()).to_numpy()
     assert found["counts"].min() < 0, "negative counts are kept"  # type: ignore[operator]
     assert abs(pulls.mean()) < 0.1
-    assert pulls.std() == pytest.approx(1, abs=0.05)
+    assert pulls.std() == pytest.approx(1, abs=0.07)
 
 
 def test_one_background_is_taken_from_each_slice() -> None:

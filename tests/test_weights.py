@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import figures, gating, simulate
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.matrices import Choice, keys_of
+from gammapolars.matrix_choice import Choice, keys_of
 from gammapolars.products.axes import Axis, Sides
 from gammapolars.products.chosen_matrices import HitMatrix, PairMatrix
 from gammapolars.simulate.response import SimulatedDetector
@@ -278,7 +278,8 @@ def test_gated_spectra_come_out_of_every_format_that_can_hold_them(tmp_path: Pat
         (["--axes", "dt:energy", "--symmetric"], "the same quantity on both axes"),
         (["--bin-x", "0"], "wider than 0 keV"),
         (["--bin-x", "1ns"], "'1ns' is no number of keV"),
-        (["--range", "100:50"], "a range is LOW:HIGH"),
+        (["--range", "100:50"], "--range takes LOW:HIGH, such as 0:3000"),
+        (["--range", "100"], "--range takes LOW:HIGH, such as 0:3000"),
         (["--x", "nowhere"], "unknown detector 'nowhere'"),
     ],
 )

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.alignment import solve
-from gammapolars.alignment.reading import Histograms, Key, Pair, PairReader, Sample, Sampler, shifted
-from gammapolars.alignment.search import Found, densest
+from gammapolars.alignment.reading import Histograms, Key, Pair, PairReader, shifted
+from gammapolars.alignment.sampling import Sample, Sampler
 from gammapolars.errors import CalibrationError
+from gammapolars.prompt_peaks.searching import Found, densest
 from gammapolars.units import format_ps
 
 SEARCH_BINS = 20_000

@@ -9,14 +9,15 @@ import numpy.typing as npt
 
 from gammapolars.alignment import solve
 from gammapolars.alignment.finding import HALF_WIDTHS, Search
-from gammapolars.alignment.peak import Peak, fit_peak
-from gammapolars.alignment.reading import Key, Pair, Sample
-from gammapolars.alignment.search import densest
+from gammapolars.alignment.reading import Key, Pair
+from gammapolars.alignment.sampling import Sample
 from gammapolars.alignment.tables import Outcome
 from gammapolars.alignment.walk import WalkFit, fit_walk
 from gammapolars.detectors import Detectors
 from gammapolars.errors import CalibrationError
 from gammapolars.peaks.shape import FWHM_PER_SIGMA
+from gammapolars.prompt_peaks.fitting import Peak, fit_peak
+from gammapolars.prompt_peaks.searching import densest
 from gammapolars.timing import walk_ps
 
 Floats = npt.NDArray[np.float64]

@@ -1,9 +1,8 @@
-"""Readings of runs for their timing: histograms of far time differences, and bounded samples of near ones."""
+"""Readings of runs for their timing: pairs as they come, and histograms of far time differences."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ import polars as pl
 
 from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.coincidences import PairRule
+from gammapolars.coincidences.sides import b_is_lower, exchanged
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs
 from gammapolars.products import HitTally
@@ -30,9 +30,6 @@ BATCH_ROWS = 250_000
 
 MOST_BINS = 4_000_000
 """Histograms with more filled bins than this get bins twice as wide."""
-
-MOST_SAMPLED = 4_000_000
-"""Pairs in a sample, of all detector pairs together."""
 
 ENDS = ["board_a", "channel_a", "board_b", "channel_b"]
 
@@ -116,18 +113,10 @@ def shifted(offsets: Mapping[Key, int]) -> Detectors:
 
 def with_sign(pairs: pl.LazyFrame) -> pl.LazyFrame:
     """Pairs with the lower (board, channel) as a, and a signed `dt_ps`."""
-    later = (pl.col("board_b") < pl.col("board_a")) | (
-        (pl.col("board_b") == pl.col("board_a")) & (pl.col("channel_b") < pl.col("channel_a"))
-    )
+    later = b_is_lower()
     names = [name[:-2] for name in pairs.collect_schema() if name.endswith("_a")]
-    return pairs.with_columns(
-        *(
-            pl.when(later).then(pl.col(f"{name}_{other}")).otherwise(pl.col(f"{name}_{side}")).alias(f"{name}_{side}")
-            for name in names
-            for side, other in ("ab", "ba")
-        ),
-        dt_ps=pl.when(later).then(-pl.col("dt_ps")).otherwise(pl.col("dt_ps")),
-    )
+    dt = pl.col("dt_ps")
+    return pairs.with_columns(*exchanged(names, later), dt_ps=pl.when(later).then(-dt).otherwise(dt))
 
 
 class Histograms:
@@ -166,96 +155,3 @@ class Histograms:
             histogram[part["bin"].to_numpy()] = part["counts"].to_numpy()
             # The last bin reaches beyond the pairs that were looked for, and so holds fewer.
             yield ((key[0], key[1]), (key[2], key[3])), histogram[:-1]
-
-
-class Sample(NamedTuple):
-    """Pairs near their prompt peaks, the first ones of each two detectors.
-
-    Attributes:
-        keys: the detectors, sorted.
-        pair: the detector pair of each, a place in `ends`.
-        ends: (detector pairs, 2): places in `keys`, the lower first.
-        dt_ps: t_b - t_a as recorded, no offset subtracted.
-        adc: (2, pairs): of a and b.
-        reach_ps: (detector pairs, 2): between which time differences pairs were taken.
-    """
-
-    keys: list[Key]
-    pair: npt.NDArray[np.int32]
-    ends: npt.NDArray[np.intp]
-    dt_ps: Ints
-    adc: npt.NDArray[np.float32]
-    reach_ps: Ints
-
-
-class Sampler:
-    """Gathers a sample, of each two detectors no more than `most`.
-
-    Args:
-        offsets: about where each detector lies; the prompt peaks are near their differences.
-        half_ps: how far around the peak pairs are taken, by detector pair.
-        enough: with so many pairs of each detector the sample is complete.
-    """
-
-    def __init__(self, offsets: Mapping[Key, int], half_ps: Mapping[Pair, int], enough: int) -> None:
-        self._keys = sorted(offsets)
-        self._codes = np.array([board << 16 | channel for board, channel in self._keys], np.int64)
-        places = {key: place for place, key in enumerate(self._keys)}
-        self._ends = np.array([[places[a], places[b]] for a, b in half_ps], np.intp).reshape(-1, 2)
-        number = len(self._keys)
-        self._number = np.full(number * number, -1, np.int32)
-        self._number[self._ends[:, 0] * number + self._ends[:, 1]] = np.arange(len(self._ends))
-        self._half = np.array(list(half_ps.values()), np.int64)
-        time = np.array([offsets[key] for key in self._keys], np.int64)
-        self._middle = time[self._ends[:, 1]] - time[self._ends[:, 0]]
-        self._most = min(enough, max(1, MOST_SAMPLED // max(len(self._ends), 1)))
-        self._enough = enough
-        self._taken = np.zeros(len(self._ends), np.int64)
-        self._parts: list[tuple[Any, ...]] = []
-
-    @property
-    def reach_ps(self) -> int:
-        """How far apart in time aligned hits can be and still be wanted."""
-        return int(self._half.max(initial=0))
-
-    def add(self, pairs: pl.DataFrame) -> None:
-        columns = [*ENDS, "adc_a", "adc_b", "dt_ps", *(c for c in pairs.columns if c.startswith("gain_factor_"))]
-        signed = pairs.lazy().select(columns).pipe(with_sign).collect()
-        place = [self._place(signed, side) for side in "ab"]
-        there = (place[0] >= 0) & (place[1] >= 0)
-        pair = np.where(there, self._number[place[0] * len(self._keys) + place[1]], -1)
-        dt = signed["dt_ps"].to_numpy()
-        kept = np.flatnonzero((pair >= 0) & (np.abs(dt) <= self._half[pair]))
-        kept = kept[self._wanted(pair[kept])]
-        adc = [
-            signed.select(steady_adc(signed.columns, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[kept]
-            for side in "ab"
-        ]
-        self._parts.append((pair[kept], dt[kept] + self._middle[pair[kept]], np.stack(adc)))
-
-    def _place(self, pairs: pl.DataFrame, side: str) -> npt.NDArray[np.intp]:
-        code = pairs[f"board_{side}"].to_numpy().astype(np.int64) << 16 | pairs[f"channel_{side}"].to_numpy()
-        place = np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
-        return np.where(self._codes[place] == code, place, -1)
-
-    def _wanted(self, pair: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
-        """Rows of pairs that still have room, in their order."""
-        order = np.argsort(pair, kind="stable")
-        counts = np.bincount(pair, minlength=len(self._taken))
-        first = np.cumsum(counts) - counts
-        rank = np.arange(len(pair)) - np.repeat(first, counts) + np.repeat(self._taken, counts)
-        self._taken = np.minimum(self._taken + counts, self._most)
-        return np.sort(order[rank < self._most])
-
-    def is_complete(self) -> bool:
-        """Whether each detector has enough pairs, or each pair of detectors has as many as are kept."""
-        by_detector = np.zeros(len(self._keys), np.int64)
-        for side in (0, 1):
-            np.add.at(by_detector, self._ends[:, side], self._taken)
-        return bool((by_detector >= self._enough).all() or (self._taken >= self._most).all())
-
-    def sample(self) -> Sample:
-        """What was gathered."""
-        reach = self._middle[:, None] + self._half[:, None] * np.array([-1, 1])
-        pair, dt, adc = (np.concatenate(column, axis=-1) for column in zip(*self._parts, strict=True))
-        return Sample(self._keys, pair, self._ends, dt, adc, reach)

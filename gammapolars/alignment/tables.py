@@ -10,11 +10,12 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.alignment import solve
-from gammapolars.alignment.peak import Peak
-from gammapolars.alignment.reading import Key, Pair, Sample
+from gammapolars.alignment.reading import Key, Pair
 from gammapolars.alignment.results import DETECTOR_COLUMNS, DIFFERENCE_COLUMNS, PAIR_COLUMNS
+from gammapolars.alignment.sampling import Sample
 from gammapolars.alignment.walk import Walk
 from gammapolars.detectors import Detectors
+from gammapolars.prompt_peaks.fitting import Peak
 
 Floats = npt.NDArray[np.float64]
 

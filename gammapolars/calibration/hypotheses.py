@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 
 from gammapolars.calibration.arrays import Array, Indices, Lines, Peaks
-from gammapolars.calibration.evidence import BEND, OFFSET, WIDEST, Prior, positions
+from gammapolars.calibration.evidence import positions
+from gammapolars.calibration.prior import BEND, OFFSET, WIDEST, Prior
 
 PROMINENT = 16
 STRONG = 11

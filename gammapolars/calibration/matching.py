@@ -9,8 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gammapolars.calibration.arrays import Array, Indices, Lines, Peaks, line_arrays, peak_arrays
-from gammapolars.calibration.evidence import MATCHED, Prior, Scored, positions, refine
+from gammapolars.calibration.evidence import MATCHED, Scored, positions, refine
 from gammapolars.calibration.hypotheses import propose, propose_near
+from gammapolars.calibration.prior import Prior
 from gammapolars.errors import CalibrationError
 
 LEAST_EVIDENCE = {2: -0.8, 3: -0.3}

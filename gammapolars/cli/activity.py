@@ -43,17 +43,16 @@ def efficiency(
     as_json: AsJson = False,
 ) -> None:
     """Fit each detector's full-energy-peak efficiency to the peaks of sources of known activity."""
-    from gammapolars import activity_commands as commands
-    from gammapolars import peak_files
+    from gammapolars import efficiency_command, peak_files
     from gammapolars.activity_text import efficiency_text
     from gammapolars.detectors import Detectors, load_detectors
     from gammapolars.io.output import check_output
-    from gammapolars.printing import print_json
+    from gammapolars.printing import print_summary
 
     check_output(output, overwrite=overwrite)
     known = load_detectors(detectors) if detectors else Detectors()
     counted = peak_files.counted(peaks, live_time, started, real_time or [])
-    summary = commands.save_efficiencies(
+    summary = efficiency_command.save_efficiencies(
         peak_files.with_sources(counted, source or [], known),
         known,
         peak_files.lines_from(lines),
@@ -62,7 +61,7 @@ def efficiency(
         figure=figure,
         overwrite=overwrite,
     )
-    print_json(summary) if as_json else print(efficiency_text(summary))
+    print_summary(summary, efficiency_text, as_json=as_json)
 
 
 @app.command()
@@ -90,19 +89,18 @@ def activity(
     as_json: AsJson = False,
 ) -> None:
     """Tell the activities of nuclides from their peaks, or upper limits where nothing is detected."""
-    from gammapolars import activity_commands as commands
-    from gammapolars import peak_files
+    from gammapolars import activity_command, peak_files
     from gammapolars.activity_text import activity_text
     from gammapolars.detectors import Detectors, load_detectors
-    from gammapolars.printing import print_json
+    from gammapolars.printing import print_summary
 
     if output is not None:
-        commands.check_table(output, overwrite=overwrite)
+        activity_command.check_table(output, overwrite=overwrite)
     known = load_detectors(detectors) if detectors else Detectors()
     (counted,) = peak_files.counted(
         [peaks], [live_time], [started] if started else [], [] if real_time is None else [real_time]
     )
-    summary = commands.activity_summary(
+    summary = activity_command.activity_summary(
         counted,
         nuclide,
         known,
@@ -111,5 +109,5 @@ def activity(
         spectrum=spectrum,
     )
     if output is not None:
-        commands.save_activities(summary, output, overwrite=overwrite)
-    print_json(summary) if as_json else print(activity_text(summary))
+        activity_command.save_activities(summary, output, overwrite=overwrite)
+    print_summary(summary, activity_text, as_json=as_json)

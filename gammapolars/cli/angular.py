@@ -60,14 +60,13 @@ def angular(
     from gammapolars.coincidences import PairRule
     from gammapolars.gates import Gate
     from gammapolars.gating import parse_backgrounds
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
 
     gates = (
         Gate.on(on, width, tuple(parse_backgrounds(background or []))),
         Gate.on(second, width, tuple(parse_backgrounds(second_background or []))),
     )
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = angular_command.angular(
             opened,
             PairRule(window, reject=reject),
@@ -83,4 +82,4 @@ def angular(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(angular_command.angular_text(summary))
+    print_summary(summary, angular_command.angular_text, as_json=as_json)

@@ -40,10 +40,9 @@ def drift(
     """Follow lines through a run, and write the factors that undo the drift of the detectors' gains."""
     from gammapolars import tracking
     from gammapolars.energy_text import drift_text
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
 
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = tracking.drift(
             opened,
             output,
@@ -57,4 +56,4 @@ def drift(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(drift_text(summary))
+    print_summary(summary, drift_text, as_json=as_json)

@@ -43,14 +43,14 @@ def peaks(
     from gammapolars import energies
     from gammapolars.energy_text import peaks_text
     from gammapolars.io import check_writable
-    from gammapolars.printing import print_json
+    from gammapolars.printing import print_summary
     from gammapolars.units import parse_numbers
 
     check_writable(output, overwrite=overwrite, text=True)
     polynomial = parse_numbers(calibration, "--calibration", at_least=2) if calibration else None
     spectra = _gathered(inputs, how, reject, spectrum, polynomial)
     summary = energies.peaks(spectra, output, least_significance=significance, overwrite=overwrite)
-    print_json(summary) if as_json else print(peaks_text(summary))
+    print_summary(summary, peaks_text, as_json=as_json)
 
 
 @app.command()
@@ -87,13 +87,13 @@ def calibrate(
     as_json: AsJson = False,
 ) -> None:
     """Calibrate detectors by the lines of sources: from raw adc values, or from an older --detectors file."""
-    from gammapolars import calibrating, gathered
+    from gammapolars import calibrating, calibrations, gathered
     from gammapolars.calibration.by_hand import parse_pairs
-    from gammapolars.energy_text import calibration_text, drift_text
-    from gammapolars.printing import print_json
+    from gammapolars.energy_text import calibration_text
+    from gammapolars.printing import print_summary
 
-    wanted = calibrating.Wanted(
-        calibrating.lines_of(source), order=order, pairs=parse_pairs(lines) if lines else None, only=tuple(only or ())
+    wanted = calibrations.Wanted(
+        calibrations.lines_of(source), order=order, pairs=parse_pairs(lines) if lines else None, only=tuple(only or ())
     )
     calibrating.check_outputs(output, residuals, figures, overwrite=overwrite)
     spectra = _gathered(inputs, how, reject, spectrum, None)
@@ -108,12 +108,7 @@ def calibrate(
         )
     else:
         summary = calibrating.calibrate(spectra, wanted, output, **outputs)
-    if as_json:
-        print_json(summary)
-        return
-    print(calibration_text(summary))
-    if track:
-        print(drift_text(summary["drift"]))
+    print_summary(summary, calibration_text, as_json=as_json)
 
 
 @app.command()
@@ -133,7 +128,7 @@ def lines(
     """Show gamma lines of a nuclide or near an energy, with uncertainties; without a name, which nuclides there are."""
     from gammapolars import gamma_lines, lines_text
     from gammapolars.gamma_lines import cascades as pairs
-    from gammapolars.printing import print_json
+    from gammapolars.printing import print_summary
 
     energy = _energy(nuclide)
     summary: dict[str, Any]
@@ -155,7 +150,7 @@ def lines(
         name, found = gamma_lines.canonical(nuclide), gamma_lines.lines(nuclide, least_intensity=least or 0.0)
         summary = {"nuclide": name, "lines": found.to_dicts()}
         text = lines_text.nuclide_text(name, found)
-    print_json(summary) if as_json else print(text)
+    print_summary(summary, lambda _: text, as_json=as_json)
 
 
 def _energy(text: str | None) -> float | None:
@@ -171,10 +166,8 @@ def _gathered(
 ) -> "Gathered":
     """The spectra of files, or of runs."""
     from gammapolars import gathered
-    from gammapolars.printing import Progress
 
     if gathered.are_spectra(inputs, spectrum):
         return gathered.from_files(inputs, how.known, spectrum=spectrum, calibration=calibration)
-    opened = how.open(inputs)
-    with Progress(opened.count) as progress:
+    with how.reading(inputs) as (opened, progress):
         return gathered.from_runs(opened, how.known, reject=reject, calibration=calibration, progress=progress)

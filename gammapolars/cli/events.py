@@ -42,15 +42,14 @@ def events(
     from gammapolars.event_text import events_text
     from gammapolars.io import check_writable
     from gammapolars.policies import Policies
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
 
     check_writable(output, overwrite=overwrite)
     event_commands.check_table(table, output)
     rule = EventRule(window, window_ref=window_ref, reject=reject, min_multiplicity=min_multiplicity)
     known = how.known
     policies = Policies(known, add_back=add_back, vetoes=veto or ())
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = event_commands.events(
             opened,
             rule,
@@ -61,4 +60,4 @@ def events(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(events_text(summary))
+    print_summary(summary, events_text, as_json=as_json)

@@ -59,7 +59,7 @@ def gate(
     from gammapolars.gate_command import Asked, gated
     from gammapolars.gate_outputs import GateOutputs
     from gammapolars.gate_text import gate_text
-    from gammapolars.printing import print_json
+    from gammapolars.printing import print_summary
 
     asked = Asked(
         on=on,
@@ -77,5 +77,5 @@ def gate(
         axis=axis,
     )
     outputs = GateOutputs(output, peaks, figure, overwrite)
-    summary = gated(runs, asked, outputs, how.known, lambda: how.open(runs))
-    print_json(summary) if as_json else print(gate_text(summary))
+    summary = gated(runs, asked, outputs, how.known, how.reading)
+    print_summary(summary, gate_text, as_json=as_json)

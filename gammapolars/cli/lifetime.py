@@ -50,7 +50,7 @@ def lifetime(
     from gammapolars import lifetime_command
     from gammapolars.coincidences import PairRule
     from gammapolars.lifetime_text import lifetime_text
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
     from gammapolars.units import parse_ps, parse_range
 
     known = how.known
@@ -62,8 +62,7 @@ def lifetime(
             ("stop_gate", stop_gate, "--stop-gate"),
         )
     }
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = lifetime_command.lifetime(
             opened,
             rule,
@@ -78,4 +77,4 @@ def lifetime(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(lifetime_text(summary))
+    print_summary(summary, lifetime_text, as_json=as_json)

@@ -62,15 +62,14 @@ def coincidences(
     from gammapolars.companions import Outputs
     from gammapolars.io import check_writable
     from gammapolars.policies import policies_of
-    from gammapolars.printing import Progress, coincidence_text, print_json
+    from gammapolars.printing import coincidence_text, print_summary
 
     check_writable(output, overwrite=overwrite, layout=layout)
     known = how.known
     ends = (known.named(name) if name is not None else None for name in (start, stop))
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends), nearest=nearest)
     policies = policies_of(known, add_back, veto)
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = commands.coincidences(
             opened,
             rule,
@@ -83,7 +82,7 @@ def coincidences(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(coincidence_text(summary))
+    print_summary(summary, coincidence_text, as_json=as_json)
 
 
 @app.command()
@@ -112,10 +111,9 @@ def spectrum(
 ) -> None:
     """Write the spectrum of each detector; in .spe, .chn and .txt, of several detectors a file each."""
     from gammapolars import exports
-    from gammapolars.printing import Progress, print_json, spectra_text
+    from gammapolars.printing import print_summary, spectra_text
 
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = exports.spectra(
             opened,
             output,
@@ -128,7 +126,7 @@ def spectrum(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(spectra_text(summary))
+    print_summary(summary, spectra_text, as_json=as_json)
 
 
 @app.command()
@@ -172,15 +170,16 @@ def matrix(
     as_json: AsJson = False,
 ) -> None:
     """Write the symmetric matrix of the energies of all pairs within a window, or one of chosen detectors and axes."""
-    from gammapolars import exports, matrices
+    from gammapolars import matrices
     from gammapolars.coincidences import PairRule
     from gammapolars.gates import load_gates
-    from gammapolars.printing import Progress, chosen_matrix_text, matrix_text, print_json
+    from gammapolars.matrix_choice import Choice
+    from gammapolars.printing import chosen_matrix_text, matrix_text, print_summary
 
     rule = PairRule(window, reject=reject)
     if any(given is not None for given in (x, y, axes, bin_adc, bin_x, bin_y, range_x, range_y, symmetric, polygon)):
         words = (axes or ("energy:energy" if any(one.energy for one in how.known) else "adc:adc")).split(":")
-        choice = matrices.Choice(
+        choice = Choice(
             x=tuple(x or ()),
             y=tuple(y or ()),
             axes=":".join(words),
@@ -191,8 +190,7 @@ def matrix(
             symmetric=symmetric,
             polygons=load_gates(polygon) if polygon else (),
         )
-        opened = how.open(runs)
-        with Progress(opened.count) as progress:
+        with how.reading(runs) as (opened, progress):
             summary = matrices.chosen(
                 opened,
                 rule,
@@ -203,11 +201,10 @@ def matrix(
                 overwrite=overwrite,
                 progress=progress,
             )
-        print_json(summary) if as_json else print(chosen_matrix_text(summary))
+        print_summary(summary, chosen_matrix_text, as_json=as_json)
         return
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
-        summary = exports.matrix(
+    with how.reading(runs) as (opened, progress):
+        summary = matrices.symmetric(
             opened,
             rule,
             output,
@@ -217,7 +214,7 @@ def matrix(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(matrix_text(summary))
+    print_summary(summary, matrix_text, as_json=as_json)
 
 
 @app.command()
@@ -236,12 +233,11 @@ def report(
     """Pairs, spectra, matrix, rates and timing of a run, explained on one HTML page."""
     from gammapolars import report as reporting
     from gammapolars.coincidences import PairRule
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
 
-    opened = how.open(runs)
     rule = PairRule(window, reject=reject)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = reporting.make_report(
             opened, rule, output, random=random or (), detectors=how.known, overwrite=overwrite, progress=progress
         )
-    print_json(summary) if as_json else print(f"{summary['pairs']:,} pairs; open {summary['output']}")
+    print_summary(summary, lambda of: f"{of['pairs']:,} pairs; open {of['output']}", as_json=as_json)

@@ -21,9 +21,8 @@ def rates(
 ) -> None:
     """Tell each detector's rate as counted, and without dead time, from the times between its hits."""
     from gammapolars import rates_command
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
 
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = rates_command.rates(opened, output, detectors=how.known, overwrite=overwrite, progress=progress)
-    print_json(summary) if as_json else print(rates_command.rates_text(summary))
+    print_summary(summary, rates_command.rates_text, as_json=as_json)

@@ -15,16 +15,15 @@ from gammapolars.options import DetectorsFile, ReadingOptions, reads_runs
 def info(runs: Runs, *, how: ReadingOptions, as_json: AsJson = False) -> None:
     """Show what is in a run or in a file of pairs: hits, rates, flags, times and their order, provenance."""
     from gammapolars import info_text, inspection
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
 
     if len(runs) == 1 and inspection.is_table_of_pairs(runs[0]):
         pairs = inspection.inspect_pairs(Path(runs[0]))
-        print_json(pairs) if as_json else print(info_text.describe_pairs(pairs))
+        print_summary(pairs, info_text.describe_pairs, as_json=as_json)
         return
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         found = inspection.inspect(opened, progress=progress)
-    print_json(found) if as_json else print(info_text.describe(found))
+    print_summary(found, info_text.describe, as_json=as_json)
 
 
 @app.command()
@@ -43,15 +42,14 @@ def convert(
     """Write a run's hits, in time order, to another format; calibrated, if detectors.toml is given."""
     from gammapolars import commands
     from gammapolars.io import check_writable
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
 
     check_writable(output, overwrite=overwrite)
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = commands.convert(
             opened, output, detectors=how.known, sort=sort, overwrite=overwrite, progress=progress
         )
-    print_json(summary) if as_json else print(f"{summary['hits_read']:,} hits written to {output}")
+    print_summary(summary, lambda of: f"{of['hits_read']:,} hits written to {output}", as_json=as_json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -73,7 +71,7 @@ def query(
     With a name and no run, show the query and its parameters.
     """
     from gammapolars import commands, queries
-    from gammapolars.printing import print_json, query_help
+    from gammapolars.printing import print_summary, query_help
 
     found = queries.load(queries.find(name))
     files, words = queries.split_arguments(runs or [], context.args)
@@ -94,7 +92,7 @@ def query(
         detectors=how.known,
         overwrite=overwrite,
     )
-    print_json(summary) if as_json else print(f"query '{found.name}' written to {output}")
+    print_summary(summary, lambda _: f"query '{found.name}' written to {output}", as_json=as_json)
 
 
 @app.command()
@@ -138,7 +136,7 @@ def simulate(
     """Simulate a list-mode run with known truth."""
     from gammapolars import simulate as simulation
     from gammapolars.detectors import load_detectors
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import Progress, print_summary
     from gammapolars.units import PS_PER_S, parse_ps
 
     def picoseconds(text: str | None) -> int | None:
@@ -165,7 +163,7 @@ def simulate(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(f"{summary['hits']:,} hits written to {output}")
+    print_summary(summary, lambda of: f"{of['hits']:,} hits written to {output}", as_json=as_json)
 
 
 @detectors_app.command("import")

@@ -42,11 +42,10 @@ def align(
 ) -> None:
     """Measure time offsets, walk and resolution of detectors by their prompt coincidences, into detectors.toml."""
     from gammapolars import aligning
-    from gammapolars.printing import Progress, print_json
+    from gammapolars.printing import print_summary
     from gammapolars.timing_text import timing_text
 
-    opened = how.open(runs)
-    with Progress(opened.count) as progress:
+    with how.reading(runs) as (opened, progress):
         summary = aligning.align(
             opened,
             output,
@@ -61,4 +60,4 @@ def align(
             overwrite=overwrite,
             progress=progress,
         )
-    print_json(summary) if as_json else print(timing_text(summary))
+    print_summary(summary, timing_text, as_json=as_json)

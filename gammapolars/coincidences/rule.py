@@ -9,7 +9,9 @@ import polars as pl
 
 from gammapolars import defaults, schema
 from gammapolars.coincidences.regions import Clock, Regions, regions_of
+from gammapolars.coincidences.sides import b_is_lower, carried, exchanged, shared
 from gammapolars.detectors import Detector
+from gammapolars.detectors.hits import is_of
 from gammapolars.errors import UsageError
 from gammapolars.flags import has_any, parse_reject, union
 from gammapolars.streaming import Slice
@@ -117,11 +119,10 @@ class PairRule:
 
     def schema(self, columns: pl.Schema, *, weighted: bool = False) -> pl.Schema:
         """The columns of the pairs, from those of the hits; with region and weight, if there are random windows."""
-        carried = _carried(columns)
-        sides = {f"{name}_{side}": columns[name] for side in "ab" for name in carried}
+        sides = {f"{name}_{side}": columns[name] for side in "ab" for name in carried(columns)}
         times = {"timestamp_ps": pl.Int64(), "dt_ps": pl.Int64()}
         regions = {"region": schema.REGION, "weight": pl.Float64()} if weighted or self.regions else {}
-        return pl.Schema(sides | times | {name: columns[name] for name in _shared(columns)} | regions)
+        return pl.Schema(sides | times | {name: columns[name] for name in shared(columns)} | regions)
 
     def columns_for(self, wanted: list[str], columns: pl.Schema) -> list[str]:
         """The columns of the hits that are needed to make the wanted columns of pairs."""
@@ -152,12 +153,12 @@ class PairRule:
         first_ps, last_ps = (part.hits["timestamp_ps"][row] for row in (part.first, part.end - 1))
         starts = part.own.lazy().filter(~has_any(self._mask)) if self._mask else part.own.lazy()
         of_start, of_stop = (pl.lit(value=True) if gate is None else gate for gate in self._gates)
-        starts = starts.filter(_is(self._start) & of_start)
+        starts = starts.filter(is_of(self._start) & of_start)
         reach = self.window.reach
-        stops = good.filter(_is(self._stop) & of_stop & time.is_between(first_ps - reach, last_ps + reach))
-        carried = _carried(part.hits.columns)
-        left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in carried), time, *_shared(part.hits.columns))
-        right = stops.select(*(pl.col(name).alias(f"{name}_b") for name in carried), _time_b=time)
+        stops = good.filter(is_of(self._stop) & of_stop & time.is_between(first_ps - reach, last_ps + reach))
+        names = carried(part.hits.columns)
+        left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in names), time, *shared(part.hits.columns))
+        right = stops.select(*(pl.col(name).alias(f"{name}_b") for name in names), _time_b=time)
         found = [
             left.with_columns(_key=time + edge)
             .join_asof(right, left_on="_key", right_on="_time_b", strategy=strategy)
@@ -198,7 +199,7 @@ class PairRule:
         if self._mask:
             near = near.filter(~has_any(self._mask))
         if self._start and self._stop:
-            near = near.filter(_is(self._start) | _is(self._stop))
+            near = near.filter(is_of(self._start) | is_of(self._stop))
         return near.collect()
 
     def _pairs_of(self, near: pl.DataFrame, first: int, partners: npt.NDArray[Any]) -> pl.DataFrame:
@@ -207,40 +208,28 @@ class PairRule:
         starts = np.cumsum(partners) - partners
         i = np.repeat(earlier, partners)
         j = i + (np.arange(len(i), dtype=np.uint32) - np.repeat(starts, partners).astype(np.uint32)) + np.uint32(1)
-        carried = _carried(near.columns)
+        names = carried(near.columns)
         time_i, time_j = (pl.lit(near["timestamp_ps"]).gather(pl.col(row)) for row in "ij")
         side = {"a": "i", "b": "j"}
         gathered = [
-            pl.lit(near[name]).gather(pl.col(row)).alias(f"{name}_{end}")
-            for end, row in side.items()
-            for name in carried
+            pl.lit(near[name]).gather(pl.col(row)).alias(f"{name}_{end}") for end, row in side.items() for name in names
         ]
-        gathered += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in _shared(near.columns)]
+        gathered += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in shared(near.columns)]
         found = (
             pl.LazyFrame({"i": i, "j": j})
             .select(*gathered, timestamp_ps=time_i, dt_ps=time_j - time_i)
             .filter((pl.col("channel_a") != pl.col("channel_b")) | (pl.col("board_a") != pl.col("board_b")))
-            .with_columns(self._turned(carried))
+            .with_columns(self._turned(names))
         )
         columns = self.schema(near.drop("_row", strict=False).schema)
         if not self.regions:
             return found.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
         return self.regions.weighted(found).select(*columns).collect()
 
-    def _turned(self, carried: list[str]) -> list[pl.Expr]:
+    def _turned(self, names: list[str]) -> list[pl.Expr]:
         """The columns of pairs with a and b exchanged where b is the start, or at equal times the lower detector."""
-        if self._start:
-            turn = (pl.col("board_b") == self._start[0]) & (pl.col("channel_b") == self._start[1])
-        else:
-            lower = (pl.col("board_b") < pl.col("board_a")) | (
-                (pl.col("board_b") == pl.col("board_a")) & (pl.col("channel_b") < pl.col("channel_a"))
-            )
-            turn = (pl.col("dt_ps") == 0) & lower
-        columns = [
-            pl.when(turn).then(pl.col(f"{name}_{other}")).otherwise(pl.col(f"{name}_{side}")).alias(f"{name}_{side}")
-            for side, other in ("ab", "ba")
-            for name in carried
-        ]
+        turn = is_of(self._start, "_b") if self._start else (pl.col("dt_ps") == 0) & b_is_lower()
+        columns = exchanged(names, turn)
         if self._start:
             dt = pl.col("dt_ps")
             columns += [
@@ -252,21 +241,6 @@ class PairRule:
 
 def _key(detector: Detector | Key | None) -> Key | None:
     return detector.key if isinstance(detector, Detector) else detector
-
-
-def _is(key: Key) -> pl.Expr:
-    return (pl.col("board") == key[0]) & (pl.col("channel") == key[1])
-
-
-def _carried(columns: pl.Schema | list[str]) -> list[str]:
-    """The columns of hits that a pair has twice: board, channel and adc first, then the others."""
-    first = [name for name in ("board", "channel", "adc", "energy_kev") if name in columns]
-    return first + [name for name in columns if name not in {*first, "timestamp_ps", "flags", "run", "_row"}]
-
-
-def _shared(columns: pl.Schema | list[str]) -> list[str]:
-    """The columns of hits that both hits of a pair have the same: their run, where there are several."""
-    return ["run"] if "run" in columns else []
 
 
 def _parts(partners: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:

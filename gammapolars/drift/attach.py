@@ -8,6 +8,7 @@ import polars as pl
 
 from gammapolars.calibration import by_detector
 from gammapolars.detectors import Detector, Detectors
+from gammapolars.detectors.hits import is_of
 from gammapolars.drift.table import Drift, load_drift
 from gammapolars.errors import UsageError
 from gammapolars.schema import HITS, require
@@ -80,7 +81,7 @@ class Knots(NamedTuple):
             times = np.unique(np.append(rows["us"].to_numpy(), 0))
             values = np.ones((len(times), len(keys)))
             for place, (board, channel) in enumerate(keys):
-                own = rows.filter((pl.col("board") == board) & (pl.col("channel") == channel))
+                own = rows.filter(is_of((board, channel)))
                 own = own.unique("us", keep="last", maintain_order=True)
                 if own.height:
                     values[:, place] = np.interp(times, own["us"].to_numpy(), own["gain_factor"].to_numpy())

@@ -9,6 +9,7 @@ from gammapolars.drift.attach import Knots
 from gammapolars.drift.table import load_drift
 from gammapolars.io import Runs
 from gammapolars.io.order import ORDER_COLUMNS
+from gammapolars.products.product import run_of
 from gammapolars.streaming import batches_of, by_run, lazy_frame
 from gammapolars.time_order import time_ordered
 from gammapolars.timing import spread_ps
@@ -56,7 +57,7 @@ class Correction:
 
     def corrected(self, hits: pl.DataFrame) -> pl.DataFrame:
         """Hits of one run, in time order, with `gain_factor`; one that a stranger's hits have already is kept."""
-        number = int(hits["run"][0]) if "run" in hits.columns and hits.height else 1
+        number = run_of(hits)
         if self._numbers is None:
             tracked = number if number in self._known else None
         else:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.detectors import Detector
+from gammapolars.detectors.hits import is_of
 from gammapolars.drift.curves import Curves
 from gammapolars.drift.follow import Followed
 from gammapolars.drift.lines import TrackedLine
@@ -232,7 +233,7 @@ def _lines(one: Tracked) -> pl.DataFrame:
 
 def _detector(one: Tracked, lines: pl.DataFrame) -> pl.DataFrame:
     curves = one.curves.curves
-    own = lines.filter((pl.col("board") == one.detector.board) & (pl.col("channel") == one.detector.channel))
+    own = lines.filter(is_of(one.detector.key))
     main = own.sort("counts", descending=True).row(0, named=True)
     gains = np.concatenate([curve.gain for curve in curves]) if curves else np.empty(0)
     uncs = np.concatenate([curve.unc for curve in curves]) if curves else np.empty(0)

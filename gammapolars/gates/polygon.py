@@ -86,6 +86,11 @@ class PolygonGate:
         self.check(frame.collect_schema())
         return frame.filter(self.inside())
 
+    @property
+    def needs_further(self) -> bool:
+        """Whether it needs columns that pairs have only if they are asked for."""
+        return any(name.startswith("adc_short") for name in (self.x, self.y))
+
     def check(self, columns: pl.Schema) -> None:
         """Raise unless a table has both columns, and they hold numbers.
 

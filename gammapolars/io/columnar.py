@@ -100,8 +100,22 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
 
 def sink_parquet(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
     """Write Parquet; the provenance goes into the file's key-value metadata."""
+    failed: list[BaseException] = []
+
+    def texts(_: object) -> dict[str, str]:
+        try:
+            return metadata()
+        except BaseException as error:
+            failed.append(error)
+            raise
+
     with path.open("wb") as file:
-        frame.sink_parquet(file, metadata=lambda _: metadata())
+        try:
+            frame.sink_parquet(file, metadata=texts)
+        except pl.exceptions.ComputeError:
+            if failed:
+                raise failed[0] from None  # polars tells of it in words alone
+            raise
 
 
 def sink_arrow(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:

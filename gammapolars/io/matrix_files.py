@@ -7,7 +7,7 @@ from typing import BinaryIO
 import polars as pl
 
 from gammapolars.errors import InputError, UsageError
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 from gammapolars.io.root.tree_parser import kinds_in
 from gammapolars.io.spectra import histograms, radware, tables
 from gammapolars.io.spectra.grid import QUANTITIES, Grid, grid_of
@@ -66,8 +66,7 @@ def save_matrix(
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(f"{path}: unknown suffix '{path.suffix}': matrices are written to {', '.join(SUFFIXES)}")
+    check_suffix(path, "matrices are", SUFFIXES)
     check_output(path, overwrite=overwrite)
     table = matrix.lazy().collect()
     for side in "xy":

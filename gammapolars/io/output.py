@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -95,6 +95,21 @@ def _remove_abandoned(path: Path) -> None:
             with contextlib.suppress(OSError), other.open("rb") as file:
                 if _locked(file):
                     other.unlink()
+
+
+def check_suffix(path: Path, what: str, suffixes: Iterable[str]) -> None:
+    """Raise where an output's suffix does not tell its format.
+
+    Args:
+        path: the output.
+        what: such as `matrices are`.
+        suffixes: those that are known, in small letters.
+
+    Raises:
+        UsageError: it is none of them.
+    """
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{path}: unknown suffix '{path.suffix}': {what} written to {', '.join(suffixes)}")
 
 
 def check_apart(*paths: Path | None) -> None:

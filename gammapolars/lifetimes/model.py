@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.prompt_peaks.shape import part_in_bins
+
 Floats = npt.NDArray[np.float64]
 
 GRACE = 1e-12
@@ -95,13 +97,6 @@ class TimeBins:
         return TimeBins(-self.edges[::-1], self.counts[::-1], self.nearest.mirrored() if self.nearest else None)
 
 
-def prompt_share(edges: Floats, t0: float, sigma: float) -> Floats:
-    """The part of a Gaussian at t0 in each bin."""
-    from scipy.special import ndtr
-
-    return np.asarray(np.diff(ndtr((edges - t0) / sigma)), np.float64)
-
-
 def decay_share(edges: Floats, t0: float, sigma: float, tau: float) -> Floats:
     """The part of an exponential decay that begins at t0, smeared by a Gaussian, in each bin.
 
@@ -124,7 +119,7 @@ def shapes(bins: TimeBins, t0: float, sigma: float, taus: npt.ArrayLike) -> Floa
     """
     decays = [decay_share(bins.edges, t0, sigma, float(tau)) for tau in np.atleast_1d(np.asarray(taus, np.float64))]
     flat = np.full(len(bins.counts), 1 / len(bins.counts))
-    stacked: Floats = np.maximum(np.stack([prompt_share(bins.edges, t0, sigma), *decays, flat]), 0.0)
+    stacked: Floats = np.maximum(np.stack([part_in_bins(bins.edges, t0, sigma), *decays, flat]), 0.0)
     return stacked
 
 

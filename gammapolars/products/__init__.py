@@ -9,6 +9,7 @@ from gammapolars.products.product import Product
 from gammapolars.products.rates import Rates
 from gammapolars.products.spectra import AdcSpectra, RunSpectra
 from gammapolars.products.stops import StopCover
+from gammapolars.products.summed_spectra import SummedSpectra
 from gammapolars.products.time_differences import TimeDifferences
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "Rates",
     "RunSpectra",
     "StopCover",
+    "SummedSpectra",
     "TimeDifferences",
 ]

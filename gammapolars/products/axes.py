@@ -7,9 +7,10 @@ from typing import Literal
 import polars as pl
 
 from gammapolars.calibration import energy_kev, steady_adc
+from gammapolars.coincidences.sides import b_is_lower
 from gammapolars.detectors import Detectors
+from gammapolars.detectors.hits import is_one_of
 from gammapolars.dithering import dithered
-from gammapolars.spectra.selections import is_one_of
 from gammapolars.units import PS_PER_S, Window
 
 Key = tuple[int, int]
@@ -75,10 +76,7 @@ class Sides:
     @property
     def turned(self) -> pl.Expr:
         """Whether b is the hit of x, of an admitted pair."""
-        lower = (pl.col("board_b") < pl.col("board_a")) | (
-            (pl.col("board_b") == pl.col("board_a")) & (pl.col("channel_b") < pl.col("channel_a"))
-        )
-        return ~self.fits("a", "b") | (self.fits("b", "a") & lower)
+        return ~self.fits("a", "b") | (self.fits("b", "a") & b_is_lower())
 
 
 ALL = Sides()
@@ -95,7 +93,9 @@ def counted_within(columns: Iterable[str], window: Window | None) -> pl.Expr:
     return pl.col("dt_ps").is_between(*window)
 
 
-def of_pairs(columns: Iterable[str], quantity: Quantity, detectors: Detectors, side: str) -> pl.Expr:
+def of_pairs(
+    columns: Iterable[str], quantity: Quantity, detectors: Detectors, side: str, *, sums: bool = False
+) -> pl.Expr:
     """An energy or adc of one side of a table of pairs, spread over its adc value so that bins show no comb.
 
     Energies that no detector calibrates are as the pairs have them.
@@ -105,6 +105,7 @@ def of_pairs(columns: Iterable[str], quantity: Quantity, detectors: Detectors, s
         quantity: `energy_kev` or `adc`.
         detectors: energy calibrations.
         side: a or b.
+        sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
     """
     names = set(columns)
     if f"adc_{side}" not in names or (quantity == "energy_kev" and not any(one.energy for one in detectors)):
@@ -112,7 +113,22 @@ def of_pairs(columns: Iterable[str], quantity: Quantity, detectors: Detectors, s
     adc = steady_adc(
         names, f"_{side}", adc=dithered(f"adc_{side}", _time(names, side), f"channel_{side}", f"board_{side}")
     )
-    return energy_kev(detectors, f"_{side}", adc=adc) if quantity == "energy_kev" else adc
+    if quantity == "adc":
+        return adc
+    return spread(names, detectors, adc, f"_{side}") if sums else energy_kev(detectors, f"_{side}", adc=adc)
+
+
+def spread(columns: Iterable[str], detectors: Detectors, adc: pl.Expr, suffix: str = "") -> pl.Expr:
+    """An energy that does not follow from its adc, spread as far as that one's own energy is.
+
+    Args:
+        columns: of hits or pairs, with the energy.
+        detectors: energy calibrations.
+        adc: with noise.
+        suffix: of the columns.
+    """
+    own = energy_kev(detectors, suffix, adc=steady_adc(columns, suffix))
+    return pl.col(f"energy_kev{suffix}") + (energy_kev(detectors, suffix, adc=adc) - own)
 
 
 def _time(columns: set[str], side: str) -> pl.Expr:

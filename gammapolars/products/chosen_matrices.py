@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import polars as pl
 
 from gammapolars.detectors import Detectors
+from gammapolars.detectors.hits import is_one_of
 from gammapolars.errors import UsageError
 from gammapolars.flags import has_any
 from gammapolars.gates import PolygonGate
 from gammapolars.products.axes import ALL, UNITS, Axis, Key, Quantity, Sides, counted_within, of_hits, of_pairs
 from gammapolars.spectra import mirrored
-from gammapolars.spectra.selections import is_one_of
 from gammapolars.spectra.weights import sums
 from gammapolars.tallies import WEIGHTED, Tally
 from gammapolars.units import Window

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.flags import has_any
+from gammapolars.products.product import run_of
 from gammapolars.units import PS_PER_S
 
 Key = tuple[int, int]
@@ -122,7 +123,7 @@ class DriftSpectra:
         """Take hits of one run, in time order."""
         if hits.is_empty():
             return
-        run = int(hits["run"][0]) if "run" in hits.columns else 1
+        run = run_of(hits)
         if run != self._run:
             self._finish()
             self._begin(run, int(hits["timestamp_ps"][0]))

@@ -5,8 +5,11 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.coincidences import PairRule
+from gammapolars.detectors.hits import is_of
 from gammapolars.flags import has_any, union
+from gammapolars.products.gaps import Gaps
 from gammapolars.products.intervals import Intervals
+from gammapolars.products.product import run_of
 
 Gates = tuple[pl.Expr | None, pl.Expr | None]
 
@@ -33,17 +36,14 @@ class Ends:
         self.intervals = Intervals()
         self._bin_ps = bin_ps
         self._apart = np.zeros(rule.width_ps // bin_ps + 2 if bin_ps else 0, np.int64)
-        self._last_ps: int | None = None
-        self._run: int | None = None
+        self._gaps = Gaps()
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
         if hits.is_empty():
             return
-        run = int(hits["run"][0]) if "run" in hits.columns else 1
-        if run != self._run:
-            self._run, self._last_ps = run, None
-        start, stop = ((pl.col("board") == end[0]) & (pl.col("channel") == end[1]) for end in self._ends)
+        run = run_of(hits)
+        start, stop = (is_of(end) for end in self._ends)
         both = hits.lazy().filter(start | stop)
         self.intervals.add_hits(both.collect())
         good = both.filter(~has_any(self._mask)) if self._mask else both
@@ -51,17 +51,17 @@ class Ends:
         for place, (end, gate) in enumerate(zip((start, stop), self._gates, strict=True)):
             inside = good.filter(end if gate is None else end & gate).select("timestamp_ps").collect()["timestamp_ps"]
             counted[place] += len(inside)
-            if place == 1 and self._bin_ps and len(inside):
-                self._add_times(inside.to_numpy())
-
-    def _add_times(self, times: npt.NDArray[np.int64]) -> None:
-        before = np.array([] if self._last_ps is None else [self._last_ps], np.int64)
-        bins = np.minimum(np.diff(np.concatenate([before, times])) // self._bin_ps, len(self._apart) - 1)
-        self._apart += np.bincount(bins, minlength=len(self._apart))
-        self._last_ps = int(times[-1])
+            if place == 1 and self._bin_ps:
+                bins = np.minimum(self._gaps.of(run, inside.to_numpy()) // self._bin_ps, len(self._apart) - 1)
+                self._apart += np.bincount(bins, minlength=len(self._apart))
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         """Pairs change nothing here."""
+
+    @property
+    def starts(self) -> int:
+        """How many starts there are in all runs."""
+        return sum(starts for starts, _ in self.counts.values())
 
     @property
     def longer(self) -> npt.NDArray[np.float64]:

@@ -6,9 +6,9 @@ from itertools import combinations
 
 import polars as pl
 
+from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import Gate
 from gammapolars.spectra.cubes import weights_of_thirds
-from gammapolars.spectra.selections import is_one_of
 from gammapolars.tallies import WEIGHTED, Tally
 
 Key = tuple[int, int]

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.products.few_detectors import FewDetectors
+from gammapolars.products.product import run_of
 from gammapolars.tallies import Tally, count_by
 from gammapolars.units import PS_PER_S
 
@@ -36,7 +37,7 @@ class HitTally:
         """Take hits of one run."""
         if hits.is_empty():
             return
-        run = int(hits["run"][0]) if "run" in hits.columns else 1
+        run = run_of(hits)
         if not self._compared(hits, run):
             counted = count_by(hits, FLAG_KEYS)
             self._usual_flags = counted.group_by("flags").agg(pl.col("counts").sum()).sort("counts")["flags"][-1]

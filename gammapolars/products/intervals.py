@@ -5,6 +5,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.flags import FLAGS, has_any
+from gammapolars.products.product import run_of
 
 Key = tuple[int, int]
 Floats = npt.NDArray[np.float64]
@@ -45,7 +46,7 @@ class Intervals:
         """Take hits of one run, in time order."""
         if hits.is_empty():
             return
-        run = int(hits["run"][0]) if "run" in hits.columns else 1
+        run = run_of(hits)
         if run != self._run:
             self._run, self._last = run, {}
         if "flags" in hits.columns:

@@ -26,10 +26,20 @@ class EnergyMatrix:
     """Pairs within a window by their two energies, or by their two adc values where nothing is calibrated.
 
     Pairs with weights, as with random windows, are all counted, with these.
+
+    Args:
+        window: pairs without weights count if they lie in it.
+        detectors: energy calibrations.
+        bin_kev: the bins' width.
+        bin_adc: the same, where nothing is calibrated.
+        sums: whether energies are of several hits each, as add-back makes them.
     """
 
-    def __init__(self, window: Window, detectors: Detectors, *, bin_kev: float, bin_adc: int = BIN_ADC) -> None:
+    def __init__(
+        self, window: Window, detectors: Detectors, *, bin_kev: float, bin_adc: int = BIN_ADC, sums: bool = False
+    ) -> None:
         self._window = window
+        self._sums = sums
         self._calibrated = any(detector.energy for detector in detectors)
         self._detectors = detectors
         self._axes = ("energy_kev_x", "energy_kev_y") if self._calibrated else ("adc_x", "adc_y")
@@ -55,7 +65,7 @@ class EnergyMatrix:
         pairs = pl.concat(self._waiting)
         self._waiting = []
         quantity: Quantity = "energy_kev" if self._calibrated else "adc"
-        values = [of_pairs(pairs.columns, quantity, self._detectors, side) for side in "ab"]
+        values = [of_pairs(pairs.columns, quantity, self._detectors, side, sums=self._sums) for side in "ab"]
         # Each pair once, at (least, largest), in one key: the matrix is symmetric, and one column groups faster.
         places = [(value / self._width).floor().cast(pl.Int64) for value in values]
         weight = pl.col("weight") if "weight" in pairs.columns else pl.lit(1.0)

@@ -1,4 +1,4 @@
-"""What a product is."""
+"""What a product is, and of which run are the hits that it takes."""
 
 from typing import Protocol
 
@@ -13,3 +13,8 @@ class Product(Protocol):
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         """Take a part of a slice's pairs, calibrated."""
+
+
+def run_of(hits: pl.DataFrame) -> int:
+    """The number of the run that some hits are of: they are of one; a run without a number is run 1."""
+    return int(hits["run"][0]) if "run" in hits.columns and hits.height else 1

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.products.few_detectors import FewDetectors, Key
+from gammapolars.products.product import run_of
 from gammapolars.tallies import count_by
 from gammapolars.units import PS_PER_S
 
@@ -38,7 +39,7 @@ class Rates:
         """Take hits of one run."""
         if hits.is_empty():
             return
-        run = int(hits["run"][0]) if "run" in hits.columns else 1
+        run = run_of(hits)
         if run != self._run:
             self._run, self._origin_ps = run, int(hits["timestamp_ps"][0]) - self._elapsed_ps
         self._elapsed_ps = int(hits["timestamp_ps"][-1]) - self._origin_ps

@@ -7,6 +7,7 @@ from gammapolars.calibration import energy_kev, steady_adc
 from gammapolars.detectors import Detectors
 from gammapolars.errors import UsageError
 from gammapolars.flags import has_any
+from gammapolars.products.product import run_of
 from gammapolars.spectra import dithered, redistributed
 from gammapolars.tallies import Histogram, Tally, count_by
 from gammapolars.units import format_ps
@@ -56,7 +57,7 @@ class AdcSpectra:
             return
         if used.is_empty():
             return
-        run = int(used["run"][0]) if "run" in used.columns else 1
+        run = run_of(used)
         slices = used["timestamp_ps"] // self._slice_ps
         first, last = int(slices.min()), int(slices.max())  # type: ignore[arg-type]
         if last - first < 2**16:
@@ -138,7 +139,7 @@ class RunSpectra:
         used = _used(hits, self._mask)
         if used.is_empty():
             return
-        run = int(used["run"][0]) if "run" in used.columns else 1
+        run = run_of(used)
         counted = count_by(used, ADC_KEYS)
         self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
 

@@ -4,7 +4,10 @@ import numpy as np
 import polars as pl
 
 from gammapolars.coincidences import PairRule
+from gammapolars.detectors.hits import is_of
 from gammapolars.flags import has_any, union
+from gammapolars.products.gaps import Gaps
+from gammapolars.products.product import run_of
 from gammapolars.units import PS_PER_S
 
 
@@ -21,26 +24,19 @@ class StopCover:
         self._mask = union(rule.reject)
         self._width_ps = rule.width_ps
         self._covered_ps: dict[int, int] = {}
-        self._last_ps: int | None = None
-        self._run: int | None = None
+        self._gaps = Gaps()
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
         if hits.is_empty():
             return
-        run = int(hits["run"][0]) if "run" in hits.columns else 1
-        if run != self._run:
-            self._run, self._last_ps = run, None
-        stop = (pl.col("board") == self._stop[0]) & (pl.col("channel") == self._stop[1])
+        run = run_of(hits)
+        stop = is_of(self._stop)
         good = hits.lazy().filter(stop & ~has_any(self._mask) if self._mask else stop)
         times = good.select("timestamp_ps").collect()["timestamp_ps"].to_numpy()
-        if not len(times):
-            return
-        before = [] if self._last_ps is None else [self._last_ps]
-        apart = np.minimum(np.diff(np.concatenate([np.array(before, np.int64), times])), self._width_ps)
-        first = self._width_ps if self._last_ps is None else 0
+        apart = np.minimum(self._gaps.of(run, times), self._width_ps)
+        first = self._width_ps if len(apart) < len(times) else 0
         self._covered_ps[run] = self._covered_ps.get(run, 0) + first + int(apart.sum())
-        self._last_ps = int(times[-1])
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         """Pairs change nothing here."""

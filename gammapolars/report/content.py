@@ -7,6 +7,7 @@ from importlib.metadata import version
 from gammapolars import figures
 from gammapolars.figures.png import png
 from gammapolars.gamma_lines.cascades import in_cascade
+from gammapolars.prompt_peaks import measuring
 from gammapolars.provenance import versions
 from gammapolars.report import estimates, tables, text
 from gammapolars.report.lines import Lines, Spot, lines_of, spots_of
@@ -41,8 +42,8 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         now: the date that the page bears.
     """
     steadiness = estimates.steadiness(analysis.rates)
-    peaks = estimates.prompt_peaks(analysis.time_differences)
-    summed = None if peaks else estimates.summed_prompt_peak(analysis.time_differences)
+    peaks = measuring.prompt_peaks(analysis.time_differences)
+    summed = None if peaks else measuring.summed_prompt_peak(analysis.time_differences)
     lines = lines_of(analysis.spectra)
     spots = spots_of(analysis, lines)
     images = {

@@ -2,7 +2,8 @@
 
 import math
 
-from gammapolars.report.estimates import PromptPeak, with_net
+from gammapolars.prompt_peaks.measuring import PromptPeak
+from gammapolars.report.estimates import with_net
 from gammapolars.report.numbers import about, count, nanoseconds, percent, with_uncertainty
 from gammapolars.report.page import Table
 from gammapolars.results import Analysis

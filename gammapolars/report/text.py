@@ -5,7 +5,8 @@ import math
 import polars as pl
 
 from gammapolars.figures.time_difference import accepted_ns
-from gammapolars.report.estimates import PromptPeak, Steadiness, with_net
+from gammapolars.prompt_peaks.measuring import PromptPeak
+from gammapolars.report.estimates import Steadiness, with_net
 from gammapolars.report.full_energy import Peak
 from gammapolars.report.lines import Lines, Spot
 from gammapolars.report.numbers import (

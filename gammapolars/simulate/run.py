@@ -1,30 +1,22 @@
-"""A whole simulated run: chunks of it in order of time, or files."""
+"""A whole simulated run, as the command line asks for it."""
 
 import json
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-import pyarrow.parquet as pq
-
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import OutputError, UsageError
-from gammapolars.flags import names_in
-from gammapolars.io.output import complete_or_nothing
-from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
+from gammapolars.errors import UsageError
+from gammapolars.io.root.writer import parse_layout
+from gammapolars.simulate.chunks import simulate
 from gammapolars.simulate.correlations import Correlation
-from gammapolars.simulate.decays import START_PS, Deposits, Emitter
-from gammapolars.simulate.digitizer import TRUTH, Chunk, Digitizer
+from gammapolars.simulate.decays import Emitter
 from gammapolars.simulate.drift import GainDrift
+from gammapolars.simulate.files import METADATA_KEY, write_run
 from gammapolars.simulate.response import SimulatedDetector, around_source
-from gammapolars.simulate.sources import Source, parse_sources
+from gammapolars.simulate.sources import parse_sources
 
 DEFAULT_DETECTORS = Detectors(
     tuple(
@@ -38,185 +30,6 @@ DEFAULT_DETECTORS = Detectors(
     )
 )
 """Four HPGe detectors on channels 1 to 4 of board 0."""
-
-METADATA_KEY = "gammapolars"
-"""The text beside the tree that carries a run's parameters, as one JSON object, where all outputs carry theirs."""
-
-_CHUNK_HITS = 1_000_000
-_AHEAD = 3  # blocks that are computed or wait
-_FOREVER_PS = 2**62
-
-
-def simulate(
-    sources: Sequence[Source],
-    detectors: Sequence[SimulatedDetector],
-    *,
-    seed: int = 1,
-    hits: int | None = None,
-    duration_s: float | None = None,
-    correlations: Sequence[Correlation] = (),
-    chunk_hits: int = _CHUNK_HITS,
-) -> Iterator[Chunk]:
-    """Hits and their truth in order of time, in memory that does not grow with their number.
-
-    Equal arguments give equal hits; the chunk size changes nothing but the chunks, and a run with fewer hits is the
-    beginning of one with more.
-
-    Args:
-        sources: nuclides and activities; none for background alone.
-        detectors: around them.
-        seed: of the random numbers, 0 or more.
-        hits: stop after so many.
-        duration_s: stop with the last decay before this time.
-        correlations: of gamma rays in cascade.
-        chunk_hits: rows of each chunk but the last.
-
-    Raises:
-        UsageError: no end (neither `hits` nor `duration_s`), or an argument out of its range.
-    """
-    if hits is None and duration_s is None:
-        raise UsageError("no end: give a number of hits, a duration, or both")
-    if (hits is not None and hits < 0) or (duration_s is not None and not 0 < duration_s < 4e6):
-        raise UsageError("the number of hits must not be negative, and the duration be 0 to 4 million seconds")
-    if chunk_hits < 1 or seed < 0:
-        raise UsageError("the seed must not be negative, and a chunk hold at least one hit")
-    emitter = Emitter(sources, detectors, seed, correlations)
-    stop_ps = None if duration_s is None else START_PS + round(duration_s * 1e12)
-    return _sized(_pieces(emitter, stop_ps), chunk_hits, hits)
-
-
-def _pieces(emitter: Emitter, stop_ps: int | None) -> Iterator[Chunk]:
-    """The run as it comes, one piece a block; without a stop it never ends."""
-    digitizer = Digitizer(emitter.detectors, emitter.sources)
-    blocks = None if stop_ps is None else -(-(stop_ps - START_PS) // emitter.block_ps)
-    waiting: deque[Future[tuple[Deposits, int]]] = deque()
-    begun = done = decays = 0
-    pool = ThreadPoolExecutor(2)
-    try:
-        while blocks is None or done < blocks:
-            while len(waiting) < _AHEAD and (blocks is None or begun < blocks):
-                waiting.append(pool.submit(emitter.block, begun, stop_ps))
-                begun += 1
-            deposits, seen = waiting.popleft().result()
-            deposits.decay[deposits.decay > 0] += decays
-            done, decays = done + 1, decays + seen
-            yield digitizer.push(deposits, emitter.earliest_ps(START_PS + done * emitter.block_ps))
-        yield digitizer.push(deposits.take(slice(0, 0)), _FOREVER_PS)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _sized(pieces: Iterator[Chunk], chunk_hits: int, hits: int | None) -> Iterator[Chunk]:
-    """Chunks of one size, and no more hits than wanted."""
-    left = _FOREVER_PS if hits is None else hits
-    held: list[Chunk] = []
-    count = 0
-    for piece in pieces if left else ():
-        held.append(Chunk(piece.hits[:left], piece.truth[:left]))
-        left -= len(held[-1].hits)
-        count += len(held[-1].hits)
-        if count >= chunk_hits or not left:
-            whole = Chunk(*(pl.concat(frames) for frames in zip(*held, strict=True)))
-            full = count - count % chunk_hits if left else count
-            for begin in range(0, full, chunk_hits):
-                end = min(full, begin + chunk_hits)
-                yield Chunk(whole.hits[begin:end], whole.truth[begin:end])
-            held, count = [Chunk(whole.hits[full:], whole.truth[full:])], count - full
-        if not left:
-            return
-    if count:
-        yield Chunk(*(pl.concat(frames) for frames in zip(*held, strict=True)))
-
-
-@contextmanager
-def _truth_writer(
-    path: Path | None, metadata: dict[str, str], *, overwrite: bool
-) -> Iterator[Callable[[pl.DataFrame], None]]:
-    """What writes chunks of truth to a Parquet file, which appears when it is complete; None: to nowhere."""
-    if path is None:
-        yield lambda _: None
-        return
-    with complete_or_nothing(path, overwrite=overwrite) as hidden:
-        empty = pl.DataFrame(schema=TRUTH).to_arrow()
-        # Only the nuclide repeats: building dictionaries of the other columns costs more than all the rest.
-        with pq.ParquetWriter(
-            hidden, empty.schema, compression="zstd", compression_level=1, use_dictionary=["nuclide"]
-        ) as writer:
-
-            def write(truth: pl.DataFrame) -> None:
-                try:
-                    writer.write_table(truth.cast(TRUTH).to_arrow())
-                except OSError as error:
-                    raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
-
-            yield write
-            writer.add_key_value_metadata(metadata)
-
-
-def write_run(
-    output: Path,
-    chunks: Iterable[Chunk],
-    *,
-    truth: Path | None = None,
-    layout: Layout = NATIVE,
-    metadata: dict[str, str] | None = None,
-    overwrite: bool = False,
-    progress: Callable[[int], None] | None = None,
-) -> dict[str, Any]:
-    """Write a simulated run as CoMPASS writes a recorded one, and its truth as Parquet.
-
-    Equal chunks give equal bytes: the files hold no date.
-
-    Args:
-        output: the ROOT file, with the tree `Data_R`.
-        chunks: from `simulate`.
-        truth: the Parquet file, row for row the hits; None: none.
-        layout: of the ROOT file's baskets.
-        metadata: texts to store beside the tree and the truth.
-        overwrite: replace files that exist.
-        progress: called with the number of hits written so far.
-
-    Returns:
-        What was written: hits, hits by `board/channel`, flags by name, first and last timestamp.
-
-    Raises:
-        OutputError: a file exists already or cannot be written.
-    """
-    total, first, last = 0, None, None
-    by_detector: dict[str, int] = {}
-    flags: dict[str, int] = {}
-    with (
-        TreeWriter(
-            output, HIT_BRANCHES, layout=layout, metadata=metadata, overwrite=overwrite, reproducible=True
-        ) as tree,
-        _truth_writer(truth, metadata or {}, overwrite=overwrite) as write_truth,
-    ):
-        for hits, true in chunks:
-            tree.extend(hit_branches(hits))
-            write_truth(true)
-            total += len(hits)
-            first = hits["timestamp_ps"][0] if first is None and len(hits) else first
-            last = hits["timestamp_ps"][-1] if len(hits) else last
-            _count(hits, by_detector, flags)
-            if progress is not None:
-                progress(total)
-    return {
-        "hits": total,
-        "hits_by_detector": dict(sorted(by_detector.items())),
-        "flags": flags,
-        "first_timestamp_ps": first,
-        "last_timestamp_ps": last,
-    }
-
-
-def _count(hits: pl.DataFrame, by_detector: dict[str, int], flags: dict[str, int]) -> None:
-    for board, channel, count in hits.group_by("board", "channel").len().sort("board", "channel").iter_rows():
-        key = f"{board}/{channel}"
-        by_detector[key] = by_detector.get(key, 0) + count
-    values, counts = np.unique(hits["flags"].to_numpy(), return_counts=True)
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        for name in names_in(value):
-            flags[name] = flags.get(name, 0) + count
 
 
 def run(

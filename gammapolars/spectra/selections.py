@@ -1,10 +1,11 @@
 """What spectra are made of: hits by slices of time, and the partners of hits in a gate."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from gammapolars.detectors import Detector
+from gammapolars.detectors.hits import is_one_of
 from gammapolars.errors import TableError, UsageError
 from gammapolars.gates import Gate
 from gammapolars.units import parse_ps
@@ -121,14 +122,3 @@ def _is_one(detectors: Sequence[Detector | Key] | None, side: str) -> pl.Expr:
     if detectors is None:
         return pl.lit(1.0)
     return is_one_of((d.key if isinstance(d, Detector) else d for d in detectors), f"_{side}").cast(pl.Float64)
-
-
-def is_one_of(keys: Iterable[Key], suffix: str = "") -> pl.Expr:
-    """Whether hits are of one of some detectors.
-
-    Args:
-        keys: (board, channel) of each.
-        suffix: of the columns `board` and `channel`.
-    """
-    packed = pl.col(f"board{suffix}").cast(pl.UInt32) * 2**16 + pl.col(f"channel{suffix}").cast(pl.UInt32)
-    return packed.is_in(pl.Series([board << 16 | channel for board, channel in keys], dtype=pl.UInt32).implode())

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gammapolars.calibrating import Wanted, calibrations, lines_of
 from gammapolars.calibration.result import Calibration
+from gammapolars.calibrations import Wanted, calibrations, lines_of
 from gammapolars.defaults import REJECT
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.errors import CalibrationError

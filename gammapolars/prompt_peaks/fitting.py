@@ -9,11 +9,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
-
-Floats = npt.NDArray[np.float64]
+from gammapolars.peaks.shape import FWHM_PER_SIGMA, Floats
+from gammapolars.prompt_peaks.shape import cut_off_in_bins, in_bins
 
 CORE = 0.6
 """Fits reach this many FWHM to both sides: the core of the peak, without its tails."""
@@ -150,11 +148,11 @@ def _fitted(counts: Floats, edges: Floats, chance: float, start: tuple[float, fl
     if area < LEAST_COUNTS:
         return None
     position, sigma = start
-    shape = _triangle if triangle else _box
+    shape = cut_off_in_bins if triangle else in_bins
     for _ in range(100):
-        part, slopes = shape(edges, position, sigma)
-        expected = np.maximum(area * part + chance * width, 1e-12)
-        gradient = np.stack([part, area * slopes[0], area * slopes[1]])
+        share = shape(edges, position, sigma)
+        expected = np.maximum(area * share.part + chance * width, 1e-12)
+        gradient = np.stack([share.part, area * share.by_position, area * share.by_sigma])
         information = (gradient / expected) @ gradient.T
         try:
             step = np.linalg.solve(information, gradient @ (counts / expected - 1))
@@ -178,26 +176,3 @@ def _fitted(counts: Floats, edges: Floats, chance: float, start: tuple[float, fl
     if area < LEAST_COUNTS or not (variances[1:] >= 0).all() or sigma > edges[-1] - edges[0]:
         return None
     return Peak(position, math.sqrt(variances[1]), sigma, math.sqrt(variances[2]), area, chance, 0.0)
-
-
-def _box(edges: Floats, position: float, sigma: float) -> tuple[Floats, tuple[Floats, Floats]]:
-    """The part of a Gaussian in each bin, and its derivatives by position and sigma."""
-    from scipy.special import ndtr
-
-    z = (edges - position) / sigma
-    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    return np.diff(ndtr(z)), (-np.diff(density) / sigma, -np.diff(z * density) / sigma)
-
-
-def _triangle(edges: Floats, position: float, sigma: float) -> tuple[Floats, tuple[Floats, Floats]]:
-    """The same for differences of two times that a clock has cut off, at the bins' centres."""
-    from scipy.special import ndtr
-
-    step = float(edges[1] - edges[0])
-    x = np.arange(len(edges) + 1) * step + (edges[0] - step / 2)  # multiples of the step, one more at both ends
-    z = (x - position) / sigma
-    below = ndtr(z)
-    density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-    integral = (x - position) * below + sigma * density
-    part, slope, widening = (np.diff(one, 2) / step for one in (integral, -below, density))
-    return part, (slope, widening)
