@@ -125,7 +125,7 @@ def test_only_the_flags_asked_for_reject(hits: pl.DataFrame, reject: str | int, 
 
 
 @pytest.mark.slow
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=4000, deadline=None)
 @given(runs(most=120, disorder=60), windows(signed=False), windows(), SIZES, SIZES, PARTS)
 def test_many_more_runs(
     hits: pl.DataFrame,

@@ -142,7 +142,7 @@ def test_background_alone_is_refused(named: str) -> None:
 def test_wrong_sources_are_refused_many_times(seen: str, named: str) -> None:
     sources, background = ([seen], 0.05) if seen else ([], 1.0)
     for nai in (False, True):
-        found = trials(50, sources, [named], nai=nai, extra=8, background=background, full_kev=2700.0)
+        found = trials(40, sources, [named], nai=nai, extra=8, background=background, full_kev=2700.0)
         # Two peaks can look like any two lines.
         assert found["right"] + found["wrong"] <= (1 if named == "Na-22" else 0)
 
