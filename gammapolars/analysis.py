@@ -30,6 +30,7 @@ from gammapolars.products import (
     StopCover,
     TimeDifferences,
 )
+from gammapolars.products.matrix import BIN_KEV
 from gammapolars.provenance import describe
 from gammapolars.results import Analysis
 from gammapolars.spectra import fitting_bin_kev
@@ -211,7 +212,7 @@ def analyse(
     bin_kev = fitting_bin_kev(known)
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
     differences = TimeDifferences(reach_ps)
-    matrix = EnergyMatrix(rule.window, known, bin_kev=max(2.0, bin_kev))
+    matrix = EnergyMatrix(rule.window, known, bin_kev=fitting_bin_kev(known, least_kev=BIN_KEV))
     counted: list[Product] = [adc, rates, differences, hits]
     counted += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
     reading = Pass(runs, wide, known, progress, counted)

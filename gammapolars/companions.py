@@ -17,7 +17,7 @@ from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
 from gammapolars.io.output import check_apart, check_output, check_suffix
 from gammapolars.products import AdcSpectra, EnergyMatrix, Product, Rates, SummedSpectra, TimeDifferences
-from gammapolars.products.matrix import BIN_ADC
+from gammapolars.products.matrix import BIN_ADC, BIN_KEV
 from gammapolars.spectra import fitting_bin_kev
 
 Texts = dict[str, str]
@@ -109,7 +109,7 @@ class Companions:
             self._add(path, spectra, lambda: named(spectra.spectra(self.detectors, None), self.detectors))
 
     def _add_matrix(self, path: Path) -> None:
-        width = self.outputs.bin_kev or max(2.0, fitting_bin_kev(self.detectors))
+        width = self.outputs.bin_kev or fitting_bin_kev(self.detectors, least_kev=BIN_KEV)
         energies = EnergyMatrix(self.rule.window, self.detectors, bin_kev=width, sums=self.sums)
         self.products.append(energies)
         self._savers[path] = lambda overwrite, texts: save_matrix(

@@ -1,6 +1,5 @@
 """A run's spectra, counted in one pass and written as tables, figures or files of other programs."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from gammapolars.products import AdcSpectra, HitTally
 from gammapolars.provenance import describe
 from gammapolars.slicing import rates, with_times
 from gammapolars.spectra import fitting_bin_kev
+from gammapolars.spectra.bins import check_width
 from gammapolars.spectra.selections import slice_width_ps
 
 WHOLE_COUNTS = ("spe", "chn")
@@ -138,8 +138,7 @@ def check_bins(bin_kev: float | None, detectors: Detectors) -> None:
     """Raise where bins of energy have no width, or no calibration to go by."""
     if bin_kev is None:
         return
-    if not 0 < bin_kev < math.inf:
-        raise UsageError(f"a bin must be wider than 0 keV, not {bin_kev}")
+    check_width(bin_kev)
     if not any(detector.energy for detector in detectors):
         raise UsageError("bins of energy need a calibration: name a detectors.toml that has one with --detectors")
 

@@ -24,7 +24,7 @@ from gammapolars.matrix_choice import Choice
 from gammapolars.products import EnergyMatrix, HitTally, PairTally
 from gammapolars.products.axes import UNITS, Axis, Sides
 from gammapolars.products.chosen_matrices import HitMatrix, PairMatrix
-from gammapolars.products.matrix import BIN_ADC
+from gammapolars.products.matrix import BIN_ADC, BIN_KEV
 from gammapolars.provenance import describe
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming import batches_of
@@ -63,7 +63,7 @@ def symmetric(
     known = detectors or Detectors()
     exports.check_bins(bin_kev, known)
     _check_matrix_output(output, overwrite=overwrite)
-    width_kev = max(2.0, fitting_bin_kev(known)) if bin_kev is None else bin_kev
+    width_kev = fitting_bin_kev(known, least_kev=BIN_KEV) if bin_kev is None else bin_kev
     ready = analysis.with_random(runs, rule, random, known)
     made = EnergyMatrix(ready.window, known, bin_kev=width_kev)
     table, summary = _of_pairs(runs, ready, made, known, progress)

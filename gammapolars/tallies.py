@@ -115,7 +115,7 @@ class Tally:
         self._parts.append(part.select(*self._keys, *(pl.col(name).cast(dtype) for name, dtype in self._sums.items())))
         self._rows += part.height
         if len(self._parts) > 64 or self._rows > MERGE_ROWS:
-            self._parts = [self.total()]
+            self._parts = [self.summed()]
             self._merged = self._parts[0].height
             self._rows = 0  # what is merged cannot shrink further
 

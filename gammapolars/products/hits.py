@@ -14,6 +14,7 @@ COLUMNS = {"board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32}
 FLAG_KEYS = tuple(COLUMNS)
 
 FEW_ROWS = 1000
+"""So many hits with unusual flags are told apart one by one, however few hits there are."""
 
 FEW_KEYS = 1000
 """More combinations of detector and unusual flags than this, as in a damaged file, are counted in tables."""

@@ -14,9 +14,11 @@ Integers = npt.NDArray[np.int64]
 CELL = 2**32
 """A cell's key is its lower place times this and its upper one, which may be below 0."""
 
-
 BATCH_PAIRS = 1_000_000
 """So many pairs are counted at once, in 0.4 of the time per pair that a tenth of them needs."""
+
+BIN_KEV = 2.0
+"""Width of the bins of energy, unless detectors need wider ones."""
 
 BIN_ADC = 16
 """Width of the bins where nothing is calibrated."""

@@ -25,7 +25,8 @@ class AdcSpectra:
 
     The adc is corrected by `gain_factor` where hits have it.
 
-    Memory holds one row for each filled bin: at most slices × detectors × channels, and at most one a hit.
+    Memory holds detectors × channels in arrays, or of slices of time one row for each filled bin: at most slices ×
+    detectors × channels, and at most one a hit.
 
     Args:
         mask: flags that reject a hit.

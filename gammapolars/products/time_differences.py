@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.coincidences.sides import b_is_lower, exchanged
 from gammapolars.detectors import Detectors
 from gammapolars.tallies import Histogram
 
@@ -38,8 +39,8 @@ class TimeDifferences:
         dt = pairs["dt_ps"].to_numpy()
         if not self._clock_ps or (dt % self._clock_ps).any():
             self._clock_ps = int(np.gcd(self._clock_ps, np.gcd.reduce(dt)))
-        later = _later(*(pairs[name].to_numpy() for name in ENDS))
-        steps = np.where(later, -dt, dt) // self._step_ps + self._reach_steps
+        turned = _b_is_lower(*(pairs[name].to_numpy() for name in ENDS))
+        steps = np.where(turned, -dt, dt) // self._step_ps + self._reach_steps
         self._counts.add(pl.DataFrame([*(pairs[name] for name in ENDS), pl.Series("step", steps)]))
 
     def _total(self) -> pl.DataFrame:
@@ -47,12 +48,8 @@ class TimeDifferences:
         counted = self._counts.total()
         if counted.is_empty():
             return counted
-        ends = {name: counted[name].to_numpy() for name in ENDS}
-        later = _later(*ends.values())
-        turned = dict(zip(ENDS, (ends[name] for name in (*ENDS[2:], *ENDS[:2])), strict=True))
-        columns = {name: np.where(later, turned[name], ends[name]) for name in ENDS}
-        step = pl.col("step").cast(pl.Int64) - self._reach_steps
-        return counted.with_columns(step, **{name: pl.Series(column) for name, column in columns.items()})
+        turned = exchanged(("board", "channel"), b_is_lower())
+        return counted.with_columns(pl.col("step") - self._reach_steps, *turned)
 
     def table(self, detectors: Detectors) -> pl.DataFrame:
         """`name_a`, `name_b`, `dt_ns` (bin centre; time of b minus time of a, a < b), `width_ns`, `counts`: all bins.
@@ -92,7 +89,7 @@ class TimeDifferences:
         )
 
 
-def _later(board_a: Numbers, channel_a: Numbers, board_b: Numbers, channel_b: Numbers) -> npt.NDArray[np.bool_]:
-    """Where a is the higher detector of the two."""
-    later: npt.NDArray[np.bool_] = (board_b < board_a) | ((board_b == board_a) & (channel_b < channel_a))
-    return later
+def _b_is_lower(board_a: Numbers, channel_a: Numbers, board_b: Numbers, channel_b: Numbers) -> npt.NDArray[np.bool_]:
+    """What `b_is_lower` tells, without a query."""
+    lower: npt.NDArray[np.bool_] = (board_b < board_a) | ((board_b == board_a) & (channel_b < channel_a))
+    return lower
