@@ -19,6 +19,7 @@ from gammapolars.io.output import check_apart, check_output, check_suffix
 from gammapolars.products import AdcSpectra, EnergyMatrix, Product, Rates, SummedSpectra, TimeDifferences
 from gammapolars.products.matrix import BIN_ADC, BIN_KEV
 from gammapolars.spectra import fitting_bin_kev
+from gammapolars.spectra.bins import check_width
 
 Texts = dict[str, str]
 """Provenance, for the formats that carry it."""
@@ -54,6 +55,8 @@ class Outputs:
         check_apart(pairs, self.matrix, self.spectra, self.rates, self.time_differences)
         if self.bin_kev is not None and not self.matrix:
             raise UsageError("--bin-kev is the width of a matrix' bins: name the matrix with --matrix, or leave it out")
+        if self.bin_kev is not None:
+            check_width(self.bin_kev)
         if self.matrix:
             check_suffix(self.matrix, "matrices are", MATRIX_SUFFIXES)
             check_output(self.matrix, overwrite=overwrite)

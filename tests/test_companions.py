@@ -85,6 +85,7 @@ def test_bins_between_prompt_and_random_windows_are_left_out(tmp_path: Path) -> 
         (["--rates", "p.parquet"], "two outputs have this name"),
         (["--rates", "rates.root"], "a ROOT tree numbers alone"),
         (["--bin-kev", "2"], "name the matrix with --matrix"),
+        (["--matrix", "m.parquet", "--bin-kev", "0"], "wider than 0 keV"),
     ],
 )
 def test_outputs_that_cannot_be_are_refused_before_reading(
