@@ -137,9 +137,47 @@ def converted(ours: str, column: Column, dtype: DType) -> pl.Expr:
             + (": give it as energy_kev if it is calibrated" if ours == "adc" else "")
         )
     if dtype.is_float():
-        return (source.cast(pl.Float64) * factor).round().cast(target, strict=False).alias(ours)
+        return nearest_whole_product(source.cast(pl.Float64), float(factor)).alias(ours)
     whole = source.cast(target, strict=False)
     if factor != 1:  # a product beyond 64 bits would wrap around
         limit = MAX_INT64 // int(factor)
         whole = pl.when(whole.is_between(-limit, limit)).then(whole) * pl.lit(int(factor), pl.Int64)
     return whole.alias(ours)
+
+
+VELTKAMP = 2.0**27 + 1.0
+"""Splits a float of 53 bits into two of at most 26 (Dekker, Numer. Math. 18 (1971) 224)."""
+
+WHOLE_FLOATS = 2.0**52
+"""From here on floats have no fraction."""
+
+
+def nearest_whole_product(value: pl.Expr, factor: float) -> pl.Expr:
+    """The whole number nearest to `value * factor`, a tie to the even one, as Int64; null where 64 bits cannot hold it.
+
+    The product itself is rounded to 53 bits, which may turn what lies beside a half into the half. What this rounding
+    took away is found exactly, by Dekker's product of split factors, and decides.
+
+    Args:
+        value: of floats.
+        factor: what they are multiplied by.
+    """
+    product = value * factor
+    high, low = _split(value)
+    factor_high = VELTKAMP * factor - (VELTKAMP * factor - factor)
+    factor_low = factor - factor_high
+    lost = ((high * factor_high - product) + high * factor_low + low * factor_high) + low * factor_low
+    floor = product.floor()
+    whole = floor.cast(pl.Int64, strict=False)
+    odd = whole % 2
+    above_half = (product - floor) - 0.5
+    up = (above_half > -lost) | ((above_half == -lost) & (odd == 1))
+    beyond = odd + (lost - odd).round(mode="half_to_even").cast(pl.Int64, strict=False)
+    return whole + pl.when(product.abs() < WHOLE_FLOATS).then(up.cast(pl.Int64)).otherwise(beyond)
+
+
+def _split(value: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """The upper and the lower half of a float's digits; their sum is the float."""
+    scaled = value * VELTKAMP
+    high = scaled - (scaled - value)
+    return high, value - high

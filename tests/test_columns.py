@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from gammapolars.columns import CONSTANT, MAPPED, Column, parse_columns
+from gammapolars.columns import CONSTANT, MAPPED, Column, nearest_whole_product, parse_columns
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from gammapolars.errors import DetectorsError, InputError
 from gammapolars.io import Losses, Reading, open_runs
@@ -163,6 +163,8 @@ def test_whole_times_are_exact_in_every_unit(
 
 
 @settings(max_examples=60, deadline=None)
+@example(values=[562950.4808555786], unit="ms")  # the product in 53 bits ends in .5; the exact one lies above
+@example(values=[2.0**-1, 1.5, 2.5, -0.5, -1.5, 2.0**52 + 1, -(2.0**52) - 1], unit="ps")
 @given(values=st.lists(TIMES, min_size=1, max_size=20), unit=st.sampled_from(sorted(PS_PER_UNIT)))
 def test_times_with_a_fraction_are_rounded_and_what_is_no_time_is_out_of_range(
     tmp_path_factory: pytest.TempPathFactory, values: list[float], unit: str
@@ -176,10 +178,23 @@ def test_times_with_a_fraction_are_rounded_and_what_is_no_time_is_out_of_range(
     exact = [expected_ps(value, unit) for value in values]
     kept = [ps for ps in exact if ps is not None]
     assert found.height + losses.count("out_of_range") == len(values)
-    if found.height == len(kept):  # at the very border of 64 bits a float may round to either side
-        np.testing.assert_allclose(found["timestamp_ps"].to_numpy(), np.array(kept, float), rtol=3e-16, atol=0.5)
+    if found.height == len(kept):  # at the very border of 64 bits the product may round to what does not fit
+        assert found["timestamp_ps"].to_list() == kept
     else:
         assert any(ps and abs(ps) > 9.2233720368e18 for ps in exact)
+
+
+@given(
+    value=st.floats(-1e22, 1e22) | st.floats(-1e7, 1e7) | st.integers(-(2**54), 2**54).map(lambda n: n / 2),
+    factor=st.sampled_from([1.0, 3.0, 1e3, 4000.0, 1e6, 1e9, 1e12]),
+)
+@settings(max_examples=300)
+def test_products_are_rounded_as_exact_arithmetic_rounds_them(value: float, factor: float) -> None:
+    exact = round(Fraction(value) * Fraction(factor))
+
+    product = pl.select(nearest_whole_product(pl.lit(value, pl.Float64), factor)).item()
+
+    assert product == exact if abs(exact) < 2**63 - 2**11 else product is None or product == exact
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("eV", 1e-3), ("keV", 1.0), ("MeV", 1e3), (None, 1.0)])
