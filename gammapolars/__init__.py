@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         line_counts,
         minimum_detectable_activity,
     )
-    from gammapolars.alignment import Timing, measure_timing
+    from gammapolars.analysis.gain_correction import correct_drift, load_drift
     from gammapolars.angular import (
         AngularFit,
         angle_deg,
@@ -39,16 +39,24 @@ if TYPE_CHECKING:
         attenuation,
         fit_legendre,
     )
-    from gammapolars.calibration import calibrate, energy_kev
-    from gammapolars.calibration.matching import match_lines
-    from gammapolars.calibration.polynomial import fit_energy
-    from gammapolars.calibration.result import calibrate_peaks
-    from gammapolars.coincidences import chance_pairs, nearest, nearest_chance_pairs, pairs
-    from gammapolars.detectors import CalibrationSource, Detector, Detectors, load_detectors
-    from gammapolars.drift import Drift, correct_drift, load_drift
-    from gammapolars.drift.results import DriftTrack
-    from gammapolars.drift.track import track_drift
-    from gammapolars.errors import (
+    from gammapolars.calibration.drift.results import DriftTrack
+    from gammapolars.calibration.drift.track import track_drift
+    from gammapolars.calibration.energy.matching import match_lines
+    from gammapolars.calibration.energy.polynomial import fit_energy
+    from gammapolars.calibration.energy.result import calibrate_peaks
+    from gammapolars.calibration.timing import Timing, measure_timing
+    from gammapolars.coincidences import (
+        add_back,
+        chance_pairs,
+        event_summary,
+        events,
+        nearest,
+        nearest_chance_pairs,
+        pairs,
+        triples,
+        veto,
+    )
+    from gammapolars.core.errors import (
         CalibrationError,
         DetectorsError,
         GammapolarsError,
@@ -59,8 +67,11 @@ if TYPE_CHECKING:
         TimeOrderError,
         UsageError,
     )
-    from gammapolars.event_building import add_back, event_summary, events, triples, veto
-    from gammapolars.flags import FLAGS, has_any
+    from gammapolars.core.flags import FLAGS, has_any
+    from gammapolars.core.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, TRIPLES, require
+    from gammapolars.corrections import align, calibrate, energy_kev
+    from gammapolars.corrections.drift_table import Drift
+    from gammapolars.detectors import CalibrationSource, Detector, Detectors, load_detectors
     from gammapolars.gamma_lines import lines, nearest_lines, nuclides
     from gammapolars.gamma_lines.cascades import cascades
     from gammapolars.gates import Gate, PolygonGate, load_gates
@@ -72,7 +83,6 @@ if TYPE_CHECKING:
     from gammapolars.lifetimes import LifetimeFit, fit_lifetime, time_spectrum
     from gammapolars.peaks import find_peaks, fit_peaks
     from gammapolars.rates import true_rates
-    from gammapolars.schema import DRIFT, EVENTS, HITS, LINES, MATRIX, PAIRS, PEAKS, SPECTRUM, TRIPLES, require
     from gammapolars.spectra import (
         add_spectra,
         cube_slice,
@@ -86,8 +96,7 @@ if TYPE_CHECKING:
         subtract,
         time_slices,
     )
-    from gammapolars.streaming import slices
-    from gammapolars.timing import align
+    from gammapolars.streaming.slices import slices
 
 _HOMES = {
     "activities": (
@@ -105,7 +114,10 @@ _HOMES = {
         "line_counts",
         "minimum_detectable_activity",
     ),
-    "alignment": ("Timing", "measure_timing"),
+    "analysis.gain_correction": (
+        "correct_drift",
+        "load_drift",
+    ),
     "angular": (
         "AngularFit",
         "angle_deg",
@@ -116,29 +128,27 @@ _HOMES = {
         "attenuation",
         "fit_legendre",
     ),
-    "calibration": (
-        "calibrate",
-        "energy_kev",
+    "calibration.drift.results": ("DriftTrack",),
+    "calibration.drift.track": ("track_drift",),
+    "calibration.energy.matching": ("match_lines",),
+    "calibration.energy.polynomial": ("fit_energy",),
+    "calibration.energy.result": ("calibrate_peaks",),
+    "calibration.timing": (
+        "Timing",
+        "measure_timing",
     ),
-    "calibration.matching": ("match_lines",),
-    "calibration.polynomial": ("fit_energy",),
-    "calibration.result": ("calibrate_peaks",),
     "coincidences": (
+        "add_back",
         "chance_pairs",
+        "event_summary",
+        "events",
         "nearest",
         "nearest_chance_pairs",
         "pairs",
+        "triples",
+        "veto",
     ),
-    "detectors": (
-        "CalibrationSource",
-        "Detector",
-        "Detectors",
-        "load_detectors",
-    ),
-    "drift": ("Drift", "correct_drift", "load_drift"),
-    "drift.results": ("DriftTrack",),
-    "drift.track": ("track_drift",),
-    "errors": (
+    "core.errors": (
         "CalibrationError",
         "DetectorsError",
         "GammapolarsError",
@@ -149,24 +159,45 @@ _HOMES = {
         "TimeOrderError",
         "UsageError",
     ),
-    "event_building": (
-        "add_back",
-        "event_summary",
-        "events",
-        "triples",
-        "veto",
-    ),
-    "flags": (
+    "core.flags": (
         "FLAGS",
         "has_any",
     ),
-    "gates": ("Gate", "PolygonGate", "load_gates"),
+    "core.schema": (
+        "DRIFT",
+        "EVENTS",
+        "HITS",
+        "LINES",
+        "MATRIX",
+        "PAIRS",
+        "PEAKS",
+        "SPECTRUM",
+        "TRIPLES",
+        "require",
+    ),
+    "corrections": (
+        "align",
+        "calibrate",
+        "energy_kev",
+    ),
+    "corrections.drift_table": ("Drift",),
+    "detectors": (
+        "CalibrationSource",
+        "Detector",
+        "Detectors",
+        "load_detectors",
+    ),
     "gamma_lines": (
         "lines",
         "nearest_lines",
         "nuclides",
     ),
     "gamma_lines.cascades": ("cascades",),
+    "gates": (
+        "Gate",
+        "PolygonGate",
+        "load_gates",
+    ),
     "io": (
         "save",
         "scan",
@@ -185,24 +216,16 @@ _HOMES = {
         "read_spectrum",
         "save_spectrum",
     ),
-    "lifetimes": ("LifetimeFit", "fit_lifetime", "time_spectrum"),
+    "lifetimes": (
+        "LifetimeFit",
+        "fit_lifetime",
+        "time_spectrum",
+    ),
     "peaks": (
         "find_peaks",
         "fit_peaks",
     ),
     "rates": ("true_rates",),
-    "schema": (
-        "DRIFT",
-        "EVENTS",
-        "HITS",
-        "LINES",
-        "MATRIX",
-        "PAIRS",
-        "PEAKS",
-        "SPECTRUM",
-        "TRIPLES",
-        "require",
-    ),
     "spectra": (
         "add_spectra",
         "cube_slice",
@@ -216,8 +239,7 @@ _HOMES = {
         "subtract",
         "time_slices",
     ),
-    "streaming": ("slices",),
-    "timing": ("align",),
+    "streaming.slices": ("slices",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

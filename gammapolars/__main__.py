@@ -1,5 +1,5 @@
 """`python -m gammapolars`."""
 
-from gammapolars.cli import run
+from gammapolars.commands import run
 
 run()

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gammapolars.results import Analysis
-from gammapolars.units import Window
+from gammapolars.core.units import Window
+from gammapolars.report.results import Analysis
 
 Lines = list[tuple[float, float]]
 """(energy in keV, counts) of each full-energy peak."""

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.core.schema import HITS
 from gammapolars.io.compass.bin_layout import FIELDS, HEADERLESS, Layout
-from gammapolars.schema import HITS
 
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout for layout in (*HEADERLESS, Layout(("short", "flags")), Layout(("short", "flags", "waveform")))

@@ -9,7 +9,7 @@ from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
 
-from gammapolars.cli import main
+from gammapolars.commands import main
 
 REPOSITORY = Path(__file__).parent.parent
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import polars as pl
 from hypothesis import strategies as st
 
-from gammapolars.schema import HITS
-from gammapolars.streaming import lazy_frame
+from gammapolars.core.schema import HITS
+from gammapolars.streaming.slices import lazy_frame
 
 BAD = 0x80 | 0x400 | 0x8000 | 0x8
 """The bits that disqualify a hit where nothing else is said."""

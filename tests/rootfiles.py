@@ -11,8 +11,8 @@ import numpy.typing as npt
 import polars as pl
 import uproot
 
+from gammapolars.core.schema import HITS
 from gammapolars.io.root.writer import HIT_BRANCHES, LARGE, NATIVE, SMALL, Layout, TreeWriter, hit_branches
-from gammapolars.schema import HITS
 
 Arrays = dict[str, npt.NDArray[Any]]
 

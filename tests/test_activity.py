@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import gammapolars as gp
 from gammapolars.activities.decay import Measured, decay_factor, decay_unc, half_life_of, seconds_between
 from gammapolars.activities.limits import upper_limit
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from tests.sources import HALF_LIFE_S, LINES, TRUE_CURVE, a_source, expected_counts, peak_table, true_efficiency
 
 DAY = 86_400.0

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars import figures
-from gammapolars.alignment import solve
-from gammapolars.alignment.reading import Histograms
-from gammapolars.alignment.sampling import Sampler
+from gammapolars.calibration.timing import solve
+from gammapolars.calibration.timing.prompt_fit import fit_peak
+from gammapolars.calibration.timing.prompt_search import densest, least_sigmas
+from gammapolars.calibration.timing.reading import Histograms
+from gammapolars.calibration.timing.sampling import Sampler
+from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
-from gammapolars.errors import UsageError
 from gammapolars.peaks.shape import FWHM_PER_SIGMA as FWHM
-from gammapolars.prompt_peaks.fitting import fit_peak
-from gammapolars.prompt_peaks.searching import densest, least_sigmas
 from tests.commandline import REPOSITORY, gammapolars
 from tests.hits import brute_pairs, frame, runs
 from tests.timing_runs import LABR_WALK, OFFSETS, described, simulated

@@ -10,17 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gammapolars import analysis, commands
-from gammapolars.analysis import Pass, analyse
-from gammapolars.calibration import calibrate
+from gammapolars.analysis import passes
+from gammapolars.analysis.chance import by_detectors
+from gammapolars.analysis.passes import Pass
+from gammapolars.analysis.products import HitTally, PairTally
 from gammapolars.coincidences import PairRule, chance_pairs, pairs
+from gammapolars.commands.coincidences import run
+from gammapolars.core.errors import GammapolarsError, TableError, TimeOrderError
+from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import GammapolarsError, TableError, TimeOrderError
 from gammapolars.io import Runs, open_runs
-from gammapolars.pair_counts import by_detectors
-from gammapolars.products import HitTally, PairTally
-from gammapolars.results import Analysis
-from gammapolars.streaming import slices
+from gammapolars.report.analyse import analyse
+from gammapolars.report.results import Analysis
+from gammapolars.streaming.slices import slices
 from tests.hits import (
     BAD,
     PAIR_COLUMNS,
@@ -82,7 +84,7 @@ def test_an_analysis_accounts_for_every_hit_and_every_pair(
     detectors = CALIBRATED if known else Detectors()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(analysis, "slices", partial(slices, slice_hits=slice_hits))
+        patch.setattr(passes, "slices", partial(slices, slice_hits=slice_hits))
         found = analyse(in_file(tmp_path, hits), PairRule(window), detectors=detectors)
 
     rejected = hits.filter((pl.col("flags") & BAD) != 0)
@@ -211,7 +213,7 @@ def test_a_projection_or_filter_of_the_pairs_does_not_change_what_is_counted(tmp
 
 
 def test_progress_is_told_and_ends_with_all_hits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analysis, "slices", partial(slices, slice_hits=1000))
+    monkeypatch.setattr(passes, "slices", partial(slices, slice_hits=1000))
     told: list[int] = []
     hits = poisson({(0, 0): 5000, (0, 1): 5000}, 1.0)
 
@@ -294,7 +296,7 @@ def test_the_summary_of_coincidences_accounts_for_every_hit(tmp_path: Path, opti
     hits = poisson({(0, 0): 2000, (0, 1): 2000, (1, 0): 1000}, 1.0)
     rule = PairRule("10us", **options)
 
-    summary = commands.coincidences(in_file(tmp_path, hits), rule, tmp_path / "pairs.parquet")
+    summary = run.coincidences(in_file(tmp_path, hits), rule, tmp_path / "pairs.parquet")
 
     written = pl.read_parquet(tmp_path / "pairs.parquet")
     assert summary["hits_read"] == hits.height

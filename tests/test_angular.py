@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
+from gammapolars.analysis.products.cascades import CascadeCounts
 from gammapolars.angular.directions import groups_of
 from gammapolars.angular.theory import f_coefficient
 from gammapolars.detectors import format_detectors
-from gammapolars.products.cascades import CascadeCounts
 from gammapolars.simulate import Correlation, SimulatedDetector, Source, parse_correlations, simulate
 from gammapolars.simulate.decays import Emitter
 from tests.commandline import files_in, gammapolars

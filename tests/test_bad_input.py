@@ -12,7 +12,7 @@ import uproot
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import GammapolarsError, InputError
+from gammapolars.core.errors import GammapolarsError, InputError
 from gammapolars.io.root.writer import Layout, hit_branches
 from tests.commandline import Outcome, files_in, gammapolars, gammapolars_process
 from tests.rootfiles import baskets_of, cut, made_hits, with_bytes, write_branches, write_by_uproot, write_hits

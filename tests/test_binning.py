@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra import counting
-from gammapolars.streaming import lazy_frame
+from gammapolars.streaming.slices import lazy_frame
 from tests.commandline import REPOSITORY
 from tests.hits import counted, frame, in_batches, stream
 

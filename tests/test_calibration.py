@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.calibration import MAX_TABLE, by_detector, calibrate, energy_kev
 from gammapolars.coincidences import pairs
+from gammapolars.core.errors import TableError
+from gammapolars.core.schema import HITS, PAIRS, require
+from gammapolars.corrections import MAX_TABLE, by_detector, calibrate, energy_kev
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import TableError
-from gammapolars.schema import HITS, PAIRS, require
 from tests.hits import frame
 
 SMALL, LARGE = st.integers(0, 5), st.sampled_from([0, 1, 255, 256, 65534, 65535])

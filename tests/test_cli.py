@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 
 import gammapolars as gp
+from gammapolars.commands.info.run import OrderTally
 from gammapolars.detectors import Detector
-from gammapolars.inspection import OrderTally
 from gammapolars.io.root.writer import Layout
 from tests.commandline import REPOSITORY, files_in, gammapolars, gammapolars_process
 from tests.rootfiles import made_hits, write_hits
@@ -393,8 +393,8 @@ def test_nothing_is_written_to_stderr_that_is_no_terminal() -> None:
 def test_progress_is_shown_on_a_terminal() -> None:
     write_hits(Path("run.root"), made_hits(20_000))
     program = (
-        "import sys; from gammapolars import cli, printing; printing.REFRESH_S = 0;"
-        "sys.argv = ['gammapolars', 'coincidences', 'run.root', '-o', 'out.parquet']; cli.main()"
+        "import sys; from gammapolars.commands import main, progress; progress.REFRESH_S = 0;"
+        "sys.argv = ['gammapolars', 'coincidences', 'run.root', '-o', 'out.parquet']; main()"
     )
     terminal, device = pty.openpty()
 
@@ -438,7 +438,7 @@ def test_a_pipe_that_is_closed_early_is_no_traceback() -> None:
 
 PLACES = pytest.mark.parametrize(
     "place",
-    ["gammapolars.products.PairTally.add_pairs", "gammapolars.tallies.Tally.add"],
+    ["gammapolars.analysis.products.PairTally.add_pairs", "gammapolars.spectra.tallies.Tally.add"],
     ids=["in a pass", "after it"],
 )
 
@@ -487,7 +487,7 @@ def test_a_traceback_is_there_for_those_who_ask(monkeypatch: pytest.MonkeyPatch)
     def failing(*_: object, **__: object) -> None:
         raise RuntimeError("here")
 
-    monkeypatch.setattr("gammapolars.tallies.Tally.add", failing)
+    monkeypatch.setattr("gammapolars.spectra.tallies.Tally.add", failing)
     monkeypatch.setenv("GAMMAPOLARS_TRACEBACK", "1")
 
     with pytest.raises(RuntimeError, match="here"):

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.calibration import calibrate
 from gammapolars.coincidences import PairRule, chance_pairs, nearest, pairs
 from gammapolars.coincidences import rule as coincidences
+from gammapolars.core.errors import TableError, TimeOrderError, UsageError
+from gammapolars.core.schema import PAIRS, require
+from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import TableError, TimeOrderError, UsageError
-from gammapolars.schema import PAIRS, require
-from gammapolars.streaming import slices
+from gammapolars.streaming.slices import slices
 from tests.hits import (
     FINE_TIMESTAMP,
     PAIR_COLUMNS,

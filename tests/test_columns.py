@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from gammapolars.columns import CONSTANT, MAPPED, Column, nearest_whole_product, parse_columns
+from gammapolars.core.errors import DetectorsError, InputError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
-from gammapolars.errors import DetectorsError, InputError
+from gammapolars.detectors.columns import CONSTANT, MAPPED, Column, nearest_whole_product, parse_columns
 from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.columnar import scan_parquet
 from gammapolars.io.foreign import as_hits

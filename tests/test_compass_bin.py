@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import InputError, UsageError
+from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.schema import HITS
 from gammapolars.io.compass import bin as compass_bin
 from gammapolars.io.compass import bin_records
 from gammapolars.io.compass.bin_layout import Layout, layouts_named, layouts_of_header
 from gammapolars.io.reading import Losses, Reading
-from gammapolars.schema import HITS
 from tests.binfiles import (
     LAYOUTS,
     Damaged,

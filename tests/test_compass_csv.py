@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.columns import Column
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
+from gammapolars.detectors.columns import Column
 from gammapolars.io.columnar import scan_csv
 from gammapolars.io.compass.csv import FIELDS
 from gammapolars.io.reading import Losses, Reading

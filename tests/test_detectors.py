@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gammapolars.core.errors import DetectorsError, UsageError
 from gammapolars.detectors import (
     CalibrationSource,
     Detector,
@@ -18,7 +19,6 @@ from gammapolars.detectors import (
     load_detectors,
     read_calp,
 )
-from gammapolars.errors import DetectorsError, UsageError
 
 # What PeakEasy writes: a version line, labels padded to one width, no newline at the end.
 CALP = (

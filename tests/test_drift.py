@@ -16,16 +16,16 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 import gammapolars as gp
+from gammapolars.analysis.gain_correction import correction_of
+from gammapolars.analysis.products import AdcSpectra
+from gammapolars.analysis.products.drift import AdcRange, DriftSpectra
+from gammapolars.calibration.drift.lines import adc_at, tracked_lines
+from gammapolars.calibration.drift.path import LineCounts, gain_path
+from gammapolars.calibration.drift.position import SIGMA_PER_FWHM, Position, line_position
+from gammapolars.calibration.drift.smooth import smooth
+from gammapolars.core.errors import DetectorsError, GammapolarsError, InputError, TableError, UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
-from gammapolars.drift.correction import correction_of
-from gammapolars.drift.lines import adc_at, tracked_lines
-from gammapolars.drift.path import LineCounts, gain_path
-from gammapolars.drift.position import SIGMA_PER_FWHM, Position, line_position
-from gammapolars.drift.smooth import smooth
-from gammapolars.errors import DetectorsError, GammapolarsError, InputError, TableError, UsageError
 from gammapolars.io import open_runs
-from gammapolars.products import AdcSpectra
-from gammapolars.products.drift import AdcRange, DriftSpectra
 from gammapolars.simulate import DEFAULT_DETECTORS, GainDrift, around_source, parse_sources, simulate, write_run
 from tests.commandline import gammapolars
 from tests.hits import BAD, frame, in_batches, stream

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 import gammapolars as gp
 from gammapolars.activities.matching import matched, missing
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.detectors import Detector
-from gammapolars.errors import TableError, UsageError
 from gammapolars.figures.efficiency import curve_energies, efficiency
 from gammapolars.figures.png import png
 from tests.sources import BA_133, LINES, a_source, expected_counts, line_table, peak_table, true_efficiency

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammapolars import figures
-from gammapolars.calibration.by_hand import Pair
-from gammapolars.calibration.energy_fit import EnergyFit
-from gammapolars.calibration.gain import fit_gain
-from gammapolars.calibration.polynomial import fit_energy
-from gammapolars.calibration.resolution import fit_resolution
-from gammapolars.calibration.result import Calibration, calibrate_peaks
+from gammapolars.calibration.energy.by_hand import Pair
+from gammapolars.calibration.energy.energy_fit import EnergyFit
+from gammapolars.calibration.energy.gain import fit_gain
+from gammapolars.calibration.energy.polynomial import fit_energy
+from gammapolars.calibration.energy.resolution import fit_resolution
+from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
+from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
-from gammapolars.errors import CalibrationError, UsageError
 from tests.peaklists import LINES, Truth, peaks_of, random_truth, table_of
 from tests.test_figures import drawn, pixels
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars import epochs as cutting
-from gammapolars.clock import RESET_GAP_PS, Repair
 from gammapolars.coincidences import pairs
-from gammapolars.errors import TimeOrderError
+from gammapolars.core.errors import TimeOrderError
 from gammapolars.io import open_runs
 from gammapolars.io.order import Source, merged
-from gammapolars.streaming import slices
-from gammapolars.time_order import time_ordered
+from gammapolars.streaming import epochs as cutting
+from gammapolars.streaming.clock import RESET_GAP_PS, Repair
+from gammapolars.streaming.slices import slices
+from gammapolars.streaming.time_order import time_ordered
 from tests.commandline import gammapolars
 from tests.hits import SIZES, Hit, brute_pairs, frame, in_batches, numbered, pair_rows, stream, times
 

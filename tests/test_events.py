@@ -1,5 +1,6 @@
 """Events, their sums and their triples, against plain loops over all hits."""
 
+from importlib import import_module
 from itertools import combinations
 from typing import Any
 
@@ -9,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.calibration import calibrate
-from gammapolars.errors import InputError, TableError, TimeOrderError, UsageError
-from gammapolars.event_building import building, event_summary, events, threefold, triples
-from gammapolars.event_building.windows import event_starts
-from gammapolars.schema import EVENTS, TRIPLES, require
+from gammapolars.coincidences import event_summary, events, triples
+from gammapolars.coincidences.event_windows import event_starts
+from gammapolars.core.errors import InputError, TableError, TimeOrderError, UsageError
+from gammapolars.core.schema import EVENTS, TRIPLES, require
+from gammapolars.corrections import calibrate
 from gammapolars.simulate import DEFAULT_DETECTORS, around_source, parse_sources, simulate
-from gammapolars.streaming import batches_of
+from gammapolars.streaming.slices import batches_of
 from tests.hits import BAD, PILE_UP, SIZES, CountedStream, frame, in_batches, numbered, runs, stream
 
 REFS = st.sampled_from(["first", "last"])
@@ -153,7 +154,7 @@ def test_memory_is_bounded_where_a_run_has_no_gaps() -> None:
 def test_an_event_that_never_ends_is_an_error_that_says_so(
     ref: str, slice_hits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(building, "MOST_HITS", 50)
+    monkeypatch.setattr(import_module("gammapolars.coincidences.events"), "MOST_HITS", 50)
     hits = frame((10 * number, number % 4) for number in range(200))
 
     with pytest.raises(InputError, match=r"more than 50 hits: 1 us is wider than the time between hits"):
@@ -305,7 +306,7 @@ def test_triples_are_those_of_every_three_hits(
     hits: pl.DataFrame, window: int, rows: int, slice_hits: int, part: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threefold, "PART_ROWS", part)
+        patch.setattr(import_module("gammapolars.coincidences.triples"), "PART_ROWS", part)
         found = triples(stream(hits, rows), window, slice_hits=slice_hits, reorder_ps=REORDER).collect()
 
     assert found.select(TRIPLE_COLUMNS).rows() == brute_triples(hits, window)
@@ -341,7 +342,7 @@ def test_the_table_is_one_of_triples_with_further_columns_three_times() -> None:
 
 
 def test_a_burst_of_triples_comes_in_bounded_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threefold, "PART_ROWS", 1000)
+    monkeypatch.setattr(import_module("gammapolars.coincidences.triples"), "PART_ROWS", 1000)
     hits = frame((0, number % 6) for number in range(60))
 
     sizes = [part.height for part in batches_of(triples(stream(hits), 10), batch_rows=1)]

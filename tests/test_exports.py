@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars import exports, measurements, provenance
-from gammapolars.io import open_runs
+from gammapolars.analysis import live_times
+from gammapolars.commands.spectrum import run as exports
+from gammapolars.io import open_runs, provenance
 from gammapolars.io.compass.live_times import ChannelTimes, LiveTimes
 from tests.commandline import files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
@@ -159,7 +160,7 @@ def test_recorded_times_are_taken_of_whole_recordings_alone(
     span_s = (hits["timestamp_ps"][-1] - hits["timestamp_ps"][0]) / 1e12
     real_s = span_s * (1.05 if whole_run else 100)
     channels = tuple(ChannelTimes(channel, real_s, real_s / 2) for channel in (0, 1))
-    monkeypatch.setattr(measurements, "live_times", lambda folder: LiveTimes(folder, channels))
+    monkeypatch.setattr(live_times, "live_times", lambda folder: LiveTimes(folder, channels))
     Path("DAQ/run.info").write_text("id=x\ntime.start=2025/03/18 12:11:24.131-0400\n")
 
     exports.spectra(open_runs("DAQ"), Path("s.parquet"))
@@ -216,7 +217,7 @@ def test_slices_of_several_runs_go_by_their_own_clocks(hits: pl.DataFrame) -> No
 
 
 def test_a_slice_that_would_outgrow_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gammapolars.products.spectra.MAX_BINS", 1000)
+    monkeypatch.setattr("gammapolars.analysis.products.spectra.MAX_BINS", 1000)
 
     refused = gammapolars("spectrum", "run.root", "--slice", "1us", "-o", "s.parquet")
 
@@ -246,7 +247,7 @@ def test_counts_per_second_of_live_time(
     write_hits(folder / "SDataR_run.root", hits)
     span_s = (hits["timestamp_ps"][-1] - hits["timestamp_ps"][0]) / 1e12
     channels = tuple(ChannelTimes(channel, span_s * 1.02, span_s * 1.02 / 2) for channel in (0, 1))
-    monkeypatch.setattr(measurements, "live_times", lambda folder: LiveTimes(folder, channels))
+    monkeypatch.setattr(live_times, "live_times", lambda folder: LiveTimes(folder, channels))
     Path("DAQ/run.info").write_text("id=x\ntime.start=2025/03/18 12:11:24.131-0400\n")
 
     summary = exports.spectra(open_runs("DAQ"), Path("s.parquet"), per_second=True, slice_width=slices)

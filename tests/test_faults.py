@@ -255,7 +255,7 @@ def test_many_writers_at_once_never_lose_their_files(tmp_path: Path) -> None:
 def test_an_interrupt_where_nothing_can_be_raised_comes_again() -> None:
     """In a callback of the garbage collector Python would print it and go on."""
     program = (
-        "import gammapolars.cli.process as cli, sys, time, weakref\n"
+        "import gammapolars.commands.process as cli, sys, time, weakref\n"
         "class Thing: pass\n"
         "def interrupted(_): raise KeyboardInterrupt\n"
         "def command(**_):\n"

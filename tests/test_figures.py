@@ -13,11 +13,11 @@ import pytest
 from plotnine import ggplot
 
 from gammapolars import figures
+from gammapolars.core.units import Window
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.time_difference import accepted_ns
-from gammapolars.results import Analysis
-from gammapolars.units import Window
+from gammapolars.analysis.passes import Analysis
 from tests import analyses
 
 
@@ -69,7 +69,7 @@ def cobalt() -> Analysis:
 
 
 def test_importing_the_package_leaves_plotnine_alone() -> None:
-    code = "import sys, gammapolars, gammapolars.results; sys.exit('plotnine' in sys.modules)"
+    code = "import sys, gammapolars, gammapolars.analysis.passes; sys.exit('plotnine' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammapolars import defaults
-from gammapolars.errors import UsageError
-from gammapolars.flags import FLAGS, has_any, names_in, parse_reject, union
+from gammapolars.core import defaults
+from gammapolars.core.errors import UsageError
+from gammapolars.core.flags import FLAGS, has_any, names_in, parse_reject, union
 from tests.hits import BAD
 
 MASKS = st.integers(0, 2**32 - 1)

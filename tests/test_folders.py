@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io.compass.file_names import Stage, group_segments, missing_segments, run_folder_of, same_hits_twice
 from gammapolars.io.compass.folders import RunFiles, find_run_files
 

@@ -13,11 +13,11 @@ import uproot
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io.arrow_footer import read_blocks
 from gammapolars.io.root.writer import Layout
 from gammapolars.io.untrusted import CRASHES
-from gammapolars.streaming import guarded
+from gammapolars.streaming.slices import guarded
 from tests.commandline import gammapolars
 from tests.fuzz import cases, outcomes, runner
 from tests.fuzz.cases import formats
@@ -231,7 +231,7 @@ def test_a_panic_that_nobody_expects_is_one_line(tmp_path: Path, hits: pl.DataFr
     path = tmp_path / "run.parquet"
     hits.write_parquet(path)
 
-    with patch("gammapolars.inspection.inspect", side_effect=pl.exceptions.PanicException("threads died")):
+    with patch("gammapolars.commands.info.run.inspect", side_effect=pl.exceptions.PanicException("threads died")):
         outcome = gammapolars("info", path)
 
     assert outcome.code == 1

@@ -13,60 +13,19 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 PACKAGE = REPOSITORY / "gammapolars"
 
-ROWS: tuple[tuple[str, ...], ...] = (
-    ("defaults", "errors", "memory"),
-    ("units", "schema"),
-    ("columns",),
-    ("flags", "detectors", "dithering", "gamma_lines", "tallies", "peaks", "gates"),
-    ("prompt_peaks",),
-    ("epochs", "calibration", "angular", "lifetimes"),
-    ("clock", "activities"),
-    ("time_order",),
-    ("streaming",),
-    ("timing", "coincidences", "spectra", "io", "figures"),
-    ("event_building",),
-    ("products", "simulate", "peak_files"),
-    ("provenance", "results", "queries", "accounting", "slicing", "pair_counts", "rates", "figure_files"),
-    ("drift", "measurements"),
-    ("hit_pass",),
-    ("policies",),
-    ("analysis", "printing", "alignment"),
-    ("companions", "gate_outputs", "matrix_choice"),
-    (
-        "aligning",
-        "commands",
-        "exports",
-        "info_text",
-        "inspection",
-        "lines_text",
-        "report",
-        "activity_command",
-        "efficiency_command",
-        "activity_text",
-        "tracking",
-        "gating",
-        "matrix_gating",
-        "triple_gating",
-        "angular_command",
-        "gate_text",
-        "lifetime_command",
-        "lifetime_text",
-        "energy_text",
-        "timing_text",
-        "event_commands",
-        "event_text",
-    ),
-    ("gathered", "rates_command", "matrices", "gate_command"),
-    ("energies",),
-    ("calibrations",),
-    ("calibrating",),
-    ("options",),
-    ("cli",),
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("core",),
+    ("streaming", "detectors", "gates", "peaks", "gamma_lines"),
+    ("io", "corrections", "activities", "lifetimes", "angular"),
+    ("coincidences", "spectra", "figures", "simulate"),
+    ("analysis",),
+    ("calibration", "report", "rates"),
+    ("commands",),
     ("__main__",),
 )
-"""Modules and subpackages in rows: each may import from the rows above its own, and from nowhere else."""
+"""The package's rooms by floors: a room imports rooms of lower floors only."""
 
-ROW_OF = {name: row for row, names in enumerate(ROWS) for name in names}
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 HEAVY = ("polars", "uproot", "pyarrow", "numpy", "plotnine", "pandas", "awkward", "matplotlib")
 
@@ -99,19 +58,25 @@ def own_imports(path: Path) -> set[str]:
     return found
 
 
-def test_every_module_has_its_row() -> None:
-    assert {name.partition(".")[0] for name in MODULES} - {"__init__"} == set(ROW_OF)
+def test_every_room_has_its_floor() -> None:
+    assert {name.partition(".")[0] for name in MODULES} - {"__init__"} == set(FLOOR_OF)
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "__init__"])
-def test_a_module_imports_from_the_rows_above_its_own(name: str) -> None:
-    part = name.partition(".")[0]
+def test_a_module_imports_from_lower_floors_and_its_own_room(name: str) -> None:
+    room = name.partition(".")[0]
 
-    others = {other.partition(".")[0] for other in own_imports(MODULES[name])} - {part}
+    others = {other.partition(".")[0] for other in own_imports(MODULES[name])} - {room}
 
-    assert "__init__" not in others, "the stages know each other's modules, not the list of public names"
-    wrong = {other for other in others if ROW_OF[other] >= ROW_OF[part]}
+    assert "__init__" not in others, "the rooms know each other, not the list of public names"
+    wrong = {other for other in others if FLOOR_OF[other] >= FLOOR_OF[room]}
     assert not wrong, f"{name} imports {wrong}"
+
+
+def test_figures_know_neither_files_nor_commands() -> None:
+    for name, path in MODULES.items():
+        if name.partition(".")[0] == "figures":
+            assert not {other.partition(".")[0] for other in own_imports(path)} & {"io", "commands"}, name
 
 
 def test_no_modules_import_each_other() -> None:
@@ -148,7 +113,7 @@ def test_unstable_interfaces_of_polars_are_used_in_streaming_alone() -> None:
         )
     }
 
-    assert used == {"streaming": {"register_io_source", "collect_batches"}}
+    assert used == {"streaming.slices": {"register_io_source", "collect_batches"}}
 
 
 def test_help_waits_for_no_heavy_package() -> None:
@@ -157,7 +122,7 @@ import sys
 loaded = lambda: sorted(set({HEAVY!r}) & set(sys.modules))
 import gammapolars
 print("import", loaded())
-from gammapolars.cli import main
+from gammapolars.commands import main
 for words in (["--help"], ["coincidences", "--help"], ["query", "--help"], ["frobnicate"]):
     sys.argv = ["gammapolars", *words]
     try:
@@ -187,7 +152,7 @@ print("scan", "polars" in loaded())
 def test_the_main_job_waits_for_no_fits_and_no_figures(tmp_path: Path) -> None:
     program = f"""
 import sys
-from gammapolars.cli import main
+from gammapolars.commands import main
 sys.argv = ["gammapolars", "coincidences", "data/co60-four-hpge.root", "-o", {str(tmp_path / "pairs.parquet")!r}]
 try:
     main()

@@ -15,7 +15,7 @@ import gammapolars as gp
 from gammapolars import simulate
 from gammapolars.detectors import Detector, Detectors, format_detectors
 from gammapolars.lifetimes.model import decay_share
-from gammapolars.prompt_peaks.shape import part_in_bins
+from gammapolars.lifetimes.prompt_shape import part_in_bins
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
 from tests.commandline import REPOSITORY, files_in, gammapolars
@@ -175,7 +175,7 @@ def test_a_second_lifetime_that_is_not_there_is_not_told() -> None:
 
 def test_figures_show_spectrum_and_residuals(tmp_path: Path) -> None:
     from gammapolars import figures
-    from gammapolars.figure_files import save_figure
+    from gammapolars.commands.figure_files import save_figure
 
     window = (-10_000, 99_999)
     for number, decays in enumerate((0, 3000)):

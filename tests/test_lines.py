@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
+from gammapolars.commands.layout import bracketed
 from gammapolars.gamma_lines import table
 from gammapolars.gamma_lines.cascades import _decays
-from gammapolars.printing import bracketed
 from gammapolars.report.nuclides import main_and_further
 from tests.commandline import gammapolars
 

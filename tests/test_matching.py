@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.calibration.by_hand import Pair, match_pairs, parse_pairs
-from gammapolars.calibration.matching import Match, match_lines
-from gammapolars.errors import CalibrationError, UsageError
+from gammapolars.calibration.energy.by_hand import Pair, match_pairs, parse_pairs
+from gammapolars.calibration.energy.matching import Match, match_lines
+from gammapolars.core.errors import CalibrationError, UsageError
 from tests.peaklists import Truth, peaks_of, random_truth, table_of
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")

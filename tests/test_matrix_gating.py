@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.gate_outputs import GateOutputs
+from gammapolars.commands.gate.matrix import gate_matrix, on_edges
+from gammapolars.commands.gate.outputs import GateOutputs
 from gammapolars.io.matrix_files import is_matrix
-from gammapolars.matrix_gating import gate_matrix, on_edges
 from tests.commandline import REPOSITORY, files_in, gammapolars
 
 RUN, DETECTORS = REPOSITORY / "data" / "co60-four-hpge.root", REPOSITORY / "data" / "detectors.toml"

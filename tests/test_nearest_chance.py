@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
+from gammapolars.analysis.products import StopCover
 from gammapolars.coincidences import PairRule
-from gammapolars.products import StopCover
 from tests.commandline import gammapolars
 from tests.hits import BAD, frame, in_batches
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width, significances
 from tests.validation.outcomes import Outcome
 from tests.validation.simulated_peaks import EU_152, doublets, drawn, expected_counts, pulls

@@ -10,17 +10,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from gammapolars.calibration import calibrate
-from gammapolars.coincidences import nearest, pairs
+from gammapolars.analysis.gain_correction import correct_drift
+from gammapolars.coincidences import add_back, event_summary, events, nearest, pairs, triples, veto
+from gammapolars.core.flags import has_any
+from gammapolars.core.schema import DRIFT
+from gammapolars.corrections import align, calibrate
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.drift import correct_drift
-from gammapolars.event_building import add_back, event_summary, events, triples, veto
-from gammapolars.flags import has_any
 from gammapolars.io import scan
-from gammapolars.schema import DRIFT
 from gammapolars.spectra import binning, dithered, gate, matrix, spectrum, time_slices
-from gammapolars.streaming import batches_of
-from gammapolars.timing import align
+from gammapolars.streaming.slices import batches_of
 from tests.hits import BAD, frame, stream
 
 FALLBACK = re.compile(r'COLOR="([^"]+)">[^<]*</FONT>\s*in-memory engine fallback')

@@ -11,14 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.calibration import calibrate
-from gammapolars.coincidences import pairs
+from gammapolars.analysis.gain_correction import correct_drift
+from gammapolars.coincidences import Veto, add_back, events, pairs, veto
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.schema import DRIFT, HITS, require
+from gammapolars.corrections import calibrate
+from gammapolars.corrections.dithering import dithered
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.dithering import dithered
-from gammapolars.drift import correct_drift
-from gammapolars.errors import TableError, UsageError
-from gammapolars.event_building import Veto, add_back, events, veto
-from gammapolars.schema import DRIFT, HITS, require
 from tests.commandline import gammapolars
 from tests.hits import BAD, PILE_UP, SATURATION, SIZES, CountedStream, frame, runs, stream, windows
 

@@ -9,10 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.calibration import energy_kev
-from gammapolars.coincidences import pairs
-from gammapolars.detectors import Detector, Detectors
-from gammapolars.products import (
+from gammapolars.analysis.products import (
     AdcSpectra,
     EnergyMatrix,
     HitTally,
@@ -22,12 +19,15 @@ from gammapolars.products import (
     TimeDifferences,
     few_detectors,
 )
-from gammapolars.products import hits as hits_module
-from gammapolars.products import rates as rates_module
-from gammapolars.products.rates import SHOWN_TIME_BINS
-from gammapolars.schema import MATRIX, PAIRS, SPECTRUM, require
+from gammapolars.analysis.products import hits as hits_module
+from gammapolars.analysis.products import rates as rates_module
+from gammapolars.analysis.products.rates import SHOWN_TIME_BINS
+from gammapolars.coincidences import pairs
+from gammapolars.core.schema import MATRIX, PAIRS, SPECTRUM, require
+from gammapolars.core.units import PS_PER_S, Window
+from gammapolars.corrections import energy_kev
+from gammapolars.detectors import Detector, Detectors
 from gammapolars.spectra import dithered, matrix
-from gammapolars.units import PS_PER_S, Window
 from tests.hits import (
     BAD,
     FINE_TIMESTAMP,

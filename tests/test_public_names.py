@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 import gammapolars as gp
-from gammapolars.errors import GammapolarsError
+from gammapolars.core.errors import GammapolarsError
 
 PUBLIC = [
     "DRIFT",

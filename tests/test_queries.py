@@ -8,8 +8,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars import queries
-from gammapolars.errors import QueryError
+from gammapolars.commands.query import queries
+from gammapolars.core.errors import QueryError
 from tests.commandline import REPOSITORY, Outcome, files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
 

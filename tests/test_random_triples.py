@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
+from gammapolars.coincidences import triples
 from gammapolars.coincidences.regions import Clock
+from gammapolars.coincidences.triple_regions import NONE, ONE_RANDOM, PROMPT, RANDOM, Times, TripleRegions
+from gammapolars.core.schema import TRIPLE_REGION
+from gammapolars.core.units import Window
 from gammapolars.detectors import Detector
-from gammapolars.event_building import triples
-from gammapolars.event_building.random_triples import NONE, ONE_RANDOM, PROMPT, RANDOM, Times, TripleRegions
-from gammapolars.schema import TRIPLE_REGION
 from gammapolars.simulate import simulate
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source
-from gammapolars.units import Window
 from tests.commandline import REPOSITORY, gammapolars
 from tests.hits import BAD, SIZES, frame, runs, stream
 from tests.validation.triples import KINDS, PAIRS_HZ, TRIPLES_HZ, pulls, run_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gammapolars import cli
+from gammapolars.commands import main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_every_command_runs(clone: Path, monkeypatch: pytest.MonkeyPatch, capsys
     for line in found:
         monkeypatch.setattr(sys, "argv", shlex.split(line))
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main()
         assert end.value.code == 0, f"{line}: {capsys.readouterr().err}"
 
     made = {
@@ -97,7 +97,7 @@ def test_the_toml_shown_can_be_read(tmp_path: Path) -> None:
 
 
 def test_the_columns_shown_are_those_of_the_pairs() -> None:
-    from gammapolars.schema import PAIRS
+    from gammapolars.core.schema import PAIRS
 
     table = README[README.index("| column |") : README.index("Each pair stands once")]
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.errors import TableError, UsageError
-from gammapolars.schema import SPECTRUM, require
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.schema import SPECTRUM, require
 
 
 def spectrum(counts: dict[float, float], width: float = 1.0, **keys: int) -> pl.DataFrame:

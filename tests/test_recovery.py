@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io import Losses
 from gammapolars.io.root import recovery
 from gammapolars.io.root.recovery import _Basket, _in_order

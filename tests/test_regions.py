@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import clocks, random_windows
-from gammapolars.units import Window
+from gammapolars.core.units import Window
 from tests.commandline import gammapolars
 from tests.validation.chance import chance
 

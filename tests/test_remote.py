@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io import open_runs
 from gammapolars.io.remote import is_remote
 from gammapolars.io.root.writer import Layout

@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gammapolars.errors import OutputError
-from gammapolars.prompt_peaks.measuring import prompt_peaks
+from gammapolars.core.errors import OutputError
+from gammapolars.core.units import Window
 from gammapolars.report import content, estimates, lines, numbers, text, write_report
 from gammapolars.report.full_energy import Peak, full_energy_peaks
 from gammapolars.report.nuclides import identify
-from gammapolars.results import Analysis
-from gammapolars.units import Window
+from gammapolars.report.prompt_peaks import prompt_peaks
+from gammapolars.report.results import Analysis
 from tests import analyses
 from tests.analyses import Lines
 

@@ -12,8 +12,8 @@ import uproot
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.columns import Column
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
+from gammapolars.detectors.columns import Column
 from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.root import baskets
 from gammapolars.io.root.tree import open_tree

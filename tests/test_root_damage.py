@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.root.writer import Layout, hit_branches

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
+from gammapolars.core.schema import HITS
 from gammapolars.io.root import baskets
 from gammapolars.io.root import tables as root
 from gammapolars.io.root.baskets import chunk_borders, read_chunks
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.tree import open_tree
 from gammapolars.io.root.writer import HIT_BRANCHES, Layout, TreeWriter, hit_branches
-from gammapolars.schema import HITS
 from tests.rootfiles import LAYOUTS, Arrays, made_hits, write_branches, write_by_uproot, write_hits
 
 REPOSITORY = Path(__file__).parent.parent

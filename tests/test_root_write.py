@@ -14,7 +14,7 @@ import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.errors import OutputError, UsageError
+from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.io.root.writer import (
     HIT_BRANCHES,
     LARGE,

@@ -14,7 +14,7 @@ import uproot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io.compass.live_times import ChannelTimes, live_times
 from gammapolars.io.compass.run_info import BoardInfo, ChannelInfo, RunInfo, read_run_info
 from gammapolars.io.compass.settings_xml import MAX_BYTES, read_settings

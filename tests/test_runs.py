@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.errors import TimeOrderError, UsageError
-from gammapolars.products import HitTally, Rates
-from gammapolars.streaming import slices
+from gammapolars.analysis.products import HitTally, Rates
+from gammapolars.core.errors import TimeOrderError, UsageError
+from gammapolars.streaming.slices import slices
 from tests.commandline import gammapolars
 from tests.hits import SIZES, brute_nearest, brute_pairs, frame, pair_rows, runs, stream, windows
 from tests.rootfiles import made_hits, write_hits

@@ -24,12 +24,13 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars import io, provenance
+from gammapolars import io
+from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.io import provenance
 from gammapolars.io.arrow_footer import add_metadata, with_metadata
 from gammapolars.io.output import complete_or_nothing
-from gammapolars.streaming import lazy_frame
+from gammapolars.streaming.slices import lazy_frame
 from tests.commandline import files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
 

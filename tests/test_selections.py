@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import TableError, UsageError
-from gammapolars.units import parse_ps
 from tests.hits import SIZES, counted, frame, runs, stream
 
 TWO = Detectors(

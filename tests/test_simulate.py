@@ -18,11 +18,11 @@ import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars import provenance
-from gammapolars.calibration import calibrate
+from gammapolars.core.errors import GammapolarsError, OutputError, UsageError
+from gammapolars.core.schema import HITS, require
+from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors, load_detectors
-from gammapolars.errors import GammapolarsError, OutputError, UsageError
-from gammapolars.schema import HITS, require
+from gammapolars.io import provenance
 from gammapolars.simulate import (
     DEFAULT_DETECTORS,
     NUCLIDES,

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars import commands
-from gammapolars.clock import Repair
-from gammapolars.errors import OutputError
+from gammapolars.commands.convert.run import convert
+from gammapolars.core.errors import OutputError
 from gammapolars.io import open_runs, scan
 from gammapolars.io.order import Source
 from gammapolars.io.sort import scratch_beside, sorted_by_time, sorted_sources
+from gammapolars.streaming.clock import Repair
 from tests.commandline import files_in, gammapolars
 from tests.hits import SIZES, frame, in_batches, numbered, times
 
@@ -138,7 +138,7 @@ def test_files_are_sorted_together(tmp_path: Path) -> None:
     frame([(9,), (3,), (5,)]).write_parquet(tmp_path / "a.parquet")
     frame([(4, 1), (9, 1), (1, 1)]).write_parquet(tmp_path / "b.parquet")
 
-    commands.convert(open_runs(tmp_path / "[ab].parquet", reorder_ps=0), tmp_path / "out.parquet", sort=True)
+    convert(open_runs(tmp_path / "[ab].parquet", reorder_ps=0), tmp_path / "out.parquet", sort=True)
 
     found = pl.read_parquet(tmp_path / "out.parquet")
     assert found.select("timestamp_ps", "channel").rows() == [(1, 1), (3, 0), (4, 1), (5, 0), (9, 0), (9, 1)]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gammapolars.columns import Column
+from gammapolars.core.errors import DetectorsError, UsageError
 from gammapolars.detectors import CalibrationSource, Detector, Detectors, format_detectors, load_detectors
-from gammapolars.errors import DetectorsError, UsageError
+from gammapolars.detectors.columns import Column
 
 WHOLE = """
 [[source]]

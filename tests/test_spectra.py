@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.calibration import calibrate, energy_kev
+from gammapolars.core.errors import UsageError
+from gammapolars.core.schema import MATRIX, SPECTRUM, require
+from gammapolars.corrections import calibrate, energy_kev
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import UsageError
-from gammapolars.schema import MATRIX, SPECTRUM, require
 from gammapolars.spectra import dithered, fitting_bin_kev, matrix, redistributed, spectrum
 from tests.hits import counted, frame
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 
 Rows = dict[tuple[int, int], int]
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.errors import GammapolarsError, InputError, OutputError, UsageError
+from gammapolars.core.errors import GammapolarsError, InputError, OutputError, UsageError
 from gammapolars.io.spectra import chn, radware, spe, tables
 from gammapolars.io.spectra.channels import Axis, Channels, axis_of
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
@@ -803,7 +803,7 @@ def test_a_full_disk_for_a_matrix(tmp_path: Path, matrix: pl.DataFrame, suffix: 
 
 @pytest.mark.parametrize("suffix", [".root", ".parquet"])
 def test_provenance_is_kept(tmp_path: Path, suffix: str) -> None:
-    from gammapolars import provenance
+    from gammapolars.io import provenance
 
     told = {provenance.KEY: json.dumps({"inputs": []})}
     gp.save_spectrum(raw([1, 2]), tmp_path / f"s{suffix}", metadata=told)

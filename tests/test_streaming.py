@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars import time_order
-from gammapolars.errors import InputError, TimeOrderError
-from gammapolars.streaming import Slice, batches_of, in_parallel, lazy_frame, pieces, slices
-from gammapolars.time_order import time_ordered
-from gammapolars.units import format_ps
+from gammapolars.core.errors import InputError, TimeOrderError
+from gammapolars.core.units import format_ps
+from gammapolars.streaming import time_order
+from gammapolars.streaming.slices import Slice, batches_of, in_parallel, lazy_frame, pieces, slices
+from gammapolars.streaming.time_order import time_ordered
 from tests.hits import SIZES, CountedStream, frame, in_batches, numbered, runs, stream, times
 
 ENGINES = pytest.mark.parametrize("engine", ["in-memory", "streaming"])

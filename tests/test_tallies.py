@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars import tallies
-from gammapolars.tallies import Histogram, Tally, count_by
+from gammapolars.spectra import tallies
+from gammapolars.spectra.tallies import Histogram, Tally, count_by
 from tests.hits import counted
 
 

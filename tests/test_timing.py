@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammapolars.coincidences import pairs
+from gammapolars.core.errors import DetectorsError, TableError
+from gammapolars.corrections import align, spread_ps, walk_ps
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import DetectorsError, TableError
-from gammapolars.timing import align, spread_ps, walk_ps
 from tests.hits import brute_pairs, frame, pair_rows, runs
 
 OFFSETS = st.integers(-50, 50)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import uproot
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.tree import _open_by_uproot
 from gammapolars.io.root.tree_parser import parse_tree

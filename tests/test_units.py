@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammapolars.errors import UsageError
-from gammapolars.units import MAX_PS, PS_PER_UNIT, Window, format_ps, parse_ps, parse_window
+from gammapolars.core.errors import UsageError
+from gammapolars.core.units import MAX_PS, PS_PER_UNIT, Window, format_ps, parse_ps, parse_window
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from gammapolars.activities.decay import Measured, decay_factor, decay_unc, seconds_between
 from gammapolars.activities.limits import counts_per_bq, currie_limits, upper_limit
 from gammapolars.activities.points import check_times
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 
 K_95 = float(ndtri(0.95))
 

@@ -14,7 +14,7 @@ from gammapolars.activities.fit import expected_variance, summing_warning
 from gammapolars.activities.limits import SIDES_FWHM, counts_per_bq, line_counts
 from gammapolars.activities.matching import ANNIHILATION_KEV, matched, missing
 from gammapolars.activities.points import check_times
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 
 ROUNDS = 10
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.activities.decay import Measured
+from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Covariance, Detector
-from gammapolars.errors import UsageError
 
 Array = npt.NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from functools import cache
 from typing import NamedTuple
 
+from gammapolars.core.errors import UsageError
 from gammapolars.detectors import CalibrationSource, moment
-from gammapolars.errors import UsageError
 
 
 class Measured(NamedTuple):

@@ -11,7 +11,7 @@ from scipy.stats import chi2 as chi2_distribution
 
 from gammapolars.activities.curve import Array, EfficiencyCurve, powers
 from gammapolars.activities.points import PARTS, check_points
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 
 MOST_TERMS = 7
 """No order above 6 is tried: such curves swing between points."""

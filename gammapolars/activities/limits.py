@@ -6,7 +6,7 @@ from typing import NamedTuple
 import polars as pl
 from scipy.special import erf, log_ndtr, ndtri, ndtri_exp
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 
 REGION_FWHM = 1.25
 """A region of a line reaches this far to both sides: all but 0.3 % of a normal peak."""

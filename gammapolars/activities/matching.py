@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 
 ANNIHILATION_KEV = 510.99895
 

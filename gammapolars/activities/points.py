@@ -6,8 +6,8 @@ import polars as pl
 
 from gammapolars.activities.decay import activity_at
 from gammapolars.activities.matching import matched
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.detectors import CalibrationSource
-from gammapolars.errors import TableError, UsageError
 
 PARTS = ("efficiency_unc_area", "efficiency_unc_intensity", "efficiency_unc_activity")
 """What a point's uncertainty consists of: its own; that of its line, in all points of it; that of its source."""

@@ -11,9 +11,9 @@ from gammapolars.angular.directions import Floats, Ints, angles_between, groups_
 from gammapolars.angular.legendre import AngularFit, check_order, fitted, polynomials
 from gammapolars.angular.normalise import Counted, Expected, grouped, mixed, uncorrelated
 from gammapolars.angular.slicing import arrays, with_enough_counts
+from gammapolars.core.errors import CalibrationError, UsageError
+from gammapolars.core.schema import require
 from gammapolars.detectors import Detectors
-from gammapolars.errors import CalibrationError, UsageError
-from gammapolars.schema import require
 
 NORMALISATIONS: Mapping[str, str] = {
     "mixed": "mixed events: the net singles of both lines",

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.schema import Table
 from gammapolars.gates import Gate
-from gammapolars.schema import Table
 
 SLICE = ("run", "time_slice")
 """What a table may have beside its detectors: counts by run and slice of time."""

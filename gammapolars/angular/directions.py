@@ -6,8 +6,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.core.errors import DetectorsError, UsageError
 from gammapolars.detectors import Detector
-from gammapolars.errors import DetectorsError, UsageError
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.angular.directions import Floats, legendre
-from gammapolars.errors import CalibrationError, UsageError
+from gammapolars.core.errors import CalibrationError, UsageError
 
 ORDERS = (2, 4)
 

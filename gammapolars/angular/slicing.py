@@ -7,7 +7,7 @@ import polars as pl
 
 from gammapolars.angular.counts import COUNTS, SINGLES, SLICE, SUMS, summed
 from gammapolars.angular.normalise import Counted
-from gammapolars.errors import TableError
+from gammapolars.core.errors import TableError
 
 ENOUGH_COUNTS = 1000
 """So many counts of the lines the median detector should have in a slice: they tell how active the source was."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from gammapolars.angular.wigner import Spin, root, wigner_3j, wigner_6j
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 
 HIGHEST_SPIN = 50
 HIGHEST_MULTIPOLE = 10

@@ -1,6 +1,6 @@
 """How many pairs chance makes."""
 
-from gammapolars.units import PS_PER_S
+from gammapolars.core.units import PS_PER_S
 
 
 def chance_pairs(hits_a: int, hits_b: int, width_ps: float, real_time_s: float) -> float:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.errors import UsageError
-from gammapolars.schema import REGION
-from gammapolars.units import Window, format_ps
+from gammapolars.core.errors import UsageError
+from gammapolars.core.schema import REGION
+from gammapolars.core.units import Window, format_ps
 
 Key = tuple[int, int]
 

@@ -7,15 +7,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars import defaults, schema
 from gammapolars.coincidences.regions import Clock, Regions, regions_of
 from gammapolars.coincidences.sides import b_is_lower, carried, exchanged, shared
+from gammapolars.core import defaults, schema
+from gammapolars.core.errors import UsageError
+from gammapolars.core.flags import has_any, parse_reject, union
+from gammapolars.core.units import Window, parse_window
 from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_of
-from gammapolars.errors import UsageError
-from gammapolars.flags import has_any, parse_reject, union
-from gammapolars.streaming import Slice
-from gammapolars.units import Window, parse_window
+from gammapolars.streaming.slices import Slice
 
 PART_PAIRS = 4_000_000
 """A burst of hits is worked off in parts of about this many candidate pairs, to bound memory."""

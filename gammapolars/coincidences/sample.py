@@ -8,10 +8,10 @@ import polars as pl
 
 from gammapolars.coincidences.regions import Clock
 from gammapolars.coincidences.rule import Key, PairRule
-from gammapolars.errors import UsageError
-from gammapolars.streaming import slices
-from gammapolars.time_order import REORDER_PS
-from gammapolars.units import PS_PER_S, Window, format_ps
+from gammapolars.core.errors import UsageError
+from gammapolars.core.units import PS_PER_S, Window, format_ps
+from gammapolars.streaming.slices import slices
+from gammapolars.streaming.time_order import REORDER_PS
 
 AUTO = "auto"
 

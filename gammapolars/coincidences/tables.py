@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from gammapolars import defaults
 from gammapolars.coincidences.rule import AnyWindow, Key, PairRule
 from gammapolars.coincidences.sample import AUTO, measured
+from gammapolars.core import defaults
 from gammapolars.detectors import Detector
-from gammapolars.streaming import SLICE_HITS, in_parallel, lazy_frame, slices
-from gammapolars.time_order import REORDER_PS
+from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, slices
+from gammapolars.streaming.time_order import REORDER_PS
 
 
 def pairs(

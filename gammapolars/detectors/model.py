@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gammapolars.columns import Column
+from gammapolars.core.errors import DetectorsError, UsageError
+from gammapolars.detectors.columns import Column
 from gammapolars.detectors.sources import CalibrationSource
-from gammapolars.errors import DetectorsError, UsageError
 
 MAX_NUMBER = 2**16 - 1
 

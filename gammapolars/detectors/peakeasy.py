@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from gammapolars.core.errors import DetectorsError, UsageError
 from gammapolars.detectors.model import MAX_NUMBER, Detector, Detectors
-from gammapolars.errors import DetectorsError, UsageError
 
 
 def read_calp(path: str | Path) -> tuple[float, ...]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
 from typing import Any
 
+from gammapolars.core.errors import DetectorsError
 from gammapolars.detectors.values import number, quote, text
-from gammapolars.errors import DetectorsError
 
 NUCLIDE = re.compile(r"[A-Z][a-z]?-[1-9]\d{0,2}(?:[a-z]\d?)?")
 

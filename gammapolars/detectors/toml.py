@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gammapolars.columns import format_columns, parse_columns
+from gammapolars.core.errors import DetectorsError
+from gammapolars.detectors.columns import format_columns, parse_columns
 from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
 from gammapolars.detectors.sources import format_source, parse_sources
 from gammapolars.detectors.values import number, quote, text
-from gammapolars.errors import DetectorsError
 
 FITTED = {
     "energy": "keV: c0 + c1 adc + c2 adc^2 + ...",

@@ -2,7 +2,7 @@
 
 import sys
 
-from gammapolars.errors import DetectorsError
+from gammapolars.core.errors import DetectorsError
 
 ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\x7f": "\\u007F"})
 """What text in a TOML file cannot hold as it is."""

@@ -23,8 +23,8 @@ from plotnine import (
 )
 from plotnine.composition import Compose, Stack
 
+from gammapolars.core.units import PS_PER_UNIT
 from gammapolars.figures import theme as house
-from gammapolars.units import PS_PER_UNIT
 
 if TYPE_CHECKING:
     from gammapolars.lifetimes.results import LifetimeFit

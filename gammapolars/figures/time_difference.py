@@ -20,9 +20,9 @@ from plotnine import (
     scale_y_log10,
 )
 
+from gammapolars.core.units import Window
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
-from gammapolars.units import Window
 
 PAIR = ["name_a", "name_b"]
 MOST_PAIRS = 12

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.gamma_lines.names import known_as
 from gammapolars.gamma_lines.table import ANNIHILATION_KEV, Branch, members, nuclides
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 
 _NAME = re.compile(r"([A-Z][a-z]?)-(\d{1,3})(m\d?)?")
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
+from gammapolars.core.schema import LINES
 from gammapolars.gamma_lines.names import known_as
-from gammapolars.schema import LINES
 
 ANNIHILATION = "annihilation"
 """The normalisation of the line of positrons that meet an electron."""

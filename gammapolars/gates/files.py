@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from gammapolars.errors import InputError, UsageError
+from gammapolars.core.errors import InputError, UsageError
 from gammapolars.gates.polygon import PolygonGate
 
 KEYS = ("name", "x", "y", "vertices")

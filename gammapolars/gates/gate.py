@@ -1,13 +1,14 @@
 """A gate on a line, with the stretches beside it that tell how much background lies below."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import polars as pl
 
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
+from gammapolars.core.units import parse_range
 
 Range = tuple[float, float]
 
@@ -72,3 +73,10 @@ class Gate:
         text = f"{self.low:g} to {self.high:g}"
         beside = ", ".join(f"{low:g} to {high:g}" for low, high in self.background)
         return f"{text}, less background of {beside}" if beside else text
+
+
+def parse_backgrounds(texts: Sequence[str]) -> Iterator[tuple[float, float]]:
+    """Stretches from `LOW:HIGH`, of which one option can name several, divided by commas."""
+    for text in texts:
+        for part in text.split(","):
+            yield parse_range(part, "--background")

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 
 Vertex = tuple[float, float]
 

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.columns import Column
-from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.core.errors import GammapolarsError, InputError, OutputError, UsageError
+from gammapolars.core.schema import REGION
+from gammapolars.detectors.columns import Column
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.formats import LAYOUTS, PAIR_READERS, READERS, WRITERS, Writer
 from gammapolars.io.input_file import InputFile
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.runs import Run, Runs, open_runs
-from gammapolars.schema import REGION
 
 __all__ = [
     "READERS",
@@ -24,6 +24,7 @@ __all__ = [
     "Run",
     "Runs",
     "check_writable",
+    "is_table_of_pairs",
     "open_runs",
     "save",
     "scan",
@@ -151,3 +152,14 @@ def save(
             # polars names the writer that met the error first.
             reason = reason.rpartition("underlying IO error: ")[2]
             raise OutputError(f"{path}: cannot be written: {reason}") from None
+
+
+def is_table_of_pairs(path: str) -> bool:
+    """Whether a file holds pairs rather than hits."""
+    if not Path(path).is_file():
+        return False
+    try:
+        scan_pairs(path)
+    except GammapolarsError:
+        return False
+    return True

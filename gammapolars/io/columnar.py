@@ -5,7 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
+from gammapolars.core.schema import HITS
 from gammapolars.io import untrusted
 from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.compass import csv as compass_csv
@@ -13,8 +14,7 @@ from gammapolars.io.reading import Reading
 from gammapolars.io.text.blocks import TextFile
 from gammapolars.io.text.fields import Field
 from gammapolars.io.text.table import TextTable
-from gammapolars.schema import HITS
-from gammapolars.streaming import lazy_frame
+from gammapolars.streaming.slices import lazy_frame
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gammapolars.columns import MAPPED, Column, converted
-from gammapolars.errors import InputError, TableError
+from gammapolars.core.errors import InputError, TableError
+from gammapolars.detectors.columns import MAPPED, Column, converted
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.reading import Reading
-from gammapolars.streaming import batches_of, lazy_frame
+from gammapolars.streaming.slices import batches_of, lazy_frame
 
 
 def as_hits(table: pl.LazyFrame, path: Path, reading: Reading) -> pl.LazyFrame:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.errors import GammapolarsError, InputError, UsageError
+from gammapolars.core.errors import GammapolarsError, InputError, UsageError
+from gammapolars.core.schema import HITS, require
 from gammapolars.io.compass import bin as compass_bin
 from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.foreign import as_hits
@@ -14,7 +15,6 @@ from gammapolars.io.formats import READERS
 from gammapolars.io.reading import Reading
 from gammapolars.io.remote import REMOTE_FORMATS, is_remote
 from gammapolars.io.root import tables as root
-from gammapolars.schema import HITS, require
 
 
 @dataclass

@@ -6,14 +6,14 @@ from typing import BinaryIO
 
 import polars as pl
 
-from gammapolars.errors import InputError, UsageError
+from gammapolars.core.errors import InputError, UsageError
 from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 from gammapolars.io.root.tree_parser import kinds_in
 from gammapolars.io.spectra import histograms, radware, tables
 from gammapolars.io.spectra.grid import QUANTITIES, Grid, grid_of
 from gammapolars.io.spectra.outputs import check_columns, naming
 from gammapolars.io.untrusted import scan_parquet
-from gammapolars.streaming import lazy_frame
+from gammapolars.streaming.slices import lazy_frame
 
 Texts = Mapping[str, str]
 """Provenance, for the formats that can carry it."""

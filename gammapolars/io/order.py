@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.clock import OnRepair
-from gammapolars.epochs import Epoch, epochs
-from gammapolars.errors import TimeOrderError
-from gammapolars.time_order import Batches, continuous, reordered
+from gammapolars.core.errors import TimeOrderError
+from gammapolars.streaming.clock import OnRepair
+from gammapolars.streaming.epochs import Epoch, epochs
+from gammapolars.streaming.time_order import Batches, continuous, reordered
 
 ORDER_COLUMNS = ("board", "channel", "timestamp_ps", "flags")
 """What the time order of several files depends on."""

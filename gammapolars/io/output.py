@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from gammapolars.errors import OutputError, UsageError
+from gammapolars.core.errors import OutputError, UsageError
 
 try:
     import fcntl

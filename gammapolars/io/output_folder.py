@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gammapolars.errors import OutputError
+from gammapolars.core.errors import OutputError
 
 
 @contextmanager

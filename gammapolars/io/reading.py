@@ -6,8 +6,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from gammapolars.columns import Column
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
+from gammapolars.detectors.columns import Column
 
 Kind = Literal["damaged", "out_of_range"]
 

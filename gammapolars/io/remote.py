@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 
 SCHEMES = ("http://", "https://", "s3://", "root://")
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.clock import Repair
-from gammapolars.errors import InputError, TimeOrderError, UsageError
+from gammapolars.core.errors import InputError, TimeOrderError, UsageError
+from gammapolars.core.schema import HITS
+from gammapolars.core.units import format_ps
 from gammapolars.io.compass.folders import RunFiles
 from gammapolars.io.compass.run_info import RunInfo, read_run_info
 from gammapolars.io.input_file import InputFile, open_file
@@ -17,10 +18,9 @@ from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
-from gammapolars.schema import HITS
-from gammapolars.streaming import batches_of, lazy_frame
-from gammapolars.time_order import REORDER_PS, time_ordered
-from gammapolars.units import format_ps
+from gammapolars.streaming.clock import Repair
+from gammapolars.streaming.slices import batches_of, lazy_frame
+from gammapolars.streaming.time_order import REORDER_PS, time_ordered
 
 
 @dataclass(frozen=True)

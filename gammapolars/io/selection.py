@@ -4,7 +4,7 @@ import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from gammapolars.errors import InputError, UsageError
+from gammapolars.core.errors import InputError, UsageError
 from gammapolars.io.compass.file_names import (
     STAGES,
     Stage,

@@ -14,12 +14,12 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.clock import OnRepair
-from gammapolars.epochs import Epoch
-from gammapolars.errors import OutputError
+from gammapolars.core.errors import OutputError
+from gammapolars.core.units import PS_PER_S
 from gammapolars.io.order import Source, Stream, merge, ranked
-from gammapolars.time_order import Batches, continuous
-from gammapolars.units import PS_PER_S
+from gammapolars.streaming.clock import OnRepair
+from gammapolars.streaming.epochs import Epoch
+from gammapolars.streaming.time_order import Batches, continuous
 
 SORTED_HITS = 3_000_000
 """So many hits are sorted in memory."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectra import chn, histograms, radware, spe, tables
 from gammapolars.io.spectra import measurement as measurements

@@ -13,10 +13,10 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io.arrow_footer import read_blocks
 from gammapolars.io.remote import is_remote
-from gammapolars.streaming import guarded, lazy_frame
+from gammapolars.streaming.slices import guarded, lazy_frame
 
 MAGIC_BYTES = 4
 """Begin and end a Parquet file."""

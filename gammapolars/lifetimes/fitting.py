@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.lifetimes.amplitudes import LIMIT, reaching
 from gammapolars.lifetimes.interpreting import result
 from gammapolars.lifetimes.minimum import Direction, Fitted, expected_counts

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 
 
 def time_spectrum(pairs: pl.LazyFrame, *, bin_ps: int, by: tuple[str, ...] = ()) -> pl.LazyFrame:

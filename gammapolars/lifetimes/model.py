@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.prompt_peaks.shape import part_in_bins
+from gammapolars.lifetimes.prompt_shape import part_in_bins
 
 Floats = npt.NDArray[np.float64]
 

@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from gammapolars.defaults import LEAST_SIGNIFICANCE
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.defaults import LEAST_SIGNIFICANCE
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.schema import PEAKS
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
 from gammapolars.peaks.fitting import Settings, fit_spectrum
 from gammapolars.peaks.resolution import ENOUGH_BINS, measured_widths, refined_widths
@@ -20,7 +21,6 @@ from gammapolars.peaks.results import FittedPeak, fitted_peaks
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width
 from gammapolars.peaks.shape import Floats
 from gammapolars.peaks.widths import Widths, WidthTable
-from gammapolars.schema import PEAKS
 
 __all__ = ["find_peaks", "fit_peaks"]
 

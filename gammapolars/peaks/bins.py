@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from gammapolars.errors import TableError
+from gammapolars.core.errors import TableError
 from gammapolars.peaks.shape import Floats
 
 KEYS = ("run", "board", "channel")

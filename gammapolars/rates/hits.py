@@ -6,14 +6,14 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from gammapolars import schema
-from gammapolars.flags import FLAGS
-from gammapolars.products.hits import HitTally
-from gammapolars.products.intervals import Intervals
+from gammapolars.analysis.products.hits import HitTally
+from gammapolars.analysis.products.intervals import Intervals
+from gammapolars.core import schema
+from gammapolars.core.flags import FLAGS
+from gammapolars.core.units import PS_PER_S
 from gammapolars.rates.intervals import true_rate
-from gammapolars.streaming import batches_of, by_run, lazy_frame
-from gammapolars.time_order import REORDER_PS, time_ordered
-from gammapolars.units import PS_PER_S
+from gammapolars.streaming.slices import batches_of, by_run, lazy_frame
+from gammapolars.streaming.time_order import REORDER_PS, time_ordered
 
 COLUMNS: dict[str, pl.DataType] = {
     "board": pl.UInt16(),

@@ -5,14 +5,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gammapolars.analysis import Progress, analyse, with_random
+from gammapolars.analysis.passes import Progress, with_random
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, save
 from gammapolars.io.output_folder import folder_complete_or_nothing
-from gammapolars.provenance import describe
+from gammapolars.io.provenance import describe
+from gammapolars.report.analyse import analyse
 from gammapolars.report.content import PAGE, contents
-from gammapolars.results import Analysis
+from gammapolars.report.results import Analysis
 
 __all__ = ["make_report", "write_report"]
 

@@ -7,14 +7,13 @@ from importlib.metadata import version
 from gammapolars import figures
 from gammapolars.figures.png import png
 from gammapolars.gamma_lines.cascades import in_cascade
-from gammapolars.prompt_peaks import measuring
-from gammapolars.provenance import versions
-from gammapolars.report import estimates, tables, text
+from gammapolars.io.provenance import versions
+from gammapolars.report import estimates, prompt_peaks, tables, text
 from gammapolars.report.lines import Lines, Spot, lines_of, spots_of
 from gammapolars.report.nuclides import ANNIHILATION
 from gammapolars.report.numbers import about, count, duration
 from gammapolars.report.page import Image, Section, page
-from gammapolars.results import Analysis
+from gammapolars.report.results import Analysis
 
 PAGE = "index.html"
 
@@ -42,8 +41,8 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         now: the date that the page bears.
     """
     steadiness = estimates.steadiness(analysis.rates)
-    peaks = measuring.prompt_peaks(analysis.time_differences)
-    summed = None if peaks else measuring.summed_prompt_peak(analysis.time_differences)
+    peaks = prompt_peaks.prompt_peaks(analysis.time_differences)
+    summed = None if peaks else prompt_peaks.summed_prompt_peak(analysis.time_differences)
     lines = lines_of(analysis.spectra)
     spots = spots_of(analysis, lines)
     images = {

@@ -10,7 +10,7 @@ from gammapolars.figures import bins
 from gammapolars.peaks.shape import Floats
 from gammapolars.report.full_energy import Peak, full_energy_peaks
 from gammapolars.report.nuclides import SeenLine, identify
-from gammapolars.results import Analysis
+from gammapolars.report.results import Analysis
 
 LEAST_SPOT_SIGMA = 5.0
 

@@ -2,11 +2,11 @@
 
 import math
 
-from gammapolars.prompt_peaks.measuring import PromptPeak
 from gammapolars.report.estimates import with_net
 from gammapolars.report.numbers import about, count, nanoseconds, percent, with_uncertainty
 from gammapolars.report.page import Table
-from gammapolars.results import Analysis
+from gammapolars.report.prompt_peaks import PromptPeak
+from gammapolars.report.results import Analysis
 
 REASONS = {
     "saturation": "the signal was larger than the digitizer's range, so that its energy is wrong",

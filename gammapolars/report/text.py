@@ -5,21 +5,12 @@ import math
 import polars as pl
 
 from gammapolars.figures.time_difference import accepted_ns
-from gammapolars.prompt_peaks.measuring import PromptPeak
 from gammapolars.report.estimates import Steadiness, with_net
 from gammapolars.report.full_energy import Peak
 from gammapolars.report.lines import Lines, Spot
-from gammapolars.report.numbers import (
-    about,
-    amount,
-    count,
-    duration,
-    listed,
-    nanoseconds,
-    percent,
-    with_uncertainty,
-)
-from gammapolars.results import Analysis
+from gammapolars.report.numbers import about, amount, count, duration, listed, nanoseconds, percent, with_uncertainty
+from gammapolars.report.prompt_peaks import PromptPeak
+from gammapolars.report.results import Analysis
 
 MOST_NAMED = 6
 

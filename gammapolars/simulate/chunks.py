@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import polars as pl
 
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 from gammapolars.simulate.correlations import Correlation
 from gammapolars.simulate.decays import START_PS, Deposits, Emitter
 from gammapolars.simulate.digitizer import Chunk, Digitizer

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from gammapolars.angular.directions import cone_attenuation, legendre
 from gammapolars.angular.theory import angular_coefficients
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
+from gammapolars.core.units import parse_numbers
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade
-from gammapolars.units import parse_numbers
 
 Floats = npt.NDArray[np.float64]
 

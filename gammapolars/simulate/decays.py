@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
+from gammapolars.corrections.walk import extremes_ps, walk_ps
 from gammapolars.simulate.correlations import Correlation, pairs_of
 from gammapolars.simulate.emission import Emission, emission, facing
 from gammapolars.simulate.response import SimulatedDetector, partial_deposit_kev
 from gammapolars.simulate.sources import Source, cascades, photons_per_decay
-from gammapolars.timing.walk import extremes_ps, walk_ps
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.flags import FLAGS
+from gammapolars.core.flags import FLAGS
 from gammapolars.simulate.decays import BACKGROUND, Deposits, Ints, joined
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.errors import UsageError
-from gammapolars.units import PS_PER_S
+from gammapolars.core.errors import UsageError
+from gammapolars.core.units import PS_PER_S
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 from gammapolars.simulate.correlations import Correlation
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from gammapolars.errors import OutputError
-from gammapolars.flags import names_in
+from gammapolars.core.errors import OutputError
+from gammapolars.core.flags import names_in
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches
 from gammapolars.simulate.digitizer import TRUTH, Chunk

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import UsageError
 from gammapolars.simulate.drift import STEADY, GainDrift
 from gammapolars.simulate.sources import ANNIHILATION_KEV
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import UsageError
 from gammapolars.io.root.writer import parse_layout
 from gammapolars.simulate.chunks import simulate
 from gammapolars.simulate.correlations import Correlation

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 
 ANNIHILATION_KEV = 510.99895  # electron mass, CODATA 2018
 DEFAULT_ACTIVITY_BQ = 50_000.0

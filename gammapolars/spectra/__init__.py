@@ -1,6 +1,6 @@
 """Spectra and matrices: counts per bin with their variances, and what keeps both right on the way to a result."""
 
-from gammapolars.dithering import dithered
+from gammapolars.corrections.dithering import dithered
 from gammapolars.spectra.arithmetic import add_spectra, divide_by_efficiency, per_second, subtract
 from gammapolars.spectra.binning import spectrum
 from gammapolars.spectra.cubes import cube_slice

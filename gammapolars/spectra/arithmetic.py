@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra.bins import (
     AXES,
     NUMBER,

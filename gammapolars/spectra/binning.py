@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra.bins import check_width
 from gammapolars.spectra.counting import BIN, Bins, BinTally, Part, count_bins
+from gammapolars.spectra.tallies import WEIGHTED, Tally
 from gammapolars.spectra.weights import AUTO, WEIGHT, sum_bins, weight_column
-from gammapolars.streaming import batches_of, in_parallel, lazy_frame
-from gammapolars.tallies import WEIGHTED, Tally
+from gammapolars.streaming.slices import batches_of, in_parallel, lazy_frame
 
 COUNTS: dict[str, pl.DataType] = {"counts": pl.Float64(), "variance": pl.Float64()}
 

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
-from gammapolars.schema import SPECTRUM, require
-from gammapolars.streaming import lazy_frame
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.schema import SPECTRUM, require
+from gammapolars.streaming.slices import lazy_frame
 
 Floats = npt.NDArray[np.float64]
 Axis = Literal["energy_kev", "adc"]

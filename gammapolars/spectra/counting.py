@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.tallies import Tally
+from gammapolars.spectra.tallies import Tally
 
 Integers = npt.NDArray[np.int64]
 

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import polars as pl
 
-from gammapolars.errors import TableError
+from gammapolars.core.errors import TableError
 from gammapolars.gates import Gate
 
 HIT = ("board", "channel", "adc", "energy_kev")

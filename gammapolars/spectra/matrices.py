@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra.bins import check_width
 from gammapolars.spectra.weights import AUTO, sums, weight_column
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.gates import Gate
 from gammapolars.spectra.bins import AnyFrame, computed
 

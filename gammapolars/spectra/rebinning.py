@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra.bins import NUMBER, WIDTH_OF, AnyFrame, Axis, Floats, computed, edges, keys_of, spectra_of
 
 SNAP = 1e-7

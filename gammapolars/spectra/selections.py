@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_one_of
-from gammapolars.errors import TableError, UsageError
 from gammapolars.gates import Gate
-from gammapolars.units import parse_ps
 
 Key = tuple[int, int]
 """A detector as (board, channel)."""

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from gammapolars.calibration import energy_kev
+from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.spectra.bins import check_width
 

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gammapolars.errors import TableError
+from gammapolars.core.errors import TableError
 from gammapolars.spectra.counting import BIN, Bins
 
 AUTO = "auto"

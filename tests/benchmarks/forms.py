@@ -11,7 +11,7 @@ import polars as pl
 import gammapolars as gp
 from gammapolars.io.compass.bin_layout import Layout
 from gammapolars.io.root.writer import TreeWriter, hit_branches
-from gammapolars.streaming import batches_of
+from gammapolars.streaming.slices import batches_of
 from tests.benchmarks.files import Plan
 from tests.benchmarks.measure import Outcome, Side, faster, in_turn, limit, run_child
 from tests.binfiles import encode, header_of

@@ -3,9 +3,9 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gammapolars import commands
 from gammapolars.coincidences import PairRule
-from gammapolars.companions import Outputs
+from gammapolars.commands.coincidences.beside import Outputs
+from gammapolars.commands.coincidences.run import coincidences
 from gammapolars.detectors import Detectors, format_detectors
 from gammapolars.io import open_runs
 from gammapolars.simulate.run import DEFAULT_DETECTORS
@@ -26,13 +26,13 @@ def one_pass(plan: Plan) -> list[Outcome]:
         files = {name: Path(folder) / f"{name}.parquet" for name in ("matrix", "spectra", "rates", "time_differences")}
         pairs = Path(folder) / "pairs.parquet"
 
-        def coincidences(beside: Outputs) -> None:
+        def one_pass_with(beside: Outputs) -> None:
             rule = PairRule(WINDOW_PS)
-            commands.coincidences(open_runs(run), rule, pairs, detectors=known, beside=beside, overwrite=True)
+            coincidences(open_runs(run), rule, pairs, detectors=known, beside=beside, overwrite=True)
 
         ways = {
-            "all in one pass": lambda: coincidences(Outputs(**files, bin_kev=BIN_KEV)),
-            "pairs alone": lambda: coincidences(Outputs()),
+            "all in one pass": lambda: one_pass_with(Outputs(**files, bin_kev=BIN_KEV)),
+            "pairs alone": lambda: one_pass_with(Outputs()),
         }
         every, alone = in_turn(plan.repeat, ways)
         memory = _memory(plan, run, pairs, files, known)

@@ -10,7 +10,7 @@ import gammapolars as gp
 from gammapolars.io.root.baskets import read_chunks
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.tree import open_tree
-from gammapolars.streaming import batches_of
+from gammapolars.streaming.slices import batches_of
 from tests.benchmarks.files import Plan
 from tests.benchmarks.measure import Outcome, in_turn, within
 from tests.benchmarks.opponent import BRANCHES

@@ -8,9 +8,9 @@ from typing import Any
 
 import polars as pl
 
+from gammapolars.core.schema import HITS
 from gammapolars.io import save
 from gammapolars.io.compass.bin_layout import Layout, layouts_of_header
-from gammapolars.schema import HITS
 from tests import binfiles
 from tests.compassfiles import MOST, NAMES, read_line, write_csv
 from tests.fuzz.cases import Base, Case

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
-from gammapolars.errors import GammapolarsError
+from gammapolars.core.errors import GammapolarsError
 from gammapolars.io import Losses, Reading, open_runs
-from gammapolars.streaming import batches_of
+from gammapolars.streaming.slices import batches_of
 from tests.commandline import Outcome as Command
 from tests.commandline import gammapolars, gammapolars_process
 

@@ -7,9 +7,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gammapolars.columns import parse_columns
+from gammapolars.core.errors import GammapolarsError
 from gammapolars.detectors import Detectors, format_detectors, load_detectors
-from gammapolars.errors import GammapolarsError
+from gammapolars.detectors.columns import parse_columns
 from tests.fuzz.cases import Base, Case, Verdict
 from tests.fuzz.outcomes import Refused, Wrong, attempt
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gammapolars.calibration.result import Calibration
-from gammapolars.calibrations import Wanted, calibrations, lines_of
-from gammapolars.defaults import REJECT
+from gammapolars.analysis.run_spectra import Gathered
+from gammapolars.calibration.energy.result import Calibration
+from gammapolars.commands.calibrate.detectors import Wanted, calibrations, lines_of
+from gammapolars.core.defaults import REJECT
+from gammapolars.core.errors import CalibrationError
+from gammapolars.core.flags import parse_reject, union
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.errors import CalibrationError
-from gammapolars.flags import parse_reject, union
-from gammapolars.gathered import Gathered
 from gammapolars.simulate import SimulatedDetector, parse_sources, simulate
 from tests.validation.outcomes import Check, Floats, Outcome
 

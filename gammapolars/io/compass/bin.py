@@ -19,7 +19,7 @@ from gammapolars.io.compass.bin_layout import MAX_NUMBER, Heads, is_hit, zeros
 from gammapolars.io.compass.bin_records import Records, read_records
 from gammapolars.io.lost_rows import LostRows, Mask
 from gammapolars.io.reading import Reading
-from gammapolars.streaming import lazy_frame
+from gammapolars.streaming.slices import lazy_frame
 
 READING = Reading()
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.errors import UsageError
-from gammapolars.schema import HITS, DType
+from gammapolars.core.errors import UsageError
+from gammapolars.core.schema import HITS, DType
 
 FIELDS = {
     "energy": ("adc", "<u2"),

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io.compass.bin_file import BinFile
 from gammapolars.io.compass.bin_layout import Heads
 from gammapolars.io.compass.bin_resync import Chain

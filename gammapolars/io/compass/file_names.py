@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 
 Stage = Literal["raw", "unfiltered", "filtered"]
 

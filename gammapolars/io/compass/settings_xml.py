@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 
 T = TypeVar("T")
 

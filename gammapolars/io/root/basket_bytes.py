@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import uproot
 
-from gammapolars.errors import OutputError, UsageError
+from gammapolars.core.errors import OutputError, UsageError
 
 _KEY = struct.Struct(">ihiIhHqq")  # TKey of a file of any size: nbytes, version, objlen, date, keylen, cycle, seeks
 _BASKET = struct.Struct(">HIIII")  # TBasket: version, fBufferSize, fNevBufSize, fNevBuf, fLast

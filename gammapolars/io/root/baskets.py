@@ -17,7 +17,7 @@ import deflate
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io.buffers import paged_array
 from gammapolars.io.remote import THREADS, RemotePath
 from gammapolars.io.root.branches import Branch, Tree

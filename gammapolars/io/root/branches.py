@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 
 MAX_BASKET_BYTES = 2**31 - 1
 """What a basket's key can tell."""

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.errors import OutputError
+from gammapolars.core.errors import OutputError
 from gammapolars.io.root.tables import FOREIGN_PAIR_BRANCHES, FOREIGN_PAIRS_TREE, WRITTEN_ENTRIES
-from gammapolars.streaming import batches_of
+from gammapolars.streaming.slices import batches_of
 
 _BOARDS = ("board_a", "board_b")
 

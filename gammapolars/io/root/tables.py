@@ -9,15 +9,15 @@ import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 
-from gammapolars.errors import InputError, OutputError
+from gammapolars.core.errors import InputError, OutputError
+from gammapolars.core.schema import HITS, PAIRS, REGION, DType
 from gammapolars.io.lost_rows import LostRows, Mask
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.recovery import Expected
 from gammapolars.io.root.tree import open_tree
-from gammapolars.schema import HITS, PAIRS, REGION, DType
-from gammapolars.streaming import SLICE_HITS, batches_of, lazy_frame
+from gammapolars.streaming.slices import SLICE_HITS, batches_of, lazy_frame
 
 WRITTEN_ENTRIES = 500_000
 """Entries per basket of what is written here."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 from gammapolars.io.remote import is_remote
 from gammapolars.io.root.branches import Branch, Tree, checked
 from gammapolars.io.root.recovery import Expected, recover

@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 import uproot
 
-from gammapolars.errors import OutputError, UsageError
+from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root.basket_bytes import (
     FIRST_DAY,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.errors import OutputError
+from gammapolars.core.errors import OutputError
 from gammapolars.io.spectra.measurement import Measurement, polynomial
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import numpy as np
 
-from gammapolars.errors import InputError, OutputError
+from gammapolars.core.errors import InputError, OutputError
 from gammapolars.io.spectra.channels import Channels, whole_counts
 from gammapolars.io.spectra.measurement import UNKNOWN_START, Measurement, RecordedSpectrum, one_line, recorded
 

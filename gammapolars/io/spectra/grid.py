@@ -6,7 +6,7 @@ from typing import get_args
 import numpy as np
 import polars as pl
 
-from gammapolars.errors import OutputError
+from gammapolars.core.errors import OutputError
 from gammapolars.io.spectra.channels import NO_WIDTHS, Axis, Floats, Ints, Quantity, Widths, axis_of
 
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
-from gammapolars.errors import InputError, OutputError, UsageError
+from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.io.root.tree import first_line, read_header
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.spectra import measurement as known

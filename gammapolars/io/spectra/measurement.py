@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.errors import UsageError
+from gammapolars.core.errors import UsageError
 
 KEY = "measurements"
 """The metadata entry, one JSON object by spectrum name, in Parquet and ROOT files."""

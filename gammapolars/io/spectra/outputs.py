@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.errors import OutputError
+from gammapolars.core.errors import OutputError
 
 
 def check_columns(table: pl.DataFrame, path: Path, noun: str, bins: tuple[str, ...]) -> None:

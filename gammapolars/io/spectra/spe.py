@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from gammapolars.errors import InputError, UsageError
+from gammapolars.core.errors import InputError, UsageError
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, whole_counts
 from gammapolars.io.spectra.measurement import UNKNOWN_START, Measurement, RecordedSpectrum, one_line, recorded
 

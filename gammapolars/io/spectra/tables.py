@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gammapolars.errors import InputError, UsageError
+from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.schema import SPECTRUM as SCHEMA
+from gammapolars.core.schema import DType
 from gammapolars.io import columnar
 from gammapolars.io.spectra import measurement as known
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, energies_at
 from gammapolars.io.spectra.grid import QUANTITIES
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from gammapolars.io.untrusted import read_parquet
-from gammapolars.schema import SPECTRUM as SCHEMA
-from gammapolars.schema import DType
-from gammapolars.streaming import batches_of
+from gammapolars.streaming.slices import batches_of
 
 CHANNELS = MAX_CHANNELS
 

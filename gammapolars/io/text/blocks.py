@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammapolars.errors import InputError
+from gammapolars.core.errors import InputError
 
 BLOCK_BYTES = 2**24
 """What is read at once: about half a million hits. No line is longer than that."""

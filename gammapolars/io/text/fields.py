@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from gammapolars.schema import DType
+from gammapolars.core.schema import DType
 
 INTEGER = r"-?[0-9]+"
 HEXADECIMAL = r"0x[0-9a-fA-F]+"

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
+from gammapolars.core.schema import DType
 from gammapolars.io.reading import Kind, Losses
 from gammapolars.io.text.blocks import TextFile
 from gammapolars.io.text.fields import Field
-from gammapolars.schema import DType
 
 Octets = npt.NDArray[np.uint8]
 

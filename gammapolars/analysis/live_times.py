@@ -1,0 +1,125 @@
+"""What is known of each detector's spectrum beside its counts: names, calibration, real and live time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from gammapolars.analysis.accounting import CLOCK_S, COVERED
+from gammapolars.analysis.products import HitTally
+from gammapolars.core.errors import InputError
+from gammapolars.core.units import PS_PER_S
+from gammapolars.detectors import Detectors
+from gammapolars.io import Runs
+from gammapolars.io.compass.live_times import live_times
+from gammapolars.io.spectra.measurement import Measurement
+
+Key = tuple[int, int]
+
+
+def measurements_of(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:
+    """What is known of each detector's spectrum beside its counts."""
+    keys = tally.by_detector().select("board", "channel").rows()
+    recorded = _recorded(runs, tally, keys)
+    found = {}
+    for key in keys:
+        detector = detectors.at(*key)
+        times_s = recorded.get(key, {"real_time_s": tally.real_time_s})
+        title = f"{runs.files[0].path.name}: {detector.name}"
+        found[key] = Measurement(title=title, detector=detector.name, energy=detector.energy, **times_s)
+    return found
+
+
+def _recorded(runs: Runs, tally: HitTally, keys: list[Key]) -> Mapping[Key, dict[str, Any]]:
+    """Start, live and real time by detector, as the digitizer's program wrote them beside a run's hits.
+
+    It tells them by channel alone, and of the whole recording: they are taken where there is one board, and where the
+    hits span the recorded time, so that nothing is missing from the files.
+    """
+    run = runs.all[0]
+    if len(runs.all) > 1 or run.recorded is None or len({board for board, _ in keys}) > 1:
+        return {}
+    told, start = live_times(run.source.folder), run.recorded.start
+    started = start.replace(tzinfo=None, microsecond=0) if start else None
+    by_channel = {channel.channel: channel for channel in told.channels} if told else {}
+    found: dict[Key, dict[str, Any]] = {}
+    for key in keys:
+        channel = by_channel.get(key[1])
+        real_s = channel.real_time_s if channel else None
+        complete = real_s and COVERED * real_s <= tally.real_time_s <= real_s + CLOCK_S
+        found[key] = {"real_time_s": tally.real_time_s, "started": started}
+        if channel and complete:
+            found[key] |= {"real_time_s": real_s, "live_time_s": channel.live_time_s}
+    return found
+
+
+Spans = Mapping[int, tuple[int, int]]
+
+TIMES = ("real_time_s", "live_time_s")
+
+
+def with_times(
+    table: pl.DataFrame, measurements: Mapping[Key, Measurement], spans: Spans, slice_ps: int | None
+) -> pl.DataFrame:
+    """Spectra with how long each was recorded.
+
+    Of a slice that is the part of it between the run's first and last hit. Its live time is not recorded: it is taken
+    for the same part of its real time as that of the whole recording.
+
+    Args:
+        table: spectra by `board` and `channel`; of slices, by `run` and `time_slice` too.
+        measurements: times of whole recordings.
+        spans: first and last timestamp (ps) by run.
+        slice_ps: the slices' width.
+
+    Returns:
+        The same with `real_time_s` and `live_time_s`; null where no live time is known.
+    """
+    rows = [(*key, known.real_time_s, known.live_time_s) for key, known in measurements.items()]
+    columns = {"board": pl.UInt16, "channel": pl.UInt16, **dict.fromkeys(TIMES, pl.Float64)}
+    timed = table.join(
+        pl.DataFrame(rows, columns, orient="row"), on=["board", "channel"], how="left", maintain_order="left"
+    )
+    if slice_ps is None:
+        return timed
+    ends = [(run, *span) for run, span in spans.items()]
+    runs = pl.DataFrame(ends, {"run": pl.UInt16, "_first": pl.Int64, "_last": pl.Int64}, orient="row")
+    begin = pl.col("time_slice") * slice_ps
+    span_ps = pl.min_horizontal("_last", begin + slice_ps) - pl.max_horizontal("_first", begin)
+    real_s = span_ps / PS_PER_S
+    return (
+        timed.join(runs, on="run", how="left", maintain_order="left")
+        .with_columns(real_time_s=real_s, live_time_s=real_s * (pl.col("live_time_s") / pl.col("real_time_s")))
+        .drop("_first", "_last")
+    )
+
+
+def rates(table: pl.DataFrame, detectors: Detectors) -> tuple[pl.DataFrame, list[str]]:
+    """Counts per second of live time, or of real time where no live time is known.
+
+    Args:
+        table: from `with_times`.
+        detectors: their names, for warnings.
+
+    Returns:
+        The table, whose `counts` are per second and whose `variance` is theirs; and what must be known of it, one
+        sentence each.
+
+    Raises:
+        InputError: no time passed between the first hit and the last.
+    """
+    seconds = pl.coalesce("live_time_s", "real_time_s")
+    timed = table.filter(seconds > 0)
+    if table.height and timed.is_empty():
+        raise InputError("no time passed between the run's first hit and its last: there are no counts per second")
+    bare = timed.filter(pl.col("live_time_s").is_null()).select("board", "channel").unique().sort("board", "channel")
+    names = ", ".join(detectors.at(*key).name for key in bare.iter_rows())
+    warnings = []
+    if names:
+        warnings.append(
+            f"no live time is known for {names}: counts are per second of real time, of which dead time is a part"
+        )
+    if lost := table.height - timed.height:
+        warnings.append(f"left out: {lost} bins of slices in which no time passed")
+    per_second = timed.with_columns(pl.col("counts") / seconds, pl.col("variance") / seconds**2)
+    return per_second, warnings

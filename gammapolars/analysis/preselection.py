@@ -1,0 +1,134 @@
+"""What is done to a run's hits before they are paired or built to events, and how many hits that takes away."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import polars as pl
+
+from gammapolars.analysis.accounting import times
+from gammapolars.analysis.gain_correction import Correction
+from gammapolars.analysis.products import HitTally
+from gammapolars.coincidences import AddBack, Veto, Vetoes
+from gammapolars.coincidences.add_back import ADDED
+from gammapolars.core.schema import HITS
+from gammapolars.corrections import calibrate, spread_ps
+from gammapolars.corrections.batches import aligned
+from gammapolars.detectors import Detectors
+from gammapolars.io import Losses, Runs
+from gammapolars.streaming.slices import slices
+
+Progress = Callable[[int], None]
+
+
+class Policies:
+    """Add-back, then vetoes, on a run's aligned and calibrated hits.
+
+    A hit counts where it is taken away first: added to another, vetoed, and only then rejected by its flags.
+
+    Args:
+        detectors: time offsets, calibrations, kinds and groups.
+        add_back: the window of add-back, such as `100ns`; None: no add-back. Kinds that veto are not added back.
+        vetoes: such as `BGO=200ns`.
+
+    Attributes:
+        read: all hits, before any is taken away.
+
+    Raises:
+        UsageError: a window, kind or group that cannot be, or a missing calibration.
+    """
+
+    def __init__(self, detectors: Detectors, *, add_back: str | None = None, vetoes: Sequence[str | Veto] = ()) -> None:
+        self._detectors = detectors
+        self._parsed = [one if isinstance(one, Veto) else Veto.parse(one) for one in vetoes]
+        self._window = add_back
+        self._begin()
+
+    @property
+    def adds_back(self) -> bool:
+        """Whether energies of several hits are summed, so that they no longer follow from an adc."""
+        return self._window is not None
+
+    def _begin(self) -> None:
+        self.read = HitTally()
+        kinds = [one.kind for one in self._parsed]
+        self._vetoes = Vetoes(self._detectors, self._parsed) if self._parsed else None
+        self._add_back = None
+        if self._window is not None:
+            self._add_back = AddBack(self._detectors, self._window, leave_out=kinds)
+
+    def columns(self, hits: pl.Schema) -> pl.Schema:
+        """The columns of the hits that are left: with `energy_kev` where there are detectors."""
+        if not len(self._detectors):
+            return hits
+        return calibrate(pl.LazyFrame(schema=hits), self._detectors).collect_schema()
+
+    def hits(
+        self, hits: pl.LazyFrame, runs: Runs, correction: Correction | None = None, progress: Progress | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """The hits that are left, calibrated, in time order, in frames of one run each; counted anew each time.
+
+        Args:
+            hits: of the runs, as recorded.
+            runs: tell how far back a hit may lie, and take note of repaired clocks.
+            correction: of the gains' drift.
+            progress: told how many hits have been read.
+        """
+        self._begin()
+        found = self._calibrated(hits, runs, correction, progress)
+        if self._add_back:
+            found = (frame.drop(ADDED) for frame in self._add_back.added(found))
+        if self._vetoes:
+            found = self._vetoes.left_of(slices(found, self._vetoes.reach_ps, reorder_ps=0))
+        yield from found
+
+    def _calibrated(
+        self, hits: pl.LazyFrame, runs: Runs, correction: Correction | None, progress: Progress | None
+    ) -> Iterator[pl.DataFrame]:
+        reorder_ps = runs.reorder_ps + spread_ps(self._detectors)
+        read = 0
+        for part in slices(aligned(hits, self._detectors), 0, reorder_ps=reorder_ps, on_repair=runs.note_repair):
+            self.read.add_hits(part.own)
+            read += part.end - part.first
+            if progress:
+                progress(read)
+            own = correction.corrected(part.own) if correction else part.own
+            yield calibrate(own.lazy(), self._detectors).collect() if len(self._detectors) else own
+
+    def account(self, runs: Runs, losses: Losses) -> dict[str, Any]:
+        """The part of a summary that replaces what was told of hits as they were left.
+
+        Returns:
+            `hits_read`, of which `hits_added_back` became part of another, `hits_vetoed` were vetoed, and
+            `hits_vetoing`, those of the veto detectors themselves, were dropped; each by detector too (`added_back`,
+            `vetoed`, `vetoing`); the parameters; and the run's times.
+        """
+        gone = {
+            "added_back": self._add_back.merged if self._add_back else {},
+            "vetoed": self._vetoes.vetoed if self._vetoes else {},
+            "vetoing": self._vetoes.vetoing if self._vetoes else {},
+        }
+        lost = losses.count("damaged") + losses.count("out_of_range")
+        return {
+            "hits_read": int(self.read.by_detector()["hits"].sum()) + lost,
+            **{f"hits_{what}": sum(by_key.values()) for what, by_key in gone.items()},
+            **{what: by_name(by_key, self._detectors) for what, by_key in gone.items()},
+            "add_back_ps": self._add_back.window_ps if self._add_back else None,
+            "vetoes": [str(one) for one in self._parsed],
+            **times(self.read, runs),
+        }
+
+
+def policies_of(detectors: Detectors, add_back: str | None, vetoes: Sequence[str] | None) -> Policies | None:
+    """The policies that options ask for, if they do."""
+    return Policies(detectors, add_back=add_back, vetoes=vetoes or ()) if add_back or vetoes else None
+
+
+def by_name(counts: dict[tuple[int, int], int], detectors: Detectors) -> dict[str, int]:
+    """Counts by (board, channel), by the detectors' names."""
+    return {detectors.at(*key).name: count for key, count in sorted(counts.items())}
+
+
+def own_columns(hits: pl.LazyFrame) -> pl.LazyFrame:
+    """A run's hits without further columns, in which formats differ: results are the same whatever was read."""
+    own = {*HITS.columns, "energy_kev", "gain_factor", "run"}
+    return hits.select(name for name in hits.collect_schema() if name in own)

@@ -1,0 +1,189 @@
+"""Counts around spectral lines, time slice by time slice, from which a gain's drift is found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.core.flags import has_any
+from gammapolars.core.units import PS_PER_S
+from gammapolars.streaming.slices import run_of
+
+Key = tuple[int, int]
+Counts = npt.NDArray[np.unsignedinteger]
+
+MOST_SLICES = 512
+"""A run is cut into so many slices at most; a longer one has longer slices."""
+
+MOST_CELLS = 2**26
+"""Slices times bins, of all detectors and runs together: what bounds the memory, to 256 MB, whatever the runs' length
+and number."""
+
+FIRST_WIDTH_PS = PS_PER_S // 64
+
+ADC_VALUES = 2**16
+
+
+@dataclass(frozen=True)
+class AdcRange:
+    """A range of adc values, in bins.
+
+    Attributes:
+        first_adc: the lowest value of the first bin, a multiple of `bin_adc`.
+        bins: how many bins.
+        bin_adc: how many adc values each bin holds; the same for all ranges of one detector.
+    """
+
+    first_adc: int
+    bins: int
+    bin_adc: int = 1
+
+
+@dataclass(frozen=True)
+class SlicedRun:
+    """A run's counts in slices of time.
+
+    Attributes:
+        run: its number.
+        first_ps: time of its first hit, where the first slice begins.
+        last_ps: time of its last hit.
+        width_ps: of each slice.
+        counts: (slices, columns).
+    """
+
+    run: int
+    first_ps: int
+    last_ps: int
+    width_ps: int
+    counts: Counts
+
+    @property
+    def edges_ps(self) -> npt.NDArray[np.int64]:
+        """The ends of its slices, (slices + 1,); the last one ends with the run."""
+        edges = self.first_ps + self.width_ps * np.arange(len(self.counts) + 1, dtype=np.int64)
+        edges[-1] = max(self.last_ps, int(edges[-2]) + 1)
+        return edges
+
+
+class DriftSpectra:
+    """Counts of the used hits by run, detector, time slice and adc, in ranges of adc alone.
+
+    A run begins with short slices; each time that it has `most_slices` of them, neighbours are added up. Runs follow
+    one another, each in time order.
+
+    Args:
+        mask: flags that reject a hit.
+        ranges: of each detector; they may overlap.
+        first_width_ps: the shortest slice.
+        most_slices: of a run.
+        most_cells: bounds the memory: so many numbers of four bytes.
+    """
+
+    def __init__(
+        self,
+        mask: int,
+        ranges: Mapping[Key, Sequence[AdcRange]],
+        *,
+        first_width_ps: int = FIRST_WIDTH_PS,
+        most_slices: int = MOST_SLICES,
+        most_cells: int = MOST_CELLS,
+    ) -> None:
+        self._mask, self._first_width_ps = mask, first_width_ps
+        self._keys = sorted(key for key, wanted in ranges.items() if wanted)
+        self._packed = np.array([board << 16 | channel for board, channel in self._keys], np.int64)
+        self._column = np.full((len(self._keys), ADC_VALUES), -1, np.int32)
+        self._first: dict[tuple[Key, AdcRange], int] = {}
+        self._columns = 0
+        for place, key in enumerate(self._keys):
+            self._lay_out(place, key, ranges[key])
+        self._most_cells = most_cells
+        self._most_slices = max(2, min(most_slices, most_cells // max(self._columns, 1)) // 2 * 2)
+        self._finished: list[SlicedRun] = []
+        self._begin(None, 0)
+
+    def _lay_out(self, place: int, key: Key, ranges: Sequence[AdcRange]) -> None:
+        """Give a detector's bins their columns: those of a range stand side by side, those of two ranges once."""
+        step = ranges[0].bin_adc
+        every = [part.first_adc // step + np.arange(part.bins) for part in ranges]
+        bins = np.unique(np.concatenate(every))
+        for part, own in zip(ranges, every, strict=True):
+            self._first[key, part] = self._columns + int(np.searchsorted(bins, own[0]))
+        for column, number in enumerate(bins, self._columns):
+            self._column[place, number * step : (number + 1) * step] = column
+        self._columns += len(bins)
+
+    def _begin(self, run: int | None, first_ps: int) -> None:
+        self._run, self._first_ps, self._last_ps = run, first_ps, first_ps
+        self._width_ps = self._first_width_ps
+        self._counts = np.zeros((self._most_slices if run is not None else 0, self._columns), np.uint32)
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run, in time order."""
+        if hits.is_empty():
+            return
+        run = run_of(hits)
+        if run != self._run:
+            self._finish()
+            self._begin(run, int(hits["timestamp_ps"][0]))
+        self._last_ps = max(self._last_ps, int(hits["timestamp_ps"][-1]))
+        while (self._last_ps - self._first_ps) // self._width_ps >= self._most_slices:
+            self._widen()
+        used = hits.filter(~has_any(self._mask)) if self._mask else hits
+        if not self._keys or used.is_empty():
+            return
+        packed = used["board"].cast(pl.Int64).to_numpy() << 16 | used["channel"].to_numpy()
+        place = np.minimum(np.searchsorted(self._packed, packed), len(self._keys) - 1)
+        column = np.where(self._packed[place] == packed, self._column[place, used["adc"].to_numpy()], -1)
+        inside = np.flatnonzero(column >= 0)
+        slice_ = np.maximum(used["timestamp_ps"].to_numpy()[inside] - self._first_ps, 0) // self._width_ps
+        np.add.at(self._counts.reshape(-1), slice_ * self._columns + column[inside], np.uint32(1))
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    def _widen(self) -> None:
+        summed = _by_two(self._counts)
+        self._counts[: len(summed)] = summed
+        self._counts[len(summed) :] = 0
+        self._width_ps *= 2
+
+    def _finish(self) -> None:
+        """Put the present run away, in the smallest type that holds its counts."""
+        if self._run is None:
+            return
+        slices = (self._last_ps - self._first_ps) // self._width_ps + 1
+        counts = _small(self._counts[:slices])
+        self._finished.append(SlicedRun(self._run, self._first_ps, self._last_ps, self._width_ps, counts))
+        while sum(one.counts.size for one in self._finished) > self._most_cells:
+            most = max(range(len(self._finished)), key=lambda place: len(self._finished[place].counts))
+            one = self._finished[most]
+            if len(one.counts) == 1:
+                break
+            wide = SlicedRun(one.run, one.first_ps, one.last_ps, 2 * one.width_ps, _small(_by_two(one.counts)))
+            self._finished[most] = wide
+
+    @property
+    def runs(self) -> tuple[SlicedRun, ...]:
+        """All runs; no further hits can be taken."""
+        self._finish()
+        self._begin(None, 0)
+        return tuple(self._finished)
+
+    def counts(self, run: SlicedRun, key: Key, part: AdcRange) -> npt.NDArray[np.float64]:
+        """A detector's counts in one of its ranges, (slices, bins)."""
+        first = self._first[key, part]
+        return run.counts[:, first : first + part.bins].astype(np.float64)
+
+
+def _by_two(counts: Counts) -> npt.NDArray[np.uint32]:
+    """The sums of neighbouring rows."""
+    even = counts[0::2].astype(np.uint32)
+    odd = counts[1::2]
+    even[: len(odd)] += odd
+    return even
+
+
+def _small(counts: Counts) -> Counts:
+    return counts.astype(np.min_scalar_type(int(counts.max(initial=0))))

@@ -1,0 +1,70 @@
+"""Starts and stops within gates of their energies, and the times between the stops."""
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.analysis.products.gaps import Gaps
+from gammapolars.analysis.products.intervals import Intervals
+from gammapolars.coincidences import PairRule
+from gammapolars.core.flags import has_any, union
+from gammapolars.detectors.hits import is_of
+from gammapolars.streaming.slices import run_of
+
+Gates = tuple[pl.Expr | None, pl.Expr | None]
+
+
+class Ends:
+    """Used hits of a start and a stop detector in their gates, by run.
+
+    Args:
+        rule: names the detectors, and the flags that reject a hit.
+        gates: of the start and of the stop: whether a hit lies in it; None: all do.
+        bin_ps: of the times between stops; 0: they are not needed.
+
+    Attributes:
+        counts: starts and stops by run.
+        intervals: times between all hits of the two detectors.
+    """
+
+    def __init__(self, rule: PairRule, gates: Gates, bin_ps: int = 0) -> None:
+        assert rule.detectors
+        self._ends = rule.detectors
+        self._gates = gates
+        self._mask = union(rule.reject)
+        self.counts: dict[int, list[int]] = {}
+        self.intervals = Intervals()
+        self._bin_ps = bin_ps
+        self._apart = np.zeros(rule.width_ps // bin_ps + 2 if bin_ps else 0, np.int64)
+        self._gaps = Gaps()
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run, in time order."""
+        if hits.is_empty():
+            return
+        run = run_of(hits)
+        start, stop = (is_of(end) for end in self._ends)
+        both = hits.lazy().filter(start | stop)
+        self.intervals.add_hits(both.collect())
+        good = both.filter(~has_any(self._mask)) if self._mask else both
+        counted = self.counts.setdefault(run, [0, 0])
+        for place, (end, gate) in enumerate(zip((start, stop), self._gates, strict=True)):
+            inside = good.filter(end if gate is None else end & gate).select("timestamp_ps").collect()["timestamp_ps"]
+            counted[place] += len(inside)
+            if place == 1 and self._bin_ps:
+                bins = np.minimum(self._gaps.of(run, inside.to_numpy()) // self._bin_ps, len(self._apart) - 1)
+                self._apart += np.bincount(bins, minlength=len(self._apart))
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    @property
+    def starts(self) -> int:
+        """How many starts there are in all runs."""
+        return sum(starts for starts, _ in self.counts.values())
+
+    @property
+    def longer(self) -> npt.NDArray[np.float64]:
+        """The part of the times between stops that are longer than k + ½ bins."""
+        total = max(int(self._apart.sum()), 1)
+        return np.asarray(1 - (np.cumsum(self._apart) - self._apart / 2) / total, np.float64)

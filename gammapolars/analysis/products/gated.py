@@ -1,0 +1,149 @@
+"""Net spectra of what is in coincidence with one line, or with two."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import polars as pl
+
+from gammapolars.detectors.hits import is_one_of
+from gammapolars.gates import Gate
+from gammapolars.spectra.cubes import weights_of_thirds
+from gammapolars.spectra.tallies import WEIGHTED, Tally
+
+Key = tuple[int, int]
+
+BY = ["board", "channel"]
+
+
+class NetSpectra:
+    """Spectra of hits whose partners lie in gates, by detector and summed, net of backgrounds and of chance.
+
+    A pair with both hits in the gate, or in its background, gives two partners, and a triple up to three. They are one
+    observation: where they fall into one bin, their weights are added before they are squared, and so are all of them
+    for the variance of the whole spectrum. Those of one pair are of different detectors, so that no bin of one
+    detector's spectrum holds two; but bins of two detectors, or two bins of a sum, are correlated by such pairs.
+
+    Args:
+        axis: what is binned: `energy_kev`, or `adc`.
+        width: of the bins, keV, or whole adc values.
+    """
+
+    def __init__(self, axis: str, width: float) -> None:
+        self.axis, self._width = axis, width
+        self._tally = Tally(*BY, "bin", sums=WEIGHTED)
+        self._all = Tally("bin")
+        self._both = Tally("bin", sums={"variance": pl.Float64})
+        self._net = self._net_variance = 0.0
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Hits change nothing here."""
+
+    def _add(self, table: pl.DataFrame, weights: Mapping[str, pl.Expr]) -> None:
+        """Count the hits of pairs or triples.
+
+        Args:
+            table: pairs or triples.
+            weights: of each side's hit as the partner of the others.
+        """
+        own = pl.col("weight").cast(pl.Float64) if "weight" in table.columns else pl.lit(1.0)
+        bins = {f"bin_{side}": self._bin(f"{self.axis}_{side}") for side in weights}
+        placed = table.with_columns(**bins)
+        for name in bins:
+            self._all.add(placed.select(bin=name).drop_nulls().group_by("bin").agg(counts=pl.len()))
+        weigh = {f"w_{side}": pl.when(bins[f"bin_{side}"].is_not_null()).then(weights[side] * own) for side in weights}
+        rows = placed.with_columns(**{name: weight.fill_null(0.0) for name, weight in weigh.items()})
+        rows = rows.filter(pl.any_horizontal(pl.col(name) != 0 for name in weigh))
+        for side in weights:
+            weight = pl.col(f"w_{side}")
+            counted = rows.filter(weight != 0).group_by(pl.col(f"{name}_{side}").alias(name) for name in (*BY, "bin"))
+            self._tally.add(counted.agg(counts=weight.sum(), variance=(weight**2).sum()))
+        for one, other in combinations(weights, 2):
+            product = pl.col(f"w_{one}") * pl.col(f"w_{other}")
+            both = rows.filter((product != 0) & (pl.col(f"bin_{one}") == pl.col(f"bin_{other}")))
+            self._both.add(both.group_by(bin=f"bin_{one}").agg(variance=2 * product.sum()))
+        whole = pl.sum_horizontal(weigh.keys())
+        net, variance = rows.select(counts=whole.sum(), variance=(whole**2).sum()).row(0)
+        self._net += net
+        self._net_variance += variance
+
+    def _bin(self, column: str) -> pl.Expr:
+        value = pl.col(column).cast(pl.Float64) + (0.0 if self.axis == "energy_kev" else 0.5)
+        return (value / self._width).floor().cast(pl.Int64)
+
+    def _centres(self) -> pl.Expr:
+        centre = (pl.col("bin") + 0.5) * self._width
+        return centre if self.axis == "energy_kev" else centre - 0.5
+
+    def net(self) -> tuple[float, float]:
+        """The net counts of the whole spectrum, and their standard deviation."""
+        return self._net, math.sqrt(self._net_variance)
+
+    def total(self) -> pl.DataFrame:
+        """`energy_kev` or `adc` (bin centre), `counts`, `variance`: of all hits there are, without any gate."""
+        table = self._all.total()
+        if table.is_empty():
+            return pl.DataFrame(schema=dict.fromkeys((self.axis, "counts", "variance"), pl.Float64))
+        counts = pl.col("counts").cast(pl.Float64)
+        return table.sort("bin").select(self._centres().alias(self.axis), counts, variance=counts)
+
+    def by_detector(self) -> pl.DataFrame:
+        """`board`, `channel`, `energy_kev` or `adc` (bin centre), `counts`, `variance`: of each partner detector."""
+        table = self._tally.total()
+        if table.is_empty():
+            numbers = {"board": pl.UInt16, "channel": pl.UInt16}
+            return pl.DataFrame(schema=numbers | dict.fromkeys((self.axis, "counts", "variance"), pl.Float64))
+        return table.select(*BY, self._centres().alias(self.axis), "counts", "variance")
+
+    def summed(self) -> pl.DataFrame:
+        """The same of all partner detectors together, without their numbers."""
+        table = self._tally.total()
+        if table.is_empty():
+            return self.by_detector().drop(BY)
+        total = table.group_by("bin").agg(pl.col("counts", "variance").sum())
+        both = self._both.total()
+        if both.height:
+            more = pl.col("variance") + pl.col("_more").fill_null(0.0)
+            total = total.join(both.rename({"variance": "_more"}), on="bin", how="left").with_columns(variance=more)
+        return total.sort("bin").select(self._centres().alias(self.axis), "counts", "variance")
+
+
+class GatedSpectra(NetSpectra):
+    """Spectra of the partners of hits in a gate, out of pairs.
+
+    Args:
+        gate: in the quantity that is gated.
+        of: detectors whose hits may lie in the gate; None: all.
+        calibrated: whether energies are gated and binned, in keV; else adc values.
+        width: of the bins, keV, or whole adc values.
+    """
+
+    def __init__(self, gate: Gate, of: Sequence[Key] | None, *, calibrated: bool, width: float) -> None:
+        super().__init__("energy_kev" if calibrated else "adc", width)
+        self._gate, self._of = gate, of
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        self._add(pairs, {"a": self._weight("b"), "b": self._weight("a")})
+
+    def _weight(self, side: str) -> pl.Expr:
+        """What a pair weighs with its hit of one side in the gate."""
+        weight = self._gate.weight(f"{self.axis}_{side}")
+        return weight if self._of is None else pl.when(is_one_of(self._of, f"_{side}")).then(weight).otherwise(0.0)
+
+
+class CubeSpectra(NetSpectra):
+    """Spectra of the third hits of triples whose other two lie in two gates: slices of their cube of energies.
+
+    Args:
+        first: a gate.
+        second: the other.
+        width: of the bins, keV.
+    """
+
+    def __init__(self, first: Gate, second: Gate, *, width: float) -> None:
+        super().__init__("energy_kev", width)
+        self._weights = weights_of_thirds(first, second, self.axis)
+
+    def add_triples(self, triples: pl.DataFrame) -> None:
+        """Count a table of calibrated triples, by their weights if they have any."""
+        self._add(triples, self._weights)

@@ -1,0 +1,133 @@
+"""Hits by run, detector and flags."""
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+
+from gammapolars.analysis.products.few_detectors import FewDetectors
+from gammapolars.core.units import PS_PER_S
+from gammapolars.spectra.tallies import Tally, count_by
+from gammapolars.streaming.slices import run_of
+
+COLUMNS = {"board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32}
+FLAG_KEYS = tuple(COLUMNS)
+
+FEW_ROWS = 1000
+"""So many hits with unusual flags are told apart one by one, however few hits there are."""
+
+FEW_KEYS = 1000
+"""More combinations of detector and unusual flags than this, as in a damaged file, are counted in tables."""
+
+
+class HitTally:
+    """Hits by run, detector and flags, and the times of each run's first and last hit.
+
+    Attributes:
+        spans: the times (ps) of the first and last hit by run; a run that has no number is run 1.
+    """
+
+    def __init__(self) -> None:
+        self._tally = Tally("run", *FLAG_KEYS)
+        self._few = FewDetectors()
+        self._usual_flags = 0
+        self._counts: Counter[tuple[int, int, int, int]] = Counter()
+        self.spans: dict[int, tuple[int, int]] = {}
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run."""
+        if hits.is_empty():
+            return
+        run = run_of(hits)
+        if not self._compared(hits, run):
+            counted = count_by(hits, FLAG_KEYS)
+            self._usual_flags = counted.group_by("flags").agg(pl.col("counts").sum()).sort("counts")["flags"][-1]
+            self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
+        times = hits["timestamp_ps"]
+        first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]  # hits may be out of order
+        before = self.spans.get(run, (first, last))
+        self.spans[run] = (min(first, before[0]), max(last, before[1]))
+
+    def _compared(self, hits: pl.DataFrame, run: int) -> bool:
+        """Count several times faster, where few detectors have been seen and most hits carry the usual flags.
+
+        Then the rows of each detector, and a count of the few other hits alone, tell everything. False where they do
+        not: nothing is counted then.
+        """
+        flags = hits["flags"].to_numpy()
+        rare = np.flatnonzero(flags != self._usual_flags)
+        masks = self._few.masks(hits) if len(rare) <= FEW_ROWS + hits.height // 4 else None
+        if masks is None:
+            return False
+        board, channel = (hits[name].to_numpy()[rare].astype(np.uint64) for name in ("board", "channel"))
+        keys, counts = np.unique(
+            board << np.uint64(48) | channel << np.uint64(32) | flags[rare].astype(np.uint64), return_counts=True
+        )
+        if len(keys) > FEW_KEYS:
+            return False
+        usual = {key: int(np.count_nonzero(mask)) for key, mask in masks.items()}
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            detector = key >> 48, key >> 32 & 0xFFFF
+            usual[detector] -= count
+            self._counts[run, *detector, key & 0xFFFFFFFF] += count
+        for detector, count in usual.items():
+            self._counts[run, *detector, self._usual_flags] += count
+        return True
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    @property
+    def real_time_s(self) -> float:
+        """From the first hit to the last, summed over runs."""
+        return sum(last - first for first, last in self.spans.values()) / PS_PER_S
+
+    @property
+    def first_ps(self) -> int | None:
+        """The time of the first hit; of several runs, by their own clocks, the least."""
+        return min((first for first, _ in self.spans.values()), default=None)
+
+    @property
+    def last_ps(self) -> int | None:
+        """The time of the last hit; of several runs, by their own clocks, the largest."""
+        return max((last for _, last in self.spans.values()), default=None)
+
+    def by_flags(self) -> pl.DataFrame:
+        """`board`, `channel`, `flags`, `counts`, of all runs."""
+        return self._total().group_by(*FLAG_KEYS).agg(pl.col("counts").sum()).sort(*FLAG_KEYS)
+
+    def in_runs(self, mask: int = 0) -> list[tuple[float, dict[tuple[int, int], int]]]:
+        """For each run its real time (s), and its hits without any bit of the mask by (board, channel)."""
+        used = self._total().filter((pl.col("flags") & mask) == 0)
+        found = []
+        for run, (first, last) in sorted(self.spans.items()):
+            counted = used.filter(pl.col("run") == run).group_by("board", "channel").agg(pl.col("counts").sum())
+            hits = {(board, channel): count for board, channel, count in counted.iter_rows()}
+            found.append(((last - first) / PS_PER_S, hits))
+        return found
+
+    def _total(self) -> pl.DataFrame:
+        schema = pl.Schema({"run": pl.UInt16, **COLUMNS, "counts": pl.UInt64})
+        rows = [(*key, count) for key, count in self._counts.items() if count]
+        total = Tally("run", *FLAG_KEYS)
+        total.add(pl.DataFrame(rows, schema, orient="row"))
+        total.add(self._tally.total())
+        return total.total() if total.rows else pl.DataFrame(schema=schema)
+
+    def with_flags(self, masks: dict[str, int]) -> dict[str, int]:
+        """How many hits carry each of some named flags, if any does; a hit with two counts under both."""
+        table = self.by_flags()
+        counted = {
+            name: int(table.filter((pl.col("flags") & mask) != 0)["counts"].sum()) for name, mask in masks.items()
+        }
+        return {name: count for name, count in counted.items() if count}
+
+    def by_detector(self, mask: int = 0) -> pl.DataFrame:
+        """`board`, `channel`, `hits`, and `hits_used`: those without any bit of the mask."""
+        counts = pl.col("counts")
+        return (
+            self.by_flags()
+            .group_by("board", "channel")
+            .agg(hits=counts.sum(), hits_used=counts.filter((pl.col("flags") & mask) == 0).sum())
+            .sort("board", "channel")
+        )

@@ -1,0 +1,50 @@
+"""Spectra of hits whose energies are sums, as add-back makes them."""
+
+import polars as pl
+
+from gammapolars.analysis.products.axes import spread
+from gammapolars.analysis.products.spectra import AdcSpectra
+from gammapolars.core.flags import has_any
+from gammapolars.corrections.dithering import dithered
+from gammapolars.detectors import Detectors
+from gammapolars.spectra.counting import BIN, Bins, BinTally, count_bins
+
+DETECTOR = ("board", "channel")
+
+
+class SummedSpectra:
+    """Counts of the used hits by detector and bin of energy; by adc value where a detector is not calibrated.
+
+    Args:
+        mask: flags that reject a hit.
+        detectors: energy calibrations.
+        bin_kev: the bins' width.
+    """
+
+    def __init__(self, mask: int, detectors: Detectors, *, bin_kev: float) -> None:
+        self._mask, self._detectors = mask, detectors
+        self._bins = Bins(bin_kev, adc=False)
+        self._tally = BinTally(dict.fromkeys(DETECTOR, pl.UInt16()))
+        self._bare = AdcSpectra(mask)
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run, with their energies."""
+        known = pl.col("energy_kev").is_not_null()
+        used = hits.lazy().filter(known & ~has_any(self._mask) if self._mask else known)
+        adc = dithered("adc", pl.col("timestamp_ps"), "channel", "board")
+        energy = spread(hits.columns, self._detectors, adc)
+        self._tally.add(count_bins(used.select(*DETECTOR, energy.alias(BIN)).collect(), DETECTOR, self._bins))
+        self._bare.add_hits(hits.filter(~known))
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
+        """Pairs change nothing here."""
+
+    def table(self) -> pl.DataFrame:
+        """`board`, `channel`, `energy_kev` (bin centre) or null, `adc` or null, `counts`, `variance`."""
+        bare = self._bare.spectra(self._detectors, None)
+        counted = self._tally.total()
+        if counted.is_empty():
+            return bare
+        counts = pl.col("counts").cast(pl.Float64)
+        energies = {"energy_kev": self._bins.centres(pl.col(BIN)), "adc": pl.lit(None, pl.Float64)}
+        return pl.concat([counted.select(*DETECTOR, **energies, counts=counts, variance=counts), bare])

@@ -1,0 +1,193 @@
+"""Spectra to be analysed: read out of files of spectra, or counted from the hits of runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gammapolars.analysis import passes
+from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
+from gammapolars.analysis.gain_correction import correction_of
+from gammapolars.analysis.live_times import measurements_of
+from gammapolars.analysis.passes import count_hits
+from gammapolars.analysis.products import HitTally, RunSpectra
+from gammapolars.coincidences import PairRule
+from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT, WINDOW
+from gammapolars.core.errors import UsageError
+from gammapolars.core.flags import union
+from gammapolars.corrections import energy_kev
+from gammapolars.detectors import Detectors
+from gammapolars.io import Runs
+from gammapolars.io.provenance import describe, describe_files
+from gammapolars.io.spectra.measurement import Measurement, polynomial
+from gammapolars.io.spectrum_files import holds_spectra, read_spectra
+from gammapolars.peaks import fit_peaks
+
+KEYS = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16}
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The spectra of some detectors in some runs.
+
+    Attributes:
+        table: `run` (from 1), `board`, `channel`, `adc`, `energy_kev` (null where not calibrated), `counts`,
+            `variance`.
+        runs: what each run is called, in their order.
+        detectors: names and calibrations.
+        measurements: times and titles by run and detector, as far as they are known.
+        summary: where every hit went, and warnings.
+        metadata: provenance, for outputs.
+    """
+
+    table: pl.DataFrame
+    runs: tuple[str, ...]
+    detectors: Detectors
+    measurements: dict[tuple[int, int, int], Measurement] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    metadata: Callable[[dict[str, Any]], dict[str, str]] = field(default=lambda _: {})
+
+    def keys(self) -> list[Key]:
+        """The detectors that there are spectra of."""
+        return [
+            (int(b), int(c)) for b, c in self.table.select("board", "channel").unique().sort("board", "channel").rows()
+        ]
+
+
+def are_spectra(names: Sequence[str], spectrum: str | None) -> bool:
+    """Whether inputs are files of spectra, rather than runs.
+
+    Args:
+        names: of the inputs.
+        spectrum: the name of a spectrum in a file, if one is asked for.
+
+    Raises:
+        UsageError: some are, and some are not.
+    """
+    found = [name for name in names if holds_spectra(Path(name), named=spectrum is not None)]
+    if found and len(found) < len(names):
+        other = next(name for name in names if name not in found)
+        raise UsageError(f"{found[0]} is a spectrum and {other} is not: analyse spectra and runs one after the other")
+    return bool(found)
+
+
+def from_files(
+    names: Sequence[str],
+    detectors: Detectors,
+    *,
+    spectrum: str | None = None,
+    calibration: Sequence[float] | None = None,
+) -> Gathered:
+    """Spectra out of files; each file is a run of its own.
+
+    Args:
+        names: of the files.
+        detectors: names and calibrations; where they have none, what a file tells of its own calibration holds.
+        spectrum: which one, of files that hold several; None: all of them.
+        calibration: an energy polynomial (keV, lowest order first) that holds for all of them instead.
+
+    Raises:
+        InputError: a file is missing or damaged, or has no such spectrum.
+    """
+    parts, measurements = [], {}
+    for run, name in enumerate(names, 1):
+        for (board, channel), found in read_spectra(Path(name), spectrum).items():
+            told = found.measurement
+            energy = tuple(calibration) if calibration else detectors.at(board, channel).energy or told.energy
+            measurements[run, board, channel] = replace(told, energy=energy)
+            key = (
+                pl.lit(number, dtype).alias(name)
+                for number, (name, dtype) in zip((run, board, channel), KEYS.items(), strict=True)
+            )
+            parts.append(_calibrated(found.table, energy).with_columns(key))
+    table = pl.concat(parts).select(*KEYS, "adc", "energy_kev", "counts", "variance")
+    return Gathered(
+        table,
+        tuple(Path(name).name for name in names),
+        detectors,
+        measurements,
+        {"inputs": list(names), "warnings": []},
+        lambda summary: describe_files([Path(name) for name in names], summary),
+    )
+
+
+def _calibrated(table: pl.DataFrame, energy: Sequence[float] | None) -> pl.DataFrame:
+    """A spectrum with adc and energy; of one in keV alone, bins are numbered."""
+    if "adc" not in table.columns:
+        return table.select(pl.lit(None, pl.Float64).alias("adc"), "energy_kev", "counts", "variance")
+    if energy is not None:
+        table = table.with_columns(energy_kev=pl.Series(polynomial(energy, table["adc"].to_numpy())))
+    elif "energy_kev" not in table.columns:
+        table = table.with_columns(energy_kev=pl.lit(None, pl.Float64))
+    return table.select("adc", "energy_kev", "counts", "variance")
+
+
+def from_runs(
+    runs: Runs,
+    detectors: Detectors,
+    *,
+    reject: str = REJECT,
+    calibration: Sequence[float] | None = None,
+    most_hits: int | None = None,
+    progress: passes.Progress | None = None,
+) -> Gathered:
+    """Spectra of the used hits of runs, by run and detector, counted in one pass.
+
+    Args:
+        runs: from `open_runs`.
+        detectors: names and calibrations.
+        reject: names of the flags that reject a hit.
+        calibration: an energy polynomial (keV, lowest order first) that holds for all detectors instead.
+        most_hits: how many hits to count at most, from the beginning.
+        progress: told how many hits have been read.
+    """
+    rule = PairRule(WINDOW, reject=reject)
+    tally, adc = HitTally(), RunSpectra(union(rule.reject))
+    correction = correction_of(detectors, runs)
+    count_hits(runs, [tally, adc], progress, correction, most_hits)
+    table = adc.table()
+    if calibration:
+        kev = pl.Series("energy_kev", polynomial(calibration, table["adc"].to_numpy()))
+        table = table.with_columns(kev)
+    else:
+        table = table.with_columns(energy_kev(detectors))
+    summary = account(tally, runs.losses, rule.reject) | times(tally, runs)
+    drifts = correction.warnings if correction else ()
+    summary["warnings"] = [*reading_warnings(runs), *time_warnings(tally, runs), *drifts]
+    measured = measurements_of(runs, tally, detectors)
+    known = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measured.items()}
+    return Gathered(
+        table.select(*KEYS, "adc", "energy_kev", "counts", "variance"),
+        tuple(run.name for run in runs.all),
+        detectors,
+        known,
+        summary,
+        lambda whole: describe(runs, whole),
+    )
+
+
+def fitted(spectra: Gathered, *, least_significance: float = LEAST_SIGNIFICANCE) -> pl.DataFrame:
+    """The peaks of all spectra, each with the width model of its own detector where that is known.
+
+    Args:
+        spectra: of runs or files.
+        least_significance: of a peak that is kept.
+
+    Returns:
+        A table of peaks with `run`, `board`, `channel`; regions are numbered throughout.
+    """
+    parts: list[pl.DataFrame] = []
+    regions = 0
+    for part in spectra.table.partition_by(list(KEYS), maintain_order=True):
+        detector = spectra.detectors.at(*part.select("board", "channel").row(0))
+        calibrated = part["energy_kev"].null_count() == 0
+        empty = [name for name in ("adc", "energy_kev") if part[name].null_count()]
+        fwhm = detector.fwhm if calibrated else None
+        found = fit_peaks(part.drop(empty), fwhm=fwhm, least_significance=least_significance)
+        parts.append(found.with_columns(pl.col("region") + regions))
+        regions += found["region"].n_unique()
+    return pl.concat(parts, how="diagonal") if parts else fit_peaks(spectra.table)

@@ -1,0 +1,203 @@
+"""From the positions of a detector's lines to the course of its gain."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import chi2
+
+from gammapolars.analysis.products.drift import SlicedRun
+from gammapolars.calibration.drift.follow import Followed
+from gammapolars.calibration.drift.lines import TrackedLine
+from gammapolars.calibration.drift.smooth import smooth
+
+Floats = npt.NDArray[np.float64]
+Reference = Literal["calibration", "mean"]
+
+MOST_KNOTS = 257
+PS_PER_US = 1e6
+
+BLOCKS = 8
+"""Lines are compared in so many stretches of the runs."""
+
+CHANCE = 1e-4
+"""Lines disagree where chance would make them do so less often than this,"""
+
+LEAST_DISAGREEMENT = 1e-4
+"""and by more than this part of their energy."""
+
+
+class Curve(NamedTuple):
+    """The course of a detector's gain in one run.
+
+    Attributes:
+        run: its number.
+        time_ps: knots.
+        gain: relative to the reference; 1 / gain is the factor on adc.
+        unc: standard deviation of the gain.
+        steps_ps: times of steps.
+    """
+
+    run: int
+    time_ps: npt.NDArray[np.int64]
+    gain: Floats
+    unc: Floats
+    steps_ps: tuple[int, ...]
+
+
+class Curves(NamedTuple):
+    """The course of a detector's gain in all runs, and how well its lines agree with it.
+
+    Attributes:
+        curves: one a run in which a line was found.
+        offsets: for each line ln(position / expected) at gain 1; NaN for a line that was never found.
+        residuals: for each position ln(position / expected) less offset and course; NaN where the fit failed.
+        disagreement: for each line the largest mean of the residuals in a stretch of time, if chance does not make it.
+    """
+
+    curves: list[Curve]
+    offsets: Floats
+    residuals: Floats
+    disagreement: list[float | None]
+
+
+def gain_curves(
+    lines: Sequence[TrackedLine], followed: Followed, runs: Sequence[SlicedRun], reference: Reference
+) -> Curves:
+    """Smooth the positions of all lines together, run by run.
+
+    A gain moves all lines by the same factor. How far each line stands from where it is expected at gain 1 is found
+    from all runs; the lines' own deviations cancel, and never look like a drift where one line has more counts than
+    another.
+
+    Args:
+        lines: of the detector.
+        followed: their positions.
+        runs: with their first and last times.
+        reference: `calibration`: at gain 1 lines are, in the weighted mean, where the calibration expects them; `mean`:
+            the gain's mean over the time of all runs is 1.
+    """
+    positions = followed.positions
+    good = np.array([one.fit.status == "ok" for one in positions], bool)
+    run = np.array([one.run for one in positions], int)
+    line = np.array([one.line for one in positions], int)
+    time = np.array([one.time_ps for one in positions], np.int64)
+    log = np.array([math.log(max(one.fit.position, 1e-9) / lines[one.line].expected_adc) for one in positions])
+    unc = np.array([one.fit.unc / max(one.fit.position, 1e-9) for one in positions])
+    rough = np.array([_rough(one.time_ps, one.run, one.line, followed, runs) for one in positions])
+    offsets = _offsets(log - rough, unc, line, good, len(lines))
+    found: dict[int, Curve] = {}
+    residuals = np.full(len(positions), np.nan)
+    for _ in range(3 if np.isfinite(offsets).sum() > 1 else 1):
+        for one in runs:
+            own = np.flatnonzero(good & (run == one.run))
+            if len(own):
+                own = own[np.argsort(time[own], kind="stable")]
+                found[one.run] = _course(one, time[own], log[own] - offsets[line[own]], unc[own])
+                residuals[own] = log[own] - offsets[line[own]] - np.log(gain_at(found[one.run], time[own]))
+        moved = _offsets(residuals, unc, line, good, len(lines))
+        if not np.isfinite(moved).any() or np.nanmax(np.abs(moved)) < 1e-7:
+            break
+        offsets = offsets + moved
+        residuals = residuals - moved[line]
+    disagreement = [
+        _disagreement(residuals[own], unc[own]) if len(own := np.flatnonzero(good & (line == place))) else None
+        for place in range(len(lines))
+    ]
+    curves = list(found.values())
+    if curves:
+        shift = _mean_offset(offsets, unc, line, good) if reference == "calibration" else -_mean_log(curves)
+        offsets = offsets - shift
+        curves = [_shifted(one, shift) for one in curves]
+    several = np.isfinite(offsets).sum() > 1
+    return Curves(curves, offsets, residuals, disagreement if several else [None] * len(lines))
+
+
+def courses(followed: Followed, curves: Curves, runs: Sequence[SlicedRun]) -> list[list[Floats]]:
+    """For each run and line the ratio of its position to the expected one in each slice, as the smooth gain has it."""
+    by_run = {curve.run: curve for curve in curves.curves}
+    found = []
+    for one, paths in zip(runs, followed.paths, strict=True):
+        middles = (one.edges_ps[:-1] + one.edges_ps[1:]) // 2
+        gain = gain_at(by_run.get(one.run), middles)
+        found.append(
+            [
+                path if own or one.run not in by_run else gain * math.exp(np.nan_to_num(offset))
+                for path, own, offset in zip(paths, followed.own, curves.offsets, strict=True)
+            ]
+        )
+    return found
+
+
+def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
+    """The gain at times; 1 where none was found."""
+    if curve is None:
+        return np.ones(len(time_ps))
+    knots, wanted = ((time - curve.time_ps[0]).astype(np.float64) for time in (curve.time_ps, time_ps))
+    return np.asarray(np.interp(wanted, knots, curve.gain))
+
+
+def _rough(time_ps: int, run: int, line: int, followed: Followed, runs: Sequence[SlicedRun]) -> float:
+    for one, paths in zip(runs, followed.paths, strict=True):
+        if one.run == run:
+            place = min(max((time_ps - one.first_ps) // one.width_ps, 0), len(paths[line]) - 1)
+            return math.log(paths[line][place])
+    raise AssertionError
+
+
+def _offsets(
+    values: Floats, unc: Floats, line: npt.NDArray[np.int_], good: npt.NDArray[np.bool_], lines: int
+) -> Floats:
+    """The weighted mean for each line; NaN where there is none."""
+    found = np.full(lines, np.nan)
+    for place in range(lines):
+        own = good & (line == place) & np.isfinite(values)
+        if own.any():
+            found[place] = np.average(values[own], weights=unc[own] ** -2.0)
+    return found
+
+
+def _mean_offset(offsets: Floats, unc: Floats, line: npt.NDArray[np.int_], good: npt.NDArray[np.bool_]) -> float:
+    """The mean of the lines' offsets, by how well the positions are known."""
+    weights = np.array([(unc[good & (line == place)] ** -2.0).sum() for place in range(len(offsets))])
+    known = np.isfinite(offsets)
+    return float(np.average(offsets[known], weights=weights[known]))
+
+
+def _mean_log(curves: Sequence[Curve]) -> float:
+    """The mean over time of the logarithm of the gain."""
+    sums = [(float(np.trapezoid(np.log(one.gain), one.time_ps)), float(np.ptp(one.time_ps))) for one in curves]
+    whole = sum(span for _, span in sums)
+    if whole == 0:
+        return float(np.mean([np.log(one.gain[0]) for one in curves]))
+    return sum(part for part, _ in sums) / whole
+
+
+def _shifted(one: Curve, by: float) -> Curve:
+    return one._replace(gain=one.gain * math.exp(by), unc=one.unc * math.exp(by))
+
+
+def _course(run: SlicedRun, time: npt.NDArray[np.int64], log: Floats, unc: Floats) -> Curve:
+    """One run's gain, smoothed; with one position alone, one knot."""
+    if len(time) == 1:
+        return Curve(run.run, time, np.exp(log), np.exp(log) * unc, ())
+    since = (time - run.first_ps) / PS_PER_US
+    last = max((run.last_ps - run.first_ps) / PS_PER_US, float(since[-1]))
+    at = np.linspace(0.0, last, min(MOST_KNOTS, 8 * len(time) + 1))
+    found = smooth(since, log, unc, at)
+    times = run.first_ps + np.rint(found.time * PS_PER_US).astype(np.int64)
+    gain = np.exp(found.level)
+    steps = tuple(run.first_ps + round(step * PS_PER_US) for step in found.steps)
+    return Curve(run.run, times, gain, gain * found.unc, steps)
+
+
+def _disagreement(residuals: Floats, unc: Floats) -> float | None:
+    """The largest mean residual of a stretch of one line's positions, where their means scatter more than by chance."""
+    blocks = [block for block in np.array_split(np.arange(len(residuals)), min(BLOCKS, len(residuals))) if len(block)]
+    means = np.array([np.average(residuals[block], weights=unc[block] ** -2.0) for block in blocks])
+    variances = np.array([1 / (unc[block] ** -2.0).sum() for block in blocks])
+    largest = float(np.abs(means).max())
+    unlikely = chi2.sf(float((means**2 / variances).sum()), len(blocks)) < CHANCE
+    return largest if unlikely and largest > LEAST_DISAGREEMENT else None

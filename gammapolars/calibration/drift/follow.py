@@ -1,0 +1,261 @@
+"""A detector's lines followed through the slices of its runs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.analysis.products.drift import SlicedRun
+from gammapolars.calibration.drift.lines import TrackedLine
+from gammapolars.calibration.drift.path import LineCounts, gain_path
+from gammapolars.calibration.drift.position import SIGMA_PER_FWHM, Position, line_position
+
+Floats = npt.NDArray[np.float64]
+
+PRECISION_FWHM = 0.08
+"""Slices are joined until the line's position is known to this part of its width."""
+
+PEAK_SHARE = 0.84
+"""Of a Gaussian's counts, so many lie within 0.6 FWHM of its centre on either side."""
+
+OWN_GAIN, OWN_SHARE = 30.0, 0.1
+"""A line goes a way of its own if it stands out more on it, by so much and this part of the whole."""
+
+RELATIVE_WIDTHS = tuple(0.0015 * 1.6**step for step in range(10))
+"""Widths at 662 keV that are tried where none is known, up to 10 %; with energy they go as its square root."""
+
+
+class RunLines(NamedTuple):
+    """A run's counts around a detector's lines.
+
+    Attributes:
+        run: the run, with its slices of time.
+        lines: a detector's lines, in their order.
+    """
+
+    run: SlicedRun
+    lines: tuple[LineCounts, ...]
+
+
+class Found(NamedTuple):
+    """A position found.
+
+    Attributes:
+        run: the run's number.
+        line: the line's place in the list of lines.
+        time_ps: mean time of the counts.
+        begin_ps: where its slices begin.
+        end_ps: where they end.
+        fit: position, adc.
+    """
+
+    run: int
+    line: int
+    time_ps: int
+    begin_ps: int
+    end_ps: int
+    fit: Position
+
+
+class Followed(NamedTuple):
+    """What was found of a detector's lines.
+
+    Attributes:
+        positions: those found, failed fits too.
+        fwhm_adc: the width of each line, the same for all slices.
+        paths: for each run and line the gain in each slice, roughly.
+        own: for each line whether it goes a way of its own, and not that of all lines together.
+    """
+
+    positions: list[Found]
+    fwhm_adc: list[float]
+    paths: list[list[Floats]]
+    own: list[bool]
+
+
+def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> Followed:
+    """Find the lines in all slices: first roughly and all together, then each by a fit.
+
+    Args:
+        lines: of one detector.
+        runs: the same lines' counts in each run.
+        reach: largest relative change of the gain.
+    """
+    widths = _first_widths(lines, runs, reach)
+    paths = [gain_path(one.lines, widths, reach)[0] for one in runs]
+    every = [[path] * len(lines) for path in paths]
+    own = [False] * len(lines)
+    for place, width in enumerate(widths if len(lines) > 1 else ()):
+        alone = [
+            gain_path([one.lines[place]], [width], reach, around=path)[0] for one, path in zip(runs, paths, strict=True)
+        ]
+        scores = [
+            sum(_score(one.lines[place], path, width) for one, path in zip(runs, ways, strict=True))
+            for ways in (alone, paths)
+        ]
+        if scores[0] - scores[1] > max(OWN_GAIN, OWN_SHARE * scores[0]):
+            own[place] = True
+            for ways, path in zip(every, alone, strict=True):
+                ways[place] = path
+    widths = _refined(widths, runs, every)
+    return Followed(_in_all(runs, widths, every, own=[True] * len(lines)), widths, every, own)
+
+
+def _score(line: LineCounts, path: Floats, fwhm: float) -> float:
+    """By how much a line stands out along a path, as a log-likelihood."""
+    peak, beside = _around(line, path * line.expected_adc, fwhm)
+    excess = peak - beside
+    return float((np.sign(excess) * 0.5 * excess**2 / (peak + beside + 1)).sum())
+
+
+def _refined(widths: Sequence[float], runs: Sequence[RunLines], paths: Sequence[Sequence[Floats]]) -> list[float]:
+    found = list(widths)
+    for _ in range(2):
+        found = [
+            _shared_width(place, width, runs, [of_run[place] for of_run in paths]) for place, width in enumerate(found)
+        ]
+    return found
+
+
+def follow_again(runs: Sequence[RunLines], followed: Followed, courses: Sequence[Sequence[Floats]]) -> Followed:
+    """Fit the lines once more, with slices joined along a course that is known well.
+
+    Args:
+        runs: the lines' counts.
+        followed: what was found before.
+        courses: for each run and line the ratio of its position to the expected one in each slice.
+    """
+    widths = _refined(followed.fwhm_adc, runs, courses)
+    return followed._replace(positions=_in_all(runs, widths, courses, own=followed.own), fwhm_adc=widths)
+
+
+def _in_all(
+    runs: Sequence[RunLines], widths: Sequence[float], courses: Sequence[Sequence[Floats]], *, own: Sequence[bool]
+) -> list[Found]:
+    return [
+        found
+        for one, paths in zip(runs, courses, strict=True)
+        for place, (width, path) in enumerate(zip(widths, paths, strict=True))
+        for found in _positions(one, place, width, path, smooth=not own[place])
+    ]
+
+
+def _first_widths(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> list[float]:
+    """Widths as they are known; or those with which the lines of the largest run stand out most."""
+    known = [line.fwhm_adc for line in lines if line.fwhm_adc is not None]
+    if len(known) == len(lines):
+        return known
+    largest = max(runs, key=lambda one: sum(float(line.counts.sum()) for line in one.lines))
+    few = np.linspace(0, len(largest.run.counts), 33).astype(np.intp)[:-1]
+    joined = [line.summed(np.unique(few)) for line in largest.lines]
+    best, found = -np.inf, [0.0]
+    for relative in RELATIVE_WIDTHS:
+        widths = [relative * np.sqrt(661.7 * line.energy_kev) / line.kev_per_adc for line in lines]
+        if min(widths) < 2:
+            continue
+        _, score = gain_path(joined, widths, reach)
+        if score > best:
+            best, found = score, widths
+    return found
+
+
+def _shared_width(place: int, width: float, runs: Sequence[RunLines], paths: Sequence[Floats]) -> float:
+    """A line's width in the sum of all slices, each moved by what its gain is off."""
+    line = runs[0].lines[place]
+    total = np.zeros(line.counts.shape[1])
+    for one, path in zip(runs, paths, strict=True):
+        total += _aligned(one.lines[place].counts, (path - 1) * line.expected_adc / line.bin_adc)
+    first = line.low_adc + 0.5
+    fit = line_position(total, first, line.expected_adc, width, bin_adc=line.bin_adc, fit_width=True)
+    return fit.fwhm if fit.status == "ok" and 0.4 < fit.fwhm / width < 2.5 else width
+
+
+def _aligned(counts: Floats, moved_bins: Floats) -> Floats:
+    """The sum of slices, each put back by what its line has moved, in whole bins."""
+    total = np.zeros(counts.shape[1])
+    moves = np.rint(moved_bins).astype(int)
+    for move in np.unique(moves):
+        total += _moved(counts[moves == move].sum(axis=0), -int(move))
+    return total
+
+
+def _moved(counts: Floats, by: int) -> Floats:
+    moved = np.zeros_like(counts)
+    if abs(by) >= len(counts):
+        return moved
+    if by >= 0:
+        moved[by:] = counts[: len(counts) - by]
+    else:
+        moved[:by] = counts[-by:]
+    return moved
+
+
+def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: bool) -> list[Found]:
+    """A line's positions in a run, in slices joined as far as its counts need.
+
+    Before slices are added up, each is put back by what the line has moved since their middle, so that a fast drift
+    does not widen the line.
+
+    Args:
+        one: the run.
+        place: the line's.
+        fwhm: its width.
+        path: ratio of its position to the expected one in each slice.
+        smooth: whether the path can be interpolated; if not, its mean is taken.
+    """
+    line = one.lines[place]
+    peak, beside = _around(line, path * line.expected_adc, fwhm)
+    groups = _groups(peak, beside)
+    edges = one.run.edges_ps
+    middles = (edges[:-1] + edges[1:]) / 2 - edges[0]
+    found = []
+    for begin, end in zip(groups, [*groups[1:], len(path)], strict=True):
+        weight = peak[begin:end] + 1e-9
+        time = float(np.average(middles[begin:end], weights=weight))
+        mean = float(np.average(path[begin:end], weights=weight))
+        guess = line.expected_adc * (float(np.interp(time, middles, path)) if smooth else mean)
+        moved = (path[begin:end] * line.expected_adc - guess) / line.bin_adc
+        # Whole bins can be moved alone; what they are off in the mean is made up for.
+        off = line.bin_adc * float(np.average(moved - np.rint(moved), weights=weight))
+        counts = _aligned(line.counts[begin:end], moved)
+        fit = line_position(counts, line.low_adc + 0.5, guess + off, fwhm, bin_adc=line.bin_adc)
+        fit = fit._replace(position=fit.position - off)
+        times = int(edges[0]) + int(time), int(edges[begin]), int(edges[end])
+        found.append(Found(one.run.run, place, *times, fit))
+    return found
+
+
+def _around(line: LineCounts, centres: Floats, fwhm: float) -> tuple[Floats, Floats]:
+    """For each slice the counts within 0.6 FWHM of the line, and as many as its background has there."""
+    total = np.zeros((len(line.counts), line.counts.shape[1] + 1))
+    np.cumsum(line.counts, axis=1, out=total[:, 1:])
+    rows = np.arange(len(total))
+
+    def within(low: float, high: float) -> tuple[Floats, Floats]:
+        ends = [
+            np.clip(np.rint((centres + side * fwhm - line.low_adc) / line.bin_adc), 0, total.shape[1] - 1).astype(int)
+            for side in (low, high)
+        ]
+        return total[rows, ends[1]] - total[rows, ends[0]], (ends[1] - ends[0]).astype(np.float64)
+
+    peak, bins = within(-0.6, 0.6)
+    left, left_bins = within(-1.5, -0.9)
+    right, right_bins = within(0.9, 1.5)
+    return peak, (left + right) * bins / np.maximum(left_bins + right_bins, 1)
+
+
+def _groups(peak: Floats, beside: Floats) -> list[int]:
+    """Where groups of slices begin, each with counts enough; what is left over joins the last, or has half as many."""
+    begins, gross, background, unc = [0], 0.0, 0.0, np.inf
+    for place, (counts, under) in enumerate(zip(peak.tolist(), beside.tolist(), strict=True), 1):
+        gross += counts
+        background += under
+        net = gross - background
+        unc = SIGMA_PER_FWHM * np.sqrt(gross + background) * np.sqrt(PEAK_SHARE) / net if net > 0 else np.inf
+        if unc <= PRECISION_FWHM:
+            begins.append(place)
+            gross = background = 0.0
+    if begins[-1] == len(peak) or (len(begins) > 1 and unc > 1.5 * PRECISION_FWHM):
+        begins.pop()
+    return begins

@@ -1,0 +1,267 @@
+"""What was found of the drift of gains, in small tables."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from gammapolars.analysis.products import HitTally
+from gammapolars.analysis.products.drift import SlicedRun
+from gammapolars.calibration.drift.curves import Curves
+from gammapolars.calibration.drift.follow import Followed
+from gammapolars.calibration.drift.lines import TrackedLine
+from gammapolars.calibration.drift.widths import Spectra
+from gammapolars.core.schema import DRIFT
+from gammapolars.core.units import PS_PER_S
+from gammapolars.corrections.drift_table import Drift, DriftRun
+from gammapolars.detectors import Detector
+from gammapolars.detectors.hits import is_of
+from gammapolars.io import Runs
+
+
+@dataclass(frozen=True)
+class DriftTrack:
+    """What was found of the drift of some runs' gains.
+
+    Attributes:
+        drift: the factors by run, detector and time, and which runs they are of: what `correct_drift` takes.
+        positions: a row a fit: `run`, `board`, `channel`, `name`, `line_kev`, `timestamp_ps` (mean of the hits),
+            `time_s` (since the first run's first hit, runs one after another), `begin_s` and `end_s` of its slices,
+            `position_adc`, `position_adc_unc`, `gain`, `gain_unc` (relative to the reference), `residual` (relative,
+            from the smooth gain), `counts`, `status`: `ok`, or why the fit was left out.
+        curves: `run`, `board`, `channel`, `name`, `timestamp_ps`, `time_s`, `gain`, `gain_unc`: the smooth gain.
+        lines: a row a line and detector: `board`, `channel`, `name`, `line_kev`, `positions` (those used), `failed`
+            (fits that were left out), `scatter_pct` (of the positions about the smooth gain), `chi2_ndf` of this
+            scatter, `disagreement_pct` (by how much the line drifts otherwise than the others; null where it does
+            not), `fwhm_before_kev`, `fwhm_after_kev` (null where it cannot be told).
+        detectors: a row a detector: `board`, `channel`, `name`, `drift_span_pct` (between the largest and the smallest
+            gain), `gain_unc_pct` (median), `steps`, `scatter_pct`, and of its line with most counts `fwhm_before_kev`,
+            `fwhm_after_kev`.
+        spectra: around each line, before and after: `board`, `channel`, `name`, `line_kev`, `energy_kev` (bin centre),
+            `counts_before`, `counts_after`.
+        warnings: one sentence each.
+        hits: what was read.
+    """
+
+    drift: Drift
+    positions: pl.DataFrame
+    curves: pl.DataFrame
+    lines: pl.DataFrame
+    detectors: pl.DataFrame
+    spectra: pl.DataFrame
+    warnings: tuple[str, ...]
+    hits: HitTally = field(repr=False)
+
+
+class Tracked(NamedTuple):
+    """One detector, tracked."""
+
+    detector: Detector
+    lines: list[TrackedLine]
+    followed: Followed
+    curves: Curves
+    spectra: list[Spectra]
+
+
+def told(
+    runs: Runs,
+    tracked: Sequence[Tracked],
+    sliced: Sequence[SlicedRun],
+    tally: HitTally,
+    warnings: list[str],
+) -> DriftTrack:
+    """All tables of what was found."""
+    clock = _Clock(sliced)
+    lines = pl.concat([pl.DataFrame(schema=_LINES), *(_lines(one) for one in tracked)])
+    numbered = dict(enumerate(runs.all, 1))
+    drift_runs = tuple(
+        DriftRun(
+            one.run,
+            tuple(file.path.name for file in numbered[one.run if len(numbered) > 1 else 1].files),
+            one.first_ps,
+            one.last_ps,
+        )
+        for one in sliced
+    )
+    curves = pl.concat([pl.DataFrame(schema=_CURVES), *(_curves(one, clock) for one in tracked)])
+    table = curves.select(
+        "run",
+        "board",
+        "channel",
+        "timestamp_ps",
+        gain_factor=1 / pl.col("gain"),
+        gain_factor_unc=pl.col("gain_unc") / pl.col("gain") ** 2,
+    )
+    return DriftTrack(
+        drift=Drift(table.select(*DRIFT.columns), drift_runs),
+        positions=pl.concat([pl.DataFrame(schema=_POSITIONS), *(_positions(one, clock) for one in tracked)]),
+        curves=curves,
+        lines=lines,
+        detectors=pl.concat([pl.DataFrame(schema=_DETECTORS), *(_detector(one, lines) for one in tracked)]),
+        spectra=pl.concat([pl.DataFrame(schema=_SPECTRA), *(_spectra(one) for one in tracked)]),
+        warnings=tuple(warnings),
+        hits=tally,
+    )
+
+
+class _Clock:
+    """Seconds since the first hit of the first run, each run beginning where the one before ended."""
+
+    def __init__(self, runs: Sequence[SlicedRun]) -> None:
+        self._zero_ps: dict[int, int] = {}
+        elapsed = 0
+        for one in runs:
+            self._zero_ps[one.run] = one.first_ps - elapsed
+            elapsed += one.last_ps - one.first_ps
+
+    def seconds(self, run: int, time_ps: int) -> float:
+        return (time_ps - self._zero_ps[run]) / PS_PER_S
+
+
+_WHO: dict[str, Any] = {"board": pl.UInt16, "channel": pl.UInt16, "name": pl.String}
+_POSITIONS: dict[str, Any] = {
+    "run": pl.UInt16,
+    **_WHO,
+    "line_kev": pl.Float64,
+    "timestamp_ps": pl.Int64,
+    **dict.fromkeys(
+        (
+            "time_s",
+            "begin_s",
+            "end_s",
+            "position_adc",
+            "position_adc_unc",
+            "gain",
+            "gain_unc",
+            "residual",
+            "counts",
+        ),
+        pl.Float64,
+    ),
+    "status": pl.String,
+}
+_CURVES: dict[str, Any] = {
+    "run": pl.UInt16,
+    **_WHO,
+    "timestamp_ps": pl.Int64,
+    "time_s": pl.Float64,
+    "gain": pl.Float64,
+    "gain_unc": pl.Float64,
+}
+_LINES: dict[str, Any] = {
+    **_WHO,
+    "line_kev": pl.Float64,
+    "positions": pl.UInt32,
+    "failed": pl.UInt32,
+    "counts": pl.Float64,
+    **dict.fromkeys(("scatter_pct", "chi2_ndf", "disagreement_pct", "fwhm_before_kev", "fwhm_after_kev"), pl.Float64),
+}
+_DETECTORS: dict[str, Any] = {
+    **_WHO,
+    "drift_span_pct": pl.Float64,
+    "gain_unc_pct": pl.Float64,
+    "steps": pl.UInt32,
+    "scatter_pct": pl.Float64,
+    "line_kev": pl.Float64,
+    "fwhm_before_kev": pl.Float64,
+    "fwhm_after_kev": pl.Float64,
+}
+_SPECTRA: dict[str, Any] = {
+    **_WHO,
+    **dict.fromkeys(("line_kev", "energy_kev", "counts_before", "counts_after"), pl.Float64),
+}
+
+
+def _who(one: Tracked) -> tuple[int, int, str]:
+    return (*one.detector.key, one.detector.name)
+
+
+def _positions(one: Tracked, clock: _Clock) -> pl.DataFrame:
+    rows = []
+    for found, residual in zip(one.followed.positions, one.curves.residuals.tolist(), strict=True):
+        line, fit = one.lines[found.line], found.fit
+        steady = line.expected_adc * math.exp(one.curves.offsets[found.line])
+        used = fit.status == "ok"
+        times = (clock.seconds(found.run, time) for time in (found.time_ps, found.begin_ps, found.end_ps))
+        numbers = (fit.position, fit.unc, fit.position / steady, fit.unc / steady, residual, fit.counts)
+        told = (*(number if used and math.isfinite(number) else None for number in numbers), fit.status)
+        rows.append((found.run, *_who(one), line.energy_kev, found.time_ps, *times, *told))
+    return pl.DataFrame(rows, _POSITIONS, orient="row")
+
+
+def _curves(one: Tracked, clock: _Clock) -> pl.DataFrame:
+    rows = [
+        (curve.run, *_who(one), int(time), clock.seconds(curve.run, int(time)), float(gain), float(unc))
+        for curve in one.curves.curves
+        for time, gain, unc in zip(curve.time_ps, curve.gain, curve.unc, strict=True)
+    ]
+    return pl.DataFrame(rows, _CURVES, orient="row")
+
+
+def _lines(one: Tracked) -> pl.DataFrame:
+    rows = []
+    for place, line in enumerate(one.lines):
+        own = [
+            (found.fit, residual)
+            for found, residual in zip(one.followed.positions, one.curves.residuals, strict=True)
+            if found.line == place
+        ]
+        good = [(fit, residual) for fit, residual in own if fit.status == "ok"]
+        residuals = np.array([residual for _, residual in good])
+        pulls = residuals / np.array([fit.unc / fit.position for fit, _ in good])
+        disagreement = one.curves.disagreement[place]
+        spectra = one.spectra[place]
+        several = len(good) > 1
+        rows.append(
+            (
+                *_who(one),
+                line.energy_kev,
+                len(good),
+                len(own) - len(good),
+                float(sum(fit.counts for fit, _ in good)),
+                100 * float(np.sqrt(np.mean(residuals**2))) if several else None,
+                float((pulls**2).sum() / (len(good) - 1)) if several else None,
+                None if disagreement is None else 100 * disagreement,
+                *(None if w is None else w * line.kev_per_adc for w in (spectra.fwhm_before, spectra.fwhm_after)),
+            )
+        )
+    return pl.DataFrame(rows, _LINES, orient="row")
+
+
+def _detector(one: Tracked, lines: pl.DataFrame) -> pl.DataFrame:
+    curves = one.curves.curves
+    own = lines.filter(is_of(one.detector.key))
+    main = own.sort("counts", descending=True).row(0, named=True)
+    gains = np.concatenate([curve.gain for curve in curves]) if curves else np.empty(0)
+    uncs = np.concatenate([curve.unc for curve in curves]) if curves else np.empty(0)
+    row = (
+        *_who(one),
+        100 * float(np.ptp(gains)) if curves else None,
+        100 * float(np.median(uncs)) if curves else None,
+        sum(len(curve.steps_ps) for curve in curves),
+        *(main[name] for name in ("scatter_pct", "line_kev", "fwhm_before_kev", "fwhm_after_kev")),
+    )
+    return pl.DataFrame([row], _DETECTORS, orient="row")
+
+
+def _spectra(one: Tracked) -> pl.DataFrame:
+    board, channel, name = _who(one)
+    energy = one.detector.energy or ()
+    return pl.concat(
+        pl.DataFrame(
+            {
+                "board": board,
+                "channel": channel,
+                "name": name,
+                "line_kev": one.lines[spectra.line].energy_kev,
+                "energy_kev": np.polynomial.polynomial.polyval(spectra.adc, energy),
+                "counts_before": spectra.before,
+                "counts_after": spectra.after,
+            },
+            _SPECTRA,
+        )
+        for spectra in one.spectra
+    )

@@ -1,0 +1,154 @@
+"""The drift of the gains over runs, from spectral lines: one pass over the hits, and small tables of what was found."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gammapolars.analysis.products import HitTally, Product
+from gammapolars.analysis.products.drift import FIRST_WIDTH_PS, DriftSpectra
+from gammapolars.calibration.drift.curves import Reference, courses, gain_curves
+from gammapolars.calibration.drift.follow import RunLines, follow, follow_again
+from gammapolars.calibration.drift.lines import TrackedLine, tracked_lines
+from gammapolars.calibration.drift.path import LineCounts
+from gammapolars.calibration.drift.results import DriftTrack, Tracked, told
+from gammapolars.calibration.drift.warnings import unseen, warnings
+from gammapolars.calibration.drift.widths import summed_spectra
+from gammapolars.core import defaults
+from gammapolars.core.errors import UsageError
+from gammapolars.core.flags import parse_reject, union
+from gammapolars.core.schema import HITS, require
+from gammapolars.core.units import parse_ps
+from gammapolars.detectors import Detector, Detectors
+from gammapolars.io import Runs, open_runs
+from gammapolars.streaming.slices import batches_of, by_run
+from gammapolars.streaming.time_order import time_ordered
+
+REACH = 0.03
+MOST_REACH = 0.2
+
+MOST_FITS = 4
+"""Fits are repeated along the course that was found, until the lines' widths stay as they are."""
+
+Progress = Callable[[int], None]
+
+
+def track_drift(
+    runs: Runs | str | Path | Sequence[str | Path],
+    detectors: Detectors,
+    lines_kev: Iterable[float],
+    *,
+    reject: str = defaults.REJECT,
+    slice: str | None = None,
+    reach: float = REACH,
+    reference: Reference = "calibration",
+    progress: Progress | None = None,
+) -> DriftTrack:
+    """Follow spectral lines through runs, slice of time by slice of time, and find how each gain drifts.
+
+    Each detector's lines are first found roughly in all slices at once, then fitted in slices that are joined until a
+    position is known to a twelfth of the line's width. The positions of all lines, in each run by itself, give a
+    smooth gain. Memory is bounded, whatever the number and length of the runs.
+
+    Args:
+        runs: from `open_runs`, or the names of files or folders as the command line takes them.
+        detectors: their calibrations tell where lines are expected; detectors without one are left out.
+        lines_kev: energies of the lines, each the strongest within the reach of the drift.
+        reject: names of the flags that reject a hit.
+        slice: the shortest slice of time, such as `10s`; by default a 512th of a run or less than twice that.
+        reach: largest relative change of the gain against the calibration that is looked for.
+        reference: `calibration`: the factors bring lines to where the calibration expects them; `mean`: to their mean
+            over all runs.
+        progress: told how many hits have been read.
+
+    Raises:
+        UsageError: no line, one that no detector can see, no calibrated detector, or a number out of its range.
+        TableError: the runs have no adc values.
+    """
+    if not isinstance(runs, Runs):
+        runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
+    energies = _checked_lines(lines_kev)
+    if not 0 < reach <= MOST_REACH:
+        raise UsageError(f"the reach of a drift must lie from 0 to {MOST_REACH}, not {reach}")
+    if reference not in ("calibration", "mean"):
+        raise UsageError(f"the reference must be 'calibration' or 'mean', not '{reference}'")
+    width_ps = FIRST_WIDTH_PS if slice is None else parse_ps(slice)
+    if width_ps <= 0:
+        raise UsageError(f"a slice must be longer than 0 s, not '{slice}'")
+    wanted = {one.key: tracked_lines(one, energies, reach) for one in detectors if one.energy}
+    if not wanted:
+        raise UsageError(
+            "no detector is calibrated, and a line is looked for by its energy: give energy in detectors.toml"
+        )
+    if not any(wanted.values()):
+        raise UsageError(f"{', '.join(f'{line:g}' for line in energies)} keV lie in no detector's range")
+    tally = HitTally()
+    ranges = {key: [line.part for line in lines] for key, lines in wanted.items()}
+    sliced = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
+    _read(runs, [tally, sliced], progress)
+    seen = set(tally.by_detector().select("board", "channel").rows())
+    tracked = [
+        _tracked(detectors.at(*key), lines, sliced, reach, reference)
+        for key, lines in sorted(wanted.items())
+        if lines and key in seen
+    ]
+    said = unseen(detectors, wanted, seen, energies)
+    said += [text for one in tracked for text in warnings(one, sliced.runs, reach)]
+    return told(runs, tracked, sliced.runs, tally, said)
+
+
+def _checked_lines(lines_kev: Iterable[float]) -> list[float]:
+    energies = sorted(set(lines_kev))
+    if not energies:
+        raise UsageError("no line to track: name the energy of one, such as 1460.8")
+    for energy in energies:
+        if not 0 < energy < math.inf:
+            raise UsageError(f"a line's energy must be a positive number of keV, not {energy}")
+    return energies
+
+
+def _read(runs: Runs, products: Sequence[Product], progress: Progress | None) -> None:
+    """Let products see all hits, run by run in order of time."""
+    require(runs.hits, HITS)
+    columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name == "run"]
+    read = 0
+    with runs.naming_errors():
+        for of_run in by_run(batches_of(runs.hits.select(columns))):
+            for batch in time_ordered(of_run, reorder_ps=runs.reorder_ps, on_repair=runs.note_repair):
+                for product in products:
+                    product.add_hits(batch)
+                read += batch.height
+                if progress:
+                    progress(read)
+
+
+def _tracked(
+    detector: Detector, lines: list[TrackedLine], sliced: DriftSpectra, reach: float, reference: Reference
+) -> Tracked:
+    runs = [
+        RunLines(
+            run,
+            tuple(
+                LineCounts(
+                    line.expected_adc,
+                    line.part.first_adc - 0.5,
+                    line.part.bin_adc,
+                    sliced.counts(run, detector.key, line.part),
+                )
+                for line in lines
+            ),
+        )
+        for run in sliced.runs
+    ]
+    followed = follow(lines, runs, reach)
+    curves = gain_curves(lines, followed, sliced.runs, reference)
+    for _ in range(MOST_FITS):
+        if not curves.curves:
+            break
+        before = followed.fwhm_adc
+        followed = follow_again(runs, followed, courses(followed, curves, sliced.runs))
+        curves = gain_curves(lines, followed, sliced.runs, reference)
+        if np.allclose(before, followed.fwhm_adc, rtol=0.05):
+            break
+    return Tracked(detector, lines, followed, curves, summed_spectra(lines, followed, curves, runs))

@@ -1,0 +1,64 @@
+"""What a reader must know of drifts that were tracked, one sentence each."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gammapolars.analysis.products.drift import SlicedRun
+from gammapolars.calibration.drift.lines import TrackedLine
+from gammapolars.calibration.drift.results import Tracked
+from gammapolars.detectors import Detectors
+
+FAR_AWAY = 0.5
+"""Lines are not where they are expected if they lie by this part of the reach away."""
+
+EDGE_SHARE = 0.01
+"""If the gain lies at the edge of what is searched in a larger part of the positions, a warning says so."""
+
+FAILED_SHARE = 0.1
+"""If more fits fail, a warning says so; how many did stands in the table of lines in any case."""
+
+
+def unseen(
+    detectors: Detectors,
+    wanted: Mapping[tuple[int, int], list[TrackedLine]],
+    seen: set[tuple[int, int]],
+    energies: Sequence[float],
+) -> list[str]:
+    """Warnings about detectors that cannot be tracked, in whole or in part."""
+    found = []
+    for key in sorted(seen):
+        name, lines = detectors.at(*key).name, wanted.get(key)
+        if lines is None:
+            found.append(f"{name} has no energy calibration: its drift is not tracked")
+        elif missing := sorted(set(energies) - {line.energy_kev for line in lines}):
+            found.append(f"{', '.join(f'{line:g}' for line in missing)} keV lie beyond the range of {name}")
+    return found
+
+
+def warnings(one: Tracked, sliced: Sequence[SlicedRun], reach: float) -> list[str]:
+    name, found = one.detector.name, []
+    with_curve = {curve.run for curve in one.curves.curves}
+    if missing := [run.run for run in sliced if run.run not in with_curve]:
+        where = "" if len(sliced) == 1 else f" in run {', '.join(map(str, missing))}"
+        found.append(f"{name}: no line was found{where}: not corrected there")
+    for line, size in zip(one.lines, one.curves.disagreement, strict=True):
+        if size is not None:
+            found.append(
+                f"{name}: the line at {line.energy_kev:g} keV drifts otherwise than the others, by up to "
+                f"{100 * size:.2g} %: is there a drift of the offset, or another line beside it?"
+            )
+    at = np.array(
+        [p.fit.position / one.lines[p.line].expected_adc for p in one.followed.positions if p.fit.status == "ok"]
+    )
+    if len(at) and abs(away := float(np.median(at)) - 1) > FAR_AWAY * reach:
+        found.append(
+            f"{name}: lines lie {100 * away:+.2g} % from where the calibration expects them: "
+            "is it an old one, or are these other lines?"
+        )
+    if len(at) and np.mean(np.abs(at - 1) > 0.95 * reach) > EDGE_SHARE:
+        found.append(f"{name}: the gain reaches the end of what was searched: raise the reach, or calibrate anew")
+    failed = sum(one_.fit.status != "ok" for one_ in one.followed.positions)
+    if failed > FAILED_SHARE * len(one.followed.positions):
+        found.append(f"{name}: {failed} of {len(one.followed.positions)} fits failed and were left out")
+    return found

@@ -1,0 +1,1 @@
+"""Energy calibration: which peak is which line of the sources, and the polynomial through them."""

@@ -1,0 +1,171 @@
+"""How well a calibration explains a list of peaks: the evidence of a source's lines against chance.
+
+A hypothesis is a curve E(u) = b0 + b1 u + b2 u², with u = adc / highest adc, and says where each line should be. Its
+evidence is the natural logarithm of a likelihood ratio, integrated over the parameters of the curve (Laplace's method;
+MacKay 2003, Information Theory, Inference, and Learning Algorithms, ch. 28). The denominator is the same list of peaks
+scattered by chance, as densely as it is:
+
+- position: a matched peak lies within its tolerance of the line, instead of anywhere;
+- area: the areas follow the lines' intensities times a smooth efficiency, instead of being drawn from all peaks' areas;
+- detection: a line that should have been seen counts against where it has no peak;
+- parameters: offset and bend are small, and each costs as much as the peaks narrow it down (Occam's factor).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gammapolars.calibration.energy.areas import Group, areas
+from gammapolars.calibration.energy.arrays import Array, Indices, Lines, Peaks
+from gammapolars.calibration.energy.prior import WIDEST, Prior
+from gammapolars.calibration.energy.unexplained import unexplained
+
+MATCHED = 3.5
+"""A line and a peak belong together within so many tolerances."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A hypothesis with its evidence.
+
+    Attributes:
+        b: its curve.
+        peak: of each match, its number among the peaks.
+        line: of each match, its number among the lines.
+        pull: of each match, the distance in tolerances.
+        evidence: ln of the likelihood ratio against chance.
+        expected: strong lines that should have been seen, in the spectra where their nuclide is.
+        unseen: those of them that have no peak.
+        strongest_unexplained: ln of the area of the strongest peak without a line over that of the strongest with one.
+    """
+
+    b: Array
+    peak: Indices
+    line: Indices
+    pull: Array
+    evidence: float
+    expected: int
+    unseen: tuple[int, ...]
+    strongest_unexplained: float
+
+
+def positions(b: Array, energy: Array) -> tuple[Array, Array]:
+    """Where each energy is on a curve, as u, NaN where the curve has none; and the slope dE/du there."""
+    root = b[1] ** 2 + 4 * b[2] * (energy - b[0])
+    with np.errstate(invalid="ignore"):
+        slope = np.sqrt(root)
+    return 2 * (energy - b[0]) / (b[1] + slope), slope
+
+
+def refine(b: Array, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...] = ()) -> Scored | None:
+    """The curve that fits the lines near a first one best, and its evidence; None where nothing is left of it.
+
+    Args:
+        b: the first curve.
+        peaks: all of them.
+        lines: all of them.
+        prior: what is known beforehand.
+        without: lines that are taken to have no peak.
+    """
+    matched: tuple[Indices, Indices] | None = None
+    for window in (6.0, 4.5, MATCHED, MATCHED, MATCHED, MATCHED):
+        peak, line, _ = _assign(b, peaks, lines, window, without)
+        if len(peak) == 0:
+            return None
+        b = _fit(b, peaks, lines, (peak, line), prior)[0]
+        if not _allowed(b, prior):
+            return None
+        if matched is not None and window == MATCHED and all(map(np.array_equal, matched, (peak, line))):
+            break
+        matched = peak, line
+    return _score(b, peaks, lines, prior, without)
+
+
+def _allowed(b: Array, prior: Prior) -> bool:
+    mean, width = prior.at(b[1])
+    if not (b[1] > 0 and b[1] + 2 * b[2] > 0 and np.isfinite(b).all()):
+        return False
+    return bool((np.abs(b - mean) <= WIDEST * width).all())
+
+
+def _assign(
+    b: Array, peaks: Peaks, lines: Lines, window: float, without: tuple[int, ...]
+) -> tuple[Indices, Indices, Array]:
+    """Peaks and lines that lie together: each line's nearest peak in each spectrum, each peak with one line only."""
+    u, slope = positions(b, lines.energy)
+    x = u * peaks.high
+    width = np.hypot(peaks.tolerance[:, None], (lines.energy_unc / slope)[None, :] * peaks.high)
+    pull = (peaks.adc[:, None] - x[None, :]) / width
+    distance = np.where(np.isfinite(pull), np.abs(pull), np.inf)
+    # A line that is nearly as near but ten times as strong is the better one.
+    cost = distance**2 - 2 * lines.log_intensity[None, :]
+    cost[distance > window] = np.inf
+    cost[:, list(without)] = np.inf
+    best = cost.argmin(1)
+    candidate = np.flatnonzero(np.isfinite(cost[np.arange(len(best)), best]))
+    taken: dict[tuple[int, int], int] = {}
+    for peak in candidate.tolist():
+        key = (int(peaks.spectrum[peak]), int(best[peak]))
+        other = taken.get(key)
+        if other is None or _claim(distance, peaks, peak, key[1]) < _claim(distance, peaks, other, key[1]):
+            taken[key] = peak
+    found = np.array(sorted(taken.values()), dtype=np.intp)
+    line = best[found].astype(np.intp)
+    return found, line, pull[found, line]
+
+
+def _claim(distance: Array, peaks: Peaks, peak: int, line: int) -> float:
+    return float(distance[peak, line] ** 2 - peaks.log_area[peak])
+
+
+def _fit(b: Array, peaks: Peaks, lines: Lines, matched: tuple[Indices, Indices], prior: Prior) -> tuple[Array, Array]:
+    """The curve through matched lines, with what is known beforehand; and its covariance."""
+    peak, line = matched
+    u = peaks.adc[peak] / peaks.high
+    design = np.stack([np.ones_like(u), u, u**2], 1)
+    covariance = np.zeros((3, 3))
+    for _ in range(2):
+        slope = np.maximum(b[1] + 2 * b[2] * u, 0.1 * b[1])
+        weight = 1 / (np.square(peaks.tolerance[peak] / peaks.high * slope) + lines.energy_unc[line] ** 2)
+        mean, width = prior.at(b[1])
+        information = (design * weight[:, None]).T @ design + np.diag(width**-2.0)
+        covariance = np.linalg.inv(information)
+        b = covariance @ ((design * weight[:, None]).T @ lines.energy[line] + mean / width**2)
+        if not b[1] > 0:
+            break
+    return b, covariance
+
+
+def _score(b: Array, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...]) -> Scored | None:
+    """The evidence of a curve; nuclides count in the spectra where they are more likely there than not."""
+    peak, line, pull = _assign(b, peaks, lines, MATCHED, without)
+    if len(peak) == 0:
+        return None
+    u, slope = positions(b, lines.energy)
+    x = u * peaks.high
+    total, expected, unseen = 0.0, 0, []
+    kept = np.zeros(len(peak), dtype=bool)
+    width = np.hypot(peaks.tolerance[peak], lines.energy_unc[line] / slope[line] * peaks.high)
+    near = -0.5 * pull**2 - np.log(np.sqrt(2 * np.pi) * width * peaks.density[peak])
+    for spectrum in np.unique(peaks.spectrum[peak]):
+        for nuclide in np.unique(lines.nuclide[line]):
+            own = np.flatnonzero((peaks.spectrum[peak] == spectrum) & (lines.nuclide[line] == nuclide))
+            if len(own) == 0:
+                continue
+            found = Group(int(spectrum), int(nuclide), peak[own], line[own])
+            value, wanted, missing = areas(found, peaks, lines, x)
+            value += float(near[own].sum())
+            if value > 0:
+                total += value
+                expected += wanted
+                unseen += missing
+                kept[own] = True
+    if not kept.any():
+        return None
+    peak, line, pull = peak[kept], line[kept], pull[kept]
+    b, covariance = _fit(b, peaks, lines, (peak, line), prior)
+    if not _allowed(b, prior):
+        return None
+    total += prior.log_density(b) + 0.5 * float(np.linalg.slogdet(2 * np.pi * covariance)[1])
+    ratio, penalty = unexplained((b, covariance), peaks, (peak, line), lines) if prior.free else (-np.inf, 0.0)
+    return Scored(b, peak, line, pull, total - penalty, expected, tuple(unseen), ratio)

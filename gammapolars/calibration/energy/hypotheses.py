@@ -1,0 +1,137 @@
+"""Curves that could be the calibration: through peaks that stand out and lines that are strong, in order."""
+
+from itertools import combinations
+
+import numpy as np
+
+from gammapolars.calibration.energy.arrays import Array, Indices, Lines, Peaks
+from gammapolars.calibration.energy.evidence import positions
+from gammapolars.calibration.energy.prior import BEND, OFFSET, WIDEST, Prior
+
+PROMINENT = 16
+STRONG = 11
+KEPT = 48
+
+
+def propose(peaks: Peaks, lines: Lines, prior: Prior) -> list[Array]:
+    """The most promising curves where nothing is known of the gain, the best first.
+
+    Three prominent peaks and three strong lines in order fix a curve with its bend, two and two a straight one; those
+    with a small offset and bend are compared by the lines that come to lie on peaks.
+    """
+    chosen_peaks, chosen_lines = _prominent(peaks), _strong(lines)
+    u, energy = peaks.adc[chosen_peaks] / peaks.high, lines.energy[chosen_lines]
+    curves = np.concatenate([_straight(u, energy), _bent(u, energy)])
+    curves = curves[curves[:, 1] > 0]
+    most = WIDEST * OFFSET * prior.range_at(curves[:, 1])
+    curves = curves[(np.abs(curves[:, 0]) <= most) & (np.abs(curves[:, 2] / curves[:, 1]) <= WIDEST * BEND)]
+    return best_of(curves, peaks, lines)
+
+
+def propose_near(peaks: Peaks, lines: Lines, prior: Prior) -> list[Array]:
+    """Curves near one that is known: itself, and with every gain and bend within its widths that a peak asks for."""
+    mean, width = prior.mean, prior.width
+    at = positions(mean, lines.energy)[0]
+    u = peaks.adc / peaks.high
+    near = np.array([[peak, line] for peak in range(len(u)) for line in range(len(at))], dtype=np.intp).reshape(-1, 2)
+    factor = at[near[:, 1]] / u[near[:, 0]]
+    factor = factor[np.abs(factor - 1) <= 3 * width[1] / mean[1]]
+    gains = np.concatenate([[1.0], factor])
+    # E = b(f u): the gain alone is another, offset and bend stay.
+    return best_of(mean[None, :] * gains[:, None] ** np.arange(3)[None, :], peaks, lines)
+
+
+def best_of(curves: Array, peaks: Peaks, lines: Lines) -> list[Array]:
+    """The curves that bring most lines onto peaks, against what chance would do; alike ones once."""
+    if len(curves) == 0:
+        return []
+    order = np.argsort(peaks.adc, kind="stable")
+    adc = peaks.adc[order]
+    tolerance = np.hypot(2 * peaks.tolerance[order], 0.001 * peaks.high)
+    gain = np.clip(-np.log(2.5 * tolerance * peaks.density[order]), 0.3, 5.0)
+    strength = 0.5 + 0.5 * np.exp(0.5 * (lines.log_intensity - lines.log_intensity.max()))
+    score = np.zeros(len(curves))
+    for start in range(0, len(curves), 4096):
+        some = curves[start : start + 4096]
+        root = some[:, 1:2] ** 2 + 4 * some[:, 2:] * (lines.energy[None, :] - some[:, :1])
+        with np.errstate(invalid="ignore"):
+            x = 2 * (lines.energy[None, :] - some[:, :1]) / (some[:, 1:2] + np.sqrt(root)) * peaks.high
+        x = np.where(np.isfinite(x), x, -1e9)
+        right = np.searchsorted(adc, x).clip(1, len(adc) - 1) if len(adc) > 1 else np.zeros(x.shape, np.intp)
+        nearest = np.where(np.abs(x - adc[right - 1]) < np.abs(x - adc[right]), right - 1, right)
+        pull = (x - adc[nearest]) / tolerance[nearest]
+        inside = (x > peaks.low) & (x < peaks.high)
+        value = np.where(np.abs(pull) < 3, gain[nearest] - 0.5 * pull**2, np.where(inside, -1.0, 0.0))
+        score[start : start + 4096] = (value * strength).sum(1)
+    best = np.argsort(-score, kind="stable")[: 20 * KEPT]
+    return _distinct(curves[best], peaks, lines)
+
+
+def _distinct(curves: Array, peaks: Peaks, lines: Lines) -> list[Array]:
+    """The first of curves that put all strong lines within about the same peak widths."""
+    strong = lines.energy[_strong(lines)]
+    width = float(np.median(peaks.fwhm)) / peaks.high
+    kept: list[Array] = []
+    at = np.empty((0, len(strong)))
+    for curve in curves:
+        u = np.nan_to_num(positions(curve, strong)[0], nan=9.0)
+        if len(kept) == 0 or (np.abs(at - u).max(1) > 0.5 * width).all():
+            kept.append(curve)
+            at = np.vstack([at, u])
+            if len(kept) == KEPT:
+                break
+    return kept
+
+
+def _prominent(peaks: Peaks) -> Indices:
+    """The peaks that stand out in each spectrum, in order of position; efficiency and background fall with energy."""
+    rank = peaks.log_area + 0.8 * np.log(np.maximum(peaks.adc, 1e-3 * peaks.high))
+    spectra = np.unique(peaks.spectrum)
+    each = max(4, (PROMINENT + 4) // len(spectra)) if len(spectra) > 1 else PROMINENT
+    chosen = []
+    for spectrum in spectra:
+        own = np.flatnonzero(peaks.spectrum == spectrum)
+        chosen += own[np.argsort(-rank[own], kind="stable")[:each]].tolist()
+    chosen = sorted(chosen, key=lambda peak: -rank[peak])[: PROMINENT + 4]
+    return np.array(sorted(chosen, key=lambda peak: (peaks.adc[peak], peak)), dtype=np.intp)
+
+
+def _strong(lines: Lines) -> Indices:
+    """The strong lines of each nuclide, in order of energy."""
+    nuclides = np.unique(lines.nuclide)
+    each = max(3, STRONG // len(nuclides))
+    chosen: list[int] = []
+    for nuclide in nuclides:
+        own = np.flatnonzero(lines.nuclide == nuclide)
+        chosen += own[np.argsort(-lines.log_intensity[own], kind="stable")[:each]].tolist()
+    chosen = sorted(chosen, key=lambda line: -lines.log_intensity[line])[: STRONG + 2]
+    return np.array(sorted(chosen), dtype=np.intp)
+
+
+def _straight(u: Array, energy: Array) -> Array:
+    """b0, b1, 0 of the line through every two peaks and every two energies."""
+    pairs_u, pairs_e = _combinations(u, 2)[:, None, :], _combinations(energy, 2)[None, :, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = (pairs_e[..., 1] - pairs_e[..., 0]) / (pairs_u[..., 1] - pairs_u[..., 0])
+        offset = pairs_e[..., 0] - slope * pairs_u[..., 0]
+    curves = np.stack([offset, slope, np.zeros_like(slope)], -1).reshape(-1, 3)
+    return np.asarray(curves[np.isfinite(curves).all(1)])
+
+
+def _bent(u: Array, energy: Array) -> Array:
+    """b0, b1, b2 of the parabola through every three peaks and every three energies (Newton's divided differences)."""
+    triples_u, triples_e = _combinations(u, 3)[:, None, :], _combinations(energy, 3)[None, :, :]
+    if triples_u.size == 0 or triples_e.size == 0:
+        return np.empty((0, 3))
+    (u0, u1, u2), (e0, e1, e2) = (np.moveaxis(triples, -1, 0) for triples in (triples_u, triples_e))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = (e1 - e0) / (u1 - u0), (e2 - e1) / (u2 - u1)
+        bend = (second - first) / (u2 - u0)
+        slope = first - bend * (u0 + u1)
+        offset = e0 - u0 * (first - bend * u1)
+    curves = np.stack([offset, slope, bend], -1).reshape(-1, 3)
+    return np.asarray(curves[np.isfinite(curves).all(1)])
+
+
+def _combinations(values: Array, count: int) -> Array:
+    return np.array(list(combinations(values.tolist(), count)), dtype=np.float64).reshape(-1, count)

@@ -1,0 +1,91 @@
+"""Polynomials through lines whose positions and energies are both uncertain, by least squares."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from gammapolars.core.errors import UsageError
+
+Array = NDArray[np.float64]
+
+WORSE = 0.05
+"""A scatter beyond the uncertainties is assumed if chance alone would make χ² so large less often than this."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Lines to fit: positions and energies with uncertainties, and positions scaled to [-1, 1]."""
+
+    x: Array
+    x_unc: Array
+    e: Array
+    e_unc: Array
+    middle: float
+    half: float
+
+    def variance(self, slope: Array) -> Array:
+        """Effective variance of each line: that of its energy, and that of its position times the slope squared."""
+        return self.e_unc**2 + (slope * self.x_unc) ** 2
+
+
+def points_of(adc: ArrayLike, adc_unc: ArrayLike, energy: ArrayLike, energy_unc: ArrayLike, shape: ArrayLike) -> Points:
+    """Lines to fit; `shape` is added to the uncertainties of positions in quadrature.
+
+    Raises:
+        UsageError: positions and energies do not belong together, or are no numbers, or have no uncertainty.
+    """
+    x, e = np.atleast_1d(np.asarray(adc, np.float64)), np.atleast_1d(np.asarray(energy, np.float64))
+    own_unc = np.asarray(adc_unc, np.float64)
+    x_unc = np.hypot(np.where(own_unc < 0, np.nan, own_unc), np.asarray(shape, np.float64))
+    x_unc = np.asarray(np.broadcast_to(x_unc, x.shape), np.float64)
+    e_unc = np.broadcast_to(np.asarray(energy_unc, np.float64), x.shape)
+    if x.shape != e.shape:
+        raise UsageError(f"{len(x)} positions and {len(e)} energies: give one of each a line")
+    if not (np.isfinite(x).all() and np.isfinite(e).all() and (x_unc >= 0).all() and (e_unc >= 0).all()):
+        raise UsageError("a position, an energy or an uncertainty of a line is no number, or is negative")
+    if len(x) and not (np.hypot(x_unc, e_unc) > 0).all():
+        raise UsageError("a line has no uncertainty, neither of its position nor of its energy: give one")
+    low, high = (float(x.min()), float(x.max())) if len(x) else (0.0, 1.0)
+    return Points(x, x_unc, e, e_unc, (low + high) / 2, max((high - low) / 2, 1e-12))
+
+
+def solved(points: Points, used: NDArray[np.bool_], order: int, extra: float = 0.0) -> tuple[Array, Array, float]:
+    """Coefficients over scaled positions, their covariance and χ²; `extra` keV² are added to each line's variance."""
+    u = (points.x[used] - points.middle) / points.half
+    design = np.stack([u**power for power in range(order + 1)], 1)
+    slope = np.full(len(u), np.ptp(points.e[used]) / max(np.ptp(points.x[used]), 1e-12))
+    for _ in range(2):
+        root = 1 / np.sqrt(points.e_unc[used] ** 2 + (slope * points.x_unc[used]) ** 2 + extra)
+        q, r = np.linalg.qr(design * root[:, None])
+        found = np.linalg.solve(r, q.T @ (points.e[used] * root))
+        slope = slope_of(found, u) / points.half
+    inverse = np.linalg.inv(r)
+    chi2 = float((((points.e[used] - design @ found) * root) ** 2).sum())
+    return found, inverse @ inverse.T, chi2
+
+
+def slope_of(coefficients: Array, x: Array) -> Array:
+    """The derivative of a polynomial at some places."""
+    return np.asarray(np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyder(coefficients)))
+
+
+def extra_variance(points: Points, used: NDArray[np.bool_], order: int) -> float:
+    """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance will do."""
+    ndf = int(used.sum()) - order - 1
+    found, _, chi2 = solved(points, used, order)
+    if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE:
+        return 0.0
+    u = (points.x[used] - points.middle) / points.half
+    residual = points.e[used] - np.polynomial.polynomial.polyval(u, found)
+    high = math.log(float((residual**2).sum()) + 1e-12)
+    low = high - 16.0
+    for _ in range(18):
+        middle = (low + high) / 2
+        if solved(points, used, order, math.exp(middle))[2] > ndf:
+            low = middle
+        else:
+            high = middle
+    return math.exp(high)

@@ -1,0 +1,137 @@
+"""The energy polynomial: weighted fit of line energies against peak positions."""
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from gammapolars.calibration.energy.energy_fit import EnergyFit, fit_of
+from gammapolars.calibration.energy.least_squares import Points, extra_variance, points_of, slope_of, solved
+from gammapolars.core.errors import CalibrationError, UsageError
+
+LEAST_LINES = {1: 2, 2: 4, 3: 7}
+"""Different lines that a polynomial of each order needs, where nobody asks for the order."""
+
+BETTER = 0.05
+"""A higher order is taken if chance alone would improve χ² so much (F-test) less often than this."""
+
+OUTLIER = 0.003
+"""A line is left out if chance would put any of them so far from the others' fit less often than this."""
+
+
+def fit_energy(
+    adc: ArrayLike,
+    adc_unc: ArrayLike,
+    energy_kev: ArrayLike,
+    energy_kev_unc: ArrayLike,
+    *,
+    order: int | None = None,
+    shape_unc: ArrayLike = 0.0,
+) -> EnergyFit:
+    """Fit an energy polynomial by least squares with effective variances (Orear 1982, Am. J. Phys. 50, 912).
+
+    Where χ² is larger than chance allows in one of 20 fits, the same variance is added to all lines so that χ² equals
+    the degrees of freedom (Paule and Mandel 1982, J. Res. NBS 87, 377): else the strongest peaks, whose positions are
+    known to thousandths of their width, would pull the curve to where line shapes and the digitizer's non-linearity
+    put them. The order is 1, and is raised to 2 (from four different lines) and 3 (from seven) where an F-test finds
+    the higher one better at the 5 % level. A line is an outlier, and left out, if its residual against the fit of all
+    others, in units of their scatter (at least their uncertainties), would occur in fewer than 3 in 1000 such fits
+    (externally studentised residual with Bonferroni's correction); at most one line in five is, and three more than
+    coefficients stay.
+
+    Args:
+        adc: peak positions.
+        adc_unc: one standard deviation of each.
+        energy_kev: energy of each line.
+        energy_kev_unc: one standard deviation of each.
+        order: 1 to 3, if it should not be chosen.
+        shape_unc: of line shapes, in adc, to be added to the position uncertainties in quadrature; none by itself.
+
+    Raises:
+        CalibrationError: there are too few lines, or the polynomial falls somewhere within their range.
+        UsageError: the order is none of 1, 2 and 3, or a position or uncertainty is no number.
+    """
+    points = points_of(adc, adc_unc, energy_kev, energy_kev_unc, shape_unc)
+    if order is not None and order not in LEAST_LINES:
+        raise UsageError(f"the order of an energy polynomial is 1, 2 or 3, not {order}")
+    used = np.ones(len(points.x), dtype=bool)
+    _require(points, used, order or 1)
+    for _ in range(1 + len(points.x) // 5):
+        chosen = order or _order(points, used)
+        worst = _outlier(points, used, chosen)
+        if worst is None:
+            break
+        used[worst] = False
+    used_order = order or _order(points, used)
+    return _result(points, used, used_order)
+
+
+def _require(points: Points, used: NDArray[np.bool_], order: int) -> None:
+    different = len(np.unique(points.e[used]))
+    if different <= order or len(np.unique(points.x[used])) <= order:
+        raise CalibrationError(
+            f"{different} different lines are too few for a polynomial of order {order}: name another source, give "
+            "more pairs, or start from a calibration"
+        )
+
+
+def _order(points: Points, used: NDArray[np.bool_]) -> int:
+    """The lowest order that no higher one improves significantly."""
+    order, different = 1, len(np.unique(points.e[used]))
+    for higher in (2, 3):
+        if different < LEAST_LINES[higher]:
+            break
+        extra = extra_variance(points, used, higher)
+        chi2 = solved(points, used, order, extra)[2]
+        found, _, better = solved(points, used, higher, extra)
+        ndf = int(used.sum()) - higher - 1
+        gained = (chi2 - better) / (higher - order) / max(better / ndf, 1e-300)
+        if stats.f.sf(gained, higher - order, ndf) < BETTER and (slope_of(found, np.linspace(-1, 1, 201)) > 0).all():
+            order = higher
+    return order
+
+
+def _outlier(points: Points, used: NDArray[np.bool_], order: int) -> int | None:
+    """The line furthest from the fit of all others, if it is further than chance allows."""
+    order = min(order, 2)  # a cubic would follow a bad line at an end
+    count = int(used.sum())
+    if count < order + 4:
+        return None
+    worst, least = None, OUTLIER / count
+    for line in np.flatnonzero(used):
+        others = used.copy()
+        others[line] = False
+        if len(np.unique(points.e[others])) <= order:
+            continue
+        # What the others scatter may be line shapes or a scintillator's non-proportionality: it is no line's fault.
+        extra = extra_variance(points, others, order)
+        found, covariance, chi2 = solved(points, others, order, extra)
+        u = (points.x[line] - points.middle) / points.half
+        powers = u ** np.arange(order + 1)
+        slope = float(slope_of(found, np.array(u))) / points.half
+        own = points.e_unc[line] ** 2 + (slope * points.x_unc[line]) ** 2 + extra
+        ndf = count - 1 - order - 1
+        sigma = math.sqrt((own + float(powers @ covariance @ powers)) * max(1.0, chi2 / ndf))
+        probability = 2 * float(stats.t.sf(abs(points.e[line] - float(powers @ found)) / sigma, ndf))
+        if probability < least:
+            worst, least = int(line), probability
+    return worst
+
+
+def _result(points: Points, used: NDArray[np.bool_], order: int) -> EnergyFit:
+    """The final fit, in powers of adc."""
+    chi2, extra = solved(points, used, order)[2], extra_variance(points, used, order)
+    found, covariance, _ = solved(points, used, order, extra)
+    if not (slope_of(found, np.linspace(-1, 1, 201)) > 0).all():
+        raise CalibrationError(
+            f"the energy polynomial of order {order} falls within its lines' range: ask for a lower order"
+        )
+    ndf = int(used.sum()) - order - 1
+    # ((x - m) / h)^k in powers of x, row by row.
+    change = np.zeros((order + 1, order + 1))
+    row = np.array([1.0])
+    for power in range(order + 1):
+        change[power, : power + 1] = row
+        row = np.polynomial.polynomial.polymul(row, [-points.middle / points.half, 1 / points.half])
+    return fit_of(points, used, change.T @ found, change.T @ covariance @ change, (chi2, ndf, extra))

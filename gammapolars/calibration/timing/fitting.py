@@ -1,0 +1,215 @@
+"""Fits to a sample of pairs: prompt peaks, offsets, walk and resolutions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.calibration.timing import solve
+from gammapolars.calibration.timing.finding import HALF_WIDTHS, Search
+from gammapolars.calibration.timing.prompt_fit import Peak, fit_peak
+from gammapolars.calibration.timing.prompt_search import densest
+from gammapolars.calibration.timing.reading import Key, Pair
+from gammapolars.calibration.timing.sampling import Sample
+from gammapolars.calibration.timing.tables import Outcome
+from gammapolars.calibration.timing.walk import WalkFit, fit_walk
+from gammapolars.core.errors import CalibrationError
+from gammapolars.corrections import walk_ps
+from gammapolars.detectors import Detectors
+from gammapolars.peaks.shape import FWHM_PER_SIGMA
+
+Floats = npt.NDArray[np.float64]
+
+IMPROVES = 0.99
+"""Walk is used by itself if it makes the peaks narrower than this."""
+
+FINE_BINS = 4000
+"""So many bins has the histogram in which a peak is searched for once more before it is fitted."""
+
+
+def fitted(
+    sample: Sample,
+    widths: Mapping[Pair, float],
+    found: Search,
+    known: Detectors,
+    *,
+    walk: bool | None,
+    reference: Key | None,
+) -> tuple[Outcome, list[str]]:
+    """Everything that a sample tells, and what was done, one sentence each.
+
+    Args:
+        sample: of pairs near their peaks.
+        widths: about how wide the peak of each detector pair is, ps.
+        found: by the search.
+        known: the detectors as they were.
+        walk: whether to fit it; None: where it helps.
+        reference: the detector whose offset stays.
+
+    Raises:
+        CalibrationError: no peak can be fitted.
+    """
+    clock, phase = _clock(sample)
+    wide, recorded = np.array(list(widths.values())), sample.dt_ps.astype(np.float64)
+    before = _peaks(sample, recorded, wide, clock, phase)
+    used = [number for number, peak in enumerate(before) if peak]
+    if not used:
+        raise CalibrationError("no prompt peak can be fitted, there are too few pairs: read more hits")
+    place = sample.keys.index(reference) if reference in sample.keys else None
+    kept, fit = _walking(sample, known, before, _offsets(sample, before, place), clock, walk=walk)
+    corrected, after, notes = recorded, before, []
+    if any(one.time_walk_ps for one in kept):
+        corrected = _without_walk(sample, kept, clock)
+        after = _peaks(sample, corrected, wide, clock, None)
+        if fit and walk is None and not _improves(before, after):
+            kept, fit, corrected, after = _bare(sample, known), None, recorded, before
+            notes.append("time walk is significant, but peaks are no narrower without it: not used (--walk uses it)")
+    if not fit and walk is None and any(known.at(*key).time_walk_ps for key in sample.keys):
+        notes.append("the time walk of --detectors is left out (--no-walk keeps it)")
+    solved = _offsets(sample, after, place)
+    if fit:
+        # Their fit knows what walk takes from the offsets; the peaks' positions remain as a test of both.
+        solved = solved._replace(offset_ps=np.where(solved.group < 0, np.nan, fit.offset_ps), covariance=fit.covariance)
+    outcome = Outcome(
+        sample=sample,
+        known=known,
+        seen=found.seen,
+        searched_ps={pair: position for pair, (position, _, _) in found.peaks.items()},
+        solved=solved,
+        resolutions=_resolutions(sample, after),
+        kept=kept,
+        walks=fit.walks if fit else {},
+        before=before,
+        after=after,
+        corrected_ps=corrected,
+        clock=clock,
+    )
+    return outcome, notes
+
+
+def _resolutions(sample: Sample, peaks: Sequence[Peak | None]) -> solve.Resolutions:
+    used = [(number, peak) for number, peak in enumerate(peaks) if peak]
+    fwhm = np.array([(peak.fwhm_ps, peak.fwhm_ps_unc) for _, peak in used])
+    return solve.solve_resolutions(
+        sample.ends[[number for number, _ in used]], fwhm[:, 0], fwhm[:, 1], len(sample.keys)
+    )
+
+
+def _bare(sample: Sample, known: Detectors) -> Detectors:
+    """The sample's detectors without walk."""
+    return Detectors(tuple(replace(known.at(*key), time_walk_ps=None, time_walk_range=None) for key in sample.keys))
+
+
+def _walking(
+    sample: Sample,
+    known: Detectors,
+    peaks: Sequence[Peak | None],
+    offsets: solve.Offsets,
+    clock: int,
+    *,
+    walk: bool | None,
+) -> tuple[Detectors, WalkFit | None]:
+    """The sample's detectors with their walk: fitted, or as it was where none is to be fitted."""
+    if walk is False:
+        return Detectors(tuple(known.at(*key) for key in sample.keys)), None
+    fit = _walk(sample, peaks, offsets, clock, forced=bool(walk))
+    bare = _bare(sample, known)
+    if not fit.walks:
+        return bare, None
+    walking = tuple(
+        replace(one, time_walk_ps=found.coefficients, time_walk_range=found.adc_range)
+        if (found := fit.walks.get(number))
+        else one
+        for number, one in enumerate(bare)
+    )
+    return Detectors(walking), fit
+
+
+def _clock(sample: Sample) -> tuple[int, npt.NDArray[np.int64]]:
+    """The clock's step, and by how much each detector pair's time differences lie beside its multiples."""
+    first = np.zeros(len(sample.ends), np.int64)
+    rows = np.arange(len(sample.pair))[::-1]
+    first[sample.pair[rows]] = sample.dt_ps[rows]  # the first of each remains
+    step = int(np.gcd.reduce(sample.dt_ps - first[sample.pair], initial=0))
+    return (step, first % step) if step > 1 else (1, np.zeros_like(first))
+
+
+def _rows(sample: Sample) -> list[npt.NDArray[np.intp]]:
+    """The rows of each detector pair."""
+    order = np.argsort(sample.pair, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(sample.pair, minlength=len(sample.ends)))[:-1])
+
+
+def _peaks(
+    sample: Sample, dt_ps: Floats, widths: Floats, clock: int, phase: npt.NDArray[np.int64] | None
+) -> list[Peak | None]:
+    """The prompt peak of each detector pair: searched once more in fine bins, then fitted.
+
+    Args:
+        sample: tells which rows belong to which detector pair.
+        dt_ps: time differences, as recorded or corrected for walk.
+        widths: of the peaks, about.
+        clock: step of the clock.
+        phase: by how much time differences lie beside multiples of the step; None: they do not keep to it.
+    """
+    found: list[Peak | None] = []
+    for number, rows in enumerate(_rows(sample)):
+        dt, shift = dt_ps[rows], float(phase[number]) if phase is not None else 0.0
+        low, high = (float(end) for end in sample.reach_ps[number])
+        width = max(1.0, widths[number] / FINE_BINS * 2 * HALF_WIDTHS)
+        width = math.ceil(width / clock) * clock
+        edges = np.arange(math.floor(low / width), math.ceil(high / width) + 1) * width + shift - width / 2
+        histogram = np.histogram(dt, edges)[0]
+        clearest = densest(histogram)
+        if len(rows) == 0 or not clearest.is_clear():
+            found.append(None)
+            continue
+        start = edges[0] + clearest.centre * width - shift, float(clearest.width * width)
+        peak = fit_peak(dt - shift, (low - shift, high - shift), start, clock_ps=clock, on_clock=phase is not None)
+        found.append(peak and peak._replace(position_ps=peak.position_ps + shift))
+    return found
+
+
+def _without_walk(sample: Sample, walking: Detectors, clock: int) -> Floats:
+    """Time differences as recorded, less the walk of both detectors, and spread over a step of the clock."""
+    dt = sample.dt_ps.astype(np.float64)
+    ends = sample.ends[sample.pair]
+    for number, detector in enumerate(walking):
+        if detector.time_walk_ps:
+            for side, sign in ((0, 1.0), (1, -1.0)):
+                own = np.flatnonzero(ends[:, side] == number)
+                dt[own] += sign * walk_ps(detector, sample.adc[side, own])
+    if clock > 1:
+        dt += (np.random.default_rng(1).random(len(dt)) - 0.5) * clock
+    return dt
+
+
+def _offsets(sample: Sample, peaks: Sequence[Peak | None], reference: int | None) -> solve.Offsets:
+    used = [(number, peak) for number, peak in enumerate(peaks) if peak]
+    position = np.array([peak.position_ps for _, peak in used])
+    unc = np.array([peak.position_ps_unc for _, peak in used])
+    ends = sample.ends[[number for number, _ in used]]
+    return solve.solve_offsets(ends, position, unc, len(sample.keys), reference=reference)
+
+
+def _walk(sample: Sample, peaks: Sequence[Peak | None], offsets: solve.Offsets, clock: int, *, forced: bool) -> WalkFit:
+    numbers = np.zeros((3, len(peaks)))
+    total = np.bincount(sample.pair, minlength=len(peaks))
+    for number, peak in enumerate(peaks):
+        if peak:
+            numbers[:, number] = peak.position_ps, peak.fwhm_ps / FWHM_PER_SIGMA, peak.counts / total[number]
+    used = [number for number, peak in enumerate(peaks) if peak]
+    start = np.nan_to_num(offsets.offset_ps)
+    return fit_walk(sample, used, (numbers[1], numbers[2]), start, offsets.references, clock_ps=clock, forced=forced)
+
+
+def _improves(before: Sequence[Peak | None], after: Sequence[Peak | None]) -> bool:
+    """Whether the peaks have become narrower, in the mean over all prompt pairs, and none was lost."""
+    if any(one and not other for one, other in zip(before, after, strict=True)):
+        return False
+    both = [(one, other) for one, other in zip(before, after, strict=True) if one and other]
+    counts = np.array([one.counts for one, _ in both])
+    ratio = np.array([other.fwhm_ps / one.fwhm_ps for one, other in both])
+    return float(counts @ ratio / counts.sum()) < IMPROVES

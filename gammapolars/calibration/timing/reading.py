@@ -1,0 +1,156 @@
+"""Readings of runs for their timing: pairs as they come, and histograms of far time differences."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.analysis.products import HitTally
+from gammapolars.coincidences import PairRule
+from gammapolars.coincidences.sides import b_is_lower, exchanged
+from gammapolars.corrections import align, energy_kev, spread_ps, steady_adc
+from gammapolars.detectors import Detector, Detectors
+from gammapolars.io import Runs
+from gammapolars.spectra.tallies import Tally
+from gammapolars.streaming.slices import Slice, batches_of, in_parallel, slices
+
+Key = tuple[int, int]
+Pair = tuple[Key, Key]
+"""Two detectors, the lower (board, channel) first."""
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+BATCH_ROWS = 250_000
+"""Hits with offsets are out of order; smaller batches keep what must be sorted again small."""
+
+MOST_BINS = 4_000_000
+"""Histograms with more filled bins than this get bins twice as wide."""
+
+ENDS = ["board_a", "channel_a", "board_b", "channel_b"]
+
+
+@dataclass
+class PairReader:
+    """How runs are read for their timing.
+
+    Attributes:
+        runs: one run or several.
+        reject: flags that reject a hit.
+        known: the detectors, for energies.
+        energy_kev: only hits of this energy; None: all.
+        most_hits: how many hits are read at most, from the beginning.
+        progress: told how many hits have been read, the last time from the beginning again.
+        hits: what the latest reading read.
+        stopped: whether it ended before the runs did.
+    """
+
+    runs: Runs
+    reject: str
+    known: Detectors
+    energy_kev: tuple[float, float] | None = None
+    most_hits: int | None = None
+    progress: Callable[[int], None] | None = None
+    hits: HitTally = field(default_factory=HitTally)
+    stopped: bool = False
+
+    def pairs(self, reach_ps: int, detectors: Detectors, done: Callable[[], bool]) -> Iterator[pl.DataFrame]:
+        """All pairs within ±`reach_ps`, the offsets of detectors subtracted; until `done` says that there are enough.
+
+        Args:
+            reach_ps: the largest |dt|.
+            detectors: their offsets, without walk.
+            done: asked after each part of the pairs.
+        """
+        self.hits, self.stopped = HitTally(), False
+        rule = PairRule(reach_ps, reject=self.reject)
+        rule.require(self.runs.hits)
+        parts = self._counted(reach_ps, detectors)
+        with self.runs.naming_errors(), closing(parts):
+            for pairs in in_parallel(rule.pairs_in, parts):
+                yield pairs
+                if done():
+                    self.stopped = True
+                    return
+
+    def _counted(self, reach_ps: int, detectors: Detectors) -> Generator[Slice]:
+        reorder_ps = self.runs.reorder_ps + spread_ps(detectors)
+        read = 0
+        aligned = self._aligned(detectors)
+        for part in slices(aligned, reach_ps, reorder_ps=reorder_ps, on_repair=self.runs.note_repair):
+            self.hits.add_hits(part.own)
+            read += part.end - part.first
+            if self.progress:
+                self.progress(read)
+            yield part if self.energy_kev is None else self._gated(part)
+
+    def _aligned(self, detectors: Detectors) -> Iterator[pl.DataFrame]:
+        hits = self.runs.hits
+        needed = {"board", "channel", "timestamp_ps", "adc", "flags", "gain_factor", "run"}
+        hits = hits.select(name for name in hits.collect_schema() if name in needed)
+        if self.most_hits is not None:
+            hits = hits.head(self.most_hits)
+        for batch in batches_of(hits, batch_rows=BATCH_ROWS):
+            yield align(batch.lazy(), detectors).collect()
+
+    def _gated(self, part: Slice) -> Slice:
+        """A slice without the hits beside the gate."""
+        assert self.energy_kev
+        energy = energy_kev(self.known, adc=steady_adc(part.hits.columns))
+        good = part.hits.select(energy.is_between(*self.energy_kev).fill_null(False)).to_series()
+        before = int(good[: part.first].sum())
+        return Slice(part.hits.filter(good), before, before + int(good[part.first : part.end].sum()))
+
+
+def shifted(offsets: Mapping[Key, int]) -> Detectors:
+    """Detectors with nothing but time offsets."""
+    return Detectors(tuple(Detector(*key, time_offset_ps=offset) for key, offset in sorted(offsets.items())))
+
+
+def with_sign(pairs: pl.LazyFrame) -> pl.LazyFrame:
+    """Pairs with the lower (board, channel) as a, and a signed `dt_ps`."""
+    later = b_is_lower()
+    names = [name[:-2] for name in pairs.collect_schema() if name.endswith("_a")]
+    dt = pl.col("dt_ps")
+    return pairs.with_columns(*exchanged(names, later), dt_ps=pl.when(later).then(-dt).otherwise(dt))
+
+
+class Histograms:
+    """Pairs by detectors and signed time difference, in bins that become wider where they are too many.
+
+    Args:
+        reach_ps: the largest |dt|.
+        bins: about how many bins this is cut into.
+    """
+
+    def __init__(self, reach_ps: int, *, bins: int) -> None:
+        self._reach_ps = reach_ps
+        self.width_ps = max(1, -(-2 * reach_ps // bins))
+        self._tally = Tally(*ENDS, "bin")
+
+    def add(self, pairs: pl.DataFrame) -> None:
+        place = (pl.col("dt_ps") + self._reach_ps) // self.width_ps
+        counted = pairs.lazy().select(*ENDS, "dt_ps").pipe(with_sign).select(*ENDS, bin=place)
+        self._tally.add(counted.group_by(*ENDS, "bin").agg(counts=pl.len()).collect())
+        while self._tally.rows > MOST_BINS and len(total := self._tally.total()) > MOST_BINS:
+            self._tally, self.width_ps = Tally(*ENDS, "bin"), 2 * self.width_ps
+            self._tally.add(total.with_columns(pl.col("bin") // 2).group_by(*ENDS, "bin").agg(pl.col("counts").sum()))
+
+    def low_ps(self, place: float) -> float:
+        """The time difference at a place, counted in bins."""
+        return place * self.width_ps - self._reach_ps
+
+    def all(self) -> Iterator[tuple[Pair, Ints]]:
+        """Each detector pair's histogram, empty bins too."""
+        bins = 2 * self._reach_ps // self.width_ps + 1
+        total = self._tally.total()
+        if total.is_empty():
+            return
+        for key, part in total.group_by(ENDS, maintain_order=True):
+            histogram = np.zeros(bins, np.int64)
+            histogram[part["bin"].to_numpy()] = part["counts"].to_numpy()
+            # The last bin reaches beyond the pairs that were looked for, and so holds fewer.
+            yield ((key[0], key[1]), (key[2], key[3])), histogram[:-1]

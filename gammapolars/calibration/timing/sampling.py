@@ -1,0 +1,117 @@
+"""Bounded samples of the pairs near prompt peaks."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.calibration.timing.reading import ENDS, Ints, Key, Pair, with_sign
+from gammapolars.corrections import steady_adc
+
+MOST_SAMPLED = 4_000_000
+"""Pairs in a sample, of all detector pairs together."""
+
+
+class Sample(NamedTuple):
+    """Pairs near their prompt peaks, the first ones of each two detectors.
+
+    Attributes:
+        keys: the detectors, sorted.
+        pair: the detector pair of each, a place in `ends`.
+        ends: (detector pairs, 2): places in `keys`, the lower first.
+        dt_ps: t_b - t_a as recorded, no offset subtracted.
+        adc: (2, pairs): of a and b.
+        reach_ps: (detector pairs, 2): between which time differences pairs were taken.
+    """
+
+    keys: list[Key]
+    pair: npt.NDArray[np.int32]
+    ends: npt.NDArray[np.intp]
+    dt_ps: Ints
+    adc: npt.NDArray[np.float32]
+    reach_ps: Ints
+
+
+class Sampler:
+    """Gathers a sample, of each two detectors no more than `most`.
+
+    Args:
+        offsets: about where each detector lies; the prompt peaks are near their differences.
+        half_ps: how far around the peak pairs are taken, by detector pair.
+        enough: with so many pairs of each detector the sample is complete.
+    """
+
+    def __init__(self, offsets: Mapping[Key, int], half_ps: Mapping[Pair, int], enough: int) -> None:
+        self._keys = sorted(offsets)
+        self._codes = np.array([board << 16 | channel for board, channel in self._keys], np.int64)
+        places = {key: place for place, key in enumerate(self._keys)}
+        self._ends = np.array([[places[a], places[b]] for a, b in half_ps], np.intp).reshape(-1, 2)
+        number = len(self._keys)
+        self._number = np.full(number * number, -1, np.int32)
+        self._number[self._ends[:, 0] * number + self._ends[:, 1]] = np.arange(len(self._ends))
+        self._half = np.array(list(half_ps.values()), np.int64)
+        time = np.array([offsets[key] for key in self._keys], np.int64)
+        self._middle = time[self._ends[:, 1]] - time[self._ends[:, 0]]
+        self._most = min(enough, max(1, MOST_SAMPLED // max(len(self._ends), 1)))
+        self._enough = enough
+        self._taken = np.zeros(len(self._ends), np.int64)
+        self._parts: list[tuple[Any, ...]] = []
+
+    @property
+    def reach_ps(self) -> int:
+        """How far apart in time aligned hits can be and still be wanted."""
+        return int(self._half.max(initial=0))
+
+    def add(self, pairs: pl.DataFrame) -> None:
+        columns = [*ENDS, "adc_a", "adc_b", "dt_ps", *(c for c in pairs.columns if c.startswith("gain_factor_"))]
+        signed = pairs.lazy().select(columns).pipe(with_sign).collect()
+        place = [self._place(signed, side) for side in "ab"]
+        there = (place[0] >= 0) & (place[1] >= 0)
+        pair = np.where(there, self._number[place[0] * len(self._keys) + place[1]], -1)
+        dt = signed["dt_ps"].to_numpy()
+        kept = np.flatnonzero((pair >= 0) & (np.abs(dt) <= self._half[pair]))
+        kept = kept[self._wanted(pair[kept])]
+        adc = [
+            signed.select(steady_adc(signed.columns, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[kept]
+            for side in "ab"
+        ]
+        self._parts.append((pair[kept], dt[kept] + self._middle[pair[kept]], np.stack(adc)))
+
+    def _place(self, pairs: pl.DataFrame, side: str) -> npt.NDArray[np.intp]:
+        code = pairs[f"board_{side}"].to_numpy().astype(np.int64) << 16 | pairs[f"channel_{side}"].to_numpy()
+        place = np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
+        return np.where(self._codes[place] == code, place, -1)
+
+    def _wanted(self, pair: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+        """Rows of pairs that still have room, in their order."""
+        rows = first_rows(pair, self._most - self._taken)
+        self._taken += np.bincount(pair[rows], minlength=len(self._taken))
+        return rows
+
+    def is_complete(self) -> bool:
+        """Whether each detector has enough pairs, or each pair of detectors has as many as are kept."""
+        by_detector = np.zeros(len(self._keys), np.int64)
+        for side in (0, 1):
+            np.add.at(by_detector, self._ends[:, side], self._taken)
+        return bool((by_detector >= self._enough).all() or (self._taken >= self._most).all())
+
+    def sample(self) -> Sample:
+        """What was gathered."""
+        reach = self._middle[:, None] + self._half[:, None] * np.array([-1, 1])
+        pair, dt, adc = (np.concatenate(column, axis=-1) for column in zip(*self._parts, strict=True))
+        return Sample(self._keys, pair, self._ends, dt, adc, reach)
+
+
+def first_rows(pair: npt.NDArray[np.int32], most: Ints) -> npt.NDArray[np.intp]:
+    """The first rows of each detector pair, in their order.
+
+    Args:
+        pair: the detector pair of each row.
+        most: how many rows of each detector pair are wanted.
+    """
+    order = np.argsort(pair, kind="stable")
+    counts = np.bincount(pair, minlength=len(most))
+    rank = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(order[rank < np.repeat(most, counts)])

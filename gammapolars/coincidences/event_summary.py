@@ -1,0 +1,108 @@
+"""One row an event: when it was, which detectors fired, and what they saw together."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.coincidences.event_windows import fired
+from gammapolars.core import schema
+from gammapolars.core.errors import TableError
+from gammapolars.streaming.slices import SLICE_HITS, batches_of, in_parallel, lazy_frame
+
+SUMS: dict[str, schema.DType] = {"sum_adc": pl.UInt64, "sum_energy_kev": pl.Float64}
+
+
+def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyFrame:
+    """One row an event: time, detectors and summed energy.
+
+    Args:
+        events: a table of events, as `events` gives it; hits that were filtered out of it since count nowhere, but
+            `multiplicity` stays what it was.
+        slice_hits: hits per slice; memory is proportional to it.
+
+    Returns:
+        A lazy table: `event`, `run` where events have it, `timestamp_ps` of the event's first hit, `multiplicity`,
+        `hits`, `detectors` (a list of `board/channel`, each once, in order of board and channel), `sum_adc`, and
+        `sum_energy_kev` where events have `energy_kev`: of the hits that are calibrated, null where none is.
+
+    Raises:
+        TableError: the frame is no table of events.
+    """
+    needed = ("board", "channel", "timestamp_ps", "event", "multiplicity")
+    columns = schema.require(events, schema.EVENTS, columns=needed)
+    sums = [f"sum_{name}" for name in ("adc", "energy_kev") if name in columns]
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        read = {*needed, "run", *(name[4:] for name in sums if wanted is None or name in wanted)}
+        frames = batches_of(events.select(name for name in columns if name in read), batch_rows=slice_hits)
+        yield from in_parallel(_summed, whole_events(frames))
+
+    kinds: dict[str, schema.DType] = {"event": pl.UInt64}
+    kinds |= {"run": columns["run"]} if "run" in columns else {}
+    kinds |= {"timestamp_ps": pl.Int64, "multiplicity": pl.UInt16, "hits": pl.UInt32, "detectors": pl.List(pl.String)}
+    return lazy_frame(pl.Schema(kinds | {name: SUMS[name] for name in sums}), batches)
+
+
+def whole_events(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same hits, in frames that hold whole events.
+
+    Args:
+        frames: of a table of events, in its order.
+
+    Raises:
+        TableError: event numbers step back.
+    """
+    waiting: pl.DataFrame | None = None
+    for frame in frames:
+        hits = frame if waiting is None else pl.concat([waiting, frame])
+        if hits.is_empty():
+            continue
+        numbers = hits["event"]
+        if not numbers.is_sorted():
+            raise TableError("events are not in order of their numbers: sort the table by 'event' and 'timestamp_ps'")
+        begin = int(numbers.search_sorted(numbers[-1], side="left"))
+        if begin:
+            yield hits[:begin]
+        waiting = hits[begin:]
+    if waiting is not None:
+        yield waiting
+
+
+def _summed(hits: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """One row an event, of whole events."""
+    if hits.is_empty():
+        return
+    numbers = hits["event"].to_numpy()
+    starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
+    lengths = np.diff(np.append(starts, hits.height))
+    columns = [
+        hits[name].gather(starts) for name in ("event", "run", "timestamp_ps", "multiplicity") if name in hits.columns
+    ]
+    columns += [pl.Series("hits", lengths.astype(np.uint32)), _detectors(hits, lengths)]
+    if "adc" in hits.columns:
+        adc = hits["adc"].to_numpy().astype(np.uint64)
+        columns.append(pl.Series("sum_adc", np.add.reduceat(adc, starts)))
+    if "energy_kev" in hits.columns:
+        energy = hits["energy_kev"]
+        summed = pl.Series("sum_energy_kev", np.add.reduceat(energy.fill_null(0.0).to_numpy(), starts))
+        known = pl.Series(np.logical_or.reduceat(energy.is_not_null().to_numpy(), starts))
+        columns.append(summed.set(~known, None))
+    yield pl.DataFrame(columns)
+
+
+def _detectors(hits: pl.DataFrame, lengths: npt.NDArray[Any]) -> pl.Series:
+    """The names of the detectors that fired in each event, each once and in order."""
+    import pyarrow as pa
+
+    place = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
+    found = fired(place, hits["board"].to_numpy(), hits["channel"].to_numpy())
+    counts = np.bincount((found >> np.uint64(32)).astype(np.int64), minlength=len(lengths))
+    key = (found & np.uint64(2**32 - 1)).astype(np.uint32)
+    keys = np.unique(key)  # of few different ones
+    names = pl.Series([f"{number >> 16}/{number & 0xFFFF}" for number in keys.tolist()], dtype=pl.String)
+    offsets = np.append(0, np.cumsum(counts)).astype(np.int64)
+    lists = pa.LargeListArray.from_arrays(offsets, names.gather(np.searchsorted(keys, key)).to_arrow())
+    return pl.Series("detectors", lists, dtype=pl.List(pl.String))

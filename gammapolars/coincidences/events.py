@@ -1,0 +1,217 @@
+"""Events: hits that belong together by time, numbered."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.coincidences.event_windows import Mask, event_starts, fired, parse_span, parse_window_ref
+from gammapolars.core import defaults, schema
+from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.flags import has_any, parse_reject, union
+from gammapolars.core.units import format_ps
+from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, slices
+from gammapolars.streaming.time_order import REORDER_PS
+
+MOST_HITS = 1_000_000
+"""An event of more hits is none: the window is wider than the gaps between hits. It bounds the memory."""
+
+COLUMNS = ("event", "multiplicity", "time_in_event_ps")
+
+
+def events(
+    hits: pl.LazyFrame,
+    window: str | int = defaults.WINDOW,
+    *,
+    window_ref: str = "first",
+    reject: str | int = defaults.REJECT,
+    min_multiplicity: int = 1,
+    reorder_ps: int = REORDER_PS,
+    slice_hits: int = SLICE_HITS,
+) -> pl.LazyFrame:
+    """Hits with the event that each belongs to, in time order.
+
+    An event begins with the first hit that belongs to none before. With `window_ref="first"` it holds all hits up to
+    `window` after that first hit (closed), and is never longer; with `"last"` it goes on as long as each hit follows
+    the one before within `window`. Only hits of one `run` make an event, where that column tells several apart.
+
+    `multiplicity` is the number of different detectors that fired: two hits of one detector both belong to the event,
+    and count once. `event` numbers all events from 0 in order of time, on through all runs, before those of lower
+    multiplicity are left out: an event keeps its number whatever `min_multiplicity` is. Rejected hits take no part:
+    they are left out, make no multiplicity and do not prolong an event. The result is the same whatever the size of
+    slices.
+
+    Args:
+        hits: a table of hits, nearly in time order; all of its columns are carried along.
+        window: `250ns`, or picoseconds.
+        window_ref: what it is measured from: the `first` hit of the event, or the `last` before.
+        reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
+        min_multiplicity: events in which fewer detectors fired are left out.
+        reorder_ps: how far back in time a hit may lie and still be put in its place.
+        slice_hits: hits per slice; memory is proportional to it.
+
+    Returns:
+        A lazy table of events, one row a hit.
+
+    Raises:
+        TableError: the frame is no table of hits.
+        UsageError: a window, flag or multiplicity that cannot be.
+        TimeOrderError: when collected, if hits lie too far back in time to be repaired.
+        InputError: when collected, if an event grows beyond a million hits.
+    """
+    rule = EventRule(window, window_ref=window_ref, reject=reject, min_multiplicity=min_multiplicity)
+    columns = rule.require(hits)
+
+    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        needed = hits if wanted is None else hits.select(rule.columns_for(wanted, columns))
+        parts = slices(needed, 0, reorder_ps=reorder_ps, slice_hits=slice_hits)
+        for table, _ in rule.built(part.own for part in parts):
+            yield table
+
+    return lazy_frame(rule.schema(columns), batches)
+
+
+class Counts(NamedTuple):
+    """What became of a stretch's hits.
+
+    Attributes:
+        events: how many events of each multiplicity, from 0, were built; those that were left out too.
+        below: hits of detectors, by (board, channel), in events that were left out.
+    """
+
+    events: npt.NDArray[np.int64]
+    below: dict[tuple[int, int], int]
+
+
+class _Block(NamedTuple):
+    """Whole events: their hits, the row of the first hit of each, and the number of the first of them."""
+
+    hits: pl.DataFrame
+    starts: npt.NDArray[Any]
+    number: int
+
+
+class EventRule:
+    """What makes an event: the window, what it is measured from, the flags that disqualify, and how many detectors.
+
+    Attributes:
+        window_ps: how long after the first hit, or after the one before, a hit may come.
+        window_ref: which of the two.
+        reject: the masks that disqualify a hit, by flag name.
+        min_multiplicity: the least number of detectors.
+    """
+
+    def __init__(
+        self,
+        window: str | int = defaults.WINDOW,
+        *,
+        window_ref: str = "first",
+        reject: str | int = defaults.REJECT,
+        min_multiplicity: int = 1,
+    ) -> None:
+        self.window_ps = parse_span(window)
+        self.window_ref = parse_window_ref(window_ref)
+        self.reject = parse_reject(reject)
+        self._mask = union(self.reject)
+        if min_multiplicity < 1:
+            raise UsageError(f"an event has one detector or more, not {min_multiplicity}")
+        self.min_multiplicity = min_multiplicity
+
+    def require(self, hits: pl.LazyFrame) -> pl.Schema:
+        """The schema of a table of hits, checked for what building needs."""
+        needed = ["board", "channel", "timestamp_ps", *(["flags"] if self._mask else [])]
+        return schema.require(hits, schema.HITS, columns=tuple(needed))
+
+    def schema(self, columns: pl.Schema) -> pl.Schema:
+        """The columns of the events, from those of the hits."""
+        carried = {name: dtype for name, dtype in columns.items() if name not in COLUMNS}
+        return pl.Schema(carried | {name: schema.EVENTS.columns[name] for name in COLUMNS})
+
+    def columns_for(self, wanted: list[str], columns: pl.Schema) -> list[str]:
+        """The columns of the hits that are needed to make the wanted columns of events."""
+        needed = {"board", "channel", "timestamp_ps", "flags", "run", *wanted}
+        return [name for name in columns if name in needed and name not in COLUMNS]
+
+    def built(self, frames: Iterable[pl.DataFrame]) -> Iterator[tuple[pl.DataFrame, Counts]]:
+        """Events of hits in time order, with their counts; frames hold hits of one run each, and runs follow another.
+
+        The hits of the last event are held back, as hits of the next frame may belong to it: where events begin depends
+        on nothing before that event's first hit, and so not on how the stream is cut.
+        """
+        yield from in_parallel(self._tables, self._blocks(frames))
+
+    def _blocks(self, frames: Iterable[pl.DataFrame]) -> Iterator[_Block]:
+        waiting: pl.DataFrame | None = None
+        run, number = None, 0
+        for frame in frames:
+            used = frame.filter(~has_any(self._mask)) if self._mask else frame
+            if used.is_empty():
+                continue
+            now = used["run"][0] if "run" in used.columns else None
+            if waiting is not None and now != run:
+                yield _Block(waiting, np.zeros(1, np.int64), number)
+                waiting, number = None, number + 1
+            run = now
+            hits = used if waiting is None else pl.concat([waiting, used])
+            starts = np.flatnonzero(self._starts(hits))
+            if len(starts) > 1:
+                yield _Block(hits[: int(starts[-1])], starts[:-1], number)
+                number += len(starts) - 1
+            waiting = hits[int(starts[-1]) :]
+            self._check(waiting.height, waiting)
+        if waiting is not None:
+            yield _Block(waiting, np.zeros(1, np.int64), number)
+
+    def _starts(self, hits: pl.DataFrame) -> Mask:
+        return event_starts(hits["timestamp_ps"].to_numpy(), self.window_ps, self.window_ref)
+
+    def _check(self, count: int, hits: pl.DataFrame) -> None:
+        if count > MOST_HITS:
+            raise InputError(
+                f"an event at {format_ps(hits['timestamp_ps'][0])} has more than {MOST_HITS:,} hits: "
+                f"{format_ps(self.window_ps)} is wider than the time between hits; choose a smaller window"
+                + (", or --window-ref first" if self.window_ref == "last" else "")
+            )
+
+    def _tables(self, block: _Block) -> Iterator[tuple[pl.DataFrame, Counts]]:
+        lengths = np.diff(np.append(block.starts, block.hits.height))
+        longest = int(np.argmax(lengths))
+        self._check(int(lengths[longest]), block.hits[int(block.starts[longest]) :])
+        numbers = np.repeat(np.arange(len(lengths), dtype=np.uint64), lengths)
+        multiplicity = _multiplicity(block.hits, numbers, lengths)
+        counted = np.bincount(multiplicity)
+        times = block.hits["timestamp_ps"]
+        begins = times.gather(np.repeat(block.starts, lengths))
+        table = block.hits.drop(COLUMNS, strict=False).with_columns(
+            event=pl.Series(numbers + np.uint64(block.number)),
+            multiplicity=pl.Series(np.repeat(multiplicity.astype(np.uint16), lengths)),
+            time_in_event_ps=times - begins,
+        )
+        below: dict[tuple[int, int], int] = {}
+        if self.min_multiplicity > 1:
+            enough = pl.col("multiplicity") >= self.min_multiplicity
+            below = detector_counts(table.filter(~enough))
+            table = table.filter(enough)
+        yield table, Counts(counted, below)
+
+
+def _multiplicity(
+    hits: pl.DataFrame, numbers: npt.NDArray[np.uint64], lengths: npt.NDArray[Any]
+) -> npt.NDArray[np.int64]:
+    """How many different detectors fired in each event; only those of several hits need counting."""
+    found = np.ones(len(lengths), np.int64)
+    several = lengths > 1
+    rows = np.flatnonzero(np.repeat(several, lengths))
+    if len(rows):
+        detector = (hits[name].to_numpy()[rows] for name in ("board", "channel"))
+        different = fired(numbers[rows], *detector) >> np.uint64(32)
+        found[several] = np.bincount(different.astype(np.int64), minlength=len(lengths))[several]
+    return found
+
+
+def detector_counts(hits: pl.DataFrame) -> dict[tuple[int, int], int]:
+    """Hits by (board, channel)."""
+    counted = hits.group_by("board", "channel").len()
+    return {(board, channel): count for board, channel, count in counted.sort("board", "channel").iter_rows()}

@@ -1,0 +1,33 @@
+"""Efficiencies and activities for people."""
+
+from typing import Any
+
+from gammapolars.commands.layout import plus_minus, table
+
+
+def activity_text(summary: dict[str, Any]) -> str:
+    """The summary of `activity`: what was found with its budget, and limits where nothing was."""
+    rows = [
+        [
+            f"{row['name']}: {row['nuclide']}",
+            plus_minus(row["activity_bq"], row["activity_bq_unc"])
+            if row["detected"]
+            else f"< {row['upper_limit_bq']:.3g}",
+            *(
+                f"{row[name]:,.3g}" if abs(row[name]) < 1000 else f"{row[name]:,.0f}"
+                for name in ("counting_bq_unc", "intensity_bq_unc", "efficiency_bq_unc", "decay_bq_unc")
+            ),
+            f"{row['detectable_bq']:.3g}",
+            f"{row['chi2']:.1f}/{row['ndf']}",
+        ]
+        for row in summary["activities"]
+    ]
+    head = ["", "activity (Bq)", "counts", "intensity", "efficiency", "decay", "detectable", "χ²/ndf"]
+    moments = sorted({row["at"] or "while counting" for row in summary["activities"]})
+    return "\n".join(
+        [
+            *table(head, rows),
+            f"Activities: {', '.join(moments)}; uncertainties are 1 σ, limits 95 %.",
+            *(f"Warning: {warning}" for warning in summary["warnings"]),
+        ]
+    )

@@ -1,0 +1,62 @@
+"""What the command `align` prints."""
+
+from typing import Any
+
+from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.summaries import left_out_text, rejected_text
+from gammapolars.core.units import format_ps
+
+
+def timing_text(summary: dict[str, Any]) -> str:
+    """The summary of `align` for people."""
+    lines = [
+        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
+        *rejected_text(summary),
+        *left_out_text(summary),
+        *(f"  {note}" for note in summary["notes"]),
+        *table(
+            ["detector pair", "prompt pairs", "peak (ns)", "FWHM before (ns)", "after (ns)"],
+            [_pair(row) for row in summary["detector_pairs"]],
+        ),
+        *table(
+            ["detector", "offset (ns)", "walk (ps)", "FWHM (ns)", ""],
+            [_detector(row) for row in summary["detectors"]],
+        ),
+        *_clock(summary["clock_ps"]),
+        *(f"Warning: {warning}" for warning in summary["warnings"]),
+        *(f"{output}: written" for output in summary["outputs"]),
+    ]
+    return "\n".join(lines)
+
+
+def _clock(clock_ps: int) -> list[str]:
+    """What the clock adds to widths, where its steps are coarse."""
+    return [f"times are multiples of {format_ps(clock_ps)}, which is in all FWHM"] if clock_ps >= 1000 else []
+
+
+def _pair(row: dict[str, Any]) -> list[str]:
+    name = f"{row['name_a']} – {row['name_b']}"
+    if row["status"] != "ok":
+        return [name, row["status"], "–", "–", "–"]
+    return [
+        name,
+        f"{row['prompt_pairs']:,.0f}",
+        plus_minus(row["position_ps"] / 1000, row["position_ps_unc"] / 1000),
+        plus_minus(row["fwhm_before_ps"] / 1000, row["fwhm_before_ps_unc"] / 1000),
+        plus_minus(row["fwhm_after_ps"] / 1000, row["fwhm_after_ps_unc"] / 1000),
+    ]
+
+
+def _detector(row: dict[str, Any]) -> list[str]:
+    if row["group"] is None:
+        return [row["name"], f"{row['time_offset_ps'] / 1000:,.3f}", "–", "–", "no prompt peak"]
+    offset = row["time_offset_ps"] / 1000
+    walk = ", ".join(f"{number:.4g}" for number in row["time_walk_ps"] or ())
+    width, unc = row["time_fwhm_ps"], row["time_fwhm_ps_unc"]
+    return [
+        row["name"],
+        f"{offset:,.3f}" if row["reference"] else plus_minus(offset, row["time_offset_ps_unc"] / 1000),
+        walk or "none",
+        "–" if width is None else plus_minus(width / 1000, unc / 1000) if unc else f"{width / 1000:.4g}",
+        "reference" if row["reference"] else "",
+    ]

@@ -1,0 +1,133 @@
+"""Calibrations of detectors by the lines of sources: which peaks, which lines, and what to begin with."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import polars as pl
+
+from gammapolars.analysis.run_spectra import Gathered, fitted
+from gammapolars.calibration.energy.by_hand import Pair
+from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
+from gammapolars.core.errors import CalibrationError, UsageError
+from gammapolars.detectors import Detector
+from gammapolars.detectors.hits import is_of
+from gammapolars.gamma_lines import lines
+
+CLEAR = 5.0
+"""Least significance of the peaks that a calibration rests on."""
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a calibration is to be made from.
+
+    Attributes:
+        lines: of the named sources.
+        order: of the polynomials; None: chosen.
+        pairs: of adc and energy, given by hand, by detector name or `board/channel`; under "" those for every detector.
+        only: the detectors that are to be calibrated; all where it is empty.
+    """
+
+    lines: pl.DataFrame
+    order: int | None = None
+    pairs: Mapping[str, Sequence[Pair]] | None = None
+    only: Sequence[str] = ()
+
+
+def calibrations(spectra: Gathered, wanted: Wanted) -> tuple[list[Calibration], list[str]]:
+    """The calibration of each detector that has peaks.
+
+    A detector that is calibrated already is started from that; where its gain has changed too much for that, as if
+    nothing were known of it.
+
+    Args:
+        spectra: of runs or files.
+        wanted: what to calibrate by.
+
+    Returns:
+        The calibrations, and warnings of detectors that have none.
+
+    Raises:
+        CalibrationError: no detector has peaks, or the peaks of one cannot be told to be lines.
+        UsageError: a detector that is asked for has no spectrum.
+    """
+    keys = _asked(spectra, wanted.only)
+    in_adc = replace(spectra, table=spectra.table.with_columns(energy_kev=pl.lit(None, pl.Float64)))
+    found, warnings = [], []
+    for key in keys:
+        one = replace(in_adc, table=in_adc.table.filter(is_of(key)))
+        detector = spectra.detectors.at(*key)
+        table = fitted(one, least_significance=CLEAR)
+        if table.filter(pl.col("status") != "failed").is_empty():
+            warnings.append(f"{detector.name} shows no peak ({one.table['counts'].sum():,.0f} counts): not calibrated")
+            continue
+        missing = len(spectra.runs) - one.table["run"].n_unique()
+        found.append(_calibration(table, detector, wanted, one.table, missing=missing))
+    if not found:
+        raise CalibrationError(f"{spectra.runs[0]}: no detector shows a peak: is this the run of a source?")
+    return found, warnings
+
+
+def _asked(spectra: Gathered, only: Sequence[str]) -> list[Key]:
+    """The detectors to calibrate."""
+    there = spectra.keys()
+    if not only:
+        return there
+    keys = [spectra.detectors.named(name).key for name in only]
+    for key, name in zip(keys, only, strict=True):
+        if key not in there:
+            raise UsageError(f"there are no hits of detector '{name}': leave it out")
+    return keys
+
+
+def _calibration(
+    peaks: pl.DataFrame, detector: Detector, wanted: Wanted, spectrum: pl.DataFrame, *, missing: int
+) -> Calibration:
+    """One detector's calibration; it took no part in `missing` of the runs, whose sources it may not have seen."""
+    pairs = None
+    if wanted.pairs:
+        names = (detector.name, f"{detector.board}/{detector.channel}", "")
+        pairs = next((wanted.pairs[name] for name in names if name in wanted.pairs), None)
+    filled = spectrum.filter(pl.col("counts") > 0)["adc"]
+    adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
+    trusted = peaks.filter(pl.col("status") != "failed")
+
+    def calibrated(start: Sequence[float] | None, expected: pl.DataFrame) -> Calibration:
+        return calibrate_peaks(
+            trusted, expected, detector, order=wanted.order, start=start, pairs=pairs, adc_range=adc_range
+        )
+
+    trials: list[tuple[Sequence[float] | None, pl.DataFrame]] = [(None, wanted.lines)]
+    if pairs is None:
+        trials += [(None, fewer) for fewer in _fewer_sources(wanted.lines, missing=missing)]
+        trials = [(detector.energy, wanted.lines), *trials] if detector.energy else trials
+    refused = None
+    for start, expected in trials:
+        try:
+            return calibrated(start, expected)
+        except CalibrationError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _fewer_sources(expected: pl.DataFrame, *, missing: int) -> Iterator[pl.DataFrame]:
+    """The lines without up to so many of the sources: those of runs that a detector took no part in."""
+    nuclides = expected["parent"].unique(maintain_order=True).to_list()
+    for fewer in range(1, min(missing, len(nuclides) - 1) + 1):
+        for kept in combinations(nuclides, len(nuclides) - fewer):
+            yield expected.filter(pl.col("parent").is_in(kept))
+
+
+def lines_of(sources: Sequence[str]) -> pl.DataFrame:
+    """The lines of several sources in one table, those of a nuclide once.
+
+    Raises:
+        UsageError: a source is none of the table's.
+    """
+    table = pl.concat([lines(source) for source in sources]).unique(maintain_order=True)
+    unc = (pl.col("energy_kev_unc") ** 2 + pl.col("spread_kev") ** 2).sqrt()
+    return table.with_columns(energy_kev_unc=unc)

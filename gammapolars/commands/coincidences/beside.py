@@ -1,0 +1,144 @@
+"""What one pass over a run can write beside its pairs: matrix, spectra, rates and time differences."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from gammapolars.analysis.passes import named
+from gammapolars.analysis.products import AdcSpectra, EnergyMatrix, Product, Rates, SummedSpectra, TimeDifferences
+from gammapolars.analysis.products.matrix import BIN_ADC, BIN_KEV
+from gammapolars.coincidences import PairRule
+from gammapolars.core.errors import UsageError
+from gammapolars.core.flags import union
+from gammapolars.detectors import Detectors
+from gammapolars.io import check_writable, save
+from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
+from gammapolars.io.matrix_files import save_matrix
+from gammapolars.io.output import check_apart, check_output, check_suffix
+from gammapolars.spectra import fitting_bin_kev
+from gammapolars.spectra.bins import check_width
+
+Texts = dict[str, str]
+"""Provenance, for the formats that carry it."""
+
+LEAST_REACH_PS = 1000
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Files to write beside the pairs, of the same pass.
+
+    Attributes:
+        matrix: the symmetric matrix of the pairs' energies, net of chance if pairs are weighted.
+        spectra: the spectrum of each detector's used hits.
+        rates: counts of each detector over time.
+        time_differences: a histogram of each detector pair's time differences.
+        bin_kev: width of the matrix' bins; None: 2 keV, or what detectors need.
+    """
+
+    matrix: Path | None = None
+    spectra: Path | None = None
+    rates: Path | None = None
+    time_differences: Path | None = None
+    bin_kev: float | None = None
+
+    def check(self, pairs: Path, *, overwrite: bool) -> None:
+        """Raise before any work if one of them could not be written.
+
+        Raises:
+            UsageError: an unknown suffix, or two outputs with one name.
+            OutputError: one exists already.
+        """
+        check_apart(pairs, self.matrix, self.spectra, self.rates, self.time_differences)
+        if self.bin_kev is not None and not self.matrix:
+            raise UsageError("--bin-kev is the width of a matrix' bins: name the matrix with --matrix, or leave it out")
+        if self.bin_kev is not None:
+            check_width(self.bin_kev)
+        if self.matrix:
+            check_suffix(self.matrix, "matrices are", MATRIX_SUFFIXES)
+            check_output(self.matrix, overwrite=overwrite)
+        for path in (self.spectra, self.rates, self.time_differences):
+            if path:
+                check_writable(path, overwrite=overwrite, text=True)
+
+
+@dataclass
+class Companions:
+    """The products behind some outputs.
+
+    Attributes:
+        outputs: the files that are wanted.
+        rule: of the pairs.
+        detectors: names and calibrations.
+        sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
+        products: to be counted in the pass, before `save`.
+    """
+
+    outputs: Outputs
+    rule: PairRule
+    detectors: Detectors
+    sums: bool = False
+    products: list[Product] = field(default_factory=list)
+    _savers: dict[Path, Callable[[bool, Texts], None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        wanted = self.outputs
+        if wanted.matrix:
+            self._add_matrix(wanted.matrix)
+        if wanted.spectra:
+            self._add_spectra(wanted.spectra, union(self.rule.reject))
+        if wanted.rates:
+            rates = Rates()
+            self._add(wanted.rates, rates, lambda: named(rates.table(), self.detectors))
+        if wanted.time_differences:
+            differences = TimeDifferences(max(self.rule.reach, LEAST_REACH_PS))
+            self._add(
+                wanted.time_differences, differences, lambda: within(differences.table(self.detectors), self.rule)
+            )
+
+    def _add(self, path: Path, product: Product, table: Callable[[], pl.DataFrame]) -> None:
+        self.products.append(product)
+        self._savers[path] = lambda overwrite, texts: save(table().lazy(), path, overwrite=overwrite, metadata=texts)
+
+    def _add_spectra(self, path: Path, mask: int) -> None:
+        if self.sums:
+            summed = SummedSpectra(mask, self.detectors, bin_kev=fitting_bin_kev(self.detectors))
+            self._add(path, summed, lambda: named(summed.table(), self.detectors))
+        else:
+            spectra = AdcSpectra(mask)
+            self._add(path, spectra, lambda: named(spectra.spectra(self.detectors, None), self.detectors))
+
+    def _add_matrix(self, path: Path) -> None:
+        width = self.outputs.bin_kev or fitting_bin_kev(self.detectors, least_kev=BIN_KEV)
+        energies = EnergyMatrix(self.rule.window, self.detectors, bin_kev=width, sums=self.sums)
+        self.products.append(energies)
+        self._savers[path] = lambda overwrite, texts: save_matrix(
+            energies.table(), path, bin_kev=width, bin_adc=BIN_ADC, overwrite=overwrite, metadata=texts
+        )
+
+    def save(self, metadata: Mapping[str, str], *, overwrite: bool) -> list[str]:
+        """Write the files, when the pass is over.
+
+        Returns:
+            Their names.
+        """
+        with ThreadPoolExecutor(2, thread_name_prefix="save") as pool:
+            saved = [pool.submit(write, overwrite, dict(metadata)) for write in self._savers.values()]
+        for each in saved:
+            each.result()
+        return [str(path) for path in self._savers]
+
+
+def within(time_differences: pl.DataFrame, rule: PairRule) -> pl.DataFrame:
+    """The bins of time differences that lie in the windows of a rule: in others no pairs were looked for."""
+    dt = pl.col("dt_ns") * 1000
+    low, high = rule.window
+    both = [(low, high)] if rule.detectors else [(-high, high)]
+    windows = [*both, *(rule.regions.random if rule.regions else ())]
+    half = pl.col("width_ns") * 500
+    return time_differences.filter(
+        pl.any_horizontal(*((dt + half >= begin) & (dt - half <= end) for begin, end in windows))
+    )

@@ -1,0 +1,147 @@
+"""What the command `gate` does with a stored matrix: the net spectrum along one axis of a gate on the other."""
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.commands.gate.outputs import GateOutputs, as_dict
+from gammapolars.core.errors import InputError, OutputError, UsageError
+from gammapolars.gates import Gate
+from gammapolars.io import provenance
+from gammapolars.io.matrix_files import scan_matrix
+from gammapolars.io.spectra.channels import axis_of
+from gammapolars.spectra import project
+from gammapolars.spectra.projection import quantities
+
+UNITS = {"energy_kev": "keV", "adc": "adc"}
+
+CLOSE = 1e-3
+"""Centres may be off by this part of a bin: by rounding in files."""
+
+
+def gate_matrix(path: Path, gate: Gate, outputs: GateOutputs, *, side: str = "x") -> dict[str, Any]:
+    """The net spectrum of what a gate takes out of a stored matrix, with the variances that the matrix has.
+
+    A matrix has whole bins only: ends of the gate and of its background are moved to the next edges of bins, and the
+    summary tells where they came to lie. The background counts for as many bins as the gate has. A matrix that is net
+    of chance, as `--random` makes it, gives a spectrum that is net of chance.
+
+    Args:
+        path: what `matrix`, `coincidences --matrix` or another program wrote.
+        gate: the line with its background, in the unit of the axis.
+        outputs: the files to write.
+        side: the axis that is gated, `x` or `y`; of a symmetric matrix it does not matter which.
+
+    Returns:
+        The summary, as `gammapolars gate --json` prints it: `gate` with the ends that were taken; `net_of_chance` null
+        where the file does not tell.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds no matrix in equal bins.
+        UsageError: axes other than two of energy or two of adc, or a gate without a bin.
+    """
+    started = time.perf_counter()
+    outputs.check()
+    if side not in ("x", "y"):
+        raise UsageError(f"a matrix has the axes x and y, not '{side}'")
+    table = scan_matrix(path).collect()
+    columns = quantities(table.schema)
+    gated, along = columns if side == "x" else columns[::-1]
+    axis = _quantity(path, columns)
+    if table.is_empty():
+        raise InputError(f"{path}: the matrix has no counts")
+    told = (provenance.of_file(path) or {}).get("summary", {})
+    bins = {name: _bins(path, table[name].to_numpy(), told.get(f"bin_{name[-1]}")) for name in columns}
+    taken = on_edges(gate, *bins[gated], f"{UNITS[axis]} of {path}")
+    net = project(table, taken, on="x" if side == "x" else "y", width=bins[gated][1]).collect()
+    total = table.group_by(pl.col(along).alias(axis)).agg(pl.col("counts", "variance").sum()).sort(axis)
+    variance = float(net["variance"].sum())
+    if _is_symmetric(table, columns):
+        variance += _twice_counted(table, columns, taken)
+    summary = {
+        "inputs": [str(path)],
+        "matrix": {"gated_axis": side, "bins": table.height, "counts": float(table["counts"].sum())},
+        "asked_gate": as_dict(gate),
+        "gate": as_dict(taken),
+        "net_of_chance": "random_ps" in told if told else None,
+        "unit": UNITS[axis],
+        "bin_width": bins[along][1],
+        "counts": float(net["counts"].sum()),
+        "counts_unc": math.sqrt(variance),
+        "warnings": [],
+    }
+    return outputs.write(net, total, summary, provenance.describe_files([path], summary)) | {
+        "elapsed_s": time.perf_counter() - started
+    }
+
+
+def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:
+    """A gate whose ends, and those of its background, lie on the edges of bins that are next to them.
+
+    Args:
+        gate: as asked for.
+        edge: the edge of any bin.
+        width: of the bins.
+        unit: for the error.
+
+    Raises:
+        UsageError: nothing is left of the gate or of a stretch of background.
+    """
+
+    def moved(low: float, high: float, what: str) -> tuple[float, float]:
+        ends = [edge + math.floor((end - edge) / width + 0.5) * width for end in (low, high)]
+        if not ends[0] < ends[1]:
+            raise UsageError(
+                f"{what} from {low:g} to {high:g} holds no bin, and bins are {width:g} {unit} wide: choose it wider"
+            )
+        return ends[0], ends[1]
+
+    background = tuple(moved(*part, "background") for part in gate.background)
+    return Gate(*moved(gate.low, gate.high, "the gate"), background)
+
+
+def _quantity(path: Path, columns: tuple[str, str]) -> str:
+    """What both axes are."""
+    stems = {name[:-2] for name in columns}
+    if len(stems) > 1 or not stems <= set(UNITS):
+        raise UsageError(
+            f"{path}: gates are on a matrix of two energies, or of two adc values, and this is one of "
+            f"{' and '.join(name[:-2] for name in columns)}: take gp.project in Python"
+        )
+    return stems.pop()
+
+
+def _bins(path: Path, centres: npt.NDArray[np.float64], told: Any) -> tuple[float, float]:
+    """An edge and the width of an axis' bins; the width as the matrix' own file tells it, or as its centres do."""
+    try:
+        if isinstance(told, int | float) and told > 0:
+            places = (centres - centres[0]) / told
+            if np.abs(places - np.rint(places)).max() < CLOSE:
+                return float(centres[0] - told / 2), float(told)
+        axis = axis_of(centres, "energy_kev")
+    except OutputError:
+        raise InputError(f"{path}: the matrix has bins of several widths, which no gate fits: rebin it") from None
+    return axis.start - axis.width / 2, axis.width
+
+
+def _is_symmetric(table: pl.DataFrame, columns: tuple[str, str]) -> bool:
+    """Whether each count stands at (x, y) and at (y, x)."""
+    x, y = columns
+    cells = table.select(x, y, "counts").sort(x, y)
+    turned = table.select(pl.col(y).alias(x), pl.col(x).alias(y), "counts").sort(x, y)
+    return cells.equals(turned)
+
+
+def _twice_counted(table: pl.DataFrame, columns: tuple[str, str], gate: Gate) -> float:
+    """What the variance of all net counts has beyond those of the bins, in a symmetric matrix.
+
+    Pairs with both hits in the gate or its background stand in two bins: (g + h)² v is 2 g h v more than (g² + h²) v.
+    """
+    x, y = columns
+    cells = table.filter(pl.col(x) != pl.col(y))
+    return float(cells.select((gate.weight(x) * gate.weight(y) * pl.col("variance")).sum()).item())

@@ -1,0 +1,220 @@
+"""What is in a run, as recorded: hits, detectors, flags, times and their order."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gammapolars.analysis.accounting import LISTED, lost, reading_warnings, time_warnings, times
+from gammapolars.analysis.products import HitTally
+from gammapolars.commands.layout import share
+from gammapolars.core.flags import FLAGS, names_in
+from gammapolars.core.units import PS_PER_S, format_ps
+from gammapolars.io import InputFile, Run, Runs, provenance, scan_pairs
+from gammapolars.io.compass.live_times import live_times
+from gammapolars.io.root.tables import open_hit_tree
+from gammapolars.streaming.epochs import Border, epochs
+from gammapolars.streaming.slices import batches_of
+
+TROUBLE = {
+    "memory_full": "the digitizer's memory ran full",
+    "trigger_lost": "triggers were lost",
+    "n_triggers_lost": "triggers were lost",
+    "event_lost": "hits were lost in the digitizer's memory",
+    "external_reset": "timestamps were reset from outside",
+    "pll_lock_lost": "the clock lost its lock",
+    "over_temperature": "the digitizer was too hot",
+    "adc_shutdown": "the digitizer switched its converter off",
+}
+"""Flags that a reader should know of even when they reject nothing."""
+
+
+class OrderTally:
+    """How far a stream of hits is out of time order."""
+
+    def __init__(self) -> None:
+        self.inversions = 0
+        self.largest_step_back_ps = 0
+        self._latest: int | None = None
+        self._previous: int | None = None
+        self._run = 1
+        self.restarts: list[Border] = []
+
+    def in_epochs(self, batches: Iterator[pl.DataFrame], reorder_ps: int) -> Iterator[pl.DataFrame]:
+        """Pass batches on; where flags tell that timestamps start again, no step back is counted."""
+        for epoch in epochs(lambda: batches, reorder_ps=reorder_ps, disorder=True):
+            if epoch.border:
+                self.restarts.append(epoch.border)
+                self._latest = self._previous = None
+            yield from epoch.batches
+
+    def add(self, times: pl.Series, run: int = 1) -> None:
+        if times.is_empty():
+            return
+        if run != self._run:
+            self._run, self._latest, self._previous = run, None, None
+        if self._previous is not None and times[0] < self._previous:
+            self.inversions += 1
+        if times.is_sorted():
+            back = 0 if self._latest is None else max(self._latest - times[0], 0)
+        else:
+            self.inversions += int((times.diff() < 0).sum())
+            so_far = times.cum_max()
+            if self._latest is not None:
+                so_far = so_far.clip(lower_bound=self._latest)
+            back = int((so_far - times).max() or 0)  # type: ignore[arg-type]
+        self.largest_step_back_ps = max(self.largest_step_back_ps, back)
+        last = int(times.max())  # type: ignore[arg-type]
+        self._latest = last if self._latest is None else max(self._latest, last)
+        self._previous = times[-1]
+
+
+def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
+    """Read a run once, file by file as recorded, and sum it up as `gammapolars info --json` prints it.
+
+    Args:
+        runs: from `open_runs`.
+        progress: told how many hits have been read.
+    """
+    hits, files, read = HitTally(), [], 0
+    ranges, restarts, inversions, step_back = [], [], 0, 0
+    for number, run in enumerate(runs.all, 1):
+        for file in run.files:
+            order, of_file = OrderTally(), HitTally()
+            with run.naming_errors():
+                recorded = batches_of(file.hits)  # all columns, so that no damage goes unnoticed
+                for batch in order.in_epochs(recorded, run.reorder_ps):
+                    for of_run in _numbered(batch, number, len(runs.all)):
+                        order.add(of_run["timestamp_ps"], of_run["run"][0])
+                        of_file.add_hits(of_run)
+                        hits.add_hits(of_run)
+                    read += batch.height
+                    if progress:
+                        progress(read)
+            inversions += order.inversions
+            restarts += [{"file": str(file.path), **asdict(border)} for border in order.restarts]
+            step_back = max(step_back, order.largest_step_back_ps)
+            if of_file.first_ps is not None:
+                ranges.append((number, of_file.first_ps, of_file.last_ps, file.path.name))
+            files.append(_file(file, of_file))
+    by_detector = hits.by_detector()
+    seconds = hits.real_time_s
+    rows = by_detector.select("board", "channel", "hits").to_dicts()
+    found = {
+        "files": files,
+        "hits": int(by_detector["hits"].sum()),
+        "detectors": [row | {"rate_cps": row["hits"] / seconds if seconds else None} for row in rows],
+        "flags": hits.with_flags(FLAGS | _unnamed(hits)),
+        **times(hits, runs),
+        "inversions": inversions,
+        "largest_step_back_ps": step_back,
+        "restarts": restarts,
+        **lost(runs.losses),
+        "sources": [_source(run) for run in runs.all],
+    }
+    warned = [*_warnings(found, runs, ranges), *time_warnings(hits, runs)]
+    return found | {"warnings": warned}
+
+
+def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
+    """A batch with the number of its run; by run, where one file holds several."""
+    if batch.is_empty():
+        return []
+    if runs == 1 and "run" in batch.columns:
+        return batch.partition_by("run", maintain_order=True)
+    return [batch.with_columns(run=pl.lit(number, pl.UInt16))]
+
+
+def _source(run: Run) -> dict[str, Any]:
+    """Where a run's files were found, what was passed over, and what was written down beside them."""
+    source, live = run.source, live_times(run.source.folder)
+    return {
+        "folder": str(source.folder),
+        "stage": source.stage,
+        "passed_over": list(source.passed_over),
+        "recorded": run.recorded.as_json() if run.recorded else None,
+        "live_times": live.as_json() if live else None,
+    }
+
+
+def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
+    """One file's own facts."""
+    facts: dict[str, Any] = {
+        "name": str(file.path),
+        "bytes": file.size_bytes,
+        "hits": int(hits.by_flags()["counts"].sum()),
+        "first_timestamp_ps": hits.first_ps,
+        "last_timestamp_ps": hits.last_ps,
+    }
+    if file.path.suffix.lower() == ".root":
+        found = open_hit_tree(file.path, file.reading)
+        facts |= {"tree": found.name, "compression": found.compression}
+        facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in found.branches.items()}
+        facts["branches"] |= dict.fromkeys(found.other_branches, "not read")
+        facts["baskets"] = {name: len(branch.entries) - 1 for name, branch in found.branches.items()}
+    else:
+        facts["columns"] = {name: str(dtype) for name, dtype in file.hits.collect_schema().items()}
+    if origin := provenance.of_file(file.path):
+        facts["provenance"] = origin
+    return facts
+
+
+def _unnamed(hits: HitTally) -> dict[str, int]:
+    """Bits that hits carry and the table of flags does not name."""
+    seen = 0
+    for flags in hits.by_flags()["flags"]:
+        seen |= flags
+    return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
+
+
+def _warnings(found: dict[str, Any], runs: Runs, ranges: list[tuple[int, int, Any, str]]) -> Iterator[str]:
+    yield from reading_warnings(runs)
+    yield from (warning for source in found["sources"] for warning in (source["live_times"] or {}).get("warnings", []))
+    if not found["hits"]:
+        yield "the run holds no hits"
+    if step := found["largest_step_back_ps"]:
+        repaired = "is repaired while reading"
+        if step > runs.reorder_ps:
+            repaired = "needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
+        yield f"{found['inversions']:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
+    for restart in found["restarts"][:LISTED]:
+        yield (
+            f"{restart['file']}: timestamps start again at hit {restart['hit']} by a flagged {restart['kind']} "
+            f"({format_ps(restart['time_ps'])}): while reading, times are made to go on"
+        )
+    if (more := len(found["restarts"]) - LISTED) > 0:
+        yield f"timestamps start again, by flags, at {more} more places"
+    for name, meaning in TROUBLE.items():
+        if count := found["flags"].get(name):
+            yield f"{meaning} ({count:,} hits with flag {name})"
+    for name in ("saturation", "pile_up"):
+        if (count := found["flags"].get(name, 0)) > 0.1 * found["hits"]:
+            yield f"{share(count, found['hits'])} of the hits carry the flag {name}"
+    for before, after in pairwise(sorted(ranges)):
+        if before[0] == after[0] and (gap := after[1] - before[2]) > 60 * PS_PER_S:
+            yield f"{format_ps(gap)} without a hit between {before[3]} and {after[3]}"
+
+
+def inspect_pairs(path: Path) -> dict[str, Any]:
+    """Sum up a file of pairs: how many of which detectors, their time differences, and where they come from."""
+    pairs = scan_pairs(path)
+    ends = [f"{name}_{side}" for side in "ab" for name in ("board", "channel")]
+    dt = pl.col("dt_ps")
+    if "region" in pairs.collect_schema():
+        ends.append("region")
+    counted = (
+        pairs.group_by(ends).agg(pairs=pl.len(), least_dt_ps=dt.min(), largest_dt_ps=dt.max()).sort(ends).collect()
+    )
+    facts = {"name": str(path), "bytes": path.stat().st_size}
+    facts |= {"columns": {name: str(dtype) for name, dtype in pairs.collect_schema().items()}}
+    if origin := provenance.of_file(path):
+        facts["provenance"] = origin
+    by_region = {}
+    if "region" in ends:
+        random = counted.filter(pl.col("region") == "random")
+        by_region = {"random_pairs": int(random["pairs"].sum())}
+    pairs_found = int(counted["pairs"].sum()) - sum(by_region.values())
+    return {"files": [facts], "pairs": pairs_found, **by_region, "pairs_by_detectors": counted.to_dicts()}

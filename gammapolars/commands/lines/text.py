@@ -1,0 +1,110 @@
+"""Gamma lines and cascades for people: what `gammapolars lines` prints."""
+
+from typing import Any
+
+import polars as pl
+
+from gammapolars.commands.layout import bracketed, table
+from gammapolars.gamma_lines.table import ANNIHILATION
+
+
+def nuclide_text(name: str, lines: pl.DataFrame) -> str:
+    """The lines of a nuclide, or of a chain in equilibrium, by name."""
+    chain = lines["normalisation"].str.ends_with(f"{name} in equilibrium").all() and lines["nuclide"].n_unique() > 1
+    per = f"{name} in equilibrium with its chain" if chain else name
+    if lines.is_empty():
+        return f"{name}: no gamma line is that strong"
+    head = f"{name}: {_number(lines, 'gamma line')}, photons per 100 decays of {per}"
+    return "\n".join([head, *_line_table(lines), *_notes(lines)])
+
+
+def near_text(energy_kev: float, within_kev: float, lines: pl.DataFrame) -> str:
+    """The lines near an energy."""
+    if lines.is_empty():
+        return f"no gamma line of the table within {within_kev:g} keV of {energy_kev:g} keV"
+    head = f"{_number(lines, 'gamma line')} within {within_kev:g} keV of {energy_kev:g} keV, the nearest first"
+    return "\n".join([head, *_line_table(lines), *_notes(lines)])
+
+
+def names_text(nuclides: tuple[str, ...]) -> str:
+    """The nuclides of the table, in lines that fit a terminal."""
+    rows = [nuclides[start : start + 8] for start in range(0, len(nuclides), 8)]
+    return "\n".join(
+        [
+            "nuclides and heads of chains with gamma lines (gammapolars lines NUCLIDE shows them):",
+            *("  " + "".join(name.ljust(9) for name in row).rstrip() for row in rows),
+        ]
+    )
+
+
+def cascades_text(nuclide: str, found: pl.DataFrame, least_coincidences: float) -> str:
+    """The cascades of a nuclide."""
+    if found.is_empty():
+        return f"{nuclide}: no two photons leave {least_coincidences:g} or more of 100 decays together"
+    numbers = _aligned([bracketed(*row) for row in found.select("coincidences", "coincidences_unc").rows()])
+    rows = [
+        [
+            f"{row['nuclide']} to {row['daughter']}",
+            f"{row['energy_kev_x']:.2f} – {row['energy_kev_y']:7.2f}",
+            number,
+            "" if row["half_life_s"] is None else _half_life(row["half_life_s"]),
+        ]
+        for row, number in zip(found.iter_rows(named=True), numbers, strict=True)
+    ]
+    return "\n".join(
+        [
+            f"{nuclide}: {_number(found, 'pair')} of photons from one decay",
+            *table(["decay", "keV", "per 100 decays", "half-life between"], rows),
+        ]
+    )
+
+
+def _line_table(lines: pl.DataFrame) -> list[str]:
+    energies = _aligned([bracketed(*row) for row in lines.select("energy_kev", "energy_kev_unc").rows()])
+    numbers = _aligned([bracketed(*row) for row in lines.select("intensity", "intensity_unc").rows()])
+    rows = []
+    for row, energy, number in zip(lines.iter_rows(named=True), energies, numbers, strict=True):
+        away = [f"{row['distance_kev']:+.2f}"] if "distance_kev" in row else []
+        chain = f" ({row['parent']})" if away and row["parent"] != row["nuclide"] else ""
+        rows.append([row["nuclide"] + chain, *away, energy, number, _remark(row)])
+    width = max((len(row[-1]) for row in rows), default=0)
+    rows = [[*row[:-1], row[-1].ljust(width)] for row in rows]
+    away = ["away"] if "distance_kev" in lines.columns else []
+    return table(["nuclide", *away, "keV", "per 100 decays", ""], rows)
+
+
+def _remark(row: dict[str, Any]) -> str:
+    if row["doublet"]:
+        return "doublet"
+    if row["normalisation"] == ANNIHILATION:
+        return ANNIHILATION
+    if not row["calibrate"]:
+        return "not for calibrations"
+    return f"position open by {row['spread_kev']:g} keV" if row["spread_kev"] else ""
+
+
+def _number(rows: pl.DataFrame, thing: str) -> str:
+    return f"{rows.height} {thing}" if rows.height == 1 else f"{rows.height} {thing}s"
+
+
+def _notes(lines: pl.DataFrame) -> list[str]:
+    notes = []
+    if lines["doublet"].any():
+        notes.append("doublet: one peak with another line; left out of calibrations")
+    notes.append("sources: " + "; ".join(lines["source"].unique().sort()))
+    return notes
+
+
+def _aligned(texts: list[str]) -> list[str]:
+    """Numbers one below the other by their decimal points."""
+    parts = [(before, point + after) for before, point, after in (text.partition(".") for text in texts)]
+    widest = [max((len(part[place]) for part in parts), default=0) for place in (0, 1)]
+    return [before.rjust(widest[0]) + after.ljust(widest[1]) for before, after in parts]
+
+
+def _half_life(seconds: float) -> str:
+    """In the largest unit that leaves a number of 1 or more: `1.396 ns`."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9), ("ps", 1e-12)):
+        if seconds >= size:
+            return f"{seconds / size:.4g} {unit}"
+    return f"{seconds / 1e-15:.4g} fs"

@@ -1,0 +1,165 @@
+"""Tables of peaks and of gamma lines from files, and how the peaks were counted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from gammapolars.activities.matching import LINE_COLUMNS, PEAK_COLUMNS
+from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.schema import PEAKS
+from gammapolars.detectors import CalibrationSource, Detectors
+from gammapolars.gamma_lines import lines
+from gammapolars.io.columnar import scan_parquet
+
+Lines = Callable[[str], pl.DataFrame]
+"""Gives the lines of a nuclide or of the chain that it heads."""
+
+Value = TypeVar("Value")
+
+Key = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A table of peaks and how it was counted.
+
+    Attributes:
+        peaks: a table of PEAKS in keV, of one or several detectors.
+        live_time_s: live time, seconds.
+        started: when counting began.
+        real_time_s: real time; None: the live time.
+    """
+
+    peaks: pl.DataFrame
+    live_time_s: float
+    started: date | None = None
+    real_time_s: float | None = None
+
+
+def counted(
+    paths: Sequence[Path], live_times: Sequence[float], started: Sequence[str], real_times: Sequence[float]
+) -> list[Counted]:
+    """Files of peaks with how each was counted; what is given once holds for all.
+
+    Raises:
+        InputError: a file is no table of peaks.
+        UsageError: a date is none, or values are given neither once nor for each file.
+    """
+    lives = _for_each(live_times, paths, "--live-time")
+    starts = [None if text is None else parse_moment(text) for text in _for_each(started, paths, "--started")]
+    reals = _for_each(real_times, paths, "--real-time")
+    return [
+        Counted(read_peaks(path), live if live is not None else 0.0, start, real)
+        for path, live, start, real in zip(paths, lives, starts, reals, strict=True)
+    ]
+
+
+def _for_each(values: Sequence[Value], paths: Sequence[Path], option: str) -> list[Value | None]:
+    if len(values) > 1 and len(values) != len(paths):
+        raise UsageError(f"{option} is given {len(values)} times for {len(paths)} files: give it once, or for each")
+    return list(values) if len(values) > 1 else [*values, None][:1] * len(paths)
+
+
+def with_sources(
+    counted: Sequence[Counted], names: Sequence[str], detectors: Detectors
+) -> list[tuple[Counted, CalibrationSource]]:
+    """Each table of peaks with its source of detectors.toml; the only one there is, if none is named.
+
+    Raises:
+        UsageError: a source is unknown, or it is not clear which one it is.
+    """
+    if not names:
+        if len(detectors.sources) != 1:
+            known = ", ".join(source.name for source in detectors.sources) or "none"
+            raise UsageError(f"name the source of each file with --source (detectors.toml describes {known})")
+        names = [detectors.sources[0].name] * len(counted)
+    if len(names) != len(counted):
+        raise UsageError(f"--source is given {len(names)} times for {len(counted)} files: give it for each, in order")
+    return [(one, detectors.source(name)) for one, name in zip(counted, names, strict=True)]
+
+
+def read_peaks(path: Path) -> pl.DataFrame:
+    """A table of PEAKS from a .csv or .parquet file.
+
+    Raises:
+        InputError: it is none, or not of a spectrum in keV.
+    """
+    return _read(path, PEAKS.columns | PEAKS.optional, PEAK_COLUMNS, "peaks in keV")
+
+
+def read_lines(path: Path) -> pl.DataFrame:
+    """A table of gamma lines from a .csv or .parquet file, for use instead of the one of the package.
+
+    Raises:
+        InputError: it is none.
+    """
+    numbers = {name: pl.Float64 for name in LINE_COLUMNS if name != "nuclide"}
+    return _read(path, {"nuclide": pl.String} | numbers, LINE_COLUMNS, "gamma lines")
+
+
+def _read(path: Path, types: dict[str, Any], needed: Sequence[str], what: str) -> pl.DataFrame:
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path}: a table of {what} ends in .csv or .parquet")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        table = pl.read_csv(path, infer_schema_length=None) if suffix == ".csv" else scan_parquet(path).collect()
+        if missing := [name for name in needed if name not in table.columns]:
+            raise InputError(f"{path}: is no table of {what}: it has no column '{missing[0]}'")
+        table = table.cast({name: dtype for name, dtype in types.items() if name in table.columns})
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as a table of {what}: {reason}") from None
+    numbers = [name for name in needed if table[name].dtype.is_float()]
+    wrong = [name for name in numbers if not table[name].drop_nulls().is_finite().all()]
+    if wrong:
+        raise InputError(f"{path}: column '{wrong[0]}' holds numbers that are not finite")
+    return table.drop_nulls(numbers)
+
+
+def lines_from(path: Path | None) -> Lines:
+    """The lines of a nuclide from a file of the user's, or from the package's table."""
+    if path is None:
+        return lines
+    table = read_lines(path)
+
+    def of(nuclide: str) -> pl.DataFrame:
+        mine = "parent" if "parent" in table.columns else "nuclide"
+        found = table.filter((pl.col("nuclide") == nuclide) | (pl.col(mine) == nuclide))
+        if found.is_empty():
+            raise UsageError(f"{path}: has no line of {nuclide}")
+        return found
+
+    return of
+
+
+def parse_moment(text: str) -> date:
+    """A date or a date with a time, as `2024-05-01` or `2024-05-01T14:30`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"'{text}' is no date: write 2024-05-01 or 2024-05-01T14:30") from None
+
+
+def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataFrame]:
+    """A table of peaks by (board, channel); without these columns it is that of the only detector there is.
+
+    Raises:
+        UsageError: it does not tell, and there is not one detector.
+    """
+    if "channel" not in peaks.columns or peaks["channel"].null_count():
+        if len(detectors) > 1:
+            raise UsageError("these peaks do not tell their detector: they have no column 'channel'")
+        return {next((detector.key for detector in detectors), (0, 0)): peaks}
+    with_board = peaks if "board" in peaks.columns else peaks.with_columns(board=pl.lit(0, pl.UInt16))
+    parts = with_board.partition_by("board", "channel", as_dict=True)
+    return {(int(board), int(channel)): part for (board, channel), part in parts.items()}

@@ -1,0 +1,82 @@
+"""The process around a command: errors become one line and an exit code, and interrupts are never lost."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from typing import Any, NoReturn
+
+from gammapolars.commands.app import app
+from gammapolars.commands.memory import reuse_freed_memory
+from gammapolars.core.errors import GammapolarsError
+
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells have it."""
+
+
+def run() -> NoReturn:
+    """The command `gammapolars`, in a process of its own: leaves it at once when all is done and written.
+
+    Taking the interpreter and the libraries' threads down in order costs a tenth of a second, for nothing.
+    """
+    reuse_freed_memory()
+    sys.unraisablehook = _pass_interrupts_on
+    code: int | str | None = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    try:
+        sys.stdout.flush()
+    except OSError:  # nobody reads it any more, or the disk is full
+        code = code or 1
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _pass_interrupts_on(lost: Any) -> None:
+    """Send Ctrl-C again, a moment later, where Python loses it: it would print it and go on.
+
+    In a callback of the garbage collector nothing can be raised, and in here neither.
+    """
+    if lost.exc_type is KeyboardInterrupt:
+        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
+    else:
+        sys.__unraisablehook__(lost)
+
+
+def main() -> None:
+    """Parse and run one command: errors become one line on stderr and an exit code."""
+    try:
+        app(prog_name="gammapolars")
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer exits without a word
+            _fail("interrupted", INTERRUPTED)
+        raise
+    except GammapolarsError as error:
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except MemoryError:
+        _fail("out of memory: choose a smaller window, or a machine with more", 1)
+    except Exception as error:
+        if os.environ.get("GAMMAPOLARS_TRACEBACK"):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        _fail(
+            f"unexpected {type(error).__name__}: {reason} (set GAMMAPOLARS_TRACEBACK=1 to see where, and report it)", 1
+        )
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # polars' own kind, which is no Exception
+            raise
+        _fail("polars met something unexpected and cannot go on: is an input damaged?", 1)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""What every room knows: errors, defaults, units, tables, flags."""

@@ -1,0 +1,127 @@
+"""From adc to keV, as expressions."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import polars as pl
+
+from gammapolars.core.errors import TableError
+from gammapolars.corrections.dithering import of_hits
+from gammapolars.detectors import Detector, Detectors
+
+MAX_TABLE = 2**16
+
+
+def by_detector(
+    detectors: Detectors, value: Callable[[Detector], float | int | None], dtype: type[pl.DataType], suffix: str = ""
+) -> pl.Expr:
+    """A number that each detector has, as an expression of `board` and `channel`; null where none is known.
+
+    The expression looks the number up by position in a table, so that its cost does not grow with the number of
+    detectors, and it runs on the streaming engine. Where numbers of boards or channels are too large for one table, two
+    more tables give their ranks among those that occur.
+
+    Args:
+        detectors: the detectors that have the number.
+        value: the number of one detector, or None.
+        dtype: the column's dtype.
+        suffix: of the columns `board` and `channel`, such as `_a` in a table of pairs.
+    """
+    boards = 1 + max((detector.board for detector in detectors), default=0)
+    channels = 1 + max((detector.channel for detector in detectors), default=0)
+    values = {detector.board * channels + detector.channel: value(detector) for detector in detectors}
+    board, channel = pl.col(f"board{suffix}"), pl.col(f"channel{suffix}")
+    known = (board < boards) & (channel < channels)
+    position = pl.when(known).then(board.cast(pl.UInt32) * channels + channel.cast(pl.UInt32))
+    if boards * channels > MAX_TABLE:
+        ranks_b, ranks_c = (_ranks(number) for number in zip(*(detector.key for detector in detectors), strict=True))
+        ranked = {ranks_b[d.board] * len(ranks_c) + ranks_c[d.channel]: value(d) for d in detectors}
+        rank = _looked_up(board, ranks_b, pl.UInt32) * len(ranks_c) + _looked_up(channel, ranks_c, pl.UInt32)
+        return _looked_up(rank, ranked, dtype)
+    table = pl.Series([values.get(place) for place in range(boards * channels)], dtype=dtype)
+    return pl.lit(table).gather(position)
+
+
+def _ranks(numbers: tuple[int, ...]) -> dict[int, int]:
+    return {number: rank for rank, number in enumerate(sorted(set(numbers)))}
+
+
+def _looked_up(place: pl.Expr, values: Mapping[int, float | None], dtype: type[pl.DataType]) -> pl.Expr:
+    """The value at a place in a table; null behind the table's end and where there is no value."""
+    table = pl.Series([values.get(number) for number in range(1 + max(values))], dtype=dtype)
+    return pl.lit(table).gather(pl.when(place < table.len()).then(place))
+
+
+def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
+    """The energy in keV as an expression of `board`, `channel` and `adc`; null for a detector without calibration.
+
+    E = c0 + c1 adc + c2 adc² + …, evaluated by Horner's rule in double precision.
+
+    Args:
+        detectors: their `energy` coefficients, of any order.
+        suffix: of the columns read and written: `_a` gives `energy_kev_a` from `adc_a`.
+        adc: an expression to calibrate instead of the column `adc`.
+    """
+    terms = max((len(detector.energy) for detector in detectors if detector.energy), default=0)
+    if terms == 0:
+        return pl.lit(None, pl.Float64).alias(f"energy_kev{suffix}")
+    x = (pl.col(f"adc{suffix}") if adc is None else adc).cast(pl.Float64)
+
+    def coefficient(order: int) -> pl.Expr:
+        def of(detector: Detector) -> float | None:
+            if detector.energy is None:
+                return None
+            return detector.energy[order] if order < len(detector.energy) else 0.0
+
+        return by_detector(detectors, of, pl.Float64, suffix)
+
+    energy = coefficient(terms - 1)
+    for order in reversed(range(terms - 1)):
+        energy = energy * x + coefficient(order)
+    return energy.alias(f"energy_kev{suffix}")
+
+
+def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False) -> pl.LazyFrame:
+    """Hits with `energy_kev`, or pairs with `energy_kev_a` and `energy_kev_b`.
+
+    Where the frame has `gain_factor` (`gain_factor_a`, `gain_factor_b`), the adc is multiplied by it first.
+
+    Args:
+        frame: a table of hits or of pairs; an energy that it already has is replaced.
+        detectors: from `load_detectors`.
+        dither: whether each adc value is spread over its own width first, by noise in [-½, ½): bins of energy then
+            show no comb. The noise comes from the hit's time, board and channel alone, so that it is the same each
+            time, however a run is cut and in pairs as in hits; it changes where times do, as by `align`.
+
+    Raises:
+        TableError: the frame has no adc column, or lacks what the noise is made from.
+    """
+    columns = frame.collect_schema()
+    suffixes = [suffix for suffix in ("", "_a", "_b") if f"adc{suffix}" in columns]
+    if not suffixes:
+        raise TableError("this frame has nothing to calibrate: no column 'adc', 'adc_a' or 'adc_b'")
+    if not dither:
+        return frame.with_columns(energy_kev(detectors, suffix, adc=steady_adc(columns, suffix)) for suffix in suffixes)
+    for name in (
+        "timestamp_ps",
+        *(["dt_ps"] if "_b" in suffixes else ()),
+        *(f"channel{suffix}" for suffix in suffixes),
+    ):
+        if name not in columns:
+            raise TableError(f"this frame has no column '{name}', from which the noise of dithering is made")
+    return frame.with_columns(
+        energy_kev(detectors, s, adc=steady_adc(columns, s, adc=of_hits(s, columns))) for s in suffixes
+    )
+
+
+def steady_adc(columns: Iterable[str], suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
+    """What the adc would be at a steady gain: times `gain_factor` where a frame has it, else as it is.
+
+    Args:
+        columns: of the frame.
+        suffix: of the columns `adc` and `gain_factor`.
+        adc: an expression to use instead of the column `adc`.
+    """
+    adc = pl.col(f"adc{suffix}") if adc is None else adc
+    if f"gain_factor{suffix}" not in columns:
+        return adc
+    return adc.cast(pl.Float64) * pl.col(f"gain_factor{suffix}").fill_null(1.0)

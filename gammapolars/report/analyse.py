@@ -1,0 +1,117 @@
+"""All that a report shows, in one pass over a run."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from gammapolars.analysis import chance
+from gammapolars.analysis.passes import Pass, Progress, named, summarise
+from gammapolars.analysis.products import (
+    AdcSpectra,
+    EnergyMatrix,
+    HitTally,
+    InRegions,
+    PairTally,
+    Product,
+    Rates,
+    TimeDifferences,
+)
+from gammapolars.analysis.products.matrix import BIN_KEV
+from gammapolars.coincidences import PairRule
+from gammapolars.core import schema
+from gammapolars.core.flags import union
+from gammapolars.detectors import Detectors
+from gammapolars.io import Runs, save
+from gammapolars.io.provenance import describe
+from gammapolars.report.results import Analysis
+from gammapolars.spectra import fitting_bin_kev
+from gammapolars.streaming.slices import batches_of
+
+TIME_DIFFERENCE_WINDOWS = 4
+"""Time differences are shown out to this many times the window."""
+
+
+def analyse(
+    runs: Runs,
+    rule: PairRule,
+    *,
+    detectors: Detectors | None = None,
+    pairs_output: Path | None = None,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Everything that a report shows, in one pass over a run.
+
+    Pairs are looked for out to several times the window, so that the time differences show what lies beside it; only
+    those within the window are counted, written and drawn into the matrix.
+
+    Args:
+        runs: from `open_runs`.
+        rule: window and rejected flags; with random windows, the matrix is net of chance, and the pairs carry weights.
+        detectors: names, calibrations and time offsets.
+        pairs_output: where the pairs within the window are written to, if anywhere.
+        progress: told how many hits have been read.
+
+    Raises:
+        TableError: the run has no adc values.
+        TimeOrderError: hits lie too far back in time to be repaired.
+    """
+    known = detectors or Detectors()
+    schema.require(runs.hits, schema.HITS)
+    reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
+    wide = PairRule(reach_ps, reject=",".join(rule.reject) or "none")
+    mask = union(rule.reject)
+    bin_kev = fitting_bin_kev(known)
+    hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
+    differences = TimeDifferences(reach_ps)
+    matrix = EnergyMatrix(rule.window, known, bin_kev=fitting_bin_kev(known, least_kev=BIN_KEV))
+    counted: list[Product] = [adc, rates, differences, hits]
+    counted += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
+    reading = Pass(runs, wide, known, progress, counted)
+    every = reading.pairs()
+    within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
+
+    def summary() -> dict[str, Any]:
+        return summarise(replace(reading, rule=rule), hits, pairs)
+
+    if pairs_output:
+        save(within, pairs_output, metadata=lambda: describe(runs, summary()))
+    else:
+        for _ in batches_of(within.select(pl.len())):
+            pass
+    summed = summary()
+    same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "pairs", "chance_pairs_expected")
+    return Analysis(
+        **{name: summed[name] for name in same},
+        inputs=tuple(file.path.name for file in runs.files),
+        rejected=hits.with_flags(rule.reject),
+        window=rule.window,
+        random_windows=rule.regions.random if rule.regions else (),
+        real_time_s=hits.real_time_s,
+        first_timestamp_ps=hits.first_ps or 0,
+        last_timestamp_ps=hits.last_ps or 0,
+        warnings=tuple(summed["warnings"]),
+        detectors=_described(hits.by_detector(mask), known, hits.real_time_s),
+        pairs_by_detectors=chance.by_detectors(hits, pairs, rule, known),
+        spectra=named(adc.spectra(known, bin_kev), known),
+        rates=named(rates.table(), known),
+        time_differences=differences.table(known),
+        matrix=matrix.table(),
+        parameters={
+            "window": str(rule.window),
+            **({"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}),
+            "rejected flags": ", ".join(rule.reject) or "none",
+        },
+        summary=summed,
+    )
+
+
+def _described(by_detector: pl.DataFrame, detectors: Detectors, real_time_s: float) -> pl.DataFrame:
+    """The table of detectors: names, hits, rates of the used hits, and whether they are calibrated."""
+    calibrated = [
+        detectors.at(board, channel).energy is not None
+        for board, channel in by_detector.select("board", "channel").iter_rows()
+    ]
+    rate = pl.col("hits_used") / real_time_s if real_time_s > 0 else pl.lit(None, pl.Float64)
+    return named(by_detector, detectors).with_columns(rate_cps=rate, calibrated=pl.Series(calibrated, dtype=pl.Boolean))

@@ -1,0 +1,198 @@
+"""Counts that grow slice by slice: small tables whose parts add up to the whole."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.core.schema import DType
+
+Cells = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.uint32]
+Integers = npt.NDArray[np.int64]
+
+MAX_HISTOGRAM_BITS = 20
+"""Keys of up to so many bits (of few rows, fewer) are counted in a histogram, which stays in the processor's cache."""
+
+MAX_PACKED_BITS = 64
+
+MERGE_ROWS = 2_000_000
+"""Parts are added up when this many rows have gathered, to bound memory."""
+
+
+def count_by(frame: pl.DataFrame, keys: Iterable[str]) -> pl.DataFrame:
+    """Rows per combination of integer columns.
+
+    The columns are packed into one number with as many bits as their values take, of which a histogram is counted if
+    it is small, or by which rows are grouped. Both are several times faster than the columns side by side.
+
+    Args:
+        frame: has the columns, with values from 0 on.
+        keys: the columns.
+
+    Returns:
+        The columns, as they were, and `counts` u32.
+    """
+    widths = _bits_used(frame, keys)
+    bits = sum(widths.values())
+    if bits > MAX_PACKED_BITS:
+        return frame.group_by(list(widths)).agg(counts=pl.len())
+    few = 2**bits <= min(2**MAX_HISTOGRAM_BITS, 4 * frame.height)
+    cells, counts = _histogram(frame, widths) if few else _grouped(frame, widths)
+    return pl.DataFrame([*_unpacked(cells, widths, frame.schema), pl.Series("counts", counts)])
+
+
+def _bits_used(frame: pl.DataFrame, names: Iterable[str]) -> dict[str, int]:
+    return {name: int(frame[name].max() or 0).bit_length() for name in names}  # type: ignore[arg-type]
+
+
+def _histogram(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Cells, Counts]:
+    counts = np.bincount(_packed(frame, widths, np.empty(frame.height, np.int64)))
+    filled = np.flatnonzero(counts)
+    return filled.astype(np.uint64), counts[filled].astype(np.uint32)
+
+
+def _packed(frame: pl.DataFrame, widths: dict[str, int], key: Integers, rows: Integers | None = None) -> Integers:
+    """The columns in one number, written into `key`, in which columns without bits, which hold 0 alone, have no part.
+
+    That begins as a copy of the first of the others: a pass over it takes as long as counting does.
+    """
+    first, *others = [name for name, width in widths.items() if width] or list(widths)[:1]
+    chosen = slice(None) if rows is None else rows
+    key[:] = frame[first].to_numpy()[chosen]
+    for name in others:
+        key <<= widths[name]
+        key |= frame[name].to_numpy()[chosen]
+    return key
+
+
+def _unpacked(cells: Cells, widths: dict[str, int], dtypes: pl.Schema) -> list[pl.Series]:
+    columns = []
+    for name, width in reversed(widths.items()):
+        columns.append(pl.Series(name, cells & np.uint64(2**width - 1)).cast(dtypes[name]))
+        cells = cells >> np.uint64(width)
+    return columns[::-1]
+
+
+def _grouped(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Cells, Counts]:
+    key = pl.lit(0, pl.UInt64)
+    for name, width in widths.items():
+        key = key * pl.lit(2**width, pl.UInt64) + pl.col(name).cast(pl.UInt64)
+    counted = frame.lazy().select(_key=key).group_by("_key").agg(counts=pl.len()).collect()
+    return counted["_key"].to_numpy(writable=True), counted["counts"].to_numpy()
+
+
+COUNTS: dict[str, DType] = {"counts": pl.UInt64}
+WEIGHTED: dict[str, DType] = {"counts": pl.Float64, "variance": pl.Float64}
+"""What a tally sums up: rows, or weights and their squares."""
+
+
+class Tally:
+    """A sum of tables of counts.
+
+    Args:
+        keys: columns that tell the rows apart.
+        sums: the columns that are summed up, with their dtypes.
+    """
+
+    def __init__(self, *keys: str, sums: dict[str, DType] = COUNTS) -> None:
+        self._keys = keys
+        self._sums = sums
+        self._parts: list[pl.DataFrame] = []
+        self._rows = 0
+        self._merged = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows are kept: no fewer than there will be in the total."""
+        return self._merged + self._rows
+
+    def add(self, part: pl.DataFrame) -> None:
+        """Add a table with the keys and what is summed up."""
+        if part.is_empty():
+            return
+        self._parts.append(part.select(*self._keys, *(pl.col(name).cast(dtype) for name, dtype in self._sums.items())))
+        self._rows += part.height
+        if len(self._parts) > 64 or self._rows > MERGE_ROWS:
+            self._parts = [self.summed()]
+            self._merged = self._parts[0].height
+            self._rows = 0  # what is merged cannot shrink further
+
+    def total(self) -> pl.DataFrame:
+        """The keys and `counts`, sorted by the keys; no rows and no columns but `counts` if nothing was added."""
+        summed = self.summed()
+        return summed.sort(self._keys) if summed.width > len(self._sums) else summed
+
+    def summed(self) -> pl.DataFrame:
+        """The same in any order."""
+        if not self._parts:
+            return pl.DataFrame(schema=self._sums)
+        return pl.concat(self._parts).group_by(self._keys).agg(pl.col(*self._sums).sum())
+
+
+class Histogram:
+    """Rows counted by integer columns, frame by frame, in one array as long as its cells are few.
+
+    The array grows with the values that come; rows for which it would grow too large are counted in tables beside it.
+    In numpy alone where it can be: beside a search for pairs, a small query would wait for large ones.
+
+    Args:
+        keys: the columns.
+    """
+
+    def __init__(self, *keys: str) -> None:
+        self._keys = keys
+        self._widths = dict.fromkeys(keys, 0)
+        self._counts = np.zeros(1, np.int64)
+        self._room = np.empty(0, np.int64)  # used again: memory that is new to a thread costs more than counting
+        self._dtypes = pl.Schema()
+        self._others = Tally(*keys)
+
+    def add(self, frame: pl.DataFrame, rows: Integers | None = None) -> None:
+        """Count rows.
+
+        Args:
+            frame: has the columns, with values from 0 on.
+            rows: numbers of those that count; None: all.
+        """
+        count = frame.height if rows is None else len(rows)
+        if not count:
+            return
+        used = _bits_used(frame, self._keys)
+        widths = {name: max(width, used[name]) for name, width in self._widths.items()}
+        if sum(widths.values()) > MAX_HISTOGRAM_BITS:
+            self._others.add(count_by(frame if rows is None else frame[rows], self._keys))
+            return
+        if widths != self._widths or not self._dtypes:
+            self._widen(widths)
+            self._dtypes = pl.Schema({name: frame.schema[name] for name in self._keys})
+        if count > len(self._room):
+            self._room = np.empty(count, np.int64)
+        packed = _packed(frame, widths, self._room[:count], rows)
+        np.add.at(self._counts, packed, 1)  # as fast as bincount, without an array of its own to add
+
+    def _widen(self, widths: dict[str, int]) -> None:
+        before, filled = self._widths, np.flatnonzero(self._counts)
+        self._widths, counts = widths, self._counts[filled]
+        cells, place = np.zeros(len(filled), np.int64), 0
+        for name in reversed(before):
+            cells |= (filled & (2 ** before[name] - 1)) << place
+            filled, place = filled >> before[name], place + widths[name]
+        self._counts = np.zeros(2**place, np.int64)
+        self._counts[cells] = counts
+
+    def total(self) -> pl.DataFrame:
+        """The columns and `counts`, sorted by the columns; no columns but `counts` if nothing was added."""
+        filled = np.flatnonzero(self._counts)
+        if not len(filled):
+            return self._others.total()
+        columns = _unpacked(filled.astype(np.uint64), self._widths, self._dtypes)
+        counts = pl.Series("counts", self._counts[filled].astype(np.uint64))
+        others = self._others.total()
+        if others.is_empty():
+            return pl.DataFrame([*columns, counts])
+        both = Tally(*self._keys)
+        both.add(pl.DataFrame([*columns, counts]))
+        both.add(others)
+        return both.total()

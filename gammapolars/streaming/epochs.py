@@ -1,0 +1,282 @@
+"""Epochs: stretches of a recording in which the digitizer's clock ran on, between resets and rollovers.
+
+A hit that lies further back than the reorder buffer reaches, and that carries the flag of a reset or a rollover, begins
+a new epoch. Flags are looked at nowhere else, except in files that are merged (`by_flag`), so that a recording without
+such a step costs nothing. Epochs shorter than the reorder buffer are not told apart.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from gammapolars.core.errors import TimeOrderError
+from gammapolars.core.flags import FLAGS
+from gammapolars.core.units import PS_PER_S, format_ps
+
+Kind = Literal["reset", "rollover"]
+
+RESET = FLAGS["external_reset"]
+ROLLOVER = FLAGS["rollover"] | FLAGS["fake_rollover"]
+
+FAKE = FLAGS["fake_event"] | FLAGS["fake_rollover"]
+
+NEAR_HITS = 16
+"""A fake event that tells of a rollover may stand so many hits before the step back."""
+
+MOST_RESETS = 1000
+"""Where more hits in one batch, and most of them, flag a reset, the flag is stuck and tells nothing by itself."""
+
+STEP_HITS = 1000
+"""The clock's step is the greatest common divisor of so many timestamps at least."""
+
+
+@dataclass(frozen=True)
+class Border:
+    """The hit with which an epoch begins: its number in the recording, from 1, and its recorded time."""
+
+    kind: Kind
+    hit: int
+    time_ps: int
+
+
+class Epoch:
+    """One epoch of a recording. Its batches are to be used up before the next epoch is asked for.
+
+    Attributes:
+        border: how it began; None for a recording's first epoch.
+        begin_ps: recorded time of the hit with which it begins, as far as that is known before it is read.
+        batches: its hits as recorded.
+        hits: how many of them have been given out.
+        first_ps: time of the first of them.
+        last_ps: the latest time of them.
+    """
+
+    def __init__(
+        self, border: Border | None, begin_ps: int, batches: Callable[["Epoch"], Iterator[pl.DataFrame]]
+    ) -> None:
+        self.border = border
+        self.begin_ps = begin_ps
+        self.hits = self.first_ps = self.last_ps = 0
+        self._recent: deque[pl.Series] = deque()
+        self.batches = batches(self)
+
+    def add(self, times: pl.Series, last_ps: int) -> None:
+        """Remember what is given out."""
+        if not self.hits:
+            self.first_ps = int(times[0])
+        self.hits += times.len()
+        self.last_ps = last_ps
+        self._recent.append(times)
+        while sum(len(part) for part in self._recent) - len(self._recent[0]) >= STEP_HITS:
+            self._recent.popleft()
+
+    @property
+    def step_ps(self) -> int:
+        """The clock's step, as far as the last hits show it."""
+        return int(np.gcd.reduce([np.gcd.reduce(times.to_numpy()) for times in self._recent], initial=0))
+
+
+def epochs(
+    batches: Callable[[], Iterable[pl.DataFrame]],
+    *,
+    reorder_ps: int,
+    begin_ps: int = 0,
+    disorder: bool = False,
+    by_flag: bool = False,
+) -> Iterator[Epoch]:
+    """Cut a recording where its clock starts again.
+
+    Args:
+        batches: opens the recording: frames with `timestamp_ps`, and `flags` if resets are to be found.
+        reorder_ps: how far back hits may lie within an epoch.
+        begin_ps: time of the first hit, where it is known.
+        disorder: whether hits without a flag may lie back any further.
+        by_flag: whether a channel's reset flag begins an epoch even where its time does not step back, if the hit
+            before is of the same channel. In a file of one channel that is seldom hit, nothing else tells.
+
+    Raises:
+        TimeOrderError: from the batches of an epoch, where a hit lies further back and no flag tells why.
+    """
+    cutter = _Cutter(batches, reorder_ps, disorder=disorder, by_flag=by_flag)
+    try:
+        yield Epoch(None, begin_ps, cutter.until_border)
+        while cutter.border:
+            yield Epoch(cutter.border, cutter.border.time_ps, cutter.until_border)
+    finally:
+        cutter.release()
+
+
+class _Cutter:
+    """Where the reading of a recording stands."""
+
+    def __init__(
+        self, batches: Callable[[], Iterable[pl.DataFrame]], reorder_ps: int, *, disorder: bool, by_flag: bool
+    ) -> None:
+        self.border: Border | None = None
+        self._open = batches
+        self._batches: Iterator[pl.DataFrame] | None = None
+        self._reorder_ps = reorder_ps
+        self._disorder = disorder
+        self._by_flag = by_flag
+        self._given = 0
+        self._ahead: pl.DataFrame | None = None
+        self._latest: int | None = None
+        self._before: pl.DataFrame | None = None
+
+    def release(self) -> None:
+        """Let go of the recording at once: an epoch and its batches know each other, and live until they are swept."""
+        self._batches = self._ahead = self._before = None
+        self._open = tuple
+
+    def until_border(self, epoch: Epoch) -> Iterator[pl.DataFrame]:
+        """The batches of one epoch; behind the last of them `border` tells how the next one begins."""
+        self.border = self._latest = self._before = None
+        while (batch := self._next()) is not None:
+            cut = self._cut(batch)
+            if cut is None:
+                yield self._give(epoch, batch)
+                continue
+            row, kind = cut
+            border = Border(kind, self._given + row + 1, int(batch["timestamp_ps"][row]))
+            if row:
+                yield self._give(epoch, batch[:row])
+            stragglers, self._ahead = self._parted(batch[row:])
+            if stragglers.height:
+                yield self._give(epoch, stragglers)
+            self.border = border
+            return
+
+    def _next(self) -> pl.DataFrame | None:
+        if self._ahead is not None:
+            batch, self._ahead = self._ahead, None
+            return batch
+        if self._batches is None:
+            self._batches = iter(self._open())
+        return next((batch for batch in self._batches if batch.height), None)
+
+    def _give(self, epoch: Epoch, batch: pl.DataFrame) -> pl.DataFrame:
+        times = batch["timestamp_ps"]
+        last = int(times[-1] if times.is_sorted() else times.max())  # type: ignore[arg-type]
+        self._latest = last if self._latest is None else max(self._latest, last)
+        self._given += batch.height
+        self._before = batch.tail(NEAR_HITS)
+        epoch.add(times, self._latest)
+        return batch
+
+    def _cut(self, batch: pl.DataFrame) -> tuple[int, Kind] | None:
+        """The first row of the next epoch and how it begins, if it begins in this batch."""
+        restart = self._restart_by_flag(batch) if self._by_flag else None
+        step = self._step_back(batch if restart is None else batch[:restart])
+        if step is not None:
+            return step
+        return None if restart is None else (restart, "reset")
+
+    def _step_back(self, batch: pl.DataFrame) -> tuple[int, Kind] | None:
+        """The first row that lies too far back, by a flag.
+
+        Raises:
+            TimeOrderError: no flag tells why it does.
+        """
+        times = batch["timestamp_ps"]
+        if times.is_empty():
+            return None
+        if times.is_sorted() and (self._latest is None or times[0] >= self._latest - self._reorder_ps):
+            return None
+        latest = times.cum_max() if self._latest is None else times.cum_max().clip(lower_bound=self._latest)
+        late = ((latest - times) > self._reorder_ps).arg_true().to_numpy()
+        if not len(late):
+            return None
+        flags = self._flags_with_those_before(batch)
+        before = len(flags) - batch.height
+        told = (flags & (RESET | ROLLOVER)) != 0
+        fakes = np.flatnonzero(told & ((flags & FAKE) != 0)) - before
+        # The fake event before each late hit; far behind where there is none.
+        nearest = np.append(fakes, -10 * NEAR_HITS)[np.searchsorted(fakes, late, side="right") - 1]
+        announced = told[late + before] | (late - nearest <= NEAR_HITS)
+        if not self._disorder and not announced[0]:
+            raise self._out_of_order(times, int(late[0]), int(latest[int(late[0])]))
+        if not announced.any():
+            return None
+        row = int(late[announced.argmax()])
+        bits = np.bitwise_or.reduce(flags[max(row - NEAR_HITS + before, 0) : row + before + 1])
+        return row, "reset" if bits & RESET else "rollover"
+
+    def _flags_with_those_before(self, batch: pl.DataFrame) -> npt.NDArray[Any]:
+        """The batch's flags behind those of the last hits of the epoch so far."""
+        if "flags" not in batch.columns:
+            return np.zeros(batch.height, np.uint32)
+        before = [] if self._before is None else [self._before["flags"]]
+        return pl.concat([*before, batch["flags"]]).to_numpy()
+
+    def _restart_by_flag(self, batch: pl.DataFrame) -> int | None:
+        """The first row in which a channel flags a reset directly behind another hit of its own."""
+        columns = ("flags", "board", "channel")
+        if not set(columns) <= set(batch.columns):
+            return None
+        resets = int(((batch["flags"] & RESET) != 0).sum())
+        if not resets or (resets > MOST_RESETS and resets > batch.height // 2):
+            return None
+        rows = batch.select(columns)
+        if self._before is not None:
+            rows = pl.concat([self._before.select(columns).tail(1), rows])
+        flagged = (pl.col("flags") & RESET) != 0
+        first = flagged & (pl.col("board").diff() == 0) & (pl.col("channel").diff() == 0)
+        found = rows.select(first.arg_true()).to_series()
+        return int(found[0]) - (rows.height - batch.height) if found.len() else None
+
+    def _parted(self, rest: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Hits of the epoch that ends, which another channel delivers behind the border; and those of the next epoch.
+
+        Stragglers lie near the latest time before, as long as the new epoch is not older than the reorder buffer, and
+        their channel has not begun the new epoch: each channel keeps its own order.
+        """
+        assert self._latest is not None
+        first = int(rest["timestamp_ps"][0])
+        if first >= self._latest - self._reorder_ps:
+            return rest[:0], rest
+        while True:
+            times = rest["timestamp_ps"].to_numpy()
+            away = times - first > self._reorder_ps
+            old = away & (np.abs(times - self._latest) <= self._reorder_ps)
+            if "flags" in rest.columns:
+                old &= (rest["flags"].to_numpy() & RESET) == 0
+            old &= ~_behind_others_of_their_channel(rest, old)
+            beyond = np.flatnonzero(away & ~old)
+            if len(beyond):
+                old[beyond[0] :] = False
+                break
+            following = self._next()
+            if following is None:
+                break
+            rest = pl.concat([rest, following])
+        mask = pl.Series(old)
+        return rest.filter(mask), rest.filter(~mask)
+
+    def _out_of_order(self, times: pl.Series, row: int, latest: int) -> TimeOrderError:
+        time = int(times[row])
+        said = (
+            f"times are out of order: hit {self._given + row + 1} lies {format_ps(latest - time)} behind a hit before "
+            f"it (at {format_ps(time)}), and only {format_ps(self._reorder_ps)} can be repaired: "
+        )
+        if latest - time > PS_PER_S and abs(time) < latest / 100:
+            return TimeOrderError(
+                f"{said}time starts again near 0, which looks like a reset of the timestamps that no flag tells of: "
+                f"give what was recorded before and after it as runs of their own"
+            )
+        return TimeOrderError(
+            f"{said}allow more with --reorder, or sort the run first with 'gammapolars convert RUN... --sort "
+            f"-o sorted.parquet'"
+        )
+
+
+def _behind_others_of_their_channel(hits: pl.DataFrame, of: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which hits lie behind a hit of the same channel that is not one `of` these."""
+    if not {"board", "channel"} <= set(hits.columns):
+        return np.zeros(hits.height, np.bool_)
+    marked = hits.select("board", "channel", other=pl.Series(~of, dtype=pl.UInt8))
+    return marked.select(pl.col("other").cum_max().over("board", "channel") == 1).to_series().to_numpy()

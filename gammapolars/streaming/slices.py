@@ -1,0 +1,234 @@
+"""Hit streams of any length in bounded memory: batches, time order, slices, and LazyFrames made of them.
+
+This module alone touches polars' unstable interfaces (io sources and `collect_batches`).
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, groupby, islice
+from typing import Any, NamedTuple, TypeVar
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from gammapolars.streaming.clock import OnRepair
+from gammapolars.streaming.time_order import REORDER_PS, time_ordered
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+SLICE_HITS = 1_000_000
+"""Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
+
+Batches = Callable[[list[str] | None], Iterator[pl.DataFrame]]
+"""Gives a table's rows in frames; of the named columns at least, or of all for None."""
+
+
+class Slice(NamedTuple):
+    """A stretch of a time-ordered hit stream, with what its window reaches on both sides.
+
+    Attributes:
+        hits: the slice's own hits and, where the stream had to be cut without a gap, those before and behind them that
+            lie within reach.
+        first: row of the first of its own hits.
+        end: row behind the last of its own hits. Each hit of the stream is one slice's own.
+    """
+
+    hits: pl.DataFrame
+    first: int
+    end: int
+
+    @property
+    def own(self) -> pl.DataFrame:
+        """The slice's own hits."""
+        return self.hits[self.first : self.end]
+
+
+def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches) -> pl.LazyFrame:
+    """A LazyFrame whose rows a generator makes, batch by batch, each time it is collected.
+
+    Args:
+        schema: the columns and dtypes of every batch.
+        batches: called with the columns that the query needs (None: all). Further columns are dropped here.
+    """
+
+    def source(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        del batch_size  # a hint only; batches follow the file's own layout
+        left = n_rows
+        for batch in batches(with_columns):
+            frame = batch if with_columns is None else batch.select(with_columns)
+            if left is not None:
+                frame = frame.head(left)
+                left -= frame.height
+            yield frame if predicate is None else frame.filter(predicate)
+            if left == 0:
+                return
+
+    return register_io_source(source, schema=pl.Schema(schema), is_pure=True, validate_schema=True)
+
+
+def guarded(
+    frame: pl.LazyFrame, errors: tuple[type[BaseException], ...], told: Callable[[Any], Exception]
+) -> pl.LazyFrame:
+    """The same lazy frame, that raises other errors; filters and choices of columns still reach what it reads.
+
+    Args:
+        frame: any lazy frame.
+        errors: those that become others.
+        told: makes the error to raise instead.
+    """
+    schema = frame.collect_schema()
+
+    def source(
+        with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
+    ) -> Iterator[pl.DataFrame]:
+        del batch_size
+        # Without a column there is still the number of rows to give.
+        query = frame if with_columns is None else frame.select(with_columns or list(schema)[:1])
+        query = query if n_rows is None else query.head(n_rows)
+        query = query if predicate is None else query.filter(predicate)
+        try:
+            for batch in batches_of(query):
+                yield batch if with_columns is None else batch.select(with_columns)
+        except errors as error:
+            raise told(error) from None
+
+    return register_io_source(source, schema=schema, is_pure=True, validate_schema=True)
+
+
+def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS // 2) -> Iterator[pl.DataFrame]:
+    """The rows of a lazy frame in their order, in frames of about `batch_rows`, as the streaming engine makes them."""
+    yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
+
+
+def pieces(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The rows of a frame in frames that each lie in one piece in memory: as arrays they need not be copied."""
+    lengths = frame.get_column(frame.columns[0]).chunk_lengths()
+    if any(column.chunk_lengths() != lengths for column in frame):
+        yield frame.rechunk()
+        return
+    start = 0
+    for length in lengths:
+        yield frame.slice(start, length)
+        start += length
+
+
+def in_parallel(function: Callable[[T], Iterator[R]], items: Iterable[T]) -> Iterator[R]:
+    """Everything that `function` yields for each item, in the order of the items, computed in threads some items ahead.
+
+    Only what it yields first is computed ahead. So an item that yields much, such as a burst of hits, stays in bounded
+    memory.
+    """
+    threads = os.cpu_count() or 1
+    waiting: deque[Future[Iterator[R]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="slice") as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(_begun, function, item))
+                if len(waiting) > threads:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _begun(function: Callable[[T], Iterator[R]], item: T) -> Iterator[R]:
+    """What the function yields, with the first of it computed."""
+    results = function(item)
+    first = list(islice(results, 1))
+    return chain(first, results)
+
+
+def slices(
+    hits: pl.LazyFrame | Iterable[pl.DataFrame],
+    reach_ps: int,
+    *,
+    reorder_ps: int = REORDER_PS,
+    slice_hits: int = SLICE_HITS,
+    on_repair: OnRepair | None = None,
+) -> Iterator[Slice]:
+    """Cut a hit stream where neighbouring hits are further apart than a window reaches.
+
+    No pair crosses such a gap, so each slice holds all that its hits can be paired with. A stretch without a gap is
+    cut anyway once it has grown to four times `slice_hits`: then the hits within `reach_ps` of the cut stand in both
+    slices, and are the own hits of one.
+
+    Where hits have a column `run`, runs follow one another and no slice holds hits of two.
+
+    Args:
+        hits: a table of hits, nearly in time order.
+        reach_ps: the largest |dt| of interest, in picoseconds.
+        reorder_ps: how far back a hit may lie and still be put in its place.
+        slice_hits: how many hits gather before a cut; memory is proportional to it.
+        on_repair: told of resets and rollovers of the timestamps, behind which times are made to go on.
+
+    Raises:
+        TimeOrderError: hits lie too far back in time to be repaired.
+    """
+    # In halves, because two batches wait while their order is not certain.
+    batches = batches_of(hits, batch_rows=max(slice_hits // 2, 1)) if isinstance(hits, pl.LazyFrame) else hits
+    for of_run in by_run(batches):
+        ordered = time_ordered(of_run, reorder_ps=reorder_ps, on_repair=on_repair)
+        yield from _slices_of_run(ordered, reach_ps, slice_hits)
+
+
+def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
+    """The batches of one run after the other, told apart by a column `run`; of all together where there is none."""
+    parts = (part for batch in batches for part in _parts_by_run(batch))
+    return (of_run for _, of_run in groupby(parts, key=_run_of))
+
+
+def _parts_by_run(batch: pl.DataFrame) -> list[pl.DataFrame]:
+    if "run" not in batch.columns or batch.is_empty() or batch["run"].n_unique() == 1:
+        return [batch] if batch.height else []
+    return batch.partition_by("run", maintain_order=True)
+
+
+def _run_of(batch: pl.DataFrame) -> int | None:
+    return batch["run"][0] if "run" in batch.columns else None
+
+
+def _slices_of_run(batches: Iterator[pl.DataFrame], reach_ps: int, slice_hits: int) -> Iterator[Slice]:
+    gathered: list[pl.DataFrame] = []
+    rows = first = 0
+    for batch in batches:
+        gathered.append(batch)
+        rows += batch.height
+        if rows - first < slice_hits:
+            continue
+        block = pl.concat(gathered)
+        gathered = [block]
+        times = block["timestamp_ps"]
+        if cut := _last_gap(times[first:], reach_ps):
+            yield Slice(block[: first + cut], first, first + cut)
+            gathered, first = [block[first + cut :]], 0
+        elif rows - first >= 4 * slice_hits:
+            # A hit is complete once a later one lies beyond its reach.
+            end = int(times.search_sorted(times[-1] - reach_ps, side="left"))
+            if end > first:
+                yield Slice(block, first, end)
+                kept = int(times.search_sorted(times[end] - reach_ps, side="left"))
+                gathered, first = [block[kept:]], end - kept
+        rows = gathered[0].height
+    if rows > first:
+        block = pl.concat(gathered)
+        yield Slice(block, first, block.height)
+
+
+def _last_gap(times: pl.Series, reach_ps: int) -> int:
+    """The row behind the last gap that is wider than a window reaches; 0 where there is none."""
+    for tail in (min(1000, times.len()), times.len()):
+        gaps = (times.tail(tail).diff() > reach_ps).fill_null(False).arg_true()
+        if gaps.len():
+            return times.len() - tail + int(gaps[-1])
+    return 0
+
+
+def run_of(hits: pl.DataFrame) -> int:
+    """The number of the run that some hits are of: they are of one; a run without a number is run 1."""
+    return int(hits["run"][0]) if "run" in hits.columns and hits.height else 1
