@@ -8,7 +8,7 @@ from typing import Any
 from gammapolars.io.compass.run_info import RunInfo, read_run_info
 from tests.fuzz.cases import Base, Case, Verdict
 from tests.fuzz.outcomes import Refused, Wrong, attempt
-from tests.test_run_info import BOARD, RUN_INFO, settings
+from tests.io.test_run_info import BOARD, RUN_INFO, settings
 
 
 def bases(folder: Path) -> list[Base]:

@@ -30,7 +30,7 @@ from gammapolars.io.root.tree import open_tree
 from gammapolars.io.root.writer import HIT_BRANCHES, Layout, TreeWriter, hit_branches
 from tests.rootfiles import LAYOUTS, Arrays, made_hits, write_branches, write_by_uproot, write_hits
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 
 
 def joined(chunks: Iterator[tuple[int, Arrays]]) -> Arrays:

@@ -1,6 +1,6 @@
 """The command line: what it prints, word for word, and the JSON that other programs rely on.
 
-`UPDATE_GOLDEN=1 pytest tests/test_cli.py` writes the texts in tests/golden anew; read the difference before keeping it.
+`UPDATE_GOLDEN=1 pytest tests/commands/test_cli.py` writes the texts in tests/golden anew; read the difference before keeping it.
 """
 
 import json
@@ -22,7 +22,7 @@ from gammapolars.io.root.writer import Layout
 from tests.commandline import REPOSITORY, files_in, gammapolars, gammapolars_process
 from tests.rootfiles import made_hits, write_hits
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 US = 1_000_000
 FINE, PILE_UP, SATURATED, TRIGGER_LOST = 0x4000, 0x8000, 0x400, 0x20

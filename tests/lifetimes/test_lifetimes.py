@@ -458,7 +458,7 @@ def test_the_command_finds_the_half_life_of_a_simulated_level(delayed_run: Path,
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, options: list[str], code: int, message: str) -> None:
-    run = Path(__file__).parent.parent / "data" / "co60-four-hpge.root"
+    run = Path(__file__).parents[2] / "data" / "co60-four-hpge.root"
 
     done = gammapolars("lifetime", run, *options, "--window", "-1us:1us", "-o", tmp_path / "times.csv")
 

@@ -18,8 +18,8 @@ from gammapolars.calibration.energy.resolution import fit_resolution
 from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
+from tests.figures.test_figures import drawn, pixels
 from tests.peaklists import LINES, Truth, peaks_of, random_truth, table_of
-from tests.test_figures import drawn, pixels
 
 EUROPIUM = np.array([line[0] for line in LINES["Eu-152"] if line[3]])
 

@@ -10,7 +10,7 @@ import pytest
 import gammapolars as gp
 from tests.commandline import files_in, gammapolars
 
-REPOSITORY = Path(__file__).parent.parent
+REPOSITORY = Path(__file__).parents[2]
 RUN = REPOSITORY / "data" / "co60-four-hpge.root"
 DETECTORS = REPOSITORY / "data" / "detectors.toml"
 

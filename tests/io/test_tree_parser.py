@@ -18,7 +18,7 @@ from gammapolars.io.root.tree_parser import parse_tree
 from gammapolars.io.root.writer import HIT_BRANCHES, hit_branches
 from tests.rootfiles import LAYOUTS, made_hits, with_bytes, write_by_uproot, write_hits
 
-DATA_FILES = sorted((Path(__file__).parent.parent / "data").glob("*.root"))
+DATA_FILES = sorted((Path(__file__).parents[2] / "data").glob("*.root"))
 REAL = os.environ.get("GAMMAPOLARS_REAL_DATA")
 RECORDED = [path for path in sorted(Path(REAL).rglob("*.root")) if not path.name.startswith("Hcompass")] if REAL else []
 

@@ -22,7 +22,7 @@ from gammapolars.io.spectra import chn, radware, spe, tables
 from gammapolars.io.spectra.channels import Axis, Channels, axis_of
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from tests.commandline import files_in
-from tests.test_save import files_limited_to
+from tests.io.test_save import files_limited_to
 
 STARTED = datetime(2024, 2, 29, 23, 59, 58)
 KNOWN = Measurement(

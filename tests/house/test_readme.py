@@ -10,7 +10,7 @@ import pytest
 
 from gammapolars.commands import main
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SET_UP = [line for line in README.splitlines() if re.search(r"python3? -m venv", line)]
 

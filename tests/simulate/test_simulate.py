@@ -631,7 +631,7 @@ def test_files_that_exist_stay(tmp_path: Path) -> None:
 def test_the_data_folder_is_what_its_readme_says(
     tmp_path: Path, name: str, sources: list[str], detectors: str, hits: int, seed: int
 ) -> None:
-    folder = Path(__file__).parent.parent / "data"
+    folder = Path(__file__).parents[2] / "data"
     known = load_detectors(folder / f"{detectors}.toml")
     run(tmp_path / "again.root", sources, hits=hits, seed=seed, detectors=known)
     with uproot.open(tmp_path / "again.root") as again, uproot.open(folder / f"{name}.root") as kept:

@@ -269,7 +269,7 @@ def test_auto_beside_other_windows_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_matrix_command_is_net_of_chance(tmp_path: Path) -> None:
-    run = Path(__file__).parent.parent / "data" / "co60-four-hpge.root"
+    run = Path(__file__).parents[2] / "data" / "co60-four-hpge.root"
     words: list[str | Path] = [
         "--detectors",
         run.with_name("detectors.toml"),

@@ -166,7 +166,7 @@ def test_few_angles_do_not_tell_four_terms() -> None:
 
 
 def test_detectors_without_direction_are_named(tmp_path: Path) -> None:
-    data = Path(__file__).parent.parent / "data"
+    data = Path(__file__).parents[2] / "data"
     words = ["--on", "1173.2", "--and", "1332.5", "-o", str(tmp_path / "w.csv")]
 
     done = gammapolars("angular", data / "co60-four-hpge.root", "--detectors", data / "detectors.toml", *words)
