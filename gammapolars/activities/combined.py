@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 
 from gammapolars.activities.activity import K_95, Activity, DecayCorrection, budget, decay_correction
-from gammapolars.activities.curve import Array, EfficiencyCurve
+from gammapolars.activities.curve import EfficiencyCurve
 from gammapolars.activities.decay import half_life
 from gammapolars.activities.fit import expected_variance, summing_warning
 from gammapolars.activities.limits import SIDES_FWHM, counts_per_bq, line_counts
 from gammapolars.activities.matching import ANNIHILATION_KEV, matched, missing
 from gammapolars.activities.points import check_times
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Floats
 
 ROUNDS = 10
 
@@ -194,7 +195,7 @@ def _mean(
     )
 
 
-def _warnings(nuclide: str, table: pl.DataFrame, intensity: Array, efficiencies: Array) -> tuple[str, ...]:
+def _warnings(nuclide: str, table: pl.DataFrame, intensity: Floats, efficiencies: Floats) -> tuple[str, ...]:
     found = []
     if beyond := table.filter("extrapolated")["energy_kev"].to_list():
         energies = ", ".join(f"{energy:.1f}" for energy in beyond)

@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from gammapolars.activities.decay import Measured
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Floats
 from gammapolars.detectors import Covariance, Detector
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -81,23 +79,23 @@ class EfficiencyCurve:
         low, high = self.energy_range_kev
         return not low * (1 - 1e-9) <= energy_kev <= high * (1 + 1e-9)
 
-    def values(self, energies_kev: Iterable[float]) -> Array:
+    def values(self, energies_kev: Iterable[float]) -> Floats:
         """ε at each energy."""
-        found: Array = np.exp(powers(energies_kev, len(self.coefficients)) @ np.array(self.coefficients))
+        found: Floats = np.exp(powers(energies_kev, len(self.coefficients)) @ np.array(self.coefficients))
         return found
 
-    def relative_covariance(self, energies_kev: Iterable[float]) -> Array:
+    def relative_covariance(self, energies_kev: Iterable[float]) -> Floats:
         """The covariance of ln ε, which is that of the relative errors of ε, between energies."""
         design = powers(energies_kev, len(self.coefficients))
         if self.covariance is None:
             return np.zeros((len(design), len(design)))
-        found: Array = design @ np.array(self.covariance) @ design.T
+        found: Floats = design @ np.array(self.covariance) @ design.T
         # Of a covariance rounded by hand a variance may come out a little below 0.
         np.fill_diagonal(found, np.maximum(np.diag(found), 0.0))
         return found
 
 
-def powers(energies_kev: Iterable[float], terms: int) -> Array:
+def powers(energies_kev: Iterable[float], terms: int) -> Floats:
     """(ln E/MeV)^i, a row an energy.
 
     Raises:

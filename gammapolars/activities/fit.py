@@ -9,9 +9,10 @@ import polars as pl
 from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import chi2 as chi2_distribution
 
-from gammapolars.activities.curve import Array, EfficiencyCurve, powers
+from gammapolars.activities.curve import EfficiencyCurve, powers
 from gammapolars.activities.points import PARTS, check_points
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Floats
 
 MOST_TERMS = 7
 """No order above 6 is tried: such curves swing between points."""
@@ -147,13 +148,13 @@ def _fitted(points: pl.DataFrame, terms: int) -> EfficiencyFit:
     )
 
 
-def _start(design: Array, logarithms: Array, variance: Array) -> Array:
+def _start(design: Floats, logarithms: Floats, variance: Floats) -> Floats:
     """Weighted least squares of the logarithms, each point for itself."""
     weight = 1 / np.sqrt(variance)
     return np.asarray(np.linalg.lstsq(design * weight[:, None], logarithms * weight)[0], np.float64)
 
 
-def _own_variance(points: pl.DataFrame, expected: Array) -> Array:
+def _own_variance(points: pl.DataFrame, expected: Floats) -> Floats:
     """The variance of each area, relative to the area that the curve expects.
 
     A peak's variance is its own counts and what its background adds: the counts are replaced by those expected. Where
@@ -169,13 +170,13 @@ def _own_variance(points: pl.DataFrame, expected: Array) -> Array:
     return np.asarray(expected_variance(variance, area, wanted) / wanted**2, np.float64)
 
 
-def expected_variance(variance: Array, area: Array, expected: Array) -> Array:
+def expected_variance(variance: Floats, area: Floats, expected: Floats) -> Floats:
     """The variance that areas would have, had they the counts that are expected of them."""
     counted = variance >= area * (1 - 1e-6)
     return np.where(counted, variance + np.maximum(expected, 0) - area, variance)
 
 
-def _shared_covariance(points: pl.DataFrame) -> Array:
+def _shared_covariance(points: pl.DataFrame) -> Floats:
     """The relative covariance of what points have in common: their line's intensity, their source's activity."""
     line, source = (
         points.select(pl.struct(keys).rank("dense")).to_series().to_numpy()
@@ -210,7 +211,7 @@ def _warnings(points: pl.DataFrame, fit: EfficiencyFit, *, left_out: int) -> tup
     return tuple(found)
 
 
-def summing_warning(name: str, intensities: Array, efficiencies: Array) -> list[str]:
+def summing_warning(name: str, intensities: Floats, efficiencies: Floats) -> list[str]:
     """A warning where true coincidence summing may matter; empty where it does not.
 
     The scale is how often a decay has another of these photons fully absorbed, at most over the lines: Σ I ε of the

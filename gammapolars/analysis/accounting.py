@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gammapolars.analysis.products import HitTally
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.core.flags import union
 from gammapolars.core.units import PS_PER_S
 from gammapolars.io import Losses, Runs

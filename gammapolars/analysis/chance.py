@@ -7,10 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis.products import HitTally, PairTally, StopCover
-from gammapolars.coincidences import Key, PairRule, chance_pairs, nearest_chance_pairs
+from gammapolars.analysis.accumulators import HitTally, PairTally, StopCover
+from gammapolars.coincidences import PairRule, chance_pairs, nearest_chance_pairs
 from gammapolars.core.flags import union
 from gammapolars.core.schema import DType
+from gammapolars.core.types import Key
 from gammapolars.detectors import Detectors
 
 DISAGREE_SIGMA = 4.0

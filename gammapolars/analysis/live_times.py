@@ -6,15 +6,14 @@ from typing import Any
 import polars as pl
 
 from gammapolars.analysis.accounting import CLOCK_S, COVERED
-from gammapolars.analysis.products import HitTally
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.core.errors import InputError
+from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
 from gammapolars.io.compass.live_times import live_times
 from gammapolars.io.spectra.measurement import Measurement
-
-Key = tuple[int, int]
 
 
 def measurements_of(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[Key, Measurement]:

@@ -9,28 +9,26 @@ import polars as pl
 
 from gammapolars.analysis import chance
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
-from gammapolars.analysis.gain_correction import Correction, correction_of
-from gammapolars.analysis.preselection import Policies, own_columns
-from gammapolars.analysis.products import (
+from gammapolars.analysis.accumulators import (
+    Accumulator,
     HitTally,
     PairTally,
-    Product,
     StopCover,
 )
+from gammapolars.analysis.gain_correction import Correction, correction_of
+from gammapolars.analysis.preselection import Policies, own_columns
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.core.schema import HITS, require
+from gammapolars.core.types import Progress
 from gammapolars.corrections import align, calibrate, spread_ps
 from gammapolars.corrections.batches import aligned
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
 from gammapolars.streaming.slices import Slice, batches_of, by_run, in_parallel, lazy_frame, pieces, slices
 from gammapolars.streaming.time_order import time_ordered
-
-Progress = Callable[[int], None]
-"""Told, now and then, how many hits have been read."""
 
 
 @dataclass
@@ -53,7 +51,7 @@ class Pass:
     rule: PairRule
     detectors: Detectors = field(default_factory=Detectors)
     progress: Progress | None = None
-    products: list[Product] = field(default_factory=list)
+    products: list[Accumulator] = field(default_factory=list)
     further: bool = False
     correction: Correction | None = None
     policies: Policies | None = None
@@ -200,7 +198,7 @@ def warnings(by_detector: pl.DataFrame, detectors: Detectors, rule: PairRule) ->
 
 def count_hits(
     runs: Runs,
-    products: Sequence[Product],
+    products: Sequence[Accumulator],
     progress: Callable[[int], None] | None,
     correction: Correction | None = None,
     most_hits: int | None = None,

@@ -1,23 +1,22 @@
 """What is done to a run's hits before they are paired or built to events, and how many hits that takes away."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 
 from gammapolars.analysis.accounting import times
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.gain_correction import Correction
-from gammapolars.analysis.products import HitTally
 from gammapolars.coincidences import AddBack, Veto, Vetoes
 from gammapolars.coincidences.add_back import ADDED
 from gammapolars.core.schema import HITS
+from gammapolars.core.types import Progress
 from gammapolars.corrections import calibrate, spread_ps
 from gammapolars.corrections.batches import aligned
 from gammapolars.detectors import Detectors
 from gammapolars.io import Losses, Runs
 from gammapolars.streaming.slices import slices
-
-Progress = Callable[[int], None]
 
 
 class Policies:

@@ -7,16 +7,16 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
+from gammapolars.analysis.accumulators import HitTally, RunSpectra
 from gammapolars.analysis.gain_correction import correction_of
 from gammapolars.analysis.live_times import measurements_of
 from gammapolars.analysis.passes import count_hits
-from gammapolars.analysis.products import HitTally, RunSpectra
 from gammapolars.coincidences import PairRule
 from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT, WINDOW
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
+from gammapolars.core.types import Key, Progress
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
@@ -26,8 +26,6 @@ from gammapolars.io.spectrum_files import holds_spectra, read_spectra
 from gammapolars.peaks import fit_peaks
 
 KEYS = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16}
-
-Key = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,7 @@ def from_runs(
     reject: str = REJECT,
     calibration: Sequence[float] | None = None,
     most_hits: int | None = None,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> Gathered:
     """Spectra of the used hits of runs, by run and detector, counted in one pass.
 

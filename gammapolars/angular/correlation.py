@@ -7,12 +7,13 @@ import numpy as np
 import polars as pl
 
 from gammapolars.angular.counts import COUNTS, SINGLES
-from gammapolars.angular.directions import Floats, Ints, angles_between, groups_of, unit_vectors
+from gammapolars.angular.directions import Ints, angles_between, groups_of, unit_vectors
 from gammapolars.angular.legendre import AngularFit, check_order, fitted, polynomials
 from gammapolars.angular.normalise import Counted, Expected, grouped, mixed, uncorrelated
 from gammapolars.angular.slicing import arrays, with_enough_counts
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.schema import require
+from gammapolars.core.types import Floats
 from gammapolars.detectors import Detectors
 
 NORMALISATIONS: Mapping[str, str] = {

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.errors import DetectorsError, UsageError
+from gammapolars.core.types import Floats
 from gammapolars.detectors import Detector
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 

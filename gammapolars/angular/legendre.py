@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.angular.directions import Floats, legendre
+from gammapolars.angular.directions import legendre
 from gammapolars.core.errors import CalibrationError, UsageError
+from gammapolars.core.types import Floats
 
 ORDERS = (2, 4)
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.angular.directions import Floats, Ints
+from gammapolars.angular.directions import Ints
+from gammapolars.core.types import Floats
 
 LEAST_SHARE = 0.01
 """Slices with less than this part of the mean share of counts are weighted as if they had it."""

@@ -8,14 +8,13 @@ import polars as pl
 from gammapolars.angular.counts import COUNTS, SINGLES, SLICE, SUMS, summed
 from gammapolars.angular.normalise import Counted
 from gammapolars.core.errors import TableError
+from gammapolars.core.types import Key
 
 ENOUGH_COUNTS = 1000
 """So many counts of the lines the median detector should have in a slice: they tell how active the source was."""
 
 MOST_VALUES = 1_000_000
 """Slices times pairs of detectors: more are not kept as arrays, which bounds the memory to about 100 MB."""
-
-Key = tuple[int, int]
 
 
 def wider(table: pl.DataFrame, times: int = 2) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from gammapolars.coincidences.add_back import AddBack, add_back
 from gammapolars.coincidences.chance import chance_pairs, nearest_chance_pairs
 from gammapolars.coincidences.event_summary import event_summary
 from gammapolars.coincidences.events import EventRule, events
-from gammapolars.coincidences.rule import AnyWindow, Key, PairRule
+from gammapolars.coincidences.rule import AnyWindow, PairRule
 from gammapolars.coincidences.tables import nearest, pairs
 from gammapolars.coincidences.triples import triples
 from gammapolars.coincidences.veto import Veto, Vetoes, veto
@@ -16,7 +16,6 @@ __all__ = [
     "AddBack",
     "AnyWindow",
     "EventRule",
-    "Key",
     "PairRule",
     "Veto",
     "Vetoes",

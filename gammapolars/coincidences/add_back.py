@@ -11,6 +11,7 @@ from gammapolars.coincidences.events import detector_counts
 from gammapolars.core import schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import FLAGS, has_any
+from gammapolars.core.types import Key
 from gammapolars.corrections import by_detector, calibrate
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.streaming.slices import SLICE_HITS, lazy_frame, slices
@@ -21,8 +22,6 @@ ADD_BACK_WINDOW = "100ns"
 NEEDED = ("board", "channel", "timestamp_ps", "flags")
 
 ADDED = "added_hits"
-
-Key = tuple[int, int]
 
 
 def add_back(

@@ -6,13 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Integers, Mask
 from gammapolars.core.units import parse_window
 
 WindowRef = Literal["first", "last"]
 """What a window is measured from: the first hit of an event (rigid), or the hit before (extending)."""
-
-Times = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 
 def parse_span(window: str | int, what: str = "an event") -> int:
@@ -43,7 +41,7 @@ def parse_window_ref(text: str) -> WindowRef:
     raise UsageError(f"a window is measured from the first hit of an event or from the last, not from '{text}'")
 
 
-def event_starts(times: Times, window_ps: int, ref: WindowRef, breaks: Mask | None = None) -> Mask:
+def event_starts(times: Integers, window_ps: int, ref: WindowRef, breaks: Mask | None = None) -> Mask:
     """True where an event begins.
 
     Args:
@@ -82,7 +80,7 @@ def fired(event: npt.NDArray[np.uint64], board: npt.NDArray[Any], channel: npt.N
     return np.asarray(keys[different], np.uint64)
 
 
-def _cut_long(times: Times, window_ps: int, starts: Mask) -> None:
+def _cut_long(times: Integers, window_ps: int, starts: Mask) -> None:
     """Cut what hangs together by gaps within the window into events that reach no further than the window.
 
     Only stretches longer than the window are looked at, and these are few at usual rates. They are put one behind the

@@ -7,10 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.coincidences.event_windows import Mask, event_starts, fired, parse_span, parse_window_ref
+from gammapolars.coincidences.event_windows import event_starts, fired, parse_span, parse_window_ref
 from gammapolars.core import defaults, schema
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
+from gammapolars.core.types import Mask
 from gammapolars.core.units import format_ps
 from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS

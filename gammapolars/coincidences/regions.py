@@ -10,9 +10,8 @@ import polars as pl
 
 from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import REGION
+from gammapolars.core.types import Key
 from gammapolars.core.units import Window, format_ps
-
-Key = tuple[int, int]
 
 FINE = 1000
 """A clock with this many steps in the narrowest window is taken for one without steps."""

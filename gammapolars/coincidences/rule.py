@@ -12,6 +12,7 @@ from gammapolars.coincidences.sides import b_is_lower, carried, exchanged, share
 from gammapolars.core import defaults, schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
+from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_window
 from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_of
@@ -20,8 +21,6 @@ from gammapolars.streaming.slices import Slice
 PART_PAIRS = 4_000_000
 """A burst of hits is worked off in parts of about this many candidate pairs, to bound memory."""
 
-Key = tuple[int, int]
-"""A detector as (board, channel)."""
 
 AnyWindow = str | int | tuple[int, int]
 

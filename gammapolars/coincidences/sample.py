@@ -7,8 +7,9 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.coincidences.regions import Clock
-from gammapolars.coincidences.rule import Key, PairRule
+from gammapolars.coincidences.rule import PairRule
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, Window, format_ps
 from gammapolars.streaming.slices import slices
 from gammapolars.streaming.time_order import REORDER_PS

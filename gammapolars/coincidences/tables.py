@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from gammapolars.coincidences.rule import AnyWindow, Key, PairRule
+from gammapolars.coincidences.rule import AnyWindow, PairRule
 from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core import defaults
+from gammapolars.core.types import Key
 from gammapolars.detectors import Detector
 from gammapolars.streaming.slices import SLICE_HITS, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS

@@ -12,13 +12,12 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.coincidences.regions import FINE, Clock
-from gammapolars.coincidences.rule import AnyWindow, Key, PairRule
+from gammapolars.coincidences.rule import AnyWindow, PairRule
 from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import Window, format_ps
 
-Integers = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Windows = tuple[Window, ...]
 
 NONE, PROMPT, ONE_RANDOM, RANDOM = range(4)

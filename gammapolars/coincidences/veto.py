@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from gammapolars.coincidences.events import detector_counts
 from gammapolars.core import schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import FLAGS, has_any
+from gammapolars.core.types import Key, Mask
 from gammapolars.core.units import Window, parse_window
 from gammapolars.corrections import by_detector, energy_kev, steady_adc
 from gammapolars.detectors import Detectors
@@ -23,9 +23,6 @@ VETO_KIND = "BGO"
 VETO_WINDOW = "200ns"
 
 NEEDED = ("board", "channel", "timestamp_ps", "flags")
-
-Key = tuple[int, int]
-Mask = npt.NDArray[np.bool_]
 
 
 def veto(

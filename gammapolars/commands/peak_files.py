@@ -11,6 +11,7 @@ import polars as pl
 from gammapolars.activities.matching import LINE_COLUMNS, PEAK_COLUMNS
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.schema import PEAKS
+from gammapolars.core.types import Key
 from gammapolars.detectors import CalibrationSource, Detectors
 from gammapolars.gamma_lines import lines
 from gammapolars.io.columnar import scan_parquet
@@ -19,8 +20,6 @@ Lines = Callable[[str], pl.DataFrame]
 """Gives the lines of a nuclide or of the chain that it heads."""
 
 Value = TypeVar("Value")
-
-Key = tuple[int, int]
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
-Key = tuple[int, int]
-"""A detector as (board, channel)."""
+from gammapolars.core.types import Key
 
 
 def is_of(key: Key, suffix: str = "") -> pl.Expr:

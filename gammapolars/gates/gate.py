@@ -8,9 +8,8 @@ from itertools import pairwise
 import polars as pl
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Range
 from gammapolars.core.units import parse_range
-
-Range = tuple[float, float]
 
 
 @dataclass(frozen=True)

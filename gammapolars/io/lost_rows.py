@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.core.types import Mask
 from gammapolars.io.reading import Kind, Losses
-
-Mask = npt.NDArray[np.bool_]
 
 BLOCK_ROWS = 2**20
 """Rows whose marks are kept together, in 128 kB; blocks from which nothing was lost take no memory."""

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gammapolars.core.types import Floats
 from gammapolars.lifetimes.amplitudes import amplitude
 from gammapolars.lifetimes.minimum import Direction, Fitted, counted_parts, expected_counts
-from gammapolars.lifetimes.model import Floats, TimeBins, deviances
+from gammapolars.lifetimes.model import TimeBins, deviances
 from gammapolars.lifetimes.results import Component, LifetimeFit
 from gammapolars.peaks.shape import FWHM_PER_SIGMA
 

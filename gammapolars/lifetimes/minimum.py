@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gammapolars.lifetimes.model import Floats, TimeBins, shapes
+from gammapolars.core.types import Floats
+from gammapolars.lifetimes.model import TimeBins, shapes
 
 Direction = Literal["stop after start", "start after stop"]
 

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.core.types import Floats
 from gammapolars.lifetimes.prompt_shape import part_in_bins
-
-Floats = npt.NDArray[np.float64]
 
 GRACE = 1e-12
 """Expected counts are no smaller: likelihoods need their logarithm."""

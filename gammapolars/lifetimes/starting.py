@@ -5,7 +5,8 @@ from itertools import combinations
 
 import numpy as np
 
-from gammapolars.lifetimes.model import Floats, TimeBins, deviance, shapes
+from gammapolars.core.types import Floats
+from gammapolars.lifetimes.model import TimeBins, deviance, shapes
 
 
 def starting_values(

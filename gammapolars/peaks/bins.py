@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError
-from gammapolars.peaks.shape import Floats
+from gammapolars.core.types import Floats
 
 KEYS = ("run", "board", "channel")
 """Columns that tell one spectrum of a table from another, where they are there."""

@@ -7,8 +7,8 @@ import numpy as np
 from iminuit import Minuit
 from scipy.optimize import nnls
 
+from gammapolars.core.types import Floats
 from gammapolars.peaks.model import SHAPE, Model
-from gammapolars.peaks.shape import Floats
 
 TINY = 1e-9
 

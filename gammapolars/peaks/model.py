@@ -6,7 +6,8 @@ from math import comb
 import numpy as np
 from scipy.special import ndtr
 
-from gammapolars.peaks.shape import Floats, integral, tail_integral
+from gammapolars.core.types import Floats
+from gammapolars.peaks.shape import integral, tail_integral
 
 SHAPE = ("width", "tail", "slope", "step")
 """What all peaks of a region share: the factor on their expected widths, η, τ, and the step per count and bin."""

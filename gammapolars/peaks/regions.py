@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammapolars.peaks.shape import Floats
+from gammapolars.core.types import Floats
 from gammapolars.peaks.widths import Widths
 
 TOGETHER = 3.0

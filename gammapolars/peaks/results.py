@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaincc
 
+from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import RegionFit, inverse
 from gammapolars.peaks.model import SHAPE
-from gammapolars.peaks.shape import Floats, form_of
+from gammapolars.peaks.shape import form_of
 
 IMPROBABLE = 1e-6
 

@@ -15,10 +15,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import erfc, erfcx, ndtr
 
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
 

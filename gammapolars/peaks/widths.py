@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy.optimize import nnls
 
-from gammapolars.peaks.shape import Floats
+from gammapolars.core.types import Floats
 
 TOLERANCE = 0.12
 """Relative difference from the model within which a width supports it, besides its own uncertainty."""

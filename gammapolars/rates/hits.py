@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 import polars as pl
 
-from gammapolars.analysis.products.hits import HitTally
-from gammapolars.analysis.products.intervals import Intervals
+from gammapolars.analysis.accumulators.hits import HitTally
+from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.core import schema
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.units import PS_PER_S

@@ -4,9 +4,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 LEAST_INTERVALS = 100
 

@@ -5,8 +5,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gammapolars.analysis.passes import Progress, with_random
+from gammapolars.analysis.passes import with_random
 from gammapolars.coincidences import PairRule
+from gammapolars.core.types import Progress
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, save
 from gammapolars.io.output_folder import folder_complete_or_nothing

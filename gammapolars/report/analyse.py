@@ -7,21 +7,22 @@ from typing import Any
 import polars as pl
 
 from gammapolars.analysis import chance
-from gammapolars.analysis.passes import Pass, Progress, named, summarise
-from gammapolars.analysis.products import (
+from gammapolars.analysis.accumulators import (
+    Accumulator,
     AdcSpectra,
     EnergyMatrix,
     HitTally,
     InRegions,
     PairTally,
-    Product,
     Rates,
     TimeDifferences,
 )
-from gammapolars.analysis.products.matrix import BIN_KEV
+from gammapolars.analysis.accumulators.matrix import BIN_KEV
+from gammapolars.analysis.passes import Pass, named, summarise
 from gammapolars.coincidences import PairRule
 from gammapolars.core import schema
 from gammapolars.core.flags import union
+from gammapolars.core.types import Progress
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, save
 from gammapolars.io.provenance import describe
@@ -66,7 +67,7 @@ def analyse(
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
     differences = TimeDifferences(reach_ps)
     matrix = EnergyMatrix(rule.window, known, bin_kev=fitting_bin_kev(known, least_kev=BIN_KEV))
-    counted: list[Product] = [adc, rates, differences, hits]
+    counted: list[Accumulator] = [adc, rates, differences, hits]
     counted += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
     reading = Pass(runs, wide, known, progress, counted)
     every = reading.pairs()

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from gammapolars.core.types import Floats
 from gammapolars.peaks import fit_peaks
-from gammapolars.peaks.shape import Floats
 
 LEAST_SIGMA = 6.0
 

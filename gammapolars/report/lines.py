@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from gammapolars.core.types import Floats
 from gammapolars.figures import bins
-from gammapolars.peaks.shape import Floats
 from gammapolars.report.full_energy import Peak, full_energy_peaks
 from gammapolars.report.nuclides import SeenLine, identify
 from gammapolars.report.results import Analysis

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from gammapolars.angular.directions import cone_attenuation, legendre
 from gammapolars.angular.theory import angular_coefficients
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Floats
 from gammapolars.core.units import parse_numbers
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade
-
-Floats = npt.NDArray[np.float64]
 
 OPTION = "--correlation"
 NEAR_KEV = 1.0

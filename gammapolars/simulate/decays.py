@@ -11,14 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Floats, Integers
 from gammapolars.corrections.walk import extremes_ps, walk_ps
 from gammapolars.simulate.correlations import Correlation, pairs_of
 from gammapolars.simulate.emission import Emission, emission, facing
 from gammapolars.simulate.response import SimulatedDetector, partial_deposit_kev
 from gammapolars.simulate.sources import Source, cascades, photons_per_decay
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 BACKGROUND = "background"
 START_PS = 2_000_000_000
@@ -43,12 +41,12 @@ class Deposits(NamedTuple):
         noise: a standard normal number from which the measured energy follows.
     """
 
-    time_ps: Ints
-    true_ps: Ints
+    time_ps: Integers
+    true_ps: Integers
     detector: npt.NDArray[np.uint16]
     energy_kev: Floats
     full: npt.NDArray[np.bool_]
-    decay: Ints
+    decay: Integers
     nuclide: npt.NDArray[np.uint8]
     noise: npt.NDArray[np.float32]
 
@@ -65,9 +63,9 @@ def joined(parts: Sequence[Deposits]) -> Deposits:
 class _Seen(NamedTuple):
     """What a source left in one block: times of its seen decays, and their deposits."""
 
-    decay_ps: Ints
+    decay_ps: Integers
     decay: npt.NDArray[np.intp]  # per deposit: position in decay_ps
-    wait_ps: Ints  # per deposit: how long after the decay
+    wait_ps: Integers  # per deposit: how long after the decay
     detector: npt.NDArray[np.uint16]
     energy_kev: Floats
     full: npt.NDArray[np.bool_]
@@ -189,8 +187,8 @@ class Emitter:
         return true_ps, detector, energy, np.zeros(len(detector), np.bool_), nothing, nothing
 
     def _walk(
-        self, true_ps: Ints, detector: npt.NDArray[np.uint16], energy_kev: Floats, noise: npt.NDArray[np.float32]
-    ) -> Ints:
+        self, true_ps: Integers, detector: npt.NDArray[np.uint16], energy_kev: Floats, noise: npt.NDArray[np.float32]
+    ) -> Integers:
         """How much later the digitizer sees small pulses: by the adc that each deposit has by itself."""
         late = np.zeros(len(true_ps), np.int64)
         for number, one in enumerate(self.detectors):
@@ -202,11 +200,13 @@ class Emitter:
         return late
 
     def _digitizer_time(
-        self, true_ps: Ints, detector: npt.NDArray[np.uint16], late_ps: Ints, rng: np.random.Generator
-    ) -> Ints:
+        self, true_ps: Integers, detector: npt.NDArray[np.uint16], late_ps: Integers, rng: np.random.Generator
+    ) -> Integers:
         jitter = np.clip(rng.standard_normal(len(true_ps)), -_MAX_SIGMA, _MAX_SIGMA) * self._sigma[detector]
         tick = self._tick[detector]
-        time_ps: Ints = (true_ps + self._offset[detector] + late_ps + np.rint(jitter).astype(np.int64)) // tick * tick
+        time_ps: Integers = (
+            (true_ps + self._offset[detector] + late_ps + np.rint(jitter).astype(np.int64)) // tick * tick
+        )
         return time_ps
 
 
@@ -246,7 +246,7 @@ def _seen(
     return _Seen(decay_ps, decay, np.concatenate(waits), detector, energy, full)
 
 
-def _waited(means: Floats, cascade: npt.NDArray[np.intp], rng: np.random.Generator) -> Ints:
+def _waited(means: Floats, cascade: npt.NDArray[np.intp], rng: np.random.Generator) -> Integers:
     """How long after its decay each photon leaves, (decays, photons); empty where all leave at once."""
     if not means.any():
         return np.zeros((0, 0), np.int64)
@@ -254,7 +254,7 @@ def _waited(means: Floats, cascade: npt.NDArray[np.intp], rng: np.random.Generat
     return np.asarray(np.rint(lived.sum(axis=2).cumsum(axis=1)), np.int64)
 
 
-def _ranks(times: Sequence[Ints]) -> list[Ints]:
+def _ranks(times: Sequence[Integers]) -> list[Integers]:
     """Numbers from 1 in order of time over all of some lists of times, list by list."""
     lengths = [len(part) for part in times]
     rank = np.empty(sum(lengths), np.int64)

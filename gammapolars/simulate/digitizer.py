@@ -8,11 +8,11 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.flags import FLAGS
-from gammapolars.simulate.decays import BACKGROUND, Deposits, Ints, joined
+from gammapolars.core.types import Integers, Mask
+from gammapolars.simulate.decays import BACKGROUND, Deposits, joined
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source
 
-Bools = npt.NDArray[np.bool_]
 Positions = npt.NDArray[np.intp]
 
 
@@ -44,7 +44,7 @@ class Chunk(NamedTuple):
     truth: pl.DataFrame
 
 
-def hit_of_deposit(time_ps: Ints, chain: Bools, dead_time_ps: Ints) -> Positions:
+def hit_of_deposit(time_ps: Integers, chain: Mask, dead_time_ps: Integers) -> Positions:
     """To which hit each deposit belongs, with a dead time that further deposits do not prolong.
 
     A deposit makes a hit unless it falls within the dead time of the hit before it. Only chains of deposits are walked,
@@ -127,7 +127,7 @@ class Digitizer:
         self._waiting = hits[count:]
         return self._chunk(hits[:count])
 
-    def _hits_of(self, pool: Deposits, chain: Bools) -> pl.DataFrame:
+    def _hits_of(self, pool: Deposits, chain: Mask) -> pl.DataFrame:
         """The hits of settled deposits, detector after detector."""
         owner = hit_of_deposit(pool.time_ps, chain, self._dead[pool.detector])
         place = np.arange(len(owner))
@@ -162,7 +162,7 @@ class Digitizer:
         )
 
     def _digitized(
-        self, hits: Deposits, energy_kev: npt.NDArray[np.float64], piled: Bools
+        self, hits: Deposits, energy_kev: npt.NDArray[np.float64], piled: Mask
     ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
         adc = np.empty(len(energy_kev), np.uint16)
         flags = np.full(len(energy_kev), FLAGS["fine_timestamp"], np.uint32)

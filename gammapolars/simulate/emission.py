@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Floats
 from gammapolars.simulate.correlations import Correlation
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade
-
-Floats = npt.NDArray[np.float64]
 
 _SPHERE_POINTS = 400_000
 

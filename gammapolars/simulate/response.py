@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Floats
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.simulate.drift import STEADY, GainDrift
 from gammapolars.simulate.sources import ANNIHILATION_KEV
-
-Floats = npt.NDArray[np.float64]
 
 ELECTRON_KEV = ANNIHILATION_KEV
 

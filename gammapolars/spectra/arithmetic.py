@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.types import Floats
 from gammapolars.spectra.bins import (
     AXES,
     NUMBER,
     WIDTH_OF,
     AnyFrame,
     Axis,
-    Floats,
     computed,
     keys_of,
     numbered,

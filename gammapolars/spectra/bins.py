@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.schema import SPECTRUM, require
+from gammapolars.core.types import Floats
 from gammapolars.streaming.slices import lazy_frame
 
-Floats = npt.NDArray[np.float64]
 Axis = Literal["energy_kev", "adc"]
 AnyFrame = pl.LazyFrame | pl.DataFrame
 

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.core.types import Integers
 from gammapolars.spectra.tallies import Tally
-
-Integers = npt.NDArray[np.int64]
 
 MAX_CELLS = 2**20
 """Up to so many cells (of few rows, fewer) are counted in an array, which stays in the processor's cache."""

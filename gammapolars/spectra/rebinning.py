@@ -8,7 +8,8 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
-from gammapolars.spectra.bins import NUMBER, WIDTH_OF, AnyFrame, Axis, Floats, computed, edges, keys_of, spectra_of
+from gammapolars.core.types import Floats
+from gammapolars.spectra.bins import NUMBER, WIDTH_OF, AnyFrame, Axis, computed, edges, keys_of, spectra_of
 
 SNAP = 1e-7
 """Ends of bins that are closer than this part of a new bin are the same: floats tell 0.1 · 3 from 0.3."""

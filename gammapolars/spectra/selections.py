@@ -5,13 +5,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.types import Key
 from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import Gate
-
-Key = tuple[int, int]
-"""A detector as (board, channel)."""
 
 PARTNER = ("board", "channel", "adc", "energy_kev")
 

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.schema import DType
+from gammapolars.core.types import Integers
 
 Cells = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
-Integers = npt.NDArray[np.int64]
 
 MAX_HISTOGRAM_BITS = 20
 """Keys of up to so many bits (of few rows, fewer) are counted in a histogram, which stays in the processor's cache."""

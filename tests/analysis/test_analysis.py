@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gammapolars.analysis import passes
+from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.chance import by_detectors
 from gammapolars.analysis.passes import Pass
-from gammapolars.analysis.products import HitTally, PairTally
 from gammapolars.coincidences import PairRule, chance_pairs, pairs
 from gammapolars.commands.coincidences import run
 from gammapolars.core.errors import GammapolarsError, TableError, TimeOrderError

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.analysis.products.cascades import CascadeCounts
+from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.angular.directions import groups_of
 from gammapolars.angular.theory import f_coefficient
 from gammapolars.detectors import format_detectors

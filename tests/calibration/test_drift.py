@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 import gammapolars as gp
+from gammapolars.analysis.accumulators import AdcSpectra
+from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
 from gammapolars.analysis.gain_correction import correction_of
-from gammapolars.analysis.products import AdcSpectra
-from gammapolars.analysis.products.drift import AdcRange, DriftSpectra
 from gammapolars.calibration.drift.lines import adc_at, tracked_lines
 from gammapolars.calibration.drift.path import LineCounts, gain_path
 from gammapolars.calibration.drift.position import SIGMA_PER_FWHM, Position, line_position

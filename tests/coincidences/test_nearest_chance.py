@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.analysis.products import StopCover
+from gammapolars.analysis.accumulators import StopCover
 from gammapolars.coincidences import PairRule
 from tests.commandline import gammapolars
 from tests.hits import BAD, frame, in_batches

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars import figures, simulate
-from gammapolars.analysis.products.axes import Axis, Sides
-from gammapolars.analysis.products.chosen_matrices import HitMatrix, PairMatrix
+from gammapolars.analysis.accumulators.axes import Axis, Sides
+from gammapolars.analysis.accumulators.chosen_matrices import HitMatrix, PairMatrix
 from gammapolars.commands.gate.pairs import spread
 from gammapolars.commands.matrix.choice import Choice, keys_of
 from gammapolars.detectors import Detector, Detectors

@@ -1,6 +1,6 @@
 """The command line: what it prints, word for word, and the JSON that other programs rely on.
 
-`UPDATE_GOLDEN=1 pytest tests/commands/test_cli.py` writes the texts in tests/golden anew; read the difference before keeping it.
+`UPDATE_GOLDEN=1 pytest tests/commands/test_cli.py` writes the texts in tests/golden anew; read the difference first.
 """
 
 import json
@@ -438,7 +438,7 @@ def test_a_pipe_that_is_closed_early_is_no_traceback() -> None:
 
 PLACES = pytest.mark.parametrize(
     "place",
-    ["gammapolars.analysis.products.PairTally.add_pairs", "gammapolars.spectra.tallies.Tally.add"],
+    ["gammapolars.analysis.accumulators.PairTally.add_pairs", "gammapolars.spectra.tallies.Tally.add"],
     ids=["in a pass", "after it"],
 )
 

@@ -217,7 +217,7 @@ def test_slices_of_several_runs_go_by_their_own_clocks(hits: pl.DataFrame) -> No
 
 
 def test_a_slice_that_would_outgrow_the_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gammapolars.analysis.products.spectra.MAX_BINS", 1000)
+    monkeypatch.setattr("gammapolars.analysis.accumulators.spectra.MAX_BINS", 1000)
 
     refused = gammapolars("spectrum", "run.root", "--slice", "1us", "-o", "s.parquet")
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.analysis.products.gated import CubeSpectra, GatedSpectra
+from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedSpectra
 from tests.commandline import REPOSITORY, files_in, gammapolars
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")

@@ -13,11 +13,11 @@ import pytest
 from plotnine import ggplot
 
 from gammapolars import figures
-from gammapolars.analysis.passes import Analysis
 from gammapolars.core.units import Window
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.time_difference import accepted_ns
+from gammapolars.report.results import Analysis
 from tests import analyses
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.analysis.products import HitTally, Rates
+from gammapolars.analysis.accumulators import HitTally, Rates
 from gammapolars.core.errors import TimeOrderError, UsageError
 from gammapolars.streaming.slices import slices
 from tests.commandline import gammapolars

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.analysis.products.intervals import Intervals
+from gammapolars.analysis.accumulators.intervals import Intervals
 from tests.commandline import REPOSITORY, gammapolars
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import chi2
 
-from gammapolars.analysis.products.drift import SlicedRun
+from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.follow import Followed
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.smooth import smooth
+from gammapolars.core.types import Floats
 
-Floats = npt.NDArray[np.float64]
 Reference = Literal["calibration", "mean"]
 
 MOST_KNOTS = 257

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from gammapolars.analysis.products.drift import SlicedRun
+from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.path import LineCounts, gain_path
 from gammapolars.calibration.drift.position import SIGMA_PER_FWHM, Position, line_position
-
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 PRECISION_FWHM = 0.08
 """Slices are joined until the line's position is known to this part of its width."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammapolars.analysis.products.drift import AdcRange
+from gammapolars.analysis.accumulators.drift import AdcRange
 from gammapolars.detectors import Detector
 
 TOP_ADC = 2**16 - 1

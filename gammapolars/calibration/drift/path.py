@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 STEP_FWHM = 0.25
 """Gains are tried in steps of this part of the narrowest line's relative width."""

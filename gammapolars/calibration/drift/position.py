@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 SIGMA_PER_FWHM = 1 / np.sqrt(8 * np.log(2))
 MOST_STEPS = 40

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from gammapolars.analysis.products import HitTally
-from gammapolars.analysis.products.drift import SlicedRun
+from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.curves import Curves
 from gammapolars.calibration.drift.follow import Followed
 from gammapolars.calibration.drift.lines import TrackedLine

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 DIFFUSE = 1e8
 """The variance, in units of the positions' own, of what nothing is known of."""

@@ -1,13 +1,13 @@
 """The drift of the gains over runs, from spectral lines: one pass over the hits, and small tables of what was found."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from gammapolars.analysis.products import HitTally, Product
-from gammapolars.analysis.products.drift import FIRST_WIDTH_PS, DriftSpectra
+from gammapolars.analysis.accumulators import Accumulator, HitTally
+from gammapolars.analysis.accumulators.drift import FIRST_WIDTH_PS, DriftSpectra
 from gammapolars.calibration.drift.curves import Reference, courses, gain_curves
 from gammapolars.calibration.drift.follow import RunLines, follow, follow_again
 from gammapolars.calibration.drift.lines import TrackedLine, tracked_lines
@@ -19,6 +19,7 @@ from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
 from gammapolars.core.schema import HITS, require
+from gammapolars.core.types import Progress
 from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs, open_runs
@@ -30,8 +31,6 @@ MOST_REACH = 0.2
 
 MOST_FITS = 4
 """Fits are repeated along the course that was found, until the lines' widths stay as they are."""
-
-Progress = Callable[[int], None]
 
 
 def track_drift(
@@ -108,7 +107,7 @@ def _checked_lines(lines_kev: Iterable[float]) -> list[float]:
     return energies
 
 
-def _read(runs: Runs, products: Sequence[Product], progress: Progress | None) -> None:
+def _read(runs: Runs, products: Sequence[Accumulator], progress: Progress | None) -> None:
     """Let products see all hits, run by run in order of time."""
     require(runs.hits, HITS)
     columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name == "run"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gammapolars.analysis.products.drift import SlicedRun
+from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.results import Tracked
 from gammapolars.detectors import Detectors

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from gammapolars.calibration.drift.curves import Curves, gain_at
 from gammapolars.calibration.drift.follow import Followed, RunLines
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.position import line_position
-
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 SIDE_FWHM = 2.5
 """So far beside where it drifted a line's background is taken."""

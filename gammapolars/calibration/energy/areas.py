@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from gammapolars.calibration.energy.arrays import Array, Indices, Lines, Peaks
+from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
+from gammapolars.core.types import Floats
 
 EFFICIENCY_MEAN = np.array([0.0, -0.8, -0.2])
 
@@ -26,7 +27,7 @@ class Group(NamedTuple):
     line: Indices
 
 
-def areas(group: Group, peaks: Peaks, lines: Lines, x: Array) -> tuple[float, int, list[int]]:
+def areas(group: Group, peaks: Peaks, lines: Lines, x: Floats) -> tuple[float, int, list[int]]:
     """The evidence of areas and of detection; how many lines should have been seen clearly, and which were not.
 
     ln(area / intensity) is a parabola in ln E, whose parameters are known beforehand to their usual widths and to the
@@ -65,8 +66,8 @@ def areas(group: Group, peaks: Peaks, lines: Lines, x: Array) -> tuple[float, in
 
 
 def _detection(
-    group: Group, peaks: Peaks, lines: Lines, x: Array, curve: tuple[Indices, Array, Array, Array]
-) -> tuple[Array, NDArray[np.bool_]]:
+    group: Group, peaks: Peaks, lines: Lines, x: Floats, curve: tuple[Indices, Floats, Floats, Floats]
+) -> tuple[Floats, NDArray[np.bool_]]:
     """How likely each line of a nuclide gives a peak, and which of the unmatched ones another peak may hide."""
     used, design, found, spread = curve
     here = np.flatnonzero(peaks.spectrum == group.spectrum)

@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from gammapolars.core.types import Floats
+
 Indices = NDArray[np.intp]
 
 SHAPE_ERROR = 0.12
@@ -34,13 +35,13 @@ class Peaks(NamedTuple):
         high: the highest adc where lines could have been seen.
     """
 
-    adc: Array
-    tolerance: Array
-    fwhm: Array
-    log_area: Array
-    log_area_unc: Array
-    log_least: Array
-    density: Array
+    adc: Floats
+    tolerance: Floats
+    fwhm: Floats
+    log_area: Floats
+    log_area_unc: Floats
+    log_least: Floats
+    density: Floats
     spectrum: Indices
     row: Indices
     low: float
@@ -50,9 +51,9 @@ class Peaks(NamedTuple):
 class Lines(NamedTuple):
     """Lines in order of energy: `energy` and `energy_unc` in keV, `log_intensity`, and the number of its `nuclide`."""
 
-    energy: Array
-    energy_unc: Array
-    log_intensity: Array
+    energy: Floats
+    energy_unc: Floats
+    log_intensity: Floats
     nuclide: Indices
     row: Indices
 
@@ -94,7 +95,7 @@ def peak_arrays(table: pl.DataFrame, adc_range: tuple[float, float] | None) -> P
     )  # fmt: skip
 
 
-def _density(adc: Array, high: float) -> Array:
+def _density(adc: Floats, high: float) -> Floats:
     """Peaks per adc around each peak: of its two neighbours on either side, drawn towards the average by four more."""
     count = len(adc)
     place = np.arange(count)

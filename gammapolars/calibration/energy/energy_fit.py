@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gammapolars.calibration.energy.least_squares import Array, Points, slope_of
+from gammapolars.calibration.energy.least_squares import Points, slope_of
+from gammapolars.core.types import Floats
 from gammapolars.detectors import Covariance
 
 
@@ -41,20 +42,20 @@ class EnergyFit:
     residual_kev: tuple[float, ...]
     residual_sigma: tuple[float, ...]
 
-    def energy_at(self, adc: ArrayLike) -> tuple[Array, Array]:
+    def energy_at(self, adc: ArrayLike) -> tuple[Floats, Floats]:
         """Energies at some adc and their uncertainties (of the polynomial alone), keV."""
         x = np.asarray(adc, np.float64)
         powers = np.stack([x**order for order in range(len(self.coefficients))], -1)
         variance = np.einsum("...i,ij,...j->...", powers, np.array(self.covariance), powers)
         return powers @ np.array(self.coefficients), np.sqrt(np.maximum(variance, 0.0))
 
-    def slope_at(self, adc: ArrayLike) -> Array:
+    def slope_at(self, adc: ArrayLike) -> Floats:
         """dE/dadc, keV."""
         return slope_of(np.array(self.coefficients), np.asarray(adc, np.float64))
 
 
 def fit_of(
-    points: Points, used: NDArray[np.bool_], coefficients: Array, covariance: Array, quality: tuple[float, int, float]
+    points: Points, used: NDArray[np.bool_], coefficients: Floats, covariance: Floats, quality: tuple[float, int, float]
 ) -> EnergyFit:
     """A fit, with what it leaves of each line; `quality` is χ², degrees of freedom and the variance that was added."""
     fitted = np.polynomial.polynomial.polyval(points.x, coefficients)

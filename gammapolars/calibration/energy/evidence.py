@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gammapolars.calibration.energy.areas import Group, areas
-from gammapolars.calibration.energy.arrays import Array, Indices, Lines, Peaks
+from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
 from gammapolars.calibration.energy.prior import WIDEST, Prior
 from gammapolars.calibration.energy.unexplained import unexplained
+from gammapolars.core.types import Floats
 
 MATCHED = 3.5
 """A line and a peak belong together within so many tolerances."""
@@ -39,17 +40,17 @@ class Scored:
         strongest_unexplained: ln of the area of the strongest peak without a line over that of the strongest with one.
     """
 
-    b: Array
+    b: Floats
     peak: Indices
     line: Indices
-    pull: Array
+    pull: Floats
     evidence: float
     expected: int
     unseen: tuple[int, ...]
     strongest_unexplained: float
 
 
-def positions(b: Array, energy: Array) -> tuple[Array, Array]:
+def positions(b: Floats, energy: Floats) -> tuple[Floats, Floats]:
     """Where each energy is on a curve, as u, NaN where the curve has none; and the slope dE/du there."""
     root = b[1] ** 2 + 4 * b[2] * (energy - b[0])
     with np.errstate(invalid="ignore"):
@@ -57,7 +58,7 @@ def positions(b: Array, energy: Array) -> tuple[Array, Array]:
     return 2 * (energy - b[0]) / (b[1] + slope), slope
 
 
-def refine(b: Array, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...] = ()) -> Scored | None:
+def refine(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...] = ()) -> Scored | None:
     """The curve that fits the lines near a first one best, and its evidence; None where nothing is left of it.
 
     Args:
@@ -81,7 +82,7 @@ def refine(b: Array, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[in
     return _score(b, peaks, lines, prior, without)
 
 
-def _allowed(b: Array, prior: Prior) -> bool:
+def _allowed(b: Floats, prior: Prior) -> bool:
     mean, width = prior.at(b[1])
     if not (b[1] > 0 and b[1] + 2 * b[2] > 0 and np.isfinite(b).all()):
         return False
@@ -89,8 +90,8 @@ def _allowed(b: Array, prior: Prior) -> bool:
 
 
 def _assign(
-    b: Array, peaks: Peaks, lines: Lines, window: float, without: tuple[int, ...]
-) -> tuple[Indices, Indices, Array]:
+    b: Floats, peaks: Peaks, lines: Lines, window: float, without: tuple[int, ...]
+) -> tuple[Indices, Indices, Floats]:
     """Peaks and lines that lie together: each line's nearest peak in each spectrum, each peak with one line only."""
     u, slope = positions(b, lines.energy)
     x = u * peaks.high
@@ -114,11 +115,13 @@ def _assign(
     return found, line, pull[found, line]
 
 
-def _claim(distance: Array, peaks: Peaks, peak: int, line: int) -> float:
+def _claim(distance: Floats, peaks: Peaks, peak: int, line: int) -> float:
     return float(distance[peak, line] ** 2 - peaks.log_area[peak])
 
 
-def _fit(b: Array, peaks: Peaks, lines: Lines, matched: tuple[Indices, Indices], prior: Prior) -> tuple[Array, Array]:
+def _fit(
+    b: Floats, peaks: Peaks, lines: Lines, matched: tuple[Indices, Indices], prior: Prior
+) -> tuple[Floats, Floats]:
     """The curve through matched lines, with what is known beforehand; and its covariance."""
     peak, line = matched
     u = peaks.adc[peak] / peaks.high
@@ -136,7 +139,7 @@ def _fit(b: Array, peaks: Peaks, lines: Lines, matched: tuple[Indices, Indices],
     return b, covariance
 
 
-def _score(b: Array, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...]) -> Scored | None:
+def _score(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...]) -> Scored | None:
     """The evidence of a curve; nuclides count in the spectra where they are more likely there than not."""
     peak, line, pull = _assign(b, peaks, lines, MATCHED, without)
     if len(peak) == 0:

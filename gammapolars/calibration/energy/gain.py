@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from gammapolars.calibration.energy.energy_fit import EnergyFit, fit_of
-from gammapolars.calibration.energy.least_squares import WORSE, Array, points_of, slope_of
+from gammapolars.calibration.energy.least_squares import WORSE, points_of, slope_of
 from gammapolars.core.errors import CalibrationError
+from gammapolars.core.types import Floats
 
 
 def fit_gain(
@@ -45,7 +46,7 @@ def fit_gain(
     return fit_of(points, np.ones(len(points.x), bool), coefficients, np.outer(change, change), (chi2, ndf, 0.0))
 
 
-def _inverse(coefficients: Array, energy: float, near: float) -> float:
+def _inverse(coefficients: Floats, energy: float, near: float) -> float:
     """Where a polynomial has an energy, by Newton's steps from a place nearby."""
     x = near
     for _ in range(50):

@@ -4,16 +4,17 @@ from itertools import combinations
 
 import numpy as np
 
-from gammapolars.calibration.energy.arrays import Array, Indices, Lines, Peaks
+from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
 from gammapolars.calibration.energy.evidence import positions
 from gammapolars.calibration.energy.prior import BEND, OFFSET, WIDEST, Prior
+from gammapolars.core.types import Floats
 
 PROMINENT = 16
 STRONG = 11
 KEPT = 48
 
 
-def propose(peaks: Peaks, lines: Lines, prior: Prior) -> list[Array]:
+def propose(peaks: Peaks, lines: Lines, prior: Prior) -> list[Floats]:
     """The most promising curves where nothing is known of the gain, the best first.
 
     Three prominent peaks and three strong lines in order fix a curve with its bend, two and two a straight one; those
@@ -28,7 +29,7 @@ def propose(peaks: Peaks, lines: Lines, prior: Prior) -> list[Array]:
     return best_of(curves, peaks, lines)
 
 
-def propose_near(peaks: Peaks, lines: Lines, prior: Prior) -> list[Array]:
+def propose_near(peaks: Peaks, lines: Lines, prior: Prior) -> list[Floats]:
     """Curves near one that is known: itself, and with every gain and bend within its widths that a peak asks for."""
     mean, width = prior.mean, prior.width
     at = positions(mean, lines.energy)[0]
@@ -41,7 +42,7 @@ def propose_near(peaks: Peaks, lines: Lines, prior: Prior) -> list[Array]:
     return best_of(mean[None, :] * gains[:, None] ** np.arange(3)[None, :], peaks, lines)
 
 
-def best_of(curves: Array, peaks: Peaks, lines: Lines) -> list[Array]:
+def best_of(curves: Floats, peaks: Peaks, lines: Lines) -> list[Floats]:
     """The curves that bring most lines onto peaks, against what chance would do; alike ones once."""
     if len(curves) == 0:
         return []
@@ -67,11 +68,11 @@ def best_of(curves: Array, peaks: Peaks, lines: Lines) -> list[Array]:
     return _distinct(curves[best], peaks, lines)
 
 
-def _distinct(curves: Array, peaks: Peaks, lines: Lines) -> list[Array]:
+def _distinct(curves: Floats, peaks: Peaks, lines: Lines) -> list[Floats]:
     """The first of curves that put all strong lines within about the same peak widths."""
     strong = lines.energy[_strong(lines)]
     width = float(np.median(peaks.fwhm)) / peaks.high
-    kept: list[Array] = []
+    kept: list[Floats] = []
     at = np.empty((0, len(strong)))
     for curve in curves:
         u = np.nan_to_num(positions(curve, strong)[0], nan=9.0)
@@ -108,7 +109,7 @@ def _strong(lines: Lines) -> Indices:
     return np.array(sorted(chosen), dtype=np.intp)
 
 
-def _straight(u: Array, energy: Array) -> Array:
+def _straight(u: Floats, energy: Floats) -> Floats:
     """b0, b1, 0 of the line through every two peaks and every two energies."""
     pairs_u, pairs_e = _combinations(u, 2)[:, None, :], _combinations(energy, 2)[None, :, :]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -118,7 +119,7 @@ def _straight(u: Array, energy: Array) -> Array:
     return np.asarray(curves[np.isfinite(curves).all(1)])
 
 
-def _bent(u: Array, energy: Array) -> Array:
+def _bent(u: Floats, energy: Floats) -> Floats:
     """b0, b1, b2 of the parabola through every three peaks and every three energies (Newton's divided differences)."""
     triples_u, triples_e = _combinations(u, 3)[:, None, :], _combinations(energy, 3)[None, :, :]
     if triples_u.size == 0 or triples_e.size == 0:
@@ -133,5 +134,5 @@ def _bent(u: Array, energy: Array) -> Array:
     return np.asarray(curves[np.isfinite(curves).all(1)])
 
 
-def _combinations(values: Array, count: int) -> Array:
+def _combinations(values: Floats, count: int) -> Floats:
     return np.array(list(combinations(values.tolist(), count)), dtype=np.float64).reshape(-1, count)

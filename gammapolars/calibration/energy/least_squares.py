@@ -8,8 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from gammapolars.core.errors import UsageError
-
-Array = NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 WORSE = 0.05
 """A scatter beyond the uncertainties is assumed if chance alone would make χ² so large less often than this."""
@@ -19,14 +18,14 @@ WORSE = 0.05
 class Points:
     """Lines to fit: positions and energies with uncertainties, and positions scaled to [-1, 1]."""
 
-    x: Array
-    x_unc: Array
-    e: Array
-    e_unc: Array
+    x: Floats
+    x_unc: Floats
+    e: Floats
+    e_unc: Floats
     middle: float
     half: float
 
-    def variance(self, slope: Array) -> Array:
+    def variance(self, slope: Floats) -> Floats:
         """Effective variance of each line: that of its energy, and that of its position times the slope squared."""
         return self.e_unc**2 + (slope * self.x_unc) ** 2
 
@@ -52,7 +51,7 @@ def points_of(adc: ArrayLike, adc_unc: ArrayLike, energy: ArrayLike, energy_unc:
     return Points(x, x_unc, e, e_unc, (low + high) / 2, max((high - low) / 2, 1e-12))
 
 
-def solved(points: Points, used: NDArray[np.bool_], order: int, extra: float = 0.0) -> tuple[Array, Array, float]:
+def solved(points: Points, used: NDArray[np.bool_], order: int, extra: float = 0.0) -> tuple[Floats, Floats, float]:
     """Coefficients over scaled positions, their covariance and χ²; `extra` keV² are added to each line's variance."""
     u = (points.x[used] - points.middle) / points.half
     design = np.stack([u**power for power in range(order + 1)], 1)
@@ -67,7 +66,7 @@ def solved(points: Points, used: NDArray[np.bool_], order: int, extra: float = 0
     return found, inverse @ inverse.T, chi2
 
 
-def slope_of(coefficients: Array, x: Array) -> Array:
+def slope_of(coefficients: Floats, x: Floats) -> Floats:
     """The derivative of a polynomial at some places."""
     return np.asarray(np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyder(coefficients)))
 

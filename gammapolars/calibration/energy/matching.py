@@ -8,11 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from gammapolars.calibration.energy.arrays import Array, Indices, Lines, Peaks, line_arrays, peak_arrays
+from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks, line_arrays, peak_arrays
 from gammapolars.calibration.energy.evidence import MATCHED, Scored, positions, refine
 from gammapolars.calibration.energy.hypotheses import propose, propose_near
 from gammapolars.calibration.energy.prior import Prior
 from gammapolars.core.errors import CalibrationError
+from gammapolars.core.types import Floats
 
 LEAST_EVIDENCE = {2: -0.8, 3: -0.3}
 MANY_EVIDENCE = 5.5
@@ -112,7 +113,7 @@ def match_lines(
     return tried.match(best, margin)
 
 
-def _best(curves: list[Array], peaks: Peaks, lines: Lines, prior: Prior) -> tuple[Scored | None, float]:
+def _best(curves: list[Floats], peaks: Peaks, lines: Lines, prior: Prior) -> tuple[Scored | None, float]:
     """The hypothesis with the most evidence, and by how much it beats the next that is another."""
     scored = [item for curve in curves if (item := refine(curve, peaks, lines, prior)) is not None]
     scored.sort(key=lambda item: (-item.evidence, tuple(item.peak), tuple(item.line)))
@@ -146,7 +147,7 @@ def _supported(best: Scored, peaks: Peaks, lines: Lines, prior: Prior) -> Scored
 
 def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
     """What a calibration to start from tells of the curve, over u = adc / high."""
-    scaled: Array = np.zeros(3)
+    scaled: Floats = np.zeros(3)
     for order, value in enumerate(start):
         if order < 3:
             scaled[order] = value * high**order

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammapolars.calibration.energy.arrays import Array
+from gammapolars.core.types import Floats
 
 OFFSET = 0.025
 """One standard deviation of the offset b0 that is expected, as a share of the range; `WIDEST` times it is the most."""
@@ -25,22 +25,22 @@ class Prior(NamedTuple):
         highest: the highest line, keV: the range is about that, however far peaks of the room reach.
     """
 
-    mean: Array
-    width: Array
+    mean: Floats
+    width: Floats
     free: bool
     highest: float = 1000.0
 
-    def range_at(self, b1: Array | float) -> Array:
+    def range_at(self, b1: Floats | float) -> Floats:
         """The range that offsets are a share of, keV; of low-energy sources at least 800."""
         return np.minimum(b1, max(1.3 * self.highest, 800.0))
 
-    def at(self, b1: float) -> tuple[Array, Array]:
+    def at(self, b1: float) -> tuple[Floats, Floats]:
         """Mean and width where the gain is about b1."""
         if not self.free:
             return self.mean, self.width
         return np.array([0.0, b1, 0.0]), np.array([OFFSET * float(self.range_at(b1)), 1e3 * b1, BEND * b1])
 
-    def log_density(self, b: Array) -> float:
+    def log_density(self, b: Floats) -> float:
         """Logarithm of the density at b, per keV³."""
         mean, width = self.at(b[1])
         pull = (b - mean) / width

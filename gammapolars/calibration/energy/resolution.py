@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
 from gammapolars.core.errors import CalibrationError
+from gammapolars.core.types import Floats
 from gammapolars.detectors import Covariance
-
-Array = NDArray[np.float64]
 
 ANNIHILATION_KEV = 510.999
 LEAST_RELATIVE = 0.01
@@ -36,7 +35,7 @@ class ResolutionFit:
     energy_range: tuple[float, float]
     used: tuple[bool, ...]
 
-    def fwhm_at(self, energy_kev: ArrayLike) -> tuple[Array, Array]:
+    def fwhm_at(self, energy_kev: ArrayLike) -> tuple[Floats, Floats]:
         """FWHM at some energies and their uncertainties, keV."""
         energy = np.asarray(energy_kev, np.float64)
         powers = np.stack([np.ones_like(energy), energy, energy**2], -1)
@@ -91,7 +90,7 @@ def fit_resolution(energy_kev: ArrayLike, fwhm_kev: ArrayLike, fwhm_kev_unc: Arr
     )
 
 
-def _solve(energy: Array, fwhm: Array, unc: Array) -> tuple[Array, Array, float, int]:
+def _solve(energy: Floats, fwhm: Floats, unc: Floats) -> tuple[Floats, Floats, float, int]:
     """a, b, c; their covariance; χ²; and how many are not held at zero."""
     different = len(np.unique(energy))
     terms = [1] if different == 1 else [0, 1] if different < 4 else [0, 1, 2]

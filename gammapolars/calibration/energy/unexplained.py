@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gammapolars.calibration.energy.arrays import Array, Indices, Lines, Peaks
+from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
+from gammapolars.core.types import Floats
 
 BACKGROUND_KEV = (238.6, 295.2, 351.9, 511.0, 583.2, 609.3, 911.2, 969.0, 1120.3, 1460.8, 1764.5, 2204.1, 2614.5)
 """Lines of rooms; a peak there is held against no source."""
@@ -12,7 +13,7 @@ HIGHEST_KEV = 2800.0
 
 
 def unexplained(
-    curve: tuple[Array, Array], peaks: Peaks, matches: tuple[Indices, Indices], lines: Lines
+    curve: tuple[Floats, Floats], peaks: Peaks, matches: tuple[Indices, Indices], lines: Lines
 ) -> tuple[float, float]:
     """The strongest peak without a line against the strongest with one (ln of the ratio), and what such peaks cost.
 
@@ -51,7 +52,7 @@ def unexplained(
     return float(ratio[other].max()), cost + beyond
 
 
-def _companions(strong: Array) -> tuple[Array, Array]:
+def _companions(strong: Floats) -> tuple[Floats, Floats]:
     """Where strong lines and the room give peaks of their own: sharp ones, and edges and humps."""
     sums = (strong[:, None] + strong[None, :]).ravel()
     escapes = np.concatenate([strong - 511.0, strong - 1022.0])

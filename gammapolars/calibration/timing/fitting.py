@@ -11,16 +11,15 @@ from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.finding import HALF_WIDTHS, Search
 from gammapolars.calibration.timing.prompt_fit import Peak, fit_peak
 from gammapolars.calibration.timing.prompt_search import densest
-from gammapolars.calibration.timing.reading import Key, Pair
+from gammapolars.calibration.timing.reading import Pair
 from gammapolars.calibration.timing.sampling import Sample
 from gammapolars.calibration.timing.tables import Outcome
 from gammapolars.calibration.timing.walk import WalkFit, fit_walk
 from gammapolars.core.errors import CalibrationError
+from gammapolars.core.types import Floats, Key
 from gammapolars.corrections import walk_ps
 from gammapolars.detectors import Detectors
 from gammapolars.peaks.shape import FWHM_PER_SIGMA
-
-Floats = npt.NDArray[np.float64]
 
 IMPROVES = 0.99
 """Walk is used by itself if it makes the peaks narrower than this."""

@@ -12,10 +12,11 @@ import polars as pl
 from gammapolars.calibration.timing import tables
 from gammapolars.calibration.timing.finding import check_found, sampled, search_peaks
 from gammapolars.calibration.timing.fitting import fitted
-from gammapolars.calibration.timing.reading import Key, PairReader
+from gammapolars.calibration.timing.reading import PairReader
 from gammapolars.calibration.timing.results import Timing
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Key
 from gammapolars.core.units import MAX_PS, format_ps, parse_ps
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, open_runs

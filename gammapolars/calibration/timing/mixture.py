@@ -16,8 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from gammapolars.calibration.timing.sampling import Sample
-
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 MOST_ROUNDS = 200
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.core.types import Floats
+
 Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 CHANCE = 1e-6
 """A peak is one if chance makes one as clear, anywhere in a search, with no more than this probability."""

@@ -5,24 +5,21 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from gammapolars.analysis.products import HitTally
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sides import b_is_lower, exchanged
+from gammapolars.core.types import Integers, Key
 from gammapolars.corrections import align, energy_kev, spread_ps, steady_adc
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs
 from gammapolars.spectra.tallies import Tally
 from gammapolars.streaming.slices import Slice, batches_of, in_parallel, slices
 
-Key = tuple[int, int]
 Pair = tuple[Key, Key]
 """Two detectors, the lower (board, channel) first."""
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 BATCH_ROWS = 250_000
 """Hits with offsets are out of order; smaller batches keep what must be sorted again small."""
@@ -143,7 +140,7 @@ class Histograms:
         """The time difference at a place, counted in bins."""
         return place * self.width_ps - self._reach_ps
 
-    def all(self) -> Iterator[tuple[Pair, Ints]]:
+    def all(self) -> Iterator[tuple[Pair, Integers]]:
         """Each detector pair's histogram, empty bins too."""
         bins = 2 * self._reach_ps // self.width_ps + 1
         total = self._tally.total()

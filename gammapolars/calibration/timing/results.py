@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from gammapolars.analysis.products import HitTally
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.detectors import Detectors
 
 DETECTOR_COLUMNS = {

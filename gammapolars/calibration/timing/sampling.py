@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.calibration.timing.reading import ENDS, Ints, Key, Pair, with_sign
+from gammapolars.calibration.timing.reading import ENDS, Pair, with_sign
+from gammapolars.core.types import Integers, Key
 from gammapolars.corrections import steady_adc
 
 MOST_SAMPLED = 4_000_000
@@ -29,9 +30,9 @@ class Sample(NamedTuple):
     keys: list[Key]
     pair: npt.NDArray[np.int32]
     ends: npt.NDArray[np.intp]
-    dt_ps: Ints
+    dt_ps: Integers
     adc: npt.NDArray[np.float32]
-    reach_ps: Ints
+    reach_ps: Integers
 
 
 class Sampler:
@@ -104,7 +105,7 @@ class Sampler:
         return Sample(self._keys, pair, self._ends, dt, adc, reach)
 
 
-def first_rows(pair: npt.NDArray[np.int32], most: Ints) -> npt.NDArray[np.intp]:
+def first_rows(pair: npt.NDArray[np.int32], most: Integers) -> npt.NDArray[np.intp]:
     """The first rows of each detector pair, in their order.
 
     Args:

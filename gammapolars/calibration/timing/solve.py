@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
+
 Ends = npt.NDArray[np.intp]
 
 WORST_CHI2_NDF = 2.0

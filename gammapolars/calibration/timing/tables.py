@@ -6,18 +6,16 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_fit import Peak
-from gammapolars.calibration.timing.reading import Key, Pair
+from gammapolars.calibration.timing.reading import Pair
 from gammapolars.calibration.timing.results import DETECTOR_COLUMNS, DIFFERENCE_COLUMNS, PAIR_COLUMNS
 from gammapolars.calibration.timing.sampling import Sample
 from gammapolars.calibration.timing.walk import Walk
+from gammapolars.core.types import Floats, Key
 from gammapolars.detectors import Detectors
-
-Floats = npt.NDArray[np.float64]
 
 SHOWN_FWHM = 4.0
 """Histograms reach so many FWHM to both sides of the peak."""

@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from gammapolars.calibration.timing.mixture import Fit, Mixture
 from gammapolars.calibration.timing.sampling import Sample, first_rows
-
-Floats = npt.NDArray[np.float64]
+from gammapolars.core.types import Floats
 
 MOST_PAIRS = 600_000
 """So many pairs tell a walk well enough."""

@@ -4,12 +4,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.calibration.timing import Timing, measure_timing
 from gammapolars.commands.figure_files import check_figure
 from gammapolars.core import defaults
 from gammapolars.core.flags import parse_reject
+from gammapolars.core.types import Progress
 from gammapolars.core.units import parse_range
 from gammapolars.detectors import Detectors, format_detectors
 from gammapolars.io import Runs
@@ -29,7 +29,7 @@ def align(
     most_hits: int | None = None,
     figure: Path | None = None,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure time offsets, walk and resolutions, and write detectors.toml: all else stays as it was.
 

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis import passes
-from gammapolars.analysis.products import HitTally, PairTally
-from gammapolars.analysis.products.cascades import CascadeCounts
+from gammapolars.analysis.accumulators import HitTally, PairTally
+from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.angular import AngularFit, angular_coefficients, angular_correlation, attenuation
 from gammapolars.angular.correlation import NORMALISATIONS
 from gammapolars.angular.counts import check_gates
@@ -19,6 +19,7 @@ from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
+from gammapolars.core.types import Progress
 from gammapolars.core.units import parse_numbers
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
@@ -77,7 +78,7 @@ def angular(
     theory: Theory | None = None,
     figure: Path | None = None,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Measure the angular correlation of two lines, in one pass.
 

@@ -10,14 +10,13 @@ from gammapolars.analysis.run_spectra import Gathered, fitted
 from gammapolars.calibration.energy.by_hand import Pair
 from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
 from gammapolars.core.errors import CalibrationError, UsageError
+from gammapolars.core.types import Key
 from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_of
 from gammapolars.gamma_lines import lines
 
 CLEAR = 5.0
 """Least significance of the peaks that a calibration rests on."""
-
-Key = tuple[int, int]
 
 
 @dataclass(frozen=True)

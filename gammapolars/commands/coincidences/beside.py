@@ -7,9 +7,16 @@ from pathlib import Path
 
 import polars as pl
 
+from gammapolars.analysis.accumulators import (
+    Accumulator,
+    AdcSpectra,
+    EnergyMatrix,
+    Rates,
+    SummedSpectra,
+    TimeDifferences,
+)
+from gammapolars.analysis.accumulators.matrix import BIN_ADC, BIN_KEV
 from gammapolars.analysis.passes import named
-from gammapolars.analysis.products import AdcSpectra, EnergyMatrix, Product, Rates, SummedSpectra, TimeDifferences
-from gammapolars.analysis.products.matrix import BIN_ADC, BIN_KEV
 from gammapolars.coincidences import PairRule
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
@@ -81,7 +88,7 @@ class Companions:
     rule: PairRule
     detectors: Detectors
     sums: bool = False
-    products: list[Product] = field(default_factory=list)
+    products: list[Accumulator] = field(default_factory=list)
     _savers: dict[Path, Callable[[bool, Texts], None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -99,7 +106,7 @@ class Companions:
                 wanted.time_differences, differences, lambda: within(differences.table(self.detectors), self.rule)
             )
 
-    def _add(self, path: Path, product: Product, table: Callable[[], pl.DataFrame]) -> None:
+    def _add(self, path: Path, product: Accumulator, table: Callable[[], pl.DataFrame]) -> None:
         self.products.append(product)
         self._savers[path] = lambda overwrite, texts: save(table().lazy(), path, overwrite=overwrite, metadata=texts)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from gammapolars.analysis import passes
+from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.preselection import Policies
-from gammapolars.analysis.products import HitTally, PairTally
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.coincidences.beside import Companions, Outputs
+from gammapolars.core.types import Progress
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, save
 from gammapolars.io.provenance import describe
@@ -26,7 +27,7 @@ def coincidences(
     layout: str | None = None,
     beside: Outputs | None = None,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Find a run's pairs in one pass, stream them to a file, and sum up what was read and found.
 

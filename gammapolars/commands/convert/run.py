@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, times
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.gain_correction import correction_of
-from gammapolars.analysis.products import HitTally
+from gammapolars.core.types import Progress
 from gammapolars.corrections import align, calibrate, spread_ps
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, check_writable, save
@@ -26,7 +26,7 @@ def convert(
     detectors: Detectors | None = None,
     sort: bool = False,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write a run's hits in time order, with energies where detectors are calibrated, and count them.
 

@@ -13,10 +13,9 @@ from gammapolars.activities.points import efficiency_points
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.peak_files import Counted, Lines, by_detector
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Key
 from gammapolars.detectors import CalibrationSource, Detector, Detectors, format_detectors
 from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
-
-Key = tuple[int, int]
 
 
 def efficiency_from_peaks(

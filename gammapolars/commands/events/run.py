@@ -11,12 +11,13 @@ import polars as pl
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.gain_correction import correction_of
 from gammapolars.analysis.preselection import Policies, by_name, own_columns
-from gammapolars.analysis.products import HitTally
 from gammapolars.coincidences import EventRule, PairRule, event_summary, triples
 from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.core.flags import union
+from gammapolars.core.types import Progress
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, save
 from gammapolars.io.provenance import describe
@@ -73,7 +74,7 @@ def events(
     detectors: Detectors | None = None,
     policies: Policies | None = None,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Build a run's events in one pass, stream a table of them to a file, and sum up what was read and built.
 

@@ -8,11 +8,12 @@ from typing import Any
 import polars as pl
 
 from gammapolars.analysis import passes
-from gammapolars.analysis.products import HitTally, PairTally, axes
-from gammapolars.analysis.products.gated import GatedSpectra
+from gammapolars.analysis.accumulators import HitTally, PairTally, axes
+from gammapolars.analysis.accumulators.gated import GatedSpectra
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.gate.outputs import GateOutputs, as_dict, bin_width_of
 from gammapolars.core.errors import InputError
+from gammapolars.core.types import Progress
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate, PolygonGate
@@ -33,7 +34,7 @@ def gate_runs(
     polygons: Sequence[PolygonGate] = (),
     bin_width: float | None = None,
     by_detector: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The spectrum of the partners of a line in a run, net of the background below the line and of chance.
 

@@ -9,14 +9,15 @@ import polars as pl
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
+from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.accumulators.gated import CubeSpectra
 from gammapolars.analysis.gain_correction import corrected_hits, correction_of
-from gammapolars.analysis.products import HitTally
-from gammapolars.analysis.products.gated import CubeSpectra
 from gammapolars.coincidences import PairRule, triples
 from gammapolars.commands.gate.outputs import GateOutputs, as_dict, bin_width_of
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.core.schema import TRIPLE_REGION
+from gammapolars.core.types import Progress
 from gammapolars.corrections import align, calibrate, spread_ps
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
@@ -36,7 +37,7 @@ def gate_triples(
     detectors: Detectors | None = None,
     bin_width: float | None = None,
     by_detector: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The spectrum of the third hits of triples whose other two lie in two gates: a slice of their cube.
 
@@ -105,7 +106,7 @@ def gate_triples(
 class _Counted:
     """Hits that are counted while they pass, by the last reading that began: the first ones may be read before it."""
 
-    def __init__(self, progress: passes.Progress | None) -> None:
+    def __init__(self, progress: Progress | None) -> None:
         self.tally, self._progress = HitTally(), progress
 
     def passing(self, hits: pl.LazyFrame) -> pl.LazyFrame:

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars.analysis.accounting import LISTED, lost, reading_warnings, time_warnings, times
-from gammapolars.analysis.products import HitTally
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.commands.layout import share
 from gammapolars.core.flags import FLAGS, names_in
 from gammapolars.core.units import PS_PER_S, format_ps

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from gammapolars.analysis import passes
+from gammapolars.analysis.accumulators import Ends, HitTally, PairTally
 from gammapolars.analysis.gain_correction import correction_of
-from gammapolars.analysis.products import Ends, HitTally, PairTally
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Progress, Range
 from gammapolars.core.units import PS_PER_S
 from gammapolars.corrections import align
 from gammapolars.corrections.energy import energy_kev, steady_adc
@@ -36,8 +37,6 @@ RATES = ("rate_cps", "rate_cps_unc", "true_rate_cps", "true_rate_cps_unc", "live
 
 CHANCE_PAIRS = "chance_pairs_expected"
 
-Range = tuple[float, float]
-
 
 def lifetime(
     runs: Runs,
@@ -53,7 +52,7 @@ def lifetime(
     nearest: bool = False,
     figure: Path | None = None,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Count the time differences of start and stop in gates of their energies, in one pass, and fit lifetimes.
 
@@ -147,7 +146,7 @@ def _counted(
     *,
     bin_ps: int,
     nearest: bool,
-    progress: passes.Progress | None,
+    progress: Progress | None,
 ) -> _Counted:
     """Count time differences, and starts and stops in their gates, in one pass."""
     both = _ends_of(rule, known)

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gammapolars.analysis.products.axes import UNITS, Axis, Key, Quantity, Sides
+from gammapolars.analysis.accumulators.axes import UNITS, Axis, Quantity, Sides
 from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, parse_ps, parse_range
 from gammapolars.detectors import Detectors
 from gammapolars.gates import PolygonGate

@@ -9,18 +9,19 @@ import polars as pl
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
+from gammapolars.analysis.accumulators import EnergyMatrix, HitTally, PairTally
+from gammapolars.analysis.accumulators.axes import UNITS, Axis, Sides
+from gammapolars.analysis.accumulators.chosen_matrices import HitMatrix, PairMatrix
+from gammapolars.analysis.accumulators.matrix import BIN_ADC, BIN_KEV
 from gammapolars.analysis.gain_correction import correction_of
 from gammapolars.analysis.passes import count_hits
-from gammapolars.analysis.products import EnergyMatrix, HitTally, PairTally
-from gammapolars.analysis.products.axes import UNITS, Axis, Sides
-from gammapolars.analysis.products.chosen_matrices import HitMatrix, PairMatrix
-from gammapolars.analysis.products.matrix import BIN_ADC, BIN_KEV
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import check_bins
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.matrix.choice import Choice
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
+from gammapolars.core.types import Progress
 from gammapolars.detectors import Detectors
 from gammapolars.gates import PolygonGate
 from gammapolars.io import Runs
@@ -43,7 +44,7 @@ def symmetric(
     detectors: Detectors | None = None,
     bin_kev: float | None = None,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write the symmetric matrix of the energies of a run's pairs; of their adc values, if nothing is calibrated.
 
@@ -95,7 +96,7 @@ def chosen(
     random: Sequence[str] = (),
     detectors: Detectors | None = None,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write a matrix of chosen detectors and quantities, counted in one pass.
 
@@ -179,7 +180,7 @@ def _of_pairs(
     rule: PairRule,
     made: EnergyMatrix | PairMatrix,
     detectors: Detectors,
-    progress: passes.Progress | None,
+    progress: Progress | None,
     polygons: Sequence[PolygonGate] = (),
     axes: Sequence[str] = (),
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
@@ -201,7 +202,7 @@ def _of_hits(
     y: Axis,
     sides: Sides,
     detectors: Detectors,
-    progress: passes.Progress | None,
+    progress: Progress | None,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     tally = HitTally()
     made = HitMatrix(x, y, detectors, mask=union(rule.reject), of=sides.x)

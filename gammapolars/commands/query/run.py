@@ -5,8 +5,8 @@ from typing import Any
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, lost, reading_warnings
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.gain_correction import corrected_hits, correction_of
-from gammapolars.analysis.products import HitTally
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.query.queries import Query
 from gammapolars.core import defaults

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
-from gammapolars.analysis.passes import Progress, count_hits, named
-from gammapolars.analysis.products import HitTally
-from gammapolars.analysis.products.intervals import Intervals
+from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.analysis.passes import count_hits, named
 from gammapolars.core.flags import FLAGS
+from gammapolars.core.types import Progress
 from gammapolars.core.units import PS_PER_S
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, check_writable, save

@@ -9,16 +9,17 @@ import polars as pl
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
+from gammapolars.analysis.accumulators import AdcSpectra, HitTally
 from gammapolars.analysis.gain_correction import correction_of
-from gammapolars.analysis.live_times import Key, measurements_of, rates, with_times
+from gammapolars.analysis.live_times import measurements_of, rates, with_times
 from gammapolars.analysis.passes import count_hits
-from gammapolars.analysis.products import AdcSpectra, HitTally
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import check_bins
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
+from gammapolars.core.types import Key, Progress
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
 from gammapolars.io.output import check_output, check_suffix
@@ -43,7 +44,7 @@ def spectra(
     per_second: bool = False,
     format: str | None = None,
     overwrite: bool = False,
-    progress: passes.Progress | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write the spectrum of each detector's used hits; of each slice of time, if they are wanted.
 

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.core.types import Mask
 from gammapolars.io.compass.bin_file import BinFile, open_bin
 from gammapolars.io.compass.bin_layout import MAX_NUMBER, Heads, is_hit, zeros
 from gammapolars.io.compass.bin_records import Records, read_records
-from gammapolars.io.lost_rows import LostRows, Mask
+from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.reading import Reading
 from gammapolars.streaming.slices import lazy_frame
 

@@ -11,7 +11,8 @@ import polars.selectors as cs
 
 from gammapolars.core.errors import InputError, OutputError
 from gammapolars.core.schema import HITS, PAIRS, REGION, DType
-from gammapolars.io.lost_rows import LostRows, Mask
+from gammapolars.core.types import Mask
+from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.root.branches import Tree

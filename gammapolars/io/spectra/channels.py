@@ -9,10 +9,9 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.errors import OutputError
+from gammapolars.core.types import Floats, Integers
 from gammapolars.io.spectra.measurement import Measurement, polynomial
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 Quantity = Literal["energy_kev", "adc", "dt_ps", "time_s"]
 
 Widths = Mapping[str, float | None]
@@ -42,7 +41,7 @@ class Axis:
     width: float
     bins: int
 
-    def places(self, centres: Floats) -> Ints:
+    def places(self, centres: Floats) -> Integers:
         """The bins' numbers by their centres."""
         return np.rint((centres - self.start) / self.width).astype(np.int64)
 
@@ -165,7 +164,7 @@ def energies_at(channels: Channels, numbers: Floats) -> Floats | None:
     return None if channels.energy is None else polynomial(channels.energy, numbers)
 
 
-def whole_counts(counts: npt.NDArray[np.generic], low: int, high: int, what: str, instead: str) -> Ints:
+def whole_counts(counts: npt.NDArray[np.generic], low: int, high: int, what: str, instead: str) -> Integers:
     """Counts as whole numbers, if a format can hold them.
 
     Args:

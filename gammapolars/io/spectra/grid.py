@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import OutputError
-from gammapolars.io.spectra.channels import NO_WIDTHS, Axis, Floats, Ints, Quantity, Widths, axis_of
+from gammapolars.core.types import Floats, Integers
+from gammapolars.io.spectra.channels import NO_WIDTHS, Axis, Quantity, Widths, axis_of
 
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
@@ -27,8 +28,8 @@ class Grid:
 
     x: Axis
     y: Axis
-    x_places: Ints
-    y_places: Ints
+    x_places: Integers
+    y_places: Integers
     counts: Floats
     variance: Floats
 
@@ -66,7 +67,7 @@ def _axis(matrix: pl.DataFrame, side: str, widths: Widths) -> Axis:
     return Axis(quantity, 0.0, 1.0, 1) if width is None else Axis(quantity, width / 2, width, 1)
 
 
-def _check_once(x_places: Ints, y_places: Ints, x_axis: Axis) -> None:
+def _check_once(x_places: Integers, y_places: Integers, x_axis: Axis) -> None:
     flat = pl.Series(y_places) * x_axis.bins + pl.Series(x_places)
     if flat.n_unique() != len(flat):
         raise OutputError("a bin of the matrix stands twice: select one matrix, or sum them first")

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, UsageError
+from gammapolars.core.types import Floats
 from gammapolars.io.root.tree import first_line, read_header
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.spectra import measurement as known
-from gammapolars.io.spectra.channels import Axis, Channels, Floats, Quantity, energies_at
+from gammapolars.io.spectra.channels import Axis, Channels, Quantity, energies_at
 from gammapolars.io.spectra.grid import Grid
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 

@@ -3,15 +3,13 @@
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from gammapolars.analysis.products.few_detectors import FewDetectors, Key
+from gammapolars.analysis.accumulators.few_detectors import FewDetectors
+from gammapolars.core.types import Integers, Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.spectra.tallies import count_by
 from gammapolars.streaming.slices import run_of
-
-Integers = npt.NDArray[np.int64]
 
 MAX_TIME_BINS = 4096
 SHOWN_TIME_BINS = 200

@@ -6,12 +6,11 @@ from itertools import combinations
 
 import polars as pl
 
+from gammapolars.core.types import Key
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import Gate
 from gammapolars.spectra.cubes import weights_of_thirds
 from gammapolars.spectra.tallies import WEIGHTED, Tally
-
-Key = tuple[int, int]
 
 BY = ["board", "channel"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from gammapolars.analysis.products.gaps import Gaps
+from gammapolars.analysis.accumulators.gaps import Gaps
 from gammapolars.coincidences import PairRule
 from gammapolars.core.flags import has_any, union
 from gammapolars.core.units import PS_PER_S

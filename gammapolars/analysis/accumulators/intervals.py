@@ -5,10 +5,8 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.flags import FLAGS, has_any
+from gammapolars.core.types import Floats, Key
 from gammapolars.streaming.slices import run_of
-
-Key = tuple[int, int]
-Floats = npt.NDArray[np.float64]
 
 PER_OCTAVE = 32
 OCTAVES = 60

@@ -3,12 +3,11 @@
 import numpy as np
 import polars as pl
 
+from gammapolars.core.types import Key
 from gammapolars.core.units import Window
 from gammapolars.spectra.tallies import Histogram
 
 KEYS = ("board_a", "channel_a", "board_b", "channel_b")
-
-Key = tuple[int, int]
 
 
 class PairTally:

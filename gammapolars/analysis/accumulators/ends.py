@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.analysis.products.gaps import Gaps
-from gammapolars.analysis.products.intervals import Intervals
+from gammapolars.analysis.accumulators.gaps import Gaps
+from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.coincidences import PairRule
 from gammapolars.core.flags import has_any, union
 from gammapolars.detectors.hits import is_of

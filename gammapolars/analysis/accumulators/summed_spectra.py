@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from gammapolars.analysis.products.axes import spread
-from gammapolars.analysis.products.spectra import AdcSpectra
+from gammapolars.analysis.accumulators.axes import spread
+from gammapolars.analysis.accumulators.spectra import AdcSpectra
 from gammapolars.core.flags import has_any
 from gammapolars.corrections.dithering import dithered
 from gammapolars.detectors import Detectors

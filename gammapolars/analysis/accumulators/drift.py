@@ -8,10 +8,10 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.flags import has_any
+from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.streaming.slices import run_of
 
-Key = tuple[int, int]
 Counts = npt.NDArray[np.unsignedinteger]
 
 MOST_SLICES = 512

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from gammapolars.analysis.products.product import Product
+from gammapolars.analysis.accumulators.accumulator import Accumulator
 from gammapolars.coincidences.regions import Regions
 
 
@@ -14,7 +14,7 @@ class InRegions:
         regions: the windows.
     """
 
-    def __init__(self, product: Product, regions: Regions) -> None:
+    def __init__(self, product: Accumulator, regions: Regions) -> None:
         self._product, self._regions = product, regions
 
     def add_hits(self, hits: pl.DataFrame) -> None:

@@ -1,15 +1,12 @@
 """The matrix of pairs by their two energies."""
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from gammapolars.analysis.products.axes import Quantity, of_pairs
+from gammapolars.analysis.accumulators.axes import Quantity, of_pairs
+from gammapolars.core.types import Integers
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
 from gammapolars.spectra.tallies import WEIGHTED, Tally
-
-Integers = npt.NDArray[np.int64]
 
 CELL = 2**32
 """A cell's key is its lower place times this and its upper one, which may be below 0."""

@@ -1,19 +1,18 @@
-"""Times from one hit to the next."""
+"""Integers from one hit to the next."""
 
 import numpy as np
-import numpy.typing as npt
 
-Times = npt.NDArray[np.int64]
+from gammapolars.core.types import Integers
 
 
 class Gaps:
-    """Times from each hit of one kind to the next, whatever batches they come in; none from one run to the next."""
+    """Integers from each hit of one kind to the next, whatever batches they come in; none from one run to the next."""
 
     def __init__(self) -> None:
         self._run: int | None = None
         self._last_ps: int | None = None
 
-    def of(self, run: int, times_ps: Times) -> Times:
+    def of(self, run: int, times_ps: Integers) -> Integers:
         """The times to these hits from those before them, ps: to a run's first hit there is none.
 
         Args:

@@ -5,7 +5,7 @@ from typing import Protocol
 import polars as pl
 
 
-class Product(Protocol):
+class Accumulator(Protocol):
     """Something that is summed up over slices; hits and pairs come from two threads, each in order of time."""
 
     def add_hits(self, hits: pl.DataFrame) -> None:

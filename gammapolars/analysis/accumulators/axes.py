@@ -7,13 +7,13 @@ from typing import Literal
 import polars as pl
 
 from gammapolars.coincidences.sides import b_is_lower
+from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, Window
 from gammapolars.corrections import energy_kev, steady_adc
 from gammapolars.corrections.dithering import dithered
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 
-Key = tuple[int, int]
 Quantity = Literal["energy_kev", "adc", "dt_ps", "time_s"]
 
 UNITS: dict[Quantity, str] = {"energy_kev": "keV", "adc": "adc", "dt_ps": "ps", "time_s": "s"}

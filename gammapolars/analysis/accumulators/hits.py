@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
-from gammapolars.analysis.products.few_detectors import FewDetectors
+from gammapolars.analysis.accumulators.few_detectors import FewDetectors
 from gammapolars.core.units import PS_PER_S
 from gammapolars.spectra.tallies import Tally, count_by
 from gammapolars.streaming.slices import run_of

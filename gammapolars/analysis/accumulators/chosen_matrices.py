@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from gammapolars.analysis.products.axes import ALL, UNITS, Axis, Key, Quantity, Sides, counted_within, of_hits, of_pairs
+from gammapolars.analysis.accumulators.axes import ALL, UNITS, Axis, Quantity, Sides, counted_within, of_hits, of_pairs
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any
+from gammapolars.core.types import Key
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of

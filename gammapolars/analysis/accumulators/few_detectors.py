@@ -1,11 +1,9 @@
 """Hits told apart by detector, where there are few."""
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-Key = tuple[int, int]
-Mask = npt.NDArray[np.bool_]
+from gammapolars.core.types import Key, Mask
 
 FEW_DETECTORS = 16
 

@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gammapolars.analysis.products import (
+from gammapolars.analysis.accumulators import (
+    Accumulator,
     AdcSpectra,
     EnergyMatrix,
     HitTally,
     PairTally,
-    Product,
     Rates,
     TimeDifferences,
     few_detectors,
 )
-from gammapolars.analysis.products import hits as hits_module
-from gammapolars.analysis.products import rates as rates_module
-from gammapolars.analysis.products.rates import SHOWN_TIME_BINS
+from gammapolars.analysis.accumulators import hits as hits_module
+from gammapolars.analysis.accumulators import rates as rates_module
+from gammapolars.analysis.accumulators.rates import SHOWN_TIME_BINS
 from gammapolars.coincidences import pairs
 from gammapolars.core.schema import MATRIX, PAIRS, SPECTRUM, require
 from gammapolars.core.units import PS_PER_S, Window
@@ -42,7 +42,7 @@ from tests.hits import (
     runs,
 )
 
-P = TypeVar("P", bound=Product)
+P = TypeVar("P", bound=Accumulator)
 
 CALIBRATED = Detectors(
     (Detector(0, 0, "left", energy=(0.3, 1.7)), Detector(0, 1, energy=(-2.0, 0.9, 1e-3)), Detector(1, 1, "right")),

@@ -1,0 +1,28 @@
+"""What one pass over a run counts on its way: each product takes slices, and their sum is the whole run's."""
+
+from gammapolars.analysis.accumulators.accumulator import Accumulator
+from gammapolars.analysis.accumulators.ends import Ends
+from gammapolars.analysis.accumulators.hits import HitTally
+from gammapolars.analysis.accumulators.in_regions import InRegions
+from gammapolars.analysis.accumulators.matrix import EnergyMatrix
+from gammapolars.analysis.accumulators.pairs import PairTally
+from gammapolars.analysis.accumulators.rates import Rates
+from gammapolars.analysis.accumulators.spectra import AdcSpectra, RunSpectra
+from gammapolars.analysis.accumulators.stops import StopCover
+from gammapolars.analysis.accumulators.summed_spectra import SummedSpectra
+from gammapolars.analysis.accumulators.time_differences import TimeDifferences
+
+__all__ = [
+    "Accumulator",
+    "AdcSpectra",
+    "Ends",
+    "EnergyMatrix",
+    "HitTally",
+    "InRegions",
+    "PairTally",
+    "Rates",
+    "RunSpectra",
+    "StopCover",
+    "SummedSpectra",
+    "TimeDifferences",
+]
