@@ -1,6 +1,6 @@
 """Tables of drift in files, and the correction that detectors.toml asks for, bound to the hits of runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,15 +8,12 @@ import polars as pl
 
 from gammapolars.core.errors import InputError, TableError, UsageError
 from gammapolars.core.schema import HITS, require
-from gammapolars.corrections import spread_ps
 from gammapolars.corrections.drift import Knots
 from gammapolars.corrections.drift_table import Drift, DriftRun
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
-from gammapolars.io.order import ORDER_COLUMNS
 from gammapolars.io.provenance import of_file
-from gammapolars.streaming.slices import batches_of, by_run, lazy_frame, run_of
-from gammapolars.streaming.time_order import time_ordered
+from gammapolars.streaming.slices import run_of
 
 RUNS = "drift_runs"
 """Where a file's summary tells the runs that were tracked."""
@@ -113,7 +110,7 @@ def run_numbers(drift: Drift, runs: Runs) -> dict[int, int] | None:
     return found
 
 
-class Correction:
+class GainCorrection:
     """What a table of drift makes of the hits of some runs.
 
     Args:
@@ -166,34 +163,3 @@ class Correction:
             self._strangers.add(number)
             return hits.with_columns(gain_factor=pl.lit(1.0))
         return self._knots.attached(hits.lazy(), tracked).collect()
-
-
-def correction_of(detectors: Detectors, runs: Runs) -> Correction | None:
-    """The correction that detectors ask for, if they do."""
-    return Correction(detectors, runs) if detectors.drift else None
-
-
-def corrected_hits(hits: pl.LazyFrame, runs: Runs, detectors: Detectors, correction: Correction | None) -> pl.LazyFrame:
-    """A run's hits with `gain_factor`, put in time order on the way; as they are, where there is no correction.
-
-    Args:
-        hits: the hits of the runs, with or without the detectors' time offsets.
-        runs: where they come from.
-        detectors: whose offsets were subtracted.
-        correction: from `correction_of`.
-    """
-    if correction is None:
-        return hits
-    columns = hits.collect_schema()
-    needed = {*ORDER_COLUMNS, "run", "gain_factor"}
-
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        assert correction
-        read = [name for name in columns if wanted is None or name in {*wanted, *needed}]
-        for of_run in by_run(batches_of(hits.select(read))):
-            reorder_ps = runs.reorder_ps + spread_ps(detectors)
-            for batch in time_ordered(of_run, reorder_ps=reorder_ps, on_repair=runs.note_repair):
-                corrected = correction.corrected(batch)
-                yield corrected if wanted is None else corrected.select(wanted)
-
-    return lazy_frame(correction.columns(columns), batches)

@@ -7,19 +7,15 @@ import polars as pl
 
 from gammapolars.analysis.accounting import times
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.analysis.gain_correction import Correction
 from gammapolars.coincidences import AddBack, Veto, Vetoes
 from gammapolars.coincidences.add_back import ADDED
-from gammapolars.core.schema import HITS
-from gammapolars.core.types import Progress
-from gammapolars.corrections import calibrate, spread_ps
-from gammapolars.corrections.batches import aligned
+from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
 from gammapolars.io import Losses, Runs
-from gammapolars.streaming.slices import slices
+from gammapolars.streaming.slices import Slice, slices
 
 
-class Policies:
+class Preselection:
     """Add-back, then vetoes, on a run's aligned and calibrated hits.
 
     A hit counts where it is taken away first: added to another, vetoed, and only then rejected by its flags.
@@ -61,37 +57,24 @@ class Policies:
             return hits
         return calibrate(pl.LazyFrame(schema=hits), self._detectors).collect_schema()
 
-    def hits(
-        self, hits: pl.LazyFrame, runs: Runs, correction: Correction | None = None, progress: Progress | None = None
-    ) -> Iterator[pl.DataFrame]:
+    def passed(self, parts: Iterator[Slice]) -> Iterator[pl.DataFrame]:
         """The hits that are left, calibrated, in time order, in frames of one run each; counted anew each time.
 
         Args:
-            hits: of the runs, as recorded.
-            runs: tell how far back a hit may lie, and take note of repaired clocks.
-            correction: of the gains' drift.
-            progress: told how many hits have been read.
+            parts: slices of aligned and corrected hits, none of which overlap.
         """
         self._begin()
-        found = self._calibrated(hits, runs, correction, progress)
+        hits = self._calibrated(parts)
         if self._add_back:
-            found = (frame.drop(ADDED) for frame in self._add_back.added(found))
+            hits = (frame.drop(ADDED) for frame in self._add_back.added(hits))
         if self._vetoes:
-            found = self._vetoes.left_of(slices(found, self._vetoes.reach_ps, reorder_ps=0))
-        yield from found
+            hits = self._vetoes.left_of(slices(hits, self._vetoes.reach_ps, reorder_ps=0))
+        yield from hits
 
-    def _calibrated(
-        self, hits: pl.LazyFrame, runs: Runs, correction: Correction | None, progress: Progress | None
-    ) -> Iterator[pl.DataFrame]:
-        reorder_ps = runs.reorder_ps + spread_ps(self._detectors)
-        read = 0
-        for part in slices(aligned(hits, self._detectors), 0, reorder_ps=reorder_ps, on_repair=runs.note_repair):
+    def _calibrated(self, parts: Iterator[Slice]) -> Iterator[pl.DataFrame]:
+        for part in parts:
             self.read.add_hits(part.own)
-            read += part.end - part.first
-            if progress:
-                progress(read)
-            own = correction.corrected(part.own) if correction else part.own
-            yield calibrate(own.lazy(), self._detectors).collect() if len(self._detectors) else own
+            yield calibrate(part.own.lazy(), self._detectors).collect() if len(self._detectors) else part.own
 
     def account(self, runs: Runs, losses: Losses) -> dict[str, Any]:
         """The part of a summary that replaces what was told of hits as they were left.
@@ -117,17 +100,11 @@ class Policies:
         }
 
 
-def policies_of(detectors: Detectors, add_back: str | None, vetoes: Sequence[str] | None) -> Policies | None:
+def preselection_of(detectors: Detectors, add_back: str | None, vetoes: Sequence[str] | None) -> Preselection | None:
     """The policies that options ask for, if they do."""
-    return Policies(detectors, add_back=add_back, vetoes=vetoes or ()) if add_back or vetoes else None
+    return Preselection(detectors, add_back=add_back, vetoes=vetoes or ()) if add_back or vetoes else None
 
 
 def by_name(counts: dict[tuple[int, int], int], detectors: Detectors) -> dict[str, int]:
     """Counts by (board, channel), by the detectors' names."""
     return {detectors.at(*key).name: count for key, count in sorted(counts.items())}
-
-
-def own_columns(hits: pl.LazyFrame) -> pl.LazyFrame:
-    """A run's hits without further columns, in which formats differ: results are the same whatever was read."""
-    own = {*HITS.columns, "energy_kev", "gain_factor", "run"}
-    return hits.select(name for name in hits.collect_schema() if name in own)

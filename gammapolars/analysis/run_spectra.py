@@ -9,9 +9,9 @@ import polars as pl
 
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.accumulators import HitTally, RunSpectra
-from gammapolars.analysis.gain_correction import correction_of
 from gammapolars.analysis.live_times import measurements_of
 from gammapolars.analysis.passes import count_hits
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT, WINDOW
 from gammapolars.core.errors import UsageError
@@ -145,8 +145,8 @@ def from_runs(
     """
     rule = PairRule(WINDOW, reject=reject)
     tally, adc = HitTally(), RunSpectra(union(rule.reject))
-    correction = correction_of(detectors, runs)
-    count_hits(runs, [tally, adc], progress, correction, most_hits)
+    recording = Recording(runs, detectors, progress, most_hits=most_hits)
+    count_hits(recording, [tally, adc])
     table = adc.table()
     if calibration:
         kev = pl.Series("energy_kev", polynomial(calibration, table["adc"].to_numpy()))
@@ -154,8 +154,7 @@ def from_runs(
     else:
         table = table.with_columns(energy_kev(detectors))
     summary = account(tally, runs.losses, rule.reject) | times(tally, runs)
-    drifts = correction.warnings if correction else ()
-    summary["warnings"] = [*reading_warnings(runs), *time_warnings(tally, runs), *drifts]
+    summary["warnings"] = [*reading_warnings(runs), *time_warnings(tally, runs), *recording.warnings]
     measured = measurements_of(runs, tally, detectors)
     known = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measured.items()}
     return Gathered(

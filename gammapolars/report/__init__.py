@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapolars.analysis.passes import with_random
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.core.types import Progress
 from gammapolars.detectors import Detectors
@@ -48,7 +49,7 @@ def make_report(
     """
     folder = Path(folder)
     with folder_complete_or_nothing(folder, overwrite=overwrite, last=PAGE) as partial:
-        rule = with_random(runs, rule, random, detectors or Detectors())
+        rule = with_random(Recording(runs, detectors or Detectors()), rule, random)
         found = analyse(runs, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
         origin = describe(runs, found.summary)
         save(found.spectra.lazy(), partial / "spectra.parquet", metadata=origin)

@@ -18,7 +18,8 @@ from gammapolars.analysis.accumulators import (
     TimeDifferences,
 )
 from gammapolars.analysis.accumulators.matrix import BIN_KEV
-from gammapolars.analysis.passes import Pass, named, summarise
+from gammapolars.analysis.passes import PairPass, named, summarise
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.core import schema
 from gammapolars.core.flags import union
@@ -69,7 +70,7 @@ def analyse(
     matrix = EnergyMatrix(rule.window, known, bin_kev=fitting_bin_kev(known, least_kev=BIN_KEV))
     counted: list[Accumulator] = [adc, rates, differences, hits]
     counted += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
-    reading = Pass(runs, wide, known, progress, counted)
+    reading = PairPass(Recording(runs, known, progress), wide, counted)
     every = reading.pairs()
     within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.chance import by_detectors
-from gammapolars.analysis.passes import Pass
+from gammapolars.analysis.passes import PairPass
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule, chance_pairs, pairs
 from gammapolars.commands.coincidences import run
 from gammapolars.core.errors import GammapolarsError, TableError, TimeOrderError
@@ -155,7 +156,7 @@ def test_chance_is_expected_for_the_detectors_that_the_rule_admits(tmp_path: Pat
     tally, pair_tally = HitTally(), PairTally(rule.window)
     run = in_file(tmp_path, hits)
 
-    made = Pass(run, rule, products=[tally, pair_tally]).pairs().collect()
+    made = PairPass(Recording(run), rule, [tally, pair_tally]).pairs().collect()
     found = by_detectors(tally, pair_tally, rule, Detectors())
 
     used = {row[:2]: row[3] for row in tally.by_detector(BAD).iter_rows()}
@@ -173,7 +174,7 @@ def test_a_pass_gives_the_calibrated_pairs_of_the_aligned_hits(tmp_path: Path) -
     hits = poisson({(0, 0): 2000, (0, 1): 2000, (1, 0): 500}, 1.0)
     moved = aligned(hits, CALIBRATED).sort("timestamp_ps", maintain_order=True)
 
-    found = Pass(in_file(tmp_path, hits), PairRule("10us"), CALIBRATED).pairs().collect()
+    found = PairPass(Recording(in_file(tmp_path, hits), CALIBRATED), PairRule("10us")).pairs().collect()
 
     expected = calibrate(pairs(moved.lazy(), "10us"), CALIBRATED).collect()
     assert found.select(sorted(found.columns)).equals(expected.select(sorted(expected.columns)))
@@ -181,7 +182,7 @@ def test_a_pass_gives_the_calibrated_pairs_of_the_aligned_hits(tmp_path: Path) -
 
 
 def test_without_detectors_pairs_have_no_energies(tmp_path: Path) -> None:
-    made = Pass(in_file(tmp_path, frame([(0, 0), (1, 1)])), PairRule("1ns")).pairs()
+    made = PairPass(Recording(in_file(tmp_path, frame([(0, 0), (1, 1)]))), PairRule("1ns")).pairs()
 
     assert set(made.collect_schema()) == set(PAIR_COLUMNS)
     assert pair_rows(made) == [(0, 0, 0, 0, 1, 0, 0, 1)]
@@ -190,7 +191,7 @@ def test_without_detectors_pairs_have_no_energies(tmp_path: Path) -> None:
 def test_nothing_is_counted_before_the_pairs_are_collected(tmp_path: Path) -> None:
     tally = HitTally()
 
-    made = Pass(in_file(tmp_path, frame([(0, 0), (1, 1)])), PairRule("1ns"), products=[tally]).pairs()
+    made = PairPass(Recording(in_file(tmp_path, frame([(0, 0), (1, 1)]))), PairRule("1ns"), [tally]).pairs()
 
     assert tally.by_flags().is_empty()
     made.select("dt_ps").collect()
@@ -203,7 +204,7 @@ def test_a_projection_or_filter_of_the_pairs_does_not_change_what_is_counted(tmp
     counts = []
     for query in ("all", "projected", "filtered"):
         tally = PairTally(PairRule("100us").window)
-        made = Pass(run, PairRule("100us"), CALIBRATED, products=[tally]).pairs()
+        made = PairPass(Recording(run, CALIBRATED), PairRule("100us"), [tally]).pairs()
         shaped = {"all": made, "projected": made.select("dt_ps"), "filtered": made.filter(pl.col("adc_a") > 10**4)}
         shaped[query].collect()
         counts.append(tally.counts())
@@ -217,7 +218,7 @@ def test_progress_is_told_and_ends_with_all_hits(tmp_path: Path, monkeypatch: py
     told: list[int] = []
     hits = poisson({(0, 0): 5000, (0, 1): 5000}, 1.0)
 
-    Pass(in_file(tmp_path, hits), PairRule("1ns"), progress=told.append).pairs().collect()
+    PairPass(Recording(in_file(tmp_path, hits), progress=told.append), PairRule("1ns")).pairs().collect()
 
     assert len(told) > 1
     assert told == sorted(told)
@@ -235,7 +236,7 @@ def test_the_offsets_of_detectors_widen_the_reorder_buffer(tmp_path: Path) -> No
     detectors = Detectors((Detector(0, 0, time_offset_ps=10**6), Detector(0, 1, time_offset_ps=-(10**6))))
     run = in_file(tmp_path, frame([(0, 1), (1, 0), (10, 1), (2 * 10**6, 0)]), reorder_ps=0)
 
-    assert Pass(run, PairRule("1us"), detectors).pairs().collect()["dt_ps"].to_list() == [0, 10]
+    assert PairPass(Recording(run, detectors), PairRule("1us")).pairs().collect()["dt_ps"].to_list() == [0, 10]
 
 
 # Records

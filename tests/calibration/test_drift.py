@@ -18,7 +18,7 @@ from scipy.special import ndtr
 import gammapolars as gp
 from gammapolars.analysis.accumulators import AdcSpectra
 from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
-from gammapolars.analysis.gain_correction import correction_of
+from gammapolars.analysis.gain_correction import GainCorrection
 from gammapolars.calibration.drift.lines import adc_at, tracked_lines
 from gammapolars.calibration.drift.path import LineCounts, gain_path
 from gammapolars.calibration.drift.position import SIGMA_PER_FWHM, Position, line_position
@@ -749,7 +749,7 @@ def test_hits_that_are_corrected_already_keep_their_factors(folder: Path, suffix
 def test_runs_are_told_by_the_names_of_their_files(folder: Path) -> None:
     both = open_runs(folder / "steady.root", folder / "linear.root", apart=True)
     known = load_detectors(folder / "d.toml")
-    correction = correction_of(known, both)
+    correction = GainCorrection(known, both)
     assert correction
 
     corrected = [
@@ -797,7 +797,7 @@ def test_a_table_without_names_is_matched_by_number(folder: Path) -> None:
     drift = gp.load_drift(folder / "gain.parquet").table
     drift.write_parquet(folder / "gain.parquet")
 
-    correction = correction_of(load_detectors(folder / "d.toml"), open_runs(folder / "steady.root"))
+    correction = GainCorrection(load_detectors(folder / "d.toml"), open_runs(folder / "steady.root"))
 
     assert correction
     corrected = correction.corrected(gp.scan(folder / "steady.root").head(100).collect())

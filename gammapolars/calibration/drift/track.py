@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gammapolars.analysis.accumulators import Accumulator, HitTally
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.drift import FIRST_WIDTH_PS, DriftSpectra
+from gammapolars.analysis.passes import count_hits
+from gammapolars.analysis.recording import Recording
 from gammapolars.calibration.drift.curves import Reference, courses, gain_curves
 from gammapolars.calibration.drift.follow import RunLines, follow, follow_again
 from gammapolars.calibration.drift.lines import TrackedLine, tracked_lines
@@ -18,13 +20,10 @@ from gammapolars.calibration.drift.widths import summed_spectra
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
-from gammapolars.core.schema import HITS, require
 from gammapolars.core.types import Progress
 from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs, open_runs
-from gammapolars.streaming.slices import batches_of, by_run
-from gammapolars.streaming.time_order import time_ordered
 
 REACH = 0.03
 MOST_REACH = 0.2
@@ -85,7 +84,7 @@ def track_drift(
     tally = HitTally()
     ranges = {key: [line.part for line in lines] for key, lines in wanted.items()}
     sliced = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
-    _read(runs, [tally, sliced], progress)
+    count_hits(Recording(runs, progress=progress), [tally, sliced])
     seen = set(tally.by_detector().select("board", "channel").rows())
     tracked = [
         _tracked(detectors.at(*key), lines, sliced, reach, reference)
@@ -105,21 +104,6 @@ def _checked_lines(lines_kev: Iterable[float]) -> list[float]:
         if not 0 < energy < math.inf:
             raise UsageError(f"a line's energy must be a positive number of keV, not {energy}")
     return energies
-
-
-def _read(runs: Runs, products: Sequence[Accumulator], progress: Progress | None) -> None:
-    """Let products see all hits, run by run in order of time."""
-    require(runs.hits, HITS)
-    columns = [name for name in runs.hits.collect_schema() if name in HITS.columns or name == "run"]
-    read = 0
-    with runs.naming_errors():
-        for of_run in by_run(batches_of(runs.hits.select(columns))):
-            for batch in time_ordered(of_run, reorder_ps=runs.reorder_ps, on_repair=runs.note_repair):
-                for product in products:
-                    product.add_hits(batch)
-                read += batch.height
-                if progress:
-                    progress(read)
 
 
 def _tracked(

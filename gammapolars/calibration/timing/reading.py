@@ -8,21 +8,19 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sides import b_is_lower, exchanged
 from gammapolars.core.types import Integers, Key
-from gammapolars.corrections import align, energy_kev, spread_ps, steady_adc
+from gammapolars.corrections import energy_kev, steady_adc
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs
 from gammapolars.spectra.tallies import Tally
-from gammapolars.streaming.slices import Slice, batches_of, in_parallel, slices
+from gammapolars.streaming.slices import Slice, in_parallel
 
 Pair = tuple[Key, Key]
 """Two detectors, the lower (board, channel) first."""
 
-
-BATCH_ROWS = 250_000
-"""Hits with offsets are out of order; smaller batches keep what must be sorted again small."""
 
 MOST_BINS = 4_000_000
 """Histograms with more filled bins than this get bins twice as wide."""
@@ -63,35 +61,20 @@ class PairReader:
             done: asked after each part of the pairs.
         """
         self.hits, self.stopped = HitTally(), False
+        recording = Recording(self.runs, detectors, self.progress, most_hits=self.most_hits)
         rule = PairRule(reach_ps, reject=self.reject)
-        rule.require(self.runs.hits)
-        parts = self._counted(reach_ps, detectors)
-        with self.runs.naming_errors(), closing(parts):
+        rule.require(recording.recorded)
+        with closing(self._counted(recording, reach_ps)) as parts:
             for pairs in in_parallel(rule.pairs_in, parts):
                 yield pairs
                 if done():
                     self.stopped = True
                     return
 
-    def _counted(self, reach_ps: int, detectors: Detectors) -> Generator[Slice]:
-        reorder_ps = self.runs.reorder_ps + spread_ps(detectors)
-        read = 0
-        aligned = self._aligned(detectors)
-        for part in slices(aligned, reach_ps, reorder_ps=reorder_ps, on_repair=self.runs.note_repair):
+    def _counted(self, recording: Recording, reach_ps: int) -> Generator[Slice]:
+        for part in recording.slices(reach_ps):
             self.hits.add_hits(part.own)
-            read += part.end - part.first
-            if self.progress:
-                self.progress(read)
             yield part if self.energy_kev is None else self._gated(part)
-
-    def _aligned(self, detectors: Detectors) -> Iterator[pl.DataFrame]:
-        hits = self.runs.hits
-        needed = {"board", "channel", "timestamp_ps", "adc", "flags", "gain_factor", "run"}
-        hits = hits.select(name for name in hits.collect_schema() if name in needed)
-        if self.most_hits is not None:
-            hits = hits.head(self.most_hits)
-        for batch in batches_of(hits, batch_rows=BATCH_ROWS):
-            yield align(batch.lazy(), detectors).collect()
 
     def _gated(self, part: Slice) -> Slice:
         """A slice without the hits beside the gate."""

@@ -11,6 +11,7 @@ import polars as pl
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.cascades import CascadeCounts
+from gammapolars.analysis.recording import Recording
 from gammapolars.angular import AngularFit, angular_coefficients, angular_correlation, attenuation
 from gammapolars.angular.correlation import NORMALISATIONS
 from gammapolars.angular.counts import check_gates
@@ -25,7 +26,6 @@ from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.provenance import describe
-from gammapolars.streaming.slices import batches_of
 
 NOTABLE_CHANCE = 0.5
 """Chance coincidences that are not subtracted are told of where they exceed this part of the uncertainty."""
@@ -109,12 +109,12 @@ def angular(
     check_figure(figure, overwrite=overwrite)
     _check(gates, detectors, normalise, random)
     q2, q4 = attenuation(half_angle_deg)
-    ready = passes.with_random(runs, rule, random, detectors)
+    recording = Recording(runs, detectors, progress)
+    ready = passes.with_random(recording, rule, random)
     hits, pairs = HitTally(), PairTally(ready.window)
     counts = CascadeCounts(*gates, detectors, union(ready.reject))
-    reading = passes.Pass(runs, ready, detectors, progress, [hits, pairs, counts])
-    for _ in batches_of(reading.pairs().select(pl.len())):
-        pass
+    reading = passes.PairPass(recording, ready, [hits, pairs, counts])
+    reading.run()
     net, singles = counts.tables()
     fit = angular_correlation(net, singles, detectors, normalise=normalise, order=order, attenuation=(q2 * q2, q4 * q4))
     summary = passes.summarise(reading, hits, pairs) | {

@@ -57,7 +57,7 @@ def coincidences(
     as_json: AsJson = False,
 ) -> None:
     """Find all pairs of hits of different detectors within a window, and save them."""
-    from gammapolars.analysis.preselection import policies_of
+    from gammapolars.analysis.preselection import preselection_of
     from gammapolars.coincidences import PairRule
     from gammapolars.commands.coincidences import run
     from gammapolars.commands.coincidences.beside import Outputs
@@ -68,7 +68,7 @@ def coincidences(
     known = how.known
     ends = (known.named(name) if name is not None else None for name in (start, stop))
     rule = PairRule(window, reject=reject, start=next(ends), stop=next(ends), nearest=nearest)
-    policies = policies_of(known, add_back, veto)
+    preselection = preselection_of(known, add_back, veto)
     with how.reading(runs) as (opened, progress):
         summary = run.coincidences(
             opened,
@@ -76,7 +76,7 @@ def coincidences(
             output,
             random=random or (),
             detectors=known,
-            policies=policies,
+            preselection=preselection,
             layout=layout,
             beside=Outputs(matrix, spectra, rates, time_differences, bin_kev),
             overwrite=overwrite,

@@ -7,7 +7,8 @@ from typing import Any
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
-from gammapolars.analysis.preselection import Policies
+from gammapolars.analysis.preselection import Preselection
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.coincidences.beside import Companions, Outputs
 from gammapolars.core.types import Progress
@@ -23,7 +24,7 @@ def coincidences(
     *,
     random: Sequence[str] = (),
     detectors: Detectors | None = None,
-    policies: Policies | None = None,
+    preselection: Preselection | None = None,
     layout: str | None = None,
     beside: Outputs | None = None,
     overwrite: bool = False,
@@ -37,7 +38,7 @@ def coincidences(
         output: ends in .parquet, .arrow, .csv or .root.
         random: windows that hold chance pairs alone, such as `1us:3us`, or `auto`; their pairs are saved too.
         detectors: time offsets and calibrations.
-        policies: add-back and vetoes, if hits are to pass any.
+        preselection: add-back and vetoes, if hits are to pass any.
         layout: as for `save`.
         beside: what else the same pass is to write.
         overwrite: whether existing outputs are replaced.
@@ -51,9 +52,10 @@ def coincidences(
     known = detectors or Detectors()
     wanted = beside or Outputs()
     wanted.check(output, overwrite=overwrite)
-    rule = passes.with_random(runs, rule, random, known)
-    others = Companions(wanted, rule, known, sums=bool(policies and policies.adds_back))
-    reading = passes.Pass(runs, rule, known, progress, [hits, pairs, *others.products], policies=policies)
+    recording = Recording(runs, known, progress, preselection)
+    rule = passes.with_random(recording, rule, random)
+    others = Companions(wanted, rule, known, sums=bool(preselection and preselection.adds_back))
+    reading = passes.PairPass(recording, rule, [hits, pairs, *others.products])
 
     def metadata() -> dict[str, str]:
         return describe(runs, passes.summarise(reading, hits, pairs))

@@ -8,15 +8,14 @@ import polars as pl
 
 from gammapolars.analysis.accounting import account, reading_warnings, times
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.analysis.gain_correction import correction_of
+from gammapolars.analysis.recording import Recording
 from gammapolars.core.types import Progress
-from gammapolars.corrections import align, calibrate, spread_ps
+from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.provenance import describe
 from gammapolars.io.sort import scratch_beside
-from gammapolars.streaming.slices import batches_of, by_run, lazy_frame
-from gammapolars.streaming.time_order import time_ordered
+from gammapolars.streaming.slices import lazy_frame
 
 
 def convert(
@@ -45,36 +44,22 @@ def convert(
         check_writable(output, overwrite=overwrite)
         with scratch_beside(output) as scratch:
             return convert(runs.sorted(scratch), output, detectors=detectors, overwrite=overwrite, progress=progress)
-    known = detectors or Detectors()
-    hits = align(runs.hits, known)
-    correction = correction_of(known, runs)
-    if len(known) and not correction:
-        hits = calibrate(hits, known)
-    tally, read = HitTally(), 0
+    recording = Recording(runs, detectors or Detectors(), progress, all_columns=True)
+    tally = HitTally()
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        nonlocal read
-        del wanted  # the tally needs all columns
-        reorder_ps = runs.reorder_ps + spread_ps(known)
-        with runs.naming_errors():
-            for of_run in by_run(batches_of(hits)):
-                for batch in time_ordered(of_run, reorder_ps=reorder_ps, on_repair=runs.note_repair):
-                    tally.add_hits(batch)
-                    read += batch.height
-                    if progress:
-                        progress(read)
-                    yield steady(correction.corrected(batch)) if correction else batch
+    def calibrated(hits: pl.LazyFrame) -> pl.LazyFrame:
+        return calibrate(hits, recording.detectors) if len(recording.detectors) else hits
 
-    def steady(batch: pl.DataFrame) -> pl.DataFrame:
-        return calibrate(batch.lazy(), known).collect()
+    def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
+        del columns  # the tally needs all
+        for frame in recording.frames():
+            tally.add_hits(frame)
+            yield calibrated(frame.lazy()).collect()
 
     def summary() -> dict[str, Any]:
-        warned = {"warnings": [*reading_warnings(runs), *(correction.warnings if correction else ())]}
-        return account(tally, runs.losses, {}) | times(tally, runs) | warned
+        warnings = {"warnings": [*reading_warnings(runs), *recording.warnings]}
+        return account(tally, runs.losses, {}) | times(tally, runs) | warnings
 
-    columns = hits.collect_schema()
-    if correction:
-        columns = calibrate(pl.LazyFrame(schema=correction.columns(columns)), known).collect_schema()
-    ordered = lazy_frame(columns, batches)
+    ordered = lazy_frame(calibrated(pl.LazyFrame(schema=recording.schema)).collect_schema(), batches)
     save(ordered, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))
     return summary() | {"output": str(output)}

@@ -37,7 +37,7 @@ def events(
     as_json: AsJson = False,
 ) -> None:
     """Build events of all hits that belong together in time, and save them."""
-    from gammapolars.analysis.preselection import Policies
+    from gammapolars.analysis.preselection import Preselection
     from gammapolars.coincidences import EventRule
     from gammapolars.commands.events import run
     from gammapolars.commands.events.text import events_text
@@ -48,7 +48,7 @@ def events(
     run.check_table(table, output)
     rule = EventRule(window, window_ref=window_ref, reject=reject, min_multiplicity=min_multiplicity)
     known = how.known
-    policies = Policies(known, add_back=add_back, vetoes=veto or ())
+    preselection = Preselection(known, add_back=add_back, vetoes=veto or ())
     with how.reading(runs) as (opened, progress):
         summary = run.events(
             opened,
@@ -56,7 +56,7 @@ def events(
             output,
             table=table,
             detectors=known,
-            policies=policies,
+            preselection=preselection,
             overwrite=overwrite,
             progress=progress,
         )

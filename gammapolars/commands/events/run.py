@@ -12,8 +12,8 @@ import polars as pl
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.analysis.gain_correction import correction_of
-from gammapolars.analysis.preselection import Policies, by_name, own_columns
+from gammapolars.analysis.preselection import Preselection, by_name
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import EventRule, PairRule, event_summary, triples
 from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.core.flags import union
@@ -72,7 +72,7 @@ def events(
     *,
     table: str = "events",
     detectors: Detectors | None = None,
-    policies: Policies | None = None,
+    preselection: Preselection | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def events(
         output: ends in .parquet, .arrow, .csv or .root.
         table: `events` (one row a hit), `summary` (one row an event), or `triples` (of hits of one event).
         detectors: time offsets and calibrations.
-        policies: add-back and vetoes.
+        preselection: add-back and vetoes.
         overwrite: whether an existing output is replaced.
         progress: told how many hits have been read.
 
@@ -101,16 +101,15 @@ def events(
     started = time.perf_counter()
     check_table(table, output)
     known = detectors or Detectors()
-    policy, built = policies or Policies(known), _Built()
-    correction, hits = correction_of(known, runs), own_columns(runs.hits)
-    columns = rule.require(hits)
-    columns = rule.schema(policy.columns(correction.columns(columns) if correction else columns))
+    policy, built = preselection or Preselection(known), _Built()
+    recording = Recording(runs, known, progress, policy)
+    rule.require(recording.recorded)
+    columns = rule.schema(policy.columns(recording.schema))
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
         del wanted  # the tallies need all columns
         built.begin()
-        with runs.naming_errors():
-            yield from built.tables(rule, policy.hits(hits, runs, correction, progress))
+        yield from built.tables(rule, recording.preselected())
 
     def summary() -> dict[str, Any]:
         return _summary(runs, rule, known, policy, built) | {
@@ -120,7 +119,7 @@ def events(
                 *reading_warnings(runs),
                 *time_warnings(policy.read, runs),
                 *passes.warnings(policy.read.by_detector(union(rule.reject)), known, PairRule()),
-                *(correction.warnings if correction else ()),
+                *recording.warnings,
             ],
         }
 
@@ -145,7 +144,7 @@ def check_table(table: str, output: Path) -> None:
         raise OutputError(f"{output}: a ROOT file has no lists of detectors: write .parquet, .arrow or .csv")
 
 
-def _summary(runs: Runs, rule: EventRule, detectors: Detectors, policy: Policies, built: _Built) -> dict[str, Any]:
+def _summary(runs: Runs, rule: EventRule, detectors: Detectors, policy: Preselection, built: _Built) -> dict[str, Any]:
     of_hits = account(built.kept, runs.losses, rule.reject)
     below = sum(built.below.values())
     by_multiplicity = {str(number): int(count) for number, count in enumerate(built.by_multiplicity) if count}

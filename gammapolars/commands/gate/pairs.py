@@ -10,6 +10,7 @@ import polars as pl
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally, axes
 from gammapolars.analysis.accumulators.gated import GatedSpectra
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.gate.outputs import GateOutputs, as_dict, bin_width_of
 from gammapolars.core.errors import InputError
@@ -57,10 +58,11 @@ def gate_runs(
     started = time.perf_counter()
     outputs.check()
     known = detectors or Detectors()
-    ready = passes.with_random(runs, rule, random, known)
-    hits, pairs = HitTally(), PairTally(ready.window)
     further = any(polygon.needs_further for polygon in polygons)
-    reading = passes.Pass(runs, ready, known, progress, [hits, pairs], further=further)
+    recording = Recording(runs, known, progress, all_columns=further)
+    ready = passes.with_random(recording, rule, random)
+    hits, pairs = HitTally(), PairTally(ready.window)
+    reading = passes.PairPass(recording, ready, [hits, pairs])
     calibrated = any(detector.energy for detector in known)
     found = _gated(spread(reading.pairs(), known), gate, known, of, polygons, bin_width, calibrated=calibrated)
     summary = passes.summarise(reading, hits, pairs)

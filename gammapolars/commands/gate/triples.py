@@ -11,14 +11,14 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.gated import CubeSpectra
-from gammapolars.analysis.gain_correction import corrected_hits, correction_of
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule, triples
 from gammapolars.commands.gate.outputs import GateOutputs, as_dict, bin_width_of
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.core.schema import TRIPLE_REGION
 from gammapolars.core.types import Progress
-from gammapolars.corrections import align, calibrate, spread_ps
+from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
 from gammapolars.io import Runs
@@ -63,15 +63,15 @@ def gate_triples(
     width, counted = bin_width_of(bin_width, calibrated=True), _Counted(progress)
     if rule.window.low != -rule.window.high:
         raise UsageError(f"the window of triples is one time, such as 250ns, not {rule.window}")
-    ready = passes.with_random(runs, rule, random, known)
-    correction = correction_of(known, runs)
-    hits = corrected_hits(align(runs.hits, known), runs, known, correction).pipe(calibrate, known, dither=True)
+    recording = Recording(runs, known, all_columns=True)
+    ready = passes.with_random(recording, rule, random)
+    hits = recording.hits.pipe(calibrate, known, dither=True)
     threes = triples(
         counted.passing(hits),
         ready.window.high,
         random=ready.regions.random if ready.regions else (),
         reject=",".join(rule.reject) or "none",
-        reorder_ps=runs.reorder_ps + spread_ps(known),
+        reorder_ps=recording.reorder_ps,
     )
     found, regions = CubeSpectra(*gates, width=width), Tally("region", sums={"triples": pl.Int64, **WEIGHTED})
     with runs.naming_errors():
@@ -94,7 +94,7 @@ def gate_triples(
             *reading_warnings(runs),
             *time_warnings(counted.tally, runs),
             *passes.warnings(counted.tally.by_detector(union(rule.reject)), known, rule),
-            *(correction.warnings if correction else ()),
+            *recording.warnings,
         ],
     }
     spectra = passes.named(found.by_detector(), known) if by_detector else found.summed()

@@ -8,7 +8,7 @@ import polars as pl
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import Ends, HitTally, PairTally
-from gammapolars.analysis.gain_correction import correction_of
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.commands.figure_files import check_figure, save_figure
@@ -150,12 +150,12 @@ def _counted(
 ) -> _Counted:
     """Count time differences, and starts and stops in their gates, in one pass."""
     both = _ends_of(rule, known)
-    correction = correction_of(known, runs)
-    columns = list(correction.columns(runs.hits.collect_schema()) if correction else runs.hits.collect_schema())
+    recording = Recording(runs, known, progress)
+    columns = list(recording.schema)
     of_hits = (_inside(both[0], gates[0], known, columns), _inside(both[1], gates[1], known, columns))
     rule = rule.of_nearest_in(of_hits) if nearest else rule
     hits, pairs, ends = HitTally(), PairTally(rule.window), Ends(rule, of_hits, bin_ps if nearest else 0)
-    reading = passes.Pass(runs, rule, known, progress, [hits, pairs, ends], correction=correction)
+    reading = passes.PairPass(recording, rule, [hits, pairs, ends])
     of_pairs = [_pair_inside(both[k], "ab"[k], gate) for k, gate in enumerate(gates) if gate]
     spectrum = time_spectrum(reading.pairs().filter(*of_pairs), bin_ps=bin_ps).collect()
     return _Counted(spectrum, hits, ends, _without_pairs(passes.summarise(reading, hits, pairs)))

@@ -13,8 +13,8 @@ from gammapolars.analysis.accumulators import EnergyMatrix, HitTally, PairTally
 from gammapolars.analysis.accumulators.axes import UNITS, Axis, Sides
 from gammapolars.analysis.accumulators.chosen_matrices import HitMatrix, PairMatrix
 from gammapolars.analysis.accumulators.matrix import BIN_ADC, BIN_KEV
-from gammapolars.analysis.gain_correction import correction_of
 from gammapolars.analysis.passes import count_hits
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import check_bins
 from gammapolars.commands.figure_files import FIGURE, save_figure
@@ -66,7 +66,7 @@ def symmetric(
     check_bins(bin_kev, known)
     _check_matrix_output(output, overwrite=overwrite)
     width_kev = fitting_bin_kev(known, least_kev=BIN_KEV) if bin_kev is None else bin_kev
-    ready = passes.with_random(runs, rule, random, known)
+    ready = passes.with_random(Recording(runs, known), rule, random)
     made = EnergyMatrix(ready.window, known, bin_kev=width_kev)
     table, summary = _of_pairs(runs, ready, made, known, progress)
     in_kev = "energy_kev_x" in table.columns
@@ -131,7 +131,7 @@ def chosen(
     else:
         if random and "dt_ps" in (x.quantity, y.quantity):
             raise UsageError("an axis of time differences shows chance beside the peak: leave --random out")
-        ready = passes.with_random(runs, rule, random, known)
+        ready = passes.with_random(Recording(runs, known), rule, random)
         made = PairMatrix(
             x, y, known, window=ready.window, sides=sides, symmetric=both_orders, polygons=choice.polygons
         )
@@ -186,7 +186,7 @@ def _of_pairs(
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     hits, pairs = HitTally(), PairTally(rule.window)
     further = any(polygon.needs_further for polygon in polygons)
-    reading = passes.Pass(runs, rule, detectors, progress, [hits, pairs, made], further=further)
+    reading = passes.PairPass(Recording(runs, detectors, progress, all_columns=further), rule, [hits, pairs, made])
     found = reading.pairs()
     for polygon in polygons:
         polygon.check(pl.Schema({**found.collect_schema(), **dict.fromkeys(axes, pl.Float64())}))
@@ -206,9 +206,9 @@ def _of_hits(
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     tally = HitTally()
     made = HitMatrix(x, y, detectors, mask=union(rule.reject), of=sides.x)
-    correction = correction_of(detectors, runs)
-    count_hits(runs, [tally, made], progress, correction)
-    warned = [*reading_warnings(runs), *time_warnings(tally, runs), *(correction.warnings if correction else ())]
+    recording = Recording(runs, detectors, progress)
+    count_hits(recording, [tally, made])
+    warned = [*reading_warnings(runs), *time_warnings(tally, runs), *recording.warnings]
     if len(tally.spans) > 1:
         warned.append(
             f"hits of {len(tally.spans)} runs lie over each other, by the clock of each: show one run at a time"

@@ -6,12 +6,12 @@ from typing import Any
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, lost, reading_warnings
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.analysis.gain_correction import corrected_hits, correction_of
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.query.queries import Query
 from gammapolars.core import defaults
 from gammapolars.core.errors import GammapolarsError, QueryError
-from gammapolars.corrections import align, calibrate
+from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, save
 from gammapolars.io.provenance import describe
@@ -30,20 +30,19 @@ def run_query(
 ) -> dict[str, Any]:
     """Run a user's query over a run's hits, calibrated where detectors are, and stream its result to a file."""
     known = detectors or Detectors()
-    correction = correction_of(known, runs)
-    calibrated = calibrate(corrected_hits(align(runs.hits, known), runs, known, correction), known)
+    recording = Recording(runs, known, all_columns=True)
     rule, tally = PairRule(window, reject=reject), HitTally()
-    reading = passes.Pass(runs, rule, known, products=[tally], further=True, correction=correction)
+    reading = passes.PairPass(recording, rule, [tally])
     found = reading.pairs() if query.takes_pairs else None
     if found is not None and not len(known):
         found = calibrate(found, known)  # energies that are null, rather than a column that is missing
-    result = query.run(calibrated, found, arguments)
+    result = query.run(calibrate(recording.hits, known), found, arguments)
     parameters = {"query": query.name, "arguments": arguments, "window": window, "reject": reject}
 
     def summary() -> dict[str, Any]:
         # A query may read some hits only, or read them twice: where it takes pairs alone is each counted once.
         read = account(tally, runs.losses, rule.reject) if query.takes_pairs else lost(runs.losses)
-        return parameters | read | {"warnings": [*reading_warnings(runs), *(correction.warnings if correction else ())]}
+        return parameters | read | {"warnings": [*reading_warnings(runs), *recording.warnings]}
 
     try:
         save(result, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))

@@ -10,6 +10,7 @@ from gammapolars.analysis.accounting import account, reading_warnings, time_warn
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.passes import count_hits, named
+from gammapolars.analysis.recording import Recording
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Progress
 from gammapolars.core.units import PS_PER_S
@@ -48,7 +49,7 @@ def rates(
     if output is not None:
         check_writable(output, overwrite=overwrite, text=True)
     tally, intervals = HitTally(), Intervals()
-    count_hits(runs, [tally, intervals], progress)
+    count_hits(Recording(runs, progress=progress), [tally, intervals])
     found = named(rates_of(tally, intervals), detectors or Detectors())
     fake = {"fake_event": FLAGS["fake_event"]}
     changing = found.filter(~found["exponential"].fill_null(value=True))["name"].to_list()

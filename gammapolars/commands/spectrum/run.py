@@ -10,9 +10,9 @@ import polars as pl
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.accumulators import AdcSpectra, HitTally
-from gammapolars.analysis.gain_correction import correction_of
 from gammapolars.analysis.live_times import measurements_of, rates, with_times
 from gammapolars.analysis.passes import count_hits
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import check_bins
 from gammapolars.commands.figure_files import FIGURE, save_figure
@@ -72,8 +72,8 @@ def spectra(
     slice_ps = None if slice_width is None else slice_width_ps(slice_width)
     _check_kind(output, kind, sliced=slice_ps is not None, per_second=per_second)
     tally, adc = HitTally(), AdcSpectra(union(rule.reject), slice_ps)
-    correction = correction_of(known, runs)
-    count_hits(runs, [tally, adc], progress, correction)
+    recording = Recording(runs, known, progress)
+    count_hits(recording, [tally, adc])
     if kind == FIGURE and bin_kev is None:
         bin_kev = fitting_bin_kev(known)
     table = adc.spectra(known, bin_kev)
@@ -101,7 +101,7 @@ def spectra(
             *time_warnings(tally, runs),
             *passes.warnings(tally.by_detector(union(rule.reject)), known, rule),
             *told,
-            *(correction.warnings if correction else ()),
+            *recording.warnings,
         ],
     }
     if kind == FIGURE:

@@ -1,0 +1,161 @@
+"""The one reader of runs: hits aligned, in time order, corrected for drift, with errors named and progress told."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from typing import TypeVar
+
+import polars as pl
+
+from gammapolars.analysis.gain_correction import GainCorrection
+from gammapolars.analysis.preselection import Preselection
+from gammapolars.core.schema import HITS, require
+from gammapolars.core.types import Progress
+from gammapolars.corrections import align, spread_ps
+from gammapolars.detectors import Detectors
+from gammapolars.io import Runs
+from gammapolars.io.order import ORDER_COLUMNS
+from gammapolars.streaming.slices import Slice, batches_of, by_run, lazy_frame, slices
+from gammapolars.streaming.time_order import time_ordered
+
+T = TypeVar("T")
+
+OWN_COLUMNS = {*HITS.columns, "energy_kev", "gain_factor", "run"}
+"""Formats differ in further columns: without them results are the same whatever a run was read from."""
+
+ALIGNED_ROWS = 250_000
+"""Offsets put hits out of order; smaller batches keep what must be sorted again small."""
+
+
+@dataclass
+class Recording:
+    """Runs as they are measured on.
+
+    Attributes:
+        runs: one run or several.
+        detectors: names, time offsets, calibrations, and the table of drift.
+        progress: told how many hits have been read.
+        preselection: add-back and vetoes, which hits pass before anything else sees them.
+        all_columns: whether columns in which formats differ come along, such as `adc_short`.
+        most_hits: no more hits are read than so many, from the beginning; None: all.
+        gain_correction: of the drift that the detectors name, if they name one.
+    """
+
+    runs: Runs
+    detectors: Detectors = field(default_factory=Detectors)
+    progress: Progress | None = None
+    preselection: Preselection | None = None
+    all_columns: bool = False
+    most_hits: int | None = None
+    gain_correction: GainCorrection | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gain_correction = GainCorrection(self.detectors, self.runs) if self.detectors.drift else None
+
+    @property
+    def reorder_ps(self) -> int:
+        """How far back in time an aligned hit may lie and still be put in its place."""
+        return self.runs.reorder_ps + spread_ps(self.detectors)
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether any detector has an energy calibration."""
+        return any(detector.energy for detector in self.detectors)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know of the correction, one sentence each, when the hits have been read."""
+        return tuple(self.gain_correction.warnings) if self.gain_correction else ()
+
+    @cached_property
+    def recorded(self) -> pl.LazyFrame:
+        """The hits as recorded."""
+        hits = self.runs.hits if self.most_hits is None else self.runs.hits.head(self.most_hits)
+        if self.all_columns:
+            return hits
+        return hits.select(name for name in hits.collect_schema() if name in OWN_COLUMNS)
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """The columns of corrected hits, before any preselection."""
+        schema = self.recorded.collect_schema()
+        return self.gain_correction.columns(schema) if self.gain_correction else schema
+
+    @property
+    def hits(self) -> pl.LazyFrame:
+        """The aligned and corrected hits, lazily: in time order where there is a correction, else as recorded."""
+        aligned = align(self.recorded, self.detectors)
+        if not self.gain_correction:
+            return aligned
+        needed = {*ORDER_COLUMNS, "run", "gain_factor"}
+
+        def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
+            names = [name for name in self.recorded.collect_schema() if columns is None or name in {*columns, *needed}]
+            yield from (
+                frame if columns is None else frame.select(columns)
+                for frame in self._frames(self._aligned(self.recorded.select(names)), self.reorder_ps)
+            )
+
+        return lazy_frame(self.schema, batches)
+
+    def frames(self) -> Iterator[pl.DataFrame]:
+        """The aligned and corrected hits in time order, in frames of one run each."""
+        return self._frames(self._aligned(self.recorded), self.reorder_ps)
+
+    def frames_by_clock(self) -> Iterator[pl.DataFrame]:
+        """The same with timestamps as the digitizer wrote them, which tell the real time; without recorded energies.
+
+        Raises:
+            TableError: the runs have no adc values or flags.
+        """
+        require(self.recorded, HITS)
+        names = [name for name in self.recorded.collect_schema() if name in OWN_COLUMNS - {"energy_kev"}]
+        return self._frames(batches_of(self.recorded.select(names)), self.runs.reorder_ps)
+
+    def slices(self, reach_ps: int) -> Iterator[Slice]:
+        """The aligned and corrected hits that the preselection leaves, in slices that are complete in themselves.
+
+        Args:
+            reach_ps: the largest |dt| of interest.
+        """
+        if self.preselection is None:
+            return self._slices(reach_ps)
+        return slices(self.preselected(), reach_ps, reorder_ps=self.reorder_ps, on_repair=self.runs.note_repair)
+
+    def preselected(self) -> Iterator[pl.DataFrame]:
+        """The calibrated hits that the preselection leaves, in time order, in frames of one run each."""
+        assert self.preselection
+        return self.preselection.passed(self._slices(0))
+
+    def _aligned(self, hits: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+        """Hits with offsets and walk subtracted batch by batch: fewer wait between stages so than in one query."""
+        if not spread_ps(self.detectors):
+            return batches_of(hits)
+        return (align(batch.lazy(), self.detectors).collect() for batch in batches_of(hits, batch_rows=ALIGNED_ROWS))
+
+    def _frames(self, batches: Iterable[pl.DataFrame], reorder_ps: int) -> Iterator[pl.DataFrame]:
+        ordered = (
+            time_ordered(of_run, reorder_ps=reorder_ps, on_repair=self.runs.note_repair) for of_run in by_run(batches)
+        )
+        for frame in self._watched(chain.from_iterable(ordered), lambda frame: frame.height):
+            yield self._corrected(frame)
+
+    def _slices(self, reach_ps: int) -> Iterator[Slice]:
+        batches = self._aligned(self.recorded)
+        parts = slices(batches, reach_ps, reorder_ps=self.reorder_ps, on_repair=self.runs.note_repair)
+        for part in self._watched(parts, lambda part: part.end - part.first):
+            yield part._replace(hits=self._corrected(part.hits))
+
+    def _corrected(self, hits: pl.DataFrame) -> pl.DataFrame:
+        return self.gain_correction.corrected(hits) if self.gain_correction else hits
+
+    def _watched(self, parts: Iterable[T], hits_in: Callable[[T], int]) -> Iterator[T]:
+        """The same parts; errors that come out of them name the run, and the progress is told."""
+        read = 0
+        with self.runs.naming_errors():
+            for part in parts:
+                read += hits_in(part)
+                if self.progress:
+                    self.progress(read)
+                yield part
