@@ -3,7 +3,7 @@
 from gammapolars.activities.activity import Activity, activity
 from gammapolars.activities.combined import NuclideActivity, activity_of
 from gammapolars.activities.curve import EfficiencyCurve
-from gammapolars.activities.decay import Measured, activity_at
+from gammapolars.activities.decay import Measurement, activity_at
 from gammapolars.activities.fit import EfficiencyFit, fit_efficiency
 from gammapolars.activities.limits import (
     CurrieLimits,
@@ -21,7 +21,7 @@ __all__ = [
     "EfficiencyCurve",
     "EfficiencyFit",
     "LineCounts",
-    "Measured",
+    "Measurement",
     "NuclideActivity",
     "activity",
     "activity_at",
