@@ -5,22 +5,8 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    geom_hline,
-    geom_line,
-    geom_linerange,
-    geom_point,
-    geom_ribbon,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_linetype_manual,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 
 from gammapolars.figures import theme as house
 
@@ -36,7 +22,7 @@ def angular(
     expected: tuple[float, float] | None = None,
     expected_name: str | None = None,
     title: str = "Angular correlation",
-) -> ggplot:
+) -> p9.ggplot:
     """W(θ) of each angle with its uncertainty, the fit with the band of one standard deviation, and theory.
 
     Args:
@@ -59,17 +45,17 @@ def angular(
         for table in (fit.table, curve)
     )
     return house.compose(
-        ggplot(points, aes("angle_deg", "w")),
-        geom_hline(yintercept=1, color=house.QUIET, size=0.4),
-        geom_ribbon(aes(ymin="low", ymax="high"), data=band, fill=house.SKY, alpha=0.3),
-        geom_line(aes(color="curve", linetype="curve"), data=lines, size=0.8),
-        geom_linerange(aes(ymin="low", ymax="high"), color=house.INK, size=0.6),
-        geom_point(color=house.INK, fill="white", size=2.2),
-        scale_color_manual(dict(zip(names, (house.BLUE, house.ORANGE), strict=False)), limits=names),
-        scale_linetype_manual(dict(zip(names, ("solid", "dashed"), strict=False)), limits=names),
-        scale_x_continuous(breaks=list(range(0, 181, 30)), labels=house.number_labels, expand=(0.02, 0)),
-        scale_y_continuous(labels=house.number_labels),
-        labs(
+        p9.ggplot(points, p9.aes("angle_deg", "w")),
+        p9.geom_hline(yintercept=1, color=house.QUIET, size=0.4),
+        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), data=band, fill=house.SKY, alpha=0.3),
+        p9.geom_line(p9.aes(color="curve", linetype="curve"), data=lines, size=0.8),
+        p9.geom_linerange(p9.aes(ymin="low", ymax="high"), color=house.INK, size=0.6),
+        p9.geom_point(color=house.INK, fill="white", size=2.2),
+        p9.scale_color_manual(dict(zip(names, (house.BLUE, house.ORANGE), strict=False)), limits=names),
+        p9.scale_linetype_manual(dict(zip(names, ("solid", "dashed"), strict=False)), limits=names),
+        p9.scale_x_continuous(breaks=list(range(0, 181, 30)), labels=house.number_labels, expand=(0.02, 0)),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(
             title=title,
             subtitle=_found(fit),
             x="angle between the detectors (degrees)",
@@ -78,7 +64,7 @@ def angular(
             linetype="",
         ),
         house.house_theme(height=4.8),
-        theme(legend_position="bottom"),
+        p9.theme(legend_position="bottom"),
     )
 
 

@@ -5,23 +5,8 @@
 import math
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    geom_hline,
-    geom_line,
-    geom_linerange,
-    geom_point,
-    geom_ribbon,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_shape_manual,
-    scale_x_log10,
-    scale_y_continuous,
-    scale_y_log10,
-    theme,
-)
 from plotnine.composition import Compose, Stack
 
 from gammapolars.figures import theme as house
@@ -38,7 +23,7 @@ def curve_energies(points: pl.DataFrame) -> list[float]:
 
 def efficiency(
     points: pl.DataFrame, band: pl.DataFrame, *, title: str = "Full-energy-peak efficiency", note: str | None = None
-) -> ggplot | Compose:
+) -> p9.ggplot | Compose:
     """Points with error bars and the fitted curve with its band, both axes logarithmic; residuals in per cent below.
 
     Error bars are the points' own: what all points of a source share, its activity, is in the band.
@@ -59,38 +44,38 @@ def efficiency(
     colours = dict(zip(names, _cycled(house.PALETTE, len(names)), strict=True))
     shapes = dict(zip(names, _cycled(SHAPES, len(names)), strict=True))
     shared = (
-        scale_color_manual(colours, limits=names),
-        scale_shape_manual(shapes, limits=names),
-        scale_x_log10(breaks=_breaks, labels=house.number_labels),
+        p9.scale_color_manual(colours, limits=names),
+        p9.scale_shape_manual(shapes, limits=names),
+        p9.scale_x_log10(breaks=_breaks, labels=house.number_labels),
     )
     said = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
     upper = house.compose(
-        ggplot(table, aes("energy_kev", "efficiency", color="label", shape="label")),
-        geom_ribbon(
-            aes("energy_kev", ymin="low", ymax="high"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
+        p9.ggplot(table, p9.aes("energy_kev", "efficiency", color="label", shape="label")),
+        p9.geom_ribbon(
+            p9.aes("energy_kev", ymin="low", ymax="high"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
         ),
-        geom_line(aes("energy_kev", "efficiency"), data=curve, inherit_aes=False, color=house.QUIET, size=0.6),
-        geom_linerange(aes(ymin="low", ymax="high"), size=0.6, show_legend=False),
-        geom_point(size=2, fill="white"),
+        p9.geom_line(p9.aes("energy_kev", "efficiency"), data=curve, inherit_aes=False, color=house.QUIET, size=0.6),
+        p9.geom_linerange(p9.aes(ymin="low", ymax="high"), size=0.6, show_legend=False),
+        p9.geom_point(size=2, fill="white"),
         *shared,
-        scale_y_log10(breaks=_breaks, minor_breaks=house.minor_power_breaks, labels=_plain_labels),
-        labs(title=title, subtitle=note or said, x="", y="efficiency", color="", shape=""),
+        p9.scale_y_log10(breaks=_breaks, minor_breaks=house.minor_power_breaks, labels=_plain_labels),
+        p9.labs(title=title, subtitle=note or said, x="", y="efficiency", color="", shape=""),
         house.house_theme(height=7.0),
-        theme(legend_position="top" if len(names) > 1 else "none"),
+        p9.theme(legend_position="top" if len(names) > 1 else "none"),
     )
     lower = house.compose(
-        ggplot(table, aes("energy_kev", "residual", color="label", shape="label")),
-        geom_ribbon(
-            aes("energy_kev", ymin="below", ymax="above"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
+        p9.ggplot(table, p9.aes("energy_kev", "residual", color="label", shape="label")),
+        p9.geom_ribbon(
+            p9.aes("energy_kev", ymin="below", ymax="above"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
         ),
-        geom_hline(yintercept=0, color=house.QUIET, size=0.4),
-        geom_linerange(aes(ymin="residual - bar", ymax="residual + bar"), size=0.6),
-        geom_point(size=2, fill="white"),
+        p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
+        p9.geom_linerange(p9.aes(ymin="residual - bar", ymax="residual + bar"), size=0.6),
+        p9.geom_point(size=2, fill="white"),
         *shared,
-        scale_y_continuous(labels=house.number_labels),
-        labs(x="energy (keV)", y="point − curve (%)"),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(x="energy (keV)", y="point − curve (%)"),
         house.house_theme(height=7.0),
-        theme(legend_position="none"),
+        p9.theme(legend_position="none"),
     )
     return Stack([upper, lower])
 

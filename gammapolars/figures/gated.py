@@ -5,18 +5,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    facet_wrap,
-    geom_hline,
-    geom_step,
-    geom_text,
-    ggplot,
-    labs,
-    scale_x_continuous,
-    scale_y_continuous,
-)
 
 from gammapolars.figures import theme as house
 
@@ -26,7 +16,9 @@ LABELLED = 12
 """So many peaks have labels."""
 
 
-def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum", peaks: Sequence[Mapping[str, Any]] = ()) -> ggplot:
+def gated(
+    spectrum: pl.DataFrame, *, title: str = "Gated spectrum", peaks: Sequence[Mapping[str, Any]] = ()
+) -> p9.ggplot:
     """Net counts with the line at 0, below which they can fall; one facet a detector, where there are several.
 
     Args:
@@ -47,14 +39,14 @@ def gated(spectrum: pl.DataFrame, *, title: str = "Gated spectrum", peaks: Seque
     columns = house.columns_for(facets)
     width = float(rows[axis].unique().sort().diff().min() or 1.0)  # type: ignore[arg-type]
     return house.compose(
-        ggplot(rows, aes(axis, "counts")),
-        geom_hline(yintercept=0, color=house.QUIET, size=0.4),
-        geom_step(direction="mid", color=house.BLUE, size=0.4),
+        p9.ggplot(rows, p9.aes(axis, "counts")),
+        p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
+        p9.geom_step(direction="mid", color=house.BLUE, size=0.4),
         _marks(rows, axis, [] if keyed else peaks),
-        facet_wrap("facet", ncol=columns, scales="free_y") if keyed else labs(),
-        scale_x_continuous(expand=(0, 0, 0.03, 0), labels=house.number_labels),
-        scale_y_continuous(expand=(0.02, 0, 0.12, 0), labels=house.number_labels),
-        labs(
+        p9.facet_wrap("facet", ncol=columns, scales="free_y") if keyed else p9.labs(),
+        p9.scale_x_continuous(expand=(0, 0, 0.03, 0), labels=house.number_labels),
+        p9.scale_y_continuous(expand=(0.02, 0, 0.12, 0), labels=house.number_labels),
+        p9.labs(
             title=title,
             x="energy (keV)" if axis == "energy_kev" else "pulse height (adc)",
             y=f"net counts per {width:.4g} {'keV' if axis == 'energy_kev' else 'adc'}",
@@ -79,8 +71,8 @@ def _marks(rows: pl.DataFrame, axis: str, peaks: Sequence[Mapping[str, Any]]) ->
         return []
     marks = pl.DataFrame(kept, {axis: pl.Float64, "counts": pl.Float64, "label": pl.String}, orient="row")
     return [
-        geom_text(
-            aes(label="label"), data=marks, angle=90, va="bottom", ha="center", size=7, color=house.ORANGE,
+        p9.geom_text(
+            p9.aes(label="label"), data=marks, angle=90, va="bottom", ha="center", size=7, color=house.ORANGE,
             family=house.FONT,
         )
     ]  # fmt: skip

@@ -5,22 +5,8 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    geom_hline,
-    geom_line,
-    geom_point,
-    geom_step,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_linetype_manual,
-    scale_x_continuous,
-    scale_y_continuous,
-    scale_y_log10,
-    theme,
-)
 from plotnine.composition import Compose, Stack
 
 from gammapolars.core.units import PS_PER_UNIT
@@ -49,7 +35,7 @@ def lifetime(fit: "LifetimeFit", *, title: str = "Time differences of start and 
     return Stack([_spectrum(fit, unit, title), _residuals(fit, unit)])
 
 
-def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> ggplot:
+def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
     table = _joined(fit.curves)
     scale = PS_PER_UNIT[unit]
     width = float(table["width_ps"][0]) / scale
@@ -68,14 +54,14 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> ggplot:
     drawn = [part for part in parts if part in curves["part"].unique().to_list()]
     colours = [house.ORANGE, *[house.GREEN, house.SKY][: len(fit.components)], house.AMBER, house.QUIET]
     return house.compose(
-        ggplot(counted, aes("time", "counts")),
-        geom_step(direction="hv", color=house.BLUE, size=0.4),
-        geom_line(aes(color="part", linetype="part"), data=curves, size=0.7),
-        scale_color_manual(dict(zip(parts, colours, strict=True)), limits=drawn),
-        scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=drawn),
-        scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
-        scale_y_log10(breaks=house.power_breaks, minor_breaks=house.minor_power_breaks, labels=house.power_labels),
-        labs(
+        p9.ggplot(counted, p9.aes("time", "counts")),
+        p9.geom_step(direction="hv", color=house.BLUE, size=0.4),
+        p9.geom_line(p9.aes(color="part", linetype="part"), data=curves, size=0.7),
+        p9.scale_color_manual(dict(zip(parts, colours, strict=True)), limits=drawn),
+        p9.scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=drawn),
+        p9.scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
+        p9.scale_y_log10(breaks=house.power_breaks, minor_breaks=house.minor_power_breaks, labels=house.power_labels),
+        p9.labs(
             title=title,
             subtitle=_found(fit),
             x="",
@@ -84,11 +70,11 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> ggplot:
             linetype="",
         ),
         house.house_theme(height=6.0),
-        theme(legend_position="top"),
+        p9.theme(legend_position="top"),
     )
 
 
-def _residuals(fit: "LifetimeFit", unit: str) -> ggplot:
+def _residuals(fit: "LifetimeFit", unit: str) -> p9.ggplot:
     """How many standard deviations of their expectation counts lie above the fit, in bins that expect enough."""
     table = _filled(fit.curves)
     scale = PS_PER_UNIT[unit]
@@ -98,13 +84,13 @@ def _residuals(fit: "LifetimeFit", unit: str) -> ggplot:
     )
     reach = max(4.0, float(points["sigma"].abs().max() or 0.0) * 1.1)  # type: ignore[arg-type]
     return house.compose(
-        ggplot(points, aes("time", "sigma")),
-        geom_hline(yintercept=[-2.0, 2.0], color=house.QUIET, size=0.3, linetype="dashed"),
-        geom_hline(yintercept=0.0, color=house.ORANGE, size=0.7),
-        geom_point(color=house.BLUE, size=1.2, stroke=0),
-        scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
-        scale_y_continuous(limits=(-reach, reach), labels=house.number_labels),
-        labs(x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})", y="counts − fit (σ)"),
+        p9.ggplot(points, p9.aes("time", "sigma")),
+        p9.geom_hline(yintercept=[-2.0, 2.0], color=house.QUIET, size=0.3, linetype="dashed"),
+        p9.geom_hline(yintercept=0.0, color=house.ORANGE, size=0.7),
+        p9.geom_point(color=house.BLUE, size=1.2, stroke=0),
+        p9.scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
+        p9.scale_y_continuous(limits=(-reach, reach), labels=house.number_labels),
+        p9.labs(x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})", y="counts − fit (σ)"),
         house.house_theme(height=6.0),
     )
 

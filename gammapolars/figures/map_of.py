@@ -2,19 +2,8 @@
 
 # mypy: allow-untyped-calls
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    element_text,
-    geom_raster,
-    ggplot,
-    guide_colorbar,
-    guides,
-    labs,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -31,7 +20,7 @@ SCALES = {"dt_ps": 1e-3}
 """Picoseconds are drawn in nanoseconds."""
 
 
-def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float] | None = None) -> ggplot:
+def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float] | None = None) -> p9.ggplot:
     """A matrix on a logarithmic colour scale, each axis with its own quantity and bins; net counts below 0 stay white.
 
     Args:
@@ -68,20 +57,20 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
     units = [TITLES[stem].rpartition("(")[2].rstrip(")") for stem in stems]
     size = " × ".join(f"{width:.4g} {unit}" for width, unit in zip((x_width, y_width), units, strict=True))
     return house.compose(
-        ggplot(grid, aes("x", "y")),
-        geom_raster(aes(fill="counts")),
+        p9.ggplot(grid, p9.aes("x", "y")),
+        p9.geom_raster(p9.aes(fill="counts")),
         colour_scale(shown, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})"),
-        scale_x_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
-        scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
-        guides(fill=guide_colorbar(nbin=256)),
-        labs(
+        p9.scale_x_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        p9.scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        p9.guides(fill=p9.guide_colorbar(nbin=256)),
+        p9.labs(
             title=title,
             subtitle=f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
             x=TITLES[stems[0]] + (", detectors of x" if stems[0] == stems[1] else ""),
             y=TITLES[stems[1]] + (", detectors of y" if stems[0] == stems[1] else ""),
         ),
         house.house_theme(width=7.8, height=5.6),
-        theme(legend_key_height=180, legend_key_width=14, legend_title=element_text(size=8.5, margin={"b": 8})),
+        p9.theme(legend_key_height=180, legend_key_width=14, legend_title=p9.element_text(size=8.5, margin={"b": 8})),
     )
 
 

@@ -6,23 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    coord_fixed,
-    element_text,
-    geom_point,
-    geom_raster,
-    geom_text,
-    ggplot,
-    guide_colorbar,
-    guides,
-    labs,
-    scale_fill_gradientn,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -39,7 +24,7 @@ SHOWN = 0.999
 
 def matrix(
     pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None, title: str = "Energies of pairs"
-) -> ggplot:
+) -> p9.ggplot:
     """The symmetric matrix of two energies on a logarithmic colour scale; bins with no more than chance stay white.
 
     Args:
@@ -62,25 +47,25 @@ def matrix(
     if shown.is_empty():
         return house.no_data(title, "no data: no bin holds more pairs than chance makes")
     return house.compose(
-        ggplot(grid, aes("x", "y")),
-        geom_raster(aes(fill="counts")),
+        p9.ggplot(grid, p9.aes("x", "y")),
+        p9.geom_raster(p9.aes(fill="counts")),
         _spot_marks(spots or {}, float(grid["x"][-1])),
         colour_scale(shown, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})"),
-        coord_fixed(expand=False),
-        scale_x_continuous(breaks=house.even_breaks, labels=house.number_labels),
-        scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
-        guides(fill=guide_colorbar(nbin=256)),
-        labs(
+        p9.coord_fixed(expand=False),
+        p9.scale_x_continuous(breaks=house.even_breaks, labels=house.number_labels),
+        p9.scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
+        p9.guides(fill=p9.guide_colorbar(nbin=256)),
+        p9.labs(
             title=title,
             subtitle=f"{hidden:.2g} % of the pairs lie at higher energies, outside" if hidden else None,
             x=quantity,
             y=quantity.replace("one", "the other"),
         ),
         house.house_theme(width=7.8, height=6.4),
-        theme(
+        p9.theme(
             legend_key_height=220,
             legend_key_width=14,
-            legend_title=element_text(size=8.5, margin={"b": 8}),
+            legend_title=p9.element_text(size=8.5, margin={"b": 8}),
         ),
     )
 
@@ -94,7 +79,7 @@ def colour_scale(shown: pl.Series, name: str) -> Any:
     """
     high = float(shown[-1])
     low = max(float(shown[0]), 1e-3 * high)
-    return scale_fill_gradientn(
+    return p9.scale_fill_gradientn(
         colors=COLOURS,
         trans="log10",
         limits=(low, max(high, low * 10)),
@@ -153,9 +138,9 @@ def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[ob
         orient="row",
     )
     return [
-        geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7),
-        geom_text(
-            aes(label="label"),
+        p9.geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7),
+        p9.geom_text(
+            p9.aes(label="label"),
             data=places,
             size=7.5,
             color=house.ORANGE,

@@ -2,19 +2,8 @@
 
 # mypy: allow-untyped-calls
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    facet_wrap,
-    geom_blank,
-    geom_hline,
-    geom_line,
-    geom_ribbon,
-    ggplot,
-    labs,
-    scale_x_continuous,
-    scale_y_continuous,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -23,7 +12,7 @@ DETECTOR = ["board", "channel", "name"]
 MOST_BINS = 300
 
 
-def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplot:
+def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> p9.ggplot:
     """Rates with the 68 % band of Poisson counts, the run's mean dashed, one facet a detector.
 
     The scale of each facet spans ±10 % of its mean at least, so that mere statistics does not look like a drift.
@@ -50,15 +39,15 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplo
     hidden = kept.height - facets
     note = "band: ±1σ of Poisson counts; dashed: the run's mean"
     return house.compose(
-        ggplot(points, aes("time_s", "rate")),
-        geom_blank(aes(y="y"), data=_least_span(frame)),
-        geom_ribbon(aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45),
-        geom_line(color=house.BLUE, size=0.5),
-        geom_hline(aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5),
-        facet_wrap("facet", ncol=columns, scales="free_y"),
-        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
-        scale_y_continuous(labels=house.number_labels),
-        labs(
+        p9.ggplot(points, p9.aes("time_s", "rate")),
+        p9.geom_blank(p9.aes(y="y"), data=_least_span(frame)),
+        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45),
+        p9.geom_line(color=house.BLUE, size=0.5),
+        p9.geom_hline(p9.aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5),
+        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(
             title=title,
             subtitle=note + (f"; {facets} detectors with the most hits, {hidden} more are not drawn" if hidden else ""),
             x=f"time since the first hit ({unit})",

@@ -4,21 +4,8 @@
 
 from collections.abc import Mapping
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    element_text,
-    facet_wrap,
-    geom_line,
-    geom_ribbon,
-    geom_text,
-    geom_vline,
-    ggplot,
-    labs,
-    scale_x_continuous,
-    scale_y_log10,
-    theme,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -28,7 +15,7 @@ DETECTOR = ["board", "channel", "name"]
 
 def spectrum(
     spectra: pl.DataFrame, *, lines: Mapping[float, str] | None = None, title: str = "Energy spectra"
-) -> ggplot:
+) -> p9.ggplot:
     """Spectra on a logarithmic scale, one facet a detector; bins without counts lie on the axis.
 
     Args:
@@ -55,29 +42,29 @@ def spectrum(
     top = float(points["counts"].sort()[-1])
     top *= (top / floor) ** 0.45 if lines and columns < 3 else 2.0  # labels of lines stand above the spectra
     return house.compose(
-        ggplot(points, aes("x", "counts")),
-        geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
-        geom_line(color=house.BLUE, size=0.35),
+        p9.ggplot(points, p9.aes("x", "counts")),
+        p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
+        p9.geom_line(color=house.BLUE, size=0.35),
         _line_marks(frame, lines or {}, top, labelled=columns < 3),
-        facet_wrap("facet", ncol=columns, scales="free_x" if len(parts) > 1 else "fixed"),
-        scale_x_continuous(
+        p9.facet_wrap("facet", ncol=columns, scales="free_x" if len(parts) > 1 else "fixed"),
+        p9.scale_x_continuous(
             expand=(0.005, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
         ),
-        scale_y_log10(
+        p9.scale_y_log10(
             limits=(floor, top),
             expand=(0, 0),
             breaks=house.power_breaks,
             minor_breaks=house.minor_power_breaks,
             labels=house.power_labels,
         ),
-        labs(
+        p9.labs(
             title=title,
             subtitle=_hidden_note(hidden, facets),
             x=" or ".join({"keV": "energy (keV)", "adc": "pulse height (adc)"}[axis] for axis in parts),
             y="counts per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in rebinned.items()),
         ),
         house.house_theme(height=house.height_for(facets, columns)),
-        theme(strip_text=element_text(size=9 if columns < 4 else 8)),
+        p9.theme(strip_text=p9.element_text(size=9 if columns < 4 else 8)),
     )
 
 
@@ -134,12 +121,12 @@ def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, 
     ).filter(pl.col("x").is_between(low, high))
     marks = marks.join(calibrated.select("facet").unique(), how="cross").with_columns(counts=pl.lit(top * 0.85))
     layers: list[object] = [
-        geom_vline(aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
+        p9.geom_vline(p9.aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
     ]
     if labelled:
         layers.append(
-            geom_text(
-                aes(label="label"),
+            p9.geom_text(
+                p9.aes(label="label"),
                 data=marks,
                 angle=90,
                 va="top",

@@ -4,21 +4,8 @@
 
 from collections.abc import Sequence
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    annotate,
-    facet_wrap,
-    geom_hline,
-    geom_line,
-    geom_ribbon,
-    geom_vline,
-    ggplot,
-    labs,
-    scale_x_continuous,
-    scale_y_continuous,
-    scale_y_log10,
-)
 
 from gammapolars.core.units import Window
 from gammapolars.figures import bins
@@ -36,7 +23,7 @@ def time_difference(
     chance: pl.DataFrame | None = None,
     random: Sequence[Window] = (),
     title: str = "Time differences of detector pairs",
-) -> ggplot:
+) -> p9.ggplot:
     """Histograms of t_b - t_a, one facet a detector pair: the window shaded, the expected chance level dashed.
 
     Of more than twelve pairs, the sum and the eleven with the most counts are drawn. The scale is logarithmic where
@@ -63,19 +50,19 @@ def time_difference(
         pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor)
     )
     return house.compose(
-        ggplot(points, aes("dt_ns", "counts")),
+        p9.ggplot(points, p9.aes("dt_ns", "counts")),
         _random_marks(random, floor),
         _window_marks(window, floor),
-        geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
-        geom_line(color=house.BLUE, size=0.45),
+        p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
+        p9.geom_line(color=house.BLUE, size=0.45),
         _chance_level(frame, chance, window, width, floor),
-        facet_wrap("facet", ncol=columns, scales="free_y"),
-        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
         _scale_y(floor),
-        labs(
+        p9.labs(
             title=title,
             subtitle=_note(window, facets, pairs, drawn_chance=chance is not None, drawn_random=bool(random)),
-            x="time of the second detector − time of the first (ns)",
+            x=house.DIFFERENCE,
             y=f"counts per {width:.4g} ns",
         ),
         house.house_theme(height=house.height_for(facets, columns)),
@@ -134,8 +121,8 @@ def _window_marks(window: Window, floor: float) -> list[object]:
     layers: list[object] = []
     for low, high in accepted_ns(window):
         layers += [
-            annotate("rect", xmin=low, xmax=high, ymin=bottom, ymax=float("inf"), fill=house.AMBER, alpha=0.13),
-            geom_vline(xintercept=[low, high], color=house.AMBER, size=0.5),
+            p9.annotate("rect", xmin=low, xmax=high, ymin=bottom, ymax=float("inf"), fill=house.AMBER, alpha=0.13),
+            p9.geom_vline(xintercept=[low, high], color=house.AMBER, size=0.5),
         ]
     return layers
 
@@ -143,7 +130,7 @@ def _window_marks(window: Window, floor: float) -> list[object]:
 def _random_marks(random: Sequence[Window], floor: float) -> list[object]:
     bottom = floor if floor > 0 else -float("inf")
     return [
-        annotate(
+        p9.annotate(
             "rect", xmin=low / 1000, xmax=high / 1000, ymin=bottom, ymax=float("inf"), fill=house.QUIET, alpha=0.13
         )
         for low, high in random
@@ -165,13 +152,13 @@ def _chance_level(
     )
     if drawn.is_empty():
         return []
-    return [geom_hline(aes(yintercept="level"), data=drawn, color=house.ORANGE, linetype="dashed", size=0.6)]
+    return [p9.geom_hline(p9.aes(yintercept="level"), data=drawn, color=house.ORANGE, linetype="dashed", size=0.6)]
 
 
 def _scale_y(floor: float) -> object:
     if floor <= 0:
-        return scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels)
-    return scale_y_log10(
+        return p9.scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels)
+    return p9.scale_y_log10(
         expand=(0, 0, 0.06, 0),
         breaks=house.power_breaks,
         minor_breaks=house.minor_power_breaks,
