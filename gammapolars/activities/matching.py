@@ -2,9 +2,8 @@
 
 import polars as pl
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import TableError, UsageError
-
-ANNIHILATION_KEV = 510.99895
 
 LINE_COLUMNS = ("nuclide", "energy_kev", "intensity", "intensity_unc")
 PEAK_COLUMNS = ("centroid_kev", "fwhm_kev", "area", "area_unc")

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import InputError
 from gammapolars.gamma_lines.names import nuclide_name
-from gammapolars.gamma_lines.table import ANNIHILATION_KEV, Branch, members, nuclides
+from gammapolars.gamma_lines.table import Branch, members, nuclides
 
 _FILE = re.compile(r"j_gg_([A-Z][a-z]?)(\d+)_(\d+)keV_([gmu])_[A-Z][a-z]?\d+_Z\d+\.json")
 

@@ -15,9 +15,6 @@ from gammapolars.gamma_lines.names import nuclide_name
 ANNIHILATION = "annihilation"
 """The normalisation of the line of positrons that meet an electron."""
 
-ANNIHILATION_KEV = 510.99895
-"""Its energy: the electron's mass (CODATA 2018)."""
-
 INSEPARABLE_KEV = 1.0
 """Lines nearer to each other than this are one peak, in any germanium detector at most energies."""
 

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.units import PS_PER_S
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 DISAGREE_SIGMA = 5.0
 DISAGREE_PART = 0.05

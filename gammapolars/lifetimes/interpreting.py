@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
 from gammapolars.lifetimes.amplitudes import amplitude
 from gammapolars.lifetimes.minimum import Direction, Minimum, expected_counts, part_counts
 from gammapolars.lifetimes.model import TimeBins, deviances
 from gammapolars.lifetimes.results import Component, LifetimeFit
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 POOR, POOR_PROBABILITY = 1.5, 1e-6
 """A fit is called poor where χ² is as many times its expectation, and less probable."""

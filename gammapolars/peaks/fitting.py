@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit, fit_region
 from gammapolars.peaks.model import SHAPE, Model
 from gammapolars.peaks.regions import Region, is_sharp, regions
 from gammapolars.peaks.resolution import WIDTH_UNC
 from gammapolars.peaks.results import significance_of
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 from gammapolars.peaks.widths import Widths
 
 BENT = 10.0

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import Knowledge, Prior, fit_region
 from gammapolars.peaks.model import Model
 from gammapolars.peaks.regions import regions
 from gammapolars.peaks.search import candidates
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 from gammapolars.peaks.widths import Width, WidthModel, Widths, width_model
 
 CLEAR = 6.0

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 from scipy.signal import fftconvolve, find_peaks
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 WIDTH_STEP = 1.15
 """Ratio of neighbouring filters' widths: half a step off costs less than a percent of the significance."""

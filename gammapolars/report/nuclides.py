@@ -3,8 +3,8 @@
 from functools import cache
 from typing import NamedTuple
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.gamma_lines import lines
-from gammapolars.gamma_lines.table import ANNIHILATION_KEV
 from gammapolars.report.full_energy import Peak
 
 ANNIHILATION = "annihilation radiation"

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 LEAST_SIGMA = 6.0
 

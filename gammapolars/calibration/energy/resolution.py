@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Floats
 from gammapolars.detectors import Covariance
 
-ANNIHILATION_KEV = 510.999
 LEAST_RELATIVE = 0.01
 """No width is trusted better than this share of it: line shapes are no perfect Gaussians."""
 

@@ -15,11 +15,11 @@ from gammapolars.calibration.timing.reading import Pair
 from gammapolars.calibration.timing.sampling import Sample
 from gammapolars.calibration.timing.tables import Outcome
 from gammapolars.calibration.timing.walk import WalkFit, fit_walk
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Floats, Key
 from gammapolars.corrections import walk_ps
 from gammapolars.detectors import Detectors
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 IMPROVES = 0.99
 """Walk is used by itself if it makes the peaks narrower than this."""
