@@ -37,7 +37,7 @@ def angular(
     curves = [curve.select("angle_deg", "w", curve=pl.lit(FIT))]
     if expected is not None:
         names.append(house.plain(expected_name or "expected"))
-        w = 1 + _weakened(angles, expected, fit.attenuation)
+        w = 1 + _attenuated_series(angles, expected, fit.attenuation)
         curves.append(pl.DataFrame({"angle_deg": angles, "w": w}).with_columns(curve=pl.lit(names[1])))
     lines = pl.concat(curves).with_columns(pl.col("curve").cast(pl.Enum(names)))
     points, band = (
@@ -57,7 +57,7 @@ def angular(
         p9.scale_y_continuous(labels=house.number_labels),
         p9.labs(
             title=title,
-            subtitle=_found(fit),
+            subtitle=_coefficients(fit),
             x="angle between the detectors (degrees)",
             y="W(θ) / A0",
             color="",
@@ -68,7 +68,7 @@ def angular(
     )
 
 
-def _weakened(
+def _attenuated_series(
     angles_deg: "np.ndarray[tuple[int], np.dtype[np.float64]]",
     coefficients: tuple[float, float],
     attenuation: tuple[float, float],
@@ -77,15 +77,15 @@ def _weakened(
     return np.asarray(np.polynomial.legendre.legval(np.cos(np.radians(angles_deg)), series), np.float64)
 
 
-def _found(fit: "AngularFit") -> str:
+def _coefficients(fit: "AngularFit") -> str:
     """The coefficients and χ², corrected ones in a line of their own."""
 
-    def told(a2: float, a2_unc: float, a4: float, a4_unc: float) -> str:
+    def coefficients(a2: float, a2_unc: float, a4: float, a4_unc: float) -> str:
         of_a4 = f", a4 = {a4:.4f} ± {a4_unc:.4f}" if a4_unc else ""
         return f"a2 = {a2:.4f} ± {a2_unc:.4f}{of_a4}"
 
-    text = f"{told(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
+    text = f"{coefficients(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
     if fit.attenuation != (1.0, 1.0):
-        corrected = told(fit.a2_point, fit.a2_point_unc, fit.a4_point, fit.a4_point_unc)
+        corrected = coefficients(fit.a2_point, fit.a2_point_unc, fit.a4_point, fit.a4_point_unc)
         text += f"\n{corrected} corrected for the detectors' size"
     return text.replace("-", "\N{MINUS SIGN}")

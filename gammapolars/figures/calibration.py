@@ -26,17 +26,17 @@ def calibration(
         title: what the figure shows.
     """
     highest = residuals.group_by("board", "channel").agg(most=1.15 * pl.col("energy_kev").max())
-    drawn = (
+    table = (
         spectra.drop_nulls("energy_kev")
         .join(highest, on=["board", "channel"], maintain_order="left")
         .filter(pl.col("energy_kev") <= pl.col("most"))
     )
-    if drawn.is_empty() or not (drawn["counts"] > 0).any():
+    if table.is_empty() or not (table["counts"] > 0).any():
         return house.no_data(title, "no data: no detector was calibrated")
-    shown, note, columns = _shown(drawn)
+    spectra_shown, note, columns = _shown(table)
     parts = [
         bins.rebin(part.sort("energy_kev"), DETECTOR, "energy_kev", 1500 // columns)
-        for _, part in shown.group_by(DETECTOR, maintain_order=True)
+        for _, part in spectra_shown.group_by(DETECTOR, maintain_order=True)
     ]
     floor = 0.5
     frame = pl.concat(
@@ -45,10 +45,10 @@ def calibration(
         )
         for part, width in parts
     )
-    names = _labels(shown, columns)
+    names = _labels(spectra_shown, columns)
     frame = frame.join(names, on=DETECTOR, how="left", maintain_order="left").with_columns(floor=pl.lit(floor))
     top = float(frame["height"].sort()[-1])
-    marks = _marks(residuals.join(names, on=["board", "channel"]), frame, top / floor, named=columns == 1)
+    marks = _marks(residuals.join(names, on=["board", "channel"]), frame, top / floor, with_nuclides=columns == 1)
     return house.compose(
         p9.ggplot(frame, p9.aes("energy_kev", "height")),
         p9.geom_ribbon(p9.aes(ymin="floor", ymax="height"), fill=house.BLUE, alpha=0.25),
@@ -175,24 +175,24 @@ def _labels(table: pl.DataFrame, columns: int) -> pl.DataFrame:
     return detectors.with_columns(pl.Series("facet", names, pl.Enum(names)))
 
 
-def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, named: bool) -> pl.DataFrame:
+def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, with_nuclides: bool) -> pl.DataFrame:
     """A tick above each identified peak, and its label: once where several runs have the line."""
     once = lines.sort("used", descending=True).unique(["board", "channel", "nuclide", "energy_kev"], keep="first")
     near = frame.select("board", "channel", "width", at="energy_kev", height="height")
-    joined = once.drop("name", strict=False).join(near, on=["board", "channel"])
+    heights = once.drop("name", strict=False).join(near, on=["board", "channel"])
     # The peak's top, within its width or 1 % of its energy.
     width = pl.max_horizontal(
         pl.col("fwhm_kev") if "fwhm_kev" in lines.columns else pl.lit(0.0), 0.01 * pl.col("energy_kev")
     )
     tops = (
-        joined.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width + pl.col("width"))
+        heights.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width + pl.col("width"))
         .group_by("board", "channel", "facet", "nuclide", "energy_kev", "used")
         .agg(peak=pl.col("height").max(), strength=pl.col("area" if "area" in lines.columns else "height").max())
         .sort("facet", "energy_kev")
     )
-    room = LABEL_ROOM * float(frame["energy_kev"].sort()[-1]) * (1 if named else 3)
+    room = LABEL_ROOM * float(frame["energy_kev"].sort()[-1]) * (1 if with_nuclides else 3)
     energies = [
-        house.plain(f"{nuclide} {energy:.1f}" if named else f"{energy:.0f}") if legible else ""
+        house.plain(f"{nuclide} {energy:.1f}" if with_nuclides else f"{energy:.0f}") if legible else ""
         for (nuclide, energy), legible in zip(
             tops.select("nuclide", "energy_kev").rows(), _legible(tops, room), strict=True
         )

@@ -40,16 +40,16 @@ def drift(
     if good.is_empty():
         return house.no_data(title, "no data: no line was found")
     detectors = good.select(DETECTOR).unique().sort("board", "channel")
-    shown = detectors.head(MOST_DETECTORS)
-    names = house.short_names(shown["name"], house.name_room(2))
-    facets = shown.with_columns(pl.Series("facet", names, pl.Enum(names)))
+    detectors_shown = detectors.head(MOST_DETECTORS)
+    names = house.short_names(detectors_shown["name"], house.name_room(2))
+    facets = detectors_shown.with_columns(pl.Series("facet", names, pl.Enum(names)))
     good, curves, spectra = (
         table.join(facets, on=DETECTOR, how="inner", maintain_order="left") for table in (good, curves, spectra)
     )
-    hidden = detectors.height - shown.height
-    height = 1.2 + 2.1 * shown.height if shown.height > 1 else 3.6
-    left = _over_time(good, curves, title, height, f"; {hidden} more detectors are not drawn" if hidden else "")
-    return Beside([left, _line(good, spectra, height)])
+    hidden = detectors.height - detectors_shown.height
+    height = 1.2 + 2.1 * detectors_shown.height if detectors_shown.height > 1 else 3.6
+    gains = _over_time(good, curves, title, height, f"; {hidden} more detectors are not drawn" if hidden else "")
+    return Beside([gains, _line(good, spectra, height)])
 
 
 def _over_time(good: pl.DataFrame, curves: pl.DataFrame, title: str, height: float, hidden: str) -> p9.ggplot:

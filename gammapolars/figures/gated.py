@@ -31,10 +31,10 @@ def gated(
     table = spectrum.drop_nulls(axis)
     if table.is_empty():
         return house.no_data(title, "no data: no pair has a hit in the gate")
-    keyed = "board" in table.columns
-    numbers = pl.concat_str("board", pl.lit("/"), "channel") if keyed else pl.lit("all detectors")
+    by_detector = "board" in table.columns
+    numbers = pl.concat_str("board", pl.lit("/"), "channel") if by_detector else pl.lit("all detectors")
     name = pl.col("name") if "name" in table.columns else numbers
-    rows = _joined(table.with_columns(facet=name), axis)
+    rows = _histogram(table.with_columns(facet=name), axis)
     facets = rows["facet"].n_unique()
     columns = house.columns_for(facets)
     width = float(rows[axis].unique().sort().diff().min() or 1.0)  # type: ignore[arg-type]
@@ -42,8 +42,8 @@ def gated(
         p9.ggplot(rows, p9.aes(axis, "counts")),
         p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
         p9.geom_step(direction="mid", color=house.BLUE, size=0.4),
-        _marks(rows, axis, [] if keyed else peaks),
-        p9.facet_wrap("facet", ncol=columns, scales="free_y") if keyed else p9.labs(),
+        _marks(rows, axis, [] if by_detector else peaks),
+        p9.facet_wrap("facet", ncol=columns, scales="free_y") if by_detector else p9.labs(),
         p9.scale_x_continuous(expand=(0, 0, 0.03, 0), labels=house.number_labels),
         p9.scale_y_continuous(expand=(0.02, 0, 0.12, 0), labels=house.number_labels),
         p9.labs(
@@ -60,16 +60,16 @@ def _marks(rows: pl.DataFrame, axis: str, peaks: Sequence[Mapping[str, Any]]) ->
     unit = "kev" if axis == "energy_kev" else "adc"
     span = float(rows.select(pl.col(axis).max() - pl.col(axis).min()).item()) or 1.0
     top = float(rows["counts"].max())  # type: ignore[arg-type]
-    kept: list[tuple[float, float, str]] = []
+    labels: list[tuple[float, float, str]] = []
     for peak in sorted(peaks, key=lambda one: -one["area"])[:LABELLED]:
         at = float(peak[f"centroid_{unit}"])
-        if all(abs(at - other) > 0.03 * span for other, _, _ in kept):
+        if all(abs(at - other) > 0.03 * span for other, _, _ in labels):
             near = rows.filter((pl.col(axis) - at).abs() < 0.01 * span)["counts"].max()
             height = float(near) if near is not None else 0.0  # type: ignore[arg-type]
-            kept.append((at, height + 0.02 * top, f"{at:.1f}"))
-    if not kept:
+            labels.append((at, height + 0.02 * top, f"{at:.1f}"))
+    if not labels:
         return []
-    marks = pl.DataFrame(kept, {axis: pl.Float64, "counts": pl.Float64, "label": pl.String}, orient="row")
+    marks = pl.DataFrame(labels, {axis: pl.Float64, "counts": pl.Float64, "label": pl.String}, orient="row")
     return [
         p9.geom_text(
             p9.aes(label="label"), data=marks, angle=90, va="bottom", ha="center", size=7, color=house.ORANGE,
@@ -78,7 +78,7 @@ def _marks(rows: pl.DataFrame, axis: str, peaks: Sequence[Mapping[str, Any]]) ->
     ]  # fmt: skip
 
 
-def _joined(table: pl.DataFrame, axis: str) -> pl.DataFrame:
+def _histogram(table: pl.DataFrame, axis: str) -> pl.DataFrame:
     """All bins, those without counts too, and no more than can be told apart: neighbours are added up."""
     centres = table[axis].unique().sort()
     steps = centres.diff().drop_nulls()
@@ -88,7 +88,7 @@ def _joined(table: pl.DataFrame, axis: str) -> pl.DataFrame:
     factor = -(-bins // MOST_BINS)
     place = ((pl.col(axis) - low) / (width * factor)).floor().cast(pl.Int64)
     every = pl.DataFrame({"bin": range(-(-bins // factor))}, {"bin": pl.Int64})
-    summed = table.group_by("facet", bin=place).agg(pl.col("counts").sum())
-    full = table.select("facet").unique().join(every, how="cross").join(summed, on=["facet", "bin"], how="left")
+    sums = table.group_by("facet", bin=place).agg(pl.col("counts").sum())
+    full = table.select("facet").unique().join(every, how="cross").join(sums, on=["facet", "bin"], how="left")
     centre = low + (pl.col("bin") + 0.5) * width * factor
     return full.with_columns(pl.col("counts").fill_null(0.0), centre.alias(axis)).sort("facet", "bin")

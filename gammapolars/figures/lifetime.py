@@ -36,11 +36,11 @@ def lifetime(fit: "LifetimeFit", *, title: str = "Time differences of start and 
 
 
 def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
-    table = _joined(fit.curves)
+    table = _coarse_bins(fit.curves)
     scale = PS_PER_UNIT[unit]
     width = float(table["width_ps"][0]) / scale
     floor = 0.5
-    counted = table.select(time=pl.col("dt_ps") / scale, counts=pl.col("counts").clip(lower_bound=floor))
+    counts = table.select(time=pl.col("dt_ps") / scale, counts=pl.col("counts").clip(lower_bound=floor))
     parts = [FIT, *(f"lifetime {place}" for place in range(1, len(fit.components) + 1)), PROMPT, CHANCE]
     columns = ["fit", *(f"decay_{place}" for place in range(1, len(fit.components) + 1)), "prompt", "chance"]
     curves = pl.concat(
@@ -51,19 +51,19 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
         )
         for part, column in zip(parts, columns, strict=True)
     ).filter(pl.col("counts") > floor)
-    drawn = [part for part in parts if part in curves["part"].unique().to_list()]
+    visible = [part for part in parts if part in curves["part"].unique().to_list()]
     colours = [house.ORANGE, *[house.GREEN, house.SKY][: len(fit.components)], house.AMBER, house.QUIET]
     return house.compose(
-        p9.ggplot(counted, p9.aes("time", "counts")),
+        p9.ggplot(counts, p9.aes("time", "counts")),
         p9.geom_step(direction="hv", color=house.BLUE, size=0.4),
         p9.geom_line(p9.aes(color="part", linetype="part"), data=curves, size=0.7),
-        p9.scale_color_manual(dict(zip(parts, colours, strict=True)), limits=drawn),
-        p9.scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=drawn),
+        p9.scale_color_manual(dict(zip(parts, colours, strict=True)), limits=visible),
+        p9.scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=visible),
         p9.scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
         p9.scale_y_log10(breaks=house.power_breaks, minor_breaks=house.minor_power_breaks, labels=house.power_labels),
         p9.labs(
             title=title,
-            subtitle=_found(fit),
+            subtitle=_result_text(fit),
             x="",
             y=f"counts per {width:.4g} {unit.replace('us', 'µs')}",
             color="",
@@ -76,7 +76,7 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
 
 def _residuals(fit: "LifetimeFit", unit: str) -> p9.ggplot:
     """How many standard deviations of their expectation counts lie above the fit, in bins that expect enough."""
-    table = _filled(fit.curves)
+    table = _residual_bins(fit.curves)
     scale = PS_PER_UNIT[unit]
     points = table.select(
         time=(pl.col("dt_ps") + pl.col("width_ps") / 2) / scale,
@@ -95,7 +95,7 @@ def _residuals(fit: "LifetimeFit", unit: str) -> p9.ggplot:
     )
 
 
-def _found(fit: "LifetimeFit") -> str:
+def _result_text(fit: "LifetimeFit") -> str:
     if not fit.components:
         if fit.upper_limit_ps is None:
             return "no lifetime is resolved, and none can be excluded"
@@ -126,7 +126,7 @@ def _span_ps(curves: pl.DataFrame) -> int:
     return int(curves["dt_ps"][-1]) - int(curves["dt_ps"][0])
 
 
-def _filled(curves: pl.DataFrame) -> pl.DataFrame:
+def _residual_bins(curves: pl.DataFrame) -> pl.DataFrame:
     """Neighbouring bins added up until the fit expects enough, and no more of them than can be told apart."""
     enough = max(ENOUGH, float(curves["fit"].sum()) / MOST_POINTS)
     group = (pl.col("fit").cum_sum() / enough).floor().cast(pl.Int64)
@@ -137,7 +137,7 @@ def _filled(curves: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _joined(curves: pl.DataFrame) -> pl.DataFrame:
+def _coarse_bins(curves: pl.DataFrame) -> pl.DataFrame:
     """No more bins than can be told apart: neighbours are added up."""
     factor = -(-curves.height // MOST_BINS)
     if factor == 1:

@@ -31,9 +31,9 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> p9.gg
     shown = rates.join(kept.head(house.MAX_FACETS), on=DETECTOR, how="semi", maintain_order="left")
     facets = min(kept.height, house.MAX_FACETS)
     columns = house.columns_for(facets)
-    frame = _with_band(_joined(shown, MOST_BINS // columns))
+    frame = _with_band(_coarse_bins(shown, MOST_BINS // columns))
     unit, seconds = house.time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
-    frame = _labelled(frame, columns).with_columns(pl.col("time_s", "width_s") / seconds)
+    frame = _with_facets(frame, columns).with_columns(pl.col("time_s", "width_s") / seconds)
     points = bins.outline(frame, "time_s", "width_s")
     means = frame.select("facet", "mean").unique()
     hidden = kept.height - facets
@@ -57,13 +57,13 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> p9.gg
     )
 
 
-def _joined(table: pl.DataFrame, most: int) -> pl.DataFrame:
+def _coarse_bins(table: pl.DataFrame, most: int) -> pl.DataFrame:
     """As few bins of time as can be told apart, each the sum of neighbours."""
     times = table["time_s"].unique().sort()
     factor = bins.nice_factor(len(times), most)
     position = pl.DataFrame({"time_s": times}).with_row_index("bin").with_columns(pl.col("bin") // factor)
     low, high = pl.col("time_s") - pl.col("width_s") / 2, pl.col("time_s") + pl.col("width_s") / 2
-    joined = (
+    sums = (
         table.join(position, on="time_s")
         .group_by(*DETECTOR, "bin")
         .agg(
@@ -73,7 +73,7 @@ def _joined(table: pl.DataFrame, most: int) -> pl.DataFrame:
             pl.col("counts").sum().cast(pl.Float64),
         )
     )
-    return joined.with_columns(time_s=(pl.col("from") + pl.col("to")) / 2).sort(*DETECTOR, "bin")
+    return sums.with_columns(time_s=(pl.col("from") + pl.col("to")) / 2).sort(*DETECTOR, "bin")
 
 
 def _with_band(frame: pl.DataFrame) -> pl.DataFrame:
@@ -92,7 +92,7 @@ def _least_span(frame: pl.DataFrame) -> pl.DataFrame:
     return ends.with_columns(y=pl.concat_list(pl.col("mean") * 0.9, pl.col("mean") * 1.1)).explode("y")
 
 
-def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
+def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     detectors = frame.select(DETECTOR).unique().sort("board", "channel")
     names = house.short_names(detectors["name"], house.name_room(columns))
     return frame.join(

@@ -76,9 +76,9 @@ def _curves(
     parts = [labels.head(0).select("facet").with_columns(energy_kev=pl.lit(0.0), fwhm_kev=pl.lit(0.0))]
     for board, channel, facet in labels.select("board", "channel", "facet").iter_rows():
         if (terms := curves.get((board, channel))) is not None:
-            squared = np.polynomial.polynomial.polyval(energy, np.asarray(terms, np.float64))
+            square = np.polynomial.polynomial.polyval(energy, np.asarray(terms, np.float64))
             parts.append(
-                pl.DataFrame({"energy_kev": energy, "fwhm_kev": np.sqrt(np.maximum(squared, 0.0))}).select(
+                pl.DataFrame({"energy_kev": energy, "fwhm_kev": np.sqrt(np.maximum(square, 0.0))}).select(
                     pl.lit(facet).cast(labels["facet"].dtype).alias("facet"), "energy_kev", "fwhm_kev"
                 )
             )

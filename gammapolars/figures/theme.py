@@ -92,10 +92,10 @@ def compose(plot: p9.ggplot, *parts: Any) -> p9.ggplot:
 
     plotnine's own annotations give `+` a type that no checker can follow; here it is stated once.
     """
-    composed: Any = plot
+    figure: Any = plot
     for part in parts:
-        composed = composed + part
-    return composed
+        figure = figure + part
+    return figure
 
 
 def columns_for(facets: int) -> int:
@@ -129,16 +129,16 @@ def short_names(names: Iterable[str], most: int) -> list[str]:
         names: one a facet.
         most: characters that have room.
     """
-    taken: set[str] = set()
-    shortened = []
+    seen_names: set[str] = set()
+    short_forms = []
     for name in names:
         short = name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - most // 2 + 1 :]}"
-        numbered, number = short, 2
-        while numbered in taken:
-            numbered, number = f"{short} ({number})", number + 1
-        taken.add(numbered)
-        shortened.append(plain(numbered))
-    return shortened
+        candidate, number = short, 2
+        while candidate in seen_names:
+            candidate, number = f"{short} ({number})", number + 1
+        seen_names.add(candidate)
+        short_forms.append(plain(candidate))
+    return short_forms
 
 
 def name_room(columns: int) -> int:

@@ -28,9 +28,9 @@ def timing(
     """
     if differences.is_empty():
         return house.no_data(title, "no data: no two detectors show a prompt peak")
-    used = pairs.filter(pl.col("status") == "ok")
-    shown = used.sort("prompt_pairs", descending=True, maintain_order=True).head(MOST_PAIRS)
-    shown = used.join(shown.select(PAIR), on=PAIR, how="semi", maintain_order="left")
+    peaks = pairs.filter(pl.col("status") == "ok")
+    shown = peaks.sort("prompt_pairs", descending=True, maintain_order=True).head(MOST_PAIRS)
+    shown = peaks.join(shown.select(PAIR), on=PAIR, how="semi", maintain_order="left")
     columns = {1: 1, 2: 2, 3: 3, 4: 2}.get(shown.height, 3)
     names = _labels(shown, columns)
     frame = pl.concat(
@@ -44,7 +44,7 @@ def timing(
         for when, state in (("before", BEFORE), ("after", AFTER))
     ).join(names, on=PAIR, how="left", maintain_order="left")
     colours = {BEFORE: house.QUIET, AFTER: house.BLUE}
-    note = f"the {shown.height} strongest of {used.height} detector pairs" if used.height > shown.height else None
+    note = f"the {shown.height} strongest of {peaks.height} detector pairs" if peaks.height > shown.height else None
     return house.compose(
         p9.ggplot(frame, p9.aes("dt_ns", "counts", color="state", fill="state")),
         p9.geom_ribbon(p9.aes(ymin=0, ymax="counts"), alpha=0.15, color="none"),
