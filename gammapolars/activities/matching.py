@@ -104,9 +104,9 @@ def _emission_lines(lines: pl.DataFrame) -> pl.DataFrame:
 def check(peaks: pl.DataFrame, lines: pl.DataFrame) -> None:
     """Raise where the tables are not what matching needs."""
     for table, columns, what in ((peaks, PEAK_COLUMNS, "peaks"), (lines, LINE_COLUMNS, "lines")):
-        if unmatched_lines := [name for name in columns if name not in table.columns]:
-            kev = ": fit a spectrum that is calibrated in keV" if unmatched_lines[0].endswith("_kev") else ""
-            raise TableError(f"this table of {what} has no column '{unmatched_lines[0]}'{kev}")
+        if absent := [name for name in columns if name not in table.columns]:
+            kev = ": fit a spectrum that is calibrated in keV" if absent[0].endswith("_kev") else ""
+            raise TableError(f"this table of {what} has no column '{absent[0]}'{kev}")
     keys = [name for name in ("board", "channel") if name in peaks.columns]
     if keys and peaks.select(keys).n_unique() > 1:
         raise UsageError("these peaks are of several detectors: filter them by board and channel first")

@@ -197,10 +197,10 @@ def test_resolutions_of_three_detectors_come_apart_and_of_two_are_shared() -> No
     two = solve.solve_resolutions(ends[:1], widths[:1], 0.01 * widths[:1], 2)
 
     np.testing.assert_allclose(three.fwhm_ps, own, rtol=1e-6)
-    assert not three.shared
+    assert not three.common
     assert (three.unc_ps > 0).all()
     np.testing.assert_allclose(two.fwhm_ps, 500 / math.sqrt(2))
-    assert two.shared == [0, 1]
+    assert two.common == [0, 1]
 
 
 # Runs with known truth.
