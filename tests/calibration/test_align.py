@@ -19,7 +19,7 @@ from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_fit import fit_peak
 from gammapolars.calibration.timing.prompt_search import densest, least_sigmas
 from gammapolars.calibration.timing.reading import Histograms
-from gammapolars.calibration.timing.sampling import Sampler
+from gammapolars.calibration.timing.sample import Sampler
 from gammapolars.core.constants import FWHM_PER_SIGMA as FWHM
 from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors

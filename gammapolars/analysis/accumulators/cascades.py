@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from gammapolars.angular.counts import COUNTS, SINGLES, angular_counts, angular_singles, sum_counts
-from gammapolars.angular.slicing import wider
+from gammapolars.angular.slices import wider
 from gammapolars.core.flags import has_any
 from gammapolars.core.schema import DType, Table
 from gammapolars.core.units import PS_PER_S

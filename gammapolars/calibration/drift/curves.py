@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy.stats import chi2
 
 from gammapolars.analysis.accumulators.drift import SlicedRun
-from gammapolars.calibration.drift.follow import Tracks
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.smooth import smooth
+from gammapolars.calibration.drift.tracks import Tracks
 from gammapolars.core.types import Floats
 
 Reference = Literal["calibration", "mean"]

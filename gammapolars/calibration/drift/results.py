@@ -11,8 +11,8 @@ import polars as pl
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.curves import Curves
-from gammapolars.calibration.drift.follow import Tracks
 from gammapolars.calibration.drift.lines import TrackedLine
+from gammapolars.calibration.drift.tracks import Tracks
 from gammapolars.calibration.drift.widths import Spectra
 from gammapolars.core.schema import DRIFT
 from gammapolars.core.units import PS_PER_S

@@ -9,10 +9,10 @@ import numpy as np
 from gammapolars.analysis.accumulators import Accumulator, HitTally
 from gammapolars.analysis.accumulators.drift import FIRST_WIDTH_PS, DriftSpectra
 from gammapolars.calibration.drift.curves import Reference, courses, gain_curves
-from gammapolars.calibration.drift.follow import RunLines, follow, follow_again
 from gammapolars.calibration.drift.lines import TrackedLine, tracked_lines
 from gammapolars.calibration.drift.path import LineCounts
 from gammapolars.calibration.drift.results import DetectorTrack, DriftTrack, drift_track
+from gammapolars.calibration.drift.tracks import RunLines, follow, follow_again
 from gammapolars.calibration.drift.warnings import untracked, warnings
 from gammapolars.calibration.drift.widths import line_spectra
 from gammapolars.core import defaults

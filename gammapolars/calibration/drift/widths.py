@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gammapolars.calibration.drift.curves import Curves, gain_at
-from gammapolars.calibration.drift.follow import RunLines, Tracks
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.position import line_position
+from gammapolars.calibration.drift.tracks import RunLines, Tracks
 from gammapolars.core.types import Floats
 
 SIDE_FWHM = 2.5

@@ -18,7 +18,7 @@ import numpy as np
 from gammapolars.calibration.energy.areas import Group, areas
 from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
 from gammapolars.calibration.energy.prior import WIDEST, Prior
-from gammapolars.calibration.energy.unexplained import unassigned_peaks
+from gammapolars.calibration.energy.unassigned import unassigned_peaks
 from gammapolars.core.types import Floats
 
 MATCHED = 3.5

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from gammapolars.calibration.timing.sampling import Sample
+from gammapolars.calibration.timing.sample import Sample
 from gammapolars.core.types import Floats
 
 MOST_ROUNDS = 200

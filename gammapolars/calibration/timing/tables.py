@@ -12,7 +12,7 @@ from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_fit import Peak
 from gammapolars.calibration.timing.reading import Pair
 from gammapolars.calibration.timing.results import DETECTOR_COLUMNS, DIFFERENCE_COLUMNS, PAIR_COLUMNS
-from gammapolars.calibration.timing.sampling import Sample
+from gammapolars.calibration.timing.sample import Sample
 from gammapolars.calibration.timing.walk import Walk
 from gammapolars.core.types import Floats, Key
 from gammapolars.detectors import Detectors

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.calibration.timing.mixture import Fit, Mixture
-from gammapolars.calibration.timing.sampling import Sample, first_rows
+from gammapolars.calibration.timing.sample import Sample, first_rows
 from gammapolars.core.types import Floats
 
 MOST_PAIRS = 600_000

@@ -22,8 +22,8 @@ from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.provenance import describe
 from gammapolars.lifetimes import NearestStops, fit_lifetime, time_spectrum
-from gammapolars.lifetimes.expecting import chance_warning, expected_chance, width_of, width_warning
-from gammapolars.lifetimes.fitting import check_bins
+from gammapolars.lifetimes.chance import chance_warning, expected_chance, width_of, width_warning
+from gammapolars.lifetimes.fit import check_bins
 from gammapolars.rates.hits import rates_of
 
 BINS = 2000

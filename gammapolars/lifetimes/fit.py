@@ -8,11 +8,11 @@ import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.lifetimes.amplitudes import LIMIT, upper_end
-from gammapolars.lifetimes.interpreting import result
+from gammapolars.lifetimes.interpretation import result
 from gammapolars.lifetimes.minimum import Direction, Minimum, expected_counts
 from gammapolars.lifetimes.model import NearestStops, TimeBins, deviance, nearer_of
 from gammapolars.lifetimes.results import LifetimeFit
-from gammapolars.lifetimes.starting import starting_values
+from gammapolars.lifetimes.start import starting_values
 
 LEAST_COUNTS = 50
 LEAST_BINS = 8

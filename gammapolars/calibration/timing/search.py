@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_search import Stretch, densest
 from gammapolars.calibration.timing.reading import Histograms, Pair, PairReader, shifted
-from gammapolars.calibration.timing.sampling import Sample, Sampler
+from gammapolars.calibration.timing.sample import Sample, Sampler
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Key
 from gammapolars.core.units import format_ps

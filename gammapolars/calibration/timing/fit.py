@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.calibration.timing import solve
-from gammapolars.calibration.timing.finding import HALF_WIDTHS, Search
 from gammapolars.calibration.timing.prompt_fit import Peak, fit_peak
 from gammapolars.calibration.timing.prompt_search import densest
 from gammapolars.calibration.timing.reading import Pair
-from gammapolars.calibration.timing.sampling import Sample
+from gammapolars.calibration.timing.sample import Sample
+from gammapolars.calibration.timing.search import HALF_WIDTHS, Search
 from gammapolars.calibration.timing.tables import Outcome
 from gammapolars.calibration.timing.walk import WalkFit, fit_walk
 from gammapolars.core.constants import FWHM_PER_SIGMA
