@@ -1,9 +1,8 @@
 """From peak areas to activities: decay, efficiency, the uncertainty budget, and what cannot be seen any more."""
 
 from gammapolars.activities.activity import Activity, activity
-from gammapolars.activities.combined import NuclideActivity, activity_of
 from gammapolars.activities.curve import EfficiencyCurve
-from gammapolars.activities.decay import Measured, activity_at
+from gammapolars.activities.decay import Measurement, activity_at
 from gammapolars.activities.fit import EfficiencyFit, fit_efficiency
 from gammapolars.activities.limits import (
     CurrieLimits,
@@ -13,6 +12,7 @@ from gammapolars.activities.limits import (
     minimum_detectable_activity,
     upper_limit,
 )
+from gammapolars.activities.mean import NuclideActivity, activity_of
 from gammapolars.activities.points import efficiency_points
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "EfficiencyCurve",
     "EfficiencyFit",
     "LineCounts",
-    "Measured",
+    "Measurement",
     "NuclideActivity",
     "activity",
     "activity_at",

@@ -6,7 +6,7 @@ from datetime import date
 
 from scipy.special import ndtri
 
-from gammapolars.activities.decay import Measured, decay_factor, decay_unc, seconds_between
+from gammapolars.activities.decay import Measurement, decay_factor, decay_unc, seconds_between
 from gammapolars.activities.limits import counts_per_bq, currie_limits, upper_limit
 from gammapolars.activities.points import check_times
 from gammapolars.core.errors import UsageError
@@ -61,7 +61,7 @@ class DecayCorrection:
 
 
 def decay_correction(
-    half_life_s: Measured | None, *, started: date | None, at: date | None, counting_s: float
+    half_life_s: Measurement | None, *, started: date | None, at: date | None, counting_s: float
 ) -> DecayCorrection:
     """How to get from a mean activity to one at a moment; the start of counting, if only a half-life is given.
 
@@ -127,7 +127,7 @@ def activity(
     """
     if not (math.isfinite(area) and 0 <= area_unc < math.inf):
         raise UsageError(f"an area of {area} ± {area_unc} counts cannot be")
-    life = None if half_life_s is None else Measured(half_life_s, half_life_s_unc)
+    life = None if half_life_s is None else Measurement(half_life_s, half_life_s_unc)
     correction = decay_correction(life, started=started, at=at, counting_s=check_times(live_time_s, real_time_s))
     per_bq = counts_per_bq(intensity=intensity, efficiency=efficiency, live_time_s=live_time_s) * correction.factor
     value = area / per_bq

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from gammapolars.activities.decay import Measured
+from gammapolars.activities.decay import Measurement
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 from gammapolars.detectors import Covariance, Detector
@@ -48,10 +48,10 @@ class EfficiencyCurve:
             efficiency_range=self.energy_range_kev,
         )
 
-    def at(self, energy_kev: float) -> Measured:
+    def at(self, energy_kev: float) -> Measurement:
         """The efficiency at an energy, and its uncertainty."""
         values = self.values([energy_kev])
-        return Measured(float(values[0]), float(values[0] * math.sqrt(self.relative_covariance([energy_kev])[0, 0])))
+        return Measurement(float(values[0]), float(values[0] * math.sqrt(self.relative_covariance([energy_kev])[0, 0])))
 
     def band(self, energies_kev: Iterable[float]) -> pl.DataFrame:
         """The curve at many energies.
@@ -81,18 +81,17 @@ class EfficiencyCurve:
 
     def values(self, energies_kev: Iterable[float]) -> Floats:
         """ε at each energy."""
-        found: Floats = np.exp(powers(energies_kev, len(self.coefficients)) @ np.array(self.coefficients))
-        return found
+        return np.asarray(np.exp(powers(energies_kev, len(self.coefficients)) @ np.array(self.coefficients)))
 
     def relative_covariance(self, energies_kev: Iterable[float]) -> Floats:
         """The covariance of ln ε, which is that of the relative errors of ε, between energies."""
         design = powers(energies_kev, len(self.coefficients))
         if self.covariance is None:
             return np.zeros((len(design), len(design)))
-        found: Floats = design @ np.array(self.covariance) @ design.T
+        covariance: Floats = design @ np.array(self.covariance) @ design.T
         # Of a covariance rounded by hand a variance may come out a little below 0.
-        np.fill_diagonal(found, np.maximum(np.diag(found), 0.0))
-        return found
+        np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 0.0))
+        return covariance
 
 
 def powers(energies_kev: Iterable[float], terms: int) -> Floats:

@@ -9,7 +9,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.detectors import CalibrationSource, moment
 
 
-class Measured(NamedTuple):
+class Measurement(NamedTuple):
     """A value and its uncertainty, one standard deviation, in the same unit."""
 
     value: float
@@ -30,21 +30,21 @@ def half_life_of(nuclide: str) -> float:
             f"the half-life of {nuclide} is not known here: install gammapolars[nuclear], or give half_life_s"
         ) from None
     try:
-        found = float(radioactivedecay.Nuclide(nuclide).half_life("s"))
+        seconds = float(radioactivedecay.Nuclide(nuclide).half_life("s"))
     except ValueError:
         raise UsageError(f"no half-life of '{nuclide}' is known: give half_life_s") from None
-    if not found < math.inf:
+    if not seconds < math.inf:
         raise UsageError(f"{nuclide} is stable: it has no half-life")
-    return found
+    return seconds
 
 
-def half_life(nuclide: str, half_life_s: float | None = None, half_life_s_unc: float = 0.0) -> Measured:
+def half_life(nuclide: str, half_life_s: float | None = None, half_life_s_unc: float = 0.0) -> Measurement:
     """The half-life that is given, or else the one that is looked up, in seconds."""
     if half_life_s is None:
-        return Measured(half_life_of(nuclide), 0.0)
+        return Measurement(half_life_of(nuclide), 0.0)
     if not 0 < half_life_s < math.inf:
         raise UsageError(f"a half-life must be more than 0 s, not {half_life_s}")
-    return Measured(half_life_s, half_life_s_unc)
+    return Measurement(half_life_s, half_life_s_unc)
 
 
 def seconds_between(start: date, end: date) -> float:
@@ -84,7 +84,7 @@ def decay_factor(half_life_s: float, elapsed_s: float, counting_s: float = 0.0) 
     return factor
 
 
-def decay_unc(half_life_s: Measured, elapsed_s: float, counting_s: float = 0.0) -> float:
+def decay_unc(half_life_s: Measurement, elapsed_s: float, counting_s: float = 0.0) -> float:
     """The relative uncertainty of `decay_factor` from that of the half-life.
 
     d ln f / d ln T½ = λ t + 1 - x e^{-x} / (1 - e^{-x}) with x = λ t_c, which is λ (t + t_c / 2) for short counting.
@@ -95,7 +95,7 @@ def decay_unc(half_life_s: Measured, elapsed_s: float, counting_s: float = 0.0) 
     return abs(rate * elapsed_s + mean) * half_life_s.unc / half_life_s.value
 
 
-def activity_at(source: CalibrationSource, when: date, *, counting_s: float = 0.0) -> Measured:
+def activity_at(source: CalibrationSource, when: date, *, counting_s: float = 0.0) -> Measurement:
     """A calibration source's activity in Bq at a moment, or the mean over a counting time that begins then.
 
     A chain in equilibrium decays with the half-life of its head.
@@ -115,4 +115,4 @@ def activity_at(source: CalibrationSource, when: date, *, counting_s: float = 0.
     elapsed = seconds_between(source.reference_date, when)
     activity = source.activity_bq * decay_factor(life.value, elapsed, counting_s)
     relative = math.hypot(source.activity_bq_unc / source.activity_bq, decay_unc(life, elapsed, counting_s))
-    return Measured(activity, activity * relative)
+    return Measurement(activity, activity * relative)

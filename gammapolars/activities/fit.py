@@ -89,24 +89,24 @@ def fit_efficiency(points: pl.DataFrame, *, order: int | None = None) -> Efficie
     """
     check_points(points)
     own = pl.col(PARTS[0]) / pl.col("efficiency")
-    used = points.filter(pl.col("efficiency") > 0, own <= WORST_POINT, own > 0).sort("energy_kev")
-    orders = _orders(used, order)
-    fits = [_fitted(used, tried + 1) for tried in orders]
-    tried = tuple(
-        Trial(tried, fit.chi2, fit.ndf, fit.chi2 + (tried + 1) * math.log(used.height))
-        for tried, fit in zip(orders, fits, strict=True)
+    usable = points.filter(pl.col("efficiency") > 0, own <= WORST_POINT, own > 0).sort("energy_kev")
+    orders = _orders(usable, order)
+    fits = [_fit_terms(usable, degree + 1) for degree in orders]
+    trials = tuple(
+        Trial(degree, fit.chi2, fit.ndf, fit.chi2 + (degree + 1) * math.log(usable.height))
+        for degree, fit in zip(orders, fits, strict=True)
     )
-    best = min(range(len(tried)), key=lambda place: tried[place].bic)
-    found = fits[best]
+    best = min(range(len(trials)), key=lambda place: trials[place].bic)
+    curve = fits[best]
     return EfficiencyFit(
-        found.coefficients,
-        found.covariance,
-        found.energy_range_kev,
-        found.chi2,
-        found.ndf,
-        _with_residuals(used, found),
-        tried,
-        _warnings(used, found, left_out=points.height - used.height),
+        curve.coefficients,
+        curve.covariance,
+        curve.energy_range_kev,
+        curve.chi2,
+        curve.ndf,
+        _with_residuals(usable, curve),
+        trials,
+        _warnings(usable, curve, omissions=points.height - usable.height),
     )
 
 
@@ -123,16 +123,16 @@ def _orders(points: pl.DataFrame, order: int | None) -> list[int]:
     return [order]
 
 
-def _fitted(points: pl.DataFrame, terms: int) -> EfficiencyFit:
+def _fit_terms(points: pl.DataFrame, terms: int) -> EfficiencyFit:
     """The polynomial with so many terms."""
     energies = points["energy_kev"].to_numpy()
     design = powers(energies, terms)
     observed = points["efficiency"].to_numpy()
-    shared = _shared_covariance(points)
+    common = _common_covariance(points)
     coefficients = _start(design, np.log(observed), _own_variance(points, observed))
     for _ in range(ROUNDS):
         expected = np.exp(design @ coefficients)
-        factor = cho_factor(shared + np.diag(_own_variance(points, expected)))
+        factor = cho_factor(common + np.diag(_own_variance(points, expected)))
         covariance = np.linalg.inv(design.T @ cho_solve(factor, design))
         step = covariance @ design.T @ cho_solve(factor, observed / expected - 1)
         coefficients = coefficients + step
@@ -165,18 +165,18 @@ def _own_variance(points: pl.DataFrame, expected: Floats) -> Floats:
     if "area" not in points.columns:
         return np.asarray(relative * (observed / expected) ** 2, np.float64)
     area = points["area"].to_numpy()
-    wanted = area * expected / observed
+    expected_area = area * expected / observed
     variance = relative * area**2
-    return np.asarray(expected_variance(variance, area, wanted) / wanted**2, np.float64)
+    return np.asarray(expected_variance(variance, area, expected_area) / expected_area**2, np.float64)
 
 
 def expected_variance(variance: Floats, area: Floats, expected: Floats) -> Floats:
     """The variance that areas would have, had they the counts that are expected of them."""
-    counted = variance >= area * (1 - 1e-6)
-    return np.where(counted, variance + np.maximum(expected, 0) - area, variance)
+    is_poisson = variance >= area * (1 - 1e-6)
+    return np.where(is_poisson, variance + np.maximum(expected, 0) - area, variance)
 
 
-def _shared_covariance(points: pl.DataFrame) -> Floats:
+def _common_covariance(points: pl.DataFrame) -> Floats:
     """The relative covariance of what points have in common: their line's intensity, their source's activity."""
     line, source = (
         points.select(pl.struct(keys).rank("dense")).to_series().to_numpy()
@@ -195,20 +195,24 @@ def _with_residuals(points: pl.DataFrame, curve: EfficiencyCurve) -> pl.DataFram
     )
 
 
-def _warnings(points: pl.DataFrame, fit: EfficiencyFit, *, left_out: int) -> tuple[str, ...]:
-    found = []
-    if left_out:
-        found.append(f"{left_out} points whose area is known to no better than {100 * WORST_POINT:.0f} % are left out")
+def _warnings(points: pl.DataFrame, fit: EfficiencyFit, *, omissions: int) -> tuple[str, ...]:
+    warnings = []
+    if omissions:
+        warnings.append(
+            f"{omissions} points whose area is known to no better than {100 * WORST_POINT:.0f} % are left out"
+        )
     if fit.ndf > 0 and chi2_distribution.sf(fit.chi2, fit.ndf) < UNLIKELY:
-        found.append(
+        warnings.append(
             f"χ²/ndf is {fit.chi2 / fit.ndf:.2f}: look at the residuals for wrong peaks, coincidence summing or an "
             "order that is too low; the uncertainties do not cover it"
         )
     if "intensity" in points.columns:
         for (source,), rows in points.group_by("source", maintain_order=True):
-            emitted = rows.unique("energy_kev")
-            found += summing_warning(str(source), emitted["intensity"].to_numpy(), fit.values(emitted["energy_kev"]))
-    return tuple(found)
+            by_energy = rows.unique("energy_kev")
+            warnings += summing_warning(
+                str(source), by_energy["intensity"].to_numpy(), fit.values(by_energy["energy_kev"])
+            )
+    return tuple(warnings)
 
 
 def summing_warning(name: str, intensities: Floats, efficiencies: Floats) -> list[str]:
@@ -221,8 +225,8 @@ def summing_warning(name: str, intensities: Floats, efficiencies: Floats) -> lis
     """
     if len(intensities) < 2:
         return []
-    absorbed = intensities / 100 * efficiencies
-    scale = float(absorbed.sum() - absorbed.min())
+    probabilities = intensities / 100 * efficiencies
+    scale = float(probabilities.sum() - probabilities.min())
     if scale < SUMMING:
         return []
     return [

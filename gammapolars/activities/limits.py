@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 from scipy.special import erf, log_ndtr, ndtri, ndtri_exp
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import TableError, UsageError
 
 REGION_FWHM = 1.25
@@ -13,9 +14,6 @@ REGION_FWHM = 1.25
 
 SIDES_FWHM = (1.5, 2.75)
 """Its side regions, one on each side, from here to there."""
-
-SIGMAS = math.sqrt(8 * math.log(2))
-"""FWHM of a normal distribution in standard deviations."""
 
 
 class CurrieLimits(NamedTuple):
@@ -184,7 +182,7 @@ def line_counts(spectrum: pl.DataFrame, energy_kev: float, fwhm_kev: float) -> L
         raise UsageError(f"bins of {width:.4g} keV are too wide for a line of FWHM {fwhm_kev:.4g} keV")
     background = bins / 2 * (left[1] / left[0] + right[1] / right[0])
     background_variance = (bins / 2) ** 2 * (left[2] / left[0] ** 2 + right[2] / right[0] ** 2)
-    share = float(erf(bins * width / 2 / fwhm_kev * SIGMAS / math.sqrt(2)))
+    share = float(erf(bins * width / 2 / fwhm_kev * FWHM_PER_SIGMA / math.sqrt(2)))
     return LineCounts(
         (counts - background) / share,
         math.sqrt(variance + background_variance) / share,

@@ -2,9 +2,8 @@
 
 import polars as pl
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import TableError, UsageError
-
-ANNIHILATION_KEV = 510.99895
 
 LINE_COLUMNS = ("nuclide", "energy_kev", "intensity", "intensity_unc")
 PEAK_COLUMNS = ("centroid_kev", "fwhm_kev", "area", "area_unc")
@@ -17,7 +16,7 @@ STRONG = 0.1
 """Lines with this share of the strongest one's intensity should have a peak."""
 
 
-def matched(
+def match_peaks(
     peaks: pl.DataFrame, lines: pl.DataFrame, *, within_fwhm: float = 0.5, least_intensity: float = 1.0
 ) -> pl.DataFrame:
     """The peaks that are lines, with the sum of the intensities that each of them holds.
@@ -47,7 +46,7 @@ def matched(
     usable = usable.filter(pl.col("fwhm_kev") > 0, pl.col("centroid_kev").is_not_null()).with_row_index("peak")
     distance = (pl.col("centroid_kev") - pl.col("energy_kev")).abs() / pl.col("fwhm_kev")
     owners = (
-        _emitted(lines)
+        _emission_lines(lines)
         .select(LINE_COLUMNS)
         .with_row_index("line")
         .join(usable.select("peak", "centroid_kev", "fwhm_kev"), how="cross")
@@ -58,7 +57,7 @@ def matched(
     )
     weight = pl.col("intensity")
     strongest = pl.col("nuclide").sort_by("intensity").last()
-    held = owners.group_by("peak").agg(
+    sums = owners.group_by("peak").agg(
         strongest,
         energy_kev=((pl.col("energy_kev") * weight).sum() / weight.sum()).round(6),
         intensity=weight.sum(),
@@ -66,36 +65,38 @@ def matched(
         lines=pl.len(),
     )
     return (
-        held.join(usable, on="peak")
+        sums.join(usable, on="peak")
         .filter(distance <= within_fwhm, pl.col("intensity") >= least_intensity)
         .sort("energy_kev")
         .drop("peak")
     )
 
 
-def missing(found: pl.DataFrame, peaks: pl.DataFrame, lines: pl.DataFrame) -> list[float]:
+def unmatched_lines(matches: pl.DataFrame, peaks: pl.DataFrame, lines: pl.DataFrame) -> list[float]:
     """The strong lines, in keV, between the lowest and the highest peak that no peak was found for.
 
     Args:
-        found: peaks that are lines, from `matched`: their `centroid_kev`.
+        matches: peaks that are lines, from `match_peaks`: their `centroid_kev`.
         peaks: all peaks.
         lines: of the nuclide; those with a tenth of the strongest one's intensity are strong.
     """
-    taken = set(found["centroid_kev"])
-    known = peaks.filter(pl.col("fwhm_kev") > 0).drop_nulls("centroid_kev")
-    if known.is_empty():
+    peak_centroids = set(matches["centroid_kev"])
+    finite = peaks.filter(pl.col("fwhm_kev") > 0).drop_nulls("centroid_kev")
+    if finite.is_empty():
         return []
-    centroids, widths = known["centroid_kev"].to_numpy(), known["fwhm_kev"].to_numpy()
+    centroids, widths = finite["centroid_kev"].to_numpy(), finite["fwhm_kev"].to_numpy()
     unseen = []
-    for energy in _emitted(lines).filter(pl.col("intensity") >= STRONG * pl.col("intensity").max())["energy_kev"]:
+    strong = _emission_lines(lines).filter(pl.col("intensity") >= STRONG * pl.col("intensity").max())
+    for energy in strong["energy_kev"]:
         distance = abs(centroids - energy) / widths
         between = centroids.min() <= energy <= centroids.max()
-        if between and not any(centroids[place] in taken for place in (distance <= UNRESOLVED_FWHM).nonzero()[0]):
+        near = centroids[distance <= UNRESOLVED_FWHM]
+        if between and not any(centroid in peak_centroids for centroid in near):
             unseen.append(float(energy))
     return unseen
 
 
-def _emitted(lines: pl.DataFrame) -> pl.DataFrame:
+def _emission_lines(lines: pl.DataFrame) -> pl.DataFrame:
     """The lines without annihilation."""
     return lines.filter((pl.col("energy_kev") - ANNIHILATION_KEV).abs() > 0.01, pl.col("intensity") > 0)
 
@@ -103,9 +104,9 @@ def _emitted(lines: pl.DataFrame) -> pl.DataFrame:
 def check(peaks: pl.DataFrame, lines: pl.DataFrame) -> None:
     """Raise where the tables are not what matching needs."""
     for table, columns, what in ((peaks, PEAK_COLUMNS, "peaks"), (lines, LINE_COLUMNS, "lines")):
-        if missing := [name for name in columns if name not in table.columns]:
-            kev = ": fit a spectrum that is calibrated in keV" if missing[0].endswith("_kev") else ""
-            raise TableError(f"this table of {what} has no column '{missing[0]}'{kev}")
+        if absent := [name for name in columns if name not in table.columns]:
+            kev = ": fit a spectrum that is calibrated in keV" if absent[0].endswith("_kev") else ""
+            raise TableError(f"this table of {what} has no column '{absent[0]}'{kev}")
     keys = [name for name in ("board", "channel") if name in peaks.columns]
     if keys and peaks.select(keys).n_unique() > 1:
         raise UsageError("these peaks are of several detectors: filter them by board and channel first")

@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 
 from gammapolars.activities.decay import activity_at
-from gammapolars.activities.matching import matched
+from gammapolars.activities.matching import match_peaks
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.detectors import CalibrationSource
 
@@ -53,7 +53,7 @@ def efficiency_points(
     """
     counting = check_times(live_time_s, real_time_s)
     activity = activity_at(source, started, counting_s=counting)
-    found = matched(peaks, lines, within_fwhm=within_fwhm, least_intensity=least_intensity)
+    table = match_peaks(peaks, lines, within_fwhm=within_fwhm, least_intensity=least_intensity)
     efficiency = pl.col("area") / (activity.value * live_time_s * pl.col("intensity") / 100)
     parts = (
         (pl.col("efficiency") * pl.col("area_unc") / pl.col("area")).alias(PARTS[0]),
@@ -61,7 +61,7 @@ def efficiency_points(
         (pl.col("efficiency") * activity.unc / activity.value).alias(PARTS[2]),
     )
     return (
-        found.filter(pl.col("area") > 0, pl.col("area_unc") > 0)
+        table.filter(pl.col("area") > 0, pl.col("area_unc") > 0)
         .with_columns(efficiency=efficiency, source=pl.lit(source.name))
         .with_columns(parts)
         .with_columns(efficiency_unc=pl.sum_horizontal(pl.col(name).pow(2) for name in PARTS).sqrt())

@@ -8,9 +8,9 @@ import polars as pl
 
 from gammapolars.angular.counts import COUNTS, SINGLES
 from gammapolars.angular.directions import Ints, angles_between, groups_of, unit_vectors
-from gammapolars.angular.legendre import AngularFit, check_order, fitted, polynomials
-from gammapolars.angular.normalise import Counted, Expected, grouped, mixed, uncorrelated
-from gammapolars.angular.slicing import arrays, with_enough_counts
+from gammapolars.angular.legendre import AngularFit, check_order, fit_terms, polynomials
+from gammapolars.angular.normalise import CountArrays, Expectation, group_sums, mixed_events, uncorrelated_pairs
+from gammapolars.angular.slices import arrays, with_enough_counts
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.schema import require
 from gammapolars.core.types import Floats
@@ -70,36 +70,36 @@ def angular_correlation(
         raise UsageError(f"the tolerance of angles must not be negative, as {tolerance_deg:g} is")
     require(counts.lazy(), COUNTS)
     require(singles.lazy(), SINGLES)
-    counted, angles = _counted(counts.lazy().collect(), singles.lazy().collect(), detectors)
+    by_slice, angles = _count_arrays(counts.lazy().collect(), singles.lazy().collect(), detectors)
     groups = groups_of(angles, tolerance_deg)
-    means = grouped(angles, groups) / np.maximum(grouped(np.ones_like(angles), groups), 1)
+    means = group_sums(angles, groups) / np.maximum(group_sums(np.ones_like(angles), groups), 1)
     check_order(order, means, max(tolerance_deg, 0.01))
-    if normalise == "uncorrelated" and not counted.random_variance.any():
+    if normalise == "uncorrelated" and not by_slice.random_variance.any():
         raise UsageError("there are no pairs in random windows to normalise by: name windows with --random 1us:3us")
-    expected = (mixed if normalise == "mixed" else uncorrelated)(counted, groups)
-    if not (expected.of_groups > 0).all():
-        empty = means[np.argmin(expected.of_groups)]
+    expectation = (mixed_events if normalise == "mixed" else uncorrelated_pairs)(by_slice, groups)
+    if not (expectation.of_groups > 0).all():
+        empty = means[np.argmin(expectation.of_groups)]
         raise CalibrationError(
             f"too few counts: at {empty:.1f}° no coincidences are expected without correlation: are the gates on the "
             f"lines{', and the random windows wide enough' if normalise == 'uncorrelated' else ''}?"
         )
-    return _fit(counted, expected, angles, groups, means, order, attenuation)
+    return _fit(by_slice, expectation, angles, groups, means, order, attenuation)
 
 
-def _counted(counts: pl.DataFrame, singles: pl.DataFrame, detectors: Detectors) -> tuple[Counted, Floats]:
+def _count_arrays(counts: pl.DataFrame, singles: pl.DataFrame, detectors: Detectors) -> tuple[CountArrays, Floats]:
     """The counts of pairs of which both detectors see their line, and the angle of each."""
     counts, singles = with_enough_counts(counts, singles)
     keys = sorted(set(singles.select("board", "channel").iter_rows()))
-    counted = arrays(counts, singles, keys)
+    by_slice = arrays(counts, singles, keys)
     towards = unit_vectors(detectors.at(*key) for key in keys)
-    sees_1, sees_2 = counted.counts_1.sum(axis=0) > 0, counted.counts_2.sum(axis=0) > 0
-    counted = counted.of_pairs(sees_1[counted.first] & sees_2[counted.second])
-    return counted, angles_between(towards[counted.first], towards[counted.second])
+    sees_1, sees_2 = by_slice.counts_1.sum(axis=0) > 0, by_slice.counts_2.sum(axis=0) > 0
+    by_slice = by_slice.of_pairs(sees_1[by_slice.first] & sees_2[by_slice.second])
+    return by_slice, angles_between(towards[by_slice.first], towards[by_slice.second])
 
 
 def _fit(
-    counted: Counted,
-    expected: Expected,
+    by_slice: CountArrays,
+    expectation: Expectation,
     angles: Floats,
     groups: Ints,
     means: Floats,
@@ -107,22 +107,24 @@ def _fit(
     attenuation: tuple[float, float],
 ) -> AngularFit:
     of_pairs = polynomials(range(2, order + 1, 2), angles)
-    terms = np.stack([grouped(expected.of_pairs * one, groups) / expected.of_groups for one in of_pairs.T], axis=1)
-    net, variance = (grouped(of.sum(axis=0), groups) for of in (counted.coincidences, counted.variance))
+    terms = np.stack(
+        [group_sums(expectation.of_pairs * one, groups) / expectation.of_groups for one in of_pairs.T], axis=1
+    )
+    net, variance = (group_sums(of.sum(axis=0), groups) for of in (by_slice.coincidences, by_slice.variance))
 
     def covariance(ratio: Floats) -> Floats:
         """Of W, at expected ratios: background and chance vary as counted, the coincidences as expected."""
-        vary = np.maximum(variance - net + ratio * expected.of_groups, LEAST_VARIANCE)
+        vary = np.maximum(variance - net + ratio * expectation.of_groups, LEAST_VARIANCE)
         # First index: the group whose expectation it is; second: the group whose coincidences.
-        crossed = ratio[:, None] * expected.with_coincidences.T
-        above = np.diag(vary) + np.outer(ratio, ratio) * expected.covariance - crossed - crossed.T
-        return np.asarray(above / np.outer(expected.of_groups, expected.of_groups))
+        cross = ratio[:, None] * expectation.with_coincidences.T
+        above = np.diag(vary) + np.outer(ratio, ratio) * expectation.covariance - cross - cross.T
+        return np.asarray(above / np.outer(expectation.of_groups, expectation.of_groups))
 
-    fit = fitted(means, terms, net / expected.of_groups, covariance, attenuation=attenuation)
+    fit = fit_terms(means, terms, net / expectation.of_groups, covariance, attenuation=attenuation)
     more = {
         "detector_pairs": np.bincount(groups),
         "counts": net,
         "counts_unc": np.sqrt(variance),
-        "expected": fit.a0 * expected.of_groups,
+        "expected": fit.a0 * expectation.of_groups,
     }
     return replace(fit, table=fit.table.with_columns(pl.Series(name, values) for name, values in more.items()))

@@ -84,12 +84,13 @@ def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
     random = (pl.col("region") == "random") if "region" in columns else pl.lit(value=False)
     weights = {f"_{n}{s}": gate.weight(f"energy_kev_{s}") for n, gate in ((1, gate_1), (2, gate_2)) for s in "ab"}
     orders = {order: _sums(*(pl.col(name) for name in order)) for order in (("_1a", "_2b"), ("_1b", "_2a"))}
-    listed = {
+    end_columns = {
         f"{column}_{gate}": pl.concat_list(f"{column}_{first}", f"{column}_{second}")
         for gate, (first, second) in ((1, "ab"), (2, "ba"))
         for column in ("board", "channel")
     }
-    found = (
+    sum_columns = {name: pl.concat_list(*(f"{name}{order[0]}" for order in orders)) for name in SUMS}
+    table = (
         pairs.select(*keys, *(f"{name}_{s}" for s in "ab" for name in ("board", "channel")), **weights,
                      _region=region.cast(pl.Float64), _random=random)
         .filter(((pl.col("_1a") * pl.col("_2b")) != 0) | ((pl.col("_1b") * pl.col("_2a")) != 0))
@@ -99,12 +100,12 @@ def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
             for order, sums in orders.items()
             for name, expression in sums.items()
         )
-        .select(*keys, **listed, **{name: pl.concat_list(*(f"{name}{order[0]}" for order in orders)) for name in SUMS})
-        .explode(*listed, *SUMS)
+        .select(*keys, **end_columns, **sum_columns)
+        .explode(*end_columns, *SUMS)
     )  # fmt: skip
-    ends = list(listed)
+    ends = list(end_columns)
     return (
-        found.group_by(*keys, *ends)
+        table.group_by(*keys, *ends)
         .agg(pl.col(*SUMS).sum())
         .filter((pl.col("variance") != 0) | (pl.col("random_variance") != 0))
         .sort(*keys, *ends)
@@ -177,7 +178,7 @@ def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
     )
 
 
-def summed(parts: Iterable[pl.DataFrame], table: Table) -> pl.DataFrame:
+def sum_counts(parts: Iterable[pl.DataFrame], table: Table) -> pl.DataFrame:
     """Tables of counts, added up by detectors, run and slice of time."""
     frame = pl.concat(parts)
     sums = [name for name, dtype in table.columns.items() if dtype == pl.Float64]

@@ -29,8 +29,8 @@ def check_directions(detectors: Iterable[Detector]) -> None:
     Raises:
         DetectorsError: the message names those that have none.
     """
-    if bare := [one.name for one in detectors if one.theta_deg is None or one.phi_deg is None]:
-        raise DetectorsError(f"no direction of {', '.join(bare)}: give theta_deg and phi_deg in detectors.toml")
+    if missing := [one.name for one in detectors if one.theta_deg is None or one.phi_deg is None]:
+        raise DetectorsError(f"no direction of {', '.join(missing)}: give theta_deg and phi_deg in detectors.toml")
 
 
 def unit_vectors(detectors: Iterable[Detector]) -> Floats:

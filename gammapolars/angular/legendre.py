@@ -114,7 +114,7 @@ def fit_legendre(
     if not (np.isfinite(spread).all() and (np.diag(spread) > 0).all()):
         raise UsageError("the standard deviations of W(θ) must be above 0")
     check_order(order, angles)
-    return fitted(
+    return fit_terms(
         angles, polynomials(range(2, order + 1, 2), angles), values, lambda _: spread, attenuation=attenuation
     )
 
@@ -123,13 +123,13 @@ def check_order(order: int, angles_deg: Floats, tolerance_deg: float = 0.01) -> 
     """Raise where a fit of an order is not possible at these angles: θ and 180° - θ tell the same."""
     if order not in ORDERS:
         raise UsageError(f"an angular correlation is fitted to order 2 or 4, not {order}")
-    folded = np.sort(np.minimum(angles_deg, 180 - angles_deg))
-    different = int((np.diff(folded) > tolerance_deg).sum()) + 1 if len(folded) else 0
+    acute = np.sort(np.minimum(angles_deg, 180 - angles_deg))
+    different = int((np.diff(acute) > tolerance_deg).sum()) + 1 if len(acute) else 0
     if different < 1 + order // 2:
-        given = f" ({', '.join(f'{one:.0f}°' for one in np.sort(angles_deg))}; θ and 180° - θ are alike)"
+        listing = f" ({', '.join(f'{one:.0f}°' for one in np.sort(angles_deg))}; θ and 180° - θ are alike)"
         hint = "fit with --order 2, or use more detectors" if different == 2 else "use more detectors"
         raise UsageError(
-            f"{different} different angles{given if len(folded) else ''} do not tell {1 + order // 2} terms: {hint}"
+            f"{different} different angles{listing if len(acute) else ''} do not tell {1 + order // 2} terms: {hint}"
         )
 
 
@@ -139,7 +139,7 @@ def polynomials(orders: Sequence[int], angles_deg: npt.ArrayLike) -> Floats:
     return np.stack([legendre(order, cosine) for order in orders], axis=-1)
 
 
-def fitted(
+def fit_terms(
     angles_deg: Floats,
     terms: Floats,
     values: Floats,
@@ -170,20 +170,20 @@ def fitted(
             root = np.linalg.cholesky(covariance(expected))
         except np.linalg.LinAlgError:
             raise CalibrationError("too few counts for a fit: their covariance is not positive") from None
-        scaled, target = np.linalg.solve(root, design), np.linalg.solve(root, values)
-        found, *_ = np.linalg.lstsq(scaled, target, rcond=None)
-        before, expected = expected, design @ found
+        matrix, target = np.linalg.solve(root, design), np.linalg.solve(root, values)
+        solution, *_ = np.linalg.lstsq(matrix, target, rcond=None)
+        before, expected = expected, design @ solution
         if np.allclose(before, expected, rtol=CONVERGED, atol=0):
             break
-    scale = float(found[0])
+    scale = float(solution[0])
     if not scale > 0:
         raise CalibrationError(
             f"W(θ) is not above 0 on the average (A0 = {scale:.3g}): are there net coincidences at all?"
         )
-    ratios = found[1:] / scale
+    ratios = solution[1:] / scale
     # a_k = c_k / c_0
     jacobian = np.column_stack([-ratios / scale, np.eye(len(ratios)) / scale])
-    of_ratios = jacobian @ np.linalg.inv(scaled.T @ scaled) @ jacobian.T
+    of_ratios = jacobian @ np.linalg.inv(matrix.T @ matrix) @ jacobian.T
     spread = covariance(expected) / scale**2
     both = len(ratios) == 2
     return AngularFit(
@@ -192,8 +192,8 @@ def fitted(
         a4=float(ratios[1]) if both else 0.0,
         a4_unc=math.sqrt(float(of_ratios[1, 1])) if both else 0.0,
         covariance=float(of_ratios[0, 1]) if both else 0.0,
-        chi2=float(((target - scaled @ found) ** 2).sum()),
-        ndf=len(values) - len(found),
+        chi2=float(((target - matrix @ solution) ** 2).sum()),
+        ndf=len(values) - len(solution),
         a0=scale,
         attenuation=attenuation,
         table=pl.DataFrame(

@@ -25,7 +25,7 @@ LEAST_SHARE = 0.01
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountArrays:
     """Counts of both lines in slices of time, as arrays: T slices, n detectors, p ordered pairs of detectors.
 
     Attributes:
@@ -60,15 +60,15 @@ class Counted:
     variance_2: Floats
     covariance: Floats
 
-    def of_pairs(self, kept: npt.NDArray[np.bool_]) -> "Counted":
+    def of_pairs(self, mask: npt.NDArray[np.bool_]) -> "CountArrays":
         """The counts of some of the pairs, and of all detectors."""
         names = ("first", "second", "coincidences", "variance", "random", "random_variance", "covariance_random",
                  "covariance_1", "covariance_2")  # fmt: skip
-        return replace(self, **{name: getattr(self, name)[..., kept] for name in names})
+        return replace(self, **{name: getattr(self, name)[..., mask] for name in names})
 
 
 @dataclass(frozen=True)
-class Expected:
+class Expectation:
     """What is expected without correlation, in an arbitrary unit, for p ordered pairs in g groups.
 
     Attributes:
@@ -84,63 +84,63 @@ class Expected:
     with_coincidences: Floats
 
 
-def uncorrelated(counted: Counted, groups: Ints) -> Expected:
+def uncorrelated_pairs(by_slice: CountArrays, groups: Ints) -> Expectation:
     """From pairs in random windows. `groups` numbers the group of each ordered pair."""
-    of_pairs = counted.random.sum(axis=0)
-    return Expected(
+    of_pairs = by_slice.random.sum(axis=0)
+    return Expectation(
         of_pairs,
-        grouped(of_pairs, groups),
-        np.diag(grouped(counted.random_variance.sum(axis=0), groups)),
-        np.diag(grouped(counted.covariance_random.sum(axis=0), groups)),
+        group_sums(of_pairs, groups),
+        np.diag(group_sums(by_slice.random_variance.sum(axis=0), groups)),
+        np.diag(group_sums(by_slice.covariance_random.sum(axis=0), groups)),
     )
 
 
-def mixed(counted: Counted, groups: Ints) -> Expected:
+def mixed_events(by_slice: CountArrays, groups: Ints) -> Expectation:
     """From products of the counts of single lines. `groups` numbers the group of each ordered pair.
 
     Uncertainties of a detector's counts are shared by all groups in which it takes part, and coincidences are among
     the counts of both their detectors: all that is in the covariances, to first order in the counts.
     """
-    size, detectors = int(groups.max()) + 1, counted.counts_1.shape[1]
-    first, second = counted.first, counted.second
-    covariance, crossed = np.zeros((size, size)), np.zeros((size, size))
+    size, detectors = int(groups.max()) + 1, by_slice.counts_1.shape[1]
+    first, second = by_slice.first, by_slice.second
+    covariance, cross = np.zeros((size, size)), np.zeros((size, size))
     of_pairs, both_vary = np.zeros(len(groups)), np.zeros(len(groups))
-    for t, weight in enumerate(_weights(counted)):
+    for t, weight in enumerate(_weights(by_slice)):
         s1, v1, s2, v2 = (
-            one[t] for one in (counted.counts_1, counted.variance_1, counted.counts_2, counted.variance_2)
+            one[t] for one in (by_slice.counts_1, by_slice.variance_1, by_slice.counts_2, by_slice.variance_2)
         )
-        of_pairs += weight * (s1[first] * s2[second] - counted.coincidences[t])
+        of_pairs += weight * (s1[first] * s2[second] - by_slice.coincidences[t])
         both_vary += weight**2 * v1[first] * v2[second]
         # How a group's expectation changes with line 1 in each detector, and with line 2.
-        by_1 = _summed((size, detectors), (groups, first), weight * s2[second])
-        by_2 = _summed((size, detectors), (groups, second), weight * s1[first])
-        of_lines = _summed((detectors, detectors), (first, second), counted.coincidences[t])
-        of_lines += np.diag(counted.covariance[t])
-        shared = by_1 @ of_lines @ by_2.T
-        covariance += (by_1 * v1) @ by_1.T + (by_2 * v2) @ by_2.T + shared + shared.T
-        crossed += _summed((size, detectors), (groups, first), counted.covariance_1[t]) @ by_1.T
-        crossed += _summed((size, detectors), (groups, second), counted.covariance_2[t]) @ by_2.T
-    covariance += np.diag(grouped(both_vary, groups))
-    return Expected(of_pairs, grouped(of_pairs, groups), covariance, crossed)
+        by_1 = _scatter_add((size, detectors), (groups, first), weight * s2[second])
+        by_2 = _scatter_add((size, detectors), (groups, second), weight * s1[first])
+        of_lines = _scatter_add((detectors, detectors), (first, second), by_slice.coincidences[t])
+        of_lines += np.diag(by_slice.covariance[t])
+        common = by_1 @ of_lines @ by_2.T
+        covariance += (by_1 * v1) @ by_1.T + (by_2 * v2) @ by_2.T + common + common.T
+        cross += _scatter_add((size, detectors), (groups, first), by_slice.covariance_1[t]) @ by_1.T
+        cross += _scatter_add((size, detectors), (groups, second), by_slice.covariance_2[t]) @ by_2.T
+    covariance += np.diag(group_sums(both_vary, groups))
+    return Expectation(of_pairs, group_sums(of_pairs, groups), covariance, cross)
 
 
-def _summed(shape: tuple[int, int], where: tuple[Ints, Ints], values: Floats) -> Floats:
+def _scatter_add(shape: tuple[int, int], where: tuple[Ints, Ints], values: Floats) -> Floats:
     array = np.zeros(shape)
     np.add.at(array, where, values)
     return array
 
 
-def _weights(counted: Counted) -> Floats:
+def _weights(by_slice: CountArrays) -> Floats:
     """c_t of each slice: one over the number of decays in it, in units of their mean."""
-    counts = counted.counts_1 + counted.counts_2
+    counts = by_slice.counts_1 + by_slice.counts_2
     totals = counts.sum(axis=0)
-    seen = totals > 0
-    if not seen.any():
+    active = totals > 0
+    if not active.any():
         return np.ones(len(counts))
-    share = np.median(counts[:, seen] / totals[seen], axis=1) * len(counts)
+    share = np.median(counts[:, active] / totals[active], axis=1) * len(counts)
     return np.asarray(1 / np.maximum(share, LEAST_SHARE))
 
 
-def grouped(values: Floats, groups: Ints) -> Floats:
+def group_sums(values: Floats, groups: Ints) -> Floats:
     """Sums over the pairs of each group."""
     return np.bincount(groups, values).astype(np.float64)

@@ -49,42 +49,42 @@ def angular_coefficients(
     for end, multipole, delta in zip(ends, chosen, mixing, strict=True):
         if not math.isfinite(delta):
             raise UsageError(f"a mixing ratio is a finite number, not {delta:g}")
-        for used in (multipole, multipole + 1) if delta else (multipole,):
-            if not (1 <= used <= HIGHEST_MULTIPOLE and abs(end - middle) <= used <= end + middle):
-                raise UsageError(f"no gamma ray of multipole {used} connects levels of spin {end} and {middle}")
+        for order in (multipole, multipole + 1) if delta else (multipole,):
+            if not (1 <= order <= HIGHEST_MULTIPOLE and abs(end - middle) <= order <= end + middle):
+                raise UsageError(f"no gamma ray of multipole {order} connects levels of spin {end} and {middle}")
     return tuple(
-        _oriented(k, chosen[0], -mixing[0], upper, middle) * _oriented(k, chosen[1], mixing[1], lower, middle)
+        _orientation(k, chosen[0], -mixing[0], upper, middle) * _orientation(k, chosen[1], mixing[1], lower, middle)
         for k in orders
     )
 
 
-def parse_spins(given: Spins) -> tuple[Spin, Spin, Spin]:
+def parse_spins(spins: Spins) -> tuple[Spin, Spin, Spin]:
     """The spins of three levels.
 
     Raises:
         UsageError: not three spins, or whole and half ones together.
     """
     try:
-        parts = re.split(r"\s*[,\-–]\s*", given.strip()) if isinstance(given, str) else given
-        found = [Fraction(part) for part in parts]
+        parts = re.split(r"\s*[,\-–]\s*", spins.strip()) if isinstance(spins, str) else spins
+        values = [Fraction(part) for part in parts]
     except (ValueError, ZeroDivisionError, TypeError, OverflowError):
-        found = []
-    if len(found) != 3 or any(not 0 <= spin <= HIGHEST_SPIN or (2 * spin).denominator != 1 for spin in found):
-        raise UsageError(f"'{given}' is no cascade: write the spins of three levels, such as 4,2,0 or 5/2,3/2,1/2")
-    upper, middle, lower = found
-    if any((spin - middle).denominator != 1 for spin in found):
-        raise UsageError(f"'{given}' is no cascade: its spins are not all whole or all half")
+        values = []
+    if len(values) != 3 or any(not 0 <= spin <= HIGHEST_SPIN or (2 * spin).denominator != 1 for spin in values):
+        raise UsageError(f"'{spins}' is no cascade: write the spins of three levels, such as 4,2,0 or 5/2,3/2,1/2")
+    upper, middle, lower = values
+    if any((spin - middle).denominator != 1 for spin in values):
+        raise UsageError(f"'{spins}' is no cascade: its spins are not all whole or all half")
     return upper, middle, lower
 
 
-def _oriented(k: int, multipole: int, delta: float, end: Spin, middle: Spin) -> float:
+def _orientation(k: int, multipole: int, delta: float, end: Spin, middle: Spin) -> float:
     """A_k of one gamma ray between the middle level and another."""
     pure = f_coefficient(k, multipole, multipole, end, middle)
     if not delta:
         return pure
-    crossed = f_coefficient(k, multipole, multipole + 1, end, middle)
+    cross = f_coefficient(k, multipole, multipole + 1, end, middle)
     higher = f_coefficient(k, multipole + 1, multipole + 1, end, middle)
-    return (pure + 2 * delta * crossed + delta**2 * higher) / (1 + delta**2)
+    return (pure + 2 * delta * cross + delta**2 * higher) / (1 + delta**2)
 
 
 def f_coefficient(k: int, first: int, second: int, end: Spin, middle: Spin) -> float:

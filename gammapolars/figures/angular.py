@@ -5,22 +5,8 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    geom_hline,
-    geom_line,
-    geom_linerange,
-    geom_point,
-    geom_ribbon,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_linetype_manual,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 
 from gammapolars.figures import theme as house
 
@@ -36,7 +22,7 @@ def angular(
     expected: tuple[float, float] | None = None,
     expected_name: str | None = None,
     title: str = "Angular correlation",
-) -> ggplot:
+) -> p9.ggplot:
     """W(θ) of each angle with its uncertainty, the fit with the band of one standard deviation, and theory.
 
     Args:
@@ -51,7 +37,7 @@ def angular(
     curves = [curve.select("angle_deg", "w", curve=pl.lit(FIT))]
     if expected is not None:
         names.append(house.plain(expected_name or "expected"))
-        w = 1 + _weakened(angles, expected, fit.attenuation)
+        w = 1 + _attenuated_series(angles, expected, fit.attenuation)
         curves.append(pl.DataFrame({"angle_deg": angles, "w": w}).with_columns(curve=pl.lit(names[1])))
     lines = pl.concat(curves).with_columns(pl.col("curve").cast(pl.Enum(names)))
     points, band = (
@@ -59,30 +45,30 @@ def angular(
         for table in (fit.table, curve)
     )
     return house.compose(
-        ggplot(points, aes("angle_deg", "w")),
-        geom_hline(yintercept=1, color=house.QUIET, size=0.4),
-        geom_ribbon(aes(ymin="low", ymax="high"), data=band, fill=house.SKY, alpha=0.3),
-        geom_line(aes(color="curve", linetype="curve"), data=lines, size=0.8),
-        geom_linerange(aes(ymin="low", ymax="high"), color=house.INK, size=0.6),
-        geom_point(color=house.INK, fill="white", size=2.2),
-        scale_color_manual(dict(zip(names, (house.BLUE, house.ORANGE), strict=False)), limits=names),
-        scale_linetype_manual(dict(zip(names, ("solid", "dashed"), strict=False)), limits=names),
-        scale_x_continuous(breaks=list(range(0, 181, 30)), labels=house.number_labels, expand=(0.02, 0)),
-        scale_y_continuous(labels=house.number_labels),
-        labs(
+        p9.ggplot(points, p9.aes("angle_deg", "w")),
+        p9.geom_hline(yintercept=1, color=house.QUIET, size=0.4),
+        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), data=band, fill=house.SKY, alpha=0.3),
+        p9.geom_line(p9.aes(color="curve", linetype="curve"), data=lines, size=0.8),
+        p9.geom_linerange(p9.aes(ymin="low", ymax="high"), color=house.INK, size=0.6),
+        p9.geom_point(color=house.INK, fill="white", size=2.2),
+        p9.scale_color_manual(dict(zip(names, (house.BLUE, house.ORANGE), strict=False)), limits=names),
+        p9.scale_linetype_manual(dict(zip(names, ("solid", "dashed"), strict=False)), limits=names),
+        p9.scale_x_continuous(breaks=list(range(0, 181, 30)), labels=house.number_labels, expand=(0.02, 0)),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(
             title=title,
-            subtitle=_found(fit),
+            subtitle=_coefficients(fit),
             x="angle between the detectors (degrees)",
             y="W(θ) / A0",
             color="",
             linetype="",
         ),
         house.house_theme(height=4.8),
-        theme(legend_position="bottom"),
+        p9.theme(legend_position="bottom"),
     )
 
 
-def _weakened(
+def _attenuated_series(
     angles_deg: "np.ndarray[tuple[int], np.dtype[np.float64]]",
     coefficients: tuple[float, float],
     attenuation: tuple[float, float],
@@ -91,15 +77,15 @@ def _weakened(
     return np.asarray(np.polynomial.legendre.legval(np.cos(np.radians(angles_deg)), series), np.float64)
 
 
-def _found(fit: "AngularFit") -> str:
+def _coefficients(fit: "AngularFit") -> str:
     """The coefficients and χ², corrected ones in a line of their own."""
 
-    def told(a2: float, a2_unc: float, a4: float, a4_unc: float) -> str:
+    def coefficients(a2: float, a2_unc: float, a4: float, a4_unc: float) -> str:
         of_a4 = f", a4 = {a4:.4f} ± {a4_unc:.4f}" if a4_unc else ""
         return f"a2 = {a2:.4f} ± {a2_unc:.4f}{of_a4}"
 
-    text = f"{told(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
+    text = f"{coefficients(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
     if fit.attenuation != (1.0, 1.0):
-        corrected = told(fit.a2_point, fit.a2_point_unc, fit.a4_point, fit.a4_point_unc)
+        corrected = coefficients(fit.a2_point, fit.a2_point_unc, fit.a4_point, fit.a4_point_unc)
         text += f"\n{corrected} corrected for the detectors' size"
     return text.replace("-", "\N{MINUS SIGN}")

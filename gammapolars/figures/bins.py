@@ -52,15 +52,17 @@ def rebin(table: pl.DataFrame, by: list[str], x: str, most: int) -> tuple[pl.Dat
     indices = ((pl.col(x) - low) / width).round().cast(pl.Int64)
     bins = 1 + int(table.select(indices.max()).item())
     factor = nice_factor(bins, most)
-    summed = table.group_by(*by, (indices // factor).alias("bin")).agg(pl.col("counts").sum())
+    sums = table.group_by(*by, (indices // factor).alias("bin")).agg(pl.col("counts").sum())
     grid = (
         table.select(by)
         .unique(maintain_order=True)
         .join(pl.DataFrame({"bin": range(math.ceil(bins / factor))}, schema={"bin": pl.Int64}), how="cross")
     )
-    filled = grid.join(summed, on=[*by, "bin"], how="left").with_columns(pl.col("counts").fill_null(0).cast(pl.Float64))
+    histogram = grid.join(sums, on=[*by, "bin"], how="left").with_columns(
+        pl.col("counts").fill_null(0).cast(pl.Float64)
+    )
     centres = low + ((pl.col("bin") + 0.5) * factor - 0.5) * width
-    return filled.sort(*by, "bin").select(*by, centres.alias(x), "counts"), width * factor
+    return histogram.sort(*by, "bin").select(*by, centres.alias(x), "counts"), width * factor
 
 
 def outline(table: pl.DataFrame, x: str, width: float | str) -> pl.DataFrame:

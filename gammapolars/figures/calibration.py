@@ -2,28 +2,8 @@
 
 # mypy: allow-untyped-calls
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    element_text,
-    facet_wrap,
-    geom_blank,
-    geom_hline,
-    geom_line,
-    geom_linerange,
-    geom_point,
-    geom_ribbon,
-    geom_segment,
-    geom_text,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_shape_manual,
-    scale_x_continuous,
-    scale_y_continuous,
-    scale_y_log10,
-    theme,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -37,7 +17,7 @@ USED, LEFT_OUT = "used in the fit", "left out"
 
 def calibration(
     spectra: pl.DataFrame, residuals: pl.DataFrame, *, title: str = "Energy calibration: identified lines"
-) -> ggplot:
+) -> p9.ggplot:
     """Spectra in keV on a logarithmic scale with the lines that were matched, one facet a detector.
 
     Args:
@@ -46,17 +26,17 @@ def calibration(
         title: what the figure shows.
     """
     highest = residuals.group_by("board", "channel").agg(most=1.15 * pl.col("energy_kev").max())
-    drawn = (
+    table = (
         spectra.drop_nulls("energy_kev")
         .join(highest, on=["board", "channel"], maintain_order="left")
         .filter(pl.col("energy_kev") <= pl.col("most"))
     )
-    if drawn.is_empty() or not (drawn["counts"] > 0).any():
+    if table.is_empty() or not (table["counts"] > 0).any():
         return house.no_data(title, "no data: no detector was calibrated")
-    shown, note, columns = _shown(drawn)
+    spectra_shown, note, columns = _shown(table)
     parts = [
         bins.rebin(part.sort("energy_kev"), DETECTOR, "energy_kev", 1500 // columns)
-        for _, part in shown.group_by(DETECTOR, maintain_order=True)
+        for _, part in spectra_shown.group_by(DETECTOR, maintain_order=True)
     ]
     floor = 0.5
     frame = pl.concat(
@@ -65,17 +45,19 @@ def calibration(
         )
         for part, width in parts
     )
-    names = _labels(shown, columns)
+    names = _labels(spectra_shown, columns)
     frame = frame.join(names, on=DETECTOR, how="left", maintain_order="left").with_columns(floor=pl.lit(floor))
     top = float(frame["height"].sort()[-1])
-    marks = _marks(residuals.join(names, on=["board", "channel"]), frame, top / floor, named=columns == 1)
+    marks = _marks(residuals.join(names, on=["board", "channel"]), frame, top / floor, with_nuclides=columns == 1)
     return house.compose(
-        ggplot(frame, aes("energy_kev", "height")),
-        geom_ribbon(aes(ymin="floor", ymax="height"), fill=house.BLUE, alpha=0.25),
-        geom_line(color=house.BLUE, size=0.35),
-        geom_segment(aes(x="energy_kev", xend="energy_kev", y="foot", yend="tip", color="state"), data=marks, size=0.4),
-        geom_text(
-            aes(y="text", label="label", color="state"),
+        p9.ggplot(frame, p9.aes("energy_kev", "height")),
+        p9.geom_ribbon(p9.aes(ymin="floor", ymax="height"), fill=house.BLUE, alpha=0.25),
+        p9.geom_line(color=house.BLUE, size=0.35),
+        p9.geom_segment(
+            p9.aes(x="energy_kev", xend="energy_kev", y="foot", yend="tip", color="state"), data=marks, size=0.4
+        ),
+        p9.geom_text(
+            p9.aes(y="text", label="label", color="state"),
             data=marks,
             angle=90,
             va="bottom",
@@ -84,24 +66,26 @@ def calibration(
             family=house.FONT,
             show_legend=False,
         ),
-        facet_wrap("facet", ncol=columns, scales="free_x"),
+        p9.facet_wrap("facet", ncol=columns, scales="free_x"),
         _colours(),
-        scale_x_continuous(
+        p9.scale_x_continuous(
             expand=(0.01, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
         ),
-        scale_y_log10(
+        p9.scale_y_log10(
             limits=(floor, top * (top / floor) ** (0.7 if names.height == 1 else 0.95 if columns == 1 else 0.5)),
             expand=(0, 0),
             breaks=house.power_breaks,
             labels=house.power_labels,
         ),
-        labs(title=title, subtitle=note, x="energy (keV)", y="counts per bin", color=""),
+        p9.labs(title=title, subtitle=note, x="energy (keV)", y="counts per bin", color=""),
         house.house_theme(height=house.height_for(names.height, columns)),
-        theme(legend_position="bottom", strip_text=element_text(size=9 if columns < 4 else 8)),
+        p9.theme(legend_position="bottom", strip_text=p9.element_text(size=9 if columns < 4 else 8)),
     )
 
 
-def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, title: str = "Residuals of the energy fit") -> ggplot:
+def residuals(
+    residuals: pl.DataFrame, *, in_sigma: bool = False, title: str = "Residuals of the energy fit"
+) -> p9.ggplot:
     """Line energy less fit against energy, one facet a detector: in keV with error bars, or in standard deviations.
 
     Args:
@@ -127,17 +111,17 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, title: str = "
         value=pl.concat_list(-1.05 * pl.col("most"), 1.05 * pl.col("most")), energy_kev=pl.lit(_middle(frame))
     ).explode("value")
     return house.compose(
-        ggplot(frame, aes("energy_kev", "value", color="state", shape="state")),
-        geom_blank(aes("energy_kev", "value"), data=span, inherit_aes=False),
-        geom_hline(yintercept=0, color=house.QUIET, size=0.4),
-        geom_linerange(aes(ymin="low", ymax="high"), size=0.5),
-        geom_point(size=1.8, fill="white"),
-        facet_wrap("facet", ncol=columns, scales="free_y"),
+        p9.ggplot(frame, p9.aes("energy_kev", "value", color="state", shape="state")),
+        p9.geom_blank(p9.aes("energy_kev", "value"), data=span, inherit_aes=False),
+        p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
+        p9.geom_linerange(p9.aes(ymin="low", ymax="high"), size=0.5),
+        p9.geom_point(size=1.8, fill="white"),
+        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
         _colours(),
-        scale_shape_manual({USED: "o", LEFT_OUT: "D"}),
-        scale_x_continuous(breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels),
-        scale_y_continuous(labels=house.number_labels),
-        labs(
+        p9.scale_shape_manual({USED: "o", LEFT_OUT: "D"}),
+        p9.scale_x_continuous(breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(
             title=title,
             subtitle=note,
             x="energy (keV)",
@@ -146,7 +130,7 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, title: str = "
             shape="",
         ),
         house.house_theme(height=house.height_for(names.height, columns, alone=3.4)),
-        theme(legend_position="bottom", strip_text=element_text(size=9 if columns < 4 else 8)),
+        p9.theme(legend_position="bottom", strip_text=p9.element_text(size=9 if columns < 4 else 8)),
     )
 
 
@@ -155,7 +139,7 @@ def _state() -> pl.Expr:
 
 
 def _colours() -> object:
-    return scale_color_manual({USED: house.ORANGE, LEFT_OUT: house.QUIET}, limits=[USED, LEFT_OUT])
+    return p9.scale_color_manual({USED: house.ORANGE, LEFT_OUT: house.QUIET}, limits=[USED, LEFT_OUT])
 
 
 def _middle(frame: pl.DataFrame) -> float:
@@ -191,24 +175,24 @@ def _labels(table: pl.DataFrame, columns: int) -> pl.DataFrame:
     return detectors.with_columns(pl.Series("facet", names, pl.Enum(names)))
 
 
-def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, named: bool) -> pl.DataFrame:
+def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, with_nuclides: bool) -> pl.DataFrame:
     """A tick above each identified peak, and its label: once where several runs have the line."""
     once = lines.sort("used", descending=True).unique(["board", "channel", "nuclide", "energy_kev"], keep="first")
     near = frame.select("board", "channel", "width", at="energy_kev", height="height")
-    joined = once.drop("name", strict=False).join(near, on=["board", "channel"])
+    heights = once.drop("name", strict=False).join(near, on=["board", "channel"])
     # The peak's top, within its width or 1 % of its energy.
     width = pl.max_horizontal(
         pl.col("fwhm_kev") if "fwhm_kev" in lines.columns else pl.lit(0.0), 0.01 * pl.col("energy_kev")
     )
     tops = (
-        joined.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width + pl.col("width"))
+        heights.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width + pl.col("width"))
         .group_by("board", "channel", "facet", "nuclide", "energy_kev", "used")
         .agg(peak=pl.col("height").max(), strength=pl.col("area" if "area" in lines.columns else "height").max())
         .sort("facet", "energy_kev")
     )
-    room = LABEL_ROOM * float(frame["energy_kev"].sort()[-1]) * (1 if named else 3)
+    room = LABEL_ROOM * float(frame["energy_kev"].sort()[-1]) * (1 if with_nuclides else 3)
     energies = [
-        house.plain(f"{nuclide} {energy:.1f}" if named else f"{energy:.0f}") if legible else ""
+        house.plain(f"{nuclide} {energy:.1f}" if with_nuclides else f"{energy:.0f}") if legible else ""
         for (nuclide, energy), legible in zip(
             tops.select("nuclide", "energy_kev").rows(), _legible(tops, room), strict=True
         )

@@ -4,25 +4,8 @@
 
 from typing import Any
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    facet_wrap,
-    geom_blank,
-    geom_errorbar,
-    geom_hline,
-    geom_line,
-    geom_point,
-    geom_ribbon,
-    geom_step,
-    geom_vline,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 from plotnine.composition import Beside
 
 from gammapolars.figures import theme as house
@@ -41,7 +24,7 @@ def drift(
     spectra: pl.DataFrame,
     *,
     title: str = "Drift of the gains",
-) -> ggplot | Beside:
+) -> p9.ggplot | Beside:
     """To the left the gain over time, to the right the line with most counts before and after; one row a detector.
 
     Args:
@@ -57,19 +40,19 @@ def drift(
     if good.is_empty():
         return house.no_data(title, "no data: no line was found")
     detectors = good.select(DETECTOR).unique().sort("board", "channel")
-    shown = detectors.head(MOST_DETECTORS)
-    names = house.short_names(shown["name"], house.name_room(2))
-    facets = shown.with_columns(pl.Series("facet", names, pl.Enum(names)))
+    detectors_shown = detectors.head(MOST_DETECTORS)
+    names = house.short_names(detectors_shown["name"], house.name_room(2))
+    facets = detectors_shown.with_columns(pl.Series("facet", names, pl.Enum(names)))
     good, curves, spectra = (
         table.join(facets, on=DETECTOR, how="inner", maintain_order="left") for table in (good, curves, spectra)
     )
-    hidden = detectors.height - shown.height
-    height = 1.2 + 2.1 * shown.height if shown.height > 1 else 3.6
-    left = _over_time(good, curves, title, height, f"; {hidden} more detectors are not drawn" if hidden else "")
-    return Beside([left, _line(good, spectra, height)])
+    hidden = detectors.height - detectors_shown.height
+    height = 1.2 + 2.1 * detectors_shown.height if detectors_shown.height > 1 else 3.6
+    gains = _over_time(good, curves, title, height, f"; {hidden} more detectors are not drawn" if hidden else "")
+    return Beside([gains, _line(good, spectra, height)])
 
 
-def _over_time(good: pl.DataFrame, curves: pl.DataFrame, title: str, height: float, hidden: str) -> ggplot:
+def _over_time(good: pl.DataFrame, curves: pl.DataFrame, title: str, height: float, hidden: str) -> p9.ggplot:
     unit, seconds = house.time_unit(float(good["end_s"].to_numpy().max()))
     gain = (100 * (pl.col("gain") - 1)).alias("gain")
     lines = good["line_kev"].unique().sort()
@@ -96,33 +79,33 @@ def _over_time(good: pl.DataFrame, curves: pl.DataFrame, title: str, height: flo
     ).explode("gain")
     starts = curves.group_by("run").agg(pl.col("time_s").min() / seconds).sort("run").tail(-1)
     ends: list[Any] = (
-        [geom_vline(aes(xintercept="time_s"), data=starts, color=house.QUIET, size=0.4)] if starts.height else []
+        [p9.geom_vline(p9.aes(xintercept="time_s"), data=starts, color=house.QUIET, size=0.4)] if starts.height else []
     )
     return house.compose(
-        ggplot(points, aes("time_s", "gain")),
-        geom_hline(yintercept=0, color=house.QUIET, linetype="dashed", size=0.4),
+        p9.ggplot(points, p9.aes("time_s", "gain")),
+        p9.geom_hline(yintercept=0, color=house.QUIET, linetype="dashed", size=0.4),
         *ends,
-        geom_blank(data=span),
-        geom_errorbar(aes(ymin="low", ymax="high", color="line"), width=0, size=0.3, alpha=0.6),
-        geom_point(aes(color="line"), size=0.7, stroke=0),
-        geom_ribbon(aes(ymin="low", ymax="high", group="group"), data=smooth, fill=house.INK, alpha=0.25),
-        geom_line(aes(group="group"), data=smooth, color=house.INK, size=0.6),
-        facet_wrap("facet", ncol=1, scales="free_y"),
-        scale_color_manual(values=[house.PALETTE[k % len(house.PALETTE)] for k in range(len(labels))], name="line"),
-        scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
-        scale_y_continuous(labels=house.number_labels),
-        labs(
+        p9.geom_blank(data=span),
+        p9.geom_errorbar(p9.aes(ymin="low", ymax="high", color="line"), width=0, size=0.3, alpha=0.6),
+        p9.geom_point(p9.aes(color="line"), size=0.7, stroke=0),
+        p9.geom_ribbon(p9.aes(ymin="low", ymax="high", group="group"), data=smooth, fill=house.INK, alpha=0.25),
+        p9.geom_line(p9.aes(group="group"), data=smooth, color=house.INK, size=0.6),
+        p9.facet_wrap("facet", ncol=1, scales="free_y"),
+        p9.scale_color_manual(values=[house.PALETTE[k % len(house.PALETTE)] for k in range(len(labels))], name="line"),
+        p9.scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(
             title=house.plain(title),
             subtitle="points: fitted positions with ±1σ; curve: the smooth gain with ±1σ" + hidden,
             x=f"time since the first hit ({unit})",
             y="gain, off its reference (%)",
         ),
         house.house_theme(width=1.25 * house.WIDTH, height=height),
-        theme(legend_position="bottom" if len(labels) > 1 else "none"),
+        p9.theme(legend_position="bottom" if len(labels) > 1 else "none"),
     )
 
 
-def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float) -> ggplot:
+def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float) -> p9.ggplot:
     """The line with most counts of each detector, as far as it drifted."""
     main = (
         good.group_by("facet", "line_kev")
@@ -142,14 +125,14 @@ def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float) -> ggplot:
         .with_columns(pl.col("kind").cast(pl.Enum([BEFORE, AFTER])))
     )
     return house.compose(
-        ggplot(frame, aes("energy_kev", "y", color="kind")),
-        geom_vline(aes(xintercept="line_kev"), data=main, color=house.QUIET, linetype="dashed", size=0.4),
-        geom_step(direction="mid", size=0.5),
-        facet_wrap("facet", ncol=1, scales="free"),
-        scale_color_manual(values=[house.AMBER, house.BLUE], name=" "),
-        scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
-        scale_y_continuous(labels=house.number_labels),
-        labs(title=" ", subtitle="the line with most counts", x="energy (keV)", y="counts per bin"),
+        p9.ggplot(frame, p9.aes("energy_kev", "y", color="kind")),
+        p9.geom_vline(p9.aes(xintercept="line_kev"), data=main, color=house.QUIET, linetype="dashed", size=0.4),
+        p9.geom_step(direction="mid", size=0.5),
+        p9.facet_wrap("facet", ncol=1, scales="free"),
+        p9.scale_color_manual(values=[house.AMBER, house.BLUE], name=" "),
+        p9.scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(title=" ", subtitle="the line with most counts", x="energy (keV)", y="counts per bin"),
         house.house_theme(width=1.25 * house.WIDTH, height=height),
-        theme(legend_position="bottom"),
+        p9.theme(legend_position="bottom"),
     )

@@ -5,23 +5,8 @@
 import math
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    geom_hline,
-    geom_line,
-    geom_linerange,
-    geom_point,
-    geom_ribbon,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_shape_manual,
-    scale_x_log10,
-    scale_y_continuous,
-    scale_y_log10,
-    theme,
-)
 from plotnine.composition import Compose, Stack
 
 from gammapolars.figures import theme as house
@@ -38,7 +23,7 @@ def curve_energies(points: pl.DataFrame) -> list[float]:
 
 def efficiency(
     points: pl.DataFrame, band: pl.DataFrame, *, title: str = "Full-energy-peak efficiency", note: str | None = None
-) -> ggplot | Compose:
+) -> p9.ggplot | Compose:
     """Points with error bars and the fitted curve with its band, both axes logarithmic; residuals in per cent below.
 
     Error bars are the points' own: what all points of a source share, its activity, is in the band.
@@ -55,47 +40,47 @@ def efficiency(
     sources = points["source"].unique(maintain_order=True).to_list()
     names = house.short_names((house.plain(source) for source in sources), 40)
     labels = pl.DataFrame({"source": sources, "label": pl.Series(names, dtype=pl.Enum(names))})
-    table, curve = _prepared(points.join(labels, on="source", how="left", maintain_order="left"), band)
-    colours = dict(zip(names, _cycled(house.PALETTE, len(names)), strict=True))
-    shapes = dict(zip(names, _cycled(SHAPES, len(names)), strict=True))
-    shared = (
-        scale_color_manual(colours, limits=names),
-        scale_shape_manual(shapes, limits=names),
-        scale_x_log10(breaks=_breaks, labels=house.number_labels),
+    table, curve = _with_ends(points.join(labels, on="source", how="left", maintain_order="left"), band)
+    colours = dict(zip(names, _cycle(house.PALETTE, len(names)), strict=True))
+    shapes = dict(zip(names, _cycle(SHAPES, len(names)), strict=True))
+    scales = (
+        p9.scale_color_manual(colours, limits=names),
+        p9.scale_shape_manual(shapes, limits=names),
+        p9.scale_x_log10(breaks=_breaks, labels=house.number_labels),
     )
-    said = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
+    default_note = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
     upper = house.compose(
-        ggplot(table, aes("energy_kev", "efficiency", color="label", shape="label")),
-        geom_ribbon(
-            aes("energy_kev", ymin="low", ymax="high"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
+        p9.ggplot(table, p9.aes("energy_kev", "efficiency", color="label", shape="label")),
+        p9.geom_ribbon(
+            p9.aes("energy_kev", ymin="low", ymax="high"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
         ),
-        geom_line(aes("energy_kev", "efficiency"), data=curve, inherit_aes=False, color=house.QUIET, size=0.6),
-        geom_linerange(aes(ymin="low", ymax="high"), size=0.6, show_legend=False),
-        geom_point(size=2, fill="white"),
-        *shared,
-        scale_y_log10(breaks=_breaks, minor_breaks=house.minor_power_breaks, labels=_plain_labels),
-        labs(title=title, subtitle=note or said, x="", y="efficiency", color="", shape=""),
+        p9.geom_line(p9.aes("energy_kev", "efficiency"), data=curve, inherit_aes=False, color=house.QUIET, size=0.6),
+        p9.geom_linerange(p9.aes(ymin="low", ymax="high"), size=0.6, show_legend=False),
+        p9.geom_point(size=2, fill="white"),
+        *scales,
+        p9.scale_y_log10(breaks=_breaks, minor_breaks=house.minor_power_breaks, labels=_plain_labels),
+        p9.labs(title=title, subtitle=note or default_note, x="", y="efficiency", color="", shape=""),
         house.house_theme(height=7.0),
-        theme(legend_position="top" if len(names) > 1 else "none"),
+        p9.theme(legend_position="top" if len(names) > 1 else "none"),
     )
     lower = house.compose(
-        ggplot(table, aes("energy_kev", "residual", color="label", shape="label")),
-        geom_ribbon(
-            aes("energy_kev", ymin="below", ymax="above"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
+        p9.ggplot(table, p9.aes("energy_kev", "residual", color="label", shape="label")),
+        p9.geom_ribbon(
+            p9.aes("energy_kev", ymin="below", ymax="above"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
         ),
-        geom_hline(yintercept=0, color=house.QUIET, size=0.4),
-        geom_linerange(aes(ymin="residual - bar", ymax="residual + bar"), size=0.6),
-        geom_point(size=2, fill="white"),
-        *shared,
-        scale_y_continuous(labels=house.number_labels),
-        labs(x="energy (keV)", y="point − curve (%)"),
+        p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
+        p9.geom_linerange(p9.aes(ymin="residual - bar", ymax="residual + bar"), size=0.6),
+        p9.geom_point(size=2, fill="white"),
+        *scales,
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(x="energy (keV)", y="point − curve (%)"),
         house.house_theme(height=7.0),
-        theme(legend_position="none"),
+        p9.theme(legend_position="none"),
     )
     return Stack([upper, lower])
 
 
-def _prepared(points: pl.DataFrame, band: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _with_ends(points: pl.DataFrame, band: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The ends of bars and bands; ends at or below 0 have no logarithm and stop at a tenth of the value."""
     own = (pl.col("efficiency_unc_area").pow(2) + pl.col("efficiency_unc_intensity").pow(2)).sqrt()
     value = pl.col("efficiency")
@@ -120,15 +105,15 @@ def _breaks(limits: tuple[float, float]) -> list[float]:
     low, high = limits
     powers = [10.0**power for power in range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)]
     for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)):
-        found = [digit * power for power in powers for digit in digits if low <= digit * power <= high]
-        if len(found) > 2:
+        breaks = [digit * power for power in powers for digit in digits if low <= digit * power <= high]
+        if len(breaks) > 2:
             break
-    return found
+    return breaks
 
 
 def _plain_labels(values: list[float]) -> list[str]:
     return [f"{value:g}" for value in values]
 
 
-def _cycled(values: tuple[str, ...], number: int) -> list[str]:
+def _cycle(values: tuple[str, ...], number: int) -> list[str]:
     return [values[place % len(values)] for place in range(number)]

@@ -5,22 +5,8 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    geom_hline,
-    geom_line,
-    geom_point,
-    geom_step,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_linetype_manual,
-    scale_x_continuous,
-    scale_y_continuous,
-    scale_y_log10,
-    theme,
-)
 from plotnine.composition import Compose, Stack
 
 from gammapolars.core.units import PS_PER_UNIT
@@ -49,12 +35,12 @@ def lifetime(fit: "LifetimeFit", *, title: str = "Time differences of start and 
     return Stack([_spectrum(fit, unit, title), _residuals(fit, unit)])
 
 
-def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> ggplot:
-    table = _joined(fit.curves)
+def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
+    table = _coarse_bins(fit.curves)
     scale = PS_PER_UNIT[unit]
     width = float(table["width_ps"][0]) / scale
     floor = 0.5
-    counted = table.select(time=pl.col("dt_ps") / scale, counts=pl.col("counts").clip(lower_bound=floor))
+    counts = table.select(time=pl.col("dt_ps") / scale, counts=pl.col("counts").clip(lower_bound=floor))
     parts = [FIT, *(f"lifetime {place}" for place in range(1, len(fit.components) + 1)), PROMPT, CHANCE]
     columns = ["fit", *(f"decay_{place}" for place in range(1, len(fit.components) + 1)), "prompt", "chance"]
     curves = pl.concat(
@@ -65,32 +51,32 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> ggplot:
         )
         for part, column in zip(parts, columns, strict=True)
     ).filter(pl.col("counts") > floor)
-    drawn = [part for part in parts if part in curves["part"].unique().to_list()]
+    visible = [part for part in parts if part in curves["part"].unique().to_list()]
     colours = [house.ORANGE, *[house.GREEN, house.SKY][: len(fit.components)], house.AMBER, house.QUIET]
     return house.compose(
-        ggplot(counted, aes("time", "counts")),
-        geom_step(direction="hv", color=house.BLUE, size=0.4),
-        geom_line(aes(color="part", linetype="part"), data=curves, size=0.7),
-        scale_color_manual(dict(zip(parts, colours, strict=True)), limits=drawn),
-        scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=drawn),
-        scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
-        scale_y_log10(breaks=house.power_breaks, minor_breaks=house.minor_power_breaks, labels=house.power_labels),
-        labs(
+        p9.ggplot(counts, p9.aes("time", "counts")),
+        p9.geom_step(direction="hv", color=house.BLUE, size=0.4),
+        p9.geom_line(p9.aes(color="part", linetype="part"), data=curves, size=0.7),
+        p9.scale_color_manual(dict(zip(parts, colours, strict=True)), limits=visible),
+        p9.scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=visible),
+        p9.scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
+        p9.scale_y_log10(breaks=house.power_breaks, minor_breaks=house.minor_power_breaks, labels=house.power_labels),
+        p9.labs(
             title=title,
-            subtitle=_found(fit),
+            subtitle=_result_text(fit),
             x="",
             y=f"counts per {width:.4g} {unit.replace('us', 'µs')}",
             color="",
             linetype="",
         ),
         house.house_theme(height=6.0),
-        theme(legend_position="top"),
+        p9.theme(legend_position="top"),
     )
 
 
-def _residuals(fit: "LifetimeFit", unit: str) -> ggplot:
+def _residuals(fit: "LifetimeFit", unit: str) -> p9.ggplot:
     """How many standard deviations of their expectation counts lie above the fit, in bins that expect enough."""
-    table = _filled(fit.curves)
+    table = _residual_bins(fit.curves)
     scale = PS_PER_UNIT[unit]
     points = table.select(
         time=(pl.col("dt_ps") + pl.col("width_ps") / 2) / scale,
@@ -98,18 +84,18 @@ def _residuals(fit: "LifetimeFit", unit: str) -> ggplot:
     )
     reach = max(4.0, float(points["sigma"].abs().max() or 0.0) * 1.1)  # type: ignore[arg-type]
     return house.compose(
-        ggplot(points, aes("time", "sigma")),
-        geom_hline(yintercept=[-2.0, 2.0], color=house.QUIET, size=0.3, linetype="dashed"),
-        geom_hline(yintercept=0.0, color=house.ORANGE, size=0.7),
-        geom_point(color=house.BLUE, size=1.2, stroke=0),
-        scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
-        scale_y_continuous(limits=(-reach, reach), labels=house.number_labels),
-        labs(x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})", y="counts − fit (σ)"),
+        p9.ggplot(points, p9.aes("time", "sigma")),
+        p9.geom_hline(yintercept=[-2.0, 2.0], color=house.QUIET, size=0.3, linetype="dashed"),
+        p9.geom_hline(yintercept=0.0, color=house.ORANGE, size=0.7),
+        p9.geom_point(color=house.BLUE, size=1.2, stroke=0),
+        p9.scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
+        p9.scale_y_continuous(limits=(-reach, reach), labels=house.number_labels),
+        p9.labs(x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})", y="counts − fit (σ)"),
         house.house_theme(height=6.0),
     )
 
 
-def _found(fit: "LifetimeFit") -> str:
+def _result_text(fit: "LifetimeFit") -> str:
     if not fit.components:
         if fit.upper_limit_ps is None:
             return "no lifetime is resolved, and none can be excluded"
@@ -140,7 +126,7 @@ def _span_ps(curves: pl.DataFrame) -> int:
     return int(curves["dt_ps"][-1]) - int(curves["dt_ps"][0])
 
 
-def _filled(curves: pl.DataFrame) -> pl.DataFrame:
+def _residual_bins(curves: pl.DataFrame) -> pl.DataFrame:
     """Neighbouring bins added up until the fit expects enough, and no more of them than can be told apart."""
     enough = max(ENOUGH, float(curves["fit"].sum()) / MOST_POINTS)
     group = (pl.col("fit").cum_sum() / enough).floor().cast(pl.Int64)
@@ -151,7 +137,7 @@ def _filled(curves: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _joined(curves: pl.DataFrame) -> pl.DataFrame:
+def _coarse_bins(curves: pl.DataFrame) -> pl.DataFrame:
     """No more bins than can be told apart: neighbours are added up."""
     factor = -(-curves.height // MOST_BINS)
     if factor == 1:

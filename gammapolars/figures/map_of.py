@@ -2,19 +2,8 @@
 
 # mypy: allow-untyped-calls
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    element_text,
-    geom_raster,
-    ggplot,
-    guide_colorbar,
-    guides,
-    labs,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -31,7 +20,7 @@ SCALES = {"dt_ps": 1e-3}
 """Picoseconds are drawn in nanoseconds."""
 
 
-def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float] | None = None) -> ggplot:
+def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float] | None = None) -> p9.ggplot:
     """A matrix on a logarithmic colour scale, each axis with its own quantity and bins; net counts below 0 stay white.
 
     Args:
@@ -43,56 +32,56 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
     stems = x[:-2], y[:-2]
     of_pairs = "time_s" not in stems
     title = title or ("Pairs" if of_pairs else "Hits")
-    scaled = {
+    coordinates = {
         side: (pl.col(name).cast(pl.Float64) * SCALES.get(stem, 1.0)).alias(side)
         for side, name, stem in zip("xy", (x, y), stems, strict=True)
     }
-    table = matrix.select(*scaled.values(), pl.col("counts").cast(pl.Float64)).drop_nulls()
+    table = matrix.select(*coordinates.values(), pl.col("counts").cast(pl.Float64)).drop_nulls()
     if not (table["counts"] > 0).any():
         return house.no_data(title, "no data: no bin holds more than chance makes")
     steps = [
         bins.bin_width(table[side]) if widths is None else widths[place] * SCALES.get(stems[place], 1.0)
         for place, side in enumerate("xy")
     ]
-    (x_bins, x_width), (y_bins, y_width) = [_joined(table, *axis) for axis in zip("xy", steps, strict=True)]
-    summed = table.group_by(x_bins.alias("x"), y_bins.alias("y")).agg(pl.col("counts").sum())
-    negative = -float(summed.filter(pl.col("counts") < 0)["counts"].sum())
-    grid = _filled(summed.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts")))
-    shown = grid["counts"].drop_nulls().sort()
-    if shown.is_empty():
+    (x_bins, x_width), (y_bins, y_width) = [_coarse_bins(table, *axis) for axis in zip("xy", steps, strict=True)]
+    sums = table.group_by(x_bins.alias("x"), y_bins.alias("y")).agg(pl.col("counts").sum())
+    negative = -float(sums.filter(pl.col("counts") < 0)["counts"].sum())
+    grid = _full_grid(sums.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts")))
+    positive = grid["counts"].drop_nulls().sort()
+    if positive.is_empty():
         return house.no_data(title, "no data: no bin holds more than chance makes")
     firsts = [float(table.select(pl.col(side).min()).item()) - step / 2 for side, step in zip("xy", steps, strict=True)]
-    placed = zip("xy", firsts, (x_width, y_width), strict=True)
-    middles = [(first + (pl.col(side) + 0.5) * width).alias(side) for side, first, width in placed]
+    axes = zip("xy", firsts, (x_width, y_width), strict=True)
+    middles = [(first + (pl.col(side) + 0.5) * width).alias(side) for side, first, width in axes]
     grid = grid.with_columns(middles)
     units = [TITLES[stem].rpartition("(")[2].rstrip(")") for stem in stems]
     size = " × ".join(f"{width:.4g} {unit}" for width, unit in zip((x_width, y_width), units, strict=True))
     return house.compose(
-        ggplot(grid, aes("x", "y")),
-        geom_raster(aes(fill="counts")),
-        colour_scale(shown, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})"),
-        scale_x_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
-        scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
-        guides(fill=guide_colorbar(nbin=256)),
-        labs(
+        p9.ggplot(grid, p9.aes("x", "y")),
+        p9.geom_raster(p9.aes(fill="counts")),
+        colour_scale(positive, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})"),
+        p9.scale_x_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        p9.scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        p9.guides(fill=p9.guide_colorbar(nbin=256)),
+        p9.labs(
             title=title,
             subtitle=f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
             x=TITLES[stems[0]] + (", detectors of x" if stems[0] == stems[1] else ""),
             y=TITLES[stems[1]] + (", detectors of y" if stems[0] == stems[1] else ""),
         ),
         house.house_theme(width=7.8, height=5.6),
-        theme(legend_key_height=180, legend_key_width=14, legend_title=element_text(size=8.5, margin={"b": 8})),
+        p9.theme(legend_key_height=180, legend_key_width=14, legend_title=p9.element_text(size=8.5, margin={"b": 8})),
     )
 
 
-def _joined(table: pl.DataFrame, side: str, width: float) -> tuple[pl.Expr, float]:
+def _coarse_bins(table: pl.DataFrame, side: str, width: float) -> tuple[pl.Expr, float]:
     """The numbers of no more bins than can be told apart, and their width."""
     low, high = (float(edge) for edge in table.select(low=pl.col(side).min(), high=pl.col(side).max()).row(0))
     factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
     return ((pl.col(side) - low) / width).round().cast(pl.Int64) // factor, width * factor
 
 
-def _filled(summed: pl.DataFrame) -> pl.DataFrame:
+def _full_grid(sums: pl.DataFrame) -> pl.DataFrame:
     """All bins, those without counts as null."""
-    every = [pl.DataFrame({side: range(int(summed[side].max()) + 1)}, {side: pl.Int64}) for side in "xy"]  # type: ignore[arg-type]
-    return every[0].join(every[1], how="cross").join(summed, on=["x", "y"], how="left", maintain_order="left")
+    every = [pl.DataFrame({side: range(int(sums[side].max()) + 1)}, {side: pl.Int64}) for side in "xy"]  # type: ignore[arg-type]
+    return every[0].join(every[1], how="cross").join(sums, on=["x", "y"], how="left", maintain_order="left")

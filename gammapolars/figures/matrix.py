@@ -6,23 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    coord_fixed,
-    element_text,
-    geom_point,
-    geom_raster,
-    geom_text,
-    ggplot,
-    guide_colorbar,
-    guides,
-    labs,
-    scale_fill_gradientn,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -39,7 +24,7 @@ SHOWN = 0.999
 
 def matrix(
     pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None, title: str = "Energies of pairs"
-) -> ggplot:
+) -> p9.ggplot:
     """The symmetric matrix of two energies on a logarithmic colour scale; bins with no more than chance stay white.
 
     Args:
@@ -54,47 +39,47 @@ def matrix(
     if not (table["counts"] > 0).any():
         return house.no_data(title, "no data: there is no pair with two energies")
     width = bins.bin_width(pl.concat([table["x"], table["y"]]))
-    table, hidden = _cropped(table, max((max(place) for place in spots or {}), default=0.0))
-    grid, width = _rebinned(table, width)
+    table, hidden = _crop(table, max((max(place) for place in spots or {}), default=0.0))
+    grid, width = _grid(table, width)
     # Net counts can lie below 0: they are added up as they are, and only what is drawn on a logarithm must be positive.
     grid = grid.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts"))
-    shown = grid["counts"].drop_nulls().sort()
-    if shown.is_empty():
+    positive = grid["counts"].drop_nulls().sort()
+    if positive.is_empty():
         return house.no_data(title, "no data: no bin holds more pairs than chance makes")
     return house.compose(
-        ggplot(grid, aes("x", "y")),
-        geom_raster(aes(fill="counts")),
+        p9.ggplot(grid, p9.aes("x", "y")),
+        p9.geom_raster(p9.aes(fill="counts")),
         _spot_marks(spots or {}, float(grid["x"][-1])),
-        colour_scale(shown, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})"),
-        coord_fixed(expand=False),
-        scale_x_continuous(breaks=house.even_breaks, labels=house.number_labels),
-        scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
-        guides(fill=guide_colorbar(nbin=256)),
-        labs(
+        colour_scale(positive, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})"),
+        p9.coord_fixed(expand=False),
+        p9.scale_x_continuous(breaks=house.even_breaks, labels=house.number_labels),
+        p9.scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
+        p9.guides(fill=p9.guide_colorbar(nbin=256)),
+        p9.labs(
             title=title,
             subtitle=f"{hidden:.2g} % of the pairs lie at higher energies, outside" if hidden else None,
             x=quantity,
             y=quantity.replace("one", "the other"),
         ),
         house.house_theme(width=7.8, height=6.4),
-        theme(
+        p9.theme(
             legend_key_height=220,
             legend_key_width=14,
-            legend_title=element_text(size=8.5, margin={"b": 8}),
+            legend_title=p9.element_text(size=8.5, margin={"b": 8}),
         ),
     )
 
 
-def colour_scale(shown: pl.Series, name: str) -> Any:
+def colour_scale(counts: pl.Series, name: str) -> Any:
     """A logarithmic scale of colours for the counts of bins: three powers of ten at most; what is null stays white.
 
     Args:
-        shown: all counts above 0, sorted.
+        counts: all counts above 0, sorted.
         name: what the counts are.
     """
-    high = float(shown[-1])
-    low = max(float(shown[0]), 1e-3 * high)
-    return scale_fill_gradientn(
+    high = float(counts[-1])
+    low = max(float(counts[0]), 1e-3 * high)
+    return p9.scale_fill_gradientn(
         colors=COLOURS,
         trans="log10",
         limits=(low, max(high, low * 10)),
@@ -105,7 +90,7 @@ def colour_scale(shown: pl.Series, name: str) -> Any:
     )
 
 
-def _cropped(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
+def _crop(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
     """Without the few pairs of highest energy, where the figure would mostly be empty for their sake.
 
     Args:
@@ -118,28 +103,28 @@ def _cropped(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]
     by_energy = table.group_by("x").agg(pl.col("counts").sum()).sort("x")
     total = float(by_energy["counts"].sum())
     energies = by_energy["x"].to_numpy()
-    reached = int(np.searchsorted(np.cumsum(by_energy["counts"].to_numpy()), SHOWN * total))
+    place = int(np.searchsorted(np.cumsum(by_energy["counts"].to_numpy()), SHOWN * total))
     start = min(energies[0], 0.0)
-    end = start + 1.15 * (max(energies[min(reached, len(energies) - 1)], furthest) - start)
+    end = start + 1.15 * (max(energies[min(place, len(energies) - 1)], furthest) - start)
     if end - start > 0.85 * (energies[-1] - start):
         return table, 0.0
-    kept = table.filter((pl.col("x") <= end) & (pl.col("y") <= end))
-    return kept, 100 * (1 - float(kept["counts"].sum()) / total)
+    inside = table.filter((pl.col("x") <= end) & (pl.col("y") <= end))
+    return inside, 100 * (1 - float(inside["counts"].sum()) / total)
 
 
-def _rebinned(table: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
+def _grid(table: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
     """Joined bins, the same on both axes, from 0 on where that is near; all of them, those without counts as null."""
     low, high = (float(pl.concat([table["x"], table["y"]]).sort()[place]) for place in (0, -1))
     if 0 < low < 0.25 * high:
         low -= width * round((low - width / 2) / width)
     factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
     index = {axis: (((pl.col(axis) - low) / width).round().cast(pl.Int64) // factor).alias(axis) for axis in ("x", "y")}
-    summed = table.group_by(index["x"], index["y"]).agg(pl.col("counts").sum())
-    side = range(1 + max(int(pl.concat([summed["x"], summed["y"]]).sort()[-1]), 0))
+    sums = table.group_by(index["x"], index["y"]).agg(pl.col("counts").sum())
+    side = range(1 + max(int(pl.concat([sums["x"], sums["y"]]).sort()[-1]), 0))
     grid = pl.DataFrame({"x": side}, {"x": pl.Int64}).join(pl.DataFrame({"y": side}, {"y": pl.Int64}), how="cross")
     centre = [(low + ((pl.col(axis) + 0.5) * factor - 0.5) * width).alias(axis) for axis in ("x", "y")]
-    filled = grid.join(summed, on=["x", "y"], how="left", maintain_order="left")
-    return filled.with_columns(centre), width * factor
+    histogram = grid.join(sums, on=["x", "y"], how="left", maintain_order="left")
+    return histogram.with_columns(centre), width * factor
 
 
 def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[object]:
@@ -153,9 +138,9 @@ def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[ob
         orient="row",
     )
     return [
-        geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7),
-        geom_text(
-            aes(label="label"),
+        p9.geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7),
+        p9.geom_text(
+            p9.aes(label="label"),
             data=places,
             size=7.5,
             color=house.ORANGE,

@@ -5,13 +5,13 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from plotnine import ggplot
+    import plotnine as p9
     from plotnine.composition import Compose
 
 DPI = 140
 
 
-def png(plot: "ggplot | Compose") -> bytes:
+def png(plot: "p9.ggplot | Compose") -> bytes:
     """A figure, or several below each other, as PNG."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():

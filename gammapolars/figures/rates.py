@@ -2,19 +2,8 @@
 
 # mypy: allow-untyped-calls
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    facet_wrap,
-    geom_blank,
-    geom_hline,
-    geom_line,
-    geom_ribbon,
-    ggplot,
-    labs,
-    scale_x_continuous,
-    scale_y_continuous,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -23,7 +12,7 @@ DETECTOR = ["board", "channel", "name"]
 MOST_BINS = 300
 
 
-def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplot:
+def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> p9.ggplot:
     """Rates with the 68 % band of Poisson counts, the run's mean dashed, one facet a detector.
 
     The scale of each facet spans ±10 % of its mean at least, so that mere statistics does not look like a drift.
@@ -42,23 +31,23 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplo
     shown = rates.join(kept.head(house.MAX_FACETS), on=DETECTOR, how="semi", maintain_order="left")
     facets = min(kept.height, house.MAX_FACETS)
     columns = house.columns_for(facets)
-    frame = _with_band(_joined(shown, MOST_BINS // columns))
+    frame = _with_band(_coarse_bins(shown, MOST_BINS // columns))
     unit, seconds = house.time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
-    frame = _labelled(frame, columns).with_columns(pl.col("time_s", "width_s") / seconds)
+    frame = _with_facets(frame, columns).with_columns(pl.col("time_s", "width_s") / seconds)
     points = bins.outline(frame, "time_s", "width_s")
     means = frame.select("facet", "mean").unique()
     hidden = kept.height - facets
     note = "band: ±1σ of Poisson counts; dashed: the run's mean"
     return house.compose(
-        ggplot(points, aes("time_s", "rate")),
-        geom_blank(aes(y="y"), data=_least_span(frame)),
-        geom_ribbon(aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45),
-        geom_line(color=house.BLUE, size=0.5),
-        geom_hline(aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5),
-        facet_wrap("facet", ncol=columns, scales="free_y"),
-        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
-        scale_y_continuous(labels=house.number_labels),
-        labs(
+        p9.ggplot(points, p9.aes("time_s", "rate")),
+        p9.geom_blank(p9.aes(y="y"), data=_least_span(frame)),
+        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45),
+        p9.geom_line(color=house.BLUE, size=0.5),
+        p9.geom_hline(p9.aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5),
+        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(
             title=title,
             subtitle=note + (f"; {facets} detectors with the most hits, {hidden} more are not drawn" if hidden else ""),
             x=f"time since the first hit ({unit})",
@@ -68,13 +57,13 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> ggplo
     )
 
 
-def _joined(table: pl.DataFrame, most: int) -> pl.DataFrame:
+def _coarse_bins(table: pl.DataFrame, most: int) -> pl.DataFrame:
     """As few bins of time as can be told apart, each the sum of neighbours."""
     times = table["time_s"].unique().sort()
     factor = bins.nice_factor(len(times), most)
     position = pl.DataFrame({"time_s": times}).with_row_index("bin").with_columns(pl.col("bin") // factor)
     low, high = pl.col("time_s") - pl.col("width_s") / 2, pl.col("time_s") + pl.col("width_s") / 2
-    joined = (
+    sums = (
         table.join(position, on="time_s")
         .group_by(*DETECTOR, "bin")
         .agg(
@@ -84,7 +73,7 @@ def _joined(table: pl.DataFrame, most: int) -> pl.DataFrame:
             pl.col("counts").sum().cast(pl.Float64),
         )
     )
-    return joined.with_columns(time_s=(pl.col("from") + pl.col("to")) / 2).sort(*DETECTOR, "bin")
+    return sums.with_columns(time_s=(pl.col("from") + pl.col("to")) / 2).sort(*DETECTOR, "bin")
 
 
 def _with_band(frame: pl.DataFrame) -> pl.DataFrame:
@@ -103,7 +92,7 @@ def _least_span(frame: pl.DataFrame) -> pl.DataFrame:
     return ends.with_columns(y=pl.concat_list(pl.col("mean") * 0.9, pl.col("mean") * 1.1)).explode("y")
 
 
-def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
+def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     detectors = frame.select(DETECTOR).unique().sort("board", "channel")
     names = house.short_names(detectors["name"], house.name_room(columns))
     return frame.join(

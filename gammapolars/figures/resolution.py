@@ -5,23 +5,8 @@
 from collections.abc import Mapping
 
 import numpy as np
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    element_text,
-    expand_limits,
-    facet_wrap,
-    geom_line,
-    geom_linerange,
-    geom_point,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_shape_manual,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 
 from gammapolars.figures import theme as house
 
@@ -34,7 +19,7 @@ def resolution(
     curves: Mapping[tuple[int, int], tuple[float, ...]],
     *,
     title: str = "Resolution: FWHM against energy",
-) -> ggplot:
+) -> p9.ggplot:
     """Widths of the identified lines and FWHM² = a + b E + c E².
 
     Args:
@@ -58,17 +43,17 @@ def resolution(
     )
     hidden = detectors.height - kept.height
     return house.compose(
-        ggplot(frame, aes("energy_kev", "fwhm_kev")),
-        expand_limits(y=0),
-        geom_line(data=_curves(frame, labels, curves), color=house.BLUE, size=0.7),
-        geom_linerange(aes(ymin="low", ymax="high", color="state"), size=0.5),
-        geom_point(aes(color="state", shape="state"), size=1.8, fill="white"),
-        facet_wrap("facet", ncol=columns, scales="free_y"),
-        scale_color_manual({LINE: house.ORANGE, BROAD: house.QUIET}, limits=[LINE, BROAD]),
-        scale_shape_manual({LINE: "o", BROAD: "D"}, limits=[LINE, BROAD]),
-        scale_x_continuous(breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels),
-        scale_y_continuous(labels=house.number_labels),
-        labs(
+        p9.ggplot(frame, p9.aes("energy_kev", "fwhm_kev")),
+        p9.expand_limits(y=0),
+        p9.geom_line(data=_curves(frame, labels, curves), color=house.BLUE, size=0.7),
+        p9.geom_linerange(p9.aes(ymin="low", ymax="high", color="state"), size=0.5),
+        p9.geom_point(p9.aes(color="state", shape="state"), size=1.8, fill="white"),
+        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        p9.scale_color_manual({LINE: house.ORANGE, BROAD: house.QUIET}, limits=[LINE, BROAD]),
+        p9.scale_shape_manual({LINE: "o", BROAD: "D"}, limits=[LINE, BROAD]),
+        p9.scale_x_continuous(breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(
             title=title,
             subtitle="curve: FWHM² = a + b E + c E²"
             + (f"; the first {kept.height} detectors, {hidden} more are not drawn" if hidden else ""),
@@ -78,7 +63,7 @@ def resolution(
             shape="",
         ),
         house.house_theme(height=house.height_for(kept.height, columns, alone=3.6)),
-        theme(legend_position="bottom", strip_text=element_text(size=9 if columns < 4 else 8)),
+        p9.theme(legend_position="bottom", strip_text=p9.element_text(size=9 if columns < 4 else 8)),
     )
 
 
@@ -91,9 +76,9 @@ def _curves(
     parts = [labels.head(0).select("facet").with_columns(energy_kev=pl.lit(0.0), fwhm_kev=pl.lit(0.0))]
     for board, channel, facet in labels.select("board", "channel", "facet").iter_rows():
         if (terms := curves.get((board, channel))) is not None:
-            squared = np.polynomial.polynomial.polyval(energy, np.asarray(terms, np.float64))
+            square = np.polynomial.polynomial.polyval(energy, np.asarray(terms, np.float64))
             parts.append(
-                pl.DataFrame({"energy_kev": energy, "fwhm_kev": np.sqrt(np.maximum(squared, 0.0))}).select(
+                pl.DataFrame({"energy_kev": energy, "fwhm_kev": np.sqrt(np.maximum(square, 0.0))}).select(
                     pl.lit(facet).cast(labels["facet"].dtype).alias("facet"), "energy_kev", "fwhm_kev"
                 )
             )

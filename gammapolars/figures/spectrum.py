@@ -4,21 +4,8 @@
 
 from collections.abc import Mapping
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    element_text,
-    facet_wrap,
-    geom_line,
-    geom_ribbon,
-    geom_text,
-    geom_vline,
-    ggplot,
-    labs,
-    scale_x_continuous,
-    scale_y_log10,
-    theme,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -28,7 +15,7 @@ DETECTOR = ["board", "channel", "name"]
 
 def spectrum(
     spectra: pl.DataFrame, *, lines: Mapping[float, str] | None = None, title: str = "Energy spectra"
-) -> ggplot:
+) -> p9.ggplot:
     """Spectra on a logarithmic scale, one facet a detector; bins without counts lie on the axis.
 
     Args:
@@ -44,40 +31,40 @@ def spectrum(
     facets = shown.select(DETECTOR).n_unique()
     columns = house.columns_for(facets)
     parts = {axis: part for (axis,), part in shown.group_by("axis", maintain_order=True)}
-    rebinned = {axis: bins.rebin(part, DETECTOR, "x", 1500 // columns) for axis, part in parts.items()}
-    frame = _labelled(
-        pl.concat([part.with_columns(axis=pl.lit(axis)) for axis, (part, _) in rebinned.items()]), columns
+    histograms = {axis: bins.rebin(part, DETECTOR, "x", 1500 // columns) for axis, part in parts.items()}
+    frame = _with_facets(
+        pl.concat([part.with_columns(axis=pl.lit(axis)) for axis, (part, _) in histograms.items()]), columns
     )
     floor = bins.log_floor(frame["counts"])
     points = pl.concat(
-        bins.outline(frame.filter(axis=axis), "x", width) for axis, (_, width) in rebinned.items()
+        bins.outline(frame.filter(axis=axis), "x", width) for axis, (_, width) in histograms.items()
     ).with_columns(pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor))
     top = float(points["counts"].sort()[-1])
     top *= (top / floor) ** 0.45 if lines and columns < 3 else 2.0  # labels of lines stand above the spectra
     return house.compose(
-        ggplot(points, aes("x", "counts")),
-        geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
-        geom_line(color=house.BLUE, size=0.35),
-        _line_marks(frame, lines or {}, top, labelled=columns < 3),
-        facet_wrap("facet", ncol=columns, scales="free_x" if len(parts) > 1 else "fixed"),
-        scale_x_continuous(
+        p9.ggplot(points, p9.aes("x", "counts")),
+        p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
+        p9.geom_line(color=house.BLUE, size=0.35),
+        _line_marks(frame, lines or {}, top, with_labels=columns < 3),
+        p9.facet_wrap("facet", ncol=columns, scales="free_x" if len(parts) > 1 else "fixed"),
+        p9.scale_x_continuous(
             expand=(0.005, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
         ),
-        scale_y_log10(
+        p9.scale_y_log10(
             limits=(floor, top),
             expand=(0, 0),
             breaks=house.power_breaks,
             minor_breaks=house.minor_power_breaks,
             labels=house.power_labels,
         ),
-        labs(
+        p9.labs(
             title=title,
             subtitle=_hidden_note(hidden, facets),
             x=" or ".join({"keV": "energy (keV)", "adc": "pulse height (adc)"}[axis] for axis in parts),
-            y="counts per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in rebinned.items()),
+            y="counts per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
         ),
         house.house_theme(height=house.height_for(facets, columns)),
-        theme(strip_text=element_text(size=9 if columns < 4 else 8)),
+        p9.theme(strip_text=p9.element_text(size=9 if columns < 4 else 8)),
     )
 
 
@@ -108,11 +95,11 @@ def _strongest(table: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     return table.join(kept, on=DETECTOR, how="semi", maintain_order="left"), totals.height - kept.height
 
 
-def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
+def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     """`facet`: each detector's name, in order of board and channel; where axes differ, with the axis."""
     detectors = frame.select(*DETECTOR, "axis").unique().sort("board", "channel", "axis")
-    mixed = detectors["axis"].n_unique() > 1
-    names = [f"{name} (adc)" if mixed and axis == "adc" else name for *_, name, axis in detectors.iter_rows()]
+    has_both = detectors["axis"].n_unique() > 1
+    names = [f"{name} (adc)" if has_both and axis == "adc" else name for *_, name, axis in detectors.iter_rows()]
     names = house.short_names(names, house.name_room(columns))
     labels = detectors.with_columns(pl.Series("facet", names, pl.Enum(names)))
     return frame.join(labels, on=[*DETECTOR, "axis"], how="left", maintain_order="left")
@@ -122,7 +109,7 @@ def _hidden_note(hidden: int, shown: int) -> str | None:
     return f"{shown} detectors with the most hits; {hidden} more are not drawn" if hidden else None
 
 
-def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, labelled: bool) -> list[object]:
+def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, with_labels: bool) -> list[object]:
     """Dashed marks at gamma lines in the calibrated facets, with labels where there is room for them."""
     calibrated = frame.filter(axis="keV")
     if not lines or calibrated.is_empty():
@@ -134,12 +121,12 @@ def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, 
     ).filter(pl.col("x").is_between(low, high))
     marks = marks.join(calibrated.select("facet").unique(), how="cross").with_columns(counts=pl.lit(top * 0.85))
     layers: list[object] = [
-        geom_vline(aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
+        p9.geom_vline(p9.aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
     ]
-    if labelled:
+    if with_labels:
         layers.append(
-            geom_text(
-                aes(label="label"),
+            p9.geom_text(
+                p9.aes(label="label"),
                 data=marks,
                 angle=90,
                 va="top",

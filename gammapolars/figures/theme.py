@@ -6,20 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    element_blank,
-    element_line,
-    element_rect,
-    element_text,
-    geom_text,
-    ggplot,
-    labs,
-    theme,
-    theme_minimal,
-    theme_void,
-)
 
 INK = "#1f2933"
 QUIET = "#66727f"
@@ -36,44 +24,47 @@ FONT = "DejaVu Sans"
 """Comes with matplotlib, and so is there on every machine."""
 
 WIDTH = 9.0
+DIFFERENCE = "time of the second detector − time of the first (ns)"
+"""The axis of time differences."""
+
 MAX_FACETS = 36
 
 
-def house_theme(width: float = WIDTH, height: float = 4.5) -> theme:
+def house_theme(width: float = WIDTH, height: float = 4.5) -> p9.theme:
     """The theme of every figure.
 
     Args:
         width: of the figure, inches.
         height: of the figure, inches.
     """
-    house: theme = theme_minimal(base_size=10, base_family=FONT) + theme(
+    house: p9.theme = p9.theme_minimal(base_size=10, base_family=FONT) + p9.theme(
         figure_size=(width, height),
-        text=element_text(color=INK),
-        plot_title=element_text(size=13, weight="bold", ha="left"),
-        plot_subtitle=element_text(size=9, color=QUIET, ha="left"),
+        text=p9.element_text(color=INK),
+        plot_title=p9.element_text(size=13, weight="bold", ha="left"),
+        plot_subtitle=p9.element_text(size=9, color=QUIET, ha="left"),
         plot_title_position="plot",
-        plot_background=element_rect(fill="white", color="white"),
-        panel_border=element_rect(color="#9aa5b1", fill=None, size=0.6),
-        panel_grid_major=element_line(color=GRID, size=0.6),
-        panel_grid_minor=element_line(color="#f1f4f6", size=0.4),
-        axis_ticks_major=element_line(color=QUIET, size=0.6),
-        axis_ticks_minor=element_line(color=QUIET, size=0.4),
+        plot_background=p9.element_rect(fill="white", color="white"),
+        panel_border=p9.element_rect(color="#9aa5b1", fill=None, size=0.6),
+        panel_grid_major=p9.element_line(color=GRID, size=0.6),
+        panel_grid_minor=p9.element_line(color="#f1f4f6", size=0.4),
+        axis_ticks_major=p9.element_line(color=QUIET, size=0.6),
+        axis_ticks_minor=p9.element_line(color=QUIET, size=0.4),
         axis_ticks_length_major=4,
         axis_ticks_length_minor=2,
-        axis_text=element_text(size=8.5, color=INK),
-        axis_title=element_text(size=10),
-        strip_text=element_text(size=9, weight="bold", ha="left"),
-        strip_background=element_blank(),
+        axis_text=p9.element_text(size=8.5, color=INK),
+        axis_title=p9.element_text(size=10),
+        strip_text=p9.element_text(size=9, weight="bold", ha="left"),
+        strip_background=p9.element_blank(),
         panel_spacing_x=0.035,
         panel_spacing_y=0.02,
         legend_position="right",
-        legend_title=element_text(size=9),
-        legend_text=element_text(size=8.5),
+        legend_title=p9.element_text(size=9),
+        legend_text=p9.element_text(size=8.5),
     )
     return house
 
 
-def no_data(title: str, why: str = "no data") -> ggplot:
+def no_data(title: str, why: str = "no data") -> p9.ggplot:
     """A figure that says that there is nothing to draw.
 
     Args:
@@ -82,29 +73,29 @@ def no_data(title: str, why: str = "no data") -> ggplot:
     """
     nothing = pl.DataFrame({"x": [0.0], "y": [0.0], "label": [plain(why)]})
     return compose(
-        ggplot(nothing, aes("x", "y", label="label")),
-        geom_text(color=QUIET, size=14, family=FONT),
-        labs(title=title),
-        theme_void(base_family=FONT),
-        theme(
+        p9.ggplot(nothing, p9.aes("x", "y", label="label")),
+        p9.geom_text(color=QUIET, size=14, family=FONT),
+        p9.labs(title=title),
+        p9.theme_void(base_family=FONT),
+        p9.theme(
             figure_size=(WIDTH, 2.2),
-            plot_title=element_text(size=13, weight="bold", color=INK, ha="left"),
+            plot_title=p9.element_text(size=13, weight="bold", color=INK, ha="left"),
             plot_title_position="plot",
-            plot_background=element_rect(fill="white", color="white"),
+            plot_background=p9.element_rect(fill="white", color="white"),
             plot_margin=0.02,
         ),
     )
 
 
-def compose(plot: ggplot, *parts: Any) -> ggplot:
+def compose(plot: p9.ggplot, *parts: Any) -> p9.ggplot:
     """A plot with its layers, scales and theme added in order, as `plot + part + …` would.
 
     plotnine's own annotations give `+` a type that no checker can follow; here it is stated once.
     """
-    composed: Any = plot
+    figure: Any = plot
     for part in parts:
-        composed = composed + part
-    return composed
+        figure = figure + part
+    return figure
 
 
 def columns_for(facets: int) -> int:
@@ -138,16 +129,16 @@ def short_names(names: Iterable[str], most: int) -> list[str]:
         names: one a facet.
         most: characters that have room.
     """
-    taken: set[str] = set()
-    shortened = []
+    seen_names: set[str] = set()
+    short_forms = []
     for name in names:
         short = name if len(name) <= most else f"{name[: most // 2]}…{name[len(name) - most // 2 + 1 :]}"
-        numbered, number = short, 2
-        while numbered in taken:
-            numbered, number = f"{short} ({number})", number + 1
-        taken.add(numbered)
-        shortened.append(plain(numbered))
-    return shortened
+        candidate, number = short, 2
+        while candidate in seen_names:
+            candidate, number = f"{short} ({number})", number + 1
+        seen_names.add(candidate)
+        short_forms.append(plain(candidate))
+    return short_forms
 
 
 def name_room(columns: int) -> int:

@@ -4,21 +4,8 @@
 
 from collections.abc import Sequence
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    annotate,
-    facet_wrap,
-    geom_hline,
-    geom_line,
-    geom_ribbon,
-    geom_vline,
-    ggplot,
-    labs,
-    scale_x_continuous,
-    scale_y_continuous,
-    scale_y_log10,
-)
 
 from gammapolars.core.units import Window
 from gammapolars.figures import bins
@@ -36,7 +23,7 @@ def time_difference(
     chance: pl.DataFrame | None = None,
     random: Sequence[Window] = (),
     title: str = "Time differences of detector pairs",
-) -> ggplot:
+) -> p9.ggplot:
     """Histograms of t_b - t_a, one facet a detector pair: the window shaded, the expected chance level dashed.
 
     Of more than twelve pairs, the sum and the eleven with the most counts are drawn. The scale is logarithmic where
@@ -57,25 +44,25 @@ def time_difference(
     facets = table.select(PAIR).n_unique()
     columns = {1: 1, 2: 1, 3: 1, 4: 2}.get(facets, 3)
     frame, width = bins.rebin(table, PAIR, "dt_ns", 600 // columns)
-    frame = _labelled(frame, columns)
+    frame = _with_facets(frame, columns)
     floor = bins.log_floor(frame["counts"]) if _is_steep(frame) else 0.0
     points = bins.outline(frame, "dt_ns", width).with_columns(
         pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor)
     )
     return house.compose(
-        ggplot(points, aes("dt_ns", "counts")),
+        p9.ggplot(points, p9.aes("dt_ns", "counts")),
         _random_marks(random, floor),
         _window_marks(window, floor),
-        geom_ribbon(aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
-        geom_line(color=house.BLUE, size=0.45),
+        p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
+        p9.geom_line(color=house.BLUE, size=0.45),
         _chance_level(frame, chance, window, width, floor),
-        facet_wrap("facet", ncol=columns, scales="free_y"),
-        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
         _scale_y(floor),
-        labs(
+        p9.labs(
             title=title,
-            subtitle=_note(window, facets, pairs, drawn_chance=chance is not None, drawn_random=bool(random)),
-            x="time of the second detector − time of the first (ns)",
+            subtitle=_note(window, facets, pairs, with_chance=chance is not None, with_random=bool(random)),
+            x=house.DIFFERENCE,
             y=f"counts per {width:.4g} ns",
         ),
         house.house_theme(height=house.height_for(facets, columns)),
@@ -87,10 +74,10 @@ def _strongest(table: pl.DataFrame) -> pl.DataFrame:
     totals = table.group_by(PAIR, maintain_order=True).agg(pl.col("counts").sum().alias("total"))
     if totals.height <= MOST_PAIRS:
         return table
-    kept = totals.sort("total", descending=True, maintain_order=True).head(MOST_PAIRS - 1)
-    summed = table.group_by("dt_ns", maintain_order=True).agg(pl.col("counts").sum())
-    summed = summed.select(name_a=pl.lit(ALL), name_b=pl.lit(""), dt_ns="dt_ns", counts="counts")
-    return pl.concat([summed, table.join(kept, on=PAIR, how="semi", maintain_order="left")])
+    strongest = totals.sort("total", descending=True, maintain_order=True).head(MOST_PAIRS - 1)
+    sums = table.group_by("dt_ns", maintain_order=True).agg(pl.col("counts").sum())
+    sums = sums.select(name_a=pl.lit(ALL), name_b=pl.lit(""), dt_ns="dt_ns", counts="counts")
+    return pl.concat([sums, table.join(strongest, on=PAIR, how="semi", maintain_order="left")])
 
 
 def _is_steep(frame: pl.DataFrame) -> bool:
@@ -99,7 +86,7 @@ def _is_steep(frame: pl.DataFrame) -> bool:
     return bool((heights["highest"] > 50 * heights["typical"].clip(lower_bound=1)).any())
 
 
-def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
+def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     """`facet`: both names and the counts; the sum of all comes first, then the order is that of the names."""
     pairs = frame.group_by(PAIR, maintain_order=True).agg(pl.col("counts").sum())
     pairs = pairs.sort(pl.col("name_a") != ALL, maintain_order=True)
@@ -117,7 +104,7 @@ def _labelled(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     )
 
 
-def accepted_ns(window: Window) -> list[tuple[float, float]]:
+def window_ranges_ns(window: Window) -> list[tuple[float, float]]:
     """Where a pair may lie on the axis of t_b - t_a, ns.
 
     A pair without start and stop detectors counts from its earlier hit, whichever detector that is: a window of 10 to
@@ -132,10 +119,10 @@ def accepted_ns(window: Window) -> list[tuple[float, float]]:
 def _window_marks(window: Window, floor: float) -> list[object]:
     bottom = floor if floor > 0 else -float("inf")
     layers: list[object] = []
-    for low, high in accepted_ns(window):
+    for low, high in window_ranges_ns(window):
         layers += [
-            annotate("rect", xmin=low, xmax=high, ymin=bottom, ymax=float("inf"), fill=house.AMBER, alpha=0.13),
-            geom_vline(xintercept=[low, high], color=house.AMBER, size=0.5),
+            p9.annotate("rect", xmin=low, xmax=high, ymin=bottom, ymax=float("inf"), fill=house.AMBER, alpha=0.13),
+            p9.geom_vline(xintercept=[low, high], color=house.AMBER, size=0.5),
         ]
     return layers
 
@@ -143,7 +130,7 @@ def _window_marks(window: Window, floor: float) -> list[object]:
 def _random_marks(random: Sequence[Window], floor: float) -> list[object]:
     bottom = floor if floor > 0 else -float("inf")
     return [
-        annotate(
+        p9.annotate(
             "rect", xmin=low / 1000, xmax=high / 1000, ymin=bottom, ymax=float("inf"), fill=house.QUIET, alpha=0.13
         )
         for low, high in random
@@ -154,24 +141,24 @@ def _chance_level(
     frame: pl.DataFrame, chance: pl.DataFrame | None, window: Window, width: float, floor: float
 ) -> list[object]:
     """The counts per bin that chance alone would give, as a line in each facet; a level below the axis is not drawn."""
-    accepted = sum(high - low for low, high in accepted_ns(window))
-    if chance is None or not accepted:
+    width_accepted = sum(high - low for low, high in window_ranges_ns(window))
+    if chance is None or not width_accepted:
         return []
-    per_bin = pl.col("chance_pairs_expected") * (width / accepted)
+    per_bin = pl.col("chance_pairs_expected") * (width / width_accepted)
     levels = chance.select(*PAIR, level=per_bin)
     total = pl.DataFrame({"name_a": [ALL], "name_b": [""], "level": [float(levels["level"].sum())]})
-    drawn = (
+    lines = (
         frame.select(*PAIR, "facet").unique().join(pl.concat([levels, total]), on=PAIR).filter(pl.col("level") > floor)
     )
-    if drawn.is_empty():
+    if lines.is_empty():
         return []
-    return [geom_hline(aes(yintercept="level"), data=drawn, color=house.ORANGE, linetype="dashed", size=0.6)]
+    return [p9.geom_hline(p9.aes(yintercept="level"), data=lines, color=house.ORANGE, linetype="dashed", size=0.6)]
 
 
 def _scale_y(floor: float) -> object:
     if floor <= 0:
-        return scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels)
-    return scale_y_log10(
+        return p9.scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels)
+    return p9.scale_y_log10(
         expand=(0, 0, 0.06, 0),
         breaks=house.power_breaks,
         minor_breaks=house.minor_power_breaks,
@@ -179,11 +166,11 @@ def _scale_y(floor: float) -> object:
     )
 
 
-def _note(window: Window, facets: int, pairs: int, *, drawn_chance: bool, drawn_random: bool) -> str:
+def _note(window: Window, facets: int, pairs: int, *, with_chance: bool, with_random: bool) -> str:
     parts = [f"shaded: the coincidence window, {window}"]
-    if drawn_random:
+    if with_random:
         parts.append("grey: random windows")
-    if drawn_chance:
+    if with_chance:
         parts.append("dashed: expected by chance")
     if pairs > facets:
         parts.append(f"the sum and the {facets - 1} strongest of {pairs} detector pairs")

@@ -2,21 +2,8 @@
 
 # mypy: allow-untyped-calls
 
+import plotnine as p9
 import polars as pl
-from plotnine import (
-    aes,
-    facet_wrap,
-    geom_line,
-    geom_ribbon,
-    geom_vline,
-    ggplot,
-    labs,
-    scale_color_manual,
-    scale_fill_manual,
-    scale_x_continuous,
-    scale_y_continuous,
-    theme,
-)
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -26,7 +13,9 @@ MOST_PAIRS = 12
 BEFORE, AFTER = "before, moved to its peak", "after"
 
 
-def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prompt peaks of detector pairs") -> ggplot:
+def timing(
+    differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prompt peaks of detector pairs"
+) -> p9.ggplot:
     """Time differences about the prompt peaks before and after, one facet a detector pair.
 
     What was there before is moved by the peak's position, which the facet's name tells with both widths. Of more than
@@ -39,9 +28,9 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prom
     """
     if differences.is_empty():
         return house.no_data(title, "no data: no two detectors show a prompt peak")
-    used = pairs.filter(pl.col("status") == "ok")
-    shown = used.sort("prompt_pairs", descending=True, maintain_order=True).head(MOST_PAIRS)
-    shown = used.join(shown.select(PAIR), on=PAIR, how="semi", maintain_order="left")
+    peaks = pairs.filter(pl.col("status") == "ok")
+    shown = peaks.sort("prompt_pairs", descending=True, maintain_order=True).head(MOST_PAIRS)
+    shown = peaks.join(shown.select(PAIR), on=PAIR, how="semi", maintain_order="left")
     columns = {1: 1, 2: 2, 3: 3, 4: 2}.get(shown.height, 3)
     names = _labels(shown, columns)
     frame = pl.concat(
@@ -55,20 +44,22 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prom
         for when, state in (("before", BEFORE), ("after", AFTER))
     ).join(names, on=PAIR, how="left", maintain_order="left")
     colours = {BEFORE: house.QUIET, AFTER: house.BLUE}
-    note = f"the {shown.height} strongest of {used.height} detector pairs" if used.height > shown.height else None
+    note = f"the {shown.height} strongest of {peaks.height} detector pairs" if peaks.height > shown.height else None
     return house.compose(
-        ggplot(frame, aes("dt_ns", "counts", color="state", fill="state")),
-        geom_ribbon(aes(ymin=0, ymax="counts"), alpha=0.15, color="none"),
-        geom_line(size=0.5),
-        geom_vline(xintercept=0, color=house.AMBER, size=0.5, linetype="dashed"),
-        facet_wrap("facet", ncol=columns, scales="free"),
-        scale_color_manual(values=colours, name=" "),
-        scale_fill_manual(values=colours, name=" "),
-        scale_x_continuous(expand=(0, 0), labels=house.number_labels),
-        scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels),
-        labs(title=title, subtitle=note, x="time of the second detector − time of the first (ns)", y="pairs per bin"),
+        p9.ggplot(frame, p9.aes("dt_ns", "counts", color="state", fill="state")),
+        p9.geom_ribbon(p9.aes(ymin=0, ymax="counts"), alpha=0.15, color="none"),
+        p9.geom_line(size=0.5),
+        p9.geom_vline(xintercept=0, color=house.AMBER, size=0.5, linetype="dashed"),
+        p9.facet_wrap("facet", ncol=columns, scales="free"),
+        p9.scale_color_manual(values=colours, name=" "),
+        p9.scale_fill_manual(values=colours, name=" "),
+        p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
+        p9.scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels),
+        p9.labs(
+            title=title, subtitle=note, x="time of the second detector − time of the first (ns)", y="pairs per bin"
+        ),
         house.house_theme(height=house.height_for(shown.height, columns) + 0.2 * columns),
-        theme(legend_position="bottom"),
+        p9.theme(legend_position="bottom"),
     )
 
 

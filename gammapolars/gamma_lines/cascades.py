@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import InputError
-from gammapolars.gamma_lines.names import known_as
-from gammapolars.gamma_lines.table import ANNIHILATION_KEV, Branch, members, nuclides
+from gammapolars.gamma_lines.names import nuclide_name
+from gammapolars.gamma_lines.table import Branch, members, nuclides
 
 _FILE = re.compile(r"j_gg_([A-Z][a-z]?)(\d+)_(\d+)keV_([gmu])_[A-Z][a-z]?\d+_Z\d+\.json")
 
@@ -99,7 +100,7 @@ def canonical(nuclide: str) -> str:
         InputError: paceENSDF is not installed.
         UsageError: ENSDF has no such nuclide, or no gamma rays of it.
     """
-    return known_as(nuclide, {*_decays(), *nuclides()}, where="ENSDF with gamma rays in paceENSDF")
+    return nuclide_name(nuclide, {*_decays(), *nuclides()}, where="ENSDF with gamma rays in paceENSDF")
 
 
 def in_cascade(nuclide: str, energy_kev_x: float, energy_kev_y: float) -> bool:
@@ -111,13 +112,13 @@ def in_cascade(nuclide: str, energy_kev_x: float, energy_kev_y: float) -> bool:
         energy_kev_y: of the other, or the same.
     """
     try:
-        found = cascades(nuclide, least_coincidences=NOTABLE)
+        table = cascades(nuclide, least_coincidences=NOTABLE)
     except InputError:
         return False
     x, y = sorted((energy_kev_x, energy_kev_y))
     near_x = (pl.col("energy_kev_x") - x).abs() < SAME_LINE_KEV
     near_y = (pl.col("energy_kev_y") - y).abs() < SAME_LINE_KEV
-    return not found.filter(near_x, near_y).is_empty()
+    return not table.filter(near_x, near_y).is_empty()
 
 
 def _home() -> Path:
@@ -141,11 +142,11 @@ def _decays() -> dict[str, tuple[Path, ...]]:
                 ground.setdefault(name, []).append(path)
             else:
                 isomers.setdefault(name, {}).setdefault((match[4], int(match[3])), []).append(path)
-    found = {name: tuple(paths) for name, paths in ground.items()}
+    files = {name: tuple(paths) for name, paths in ground.items()}
     for name, levels in isomers.items():
         for number, (_, paths) in enumerate(sorted(levels.items()), start=1):
-            found[f"{name}m{number if number > 1 else ''}"] = tuple(paths)
-    return found
+            files[f"{name}m{number if number > 1 else ''}"] = tuple(paths)
+    return files
 
 
 def _read(nuclide: str, path: Path) -> list[_Cascade]:
@@ -153,12 +154,12 @@ def _read(nuclide: str, path: Path) -> list[_Cascade]:
     decay = json.loads(path.read_bytes())
     daughter = re.sub(r"(\D+)(\d+)", r"\1-\2", decay["daughterID"])
     half_lives = {row["levelIndexInitial"]: row["levelHalfLifeConverted"] for row in decay["decaySingles"]}
-    found = []
+    rows = []
     for row in decay["decayCoincidences"]:
         paths = (entry["indexedTransitionSequence"] for entry in row["coincidenceCascadeSequences"])
         between = [half_lives.get(level) for levels in paths for level in levels[1:-1]]
         x, y = sorted((row["gammaEnergyGate"], row["gammaEnergyCoincidence"]))
-        found.append(
+        rows.append(
             _Cascade(
                 nuclide,
                 daughter,
@@ -170,8 +171,8 @@ def _read(nuclide: str, path: Path) -> list[_Cascade]:
             )
         )
     if decay["decayMode"] == "electronCaptureBetaPlusDecay":
-        found += _annihilation(nuclide, daughter, decay)
-    return found
+        rows += _annihilation(nuclide, daughter, decay)
+    return rows
 
 
 def _annihilation(nuclide: str, daughter: str, decay: dict[str, Any]) -> list[_Cascade]:
@@ -181,7 +182,7 @@ def _annihilation(nuclide: str, daughter: str, decay: dict[str, Any]) -> list[_C
     if not total:
         return []
     total_unc = math.hypot(*(unc for _, unc in positrons.values()))
-    found = [_Cascade(nuclide, daughter, ANNIHILATION_KEV, ANNIHILATION_KEV, total, total_unc, None)]
+    rows = [_Cascade(nuclide, daughter, ANNIHILATION_KEV, ANNIHILATION_KEV, total, total_unc, None)]
     # From the top: positrons that pass each level, and with which uncertainty (that of their feeding).
     passing: dict[int, tuple[float, float]] = dict(positrons)
     for row in sorted(decay["normalizedBranchingRatios"], key=lambda row: row["levelIndexInitial"], reverse=True):
@@ -192,9 +193,9 @@ def _annihilation(nuclide: str, daughter: str, decay: dict[str, Any]) -> list[_C
         share = row["totalTransitionBR"]
         passing[row["levelIndexFinal"]] = (below[0] + number * share, math.hypot(below[1], unc * share))
         x, y = sorted((ANNIHILATION_KEV, row["gammaEnergy"]))
-        seen = 2 * row["gammaBR"]
-        found.append(_Cascade(nuclide, daughter, x, y, seen * number, seen * unc, None))
-    return found
+        photons = 2 * row["gammaBR"]
+        rows.append(_Cascade(nuclide, daughter, x, y, photons * number, photons * unc, None))
+    return rows
 
 
 def _positrons(decay: dict[str, Any]) -> dict[int, tuple[float, float]]:

@@ -9,7 +9,7 @@ from gammapolars.core.errors import UsageError
 _NAME = re.compile(r"([A-Z][a-z]?)-(\d{1,3})(m\d?)?")
 
 
-def known_as(text: str, names: Iterable[str], *, where: str) -> str:
+def nuclide_name(text: str, names: Iterable[str], *, where: str) -> str:
     """The one of `names` that a text means; case, dashes, spaces and the order of its parts do not matter.
 
     Args:
@@ -25,8 +25,8 @@ def known_as(text: str, names: Iterable[str], *, where: str) -> str:
     if plain in by_spelling:
         return by_spelling[plain]
     near = sorted({by_spelling[match] for match in get_close_matches(plain, by_spelling, n=6, cutoff=0.6)})
-    meant = f": did you mean {' or '.join(near[:4])}?" if near else ": write it like Eu-152 or Ag-110m"
-    raise UsageError(f"nuclide '{text}' is not in {where}{meant}")
+    suggestion = f": did you mean {' or '.join(near[:4])}?" if near else ": write it like Eu-152 or Ag-110m"
+    raise UsageError(f"nuclide '{text}' is not in {where}{suggestion}")
 
 
 def _plain(text: str) -> str:

@@ -10,13 +10,10 @@ import polars as pl
 
 from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import LINES
-from gammapolars.gamma_lines.names import known_as
+from gammapolars.gamma_lines.names import nuclide_name
 
 ANNIHILATION = "annihilation"
 """The normalisation of the line of positrons that meet an electron."""
-
-ANNIHILATION_KEV = 510.99895
-"""Its energy: the electron's mass (CODATA 2018)."""
 
 INSEPARABLE_KEV = 1.0
 """Lines nearer to each other than this are one peak, in any germanium detector at most energies."""
@@ -91,9 +88,9 @@ def nearest_lines(
         raise UsageError(f"a line cannot lie within {within_kev} keV: give 0 or more")
     table = load()
     if among is not None:
-        wanted = {row for name in among for row in lines(name).select("nuclide", "energy_kev").rows()}
-        kept = [row in wanted for row in table.select("nuclide", "energy_kev").rows()]
-        table = table.filter(pl.Series(kept, dtype=pl.Boolean))
+        keys = {row for name in among for row in lines(name).select("nuclide", "energy_kev").rows()}
+        mask = [row in keys for row in table.select("nuclide", "energy_kev").rows()]
+        table = table.filter(pl.Series(mask, dtype=pl.Boolean))
     return (
         table.select((pl.col("energy_kev") - energy_kev).round(6).alias("distance_kev"), pl.all())
         .filter(pl.col("distance_kev").abs() <= within_kev, pl.col("intensity") >= least_intensity)
@@ -115,15 +112,15 @@ def canonical(nuclide: str) -> str:
     Raises:
         UsageError: the table has no such nuclide.
     """
-    return known_as(nuclide, nuclides(), where="the table of gamma lines")
+    return nuclide_name(nuclide, nuclides(), where="the table of gamma lines")
 
 
 def members(head: str) -> dict[str, Branch]:
     """The nuclides whose lines a name stands for, each with how often it decays in a decay of the head."""
     table = load()
-    found = table.filter(pl.col("parent").is_in(_INCLUDES.get(head, (head,))))["nuclide"].unique(maintain_order=True)
+    names = table.filter(pl.col("parent").is_in(_INCLUDES.get(head, (head,))))["nuclide"].unique(maintain_order=True)
     certain = Branch(1.0, 0.0)
-    return {name: _BRANCHES.get(name, certain) for name in found} or {head: certain}
+    return {name: _BRANCHES.get(name, certain) for name in names} or {head: certain}
 
 
 @cache
@@ -138,26 +135,26 @@ def _of(name: str, table: pl.DataFrame) -> pl.DataFrame:
     chain = members(name)
     if len(chain) == 1 and name in chain:
         return table.filter(pl.col("nuclide") == name)
-    found = table.filter(pl.col("nuclide").is_in(list(chain)))
+    rows = table.filter(pl.col("nuclide").is_in(list(chain)))
     ratio, ratio_unc = (
         pl.col("nuclide").replace_strict({key: branch[place] for key, branch in chain.items()}, return_dtype=pl.Float64)
         for place in (0, 1)
     )
-    scaled = ((pl.col("intensity_unc") * ratio).pow(2) + (pl.col("intensity") * ratio_unc).pow(2)).sqrt()
-    found = found.with_columns(
+    unc = ((pl.col("intensity_unc") * ratio).pow(2) + (pl.col("intensity") * ratio_unc).pow(2)).sqrt()
+    rows = rows.with_columns(
         pl.col("intensity") * ratio,
-        intensity_unc=scaled,
+        intensity_unc=unc,
         parent=pl.lit(name),
         normalisation=pl.lit(f"decay of {name} in equilibrium"),
     )
-    return _mark_doublets(found.sort("energy_kev"))
+    return _mark_doublets(rows.sort("energy_kev"))
 
 
-def _mark_doublets(found: pl.DataFrame) -> pl.DataFrame:
+def _mark_doublets(table: pl.DataFrame) -> pl.DataFrame:
     """Mark the lines that another line of the frame disturbs, and take them out of calibrations."""
-    beside = found.select("nuclide", "energy_kev", "intensity")
-    disturbed = (
-        beside.join(beside, how="cross", suffix="_other")
+    neighbours = table.select("nuclide", "energy_kev", "intensity")
+    doublets = (
+        neighbours.join(neighbours, how="cross", suffix="_other")
         .filter(
             (pl.col("energy_kev") - pl.col("energy_kev_other")).abs() < INSEPARABLE_KEV,
             (pl.col("energy_kev") != pl.col("energy_kev_other")) | (pl.col("nuclide") != pl.col("nuclide_other")),
@@ -166,8 +163,8 @@ def _mark_doublets(found: pl.DataFrame) -> pl.DataFrame:
         .select("nuclide", "energy_kev", one_of_two=pl.lit(True))
         .unique()
     )
-    marked = found.join(disturbed, on=["nuclide", "energy_kev"], how="left", maintain_order="left")
+    result = table.join(doublets, on=["nuclide", "energy_kev"], how="left", maintain_order="left")
     two = pl.col("one_of_two").fill_null(value=False)
-    return marked.with_columns(
+    return result.with_columns(
         pl.col("doublet") | two, pl.col("calibrate") & ~two, pl.col("calibrate_fwhm") & ~two
     ).drop("one_of_two")

@@ -56,11 +56,11 @@ def _from_toml(text: str) -> tuple[PolygonGate, ...]:
     tables = document.get("gate", [])
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
         raise InputError("has no gates: write [[gate]] tables with name, x, y and vertices")
-    found = tuple(_gate(table, number) for number, table in enumerate(tables, 1))
-    names = [gate.name for gate in found]
+    gates = tuple(_gate(table, number) for number, table in enumerate(tables, 1))
+    names = [gate.name for gate in gates]
     if twice := {name for name in names if names.count(name) > 1}:
         raise InputError(f"two gates are named '{min(twice)}': rename one")
-    return found
+    return gates
 
 
 def _gate(table: dict[str, Any], number: int) -> PolygonGate:
@@ -75,8 +75,8 @@ def _gate(table: dict[str, Any], number: int) -> PolygonGate:
             raise InputError(f"{where}: {key} is the name of a column, not {table[key]!r}")
     vertices = table["vertices"]
     if wrong := [vertices] if not isinstance(vertices, list) else [one for one in vertices if not _is_vertex(one)]:
-        told = "[[100, 20], [4000, 900], [4000, 2000]]"
-        raise InputError(f"{where}: vertices are pairs of numbers, such as {told}, not {str(wrong[0])[:40]}")
+        example = "[[100, 20], [4000, 900], [4000, 2000]]"
+        raise InputError(f"{where}: vertices are pairs of numbers, such as {example}, not {str(wrong[0])[:40]}")
     return PolygonGate(table["x"], table["y"], tuple((x, y) for x, y in vertices), str(name))
 
 
@@ -88,9 +88,9 @@ def _is_vertex(value: Any) -> bool:
 def _from_csv(text: str, name: str) -> PolygonGate:
     lines = [(number, row) for number, row in enumerate(csv.reader(text.splitlines()), 1) if any(row)]
     if not lines or len(lines[0][1]) != 2 or _numbers(lines[0][1]):
-        found = f"not '{','.join(lines[0][1])[:40]}'" if lines else "and the file is empty"
+        problem = f"not '{','.join(lines[0][1])[:40]}'" if lines else "and the file is empty"
         raise InputError(
-            f"its first line must name two columns with a comma between, such as adc_a,adc_short_a, {found}"
+            f"its first line must name two columns with a comma between, such as adc_a,adc_short_a, {problem}"
         )
     (_, columns), *others = lines
     vertices = []

@@ -62,16 +62,16 @@ class Gate:
     def weight(self, energy: str | pl.Expr) -> pl.Expr:
         """1 in the gate, -g/b in its background, 0 elsewhere and where the energy is null: a Float64 expression."""
         value = pl.col(energy) if isinstance(energy, str) else energy
-        beside = pl.any_horizontal(
+        in_background = pl.any_horizontal(
             pl.lit(value=False), *(value.is_between(low, high) for low, high in self.background)
         ).fill_null(value=False)
-        outside = pl.when(beside).then(-self.scale).otherwise(0.0)
+        outside = pl.when(in_background).then(-self.scale).otherwise(0.0)
         return pl.when(value.is_between(self.low, self.high)).then(1.0).otherwise(outside)
 
     def __str__(self) -> str:
         text = f"{self.low:g} to {self.high:g}"
-        beside = ", ".join(f"{low:g} to {high:g}" for low, high in self.background)
-        return f"{text}, less background of {beside}" if beside else text
+        background = ", ".join(f"{low:g} to {high:g}" for low, high in self.background)
+        return f"{text}, less background of {background}" if background else text
 
 
 def parse_backgrounds(texts: Sequence[str]) -> Iterator[tuple[float, float]]:

@@ -49,23 +49,23 @@ class PolygonGate:
     name: str = ""
 
     def __post_init__(self) -> None:
-        told = f"polygon '{self.name}'" if self.name else "a polygon"
+        label = f"polygon '{self.name}'" if self.name else "a polygon"
         if not self.x or not self.y or self.x == self.y:
             raise UsageError(
-                f"{told} needs two columns, one along x and another along y, not '{self.x}' and '{self.y}'"
+                f"{label} needs two columns, one along x and another along y, not '{self.x}' and '{self.y}'"
             )
-        vertices = _once(_finite(self.vertices, told))
+        vertices = _once(_finite(self.vertices, label))
         if len(vertices) < 3:
-            raise UsageError(f"{told} needs 3 or more vertices, and has {len(vertices)}")
+            raise UsageError(f"{label} needs 3 or more vertices, and has {len(vertices)}")
         if len(vertices) > MOST_VERTICES:
-            raise UsageError(f"{told} has {len(vertices):,} vertices, and may have {MOST_VERTICES:,}")
+            raise UsageError(f"{label} has {len(vertices):,} vertices, and may have {MOST_VERTICES:,}")
         (x, y), *others = vertices
         if all((others[0][0] - x) * (py - y) == (px - x) * (others[0][1] - y) for px, py in others):
-            raise UsageError(f"{told} encloses nothing: its vertices lie on one line")
+            raise UsageError(f"{label} encloses nothing: its vertices lie on one line")
         if crossing := _crossing(vertices):
             one, other = ("({:g}, {:g}) to ({:g}, {:g})".format(*edge[0], *edge[1]) for edge in crossing)
             raise UsageError(
-                f"{told} crosses itself: its edge from {one} crosses that from {other}: "
+                f"{label} crosses itself: its edge from {one} crosses that from {other}: "
                 f"list the vertices in order around it"
             )
         object.__setattr__(self, "vertices", vertices)
@@ -73,9 +73,11 @@ class PolygonGate:
     def inside(self) -> pl.Expr:
         """Whether a row's point lies in the polygon: a Boolean expression, false where a value is missing."""
         x, y = (pl.col(name).cast(pl.Float64) for name in (self.x, self.y))
-        closed = pairwise((*self.vertices, self.vertices[0]))
-        crossed = [_crossed(x, y, *sorted(edge, key=lambda end: end[1])) for edge in closed if edge[0][1] != edge[1][1]]
-        return _odd(crossed).fill_null(value=False).alias("inside")
+        edges = pairwise((*self.vertices, self.vertices[0]))
+        crossings = [
+            _crosses(x, y, *sorted(edge, key=lambda end: end[1])) for edge in edges if edge[0][1] != edge[1][1]
+        ]
+        return _odd(crossings).fill_null(value=False).alias("inside")
 
     def select(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The rows of a table that lie in the polygon.
@@ -97,28 +99,28 @@ class PolygonGate:
         Raises:
             TableError: it has not.
         """
-        told = f"polygon '{self.name}'" if self.name else "the polygon"
+        label = f"polygon '{self.name}'" if self.name else "the polygon"
         for name in (self.x, self.y):
             if name not in columns:
                 raise TableError(
-                    f"{told} is one in '{name}', and there is no such column: there is {', '.join(columns)}"
+                    f"{label} is one in '{name}', and there is no such column: there is {', '.join(columns)}"
                 )
             if not (columns[name].is_numeric() or columns[name] == pl.Null):
-                raise TableError(f"{told} is one in '{name}', which holds {columns[name]} instead of numbers")
+                raise TableError(f"{label} is one in '{name}', which holds {columns[name]} instead of numbers")
 
 
-def _finite(vertices: Sequence[tuple[float, float]], told: str) -> tuple[Vertex, ...]:
+def _finite(vertices: Sequence[tuple[float, float]], label: str) -> tuple[Vertex, ...]:
     """Vertices as numbers that can be reckoned with."""
-    found = []
+    points = []
     for number, (x, y) in enumerate(vertices, 1):
         try:
             vertex = float(x), float(y)
         except OverflowError:
             vertex = math.inf, math.inf
         if not (math.isfinite(vertex[0]) and math.isfinite(vertex[1])):
-            raise UsageError(f"{told} has a vertex that is no two finite numbers: number {number}")
-        found.append(vertex)
-    return tuple(found)
+            raise UsageError(f"{label} has a vertex that is no two finite numbers: number {number}")
+        points.append(vertex)
+    return tuple(points)
 
 
 def _crossing(vertices: tuple[Vertex, ...]) -> tuple[tuple[Vertex, Vertex], tuple[Vertex, Vertex]] | None:
@@ -128,12 +130,12 @@ def _crossing(vertices: tuple[Vertex, ...]) -> tuple[tuple[Vertex, Vertex], tupl
     for place in range(len(points) - 2):
         begin, end = begins[place], ends[place]
         others = slice(place + 2, len(points) - (place == 0))  # neighbours share a vertex
-        apart = _side(begin, end, begins[others]) * _side(begin, end, ends[others]) < 0
+        separate = _side(begin, end, begins[others]) * _side(begin, end, ends[others]) < 0
         around = _side(begins[others], ends[others], begin) * _side(begins[others], ends[others], end) < 0
-        if (found := np.flatnonzero(apart & around)).size:
-            other = place + 2 + int(found[0])
-            closed = (*vertices, vertices[0])
-            return (closed[place], closed[place + 1]), (closed[other], closed[other + 1])
+        if (places := np.flatnonzero(separate & around)).size:
+            other = place + 2 + int(places[0])
+            ring = (*vertices, vertices[0])
+            return (ring[place], ring[place + 1]), (ring[other], ring[other + 1])
     return None
 
 
@@ -148,11 +150,11 @@ def _side(begin: Points, end: Points, point: Points) -> Points:
 
 def _once(vertices: tuple[Vertex, ...]) -> tuple[Vertex, ...]:
     """Without vertices that repeat the one before, and without the first one again at the end."""
-    kept = [vertex for place, vertex in enumerate(vertices) if vertex != vertices[place - 1] or place == 0]
-    return tuple(kept[:-1] if len(kept) > 1 and kept[0] == kept[-1] else kept)
+    result = [vertex for place, vertex in enumerate(vertices) if vertex != vertices[place - 1] or place == 0]
+    return tuple(result[:-1] if len(result) > 1 and result[0] == result[-1] else result)
 
 
-def _crossed(x: pl.Expr, y: pl.Expr, low: Vertex, high: Vertex) -> pl.Expr:
+def _crosses(x: pl.Expr, y: pl.Expr, low: Vertex, high: Vertex) -> pl.Expr:
     """Whether a ray from a point to the right crosses an edge that rises from `low` to `high`."""
     left_of_it = (x - low[0]) * (high[1] - low[1]) < (y - low[1]) * (high[0] - low[0])
     return (y >= low[1]) & (y < high[1]) & left_of_it

@@ -1,6 +1,6 @@
 """Lifetimes of nuclear levels, from the time differences of start and stop."""
 
-from gammapolars.lifetimes.fitting import fit_lifetime
+from gammapolars.lifetimes.fit import fit_lifetime
 from gammapolars.lifetimes.histogram import time_spectrum
 from gammapolars.lifetimes.model import NearestStops
 from gammapolars.lifetimes.results import Component, LifetimeFit

@@ -14,7 +14,7 @@ Direction = Literal["stop after start", "start after stop"]
 
 
 @dataclass
-class Fitted:
+class Minimum:
     """A minimum: values, covariance and deviance, and the fit itself for its profiles.
 
     `again` gives the fit once more, to be changed at will.
@@ -36,16 +36,16 @@ class Fitted:
 
 def expected_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
     """Counts that the bins should hold: of all pairs, or of the nearest stops alone."""
-    return counted_parts(bins, values, decays).sum(axis=0)  # type: ignore[no-any-return]
+    return part_counts(bins, values, decays).sum(axis=0)  # type: ignore[no-any-return]
 
 
-def counted_parts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
+def part_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
     """The same of each part: prompt peak, decays, chance, (2 + decays, n)."""
     t0, log_sigma, *rest = values
     amplitudes = np.array(rest[decays:])
     parts: Floats = amplitudes[:, None] * shapes(bins, t0, math.exp(log_sigma), np.exp(rest[:decays]))
     if bins.nearest:
-        shown = bins.nearest.of_nearest(parts[:-1].sum(axis=0), parts[-1])
+        total = bins.nearest.of_nearest(parts[:-1].sum(axis=0), parts[-1])
         parts[:-1] *= bins.nearest.free
-        parts[-1] = shown - parts[:-1].sum(axis=0)
+        parts[-1] = total - parts[:-1].sum(axis=0)
     return parts

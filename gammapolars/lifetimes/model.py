@@ -50,11 +50,10 @@ class Nearer:
 
     def of_nearest(self, true: Floats, chance: Floats) -> Floats:
         """Expected nearest stops of expected pairs, bin by bin."""
-        sorted_true = true[self.order]
+        in_order = true[self.order]
         nearer = np.empty_like(true)
-        nearer[self.order] = np.cumsum(sorted_true) - sorted_true / 2
-        found: Floats = self.free * (true + chance * np.maximum(1 - nearer / self.starts, 0.0))
-        return found
+        nearer[self.order] = np.cumsum(in_order) - in_order / 2
+        return np.asarray(self.free * (true + chance * np.maximum(1 - nearer / self.starts, 0.0)))
 
 
 def nearer_of(edges: Floats, nearest: NearestStops) -> Nearer:
@@ -107,8 +106,7 @@ def decay_share(edges: Floats, t0: float, sigma: float, tau: float) -> Floats:
     z = (edges - t0) / sigma
     ratio = sigma / tau
     tail = np.exp(np.minimum(ratio**2 / 2 - z * ratio + log_ndtr(z - ratio), 0.0))
-    share: Floats = np.diff(ndtr(z) - tail)
-    return share
+    return np.asarray(np.diff(ndtr(z) - tail))
 
 
 def shapes(bins: TimeBins, t0: float, sigma: float, taus: npt.ArrayLike) -> Floats:
@@ -118,8 +116,7 @@ def shapes(bins: TimeBins, t0: float, sigma: float, taus: npt.ArrayLike) -> Floa
     """
     decays = [decay_share(bins.edges, t0, sigma, float(tau)) for tau in np.atleast_1d(np.asarray(taus, np.float64))]
     flat = np.full(len(bins.counts), 1 / len(bins.counts))
-    stacked: Floats = np.maximum(np.stack([part_in_bins(bins.edges, t0, sigma), *decays, flat]), 0.0)
-    return stacked
+    return np.asarray(np.maximum(np.stack([part_in_bins(bins.edges, t0, sigma), *decays, flat]), 0.0))
 
 
 def deviance(counts: Floats, expected: Floats) -> float:

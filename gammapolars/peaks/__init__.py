@@ -16,7 +16,7 @@ from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.schema import PEAKS
 from gammapolars.core.types import Floats
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
-from gammapolars.peaks.fitting import Settings, fit_spectrum
+from gammapolars.peaks.fit import Settings, fit_spectrum
 from gammapolars.peaks.resolution import ENOUGH_BINS, measured_widths, refined_widths
 from gammapolars.peaks.results import FittedPeak, fitted_peaks
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width

@@ -130,9 +130,9 @@ def _values(table: pl.DataFrame, name: str) -> Floats | None:
 
 def _between(place: Sequence[int] | np.ndarray, energies: Floats, bins: int) -> Floats:
     """Energies at all bins, those left out between their neighbours and in line with the last two at the end."""
-    known, first = np.unique(np.asarray(place), return_index=True)
-    found = np.interp(np.arange(bins), known, energies[first])
-    if len(known) >= 2 and known[-1] < bins - 1:
-        slope = (energies[first[-1]] - energies[first[-2]]) / (known[-1] - known[-2])
-        found[known[-1] + 1 :] = energies[first[-1]] + slope * np.arange(1, bins - known[-1])
-    return np.asarray(found, np.float64)
+    places, first = np.unique(np.asarray(place), return_index=True)
+    grid = np.interp(np.arange(bins), places, energies[first])
+    if len(places) >= 2 and places[-1] < bins - 1:
+        slope = (energies[first[-1]] - energies[first[-2]]) / (places[-1] - places[-2])
+        grid[places[-1] + 1 :] = energies[first[-1]] + slope * np.arange(1, bins - places[-1])
+    return np.asarray(grid, np.float64)

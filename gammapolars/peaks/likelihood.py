@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from iminuit import Minuit
@@ -23,7 +24,7 @@ LIMITS = {"width": (0.3, 4.0), "tail": (-0.05, 0.9), "slope": (0.3, 10.0), "step
 
 
 @dataclass(frozen=True)
-class Known:
+class Prior:
     """What is known of one shape parameter before the fit: a value, and how well; 0: it is fixed, None: it is free."""
 
     value: float
@@ -41,15 +42,14 @@ class Knowledge:
         step: the height of the step per count of the peak's area.
     """
 
-    width: Known = Known(1.0, None)
-    tail: Known = Known(0.0)
-    slope: Known = Known(1.5)
-    step: Known = Known(0.0)
+    width: Prior = Prior(1.0, None)
+    tail: Prior = Prior(0.0)
+    slope: Prior = Prior(1.5)
+    step: Prior = Prior(0.0)
 
-    def of(self, name: str) -> Known:
+    def of(self, name: str) -> Prior:
         """What is known of one of them."""
-        found: Known = getattr(self, name)
-        return found
+        return cast("Prior", getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,11 @@ class Cost:
         self._total, spread = float(counts.sum()), float(variance.sum())
         self._scale = self._total / spread if self._total > 0 and spread > 0 else 1.0
         self._weight = 1 / np.maximum(variance, max(0.1 * spread / max(len(counts), 1), TINY))
-        filled = counts[counts > 0]
-        self._logs = float(filled @ np.log(filled))
+        nonzero = counts[counts > 0]
+        self._logs = float(nonzero @ np.log(nonzero))
         place = {name: number for number, name in enumerate(model.names)}
         priors = [(place[name], knowledge.of(name)) for name in SHAPE]
-        self._priors = [(number, known.value, known.unc) for number, known in priors if known.unc]
+        self._priors = [(number, prior.value, prior.unc) for number, prior in priors if prior.unc]
 
     def value(self, parameters: Floats) -> float:
         """The cost."""
@@ -135,19 +135,19 @@ class Cost:
             pull = 2 * self._scale * (1 - self._counts / np.maximum(expected, TINY))
         else:
             pull = 2 * self._weight * (expected - self._counts)
-        found = slopes @ pull
+        gradient = slopes @ pull
         for number, value, unc in self._priors:
-            found[number] += 2 * (values[number] - value) / unc**2
-        return np.asarray(found, np.float64)
+            gradient[number] += 2 * (values[number] - value) / unc**2
+        return np.asarray(gradient, np.float64)
 
     def information(self, parameters: Floats) -> Floats:
         """The Fisher information of the parameters: half of the cost's expected second derivatives."""
         slopes = self._model.slopes(parameters)
         weight = self._scale / np.maximum(self._model.expected(parameters), LEAST_EXPECTED)
-        found = (slopes * (weight if self._is_poisson else self._weight)) @ slopes.T
+        matrix = (slopes * (weight if self._is_poisson else self._weight)) @ slopes.T
         for number, _, unc in self._priors:
-            found[number, number] += 1 / unc**2
-        return np.asarray(found, np.float64)
+            matrix[number, number] += 1 / unc**2
+        return np.asarray(matrix, np.float64)
 
     def chi2(self, parameters: Floats) -> float:
         """Pearson's χ²."""
@@ -178,15 +178,15 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
         minuit.errors[f"position_{number}"] = 0.1 * model.sigmas[number]
         minuit.errors[f"area_{number}"] = np.sqrt(max(start[number], 1.0))
     for name in SHAPE:
-        known = knowledge.of(name)
-        minuit.fixed[name] = known.unc == 0.0
+        prior = knowledge.of(name)
+        minuit.fixed[name] = prior.unc == 0.0
         minuit.limits[name] = LIMITS[name]
-        minuit.errors[name] = known.unc or 0.1 * max(known.value, 0.01)
+        minuit.errors[name] = prior.unc or 0.1 * max(prior.value, 0.01)
     background = [name for name in model.names if name.startswith("background")]
     for name in background:
         minuit.limits[name] = (0.0, None)
         minuit.errors[name] = np.sqrt(max(minuit.values[name], 1.0) / 5)
-    return _minimised(minuit, cost, model)
+    return _minimise(minuit, cost, model)
 
 
 def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> Floats:
@@ -200,7 +200,7 @@ def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, kn
     return np.concatenate([np.maximum(areas, 1.0), positions, shape, np.maximum(background, level)])
 
 
-def _minimised(minuit: Minuit, cost: Cost, model: Model) -> RegionFit:
+def _minimise(minuit: Minuit, cost: Cost, model: Model) -> RegionFit:
     """Minimise, fix what ended at a limit, and take the covariance of the rest."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what Minuit warns of is in `valid`
@@ -234,8 +234,8 @@ def _is_minimum(minuit: Minuit) -> bool:
 
     Where nothing lies beside a peak, the cost has a kink at an expectation of 0, and Minuit's own limit is not reached.
     """
-    found = minuit.fmin
-    near = found and found.edm < NEAR and not found.has_reached_call_limit and not found.hesse_failed
+    minimum = minuit.fmin
+    near = minimum and minimum.edm < NEAR and not minimum.has_reached_call_limit and not minimum.hesse_failed
     return bool(minuit.valid or near)
 
 
@@ -248,7 +248,7 @@ def inverse(information: Floats) -> Floats:
 
 def _at_limits(minuit: Minuit) -> list[str]:
     """Free parameters that ended at a limit, where no covariance can be told from the curvature."""
-    found = []
+    names = []
     for parameter in minuit.params:
         if parameter.is_fixed or (parameter.lower_limit is None and parameter.upper_limit is None):
             continue
@@ -256,5 +256,5 @@ def _at_limits(minuit: Minuit) -> list[str]:
         scale = 1e-4 * (high - low) if low is not None and high is not None else 1e-3 * max(parameter.error, TINY)
         if (low is not None and value - low < scale) or (high is not None and high - value < scale):
             minuit.values[parameter.name] = low if low is not None and value - low < scale else high
-            found.append(parameter.name)
-    return found
+            names.append(parameter.name)
+    return names

@@ -86,11 +86,11 @@ class Model:
         step_by_zz = -0.5 * step * (falling[:, 1:] + falling[:, :-1])
         by_position = -(_per_bin(inside.by_z) + step_by_z) / sigma
         by_width = -(_per_bin(z * inside.by_z) + step_by_zz) / width
-        shared = [
+        by_shape = [
             (areas * part).sum(0) for part in (by_width, _per_bin(inside.by_tail), _per_bin(inside.by_slope), above)
         ]
         return np.concatenate(
-            [_per_bin(inside.value) + step * above, areas * by_position, np.array(shared), self._basis]
+            [_per_bin(inside.value) + step * above, areas * by_position, np.array(by_shape), self._basis]
         )
 
 

@@ -51,23 +51,23 @@ def regions(positions: Floats, widths: Widths, bins: int) -> list[Region]:
         widths: of peaks along the spectrum.
         bins: how many the spectrum has.
     """
-    ordered = np.sort(positions)
-    fwhm = widths.at(ordered)
-    found = []
-    for group in _groups(ordered, fwhm):
+    centres = np.sort(positions)
+    fwhm = widths.at(centres)
+    result = []
+    for group in _groups(centres, fwhm):
         first, last = group[0], group[-1]
-        left, right = (3.0, 2.6) if is_sharp(float(ordered[first]), float(fwhm[first])) else (1.7, 1.7)
-        low, high = ordered[first] - left * fwhm[first], ordered[last] + right * fwhm[last]
+        left, right = (3.0, 2.6) if is_sharp(float(centres[first]), float(fwhm[first])) else (1.7, 1.7)
+        low, high = centres[first] - left * fwhm[first], centres[last] + right * fwhm[last]
         least, most = 0.0, float(bins)
         # What lies within a neighbour's peak is not background.
         if first > 0:
-            least = min(ordered[first - 1] + 1.3 * fwhm[first - 1], ordered[first] - 1.2 * fwhm[first])
-        if last + 1 < len(ordered):
-            most = max(ordered[last + 1] - 1.6 * fwhm[last + 1], ordered[last] + 1.2 * fwhm[last])
+            least = min(centres[first - 1] + 1.3 * fwhm[first - 1], centres[first] - 1.2 * fwhm[first])
+        if last + 1 < len(centres):
+            most = max(centres[last + 1] - 1.6 * fwhm[last + 1], centres[last] + 1.2 * fwhm[last])
         room = max(0, round(float(least))), min(bins, round(float(most)) + 1)
         begin, end = max(room[0], round(float(low))), min(room[1], round(float(high)) + 1)
-        found.append(Region(begin, max(end, min(begin + 3, bins)), ordered[first : last + 1], room))
-    return found
+        result.append(Region(begin, max(end, min(begin + 3, bins)), centres[first : last + 1], room))
+    return result
 
 
 def is_sharp(position: float, fwhm: float) -> bool:
@@ -79,8 +79,8 @@ def _groups(positions: Floats, fwhm: Floats) -> list[list[int]]:
     """Rows of peaks that are too close to be fitted apart."""
     groups: list[list[int]] = []
     for place in range(len(positions)):
-        apart = place == 0 or positions[place] - positions[place - 1] > TOGETHER * max(fwhm[place], fwhm[place - 1])
-        if apart:
+        is_first = place == 0 or positions[place] - positions[place - 1] > TOGETHER * max(fwhm[place], fwhm[place - 1])
+        if is_first:
             groups.append([])
         groups[-1].append(place)
     return [part for group in groups for part in _cut(group, positions)]

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.peaks.likelihood import Knowledge, Known, fit_region
+from gammapolars.peaks.likelihood import Knowledge, Prior, fit_region
 from gammapolars.peaks.model import Model
 from gammapolars.peaks.regions import regions
 from gammapolars.peaks.search import candidates
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 from gammapolars.peaks.widths import Width, WidthModel, Widths, width_model
 
 CLEAR = 6.0
@@ -32,12 +32,12 @@ def measured_widths(counts: Floats, variance: Floats) -> WidthModel | None:
         counts: per bin.
         variance: of the counts.
     """
-    found: list[Width] = []
+    measurements: list[Width] = []
     for place, fwhm, _ in candidates(counts, variance, CLEAR)[:MOST_MEASURED]:
-        width = _measured(counts, variance, place, fwhm)
-        if width is not None and all(abs(width.position - other.position) > 0.3 * width.fwhm for other in found):
-            found.append(width)
-    return width_model(found)
+        width = _measure(counts, variance, place, fwhm)
+        if width is not None and all(abs(width.position - other.position) > 0.3 * width.fwhm for other in measurements):
+            measurements.append(width)
+    return width_model(measurements)
 
 
 def refined_widths(counts: Floats, variance: Floats, positions: Floats, widths: Widths) -> tuple[Widths, float]:
@@ -55,14 +55,14 @@ def refined_widths(counts: Floats, variance: Floats, positions: Floats, widths: 
         The model, and how well it tells the width of one peak, relative: less well where few peaks say so.
     """
     for _ in range(2):  # the bins that are fitted follow the widths
-        found = _together(counts, variance, positions, widths)
-        widths = width_model(found) or widths
-    return widths, WIDTH_UNC if len(found) >= ENOUGH_WIDTHS else WIDTH_UNC_OF_FEW
+        measurements = _joint_widths(counts, variance, positions, widths)
+        widths = width_model(measurements) or widths
+    return widths, WIDTH_UNC if len(measurements) >= ENOUGH_WIDTHS else WIDTH_UNC_OF_FEW
 
 
-def _together(counts: Floats, variance: Floats, positions: Floats, widths: Widths) -> list[Width]:
+def _joint_widths(counts: Floats, variance: Floats, positions: Floats, widths: Widths) -> list[Width]:
     """The widths of clear peaks, each region's fitted together."""
-    found: list[Width] = []
+    measurements: list[Width] = []
     clearest = sorted(
         regions(positions, widths, len(counts)), key=lambda region: -counts[region.low : region.high].sum()
     )
@@ -70,7 +70,7 @@ def _together(counts: Floats, variance: Floats, positions: Floats, widths: Width
         part = slice(region.low, region.high)
         sigmas = widths.at(region.positions) / FWHM_PER_SIGMA
         model = Model(region.low, region.high - region.low, sigmas)
-        fit = fit_region(counts[part], variance[part], model, region.positions, Knowledge(Known(1.0, 0.3)))
+        fit = fit_region(counts[part], variance[part], model, region.positions, Knowledge(Prior(1.0, 0.3)))
         peaks = len(sigmas)
         if not fit.valid or "width" in fit.narrow:
             continue
@@ -80,11 +80,11 @@ def _together(counts: Floats, variance: Floats, positions: Floats, widths: Width
             if area > CLEAR * area_unc > 0:
                 fwhm = float(sigmas[number]) * FWHM_PER_SIGMA
                 at = float(fit.parameters[peaks + number])
-                found.append(Width(at, fwhm * factor, fwhm * factor_unc, area / area_unc))
-    return found
+                measurements.append(Width(at, fwhm * factor, fwhm * factor_unc, area / area_unc))
+    return measurements
 
 
-def _measured(counts: Floats, variance: Floats, place: int, fwhm: float) -> Width | None:
+def _measure(counts: Floats, variance: Floats, place: int, fwhm: float) -> Width | None:
     """The width of one peak; None where there is no peak, or something of another shape."""
     position, width = _half_maximum(counts, place, fwhm)
     for _ in range(2):
@@ -94,11 +94,11 @@ def _measured(counts: Floats, variance: Floats, place: int, fwhm: float) -> Widt
             return None
         factor = max(1, int(width / ENOUGH_BINS))
         high -= (high - low) % factor
-        joined, spread = (values[low:high].reshape(-1, factor).sum(1) for values in (counts, variance))
+        coarse, coarse_variance = (values[low:high].reshape(-1, factor).sum(1) for values in (counts, variance))
         # The joined bins are numbered from 0; the middle of the first is half a joined bin from the first edge.
         at = (position - low + 0.5) / factor - 0.5
-        model = Model(0, len(joined), np.array([width / FWHM_PER_SIGMA / factor]))
-        fit = fit_region(joined, spread, model, np.array([at]), Knowledge(Known(1.0, 0.5)))
+        model = Model(0, len(coarse), np.array([width / FWHM_PER_SIGMA / factor]))
+        fit = fit_region(coarse, coarse_variance, model, np.array([at]), Knowledge(Prior(1.0, 0.5)))
         if not fit.valid or (fit.narrow and fit.narrow != ("background_0",) and "width" in fit.narrow):
             return None
         position, before = (float(fit.parameters[1]) + 0.5) * factor + low - 0.5, width
@@ -109,9 +109,9 @@ def _measured(counts: Floats, variance: Floats, place: int, fwhm: float) -> Widt
     width_unc = before * math.sqrt(fit.covariance[2, 2])
     if area < CLEAR * area_unc or width_unc > 0.3 * width:
         return None
-    flat = fit_region(joined, spread, Model(0, len(joined), np.empty(0)), np.empty(0), Knowledge(Known(1.0)))
-    unexplained, structure = max(fit.chi2 - fit.ndf, 0.0), flat.chi2 - flat.ndf
-    if structure <= 0 or 1 - unexplained / structure < LEAST_LIKENESS:
+    flat = fit_region(coarse, coarse_variance, Model(0, len(coarse), np.empty(0)), np.empty(0), Knowledge(Prior(1.0)))
+    excess, structure = max(fit.chi2 - fit.ndf, 0.0), flat.chi2 - flat.ndf
+    if structure <= 0 or 1 - excess / structure < LEAST_LIKENESS:
         return None
     return Width(position, width, width_unc, area / area_unc)
 

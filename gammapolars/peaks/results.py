@@ -44,11 +44,11 @@ def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
     peaks = len(fit.model.sigmas)
     unc = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
     significance = significance_of(fit)
-    found = []
+    rows = []
     for number in range(peaks):
         place = _place(fit, number)
         background, background_unc = _below(fit, place.position, place.fwhm)
-        found.append(
+        rows.append(
             FittedPeak(
                 *place,
                 float(fit.parameters[number]),
@@ -61,7 +61,7 @@ def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
                 region,
             )
         )
-    return found
+    return rows
 
 
 class Place(NamedTuple):
@@ -104,8 +104,8 @@ def _place(fit: RegionFit, number: int) -> Place:
 
 def _status(fit: RegionFit, number: int) -> str:
     peaks = len(fit.model.sigmas)
-    measured = fit.covariance[number, number] > 0 and fit.covariance[peaks + number, peaks + number] > 0
-    if not fit.valid or not measured or fit.parameters[number] <= 0:
+    has_errors = fit.covariance[number, number] > 0 and fit.covariance[peaks + number, peaks + number] > 0
+    if not fit.valid or not has_errors or fit.parameters[number] <= 0:
         return "failed"
     improbable = float(gammaincc(0.5 * fit.ndf, 0.5 * fit.chi2)) < IMPROBABLE
     return "poor fit" if improbable and fit.chi2 > 2 * fit.ndf else "ok"
@@ -116,12 +116,12 @@ def _below(fit: RegionFit, position: float, fwhm: float) -> tuple[float, float]:
     model, peaks = fit.model, len(fit.model.sigmas)
     bins = model.first + np.arange(model.bins)
     share = np.clip(np.minimum(bins + 0.5, position + fwhm) - np.maximum(bins - 0.5, position - fwhm), 0.0, 1.0)
-    without = np.array([*fit.shape()[:3], 0.0])
+    no_step = np.array([*fit.shape()[:3], 0.0])
     at = fit.parameters[peaks : 2 * peaks]
-    parts = model.parts(at, np.array(fit.shape()))[:peaks] - model.parts(at, without)[:peaks]
+    parts = model.parts(at, np.array(fit.shape()))[:peaks] - model.parts(at, no_step)[:peaks]
     counts = float(share @ (fit.parameters[:peaks] @ parts + model.background(fit.parameters)))
     coefficients = slice(2 * peaks + len(SHAPE), None)
-    by_coefficient = model.parts(at, without)[peaks:] @ share
+    by_coefficient = model.parts(at, no_step)[peaks:] @ share
     variance = float(by_coefficient @ fit.covariance[coefficients, coefficients] @ by_coefficient)
     return counts, math.sqrt(max(variance, 0.0))
 
@@ -135,10 +135,10 @@ def significance_of(fit: RegionFit) -> Floats:
     at = fit.parameters[peaks : 2 * peaks]
     parts = fit.model.parts(at, np.array(fit.shape()))
     expected = fit.model.expected(fit.parameters)
-    found = np.zeros(peaks)
+    significance = np.zeros(peaks)
     for number in range(peaks):
-        without = np.maximum(expected - fit.parameters[number] * parts[number], 0.1)
-        information = (parts / without) @ parts.T
+        rest = np.maximum(expected - fit.parameters[number] * parts[number], 0.1)
+        information = (parts / rest) @ parts.T
         variance = float(inverse(information)[number, number])
-        found[number] = fit.parameters[number] / math.sqrt(variance) if variance > 0 else 0.0
-    return found
+        significance[number] = fit.parameters[number] / math.sqrt(variance) if variance > 0 else 0.0
+    return significance

@@ -7,8 +7,8 @@ import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 from scipy.signal import fftconvolve, find_peaks
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 WIDTH_STEP = 1.15
 """Ratio of neighbouring filters' widths: half a step off costs less than a percent of the significance."""
@@ -63,12 +63,12 @@ def significance_at_width(counts: Floats, variance: Floats, fwhm: Floats) -> Flo
         variance: of the counts.
         fwhm: expected FWHM at each bin, in bins.
     """
-    wanted = np.maximum(fwhm, NARROWEST)
-    widths = filter_widths(float(wanted.min()), float(wanted.max()))
+    peak_fwhm = np.maximum(fwhm, NARROWEST)
+    widths = filter_widths(float(peak_fwhm.min()), float(peak_fwhm.max()))
     if len(widths) == 1:
         return significances(counts, variance, float(widths[0]))
     grid = np.array([significances(counts, variance, float(width)) for width in widths])
-    rows = np.log(wanted / widths[0]) / math.log(WIDTH_STEP)
+    rows = np.log(peak_fwhm / widths[0]) / math.log(WIDTH_STEP)
     return np.asarray(map_coordinates(grid, [rows, np.arange(len(counts))], order=1, mode="nearest"), np.float64)
 
 
@@ -82,11 +82,11 @@ def maxima(significance: Floats, fwhm: Floats, least: float) -> npt.NDArray[np.i
     """
     places, _ = find_peaks(significance, height=least)
     order = places[np.argsort(-significance[places], kind="stable")]
-    kept: list[int] = []
+    result: list[int] = []
     for place in order.tolist():
-        if all(abs(place - other) > 0.5 * fwhm[place] for other in kept):
-            kept.append(place)
-    return np.array(sorted(kept), np.intp)
+        if all(abs(place - other) > 0.5 * fwhm[place] for other in result):
+            result.append(place)
+    return np.array(sorted(result), np.intp)
 
 
 def is_edge(counts: Floats, place: float, fwhm: float) -> bool:
@@ -117,13 +117,13 @@ def candidates(counts: Floats, variance: Floats, least: float) -> list[tuple[int
 
     The clearest first, no two closer than their widths.
     """
-    found: list[tuple[float, int, float]] = []
+    peaks: list[tuple[float, int, float]] = []
     for fwhm in filter_widths(NARROWEST, len(counts) / (4 * REACH)):
         response = significances(counts, variance, float(fwhm))
         places, _ = find_peaks(response, height=least)
-        found += [(float(response[place]), int(place), float(fwhm)) for place in places]
-    taken: list[tuple[int, float, float]] = []
-    for significance, place, fwhm in sorted(found, reverse=True):
-        if all(abs(place - other) > max(0.7 * min(fwhm, other_fwhm), 1.5) for other, other_fwhm, _ in taken):
-            taken.append((place, fwhm, significance))
-    return taken
+        peaks += [(float(response[place]), int(place), float(fwhm)) for place in places]
+    distinct: list[tuple[int, float, float]] = []
+    for significance, place, fwhm in sorted(peaks, reverse=True):
+        if all(abs(place - other) > max(0.7 * min(fwhm, other_fwhm), 1.5) for other, other_fwhm, _ in distinct):
+            distinct.append((place, fwhm, significance))
+    return distinct

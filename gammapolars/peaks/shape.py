@@ -19,8 +19,6 @@ from scipy.special import erfc, erfcx, ndtr
 
 from gammapolars.core.types import Floats
 
-FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
-
 
 class Integral(NamedTuple):
     """S at the edges of bins, and its derivatives.

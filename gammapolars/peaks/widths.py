@@ -70,26 +70,26 @@ def width_model(widths: Sequence[Width]) -> WidthModel | None:
         return None
     x, w, unc, weight = np.array(widths).T
     support = np.minimum(weight, MOST_SUPPORT)
-    allowed = np.hypot(TOLERANCE, 2 * unc / w)
+    tolerance = np.hypot(TOLERANCE, 2 * unc / w)
     best, most = None, -1.0
     for model in _proposals(widths):
-        agree = np.abs(np.log(w / model.at(x))) < allowed
+        agree = np.abs(np.log(w / model.at(x))) < tolerance
         total = float(support[agree].sum())
         if total > most:
             best, most = model, total
     assert best is not None
     for _ in range(3):
-        agree = np.abs(np.log(w / best.at(x))) < allowed
-        best = _fitted(x[agree], w[agree], np.hypot(0.02 * w, unc)[agree], most=float(x.max())) or best
+        agree = np.abs(np.log(w / best.at(x))) < tolerance
+        best = _fit(x[agree], w[agree], np.hypot(0.02 * w, unc)[agree], most=float(x.max())) or best
     return best
 
 
 def _proposals(widths: Sequence[Width]) -> list[WidthModel]:
     """Models through one width (constant, growing as √x, and half of each) and through two."""
-    found = []
+    models = []
     for one in widths:
         square = one.fwhm**2
-        found += [
+        models += [
             WidthModel(share * square, (1 - share) * square / max(one.position, 1.0), 0.0) for share in (0.5, 0.0, 1.0)
         ]
     for one, other in combinations(widths, 2):
@@ -98,11 +98,11 @@ def _proposals(widths: Sequence[Width]) -> list[WidthModel]:
         b = (other.fwhm**2 - one.fwhm**2) / (other.position - one.position)
         a = one.fwhm**2 - b * one.position
         if a >= 0 and b >= 0:
-            found.append(WidthModel(a, b, 0.0))
-    return found
+            models.append(WidthModel(a, b, 0.0))
+    return models
 
 
-def _fitted(x: Floats, w: Floats, unc: Floats, *, most: float) -> WidthModel | None:
+def _fit(x: Floats, w: Floats, unc: Floats, *, most: float) -> WidthModel | None:
     """The best model with no negative coefficient, as many terms as there are peaks enough for."""
     if len(x) == 0:
         return None
@@ -113,6 +113,6 @@ def _fitted(x: Floats, w: Floats, unc: Floats, *, most: float) -> WidthModel | N
     scale = max(most, 1.0)
     powers = (x[:, None] / scale) ** np.arange(terms)
     root = 1 / (2 * w * unc)
-    found, _ = nnls(powers * root[:, None], w**2 * root)
-    a, b, c = (*(found / scale ** np.arange(terms)).tolist(), 0.0)[:3]
+    solution, _ = nnls(powers * root[:, None], w**2 * root)
+    a, b, c = (*(solution / scale ** np.arange(terms)).tolist(), 0.0)[:3]
     return WidthModel(a, b, c) if math.isfinite(a + b + c) and a + b + c > 0 else None

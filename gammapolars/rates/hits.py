@@ -57,8 +57,8 @@ def true_rates(hits: pl.LazyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFr
     """
     schema.require(hits, schema.HITS, columns=("board", "channel", "timestamp_ps"))
 
-    def table(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        del wanted  # the table is small
+    def table(columns: list[str] | None) -> Iterator[pl.DataFrame]:
+        del columns  # the table is small
         tally, intervals = HitTally(), Intervals()
         names = [name for name in hits.collect_schema() if name in ("board", "channel", "timestamp_ps", "flags", "run")]
         for of_run in by_run(batches_of(hits.select(names))):
@@ -95,7 +95,7 @@ def _rates_of(key: tuple[int, int], intervals: Intervals) -> dict[str, object]:
         spread = math.sqrt(float((counts * (means - total_ps / number) ** 2).sum()))
         row["rate_cps"] = rate = number / total_ps * PS_PER_S
         row["rate_cps_unc"] = rate * spread / total_ps  # of a mean of independent times: (σ/x̄) / √n
-    if found := true_rate(Intervals.edges_ps(), counts, sums, intervals.shortest_ps[key]):
-        fitted = found._asdict()
-        row |= {"true_rate_cps": fitted.pop("rate_cps"), "true_rate_cps_unc": fitted.pop("rate_cps_unc")} | fitted
+    if fit := true_rate(Intervals.edges_ps(), counts, sums, intervals.shortest_ps[key]):
+        fields = fit._asdict()
+        row |= {"true_rate_cps": fields.pop("rate_cps"), "true_rate_cps_unc": fields.pop("rate_cps_unc")} | fields
     return row

@@ -75,25 +75,25 @@ def true_rate(edges_ps: Floats, counts: Floats, sums_ps: Floats, shortest_ps: fl
     Returns:
         The rate; None where there are too few intervals.
     """
-    tried: list[TrueRate] = []
+    candidates: list[TrueRate] = []
     for margin in MARGINS:
         first = int(np.searchsorted(edges_ps, max(shortest_ps, 1.0) * margin))
-        found = _above(edges_ps, counts, sums_ps, first)
-        if found is None:
+        rate = _above(edges_ps, counts, sums_ps, first)
+        if rate is None:
             break
-        tried.append(found)
-    for place, found in enumerate(tried):
-        later = tried[place + 1 :]
-        if found.exponential and all(_agree(found, other) for other in later):
-            further = later[0] if later else found  # what the data chose lies, if anything, too early
-            return further if further.rate_cps_unc < DEAR * found.rate_cps_unc else found
-    return next((found for found in tried if found.exponential), tried[0] if tried else None)
+        candidates.append(rate)
+    for place, rate in enumerate(candidates):
+        later = candidates[place + 1 :]
+        if rate.exponential and all(_agree(rate, other) for other in later):
+            further = later[0] if later else rate  # what the data chose lies, if anything, too early
+            return further if further.rate_cps_unc < DEAR * rate.rate_cps_unc else rate
+    return next((rate for rate in candidates if rate.exponential), candidates[0] if candidates else None)
 
 
 def _agree(rate: TrueRate, later: TrueRate) -> bool:
     """Whether a rate agrees with that above a later cut, of a part of the same intervals: variances subtract."""
-    apart = max(later.rate_cps_unc**2 - rate.rate_cps_unc**2, 0.0)
-    return abs(rate.rate_cps - later.rate_cps) <= AGREE_SIGMA * math.sqrt(apart) + 1e-9 * rate.rate_cps
+    variance = max(later.rate_cps_unc**2 - rate.rate_cps_unc**2, 0.0)
+    return abs(rate.rate_cps - later.rate_cps) <= AGREE_SIGMA * math.sqrt(variance) + 1e-9 * rate.rate_cps
 
 
 def _above(edges: Floats, counts: Floats, sums: Floats, first: int) -> TrueRate | None:
@@ -134,9 +134,9 @@ def _dead(counts: Floats, sums: Floats, first: int, cut: float) -> dict[str, flo
     z = y * (x - cut)
     mean_x, mean_y, mean_z = (float((counts * one).sum()) / n for one in (x, y, z))
 
-    def deviation(added: Floats) -> float:
-        mean = float((counts * added).sum()) / n
-        return math.sqrt(float((counts * (added - mean) ** 2).sum())) / n
+    def deviation(terms: Floats) -> float:
+        mean = float((counts * terms).sum()) / n
+        return math.sqrt(float((counts * (terms - mean) ** 2).sum())) / n
 
     live = mean_z / (mean_x * mean_y)
     return {
@@ -151,11 +151,11 @@ def _chi2(edges: Floats, counts: Floats, rate: float, n: float) -> tuple[float, 
     """χ² of the exponential, in groups of bins that are expected to hold alike."""
     below = -np.expm1(-rate * (edges - edges[0]))
     group = np.minimum((below[:-1] * GROUPS).astype(np.int64), GROUPS - 1)
-    found = np.bincount(group, counts, minlength=GROUPS)
+    observed = np.bincount(group, counts, minlength=GROUPS)
     expected = np.bincount(group, np.diff(below), minlength=GROUPS) * n
-    filled = expected > 5
-    chi2 = float(((found - expected)[filled] ** 2 / expected[filled]).sum())
-    return chi2, max(int(filled.sum()) - 2, 0)
+    enough = expected > 5
+    chi2 = float(((observed - expected)[enough] ** 2 / expected[enough]).sum())
+    return chi2, max(int(enough.sum()) - 2, 0)
 
 
 def _survival(chi2: float, ndf: int) -> float:

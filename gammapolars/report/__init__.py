@@ -50,12 +50,12 @@ def make_report(
     folder = Path(folder)
     with folder_complete_or_nothing(folder, overwrite=overwrite, last=PAGE) as partial:
         rule = with_random(Recording(runs, detectors or Detectors()), rule, random)
-        found = analyse(runs, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
-        origin = describe(runs, found.summary)
-        save(found.spectra.lazy(), partial / "spectra.parquet", metadata=origin)
-        save(found.matrix.lazy(), partial / "matrix.parquet", metadata=origin)
-        _write(contents(found, datetime.now().astimezone()), partial)
-    return found.summary | {"output": str(folder / PAGE)}
+        analysis = analyse(runs, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
+        origin = describe(runs, analysis.summary)
+        save(analysis.spectra.lazy(), partial / "spectra.parquet", metadata=origin)
+        save(analysis.matrix.lazy(), partial / "matrix.parquet", metadata=origin)
+        _write(contents(analysis, datetime.now().astimezone()), partial)
+    return analysis.summary | {"output": str(folder / PAGE)}
 
 
 def write_report(

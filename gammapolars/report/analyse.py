@@ -59,18 +59,18 @@ def analyse(
         TableError: the run has no adc values.
         TimeOrderError: hits lie too far back in time to be repaired.
     """
-    known = detectors or Detectors()
+    detectors = detectors or Detectors()
     schema.require(runs.hits, schema.HITS)
     reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
     wide = PairRule(reach_ps, reject=",".join(rule.reject) or "none")
     mask = union(rule.reject)
-    bin_kev = fitting_bin_kev(known)
+    bin_kev = fitting_bin_kev(detectors)
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
     differences = TimeDifferences(reach_ps)
-    matrix = EnergyMatrix(rule.window, known, bin_kev=fitting_bin_kev(known, least_kev=BIN_KEV))
-    counted: list[Accumulator] = [adc, rates, differences, hits]
-    counted += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
-    reading = PairPass(Recording(runs, known, progress), wide, counted)
+    matrix = EnergyMatrix(rule.window, detectors, bin_kev=fitting_bin_kev(detectors, least_kev=BIN_KEV))
+    accumulators: list[Accumulator] = [adc, rates, differences, hits]
+    accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
+    reading = PairPass(Recording(runs, detectors, progress), wide, accumulators)
     every = reading.pairs()
     within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
 
@@ -82,10 +82,10 @@ def analyse(
     else:
         for _ in batches_of(within.select(pl.len())):
             pass
-    summed = summary()
+    totals = summary()
     same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "pairs", "chance_pairs_expected")
     return Analysis(
-        **{name: summed[name] for name in same},
+        **{name: totals[name] for name in same},
         inputs=tuple(file.path.name for file in runs.files),
         rejected=hits.with_flags(rule.reject),
         window=rule.window,
@@ -93,23 +93,23 @@ def analyse(
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
-        warnings=tuple(summed["warnings"]),
-        detectors=_described(hits.by_detector(mask), known, hits.real_time_s),
-        pairs_by_detectors=chance.by_detectors(hits, pairs, rule, known),
-        spectra=named(adc.spectra(known, bin_kev), known),
-        rates=named(rates.table(), known),
-        time_differences=differences.table(known),
+        warnings=tuple(totals["warnings"]),
+        detectors=_detector_rows(hits.by_detector(mask), detectors, hits.real_time_s),
+        pairs_by_detectors=chance.by_detectors(hits, pairs, rule, detectors),
+        spectra=named(adc.spectra(detectors, bin_kev), detectors),
+        rates=named(rates.table(), detectors),
+        time_differences=differences.table(detectors),
         matrix=matrix.table(),
         parameters={
             "window": str(rule.window),
             **({"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}),
             "rejected flags": ", ".join(rule.reject) or "none",
         },
-        summary=summed,
+        summary=totals,
     )
 
 
-def _described(by_detector: pl.DataFrame, detectors: Detectors, real_time_s: float) -> pl.DataFrame:
+def _detector_rows(by_detector: pl.DataFrame, detectors: Detectors, real_time_s: float) -> pl.DataFrame:
     """The table of detectors: names, hits, rates of the used hits, and whether they are calibrated."""
     calibrated = [
         detectors.at(board, channel).energy is not None

@@ -42,7 +42,7 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
     """
     steadiness = estimates.steadiness(analysis.rates)
     peaks = prompt_peaks.prompt_peaks(analysis.time_differences)
-    summed = None if peaks else prompt_peaks.summed_prompt_peak(analysis.time_differences)
+    sum_peak = None if peaks else prompt_peaks.summed_prompt_peak(analysis.time_differences)
     lines = lines_of(analysis.spectra)
     spots = spots_of(analysis, lines)
     images = {
@@ -74,7 +74,7 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         Section("Coincidences", text.coincidences(analysis), table=tables.pairs(analysis, peaks)),
         Section(
             "Time differences",
-            text.prompt(analysis, peaks, summed),
+            text.prompt(analysis, peaks, sum_peak),
             Image(images["time_differences.png"], "Histograms of the time differences of detector pairs"),
         ),
         Section(
@@ -131,8 +131,8 @@ def _spot_labels(spots: list[Spot], lines: list[Lines]) -> dict[tuple[float, flo
     labels = {}
     for x, y in ((spot.energy_x_kev, spot.energy_y_kev) for spot in spots[:8]):
         both = sorted(nuclides.get(x, set()) & nuclides.get(y, set()) - {ANNIHILATION})
-        known = [nuclide for nuclide in both if in_cascade(nuclide, x, y)]
-        labels[x, y] = " ".join([*known, f"{x:.0f}–{y:.0f}"])
+        cascades = [nuclide for nuclide in both if in_cascade(nuclide, x, y)]
+        labels[x, y] = " ".join([*cascades, f"{x:.0f}–{y:.0f}"])
     return labels
 
 

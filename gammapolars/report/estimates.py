@@ -34,7 +34,7 @@ class Steadiness(NamedTuple):
 
 def steadiness(rates: pl.DataFrame) -> list[Steadiness]:
     """χ² of each detector's rate; bins are joined until 10 counts are expected in each, and a lone bin says nothing."""
-    found = []
+    result = []
     for (_, _, name), table in rates.sort("board", "channel", "time_s").group_by(
         ["board", "channel", "name"], maintain_order=True
     ):
@@ -52,8 +52,8 @@ def steadiness(rates: pl.DataFrame) -> list[Steadiness]:
         chi2 = float(((counts - expected) ** 2 / expected).sum())
         third = max(1, len(counts) // 3)
         first, last = (float(counts[part].sum() / widths[part].sum()) for part in (slice(third), slice(-third, None)))
-        found.append(Steadiness(str(name), chi2, ndf, _normal_deviate(chi2, ndf), first, last))
-    return found
+        result.append(Steadiness(str(name), chi2, ndf, _normal_deviate(chi2, ndf), first, last))
+    return result
 
 
 def _normal_deviate(chi2: float, ndf: int) -> float:

@@ -44,8 +44,8 @@ def full_energy_peaks(energy_kev: Floats, counts: Floats, variance: Floats) -> l
     spectrum = pl.DataFrame({"energy_kev": energy_kev, "counts": counts, "variance": variance})
     table = fit_peaks(spectrum, least_significance=LEAST_SIGMA).filter(pl.col("status") != "failed")
     columns = ("centroid_kev", "centroid_kev_unc", "fwhm_kev", "area", "area_unc")
-    found = [Peak(*row) for row in table.select(columns).iter_rows()]
-    clear = [peak for peak in found if peak.area > LEAST_SIGMA * peak.area_unc and peak.centroid_kev > 10]
+    peaks = [Peak(*row) for row in table.select(columns).iter_rows()]
+    clear = [peak for peak in peaks if peak.area > LEAST_SIGMA * peak.area_unc and peak.centroid_kev > 10]
     return [peak for peak in clear if not _is_hump(peak, clear)]
 
 

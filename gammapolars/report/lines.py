@@ -33,7 +33,7 @@ def lines_of(spectra: pl.DataFrame) -> list[Lines]:
     if calibrated.is_empty():
         return []
     width = bins.bin_width(calibrated["energy_kev"])
-    found = []
+    result = []
     for (board, channel, name), table in calibrated.sort("board", "channel", "energy_kev").group_by(
         ["board", "channel", "name"], maintain_order=True
     ):
@@ -42,9 +42,9 @@ def lines_of(spectra: pl.DataFrame) -> list[Lines]:
         counts, variance = np.zeros(place[-1] + 1), np.zeros(place[-1] + 1)
         np.add.at(counts, place, table["counts"].cast(pl.Float64).to_numpy())
         np.add.at(variance, place, table["variance"].cast(pl.Float64).to_numpy())
-        seen, unexplained = identify(full_energy_peaks(energies[0] + width * np.arange(len(counts)), counts, variance))
-        found.append(Lines(int(str(board)), int(str(channel)), str(name), seen, unexplained))
-    return found
+        lines, unexplained = identify(full_energy_peaks(energies[0] + width * np.arange(len(counts)), counts, variance))
+        result.append(Lines(int(str(board)), int(str(channel)), str(name), lines, unexplained))
+    return result
 
 
 class Spot(NamedTuple):
@@ -76,13 +76,13 @@ def spots_of(analysis: Analysis, lines: list[Lines]) -> list[Spot]:
     x, y, counts = columns
     width = bins.bin_width(pl.concat([analysis.matrix["energy_kev_x"], analysis.matrix["energy_kev_y"]]))
     energies = sorted(widths)
-    found = []
+    spots = []
     for place, low in enumerate(energies):
         for high in energies[place:]:
             net, net_unc = _spot(x, y, counts, (low, widths[low]), (high, widths[high]), width=width)
             if net > LEAST_SPOT_SIGMA * net_unc:
-                found.append(Spot(low, high, net, net_unc, _chance_spot(analysis, lines, low, high)))
-    return sorted(found, key=lambda spot: spot.net, reverse=True)
+                spots.append(Spot(low, high, net, net_unc, _chance_spot(analysis, lines, low, high)))
+    return sorted(spots, key=lambda spot: spot.net, reverse=True)
 
 
 def _spot(
@@ -119,13 +119,13 @@ def _spot(
 
 def _chance_spot(analysis: Analysis, lines: list[Lines], low: float, high: float) -> float:
     """Chance pairs of two lines: each detector pair's, times the shares that the lines have of both singles spectra."""
-    used = {
+    detectors = {
         (board, channel): hits
         for board, channel, hits in analysis.detectors.select("board", "channel", "hits_used").rows()
     }
     share: dict[tuple[int, int], dict[float, float]] = {
         (detector.board, detector.channel): {
-            line.energy_kev: line.peak.area / max(1, used.get((detector.board, detector.channel), 1))
+            line.energy_kev: line.peak.area / max(1, detectors.get((detector.board, detector.channel), 1))
             for line in detector.seen
         }
         for detector in lines

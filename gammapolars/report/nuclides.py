@@ -3,8 +3,8 @@
 from functools import cache
 from typing import NamedTuple
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.gamma_lines import lines
-from gammapolars.gamma_lines.table import ANNIHILATION_KEV
 from gammapolars.report.full_energy import Peak
 
 ANNIHILATION = "annihilation radiation"
@@ -37,7 +37,7 @@ def identify(peaks: list[Peak]) -> tuple[list[SeenLine], list[Peak]]:
         The lines seen, in order of energy; and the peaks that the table does not explain. A peak that two nuclides
         could explain is given to the first; 511 keV without 1275 keV is annihilation radiation and names no nuclide.
     """
-    seen: dict[Peak, SeenLine] = {}
+    names: dict[Peak, SeenLine] = {}
     for nuclide in SEARCHED:
         energies, further_energies = main_and_further(nuclide)
         matches = [_match(peaks, energy) for energy in energies]
@@ -46,11 +46,11 @@ def identify(peaks: list[Peak]) -> tuple[list[SeenLine], list[Peak]]:
         further = [(energy, _match(peaks, energy)) for energy in further_energies]
         for energy, peak in [*zip(energies, matches, strict=True), *further]:
             if peak is not None:
-                seen.setdefault(peak, SeenLine(nuclide, energy, peak))
+                names.setdefault(peak, SeenLine(nuclide, energy, peak))
     if (peak := _match(peaks, ANNIHILATION_KEV)) is not None:
-        seen.setdefault(peak, SeenLine(ANNIHILATION, ANNIHILATION_KEV, peak))
-    lines = sorted(seen.values(), key=lambda line: line.energy_kev)
-    return lines, [peak for peak in peaks if peak not in seen]
+        names.setdefault(peak, SeenLine(ANNIHILATION, ANNIHILATION_KEV, peak))
+    lines = sorted(names.values(), key=lambda line: line.energy_kev)
+    return lines, [peak for peak in peaks if peak not in names]
 
 
 @cache
@@ -59,10 +59,10 @@ def main_and_further(nuclide: str) -> tuple[tuple[float, ...], tuple[float, ...]
 
     Doublets count: there is a peak all the same.
     """
-    found = lines(nuclide, least_intensity=LEAST_INTENSITY).select("energy_kev", "intensity").rows()
-    least = MAIN_SHARE * max(intensity for _, intensity in found)
-    main = tuple(energy for energy, intensity in found if intensity >= least)
-    return main, tuple(energy for energy, intensity in found if intensity < least)
+    table = lines(nuclide, least_intensity=LEAST_INTENSITY).select("energy_kev", "intensity").rows()
+    least = MAIN_SHARE * max(intensity for _, intensity in table)
+    main = tuple(energy for energy, intensity in table if intensity >= least)
+    return main, tuple(energy for energy, intensity in table if intensity < least)
 
 
 def _match(peaks: list[Peak], energy_kev: float) -> Peak | None:

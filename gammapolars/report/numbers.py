@@ -30,7 +30,7 @@ def with_uncertainty(value: float, uncertainty: float) -> str:
     return f"{value:,.{places}f} ± {uncertainty:,.{places}f}".replace("-", MINUS)
 
 
-def counted(number: float, background: float = 0.0) -> str:
+def with_sigma(number: float, background: float = 0.0) -> str:
     """A count with the uncertainty √n; with a known background taken off where one is given."""
     return with_uncertainty(number - background, math.sqrt(max(number, 1.0)))
 
@@ -72,6 +72,6 @@ def amount(number: int, thing: str, things: str = "") -> str:
     return f"{count(number) if number else 'no'} {word}"
 
 
-def listed(words: list[str]) -> str:
+def enumeration(words: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1] if words else ""

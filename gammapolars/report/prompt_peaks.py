@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 LEAST_SIGMA = 6.0
 
@@ -52,19 +52,19 @@ class PromptPeak(NamedTuple):
 
 def prompt_peaks(time_differences: pl.DataFrame) -> list[PromptPeak]:
     """The prompt peak of each detector pair that has one (6 sigma above the level beside it), the strongest first."""
-    found = []
+    peaks = []
     for (name_a, name_b), table in time_differences.sort("dt_ns").group_by(["name_a", "name_b"], maintain_order=True):
         dt, counts = (table[column].cast(pl.Float64).to_numpy() for column in ("dt_ns", "counts"))
         if len(dt) >= 8 and (peak := _prompt_peak(dt, counts, float(table["width_ns"][0]))):
-            found.append(PromptPeak(str(name_a), str(name_b), *peak))
-    return sorted(found, key=lambda peak: peak.net, reverse=True)
+            peaks.append(PromptPeak(str(name_a), str(name_b), *peak))
+    return sorted(peaks, key=lambda peak: peak.net, reverse=True)
 
 
 def summed_prompt_peak(time_differences: pl.DataFrame) -> PromptPeak | None:
     """The prompt peak of all detector pairs together, where single pairs have too few counts to show theirs."""
-    summed = time_differences.group_by("dt_ns").agg(pl.col("counts").sum(), pl.col("width_ns").first())
-    named = summed.with_columns(name_a=pl.lit("all detector pairs"), name_b=pl.lit(""))
-    return next(iter(prompt_peaks(named)), None)
+    sums = time_differences.group_by("dt_ns").agg(pl.col("counts").sum(), pl.col("width_ns").first())
+    table = sums.with_columns(name_a=pl.lit("all detector pairs"), name_b=pl.lit(""))
+    return next(iter(prompt_peaks(table)), None)
 
 
 def _prompt_peak(dt: Floats, counts: Floats, width: float) -> tuple[float, ...] | None:

@@ -46,11 +46,11 @@ def pairs(analysis: Analysis, peaks: list[PromptPeak]) -> Table:
     """One row a detector pair, those with the most true coincidences first."""
     headings = ("detectors", "pairs", "by chance", "true", "prompt peak at", "FWHM")
     prompt = {(peak.name_a, peak.name_b): peak for peak in peaks}
-    ordered = with_net(analysis.pairs_by_detectors).sort("net", descending=True)
+    table = with_net(analysis.pairs_by_detectors).sort("net", descending=True)
     rows = []
-    for row in ordered.iter_rows(named=True):
+    for row in table.iter_rows(named=True):
         peak = prompt.get((row["name_a"], row["name_b"]))
-        resolved = peak is not None and peak.fwhm_ns >= 2 * peak.bin_ns
+        is_resolved = peak is not None and peak.fwhm_ns >= 2 * peak.bin_ns
         rows.append(
             (
                 f"{row['name_a']} – {row['name_b']}",
@@ -58,7 +58,11 @@ def pairs(analysis: Analysis, peaks: list[PromptPeak]) -> Table:
                 about(row.get("chance_pairs", row["chance_pairs_expected"])),
                 with_uncertainty(row["net"], row["net_unc"]),
                 nanoseconds(peak.centre_ns) if peak else "–",
-                "–" if peak is None else nanoseconds(peak.fwhm_ns) if resolved else f"< {nanoseconds(2 * peak.bin_ns)}",
+                "–"
+                if peak is None
+                else nanoseconds(peak.fwhm_ns)
+                if is_resolved
+                else f"< {nanoseconds(2 * peak.bin_ns)}",
             )
         )
     return Table(headings, rows, frozenset(headings[1:]))

@@ -4,11 +4,20 @@ import math
 
 import polars as pl
 
-from gammapolars.figures.time_difference import accepted_ns
+from gammapolars.figures.time_difference import window_ranges_ns
 from gammapolars.report.estimates import Steadiness, with_net
 from gammapolars.report.full_energy import Peak
 from gammapolars.report.lines import Lines, Spot
-from gammapolars.report.numbers import about, amount, count, duration, listed, nanoseconds, percent, with_uncertainty
+from gammapolars.report.numbers import (
+    about,
+    amount,
+    count,
+    duration,
+    enumeration,
+    nanoseconds,
+    percent,
+    with_uncertainty,
+)
 from gammapolars.report.prompt_peaks import PromptPeak
 from gammapolars.report.results import Analysis
 
@@ -43,35 +52,35 @@ def rejected(analysis: Analysis) -> list[str]:
     return [text + " A hit with two of the flags counts under both." if twice else text]
 
 
-def rates(analysis: Analysis, found: list[Steadiness]) -> list[str]:
+def rates(analysis: Analysis, drifts: list[Steadiness]) -> list[str]:
     """The detectors' rates, and whether they stayed the same."""
     if analysis.hits_used == 0 or analysis.real_time_s <= 0:
         return []
-    ordered = analysis.detectors.sort("board", "channel")
+    detectors = analysis.detectors.sort("board", "channel")
     rate = [
         f"{name} {with_uncertainty(cps, math.sqrt(max(hits, 1)) / analysis.real_time_s)} counts/s"
-        for name, hits, cps in ordered.select("name", "hits_used", "rate_cps").iter_rows()
+        for name, hits, cps in detectors.select("name", "hits_used", "rate_cps").iter_rows()
     ]
     if len(rate) > MOST_NAMED:
-        lowest, highest = (ordered["rate_cps"].arg_min() or 0, ordered["rate_cps"].arg_max() or 0)
+        lowest, highest = (detectors["rate_cps"].arg_min() or 0, detectors["rate_cps"].arg_max() or 0)
         text = f"The rates of used hits reach from {rate[lowest]} to {rate[highest]}."
     else:
-        text = f"Rates of used hits: {listed(rate)}."
-    if not found:
+        text = f"Rates of used hits: {enumeration(rate)}."
+    if not drifts:
         return [f"{text} They are too few in time to tell whether the rates were steady."]
-    unsteady = sorted((detector for detector in found if not detector.is_steady), key=lambda detector: -detector.z)
+    unsteady = sorted((detector for detector in drifts if not detector.is_steady), key=lambda detector: -detector.z)
     if not unsteady:
-        ratios = [f"{detector.chi2 / detector.ndf:.2f}" for detector in found]
+        ratios = [f"{detector.chi2 / detector.ndf:.2f}" for detector in drifts]
         span = ratios[0] if len(set(ratios)) == 1 else f"{min(ratios, key=float)} to {max(ratios, key=float)}"
         return [text, f"Every rate was steady: its changes are those of counting statistics (χ²/ndf = {span})."]
-    told = [
+    texts = [
         f"{detector.name} (χ²/ndf = {detector.chi2:,.0f}/{detector.ndf}; {detector.first_cps:,.4g} counts/s in the "
         f"first third of the run, {detector.last_cps:,.4g} in the last)"
         for detector in unsteady[:MOST_NAMED]
     ]
     more = f", and {len(unsteady) - MOST_NAMED} more" if len(unsteady) > MOST_NAMED else ""
-    steady = f" The other {len(found) - len(unsteady)} were." if len(found) > len(unsteady) else ""
-    return [text, f"Not steady within counting statistics: {'; '.join(told)}{more}.{steady}"]
+    steady = f" The other {len(drifts) - len(unsteady)} were." if len(drifts) > len(unsteady) else ""
+    return [text, f"Not steady within counting statistics: {'; '.join(texts)}{more}.{steady}"]
 
 
 def coincidences(analysis: Analysis) -> list[str]:
@@ -86,7 +95,7 @@ def coincidences(analysis: Analysis) -> list[str]:
     text = (
         f"{amount(analysis.pairs, 'pair')} within {analysis.window}. Chance alone would give "
         f"{about(analysis.chance_pairs_expected)} ({percent(analysis.chance_pairs_expected, analysis.pairs)})"
-        f"{_measured(table)}; "
+        f"{_resolutions(table)}; "
     )
     if abs(net) < 3 * unc:
         return [text + f"the difference, {with_uncertainty(net, unc)}, is no evidence of true coincidences."]
@@ -106,7 +115,7 @@ def coincidences(analysis: Analysis) -> list[str]:
     ]
 
 
-def _measured(table: pl.DataFrame) -> str:
+def _resolutions(table: pl.DataFrame) -> str:
     """What random windows say of chance, as it continues a sentence."""
     if "chance_pairs" not in table.columns:
         return ""
@@ -114,16 +123,16 @@ def _measured(table: pl.DataFrame) -> str:
     return f" by the rates, and random windows tell {with_uncertainty(chance, unc)}"
 
 
-def prompt(analysis: Analysis, peaks: list[PromptPeak], summed: PromptPeak | None) -> list[str]:
+def prompt(analysis: Analysis, peaks: list[PromptPeak], sum_peak: PromptPeak | None) -> list[str]:
     """Where the prompt peaks stand, how wide they are, and whether the window holds them."""
     if analysis.time_differences.is_empty() or not analysis.time_differences["counts"].sum():
         return []
-    if not peaks and summed is None:
+    if not peaks and sum_peak is None:
         return ["No prompt peak stands out of the level beside it in the time differences."]
-    if not peaks and summed is not None:
+    if not peaks and sum_peak is not None:
         return [
-            f"No single detector pair shows a prompt peak; all together have one: it {_standing(summed)}.",
-            *_window_notes(analysis, [summed]),
+            f"No single detector pair shows a prompt peak; all together have one: it {_standing(sum_peak)}.",
+            *_window_notes(analysis, [sum_peak]),
         ]
     best = peaks[0]
     texts = [f"The prompt peak of {_pair(best)} {_standing(best)}."]
@@ -157,7 +166,7 @@ def _width(peak: PromptPeak) -> str:
 def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
     """Whether the level beside a prompt peak is the one that the rates let expect (5 sigma and 15 %)."""
     rows = analysis.pairs_by_detectors.filter(name_a=peak.name_a, name_b=peak.name_b)
-    width_ns = sum(high - low for low, high in accepted_ns(analysis.window))
+    width_ns = sum(high - low for low, high in window_ranges_ns(analysis.window))
     if rows.is_empty() or not width_ns:
         return []
     expected = float(rows["chance_pairs_expected"][0])
@@ -176,7 +185,7 @@ def _window_notes(analysis: Analysis, peaks: list[PromptPeak]) -> list[str]:
     outside, cut = [], []
     for peak in peaks:
         place = f"{_pair(peak)} at {nanoseconds(peak.centre_ns)}"
-        holding = [(low, high) for low, high in accepted_ns(analysis.window) if low <= peak.centre_ns <= high]
+        holding = [(low, high) for low, high in window_ranges_ns(analysis.window) if low <= peak.centre_ns <= high]
         if not holding:
             outside.append(place)
         elif min(peak.centre_ns - holding[0][0], holding[0][1] - peak.centre_ns) < peak.fwhm_ns:
@@ -205,14 +214,16 @@ def spectra(analysis: Analysis, lines: list[Lines]) -> list[str]:
     )
     if not lines:
         return note
-    seen: dict[tuple[str, float], list[Peak]] = {}
+    by_line: dict[tuple[str, float], list[Peak]] = {}
     for detector in lines:
         for line in detector.seen:
-            seen.setdefault((line.nuclide, line.energy_kev), []).append(line.peak)
+            by_line.setdefault((line.nuclide, line.energy_kev), []).append(line.peak)
     texts = []
-    for nuclide in sorted({name for name, _ in seen}):
-        told = [_line(energy, peaks, len(lines)) for (name, energy), peaks in sorted(seen.items()) if name == nuclide]
-        texts.append(f"{nuclide[0].upper() + nuclide[1:]}: {'; '.join(told)}.")
+    for nuclide in sorted({name for name, _ in by_line}):
+        rows = [
+            _line(energy, peaks, len(lines)) for (name, energy), peaks in sorted(by_line.items()) if name == nuclide
+        ]
+        texts.append(f"{nuclide[0].upper() + nuclide[1:]}: {'; '.join(rows)}.")
     if not texts:
         texts = ["No line of the common calibration sources was found in the calibrated spectra."]
     return note + texts + _unexplained(lines)
@@ -234,7 +245,7 @@ def _unexplained(lines: list[Lines]) -> list[str]:
         clear = [peak for peak in detector.unexplained if peak.area > 10 * peak.area_unc]
         clear = sorted(sorted(clear, key=lambda peak: peak.area / peak.area_unc)[-MOST_NAMED:])
         if clear:
-            places = listed([f"{peak.centroid_kev:,.1f}" for peak in clear])
+            places = enumeration([f"{peak.centroid_kev:,.1f}" for peak in clear])
             texts.append(f"{detector.name} at {places} keV")
     if not texts:
         return []
@@ -242,7 +253,7 @@ def _unexplained(lines: list[Lines]) -> list[str]:
     return [f"Further peaks, which the short table of lines does not explain: {'; '.join(texts[:MOST_NAMED])}{more}."]
 
 
-def matrix(analysis: Analysis, lines: list[Lines], found: list[Spot]) -> list[str]:
+def matrix(analysis: Analysis, lines: list[Lines], spots: list[Spot]) -> list[str]:
     """Which lines are in coincidence."""
     if analysis.matrix.is_empty():
         return []
@@ -250,12 +261,12 @@ def matrix(analysis: Analysis, lines: list[Lines], found: list[Spot]) -> list[st
         return ["No detector is calibrated, so that the axes are pulse heights and no lines can be named."]
     if not any(detector.seen for detector in lines):
         return ["No line was identified, so that no spot of the matrix can be named."]
-    if not found:
+    if not spots:
         return ["No two of the lines seen stand out as a spot in the matrix."]
-    told = [
+    texts = [
         f"{spot.energy_x_kev:,.0f}–{spot.energy_y_kev:,.0f} keV: {with_uncertainty(spot.net, spot.net_unc)} pairs "
         f"above the background beside the spot, of which about {about(spot.chance)} by chance."
-        for spot in found[: 2 * MOST_NAMED]
+        for spot in spots[: 2 * MOST_NAMED]
     ]
-    more = [f"{len(found) - len(told)} weaker spots are not listed."] if len(found) > len(told) else []
-    return told + more
+    more = [f"{len(spots) - len(texts)} weaker spots are not listed."] if len(spots) > len(texts) else []
+    return texts + more

@@ -55,7 +55,7 @@ def simulate(
         raise UsageError("the seed must not be negative, and a chunk hold at least one hit")
     emitter = Emitter(sources, detectors, seed, correlations)
     stop_ps = None if duration_s is None else START_PS + round(duration_s * 1e12)
-    return _sized(_pieces(emitter, stop_ps), chunk_hits, hits)
+    return _rechunk(_pieces(emitter, stop_ps), chunk_hits, hits)
 
 
 def _pieces(emitter: Emitter, stop_ps: int | None) -> Iterator[Chunk]:
@@ -63,39 +63,39 @@ def _pieces(emitter: Emitter, stop_ps: int | None) -> Iterator[Chunk]:
     digitizer = Digitizer(emitter.detectors, emitter.sources)
     blocks = None if stop_ps is None else -(-(stop_ps - START_PS) // emitter.block_ps)
     waiting: deque[Future[tuple[Deposits, int]]] = deque()
-    begun = done = decays = 0
+    started = finished = decays = 0
     pool = ThreadPoolExecutor(2)
     try:
-        while blocks is None or done < blocks:
-            while len(waiting) < _AHEAD and (blocks is None or begun < blocks):
-                waiting.append(pool.submit(emitter.block, begun, stop_ps))
-                begun += 1
-            deposits, seen = waiting.popleft().result()
+        while blocks is None or finished < blocks:
+            while len(waiting) < _AHEAD and (blocks is None or started < blocks):
+                waiting.append(pool.submit(emitter.block, started, stop_ps))
+                started += 1
+            deposits, count = waiting.popleft().result()
             deposits.decay[deposits.decay > 0] += decays
-            done, decays = done + 1, decays + seen
-            yield digitizer.push(deposits, emitter.earliest_ps(START_PS + done * emitter.block_ps))
+            finished, decays = finished + 1, decays + count
+            yield digitizer.push(deposits, emitter.earliest_ps(START_PS + finished * emitter.block_ps))
         yield digitizer.push(deposits.take(slice(0, 0)), _FOREVER_PS)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _sized(pieces: Iterator[Chunk], chunk_hits: int, hits: int | None) -> Iterator[Chunk]:
+def _rechunk(pieces: Iterator[Chunk], chunk_hits: int, hits: int | None) -> Iterator[Chunk]:
     """Chunks of one size, and no more hits than wanted."""
     left = _FOREVER_PS if hits is None else hits
-    held: list[Chunk] = []
+    parts: list[Chunk] = []
     count = 0
     for piece in pieces if left else ():
-        held.append(Chunk(piece.hits[:left], piece.truth[:left]))
-        left -= len(held[-1].hits)
-        count += len(held[-1].hits)
+        parts.append(Chunk(piece.hits[:left], piece.truth[:left]))
+        left -= len(parts[-1].hits)
+        count += len(parts[-1].hits)
         if count >= chunk_hits or not left:
-            whole = Chunk(*(pl.concat(frames) for frames in zip(*held, strict=True)))
+            whole = Chunk(*(pl.concat(frames) for frames in zip(*parts, strict=True)))
             full = count - count % chunk_hits if left else count
             for begin in range(0, full, chunk_hits):
                 end = min(full, begin + chunk_hits)
                 yield Chunk(whole.hits[begin:end], whole.truth[begin:end])
-            held, count = [Chunk(whole.hits[full:], whole.truth[full:])], count - full
+            parts, count = [Chunk(whole.hits[full:], whole.truth[full:])], count - full
         if not left:
             return
     if count:
-        yield Chunk(*(pl.concat(frames) for frames in zip(*held, strict=True)))
+        yield Chunk(*(pl.concat(frames) for frames in zip(*parts, strict=True)))

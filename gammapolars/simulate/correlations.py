@@ -8,11 +8,12 @@ import numpy as np
 
 from gammapolars.angular.directions import cone_attenuation, legendre
 from gammapolars.angular.theory import angular_coefficients
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 from gammapolars.core.units import parse_numbers
 from gammapolars.simulate.response import SimulatedDetector
-from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade
+from gammapolars.simulate.sources import Cascade
 
 OPTION = "--correlation"
 NEAR_KEV = 1.0
@@ -68,7 +69,7 @@ def parse_correlations(texts: Iterable[str]) -> tuple[Correlation, ...]:
     Raises:
         UsageError: anything else.
     """
-    found = []
+    correlations = []
     for text in texts:
         lines, equals, values = text.partition("=")
         if not equals:
@@ -78,11 +79,11 @@ def parse_correlations(texts: Iterable[str]) -> tuple[Correlation, ...]:
             )
         energies = parse_numbers(lines, OPTION, at_least=2)
         of_spins = values.count(",") == 2
-        given = angular_coefficients(values) if of_spins else parse_numbers(values, OPTION, at_least=2)
-        if len(energies) != 2 or len(given) != 2:
+        coefficients = angular_coefficients(values) if of_spins else parse_numbers(values, OPTION, at_least=2)
+        if len(energies) != 2 or len(coefficients) != 2:
             raise UsageError(f"{OPTION} takes two lines, and a2,a4 or three spins, not '{text}'")
-        found.append(Correlation(*energies, *given))
-    return tuple(found)
+        correlations.append(Correlation(*energies, *coefficients))
+    return tuple(correlations)
 
 
 def pairs_of(
@@ -97,26 +98,26 @@ def pairs_of(
     Raises:
         UsageError: two lines that do not follow one another, or a line in two correlations.
     """
-    found: list[dict[tuple[float, float], Correlation]] = [{} for _ in schemes]
+    by_source: list[dict[tuple[float, float], Correlation]] = [{} for _ in schemes]
     for correlation in correlations:
-        wanted = {correlation.first_kev, correlation.second_kev}
+        energies = {correlation.first_kev, correlation.second_kev}
         places = 0
-        for pairs, paths in zip(found, schemes, strict=True):
+        for pairs, paths in zip(by_source, schemes, strict=True):
             following = {pair for path in paths for pair in pairwise(path.energies_kev) if ANNIHILATION_KEV not in pair}
             near = [pair for pair in following if _distance(pair, correlation) <= NEAR_KEV]
             if not near:
                 continue
             chosen = min(near, key=lambda pair: _distance(pair, correlation))
-            if taken := {line for pair in pairs for line in pair} & set(chosen):
-                raise UsageError(f"the line {min(taken):g} keV is in two correlations: a line can be in one")
+            if shared_lines := {line for pair in pairs for line in pair} & set(chosen):
+                raise UsageError(f"the line {min(shared_lines):g} keV is in two correlations: a line can be in one")
             pairs[chosen] = correlation
             places += 1
         if not places:
             raise UsageError(
-                f"no source emits {' and '.join(f'{line:g}' for line in sorted(wanted))} keV one after the other: "
+                f"no source emits {' and '.join(f'{line:g}' for line in sorted(energies))} keV one after the other: "
                 f"{OPTION} takes two lines of a cascade with no other between them"
             )
-    return found
+    return by_source
 
 
 def _distance(pair: tuple[float, float], correlation: Correlation) -> float:

@@ -55,12 +55,12 @@ class Deposits(NamedTuple):
         return Deposits(*(column[chosen] for column in self))
 
 
-def joined(parts: Sequence[Deposits]) -> Deposits:
+def concat(parts: Sequence[Deposits]) -> Deposits:
     """Several in one, in the given order."""
     return Deposits(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-class _Seen(NamedTuple):
+class _SourceDeposits(NamedTuple):
     """What a source left in one block: times of its seen decays, and their deposits."""
 
     decay_ps: Integers
@@ -115,10 +115,10 @@ class Emitter:
         self._offset = self._numbers("time_offset_ps").astype(np.int64)
         self._tick = self._numbers("tick_ps").astype(np.int64)
         self._least_walk = np.array([extremes_ps(detector)[0] for detector in self.detectors], np.int64)
-        seen_per_s = sum(emission.seen_per_s for emission in self._emissions) + self._background.sum()
-        if not seen_per_s > 0:
+        deposits_per_s = sum(emission.detectable_per_s for emission in self._emissions) + self._background.sum()
+        if not deposits_per_s > 0:
             raise UsageError("nothing to simulate: no source and no background")
-        self.block_ps = int(min(_BLOCK_DEPOSITS / seen_per_s, 1e5) * 1e12)
+        self.block_ps = int(min(_BLOCK_DEPOSITS / deposits_per_s, 1e5) * 1e12)
         self._check_rates()
 
     def _numbers(self, name: str) -> Floats:
@@ -137,8 +137,10 @@ class Emitter:
         rates = self._background.copy()
         for source in self.sources:
             for energy, photons in photons_per_decay(source.scheme).items():
-                seen = [detector.solid_angle * float(detector.total_efficiency(energy)) for detector in self.detectors]
-                rates += source.activity_bq * photons * np.array(seen)
+                detection = [
+                    detector.solid_angle * float(detector.total_efficiency(energy)) for detector in self.detectors
+                ]
+                rates += source.activity_bq * photons * np.array(detection)
         return rates
 
     def earliest_ps(self, true_ps: int) -> int:
@@ -155,7 +157,7 @@ class Emitter:
         rng = np.random.default_rng([self._seed, number])
         begin = START_PS + number * self.block_ps
         parts = [
-            _seen(emission, peak, self._twice, rng, begin=begin, block_ps=self.block_ps)
+            _source_deposits(emission, peak, self._twice, rng, begin=begin, block_ps=self.block_ps)
             for emission, peak in zip(self._emissions, self._peak, strict=True)
         ]
         ranks = _ranks([part.decay_ps for part in parts])
@@ -210,48 +212,48 @@ class Emitter:
         return time_ps
 
 
-def _seen(
+def _source_deposits(
     emission: Emission, peak: Floats, twice: Floats, rng: np.random.Generator, *, begin: int, block_ps: int
-) -> _Seen:
+) -> _SourceDeposits:
     """Draw one source's part of a block."""
-    count = int(rng.poisson(emission.seen_per_s * block_ps * 1e-12))
-    elapsed = np.cumsum(rng.standard_exponential(count + 1))  # scaled to the block: sorted uniform times
-    decay_ps = begin + (elapsed[:-1] * (block_ps / elapsed[-1])).astype(np.int64)
+    count = int(rng.poisson(emission.detectable_per_s * block_ps * 1e-12))
+    arrivals = np.cumsum(rng.standard_exponential(count + 1))  # scaled to the block: sorted uniform times
+    decay_ps = begin + (arrivals[:-1] * (block_ps / arrivals[-1])).astype(np.int64)
     cascade = np.searchsorted(emission.cascade, rng.random(count), side="right")
     first = (rng.random(count)[:, None] > emission.first[cascade]).sum(axis=1)
-    waited = _waited(emission.waits_ps, cascade, rng)
+    delays = _emission_delays(emission.waits_ps, cascade, rng)
     decays, lines, met, waits = [], [], [], []
     for depth in range(emission.slots.shape[1]):
         slot = emission.slots[cascade, depth]
-        seen = first == depth
+        detected = first == depth
         later = np.flatnonzero((first < depth) & (slot >= 0))
-        seen[later] = rng.random(len(later)) < emission.seen[slot[later]]
-        decay = np.flatnonzero(seen)
+        detected[later] = rng.random(len(later)) < emission.detection[slot[later]]
+        decay = np.flatnonzero(detected)
         chosen = slot[decay]
         outcome = np.searchsorted(emission.outcome, chosen + (1 - rng.random(len(decay))))
-        for side, seen_by in enumerate(emission.detectors[outcome].T):
-            hit = seen_by >= 0
+        for side, detectors in enumerate(emission.detectors[outcome].T):
+            hit = detectors >= 0
             own, of_slot = decay[hit], chosen[hit]
             decays.append(own)
             lines.append(emission.lines[of_slot, side])
-            met.append(seen_by[hit].astype(np.uint16))
+            met.append(detectors[hit].astype(np.uint16))
             photon = emission.photon[cascade[own], depth] + emission.later[of_slot, side]
-            waits.append(waited[own, photon] if waited.size else np.zeros(len(own), np.int64))
+            waits.append(delays[own, photon] if delays.size else np.zeros(len(own), np.int64))
     decay, line, detector = np.concatenate(decays), np.concatenate(lines), np.concatenate(met)
     energy = emission.energy_kev[line]
     full = rng.random(len(line)) < peak[detector, line]
     partly = np.flatnonzero(~full)
     again = rng.random(len(partly)) < twice[detector[partly]]
     energy[partly] = partial_deposit_kev(energy[partly], again, rng)
-    return _Seen(decay_ps, decay, np.concatenate(waits), detector, energy, full)
+    return _SourceDeposits(decay_ps, decay, np.concatenate(waits), detector, energy, full)
 
 
-def _waited(means: Floats, cascade: npt.NDArray[np.intp], rng: np.random.Generator) -> Integers:
+def _emission_delays(means: Floats, cascade: npt.NDArray[np.intp], rng: np.random.Generator) -> Integers:
     """How long after its decay each photon leaves, (decays, photons); empty where all leave at once."""
     if not means.any():
         return np.zeros((0, 0), np.int64)
-    lived = rng.standard_exponential((len(cascade), *means.shape[1:])) * means[cascade]
-    return np.asarray(np.rint(lived.sum(axis=2).cumsum(axis=1)), np.int64)
+    lifetimes = rng.standard_exponential((len(cascade), *means.shape[1:])) * means[cascade]
+    return np.asarray(np.rint(lifetimes.sum(axis=2).cumsum(axis=1)), np.int64)
 
 
 def _ranks(times: Sequence[Integers]) -> list[Integers]:

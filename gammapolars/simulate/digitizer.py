@@ -9,7 +9,7 @@ import polars as pl
 
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Integers, Mask
-from gammapolars.simulate.decays import BACKGROUND, Deposits, joined
+from gammapolars.simulate.decays import BACKGROUND, Deposits, concat
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source
 
@@ -107,7 +107,7 @@ class Digitizer:
             deposits: in any order, none before the `complete_ps` of the call before.
             complete_ps: all deposits before this time have now been pushed.
         """
-        pool = joined([*self._carried, deposits])
+        pool = concat([*self._carried, deposits])
         order = np.argsort(pool.time_ps, kind="stable")
         pool = pool.take(order[np.argsort(pool.detector[order], kind="stable")])
         reach = self._reach[pool.detector]
@@ -115,10 +115,10 @@ class Digitizer:
         chain[1:] = (np.diff(pool.time_ps) >= reach[1:]) | (pool.detector[1:] != pool.detector[:-1])
         last = np.flatnonzero(np.append(chain[1:], True)[: len(chain)])
         over = pool.time_ps[last] + reach[last] <= complete_ps  # nothing still to come can join the chain
-        settled = over[np.cumsum(chain) - 1]
-        late = pool.take(~settled)
+        is_final = over[np.cumsum(chain) - 1]
+        late = pool.take(~is_final)
         self._carried = [late]
-        hits = self._hits_of(pool.take(settled), chain[settled])
+        hits = self._hits_of(pool.take(is_final), chain[is_final])
         if self._waiting is not None:
             hits = pl.concat([self._waiting, hits])
         hits = hits.sort("timestamp_ps", maintain_order=True)
@@ -131,20 +131,20 @@ class Digitizer:
         """The hits of settled deposits, detector after detector."""
         owner = hit_of_deposit(pool.time_ps, chain, self._dead[pool.detector])
         place = np.arange(len(owner))
-        made = np.flatnonzero(owner == place)
+        owners = np.flatnonzero(owner == place)
         other = np.flatnonzero(owner != place)
         later = pool.time_ps[other] - pool.time_ps[owner[other]]
-        added = later <= self._trigger[pool.detector[other]]
+        in_sum = later <= self._trigger[pool.detector[other]]
         energy, parts = pool.energy_kev.copy(), np.ones(len(owner), np.uint8)
-        np.add.at(energy, owner[other[added]], pool.energy_kev[other[added]])
-        np.add.at(parts, owner[other[added]], 1)
-        piled = np.zeros(len(owner), np.bool_)
-        piled[owner[other[~added & (later < self._pile_up[pool.detector[other]])]]] = True
-        close = np.diff(pool.time_ps[made]) < self._pile_up[pool.detector[made[1:]]]
-        close &= pool.detector[made[1:]] == pool.detector[made[:-1]]
-        piled[made[:-1][close]] = piled[made[1:][close]] = True
-        hits, piled, parts, energy = pool.take(made), piled[made], parts[made], energy[made]
-        adc, flags = self._digitized(hits, energy, piled)
+        np.add.at(energy, owner[other[in_sum]], pool.energy_kev[other[in_sum]])
+        np.add.at(parts, owner[other[in_sum]], 1)
+        pile_up = np.zeros(len(owner), np.bool_)
+        pile_up[owner[other[~in_sum & (later < self._pile_up[pool.detector[other]])]]] = True
+        close = np.diff(pool.time_ps[owners]) < self._pile_up[pool.detector[owners[1:]]]
+        close &= pool.detector[owners[1:]] == pool.detector[owners[:-1]]
+        pile_up[owners[:-1][close]] = pile_up[owners[1:][close]] = True
+        hits, pile_up, parts, energy = pool.take(owners), pile_up[owners], parts[owners], energy[owners]
+        adc, flags = self._digitized(hits, energy, pile_up)
         return pl.DataFrame(
             {
                 "board": self._board[hits.detector],
@@ -162,7 +162,7 @@ class Digitizer:
         )
 
     def _digitized(
-        self, hits: Deposits, energy_kev: npt.NDArray[np.float64], piled: Mask
+        self, hits: Deposits, energy_kev: npt.NDArray[np.float64], pile_up: Mask
     ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.uint32]]:
         adc = np.empty(len(energy_kev), np.uint16)
         flags = np.full(len(energy_kev), FLAGS["fine_timestamp"], np.uint32)
@@ -178,8 +178,8 @@ class Digitizer:
                 height[over] = top
             adc[begin:end] = np.clip(np.rint(height), 0, top)
             flags[begin:end][over] |= FLAGS["saturation"]
-        adc[piled] = 0
-        flags[piled] |= FLAGS["pile_up"]
+        adc[pile_up] = 0
+        flags[pile_up] |= FLAGS["pile_up"]
         return adc, flags
 
     def _chunk(self, hits: pl.DataFrame) -> Chunk:

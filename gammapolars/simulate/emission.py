@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 from gammapolars.simulate.correlations import Correlation
 from gammapolars.simulate.response import SimulatedDetector
-from gammapolars.simulate.sources import ANNIHILATION_KEV, Cascade
+from gammapolars.simulate.sources import Cascade
 
 _SPHERE_POINTS = 400_000
 
@@ -29,12 +30,12 @@ class Emission:
     slot or an earlier one is the first to be seen; later slots are seen independently.
     """
 
-    seen_per_s: float
+    detectable_per_s: float
     cascade: Floats  # cumulative probability of cascades among the seen decays
     slots: npt.NDArray[np.intp]  # (cascades, places) -> slot
     photon: npt.NDArray[np.intp]  # (cascades, places) -> number in the cascade of the slot's first photon
     first: Floats  # (cascades, places)
-    seen: Floats  # per slot: probability of being seen by any detector
+    detection: Floats  # per slot: probability of being seen by any detector
     waits_ps: Floats  # (cascades, photons, levels): mean lifetimes before each photon; no levels where none lives long
     energy_kev: Floats  # per line
     lines: npt.NDArray[np.intp]  # (slots, 2): the lines of its two photons; twice the same for one photon
@@ -46,7 +47,7 @@ class Emission:
 def emission(
     activity_bq: float,
     paths: Sequence[Cascade],
-    correlated: Mapping[_Pair, Correlation],
+    correlations: Mapping[_Pair, Correlation],
     detectors: Sequence[SimulatedDetector],
     facing: Floats,
 ) -> Emission:
@@ -55,7 +56,7 @@ def emission(
     Args:
         activity_bq: decays per second.
         paths: its cascades.
-        correlated: lines that follow one another with correlated directions.
+        correlations: lines that follow one another with correlated directions.
         detectors: around it.
         facing: from `facing`.
 
@@ -63,37 +64,37 @@ def emission(
         UsageError: correlated photons, and detectors that overlap.
     """
     energies = sorted({energy for path in paths for energy in path.energies_kev})
-    pairs = list(correlated)
+    pairs = list(correlations)
     outcomes = [_outcomes(energy, detectors, facing) for energy in energies]
-    outcomes += [_correlated_outcomes(pair, correlated[pair], detectors) for pair in pairs]
+    outcomes += [_correlated_outcomes(pair, correlations[pair], detectors) for pair in pairs]
     lines = [(place, place) for place in range(len(energies))]
     lines += [(energies.index(first), energies.index(second)) for first, second in pairs]
-    seen = np.array([sum(chance.values()) for chance in outcomes])
-    filled = [_slots(path.energies_kev, energies, pairs) for path in paths]
-    depth = max(len(row) for row in filled)
+    detection = np.array([sum(chance.values()) for chance in outcomes])
+    by_cascade = [_slots(path.energies_kev, energies, pairs) for path in paths]
+    depth = max(len(row) for row in by_cascade)
     slots, photon = np.full((2, len(paths), depth), -1, np.intp)
     first = np.ones((len(paths), depth))
     weight = np.empty(len(paths))
-    for row, (path, places) in enumerate(zip(paths, filled, strict=True)):
+    for row, (path, places) in enumerate(zip(paths, by_cascade, strict=True)):
         slots[row, : len(places)] = numbers = [slot for slot, _ in places]
         photon[row, : len(places)] = [number for _, number in places]
-        unseen = np.cumprod(1 - seen[numbers])
+        unseen = np.cumprod(1 - detection[numbers])
         weight[row] = path.probability * (1 - unseen[-1])
         first[row, : len(numbers) - 1] = ((1 - unseen) / (1 - unseen[-1]))[:-1]
     cumulative = np.cumsum(weight) / weight.sum()
     cumulative[-1] = 1.0
     steps = []
     for slot, chance in enumerate(outcomes):
-        step = np.cumsum(list(chance.values())) / seen[slot]
+        step = np.cumsum(list(chance.values())) / detection[slot]
         step[-1] = 1.0
         steps.append(slot + step)
     return Emission(
-        seen_per_s=activity_bq * float(weight.sum()),
+        detectable_per_s=activity_bq * float(weight.sum()),
         cascade=cumulative,
         slots=slots,
         photon=photon,
         first=first,
-        seen=seen,
+        detection=detection,
         waits_ps=_waits(paths),
         energy_kev=np.array(energies),
         lines=np.array(lines, np.intp),
@@ -105,16 +106,16 @@ def emission(
 
 def _slots(path: Sequence[float], energies: list[float], pairs: list[_Pair]) -> list[tuple[int, int]]:
     """The slots of a cascade, each with the number of its first photon."""
-    found, place = [], 0
+    slots, place = [], 0
     while place < len(path):
         pair = (path[place], path[place + 1]) if place + 1 < len(path) else None
         if pair in pairs:
-            found.append((len(energies) + pairs.index(pair), place))
+            slots.append((len(energies) + pairs.index(pair), place))
             place += 2
         else:
-            found.append((energies.index(path[place]), place))
+            slots.append((energies.index(path[place]), place))
             place += 1
-    return found
+    return slots
 
 
 def _waits(paths: Sequence[Cascade]) -> Floats:

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gammapolars.core.constants import ANNIHILATION_KEV, FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.simulate.drift import STEADY, GainDrift
-from gammapolars.simulate.sources import ANNIHILATION_KEV
-
-ELECTRON_KEV = ANNIHILATION_KEV
 
 # Total attenuation per g/cm2 at these energies, rounded from NIST's XCOM tables of germanium and sodium iodide.
 _ENERGY_KEV = (30, 40, 50, 60, 80, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1250, 1500, 2000, 3000)
@@ -157,8 +155,8 @@ class SimulatedDetector:
 
     def sigma_kev(self, energy_kev: Floats) -> Floats:
         """Standard deviation of the measured energy, from FWHM² = a + b E + c E²."""
-        squared = np.polynomial.polynomial.polyval(energy_kev, self.fwhm)
-        return np.sqrt(np.maximum(squared, 0.0)) / math.sqrt(8 * math.log(2))
+        square = np.polynomial.polynomial.polyval(energy_kev, self.fwhm)
+        return np.sqrt(np.maximum(square, 0.0)) / FWHM_PER_SIGMA
 
     def energy_of(self, adc: npt.ArrayLike) -> Floats:
         """Energy in keV at an adc, the calibration's own polynomial."""
@@ -214,13 +212,13 @@ def around_source(detectors: Detectors, **changes: Any) -> tuple[SimulatedDetect
     """
     if not len(detectors):
         raise UsageError("no detector to simulate: describe at least one in detectors.toml")
-    given = {key: value for key, value in changes.items() if value is not None}
-    found = [SimulatedDetector.from_detector(detector, **given) for detector in detectors]
+    overrides = {key: value for key, value in changes.items() if value is not None}
+    simulated = [SimulatedDetector.from_detector(detector, **overrides) for detector in detectors]
     directions = [(one.theta_deg, one.phi_deg) for one in detectors]
-    known = [(theta, phi) for theta, phi in directions if theta is not None and phi is not None]
-    if len(known) == len(found):
-        return tuple(replace(one, direction=where) for one, where in zip(found, known, strict=True))
-    return tuple(replace(one, angle_deg=360.0 * place / len(found)) for place, one in enumerate(found))
+    axes = [(theta, phi) for theta, phi in directions if theta is not None and phi is not None]
+    if len(axes) == len(simulated):
+        return tuple(replace(one, direction=where) for one, where in zip(simulated, axes, strict=True))
+    return tuple(replace(one, angle_deg=360.0 * place / len(simulated)) for place, one in enumerate(simulated))
 
 
 def compton_electron_kev(energy_kev: Floats, rng: np.random.Generator) -> Floats:
@@ -233,7 +231,7 @@ def compton_electron_kev(energy_kev: Floats, rng: np.random.Generator) -> Floats
         energy_kev: energies of the photons.
         rng: the random numbers' source.
     """
-    alpha = np.asarray(energy_kev, np.float64) / ELECTRON_KEV
+    alpha = np.asarray(energy_kev, np.float64) / ANNIHILATION_KEV
     ratio = np.empty_like(alpha)  # of the photon's energies before and after
     open_ = np.arange(len(alpha))
     while len(open_):
@@ -241,9 +239,9 @@ def compton_electron_kev(energy_kev: Floats, rng: np.random.Generator) -> Floats
         first, second, third = rng.random((3, len(open_)))
         low = first * (2 * a + 9) <= 2 * a + 1
         x = np.where(low, 1 + 2 * a * second, (2 * a + 1) / (2 * a * second + 1))
-        accepted = third <= np.where(low, 4 * (1 / x - 1 / x**2), 0.5 * ((1 - (x - 1) / a) ** 2 + 1 / x))
-        ratio[open_[accepted]] = x[accepted]
-        open_ = open_[~accepted]
+        accept = third <= np.where(low, 4 * (1 / x - 1 / x**2), 0.5 * ((1 - (x - 1) / a) ** 2 + 1 / x))
+        ratio[open_[accept]] = x[accept]
+        open_ = open_[~accept]
     return np.asarray(energy_kev, np.float64) * (1 - 1 / ratio)
 
 

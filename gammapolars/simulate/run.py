@@ -93,19 +93,19 @@ def run(
     started = time.monotonic()
     output, truth = Path(output), None if truth is None else Path(truth)
     _check_suffixes(output, truth)
-    found = parse_sources(sources)
-    simulated = around_source(
+    source_list = parse_sources(sources)
+    array = around_source(
         DEFAULT_DETECTORS if detectors is None else detectors,
         solid_angle=solid_angle, background_cps=background_cps, time_resolution_ps=time_resolution_ps, tick_ps=tick_ps,
         dead_time_ps=dead_time_ps, pile_up_ps=pile_up_ps, adc_bits=adc_bits, drift=drift,
     )  # fmt: skip
-    chunks = simulate(found, simulated, seed=seed, hits=hits, duration_s=duration_s, correlations=correlations)
+    chunks = simulate(source_list, array, seed=seed, hits=hits, duration_s=duration_s, correlations=correlations)
     settings = {
-        "sources": {source.nuclide: source.activity_bq for source in found},
+        "sources": {source.nuclide: source.activity_bq for source in source_list},
         "seed": seed,
         "hits": hits,
         "duration_s": duration_s,
-        "detectors": [_numbers(detector) for detector in simulated],
+        "detectors": [_numbers(detector) for detector in array],
     }
     correlated = {"correlations": [asdict(one) for one in correlations]} if correlations else {}
     summary = write_run(
@@ -117,12 +117,12 @@ def run(
         overwrite=overwrite,
         progress=progress,
     )
-    rates = Emitter(found, simulated, seed).rates_cps()
-    listed = [
+    rates = Emitter(source_list, array, seed).rates_cps()
+    rows = [
         {"name": item.name, "board": item.board, "channel": item.channel, "deposits_cps": round(float(rate), 3)}
-        for item, rate in zip(simulated, rates, strict=True)
+        for item, rate in zip(array, rates, strict=True)
     ]
-    summary |= {"sources": settings["sources"], "seed": seed, "detectors": listed, **correlated}
+    summary |= {"sources": settings["sources"], "seed": seed, "detectors": rows, **correlated}
     summary |= {"output": str(output), "truth": None if truth is None else str(truth)}
     return summary | {"elapsed_s": round(time.monotonic() - started, 3)}
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import UsageError
 
-ANNIHILATION_KEV = 510.99895  # electron mass, CODATA 2018
 DEFAULT_ACTIVITY_BQ = 50_000.0
 _NEGLIGIBLE = 1e-9
 
@@ -211,13 +211,13 @@ def cascades(nuclide: Nuclide) -> tuple[Cascade, ...]:
         if transition.lower > 0:
             feeding[transition.lower] = feeding.get(transition.lower, 0.0) - rate
     means = {level: half_life / math.log(2) for level, half_life in nuclide.half_lives_ps.items()}
-    found: dict[tuple[Numbers, tuple[Numbers, ...]], float] = {}
+    probabilities: dict[tuple[Numbers, tuple[Numbers, ...]], float] = {}
 
     def follow(level: float, probability: float, energies: Numbers, waits: tuple[Numbers, ...], wait: Numbers) -> None:
         if probability < _NEGLIGIBLE:
             return
         if level == 0:
-            found[energies, waits] = found.get((energies, waits), 0.0) + probability
+            probabilities[energies, waits] = probabilities.get((energies, waits), 0.0) + probability
             return
         wait = (*wait, means[level]) if level in means else wait
         total = sum(item.photons * (1 + item.conversion) for item in out[level])
@@ -226,11 +226,11 @@ def cascades(nuclide: Nuclide) -> tuple[Cascade, ...]:
             follow(item.lower, branch, (*energies, item.energy_kev), (*waits, wait), ())
             follow(item.lower, branch * item.conversion, energies, waits, wait)
 
-    for level, fed in feeding.items():
+    for level, feeding_rate in feeding.items():
         positrons = nuclide.positrons.get(level, 0.0)
         follow(level, positrons, (ANNIHILATION_KEV,), ((),), ())
-        follow(level, fed - positrons, (), (), ())
-    return tuple(Cascade(probability, *emitted) for emitted, probability in found.items() if emitted[0])
+        follow(level, feeding_rate - positrons, (), (), ())
+    return tuple(Cascade(probability, *photons) for photons, probability in probabilities.items() if photons[0])
 
 
 def photons_per_decay(nuclide: Nuclide) -> dict[float, float]:
@@ -238,8 +238,8 @@ def photons_per_decay(nuclide: Nuclide) -> dict[float, float]:
     intensities: dict[float, float] = {}
     for probability, energies, _ in cascades(nuclide):
         for energy in energies:
-            emitted = 2 * probability if energy == ANNIHILATION_KEV else probability
-            intensities[energy] = intensities.get(energy, 0.0) + emitted
+            photons = 2 * probability if energy == ANNIHILATION_KEV else probability
+            intensities[energy] = intensities.get(energy, 0.0) + photons
     return intensities
 
 
@@ -249,19 +249,19 @@ def parse_sources(texts: Iterable[str]) -> tuple[Source, ...]:
     Raises:
         UsageError: a nuclide without a decay scheme, an activity that is no positive number with a unit, or no source.
     """
-    found: dict[str, Source] = {}
+    by_nuclide: dict[str, Source] = {}
     for text in texts:
         name, equals, activity = (part.strip() for part in text.partition("="))
-        known = {re.sub(r"[^a-z0-9]", "", key.lower()): key for key in NUCLIDES}
-        nuclide = known.get(re.sub(r"[^a-z0-9]", "", name.lower()))
+        by_spelling = {re.sub(r"[^a-z0-9]", "", key.lower()): key for key in NUCLIDES}
+        nuclide = by_spelling.get(re.sub(r"[^a-z0-9]", "", name.lower()))
         if nuclide is None:
             raise UsageError(f"unknown source '{name}': the known ones are {', '.join(NUCLIDES)}")
-        if nuclide in found:
+        if nuclide in by_nuclide:
             raise UsageError(f"source {nuclide} is given twice: add up its activities")
-        found[nuclide] = Source(nuclide, _becquerels(text, activity) if equals else DEFAULT_ACTIVITY_BQ)
-    if not found:
+        by_nuclide[nuclide] = Source(nuclide, _becquerels(text, activity) if equals else DEFAULT_ACTIVITY_BQ)
+    if not by_nuclide:
         raise UsageError(f"no source: name at least one of {', '.join(NUCLIDES)}")
-    return tuple(found.values())
+    return tuple(by_nuclide.values())
 
 
 def _becquerels(text: str, activity: str) -> float:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import gammapolars as gp
-from gammapolars.activities.decay import Measured, decay_factor, decay_unc, half_life_of, seconds_between
+from gammapolars.activities.decay import Measurement, decay_factor, decay_unc, half_life_of, seconds_between
 from gammapolars.activities.limits import upper_limit
 from gammapolars.core.errors import TableError, UsageError
 from tests.sources import HALF_LIFE_S, LINES, TRUE_CURVE, a_source, expected_counts, peak_table, true_efficiency
@@ -41,7 +41,7 @@ def test_the_uncertainty_of_decay_is_its_derivative(elapsed: float, counting: fl
         math.log(decay_factor(1000 + step, elapsed, counting)) - math.log(decay_factor(1000 - step, elapsed, counting))
     ) / (2 * step)
 
-    assert decay_unc(Measured(1000.0, 7.0), elapsed, counting) == pytest.approx(abs(slope) * 7.0, rel=1e-3, abs=1e-9)
+    assert decay_unc(Measurement(1000.0, 7.0), elapsed, counting) == pytest.approx(abs(slope) * 7.0, rel=1e-3, abs=1e-9)
 
 
 def test_a_source_is_weaker_later_and_its_uncertainty_has_the_half_life_in_it() -> None:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import gammapolars as gp
-from gammapolars.activities.matching import matched, missing
+from gammapolars.activities.matching import match_peaks, unmatched_lines
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.detectors import Detector
 from gammapolars.figures.efficiency import curve_energies, efficiency
@@ -70,7 +70,7 @@ def test_lines_that_one_peak_holds_count_together() -> None:
     lines = line_table("X-1", [(500.0, 10.0, 0.3), (501.0, 30.0, 0.4), (600.0, 5.0, 0.1)])
     peaks = pl.DataFrame({"centroid_kev": [500.7, 600.1], "fwhm_kev": 2.0, "area": [400.0, 50.0], "area_unc": 20.0})
 
-    found = matched(peaks, lines)
+    found = match_peaks(peaks, lines)
 
     assert found["intensity"].to_list() == [40.0, 5.0]
     assert found["energy_kev"].to_list() == pytest.approx([500.75, 600.0])
@@ -82,7 +82,7 @@ def test_lines_with_peaks_of_their_own_stay_apart() -> None:
     lines = line_table("X-1", [(500.0, 10.0, 0.3), (501.5, 30.0, 0.4)])
     peaks = pl.DataFrame({"centroid_kev": [500.1, 501.4], "fwhm_kev": 2.0, "area": [100.0, 300.0], "area_unc": 20.0})
 
-    assert matched(peaks, lines)["intensity"].to_list() == [10.0, 30.0]
+    assert match_peaks(peaks, lines)["intensity"].to_list() == [10.0, 30.0]
 
 
 def test_what_is_no_good_peak_of_the_source_is_left_out() -> None:
@@ -97,9 +97,9 @@ def test_what_is_no_good_peak_of_the_source_is_left_out() -> None:
         }
     )
 
-    assert matched(peaks, lines).is_empty()
-    assert matched(peaks, lines, within_fwhm=0.7)["energy_kev"].to_list() == [300.0]
-    assert matched(peaks, lines, least_intensity=0.1)["energy_kev"].to_list() == [400.0]
+    assert match_peaks(peaks, lines).is_empty()
+    assert match_peaks(peaks, lines, within_fwhm=0.7)["energy_kev"].to_list() == [300.0]
+    assert match_peaks(peaks, lines, least_intensity=0.1)["energy_kev"].to_list() == [400.0]
 
 
 def test_strong_lines_without_a_peak_are_told() -> None:
@@ -108,11 +108,11 @@ def test_strong_lines_without_a_peak_are_told() -> None:
         {"centroid_kev": [150.0, 500.3, 701.5, 900.0], "fwhm_kev": 2.0, "area": 100.0, "area_unc": 10.0}
     )
 
-    found = matched(peaks, lines)
+    found = match_peaks(peaks, lines)
 
     assert found["centroid_kev"].to_list() == [500.3]
-    assert missing(found, peaks, lines) == [200.0, 700.0]
-    assert missing(found, peaks.filter(pl.col("centroid_kev") < 600), lines) == [200.0]
+    assert unmatched_lines(found, peaks, lines) == [200.0, 700.0]
+    assert unmatched_lines(found, peaks.filter(pl.col("centroid_kev") < 600), lines) == [200.0]
 
 
 def test_peaks_of_several_detectors_are_refused() -> None:

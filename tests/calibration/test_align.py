@@ -19,10 +19,10 @@ from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_fit import fit_peak
 from gammapolars.calibration.timing.prompt_search import densest, least_sigmas
 from gammapolars.calibration.timing.reading import Histograms
-from gammapolars.calibration.timing.sampling import Sampler
+from gammapolars.calibration.timing.sample import Sampler
+from gammapolars.core.constants import FWHM_PER_SIGMA as FWHM
 from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
-from gammapolars.peaks.shape import FWHM_PER_SIGMA as FWHM
 from tests.commandline import REPOSITORY, gammapolars
 from tests.hits import brute_pairs, frame, runs
 from tests.timing_runs import LABR_WALK, OFFSETS, described, simulated
@@ -197,10 +197,10 @@ def test_resolutions_of_three_detectors_come_apart_and_of_two_are_shared() -> No
     two = solve.solve_resolutions(ends[:1], widths[:1], 0.01 * widths[:1], 2)
 
     np.testing.assert_allclose(three.fwhm_ps, own, rtol=1e-6)
-    assert not three.shared
+    assert not three.common
     assert (three.unc_ps > 0).all()
     np.testing.assert_allclose(two.fwhm_ps, 500 / math.sqrt(2))
-    assert two.shared == [0, 1]
+    assert two.common == [0, 1]
 
 
 # Runs with known truth.

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gammapolars import figures
-from gammapolars.calibration.energy.by_hand import Pair
 from gammapolars.calibration.energy.energy_fit import EnergyFit
 from gammapolars.calibration.energy.gain import fit_gain
+from gammapolars.calibration.energy.pairs import Pair
 from gammapolars.calibration.energy.polynomial import fit_energy
 from gammapolars.calibration.energy.resolution import fit_resolution
 from gammapolars.calibration.energy.result import Calibration, calibrate_peaks

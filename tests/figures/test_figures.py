@@ -16,7 +16,7 @@ from gammapolars import figures
 from gammapolars.core.units import Window
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
-from gammapolars.figures.time_difference import accepted_ns
+from gammapolars.figures.time_difference import window_ranges_ns
 from gammapolars.report.results import Analysis
 from tests import analyses
 
@@ -181,7 +181,7 @@ def test_time_differences_mark_the_window_and_the_chance_level(cobalt: Analysis)
     ],
 )
 def test_a_window_counts_from_the_earlier_hit(window: tuple[int, int], accepted: list[tuple[float, float]]) -> None:
-    assert accepted_ns(Window(*window)) == accepted
+    assert window_ranges_ns(Window(*window)) == accepted
 
 
 def test_matrix_is_square_and_keeps_every_count(cobalt: Analysis) -> None:

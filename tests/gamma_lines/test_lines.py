@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.commands.layout import bracketed
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.gamma_lines import table
 from gammapolars.gamma_lines.cascades import _decays
 from gammapolars.report.nuclides import main_and_further
@@ -103,7 +104,7 @@ def test_figures_are_positive_and_uncertainties_smaller() -> None:
     annihilation = TABLE["normalisation"] == table.ANNIHILATION
     assert (TABLE.filter(~annihilation)["intensity"] <= 100).all()
     assert (TABLE.filter(annihilation)["intensity"] <= 200).all()
-    assert set(TABLE.filter(annihilation)["energy_kev"]) == {table.ANNIHILATION_KEV}
+    assert set(TABLE.filter(annihilation)["energy_kev"]) == {ANNIHILATION_KEV}
 
 
 @pytest.mark.parametrize("name", gp.nuclides())

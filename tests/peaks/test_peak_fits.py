@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammapolars.peaks.likelihood import Knowledge, Known, fit_region
+from gammapolars.peaks.likelihood import Knowledge, Prior, fit_region
 from gammapolars.peaks.model import Model
 from gammapolars.peaks.regions import MOST_PEAKS, regions
 from gammapolars.peaks.results import fitted_peaks, significance_of
@@ -48,7 +48,7 @@ def test_few_counts_are_fitted_without_bias() -> None:
     areas = []
     for _ in range(300):
         counts = rng.poisson(MODEL.expected(few)).astype(float)
-        areas.append(fit_region(counts, counts, MODEL, np.array([118.0]), Knowledge(Known(1.0, 0.05))).parameters[0])
+        areas.append(fit_region(counts, counts, MODEL, np.array([118.0]), Knowledge(Prior(1.0, 0.05))).parameters[0])
 
     assert np.mean(areas) == pytest.approx(25.0, abs=4 * np.std(areas) / np.sqrt(300))
 
@@ -73,7 +73,7 @@ def test_counts_below_0_are_fitted_by_their_variances() -> None:
         signal, background = rng.poisson(peak + flat), rng.poisson(flat, 40)
         net, variance = (signal - background).astype(float), (signal + background).astype(float)
         assert (net < 0).any()
-        fit = fit_region(net, variance, MODEL, np.array([118.0]), Knowledge(Known(1.0, 0.05)))
+        fit = fit_region(net, variance, MODEL, np.array([118.0]), Knowledge(Prior(1.0, 0.05)))
         pulls.append((fit.parameters[0] - 2000) / np.sqrt(fit.covariance[0, 0]))
 
     assert abs(np.mean(pulls)) < 0.4
@@ -87,7 +87,7 @@ def test_what_is_known_of_the_shape_holds_weak_peaks() -> None:
     areas: dict[bool, list[float]] = {True: [], False: []}
     for _ in range(60):
         counts = rng.poisson(MODEL.expected(weak)).astype(float)
-        for held, knowledge in ((False, Knowledge()), (True, Knowledge(Known(1.0, 0.03)))):
+        for held, knowledge in ((False, Knowledge()), (True, Knowledge(Prior(1.0, 0.03)))):
             fit = fit_region(counts, counts, MODEL, np.array([118.0]), knowledge)
             areas[held].append(fit.parameters[0])
             assert not held or abs(fit.shape()[0] - 1) < 0.06
@@ -106,7 +106,7 @@ def test_the_significance_of_an_area_is_what_the_background_would_scatter_by() -
         parts = MODEL.parts(np.array([118.3]), shape)
         weights = parts / empty
         linear = np.linalg.solve(weights @ parts.T, weights @ counts)
-        fit = fit_region(counts, counts, MODEL, np.array([118.3]), Knowledge(Known(1.0)))
+        fit = fit_region(counts, counts, MODEL, np.array([118.3]), Knowledge(Prior(1.0)))
         parameters = np.concatenate([linear[:1], [118.3], shape, linear[1:]])
         found.append(significance_of(type(fit)(MODEL, parameters, fit.covariance, 0.0, 0.0, 1, valid=True))[0])
 

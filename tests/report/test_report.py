@@ -347,7 +347,7 @@ def test_shares_durations_and_lists() -> None:
     assert [numbers.duration(t) for t in (0, 0.0042, 59, 600, 605, 11_520)] == [
         "0 s", "4.2 ms", "59 s", "10 min", "10 min 5 s", "3 h 12 min",
     ]  # fmt: skip
-    assert numbers.listed(["a", "b", "c"]) == "a, b and c"
+    assert numbers.enumeration(["a", "b", "c"]) == "a, b and c"
     assert [numbers.amount(n, "hit") for n in (0, 1, 2000)] == ["no hits", "1 hit", "2,000 hits"]
 
 

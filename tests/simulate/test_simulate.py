@@ -18,6 +18,7 @@ import uproot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import GammapolarsError, OutputError, UsageError
 from gammapolars.core.schema import HITS, require
 from gammapolars.corrections import calibrate
@@ -36,8 +37,8 @@ from gammapolars.simulate import (
 )
 from gammapolars.simulate.decays import START_PS, Deposits, Emitter
 from gammapolars.simulate.digitizer import Digitizer, hit_of_deposit
-from gammapolars.simulate.response import ELECTRON_KEV, compton_electron_kev, partial_deposit_kev
-from gammapolars.simulate.sources import ANNIHILATION_KEV, cascades, photons_per_decay
+from gammapolars.simulate.response import compton_electron_kev, partial_deposit_kev
+from gammapolars.simulate.sources import cascades, photons_per_decay
 
 # Photons per 100 decays and their uncertainty: the calibration lines of the IAEA evaluation. Two lines are doublets.
 LINES: dict[str, dict[float, tuple[float, float]]] = {
@@ -195,7 +196,7 @@ def test_sources_are_given_once() -> None:
 
 def klein_nishina(electron_kev: npt.NDArray[np.float64], photon_kev: float) -> npt.NDArray[np.float64]:
     """dσ/dT in arbitrary units, from the cross-section's textbook form in cos θ."""
-    alpha = photon_kev / ELECTRON_KEV
+    alpha = photon_kev / ANNIHILATION_KEV
     ratio = 1 - electron_kev / photon_kev
     cosine = 1 - (1 / ratio - 1) / alpha
     return np.asarray(ratio + 1 / ratio - 1 + cosine**2)
@@ -205,7 +206,7 @@ def klein_nishina(electron_kev: npt.NDArray[np.float64], photon_kev: float) -> n
 def test_compton_scattering_follows_klein_and_nishina(photon_kev: float) -> None:
     count = 200_000
     electrons = compton_electron_kev(np.full(count, photon_kev), np.random.default_rng(11))
-    alpha = photon_kev / ELECTRON_KEV
+    alpha = photon_kev / ANNIHILATION_KEV
     edge = photon_kev * 2 * alpha / (1 + 2 * alpha)
     assert electrons.min() >= 0
     assert edge * 0.999 < electrons.max() <= edge * (1 + 1e-12)

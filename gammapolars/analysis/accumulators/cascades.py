@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from gammapolars.angular.counts import COUNTS, SINGLES, angular_counts, angular_singles, summed
-from gammapolars.angular.slicing import wider
+from gammapolars.angular.counts import COUNTS, SINGLES, angular_counts, angular_singles, sum_counts
+from gammapolars.angular.slices import wider
 from gammapolars.core.flags import has_any
 from gammapolars.core.schema import DType, Table
 from gammapolars.core.units import PS_PER_S
@@ -46,7 +46,7 @@ class SlicedSums:
         if not self._parts:
             columns: Mapping[str, DType] = self._table.optional | self._table.columns
             return pl.DataFrame(schema=columns)
-        found = summed(self._parts, self._table)
+        found = sum_counts(self._parts, self._table)
         while found.height > self._most_rows and (coarse := wider(found)).height < found.height:
             self.width_ps *= 2
             found = coarse

@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy.stats import chi2
 
 from gammapolars.analysis.accumulators.drift import SlicedRun
-from gammapolars.calibration.drift.follow import Followed
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.smooth import smooth
+from gammapolars.calibration.drift.tracks import Tracks
 from gammapolars.core.types import Floats
 
 Reference = Literal["calibration", "mean"]
@@ -64,7 +64,7 @@ class Curves(NamedTuple):
 
 
 def gain_curves(
-    lines: Sequence[TrackedLine], followed: Followed, runs: Sequence[SlicedRun], reference: Reference
+    lines: Sequence[TrackedLine], tracks: Tracks, runs: Sequence[SlicedRun], reference: Reference
 ) -> Curves:
     """Smooth the positions of all lines together, run by run.
 
@@ -74,39 +74,39 @@ def gain_curves(
 
     Args:
         lines: of the detector.
-        followed: their positions.
+        tracks: their positions.
         runs: with their first and last times.
         reference: `calibration`: at gain 1 lines are, in the weighted mean, where the calibration expects them; `mean`:
             the gain's mean over the time of all runs is 1.
     """
-    positions = followed.positions
+    positions = tracks.positions
     good = np.array([one.fit.status == "ok" for one in positions], bool)
     run = np.array([one.run for one in positions], int)
     line = np.array([one.line for one in positions], int)
     time = np.array([one.time_ps for one in positions], np.int64)
     log = np.array([math.log(max(one.fit.position, 1e-9) / lines[one.line].expected_adc) for one in positions])
     unc = np.array([one.fit.unc / max(one.fit.position, 1e-9) for one in positions])
-    rough = np.array([_rough(one.time_ps, one.run, one.line, followed, runs) for one in positions])
+    rough = np.array([_rough(one.time_ps, one.run, one.line, tracks, runs) for one in positions])
     offsets = _offsets(log - rough, unc, line, good, len(lines))
-    found: dict[int, Curve] = {}
+    by_run: dict[int, Curve] = {}
     residuals = np.full(len(positions), np.nan)
     for _ in range(3 if np.isfinite(offsets).sum() > 1 else 1):
         for one in runs:
             own = np.flatnonzero(good & (run == one.run))
             if len(own):
                 own = own[np.argsort(time[own], kind="stable")]
-                found[one.run] = _course(one, time[own], log[own] - offsets[line[own]], unc[own])
-                residuals[own] = log[own] - offsets[line[own]] - np.log(gain_at(found[one.run], time[own]))
-        moved = _offsets(residuals, unc, line, good, len(lines))
-        if not np.isfinite(moved).any() or np.nanmax(np.abs(moved)) < 1e-7:
+                by_run[one.run] = _course(one, time[own], log[own] - offsets[line[own]], unc[own])
+                residuals[own] = log[own] - offsets[line[own]] - np.log(gain_at(by_run[one.run], time[own]))
+        shifts = _offsets(residuals, unc, line, good, len(lines))
+        if not np.isfinite(shifts).any() or np.nanmax(np.abs(shifts)) < 1e-7:
             break
-        offsets = offsets + moved
-        residuals = residuals - moved[line]
+        offsets = offsets + shifts
+        residuals = residuals - shifts[line]
     disagreement = [
         _disagreement(residuals[own], unc[own]) if len(own := np.flatnonzero(good & (line == place))) else None
         for place in range(len(lines))
     ]
-    curves = list(found.values())
+    curves = list(by_run.values())
     if curves:
         shift = _mean_offset(offsets, unc, line, good) if reference == "calibration" else -_mean_log(curves)
         offsets = offsets - shift
@@ -115,32 +115,32 @@ def gain_curves(
     return Curves(curves, offsets, residuals, disagreement if several else [None] * len(lines))
 
 
-def courses(followed: Followed, curves: Curves, runs: Sequence[SlicedRun]) -> list[list[Floats]]:
+def courses(tracks: Tracks, curves: Curves, runs: Sequence[SlicedRun]) -> list[list[Floats]]:
     """For each run and line the ratio of its position to the expected one in each slice, as the smooth gain has it."""
     by_run = {curve.run: curve for curve in curves.curves}
-    found = []
-    for one, paths in zip(runs, followed.paths, strict=True):
+    result = []
+    for one, paths in zip(runs, tracks.paths, strict=True):
         middles = (one.edges_ps[:-1] + one.edges_ps[1:]) // 2
         gain = gain_at(by_run.get(one.run), middles)
-        found.append(
+        result.append(
             [
                 path if own or one.run not in by_run else gain * math.exp(np.nan_to_num(offset))
-                for path, own, offset in zip(paths, followed.own, curves.offsets, strict=True)
+                for path, own, offset in zip(paths, tracks.own, curves.offsets, strict=True)
             ]
         )
-    return found
+    return result
 
 
 def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
     """The gain at times; 1 where none was found."""
     if curve is None:
         return np.ones(len(time_ps))
-    knots, wanted = ((time - curve.time_ps[0]).astype(np.float64) for time in (curve.time_ps, time_ps))
-    return np.asarray(np.interp(wanted, knots, curve.gain))
+    knots, times = ((time - curve.time_ps[0]).astype(np.float64) for time in (curve.time_ps, time_ps))
+    return np.asarray(np.interp(times, knots, curve.gain))
 
 
-def _rough(time_ps: int, run: int, line: int, followed: Followed, runs: Sequence[SlicedRun]) -> float:
-    for one, paths in zip(runs, followed.paths, strict=True):
+def _rough(time_ps: int, run: int, line: int, tracks: Tracks, runs: Sequence[SlicedRun]) -> float:
+    for one, paths in zip(runs, tracks.paths, strict=True):
         if one.run == run:
             place = min(max((time_ps - one.first_ps) // one.width_ps, 0), len(paths[line]) - 1)
             return math.log(paths[line][place])
@@ -151,19 +151,19 @@ def _offsets(
     values: Floats, unc: Floats, line: npt.NDArray[np.int_], good: npt.NDArray[np.bool_], lines: int
 ) -> Floats:
     """The weighted mean for each line; NaN where there is none."""
-    found = np.full(lines, np.nan)
+    offsets = np.full(lines, np.nan)
     for place in range(lines):
         own = good & (line == place) & np.isfinite(values)
         if own.any():
-            found[place] = np.average(values[own], weights=unc[own] ** -2.0)
-    return found
+            offsets[place] = np.average(values[own], weights=unc[own] ** -2.0)
+    return offsets
 
 
 def _mean_offset(offsets: Floats, unc: Floats, line: npt.NDArray[np.int_], good: npt.NDArray[np.bool_]) -> float:
     """The mean of the lines' offsets, by how well the positions are known."""
     weights = np.array([(unc[good & (line == place)] ** -2.0).sum() for place in range(len(offsets))])
-    known = np.isfinite(offsets)
-    return float(np.average(offsets[known], weights=weights[known]))
+    finite = np.isfinite(offsets)
+    return float(np.average(offsets[finite], weights=weights[finite]))
 
 
 def _mean_log(curves: Sequence[Curve]) -> float:
@@ -186,11 +186,11 @@ def _course(run: SlicedRun, time: npt.NDArray[np.int64], log: Floats, unc: Float
     since = (time - run.first_ps) / PS_PER_US
     last = max((run.last_ps - run.first_ps) / PS_PER_US, float(since[-1]))
     at = np.linspace(0.0, last, min(MOST_KNOTS, 8 * len(time) + 1))
-    found = smooth(since, log, unc, at)
-    times = run.first_ps + np.rint(found.time * PS_PER_US).astype(np.int64)
-    gain = np.exp(found.level)
-    steps = tuple(run.first_ps + round(step * PS_PER_US) for step in found.steps)
-    return Curve(run.run, times, gain, gain * found.unc, steps)
+    course = smooth(since, log, unc, at)
+    times = run.first_ps + np.rint(course.time * PS_PER_US).astype(np.int64)
+    gain = np.exp(course.level)
+    steps = tuple(run.first_ps + round(step * PS_PER_US) for step in course.steps)
+    return Curve(run.run, times, gain, gain * course.unc, steps)
 
 
 def _disagreement(residuals: Floats, unc: Floats) -> float | None:

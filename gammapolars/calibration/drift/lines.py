@@ -49,25 +49,25 @@ def tracked_lines(detector: Detector, energies_kev: Sequence[float], reach: floa
         energies_kev: of the lines.
         reach: largest relative change of the gain.
     """
-    placed = []
+    places = []
     for energy_kev in energies_kev:
         adc = adc_at(detector.energy or (), energy_kev)
         if adc is None:
             continue
         slope = sum(order * c * adc ** (order - 1) for order, c in enumerate(detector.energy or ()) if order)
         if slope > 0:
-            placed.append((energy_kev, adc, slope, _fwhm_kev(detector, energy_kev) or math.nan))
-    widths = [width / slope for _, _, slope, width in placed if not math.isnan(width)]
+            places.append((energy_kev, adc, slope, _fwhm_kev(detector, energy_kev) or math.nan))
+    widths = [width / slope for _, _, slope, width in places if not math.isnan(width)]
     step = max(1, int(min(widths) / BINS_PER_FWHM)) if widths else 1
-    found = []
-    for energy_kev, adc, slope, width in placed:
+    lines = []
+    for energy_kev, adc, slope, width in places:
         fwhm = None if math.isnan(width) else width / slope
         room = SIDE_FWHM * (fwhm or math.sqrt(WIDEST[0] + WIDEST[1] * energy_kev) / slope)
         first = max(0, int((adc * (1 - reach) - room) // step))
         last = min(TOP_ADC // step, int((adc * (1 + reach) + room) // step))
         if last > first:
-            found.append(TrackedLine(energy_kev, adc, slope, fwhm, AdcRange(first * step, last - first + 1, step)))
-    return found
+            lines.append(TrackedLine(energy_kev, adc, slope, fwhm, AdcRange(first * step, last - first + 1, step)))
+    return lines
 
 
 def adc_at(energy: Sequence[float], energy_kev: float) -> float | None:
@@ -82,5 +82,5 @@ def adc_at(energy: Sequence[float], energy_kev: float) -> float | None:
 
 def _fwhm_kev(detector: Detector, energy_kev: float) -> float | None:
     model = detector.fwhm or FWHM2_KEV2.get(detector.kind.lower())
-    squared = sum(c * energy_kev**order for order, c in enumerate(model)) if model else 0.0
-    return math.sqrt(squared) if squared > 0 else None
+    square = sum(c * energy_kev**order for order, c in enumerate(model)) if model else 0.0
+    return math.sqrt(square) if square > 0 else None

@@ -43,7 +43,7 @@ class LineCounts(NamedTuple):
     bin_adc: float
     counts: Floats
 
-    def summed(self, edges: Sequence[int] | npt.NDArray[np.intp]) -> "LineCounts":
+    def groups(self, edges: Sequence[int] | npt.NDArray[np.intp]) -> "LineCounts":
         """With slices joined: from each of the given places to the next, and from the last to the end."""
         return self._replace(counts=np.add.reduceat(self.counts, edges, axis=0))
 
@@ -72,14 +72,14 @@ def gain_path(
     gains = 1 + np.linspace(-reach, reach, 2 * half + 1)
     score = np.zeros((len(lines[0].counts), len(gains)))
     for line, width in zip(lines, fwhm_adc, strict=True):
-        score += _standing_out(line, gains * line.expected_adc, width)
+        score += _excess(line, gains * line.expected_adc, width)
     if around is not None:
         score[np.abs(gains / around[:, None] - 1) > NEAR_FWHM * relative] = FORBIDDEN
     best = _best_way(score, OUTER_COST * np.abs(gains - 1) / reach, MOVE_COST * reach / half / (STEP_FWHM * relative))
     return gains[best], float(score[np.arange(len(score)), best].sum())
 
 
-def _standing_out(line: LineCounts, centres: Floats, fwhm: float) -> Floats:
+def _excess(line: LineCounts, centres: Floats, fwhm: float) -> Floats:
     """By how much counts within a line's width exceed those beside it, as a log-likelihood, (slices, centres).
 
     It is half the squared excess in its standard deviations, with the sign of the excess.
@@ -99,9 +99,9 @@ def _standing_out(line: LineCounts, centres: Floats, fwhm: float) -> Floats:
     left, left_bins = within(-1.5, -0.9)
     right, right_bins = within(0.9, 1.5)
     ratio = bins / np.maximum(left_bins + right_bins, 1)
-    beside = left + right
-    excess = peak - ratio * beside
-    variance = peak + ratio**2 * beside + 1
+    background = left + right
+    excess = peak - ratio * background
+    variance = peak + ratio**2 * background + 1
     score: Floats = np.sign(excess) * 0.5 * excess**2 / variance
     return score
 
@@ -113,9 +113,9 @@ def _best_way(score: Floats, prior: Floats, move_cost: float) -> npt.NDArray[np.
     came_from = np.zeros(score.shape, np.intp)
     value = score[0] - prior
     for number in range(1, len(score)):
-        reached = value[:, None] - cost
-        came_from[number] = reached.argmax(axis=0)
-        value = reached[came_from[number], places] + score[number]
+        total = value[:, None] - cost
+        came_from[number] = total.argmax(axis=0)
+        value = total[came_from[number], places] + score[number]
     best = np.empty(len(score), np.intp)
     best[-1] = int(np.argmax(value))
     for number in range(len(score) - 1, 0, -1):

@@ -57,26 +57,26 @@ def line_position(
     low = first_adc - 0.5
     begin = max(0, int(np.floor((guess - WINDOW_FWHM * fwhm - low) / bin_adc)))
     end = min(len(counts), int(np.ceil((guess + WINDOW_FWHM * fwhm - low) / bin_adc)))
-    seen = counts[begin:end]
-    total = float(seen.sum())
+    part = counts[begin:end]
+    total = float(part.sum())
     if end - begin < 6 or low + begin * bin_adc > guess or low + end * bin_adc < guess:
         return Position(guess, np.inf, 0.0, "at the edge", fwhm)
     if total < 20:
         return Position(guess, np.inf, total, "few counts", fwhm)
     scale = fwhm * SIGMA_PER_FWHM
     edges = (low + bin_adc * np.arange(begin, end + 1) - guess) / scale  # in standard deviations from the guess
-    x, information, converged = _scored(seen, edges, fit_width=fit_width)
+    x, information, is_converged = _maximum(part, edges, fit_width=fit_width)
     unc, line_unc = _uncertainties(information, free=5 if fit_width else 4)
-    found = guess + scale * float(x[0])
+    position = guess + scale * float(x[0])
     unc *= scale
     status = "ok"
-    if not converged or not 0 < unc < np.inf:
+    if not is_converged or not 0 < unc < np.inf:
         status = "no convergence"
     elif x[1] < LEAST_SIGMA * line_unc:
         status = "no line"
     elif abs(x[0]) * SIGMA_PER_FWHM > 1:
         status = "at the edge"
-    return Position(found, unc, float(x[1]), status, fwhm * float(x[4]))
+    return Position(position, unc, float(x[1]), status, fwhm * float(x[4]))
 
 
 def _uncertainties(information: Floats, *, free: int) -> tuple[float, float]:
@@ -88,49 +88,49 @@ def _uncertainties(information: Floats, *, free: int) -> tuple[float, float]:
     return float(np.sqrt(max(variances[0], 0.0))), float(np.sqrt(max(variances[1], 0.0)))
 
 
-def _scored(seen: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats, Floats, bool]:
+def _maximum(counts: Floats, edges: Floats, *, fit_width: bool) -> tuple[Floats, Floats, bool]:
     """The parameters of largest likelihood, their information, and whether the search came to rest.
 
     Parameters: centre and, last, width in standard deviations as given; counts of the line; background per bin at the
     window's two ends.
     """
-    total, bins = float(seen.sum()), len(seen)
+    total, bins = float(counts.sum()), len(counts)
     rise = (np.arange(bins) + 0.5) / bins
     quarter = max(1, bins // 8)
-    left, right = seen[:quarter].mean(), seen[-quarter:].mean()
+    left, right = counts[:quarter].mean(), counts[-quarter:].mean()
     line = max(total - 0.5 * (left + right) * bins, 0.1 * total)
-    centre = float(np.clip((seen * (edges[1:] + edges[:-1]) / 2).sum() / total, -1, 1)) if total else 0.0
+    centre = float(np.clip((counts * (edges[1:] + edges[:-1]) / 2).sum() / total, -1, 1)) if total else 0.0
     least = LEAST_BACKGROUND / bins
     x = np.array([centre, line, left + least, right + least, 1.0])
     free = 5 if fit_width else 4
     model, slopes = _model(x, edges, rise)
-    value = _likelihood(seen, model)
+    value = _likelihood(counts, model)
     information = np.eye(5)
     for _ in range(MOST_STEPS):
-        weighted = slopes / model
-        information = weighted @ slopes.T
-        gradient = weighted @ (seen - model)
+        weights = slopes / model
+        information = weights @ slopes.T
+        gradient = weights @ (counts - model)
         # The mean of expected and observed information: with the first alone, steps in a low background overshoot.
-        curvature = (information + (weighted * seen) @ weighted.T) / 2
+        curvature = (information + (weights * counts) @ weights.T) / 2
         step = _step(x, curvature[:free, :free], gradient[:free], least)
         if step is None:
             return x, information, False
         step[0] = np.clip(step[0], -1.0, 1.0)
         gain = float(step @ gradient)
         for _ in range(12):
-            tried = x + step
-            tried[1:4] = np.maximum(tried[1:4], least)
-            tried[4] = np.clip(tried[4], 0.2, 5.0)
-            model, slopes = _model(tried, edges, rise)
-            better = _likelihood(seen, model)
+            trial = x + step
+            trial[1:4] = np.maximum(trial[1:4], least)
+            trial[4] = np.clip(trial[4], 0.2, 5.0)
+            model, slopes = _model(trial, edges, rise)
+            better = _likelihood(counts, model)
             if better >= value - 1e-9:
                 break
             step /= 2
         else:
             return x, information, gain < 1e-4
-        done = better - value < 1e-6 and abs(step[0]) < 1e-3
-        x, value = tried, better
-        if done:
+        is_done = better - value < 1e-6 and abs(step[0]) < 1e-3
+        x, value = trial, better
+        if is_done:
             return x, information, True
     return x, information, False
 
@@ -139,22 +139,22 @@ def _step(x: Floats, information: Floats, gradient: Floats, least: float) -> Flo
     """The next step, on which the background at the window's ends falls to the least at most."""
     free = len(gradient)
     step = np.zeros(5)
-    held: list[int] = []
+    fixed: list[int] = []
     for _ in range(3):
         try:
-            if held:
-                chosen = [place for place in range(free) if place not in held]
-                pull = gradient[chosen] - information[np.ix_(chosen, held)] @ step[held]
+            if fixed:
+                chosen = [place for place in range(free) if place not in fixed]
+                pull = gradient[chosen] - information[np.ix_(chosen, fixed)] @ step[fixed]
                 step[chosen] = np.linalg.solve(information[np.ix_(chosen, chosen)], pull)
             else:
                 step[:free] = np.linalg.solve(information, gradient)
         except np.linalg.LinAlgError:
             return None
-        below = [place for place in (2, 3) if place not in held and x[place] + step[place] < least]
+        below = [place for place in (2, 3) if place not in fixed and x[place] + step[place] < least]
         if not below:
             break
         step[below] = least - x[below]
-        held += below
+        fixed += below
     return step
 
 
@@ -172,5 +172,5 @@ def _model(x: Floats, edges: Floats, rise: Floats) -> tuple[Floats, Floats]:
     return np.maximum(x[1] * share + x[2] * slopes[2] + x[3] * rise, 1e-9), slopes
 
 
-def _likelihood(seen: Floats, model: Floats) -> float:
-    return float((seen * np.log(model) - model).sum())
+def _likelihood(counts: Floats, model: Floats) -> float:
+    return float((counts * np.log(model) - model).sum())

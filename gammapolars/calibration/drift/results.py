@@ -11,8 +11,8 @@ import polars as pl
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.curves import Curves
-from gammapolars.calibration.drift.follow import Followed
 from gammapolars.calibration.drift.lines import TrackedLine
+from gammapolars.calibration.drift.tracks import Tracks
 from gammapolars.calibration.drift.widths import Spectra
 from gammapolars.core.schema import DRIFT
 from gammapolars.core.units import PS_PER_S
@@ -56,37 +56,37 @@ class DriftTrack:
     hits: HitTally = field(repr=False)
 
 
-class Tracked(NamedTuple):
+class DetectorTrack(NamedTuple):
     """One detector, tracked."""
 
     detector: Detector
     lines: list[TrackedLine]
-    followed: Followed
+    tracks: Tracks
     curves: Curves
     spectra: list[Spectra]
 
 
-def told(
+def drift_track(
     runs: Runs,
-    tracked: Sequence[Tracked],
-    sliced: Sequence[SlicedRun],
+    tracks: Sequence[DetectorTrack],
+    slices: Sequence[SlicedRun],
     tally: HitTally,
     warnings: list[str],
 ) -> DriftTrack:
     """All tables of what was found."""
-    clock = _Clock(sliced)
-    lines = pl.concat([pl.DataFrame(schema=_LINES), *(_lines(one) for one in tracked)])
-    numbered = dict(enumerate(runs.all, 1))
+    clock = _Clock(slices)
+    lines = pl.concat([pl.DataFrame(schema=_LINES), *(_lines(one) for one in tracks)])
+    by_number = dict(enumerate(runs.all, 1))
     drift_runs = tuple(
         DriftRun(
             one.run,
-            tuple(file.path.name for file in numbered[one.run if len(numbered) > 1 else 1].files),
+            tuple(file.path.name for file in by_number[one.run if len(by_number) > 1 else 1].files),
             one.first_ps,
             one.last_ps,
         )
-        for one in sliced
+        for one in slices
     )
-    curves = pl.concat([pl.DataFrame(schema=_CURVES), *(_curves(one, clock) for one in tracked)])
+    curves = pl.concat([pl.DataFrame(schema=_CURVES), *(_curves(one, clock) for one in tracks)])
     table = curves.select(
         "run",
         "board",
@@ -97,11 +97,11 @@ def told(
     )
     return DriftTrack(
         drift=Drift(table.select(*DRIFT.columns), drift_runs),
-        positions=pl.concat([pl.DataFrame(schema=_POSITIONS), *(_positions(one, clock) for one in tracked)]),
+        positions=pl.concat([pl.DataFrame(schema=_POSITIONS), *(_positions(one, clock) for one in tracks)]),
         curves=curves,
         lines=lines,
-        detectors=pl.concat([pl.DataFrame(schema=_DETECTORS), *(_detector(one, lines) for one in tracked)]),
-        spectra=pl.concat([pl.DataFrame(schema=_SPECTRA), *(_spectra(one) for one in tracked)]),
+        detectors=pl.concat([pl.DataFrame(schema=_DETECTORS), *(_detector(one, lines) for one in tracks)]),
+        spectra=pl.concat([pl.DataFrame(schema=_SPECTRA), *(_spectra(one) for one in tracks)]),
         warnings=tuple(warnings),
         hits=tally,
     )
@@ -112,10 +112,10 @@ class _Clock:
 
     def __init__(self, runs: Sequence[SlicedRun]) -> None:
         self._zero_ps: dict[int, int] = {}
-        elapsed = 0
+        start = 0
         for one in runs:
-            self._zero_ps[one.run] = one.first_ps - elapsed
-            elapsed += one.last_ps - one.first_ps
+            self._zero_ps[one.run] = one.first_ps - start
+            start += one.last_ps - one.first_ps
 
     def seconds(self, run: int, time_ps: int) -> float:
         return (time_ps - self._zero_ps[run]) / PS_PER_S
@@ -175,24 +175,24 @@ _SPECTRA: dict[str, Any] = {
 }
 
 
-def _who(one: Tracked) -> tuple[int, int, str]:
+def _who(one: DetectorTrack) -> tuple[int, int, str]:
     return (*one.detector.key, one.detector.name)
 
 
-def _positions(one: Tracked, clock: _Clock) -> pl.DataFrame:
+def _positions(one: DetectorTrack, clock: _Clock) -> pl.DataFrame:
     rows = []
-    for found, residual in zip(one.followed.positions, one.curves.residuals.tolist(), strict=True):
-        line, fit = one.lines[found.line], found.fit
-        steady = line.expected_adc * math.exp(one.curves.offsets[found.line])
-        used = fit.status == "ok"
-        times = (clock.seconds(found.run, time) for time in (found.time_ps, found.begin_ps, found.end_ps))
+    for position, residual in zip(one.tracks.positions, one.curves.residuals.tolist(), strict=True):
+        line, fit = one.lines[position.line], position.fit
+        steady = line.expected_adc * math.exp(one.curves.offsets[position.line])
+        is_good = fit.status == "ok"
+        times = (clock.seconds(position.run, time) for time in (position.time_ps, position.begin_ps, position.end_ps))
         numbers = (fit.position, fit.unc, fit.position / steady, fit.unc / steady, residual, fit.counts)
-        told = (*(number if used and math.isfinite(number) else None for number in numbers), fit.status)
-        rows.append((found.run, *_who(one), line.energy_kev, found.time_ps, *times, *told))
+        values = (*(number if is_good and math.isfinite(number) else None for number in numbers), fit.status)
+        rows.append((position.run, *_who(one), line.energy_kev, position.time_ps, *times, *values))
     return pl.DataFrame(rows, _POSITIONS, orient="row")
 
 
-def _curves(one: Tracked, clock: _Clock) -> pl.DataFrame:
+def _curves(one: DetectorTrack, clock: _Clock) -> pl.DataFrame:
     rows = [
         (curve.run, *_who(one), int(time), clock.seconds(curve.run, int(time)), float(gain), float(unc))
         for curve in one.curves.curves
@@ -201,13 +201,13 @@ def _curves(one: Tracked, clock: _Clock) -> pl.DataFrame:
     return pl.DataFrame(rows, _CURVES, orient="row")
 
 
-def _lines(one: Tracked) -> pl.DataFrame:
+def _lines(one: DetectorTrack) -> pl.DataFrame:
     rows = []
     for place, line in enumerate(one.lines):
         own = [
-            (found.fit, residual)
-            for found, residual in zip(one.followed.positions, one.curves.residuals, strict=True)
-            if found.line == place
+            (position.fit, residual)
+            for position, residual in zip(one.tracks.positions, one.curves.residuals, strict=True)
+            if position.line == place
         ]
         good = [(fit, residual) for fit, residual in own if fit.status == "ok"]
         residuals = np.array([residual for _, residual in good])
@@ -231,7 +231,7 @@ def _lines(one: Tracked) -> pl.DataFrame:
     return pl.DataFrame(rows, _LINES, orient="row")
 
 
-def _detector(one: Tracked, lines: pl.DataFrame) -> pl.DataFrame:
+def _detector(one: DetectorTrack, lines: pl.DataFrame) -> pl.DataFrame:
     curves = one.curves.curves
     own = lines.filter(is_of(one.detector.key))
     main = own.sort("counts", descending=True).row(0, named=True)
@@ -247,7 +247,7 @@ def _detector(one: Tracked, lines: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame([row], _DETECTORS, orient="row")
 
 
-def _spectra(one: Tracked) -> pl.DataFrame:
+def _spectra(one: DetectorTrack) -> pl.DataFrame:
     board, channel, name = _who(one)
     energy = one.detector.energy or ()
     return pl.concat(

@@ -49,7 +49,7 @@ class _Model(NamedTuple):
     steps: frozenset[int]
 
 
-def smooth(time: Floats, value: Floats, unc: Floats, at: Floats, *, apart: float = 1.0) -> Course:
+def smooth(time: Floats, value: Floats, unc: Floats, at: Floats, *, spacing: float = 1.0) -> Course:
     """The course of a level whose slope changes at random, seen through positions with uncertainties.
 
     Level and slope are those of the local linear trend (A. C. Harvey, Forecasting, Structural Time Series Models and
@@ -63,23 +63,23 @@ def smooth(time: Floats, value: Floats, unc: Floats, at: Floats, *, apart: float
         value: the positions.
         unc: their standard deviations.
         at: the times at which the course is wanted, rising, the first and last not inside the positions'.
-        apart: how far apart the two times are that a step adds.
+        spacing: how far apart the two times are that a step adds.
     """
     if len(time) == 1:
         return Course(at, np.full(len(at), value[0]), np.full(len(at), unc[0]), ())
     middle = float(np.average(value, weights=unc**-2.0))
     unit = float(np.median(unc))
-    start, span = float(at[0]), max(float(at[-1] - at[0]), apart)
+    start, span = float(at[0]), max(float(at[-1] - at[0]), spacing)
     t, y, r = (time - start) / span, (value - middle) / unit, (unc / unit) ** 2
-    model = _fitted(t, y, r)
+    model = _fit_model(t, y, r)
     steps = sorted((time[place - 1] + time[place]) / 2 for place in model.steps)
-    both = [edge for step in steps for edge in (step - apart / 2, step + apart / 2)]
+    both = [edge for step in steps for edge in (step - spacing / 2, step + spacing / 2)]
     times = np.unique(np.concatenate([at, both]))
-    level, variance = _smoothed(t, y, r, model, (times - start) / span)
+    level, variance = _smooth_model(t, y, r, model, (times - start) / span)
     return Course(times, middle + unit * level, unit * np.sqrt(variance), tuple(steps))
 
 
-def _fitted(t: Floats, y: Floats, r: Floats) -> _Model:
+def _fit_model(t: Floats, y: Floats, r: Floats) -> _Model:
     """The model of largest likelihood; with few positions, a straight line."""
     if len(t) < 5:
         return _Model(0.0, 0.0, frozenset())
@@ -88,24 +88,24 @@ def _fitted(t: Floats, y: Floats, r: Floats) -> _Model:
         place, sigma = _clearest_step(t, y, r, model.steps)
         if sigma < STEP_SIGMA:
             break
-        found, stepped = _best_noise(t, y, r, model.steps | {place})
-        if found < best + STEP_GAIN:
+        likelihood, with_step = _best_noise(t, y, r, model.steps | {place})
+        if likelihood < best + STEP_GAIN:
             break
-        best, model = found, stepped
+        best, model = likelihood, with_step
     return model
 
 
 def _best_noise(t: Floats, y: Floats, r: Floats, steps: frozenset[int]) -> tuple[float, _Model]:
     rows = list(zip(t.tolist(), y.tolist(), r.tolist(), strict=True))
 
-    def lost(logs: npt.ArrayLike) -> float:
+    def cost(logs: npt.ArrayLike) -> float:
         walk, bend = np.clip(logs, -9, 14)
         return -_likelihood(rows, _Model(10.0**walk, 10.0**bend, steps))
 
-    start = min(GRID, key=lost)
-    found = minimize(lost, start, method="Nelder-Mead", options={"xatol": 0.1, "fatol": 0.02, "maxfev": 80})
-    walk, bend = np.clip(found.x, -9, 14)
-    return -float(found.fun), _Model(10.0**walk, 10.0**bend, steps)
+    start = min(GRID, key=cost)
+    minimum = minimize(cost, start, method="Nelder-Mead", options={"xatol": 0.1, "fatol": 0.02, "maxfev": 80})
+    walk, bend = np.clip(minimum.x, -9, 14)
+    return -float(minimum.fun), _Model(10.0**walk, 10.0**bend, steps)
 
 
 def _likelihood(rows: list[tuple[float, float, float]], model: _Model) -> float:
@@ -135,19 +135,19 @@ def _likelihood(rows: list[tuple[float, float, float]], model: _Model) -> float:
     return total
 
 
-def _clearest_step(t: Floats, y: Floats, r: Floats, known: frozenset[int]) -> tuple[int, float]:
+def _clearest_step(t: Floats, y: Floats, r: Floats, steps: frozenset[int]) -> tuple[int, float]:
     """Before which position the lines through its neighbours miss each other most, and by how many sigma."""
     best, clearest = 0, 0.0
     for place in range(2, len(t) - 1):
-        if place in known or t[place] <= t[place - 1]:
+        if place in steps or t[place] <= t[place - 1]:
             continue
         middle = (t[place - 1] + t[place]) / 2
-        left = max([place - NEIGHBOURS, 0, *(k for k in known if k <= place)])
-        right = min([place + NEIGHBOURS, len(t), *(k for k in known if k >= place)])
+        left = max([place - NEIGHBOURS, 0, *(k for k in steps if k <= place)])
+        right = min([place + NEIGHBOURS, len(t), *(k for k in steps if k >= place)])
         if place - left < 3 or right - place < 3:
             continue
         (a, va), (b, vb) = (
-            _extrapolated(t[part] - middle, y[part], r[part]) for part in (slice(left, place), slice(place, right))
+            _extrapolate(t[part] - middle, y[part], r[part]) for part in (slice(left, place), slice(place, right))
         )
         sigma = abs(a - b) / math.sqrt(va + vb)
         if sigma > clearest:
@@ -155,7 +155,7 @@ def _clearest_step(t: Floats, y: Floats, r: Floats, known: frozenset[int]) -> tu
     return best, clearest
 
 
-def _extrapolated(x: Floats, y: Floats, r: Floats) -> tuple[float, float]:
+def _extrapolate(x: Floats, y: Floats, r: Floats) -> tuple[float, float]:
     """Value at 0, and its variance, of the line through weighted points."""
     w = 1 / r
     s0, s1, s2 = w.sum(), (w * x).sum(), (w * x * x).sum()
@@ -174,7 +174,7 @@ def _inverse(symmetric: Floats) -> Floats:
     return np.asarray(np.linalg.pinv(symmetric, rcond=1e-15, hermitian=True))
 
 
-def _smoothed(t: Floats, y: Floats, r: Floats, model: _Model, at: Floats) -> tuple[Floats, Floats]:
+def _smooth_model(t: Floats, y: Floats, r: Floats, model: _Model, at: Floats) -> tuple[Floats, Floats]:
     """Level and its variance at times, by the Kalman filter forward and the smoother of Rauch, Tung and Striebel back.
 
     H. E. Rauch, F. Tung, C. T. Striebel, AIAA J. 3 (1965) 1445.
@@ -182,30 +182,30 @@ def _smoothed(t: Floats, y: Floats, r: Floats, model: _Model, at: Floats) -> tup
     middles = np.array([(t[place - 1] + t[place]) / 2 for place in sorted(model.steps)])
     times = np.concatenate([t, at])
     order = np.argsort(times, kind="stable")
-    ordered = times[order]
-    stepped = np.zeros(len(ordered), np.bool_)
-    stepped[np.searchsorted(ordered, middles, side="right")] = True
+    knots = times[order]
+    is_step = np.zeros(len(knots), np.bool_)
+    is_step[np.searchsorted(knots, middles, side="right")] = True
     means, covariances, ahead = [], [], []
     mean, covariance = np.zeros(2), np.eye(2) * DIFFUSE
-    before = ordered[0]
-    for row, (place, time) in enumerate(zip(order, ordered, strict=True)):
+    before = knots[0]
+    for row, (place, time) in enumerate(zip(order, knots, strict=True)):
         d = time - before
         before = time
         move = np.array([[1.0, d], [0.0, 1.0]])
         noise = np.array(
             [[model.walk * d + model.bend * d**3 / 3, model.bend * d**2 / 2], [model.bend * d**2 / 2, model.bend * d]]
         )
-        noise[0, 0] += DIFFUSE * stepped[row]
+        noise[0, 0] += DIFFUSE * is_step[row]
         mean, covariance = move @ mean, move @ covariance @ move.T + noise
         ahead.append((move, mean, covariance))
         if place < len(t):
             gain = covariance[:, 0] / (covariance[0, 0] + r[place])
             mean = mean + gain * (y[place] - mean[0])
-            kept = np.eye(2) - np.outer(gain, [1.0, 0.0])
-            covariance = kept @ covariance @ kept.T + np.outer(gain, gain) * r[place]
+            gain_matrix = np.eye(2) - np.outer(gain, [1.0, 0.0])
+            covariance = gain_matrix @ covariance @ gain_matrix.T + np.outer(gain, gain) * r[place]
         means.append(mean)
         covariances.append(covariance)
-    for row in range(len(ordered) - 2, -1, -1):
+    for row in range(len(knots) - 2, -1, -1):
         move, predicted, spread = ahead[row + 1]
         back = covariances[row] @ move.T @ _inverse(spread)
         means[row] = means[row] + back @ (means[row + 1] - predicted)

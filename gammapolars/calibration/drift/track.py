@@ -11,12 +11,12 @@ from gammapolars.analysis.accumulators.drift import FIRST_WIDTH_PS, DriftSpectra
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
 from gammapolars.calibration.drift.curves import Reference, courses, gain_curves
-from gammapolars.calibration.drift.follow import RunLines, follow, follow_again
 from gammapolars.calibration.drift.lines import TrackedLine, tracked_lines
 from gammapolars.calibration.drift.path import LineCounts
-from gammapolars.calibration.drift.results import DriftTrack, Tracked, told
-from gammapolars.calibration.drift.warnings import unseen, warnings
-from gammapolars.calibration.drift.widths import summed_spectra
+from gammapolars.calibration.drift.results import DetectorTrack, DriftTrack, drift_track
+from gammapolars.calibration.drift.tracks import RunLines, follow, follow_again
+from gammapolars.calibration.drift.warnings import untracked, warnings
+from gammapolars.calibration.drift.widths import line_spectra
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
@@ -66,7 +66,7 @@ def track_drift(
     """
     if not isinstance(runs, Runs):
         runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
-    energies = _checked_lines(lines_kev)
+    energies = _check_lines(lines_kev)
     if not 0 < reach <= MOST_REACH:
         raise UsageError(f"the reach of a drift must lie from 0 to {MOST_REACH}, not {reach}")
     if reference not in ("calibration", "mean"):
@@ -74,29 +74,29 @@ def track_drift(
     width_ps = FIRST_WIDTH_PS if slice is None else parse_ps(slice)
     if width_ps <= 0:
         raise UsageError(f"a slice must be longer than 0 s, not '{slice}'")
-    wanted = {one.key: tracked_lines(one, energies, reach) for one in detectors if one.energy}
-    if not wanted:
+    lines_by_detector = {one.key: tracked_lines(one, energies, reach) for one in detectors if one.energy}
+    if not lines_by_detector:
         raise UsageError(
             "no detector is calibrated, and a line is looked for by its energy: give energy in detectors.toml"
         )
-    if not any(wanted.values()):
+    if not any(lines_by_detector.values()):
         raise UsageError(f"{', '.join(f'{line:g}' for line in energies)} keV lie in no detector's range")
     tally = HitTally()
-    ranges = {key: [line.part for line in lines] for key, lines in wanted.items()}
-    sliced = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
-    count_hits(Recording(runs, progress=progress), [tally, sliced])
-    seen = set(tally.by_detector().select("board", "channel").rows())
-    tracked = [
-        _tracked(detectors.at(*key), lines, sliced, reach, reference)
-        for key, lines in sorted(wanted.items())
-        if lines and key in seen
+    ranges = {key: [line.part for line in lines] for key, lines in lines_by_detector.items()}
+    slices = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
+    count_hits(Recording(runs, progress=progress), [tally, slices])
+    keys = set(tally.by_detector().select("board", "channel").rows())
+    tracks = [
+        _track(detectors.at(*key), lines, slices, reach, reference)
+        for key, lines in sorted(lines_by_detector.items())
+        if lines and key in keys
     ]
-    said = unseen(detectors, wanted, seen, energies)
-    said += [text for one in tracked for text in warnings(one, sliced.runs, reach)]
-    return told(runs, tracked, sliced.runs, tally, said)
+    texts = untracked(detectors, lines_by_detector, keys, energies)
+    texts += [text for one in tracks for text in warnings(one, slices.runs, reach)]
+    return drift_track(runs, tracks, slices.runs, tally, texts)
 
 
-def _checked_lines(lines_kev: Iterable[float]) -> list[float]:
+def _check_lines(lines_kev: Iterable[float]) -> list[float]:
     energies = sorted(set(lines_kev))
     if not energies:
         raise UsageError("no line to track: name the energy of one, such as 1460.8")
@@ -106,9 +106,9 @@ def _checked_lines(lines_kev: Iterable[float]) -> list[float]:
     return energies
 
 
-def _tracked(
-    detector: Detector, lines: list[TrackedLine], sliced: DriftSpectra, reach: float, reference: Reference
-) -> Tracked:
+def _track(
+    detector: Detector, lines: list[TrackedLine], slices: DriftSpectra, reach: float, reference: Reference
+) -> DetectorTrack:
     runs = [
         RunLines(
             run,
@@ -117,21 +117,21 @@ def _tracked(
                     line.expected_adc,
                     line.part.first_adc - 0.5,
                     line.part.bin_adc,
-                    sliced.counts(run, detector.key, line.part),
+                    slices.counts(run, detector.key, line.part),
                 )
                 for line in lines
             ),
         )
-        for run in sliced.runs
+        for run in slices.runs
     ]
-    followed = follow(lines, runs, reach)
-    curves = gain_curves(lines, followed, sliced.runs, reference)
+    tracks = follow(lines, runs, reach)
+    curves = gain_curves(lines, tracks, slices.runs, reference)
     for _ in range(MOST_FITS):
         if not curves.curves:
             break
-        before = followed.fwhm_adc
-        followed = follow_again(runs, followed, courses(followed, curves, sliced.runs))
-        curves = gain_curves(lines, followed, sliced.runs, reference)
-        if np.allclose(before, followed.fwhm_adc, rtol=0.05):
+        before = tracks.fwhm_adc
+        tracks = follow_again(runs, tracks, courses(tracks, curves, slices.runs))
+        curves = gain_curves(lines, tracks, slices.runs, reference)
+        if np.allclose(before, tracks.fwhm_adc, rtol=0.05):
             break
-    return Tracked(detector, lines, followed, curves, summed_spectra(lines, followed, curves, runs))
+    return DetectorTrack(detector, lines, tracks, curves, line_spectra(lines, tracks, curves, runs))

@@ -6,7 +6,7 @@ import numpy as np
 
 from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.lines import TrackedLine
-from gammapolars.calibration.drift.results import Tracked
+from gammapolars.calibration.drift.results import DetectorTrack
 from gammapolars.detectors import Detectors
 
 FAR_AWAY = 0.5
@@ -19,46 +19,46 @@ FAILED_SHARE = 0.1
 """If more fits fail, a warning says so; how many did stands in the table of lines in any case."""
 
 
-def unseen(
+def untracked(
     detectors: Detectors,
-    wanted: Mapping[tuple[int, int], list[TrackedLine]],
-    seen: set[tuple[int, int]],
+    lines_by_detector: Mapping[tuple[int, int], list[TrackedLine]],
+    keys: set[tuple[int, int]],
     energies: Sequence[float],
 ) -> list[str]:
     """Warnings about detectors that cannot be tracked, in whole or in part."""
-    found = []
-    for key in sorted(seen):
-        name, lines = detectors.at(*key).name, wanted.get(key)
+    texts = []
+    for key in sorted(keys):
+        name, lines = detectors.at(*key).name, lines_by_detector.get(key)
         if lines is None:
-            found.append(f"{name} has no energy calibration: its drift is not tracked")
+            texts.append(f"{name} has no energy calibration: its drift is not tracked")
         elif missing := sorted(set(energies) - {line.energy_kev for line in lines}):
-            found.append(f"{', '.join(f'{line:g}' for line in missing)} keV lie beyond the range of {name}")
-    return found
+            texts.append(f"{', '.join(f'{line:g}' for line in missing)} keV lie beyond the range of {name}")
+    return texts
 
 
-def warnings(one: Tracked, sliced: Sequence[SlicedRun], reach: float) -> list[str]:
-    name, found = one.detector.name, []
+def warnings(one: DetectorTrack, slices: Sequence[SlicedRun], reach: float) -> list[str]:
+    name, texts = one.detector.name, []
     with_curve = {curve.run for curve in one.curves.curves}
-    if missing := [run.run for run in sliced if run.run not in with_curve]:
-        where = "" if len(sliced) == 1 else f" in run {', '.join(map(str, missing))}"
-        found.append(f"{name}: no line was found{where}: not corrected there")
+    if missing := [run.run for run in slices if run.run not in with_curve]:
+        where = "" if len(slices) == 1 else f" in run {', '.join(map(str, missing))}"
+        texts.append(f"{name}: no line was found{where}: not corrected there")
     for line, size in zip(one.lines, one.curves.disagreement, strict=True):
         if size is not None:
-            found.append(
+            texts.append(
                 f"{name}: the line at {line.energy_kev:g} keV drifts otherwise than the others, by up to "
                 f"{100 * size:.2g} %: is there a drift of the offset, or another line beside it?"
             )
     at = np.array(
-        [p.fit.position / one.lines[p.line].expected_adc for p in one.followed.positions if p.fit.status == "ok"]
+        [p.fit.position / one.lines[p.line].expected_adc for p in one.tracks.positions if p.fit.status == "ok"]
     )
     if len(at) and abs(away := float(np.median(at)) - 1) > FAR_AWAY * reach:
-        found.append(
+        texts.append(
             f"{name}: lines lie {100 * away:+.2g} % from where the calibration expects them: "
             "is it an old one, or are these other lines?"
         )
     if len(at) and np.mean(np.abs(at - 1) > 0.95 * reach) > EDGE_SHARE:
-        found.append(f"{name}: the gain reaches the end of what was searched: raise the reach, or calibrate anew")
-    failed = sum(one_.fit.status != "ok" for one_ in one.followed.positions)
-    if failed > FAILED_SHARE * len(one.followed.positions):
-        found.append(f"{name}: {failed} of {len(one.followed.positions)} fits failed and were left out")
-    return found
+        texts.append(f"{name}: the gain reaches the end of what was searched: raise the reach, or calibrate anew")
+    failures = sum(one_.fit.status != "ok" for one_ in one.tracks.positions)
+    if failures > FAILED_SHARE * len(one.tracks.positions):
+        texts.append(f"{name}: {failures} of {len(one.tracks.positions)} fits failed and were left out")
+    return texts

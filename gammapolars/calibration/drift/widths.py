@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from gammapolars.calibration.drift.curves import Curves, gain_at
-from gammapolars.calibration.drift.follow import Followed, RunLines
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.position import line_position
+from gammapolars.calibration.drift.tracks import RunLines, Tracks
 from gammapolars.core.types import Floats
 
 SIDE_FWHM = 2.5
@@ -36,19 +36,19 @@ class Spectra(NamedTuple):
     fwhm_after: float | None
 
 
-def summed_spectra(
-    lines: Sequence[TrackedLine], followed: Followed, curves: Curves, runs: Sequence[RunLines]
+def line_spectra(
+    lines: Sequence[TrackedLine], tracks: Tracks, curves: Curves, runs: Sequence[RunLines]
 ) -> list[Spectra]:
     """Sum up each line's surroundings over all runs, as they are and slice by slice corrected.
 
     Args:
         lines: of one detector.
-        followed: where they were found.
+        tracks: where they were found.
         curves: the gain in each run.
         runs: the counts.
     """
     by_run = {curve.run: curve for curve in curves.curves}
-    found = []
+    spectra = []
     for place, line in enumerate(lines):
         bins = runs[0].lines[place].counts.shape[1]
         edges = runs[0].lines[place].low_adc + line.part.bin_adc * np.arange(bins + 1)
@@ -57,11 +57,11 @@ def summed_spectra(
             counts = one.lines[place].counts
             before += counts.sum(axis=0)
             gains = gain_at(by_run.get(one.run.run), (one.run.edges_ps[:-1] + one.run.edges_ps[1:]) // 2)
-            filled = np.zeros(bins + 1)
+            cumulative = np.zeros(bins + 1)
             for slice_, gain in zip(counts, gains, strict=True):
-                np.cumsum(slice_, out=filled[1:])
-                after += np.diff(np.interp(edges * gain, edges, filled))
-        width, step = followed.fwhm_adc[place], line.part.bin_adc
+                np.cumsum(slice_, out=cumulative[1:])
+                after += np.diff(np.interp(edges * gain, edges, cumulative))
+        width, step = tracks.fwhm_adc[place], line.part.bin_adc
         steady = line.expected_adc * float(np.exp(curves.offsets[place]))
         fwhm_before = fwhm_after = None
         if by_run and np.isfinite(steady):
@@ -73,8 +73,8 @@ def summed_spectra(
                 near = (edges[1:] > low - SIDE_FWHM * width) & (edges[:-1] < high + SIDE_FWHM * width)
                 fwhm_before = _half_maximum(before[near], width, step)
             fwhm_after = _width(after, edges, steady, width, step)
-        found.append(Spectra(place, (edges[:-1] + edges[1:]) / 2, before, after, fwhm_before, fwhm_after))
-    return found
+        spectra.append(Spectra(place, (edges[:-1] + edges[1:]) / 2, before, after, fwhm_before, fwhm_after))
+    return spectra
 
 
 def _half_maximum(counts: Floats, fwhm: float, bin_adc: float) -> float | None:

@@ -36,29 +36,29 @@ def areas(group: Group, peaks: Peaks, lines: Lines, x: Floats) -> tuple[float, i
     here = np.flatnonzero(peaks.spectrum == group.spectrum)
     others = np.flatnonzero((lines.nuclide == group.nuclide) & (x >= peaks.low) & (x <= peaks.high))
     others = np.setdiff1d(others, group.line)
-    used = np.concatenate([group.line, others])
-    t = np.log(lines.energy[used] / 300.0)
+    rows = np.concatenate([group.line, others])
+    t = np.log(lines.energy[rows] / 300.0)
     design = np.stack([np.ones_like(t), t, t**2], 1)
-    usual = lines.log_intensity[used] + design @ EFFICIENCY_MEAN
+    usual = lines.log_intensity[rows] + design @ EFFICIENCY_MEAN
     mean = EFFICIENCY_MEAN + np.array([peaks.log_area[here].max() - usual.max(), 0, 0])
-    known = np.diag(EFFICIENCY_WIDTH**2)
+    prior = np.diag(EFFICIENCY_WIDTH**2)
     count = len(group.line)
     y = peaks.log_area[group.peak] - lines.log_intensity[group.line]
     variance = AREA_SCATTER**2 + peaks.log_area_unc[group.peak] ** 2
     for _ in range(3):  # an area that fits nowhere loses its weight
-        joint = design[:count] @ known @ design[:count].T + np.diag(variance)
+        joint = design[:count] @ prior @ design[:count].T + np.diag(variance)
         inverse = np.linalg.inv(joint)
         difference = y - design[:count] @ mean
-        found = mean + known @ design[:count].T @ inverse @ difference
-        residual = y - design[:count] @ found
+        posterior = mean + prior @ design[:count].T @ inverse @ difference
+        residual = y - design[:count] @ posterior
         variance = np.maximum(variance, np.square(residual / 2.0))
     value = -0.5 * float(difference @ inverse @ difference) - 0.5 * float(np.linalg.slogdet(2 * np.pi * joint)[1])
     scatter = max(1.0, float(peaks.log_area[here].std())) if len(here) > 3 else 1.5
     centre = float(peaks.log_area[here].mean()) if len(here) > 3 else float(peaks.log_area[here].max()) - 1.0
     pull = (peaks.log_area[group.peak] - centre) / scatter
     value += float((0.5 * pull**2 + np.log(scatter * np.sqrt(2 * np.pi))).sum())
-    spread = known - known @ design[:count].T @ inverse @ design[:count] @ known
-    likely, hidden = _detection(group, peaks, lines, x, (used, design, found, spread))
+    spread = prior - prior @ design[:count].T @ inverse @ design[:count] @ prior
+    likely, hidden = _detection(group, peaks, lines, x, (rows, design, posterior, spread))
     value += float(np.log(likely[:count]).sum()) + float(np.log(1 - likely[count:][~hidden]).sum())
     clear = likely > 0.9
     missing = others[clear[count:] & ~hidden]
@@ -69,13 +69,13 @@ def _detection(
     group: Group, peaks: Peaks, lines: Lines, x: Floats, curve: tuple[Indices, Floats, Floats, Floats]
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """How likely each line of a nuclide gives a peak, and which of the unmatched ones another peak may hide."""
-    used, design, found, spread = curve
+    rows, design, parameters, spread = curve
     here = np.flatnonzero(peaks.spectrum == group.spectrum)
-    nearest = np.abs(peaks.adc[here][:, None] - x[used][None, :])
+    nearest = np.abs(peaks.adc[here][:, None] - x[rows][None, :])
     order = np.argsort(nearest, axis=0, kind="stable")[:5]
     least = np.median(peaks.log_least[here][order], axis=0)
     sigma = np.sqrt(np.einsum("ij,jk,ik->i", design, spread, design) + AREA_SCATTER**2 + 0.25)
-    strength = lines.log_intensity[used] + design @ found
+    strength = lines.log_intensity[rows] + design @ parameters
     likely = np.clip(ndtr((strength - least - 0.5) / sigma), 0.01, 0.97)
     count = len(group.line)
     # A peak hides a line beside it that should not be much stronger than itself.

@@ -58,9 +58,9 @@ def fit_of(
     points: Points, used: NDArray[np.bool_], coefficients: Floats, covariance: Floats, quality: tuple[float, int, float]
 ) -> EnergyFit:
     """A fit, with what it leaves of each line; `quality` is χ², degrees of freedom and the variance that was added."""
-    fitted = np.polynomial.polynomial.polyval(points.x, coefficients)
+    curve = np.polynomial.polynomial.polyval(points.x, coefficients)
     sigma = np.sqrt(points.variance(slope_of(coefficients, points.x)) + quality[2])
-    residual = points.e - fitted
+    residual = points.e - curve
     return EnergyFit(
         coefficients=tuple(coefficients.tolist()),
         covariance=tuple(tuple(row) for row in ((covariance + covariance.T) / 2).tolist()),
@@ -70,7 +70,7 @@ def fit_of(
         adc_range=(float(points.x[used].min()), float(points.x[used].max())),
         extra_kev=math.sqrt(quality[2]),
         used=tuple(used.tolist()),
-        fitted_kev=tuple(fitted.tolist()),
+        fitted_kev=tuple(curve.tolist()),
         residual_kev=tuple(residual.tolist()),
         residual_sigma=tuple((residual / sigma).tolist()),
     )

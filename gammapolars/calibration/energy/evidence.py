@@ -18,7 +18,7 @@ import numpy as np
 from gammapolars.calibration.energy.areas import Group, areas
 from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
 from gammapolars.calibration.energy.prior import WIDEST, Prior
-from gammapolars.calibration.energy.unexplained import unexplained
+from gammapolars.calibration.energy.unassigned import unassigned_peaks
 from gammapolars.core.types import Floats
 
 MATCHED = 3.5
@@ -26,7 +26,7 @@ MATCHED = 3.5
 
 
 @dataclass(frozen=True)
-class Scored:
+class Candidate:
     """A hypothesis with its evidence.
 
     Attributes:
@@ -58,7 +58,7 @@ def positions(b: Floats, energy: Floats) -> tuple[Floats, Floats]:
     return 2 * (energy - b[0]) / (b[1] + slope), slope
 
 
-def refine(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...] = ()) -> Scored | None:
+def refine(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, excluded: tuple[int, ...] = ()) -> Candidate | None:
     """The curve that fits the lines near a first one best, and its evidence; None where nothing is left of it.
 
     Args:
@@ -66,23 +66,23 @@ def refine(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[i
         peaks: all of them.
         lines: all of them.
         prior: what is known beforehand.
-        without: lines that are taken to have no peak.
+        excluded: lines that are taken to have no peak.
     """
-    matched: tuple[Indices, Indices] | None = None
+    last_match: tuple[Indices, Indices] | None = None
     for window in (6.0, 4.5, MATCHED, MATCHED, MATCHED, MATCHED):
-        peak, line, _ = _assign(b, peaks, lines, window, without)
+        peak, line, _ = _assign(b, peaks, lines, window, excluded)
         if len(peak) == 0:
             return None
         b = _fit(b, peaks, lines, (peak, line), prior)[0]
-        if not _allowed(b, prior):
+        if not _is_plausible(b, prior):
             return None
-        if matched is not None and window == MATCHED and all(map(np.array_equal, matched, (peak, line))):
+        if last_match is not None and window == MATCHED and all(map(np.array_equal, last_match, (peak, line))):
             break
-        matched = peak, line
-    return _score(b, peaks, lines, prior, without)
+        last_match = peak, line
+    return _score(b, peaks, lines, prior, excluded)
 
 
-def _allowed(b: Floats, prior: Prior) -> bool:
+def _is_plausible(b: Floats, prior: Prior) -> bool:
     mean, width = prior.at(b[1])
     if not (b[1] > 0 and b[1] + 2 * b[2] > 0 and np.isfinite(b).all()):
         return False
@@ -90,7 +90,7 @@ def _allowed(b: Floats, prior: Prior) -> bool:
 
 
 def _assign(
-    b: Floats, peaks: Peaks, lines: Lines, window: float, without: tuple[int, ...]
+    b: Floats, peaks: Peaks, lines: Lines, window: float, excluded: tuple[int, ...]
 ) -> tuple[Indices, Indices, Floats]:
     """Peaks and lines that lie together: each line's nearest peak in each spectrum, each peak with one line only."""
     u, slope = positions(b, lines.energy)
@@ -101,29 +101,27 @@ def _assign(
     # A line that is nearly as near but ten times as strong is the better one.
     cost = distance**2 - 2 * lines.log_intensity[None, :]
     cost[distance > window] = np.inf
-    cost[:, list(without)] = np.inf
+    cost[:, list(excluded)] = np.inf
     best = cost.argmin(1)
     candidate = np.flatnonzero(np.isfinite(cost[np.arange(len(best)), best]))
-    taken: dict[tuple[int, int], int] = {}
+    claims: dict[tuple[int, int], int] = {}
     for peak in candidate.tolist():
         key = (int(peaks.spectrum[peak]), int(best[peak]))
-        other = taken.get(key)
+        other = claims.get(key)
         if other is None or _claim(distance, peaks, peak, key[1]) < _claim(distance, peaks, other, key[1]):
-            taken[key] = peak
-    found = np.array(sorted(taken.values()), dtype=np.intp)
-    line = best[found].astype(np.intp)
-    return found, line, pull[found, line]
+            claims[key] = peak
+    match = np.array(sorted(claims.values()), dtype=np.intp)
+    line = best[match].astype(np.intp)
+    return match, line, pull[match, line]
 
 
 def _claim(distance: Floats, peaks: Peaks, peak: int, line: int) -> float:
     return float(distance[peak, line] ** 2 - peaks.log_area[peak])
 
 
-def _fit(
-    b: Floats, peaks: Peaks, lines: Lines, matched: tuple[Indices, Indices], prior: Prior
-) -> tuple[Floats, Floats]:
+def _fit(b: Floats, peaks: Peaks, lines: Lines, match: tuple[Indices, Indices], prior: Prior) -> tuple[Floats, Floats]:
     """The curve through matched lines, with what is known beforehand; and its covariance."""
-    peak, line = matched
+    peak, line = match
     u = peaks.adc[peak] / peaks.high
     design = np.stack([np.ones_like(u), u, u**2], 1)
     covariance = np.zeros((3, 3))
@@ -139,15 +137,15 @@ def _fit(
     return b, covariance
 
 
-def _score(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[int, ...]) -> Scored | None:
+def _score(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, excluded: tuple[int, ...]) -> Candidate | None:
     """The evidence of a curve; nuclides count in the spectra where they are more likely there than not."""
-    peak, line, pull = _assign(b, peaks, lines, MATCHED, without)
+    peak, line, pull = _assign(b, peaks, lines, MATCHED, excluded)
     if len(peak) == 0:
         return None
     u, slope = positions(b, lines.energy)
     x = u * peaks.high
     total, expected, unseen = 0.0, 0, []
-    kept = np.zeros(len(peak), dtype=bool)
+    in_group = np.zeros(len(peak), dtype=bool)
     width = np.hypot(peaks.tolerance[peak], lines.energy_unc[line] / slope[line] * peaks.high)
     near = -0.5 * pull**2 - np.log(np.sqrt(2 * np.pi) * width * peaks.density[peak])
     for spectrum in np.unique(peaks.spectrum[peak]):
@@ -155,20 +153,20 @@ def _score(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, without: tuple[i
             own = np.flatnonzero((peaks.spectrum[peak] == spectrum) & (lines.nuclide[line] == nuclide))
             if len(own) == 0:
                 continue
-            found = Group(int(spectrum), int(nuclide), peak[own], line[own])
-            value, wanted, missing = areas(found, peaks, lines, x)
+            group = Group(int(spectrum), int(nuclide), peak[own], line[own])
+            value, visible, missing = areas(group, peaks, lines, x)
             value += float(near[own].sum())
             if value > 0:
                 total += value
-                expected += wanted
+                expected += visible
                 unseen += missing
-                kept[own] = True
-    if not kept.any():
+                in_group[own] = True
+    if not in_group.any():
         return None
-    peak, line, pull = peak[kept], line[kept], pull[kept]
+    peak, line, pull = peak[in_group], line[in_group], pull[in_group]
     b, covariance = _fit(b, peaks, lines, (peak, line), prior)
-    if not _allowed(b, prior):
+    if not _is_plausible(b, prior):
         return None
     total += prior.log_density(b) + 0.5 * float(np.linalg.slogdet(2 * np.pi * covariance)[1])
-    ratio, penalty = unexplained((b, covariance), peaks, (peak, line), lines) if prior.free else (-np.inf, 0.0)
-    return Scored(b, peak, line, pull, total - penalty, expected, tuple(unseen), ratio)
+    ratio, penalty = unassigned_peaks((b, covariance), peaks, (peak, line), lines) if prior.free else (-np.inf, 0.0)
+    return Candidate(b, peak, line, pull, total - penalty, expected, tuple(unseen), ratio)

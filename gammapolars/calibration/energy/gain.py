@@ -33,16 +33,16 @@ def fit_gain(
     points = points_of(adc, adc_unc, energy_kev, energy_kev_unc, 0.0)
     if len(points.x) == 0:
         raise CalibrationError("there is no line to adjust a gain by: name another source")
-    known = np.asarray(start, np.float64)
-    at = np.array([_inverse(known, energy, near) for energy, near in zip(points.e, points.x, strict=True)])
-    sigma = np.hypot(points.x_unc * at / points.x**2, points.e_unc / (slope_of(known, at) * points.x))
+    start_polynomial = np.asarray(start, np.float64)
+    at = np.array([_inverse(start_polynomial, energy, near) for energy, near in zip(points.e, points.x, strict=True)])
+    sigma = np.hypot(points.x_unc * at / points.x**2, points.e_unc / (slope_of(start_polynomial, at) * points.x))
     weight = 1 / np.maximum(sigma, 1e-9) ** 2
     factor = float((weight * at / points.x).sum() / weight.sum())
     chi2, ndf = float((weight * (at / points.x - factor) ** 2).sum()), len(points.x) - 1
-    scaled = 1.0 if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE else math.sqrt(chi2 / ndf)
-    powers = np.arange(len(known))
-    coefficients = known * factor**powers
-    change = known * powers * factor ** np.maximum(powers - 1, 0) * scaled / math.sqrt(weight.sum())
+    unc_factor = 1.0 if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE else math.sqrt(chi2 / ndf)
+    powers = np.arange(len(start_polynomial))
+    coefficients = start_polynomial * factor**powers
+    change = start_polynomial * powers * factor ** np.maximum(powers - 1, 0) * unc_factor / math.sqrt(weight.sum())
     return fit_of(points, np.ones(len(points.x), bool), coefficients, np.outer(change, change), (chi2, ndf, 0.0))
 
 

@@ -72,16 +72,16 @@ def _distinct(curves: Floats, peaks: Peaks, lines: Lines) -> list[Floats]:
     """The first of curves that put all strong lines within about the same peak widths."""
     strong = lines.energy[_strong(lines)]
     width = float(np.median(peaks.fwhm)) / peaks.high
-    kept: list[Floats] = []
+    result: list[Floats] = []
     at = np.empty((0, len(strong)))
     for curve in curves:
         u = np.nan_to_num(positions(curve, strong)[0], nan=9.0)
-        if len(kept) == 0 or (np.abs(at - u).max(1) > 0.5 * width).all():
-            kept.append(curve)
+        if len(result) == 0 or (np.abs(at - u).max(1) > 0.5 * width).all():
+            result.append(curve)
             at = np.vstack([at, u])
-            if len(kept) == KEPT:
+            if len(result) == KEPT:
                 break
-    return kept
+    return result
 
 
 def _prominent(peaks: Peaks) -> Indices:

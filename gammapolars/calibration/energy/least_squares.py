@@ -51,7 +51,7 @@ def points_of(adc: ArrayLike, adc_unc: ArrayLike, energy: ArrayLike, energy_unc:
     return Points(x, x_unc, e, e_unc, (low + high) / 2, max((high - low) / 2, 1e-12))
 
 
-def solved(points: Points, used: NDArray[np.bool_], order: int, extra: float = 0.0) -> tuple[Floats, Floats, float]:
+def solve(points: Points, used: NDArray[np.bool_], order: int, extra: float = 0.0) -> tuple[Floats, Floats, float]:
     """Coefficients over scaled positions, their covariance and χ²; `extra` keV² are added to each line's variance."""
     u = (points.x[used] - points.middle) / points.half
     design = np.stack([u**power for power in range(order + 1)], 1)
@@ -59,11 +59,11 @@ def solved(points: Points, used: NDArray[np.bool_], order: int, extra: float = 0
     for _ in range(2):
         root = 1 / np.sqrt(points.e_unc[used] ** 2 + (slope * points.x_unc[used]) ** 2 + extra)
         q, r = np.linalg.qr(design * root[:, None])
-        found = np.linalg.solve(r, q.T @ (points.e[used] * root))
-        slope = slope_of(found, u) / points.half
+        solution = np.linalg.solve(r, q.T @ (points.e[used] * root))
+        slope = slope_of(solution, u) / points.half
     inverse = np.linalg.inv(r)
-    chi2 = float((((points.e[used] - design @ found) * root) ** 2).sum())
-    return found, inverse @ inverse.T, chi2
+    chi2 = float((((points.e[used] - design @ solution) * root) ** 2).sum())
+    return solution, inverse @ inverse.T, chi2
 
 
 def slope_of(coefficients: Floats, x: Floats) -> Floats:
@@ -74,16 +74,16 @@ def slope_of(coefficients: Floats, x: Floats) -> Floats:
 def extra_variance(points: Points, used: NDArray[np.bool_], order: int) -> float:
     """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance will do."""
     ndf = int(used.sum()) - order - 1
-    found, _, chi2 = solved(points, used, order)
+    coefficients, _, chi2 = solve(points, used, order)
     if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE:
         return 0.0
     u = (points.x[used] - points.middle) / points.half
-    residual = points.e[used] - np.polynomial.polynomial.polyval(u, found)
+    residual = points.e[used] - np.polynomial.polynomial.polyval(u, coefficients)
     high = math.log(float((residual**2).sum()) + 1e-12)
     low = high - 16.0
     for _ in range(18):
         middle = (low + high) / 2
-        if solved(points, used, order, math.exp(middle))[2] > ndf:
+        if solve(points, used, order, math.exp(middle))[2] > ndf:
             low = middle
         else:
             high = middle

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks, line_arrays, peak_arrays
-from gammapolars.calibration.energy.evidence import MATCHED, Scored, positions, refine
+from gammapolars.calibration.energy.evidence import MATCHED, Candidate, positions, refine
 from gammapolars.calibration.energy.hypotheses import propose, propose_near
 from gammapolars.calibration.energy.prior import Prior
 from gammapolars.core.errors import CalibrationError
@@ -90,48 +90,49 @@ def match_lines(
     Raises:
         CalibrationError: no match is clearly better than chance and than every other.
     """
-    found = peak_arrays(peaks, adc_range)
-    wanted = line_arrays(lines)
-    tried = _Tried(peaks, lines, found, wanted, detector)
-    if len(wanted.energy) == 0 or len(found.adc) == 0:
-        raise tried.refusal("there is nothing to match")
+    peak_data = peak_arrays(peaks, adc_range)
+    line_data = line_arrays(lines)
+    trial = _Trial(peaks, lines, peak_data, line_data, detector)
+    if len(line_data.energy) == 0 or len(peak_data.adc) == 0:
+        raise trial.refusal("there is nothing to match")
     if start is None:
-        if len(wanted.energy) < 2 or len(found.adc) < 2:
-            raise tried.refusal(
+        if len(line_data.energy) < 2 or len(peak_data.adc) < 2:
+            raise trial.refusal(
                 "one line fixes no calibration: name another source too, or give a calibration to start from"
             )
-        prior = Prior(np.zeros(3), np.ones(3), True, float(wanted.energy.max()))
-        curves = propose(found, wanted, prior)
+        prior = Prior(np.zeros(3), np.ones(3), True, float(line_data.energy.max()))
+        curves = propose(peak_data, line_data, prior)
     else:
-        prior = _near(start, start_tolerance, found.high)
-        curves = propose_near(found, wanted, prior)
-    best, margin = _best(curves, found, wanted, prior)
+        prior = _near(start, start_tolerance, peak_data.high)
+        curves = propose_near(peak_data, line_data, prior)
+    best, margin = _best(curves, peak_data, line_data, prior)
     if best is None:
-        raise tried.refusal("no curve with a small offset brings two lines onto peaks")
-    best = _supported(best, found, wanted, prior)
-    tried.check(best, margin, at_least=2 if start is None else 1)
-    return tried.match(best, margin)
+        raise trial.refusal("no curve with a small offset brings two lines onto peaks")
+    best = _with_support(best, peak_data, line_data, prior)
+    trial.check(best, margin, at_least=2 if start is None else 1)
+    return trial.match(best, margin)
 
 
-def _best(curves: list[Floats], peaks: Peaks, lines: Lines, prior: Prior) -> tuple[Scored | None, float]:
+def _best(curves: list[Floats], peaks: Peaks, lines: Lines, prior: Prior) -> tuple[Candidate | None, float]:
     """The hypothesis with the most evidence, and by how much it beats the next that is another."""
-    scored = [item for curve in curves if (item := refine(curve, peaks, lines, prior)) is not None]
-    scored.sort(key=lambda item: (-item.evidence, tuple(item.peak), tuple(item.line)))
-    if not scored:
+    candidates = [item for curve in curves if (item := refine(curve, peaks, lines, prior)) is not None]
+    candidates.sort(key=lambda item: (-item.evidence, tuple(item.peak), tuple(item.line)))
+    if not candidates:
         return None, math.inf
-    best = scored[0]
+    best = candidates[0]
     return best, min(
-        (best.evidence - item.evidence for item in scored[1:] if _differ(best, item, peaks, lines)), default=math.inf
+        (best.evidence - item.evidence for item in candidates[1:] if _differ(best, item, peaks, lines)),
+        default=math.inf,
     )
 
 
-def _supported(best: Scored, peaks: Peaks, lines: Lines, prior: Prior) -> Scored:
+def _with_support(best: Candidate, peaks: Peaks, lines: Lines, prior: Prior) -> Candidate:
     """The hypothesis without matches that bend the curve to where no other match puts it, for little evidence."""
-    without: tuple[int, ...] = ()
+    excluded: tuple[int, ...] = ()
     while len(np.unique(best.line)) > 3:
         doubtful = []
         for line in np.unique(best.line).tolist():
-            fewer = refine(best.b, peaks, lines, prior, (*without, line))
+            fewer = refine(best.b, peaks, lines, prior, (*excluded, line))
             own = best.peak[best.line == line]
             if fewer is None or best.evidence - fewer.evidence >= LEAST_SUPPORT:
                 continue
@@ -141,39 +142,39 @@ def _supported(best: Scored, peaks: Peaks, lines: Lines, prior: Prior) -> Scored
         if not doubtful:
             break
         _, line, best = min(doubtful, key=lambda one: one[:2])
-        without = (*without, line)
+        excluded = (*excluded, line)
     return best
 
 
 def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
     """What a calibration to start from tells of the curve, over u = adc / high."""
-    scaled: Floats = np.zeros(3)
+    coefficients: Floats = np.zeros(3)
     for order, value in enumerate(start):
         if order < 3:
-            scaled[order] = value * high**order
+            coefficients[order] = value * high**order
     if len(start) > 3:  # a parabola as near to the polynomial as the range asks for
         u = np.linspace(0.05, 1, 64)
         curve = np.polynomial.polynomial.polyval(u * high, np.asarray(start, np.float64))
-        scaled = np.asarray(np.polynomial.polynomial.polyfit(u, curve, 2), np.float64)
-    width = np.array([0.1, 1.0, 0.1]) * tolerance * scaled[1]
-    return Prior(scaled, width, False)
+        coefficients = np.asarray(np.polynomial.polynomial.polyfit(u, curve, 2), np.float64)
+    width = np.array([0.1, 1.0, 0.1]) * tolerance * coefficients[1]
+    return Prior(coefficients, width, False)
 
 
-def _differ(best: Scored, other: Scored, peaks: Peaks, lines: Lines) -> bool:
+def _differ(best: Candidate, other: Candidate, peaks: Peaks, lines: Lines) -> bool:
     """True if another hypothesis moves a line of the best one by a peak's width, and has other matches for it.
 
     A hypothesis with some of the same matches and none that contradicts is a poorer version of the same.
     """
     x = positions(other.b, lines.energy[best.line])[0] * peaks.high
     distance = np.abs(x - peaks.adc[best.peak])
-    moved = ~(distance <= np.maximum(peaks.fwhm[best.peak], MATCHED * peaks.tolerance[best.peak]))
+    is_elsewhere = ~(distance <= np.maximum(peaks.fwhm[best.peak], MATCHED * peaks.tolerance[best.peak]))
     same = set(zip(best.peak.tolist(), best.line.tolist(), strict=True))
     others = set(zip(other.peak.tolist(), other.line.tolist(), strict=True))
-    return bool(moved.any()) and not others < same
+    return bool(is_elsewhere.any()) and not others < same
 
 
 @dataclass(frozen=True)
-class _Tried:
+class _Trial:
     """What was put in, to say in a refusal what was tried, and to build the result from."""
 
     peak_table: pl.DataFrame
@@ -198,42 +199,42 @@ class _Tried:
             + ": name the right --source, or give pairs by hand with --lines ADC=KEV,ADC=KEV"
         )
 
-    def check(self, best: Scored, margin: float, *, at_least: int) -> None:
+    def check(self, best: Candidate, margin: float, *, at_least: int) -> None:
         """Refuse a match that is not far more likely than chance and than any other."""
-        said = self._described(best)
-        lines, matched = len(self.lines.energy), len(np.unique(best.line))
+        text = self._description(best)
+        lines, matches = len(self.lines.energy), len(np.unique(best.line))
         few = lines <= 3
-        wanted = min(at_least, lines) if at_least == 1 else min(3, lines)
-        if matched < wanted:
-            raise self.refusal(f"only {matched} of {lines} lines would have a peak ({said})")
+        needed_lines = min(at_least, lines) if at_least == 1 else min(3, lines)
+        if matches < needed_lines:
+            raise self.refusal(f"only {matches} of {lines} lines would have a peak ({text})")
         if best.evidence < LEAST_EVIDENCE.get(max(lines, 2), MANY_EVIDENCE):
-            raise self.refusal(f"the best match is hardly better than chance, perhaps the source is another ({said})")
+            raise self.refusal(f"the best match is hardly better than chance, perhaps the source is another ({text})")
         if len(best.unseen) > max(1, 0.34 * (best.expected - len(best.unseen))):
             raise self.refusal(
-                f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({said})"
+                f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({text})"
             )
         for nuclide in np.setdiff1d(self.lines.nuclide, self.lines.nuclide[best.line]).tolist():
             strongest = max(np.flatnonzero(self.lines.nuclide == nuclide), key=lambda at: self.lines.log_intensity[at])
             x = float(positions(best.b, self.lines.energy[[strongest]])[0][0]) * self.peaks.high
             if self.peaks.low <= x <= self.peaks.high:
                 name = self.line_table["nuclide"][int(self.lines.row[strongest])]
-                raise self.refusal(f"no peak is a line of {name}, which should be left out ({said})")
+                raise self.refusal(f"no peak is a line of {name}, which should be left out ({text})")
         if few and at_least > 1:
             if best.strongest_unexplained > math.log(MOST_UNEXPLAINED):
-                raise self.refusal(f"another strong peak is no line of it, perhaps the source is another ({said})")
+                raise self.refusal(f"another strong peak is no line of it, perhaps the source is another ({text})")
             if (self.peaks.log_area_unc[best.peak] * LEAST_SIGNIFICANCE > 1).any():
-                raise self.refusal(f"its peaks are too weak to be sure with so few lines ({said})")
+                raise self.refusal(f"its peaks are too weak to be sure with so few lines ({text})")
         if margin < (LEAST_MARGIN_FEW if few else LEAST_MARGIN):
-            raise self.refusal(f"two matches are about as good ({said})")
+            raise self.refusal(f"two matches are about as good ({text})")
 
-    def _described(self, best: Scored) -> str:
+    def _description(self, best: Candidate) -> str:
         order = np.argsort(self.lines.energy[best.line], kind="stable")
         pairs = ", ".join(
             f"{self.peaks.adc[best.peak[place]]:.5g}={self.lines.energy[best.line[place]]:.1f}" for place in order[:8]
         )
         return f"best: {pairs}{', …' if len(order) > 8 else ''} keV"
 
-    def match(self, best: Scored, margin: float) -> Match:
+    def match(self, best: Candidate, margin: float) -> Match:
         """The table of the accepted match."""
         order = np.lexsort((self.peaks.spectrum[best.peak], self.lines.energy[best.line]))
         peak, line = best.peak[order], best.line[order]
@@ -260,17 +261,17 @@ class _Tried:
             calibrate=pl.Series(calibrate.to_numpy() & self._alone(best, peak, line)),
         )
         present = set(self.lines.nuclide[best.line].tolist())
-        named = dict(zip(self.lines.nuclide.tolist(), self.line_table[self.lines.row]["nuclide"], strict=True))
+        nuclides = dict(zip(self.lines.nuclide.tolist(), self.line_table[self.lines.row]["nuclide"], strict=True))
         return Match(
             table,
             tuple(float(value) / self.peaks.high**order for order, value in enumerate(best.b)),
             best.evidence,
             margin,
             tuple(f"{self.lines.energy[place]:.1f}" for place in best.unseen),
-            tuple(sorted(str(name) for number, name in named.items() if number not in present)),
+            tuple(sorted(str(name) for number, name in nuclides.items() if number not in present)),
         )
 
-    def _alone(self, best: Scored, peak: Indices, line: Indices) -> NDArray[np.bool_]:
+    def _alone(self, best: Candidate, peak: Indices, line: Indices) -> NDArray[np.bool_]:
         """False where another line of the same spectrum's sources lies in the peak and moves its centroid."""
         energies = self.line_table["energy_kev"].cast(pl.Float64).to_numpy()
         intensities = self.line_table["intensity"].cast(pl.Float64).to_numpy()

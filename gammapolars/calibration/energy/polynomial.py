@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from gammapolars.calibration.energy.energy_fit import EnergyFit, fit_of
-from gammapolars.calibration.energy.least_squares import Points, extra_variance, points_of, slope_of, solved
+from gammapolars.calibration.energy.least_squares import Points, extra_variance, points_of, slope_of, solve
 from gammapolars.core.errors import CalibrationError, UsageError
 
 LEAST_LINES = {1: 2, 2: 4, 3: 7}
@@ -63,8 +63,8 @@ def fit_energy(
         if worst is None:
             break
         used[worst] = False
-    used_order = order or _order(points, used)
-    return _result(points, used, used_order)
+    best_order = order or _order(points, used)
+    return _result(points, used, best_order)
 
 
 def _require(points: Points, used: NDArray[np.bool_], order: int) -> None:
@@ -83,11 +83,14 @@ def _order(points: Points, used: NDArray[np.bool_]) -> int:
         if different < LEAST_LINES[higher]:
             break
         extra = extra_variance(points, used, higher)
-        chi2 = solved(points, used, order, extra)[2]
-        found, _, better = solved(points, used, higher, extra)
+        chi2 = solve(points, used, order, extra)[2]
+        coefficients, _, better = solve(points, used, higher, extra)
         ndf = int(used.sum()) - higher - 1
-        gained = (chi2 - better) / (higher - order) / max(better / ndf, 1e-300)
-        if stats.f.sf(gained, higher - order, ndf) < BETTER and (slope_of(found, np.linspace(-1, 1, 201)) > 0).all():
+        gain = (chi2 - better) / (higher - order) / max(better / ndf, 1e-300)
+        if (
+            stats.f.sf(gain, higher - order, ndf) < BETTER
+            and (slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all()
+        ):
             order = higher
     return order
 
@@ -106,14 +109,14 @@ def _outlier(points: Points, used: NDArray[np.bool_], order: int) -> int | None:
             continue
         # What the others scatter may be line shapes or a scintillator's non-proportionality: it is no line's fault.
         extra = extra_variance(points, others, order)
-        found, covariance, chi2 = solved(points, others, order, extra)
+        coefficients, covariance, chi2 = solve(points, others, order, extra)
         u = (points.x[line] - points.middle) / points.half
         powers = u ** np.arange(order + 1)
-        slope = float(slope_of(found, np.array(u))) / points.half
+        slope = float(slope_of(coefficients, np.array(u))) / points.half
         own = points.e_unc[line] ** 2 + (slope * points.x_unc[line]) ** 2 + extra
         ndf = count - 1 - order - 1
         sigma = math.sqrt((own + float(powers @ covariance @ powers)) * max(1.0, chi2 / ndf))
-        probability = 2 * float(stats.t.sf(abs(points.e[line] - float(powers @ found)) / sigma, ndf))
+        probability = 2 * float(stats.t.sf(abs(points.e[line] - float(powers @ coefficients)) / sigma, ndf))
         if probability < least:
             worst, least = int(line), probability
     return worst
@@ -121,9 +124,9 @@ def _outlier(points: Points, used: NDArray[np.bool_], order: int) -> int | None:
 
 def _result(points: Points, used: NDArray[np.bool_], order: int) -> EnergyFit:
     """The final fit, in powers of adc."""
-    chi2, extra = solved(points, used, order)[2], extra_variance(points, used, order)
-    found, covariance, _ = solved(points, used, order, extra)
-    if not (slope_of(found, np.linspace(-1, 1, 201)) > 0).all():
+    chi2, extra = solve(points, used, order)[2], extra_variance(points, used, order)
+    coefficients, covariance, _ = solve(points, used, order, extra)
+    if not (slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all():
         raise CalibrationError(
             f"the energy polynomial of order {order} falls within its lines' range: ask for a lower order"
         )
@@ -134,4 +137,4 @@ def _result(points: Points, used: NDArray[np.bool_], order: int) -> EnergyFit:
     for power in range(order + 1):
         change[power, : power + 1] = row
         row = np.polynomial.polynomial.polymul(row, [-points.middle / points.half, 1 / points.half])
-    return fit_of(points, used, change.T @ found, change.T @ covariance @ change, (chi2, ndf, extra))
+    return fit_of(points, used, change.T @ coefficients, change.T @ covariance @ change, (chi2, ndf, extra))

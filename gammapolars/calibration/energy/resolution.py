@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Floats
 from gammapolars.detectors import Covariance
 
-ANNIHILATION_KEV = 510.999
 LEAST_RELATIVE = 0.01
 """No width is trusted better than this share of it: line shapes are no perfect Gaussians."""
 
@@ -66,22 +66,22 @@ def fit_resolution(energy_kev: ArrayLike, fwhm_kev: ArrayLike, fwhm_kev_unc: Arr
     if not used.any():
         raise CalibrationError("no line tells the resolution: 511 keV is broadened, and no other has a width")
     for _ in range(len(energy) // 4):
-        found, _, chi2, free = _solve(energy[used], fwhm[used], unc[used])
+        terms, _, chi2, free = _solve(energy[used], fwhm[used], unc[used])
         ndf = int(used.sum()) - free
         if ndf < 2:
             break
-        model = np.sqrt(np.maximum(found[0] + found[1] * energy + found[2] * energy**2, 1e-12))
+        model = np.sqrt(np.maximum(terms[0] + terms[1] * energy + terms[2] * energy**2, 1e-12))
         residual = np.abs(fwhm - model) / unc
         scatter = max(1.0, 1.4826 * float(np.median(residual[used])))
         worst = int(np.argmax(np.where(used, residual, -1)))
         if residual[worst] < 5 * scatter:
             break
         used[worst] = False
-    found, covariance, chi2, free = _solve(energy[used], fwhm[used], unc[used])
+    terms, covariance, chi2, free = _solve(energy[used], fwhm[used], unc[used])
     ndf = int(used.sum()) - free
     covariance *= max(1.0, chi2 / ndf) if ndf > 0 else 1.0
     return ResolutionFit(
-        (float(found[0]), float(found[1]), float(found[2])),
+        (float(terms[0]), float(terms[1]), float(terms[2])),
         tuple(tuple(row) for row in covariance.tolist()),
         chi2,
         ndf,
@@ -97,15 +97,15 @@ def _solve(energy: Floats, fwhm: Floats, unc: Floats) -> tuple[Floats, Floats, f
     unit = float(energy.max())
     design = np.stack([(energy / unit) ** term for term in terms], 1)
     weight = 1 / (2 * fwhm * unc)
-    solved, _ = nnls(design * weight[:, None], fwhm**2 * weight)
-    free = np.flatnonzero(solved > 0)
+    solution, _ = nnls(design * weight[:, None], fwhm**2 * weight)
+    free = np.flatnonzero(solution > 0)
     covariance = np.zeros((3, 3))
     scale = np.array([unit ** -terms[place] for place in free])
-    weighted = design[:, free] * weight[:, None]
+    weighted_design = design[:, free] * weight[:, None]
     covariance[np.ix_([terms[place] for place in free], [terms[place] for place in free])] = (
-        np.linalg.inv(weighted.T @ weighted) * scale[:, None] * scale[None, :]
+        np.linalg.inv(weighted_design.T @ weighted_design) * scale[:, None] * scale[None, :]
     )
-    found = np.zeros(3)
-    found[terms] = solved * np.array([unit**-term for term in terms])
-    chi2 = float((((fwhm**2 - design @ solved) * weight) ** 2).sum())
-    return found, covariance, chi2, len(free)
+    coefficients = np.zeros(3)
+    coefficients[terms] = solution * np.array([unit**-term for term in terms])
+    chi2 = float((((fwhm**2 - design @ solution) * weight) ** 2).sum())
+    return coefficients, covariance, chi2, len(free)

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from gammapolars.calibration.energy.by_hand import Pair, match_pairs
 from gammapolars.calibration.energy.energy_fit import EnergyFit
 from gammapolars.calibration.energy.gain import fit_gain
 from gammapolars.calibration.energy.matching import Match, match_lines
+from gammapolars.calibration.energy.pairs import Pair, match_pairs
 from gammapolars.calibration.energy.polynomial import fit_energy
 from gammapolars.calibration.energy.resolution import ResolutionFit, fit_resolution
 from gammapolars.core.errors import CalibrationError, GammapolarsError
@@ -104,20 +104,20 @@ def residual_table(match: Match, energy: EnergyFit, detector: Detector) -> pl.Da
     table = match.table
     adc, adc_unc = table["adc"].cast(pl.Float64).to_numpy(), table["adc_unc"].cast(pl.Float64).to_numpy()
     slope = pl.Series(energy.slope_at(adc))
-    fitted = pl.Series(energy.energy_at(adc)[0])
+    curve = pl.Series(energy.energy_at(adc)[0])
     sigma = pl.Series((adc_unc * slope.to_numpy()) ** 2) + table["energy_kev_unc"] ** 2 + energy.extra_kev**2
     fit = table["calibrate"] if table["calibrate"].any() else pl.Series([True] * table.height)
-    kept = iter(energy.used)
+    mask = iter(energy.used)
     return table.with_columns(
         board=pl.lit(detector.board, pl.UInt16),
         channel=pl.lit(detector.channel, pl.UInt16),
         name=pl.lit(detector.name),
-        fitted_kev=fitted,
-        residual_kev=table["energy_kev"] - fitted,
-        residual_sigma=(table["energy_kev"] - fitted) / sigma.sqrt(),
+        fitted_kev=curve,
+        residual_kev=table["energy_kev"] - curve,
+        residual_sigma=(table["energy_kev"] - curve) / sigma.sqrt(),
         fwhm_kev=table["fwhm_adc"] * slope,
         fwhm_kev_unc=table["fwhm_adc_unc"] * slope,
-        used=pl.Series([bool(ready) and next(kept) for ready in fit], dtype=pl.Boolean),
+        used=pl.Series([bool(ready) and next(mask) for ready in fit], dtype=pl.Boolean),
     ).select(
         "board", "channel", "name", "run", "nuclide", "energy_kev", "energy_kev_unc", "adc", "adc_unc", "fitted_kev",
         "residual_kev", "residual_sigma", "fwhm_kev", "fwhm_kev_unc", "area", "area_unc", "calibrate", "used",

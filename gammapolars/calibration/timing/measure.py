@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.calibration.timing import tables
-from gammapolars.calibration.timing.finding import check_found, sampled, search_peaks
-from gammapolars.calibration.timing.fitting import fitted
+from gammapolars.calibration.timing.fit import fit_timing
 from gammapolars.calibration.timing.reading import PairReader
 from gammapolars.calibration.timing.results import Timing
+from gammapolars.calibration.timing.search import check_search, draw_sample, search_peaks
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Key
@@ -64,23 +64,23 @@ def measure_timing(
         raise UsageError("a run is read twice to measure its timing: give the names of its files instead of its hits")
     if not isinstance(runs, Runs):
         runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
-    known = detectors or Detectors()
+    table = detectors or Detectors()
     reach_ps = parse_ps(search)
     if not 0 < reach_ps <= MAX_PS // 4:
         raise UsageError(f"the search for peaks must reach further than 0 s, not '{search}'")
     if most_hits is not None and most_hits < 1:
         raise UsageError(f"at least one hit must be read, not {most_hits}")
-    if energy_kev and not any(one.energy for one in known):
+    if energy_kev and not any(one.energy for one in table):
         raise UsageError("hits cannot be chosen by energy: no detector is calibrated in detectors.toml")
-    first = known.named(reference).key if reference is not None else None
-    reading = PairReader(runs, reject, known, energy_kev, most_hits, progress)
-    found = search_peaks(reading, reach_ps)
+    first = table.named(reference).key if reference is not None else None
+    reading = PairReader(runs, reject, table, energy_kev, most_hits, progress)
+    prompt_peaks = search_peaks(reading, reach_ps)
     notes = [_read(reading, f"search within ±{format_ps(reach_ps)}")]
-    check_found(found, reach_ps, reading)
-    sample, widths = sampled(reading, found, enough)
+    check_search(prompt_peaks, reach_ps, reading)
+    sample, widths = draw_sample(reading, prompt_peaks, enough)
     notes.append(_read(reading, "fits"))
-    outcome, done = fitted(sample, widths, found, known, walk=walk, reference=first)
-    return _told(outcome, reading, first, [*notes, *done])
+    outcome, done = fit_timing(sample, widths, prompt_peaks, table, walk=walk, reference=first)
+    return _result(outcome, reading, first, [*notes, *done])
 
 
 def _read(reading: PairReader, what: str) -> str:
@@ -89,21 +89,21 @@ def _read(reading: PairReader, what: str) -> str:
     return f"{what}: {read:,} hits read{why}"
 
 
-def _told(outcome: tables.Outcome, reading: PairReader, reference: Key | None, notes: list[str]) -> Timing:
-    made = tables.aligned(outcome)
-    table = tables.detector_table(outcome, made)
+def _result(outcome: tables.Outcome, reading: PairReader, reference: Key | None, notes: list[str]) -> Timing:
+    detectors = tables.aligned_detectors(outcome)
+    table = tables.detector_table(outcome, detectors)
     return Timing(
-        aligned=made,
+        aligned=detectors,
         detectors=table,
         covariance_ps2=tables.covariance(outcome, table),
-        pairs=tables.pair_table(outcome, made),
-        differences=tables.difference_table(outcome, made),
-        chi2=outcome.solved.chi2,
-        ndf=outcome.solved.ndf,
+        pairs=tables.pair_table(outcome, detectors),
+        differences=tables.difference_table(outcome, detectors),
+        chi2=outcome.offsets.chi2,
+        ndf=outcome.offsets.ndf,
         clock_ps=outcome.clock,
         walk=bool(outcome.walks),
         notes=tuple(notes),
-        warnings=tuple(tables.warnings(outcome, made, reference)),
+        warnings=tuple(tables.warnings(outcome, detectors, reference)),
         complete=not reading.stopped and reading.most_hits is None,
         hits=reading.hits,
     )

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from gammapolars.calibration.timing.sampling import Sample
+from gammapolars.calibration.timing.sample import Sample
 from gammapolars.core.types import Floats
 
 MOST_ROUNDS = 200
@@ -58,7 +58,7 @@ class Mixture:
         self._rows = [np.flatnonzero(self._pair == number) for number in range(len(sample.ends))]
         self._least_sigma = max(clock_ps / math.sqrt(12), 1.0)
 
-    def fitted(self, free: Sequence[int], terms: Sequence[tuple[int, int]]) -> Fit:
+    def fit(self, free: Sequence[int], terms: Sequence[tuple[int, int]]) -> Fit:
         """The offsets of free detectors and the terms of walk, from where the peaks lie."""
         design, scale = self._design(free, terms)
         values = np.zeros(design.shape[1])
@@ -72,12 +72,12 @@ class Mixture:
             weight = prompt / variance
             matrix = (design.T @ design.multiply(weight[:, None])).toarray()
             step = np.linalg.lstsq(matrix, design.T @ (weight * residual), rcond=1e-12)[0]
-            moved = design @ step
+            prediction = design @ step
             values += step
-            before, spread = spread, self._spread((residual - moved) ** 2, prompt, variance)
+            before, spread = spread, self._spread((residual - prediction) ** 2, prompt, variance)
             counts = np.maximum(np.bincount(self._pair, minlength=pairs), 1)
             part = np.clip(np.bincount(self._pair, prompt, pairs) / counts, 1e-6, 1 - 1e-6)
-            if (np.abs(moved) < 1e-3 * np.sqrt(variance)).all() and np.allclose(before, spread, rtol=1e-3):
+            if (np.abs(prediction) < 1e-3 * np.sqrt(variance)).all() and np.allclose(before, spread, rtol=1e-3):
                 break
         covariance = self._covariance(design, values, spread, part)
         return Fit(values / scale, covariance / np.outer(scale, scale))
@@ -91,11 +91,11 @@ class Mixture:
         """By detector pair, the parts of the variance that fit best: none of them negative."""
         from scipy.optimize import nnls
 
-        found = np.zeros((len(self._length), 3))
+        spread_matrix = np.zeros((len(self._length), 3))
         parts = np.stack([np.ones_like(squares), 1 / self._adc[0], 1 / self._adc[1]])
         for number, rows in enumerate(self._rows):
             if not len(rows):
-                found[number, 0] = self._least_sigma**2
+                spread_matrix[number, 0] = self._least_sigma**2
                 continue
             weight = np.sqrt(prompt[rows]) / variance[rows]
             own = parts[:, rows] * weight
@@ -103,9 +103,9 @@ class Mixture:
             normal = (own / scale[:, None]) @ (own / scale[:, None]).T
             root = np.linalg.cholesky(normal + 1e-9 * np.eye(3))
             target = np.linalg.solve(root, (own / scale[:, None]) @ (squares[rows] * weight))
-            found[number] = nnls(root.T, target)[0] / scale
-            found[number, 0] = max(found[number, 0], self._least_sigma**2)
-        return found
+            spread_matrix[number] = nnls(root.T, target)[0] / scale
+            spread_matrix[number, 0] = max(spread_matrix[number, 0], self._least_sigma**2)
+        return spread_matrix
 
     def _prompt(self, residual: Floats, variance: Floats, part: Floats) -> Floats:
         """The probability of each pair to be prompt."""
@@ -118,8 +118,8 @@ class Mixture:
         residual, variance = self._residual - design @ values, self._variance(spread)
         prompt = self._prompt(residual, variance, part)
         score = design.multiply((prompt * residual / variance)[:, None]).tocsr()
-        observed = prompt / variance - prompt * (1 - prompt) * (residual / variance) ** 2
-        inverse = np.linalg.pinv((design.T @ design.multiply(observed[:, None])).toarray(), rcond=1e-12)
+        information = prompt / variance - prompt * (1 - prompt) * (residual / variance) ** 2
+        inverse = np.linalg.pinv((design.T @ design.multiply(information[:, None])).toarray(), rcond=1e-12)
         return np.asarray(inverse @ (score.T @ score).toarray() @ inverse)
 
     def _design(self, free: Sequence[int], terms: Sequence[tuple[int, int]]) -> tuple[Any, Floats]:

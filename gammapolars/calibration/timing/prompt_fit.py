@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
 from gammapolars.lifetimes.prompt_shape import cut_off_in_bins, in_bins
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 CORE = 0.6
 """Fits reach this many FWHM to both sides: the core of the peak, without its tails."""
@@ -86,12 +86,12 @@ def fit_peak(
         counts = np.histogram(dt_ps, edges)[0].astype(np.float64)
         chance = _chance(dt_ps, reach, position, BESIDE * width)
         sigma = math.sqrt(max((width / FWHM_PER_SIGMA) ** 2 - clock**2 / 6, (0.05 * width) ** 2))
-        found = _fitted(counts, edges, chance, (position, sigma), triangle=bool(clock) and on_clock)
-        if found is None or not reach[0] < found.position_ps < reach[1]:
+        result = _fit_bins(counts, edges, chance, (position, sigma), triangle=bool(clock) and on_clock)
+        if result is None or not reach[0] < result.position_ps < reach[1]:
             return _moments(dt_ps, reach, start)
         if clock and not on_clock:
-            found = _without_clock(found, clock)
-        before, peak = peak, found._replace(clock_ps=clock)
+            result = _without_clock(result, clock)
+        before, peak = peak, result._replace(clock_ps=clock)
         position, width = peak.position_ps, peak.fwhm_ps
         if before and abs(before.position_ps - position) + abs(before.fwhm_ps - width) < 1e-3 * width:
             break
@@ -100,8 +100,8 @@ def fit_peak(
 
 def _without_clock(peak: Peak, clock: float) -> Peak:
     """A peak of time differences that are spread over a step: less what two cut-off times and the spreading add."""
-    squared = peak.sigma_ps**2 - clock**2 * (1 / 6 + 1 / 12)
-    sigma = math.sqrt(max(squared, (0.02 * clock) ** 2))
+    square = peak.sigma_ps**2 - clock**2 * (1 / 6 + 1 / 12)
+    sigma = math.sqrt(max(square, (0.02 * clock) ** 2))
     return peak._replace(sigma_ps=sigma, sigma_ps_unc=peak.sigma_ps * peak.sigma_ps_unc / sigma)
 
 
@@ -138,7 +138,9 @@ def _moments(dt_ps: Floats, reach: tuple[float, float], start: tuple[float, floa
     return Peak(position, math.sqrt(squares) / counts, sigma, sigma / math.sqrt(2 * counts), counts, chance, 0.0)
 
 
-def _fitted(counts: Floats, edges: Floats, chance: float, start: tuple[float, float], *, triangle: bool) -> Peak | None:
+def _fit_bins(
+    counts: Floats, edges: Floats, chance: float, start: tuple[float, float], *, triangle: bool
+) -> Peak | None:
     """Fisher scoring for area, position and width, the level of chance pairs given.
 
     The covariance is that of the estimate under Poisson counts, whether or not they follow the model: I⁻¹ G I⁻¹ with

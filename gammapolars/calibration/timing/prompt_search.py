@@ -24,7 +24,7 @@ MOST_PART = 8
 """Stretches are at most the histogram's length divided by this: the chance level must show beside a peak."""
 
 
-class Found(NamedTuple):
+class Stretch(NamedTuple):
     """The clearest stretch of a histogram.
 
     Attributes:
@@ -76,21 +76,21 @@ def significance(counts: Floats, outside: Floats, ratio: float) -> Floats:
     return np.asarray(sign * np.sqrt(2 * np.maximum(inner + outer, 0.0)))
 
 
-def densest(histogram: Counts) -> Found:
+def densest(histogram: Counts) -> Stretch:
     """The clearest stretch of a histogram, clear or not."""
     length, total = len(histogram), int(histogram.sum())
-    summed = np.concatenate([[0], np.cumsum(histogram)])
-    best = Found(0, length, total, 0.0, length / 2, 0.0, 1)
+    cumulative = np.concatenate([[0], np.cumsum(histogram)])
+    best = Stretch(0, length, total, 0.0, length / 2, 0.0, 1)
     trials, bins = 0, 1
     while bins <= max(1, length // MOST_PART):
-        counts = summed[bins:] - summed[:-bins]
+        counts = cumulative[bins:] - cumulative[:-bins]
         first = int(counts.argmax())  # of one length, the fullest stretch is the clearest
         inside, ratio = float(counts[first]), bins / (length - bins)
         sigmas = float(significance(np.array(inside), np.array(total - inside), ratio))
         trials += length // bins
         if sigmas > best.sigmas:
             excess = inside - ratio * (total - inside)
-            best = Found(first, bins, int(inside), excess, 0.0, sigmas, 1)
+            best = Stretch(first, bins, int(inside), excess, 0.0, sigmas, 1)
         bins *= 2
     part = histogram[best.first : best.first + best.bins]
     middle = best.first + best.bins / 2

@@ -48,22 +48,22 @@ def groups(ends: Ends, detectors: int) -> npt.NDArray[np.intp]:
             label[label == max(label[a], label[b])] = min(label[a], label[b])
         if (label == before).all():
             break
-    tied = np.zeros(detectors, np.bool_)
-    tied[ends.ravel()] = True
-    found, numbered = np.unique(label[tied], return_inverse=True)
-    del found
+    is_reference = np.zeros(detectors, np.bool_)
+    is_reference[ends.ravel()] = True
+    labels, numbers = np.unique(label[is_reference], return_inverse=True)
+    del labels
     group = np.full(detectors, -1, np.intp)
-    group[tied] = numbered
+    group[is_reference] = numbers
     return group
 
 
-def references(group: npt.NDArray[np.intp], wanted: int | None = None) -> list[int]:
+def references(group: npt.NDArray[np.intp], preferred: int | None = None) -> list[int]:
     """The detector of each group whose offset stays: the wanted one in its group, elsewhere the first."""
-    found = []
+    result = []
     for number in range(group.max(initial=-1) + 1):
         members = np.flatnonzero(group == number)
-        found.append(wanted if wanted is not None and wanted in members else int(members[0]))
-    return found
+        result.append(preferred if preferred is not None and preferred in members else int(members[0]))
+    return result
 
 
 def solve_offsets(
@@ -81,29 +81,29 @@ def solve_offsets(
         reference: the place of the detector that stays at 0.
     """
     group = groups(ends, detectors)
-    fixed = references(group, reference)
-    free = [place for place in np.flatnonzero(group >= 0) if place not in fixed]
+    fixed_keys = references(group, reference)
+    free = [place for place in np.flatnonzero(group >= 0) if place not in fixed_keys]
     offset = np.full(detectors, np.nan)
-    offset[fixed] = 0.0
+    offset[fixed_keys] = 0.0
     covariance = np.zeros((detectors, detectors))
     chi2, ndf = 0.0, len(ends) - len(free)
     if free:
         design = incidence(ends, detectors)[:, free] / unc_ps[:, None]
         inverse = np.linalg.inv(design.T @ design)
-        found = inverse @ (design.T @ (position_ps / unc_ps))
-        chi2 = float((((position_ps / unc_ps) - design @ found) ** 2).sum())
-        offset[free] = found
+        solution = inverse @ (design.T @ (position_ps / unc_ps))
+        chi2 = float((((position_ps / unc_ps) - design @ solution) ** 2).sum())
+        offset[free] = solution
         covariance[np.ix_(free, free)] = inverse * (chi2 / ndf if ndf and chi2 > WORST_CHI2_NDF * ndf else 1.0)
-    return Offsets(offset, covariance, group, fixed, chi2, ndf)
+    return Offsets(offset, covariance, group, fixed_keys, chi2, ndf)
 
 
 def incidence(ends: Ends, detectors: int) -> Floats:
     """(pairs, detectors): +1 for b and -1 for a."""
-    found = np.zeros((len(ends), detectors))
+    matrix = np.zeros((len(ends), detectors))
     rows = np.arange(len(ends))
-    found[rows, ends[:, 1]] = 1.0
-    found[rows, ends[:, 0]] = -1.0
-    return found
+    matrix[rows, ends[:, 1]] = 1.0
+    matrix[rows, ends[:, 0]] = -1.0
+    return matrix
 
 
 class Resolutions(NamedTuple):
@@ -112,12 +112,12 @@ class Resolutions(NamedTuple):
     Attributes:
         fwhm_ps: one a detector; NaN where it cannot be told.
         unc_ps: standard deviations; NaN where only equal shares can be given.
-        shared: detectors whose share is an equal one, because the pairs do not tell them apart.
+        common: detectors whose share is an equal one, because the pairs do not tell them apart.
     """
 
     fwhm_ps: Floats
     unc_ps: Floats
-    shared: list[int]
+    common: list[int]
 
 
 def solve_resolutions(ends: Ends, fwhm_ps: Floats, unc_ps: Floats, detectors: int) -> Resolutions:
@@ -133,23 +133,23 @@ def solve_resolutions(ends: Ends, fwhm_ps: Floats, unc_ps: Floats, detectors: in
         detectors: how many there are.
     """
     fwhm, unc = np.full(detectors, np.nan), np.full(detectors, np.nan)
-    shared: list[int] = []
+    common: list[int] = []
     group = groups(ends, detectors)
     weight = 1 / np.maximum(2 * fwhm_ps * unc_ps, 1e-9)
     design = np.abs(incidence(ends, detectors))
     for number in range(group.max(initial=-1) + 1):
         members = np.flatnonzero(group == number)
         rows = np.flatnonzero(group[ends[:, 0]] == number)
-        scaled = design[np.ix_(rows, members)] * weight[rows, None]
-        squares, _, rank, _ = np.linalg.lstsq(scaled, fwhm_ps[rows] ** 2 * weight[rows], rcond=1e-9)
+        weighted = design[np.ix_(rows, members)] * weight[rows, None]
+        squares, _, rank, _ = np.linalg.lstsq(weighted, fwhm_ps[rows] ** 2 * weight[rows], rcond=1e-9)
         good = squares > 0
         fwhm[members[good]] = np.sqrt(squares[good])
         if rank < len(members):
-            shared += [int(place) for place in members]
+            common += [int(place) for place in members]
             continue
-        variances = np.diag(np.linalg.inv(scaled.T @ scaled))
+        variances = np.diag(np.linalg.inv(weighted.T @ weighted))
         unc[members[good]] = np.sqrt(variances[good]) / (2 * fwhm[members[good]])
-    return Resolutions(fwhm, unc, shared)
+    return Resolutions(fwhm, unc, common)
 
 
 def tree_offsets(ends: Ends, position_ps: Floats, strength: Sequence[float], detectors: int) -> npt.NDArray[np.int64]:
@@ -166,7 +166,7 @@ def tree_offsets(ends: Ends, position_ps: Floats, strength: Sequence[float], det
         a, b = ends[row]
         if label[a] == label[b]:
             continue
-        moved = label == label[b]
-        offset[moved] += offset[a] + position_ps[row] - offset[b]
-        label[moved] = label[a]
+        members = label == label[b]
+        offset[members] += offset[a] + position_ps[row] - offset[b]
+        label[members] = label[a]
     return np.rint(offset).astype(np.int64)

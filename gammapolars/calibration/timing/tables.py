@@ -12,7 +12,7 @@ from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_fit import Peak
 from gammapolars.calibration.timing.reading import Pair
 from gammapolars.calibration.timing.results import DETECTOR_COLUMNS, DIFFERENCE_COLUMNS, PAIR_COLUMNS
-from gammapolars.calibration.timing.sampling import Sample
+from gammapolars.calibration.timing.sample import Sample
 from gammapolars.calibration.timing.walk import Walk
 from gammapolars.core.types import Floats, Key
 from gammapolars.detectors import Detectors
@@ -31,12 +31,12 @@ class Outcome(NamedTuple):
 
     Attributes:
         sample: of pairs.
-        known: the detectors as they were.
-        seen: the detectors that have hits.
-        searched_ps: where the search found peaks, by detector pair, in t_b - t_a as recorded.
-        solved: offsets of the sample's detectors.
+        detectors: the detectors as they were.
+        keys: the detectors that have hits.
+        search_ps: where the search found peaks, by detector pair, in t_b - t_a as recorded.
+        offsets: offsets of the sample's detectors.
         resolutions: of the sample's detectors.
-        kept: the sample's detectors with the walk that is used.
+        walking: the sample's detectors with the walk that is used.
         walks: that were fitted and are used, by place in the sample.
         before: the peak of each detector pair as recorded.
         after: the same, corrected.
@@ -45,12 +45,12 @@ class Outcome(NamedTuple):
     """
 
     sample: Sample
-    known: Detectors
-    seen: list[Key]
-    searched_ps: Mapping[Pair, float]
-    solved: solve.Offsets
+    detectors: Detectors
+    keys: list[Key]
+    search_ps: Mapping[Pair, float]
+    offsets: solve.Offsets
     resolutions: solve.Resolutions
-    kept: Detectors
+    walking: Detectors
     walks: Mapping[int, Walk]
     before: Sequence[Peak | None]
     after: Sequence[Peak | None]
@@ -59,52 +59,52 @@ class Outcome(NamedTuple):
 
     def reference_of(self, place: int) -> int:
         """The reference of a detector's group."""
-        return self.solved.references[int(self.solved.group[place])]
+        return self.offsets.references[int(self.offsets.group[place])]
 
 
-def aligned(outcome: Outcome) -> Detectors:
+def aligned_detectors(outcome: Outcome) -> Detectors:
     """The detectors with what was found; all else as it was. A reference's offset stays, the others' follow it."""
-    made = outcome.known
+    table = outcome.detectors
     for place, key in enumerate(outcome.sample.keys):
-        offset = float(outcome.solved.offset_ps[place])
+        offset = float(outcome.offsets.offset_ps[place])
         if math.isnan(offset):
             continue
-        start = outcome.known.at(*outcome.sample.keys[outcome.reference_of(place)]).time_offset_ps
+        start = outcome.detectors.at(*outcome.sample.keys[outcome.reference_of(place)]).time_offset_ps
         fwhm = float(outcome.resolutions.fwhm_ps[place])
-        found = replace(
-            outcome.kept.at(*key),
+        detector = replace(
+            outcome.walking.at(*key),
             time_offset_ps=start + round(offset),
             time_fwhm_ps=None if math.isnan(fwhm) else round(fwhm, 1),
         )
-        made = made.replacing(found)
-    return made
+        table = table.replacing(detector)
+    return table
 
 
-def detector_table(outcome: Outcome, made: Detectors) -> pl.DataFrame:
+def detector_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
     """A row a detector that has hits, those without a prompt peak too."""
     places = {key: place for place, key in enumerate(outcome.sample.keys)}
     rows = []
-    for key in sorted({*outcome.seen, *places}):
-        detector, place = made.at(*key), places.get(key)
+    for key in sorted({*outcome.keys, *places}):
+        detector, place = detectors.at(*key), places.get(key)
         row: dict[str, Any] = {"board": key[0], "channel": key[1], "name": detector.name, "pairs": 0}
         row |= {"reference": False, "time_offset_ps": detector.time_offset_ps}
-        if place is not None and not math.isnan(outcome.solved.offset_ps[place]):
-            row |= _measured(outcome, place)
+        if place is not None and not math.isnan(outcome.offsets.offset_ps[place]):
+            row |= _measurement(outcome, place)
             row |= {name: getattr(detector, name) for name in ("time_walk_ps", "time_walk_range", "time_fwhm_ps")}
         rows.append(tuple(row.get(name) for name in DETECTOR_COLUMNS))
     rows = [tuple(list(one) if isinstance(one, tuple) else one for one in row) for row in rows]
     return pl.DataFrame(rows, DETECTOR_COLUMNS, orient="row")
 
 
-def _measured(outcome: Outcome, place: int) -> dict[str, Any]:
+def _measurement(outcome: Outcome, place: int) -> dict[str, Any]:
     fwhm_unc = float(outcome.resolutions.unc_ps[place])
     own = (outcome.sample.ends == place).any(axis=1)
     walk = outcome.walks.get(place)
     return {
-        "group": int(outcome.solved.group[place]) + 1,
-        "reference": place in outcome.solved.references,
+        "group": int(outcome.offsets.group[place]) + 1,
+        "reference": place in outcome.offsets.references,
         "pairs": round(sum(peak.counts for peak, of in zip(outcome.after, own, strict=True) if peak and of)),
-        "time_offset_ps_unc": float(np.sqrt(outcome.solved.covariance[place, place])),
+        "time_offset_ps_unc": float(np.sqrt(outcome.offsets.covariance[place, place])),
         "time_walk_ps_unc": [math.sqrt(walk.covariance[k][k]) for k in range(len(walk.coefficients))] if walk else None,
         "time_fwhm_ps_unc": None if math.isnan(fwhm_unc) else fwhm_unc,
     }
@@ -114,13 +114,13 @@ def covariance(outcome: Outcome, table: pl.DataFrame) -> tuple[tuple[float, ...]
     """The covariance of the offsets in the order of the table of detectors; NaN where there is none."""
     places = {key: place for place, key in enumerate(outcome.sample.keys)}
     rows = [places.get(key, -1) for key in table.select("board", "channel").iter_rows()]
-    known = [place if place >= 0 and not math.isnan(outcome.solved.offset_ps[place]) else -1 for place in rows]
+    finite = [place if place >= 0 and not math.isnan(outcome.offsets.offset_ps[place]) else -1 for place in rows]
     return tuple(
-        tuple(float(outcome.solved.covariance[a, b]) if min(a, b) >= 0 else math.nan for b in known) for a in known
+        tuple(float(outcome.offsets.covariance[a, b]) if min(a, b) >= 0 else math.nan for b in finite) for a in finite
     )
 
 
-def pair_table(outcome: Outcome, made: Detectors) -> pl.DataFrame:
+def pair_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
     """A row a detector pair: its peak before and after."""
     counts = np.bincount(outcome.sample.pair, minlength=len(outcome.before))
     rows = []
@@ -128,10 +128,10 @@ def pair_table(outcome: Outcome, made: Detectors) -> pl.DataFrame:
         keys = [outcome.sample.keys[place] for place in (a, b)]
         row: dict[str, Any] = {"pairs": int(counts[number]), "status": "no clear peak"}
         for side, key in zip("ab", keys, strict=True):
-            row |= {f"board_{side}": key[0], f"channel_{side}": key[1], f"name_{side}": made.at(*key).name}
+            row |= {f"board_{side}": key[0], f"channel_{side}": key[1], f"name_{side}": detectors.at(*key).name}
         before, after = outcome.before[number], outcome.after[number]
         if before and after:
-            offset = float(outcome.solved.offset_ps[b] - outcome.solved.offset_ps[a])
+            offset = float(outcome.offsets.offset_ps[b] - outcome.offsets.offset_ps[a])
             row |= {
                 "prompt_pairs": after.counts,
                 "position_ps": before.position_ps,
@@ -147,7 +147,7 @@ def pair_table(outcome: Outcome, made: Detectors) -> pl.DataFrame:
     return pl.DataFrame(rows, PAIR_COLUMNS, orient="row")
 
 
-def difference_table(outcome: Outcome, made: Detectors) -> pl.DataFrame:
+def difference_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
     """Histograms about each peak: as recorded, moved by where the peak was; and with all that was found."""
     parts = [pl.DataFrame(schema=DIFFERENCE_COLUMNS)]
     for number, (a, b) in enumerate(outcome.sample.ends):
@@ -159,54 +159,56 @@ def difference_table(outcome: Outcome, made: Detectors) -> pl.DataFrame:
         half = math.ceil(SHOWN_FWHM * width / bin_ps)
         edges = (np.arange(-half, half + 2) - 0.5) * bin_ps
         rows = np.flatnonzero(outcome.sample.pair == number)
-        offset = float(outcome.solved.offset_ps[b] - outcome.solved.offset_ps[a])
-        moved = outcome.sample.dt_ps[rows] - round(before.position_ps / outcome.clock) * outcome.clock
-        names = [made.at(*outcome.sample.keys[place]).name for place in (a, b)]
-        counted = {
+        offset = float(outcome.offsets.offset_ps[b] - outcome.offsets.offset_ps[a])
+        shifted_ps = outcome.sample.dt_ps[rows] - round(before.position_ps / outcome.clock) * outcome.clock
+        names = [detectors.at(*outcome.sample.keys[place]).name for place in (a, b)]
+        columns = {
             "name_a": names[0],
             "name_b": names[1],
             "dt_ns": edges[:-1] / 1000 + bin_ps / 2000,
             "width_ns": bin_ps / 1000,
-            "counts_before": np.histogram(moved, edges)[0].astype(np.float64),
+            "counts_before": np.histogram(shifted_ps, edges)[0].astype(np.float64),
             "counts_after": np.histogram(outcome.corrected_ps[rows] - offset, edges)[0].astype(np.float64),
         }
-        parts.append(pl.DataFrame(counted, DIFFERENCE_COLUMNS))
+        parts.append(pl.DataFrame(columns, DIFFERENCE_COLUMNS))
     return pl.concat(parts)
 
 
-def warnings(outcome: Outcome, made: Detectors, reference: Key | None) -> Iterator[str]:
+def warnings(outcome: Outcome, detectors: Detectors, reference: Key | None) -> Iterator[str]:
     """What a reader must know before trusting it, one sentence each."""
-    measured = {key for place, key in enumerate(outcome.sample.keys) if not math.isnan(outcome.solved.offset_ps[place])}
-    if bare := [made.at(*key).name for key in outcome.seen if key not in measured]:
-        yield f"no prompt peak with {', '.join(bare)}: left as before"
-    if len(outcome.solved.references) > 1:
-        told = [
-            ", ".join(made.at(*key).name for place, key in enumerate(outcome.sample.keys) if number == of[place])
-            for of in [outcome.solved.group]
-            for number in range(len(outcome.solved.references))
+    with_offset = {
+        key for place, key in enumerate(outcome.sample.keys) if not math.isnan(outcome.offsets.offset_ps[place])
+    }
+    if unmeasured := [detectors.at(*key).name for key in outcome.keys if key not in with_offset]:
+        yield f"no prompt peak with {', '.join(unmeasured)}: left as before"
+    if len(outcome.offsets.references) > 1:
+        parts = [
+            ", ".join(detectors.at(*key).name for place, key in enumerate(outcome.sample.keys) if number == of[place])
+            for of in [outcome.offsets.group]
+            for number in range(len(outcome.offsets.references))
         ]
-        yield f"no prompt peak ties these groups of detectors, each has a reference of its own: {'; '.join(told)}"
-    if reference is not None and reference not in measured:
-        yield f"no prompt peak with {made.at(*reference).name}, the reference: the first of each group is"
+        yield f"no prompt peak ties these groups of detectors, each has a reference of its own: {'; '.join(parts)}"
+    if reference is not None and reference not in with_offset:
+        yield f"no prompt peak with {detectors.at(*reference).name}, the reference: the first of each group is"
     for number, (a, b) in enumerate(outcome.sample.ends):
         keys = outcome.sample.keys[a], outcome.sample.keys[b]
-        position = outcome.searched_ps.get(keys)
+        position = outcome.search_ps.get(keys)
         low, high = outcome.sample.reach_ps[number]
         if position is not None and not low <= position <= high:
-            names = " – ".join(made.at(*key).name for key in keys)
+            names = " – ".join(detectors.at(*key).name for key in keys)
             yield f"{names}: the clearest peak lies at {position / 1000:,.6g} ns, not where those of other pairs put it"
-    if outcome.solved.ndf and outcome.solved.chi2 > DISAGREES * outcome.solved.ndf:
+    if outcome.offsets.ndf and outcome.offsets.chi2 > DISAGREES * outcome.offsets.ndf:
         yield (
-            f"the peaks' positions disagree (chi2/n = {outcome.solved.chi2 / outcome.solved.ndf:.1f}): are peaks "
+            f"the peaks' positions disagree (chi2/n = {outcome.offsets.chi2 / outcome.offsets.ndf:.1f}): are peaks "
             "asymmetric, or delayed? Uncertainties are scaled up"
         )
-    if outcome.resolutions.shared:
-        names = ", ".join(made.at(*outcome.sample.keys[place]).name for place in outcome.resolutions.shared)
+    if outcome.resolutions.common:
+        names = ", ".join(detectors.at(*outcome.sample.keys[place]).name for place in outcome.resolutions.common)
         yield f"time_fwhm_ps of {names} are equal shares: their pairs do not tell the detectors apart"
     impossible = [
-        made.at(*key).name
+        detectors.at(*key).name
         for place, key in enumerate(outcome.sample.keys)
-        if key in measured and math.isnan(outcome.resolutions.fwhm_ps[place])
+        if key in with_offset and math.isnan(outcome.resolutions.fwhm_ps[place])
     ]
     if impossible:
         yield f"no time_fwhm_ps for {', '.join(impossible)}: the widths of its pairs leave it nothing"

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.calibration.timing.mixture import Fit, Mixture
-from gammapolars.calibration.timing.sampling import Sample, first_rows
+from gammapolars.calibration.timing.sample import Sample, first_rows
 from gammapolars.core.types import Floats
 
 MOST_PAIRS = 600_000
@@ -82,41 +82,41 @@ def fit_walk(
     terms = [(place, power) for place in detectors for power in (1, 2)]
     data = Mixture(sample, rows, start, offset_ps, clock_ps)
     free = [place for place in detectors if place not in fixed]
-    fit = data.fitted(free, terms)
+    fit = data.fit(free, terms)
     for _ in range(2 if not forced else 0):
-        kept = [term for term in terms if _is_significant(fit, len(free), terms, term)]
-        if kept == terms:
+        significant = [term for term in terms if _is_significant(fit, len(free), terms, term)]
+        if significant == terms:
             break
-        terms = kept
-        fit = data.fitted(free, terms)
+        terms = significant
+        fit = data.fit(free, terms)
     walks = {
         place: _walk(fit, len(free), terms, place, ranges[place])
         for place in detectors
         if any(term[0] == place for term in terms)
     }
-    found, covariance = offset_ps.copy(), np.zeros((len(offset_ps), len(offset_ps)))
-    found[free] += fit.values[: len(free)]
+    offsets, covariance = offset_ps.copy(), np.zeros((len(offset_ps), len(offset_ps)))
+    offsets[free] += fit.values[: len(free)]
     covariance[np.ix_(free, free)] = fit.covariance[: len(free), : len(free)]
-    return WalkFit(found, covariance, walks)
+    return WalkFit(offsets, covariance, walks)
 
 
 def _ranges(sample: Sample, used: Sequence[int]) -> dict[int, tuple[float, float]]:
     """Between which adc values each detector has pairs, but for a few; hits without a pulse height tell nothing."""
-    wanted = _mask(sample, used)[sample.pair]
+    mask = _mask(sample, used)[sample.pair]
     ends = sample.ends[sample.pair]
-    found = {}
+    ranges = {}
     for place in range(len(sample.keys)):
-        adc = np.concatenate([sample.adc[side][wanted & (ends[:, side] == place)] for side in (0, 1)])
+        adc = np.concatenate([sample.adc[side][mask & (ends[:, side] == place)] for side in (0, 1)])
         if len(adc := adc[adc > 0]):
             low, high = np.quantile(adc, [AT_THE_ENDS, 1 - AT_THE_ENDS], method="inverted_cdf")
-            found[place] = (float(low), float(high))
-    return found
+            ranges[place] = (float(low), float(high))
+    return ranges
 
 
 def _mask(sample: Sample, used: Sequence[int]) -> npt.NDArray[np.bool_]:
-    wanted = np.zeros(len(sample.ends), np.bool_)
-    wanted[list(used)] = True
-    return wanted
+    mask = np.zeros(len(sample.ends), np.bool_)
+    mask[list(used)] = True
+    return mask
 
 
 def _rows(sample: Sample, used: Sequence[int], ranges: Mapping[int, tuple[float, float]]) -> npt.NDArray[np.intp]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.activities.combined import NuclideActivity, activity_of
 from gammapolars.activities.curve import EfficiencyCurve
+from gammapolars.activities.mean import NuclideActivity, activity_of
 from gammapolars.commands.peak_files import Counted, Lines, by_detector
 from gammapolars.core.errors import UsageError
 from gammapolars.corrections import energy_kev

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars.activities.fit import EfficiencyFit, fit_efficiency
-from gammapolars.activities.matching import missing
+from gammapolars.activities.matching import unmatched_lines
 from gammapolars.activities.points import efficiency_points
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.peak_files import Counted, Lines, by_detector
@@ -70,7 +70,7 @@ def _points(counted: Counted, source: CalibrationSource, peaks: pl.DataFrame, li
 
 
 def _unseen(source: CalibrationSource, points: pl.DataFrame, peaks: pl.DataFrame, lines: Lines) -> list[str]:
-    energies = ", ".join(f"{energy:.1f}" for energy in missing(points, peaks, lines(source.nuclide)))
+    energies = ", ".join(f"{energy:.1f}" for energy in unmatched_lines(points, peaks, lines(source.nuclide)))
     if not energies:
         return []
     return [f"'{source.name}' has no usable peak at {energies} keV: is the energy calibration right?"]

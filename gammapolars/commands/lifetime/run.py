@@ -12,6 +12,7 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.commands.figure_files import check_figure, save_figure
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Progress, Range
 from gammapolars.core.units import PS_PER_S
@@ -21,9 +22,8 @@ from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.provenance import describe
 from gammapolars.lifetimes import NearestStops, fit_lifetime, time_spectrum
-from gammapolars.lifetimes.expecting import chance_warning, expected_chance, width_of, width_warning
-from gammapolars.lifetimes.fitting import check_bins
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
+from gammapolars.lifetimes.chance import chance_warning, expected_chance, width_of, width_warning
+from gammapolars.lifetimes.fit import check_bins
 from gammapolars.rates.hits import rates_of
 
 BINS = 2000

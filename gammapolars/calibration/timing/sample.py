@@ -67,25 +67,25 @@ class Sampler:
 
     def add(self, pairs: pl.DataFrame) -> None:
         columns = [*ENDS, "adc_a", "adc_b", "dt_ps", *(c for c in pairs.columns if c.startswith("gain_factor_"))]
-        signed = pairs.lazy().select(columns).pipe(with_sign).collect()
-        place = [self._place(signed, side) for side in "ab"]
+        table = pairs.lazy().select(columns).pipe(with_sign).collect()
+        place = [self._place(table, side) for side in "ab"]
         there = (place[0] >= 0) & (place[1] >= 0)
         pair = np.where(there, self._number[place[0] * len(self._keys) + place[1]], -1)
-        dt = signed["dt_ps"].to_numpy()
-        kept = np.flatnonzero((pair >= 0) & (np.abs(dt) <= self._half[pair]))
-        kept = kept[self._wanted(pair[kept])]
+        dt = table["dt_ps"].to_numpy()
+        rows = np.flatnonzero((pair >= 0) & (np.abs(dt) <= self._half[pair]))
+        rows = rows[self._room(pair[rows])]
         adc = [
-            signed.select(steady_adc(signed.columns, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[kept]
+            table.select(steady_adc(table.columns, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[rows]
             for side in "ab"
         ]
-        self._parts.append((pair[kept], dt[kept] + self._middle[pair[kept]], np.stack(adc)))
+        self._parts.append((pair[rows], dt[rows] + self._middle[pair[rows]], np.stack(adc)))
 
     def _place(self, pairs: pl.DataFrame, side: str) -> npt.NDArray[np.intp]:
         code = pairs[f"board_{side}"].to_numpy().astype(np.int64) << 16 | pairs[f"channel_{side}"].to_numpy()
         place = np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
         return np.where(self._codes[place] == code, place, -1)
 
-    def _wanted(self, pair: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+    def _room(self, pair: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
         """Rows of pairs that still have room, in their order."""
         rows = first_rows(pair, self._most - self._taken)
         self._taken += np.bincount(pair[rows], minlength=len(self._taken))

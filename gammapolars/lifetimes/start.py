@@ -19,29 +19,29 @@ def starting_values(
     widths = [sigma] if sigma else [bins.width * 2**k for k in range(-1, 12) if bins.width * 2**k < bins.span / 4]
     widths += [near] if near and not sigma else []
     lifetimes = np.geomspace(bins.width, bins.span, 14)
-    joined = _joined(bins, 1500)
+    coarse = _rebin(bins, 1500)
     best: tuple[float, list[float]] | None = None
     for width in widths:
-        smooth = _smoothed(bins, width)
+        smooth = _moving_sum(bins, width)
         peak = float(bins.centres[int(np.argmax(smooth))])
         for taus in combinations(lifetimes, decays):
             for shift in (0.0, 1.0, 2.0) if decays else (0.0,):
                 t0 = max(peak - shift * width, float(bins.edges[0]))
-                parts = shapes(joined, t0, width, taus)
-                amplitudes = _amplitudes(joined.counts, parts, prompt=prompt)
-                found = deviance(joined.counts, amplitudes @ parts)
-                if best is None or found < best[0]:
-                    best = (found, [t0, math.log(width), *np.log(taus), *amplitudes])
+                parts = shapes(coarse, t0, width, taus)
+                amplitudes = _amplitudes(coarse.counts, parts, prompt=prompt)
+                cost = deviance(coarse.counts, amplitudes @ parts)
+                if best is None or cost < best[0]:
+                    best = (cost, [t0, math.log(width), *np.log(taus), *amplitudes])
     assert best
     return best[1]
 
 
-def _smoothed(bins: TimeBins, width: float) -> Floats:
+def _moving_sum(bins: TimeBins, width: float) -> Floats:
     span = max(1, min(round(width / bins.width), len(bins.counts) // 2))
     return np.asarray(np.convolve(bins.counts, np.ones(span), "same"), np.float64)
 
 
-def _joined(bins: TimeBins, most: int) -> TimeBins:
+def _rebin(bins: TimeBins, most: int) -> TimeBins:
     """The same counts in no more than so many bins around the largest; enough to start from."""
     if len(bins.counts) <= most:
         return bins
@@ -56,8 +56,8 @@ def _amplitudes(counts: Floats, parts: Floats, *, prompt: bool) -> Floats:
     from scipy.optimize import nnls
 
     weight = 1 / np.sqrt(np.maximum(counts, 1.0))
-    used = parts if prompt else parts[1:]
-    scale = np.maximum(used.sum(axis=1), 1e-9)
-    found, _ = nnls((used / scale[:, None] * weight).T, counts * weight, maxiter=200)
-    found = found / scale
-    return np.asarray(np.maximum(found if prompt else np.concatenate([[0.0], found]), 1e-3), np.float64)
+    free_parts = parts if prompt else parts[1:]
+    scale = np.maximum(free_parts.sum(axis=1), 1e-9)
+    solution, _ = nnls((free_parts / scale[:, None] * weight).T, counts * weight, maxiter=200)
+    solution = solution / scale
+    return np.asarray(np.maximum(solution if prompt else np.concatenate([[0.0], solution]), 1e-3), np.float64)

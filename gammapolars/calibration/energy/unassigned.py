@@ -12,7 +12,7 @@ HIGHEST_KEV = 2800.0
 """Hardly any source or room has lines above."""
 
 
-def unexplained(
+def unassigned_peaks(
     curve: tuple[Floats, Floats], peaks: Peaks, matches: tuple[Indices, Indices], lines: Lines
 ) -> tuple[float, float]:
     """The strongest peak without a line against the strongest with one (ln of the ratio), and what such peaks cost.
@@ -22,7 +22,7 @@ def unexplained(
     Compton edges, backscatter, sums and escapes of the matched lines are explained; hardly any source has lines above
     the highest of them and of the room.
     """
-    (b, covariance), (matched, line) = curve, matches
+    (b, covariance), (peak, line) = curve, matches
     u = peaks.adc / peaks.high
     powers = np.stack([np.ones_like(u), u, u**2], 1)
     kev = powers @ b
@@ -31,15 +31,15 @@ def unexplained(
     width = np.maximum(0.5 * peaks.fwhm / peaks.high * (b[1] + 2 * b[2] * u), 1e-9) + 1.5 * unc
     width = np.minimum(width, 20.0 + 0.5 * peaks.fwhm / peaks.high * b[1])
     largest = np.full(peaks.spectrum.max() + 1, np.inf)
-    for spectrum in np.unique(peaks.spectrum[matched]):
-        largest[spectrum] = peaks.log_area[matched][peaks.spectrum[matched] == spectrum].max()
+    for spectrum in np.unique(peaks.spectrum[peak]):
+        largest[spectrum] = peaks.log_area[peak][peaks.spectrum[peak] == spectrum].max()
     ratio = peaks.log_area - largest[peaks.spectrum]
-    strong = lines.energy[line[np.argsort(-peaks.log_area[matched], kind="stable")[:4]]]
+    strong = lines.energy[line[np.argsort(-peaks.log_area[peak], kind="stable")[:4]]]
     sharp, broad = _companions(strong)
-    known = (np.abs(kev[:, None] - sharp) < width[:, None]).any(1)
-    known |= (np.abs(kev[:, None] - broad) < 2 * width[:, None]).any(1)
-    other = ~known & (kev > 100) & np.isfinite(ratio)
-    other[matched] = False
+    explained = (np.abs(kev[:, None] - sharp) < width[:, None]).any(1)
+    explained |= (np.abs(kev[:, None] - broad) < 2 * width[:, None]).any(1)
+    other = ~explained & (kev > 100) & np.isfinite(ratio)
+    other[peak] = False
     if not other.any():
         return -np.inf, 0.0
     beyond = 1.5 * float((other & (kev > HIGHEST_KEV)).sum())

@@ -12,8 +12,9 @@ from gammapolars.activities.curve import EfficiencyCurve
 from gammapolars.activities.decay import half_life
 from gammapolars.activities.fit import expected_variance, summing_warning
 from gammapolars.activities.limits import SIDES_FWHM, counts_per_bq, line_counts
-from gammapolars.activities.matching import ANNIHILATION_KEV, matched, missing
+from gammapolars.activities.matching import match_peaks, unmatched_lines
 from gammapolars.activities.points import check_times
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 
@@ -98,22 +99,22 @@ def activity_of(
     needs_life = at is not None or half_life_s is not None
     life = half_life(nuclide, half_life_s, half_life_s_unc) if needs_life else None
     correction = decay_correction(life, started=started, at=at, counting_s=counting)
-    found = matched(peaks, lines, within_fwhm=within_fwhm, least_intensity=least_intensity)
-    found = found.with_columns(peak=pl.lit(True))
+    table = match_peaks(peaks, lines, within_fwhm=within_fwhm, least_intensity=least_intensity)
+    table = table.with_columns(peak=pl.lit(True))
     if spectrum is not None and fwhm is not None:
-        summed = _summed(spectrum, fwhm, peaks, lines, least_intensity)
-        found = pl.concat([found, summed], how="diagonal_relaxed").sort("energy_kev")
-    if found.is_empty():
+        line_sums = _line_sums(spectrum, fwhm, peaks, lines, least_intensity)
+        table = pl.concat([table, line_sums], how="diagonal_relaxed").sort("energy_kev")
+    if table.is_empty():
         raise UsageError(f"no line of {nuclide} has a peak: an upper limit needs the spectrum and its FWHM")
-    mean = _mean(nuclide, found, efficiency, live_time_s, correction)
-    if unseen := [energy for energy in missing(found, peaks, lines) if energy not in found["energy_kev"]]:
+    mean = _mean(nuclide, table, efficiency, live_time_s, correction)
+    if unseen := [energy for energy in unmatched_lines(table, peaks, lines) if energy not in table["energy_kev"]]:
         energies = ", ".join(f"{energy:.1f}" for energy in unseen)
         warning = f"strong lines at {energies} keV have no usable peak and take no part: the mean may be too high"
         return replace(mean, warnings=(warning, *mean.warnings))
     return mean
 
 
-def _summed(
+def _line_sums(
     spectrum: pl.DataFrame, fwhm: Fwhm, peaks: pl.DataFrame, lines: pl.DataFrame, least_intensity: float
 ) -> pl.DataFrame:
     """Counts where lines have no peak; not where another peak or a stronger line would disturb them."""
@@ -134,34 +135,34 @@ def _summed(
             counts = line_counts(spectrum, energy, width)
         except UsageError:  # at an end of the spectrum
             continue
-        named = {name: line[name] for name in ("nuclide", "energy_kev", "intensity", "intensity_unc")}
+        columns = {name: line[name] for name in ("nuclide", "energy_kev", "intensity", "intensity_unc")}
         # Without a single count the variance would be 0 and the weight without end: one count is the least.
-        rows.append(named | {"area": counts.area, "area_unc": max(counts.area_unc, 1.0), "peak": False})
+        rows.append(columns | {"area": counts.area, "area_unc": max(counts.area_unc, 1.0), "peak": False})
     return pl.DataFrame(rows)
 
 
 def _mean(
-    nuclide: str, found: pl.DataFrame, curve: EfficiencyCurve, live_time_s: float, correction: DecayCorrection
+    nuclide: str, lines: pl.DataFrame, curve: EfficiencyCurve, live_time_s: float, correction: DecayCorrection
 ) -> NuclideActivity:
-    energies = found["energy_kev"].to_list()
-    efficiencies, shared = curve.values(energies), curve.relative_covariance(energies)
-    intensity, intensity_unc = (found[name].to_numpy() for name in ("intensity", "intensity_unc"))
+    energies = lines["energy_kev"].to_list()
+    efficiencies, common = curve.values(energies), curve.relative_covariance(energies)
+    intensity, intensity_unc = (lines[name].to_numpy() for name in ("intensity", "intensity_unc"))
     per_bq = correction.factor * np.array(
         [
             counts_per_bq(intensity=i, efficiency=e, live_time_s=live_time_s)
             for i, e in zip(intensity, efficiencies, strict=True)
         ]
     )
-    area, area_unc = found["area"].to_numpy(), found["area_unc"].to_numpy()
+    area, area_unc = lines["area"].to_numpy(), lines["area_unc"].to_numpy()
     values, relative = area / per_bq, (intensity_unc / intensity) ** 2
     value = float(np.average(values, weights=(per_bq / area_unc) ** 2))
     for _ in range(ROUNDS):
         # Where the mean is negative, nothing is there, and the efficiency has no part in the scatter.
         present = max(value, 0.0)
         counts = np.maximum(expected_variance(area_unc**2, area, present * per_bq), 0.25) / per_bq**2
-        covariance = np.diag(counts + present**2 * relative) + present**2 * shared
-        solved = np.linalg.solve(covariance, np.ones(len(values)))
-        weight = solved / solved.sum()
+        covariance = np.diag(counts + present**2 * relative) + present**2 * common
+        solution = np.linalg.solve(covariance, np.ones(len(values)))
+        weight = solution / solution.sum()
         last, value = value, float(weight @ values)
         if abs(value - last) <= 1e-9 * abs(value):
             break
@@ -170,20 +171,20 @@ def _mean(
         value,
         counting=float(np.sqrt(weight**2 @ counts)),
         intensity=float(abs(value) * np.sqrt(weight**2 @ relative)),
-        efficiency=float(abs(value) * np.sqrt(weight @ shared @ weight)),
+        efficiency=float(abs(value) * np.sqrt(weight @ common @ weight)),
         correction=correction,
         critical=K_95 * null**0.5,
         detectable=float(K_95**2 * (weight**2 @ (1 / per_bq)) + 2 * K_95 * null**0.5),
     )
     residuals = values - value
-    table = found.select("energy_kev", "nuclide", "intensity", "area", "area_unc").with_columns(
+    table = lines.select("energy_kev", "nuclide", "intensity", "area", "area_unc").with_columns(
         efficiency=efficiencies,
-        efficiency_unc=efficiencies * np.sqrt(np.diag(shared)),
+        efficiency_unc=efficiencies * np.sqrt(np.diag(common)),
         activity_bq=values,
         counting_bq_unc=area_unc / per_bq,
         weight=weight,
         extrapolated=pl.Series([curve.extrapolates(energy) for energy in energies], dtype=pl.Boolean),
-        peak=found["peak"],
+        peak=lines["peak"],
     )
     return NuclideActivity(
         **vars(whole),
@@ -196,8 +197,8 @@ def _mean(
 
 
 def _warnings(nuclide: str, table: pl.DataFrame, intensity: Floats, efficiencies: Floats) -> tuple[str, ...]:
-    found = []
+    warnings = []
     if beyond := table.filter("extrapolated")["energy_kev"].to_list():
         energies = ", ".join(f"{energy:.1f}" for energy in beyond)
-        found.append(f"the efficiency is extrapolated to {energies} keV: its uncertainty there is a guess")
-    return (*found, *summing_warning(nuclide, intensity, efficiencies))
+        warnings.append(f"the efficiency is extrapolated to {energies} keV: its uncertainty there is a guess")
+    return (*warnings, *summing_warning(nuclide, intensity, efficiencies))

@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
-from gammapolars.lifetimes.amplitudes import LIMIT, reaching
-from gammapolars.lifetimes.interpreting import result
-from gammapolars.lifetimes.minimum import Direction, Fitted, expected_counts
+from gammapolars.lifetimes.amplitudes import LIMIT, upper_end
+from gammapolars.lifetimes.interpretation import result
+from gammapolars.lifetimes.minimum import Direction, Minimum, expected_counts
 from gammapolars.lifetimes.model import NearestStops, TimeBins, deviance, nearer_of
 from gammapolars.lifetimes.results import LifetimeFit
-from gammapolars.lifetimes.starting import starting_values
+from gammapolars.lifetimes.start import starting_values
 
 LEAST_COUNTS = 50
 LEAST_BINS = 8
@@ -70,15 +70,15 @@ def fit_lifetime(
     if nearest is not None:
         bins = TimeBins(bins.edges, bins.counts, nearer_of(bins.edges, nearest))
     width = Width(sigma_ps, sigma_near_ps)
-    tried: list[tuple[Fitted, Direction, TimeBins]] = []
-    for way, turned in (("stop after start", bins), ("start after stop", bins.mirrored())):
+    candidates: list[tuple[Minimum, Direction, TimeBins]] = []
+    for way, oriented in (("stop after start", bins), ("start after stop", bins.mirrored())):
         if direction in (None, way):
-            tried.append((_best(turned, components, width), way, turned))  # type: ignore[arg-type]
-    if not tried:
+            candidates.append((_best(oriented, components, width), way, oriented))  # type: ignore[arg-type]
+    if not candidates:
         raise UsageError(f"unknown direction '{direction}': it is 'stop after start' or 'start after stop'")
-    found, way, turned = min(tried, key=lambda one: one[0].deviance)
-    limit = None if found.decays else _upper_limit(turned, width)
-    return result(found, turned, way, limit=limit, known_width=sigma_ps is not None, asked=components)
+    best, way, oriented = min(candidates, key=lambda one: one[0].deviance)
+    limit = None if best.decays else _upper_limit(oriented, width)
+    return result(best, oriented, way, limit=limit, is_width_fixed=sigma_ps is not None, components=components)
 
 
 def check_bins(number: int) -> None:
@@ -112,23 +112,23 @@ def bins_of(spectrum: pl.DataFrame | pl.LazyFrame, window_ps: tuple[int, int] | 
 class Width(NamedTuple):
     """What is known of the prompt peak's standard deviation: what it is, or about what, or nothing."""
 
-    known_ps: float | None = None
-    near_ps: float | None = None
+    value_ps: float | None = None
+    start_ps: float | None = None
 
 
-def _best(bins: TimeBins, components: int, width: Width) -> Fitted:
+def _best(bins: TimeBins, components: int, width: Width) -> Minimum:
     """The fit with as few parts as the counts need."""
-    found = _fit(bins, 0, prompt=True, width=width)
+    best = _fit(bins, 0, prompt=True, width=width)
     for decays in range(1, components + 1):
-        bare = _fit(bins, decays, prompt=False, width=width)
+        decays_only = _fit(bins, decays, prompt=False, width=width)
         both = _fit(bins, decays, prompt=True, width=width)
-        more = both if both.deviance < bare.deviance - PROMPT_NEEDED else bare
-        found = more if more.deviance < found.deviance - RESOLVED else found
-    return found
+        more = both if both.deviance < decays_only.deviance - PROMPT_NEEDED else decays_only
+        best = more if more.deviance < best.deviance - RESOLVED else best
+    return best
 
 
-def _fit(bins: TimeBins, decays: int, *, prompt: bool, width: Width) -> Fitted:
-    start = starting_values(bins, decays, prompt=prompt, sigma=width.known_ps, near=width.near_ps)
+def _fit(bins: TimeBins, decays: int, *, prompt: bool, width: Width) -> Minimum:
+    start = starting_values(bins, decays, prompt=prompt, sigma=width.value_ps, near=width.start_ps)
     minuit = _minuit(bins, decays, start, prompt=prompt, width=width)
     minuit.strategy = 1
     minuit.migrad(ncall=20_000)
@@ -142,7 +142,7 @@ def _fit(bins: TimeBins, decays: int, *, prompt: bool, width: Width) -> Fitted:
     def again() -> Any:
         return _minuit(bins, decays, list(values.values()), prompt=prompt, width=width)
 
-    return Fitted(names, values, errors, float(minuit.fval), minuit, decays, prompt, again)
+    return Minimum(names, values, errors, float(minuit.fval), minuit, decays, prompt, again)
 
 
 def _minuit(bins: TimeBins, decays: int, start: list[float], *, prompt: bool, width: Width) -> Any:
@@ -160,7 +160,7 @@ def _minuit(bins: TimeBins, decays: int, start: list[float], *, prompt: bool, wi
     minuit.limits["log_sigma"] = (math.log(bins.width / 50), math.log(bins.span))
     minuit.errors["t0"] = math.exp(start[1]) / 10
     minuit.errors["log_sigma"] = 0.1
-    minuit.fixed["log_sigma"] = width.known_ps is not None
+    minuit.fixed["log_sigma"] = width.value_ps is not None
     for k in range(decays):
         minuit.limits[f"log_tau_{k}"] = (math.log(bins.width / 50), math.log(20 * bins.span))
         minuit.errors[f"log_tau_{k}"] = 0.1
@@ -187,11 +187,11 @@ def _upper_limit(bins: TimeBins, width: Width) -> float | None:
         return None
     minuit, longest = best.minuit, math.log(bins.span)
 
-    def lost(log_tau: float) -> float:
+    def loss(log_tau: float) -> float:
         minuit.values["log_tau_0"], minuit.fixed["log_tau_0"] = log_tau, True
         minuit.migrad()
         return float(minuit.fval) - best.deviance
 
-    if best.values["log_tau_0"] >= longest or lost(longest) < LIMIT:
+    if best.values["log_tau_0"] >= longest or loss(longest) < LIMIT:
         return None
-    return math.exp(reaching(lost, best.values["log_tau_0"], 0.25, LIMIT))
+    return math.exp(upper_end(loss, best.values["log_tau_0"], 0.25, LIMIT))

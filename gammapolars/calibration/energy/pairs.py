@@ -37,7 +37,7 @@ def parse_pairs(texts: str | Iterable[str]) -> dict[str, tuple[Pair, ...]]:
     Raises:
         UsageError: a text has no such form, or the pairs do not rise together.
     """
-    found: dict[str, tuple[Pair, ...]] = {}
+    by_detector: dict[str, tuple[Pair, ...]] = {}
     for text in (part for whole in ([texts] if isinstance(texts, str) else texts) for part in whole.split(";")):
         detector, colon, rest = text.rpartition(":")
         matches = [_PAIR.fullmatch(part.strip()) for part in rest.split(",")]
@@ -47,14 +47,14 @@ def parse_pairs(texts: str | Iterable[str]) -> dict[str, tuple[Pair, ...]]:
                 "and a detector before them if they are for it alone, such as 0/4:692=511"
             )
         pairs = tuple(Pair(float(match[1]), float(match[2])) for match in matches if match)
-        found[detector.strip()] = found.get(detector.strip(), ()) + pairs
-    for detector, pairs in found.items():
-        ordered = sorted(pairs)
-        if any(b.adc <= a.adc or b.energy_kev <= a.energy_kev for a, b in pairwise(ordered)):
+        by_detector[detector.strip()] = by_detector.get(detector.strip(), ()) + pairs
+    for detector, pairs in by_detector.items():
+        rising = sorted(pairs)
+        if any(b.adc <= a.adc or b.energy_kev <= a.energy_kev for a, b in pairwise(rising)):
             whose = f" of {detector}" if detector else ""
             raise UsageError(f"the pairs{whose} do not rise together: a higher adc has a higher energy")
-        found[detector] = tuple(ordered)
-    return found
+        by_detector[detector] = tuple(rising)
+    return by_detector
 
 
 def match_pairs(
@@ -74,7 +74,7 @@ def match_pairs(
     where = f"detector {detector}: " if detector else ""
     usable = peaks.filter(pl.col("centroid_adc").is_finite(), pl.col("fwhm_adc") > 0)
     adc, fwhm = usable["centroid_adc"].to_numpy(), usable["fwhm_adc"].to_numpy()
-    rows, known = [], []
+    rows, energies = [], []
     for pair in pairs:
         distance = np.abs(adc - pair.adc)
         nearest = int(distance.argmin()) if len(distance) else -1
@@ -88,9 +88,9 @@ def match_pairs(
         if nearest in rows:
             raise CalibrationError(f"{where}two pairs name the peak at adc {adc[nearest]:.5g}: keep one")
         rows.append(nearest)
-        known.append(_known(pair, lines))
+        energies.append(_nearest_line(pair, lines))
     line = pl.DataFrame(
-        known,
+        energies,
         schema={"nuclide": pl.String, "energy_kev": pl.Float64, "energy_kev_unc": pl.Float64, "intensity": pl.Float64},
         orient="row",
     )
@@ -107,7 +107,7 @@ def match_pairs(
     return Match(table, (), float("inf"), float("inf"))
 
 
-def _known(pair: Pair, lines: pl.DataFrame | None) -> tuple[str, float, float, float | None]:
+def _nearest_line(pair: Pair, lines: pl.DataFrame | None) -> tuple[str, float, float, float | None]:
     if lines is not None and not lines.is_empty():
         place = int((lines["energy_kev"] - pair.energy_kev).abs().arg_min() or 0)
         line = lines.row(place, named=True)

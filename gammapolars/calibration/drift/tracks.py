@@ -36,7 +36,7 @@ class RunLines(NamedTuple):
     lines: tuple[LineCounts, ...]
 
 
-class Found(NamedTuple):
+class LinePosition(NamedTuple):
     """A position found.
 
     Attributes:
@@ -56,7 +56,7 @@ class Found(NamedTuple):
     fit: Position
 
 
-class Followed(NamedTuple):
+class Tracks(NamedTuple):
     """What was found of a detector's lines.
 
     Attributes:
@@ -66,13 +66,13 @@ class Followed(NamedTuple):
         own: for each line whether it goes a way of its own, and not that of all lines together.
     """
 
-    positions: list[Found]
+    positions: list[LinePosition]
     fwhm_adc: list[float]
     paths: list[list[Floats]]
     own: list[bool]
 
 
-def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> Followed:
+def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> Tracks:
     """Find the lines in all slices: first roughly and all together, then each by a fit.
 
     Args:
@@ -96,100 +96,100 @@ def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float)
             own[place] = True
             for ways, path in zip(every, alone, strict=True):
                 ways[place] = path
-    widths = _refined(widths, runs, every)
-    return Followed(_in_all(runs, widths, every, own=[True] * len(lines)), widths, every, own)
+    widths = _refine(widths, runs, every)
+    return Tracks(_in_all(runs, widths, every, own=[True] * len(lines)), widths, every, own)
 
 
 def _score(line: LineCounts, path: Floats, fwhm: float) -> float:
     """By how much a line stands out along a path, as a log-likelihood."""
-    peak, beside = _around(line, path * line.expected_adc, fwhm)
-    excess = peak - beside
-    return float((np.sign(excess) * 0.5 * excess**2 / (peak + beside + 1)).sum())
+    peak, background = _around(line, path * line.expected_adc, fwhm)
+    excess = peak - background
+    return float((np.sign(excess) * 0.5 * excess**2 / (peak + background + 1)).sum())
 
 
-def _refined(widths: Sequence[float], runs: Sequence[RunLines], paths: Sequence[Sequence[Floats]]) -> list[float]:
-    found = list(widths)
+def _refine(widths: Sequence[float], runs: Sequence[RunLines], paths: Sequence[Sequence[Floats]]) -> list[float]:
+    result = list(widths)
     for _ in range(2):
-        found = [
-            _shared_width(place, width, runs, [of_run[place] for of_run in paths]) for place, width in enumerate(found)
+        result = [
+            _common_width(place, width, runs, [of_run[place] for of_run in paths]) for place, width in enumerate(result)
         ]
-    return found
+    return result
 
 
-def follow_again(runs: Sequence[RunLines], followed: Followed, courses: Sequence[Sequence[Floats]]) -> Followed:
+def follow_again(runs: Sequence[RunLines], tracks: Tracks, courses: Sequence[Sequence[Floats]]) -> Tracks:
     """Fit the lines once more, with slices joined along a course that is known well.
 
     Args:
         runs: the lines' counts.
-        followed: what was found before.
+        tracks: what was found before.
         courses: for each run and line the ratio of its position to the expected one in each slice.
     """
-    widths = _refined(followed.fwhm_adc, runs, courses)
-    return followed._replace(positions=_in_all(runs, widths, courses, own=followed.own), fwhm_adc=widths)
+    widths = _refine(tracks.fwhm_adc, runs, courses)
+    return tracks._replace(positions=_in_all(runs, widths, courses, own=tracks.own), fwhm_adc=widths)
 
 
 def _in_all(
     runs: Sequence[RunLines], widths: Sequence[float], courses: Sequence[Sequence[Floats]], *, own: Sequence[bool]
-) -> list[Found]:
+) -> list[LinePosition]:
     return [
-        found
+        position
         for one, paths in zip(runs, courses, strict=True)
         for place, (width, path) in enumerate(zip(widths, paths, strict=True))
-        for found in _positions(one, place, width, path, smooth=not own[place])
+        for position in _positions(one, place, width, path, smooth=not own[place])
     ]
 
 
 def _first_widths(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> list[float]:
     """Widths as they are known; or those with which the lines of the largest run stand out most."""
-    known = [line.fwhm_adc for line in lines if line.fwhm_adc is not None]
-    if len(known) == len(lines):
-        return known
+    resolutions = [line.fwhm_adc for line in lines if line.fwhm_adc is not None]
+    if len(resolutions) == len(lines):
+        return resolutions
     largest = max(runs, key=lambda one: sum(float(line.counts.sum()) for line in one.lines))
     few = np.linspace(0, len(largest.run.counts), 33).astype(np.intp)[:-1]
-    joined = [line.summed(np.unique(few)) for line in largest.lines]
-    best, found = -np.inf, [0.0]
+    groups = [line.groups(np.unique(few)) for line in largest.lines]
+    best, best_widths = -np.inf, [0.0]
     for relative in RELATIVE_WIDTHS:
         widths = [relative * np.sqrt(661.7 * line.energy_kev) / line.kev_per_adc for line in lines]
         if min(widths) < 2:
             continue
-        _, score = gain_path(joined, widths, reach)
+        _, score = gain_path(groups, widths, reach)
         if score > best:
-            best, found = score, widths
-    return found
+            best, best_widths = score, widths
+    return best_widths
 
 
-def _shared_width(place: int, width: float, runs: Sequence[RunLines], paths: Sequence[Floats]) -> float:
+def _common_width(place: int, width: float, runs: Sequence[RunLines], paths: Sequence[Floats]) -> float:
     """A line's width in the sum of all slices, each moved by what its gain is off."""
     line = runs[0].lines[place]
     total = np.zeros(line.counts.shape[1])
     for one, path in zip(runs, paths, strict=True):
-        total += _aligned(one.lines[place].counts, (path - 1) * line.expected_adc / line.bin_adc)
+        total += _align(one.lines[place].counts, (path - 1) * line.expected_adc / line.bin_adc)
     first = line.low_adc + 0.5
     fit = line_position(total, first, line.expected_adc, width, bin_adc=line.bin_adc, fit_width=True)
     return fit.fwhm if fit.status == "ok" and 0.4 < fit.fwhm / width < 2.5 else width
 
 
-def _aligned(counts: Floats, moved_bins: Floats) -> Floats:
+def _align(counts: Floats, shift_bins: Floats) -> Floats:
     """The sum of slices, each put back by what its line has moved, in whole bins."""
     total = np.zeros(counts.shape[1])
-    moves = np.rint(moved_bins).astype(int)
+    moves = np.rint(shift_bins).astype(int)
     for move in np.unique(moves):
-        total += _moved(counts[moves == move].sum(axis=0), -int(move))
+        total += _shift(counts[moves == move].sum(axis=0), -int(move))
     return total
 
 
-def _moved(counts: Floats, by: int) -> Floats:
-    moved = np.zeros_like(counts)
+def _shift(counts: Floats, by: int) -> Floats:
+    result = np.zeros_like(counts)
     if abs(by) >= len(counts):
-        return moved
+        return result
     if by >= 0:
-        moved[by:] = counts[: len(counts) - by]
+        result[by:] = counts[: len(counts) - by]
     else:
-        moved[:by] = counts[-by:]
-    return moved
+        result[:by] = counts[-by:]
+    return result
 
 
-def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: bool) -> list[Found]:
+def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: bool) -> list[LinePosition]:
     """A line's positions in a run, in slices joined as far as its counts need.
 
     Before slices are added up, each is put back by what the line has moved since their middle, so that a fast drift
@@ -203,25 +203,25 @@ def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: 
         smooth: whether the path can be interpolated; if not, its mean is taken.
     """
     line = one.lines[place]
-    peak, beside = _around(line, path * line.expected_adc, fwhm)
-    groups = _groups(peak, beside)
+    peak, background = _around(line, path * line.expected_adc, fwhm)
+    groups = _groups(peak, background)
     edges = one.run.edges_ps
     middles = (edges[:-1] + edges[1:]) / 2 - edges[0]
-    found = []
+    positions = []
     for begin, end in zip(groups, [*groups[1:], len(path)], strict=True):
         weight = peak[begin:end] + 1e-9
         time = float(np.average(middles[begin:end], weights=weight))
         mean = float(np.average(path[begin:end], weights=weight))
         guess = line.expected_adc * (float(np.interp(time, middles, path)) if smooth else mean)
-        moved = (path[begin:end] * line.expected_adc - guess) / line.bin_adc
+        offsets = (path[begin:end] * line.expected_adc - guess) / line.bin_adc
         # Whole bins can be moved alone; what they are off in the mean is made up for.
-        off = line.bin_adc * float(np.average(moved - np.rint(moved), weights=weight))
-        counts = _aligned(line.counts[begin:end], moved)
+        off = line.bin_adc * float(np.average(offsets - np.rint(offsets), weights=weight))
+        counts = _align(line.counts[begin:end], offsets)
         fit = line_position(counts, line.low_adc + 0.5, guess + off, fwhm, bin_adc=line.bin_adc)
         fit = fit._replace(position=fit.position - off)
         times = int(edges[0]) + int(time), int(edges[begin]), int(edges[end])
-        found.append(Found(one.run.run, place, *times, fit))
-    return found
+        positions.append(LinePosition(one.run.run, place, *times, fit))
+    return positions
 
 
 def _around(line: LineCounts, centres: Floats, fwhm: float) -> tuple[Floats, Floats]:
@@ -243,10 +243,10 @@ def _around(line: LineCounts, centres: Floats, fwhm: float) -> tuple[Floats, Flo
     return peak, (left + right) * bins / np.maximum(left_bins + right_bins, 1)
 
 
-def _groups(peak: Floats, beside: Floats) -> list[int]:
+def _groups(peak: Floats, sides: Floats) -> list[int]:
     """Where groups of slices begin, each with counts enough; what is left over joins the last, or has half as many."""
     begins, gross, background, unc = [0], 0.0, 0.0, np.inf
-    for place, (counts, under) in enumerate(zip(peak.tolist(), beside.tolist(), strict=True), 1):
+    for place, (counts, under) in enumerate(zip(peak.tolist(), sides.tolist(), strict=True), 1):
         gross += counts
         background += under
         net = gross - background

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.units import PS_PER_S
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 DISAGREE_SIGMA = 5.0
 DISAGREE_PART = 0.05
@@ -21,22 +21,22 @@ def expected_chance(counts: list[tuple[float, int, int]]) -> tuple[float, float]
         counts: real time (s), starts and stops of each run.
     """
     per_ns = PS_PER_S / 1000
-    found = [(n * m / (time_s * per_ns), n, m) for time_s, n, m in counts if time_s > 0 and n and m]
-    variance = sum(expected**2 * (1 / n + 1 / m) for expected, n, m in found)
-    return sum(expected for expected, _, _ in found), math.sqrt(variance)
+    runs = [(n * m / (time_s * per_ns), n, m) for time_s, n, m in counts if time_s > 0 and n and m]
+    variance = sum(expected**2 * (1 / n + 1 / m) for expected, n, m in runs)
+    return sum(expected for expected, _, _ in runs), math.sqrt(variance)
 
 
-def chance_warning(fitted: float, fitted_unc: float, expected: float, expected_unc: float) -> Iterator[str]:
+def chance_warning(fit: float, fit_unc: float, expected: float, expected_unc: float) -> Iterator[str]:
     """Where chance is not what rates tell, in a sentence."""
-    apart = fitted - expected
-    if abs(apart) <= max(DISAGREE_SIGMA * math.hypot(fitted_unc, expected_unc), DISAGREE_PART * expected):
+    difference = fit - expected
+    if abs(difference) <= max(DISAGREE_SIGMA * math.hypot(fit_unc, expected_unc), DISAGREE_PART * expected):
         return
     why = (
         "a lifetime longer than the window, or decays on the other side of the peak, may hide in it, or rates changed"
-        if apart > 0
+        if difference > 0
         else "detectors are dead after true coincidences, or were not recorded together"
     )
-    yield f"the fit finds {fitted:,.4g} chance pairs a ns, where rates tell {expected:,.4g} (r_a r_b T): {why}"
+    yield f"the fit finds {fit:,.4g} chance pairs a ns, where rates tell {expected:,.4g} (r_a r_b T): {why}"
 
 
 def width_of(fwhm_ps: tuple[float | None, float | None]) -> float | None:
@@ -45,10 +45,10 @@ def width_of(fwhm_ps: tuple[float | None, float | None]) -> float | None:
     return math.hypot(start, stop) / FWHM_PER_SIGMA if start and stop else None
 
 
-def width_warning(fwhm_ps: float, fwhm_ps_unc: float, known_ps: float) -> Iterator[str]:
+def width_warning(fwhm_ps: float, fwhm_ps_unc: float, expected_ps: float) -> Iterator[str]:
     """Where a fitted prompt peak is not as wide as the detectors are said to make it, in a sentence."""
-    if abs(fwhm_ps - known_ps) > max(DISAGREE_SIGMA * fwhm_ps_unc, WIDTH_PART * known_ps):
+    if abs(fwhm_ps - expected_ps) > max(DISAGREE_SIGMA * fwhm_ps_unc, WIDTH_PART * expected_ps):
         yield (
             f"the prompt peak is {fwhm_ps:,.4g} ps wide (FWHM), where time_fwhm_ps of the detectors makes "
-            f"{known_ps:,.4g} ps: the resolution at these energies is another, or a short lifetime is in it"
+            f"{expected_ps:,.4g} ps: the resolution at these energies is another, or a short lifetime is in it"
         )

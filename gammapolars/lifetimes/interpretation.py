@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
 from gammapolars.lifetimes.amplitudes import amplitude
-from gammapolars.lifetimes.minimum import Direction, Fitted, counted_parts, expected_counts
+from gammapolars.lifetimes.minimum import Direction, Minimum, expected_counts, part_counts
 from gammapolars.lifetimes.model import TimeBins, deviances
 from gammapolars.lifetimes.results import Component, LifetimeFit
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 POOR, POOR_PROBABILITY = 1.5, 1e-6
 """A fit is called poor where χ² is as many times its expectation, and less probable."""
@@ -21,19 +21,19 @@ JOINED_COUNTS = 10.0
 
 
 def result(
-    found: Fitted, bins: TimeBins, way: Direction, *, limit: float | None, known_width: bool, asked: int
+    minimum: Minimum, bins: TimeBins, way: Direction, *, limit: float | None, is_width_fixed: bool, components: int
 ) -> LifetimeFit:
     """What a minimum says of the time spectrum."""
-    minuit, values, errors = found.minuit, found.values, found.errors
-    parts = [_component(found, k) for k in range(found.decays)]
-    order = sorted(range(found.decays), key=lambda k: -parts[k].lifetime_ps)
-    chance = amplitude(found, f"n_{found.decays + 1}")
-    prompt = amplitude(found, "n_0")
+    minuit, values, errors = minimum.minuit, minimum.values, minimum.errors
+    parts = [_component(minimum, k) for k in range(minimum.decays)]
+    order = sorted(range(minimum.decays), key=lambda k: -parts[k].lifetime_ps)
+    chance = amplitude(minimum, f"n_{minimum.decays + 1}")
+    prompt = amplitude(minimum, "n_0")
     per_ns = 1000 / bins.span
     sigma = math.exp(values["log_sigma"])
-    expected = expected_counts(bins, tuple(minuit.values), found.decays)
-    chi2, groups = _joined_deviance(bins.counts, expected)
-    free = sum(not minuit.fixed[name] for name in found.names)
+    expected = expected_counts(bins, tuple(minuit.values), minimum.decays)
+    chi2, groups = _grouped_deviance(bins.counts, expected)
+    free = sum(not minuit.fixed[name] for name in minimum.names)
     t0 = values["t0"] if way == "stop after start" else -values["t0"]
     return LifetimeFit(
         components=tuple(parts[k] for k in order),
@@ -42,7 +42,7 @@ def result(
         t0_ps=t0,
         t0_ps_unc=errors["t0"],
         fwhm_ps=FWHM_PER_SIGMA * sigma,
-        fwhm_ps_unc=0.0 if known_width else FWHM_PER_SIGMA * sigma * errors["log_sigma"],
+        fwhm_ps_unc=0.0 if is_width_fixed else FWHM_PER_SIGMA * sigma * errors["log_sigma"],
         prompt=prompt.counts,
         prompt_unc=prompt.unc,
         prompt_limit=prompt.limit,
@@ -51,43 +51,43 @@ def result(
         chance_per_ns_limit=None if chance.limit is None else chance.limit * per_ns,
         chi2=chi2,
         ndf=max(groups - free, 0),
-        curves=_curves(found, bins, order, way),
+        curves=_curves(minimum, bins, order, way),
         warnings=(
-            *_warnings(found, bins, [parts[k] for k in order], asked=asked, limit=limit),
+            *_warnings(minimum, bins, [parts[k] for k in order], components=components, limit=limit),
             *_poor(chi2, groups - free),
         ),
     )
 
 
-def _component(found: Fitted, k: int) -> Component:
+def _component(minimum: Minimum, k: int) -> Component:
     """A decay, with the interval in which the likelihood stays within ½ of its maximum."""
     name = f"log_tau_{k}"
-    tau, unc = math.exp(found.values[name]), math.exp(found.values[name]) * found.errors[name]
+    tau, unc = math.exp(minimum.values[name]), math.exp(minimum.values[name]) * minimum.errors[name]
     low, high = tau - unc, tau + unc
     try:
-        found.minuit.minos(name)
+        minimum.minuit.minos(name)
     except RuntimeError:  # no minimum to go out from
         pass
     else:
-        error = found.minuit.merrors[name]
+        error = minimum.minuit.merrors[name]
         if error.is_valid:
             low, high = tau * math.exp(error.lower), tau * math.exp(error.upper)
     amplitude = f"n_{k + 1}"
-    return Component(tau, unc, low, high, found.values[amplitude], found.errors[amplitude])
+    return Component(tau, unc, low, high, minimum.values[amplitude], minimum.errors[amplitude])
 
 
-def _joined_deviance(counts: Floats, expected: Floats) -> tuple[float, int]:
+def _grouped_deviance(counts: Floats, expected: Floats) -> tuple[float, int]:
     """χ² of bins joined until each holds some expected counts, and how many these are."""
-    summed = np.cumsum(expected)
-    group = np.floor(summed / JOINED_COUNTS).astype(np.int64)
+    cumulative = np.cumsum(expected)
+    group = np.floor(cumulative / JOINED_COUNTS).astype(np.int64)
     _, first = np.unique(group, return_index=True)
-    joined_counts, joined_expected = np.add.reduceat(counts, first), np.add.reduceat(expected, first)
-    return float(deviances(joined_counts, joined_expected).sum()), len(first)
+    group_counts, group_expected = np.add.reduceat(counts, first), np.add.reduceat(expected, first)
+    return float(deviances(group_counts, group_expected).sum()), len(first)
 
 
-def _curves(found: Fitted, bins: TimeBins, order: list[int], way: Direction) -> pl.DataFrame:
+def _curves(minimum: Minimum, bins: TimeBins, order: list[int], way: Direction) -> pl.DataFrame:
     """The counts and what is expected of each part, bin by bin."""
-    parts = counted_parts(bins, tuple(found.values.values()), found.decays)
+    parts = part_counts(bins, tuple(minimum.values.values()), minimum.decays)
     table: dict[str, Any] = {"counts": bins.counts, "fit": parts.sum(axis=0), "prompt": parts[0]}
     table |= {f"decay_{place}": parts[1 + k] for place, k in enumerate(order, 1)}
     table |= {"chance": parts[-1]}
@@ -98,26 +98,30 @@ def _curves(found: Fitted, bins: TimeBins, order: list[int], way: Direction) -> 
     return frame.insert_column(1, pl.Series("width_ps", [round(bins.width)] * frame.height, pl.Int64))
 
 
-def _warnings(found: Fitted, bins: TimeBins, parts: list[Component], *, asked: int, limit: float | None) -> list[str]:
-    told = []
-    if not found.minuit.valid:
-        told.append("the fit found no proper minimum: look at its figure before using it")
-    after = bins.edges[-1] - found.values["t0"]
+def _warnings(
+    minimum: Minimum, bins: TimeBins, parts: list[Component], *, components: int, limit: float | None
+) -> list[str]:
+    texts = []
+    if not minimum.minuit.valid:
+        texts.append("the fit found no proper minimum: look at its figure before using it")
+    after = bins.edges[-1] - minimum.values["t0"]
     for part in parts:
         if part.lifetime_ps > after / 2:
-            told.append(
+            texts.append(
                 f"the window ends {after / part.lifetime_ps:.1f} lifetimes after the peak: chance and the decay "
                 "are hard to tell apart: widen it"
             )
-    if bins.width > 2 * math.exp(found.values["log_sigma"]) and any(part.lifetime_ps < bins.width for part in parts):
-        told.append("the bins are wider than peak and lifetime: choose narrower ones")
+    if bins.width > 2 * math.exp(minimum.values["log_sigma"]) and any(part.lifetime_ps < bins.width for part in parts):
+        texts.append("the bins are wider than peak and lifetime: choose narrower ones")
     if not parts and limit is not None:
-        told.append("no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are decays")
+        texts.append(
+            "no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are decays"
+        )
     if not parts and limit is None:
-        told.append("no lifetime is resolved, and none can be excluded: there are too few true coincidences")
-    if 0 < len(parts) < asked:
-        told.append(f"{len(parts)} of {asked} lifetimes is resolved: the time spectrum needs no second one")
-    return told
+        texts.append("no lifetime is resolved, and none can be excluded: there are too few true coincidences")
+    if 0 < len(parts) < components:
+        texts.append(f"{len(parts)} of {components} lifetimes is resolved: the time spectrum needs no second one")
+    return texts
 
 
 def _poor(chi2: float, ndf: int) -> list[str]:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.peaks.likelihood import Knowledge, Known, RegionFit, fit_region
+from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit, fit_region
 from gammapolars.peaks.model import SHAPE, Model
 from gammapolars.peaks.regions import Region, is_sharp, regions
 from gammapolars.peaks.resolution import WIDTH_UNC
 from gammapolars.peaks.results import significance_of
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 from gammapolars.peaks.widths import Widths
 
 BENT = 10.0
@@ -26,7 +26,7 @@ OWN = 20.0
 SHAPELY = 20_000.0
 """Counts in a peak from which its own shape can be told from that of several peaks."""
 
-FREE = Knowledge(Known(1.0, 0.2), Known(0.02, 0.3), Known(1.8, 0.8), Known(5e-4, 2e-3))
+FREE = Knowledge(Prior(1.0, 0.2), Prior(0.02, 0.3), Prior(1.8, 0.8), Prior(5e-4, 2e-3))
 """A shape of which nothing is known but what detectors do."""
 
 SHAPES_DIFFER = np.array([0.003, 0.3, 5e-5])
@@ -73,45 +73,45 @@ def fit_spectrum(
         widths: along the spectrum.
         settings: what is kept.
     """
-    found = regions(positions, widths, len(counts))
-    knowledge = line_shape(counts, variance, found, widths, settings.width_unc)
+    all_regions = regions(positions, widths, len(counts))
+    knowledge = line_shape(counts, variance, all_regions, widths, settings.width_unc)
     return [
-        _refined(counts, variance, region, widths, knowledge, settings)
+        _refine(counts, variance, region, widths, knowledge, settings)
         if settings.refine
         else (region, _fit(counts, variance, region, widths, knowledge))
-        for region in found
+        for region in all_regions
     ]
 
 
 def line_shape(
-    counts: Floats, variance: Floats, found: list[Region], widths: Widths, width_unc: float = WIDTH_UNC
+    counts: Floats, variance: Floats, all_regions: list[Region], widths: Widths, width_unc: float = WIDTH_UNC
 ) -> Knowledge:
     """What the clearest lone peaks tell of the detector's tail and step: their weighted means, and how they scatter."""
-    lone = [region for region in found if len(region.positions) == 1]
+    lone = [region for region in all_regions if len(region.positions) == 1]
     lone.sort(key=lambda region: float(counts[region.low : region.high].sum()), reverse=True)
     shapes = []
     for region in lone[:MOST_SHAPES]:
-        fit = _fitted(counts, variance, region, widths, FREE)
+        fit = _region_fit(counts, variance, region, widths, FREE)
         area, area_unc = float(fit.parameters[0]), math.sqrt(max(fit.covariance[0, 0], 0.0))
         if fit.valid and not fit.narrow and fit.chi2 < 4 * fit.ndf and area > 5_000 and area > 40 * area_unc:
             variances = np.diag(fit.covariance)[3:6] + SHAPES_DIFFER**2
             shapes.append((fit.parameters[3:6], 1 / variances))
     if not shapes:
-        return Knowledge(Known(1.0, width_unc), tail=Known(0.0, 0.02), step=Known(0.0, 5e-4))
+        return Knowledge(Prior(1.0, width_unc), tail=Prior(0.0, 0.02), step=Prior(0.0, 5e-4))
     values, weights = (np.array(part) for part in zip(*shapes, strict=True))
     tail, slope, step = ((values * weights).sum(0) / weights.sum(0)).tolist()
     tail_unc, _, step_unc = np.sqrt(1 / weights.sum(0) + SHAPES_DIFFER**2).tolist()
     # What is not significantly there is left out: its noise would be common to all peaks of the spectrum.
     tail, step = (value if value > 2 * unc else 0.0 for value, unc in ((tail, tail_unc), (step, step_unc)))
     return Knowledge(
-        Known(1.0, width_unc),
-        Known(tail, math.hypot(0.3 * tail, tail_unc)),
-        Known(slope),
-        Known(step, math.hypot(0.3 * step, step_unc)),
+        Prior(1.0, width_unc),
+        Prior(tail, math.hypot(0.3 * tail, tail_unc)),
+        Prior(slope),
+        Prior(step, math.hypot(0.3 * step, step_unc)),
     )
 
 
-def _fitted(
+def _region_fit(
     counts: Floats,
     variance: Floats,
     region: Region,
@@ -129,27 +129,27 @@ def _fitted(
 def _fit(counts: Floats, variance: Floats, region: Region, widths: Widths, knowledge: Knowledge) -> RegionFit:
     """The fit of one region; where it is poor, on a bent background or, of a lone peak, with any width."""
 
-    def fitted(known: Knowledge, degree: int, price: float) -> RegionFit:
-        return _fitted(counts, variance, region, widths, known, degree, price)
+    def variant(shape: Knowledge, degree: int, price: float) -> RegionFit:
+        return _region_fit(counts, variance, region, widths, shape, degree, price)
 
-    straight = fitted(knowledge, 1, 0.0)
+    straight = variant(knowledge, 1, 0.0)
     if not _is_poor(straight) and not _too_wide(straight, knowledge):
         return straight
     fits = [straight]
     peaks = len(region.positions)
     enough = region.high - region.low >= 3 * peaks + 8
-    any_width = replace(knowledge, width=Known(1.0, None))
+    any_width = replace(knowledge, width=Prior(1.0, None))
     own_shape = replace(FREE, width=knowledge.width)
     if enough:
-        fits.append(fitted(knowledge, 2, BENT))
+        fits.append(variant(knowledge, 2, BENT))
     if peaks == 1:
-        fits.append(fitted(any_width, 1, WIDE))
+        fits.append(variant(any_width, 1, WIDE))
         if enough:
-            fits.append(fitted(any_width, 2, WIDE + BENT))
+            fits.append(variant(any_width, 2, WIDE + BENT))
     if straight.parameters[:peaks].max(initial=0.0) > SHAPELY:
-        fits.append(fitted(own_shape, 1, OWN))
+        fits.append(variant(own_shape, 1, OWN))
         if enough:
-            fits.append(fitted(own_shape, 2, OWN + BENT))
+            fits.append(variant(own_shape, 2, OWN + BENT))
     sound = [fit for fit in fits if fit.valid and not (fit.price >= OWN and set(fit.narrow) & set(SHAPE))]
     return min(sound, key=lambda fit: fit.total, default=straight)
 
@@ -158,7 +158,7 @@ def _is_poor(fit: RegionFit) -> bool:
     return fit.chi2 > fit.ndf + 1.5 * math.sqrt(2 * fit.ndf)
 
 
-def _refined(
+def _refine(
     counts: Floats, variance: Floats, region: Region, widths: Widths, knowledge: Knowledge, settings: Settings
 ) -> tuple[Region, RegionFit]:
     """The fit of a region to which peaks are added, and from which they are dropped, until nothing stands out."""
@@ -194,14 +194,16 @@ def _with_one_more(
     peaks = len(region.positions)
     at = fit.parameters[peaks : 2 * peaks]
     trials = []
-    place = _standing_out(counts, region, fit, widths, settings.least_significance)
+    place = _residual_peak(counts, region, fit, widths, settings.least_significance)
     if place is not None:
         trials.append(np.sort(np.append(at, place)))
     if _is_poor(fit) or _too_wide(fit, knowledge):
         # Two lines closer than their width look like one that is wider.
         for number in range(peaks):
-            apart = 0.3 * float(widths.at(at[number]))
-            trials.append(np.sort(np.concatenate([np.delete(at, number), [at[number] - apart, at[number] + apart]])))
+            distance = 0.3 * float(widths.at(at[number]))
+            trials.append(
+                np.sort(np.concatenate([np.delete(at, number), [at[number] - distance, at[number] + distance]]))
+            )
     best = None
     for positions in trials:
         wider = region._replace(positions=positions)
@@ -210,12 +212,12 @@ def _with_one_more(
         if not trial.valid or gain < settings.least_significance**2 + 2 or not _distinct(trial, widths):
             continue
         if best is None or trial.total < best[1].total:
-            fitted = np.sort(trial.parameters[len(positions) : 2 * len(positions)])
-            best = (wider._replace(positions=fitted), trial)
+            centroids = np.sort(trial.parameters[len(positions) : 2 * len(positions)])
+            best = (wider._replace(positions=centroids), trial)
     return best
 
 
-def _standing_out(counts: Floats, region: Region, fit: RegionFit, widths: Widths, least: float) -> float | None:
+def _residual_peak(counts: Floats, region: Region, fit: RegionFit, widths: Widths, least: float) -> float | None:
     """Where the counts stand out of the fit most, if they do at all."""
     expected = np.maximum(fit.model.expected(fit.parameters), 0.1)
     residual = counts[region.low : region.high] - expected
@@ -224,9 +226,9 @@ def _standing_out(counts: Floats, region: Region, fit: RegionFit, widths: Widths
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
     if len(residual) <= len(kernel):
         return None
-    found = np.convolve(residual, kernel, "same") / np.sqrt(np.convolve(expected, kernel**2, "same"))
+    significance = np.convolve(residual, kernel, "same") / np.sqrt(np.convolve(expected, kernel**2, "same"))
     edge = max(1, round(sigma))
-    inner = found[edge:-edge]
+    inner = significance[edge:-edge]
     top = int(np.argmax(inner))
     return float(region.low + edge + top) if inner[top] > 0.75 * least else None
 
@@ -256,6 +258,6 @@ def _distinct(fit: RegionFit, widths: Widths) -> bool:
 
 def _weakest(fit: RegionFit) -> tuple[int, float]:
     """The least significant peak of a fit, and its significance."""
-    all_of_them = significance_of(fit)
-    weakest = int(np.argmin(all_of_them))
-    return weakest, float(all_of_them[weakest])
+    significance = significance_of(fit)
+    weakest = int(np.argmin(significance))
+    return weakest, float(significance[weakest])

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.calibration.timing import solve
-from gammapolars.calibration.timing.prompt_search import Found, densest
+from gammapolars.calibration.timing.prompt_search import Stretch, densest
 from gammapolars.calibration.timing.reading import Histograms, Pair, PairReader, shifted
-from gammapolars.calibration.timing.sampling import Sample, Sampler
+from gammapolars.calibration.timing.sample import Sample, Sampler
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Key
 from gammapolars.core.units import format_ps
@@ -27,9 +27,9 @@ HALF_WIDTHS = 8
 class Search(NamedTuple):
     """Peaks that a search found: by detector pair, position and width in ps, and the clearest stretch."""
 
-    seen: list[Key]
-    peaks: dict[Pair, tuple[float, float, Found]]
-    unclear: dict[Pair, Found]
+    keys: list[Key]
+    peaks: dict[Pair, tuple[float, float, Stretch]]
+    unclear: dict[Pair, Stretch]
 
 
 def search_peaks(reading: PairReader, reach_ps: int) -> Search:
@@ -39,30 +39,30 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
     offsets = {one.key: one.time_offset_ps for one in start}
     parts = 0
 
-    def searched() -> Search:
-        all_found = {pair: densest(counts) for pair, counts in histograms.all()}
+    def search() -> Search:
+        stretches = {pair: densest(counts) for pair, counts in histograms.all()}
         peaks = {}
-        for pair, found in all_found.items():
-            if found.is_clear(len(all_found)):
-                recorded = offsets.get(pair[1], 0) - offsets.get(pair[0], 0)
-                width = found.width * histograms.width_ps
-                peaks[pair] = (histograms.low_ps(found.centre) + recorded, float(width), found)
-        seen = sorted(reading.hits.by_detector().select("board", "channel").rows())
-        return Search(seen, peaks, {pair: one for pair, one in all_found.items() if pair not in peaks})
+        for pair, stretch in stretches.items():
+            if stretch.is_clear(len(stretches)):
+                offset = offsets.get(pair[1], 0) - offsets.get(pair[0], 0)
+                width = stretch.width * histograms.width_ps
+                peaks[pair] = (histograms.low_ps(stretch.centre) + offset, float(width), stretch)
+        keys = sorted(reading.hits.by_detector().select("board", "channel").rows())
+        return Search(keys, peaks, {pair: one for pair, one in stretches.items() if pair not in peaks})
 
     def done() -> bool:
         nonlocal parts
         parts += 1
         if parts & (parts - 1):  # after 1, 2, 4, … parts
             return False
-        now = searched()
-        strong = [pair for pair, (_, _, found) in now.peaks.items() if found.excess >= ENOUGH_TO_FIND]
-        group = solve.groups(_ends(strong, now.seen), len(now.seen))
+        now = search()
+        strong = [pair for pair, (_, _, stretch) in now.peaks.items() if stretch.excess >= ENOUGH_TO_FIND]
+        group = solve.groups(_ends(strong, now.keys), len(now.keys))
         return bool(len(group)) and bool((group == 0).all())
 
     for pairs in reading.pairs(reach_ps, start, done):
         histograms.add(pairs)
-    return searched()
+    return search()
 
 
 def _ends(pairs: Sequence[Pair], keys: Sequence[Key]) -> npt.NDArray[np.intp]:
@@ -70,36 +70,36 @@ def _ends(pairs: Sequence[Pair], keys: Sequence[Key]) -> npt.NDArray[np.intp]:
     return np.array([[places[a], places[b]] for a, b in pairs], np.intp).reshape(-1, 2)
 
 
-def check_found(found: Search, reach_ps: int, reading: PairReader) -> None:
+def check_search(search: Search, reach_ps: int, reading: PairReader) -> None:
     """Refuse to take offsets from noise.
 
     Raises:
         CalibrationError: no detector pair shows a prompt peak.
     """
-    if found.peaks:
+    if search.peaks:
         return
     name = reading.runs.all[0].name
-    if len(found.seen) < 2:
+    if len(search.keys) < 2:
         raise CalibrationError(f"{name}: fewer than two detectors have hits: there are no pairs to align by")
-    pairs = f"no two of its {len(found.seen)} detectors show a prompt peak within ±{format_ps(reach_ps)}"
-    if found.unclear:
-        best = max(found.unclear.values(), key=lambda one: one.sigmas)
+    pairs = f"no two of its {len(search.keys)} detectors show a prompt peak within ±{format_ps(reach_ps)}"
+    if search.unclear:
+        best = max(search.unclear.values(), key=lambda one: one.sigmas)
         pairs += f" (the clearest excess has {max(best.excess, 0.0):.0f} pairs, {best.sigmas:.1f} standard deviations)"
     raise CalibrationError(f"{name}: {pairs}: is there a coincident source, and does --search reach far enough?")
 
 
-def sampled(reading: PairReader, found: Search, enough: int) -> tuple[Sample, dict[Pair, float]]:
+def draw_sample(reading: PairReader, search: Search, enough: int) -> tuple[Sample, dict[Pair, float]]:
     """Pairs near the peaks of all detector pairs in groups; and about how wide each peak is, ps."""
-    pairs = list(found.peaks)
+    pairs = list(search.peaks)
     keys = sorted({key for pair in pairs for key in pair})
     ends = _ends(pairs, keys)
-    positions = np.array([found.peaks[pair][0] for pair in pairs])
-    seeds = solve.tree_offsets(ends, positions, [found.peaks[pair][2].sigmas for pair in pairs], len(keys))
+    positions = np.array([search.peaks[pair][0] for pair in pairs])
+    seeds = solve.tree_offsets(ends, positions, [search.peaks[pair][2].sigmas for pair in pairs], len(keys))
     offsets = dict(zip(keys, seeds.tolist(), strict=True))
     group = dict(zip(keys, solve.groups(ends, len(keys)).tolist(), strict=True))
-    widest = {key: max(found.peaks[pair][1] for pair in pairs if key in pair) for key in keys}
+    widest = {key: max(search.peaks[pair][1] for pair in pairs if key in pair) for key in keys}
     widths = {
-        (a, b): found.peaks[a, b][1] if (a, b) in found.peaks else max(widest[a], widest[b])
+        (a, b): search.peaks[a, b][1] if (a, b) in search.peaks else max(widest[a], widest[b])
         for place, a in enumerate(keys)
         for b in keys[place + 1 :]
         if group[a] == group[b]

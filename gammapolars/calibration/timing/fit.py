@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.calibration.timing import solve
-from gammapolars.calibration.timing.finding import HALF_WIDTHS, Search
 from gammapolars.calibration.timing.prompt_fit import Peak, fit_peak
 from gammapolars.calibration.timing.prompt_search import densest
 from gammapolars.calibration.timing.reading import Pair
-from gammapolars.calibration.timing.sampling import Sample
+from gammapolars.calibration.timing.sample import Sample
+from gammapolars.calibration.timing.search import HALF_WIDTHS, Search
 from gammapolars.calibration.timing.tables import Outcome
 from gammapolars.calibration.timing.walk import WalkFit, fit_walk
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Floats, Key
 from gammapolars.corrections import walk_ps
 from gammapolars.detectors import Detectors
-from gammapolars.peaks.shape import FWHM_PER_SIGMA
 
 IMPROVES = 0.99
 """Walk is used by itself if it makes the peaks narrower than this."""
@@ -28,11 +28,11 @@ FINE_BINS = 4000
 """So many bins has the histogram in which a peak is searched for once more before it is fitted."""
 
 
-def fitted(
+def fit_timing(
     sample: Sample,
     widths: Mapping[Pair, float],
-    found: Search,
-    known: Detectors,
+    search: Search,
+    detectors: Detectors,
     *,
     walk: bool | None,
     reference: Key | None,
@@ -42,8 +42,8 @@ def fitted(
     Args:
         sample: of pairs near their peaks.
         widths: about how wide the peak of each detector pair is, ps.
-        found: by the search.
-        known: the detectors as they were.
+        search: by the search.
+        detectors: the detectors as they were.
         walk: whether to fit it; None: where it helps.
         reference: the detector whose offset stays.
 
@@ -53,32 +53,34 @@ def fitted(
     clock, phase = _clock(sample)
     wide, recorded = np.array(list(widths.values())), sample.dt_ps.astype(np.float64)
     before = _peaks(sample, recorded, wide, clock, phase)
-    used = [number for number, peak in enumerate(before) if peak]
-    if not used:
+    with_peak = [number for number, peak in enumerate(before) if peak]
+    if not with_peak:
         raise CalibrationError("no prompt peak can be fitted, there are too few pairs: read more hits")
     place = sample.keys.index(reference) if reference in sample.keys else None
-    kept, fit = _walking(sample, known, before, _offsets(sample, before, place), clock, walk=walk)
+    walking, fit = _walking(sample, detectors, before, _offsets(sample, before, place), clock, walk=walk)
     corrected, after, notes = recorded, before, []
-    if any(one.time_walk_ps for one in kept):
-        corrected = _without_walk(sample, kept, clock)
+    if any(one.time_walk_ps for one in walking):
+        corrected = _without_walk(sample, walking, clock)
         after = _peaks(sample, corrected, wide, clock, None)
         if fit and walk is None and not _improves(before, after):
-            kept, fit, corrected, after = _bare(sample, known), None, recorded, before
+            walking, fit, corrected, after = _no_walk(sample, detectors), None, recorded, before
             notes.append("time walk is significant, but peaks are no narrower without it: not used (--walk uses it)")
-    if not fit and walk is None and any(known.at(*key).time_walk_ps for key in sample.keys):
+    if not fit and walk is None and any(detectors.at(*key).time_walk_ps for key in sample.keys):
         notes.append("the time walk of --detectors is left out (--no-walk keeps it)")
-    solved = _offsets(sample, after, place)
+    offsets = _offsets(sample, after, place)
     if fit:
         # Their fit knows what walk takes from the offsets; the peaks' positions remain as a test of both.
-        solved = solved._replace(offset_ps=np.where(solved.group < 0, np.nan, fit.offset_ps), covariance=fit.covariance)
+        offsets = offsets._replace(
+            offset_ps=np.where(offsets.group < 0, np.nan, fit.offset_ps), covariance=fit.covariance
+        )
     outcome = Outcome(
         sample=sample,
-        known=known,
-        seen=found.seen,
-        searched_ps={pair: position for pair, (position, _, _) in found.peaks.items()},
-        solved=solved,
+        detectors=detectors,
+        keys=search.keys,
+        search_ps={pair: position for pair, (position, _, _) in search.peaks.items()},
+        offsets=offsets,
         resolutions=_resolutions(sample, after),
-        kept=kept,
+        walking=walking,
         walks=fit.walks if fit else {},
         before=before,
         after=after,
@@ -96,14 +98,14 @@ def _resolutions(sample: Sample, peaks: Sequence[Peak | None]) -> solve.Resoluti
     )
 
 
-def _bare(sample: Sample, known: Detectors) -> Detectors:
+def _no_walk(sample: Sample, detectors: Detectors) -> Detectors:
     """The sample's detectors without walk."""
-    return Detectors(tuple(replace(known.at(*key), time_walk_ps=None, time_walk_range=None) for key in sample.keys))
+    return Detectors(tuple(replace(detectors.at(*key), time_walk_ps=None, time_walk_range=None) for key in sample.keys))
 
 
 def _walking(
     sample: Sample,
-    known: Detectors,
+    detectors: Detectors,
     peaks: Sequence[Peak | None],
     offsets: solve.Offsets,
     clock: int,
@@ -112,16 +114,16 @@ def _walking(
 ) -> tuple[Detectors, WalkFit | None]:
     """The sample's detectors with their walk: fitted, or as it was where none is to be fitted."""
     if walk is False:
-        return Detectors(tuple(known.at(*key) for key in sample.keys)), None
+        return Detectors(tuple(detectors.at(*key) for key in sample.keys)), None
     fit = _walk(sample, peaks, offsets, clock, forced=bool(walk))
-    bare = _bare(sample, known)
+    no_walk = _no_walk(sample, detectors)
     if not fit.walks:
-        return bare, None
+        return no_walk, None
     walking = tuple(
-        replace(one, time_walk_ps=found.coefficients, time_walk_range=found.adc_range)
-        if (found := fit.walks.get(number))
+        replace(one, time_walk_ps=one_walk.coefficients, time_walk_range=one_walk.adc_range)
+        if (one_walk := fit.walks.get(number))
         else one
-        for number, one in enumerate(bare)
+        for number, one in enumerate(no_walk)
     )
     return Detectors(walking), fit
 
@@ -153,7 +155,7 @@ def _peaks(
         clock: step of the clock.
         phase: by how much time differences lie beside multiples of the step; None: they do not keep to it.
     """
-    found: list[Peak | None] = []
+    peaks: list[Peak | None] = []
     for number, rows in enumerate(_rows(sample)):
         dt, shift = dt_ps[rows], float(phase[number]) if phase is not None else 0.0
         low, high = (float(end) for end in sample.reach_ps[number])
@@ -163,12 +165,12 @@ def _peaks(
         histogram = np.histogram(dt, edges)[0]
         clearest = densest(histogram)
         if len(rows) == 0 or not clearest.is_clear():
-            found.append(None)
+            peaks.append(None)
             continue
         start = edges[0] + clearest.centre * width - shift, float(clearest.width * width)
         peak = fit_peak(dt - shift, (low - shift, high - shift), start, clock_ps=clock, on_clock=phase is not None)
-        found.append(peak and peak._replace(position_ps=peak.position_ps + shift))
-    return found
+        peaks.append(peak and peak._replace(position_ps=peak.position_ps + shift))
+    return peaks
 
 
 def _without_walk(sample: Sample, walking: Detectors, clock: int) -> Floats:

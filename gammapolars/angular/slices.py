@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gammapolars.angular.counts import COUNTS, SINGLES, SLICE, SUMS, summed
-from gammapolars.angular.normalise import Counted
+from gammapolars.angular.counts import COUNTS, SINGLES, SLICE, SUMS, sum_counts
+from gammapolars.angular.normalise import CountArrays
 from gammapolars.core.errors import TableError
 from gammapolars.core.types import Key
 
@@ -20,7 +20,7 @@ MOST_VALUES = 1_000_000
 def wider(table: pl.DataFrame, times: int = 2) -> pl.DataFrame:
     """A table of counts in slices so many times as wide."""
     coarse = table.with_columns(pl.col("time_slice") // times)
-    return summed([coarse], COUNTS if "coincidences" in table.columns else SINGLES)
+    return sum_counts([coarse], COUNTS if "coincidences" in table.columns else SINGLES)
 
 
 def with_enough_counts(counts: pl.DataFrame, singles: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -54,7 +54,7 @@ def _span(table: pl.DataFrame) -> tuple[object, object]:
     return table["time_slice"].min(), table["time_slice"].max()
 
 
-def arrays(counts: pl.DataFrame, singles: pl.DataFrame, keys: Sequence[Key]) -> Counted:
+def arrays(counts: pl.DataFrame, singles: pl.DataFrame, keys: Sequence[Key]) -> CountArrays:
     """The tables as arrays, for all ordered pairs of the detectors in `keys`, with and without coincidences.
 
     Raises:
@@ -78,17 +78,17 @@ def arrays(counts: pl.DataFrame, singles: pl.DataFrame, keys: Sequence[Key]) -> 
     one = [place[key] for key in singles.select("board", "channel").iter_rows()]
     at = [slices[row] for row in _rows(singles, names)]
 
-    def filled(table: pl.DataFrame, name: str, where: tuple[list[int], list[int]], width: int) -> np.ndarray:
+    def scatter(table: pl.DataFrame, name: str, where: tuple[list[int], list[int]], width: int) -> np.ndarray:
         array = np.zeros((len(slices), width))
         np.add.at(array, where, table[name].to_numpy())
         return array
 
     sums = [name for name, dtype in SINGLES.columns.items() if dtype == pl.Float64]
-    return Counted(
+    return CountArrays(
         first,
         second,
-        **{name: filled(counts, name, (in_slice, of_pair), len(first)) for name in SUMS},
-        **{name: filled(singles, name, (at, one), len(keys)) for name in sums},
+        **{name: scatter(counts, name, (in_slice, of_pair), len(first)) for name in SUMS},
+        **{name: scatter(singles, name, (at, one), len(keys)) for name in sums},
     )
 
 
