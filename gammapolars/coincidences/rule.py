@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.coincidences.pair_columns import b_is_lower, both_sides, common, swapped
 from gammapolars.coincidences.regions import Clock, Regions, regions_of
-from gammapolars.coincidences.sides import b_is_lower, carried, exchanged, shared
 from gammapolars.core import defaults, schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
@@ -118,10 +118,10 @@ class PairRule:
 
     def schema(self, columns: pl.Schema, *, weighted: bool = False) -> pl.Schema:
         """The columns of the pairs, from those of the hits; with region and weight, if there are random windows."""
-        sides = {f"{name}_{side}": columns[name] for side in "ab" for name in carried(columns)}
+        sides = {f"{name}_{side}": columns[name] for side in "ab" for name in both_sides(columns)}
         times = {"timestamp_ps": pl.Int64(), "dt_ps": pl.Int64()}
         regions = {"region": schema.REGION, "weight": pl.Float64()} if weighted or self.regions else {}
-        return pl.Schema(sides | times | {name: columns[name] for name in shared(columns)} | regions)
+        return pl.Schema(sides | times | {name: columns[name] for name in common(columns)} | regions)
 
     def columns_for(self, wanted: list[str], columns: pl.Schema) -> list[str]:
         """The columns of the hits that are needed to make the wanted columns of pairs."""
@@ -155,8 +155,8 @@ class PairRule:
         starts = starts.filter(is_of(self._start) & of_start)
         reach = self.window.reach
         stops = good.filter(is_of(self._stop) & of_stop & time.is_between(first_ps - reach, last_ps + reach))
-        names = carried(part.hits.columns)
-        left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in names), time, *shared(part.hits.columns))
+        names = both_sides(part.hits.columns)
+        left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in names), time, *common(part.hits.columns))
         right = stops.select(*(pl.col(name).alias(f"{name}_b") for name in names), _time_b=time)
         found = [
             left.with_columns(_key=time + edge)
@@ -207,33 +207,36 @@ class PairRule:
         starts = np.cumsum(partners) - partners
         i = np.repeat(earlier, partners)
         j = i + (np.arange(len(i), dtype=np.uint32) - np.repeat(starts, partners).astype(np.uint32)) + np.uint32(1)
-        names = carried(near.columns)
+        names = both_sides(near.columns)
         time_i, time_j = (pl.lit(near["timestamp_ps"]).gather(pl.col(row)) for row in "ij")
         side = {"a": "i", "b": "j"}
         gathered = [
             pl.lit(near[name]).gather(pl.col(row)).alias(f"{name}_{end}") for end, row in side.items() for name in names
         ]
-        gathered += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in shared(near.columns)]
+        gathered += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in common(near.columns)]
         found = (
             pl.LazyFrame({"i": i, "j": j})
             .select(*gathered, timestamp_ps=time_i, dt_ps=time_j - time_i)
             .filter((pl.col("channel_a") != pl.col("channel_b")) | (pl.col("board_a") != pl.col("board_b")))
-            .with_columns(self._turned(names))
+            .with_columns(self._swapped(names))
         )
         columns = self.schema(near.drop("_row", strict=False).schema)
         if not self.regions:
             return found.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
         return self.regions.weighted(found).select(*columns).collect()
 
-    def _turned(self, names: list[str]) -> list[pl.Expr]:
-        """The columns of pairs with a and b exchanged where b is the start, or at equal times the lower detector."""
-        turn = is_of(self._start, "_b") if self._start else (pl.col("dt_ps") == 0) & b_is_lower()
-        columns = exchanged(names, turn)
+    def _swapped(self, names: list[str]) -> list[pl.Expr]:
+        """The columns of pairs with a and b swapped where b is the start, or at equal times the lower detector."""
+        is_swapped = is_of(self._start, "_b") if self._start else (pl.col("dt_ps") == 0) & b_is_lower()
+        columns = swapped(names, is_swapped)
         if self._start:
             dt = pl.col("dt_ps")
             columns += [
-                pl.when(turn).then(pl.col("timestamp_ps") + dt).otherwise(pl.col("timestamp_ps")).alias("timestamp_ps"),
-                pl.when(turn).then(-dt).otherwise(dt).alias("dt_ps"),
+                pl.when(is_swapped)
+                .then(pl.col("timestamp_ps") + dt)
+                .otherwise(pl.col("timestamp_ps"))
+                .alias("timestamp_ps"),
+                pl.when(is_swapped).then(-dt).otherwise(dt).alias("dt_ps"),
             ]
         return columns
 
