@@ -1,14 +1,16 @@
 """What makes two hits a coincidence, and the pairs of one slice of hits."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.coincidences.pair_columns import b_is_lower, both_sides, common, swapped
 from gammapolars.coincidences.regions import Clock, Regions, regions_of
-from gammapolars.coincidences.sides import b_is_lower, carried, exchanged, shared
 from gammapolars.core import defaults, schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
@@ -25,75 +27,108 @@ PART_PAIRS = 4_000_000
 AnyWindow = str | int | tuple[int, int]
 
 
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """What must be true of a hit; conditions are equal where their expressions are."""
+
+    expression: pl.Expr
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Condition) and self.expression.meta.eq(other.expression)
+
+    def __hash__(self) -> int:
+        return hash(str(self.expression))
+
+
+@dataclass(frozen=True, init=False)
 class PairRule:
     """What makes two hits a coincidence: the window, the flags that disqualify, and the detectors asked for.
 
-    Args:
+    Attributes:
         window: the closed (prompt) window for `dt_ps`.
-        reject: flags that disqualify a hit.
-        start: the detector of a.
+        reject: the masks of the flags that disqualify a hit, by flag name.
+        start: the detector of a, as (board, channel); None: a is the earlier hit, and dt is not signed.
         stop: the detector of b.
         random: further windows, away from the first, whose pairs tell how many chance makes.
         clock: steps of the detectors' clocks, where they are known.
         nearest: whether each start pairs with the nearest stop in the window alone, instead of with all.
-
-    Attributes:
-        window: the closed window for `dt_ps`.
-        reject: the masks that disqualify a hit, by flag name.
-        regions: prompt and random windows, where there are random ones.
-        nearest: whether each start pairs with its nearest stop alone.
+        gates: conditions of starts and of stops, where each start pairs with the nearest stop; None: all may.
     """
+
+    window: Window
+    reject: dict[str, int] = field(hash=False)
+    start: Key | None
+    stop: Key | None
+    random: tuple[Window, ...]
+    clock: Mapping[Key, Clock] = field(hash=False)
+    nearest: bool
+    gates: tuple[Condition | None, Condition | None]
 
     def __init__(
         self,
         window: AnyWindow = defaults.WINDOW,
         *,
-        reject: str | int = defaults.REJECT,
+        reject: str | int | Mapping[str, int] = defaults.REJECT,
         start: Detector | Key | None = None,
         stop: Detector | Key | None = None,
         random: str | Sequence[AnyWindow] = (),
         clock: Mapping[Key, Clock] | None = None,
         nearest: bool = False,
+        gates: tuple[Condition | None, Condition | None] = (None, None),
     ) -> None:
-        self.window: Window = parse_window(window)
-        self.reject = parse_reject(reject)
-        self._mask = union(self.reject)
-        if (start is None) != (stop is None):
+        """Windows and flags may be given as texts, and detectors as they stand in detectors.toml.
+
+        Raises:
+            UsageError: a window, flag or detector that cannot be, or parts that do not go together.
+        """
+        windows = [random] if isinstance(random, str) else random
+        values = {
+            "window": parse_window(window),
+            "reject": dict(reject) if isinstance(reject, Mapping) else parse_reject(reject),
+            "start": _key(start),
+            "stop": _key(stop),
+            "random": tuple(parse_window(one) for one in windows),
+            "clock": dict(clock or {}),
+            "nearest": nearest,
+            "gates": gates,
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        self._check(window)
+
+    def _check(self, window: AnyWindow) -> None:
+        if (self.start is None) != (self.stop is None):
             raise UsageError("a start detector needs a stop detector, and the reverse: name both or none")
-        self._start, self._stop = _key(start), _key(stop)
-        if self._start and self._start == self._stop:
+        if self.start and self.start == self.stop:
             raise UsageError("start and stop are the same detector: hits of one detector are never a pair")
-        if not self._start and self.window.high < 0:
+        if not self.start and self.window.high < 0:
             raise UsageError(f"window '{window}' lies below 0, and without a start detector no dt does")
-        self.nearest = nearest
-        self._gates: tuple[pl.Expr | None, pl.Expr | None] = (None, None)
-        if nearest and not self._start:
+        if self.nearest and not self.start:
             raise UsageError("the nearest stop is that of a start: name both detectors with --start and --stop")
-        if nearest and random:
+        if self.nearest and self.random:
             raise UsageError("the nearest stop is not counted in random windows: take all pairs, without --nearest")
-        self.regions: Regions | None = None
-        if random:
-            given = [parse_window(one) for one in ([random] if isinstance(random, str) else random)]
-            self.regions = regions_of(self.window, given, signed=self._start is not None, clock=clock or {})
+        assert self.regions or not self.random  # which raises where windows cannot be
 
     def with_random(self, random: str | Sequence[AnyWindow], clock: Mapping[Key, Clock] | None = None) -> "PairRule":
         """The same rule with random windows."""
-        return PairRule(
-            self.window,
-            reject=",".join(self.reject) or "none",
-            start=self._start,
-            stop=self._stop,
-            random=random,
-            clock=clock,
-            nearest=self.nearest,
-        )
+        return replace(self, random=random, clock=clock)  # type: ignore[arg-type]  # texts are parsed
 
     def of_nearest_in(self, gates: tuple[pl.Expr | None, pl.Expr | None]) -> "PairRule":
         """The same rule for the nearest stop in a gate of each start in a gate: other hits do not hide it."""
-        start, stop = self.detectors or (None, None)
-        made = PairRule(self.window, reject=",".join(self.reject) or "none", start=start, stop=stop, nearest=True)
-        made._gates = gates
-        return made
+        start, stop = (None if gate is None else Condition(gate) for gate in gates)
+        return replace(self, random=(), nearest=True, gates=(start, stop))
+
+    @cached_property
+    def mask(self) -> int:
+        """All bits that disqualify a hit."""
+        return union(self.reject)
+
+    @cached_property
+    def regions(self) -> Regions | None:
+        """Prompt and random windows, where there are random ones."""
+        if not self.random:
+            return None
+        return regions_of(self.window, self.random, signed=self.start is not None, clock=self.clock)
 
     @property
     def reach(self) -> int:
@@ -104,24 +139,24 @@ class PairRule:
     def width_ps(self) -> int:
         """The total width in which two detectors' chance pairs fall, whichever of the two is the earlier."""
         low, high = self.window
-        return high - low if self._start else 2 * (high - max(low, 0))
+        return high - low if self.start else 2 * (high - max(low, 0))
 
     @property
     def detectors(self) -> tuple[Key, Key] | None:
         """Start and stop, if the rule is for these two only."""
-        return (self._start, self._stop) if self._start and self._stop else None
+        return (self.start, self.stop) if self.start and self.stop else None
 
     def require(self, hits: pl.LazyFrame) -> pl.Schema:
         """The schema of a table of hits, checked for what pairing needs."""
-        needed = ["board", "channel", "timestamp_ps", *(["flags"] if self._mask else [])]
+        needed = ["board", "channel", "timestamp_ps", *(["flags"] if self.mask else [])]
         return schema.require(hits, schema.HITS, columns=tuple(needed))
 
     def schema(self, columns: pl.Schema, *, weighted: bool = False) -> pl.Schema:
         """The columns of the pairs, from those of the hits; with region and weight, if there are random windows."""
-        sides = {f"{name}_{side}": columns[name] for side in "ab" for name in carried(columns)}
+        sides = {f"{name}_{side}": columns[name] for side in "ab" for name in both_sides(columns)}
         times = {"timestamp_ps": pl.Int64(), "dt_ps": pl.Int64()}
         regions = {"region": schema.REGION, "weight": pl.Float64()} if weighted or self.regions else {}
-        return pl.Schema(sides | times | {name: columns[name] for name in shared(columns)} | regions)
+        return pl.Schema(sides | times | {name: columns[name] for name in common(columns)} | regions)
 
     def columns_for(self, wanted: list[str], columns: pl.Schema) -> list[str]:
         """The columns of the hits that are needed to make the wanted columns of pairs."""
@@ -145,18 +180,18 @@ class PairRule:
 
     def nearest_in(self, part: Slice) -> pl.DataFrame:
         """For each of a slice's own start hits the nearest stop hit in the window."""
-        assert self._start
-        assert self._stop
+        assert self.start
+        assert self.stop
         time = pl.col("timestamp_ps")
-        good = part.hits.lazy().filter(~has_any(self._mask)) if self._mask else part.hits.lazy()
+        good = part.hits.lazy().filter(~has_any(self.mask)) if self.mask else part.hits.lazy()
         first_ps, last_ps = (part.hits["timestamp_ps"][row] for row in (part.first, part.end - 1))
-        starts = part.own.lazy().filter(~has_any(self._mask)) if self._mask else part.own.lazy()
-        of_start, of_stop = (pl.lit(value=True) if gate is None else gate for gate in self._gates)
-        starts = starts.filter(is_of(self._start) & of_start)
+        starts = part.own.lazy().filter(~has_any(self.mask)) if self.mask else part.own.lazy()
+        of_start, of_stop = (pl.lit(value=True) if gate is None else gate.expression for gate in self.gates)
+        starts = starts.filter(is_of(self.start) & of_start)
         reach = self.window.reach
-        stops = good.filter(is_of(self._stop) & of_stop & time.is_between(first_ps - reach, last_ps + reach))
-        names = carried(part.hits.columns)
-        left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in names), time, *shared(part.hits.columns))
+        stops = good.filter(is_of(self.stop) & of_stop & time.is_between(first_ps - reach, last_ps + reach))
+        names = both_sides(part.hits.columns)
+        left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in names), time, *common(part.hits.columns))
         right = stops.select(*(pl.col(name).alias(f"{name}_b") for name in names), _time_b=time)
         found = [
             left.with_columns(_key=time + edge)
@@ -195,10 +230,10 @@ class PairRule:
             hits = hits.with_row_index("_row")
         close = pl.col("timestamp_ps").diff() <= self.reach
         near = hits.filter(close.fill_null(False) | close.shift(-1, fill_value=False))
-        if self._mask:
-            near = near.filter(~has_any(self._mask))
-        if self._start and self._stop:
-            near = near.filter(is_of(self._start) | is_of(self._stop))
+        if self.mask:
+            near = near.filter(~has_any(self.mask))
+        if self.start and self.stop:
+            near = near.filter(is_of(self.start) | is_of(self.stop))
         return near.collect()
 
     def _pairs_of(self, near: pl.DataFrame, first: int, partners: npt.NDArray[Any]) -> pl.DataFrame:
@@ -207,33 +242,36 @@ class PairRule:
         starts = np.cumsum(partners) - partners
         i = np.repeat(earlier, partners)
         j = i + (np.arange(len(i), dtype=np.uint32) - np.repeat(starts, partners).astype(np.uint32)) + np.uint32(1)
-        names = carried(near.columns)
+        names = both_sides(near.columns)
         time_i, time_j = (pl.lit(near["timestamp_ps"]).gather(pl.col(row)) for row in "ij")
         side = {"a": "i", "b": "j"}
         gathered = [
             pl.lit(near[name]).gather(pl.col(row)).alias(f"{name}_{end}") for end, row in side.items() for name in names
         ]
-        gathered += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in shared(near.columns)]
+        gathered += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in common(near.columns)]
         found = (
             pl.LazyFrame({"i": i, "j": j})
             .select(*gathered, timestamp_ps=time_i, dt_ps=time_j - time_i)
             .filter((pl.col("channel_a") != pl.col("channel_b")) | (pl.col("board_a") != pl.col("board_b")))
-            .with_columns(self._turned(names))
+            .with_columns(self._swapped(names))
         )
         columns = self.schema(near.drop("_row", strict=False).schema)
         if not self.regions:
             return found.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
         return self.regions.weighted(found).select(*columns).collect()
 
-    def _turned(self, names: list[str]) -> list[pl.Expr]:
-        """The columns of pairs with a and b exchanged where b is the start, or at equal times the lower detector."""
-        turn = is_of(self._start, "_b") if self._start else (pl.col("dt_ps") == 0) & b_is_lower()
-        columns = exchanged(names, turn)
-        if self._start:
+    def _swapped(self, names: list[str]) -> list[pl.Expr]:
+        """The columns of pairs with a and b swapped where b is the start, or at equal times the lower detector."""
+        is_swapped = is_of(self.start, "_b") if self.start else (pl.col("dt_ps") == 0) & b_is_lower()
+        columns = swapped(names, is_swapped)
+        if self.start:
             dt = pl.col("dt_ps")
             columns += [
-                pl.when(turn).then(pl.col("timestamp_ps") + dt).otherwise(pl.col("timestamp_ps")).alias("timestamp_ps"),
-                pl.when(turn).then(-dt).otherwise(dt).alias("dt_ps"),
+                pl.when(is_swapped)
+                .then(pl.col("timestamp_ps") + dt)
+                .otherwise(pl.col("timestamp_ps"))
+                .alias("timestamp_ps"),
+                pl.when(is_swapped).then(-dt).otherwise(dt).alias("dt_ps"),
             ]
         return columns
 

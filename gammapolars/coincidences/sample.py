@@ -130,10 +130,8 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
 
 def _sides(hits: pl.DataFrame, rule: PairRule, edges: npt.NDArray[np.int64], reorder_ps: int) -> dict[int, Counts]:
     """Counts by |dt| of pairs with positive and with negative dt; without start and stop, of all."""
-    detectors = rule.detectors
-    start, stop = detectors or (None, None)
-    wide = PairRule(int(edges[-1]), reject=",".join(rule.reject) or "none", start=start, stop=stop)
-    sides: dict[int, Counts] = {sign: np.zeros(len(edges) - 1) for sign in ((1, -1) if detectors else (1,))}
+    wide = PairRule(int(edges[-1]), reject=rule.reject, start=rule.start, stop=rule.stop)
+    sides: dict[int, Counts] = {sign: np.zeros(len(edges) - 1) for sign in ((1, -1) if rule.detectors else (1,))}
     for part in slices(iter([hits]), wide.reach, reorder_ps=reorder_ps):
         for pairs in wide.pairs_in(part):
             dt = pairs["dt_ps"].to_numpy()

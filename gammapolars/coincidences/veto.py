@@ -14,7 +14,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import FLAGS, has_any
 from gammapolars.core.types import Key, Mask
 from gammapolars.core.units import Window, parse_window
-from gammapolars.corrections import by_detector, energy_kev, steady_adc
+from gammapolars.corrections import by_detector, energy_kev, gain_corrected_adc
 from gammapolars.detectors import Detectors
 from gammapolars.streaming.slices import SLICE_HITS, Slice, in_parallel, lazy_frame, slices
 from gammapolars.streaming.time_order import REORDER_PS
@@ -186,7 +186,7 @@ class Vetoes:
     def _left(self, part: Slice) -> Iterator[_Left]:
         own = slice(part.first, part.end)
         energy = "energy_kev" if "energy_kev" in part.hits.columns else None
-        adc = steady_adc(part.hits.columns) if "adc" in part.hits.columns else None
+        adc = gain_corrected_adc(part.hits.columns) if "adc" in part.hits.columns else None
         keys = part.hits.select(self._kind.alias("kind"), self._group.alias("group"), "timestamp_ps")
         kind = keys["kind"].to_numpy()
         gone, silent = np.zeros(part.hits.height, np.bool_), np.zeros(part.hits.height, np.bool_)

@@ -1,5 +1,7 @@
 """Noise on integer adc values, the same each time."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 
@@ -27,13 +29,18 @@ def dithered(adc: str, time: pl.Expr, channel: str, board: str | None = None) ->
     return pl.col(adc).cast(pl.Float64) + noise.cast(pl.Float64) / 2**24 - 0.5
 
 
-def of_hits(suffix: str, columns: pl.Schema) -> pl.Expr:
-    """The dithered adc of a table of hits, or of one side of a table of pairs.
+def time_of(columns: Iterable[str], suffix: str) -> pl.Expr:
+    """When a hit of a table of hits or pairs was, from which its noise is made (ps).
+
+    Pairs without times, as other programs leave them, have something as good: their two adc values and their dt.
 
     Args:
-        suffix: of the columns `adc`, `board` and `channel`: none, `_a` or `_b`.
-        columns: of the table; without a board, hits are taken to be of one.
+        columns: of the table.
+        suffix: of its columns of the hit: none, `_a` or `_b`.
     """
-    time = pl.col("timestamp_ps") + pl.col("dt_ps") if suffix == "_b" else pl.col("timestamp_ps")
-    board = f"board{suffix}"
-    return dithered(f"adc{suffix}", time, f"channel{suffix}", board if board in columns else None)
+    if not suffix:
+        return pl.col("timestamp_ps")
+    a, b = (pl.col(f"adc_{of}").cast(pl.Int64) if f"adc_{of}" in columns else pl.lit(0, pl.Int64) for of in "ab")
+    instead = a * 2**16 + b
+    time = pl.col("timestamp_ps").fill_null(instead) if "timestamp_ps" in columns else instead
+    return time + pl.col("dt_ps") if suffix == "_b" else time

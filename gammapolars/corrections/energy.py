@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import polars as pl
 
 from gammapolars.core.errors import TableError
-from gammapolars.corrections.dithering import of_hits
+from gammapolars.corrections.dithering import dithered, time_of
 from gammapolars.detectors import Detector, Detectors
 
 MAX_TABLE = 2**16
@@ -100,7 +100,9 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
     if not suffixes:
         raise TableError("this frame has nothing to calibrate: no column 'adc', 'adc_a' or 'adc_b'")
     if not dither:
-        return frame.with_columns(energy_kev(detectors, suffix, adc=steady_adc(columns, suffix)) for suffix in suffixes)
+        return frame.with_columns(
+            energy_kev(detectors, suffix, adc=gain_corrected_adc(columns, suffix)) for suffix in suffixes
+        )
     for name in (
         "timestamp_ps",
         *(["dt_ps"] if "_b" in suffixes else ()),
@@ -108,12 +110,10 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
     ):
         if name not in columns:
             raise TableError(f"this frame has no column '{name}', from which the noise of dithering is made")
-    return frame.with_columns(
-        energy_kev(detectors, s, adc=steady_adc(columns, s, adc=of_hits(s, columns))) for s in suffixes
-    )
+    return frame.with_columns(energy_kev(detectors, s, adc=dithered_adc(columns, s)) for s in suffixes)
 
 
-def steady_adc(columns: Iterable[str], suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
+def gain_corrected_adc(columns: Iterable[str], suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:
     """What the adc would be at a steady gain: times `gain_factor` where a frame has it, else as it is.
 
     Args:
@@ -125,3 +125,30 @@ def steady_adc(columns: Iterable[str], suffix: str = "", *, adc: pl.Expr | None 
     if f"gain_factor{suffix}" not in columns:
         return adc
     return adc.cast(pl.Float64) * pl.col(f"gain_factor{suffix}").fill_null(1.0)
+
+
+def dithered_adc(columns: Iterable[str], suffix: str = "") -> pl.Expr:
+    """The adc of hits, or of one side of pairs, with noise over its own width, and at a steady gain.
+
+    Args:
+        columns: of the frame; without a board, hits are taken to be of one.
+        suffix: of the columns: none, `_a` or `_b`.
+    """
+    names = set(columns)
+    board = f"board{suffix}" if f"board{suffix}" in names else None
+    noisy = dithered(f"adc{suffix}", time_of(names, suffix), f"channel{suffix}", board)
+    return gain_corrected_adc(names, suffix, adc=noisy)
+
+
+def dithered_energy(columns: Iterable[str], detectors: Detectors, suffix: str = "") -> pl.Expr:
+    """An energy that may be a sum of several hits', and does not follow from its adc, with that adc's noise alone.
+
+    Args:
+        columns: of hits or pairs, with the energy; as for `dithered_adc`.
+        detectors: energy calibrations.
+        suffix: of the columns: none, `_a` or `_b`.
+    """
+    names = set(columns)
+    noisy, own = dithered_adc(names, suffix), gain_corrected_adc(names, suffix)
+    noise = energy_kev(detectors, suffix, adc=noisy) - energy_kev(detectors, suffix, adc=own)
+    return pl.col(f"energy_kev{suffix}") + noise

@@ -10,7 +10,7 @@ import polars as pl
 
 from gammapolars.core.errors import DetectorsError
 from gammapolars.core.units import MAX_PS
-from gammapolars.corrections.energy import by_detector, steady_adc
+from gammapolars.corrections.energy import by_detector, gain_corrected_adc
 from gammapolars.detectors import Detector, Detectors
 
 ADC_RANGE = (1.0, 2.0**16 - 1)
@@ -66,7 +66,7 @@ def walk_expression(detectors: Detectors, columns: Sequence[str]) -> pl.Expr:
     walking = Detectors(tuple(detector for detector in detectors if detector.time_walk_ps))
     low = by_detector(walking, lambda detector: adc_range(detector)[0], pl.Float64)
     high = by_detector(walking, lambda detector: adc_range(detector)[1], pl.Float64)
-    adc = steady_adc(columns).cast(pl.Float64)
+    adc = gain_corrected_adc(columns).cast(pl.Float64)
     root = 1 / pl.min_horizontal(pl.max_horizontal(adc, low), high).sqrt()
 
     def coefficient(order: int) -> pl.Expr:

@@ -62,7 +62,7 @@ def analyse(
     detectors = detectors or Detectors()
     schema.require(runs.hits, schema.HITS)
     reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
-    wide = PairRule(reach_ps, reject=",".join(rule.reject) or "none")
+    wide = PairRule(reach_ps, reject=rule.reject)
     mask = union(rule.reject)
     bin_kev = fitting_bin_kev(detectors)
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()

@@ -3,12 +3,12 @@
 from gammapolars.corrections.dithering import dithered
 from gammapolars.spectra.arithmetic import add_spectra, divide_by_efficiency, per_second, subtract
 from gammapolars.spectra.binning import spectrum
+from gammapolars.spectra.bins import fitting_bin_kev
 from gammapolars.spectra.cubes import cube_slice
 from gammapolars.spectra.matrices import matrix, mirrored
 from gammapolars.spectra.projection import project
-from gammapolars.spectra.rebinning import rebin
+from gammapolars.spectra.rebinning import rebin, rebinned
 from gammapolars.spectra.selections import gate, time_slices
-from gammapolars.spectra.sharing import fitting_bin_kev, redistributed
 
 __all__ = [
     "add_spectra",
@@ -22,7 +22,7 @@ __all__ = [
     "per_second",
     "project",
     "rebin",
-    "redistributed",
+    "rebinned",
     "spectrum",
     "subtract",
     "time_slices",

@@ -9,6 +9,7 @@ import polars as pl
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.schema import SPECTRUM, require
 from gammapolars.core.types import Floats
+from gammapolars.detectors import Detectors
 from gammapolars.streaming.slices import lazy_frame
 
 Axis = Literal["energy_kev", "adc"]
@@ -37,6 +38,14 @@ def check_width(bin_kev: float) -> None:
     """
     if not 0 < bin_kev < np.inf:
         raise UsageError(f"a bin must be wider than 0 keV, not {bin_kev}")
+
+
+def fitting_bin_kev(detectors: Detectors, *, least_kev: float = 0.5) -> float:
+    """A bin width of 1, 2 or 5 times a power of ten that is no finer than the coarsest detector's adc step."""
+    steps = [abs(detector.energy[1]) for detector in detectors if detector.energy]
+    wanted = max([least_kev, *steps])
+    decade = 10.0 ** np.floor(np.log10(wanted))
+    return float(next(step * decade for step in (1, 2, 5, 10) if step * decade >= wanted * (1 - 1e-9)))
 
 
 def keys_of(columns: pl.Schema | Sequence[str]) -> list[str]:

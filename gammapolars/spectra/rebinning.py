@@ -9,7 +9,9 @@ import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.types import Floats
-from gammapolars.spectra.bins import NUMBER, WIDTH_OF, AnyFrame, Axis, computed, edges, keys_of, spectra_of
+from gammapolars.corrections import energy_kev
+from gammapolars.detectors import Detectors
+from gammapolars.spectra.bins import NUMBER, WIDTH_OF, AnyFrame, Axis, check_width, computed, edges, keys_of, spectra_of
 
 SNAP = 1e-7
 """Ends of bins that are closer than this part of a new bin are the same: floats tell 0.1 · 3 from 0.3."""
@@ -158,3 +160,46 @@ def shares(low: Floats, high: Floats, target: Target) -> tuple[npt.NDArray[np.in
     begin, end = target.ends(numbers)
     part = (np.minimum(high[rows], end) - np.maximum(low[rows], begin)) / (high - low)[rows]
     return rows, numbers, np.where(part > 1 - SNAP, 1.0, np.maximum(part, 0.0))
+
+
+def rebinned(adc_counts: pl.DataFrame, detectors: Detectors, *, bin_kev: float) -> pl.DataFrame:
+    """Energy spectra from counts per adc value, each value's counts shared out over the energies that it spans.
+
+    An adc value stands for the pulse heights from adc - ½ to adc + ½. Sharing its counts out by overlap avoids the
+    comb that integer values make in bins of energy; the sum of counts is kept.
+
+    Args:
+        adc_counts: `board`, `channel`, any further keys, `adc`, `counts`; detectors without calibration are left out.
+        detectors: their energy polynomials.
+        bin_kev: the bins' width.
+
+    Returns:
+        A table of spectra: the keys, `energy_kev`, `counts`, and as `variance` the same as the counts.
+    """
+    check_width(bin_kev)
+    keys = [name for name in adc_counts.columns if name not in ("adc", "counts")]
+    adc = pl.col("adc").cast(pl.Float64)
+    edges = (
+        adc_counts.lazy()
+        .with_columns(
+            _low=energy_kev(detectors, adc=adc - 0.5) / bin_kev, _high=energy_kev(detectors, adc=adc + 0.5) / bin_kev
+        )
+        .drop_nulls("_low")
+        .with_columns(_low=pl.min_horizontal("_low", "_high"), _high=pl.max_horizontal("_low", "_high"))
+        .with_columns(
+            _bin=pl.int_ranges(pl.col("_low").floor().cast(pl.Int64), pl.col("_high").floor().cast(pl.Int64) + 1)
+        )
+        .explode("_bin")
+    )
+    overlap = pl.min_horizontal("_high", pl.col("_bin") + 1) - pl.max_horizontal("_low", "_bin")
+    width = pl.col("_high") - pl.col("_low")
+    share = pl.when(width > 0).then(overlap / width).otherwise(1.0)
+    return (
+        edges.with_columns(counts=pl.col("counts") * share, energy_kev=(pl.col("_bin") + 0.5) * bin_kev)
+        .group_by(*keys, "energy_kev")
+        .agg(pl.col("counts").sum())
+        .filter(pl.col("counts") > 0)
+        .with_columns(variance=pl.col("counts"))
+        .sort(*keys, "energy_kev")
+        .collect()
+    )

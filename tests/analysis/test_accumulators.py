@@ -16,6 +16,7 @@ from gammapolars.analysis.accumulators import (
     HitTally,
     PairTally,
     Rates,
+    SummedSpectra,
     TimeDifferences,
     few_detectors,
 )
@@ -23,7 +24,7 @@ from gammapolars.analysis.accumulators import hits as hits_module
 from gammapolars.analysis.accumulators import rates as rates_module
 from gammapolars.analysis.accumulators.rates import SHOWN_TIME_BINS
 from gammapolars.coincidences import pairs
-from gammapolars.core.schema import MATRIX, PAIRS, SPECTRUM, require
+from gammapolars.core.schema import HITS, MATRIX, PAIRS, SPECTRUM, require
 from gammapolars.core.units import PS_PER_S, Window
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detector, Detectors
@@ -447,3 +448,21 @@ def test_pairs_before_time_zero_have_their_place_in_the_matrix() -> None:
     found = fed(EnergyMatrix(Window(0, 5), Detectors(), bin_kev=1.0), pairs=[made]).table()
 
     assert found.filter(pl.col("adc_x") <= pl.col("adc_y"))["counts"].to_list() == [1.0]
+
+
+# Spectra of sums
+
+
+def test_spectra_of_sums_keep_the_correction_of_gains() -> None:
+    detectors = Detectors((Detector(0, 0, energy=(0.0, 1.0)),))
+    hits = pl.DataFrame(
+        [(0, 0, 1000 * number, 500, 0, 1.1, 550.0 + number % 3 * 100) for number in range(30)],
+        {**HITS.columns, "gain_factor": pl.Float64, "energy_kev": pl.Float64},
+        orient="row",
+    )
+
+    found = fed(SummedSpectra(0, detectors, bin_kev=2.0), hits=[hits]).table()
+
+    assert found["counts"].sum() == 30
+    # Each adc value is 1.1 keV wide, around the hit's own energy.
+    assert all(min(abs(energy - line) for line in (550, 650, 750)) <= 1.6 for energy in found["energy_kev"])

@@ -18,7 +18,7 @@ import gammapolars as gp
 from gammapolars import figures, simulate
 from gammapolars.analysis.accumulators.axes import Axis, Sides
 from gammapolars.analysis.accumulators.chosen_matrices import HitMatrix, PairMatrix
-from gammapolars.commands.gate.pairs import spread
+from gammapolars.commands.gate.pairs import dithered_pairs
 from gammapolars.commands.matrix.choice import Choice, keys_of
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.simulate.response import SimulatedDetector
@@ -334,7 +334,7 @@ def test_a_gate_on_nothing_is_net_of_nothing_however_its_channels_lie() -> None:
         dt_ps=pl.lit(0, pl.Int64),
     )
 
-    even = spread(pairs.lazy().pipe(gp.calibrate, detectors), detectors)
+    even = dithered_pairs(pairs.lazy().pipe(gp.calibrate, detectors), detectors)
 
     for on in np.linspace(600, 610, 7):
         gate = gp.Gate.on(float(on), 10, [(on + 20, on + 40)])
@@ -346,7 +346,7 @@ def test_added_back_energies_of_files_are_kept() -> None:
     detectors = Detectors((Detector(0, 0, energy=(0.0, 1.0)), Detector(0, 3, energy=(0.0, 1.0))))
     rows = pairs_of([(0, 20.0, 3, 7.0, 5, 1.0)]).with_columns(adc_a=pl.lit(12, pl.UInt16), adc_b=pl.lit(7, pl.UInt16))
 
-    found = spread(rows.lazy(), detectors).collect()
+    found = dithered_pairs(rows.lazy(), detectors).collect()
 
     assert 19.5 <= found["energy_kev_a"][0] < 20.5
     assert 6.5 <= found["energy_kev_b"][0] < 7.5
@@ -360,7 +360,7 @@ def simulated(source: str, seed: int, activity_bq: float, hits: int = 150_000) -
     known = Detectors(tuple(detectors))
     pairs = pl.concat([chunk.hits for chunk in chunks]).lazy().pipe(gp.pairs, "200ns", random=("1us:3us",))
     told = [pl.concat([chunk.hits, chunk.truth], how="horizontal") for chunk in chunks]
-    return spread(pairs.pipe(gp.calibrate, known), known), pl.concat(told)
+    return dithered_pairs(pairs.pipe(gp.calibrate, known), known), pl.concat(told)
 
 
 def true_cascades(hits: pl.DataFrame) -> int:

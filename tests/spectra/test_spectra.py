@@ -13,7 +13,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import MATRIX, SPECTRUM, require
 from gammapolars.corrections import calibrate, energy_kev
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.spectra import dithered, fitting_bin_kev, matrix, redistributed, spectrum
+from gammapolars.spectra import dithered, fitting_bin_kev, matrix, rebinned, spectrum
 from tests.hits import counted, frame
 
 # Widths that floats hold exactly, so that numpy's edges are the same numbers.
@@ -89,7 +89,7 @@ def test_a_bin_must_have_a_width(width: float) -> None:
     with pytest.raises(UsageError, match="wider than 0 keV"):
         matrix(empty, bin_kev=width)
     with pytest.raises(UsageError, match="wider than 0 keV"):
-        redistributed(counts_of({}), Detectors(), bin_kev=width)
+        rebinned(counts_of({}), Detectors(), bin_kev=width)
 
 
 # Matrices
@@ -183,7 +183,7 @@ def test_each_adc_value_is_shared_out_by_its_overlap_with_the_bins(
 ) -> None:
     detectors = Detectors((Detector(0, 0, energy=coefficients), Detector(0, 1, energy=(0.0, 0.25))))
 
-    found = redistributed(counts_of(counts), detectors, bin_kev=width)
+    found = rebinned(counts_of(counts), detectors, bin_kev=width)
 
     for channel in range(2):
         polynomial = np.polynomial.Polynomial(detectors.at(0, channel).energy or ())
@@ -208,7 +208,7 @@ def test_each_adc_value_is_shared_out_by_its_overlap_with_the_bins(
 def test_a_flat_adc_distribution_comes_out_smooth(detector: Detector, width: float) -> None:
     flat = counts_of(dict.fromkeys([(detector.channel, adc) for adc in range(4096)], 100.0))
 
-    found = redistributed(flat, Detectors((detector,)), bin_kev=width)[1:-1]
+    found = rebinned(flat, Detectors((detector,)), bin_kev=width)[1:-1]
 
     adc = np.arange(-0.5, 4096.0, 1.0)
     energy = np.polynomial.Polynomial(detector.energy or ())(adc)
@@ -230,7 +230,7 @@ def test_a_peak_keeps_its_area_and_its_place() -> None:
     peak = 1e5 * np.exp(-0.5 * ((adc - 1234.5) / 12.0) ** 2)
     detectors = Detectors((Detector(0, 0, energy=(-1.7, 0.73)),))
 
-    found = redistributed(
+    found = rebinned(
         counts_of({(0, int(place)): float(count) for place, count in zip(adc, peak, strict=True) if count > 0}),
         detectors,
         bin_kev=1.0,
@@ -242,7 +242,7 @@ def test_a_peak_keeps_its_area_and_its_place() -> None:
 
 
 def test_detectors_without_calibration_are_left_out_and_variances_are_counts() -> None:
-    found = redistributed(counts_of({(0, 5): 7.0, (1, 5): 3.0}), Detectors((FLAT[0],)), bin_kev=1.0)
+    found = rebinned(counts_of({(0, 5): 7.0, (1, 5): 3.0}), Detectors((FLAT[0],)), bin_kev=1.0)
 
     require(found.lazy(), SPECTRUM)
     assert found["channel"].unique().to_list() == [0]
@@ -251,7 +251,7 @@ def test_detectors_without_calibration_are_left_out_and_variances_are_counts() -
 
 
 def test_a_gain_of_nothing_loses_no_count() -> None:
-    found = redistributed(counts_of({(0, 5): 7.0}), Detectors((Detector(0, 0, energy=(10.0, 0.0)),)), bin_kev=4.0)
+    found = rebinned(counts_of({(0, 5): 7.0}), Detectors((Detector(0, 0, energy=(10.0, 0.0)),)), bin_kev=4.0)
 
     assert found.select("energy_kev", "counts").rows() == [(10.0, 7.0)]
 

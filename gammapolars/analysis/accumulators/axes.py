@@ -6,11 +6,10 @@ from typing import Literal
 
 import polars as pl
 
-from gammapolars.coincidences.sides import b_is_lower
+from gammapolars.coincidences.pair_columns import b_is_lower
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, Window
-from gammapolars.corrections import energy_kev, steady_adc
-from gammapolars.corrections.dithering import dithered
+from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 
@@ -74,7 +73,7 @@ class Sides:
         return self.fits("a", "b") | self.fits("b", "a")
 
     @property
-    def turned(self) -> pl.Expr:
+    def is_swapped(self) -> pl.Expr:
         """Whether b is the hit of x, of an admitted pair."""
         return ~self.fits("a", "b") | (self.fits("b", "a") & b_is_lower())
 
@@ -107,42 +106,19 @@ def of_pairs(
         side: a or b.
         sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
     """
-    names = set(columns)
-    if f"adc_{side}" not in names or (quantity == "energy_kev" and not any(one.energy for one in detectors)):
-        return pl.col(f"{quantity}_{side}").cast(pl.Float64)
-    adc = steady_adc(
-        names, f"_{side}", adc=dithered(f"adc_{side}", _time(names, side), f"channel_{side}", f"board_{side}")
-    )
+    names, suffix = set(columns), f"_{side}"
+    if f"adc{suffix}" not in names or (quantity == "energy_kev" and not any(one.energy for one in detectors)):
+        return pl.col(f"{quantity}{suffix}").cast(pl.Float64)
     if quantity == "adc":
-        return adc
-    return spread(names, detectors, adc, f"_{side}") if sums else energy_kev(detectors, f"_{side}", adc=adc)
-
-
-def spread(columns: Iterable[str], detectors: Detectors, adc: pl.Expr, suffix: str = "") -> pl.Expr:
-    """An energy that does not follow from its adc, spread as far as that one's own energy is.
-
-    Args:
-        columns: of hits or pairs, with the energy.
-        detectors: energy calibrations.
-        adc: with noise.
-        suffix: of the columns.
-    """
-    own = energy_kev(detectors, suffix, adc=steady_adc(columns, suffix))
-    return pl.col(f"energy_kev{suffix}") + (energy_kev(detectors, suffix, adc=adc) - own)
-
-
-def _time(columns: set[str], side: str) -> pl.Expr:
-    """When a hit was, from which its noise is made; for pairs without times something that is as good."""
-    both = (pl.col(f"adc_{of}").cast(pl.Int64) if f"adc_{of}" in columns else pl.lit(0, pl.Int64) for of in "ab")
-    instead = next(both) * 2**16 + next(both)
-    time = pl.col("timestamp_ps").fill_null(instead) if "timestamp_ps" in columns else instead
-    return time + pl.col("dt_ps") if side == "b" else time
+        return dithered_adc(names, suffix)
+    if sums:
+        return dithered_energy(names, detectors, suffix)
+    return energy_kev(detectors, suffix, adc=dithered_adc(names, suffix))
 
 
 def of_hits(columns: Iterable[str], quantity: Quantity, detectors: Detectors) -> pl.Expr:
     """A quantity of hits: energy or adc, spread as those of pairs are, or the time by the digitizer's clock."""
-    time = pl.col("timestamp_ps")
     if quantity == "time_s":
-        return time / PS_PER_S
-    adc = steady_adc(columns, adc=dithered("adc", time, "channel", "board"))
+        return pl.col("timestamp_ps") / PS_PER_S
+    adc = dithered_adc(columns)
     return energy_kev(detectors, adc=adc) if quantity == "energy_kev" else adc

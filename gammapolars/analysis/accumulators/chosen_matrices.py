@@ -69,7 +69,7 @@ class PairMatrix(_Binned):
         detectors: energy calibrations.
         window: pairs outside are left out; None: all count.
         sides: which detectors' hits are x, and which y.
-        symmetric: whether each pair also stands with x and y exchanged; on the diagonal it counts once.
+        symmetric: whether each pair also stands with x and y swapped; on the diagonal it counts once.
         polygons: pairs outside any of them are left out. They are in columns of pairs, such as `adc_a`, where a is the
             earlier hit, or in the columns of the matrix, such as `adc_x`.
     """
@@ -111,14 +111,14 @@ class PairMatrix(_Binned):
         return () if self._symmetric else self.columns
 
     def _value(self, columns: list[str], quantity: Quantity, own: str, other: str) -> pl.Expr:
-        """A quantity of one axis, from side `own` of a pair, or from the other one where the pair is turned."""
+        """A quantity of one axis, from side `own` of a pair, or from the other one where the pair is swapped."""
         if quantity == "dt_ps":
             here, there = pl.col("dt_ps"), -pl.col("dt_ps")
         else:
             here, there = (of_pairs(columns, quantity, self._detectors, side) for side in (own, other))
         # Of a symmetric matrix all of the same detectors, it does not matter which is x.
         plain = self._symmetric and quantity != "dt_ps"
-        return here if plain else pl.when(self._sides.turned).then(there).otherwise(here)
+        return here if plain else pl.when(self._sides.is_swapped).then(there).otherwise(here)
 
     def table(self) -> pl.DataFrame:
         """Bin centres of both axes, `counts`, `variance`; filled bins only."""

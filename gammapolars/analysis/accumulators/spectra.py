@@ -6,9 +6,9 @@ import polars as pl
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any
 from gammapolars.core.units import format_ps
-from gammapolars.corrections import energy_kev, steady_adc
+from gammapolars.corrections import dithered_adc, energy_kev
 from gammapolars.detectors import Detectors
-from gammapolars.spectra import dithered, redistributed
+from gammapolars.spectra import rebinned
 from gammapolars.spectra.tallies import Histogram, Tally, count_by
 from gammapolars.streaming.slices import run_of
 
@@ -104,7 +104,7 @@ class AdcSpectra:
         if bin_kev is None:
             adc = pl.col("adc").cast(pl.Float64)
             return table.with_columns(adc, energy_kev(detectors), variance=pl.col("counts")).select(*columns)
-        in_kev = redistributed(table, detectors, bin_kev=bin_kev).with_columns(adc=pl.lit(None, pl.Float64))
+        in_kev = rebinned(table, detectors, bin_kev=bin_kev).with_columns(adc=pl.lit(None, pl.Float64))
         bare = table.filter(table.select(energy_kev(detectors)).to_series().is_null())
         in_adc = bare.with_columns(
             pl.col("adc").cast(pl.Float64), energy_kev=pl.lit(None, pl.Float64), variance=pl.col("counts")
@@ -159,10 +159,9 @@ class RunSpectra:
 def _used(hits: pl.DataFrame, mask: int) -> pl.DataFrame:
     """The hits without any of the flags, their adc as it would be at a steady gain."""
     used = hits.filter(~has_any(mask)) if mask else hits
-    return used.with_columns(adc=_corrected()) if "gain_factor" in used.columns else used
+    return used.with_columns(adc=_corrected(used.columns)) if "gain_factor" in used.columns else used
 
 
-def _corrected() -> pl.Expr:
-    """Whole adc values at a steady gain: spread over the step that each stands for before, so that none is left out."""
-    spread = steady_adc(("gain_factor",), adc=dithered("adc", pl.col("timestamp_ps"), "channel", "board"))
-    return (spread + 0.5).floor().clip(0, 2**16 - 1).cast(pl.UInt16)
+def _corrected(columns: list[str]) -> pl.Expr:
+    """Whole adc values at a steady gain: dithered over the step that each stands for, so that none is left out."""
+    return (dithered_adc(columns) + 0.5).floor().clip(0, 2**16 - 1).cast(pl.UInt16)

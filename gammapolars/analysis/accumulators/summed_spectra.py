@@ -2,10 +2,9 @@
 
 import polars as pl
 
-from gammapolars.analysis.accumulators.axes import spread
 from gammapolars.analysis.accumulators.spectra import AdcSpectra
 from gammapolars.core.flags import has_any
-from gammapolars.corrections.dithering import dithered
+from gammapolars.corrections import dithered_energy
 from gammapolars.detectors import Detectors
 from gammapolars.spectra.counting import BIN, Bins, BinTally, count_bins
 
@@ -31,8 +30,7 @@ class SummedSpectra:
         """Take hits of one run, with their energies."""
         known = pl.col("energy_kev").is_not_null()
         used = hits.lazy().filter(known & ~has_any(self._mask) if self._mask else known)
-        adc = dithered("adc", pl.col("timestamp_ps"), "channel", "board")
-        energy = spread(hits.columns, self._detectors, adc)
+        energy = dithered_energy(hits.columns, self._detectors)
         self._tally.add(count_bins(used.select(*DETECTOR, energy.alias(BIN)).collect(), DETECTOR, self._bins))
         self._bare.add_hits(hits.filter(~known))
 

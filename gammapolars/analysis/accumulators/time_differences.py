@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.coincidences.sides import b_is_lower, exchanged
+from gammapolars.coincidences.pair_columns import b_is_lower, swapped
 from gammapolars.detectors import Detectors
 from gammapolars.spectra.tallies import Histogram
 
@@ -39,8 +39,8 @@ class TimeDifferences:
         dt = pairs["dt_ps"].to_numpy()
         if not self._clock_ps or (dt % self._clock_ps).any():
             self._clock_ps = int(np.gcd(self._clock_ps, np.gcd.reduce(dt)))
-        turned = _b_is_lower(*(pairs[name].to_numpy() for name in ENDS))
-        steps = np.where(turned, -dt, dt) // self._step_ps + self._reach_steps
+        is_swapped = _b_is_lower(*(pairs[name].to_numpy() for name in ENDS))
+        steps = np.where(is_swapped, -dt, dt) // self._step_ps + self._reach_steps
         self._counts.add(pl.DataFrame([*(pairs[name] for name in ENDS), pl.Series("step", steps)]))
 
     def _total(self) -> pl.DataFrame:
@@ -48,8 +48,8 @@ class TimeDifferences:
         counted = self._counts.total()
         if counted.is_empty():
             return counted
-        turned = exchanged(("board", "channel"), b_is_lower())
-        return counted.with_columns(pl.col("step") - self._reach_steps, *turned)
+        ends = swapped(("board", "channel"), b_is_lower())
+        return counted.with_columns(pl.col("step") - self._reach_steps, *ends)
 
     def table(self, detectors: Detectors) -> pl.DataFrame:
         """`name_a`, `name_b`, `dt_ns` (bin centre; time of b minus time of a, a < b), `width_ns`, `counts`: all bins.

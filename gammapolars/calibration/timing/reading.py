@@ -10,9 +10,9 @@ import polars as pl
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
-from gammapolars.coincidences.sides import b_is_lower, exchanged
+from gammapolars.coincidences.pair_columns import b_is_lower, swapped
 from gammapolars.core.types import Integers, Key
-from gammapolars.corrections import energy_kev, steady_adc
+from gammapolars.corrections import energy_kev, gain_corrected_adc
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs
 from gammapolars.spectra.tallies import Tally
@@ -79,7 +79,7 @@ class PairReader:
     def _gated(self, part: Slice) -> Slice:
         """A slice without the hits beside the gate."""
         assert self.energy_kev
-        energy = energy_kev(self.known, adc=steady_adc(part.hits.columns))
+        energy = energy_kev(self.known, adc=gain_corrected_adc(part.hits.columns))
         good = part.hits.select(energy.is_between(*self.energy_kev).fill_null(False)).to_series()
         before = int(good[: part.first].sum())
         return Slice(part.hits.filter(good), before, before + int(good[part.first : part.end].sum()))
@@ -95,7 +95,7 @@ def with_sign(pairs: pl.LazyFrame) -> pl.LazyFrame:
     later = b_is_lower()
     names = [name[:-2] for name in pairs.collect_schema() if name.endswith("_a")]
     dt = pl.col("dt_ps")
-    return pairs.with_columns(*exchanged(names, later), dt_ps=pl.when(later).then(-dt).otherwise(dt))
+    return pairs.with_columns(*swapped(names, later), dt_ps=pl.when(later).then(-dt).otherwise(dt))
 
 
 class Histograms:

@@ -9,7 +9,7 @@ import polars as pl
 
 from gammapolars.calibration.timing.reading import ENDS, Pair, with_sign
 from gammapolars.core.types import Integers, Key
-from gammapolars.corrections import steady_adc
+from gammapolars.corrections import gain_corrected_adc
 
 MOST_SAMPLED = 4_000_000
 """Pairs in a sample, of all detector pairs together."""
@@ -75,7 +75,7 @@ class Sampler:
         rows = np.flatnonzero((pair >= 0) & (np.abs(dt) <= self._half[pair]))
         rows = rows[self._room(pair[rows])]
         adc = [
-            table.select(steady_adc(table.columns, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[rows]
+            table.select(gain_corrected_adc(table.columns, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[rows]
             for side in "ab"
         ]
         self._parts.append((pair[rows], dt[rows] + self._middle[pair[rows]], np.stack(adc)))

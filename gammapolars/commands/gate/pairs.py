@@ -8,14 +8,14 @@ from typing import Any
 import polars as pl
 
 from gammapolars.analysis import passes
-from gammapolars.analysis.accumulators import HitTally, PairTally, axes
+from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.gated import GatedSpectra
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.gate.outputs import GateOutputs, as_dict, bin_width_of
 from gammapolars.core.errors import InputError
 from gammapolars.core.types import Progress
-from gammapolars.corrections import energy_kev
+from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate, PolygonGate
 from gammapolars.io import Runs, scan_pairs
@@ -64,7 +64,7 @@ def gate_runs(
     hits, pairs = HitTally(), PairTally(ready.window)
     reading = passes.PairPass(recording, ready, [hits, pairs])
     calibrated = any(detector.energy for detector in known)
-    found = _gated(spread(reading.pairs(), known), gate, known, of, polygons, bin_width, calibrated=calibrated)
+    found = _gated(dithered_pairs(reading.pairs(), known), gate, known, of, polygons, bin_width, calibrated=calibrated)
     summary = passes.summarise(reading, hits, pairs)
     summary |= _told(found, gate, of, polygons, bin_width)
     net = passes.named(found.by_detector(), known) if by_detector else found.summed()
@@ -90,7 +90,7 @@ def gate_pairs(
     known = detectors or Detectors()
     pairs = scan_pairs(path)
     if len(known):
-        pairs = spread(pairs, known)
+        pairs = dithered_pairs(pairs, known)
     columns = pairs.collect_schema()
     calibrated = {"energy_kev_a", "energy_kev_b"} <= set(columns)
     if not calibrated and not {"adc_a", "adc_b"} <= set(columns):
@@ -104,8 +104,8 @@ def gate_pairs(
     }
 
 
-def spread(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
-    """Pairs with energies that are spread over the width of their adc values.
+def dithered_pairs(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
+    """Pairs with energies that are dithered over the width of their adc values.
 
     A gate then holds counts in proportion to its width, and so does its background. Of whole adc values a gate of n
     channels holds n ± 1, and the background is subtracted too often or too rarely by as much. Energies that pairs have
@@ -115,11 +115,10 @@ def spread(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
     if not {"adc_a", "adc_b", "dt_ps"} <= set(columns) or not any(detector.energy for detector in detectors):
         return pairs
     energies = {}
-    for side in "ab":
-        name, adc = f"energy_kev_{side}", axes.of_pairs(columns, "adc", detectors, side)
-        noisy = energy_kev(detectors, f"_{side}", adc=adc)
-        known = [axes.spread(columns, detectors, adc, f"_{side}"), noisy, pl.col(name)] if name in columns else [noisy]
-        energies[name] = pl.coalesce(known)
+    for suffix in ("_a", "_b"):
+        name, from_adc = f"energy_kev{suffix}", energy_kev(detectors, suffix, adc=dithered_adc(columns, suffix))
+        own = [dithered_energy(columns, detectors, suffix), from_adc, pl.col(name)]
+        energies[name] = pl.coalesce(own) if name in columns else from_adc
     return pairs.with_columns(**energies)
 
 

@@ -17,7 +17,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Progress, Range
 from gammapolars.core.units import PS_PER_S
 from gammapolars.corrections import align
-from gammapolars.corrections.energy import energy_kev, steady_adc
+from gammapolars.corrections.energy import energy_kev, gain_corrected_adc
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.provenance import describe
@@ -215,7 +215,7 @@ def _inside(detector: Detector, gate: Range | None, detectors: Detectors, column
     low, high = gate
     if not low < high:
         raise UsageError(f"the gate of {detector.name} is empty: {low:g} to {high:g}")
-    value = energy_kev(detectors, adc=steady_adc(columns)) if detector.energy else pl.col("adc")
+    value = energy_kev(detectors, adc=gain_corrected_adc(columns)) if detector.energy else pl.col("adc")
     return value.is_between(low, high)
 
 

@@ -1,18 +1,18 @@
-"""The two sides of a pair: the columns that it carries of both hits, and a and b exchanged."""
+"""The columns of pairs: those of both hits, those that both have in common, and a and b swapped."""
 
 from collections.abc import Iterable
 
 import polars as pl
 
 
-def carried(columns: Iterable[str]) -> list[str]:
+def both_sides(columns: Iterable[str]) -> list[str]:
     """The columns of hits that a pair has twice: board, channel and adc first, then the others."""
     names = list(columns)
     first = [name for name in ("board", "channel", "adc", "energy_kev") if name in names]
     return first + [name for name in names if name not in {*first, "timestamp_ps", "flags", "run", "_row"}]
 
 
-def shared(columns: Iterable[str]) -> list[str]:
+def common(columns: Iterable[str]) -> list[str]:
     """The columns of hits that both hits of a pair have the same: their run, where there are several."""
     return ["run"] if "run" in columns else []
 
@@ -24,8 +24,8 @@ def b_is_lower() -> pl.Expr:
     )
 
 
-def exchanged(names: Iterable[str], where: pl.Expr) -> list[pl.Expr]:
-    """Columns of both hits, with a and b exchanged in some pairs.
+def swapped(names: Iterable[str], where: pl.Expr) -> list[pl.Expr]:
+    """Columns of both hits, with a and b swapped in some pairs.
 
     Args:
         names: of the columns, without their side.
