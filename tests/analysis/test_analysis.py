@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from gammapolars.analysis import passes
@@ -23,6 +23,7 @@ from gammapolars.io import Runs, open_runs
 from gammapolars.report.analyse import analyse
 from gammapolars.report.results import Analysis
 from gammapolars.streaming.slices import slices
+from tests.drawing import examples
 from tests.hits import (
     BAD,
     PAIR_COLUMNS,
@@ -71,7 +72,7 @@ def aligned(hits: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
     return hits.with_columns(timestamp_ps=pl.Series(moved, dtype=pl.Int64))
 
 
-ANY_FOLDER = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY_FOLDER = examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @ANY_FOLDER
