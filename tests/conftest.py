@@ -5,9 +5,11 @@ from importlib import import_module
 import pytest
 from hypothesis import settings
 
-# Times depend on what else the machine does; what a test may take is told where it matters. Each run draws others.
-settings.register_profile("default", deadline=None, max_examples=60)
-settings.load_profile("default")
+from tests.drawing import USUAL, examples
+
+# Each run draws others.
+settings.register_profile("usual", examples(USUAL))
+settings.load_profile("usual")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.analysis.accumulators import (
@@ -29,6 +29,7 @@ from gammapolars.core.units import PS_PER_S, Window
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.spectra import dithered, matrix
+from tests.drawing import examples
 from tests.hits import (
     BAD,
     FINE_TIMESTAMP,
@@ -68,7 +69,7 @@ def pairs_of(rows: Iterable[tuple[Key, Key, int]]) -> pl.DataFrame:
 # Hits
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(runs(), SIZES, st.sampled_from([0, BAD, PILE_UP]))
 def test_each_hit_is_counted_once_and_used_unless_it_carries_a_rejecting_flag(
     hits: pl.DataFrame, rows: int, mask: int
@@ -146,7 +147,7 @@ def test_a_run_without_hits_has_no_detectors_and_no_time() -> None:
 # Pairs
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(runs(), SIZES, st.integers(0, 60))
 def test_pairs_within_the_window_are_counted_by_their_detectors(hits: pl.DataFrame, rows: int, within: int) -> None:
     wide = pairs(hits.lazy(), 100).collect()
@@ -172,7 +173,7 @@ def test_detectors_of_the_largest_numbers_are_counted() -> None:
 # Spectra
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(runs(), SIZES)
 def test_spectra_hold_each_used_hit_once_in_energy_or_in_adc(hits: pl.DataFrame, rows: int) -> None:
     hits = hits.with_columns(adc=pl.col("adc") * 7 % 50)
@@ -211,7 +212,7 @@ def test_the_largest_adc_value_has_its_place() -> None:
 WAITS = st.sampled_from([0, 1, 10**9, 976_562_500, 10**12, 3 * 10**13, 10**16]) | st.integers(0, 10**13)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(st.tuples(WAITS, st.integers(0, 1)), min_size=1, max_size=40),
     SIZES,
@@ -299,7 +300,7 @@ def by_order(a: Key, b: Key, dt: int) -> tuple[Key, Key, int]:
     return (a, b, dt) if a < b else (b, a, -dt)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(DIFFERENCES, min_size=1, max_size=40),
     st.sampled_from([1000, 2000, 4000, 8000, 10_000, 16_000, 1700, 1]),
@@ -398,7 +399,7 @@ def test_times_finer_than_a_nanosecond_are_centred_within_half_a_bin() -> None:
 # Matrices
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(runs(flags=False), st.integers(0, 60), st.sampled_from([1.0, 2.5]), SIZES)
 def test_the_matrix_is_that_of_the_pairs_with_dithered_energies(
     hits: pl.DataFrame, within: int, bin_kev: float, size: int

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from gammapolars.analysis import passes
+from gammapolars.analysis import recording
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.chance import by_detectors
 from gammapolars.analysis.passes import PairPass
@@ -24,6 +24,7 @@ from gammapolars.io import Runs, open_runs
 from gammapolars.report.analyse import analyse
 from gammapolars.report.results import Analysis
 from gammapolars.streaming.slices import slices
+from tests.drawing import examples
 from tests.hits import (
     BAD,
     PAIR_COLUMNS,
@@ -72,7 +73,7 @@ def aligned(hits: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
     return hits.with_columns(timestamp_ps=pl.Series(moved, dtype=pl.Int64))
 
 
-ANY_FOLDER = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANY_FOLDER = examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @ANY_FOLDER
@@ -85,7 +86,7 @@ def test_an_analysis_accounts_for_every_hit_and_every_pair(
     detectors = CALIBRATED if known else Detectors()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(passes, "slices", partial(slices, slice_hits=slice_hits))
+        patch.setattr(recording, "slices", partial(slices, slice_hits=slice_hits))
         found = analyse(in_file(tmp_path, hits), PairRule(window), detectors=detectors)
 
     rejected = hits.filter((pl.col("flags") & BAD) != 0)
@@ -214,7 +215,7 @@ def test_a_projection_or_filter_of_the_pairs_does_not_change_what_is_counted(tmp
 
 
 def test_progress_is_told_and_ends_with_all_hits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "slices", partial(slices, slice_hits=1000))
+    monkeypatch.setattr(recording, "slices", partial(slices, slice_hits=1000))
     told: list[int] = []
     hits = poisson({(0, 0): 5000, (0, 1): 5000}, 1.0)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.analysis.gain_correction import correct_drift
@@ -19,6 +19,7 @@ from gammapolars.corrections import calibrate
 from gammapolars.corrections.dithering import dithered
 from gammapolars.detectors import Detector, Detectors
 from tests.commandline import gammapolars
+from tests.drawing import examples
 from tests.hits import BAD, PILE_UP, SATURATION, SIZES, CountedStream, frame, runs, stream, windows
 
 FAKE = 0x8
@@ -73,7 +74,7 @@ def brute_add_back(table: pl.DataFrame, window: int, kinds: tuple[str, ...] = ("
 FOUND = ["adc", "timestamp_ps", "energy_kev", "flags", "added_hits"]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(runs(), st.integers(0, 80), SIZES, SIZES, st.sampled_from([0, 5, REORDER]))
 def test_sums_are_those_of_a_loop_over_all_hits(
     hits: pl.DataFrame, window: int, rows: int, slice_hits: int, reorder_ps: int
@@ -85,7 +86,7 @@ def test_sums_are_those_of_a_loop_over_all_hits(
     assert found.select(FOUND).rows() == brute_add_back(hits, window)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(runs(), st.integers(0, 80), SIZES)
 def test_no_sum_goes_from_one_run_into_another(hits: pl.DataFrame, window: int, slice_hits: int) -> None:
     twice = pl.concat([hits.with_columns(run=pl.lit(number, pl.UInt16)) for number in (1, 2)])
@@ -180,7 +181,7 @@ def brute_veto(
     return left
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(runs(), windows(), st.sampled_from(["BGO", "plastic"]), SIZES, SIZES, st.sampled_from([0, 10]), st.booleans())
 def test_what_a_veto_leaves_is_what_a_loop_leaves(
     hits: pl.DataFrame, window: tuple[int, int], kind: str, rows: int, slice_hits: int, min_adc: int, keep: bool

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -24,6 +24,7 @@ from gammapolars.core.constants import FWHM_PER_SIGMA as FWHM
 from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from tests.commandline import REPOSITORY, gammapolars
+from tests.drawing import examples
 from tests.hits import brute_pairs, frame, runs
 from tests.timing_runs import LABR_WALK, OFFSETS, described, simulated
 
@@ -60,7 +61,7 @@ def test_noise_is_hardly_ever_a_peak() -> None:
     assert least_sigmas(10**6) > least_sigmas(1) > 4
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(runs(), st.integers(1, 60), st.integers(1, 30))
 def test_histograms_hold_all_signed_time_differences(hits: pl.DataFrame, reach: int, bins: int) -> None:
     histograms = Histograms(reach, bins=bins)
@@ -81,7 +82,7 @@ def test_histograms_hold_all_signed_time_differences(hits: pl.DataFrame, reach: 
         np.testing.assert_array_equal(found[key], counts[:-1])
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(runs(), st.lists(st.integers(-60, 60), min_size=6, max_size=6), st.integers(0, 40), st.integers(1, 6))
 def test_samples_hold_the_first_pairs_near_each_peak_as_recorded(
     hits: pl.DataFrame, shifts: list[int], half: int, most: int
@@ -152,7 +153,7 @@ def test_a_handful_of_pairs_is_no_peak() -> None:
 # Least squares.
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.lists(st.integers(-(10**7), 10**7), min_size=2, max_size=7), st.data())
 def test_exact_positions_give_exact_offsets_in_every_group(offsets: list[int], data: st.DataObject) -> None:
     number = len(offsets)

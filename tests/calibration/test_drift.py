@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
@@ -28,6 +28,7 @@ from gammapolars.detectors import Detector, Detectors, format_detectors, load_de
 from gammapolars.io import open_runs
 from gammapolars.simulate import DEFAULT_DETECTORS, GainDrift, around_source, parse_sources, simulate, write_run
 from tests.commandline import gammapolars
+from tests.drawing import examples
 from tests.hits import BAD, frame, in_batches, stream
 
 Floats = npt.NDArray[np.float64]
@@ -264,7 +265,7 @@ def test_a_few_positions_are_enough(count: int) -> None:
 # Counts in slices
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     rows=st.lists(
         st.tuples(
@@ -342,7 +343,7 @@ KNOTS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     knots=KNOTS,
     hits=st.lists(

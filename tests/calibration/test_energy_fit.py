@@ -6,7 +6,7 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars import figures
@@ -18,6 +18,7 @@ from gammapolars.calibration.energy.resolution import fit_resolution
 from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
+from tests.drawing import examples
 from tests.figures.test_figures import drawn, pixels
 from tests.peaklists import LINES, Truth, peaks_of, random_truth, table_of
 
@@ -71,7 +72,7 @@ def test_the_order_follows_the_lines() -> None:
 
 
 @given(seed=st.integers(0, 10_000), gain=st.floats(0.02, 20), order=st.integers(1, 3))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_it_is_the_weighted_polynomial_of_least_squares(seed: int, gain: float, order: int) -> None:
     random = np.random.default_rng(seed)
     adc, unc = np.sort(random.uniform(100, 9000, 12)), 0.5

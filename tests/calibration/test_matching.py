@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.calibration.energy.matching import Match, match_lines
 from gammapolars.calibration.energy.pairs import Pair, match_pairs, parse_pairs
 from gammapolars.core.errors import CalibrationError, UsageError
+from tests.drawing import examples
 from tests.peaklists import Truth, peaks_of, random_truth, table_of
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -159,7 +160,7 @@ def test_the_same_peaks_give_the_same_match_in_any_order() -> None:
 
 
 @given(factor=st.floats(1e-3, 1e3))
-@settings(max_examples=5, deadline=None)
+@examples(5)
 def test_nothing_is_assumed_of_the_gain(factor: float) -> None:
     random = np.random.default_rng(7)
     peaks = peaks_of(random_truth(random), random, ["Eu-152"], extra=5)

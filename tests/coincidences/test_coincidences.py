@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.coincidences import PairRule, chance_pairs, nearest, pairs
@@ -16,6 +16,7 @@ from gammapolars.core.schema import PAIRS, require
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.streaming.slices import slices
+from tests.drawing import examples
 from tests.hits import (
     FINE_TIMESTAMP,
     PAIR_COLUMNS,
@@ -49,7 +50,7 @@ def found_pairs(hits: pl.DataFrame, window: Any, rows: int = 10**9, slice_hits: 
 # Against every hit with every other
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(runs(), windows(signed=False), SIZES, SIZES, PARTS, st.sampled_from([0, 5, REORDER]))
 def test_pairs_are_those_of_every_hit_with_every_other_in_the_order_of_the_earlier(
     hits: pl.DataFrame, window: tuple[int, int], rows: int, slice_hits: int, part: int, reorder_ps: int
@@ -61,7 +62,7 @@ def test_pairs_are_those_of_every_hit_with_every_other_in_the_order_of_the_earli
     assert found == brute_pairs(hits, window)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(runs(), windows(), SIZES, SIZES, PARTS)
 def test_pairs_of_a_start_and_a_stop_detector_are_signed(
     hits: pl.DataFrame, window: tuple[int, int], rows: int, slice_hits: int, part: int
@@ -73,7 +74,7 @@ def test_pairs_of_a_start_and_a_stop_detector_are_signed(
     assert found == brute_pairs(hits, window, ends=(START, STOP))
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(runs(), windows(), SIZES, SIZES)
 def test_nearest_is_the_stop_of_smallest_dt_in_the_window(
     hits: pl.DataFrame, window: tuple[int, int], rows: int, slice_hits: int
@@ -100,7 +101,7 @@ def test_of_stops_at_the_same_time_the_same_is_taken_whatever_the_slices(seed: i
         assert cut.rows() == whole.rows()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(runs(disorder=60), windows(signed=False), SIZES, SIZES)
 def test_pairs_of_disordered_hits_are_those_of_sorted_hits(
     hits: pl.DataFrame, window: tuple[int, int], rows: int, slice_hits: int
@@ -108,7 +109,7 @@ def test_pairs_of_disordered_hits_are_those_of_sorted_hits(
     assert found_pairs(hits, window, rows, slice_hits, reorder_ps=60) == brute_pairs(hits, window)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(runs(), st.sampled_from(["none", "pile_up", 0x80, "saturation,fine_timestamp", 0xFFFFFFFF]), SIZES)
 def test_only_the_flags_asked_for_reject(hits: pl.DataFrame, reject: str | int, slice_hits: int) -> None:
     masks = {
@@ -125,7 +126,7 @@ def test_only_the_flags_asked_for_reject(hits: pl.DataFrame, reject: str | int, 
 
 
 @pytest.mark.slow
-@settings(max_examples=4000, deadline=None)
+@examples(4000)
 @given(runs(most=120, disorder=60), windows(signed=False), windows(), SIZES, SIZES, PARTS)
 def test_many_more_runs(
     hits: pl.DataFrame,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.coincidences import event_summary, events, triples
@@ -17,6 +17,7 @@ from gammapolars.core.schema import EVENTS, TRIPLES, require
 from gammapolars.corrections import calibrate
 from gammapolars.simulate import DEFAULT_DETECTORS, around_source, parse_sources, simulate
 from gammapolars.streaming.slices import batches_of
+from tests.drawing import examples
 from tests.hits import BAD, PILE_UP, SIZES, CountedStream, frame, in_batches, numbered, runs, stream
 
 REFS = st.sampled_from(["first", "last"])
@@ -75,7 +76,7 @@ def built(table: pl.DataFrame, window: int, rows: int = 10**9, **options: Any) -
 # Building
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(runs(), WINDOWS, REFS, SIZES, SIZES, st.integers(1, 3), st.sampled_from([0, 5, REORDER]))
 def test_events_are_those_of_a_loop_over_all_hits(
     hits: pl.DataFrame, window: int, ref: str, rows: int, slice_hits: int, least: int, reorder_ps: int
@@ -87,7 +88,7 @@ def test_events_are_those_of_a_loop_over_all_hits(
     assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(hits, window, ref), least)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(several_runs(), WINDOWS, REFS, SIZES, SIZES)
 def test_no_event_goes_from_one_run_into_another(
     hits: pl.DataFrame, window: int, ref: str, rows: int, slice_hits: int
@@ -97,7 +98,7 @@ def test_no_event_goes_from_one_run_into_another(
     assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(hits, window, ref))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(runs(disorder=60), WINDOWS, REFS, SIZES, SIZES)
 def test_events_of_disordered_hits_are_those_of_sorted_hits(
     hits: pl.DataFrame, window: int, ref: str, rows: int, slice_hits: int
@@ -121,7 +122,7 @@ def test_a_long_run_without_gaps_gives_the_same_whatever_the_slices(ref: str, me
     assert built(hits, 100, 700, window_ref=ref, slice_hits=500, reorder_ps=0).equals(whole)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=25), min_size=1, max_size=4), st.integers(0, 40), REFS
 )
@@ -247,7 +248,7 @@ def test_what_is_no_table_of_hits_is_refused() -> None:
 # One row an event
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(several_runs(), st.integers(0, 60), REFS, SIZES, SIZES)
 def test_sums_are_those_of_a_loop_over_events(
     hits: pl.DataFrame, window: int, ref: str, rows: int, slice_hits: int
@@ -300,7 +301,7 @@ def brute_triples(table: pl.DataFrame, window: int | None) -> list[tuple[int, ..
 TRIPLE_COLUMNS = ["adc_a", "adc_b", "adc_c", "timestamp_ps", "dt_ab_ps", "dt_ac_ps"]
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(runs(most=30), st.integers(0, 80), SIZES, SIZES, st.sampled_from([1, 7, 10**6]))
 def test_triples_are_those_of_every_three_hits(
     hits: pl.DataFrame, window: int, rows: int, slice_hits: int, part: int
@@ -312,7 +313,7 @@ def test_triples_are_those_of_every_three_hits(
     assert found.select(TRIPLE_COLUMNS).rows() == brute_triples(hits, window)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(several_runs(), st.integers(0, 80), REFS, st.none() | st.integers(0, 60), SIZES, SIZES)
 def test_triples_of_events_lie_in_one_event(
     hits: pl.DataFrame, window: int, ref: str, within: int | None, rows: int, slice_hits: int

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -24,6 +24,7 @@ from gammapolars.simulate import simulate
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source
 from tests.commandline import REPOSITORY, gammapolars
+from tests.drawing import examples
 from tests.hits import BAD, SIZES, frame, runs, stream
 from tests.validation.triples import KINDS, PAIRS_HZ, TRIPLES_HZ, pulls, run_of
 
@@ -65,7 +66,7 @@ def weighed(regions: TripleRegions, times: list[list[int]]) -> tuple[list[int], 
 # Weights
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(REACH, RANDOMS, st.lists(st.tuples(STEPS, st.integers(0, 5)), min_size=3, max_size=3), st.integers(0, 50))
 def test_what_random_triples_weigh_is_what_chance_makes_within_the_window(
     reach: int, windows: tuple[tuple[int, int], ...], clocks: list[tuple[int, int]], start: int
@@ -147,7 +148,7 @@ def brute(table: pl.DataFrame, reach: int, windows: tuple[tuple[int, int], ...])
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(runs(most=25), REACH, RANDOMS, SIZES, SIZES)
 def test_triples_with_random_windows_are_those_of_every_three_hits(
     hits: pl.DataFrame, reach: int, windows: tuple[tuple[int, int], ...], rows: int, slice_hits: int

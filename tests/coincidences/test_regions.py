@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -53,7 +53,6 @@ def poisson(seed: int, rates: Sequence[float], seconds: float, *, tick_ps: int =
     return pl.concat(parts).sort("timestamp_ps").with_columns(**rest).select(*gp.HITS.columns).cast(gp.HITS.columns)  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 300), st.integers(0, 2)), max_size=40),
     st.integers(0, 20),

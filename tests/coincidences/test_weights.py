@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -69,7 +69,6 @@ def agree(table: pl.DataFrame, expected: dict[Any, tuple[float, float]]) -> None
         assert found[key] == pytest.approx(values, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(ROWS, st.sampled_from([1.0, 2.5]))
 def test_spectra_and_matrices_sum_weights(rows: list[tuple[Any, ...]], width: float) -> None:
     table = pairs_of(rows).lazy()
@@ -90,7 +89,6 @@ def test_spectra_and_matrices_sum_weights(rows: list[tuple[Any, ...]], width: fl
     agree(mixed, summed(((centre(dt, 500), centre(f, width)), w) for _, _, _, f, dt, w in rows if f is not None))
 
 
-@settings(deadline=None)
 @given(ROWS, st.sampled_from(GATES), st.none() | st.just([(0, 1), (1, 2)]))
 def test_gates_give_partners_with_the_product_of_weights(
     rows: list[tuple[Any, ...]], gate: gp.Gate, of: list[tuple[int, int]] | None
@@ -110,7 +108,6 @@ def test_gates_give_partners_with_the_product_of_weights(
     assert sorted(map(str, found.iter_rows())) == sorted(map(str, expected))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(ENERGY, ENERGY, ENERGY, WEIGHT), max_size=30), st.sampled_from(GATES), st.sampled_from(GATES))
 def test_slices_of_cubes_take_all_assignments(rows: list[tuple[Any, ...]], first: gp.Gate, second: gp.Gate) -> None:
     names = [f"energy_kev_{side}" for side in "abc"]
@@ -131,7 +128,6 @@ def test_slices_of_cubes_take_all_assignments(rows: list[tuple[Any, ...]], first
 SETS = st.none() | st.frozensets(st.tuples(st.just(0), CHANNEL), min_size=1)
 
 
-@settings(deadline=None)
 @given(ROWS, SETS, SETS, st.booleans(), st.integers(1, 9))
 def test_matrices_of_chosen_detectors_hold_each_pair_once(
     rows: list[tuple[Any, ...]], x: Any, y: Any, of_time: bool, size: int
@@ -157,7 +153,6 @@ def test_matrices_of_chosen_detectors_hold_each_pair_once(
 
 
 @given(st.lists(st.tuples(CHANNEL, st.integers(0, 10**13), st.integers(0, 400)), max_size=40), st.booleans())
-@settings(deadline=None)
 def test_matrices_against_time_hold_each_used_hit(rows: list[tuple[int, int, int]], chosen: bool) -> None:
     columns: dict[str, Any] = {"channel": pl.UInt16, "timestamp_ps": pl.Int64, "adc": pl.UInt16}
     hits = pl.DataFrame(rows, columns, orient="row").with_columns(

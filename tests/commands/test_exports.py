@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -122,7 +122,6 @@ def test_radware_spectra_keep_fractions(hits: pl.DataFrame) -> None:
     assert not (counts == counts.round()).all()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 1e6)), min_size=1, max_size=50))
 def test_whole_counts_keep_sums(rows: list[tuple[int, float]]) -> None:
     table = pl.DataFrame(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -43,7 +43,6 @@ def weight_of(energy: float) -> float:
     return 1.0 if 10 <= energy <= 14 else -1.0 if 16 <= energy <= 18 or 4 <= energy <= 6 else 0.0
 
 
-@settings(deadline=None)
 @given(st.lists(PAIR, max_size=40), st.integers(1, 7))
 def test_gated_spectra_are_sums_over_pairs(rows: list[tuple[int, int, float, int]], size: int) -> None:
     found = GatedSpectra(GATE, None, calibrated=True, width=5.0)
@@ -77,7 +76,6 @@ TRIPLE = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(TRIPLE, max_size=30), st.integers(1, 7))
 def test_doubly_gated_spectra_are_sums_over_triples(rows: list[tuple[int, int, int | None, float]], size: int) -> None:
     second = gp.Gate(14, 20, ((8, 10),))
@@ -143,7 +141,6 @@ def test_variances_of_gated_spectra_are_those_of_many_runs() -> None:
         assert counts_.var() == pytest.approx(variances.mean(), rel=0.25)
 
 
-@settings(deadline=None)
 @given(st.lists(PAIR, min_size=1, max_size=40))
 def test_a_projection_is_the_sum_of_rows_and_the_gated_spectrum(rows: list[tuple[int, int, float, int]]) -> None:
     table = pairs_of(rows).lazy()
@@ -174,7 +171,6 @@ def crosses(vertices: list[tuple[int, int]]) -> bool:
     return False
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=3, max_size=7, unique=True),
     st.lists(st.tuples(st.integers(-10, 10), st.integers(-10, 10)), min_size=1, max_size=30),

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width, significances
+from tests.drawing import examples
 from tests.validation.outcomes import Outcome
 from tests.validation.simulated_peaks import EU_152, doublets, drawn, expected_counts, pulls
 
@@ -180,7 +181,7 @@ def test_the_filter_is_blind_to_a_sloping_background(level: float, slope: float,
     assert np.abs(significances(counts, counts, width)).max() < 1e-3
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(area=st.floats(500, 1e5), place=st.floats(150, 250), width=st.floats(3, 20))
 def test_the_filter_answers_most_at_the_peak(area: float, place: float, width: float) -> None:
     x = np.arange(400)

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.coincidences import pairs
@@ -11,6 +11,7 @@ from gammapolars.core.errors import TableError
 from gammapolars.core.schema import HITS, PAIRS, require
 from gammapolars.corrections import MAX_TABLE, by_detector, calibrate, energy_kev
 from gammapolars.detectors import Detector, Detectors
+from tests.drawing import examples
 from tests.hits import frame
 
 SMALL, LARGE = st.integers(0, 5), st.sampled_from([0, 1, 255, 256, 65534, 65535])
@@ -48,7 +49,7 @@ def polynomial(detectors: Detectors, board: int, channel: int, adc: int) -> floa
     return None if coefficients is None else float(np.polynomial.Polynomial(coefficients)(float(adc)))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.one_of(experiments_and_hits(SMALL), experiments_and_hits(LARGE)))
 def test_energies_are_the_detectors_polynomials_and_null_where_there_is_none(
     drawn: tuple[Detectors, pl.DataFrame],
@@ -140,7 +141,7 @@ def test_an_expression_takes_the_place_of_the_adc_value() -> None:
     assert found["energy_kev"].to_list() == [21.0]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(SMALL, SMALL), min_size=1, max_size=12, unique=True), st.lists(st.tuples(SMALL, SMALL)))
 def test_tables_of_ranks_find_what_one_table_finds(known: list[tuple[int, int]], asked: list[tuple[int, int]]) -> None:
     detectors = Detectors(tuple(Detector(*key, time_offset_ps=place) for place, key in enumerate(known)))

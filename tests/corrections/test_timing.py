@@ -5,13 +5,14 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.coincidences import pairs
 from gammapolars.core.errors import DetectorsError, TableError
 from gammapolars.corrections import align, spread_ps, walk_ps
 from gammapolars.detectors import Detector, Detectors
+from tests.drawing import examples
 from tests.hits import brute_pairs, frame, pair_rows, runs
 
 OFFSETS = st.integers(-50, 50)
@@ -57,7 +58,7 @@ def test_hits_can_come_to_lie_before_zero() -> None:
     assert found["timestamp_ps"].to_list() == [-4000]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(runs(), OFFSETS, OFFSETS)
 def test_aligned_hits_pair_as_if_they_had_been_recorded_so(hits: pl.DataFrame, first: int, second: int) -> None:
     detectors = shifted({0: first, 1: second})
@@ -94,7 +95,7 @@ def walk_by_hand(detector: Detector, adc: float) -> float:
     return math.fsum(b * x ** (-power / 2) for power, b in enumerate(detector.time_walk_ps or (), 1))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(walking(), st.lists(st.integers(0, 65535), min_size=1, max_size=20))
 def test_walk_is_what_the_formula_gives_and_the_spread_bounds_it(detector: Detector, values: list[int]) -> None:
     hits = frame([(10**6, channel, 0, adc) for adc in [0, *values] for channel in range(3)])
@@ -110,7 +111,7 @@ def test_walk_is_what_the_formula_gives_and_the_spread_bounds_it(detector: Detec
     assert max(moved.max(), 0) - min(moved.min(), 0) <= spread_ps(detectors)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(runs(), walking(), walking())
 def test_hits_without_walk_pair_as_if_they_had_been_recorded_so(
     hits: pl.DataFrame, first: Detector, second: Detector

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -20,6 +20,7 @@ from gammapolars.io.columnar import scan_parquet
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.root.writer import hit_branches
 from tests.commandline import gammapolars
+from tests.drawing import examples
 from tests.rootfiles import made_hits, write_branches
 
 PS_PER_UNIT = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12, "4ns": 4000}
@@ -144,7 +145,7 @@ def expected_ps(value: float, unit: str) -> int | None:
     return near if -(2**63) < near < 2**63 else None
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(values=st.lists(WHOLE, min_size=1, max_size=20), unit=st.sampled_from(sorted(PS_PER_UNIT)))
 def test_whole_times_are_exact_in_every_unit(
     tmp_path_factory: pytest.TempPathFactory, values: list[int], unit: str
@@ -162,7 +163,7 @@ def test_whole_times_are_exact_in_every_unit(
     assert losses.count("out_of_range") == exact.count(None)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @example(values=[562950.4808555786], unit="ms")  # the product in 53 bits ends in .5; the exact one lies above
 @example(values=[2.0**-1, 1.5, 2.5, -0.5, -1.5, 2.0**52 + 1, -(2.0**52) - 1], unit="ps")
 @given(values=st.lists(TIMES, min_size=1, max_size=20), unit=st.sampled_from(sorted(PS_PER_UNIT)))
@@ -188,7 +189,7 @@ def test_times_with_a_fraction_are_rounded_and_what_is_no_time_is_out_of_range(
     value=st.floats(-1e22, 1e22) | st.floats(-1e7, 1e7) | st.integers(-(2**54), 2**54).map(lambda n: n / 2),
     factor=st.sampled_from([1.0, 3.0, 1e3, 4000.0, 1e6, 1e9, 1e12]),
 )
-@settings(max_examples=300)
+@examples(300)
 def test_products_are_rounded_as_exact_arithmetic_rounds_them(value: float, factor: float) -> None:
     exact = round(Fraction(value) * Fraction(factor))
 
@@ -314,7 +315,6 @@ MAPS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(columns=MAPS)
 def test_a_map_comes_back_from_the_file_as_it_was_written(
     tmp_path_factory: pytest.TempPathFactory, columns: dict[str, Column]

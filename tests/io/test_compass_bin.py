@@ -9,7 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -32,6 +32,7 @@ from tests.binfiles import (
     write_bytes,
 )
 from tests.commandline import gammapolars
+from tests.drawing import examples
 
 PLAIN = LAYOUTS["energy,short,flags"]
 BOTH = LAYOUTS["energy,calibrated,flags"]
@@ -66,7 +67,7 @@ def hits(draw: st.DrawFn, *, most: int = 12) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(data=st.data())
 def test_records_come_out_as_a_plain_loop_reads_them(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
@@ -334,7 +335,7 @@ def test_a_file_that_becomes_shorter_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [PLAIN.name, WAVES.name, "old", "calibrated,flags,waveform"])
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_damage_is_an_error_or_what_a_plain_loop_reads(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
@@ -506,7 +507,7 @@ def test_small_samples_do_not_pass_for_records(tmp_path: Path, value: int) -> No
     assert losses.count("damaged") == pytest.approx(10**6 / 105, abs=1)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(data=st.data())
 def test_with_keep_going_no_hit_is_made_up(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     run = made_hits(120)

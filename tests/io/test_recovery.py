@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -25,6 +25,7 @@ from gammapolars.io.root import recovery
 from gammapolars.io.root.recovery import _Basket, _in_order
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.root.writer import Layout, hit_branches
+from tests.drawing import examples
 from tests.rootfiles import Laid, baskets_of, cut, made_hits, unclosed, write_branches, write_by_uproot, write_hits
 
 HITS = 50_000
@@ -85,7 +86,7 @@ def test_a_file_without_metadata_is_read_from_its_baskets(
     assert losses.all == ()
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(data=st.data())
 def test_a_file_that_ends_anywhere_is_read_up_to_the_last_complete_basket(
     tmp_path_factory: pytest.TempPathFactory,
@@ -118,7 +119,7 @@ def test_a_query_of_one_column_gets_no_more_hits_than_one_of_all(
     assert gp.io.open_runs(path).count() == count
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(data=st.data())
 def test_a_basket_whose_key_is_zeroed_ends_its_branch(
     tmp_path_factory: pytest.TempPathFactory,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -15,6 +15,7 @@ from gammapolars.core.errors import InputError
 from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.root.writer import Layout, hit_branches
+from tests.drawing import examples
 from tests.rootfiles import baskets_of, made_hits, with_bytes, write_branches, write_hits
 
 HITS = 12_000
@@ -75,7 +76,7 @@ def test_a_damaged_basket_stops_and_tells_how_to_go_on(
         gp.scan(bad).collect()
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(data=st.data())
 def test_hits_of_damaged_baskets_are_missing_from_all_columns_and_counted_once(
     tmp_path_factory: pytest.TempPathFactory,

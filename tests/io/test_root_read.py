@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -28,6 +28,7 @@ from gammapolars.io.root.baskets import chunk_borders, read_chunks
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.tree import open_tree
 from gammapolars.io.root.writer import HIT_BRANCHES, Layout, TreeWriter, hit_branches
+from tests.drawing import examples
 from tests.rootfiles import LAYOUTS, Arrays, made_hits, write_branches, write_by_uproot, write_hits
 
 REPOSITORY = Path(__file__).parents[2]
@@ -106,7 +107,7 @@ def test_baskets_that_never_end_together(tmp_path: Path) -> None:
     assert_same(found, arrays)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     first_bytes=st.one_of(st.none(), st.integers(0, 60_000)),
     entries=st.one_of(st.none(), st.integers(1, 5000)),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.core.errors import OutputError, UsageError
@@ -25,6 +25,7 @@ from gammapolars.io.root.writer import (
     hit_branches,
     parse_layout,
 )
+from tests.drawing import examples
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -69,7 +70,7 @@ def test_entries_read_back_in_every_layout(tmp_path: Path, layout: Layout, count
     assert_reads_back(tmp_path / "run.root", arrays)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(parts=st.lists(st.integers(0, 9000), max_size=8), first_bytes=st.integers(0, 200_000))
 def test_the_pieces_do_not_matter(tmp_path_factory: pytest.TempPathFactory, parts: list[int], first_bytes: int) -> None:
     folder = tmp_path_factory.mktemp("pieces")

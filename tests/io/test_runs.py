@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -14,6 +14,7 @@ from gammapolars.analysis.accumulators import HitTally, Rates
 from gammapolars.core.errors import TimeOrderError, UsageError
 from gammapolars.streaming.slices import slices
 from tests.commandline import gammapolars
+from tests.drawing import examples
 from tests.hits import SIZES, brute_nearest, brute_pairs, frame, pair_rows, runs, stream, windows
 from tests.rootfiles import made_hits, write_hits
 
@@ -48,7 +49,7 @@ def summary_of(*words: str | Path) -> dict[str, Any]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.lists(runs(most=15), min_size=1, max_size=4), windows(signed=False), SIZES, SIZES)
 def test_the_pairs_of_several_runs_are_those_of_each_alone(
     tables: list[pl.DataFrame], window: tuple[int, int], rows: int, slice_hits: int
@@ -59,7 +60,7 @@ def test_the_pairs_of_several_runs_are_those_of_each_alone(
     assert [(*row, run) for row, run in zip(pair_rows(found), found.collect()["run"], strict=True)] == expected
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(runs(most=15), min_size=1, max_size=4), windows(), SIZES, SIZES)
 def test_the_nearest_stop_lies_in_the_same_run(
     tables: list[pl.DataFrame], window: tuple[int, int], rows: int, slice_hits: int
@@ -74,7 +75,7 @@ def test_the_nearest_stop_lies_in_the_same_run(
     assert found.select("adc_a", "timestamp_ps", "dt_ps", "run").rows() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(runs(most=15), max_size=4), SIZES, SIZES)
 def test_no_slice_holds_hits_of_two_runs(tables: list[pl.DataFrame], rows: int, slice_hits: int) -> None:
     hits = in_runs([FIRST.clear(), *tables])

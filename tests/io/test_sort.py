@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.commands.convert.run import convert
@@ -15,6 +15,7 @@ from gammapolars.io.order import Source
 from gammapolars.io.sort import scratch_beside, sorted_by_time, sorted_sources
 from gammapolars.streaming.clock import Repair
 from tests.commandline import files_in, gammapolars
+from tests.drawing import examples
 from tests.hits import SIZES, frame, in_batches, numbered, times
 
 S = 10**12
@@ -23,7 +24,7 @@ RESET = 0x4
 TIMES = st.lists(st.integers(-5, 5) | st.integers(-1000, 1000), max_size=120)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(TIMES, SIZES, st.integers(1, 30), st.integers(1, 12), st.integers(2, 5))
 def test_any_order_is_sorted_and_equal_times_keep_their_order(
     tmp_path_factory: pytest.TempPathFactory, at: list[int], rows: int, sorted_hits: int, chunk_hits: int, most: int

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -22,6 +22,7 @@ from gammapolars.io.spectra import chn, radware, spe, tables
 from gammapolars.io.spectra.channels import Axis, Channels, axis_of
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from tests.commandline import files_in
+from tests.drawing import examples
 from tests.io.test_save import files_limited_to
 
 STARTED = datetime(2024, 2, 29, 23, 59, 58)
@@ -362,7 +363,6 @@ def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
 # The axis of equal bins, against its definition.
 
 
-@settings(deadline=None)
 @given(
     places=st.lists(st.integers(0, 3000), min_size=2, max_size=60, unique=True),
     width=st.sampled_from([0.1, 0.25, 0.5, 1.0, 2.0, 1 / 3, 10.0]),
@@ -406,7 +406,6 @@ def trimmed(known: Measurement) -> Measurement:
     return Measurement(**{**vars(known), "energy": tuple(terms) or None})
 
 
-@settings(deadline=None)
 @given(COUNTS, MEASUREMENTS)
 def test_spe_and_chn_keep_everything(counts: npt.NDArray[Any], known: Measurement) -> None:
     for form in (spe, chn):
@@ -416,7 +415,6 @@ def test_spe_and_chn_keep_everything(counts: npt.NDArray[Any], known: Measuremen
         assert found.measurement == trimmed(known)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(-(2.0**99), 2.0**99, width=32).filter(lambda x: x != round(x) or abs(x) <= 2**24), min_size=1)
 )
@@ -427,7 +425,6 @@ def test_radware_keeps_24_bits_of_any_count(counts: list[float]) -> None:
     assert found.measurement == Measurement(title="abcdefgh")
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e30, 1e30), min_size=1, max_size=50), st.booleans())
 def test_two_columns_keep_any_count(counts: list[float], calibrated: bool) -> None:
     known = Measurement(energy=(0.25, 0.5)) if calibrated else Measurement()
@@ -686,7 +683,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @given(data=st.data())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "parquet"])
 def test_damaged_files(originals: dict[str, Path], kind: str, data: st.DataObject) -> None:
     original = originals[kind].read_bytes()

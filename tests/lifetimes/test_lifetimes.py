@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -19,6 +19,7 @@ from gammapolars.lifetimes.prompt_shape import part_in_bins
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
 from tests.commandline import REPOSITORY, files_in, gammapolars
+from tests.drawing import examples
 
 SIGMA_PAIR = math.sqrt(2) * 50.0
 """Of the time difference of two detectors of 50 ps."""
@@ -55,7 +56,7 @@ def test_shares_are_parts_of_a_whole(sigma: float, tau: float, t0: float, edges:
         assert share.sum() == pytest.approx(1, abs=1e-9)
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(st.floats(20, 2000), st.floats(20, 20_000))
 def test_decays_are_smeared_exponentials(sigma: float, tau: float) -> None:
     from scipy.integrate import quad

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 import uproot
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.core.constants import ANNIHILATION_KEV
@@ -39,6 +39,7 @@ from gammapolars.simulate.decays import START_PS, Deposits, Emitter
 from gammapolars.simulate.digitizer import Digitizer, hit_of_deposit
 from gammapolars.simulate.response import compton_electron_kev, partial_deposit_kev
 from gammapolars.simulate.sources import cascades, photons_per_decay
+from tests.drawing import examples
 
 # Photons per 100 decays and their uncertainty: the calibration lines of the IAEA evaluation. Two lines are doublets.
 LINES: dict[str, dict[float, tuple[float, float]]] = {
@@ -230,7 +231,7 @@ def test_two_scatterings_fill_the_gap_above_the_edge() -> None:
     assert twice.max() < 661.657
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     offset=st.floats(-20, 20),
     gain=st.floats(0.05, 1),
@@ -411,7 +412,7 @@ def test_saturated_and_piled_up_hits_are_marked(cobalt: pl.DataFrame) -> None:
     assert ((summed["deposit_kev"] - (1173.228 + 1332.492)).abs() < 1e-6).sum() > 50  # the sum peak
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(
     times=st.lists(st.lists(st.integers(0, 400), max_size=60), min_size=1, max_size=3),
     dead=st.lists(st.integers(0, 60), min_size=3, max_size=3),
@@ -460,7 +461,7 @@ def made_deposits(rng: np.random.Generator, count: int, spread: int) -> Deposits
     )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(seed=st.integers(0, 2**32), count=st.integers(0, 200), cuts=st.lists(st.integers(0, 3000), max_size=6))
 def test_where_the_stream_is_cut_changes_nothing(seed: int, count: int, cuts: list[int]) -> None:
     detectors = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -17,6 +17,7 @@ from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra import counting
 from gammapolars.streaming.slices import lazy_frame
 from tests.commandline import REPOSITORY
+from tests.drawing import examples
 from tests.hits import counted, frame, in_batches, stream
 
 FINITE = st.floats(-60, 300) | st.sampled_from([0.0, -0.0, 1e9, -1e9, 1e300]) | st.integers(-10, 100).map(float)
@@ -44,7 +45,7 @@ def grouped(hits: pl.LazyFrame, width: float, by: list[str], energy: str = "ener
     )
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(st.data(), st.sets(st.sampled_from(sorted(COLUMNS))), st.sampled_from([0.3, 1.0, 7.0]), st.integers(1, 50))
 def test_a_spectrum_by_any_keys_is_that_of_a_group_by(
     data: st.DataObject, names: set[str], width: float, rows: int
@@ -79,7 +80,7 @@ def test_millions_of_hits_of_many_batches_and_blocks(cells: int, monkeypatch: py
     assert found.equals(grouped(hits.lazy(), 0.7, by))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.integers(0, 300) | st.just(65535), max_size=60), st.integers(1, 40), st.integers(1, 40))
 def test_bins_of_adc_hold_whole_values(values: list[int], width: int, rows: int) -> None:
     hits = frame((0, 0, 0, adc) for adc in values)

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.schema import SPECTRUM, require
+from tests.drawing import examples
 
 
 def spectrum(counts: dict[float, float], width: float = 1.0, **keys: int) -> pl.DataFrame:
@@ -26,7 +27,7 @@ BINS = st.dictionaries(st.integers(-20, 60), st.integers(-5, 100), max_size=25)
 EDGES = st.lists(st.floats(-40, 80), min_size=2, max_size=9, unique_by=lambda edge: round(edge, 3)).map(sorted)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(BINS, BINS, st.sampled_from([0.25, 1.0, 3.0]), st.sampled_from([0.3, 0.5, 1.0, 2.0, 4.7]) | EDGES)
 def test_counts_and_variances_are_shared_out_by_overlap(
     first: dict[float, float], second: dict[float, float], width: float, new: float | list[float]

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detector, Detectors
+from tests.drawing import examples
 from tests.hits import SIZES, counted, frame, runs, stream
 
 TWO = Detectors(
@@ -22,7 +23,7 @@ TWO = Detectors(
 # Slices
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(runs(), st.integers(1, 500), SIZES)
 def test_each_slice_has_the_spectrum_of_its_hits(hits: pl.DataFrame, width: int, rows: int) -> None:
     sliced = gp.time_slices(stream(hits, rows), width)
@@ -64,7 +65,7 @@ def test_a_slice_has_a_width_and_hits_have_times() -> None:
 # Gates
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(runs(), st.integers(0, 60), st.integers(1, 40))
 def test_a_gate_gives_the_partners_of_the_hits_in_it(hits: pl.DataFrame, centre: int, width: int) -> None:
     pairs = gp.pairs(hits.lazy(), (-100, 100)).pipe(gp.calibrate, TWO)
@@ -147,7 +148,7 @@ def test_noise_stays_within_the_adc_value_and_is_even() -> None:
     assert ((counts - 2000) ** 2 / 2000).mean() < 1.5
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(runs(), SIZES)
 def test_noise_is_the_same_however_hits_are_cut_and_in_pairs(hits: pl.DataFrame, rows: int) -> None:
     whole = gp.calibrate(hits.lazy(), TWO, dither=True).collect()

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.core.errors import UsageError
@@ -14,6 +14,7 @@ from gammapolars.core.schema import MATRIX, SPECTRUM, require
 from gammapolars.corrections import calibrate, energy_kev
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.spectra import dithered, fitting_bin_kev, matrix, rebinned, spectrum
+from tests.drawing import examples
 from tests.hits import counted, frame
 
 # Widths that floats hold exactly, so that numpy's edges are the same numbers.
@@ -39,7 +40,7 @@ def as_histogram(table: pl.DataFrame, width: float, energy: str = "energy_kev") 
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), ENERGIES | st.none()), max_size=40), WIDTHS)
 def test_a_spectrum_is_numpys_histogram_of_each_detector(
     rows: list[tuple[int, int, float | None]], width: float
@@ -109,7 +110,7 @@ def as_array(table: pl.DataFrame, width: float) -> npt.NDArray[np.float64]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(PAIRED, st.sampled_from([1.0, 2.0, 8.0]))
 def test_a_matrix_is_numpys_histogram_and_the_symmetric_one_is_it_mirrored(
     rows: list[tuple[float | None, float | None]], width: float
@@ -140,7 +141,7 @@ def test_a_pair_counts_twice_off_the_diagonal_and_once_on_it() -> None:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(PAIRED, st.integers(-5, 20), st.integers(1, 10))
 def test_a_gate_on_the_matrix_gives_the_spectrum_of_the_partners(
     rows: list[tuple[float | None, float | None]], low: int, bins: int
@@ -172,7 +173,7 @@ def counts_of(counts: dict[tuple[int, int], float]) -> pl.DataFrame:
 COEFFICIENTS = st.tuples(st.floats(-20, 20), st.floats(0.05, 5) | st.floats(-5, -0.05), st.floats(-1e-3, 1e-3))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.dictionaries(st.tuples(st.integers(0, 1), st.integers(0, 300)), st.integers(1, 50), max_size=20),
     COEFFICIENTS,

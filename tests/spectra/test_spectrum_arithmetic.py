@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.core.errors import TableError, UsageError
+from tests.drawing import examples
 
 Rows = dict[tuple[int, int], int]
 
@@ -36,7 +37,7 @@ def as_dict(table: pl.DataFrame, width: float = 2.0) -> dict[tuple[int, int], tu
     return {(channel, round(energy / width - 0.5)): (counts, variance) for channel, energy, counts, variance in rows}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(BINS, BINS, st.floats(0, 3), st.floats(0, 1))
 def test_a_difference_bin_by_bin(a: Rows, b: Rows, scale: float, unc: float) -> None:
     found = as_dict(gp.subtract(spectra(a), spectra(b), scale=scale, scale_unc=unc, width=2.0).collect())
@@ -50,7 +51,7 @@ def test_a_difference_bin_by_bin(a: Rows, b: Rows, scale: float, unc: float) -> 
         assert values == pytest.approx(expected[key])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(BINS, BINS, BINS)
 def test_a_sum_of_runs_and_of_detectors(a: Rows, b: Rows, c: Rows) -> None:
     tables = [spectra(rows) for rows in (a, b, c)]

@@ -3,11 +3,12 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.spectra import tallies
 from gammapolars.spectra.tallies import Histogram, Tally, count_by
+from tests.drawing import examples
 from tests.hits import counted
 
 
@@ -37,7 +38,7 @@ def tables(draw: st.DrawFn, layout: dict[str, int] | None = None) -> tuple[dict[
     return bits, pl.DataFrame(repeated, {name: DTYPES[width] for name, width in bits.items()}, orient="row")
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(tables())
 def test_packed_counts_are_those_of_a_plain_group_by(drawn: tuple[dict[str, int], pl.DataFrame]) -> None:
     bits, table = drawn
@@ -49,7 +50,7 @@ def test_packed_counts_are_those_of_a_plain_group_by(drawn: tuple[dict[str, int]
     assert found.sort(list(bits)).equals(expected.sort(list(bits)))
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.sampled_from(LAYOUTS).flatmap(lambda bits: st.lists(tables(bits), min_size=1, max_size=4)), st.data())
 def test_a_histogram_adds_up_what_frames_count(
     drawn: list[tuple[dict[str, int], pl.DataFrame]], data: st.DataObject
@@ -80,7 +81,7 @@ def test_further_columns_are_ignored() -> None:
     assert count_by(table, ["adc"]).rows() == [(7, 2)]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.lists(st.integers(0, 9), max_size=12), max_size=12), st.sampled_from([1, 20, 2_000_000]))
 def test_parts_add_up_to_the_whole_however_often_they_are_merged(parts: list[list[int]], merge_rows: int) -> None:
     tally = Tally("x")

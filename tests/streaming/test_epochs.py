@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.coincidences import pairs
@@ -17,6 +17,7 @@ from gammapolars.streaming.clock import RESET_GAP_PS, Repair
 from gammapolars.streaming.slices import slices
 from gammapolars.streaming.time_order import time_ordered
 from tests.commandline import gammapolars
+from tests.drawing import examples
 from tests.hits import SIZES, Hit, brute_pairs, frame, in_batches, numbered, pair_rows, stream, times
 
 S = 10**12
@@ -107,7 +108,7 @@ def interleaved(draw: st.DrawFn, epochs: list[Recorded]) -> list[int]:
     return order
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data(), SIZES)
 def test_after_resets_times_go_on_as_if_they_had_never_been(data: st.DataObject, rows: int) -> None:
     epochs, lasts = data.draw(recordings())
@@ -123,7 +124,7 @@ def test_after_resets_times_go_on_as_if_they_had_never_been(data: st.DataObject,
     assert [repair.kind for repair in repairs] == ["reset"] * (len(epochs) - 1)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(recordings(), st.lists(SIZES, min_size=3, max_size=3))
 def test_files_of_one_channel_each_get_the_same_offsets(
     drawn: tuple[list[Recorded], list[int]], rows: list[int]
@@ -153,7 +154,7 @@ def files(*recorded: Sequence[tuple[int, ...]]) -> list[Source]:
     return [source(frame(hits), channel, 2) for channel, hits in enumerate(recorded)]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(recordings(), SIZES, st.integers(0, 60))
 def test_pairs_are_those_of_the_run_that_was_never_reset(
     drawn: tuple[list[Recorded], list[int]], rows: int, window: int

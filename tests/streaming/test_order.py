@@ -5,12 +5,13 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.coincidences import pairs
 from gammapolars.io import open_runs, scan
 from gammapolars.io.order import Source, merged, share_of_rows
+from tests.drawing import examples
 from tests.hits import SIZES, frame, in_batches, times
 
 
@@ -59,7 +60,7 @@ def files(draw: st.DrawFn) -> list[pl.DataFrame]:
     return tables
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(files(), SIZES)
 def test_all_hits_come_once_in_time_order_and_each_files_in_its_own(tables: list[pl.DataFrame], rows: int) -> None:
     parts = list(merged(Files(*tables, rows=rows).sources))
@@ -70,7 +71,7 @@ def test_all_hits_come_once_in_time_order_and_each_files_in_its_own(tables: list
     assert all(part.height for part in parts)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(files(), st.lists(SIZES, min_size=5, max_size=5), st.permutations(range(5)), st.integers(0, 40))
 def test_ties_come_by_detector_whatever_the_order_of_the_files_and_the_size_of_batches(
     tables: list[pl.DataFrame], rows: list[int], order: list[int], late: int
@@ -92,7 +93,7 @@ def test_ties_come_by_detector_whatever_the_order_of_the_files_and_the_size_of_b
     assert found.select("timestamp_ps", "channel").equals(expected.select("timestamp_ps", "channel"))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.integers(0, 20).map(lambda count: list(range(count))), min_size=1, max_size=6), SIZES)
 def test_of_files_that_follow_each_other_one_is_open_at_a_time(lengths: list[list[int]], rows: int) -> None:
     run = Files(

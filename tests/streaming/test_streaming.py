@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.core.errors import InputError, TimeOrderError
@@ -14,6 +14,7 @@ from gammapolars.core.units import format_ps
 from gammapolars.streaming import time_order
 from gammapolars.streaming.slices import Slice, batches_of, in_parallel, lazy_frame, pieces, slices
 from gammapolars.streaming.time_order import time_ordered
+from tests.drawing import examples
 from tests.hits import SIZES, CountedStream, frame, in_batches, numbered, runs, stream, times
 
 ENGINES = pytest.mark.parametrize("engine", ["in-memory", "streaming"])
@@ -75,7 +76,7 @@ def test_rows_are_counted_without_any_column(engine: Any) -> None:
     assert numbers().frame.select(pl.len()).collect(engine=engine).item() == 100
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(SIZES, st.integers(0, 110), st.integers(0, 110), st.booleans(), st.sampled_from(["in-memory", "streaming"]))
 def test_slices_of_a_filtered_frame_are_those_of_a_plain_frame(
     rows: int, offset: int, length: int, filter_first: bool, engine: Any
@@ -148,7 +149,7 @@ def test_a_batch_of_other_dtypes_than_declared_is_an_error() -> None:
         wrong.collect()
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(SIZES, SIZES)
 def test_batches_hold_all_rows_in_their_order(rows: int, wanted: int) -> None:
     found = list(batches_of(numbers(rows).frame.with_columns(z=pl.col("x") + 1), batch_rows=wanted))
@@ -173,7 +174,7 @@ def first_too_late(table: pl.DataFrame, reorder_ps: int) -> tuple[int, int, int]
     return None
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(runs(disorder=60), SIZES, st.integers(0, 80), st.sampled_from([1, 3, 1_000_000]))
 def test_hits_come_in_time_order_or_the_first_that_cannot_is_named(
     hits: pl.DataFrame, rows: int, reorder_ps: int, flush: int
@@ -250,7 +251,7 @@ def whole(cut: list[Slice], hits: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([hits.clear(), *(part.own for part in cut)])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(runs(flags=False), SIZES, SIZES, st.integers(0, 200), st.booleans())
 def test_each_hit_is_one_slices_own_and_has_all_hits_within_reach_beside_it(
     hits: pl.DataFrame, rows: int, slice_hits: int, reach: int, as_frame: bool
@@ -271,7 +272,7 @@ def test_each_hit_is_one_slices_own_and_has_all_hits_within_reach_beside_it(
         assert part.hits["adc"].to_list() == list(range(part.hits["adc"][0], part.hits["adc"][-1] + 1))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(runs(flags=False, disorder=30), SIZES, SIZES, st.integers(0, 100))
 def test_slices_of_a_disordered_stream_are_those_of_the_ordered_one(
     hits: pl.DataFrame, rows: int, slice_hits: int, reach: int
