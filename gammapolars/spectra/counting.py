@@ -119,6 +119,14 @@ class BinTally:
             self._to_table(spans)
         return self._tally.total()
 
+    def state(self) -> pl.DataFrame:
+        """What was counted, for `merge`."""
+        return self.total()
+
+    def merge(self, state: pl.DataFrame) -> None:
+        """Add what another tally counted."""
+        self._tally.add(state)
+
     def _to_table(self, spans: Spans) -> None:
         counts = self._cells.pop(spans)
         filled = np.flatnonzero(counts)

@@ -130,6 +130,14 @@ class Tally:
             return pl.DataFrame(schema=self._sums)
         return pl.concat(self._parts).group_by(self._keys).agg(pl.col(*self._sums).sum())
 
+    def state(self) -> pl.DataFrame:
+        """What was added up, for `merge`."""
+        return self.summed()
+
+    def merge(self, state: pl.DataFrame) -> None:
+        """Add what another tally added up."""
+        self.add(state)
+
 
 class Histogram:
     """Rows counted by integer columns, frame by frame, in one array as long as its cells are few.
@@ -196,3 +204,11 @@ class Histogram:
         both.add(pl.DataFrame([*columns, counts]))
         both.add(others)
         return both.total()
+
+    def state(self) -> pl.DataFrame:
+        """What was counted, for `merge`."""
+        return self.total()
+
+    def merge(self, state: pl.DataFrame) -> None:
+        """Add what another histogram counted."""
+        self._others.add(state)

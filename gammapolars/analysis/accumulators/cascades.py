@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable, State
 from gammapolars.angular.counts import COUNTS, SINGLES, angular_counts, angular_singles, sum_counts
 from gammapolars.angular.slices import wider
 from gammapolars.core.flags import has_any
@@ -53,6 +54,18 @@ class SlicedSums:
         self._parts = [found]
         return found
 
+    def state(self) -> State:
+        """The counts, in slices of `width_ps`."""
+        return {"counts": self.total(), "width_ps": self.width_ps}
+
+    def merge(self, state: State) -> None:
+        """Add what another one added up."""
+        counts, width_ps = state["counts"], state["width_ps"]
+        self.total()  # its own slices may be due to become wider
+        if width_ps > self.width_ps:
+            self.widen(width_ps)
+        self.add(wider(counts, self.width_ps // width_ps) if counts.height else counts)
+
     def widen(self, width_ps: int) -> pl.DataFrame:
         """The total in slices of another width, a multiple of the present one."""
         found = wider(self.total(), width_ps // self.width_ps)
@@ -60,7 +73,7 @@ class SlicedSums:
         return found
 
 
-class CascadeCounts:
+class CascadeCounts(Accumulator):
     """Net coincidences of two lines by ordered detector pair, and net counts of both by detector, in slices of time.
 
     Energies are spread over their channels, by the same noise in hits and in pairs, so that a gate and its background
@@ -99,6 +112,9 @@ class CascadeCounts:
         """Take pairs of one run."""
         sliced = _sliced(calibrate(pairs.lazy(), self._detectors, dither=True), pairs.schema, self._pairs.width_ps)
         self._pairs.add(angular_counts(sliced, *self._gates, by=("run", "time_slice")).collect())
+
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {"pairs": self._pairs, "hits": self._hits}
 
     @property
     def width_ps(self) -> int:

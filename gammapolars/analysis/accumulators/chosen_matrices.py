@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator
 from gammapolars.analysis.accumulators.axes import ALL, UNITS, Axis, Quantity, Sides, counted_within, of_hits, of_pairs
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any
@@ -20,7 +21,7 @@ MAX_BINS = 20_000_000
 """A matrix with more filled bins than this, more than half a gigabyte, is not counted on."""
 
 
-class _Binned:
+class _Binned(Accumulator):
     """Weights by the numbers of two bins."""
 
     def __init__(self, x: Axis, y: Axis) -> None:
@@ -89,9 +90,6 @@ class PairMatrix(_Binned):
         self._detectors, self._window, self._sides = detectors, window, sides
         self._symmetric, self._polygons = symmetric, polygons
 
-    def add_hits(self, hits: pl.DataFrame) -> None:
-        """Hits change nothing here."""
-
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         """Take a part of a run's pairs."""
         x, y = (
@@ -148,9 +146,6 @@ class HitMatrix(_Binned):
         used = hits.lazy().filter(kept & ~has_any(self._mask) if self._mask else kept)
         x, y = (of_hits(hits.columns, axis.quantity, self._detectors) for axis in self.axes)
         self._count(used, x, y)
-
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
 
     def table(self) -> pl.DataFrame:
         """Bin centres of both axes, `counts`, `variance`; filled bins only."""

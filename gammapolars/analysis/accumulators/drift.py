@@ -1,12 +1,13 @@
 """Counts around spectral lines, time slice by time slice, from which a gain's drift is found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.core.flags import has_any
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
@@ -67,7 +68,7 @@ class SlicedRun:
         return edges
 
 
-class DriftSpectra:
+class DriftSpectra(Accumulator):
     """Counts of the used hits by run, detector, time slice and adc, in ranges of adc alone.
 
     A run begins with short slices; each time that it has `most_slices` of them, neighbours are added up. Runs follow
@@ -79,6 +80,8 @@ class DriftSpectra:
         first_width_ps: the shortest slice.
         most_slices: of a run.
         most_cells: bounds the memory: so many numbers of four bytes.
+        firsts_ps: times of the runs' first hits, where slices begin: needed where hits are counted in parts that are to
+            be merged, since only one part sees a run's first hit.
     """
 
     def __init__(
@@ -89,7 +92,9 @@ class DriftSpectra:
         first_width_ps: int = FIRST_WIDTH_PS,
         most_slices: int = MOST_SLICES,
         most_cells: int = MOST_CELLS,
+        firsts_ps: Mapping[int, int] | None = None,
     ) -> None:
+        self._firsts_ps = firsts_ps or {}
         self._mask, self._first_width_ps = mask, first_width_ps
         self._keys = sorted(key for key, wanted in ranges.items() if wanted)
         self._packed = np.array([board << 16 | channel for board, channel in self._keys], np.int64)
@@ -126,10 +131,8 @@ class DriftSpectra:
         run = run_of(hits)
         if run != self._run:
             self._finish()
-            self._begin(run, int(hits["timestamp_ps"][0]))
-        self._last_ps = max(self._last_ps, int(hits["timestamp_ps"][-1]))
-        while (self._last_ps - self._first_ps) // self._width_ps >= self._most_slices:
-            self._widen()
+            self._begin(run, self._firsts_ps.get(run, int(hits["timestamp_ps"][0])))
+        self._extend(int(hits["timestamp_ps"][-1]))
         used = hits.filter(~has_any(self._mask)) if self._mask else hits
         if not self._keys or used.is_empty():
             return
@@ -140,8 +143,34 @@ class DriftSpectra:
         slice_ = np.maximum(used["timestamp_ps"].to_numpy()[inside] - self._first_ps, 0) // self._width_ps
         np.add.at(self._counts.reshape(-1), slice_ * self._columns + column[inside], np.uint32(1))
 
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
+    def state(self) -> State:
+        return {"runs": [vars(one).copy() for one in (*self._finished, *self._present())]}
+
+    def merge(self, state: State) -> None:
+        """Add the state of the stretch that follows.
+
+        Raises:
+            ValueError: the slices of a run begin elsewhere: see `firsts_ps`.
+        """
+        for one in (SlicedRun(**run) for run in state["runs"]):
+            if one.run != self._run:
+                self._finish()
+                self._begin(one.run, self._firsts_ps.get(one.run, one.first_ps))
+            if one.first_ps != self._first_ps:
+                raise ValueError(f"the slices of run {one.run} begin elsewhere in a part of it: give both firsts_ps")
+            self._extend(one.last_ps)
+            counts, width_ps = one.counts, one.width_ps
+            while width_ps < self._width_ps:
+                counts, width_ps = _by_two(counts), 2 * width_ps
+            while self._width_ps < width_ps:
+                self._widen()
+            self._counts[: len(counts)] += counts
+
+    def _extend(self, last_ps: int) -> None:
+        """Let the present run reach to a time."""
+        self._last_ps = max(self._last_ps, last_ps)
+        while (self._last_ps - self._first_ps) // self._width_ps >= self._most_slices:
+            self._widen()
 
     def _widen(self) -> None:
         summed = _by_two(self._counts)
@@ -149,25 +178,37 @@ class DriftSpectra:
         self._counts[len(summed) :] = 0
         self._width_ps *= 2
 
+    def _present(self) -> Iterator[SlicedRun]:
+        """The run that is being counted, in the smallest type that holds its counts."""
+        if self._run is not None:
+            slices = (self._last_ps - self._first_ps) // self._width_ps + 1
+            counts = _small(self._counts[:slices])
+            yield SlicedRun(self._run, self._first_ps, self._last_ps, self._width_ps, counts)
+
     def _finish(self) -> None:
-        """Put the present run away, in the smallest type that holds its counts."""
-        if self._run is None:
-            return
-        slices = (self._last_ps - self._first_ps) // self._width_ps + 1
-        counts = _small(self._counts[:slices])
-        self._finished.append(SlicedRun(self._run, self._first_ps, self._last_ps, self._width_ps, counts))
-        while sum(one.counts.size for one in self._finished) > self._most_cells:
-            most = max(range(len(self._finished)), key=lambda place: len(self._finished[place].counts))
-            one = self._finished[most]
+        """Put the present run away.
+
+        The first run may have begun in hits that others count: it keeps its slices until all runs are complete.
+        """
+        self._finished += self._present()
+        self._finished[1:] = self._fitting(self._finished[1:])
+
+    def _fitting(self, runs: Sequence[SlicedRun]) -> list[SlicedRun]:
+        """Runs in slices so wide that they fit into the memory: those of most slices get wider ones first."""
+        fitting = list(runs)
+        while sum(one.counts.size for one in fitting) > self._most_cells:
+            most = max(range(len(fitting)), key=lambda place: len(fitting[place].counts))
+            one = fitting[most]
             if len(one.counts) == 1:
                 break
             wide = SlicedRun(one.run, one.first_ps, one.last_ps, 2 * one.width_ps, _small(_by_two(one.counts)))
-            self._finished[most] = wide
+            fitting[most] = wide
+        return fitting
 
     @property
     def runs(self) -> tuple[SlicedRun, ...]:
         """All runs; no further hits can be taken."""
-        self._finish()
+        self._finished = self._fitting([*self._finished, *self._present()])
         self._begin(None, 0)
         return tuple(self._finished)
 

@@ -4,17 +4,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.analysis.accumulators.gaps import Gaps
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.coincidences import PairRule
 from gammapolars.core.flags import has_any, union
+from gammapolars.core.types import Integers
 from gammapolars.detectors.hits import is_of
 from gammapolars.streaming.slices import run_of
 
 Gates = tuple[pl.Expr | None, pl.Expr | None]
 
 
-class Ends:
+class Ends(Accumulator):
     """Used hits of a start and a stop detector in their gates, by run.
 
     Args:
@@ -36,7 +38,7 @@ class Ends:
         self.intervals = Intervals()
         self._bin_ps = bin_ps
         self._apart = np.zeros(rule.width_ps // bin_ps + 2 if bin_ps else 0, np.int64)
-        self._gaps = Gaps()
+        self._gaps: Gaps[int] = Gaps()
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
@@ -47,16 +49,32 @@ class Ends:
         both = hits.lazy().filter(start | stop)
         self.intervals.add_hits(both.collect())
         good = both.filter(~has_any(self._mask)) if self._mask else both
-        counted = self.counts.setdefault(run, [0, 0])
+        numbers = self.counts.setdefault(run, [0, 0])
         for place, (end, gate) in enumerate(zip((start, stop), self._gates, strict=True)):
             inside = good.filter(end if gate is None else end & gate).select("timestamp_ps").collect()["timestamp_ps"]
-            counted[place] += len(inside)
+            numbers[place] += len(inside)
             if place == 1 and self._bin_ps:
-                bins = np.minimum(self._gaps.of(run, inside.to_numpy()) // self._bin_ps, len(self._apart) - 1)
-                self._apart += np.bincount(bins, minlength=len(self._apart))
+                self._add_apart(self._gaps.before(run, inside.to_numpy()))
 
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
+    def _add_apart(self, gaps_ps: Integers) -> None:
+        bins = np.minimum(gaps_ps // self._bin_ps, len(self._apart) - 1)
+        self._apart += np.bincount(bins, minlength=len(self._apart))
+
+    def state(self) -> State:
+        return {
+            "counts": {run: tuple(numbers) for run, numbers in self.counts.items()},
+            "intervals": self.intervals.state(),
+            "apart": pl.DataFrame({"counts": self._apart}),
+            "stops": self._gaps.state(),
+        }
+
+    def merge(self, state: State) -> None:
+        for run, numbers in state["counts"].items():
+            self.counts[run] = [one + more for one, more in zip(self.counts.get(run, (0, 0)), numbers, strict=True)]
+        self.intervals.merge(state["intervals"])
+        self._apart += state["apart"]["counts"].to_numpy()
+        if seams := self._gaps.join(state["stops"]):
+            self._add_apart(np.array(list(seams.values())))
 
     @property
     def starts(self) -> int:

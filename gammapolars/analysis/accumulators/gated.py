@@ -6,6 +6,7 @@ from itertools import combinations
 
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator
 from gammapolars.core.types import Key
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import Gate
@@ -15,7 +16,7 @@ from gammapolars.spectra.tallies import WEIGHTED, Tally
 BY = ["board", "channel"]
 
 
-class NetSpectra:
+class NetSpectra(Accumulator):
     """Spectra of hits whose partners lie in gates, by detector and summed, net of backgrounds and of chance.
 
     A pair with both hits in the gate, or in its background, gives two partners, and a triple up to three. They are one
@@ -34,9 +35,6 @@ class NetSpectra:
         self._all = Tally("bin")
         self._both = Tally("bin", sums={"variance": pl.Float64})
         self._net = self._net_variance = 0.0
-
-    def add_hits(self, hits: pl.DataFrame) -> None:
-        """Hits change nothing here."""
 
     def _add(self, table: pl.DataFrame, weights: Mapping[str, pl.Expr]) -> None:
         """Count the hits of pairs or triples.

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.analysis.accumulators.few_detectors import FewDetectors
 from gammapolars.core.units import PS_PER_S
 from gammapolars.spectra.tallies import Tally, count_by
@@ -20,7 +21,7 @@ FEW_KEYS = 1000
 """More combinations of detector and unusual flags than this, as in a damaged file, are counted in tables."""
 
 
-class HitTally:
+class HitTally(Accumulator):
     """Hits by run, detector and flags, and the times of each run's first and last hit.
 
     Attributes:
@@ -44,7 +45,9 @@ class HitTally:
             self._usual_flags = counted.group_by("flags").agg(pl.col("counts").sum()).sort("counts")["flags"][-1]
             self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
         times = hits["timestamp_ps"]
-        first, last = int(times.min()), int(times.max())  # type: ignore[arg-type]  # hits may be out of order
+        self._extend(run, int(times.min()), int(times.max()))  # type: ignore[arg-type]  # hits may be out of order
+
+    def _extend(self, run: int, first: int, last: int) -> None:
         before = self.spans.get(run, (first, last))
         self.spans[run] = (min(first, before[0]), max(last, before[1]))
 
@@ -74,8 +77,13 @@ class HitTally:
             self._counts[run, *detector, self._usual_flags] += count
         return True
 
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
+    def state(self) -> State:
+        return {"hits": self._total(), "spans": dict(self.spans)}
+
+    def merge(self, state: State) -> None:
+        self._tally.add(state["hits"])
+        for run, span in state["spans"].items():
+            self._extend(run, *span)
 
     @property
     def real_time_s(self) -> float:

@@ -1,19 +1,26 @@
 """Times between successive hits of each detector."""
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, State
+from gammapolars.analysis.accumulators.gaps import Gaps, Spans
 from gammapolars.core.flags import FLAGS, has_any
-from gammapolars.core.types import Floats, Key
+from gammapolars.core.types import Floats, Integers, Key
+from gammapolars.core.units import PS_PER_S
 from gammapolars.streaming.slices import run_of
 
 PER_OCTAVE = 32
 OCTAVES = 60
 """Bins of times between hits: from 1 ps to 13 days, 2 % wide each."""
 
+BINS = PER_OCTAVE * OCTAVES
 
-class Intervals:
+SUMS = ("counts", "seconds", "ps")
+"""What is summed up in each bin: how many times, their whole seconds, and what remains in picoseconds."""
+
+
+class Intervals(Accumulator):
     """Times between successive hits of each detector, in bins of their logarithm, with their sums.
 
     Hits with flags count too, saturated and piled up ones as well: they have made the detector busy like any other, and
@@ -21,55 +28,68 @@ class Intervals:
     and nothing was detected. Nothing is counted across two runs.
 
     Attributes:
-        counts: by detector, (bins,).
-        sums_ps: the sum of the intervals in each bin, so that means above any bin's edge are exact.
         shortest_ps: by detector.
-        spans: the times (ps) of a detector's first and last hit, by run and detector.
     """
 
     def __init__(self) -> None:
-        self.counts: dict[Key, Floats] = {}
-        self.sums_ps: dict[Key, Floats] = {}
         self.shortest_ps: dict[Key, int] = {}
-        self.spans: dict[tuple[int, Key], tuple[int, int]] = {}
-        self._last: dict[Key, int] = {}
-        self._run: int | None = None
+        self._sums: dict[Key, Integers] = {}  # (SUMS, bins): in whole numbers, so that no order of adding matters
+        self._gaps: Gaps[tuple[int, Key]] = Gaps()
 
     @staticmethod
     def edges_ps() -> Floats:
         """The bins' edges; below the first lie times of 0."""
-        return np.asarray(2.0 ** (np.arange(PER_OCTAVE * OCTAVES + 1) / PER_OCTAVE), np.float64)
+        return np.asarray(2.0 ** (np.arange(BINS + 1) / PER_OCTAVE), np.float64)
+
+    @property
+    def counts(self) -> dict[Key, Floats]:
+        """By detector, (bins,)."""
+        return {key: sums[0].astype(np.float64) for key, sums in self._sums.items()}
+
+    @property
+    def sums_ps(self) -> dict[Key, Floats]:
+        """The sum of the intervals in each bin, so that means above any bin's edge are exact."""
+        return {key: sums[1] * float(PS_PER_S) + sums[2] for key, sums in self._sums.items()}
+
+    @property
+    def spans(self) -> Spans[tuple[int, Key]]:
+        """The times (ps) of a detector's first and last hit, by run and detector."""
+        return self._gaps.spans
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
-        if hits.is_empty():
-            return
         run = run_of(hits)
-        if run != self._run:
-            self._run, self._last = run, {}
         if "flags" in hits.columns:
             hits = hits.filter(~has_any(FLAGS["fake_event"]))
         for (board, channel), part in hits.select("board", "channel", "timestamp_ps").group_by("board", "channel"):
             key = int(board), int(channel)
-            self._add(key, np.sort(part["timestamp_ps"].to_numpy()))
+            self._add(key, self._gaps.before((run, key), np.sort(part["timestamp_ps"].to_numpy())))
 
-    def _add(self, key: Key, times: npt.NDArray[np.int64]) -> None:
-        if key in self._last:
-            times = np.concatenate([[self._last[key]], times])
-        self._last[key] = int(times[-1])
-        run = self._run or 1
-        self.spans[run, key] = (self.spans.get((run, key), (int(times[0]), 0))[0], int(times[-1]))
-        intervals = np.diff(times)
+    def _add(self, key: Key, intervals: Integers) -> None:
         if not len(intervals):
             return
-        place = np.clip(np.floor(np.log2(np.maximum(intervals, 1)) * PER_OCTAVE), 0, PER_OCTAVE * OCTAVES - 1)
-        bins = place.astype(np.int64)
-        size = PER_OCTAVE * OCTAVES
-        self.counts.setdefault(key, np.zeros(size))
-        self.sums_ps.setdefault(key, np.zeros(size))
-        self.counts[key] += np.bincount(bins, minlength=size)
-        self.sums_ps[key] += np.bincount(bins, weights=intervals, minlength=size)
-        self.shortest_ps[key] = min(int(intervals.min()), self.shortest_ps.get(key, 2**62))
+        place = np.clip(np.floor(np.log2(np.maximum(intervals, 1)) * PER_OCTAVE), 0, BINS - 1)
+        bins, sums_ps = place.astype(np.int64), np.zeros(BINS, np.int64)
+        np.add.at(sums_ps, bins, intervals)
+        sums = np.stack([np.bincount(bins, minlength=BINS), *np.divmod(sums_ps, PS_PER_S)])
+        self._add_sums(key, sums, int(intervals.min()))
 
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
+    def _add_sums(self, key: Key, sums: Integers, shortest_ps: int) -> None:
+        total = self._sums.setdefault(key, np.zeros((len(SUMS), BINS), np.int64))
+        total += sums
+        carried, total[2] = np.divmod(total[2], PS_PER_S)
+        total[1] += carried
+        self.shortest_ps[key] = min(shortest_ps, self.shortest_ps.get(key, shortest_ps))
+
+    def state(self) -> State:
+        tables = {key: pl.DataFrame(sums.T, list(SUMS)).with_row_index("bin") for key, sums in self._sums.items()}
+        filled = {key: table.filter(pl.col("counts") > 0) for key, table in tables.items()}
+        return {"sums": filled, "shortest_ps": dict(self.shortest_ps), "spans": self._gaps.state()}
+
+    def merge(self, state: State) -> None:
+        for (_, key), seam_ps in self._gaps.join(state["spans"]).items():
+            self._add(key, np.array([seam_ps]))
+        for key, table in state["sums"].items():
+            sums = np.zeros((len(SUMS), BINS), np.int64)
+            sums[:, table["bin"].to_numpy()] = table.select(SUMS).to_numpy().T
+            self._add_sums(key, sums, state["shortest_ps"][key])

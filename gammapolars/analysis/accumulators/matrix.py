@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator
 from gammapolars.analysis.accumulators.axes import Quantity, of_pairs
 from gammapolars.core.types import Integers
 from gammapolars.core.units import Window
@@ -21,7 +22,7 @@ BIN_ADC = 16
 """Width of the bins where nothing is calibrated."""
 
 
-class EnergyMatrix:
+class EnergyMatrix(Accumulator):
     """Pairs within a window by their two energies, or by their two adc values where nothing is calibrated.
 
     Pairs with weights, as with random windows, are all counted, with these.
@@ -45,9 +46,6 @@ class EnergyMatrix:
         self._width = bin_kev if self._calibrated else float(bin_adc)
         self._waiting: list[pl.DataFrame] = []
         self._tally = Tally("cell", sums=WEIGHTED)
-
-    def add_hits(self, hits: pl.DataFrame) -> None:
-        """Hits change nothing here."""
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         low, high = self._window

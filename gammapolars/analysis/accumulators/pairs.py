@@ -1,8 +1,11 @@
 """Pairs within a window by their detectors."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window
 from gammapolars.spectra.tallies import Histogram
@@ -10,15 +13,12 @@ from gammapolars.spectra.tallies import Histogram
 KEYS = ("board_a", "channel_a", "board_b", "channel_b")
 
 
-class PairTally:
+class PairTally(Accumulator):
     """Pairs within a window by their two detectors, and beside them those in random windows."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
         self._prompt, self._random = Histogram(*KEYS), Histogram(*KEYS)
-
-    def add_hits(self, hits: pl.DataFrame) -> None:
-        """Hits change nothing here."""
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         low, high = self._window
@@ -29,6 +29,9 @@ class PairTally:
             self._random.add(pairs, np.flatnonzero(random))
             prompt &= ~random
         self._prompt.add(pairs, np.flatnonzero(prompt))
+
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {"prompt": self._prompt, "random": self._random}
 
     def counts(self) -> dict[tuple[Key, Key], int]:
         """Pairs by (detector, detector), the lower (board, channel) first."""

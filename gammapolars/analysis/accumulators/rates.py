@@ -1,10 +1,12 @@
 """Rates over time."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.analysis.accumulators.few_detectors import FewDetectors
 from gammapolars.core.types import Integers, Key
 from gammapolars.core.units import PS_PER_S
@@ -17,34 +19,45 @@ SHOWN_TIME_BINS = 200
 FEW_BINS, ROWS_PER_BIN = 10, 1000
 """More bins than the first, of fewer rows than the second, are counted together instead of each by itself."""
 
+COLUMNS = {"board": pl.UInt16, "channel": pl.UInt16, "bin": pl.UInt32, "counts": pl.UInt64}
 
-class Rates:
+
+class Rates(Accumulator):
     """Counts of all hits by detector and time, in bins that double their width as the run goes on.
 
-    Of several runs, each begins where the one before ended.
+    The first bin begins with the first hit. Of several runs, each begins where the one before ended.
+
+    Args:
+        origins_ps: by run, the time of its clock at which the first bin begins, as `origins` tells: needed where hits
+            are counted in parts that are to be merged, since no part but the first sees where it is.
     """
 
-    def __init__(self) -> None:
-        self._run: int | None = None
-        self._origin_ps = 0
+    def __init__(self, origins_ps: Mapping[int, int] | None = None) -> None:
+        self._given_ps = origins_ps or {}
+        self._origins_ps: dict[int, int] = {}
         self._elapsed_ps = 0
         self._width_ps = PS_PER_S // 1024
         self._counts: dict[Key, Integers] = {}
-        self._last_bin = 0
         self._few = FewDetectors()
 
+    @staticmethod
+    def origins(spans: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+        """Where the first bin begins, by the clock of each run.
+
+        Args:
+            spans: the times (ps) of each run's first and last hit, in the order of the runs.
+        """
+        ends = np.cumsum([0, *(last - first for first, last in spans.values())]).tolist()
+        return {run: first - before for (run, (first, _)), before in zip(spans.items(), ends, strict=False)}
+
     def add_hits(self, hits: pl.DataFrame) -> None:
-        """Take hits of one run."""
+        """Take hits of one run, in time order."""
         if hits.is_empty():
             return
-        run = run_of(hits)
-        if run != self._run:
-            self._run, self._origin_ps = run, int(hits["timestamp_ps"][0]) - self._elapsed_ps
-        self._elapsed_ps = int(hits["timestamp_ps"][-1]) - self._origin_ps
-        self._last_bin = max(self._last_bin, self._elapsed_ps // self._width_ps)
-        while self._last_bin >= MAX_TIME_BINS:
-            self._widen()
-        first, rows = self._stretches(hits["timestamp_ps"].to_numpy())
+        run, times = run_of(hits), hits["timestamp_ps"].to_numpy()
+        origin = self._origins_ps.setdefault(run, self._given_ps.get(run, int(times[0]) - self._elapsed_ps))
+        self._extend(int(times[-1]) - origin)
+        first, rows = self._stretches(times, origin)
         masks = self._few.masks(hits) if len(rows) <= FEW_BINS + hits.height // ROWS_PER_BIN else None
         if masks is None:
             self._add_grouped(hits, first, rows)
@@ -54,30 +67,70 @@ class Rates:
             for number, (begin, end) in enumerate(pairwise(rows), first):
                 counts[number] += np.count_nonzero(mask[begin:end])
 
-    def _stretches(self, times: Integers) -> tuple[int, list[int]]:
+    @property
+    def _last_bin(self) -> int:
+        return self._elapsed_ps // self._width_ps
+
+    def _extend(self, elapsed_ps: int) -> None:
+        self._elapsed_ps = max(elapsed_ps, self._elapsed_ps)
+        while self._last_bin >= MAX_TIME_BINS:
+            self._widen()
+
+    def _stretches(self, times: Integers, origin: int) -> tuple[int, list[int]]:
         """The first bin, and the rows where bins begin and end: times ascend, so that none need be divided."""
-        first, last = ((int(time) - self._origin_ps) // self._width_ps for time in (times[0], times[-1]))
-        edges = self._origin_ps + self._width_ps * np.arange(first + 1, last + 1)
+        first, last = (max(int(time) - origin, 0) // self._width_ps for time in (times[0], times[-1]))
+        edges = origin + self._width_ps * np.arange(first + 1, last + 1)
         return first, [0, *np.searchsorted(times, edges).tolist(), len(times)]
 
     def _add_grouped(self, hits: pl.DataFrame, first: int, rows: list[int]) -> None:
         places = np.repeat(np.arange(len(rows) - 1, dtype=np.uint32), np.diff(rows))
         numbered = hits.select("board", "channel").with_columns(bin=pl.Series(places))
-        counted = count_by(numbered, ("board", "channel", "bin"))
-        for (board, channel), part in counted.group_by("board", "channel"):
-            self._counts_of((board, channel))[part["bin"].to_numpy() + first] += part["counts"].to_numpy()
+        self._add_table(count_by(numbered, ("board", "channel", "bin")), first)
+
+    def _add_table(self, table: pl.DataFrame, first: int = 0) -> None:
+        """Add counts by detector and bin, whose numbers count from the first one on."""
+        for (board, channel), part in table.group_by("board", "channel"):
+            np.add.at(self._counts_of((board, channel)), part["bin"].to_numpy() + first, part["counts"].to_numpy())
 
     def _counts_of(self, key: Key) -> Integers:
         return self._counts.setdefault(key, np.zeros(MAX_TIME_BINS, np.int64))
-
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
 
     def _widen(self) -> None:
         for counts in self._counts.values():
             counts[:] = np.pad(counts.reshape(-1, 2).sum(axis=1), (0, MAX_TIME_BINS // 2))
         self._width_ps *= 2
-        self._last_bin //= 2
+
+    def _filled(self) -> pl.DataFrame:
+        """`board`, `channel`, `bin`, `counts` of all filled bins."""
+        counts = np.array([*self._counts.values()]).reshape(-1, MAX_TIME_BINS)
+        place, bins = np.nonzero(counts)
+        keys = np.array([*self._counts], np.int64).reshape(-1, 2)[place]
+        return pl.DataFrame([*keys.T, bins, counts[place, bins]], COLUMNS)
+
+    def state(self) -> State:
+        return {
+            "origins_ps": dict(self._origins_ps),
+            "elapsed_ps": self._elapsed_ps,
+            "width_ps": self._width_ps,
+            "counts": self._filled(),
+        }
+
+    def merge(self, state: State) -> None:
+        """Add the state of the stretch that follows.
+
+        Raises:
+            ValueError: its bins begin elsewhere: see `origins_ps`.
+        """
+        if not self._origins_ps:
+            self._given_ps = {**state["origins_ps"], **self._given_ps}
+        for run, origin in state["origins_ps"].items():
+            if origin != self._origins_ps.get(run, self._given_ps.get(run)):
+                raise ValueError(f"the bins of time of run {run} begin elsewhere in a part of it: give both origins_ps")
+        self._origins_ps |= state["origins_ps"]
+        self._extend(state["elapsed_ps"])
+        while self._width_ps < state["width_ps"]:
+            self._widen()
+        self._add_table(state["counts"].with_columns(pl.col("bin") // (self._width_ps // state["width_ps"])))
 
     def table(self) -> pl.DataFrame:
         """`board`, `channel`, `time_s` (bin centre since the first hit), `width_s`, `counts`, `rate_cps`: all bins.

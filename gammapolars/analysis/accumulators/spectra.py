@@ -1,8 +1,11 @@
 """Spectra of all detectors."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable, State
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any
 from gammapolars.core.units import format_ps
@@ -20,7 +23,7 @@ ADC_KEYS = ("board", "channel", "adc")
 SLICE = {"run": pl.UInt16(), "time_slice": pl.Int64()}
 
 
-class AdcSpectra:
+class AdcSpectra(Accumulator):
     """Counts of the used hits by detector and adc value; by slice of time too, where one is given.
 
     The adc is corrected by `gain_factor` where hits have it.
@@ -71,14 +74,21 @@ class AdcSpectra:
         self._of_slices.add(
             counted.with_columns(run=pl.lit(run, pl.UInt16), time_slice=pl.col("time_slice").cast(pl.Int64) + first)
         )
-        if self._of_slices.rows > MAX_BINS:
+        self._check_size()
+
+    def _check_size(self) -> None:
+        if self._slice_ps and self._of_slices.rows > MAX_BINS:
             raise UsageError(
                 f"slices of {format_ps(self._slice_ps)} make spectra of more than {MAX_BINS // 10**6} million bins: "
                 "take longer slices"
             )
 
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {"counts": self._counts, "rejected": self._rejected, "slices": self._of_slices}
+
+    def merge(self, state: State) -> None:
+        super().merge(state)
+        self._check_size()
 
     def spectra(self, detectors: Detectors, bin_kev: float | None) -> pl.DataFrame:
         """Spectra of all detectors: in bins of energy where they are calibrated, else in bins of adc.
@@ -124,7 +134,7 @@ class AdcSpectra:
         return joined.select(*ADC_KEYS, counts=left).filter(pl.col("counts") > 0)
 
 
-class RunSpectra:
+class RunSpectra(Accumulator):
     """Counts of the used hits by run, detector and adc value.
 
     Args:
@@ -144,8 +154,8 @@ class RunSpectra:
         counted = count_by(used, ADC_KEYS)
         self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
 
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {"counts": self._tally}
 
     def table(self) -> pl.DataFrame:
         """`run`, `board`, `channel` u16, `adc`, `counts`, `variance` f64: every adc value that there is."""

@@ -1,7 +1,10 @@
 """Spectra of hits whose energies are sums, as add-back makes them."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
 from gammapolars.analysis.accumulators.spectra import AdcSpectra
 from gammapolars.core.flags import has_any
 from gammapolars.corrections import dithered_energy
@@ -11,7 +14,7 @@ from gammapolars.spectra.counting import BIN, Bins, BinTally, count_bins
 DETECTOR = ("board", "channel")
 
 
-class SummedSpectra:
+class SummedSpectra(Accumulator):
     """Counts of the used hits by detector and bin of energy; by adc value where a detector is not calibrated.
 
     Args:
@@ -34,8 +37,8 @@ class SummedSpectra:
         self._tally.add(count_bins(used.select(*DETECTOR, energy.alias(BIN)).collect(), DETECTOR, self._bins))
         self._bare.add_hits(hits.filter(~known))
 
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
-        """Pairs change nothing here."""
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {"energies": self._tally, "bare": self._bare}
 
     def table(self) -> pl.DataFrame:
         """`board`, `channel`, `energy_kev` (bin centre) or null, `adc` or null, `counts`, `variance`."""

@@ -1,11 +1,14 @@
 """Pairs by time difference."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable, State
 from gammapolars.coincidences.pair_columns import b_is_lower, swapped
 from gammapolars.detectors import Detectors
 from gammapolars.spectra.tallies import Histogram
@@ -17,7 +20,7 @@ MAX_NS_STEPS = 200_000
 ENDS = ("board_a", "channel_a", "board_b", "channel_b")
 
 
-class TimeDifferences:
+class TimeDifferences(Accumulator):
     """Pairs by detectors and time difference, in nanoseconds or coarser."""
 
     def __init__(self, reach_ps: int, *, bins: int = 1200) -> None:
@@ -30,9 +33,6 @@ class TimeDifferences:
         self._counts = Histogram(*ENDS, "step")
         self._clock_ps = 0
 
-    def add_hits(self, hits: pl.DataFrame) -> None:
-        """Hits change nothing here."""
-
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         if pairs.is_empty():
             return
@@ -42,6 +42,16 @@ class TimeDifferences:
         is_swapped = _b_is_lower(*(pairs[name].to_numpy() for name in ENDS))
         steps = np.where(is_swapped, -dt, dt) // self._step_ps + self._reach_steps
         self._counts.add(pl.DataFrame([*(pairs[name] for name in ENDS), pl.Series("step", steps)]))
+
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {"counts": self._counts}
+
+    def state(self) -> State:
+        return super().state() | {"clock_ps": self._clock_ps}
+
+    def merge(self, state: State) -> None:
+        super().merge(state)
+        self._clock_ps = math.gcd(self._clock_ps, state["clock_ps"])
 
     def _total(self) -> pl.DataFrame:
         """`board_a`, `channel_a`, `board_b`, `channel_b`, `step`, `counts`, where a is the lower detector."""
