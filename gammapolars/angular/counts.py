@@ -49,6 +49,11 @@ SINGLES = Table(
 
 SUMS = tuple(name for name, dtype in COUNTS.columns.items() if dtype == pl.Float64)
 
+ENDS = ("board_1", "channel_1", "board_2", "channel_2")
+
+WEIGHTS = ("w_1", "w_2", "weight", "random")
+"""What a count of pairs or hits weighs: by both gates, by its window, and whether that is a random one."""
+
 
 def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
     """Net coincidences of two lines for each two detectors, and for each order of them.
@@ -73,6 +78,15 @@ def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
         TableError: the pairs are not calibrated, or lack a column to count by.
         UsageError: the gates overlap: a pair would count in both orders.
     """
+    return net_pairs(pairs_by_weight(pairs, gate_1, gate_2, by=by))
+
+
+def pairs_by_weight(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
+    """The pairs of `angular_counts` in whole numbers, which add up exactly.
+
+    Returns:
+        `by`, `board_1`, `channel_1`, `board_2`, `channel_2`, `w_1`, `w_2`, `weight`, `random`, `counts`.
+    """
     check_gates(gate_1, gate_2)
     keys = list(by)
     columns = pairs.collect_schema()
@@ -82,34 +96,48 @@ def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
             raise TableError(f"these pairs have no column '{name}'{hint}")
     region = pl.col("weight") if "weight" in columns else pl.lit(1.0)
     random = (pl.col("region") == "random") if "region" in columns else pl.lit(value=False)
-    weights = {f"_{n}{s}": gate.weight(f"energy_kev_{s}") for n, gate in ((1, gate_1), (2, gate_2)) for s in "ab"}
-    orders = {order: _sums(*(pl.col(name) for name in order)) for order in (("_1a", "_2b"), ("_1b", "_2a"))}
-    end_columns = {
-        f"{column}_{gate}": pl.concat_list(f"{column}_{first}", f"{column}_{second}")
-        for gate, (first, second) in ((1, "ab"), (2, "ba"))
-        for column in ("board", "channel")
+    weights = {f"w_{s}{n}": gate.weight(f"energy_kev_{s}") for n, gate in ((1, gate_1), (2, gate_2)) for s in "ab"}
+    in_orders = {
+        f"{name}_{gate}": pl.concat_list(*(f"{name}_{side}{gate if name == 'w' else ''}" for side in sides))
+        for name in ("board", "channel", "w")
+        for gate, sides in ((1, "ab"), (2, "ba"))
     }
-    sum_columns = {name: pl.concat_list(*(f"{name}{order[0]}" for order in orders)) for name in SUMS}
-    table = (
-        pairs.select(*keys, *(f"{name}_{s}" for s in "ab" for name in ("board", "channel")), **weights,
-                     _region=region.cast(pl.Float64), _random=random)
-        .filter(((pl.col("_1a") * pl.col("_2b")) != 0) | ((pl.col("_1b") * pl.col("_2a")) != 0))
-        .group_by(*keys, "board_a", "channel_a", "board_b", "channel_b")
-        .agg(
-            expression.alias(f"{name}{order[0]}")
-            for order, sums in orders.items()
-            for name, expression in sums.items()
-        )
-        .select(*keys, **end_columns, **sum_columns)
-        .explode(*end_columns, *SUMS)
-    )  # fmt: skip
-    ends = list(end_columns)
     return (
-        table.group_by(*keys, *ends)
-        .agg(pl.col(*SUMS).sum())
-        .filter((pl.col("variance") != 0) | (pl.col("random_variance") != 0))
-        .sort(*keys, *ends)
+        pairs.select(*keys, *(f"{name}_{s}" for s in "ab" for name in ("board", "channel")), **weights,
+                     weight=region.cast(pl.Float64), random=random)
+        .filter(((pl.col("w_a1") * pl.col("w_b2")) != 0) | ((pl.col("w_b1") * pl.col("w_a2")) != 0))
+        .select(*keys, "weight", "random", **in_orders)
+        .explode(*in_orders)
+        .filter(pl.col("w_1") * pl.col("w_2") != 0)
+        .group_by(*keys, *ENDS, *WEIGHTS)
+        .agg(counts=pl.len())
+    )  # fmt: skip
+
+
+def net_pairs(counts: pl.LazyFrame) -> pl.LazyFrame:
+    """The table of `angular_counts` from that of `pairs_by_weight`."""
+    n, w1, w2, region, random = (pl.col(name) for name in ("counts", *WEIGHTS))
+    both = w1 * w2
+    sums = {
+        "coincidences": region * both,
+        "variance": (region * both).pow(2),
+        "random": pl.when(random).then(both),
+        "random_variance": pl.when(random).then(both.pow(2)),
+        "covariance_random": pl.when(random).then(region * both.pow(2)),
+        "covariance_1": region * both * w1,
+        "covariance_2": region * both * w2,
+    }
+    return _summed(counts, {name: n * value for name, value in sums.items()}).filter(
+        (pl.col("variance") != 0) | (pl.col("random_variance") != 0)
     )
+
+
+def _summed(counts: pl.LazyFrame, values: dict[str, pl.Expr]) -> pl.LazyFrame:
+    """Sums of values over the weights of a table of counts, sorted: those of one row are added up in one order."""
+    names = counts.collect_schema().names()
+    keys = [name for name in names if name not in (*WEIGHTS, "counts")]
+    ordered = counts.sort([name for name in names if name != "counts"])
+    return ordered.group_by(keys, maintain_order=True).agg(value.sum().alias(name) for name, value in values.items())
 
 
 def check_gates(gate_1: Gate, gate_2: Gate) -> None:
@@ -123,21 +151,6 @@ def check_gates(gate_1: Gate, gate_2: Gate) -> None:
             f"the gates {gate_1.low:g} to {gate_1.high:g} and {gate_2.low:g} to {gate_2.high:g} keV overlap: "
             "take narrower ones, on two different lines"
         )
-
-
-def _sums(w1: pl.Expr, w2: pl.Expr) -> dict[str, pl.Expr]:
-    """The sums over the pairs of one order, from the weights of its two hits."""
-    region, random = pl.col("_region"), pl.col("_random")
-    both = w1 * w2
-    return {
-        "coincidences": (region * both).sum(),
-        "variance": (region * both).pow(2).sum(),
-        "random": both.filter(random).sum(),
-        "random_variance": both.pow(2).filter(random).sum(),
-        "covariance_random": (region * both.pow(2)).filter(random).sum(),
-        "covariance_1": (region * both * w1).sum(),
-        "covariance_2": (region * both * w2).sum(),
-    }
 
 
 def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
@@ -156,26 +169,36 @@ def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
     Raises:
         TableError: the hits are not calibrated, or lack a column to count by.
     """
+    return net_hits(hits_by_weight(hits, gate_1, gate_2, by=by))
+
+
+def hits_by_weight(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
+    """The hits of `angular_singles` in whole numbers: `by`, `board`, `channel`, `w_1`, `w_2`, `counts`."""
     keys = [*by, "board", "channel"]
     columns = hits.collect_schema()
     for name in (*keys, "energy_kev"):
         if name not in columns:
             hint = ": calibrate them first" if name == "energy_kev" else ""
             raise TableError(f"these hits have no column '{name}'{hint}")
-    w1, w2 = pl.col("_1"), pl.col("_2")
     return (
-        hits.select(*keys, _1=gate_1.weight("energy_kev"), _2=gate_2.weight("energy_kev"))
-        .filter((w1 != 0) | (w2 != 0))
-        .group_by(keys)
-        .agg(
-            counts_1=w1.sum(),
-            variance_1=w1.pow(2).sum(),
-            counts_2=w2.sum(),
-            variance_2=w2.pow(2).sum(),
-            covariance=(w1 * w2).sum(),
-        )
-        .sort(keys)
+        hits.select(*keys, w_1=gate_1.weight("energy_kev"), w_2=gate_2.weight("energy_kev"))
+        .filter((pl.col("w_1") != 0) | (pl.col("w_2") != 0))
+        .group_by(*keys, "w_1", "w_2")
+        .agg(counts=pl.len())
     )
+
+
+def net_hits(counts: pl.LazyFrame) -> pl.LazyFrame:
+    """The table of `angular_singles` from that of `hits_by_weight`."""
+    n, w1, w2 = pl.col("counts"), pl.col("w_1"), pl.col("w_2")
+    sums = {
+        "counts_1": n * w1,
+        "variance_1": n * w1.pow(2),
+        "counts_2": n * w2,
+        "variance_2": n * w2.pow(2),
+        "covariance": n * w1 * w2,
+    }
+    return _summed(counts, sums)
 
 
 def sum_counts(parts: Iterable[pl.DataFrame], table: Table) -> pl.DataFrame:

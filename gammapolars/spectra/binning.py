@@ -7,7 +7,7 @@ import polars as pl
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra.bins import check_width
 from gammapolars.spectra.counting import BIN, Bins, BinTally, Part, count_bins
-from gammapolars.spectra.tallies import WEIGHTED, Tally
+from gammapolars.spectra.weighted_tallies import WeightedCounts, WeightedTally
 from gammapolars.spectra.weights import AUTO, WEIGHT, sum_bins, weight_column
 from gammapolars.streaming.slices import batches_of, in_parallel, lazy_frame
 
@@ -92,10 +92,10 @@ def _counted(batches: Iterator[pl.DataFrame], keys: dict[str, pl.DataType], bins
 def _summed(batches: Iterator[pl.DataFrame], keys: list[str], bins: Bins) -> pl.DataFrame:
     """Weights, and their squares, by keys and bins."""
 
-    def summed(batch: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    def summed(batch: pl.DataFrame) -> Iterator[WeightedCounts]:
         yield sum_bins(batch, keys, bins)
 
-    tally = Tally(*keys, BIN, sums=WEIGHTED)
+    tally = WeightedTally(*keys, BIN)
     for part in in_parallel(summed, batches):
         tally.add(part)
     return tally.total()

@@ -4,6 +4,7 @@ import polars as pl
 
 from gammapolars.core.errors import TableError
 from gammapolars.spectra.counting import BIN, Bins
+from gammapolars.spectra.weighted_tallies import WeightedCounts, count_by_weight
 
 AUTO = "auto"
 """The column `weight` where a frame has it, and else none."""
@@ -35,8 +36,8 @@ def sums(weight: str | None) -> dict[str, pl.Expr]:
     return {"counts": value.sum(), "variance": (value * value).sum()}
 
 
-def sum_bins(batch: pl.DataFrame, keys: list[str], bins: Bins) -> pl.DataFrame:
-    """The weights of a batch by its keys and bins.
+def sum_bins(batch: pl.DataFrame, keys: list[str], bins: Bins) -> WeightedCounts:
+    """The rows of a batch by their weights, keys and bins.
 
     Args:
         batch: the keys, `_bin` (the values to be binned) and `_weight`. Rows that weigh nothing are left out.
@@ -44,8 +45,8 @@ def sum_bins(batch: pl.DataFrame, keys: list[str], bins: Bins) -> pl.DataFrame:
         bins: what the values fall into.
 
     Returns:
-        The keys, `_bin` (number, as a float), `counts`, `variance`.
+        As for `count_by_weight`; the keys are those, and `_bin` (number, as a float).
     """
     kept = batch.filter(pl.col(BIN).is_finite() & (pl.col(WEIGHT) != 0))
     numbers = pl.Series(BIN, bins.numbers(kept[BIN].to_numpy())).cast(pl.Float64) + 0.0  # -0 and 0 are one bin
-    return kept.with_columns(numbers).group_by(*keys, BIN).agg(**sums(WEIGHT))
+    return count_by_weight(kept.with_columns(numbers), [*keys, BIN], WEIGHT)

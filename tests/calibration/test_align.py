@@ -65,7 +65,7 @@ def test_noise_is_hardly_ever_a_peak() -> None:
 @given(runs(), st.integers(1, 60), st.integers(1, 30))
 def test_histograms_hold_all_signed_time_differences(hits: pl.DataFrame, reach: int, bins: int) -> None:
     histograms = Histograms(reach, bins=bins)
-    histograms.add(gp.pairs(hits.lazy(), reach).collect())
+    histograms.add_pairs(gp.pairs(hits.lazy(), reach).collect())
     expected: dict[tuple[tuple[int, int], tuple[int, int]], np.ndarray] = {}
     length = 2 * reach // histograms.width_ps
     for a_board, a_channel, _, b_board, b_channel, _, _, dt in brute_pairs(hits, (-reach, reach)):

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.pair_columns import b_is_lower, swapped
@@ -15,7 +16,7 @@ from gammapolars.core.types import Integers, Key
 from gammapolars.corrections import energy_kev, gain_corrected_adc
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs
-from gammapolars.spectra.tallies import Tally
+from gammapolars.spectra.widening_tallies import WideningTally
 from gammapolars.streaming.slices import Slice, in_parallel
 
 Pair = tuple[Key, Key]
@@ -98,7 +99,7 @@ def with_sign(pairs: pl.LazyFrame) -> pl.LazyFrame:
     return pairs.with_columns(*swapped(names, later), dt_ps=pl.when(later).then(-dt).otherwise(dt))
 
 
-class Histograms:
+class Histograms(Accumulator):
     """Pairs by detectors and signed time difference, in bins that become wider where they are too many.
 
     Args:
@@ -108,16 +109,21 @@ class Histograms:
 
     def __init__(self, reach_ps: int, *, bins: int) -> None:
         self._reach_ps = reach_ps
-        self.width_ps = max(1, -(-2 * reach_ps // bins))
-        self._tally = Tally(*ENDS, "bin")
+        width_ps = max(1, -(-2 * reach_ps // bins))
+        self._tally = WideningTally(*ENDS, "bin", width=width_ps, most_rows=MOST_BINS)
 
-    def add(self, pairs: pl.DataFrame) -> None:
+    @property
+    def width_ps(self) -> int:
+        """Of the bins."""
+        return self._tally.width
+
+    def add_pairs(self, pairs: pl.DataFrame) -> None:
         place = (pl.col("dt_ps") + self._reach_ps) // self.width_ps
         counted = pairs.lazy().select(*ENDS, "dt_ps").pipe(with_sign).select(*ENDS, bin=place)
         self._tally.add(counted.group_by(*ENDS, "bin").agg(counts=pl.len()).collect())
-        while self._tally.rows > MOST_BINS and len(total := self._tally.total()) > MOST_BINS:
-            self._tally, self.width_ps = Tally(*ENDS, "bin"), 2 * self.width_ps
-            self._tally.add(total.with_columns(pl.col("bin") // 2).group_by(*ENDS, "bin").agg(pl.col("counts").sum()))
+
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {"counts": self._tally}
 
     def low_ps(self, place: float) -> float:
         """The time difference at a place, counted in bins."""
@@ -125,8 +131,8 @@ class Histograms:
 
     def all(self) -> Iterator[tuple[Pair, Integers]]:
         """Each detector pair's histogram, empty bins too."""
-        bins = 2 * self._reach_ps // self.width_ps + 1
         total = self._tally.total()
+        bins = 2 * self._reach_ps // self.width_ps + 1
         if total.is_empty():
             return
         for key, part in total.group_by(ENDS, maintain_order=True):

@@ -61,7 +61,7 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
         return bool(len(group)) and bool((group == 0).all())
 
     for pairs in reading.pairs(reach_ps, start, done):
-        histograms.add(pairs)
+        histograms.add_pairs(pairs)
     return search()
 
 
