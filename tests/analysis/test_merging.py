@@ -1,0 +1,218 @@
+"""Whatever stretches hits and pairs are counted in, and however their states are merged: the whole is the same."""
+
+import importlib
+import pickle
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gammapolars as gp
+from gammapolars.analysis.accumulators import (
+    Accumulator,
+    AdcSpectra,
+    Ends,
+    HitTally,
+    InRegions,
+    PairTally,
+    Rates,
+    RunSpectra,
+    StopCover,
+    SummedSpectra,
+    TimeDifferences,
+)
+from gammapolars.analysis.accumulators import rates as rates_module
+from gammapolars.analysis.accumulators.accumulator import State
+from gammapolars.analysis.accumulators.cascades import CascadeCounts
+from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
+from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.calibration.timing import reading
+from gammapolars.calibration.timing.reading import Histograms
+from gammapolars.coincidences import PairRule
+from gammapolars.coincidences.regions import regions_of
+from gammapolars.core.schema import REGION
+from gammapolars.core.units import Window
+from gammapolars.corrections import calibrate
+from gammapolars.detectors import Detector, Detectors
+from tests.hits import BAD, SIZES, in_batches, runs
+
+DETECTORS = Detectors((Detector(0, 0, energy=(0.3, 1.7)), Detector(0, 1, energy=(-2.0, 0.9)), Detector(1, 1)))
+GATES = gp.Gate(2, 9, ((10, 17),)), gp.Gate(20, 31, ((32, 38),))
+REGIONS = regions_of(Window(-5, 5), [Window(8, 30)], signed=False, clock={})
+FROM_0_TO_1 = PairRule((-7, 20), start=(0, 0), stop=(0, 1))
+
+
+class Kind(NamedTuple):
+    """An accumulator, and what is read from it.
+
+    Attributes:
+        make: one for the hits of all runs.
+        results: what it has counted.
+    """
+
+    make: Callable[[pl.DataFrame], Accumulator]
+    results: Callable[[Any], Iterable[Any]]
+
+
+def firsts(hits: pl.DataFrame) -> dict[int, tuple[int, int]]:
+    """The first and last time of each run."""
+    times = pl.col("timestamp_ps")
+    spans = hits.group_by("run", maintain_order=True).agg(first=times.min(), last=times.max())
+    return {run: (first, last) for run, first, last in spans.iter_rows()}
+
+
+def drift_spectra(hits: pl.DataFrame) -> DriftSpectra:
+    ranges = {(0, 0): [AdcRange(3, 9), AdcRange(9, 20)], (1, 2): [AdcRange(0, 10, 2)]}
+    begins = {run: first for run, (first, _) in firsts(hits).items()}
+    return DriftSpectra(BAD, ranges, first_width_ps=3, most_slices=16, most_cells=700, firsts_ps=begins)
+
+
+def drift_results(spectra: DriftSpectra) -> list[Any]:
+    return [(*(getattr(run, name) for name in ("run", "first_ps", "last_ps", "width_ps")), run.counts.tolist())
+            for run in spectra.runs]  # fmt: skip
+
+
+def intervals(found: Intervals) -> tuple[Any, ...]:
+    return (*({key: array.tolist() for key, array in of.items()} for of in (found.counts, found.sums_ps)),
+            found.shortest_ps, found.spans)  # fmt: skip
+
+
+def histograms(found: Histograms) -> dict[Any, list[int]]:
+    return {pair: counts.tolist() for pair, counts in found.all()}
+
+
+KINDS = {
+    "hits": Kind(lambda _: HitTally(), lambda a: (a.by_flags(), a.spans, a.in_runs(BAD), a.by_detector(BAD))),
+    "pairs": Kind(lambda _: PairTally(Window(-5, 9)), lambda a: (a.counts(), a.random_counts())),
+    "spectra": Kind(lambda _: AdcSpectra(BAD), lambda a: [a.spectra(DETECTORS, None)]),
+    "slices": Kind(lambda _: AdcSpectra(BAD, 50), lambda a: [a.spectra(DETECTORS, None)]),
+    "spectra of runs": Kind(lambda _: RunSpectra(BAD), lambda a: [a.table()]),
+    "summed spectra": Kind(lambda _: SummedSpectra(BAD, DETECTORS, bin_kev=2.0), lambda a: [a.table()]),
+    "rates": Kind(lambda hits: Rates(Rates.origins(firsts(hits))), lambda a: [a.table()]),
+    "time differences": Kind(lambda _: TimeDifferences(2000), lambda a: [a.table(DETECTORS)]),
+    "stops": Kind(lambda _: StopCover(FROM_0_TO_1), lambda a: [a.part(run, 1e-9) for run in (1, 2, 3)]),
+    "ends": Kind(
+        lambda _: Ends(FROM_0_TO_1, (pl.col("adc") > 3, None), 4),
+        lambda a: (a.counts, a.starts, a.longer.tolist(), *intervals(a.intervals)),
+    ),
+    "intervals": Kind(lambda _: Intervals(), intervals),
+    "in regions": Kind(
+        lambda _: InRegions(PairTally(Window(-5, 5)), REGIONS),
+        lambda a: (a.parts()["in_regions"].counts(), a.parts()["in_regions"].random_counts()),
+    ),
+    "cascades": Kind(
+        lambda _: CascadeCounts(*GATES, DETECTORS, BAD, width_ps=7, most_rows=6), lambda a: (*a.tables(), a.width_ps)
+    ),
+    "drift": Kind(drift_spectra, drift_results),
+    "histograms": Kind(lambda _: Histograms(2500, bins=900), lambda a: (a.width_ps, histograms(a))),
+}
+
+
+@st.composite
+def recorded(draw: st.DrawFn) -> pl.DataFrame:
+    """Calibrated hits of one to three runs, each in time order."""
+    drawn = draw(st.lists(runs(most=20), min_size=1, max_size=3))
+    hits = pl.concat(of.with_columns(run=pl.lit(number, pl.UInt16)) for number, of in enumerate(drawn, 1))
+    return calibrate(hits.lazy(), DETECTORS).collect()
+
+
+def paired(hits: pl.DataFrame) -> pl.DataFrame:
+    """Each hit of the other detector next to one, and the next but one: pairs of any time difference."""
+    names = [name for name in hits.columns if name not in ("run", "timestamp_ps")]
+    time = pl.col("timestamp_ps")
+    each = [
+        hits.select(
+            "run",
+            "timestamp_ps",
+            *(pl.col(name).alias(f"{name}_a") for name in names),
+            *(pl.col(name).shift(-step).over("run").alias(f"{name}_b") for name in names),
+            dt_ps=(time.shift(-step) - time).over("run"),
+        )
+        for step in (1, 2)
+    ]
+    pairs = pl.concat(each).filter(
+        (pl.col("board_a") != pl.col("board_b")) | (pl.col("channel_a") != pl.col("channel_b"))
+    )
+    prompt = pl.col("dt_ps") <= 5
+    region = pl.when(prompt).then(pl.lit("prompt", REGION)).otherwise(pl.lit("random", REGION))
+    scale = 0.1 + 0.7 * pl.col("channel_a").cast(pl.Float64)
+    return pairs.sort("run", maintain_order=True).with_columns(
+        region=region, weight=pl.when(prompt).then(1.0).otherwise(-scale)
+    )
+
+
+def feed(counted: Accumulator, hits: pl.DataFrame, pairs: pl.DataFrame, rows: int = 10**9) -> State:
+    """Let it count a stretch, run by run; the state it is in then, as it comes from another process."""
+    for of_run in hits.partition_by("run", maintain_order=True):
+        for part in in_batches(of_run, rows):
+            counted.add_hits(part)
+    for part in in_batches(pairs, rows):
+        counted.add_pairs(part)
+    state: State = pickle.loads(pickle.dumps(counted.state()))
+    return state
+
+
+@settings(max_examples=8, deadline=None)
+@given(recorded(), SIZES, st.data())
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
+def test_the_whole_is_what_its_stretches_merge_to(
+    kind: Kind, hits: pl.DataFrame, rows: int, data: st.DataObject
+) -> None:
+    pairs = paired(hits)
+    cuts = data.draw(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=4))
+    edges = [sorted(round(cut[of] * table.height) for cut in cuts) for of, table in enumerate((hits, pairs))]
+    hit_edges, pair_edges = ([0, *inner, table.height] for inner, table in zip(edges, (hits, pairs), strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rates_module, "PS_PER_S", 1024)
+        patch.setattr(rates_module, "MAX_TIME_BINS", 64)
+        patch.setattr(rates_module, "SHOWN_TIME_BINS", 32)
+        patch.setattr(reading, "MOST_BINS", 5)
+        whole = kind.make(hits)
+        feed(whole, hits, pairs, rows)
+        states = [
+            feed(kind.make(hits), hits[hit_edges[k] : hit_edges[k + 1]], pairs[pair_edges[k] : pair_edges[k + 1]])
+            for k in range(len(cuts) + 1)
+        ]
+
+        while len(states) > 1:
+            place = data.draw(st.integers(0, len(states) - 2))
+            both = kind.make(hits)
+            both.merge(states[place])
+            both.merge(states[place + 1])
+            states[place : place + 2] = [both.state()]
+        merged = kind.make(hits)
+        merged.merge(states[0])
+
+        assert_same(kind.results(merged), kind.results(whole))
+
+
+def assert_same(found: Iterable[Any], expected: Iterable[Any]) -> None:
+    for one, other in zip(found, expected, strict=True):
+        if isinstance(other, pl.DataFrame):
+            assert one.schema == other.schema
+            assert one.equals(other), (one, other)
+        else:
+            assert one == other
+
+
+def test_every_accumulator_is_among_them() -> None:
+    package = Path(gp.__file__).parent
+    counting: set[type] = set()
+    for path in package.rglob("*.py"):
+        if re.search(r"def add_(hits|pairs)\b|\(Accumulator\)", path.read_text(encoding="utf-8")):
+            name = ".".join(("gammapolars", *path.relative_to(package).with_suffix("").parts))
+            classes = [of for of in vars(importlib.import_module(name)).values() if isinstance(of, type)]
+            counting |= {of for of in classes if hasattr(of, "add_hits") or hasattr(of, "add_pairs")}
+
+    tested = {
+        type(kind.make(pl.DataFrame(schema={"run": pl.UInt16, "timestamp_ps": pl.Int64}))) for kind in KINDS.values()
+    }
+
+    assert all(issubclass(of, Accumulator) for of in counting)
+    in_use = {of for of in counting if not any(of in other.__mro__[1:] for other in counting)}
+    assert {of.__name__ for of in in_use} == {of.__name__ for of in tested}
