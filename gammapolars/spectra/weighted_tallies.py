@@ -99,27 +99,37 @@ class WeightedTally:
         """The sums of floats, with what was counted until now."""
         if self._sums is None:
             self._sums = Tally(*self._keys, sums=WEIGHTED)
-            self._sums.add(self._net())
+            self._sums.add(self._net(self._keys))
             self._counts = {}
         return self._sums
 
-    def _net(self) -> pl.DataFrame:
-        parts = [_weighted(tally.summed(), weight) for weight, tally in sorted(self._counts.items()) if tally.rows]
+    def _net(self, keys: tuple[str, ...]) -> pl.DataFrame:
+        counts = {weight: tally.summed() for weight, tally in sorted(self._counts.items()) if tally.rows}
+        parts = [_weighted(self._by(keys, table), weight) for weight, table in counts.items()]
 
         def plus(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
             # Two numbers have one sum in either order; three or more, grouped by threads, have several.
-            return pl.concat([one, other]).group_by(self._keys).agg(pl.col(*WEIGHTED).sum())
+            return pl.concat([one, other]).group_by(keys).agg(pl.col(*WEIGHTED).sum())
 
         return reduce(plus, parts) if parts else pl.DataFrame(schema=WEIGHTED)
 
-    def summed(self) -> pl.DataFrame:
-        """The keys, `counts` and `variance`, in any order; only the latter two if nothing was added."""
-        return self._sums.summed() if self._sums else self._net()
+    def _by(self, keys: tuple[str, ...], table: pl.DataFrame) -> pl.DataFrame:
+        """A table of counts or of sums, summed up by some of its keys."""
+        return table if keys == self._keys else table.group_by(keys).agg(pl.exclude(self._keys).sum())
 
-    def total(self) -> pl.DataFrame:
+    def summed(self, *keys: str) -> pl.DataFrame:
+        """The keys, `counts` and `variance`, in any order; only the latter two if nothing was added.
+
+        Args:
+            keys: some of the keys, by which all is summed up; none: all.
+        """
+        by = keys or self._keys
+        return self._by(by, self._sums.summed()) if self._sums else self._net(by)
+
+    def total(self, *keys: str) -> pl.DataFrame:
         """The same, sorted by the keys."""
-        summed = self.summed()
-        return summed.sort(self._keys) if summed.width > len(WEIGHTED) else summed
+        summed = self.summed(*keys)
+        return summed.sort(keys or self._keys) if summed.width > len(WEIGHTED) else summed
 
     def state(self) -> pl.DataFrame:
         """The keys, `weight` and `counts`; of many weights, the keys, `counts` and `variance`."""

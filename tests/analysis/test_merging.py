@@ -30,6 +30,7 @@ from gammapolars.analysis.accumulators import rates as rates_module
 from gammapolars.analysis.accumulators.accumulator import State
 from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
+from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedSpectra, NetSpectra
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.calibration.timing import reading
 from gammapolars.calibration.timing.reading import Histograms
@@ -86,6 +87,10 @@ def histograms(found: Histograms) -> dict[Any, list[int]]:
     return {pair: counts.tolist() for pair, counts in found.all()}
 
 
+def net_spectra(found: NetSpectra) -> tuple[Any, ...]:
+    return found.net(), found.total(), found.by_detector(), found.summed()
+
+
 KINDS = {
     "hits": Kind(lambda _: HitTally(), lambda a: (a.by_flags(), a.spans, a.in_runs(BAD), a.by_detector(BAD))),
     "pairs": Kind(lambda _: PairTally(Window(-5, 9)), lambda a: (a.counts(), a.random_counts())),
@@ -108,6 +113,9 @@ KINDS = {
     "cascades": Kind(
         lambda _: CascadeCounts(*GATES, DETECTORS, BAD, width_ps=7, most_rows=6), lambda a: (*a.tables(), a.width_ps)
     ),
+    "gated": Kind(lambda _: GatedSpectra(GATES[0], None, calibrated=True, width=3.0), net_spectra),
+    "gated adc": Kind(lambda _: GatedSpectra(GATES[0], [(0, 0), (1, 1)], calibrated=False, width=2), net_spectra),
+    "cube": Kind(lambda _: CubeSpectra(*GATES, width=4.0), net_spectra),
     "drift": Kind(drift_spectra, drift_results),
     "histograms": Kind(lambda _: Histograms(2500, bins=900), lambda a: (a.width_ps, histograms(a))),
 }
@@ -146,13 +154,22 @@ def paired(hits: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def with_third_hits(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Triples of which the third hit is between the two others in energy."""
+    energy = (pl.col("energy_kev_a") + pl.col("energy_kev_b")) / 2
+    return pairs.with_columns(energy_kev_c=energy, board_c="board_b", channel_c="channel_a")
+
+
 def feed(counted: Accumulator, hits: pl.DataFrame, pairs: pl.DataFrame, rows: int = 10**9) -> State:
     """Let it count a stretch, run by run; the state it is in then, as it comes from another process."""
     for of_run in hits.partition_by("run", maintain_order=True):
         for part in in_batches(of_run, rows):
             counted.add_hits(part)
     for part in in_batches(pairs, rows):
-        counted.add_pairs(part)
+        if isinstance(counted, CubeSpectra):
+            counted.add_triples(with_third_hits(part))
+        else:
+            counted.add_pairs(part)
     state: State = pickle.loads(pickle.dumps(counted.state()))
     return state
 

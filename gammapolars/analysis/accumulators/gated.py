@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from itertools import combinations
+from operator import add
 
 import polars as pl
 
-from gammapolars.analysis.accumulators.accumulator import Accumulator
+from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
 from gammapolars.core.types import Key
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import Gate
 from gammapolars.spectra.cubes import weights_of_thirds
-from gammapolars.spectra.tallies import WEIGHTED, Tally
+from gammapolars.spectra.tallies import Tally
+from gammapolars.spectra.weighted_tallies import WeightedTally, count_by_weight
 
 BY = ["board", "channel"]
 
@@ -31,10 +34,18 @@ class NetSpectra(Accumulator):
 
     def __init__(self, axis: str, width: float) -> None:
         self.axis, self._width = axis, width
-        self._tally = Tally(*BY, "bin", sums=WEIGHTED)
         self._all = Tally("bin")
-        self._both = Tally("bin", sums={"variance": pl.Float64})
-        self._net = self._net_variance = 0.0
+        self._partners = WeightedTally(*BY, "bin")
+        self._covariance = WeightedTally("bin")
+        self._observations = WeightedTally("all")
+
+    def parts(self) -> Mapping[str, Mergeable]:
+        return {
+            "all": self._all,
+            "partners": self._partners,
+            "covariance": self._covariance,
+            "observations": self._observations,
+        }
 
     def _add(self, table: pl.DataFrame, weights: Mapping[str, pl.Expr]) -> None:
         """Count the hits of pairs or triples.
@@ -52,17 +63,14 @@ class NetSpectra(Accumulator):
         rows = placed.with_columns(**{name: weight.fill_null(0.0) for name, weight in weigh.items()})
         rows = rows.filter(pl.any_horizontal(pl.col(name) != 0 for name in weigh))
         for side in weights:
-            weight = pl.col(f"w_{side}")
-            counted = rows.filter(weight != 0).group_by(pl.col(f"{name}_{side}").alias(name) for name in (*BY, "bin"))
-            self._tally.add(counted.agg(counts=weight.sum(), variance=(weight**2).sum()))
+            partners = rows.select(pl.col(f"{name}_{side}").alias(name) for name in (*BY, "bin", "w"))
+            self._partners.add(count_by_weight(partners.filter(pl.col("w") != 0), (*BY, "bin"), "w"))
         for one, other in combinations(weights, 2):
-            product = pl.col(f"w_{one}") * pl.col(f"w_{other}")
-            both = rows.filter((product != 0) & (pl.col(f"bin_{one}") == pl.col(f"bin_{other}")))
-            self._both.add(both.group_by(bin=f"bin_{one}").agg(variance=2 * product.sum()))
-        whole = pl.sum_horizontal(weigh.keys())
-        net, variance = rows.select(counts=whole.sum(), variance=(whole**2).sum()).row(0)
-        self._net += net
-        self._net_variance += variance
+            both = rows.filter(pl.col(f"bin_{one}") == pl.col(f"bin_{other}"))
+            products = both.select(bin=f"bin_{one}", w=2 * pl.col(f"w_{one}") * pl.col(f"w_{other}"))
+            self._covariance.add(count_by_weight(products.filter(pl.col("w") != 0), ["bin"], "w"))
+        whole = reduce(add, map(pl.col, weigh))
+        self._observations.add(count_by_weight(rows.select(all=pl.lit(0), w=whole), ["all"], "w"))
 
     def _bin(self, column: str) -> pl.Expr:
         value = pl.col(column).cast(pl.Float64) + (0.0 if self.axis == "energy_kev" else 0.5)
@@ -74,7 +82,8 @@ class NetSpectra(Accumulator):
 
     def net(self) -> tuple[float, float]:
         """The net counts of the whole spectrum, and their standard deviation."""
-        return self._net, math.sqrt(self._net_variance)
+        (net, variance), *_ = [*self._observations.total().select("counts", "variance").rows(), (0.0, 0.0)]
+        return net, math.sqrt(variance)
 
     def total(self) -> pl.DataFrame:
         """`energy_kev` or `adc` (bin centre), `counts`, `variance`: of all hits there are, without any gate."""
@@ -86,7 +95,7 @@ class NetSpectra(Accumulator):
 
     def by_detector(self) -> pl.DataFrame:
         """`board`, `channel`, `energy_kev` or `adc` (bin centre), `counts`, `variance`: of each partner detector."""
-        table = self._tally.total()
+        table = self._partners.total()
         if table.is_empty():
             numbers = {"board": pl.UInt16, "channel": pl.UInt16}
             return pl.DataFrame(schema=numbers | dict.fromkeys((self.axis, "counts", "variance"), pl.Float64))
@@ -94,14 +103,13 @@ class NetSpectra(Accumulator):
 
     def summed(self) -> pl.DataFrame:
         """The same of all partner detectors together, without their numbers."""
-        table = self._tally.total()
-        if table.is_empty():
+        total = self._partners.total("bin")
+        if total.is_empty():
             return self.by_detector().drop(BY)
-        total = table.group_by("bin").agg(pl.col("counts", "variance").sum())
-        both = self._both.total()
+        both = self._covariance.total()
         if both.height:
             more = pl.col("variance") + pl.col("_more").fill_null(0.0)
-            total = total.join(both.rename({"variance": "_more"}), on="bin", how="left").with_columns(variance=more)
+            total = total.join(both.select("bin", _more="counts"), on="bin", how="left").with_columns(variance=more)
         return total.sort("bin").select(self._centres().alias(self.axis), "counts", "variance")
 
 
