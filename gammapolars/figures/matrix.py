@@ -138,17 +138,6 @@ def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[ob
         schema={"x": pl.Float64, "y": pl.Float64, "label": pl.String},
         orient="row",
     )
-    return [
-        p9.geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7),
-        p9.geom_text(
-            p9.aes(label="label"),
-            data=places,
-            size=7.5,
-            color=house.ORANGE,
-            ha="left",
-            va="bottom",
-            nudge_x=0.022 * end,
-            nudge_y=0.022 * end,
-            family=house.FONT,
-        ),
-    ]
+    circles = p9.geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7)
+    look = {"size": 7.5, "color": house.ORANGE, "ha": "left", "va": "bottom"}
+    return [circles, house.text(places, p9.aes(label="label"), nudge_x=0.022 * end, nudge_y=0.022 * end, **look)]

@@ -100,21 +100,8 @@ def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, 
         schema={"x": pl.Float64, "label": pl.String},
     ).filter(pl.col("x").is_between(low, high))
     marks = marks.join(calibrated.select("facet").unique(), how="cross").with_columns(counts=pl.lit(top * 0.85))
-    layers: list[object] = [
-        p9.geom_vline(p9.aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
-    ]
-    if with_labels:
-        layers.append(
-            p9.geom_text(
-                p9.aes(label="label"),
-                data=marks,
-                angle=90,
-                va="top",
-                ha="right",
-                size=6.5,
-                color=house.ORANGE,
-                nudge_x=-0.003 * (high - low),
-                family=house.FONT,
-            )
-        )
-    return layers
+    dashes = p9.geom_vline(p9.aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
+    if not with_labels:
+        return [dashes]
+    look = {"angle": 90, "va": "top", "ha": "right", "size": 6.5, "color": house.ORANGE}
+    return [dashes, house.text(marks, p9.aes(label="label"), nudge_x=-0.003 * (high - low), **look)]

@@ -86,6 +86,11 @@ def log_axis(**more: Any) -> p9.scale_y_log10:
     )
 
 
+def text(data: pl.DataFrame, mapping: p9.aes, **more: Any) -> p9.geom_text:
+    """Labels in the figure's font."""
+    return p9.geom_text(mapping, data=data, family=FONT, **more)
+
+
 def no_data(title: str, why: str = "no data") -> p9.ggplot:
     """A figure that says that there is nothing to draw.
 
