@@ -50,7 +50,7 @@ def calibration(
     top = float(frame["height"].sort()[-1])
     lines = residuals.join(facets.labels, on=["board", "channel"])
     marks = _marks(lines, frame, top / floor, with_nuclides=columns == 1)
-    labels = p9.aes(y="text", label="label", color="state")
+    labels, size = p9.aes(y="text", label="label", color="state"), 6.5 if columns < 3 else 5
     room = 0.7 if facets.number == 1 else 0.95 if columns == 1 else 0.5
     return house.compose(
         p9.ggplot(frame, p9.aes("energy_kev", "height")),
@@ -59,9 +59,7 @@ def calibration(
         p9.geom_segment(
             p9.aes(x="energy_kev", xend="energy_kev", y="foot", yend="tip", color="state"), data=marks, size=0.4
         ),
-        house.text(
-            marks, labels, angle=90, va="bottom", ha="center", size=6.5 if columns < 3 else 5, show_legend=False
-        ),
+        house.text(marks, labels, angle=90, va="bottom", ha="center", size=size, show_legend=False),
         p9.facet_wrap("facet", ncol=columns, scales="free_x"),
         _colours(),
         house.number_axis(columns, expand=(0.01, 0)),
