@@ -5,11 +5,15 @@ from collections.abc import Iterable
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
-from gammapolars.core.schema import Table
+from gammapolars.core.schema import Table, floats
 from gammapolars.gates import Gate
 
 SLICE = ("run", "time_slice")
 """What a table may have beside its detectors: counts by run and slice of time."""
+
+SUMS = (
+    "coincidences", "variance", "random", "random_variance", "covariance_random", "covariance_1", "covariance_2",
+)  # fmt: skip
 
 COUNTS = Table(
     "angular counts",
@@ -18,13 +22,7 @@ COUNTS = Table(
         "channel_1": pl.UInt16,
         "board_2": pl.UInt16,
         "channel_2": pl.UInt16,
-        "coincidences": pl.Float64,
-        "variance": pl.Float64,
-        "random": pl.Float64,
-        "random_variance": pl.Float64,
-        "covariance_random": pl.Float64,
-        "covariance_1": pl.Float64,
-        "covariance_2": pl.Float64,
+        **floats(*SUMS),
     },
     {"run": pl.UInt16, "time_slice": pl.Int64},
 )
@@ -37,17 +35,11 @@ SINGLES = Table(
     {
         "board": pl.UInt16,
         "channel": pl.UInt16,
-        "counts_1": pl.Float64,
-        "variance_1": pl.Float64,
-        "counts_2": pl.Float64,
-        "variance_2": pl.Float64,
-        "covariance": pl.Float64,
+        **floats("counts_1", "variance_1", "counts_2", "variance_2", "covariance"),
     },
     {"run": pl.UInt16, "time_slice": pl.Int64},
 )
 """One row a detector: net counts of both lines, with variances and covariance."""
-
-SUMS = tuple(name for name, dtype in COUNTS.columns.items() if dtype == pl.Float64)
 
 ENDS = ("board_1", "channel_1", "board_2", "channel_2")
 

@@ -26,6 +26,11 @@ class Table:
     optional: dict[str, DType] = field(default_factory=dict)
 
 
+def floats(*names: str) -> dict[str, DType]:
+    """Columns of real numbers."""
+    return dict.fromkeys(names, pl.Float64)
+
+
 HITS = Table(
     "hits",
     {

@@ -7,8 +7,8 @@ import polars as pl
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
+from gammapolars.figures.facets import DETECTOR, Facets, facets_of
 
-DETECTOR = ["board", "channel", "name"]
 LABEL_ROOM = 0.012
 """What a label takes of the axis."""
 
@@ -33,10 +33,11 @@ def calibration(
     )
     if table.is_empty() or not (table["counts"] > 0).any():
         return house.no_data(title, "no data: no detector was calibrated")
-    spectra_shown, note, columns = _shown(table)
+    facets = facets_of(table)
+    columns = facets.columns
     parts = [
         bins.rebin(part.sort("energy_kev"), DETECTOR, "energy_kev", 1500 // columns)
-        for _, part in spectra_shown.group_by(DETECTOR, maintain_order=True)
+        for _, part in facets.join(table).group_by(DETECTOR, maintain_order=True)
     ]
     floor = 0.5
     frame = pl.concat(
@@ -45,10 +46,12 @@ def calibration(
         )
         for part, width in parts
     )
-    names = _labels(spectra_shown, columns)
-    frame = frame.join(names, on=DETECTOR, how="left", maintain_order="left").with_columns(floor=pl.lit(floor))
+    frame = facets.join(frame).with_columns(floor=pl.lit(floor))
     top = float(frame["height"].sort()[-1])
-    marks = _marks(residuals.join(names, on=["board", "channel"]), frame, top / floor, with_nuclides=columns == 1)
+    lines = residuals.join(facets.labels, on=["board", "channel"])
+    marks = _marks(lines, frame, top / floor, with_nuclides=columns == 1)
+    labels, size = p9.aes(y="text", label="label", color="state"), 6.5 if columns < 3 else 5
+    room = 0.7 if facets.number == 1 else 0.95 if columns == 1 else 0.5
     return house.compose(
         p9.ggplot(frame, p9.aes("energy_kev", "height")),
         p9.geom_ribbon(p9.aes(ymin="floor", ymax="height"), fill=house.BLUE, alpha=0.25),
@@ -56,30 +59,14 @@ def calibration(
         p9.geom_segment(
             p9.aes(x="energy_kev", xend="energy_kev", y="foot", yend="tip", color="state"), data=marks, size=0.4
         ),
-        p9.geom_text(
-            p9.aes(y="text", label="label", color="state"),
-            data=marks,
-            angle=90,
-            va="bottom",
-            ha="center",
-            size=6.5 if columns < 3 else 5,
-            family=house.FONT,
-            show_legend=False,
-        ),
+        house.text(marks, labels, angle=90, va="bottom", ha="center", size=size, show_legend=False),
         p9.facet_wrap("facet", ncol=columns, scales="free_x"),
         _colours(),
-        p9.scale_x_continuous(
-            expand=(0.01, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
-        ),
-        p9.scale_y_log10(
-            limits=(floor, top * (top / floor) ** (0.7 if names.height == 1 else 0.95 if columns == 1 else 0.5)),
-            expand=(0, 0),
-            breaks=house.power_breaks,
-            labels=house.power_labels,
-        ),
-        p9.labs(title=title, subtitle=note, x="energy (keV)", y="counts per bin", color=""),
-        house.house_theme(height=house.height_for(names.height, columns)),
-        p9.theme(legend_position="bottom", strip_text=p9.element_text(size=9 if columns < 4 else 8)),
+        house.number_axis(columns, expand=(0.01, 0)),
+        house.log_axis(limits=(floor, top * (top / floor) ** room), expand=(0, 0), minor_breaks=True),
+        p9.labs(title=title, subtitle=_note(facets), x="energy (keV)", y="counts per bin", color=""),
+        house.house_theme(height=house.height_for(facets.number, columns)),
+        house.legend_below(columns),
     )
 
 
@@ -95,9 +82,9 @@ def residuals(
     """
     if residuals.is_empty():
         return house.no_data(title, "no data: no detector was calibrated")
-    shown, note, columns = _shown(residuals)
-    names = _labels(shown, columns)
-    frame = shown.join(names, on=DETECTOR, how="left", maintain_order="left").with_columns(
+    facets = facets_of(residuals)
+    columns = facets.columns
+    frame = facets.join(residuals).with_columns(
         unc=pl.lit(1.0) if in_sigma else (pl.col("residual_kev") / pl.col("residual_sigma")).abs().fill_nan(0.0),
         value=pl.col("residual_sigma" if in_sigma else "residual_kev"),
         state=_state(),
@@ -119,18 +106,18 @@ def residuals(
         p9.facet_wrap("facet", ncol=columns, scales="free_y"),
         _colours(),
         p9.scale_shape_manual({USED: "o", LEFT_OUT: "D"}),
-        p9.scale_x_continuous(breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels),
+        house.number_axis(columns),
         p9.scale_y_continuous(labels=house.number_labels),
         p9.labs(
             title=title,
-            subtitle=note,
+            subtitle=_note(facets),
             x="energy (keV)",
             y="line − fit (σ)" if in_sigma else "line − fit (keV)",
             color="",
             shape="",
         ),
-        house.house_theme(height=house.height_for(names.height, columns, alone=3.4)),
-        p9.theme(legend_position="bottom", strip_text=p9.element_text(size=9 if columns < 4 else 8)),
+        house.house_theme(height=house.height_for(facets.number, columns, alone=3.4)),
+        house.legend_below(columns),
     )
 
 
@@ -146,14 +133,9 @@ def _middle(frame: pl.DataFrame) -> float:
     return float(frame["energy_kev"].sort()[frame.height // 2])
 
 
-def _shown(table: pl.DataFrame) -> tuple[pl.DataFrame, str | None, int]:
-    """The detectors that a figure has room for, a note on the others, and how many facets stand side by side."""
-    detectors = table.select(DETECTOR).unique().sort("board", "channel")
-    kept = detectors.head(house.MAX_FACETS)
-    hidden = detectors.height - kept.height
-    note = f"the first {kept.height} detectors; {hidden} more are not drawn" if hidden else None
-    shown = table.join(kept, on=DETECTOR, how="semi", maintain_order="left")
-    return shown, note, house.columns_for(kept.height)
+def _note(facets: Facets) -> str | None:
+    hidden = f"the first {facets.number} detectors; {facets.hidden} more are not drawn"
+    return hidden if facets.hidden else None
 
 
 def _legible(tops: pl.DataFrame, room: float) -> list[bool]:
@@ -166,13 +148,6 @@ def _legible(tops: pl.DataFrame, room: float) -> list[bool]:
         )
         for facet, energy, strength in rows
     ]
-
-
-def _labels(table: pl.DataFrame, columns: int) -> pl.DataFrame:
-    """Each detector's name for its facet."""
-    detectors = table.select(DETECTOR).unique().sort("board", "channel")
-    names = house.short_names(detectors["name"], house.name_room(columns))
-    return detectors.with_columns(pl.Series("facet", names, pl.Enum(names)))
 
 
 def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, with_nuclides: bool) -> pl.DataFrame:

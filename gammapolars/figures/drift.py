@@ -9,8 +9,8 @@ import polars as pl
 from plotnine.composition import Beside
 
 from gammapolars.figures import theme as house
+from gammapolars.figures.facets import facets_of
 
-DETECTOR = ["board", "channel", "name"]
 MOST_DETECTORS = 12
 LEAST_SPAN_PCT = 0.05
 """A scale spans at least this, so that mere statistics does not look like a drift."""
@@ -39,16 +39,11 @@ def drift(
     good = positions.filter(pl.col("status") == "ok")
     if good.is_empty():
         return house.no_data(title, "no data: no line was found")
-    detectors = good.select(DETECTOR).unique().sort("board", "channel")
-    detectors_shown = detectors.head(MOST_DETECTORS)
-    names = house.short_names(detectors_shown["name"], house.name_room(2))
-    facets = detectors_shown.with_columns(pl.Series("facet", names, pl.Enum(names)))
-    good, curves, spectra = (
-        table.join(facets, on=DETECTOR, how="inner", maintain_order="left") for table in (good, curves, spectra)
-    )
-    hidden = detectors.height - detectors_shown.height
-    height = 1.2 + 2.1 * detectors_shown.height if detectors_shown.height > 1 else 3.6
-    gains = _over_time(good, curves, title, height, f"; {hidden} more detectors are not drawn" if hidden else "")
+    facets = facets_of(good, most=MOST_DETECTORS, columns=2)
+    good, curves, spectra = (facets.join(table) for table in (good, curves, spectra))
+    height = 1.2 + 2.1 * facets.number if facets.number > 1 else 3.6
+    hidden = f"; {facets.hidden} more detectors are not drawn" if facets.hidden else ""
+    gains = _over_time(good, curves, title, height, hidden)
     return Beside([gains, _line(good, spectra, height)])
 
 

@@ -70,12 +70,8 @@ def _marks(rows: pl.DataFrame, axis: str, peaks: Sequence[Mapping[str, Any]]) ->
     if not labels:
         return []
     marks = pl.DataFrame(labels, {axis: pl.Float64, "counts": pl.Float64, "label": pl.String}, orient="row")
-    return [
-        p9.geom_text(
-            p9.aes(label="label"), data=marks, angle=90, va="bottom", ha="center", size=7, color=house.ORANGE,
-            family=house.FONT,
-        )
-    ]  # fmt: skip
+    look = {"angle": 90, "va": "bottom", "ha": "center", "size": 7, "color": house.ORANGE}
+    return [house.text(marks, p9.aes(label="label"), **look)]
 
 
 def _histogram(table: pl.DataFrame, axis: str) -> pl.DataFrame:

@@ -60,7 +60,7 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
         p9.scale_color_manual(dict(zip(parts, colours, strict=True)), limits=visible),
         p9.scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=visible),
         p9.scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
-        p9.scale_y_log10(breaks=house.power_breaks, minor_breaks=house.minor_power_breaks, labels=house.power_labels),
+        house.log_axis(),
         p9.labs(
             title=title,
             subtitle=_result_text(fit),

@@ -59,10 +59,8 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
     return house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
         p9.geom_raster(p9.aes(fill="counts")),
-        colour_scale(positive, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})"),
-        p9.scale_x_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        house.number_axis(expand=(0, 0)),
         p9.scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
-        p9.guides(fill=p9.guide_colorbar(nbin=256)),
         p9.labs(
             title=title,
             subtitle=f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
@@ -70,7 +68,7 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
             y=TITLES[stems[1]] + (", detectors of y" if stems[0] == stems[1] else ""),
         ),
         house.house_theme(width=7.8, height=5.6),
-        p9.theme(legend_key_height=180, legend_key_width=14, legend_title=p9.element_text(size=8.5, margin={"b": 8})),
+        colour_scale(positive, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})", height=180),
     )
 
 

@@ -50,11 +50,9 @@ def matrix(
         p9.ggplot(grid, p9.aes("x", "y")),
         p9.geom_raster(p9.aes(fill="counts")),
         _spot_marks(spots or {}, float(grid["x"][-1])),
-        colour_scale(positive, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})"),
         p9.coord_fixed(expand=False),
-        p9.scale_x_continuous(breaks=house.even_breaks, labels=house.number_labels),
+        house.number_axis(),
         p9.scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
-        p9.guides(fill=p9.guide_colorbar(nbin=256)),
         p9.labs(
             title=title,
             subtitle=f"{hidden:.2g} % of the pairs lie at higher energies, outside" if hidden else None,
@@ -62,24 +60,24 @@ def matrix(
             y=quantity.replace("one", "the other"),
         ),
         house.house_theme(width=7.8, height=6.4),
-        p9.theme(
-            legend_key_height=220,
-            legend_key_width=14,
-            legend_title=p9.element_text(size=8.5, margin={"b": 8}),
-        ),
+        colour_scale(positive, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})", height=220),
     )
 
 
-def colour_scale(counts: pl.Series, name: str) -> Any:
+def colour_scale(counts: pl.Series, name: str, *, height: float) -> list[Any]:
     """A logarithmic scale of colours for the counts of bins: three powers of ten at most; what is null stays white.
 
     Args:
         counts: all counts above 0, sorted.
         name: what the counts are.
+        height: of the legend, in pixels.
+
+    Returns:
+        The scale and its legend, to be added behind the theme.
     """
     high = float(counts[-1])
     low = max(float(counts[0]), 1e-3 * high)
-    return p9.scale_fill_gradientn(
+    scale = p9.scale_fill_gradientn(
         colors=COLOURS,
         trans="log10",
         limits=(low, max(high, low * 10)),
@@ -88,6 +86,9 @@ def colour_scale(counts: pl.Series, name: str) -> Any:
         na_value="#ffffff00",
         name=name,
     )
+    title = p9.element_text(size=8.5, margin={"b": 8})
+    legend = p9.theme(legend_key_height=height, legend_key_width=14, legend_title=title)
+    return [scale, p9.guides(fill=p9.guide_colorbar(nbin=256)), legend]
 
 
 def _crop(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
@@ -137,17 +138,6 @@ def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[ob
         schema={"x": pl.Float64, "y": pl.Float64, "label": pl.String},
         orient="row",
     )
-    return [
-        p9.geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7),
-        p9.geom_text(
-            p9.aes(label="label"),
-            data=places,
-            size=7.5,
-            color=house.ORANGE,
-            ha="left",
-            va="bottom",
-            nudge_x=0.022 * end,
-            nudge_y=0.022 * end,
-            family=house.FONT,
-        ),
-    ]
+    circles = p9.geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7)
+    look = {"size": 7.5, "color": house.ORANGE, "ha": "left", "va": "bottom"}
+    return [circles, house.text(places, p9.aes(label="label"), nudge_x=0.022 * end, nudge_y=0.022 * end, **look)]

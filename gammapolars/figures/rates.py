@@ -7,8 +7,8 @@ import polars as pl
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
+from gammapolars.figures.facets import DETECTOR, facets_of
 
-DETECTOR = ["board", "channel", "name"]
 MOST_BINS = 300
 
 
@@ -23,37 +23,31 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> p9.gg
     """
     if rates.is_empty() or not (rates["counts"] > 0).any():
         return house.no_data(title, "no data: there are no hits")
-    kept = (
-        rates.group_by(DETECTOR)
-        .agg(pl.col("counts").sum())
-        .sort("counts", "board", "channel", descending=[True, False, False])
-    )
-    shown = rates.join(kept.head(house.MAX_FACETS), on=DETECTOR, how="semi", maintain_order="left")
-    facets = min(kept.height, house.MAX_FACETS)
-    columns = house.columns_for(facets)
-    frame = _with_band(_coarse_bins(shown, MOST_BINS // columns))
+    facets = facets_of(rates, by_counts=True)
+    frame = _with_band(_coarse_bins(facets.join(rates), MOST_BINS // facets.columns))
     unit, seconds = house.time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
-    frame = _with_facets(frame, columns).with_columns(pl.col("time_s", "width_s") / seconds)
+    frame = frame.with_columns(pl.col("time_s", "width_s") / seconds)
     points = bins.outline(frame, "time_s", "width_s")
     means = frame.select("facet", "mean").unique()
-    hidden = kept.height - facets
     note = "band: ±1σ of Poisson counts; dashed: the run's mean"
+    if facets.hidden:
+        note += f"; {facets.number} detectors with the most hits, {facets.hidden} more are not drawn"
     return house.compose(
         p9.ggplot(points, p9.aes("time_s", "rate")),
         p9.geom_blank(p9.aes(y="y"), data=_least_span(frame)),
         p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45),
         p9.geom_line(color=house.BLUE, size=0.5),
         p9.geom_hline(p9.aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5),
-        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        p9.facet_wrap("facet", ncol=facets.columns, scales="free_y"),
         p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
         p9.scale_y_continuous(labels=house.number_labels),
         p9.labs(
             title=title,
-            subtitle=note + (f"; {facets} detectors with the most hits, {hidden} more are not drawn" if hidden else ""),
+            subtitle=note,
             x=f"time since the first hit ({unit})",
             y="rate (counts/s)",
         ),
-        house.house_theme(height=house.height_for(facets, columns, alone=3.4)),
+        house.house_theme(height=house.height_for(facets.number, facets.columns, alone=3.4)),
     )
 
 
@@ -65,7 +59,7 @@ def _coarse_bins(table: pl.DataFrame, most: int) -> pl.DataFrame:
     low, high = pl.col("time_s") - pl.col("width_s") / 2, pl.col("time_s") + pl.col("width_s") / 2
     sums = (
         table.join(position, on="time_s")
-        .group_by(*DETECTOR, "bin")
+        .group_by(*DETECTOR, "facet", "bin")
         .agg(
             low.min().alias("from"),
             high.max().alias("to"),
@@ -90,14 +84,3 @@ def _least_span(frame: pl.DataFrame) -> pl.DataFrame:
     """Invisible points that keep each facet's scale from shrinking to the scatter of its bins."""
     ends = frame.group_by("facet").agg(pl.col("time_s").first(), mean=pl.col("mean").first())
     return ends.with_columns(y=pl.concat_list(pl.col("mean") * 0.9, pl.col("mean") * 1.1)).explode("y")
-
-
-def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
-    detectors = frame.select(DETECTOR).unique().sort("board", "channel")
-    names = house.short_names(detectors["name"], house.name_room(columns))
-    return frame.join(
-        detectors.with_columns(pl.Series("facet", names, pl.Enum(names))),
-        on=DETECTOR,
-        how="left",
-        maintain_order="left",
-    )

@@ -9,8 +9,8 @@ import plotnine as p9
 import polars as pl
 
 from gammapolars.figures import theme as house
+from gammapolars.figures.facets import facets_of
 
-DETECTOR = ["board", "channel", "name"]
 LINE, BROAD = "line", "511 keV (Doppler broadened) or left out"
 
 
@@ -30,40 +30,38 @@ def resolution(
     table = residuals.filter(pl.col("fwhm_kev").is_finite())
     if table.is_empty():
         return house.no_data(title, "no data: no width was fitted")
-    detectors = table.select(DETECTOR).unique().sort("board", "channel")
-    kept = detectors.head(house.MAX_FACETS)
-    columns = house.columns_for(kept.height)
-    names = house.short_names(kept["name"], house.name_room(columns))
-    labels = kept.with_columns(pl.Series("facet", names, pl.Enum(names)))
+    facets = facets_of(table)
+    columns = facets.columns
     broad = ((pl.col("energy_kev") - 511).abs() < 0.5) | ~pl.col("used")
-    frame = table.join(labels, on=DETECTOR, maintain_order="left").with_columns(
+    frame = facets.join(table).with_columns(
         low=pl.col("fwhm_kev") - pl.col("fwhm_kev_unc").fill_null(0.0),
         high=pl.col("fwhm_kev") + pl.col("fwhm_kev_unc").fill_null(0.0),
         state=pl.when(broad).then(pl.lit(BROAD)).otherwise(pl.lit(LINE)).cast(pl.Enum([LINE, BROAD])),
     )
-    hidden = detectors.height - kept.height
+    note = "curve: FWHM² = a + b E + c E²"
+    if facets.hidden:
+        note += f"; the first {facets.number} detectors, {facets.hidden} more are not drawn"
     return house.compose(
         p9.ggplot(frame, p9.aes("energy_kev", "fwhm_kev")),
         p9.expand_limits(y=0),
-        p9.geom_line(data=_curves(frame, labels, curves), color=house.BLUE, size=0.7),
+        p9.geom_line(data=_curves(frame, facets.labels, curves), color=house.BLUE, size=0.7),
         p9.geom_linerange(p9.aes(ymin="low", ymax="high", color="state"), size=0.5),
         p9.geom_point(p9.aes(color="state", shape="state"), size=1.8, fill="white"),
         p9.facet_wrap("facet", ncol=columns, scales="free_y"),
         p9.scale_color_manual({LINE: house.ORANGE, BROAD: house.QUIET}, limits=[LINE, BROAD]),
         p9.scale_shape_manual({LINE: "o", BROAD: "D"}, limits=[LINE, BROAD]),
-        p9.scale_x_continuous(breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels),
+        house.number_axis(columns),
         p9.scale_y_continuous(labels=house.number_labels),
         p9.labs(
             title=title,
-            subtitle="curve: FWHM² = a + b E + c E²"
-            + (f"; the first {kept.height} detectors, {hidden} more are not drawn" if hidden else ""),
+            subtitle=note,
             x="energy (keV)",
             y="FWHM (keV)",
             color="",
             shape="",
         ),
-        house.house_theme(height=house.height_for(kept.height, columns, alone=3.6)),
-        p9.theme(legend_position="bottom", strip_text=p9.element_text(size=9 if columns < 4 else 8)),
+        house.house_theme(height=house.height_for(facets.number, columns, alone=3.6)),
+        house.legend_below(columns),
     )
 
 

@@ -9,8 +9,7 @@ import polars as pl
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
-
-DETECTOR = ["board", "channel", "name"]
+from gammapolars.figures.facets import DETECTOR, Facets, facet_column, facets_of
 
 
 def spectrum(
@@ -27,10 +26,9 @@ def spectrum(
     table = _with_axis(spectra)
     if table.is_empty() or not (table["counts"] > 0).any():
         return house.no_data(title, "no data: no hit was used")
-    shown, hidden = _strongest(table)
-    facets = shown.select(DETECTOR).n_unique()
-    columns = house.columns_for(facets)
-    parts = {axis: part for (axis,), part in shown.group_by("axis", maintain_order=True)}
+    facets = facets_of(table, by_counts=True)
+    columns = facets.columns
+    parts = {axis: part for (axis,), part in facets.join(table).group_by("axis", maintain_order=True)}
     histograms = {axis: bins.rebin(part, DETECTOR, "x", 1500 // columns) for axis, part in parts.items()}
     frame = _with_facets(
         pl.concat([part.with_columns(axis=pl.lit(axis)) for axis, (part, _) in histograms.items()]), columns
@@ -47,24 +45,16 @@ def spectrum(
         p9.geom_line(color=house.BLUE, size=0.35),
         _line_marks(frame, lines or {}, top, with_labels=columns < 3),
         p9.facet_wrap("facet", ncol=columns, scales="free_x" if len(parts) > 1 else "fixed"),
-        p9.scale_x_continuous(
-            expand=(0.005, 0), breaks=house.even_breaks if columns < 3 else True, labels=house.number_labels
-        ),
-        p9.scale_y_log10(
-            limits=(floor, top),
-            expand=(0, 0),
-            breaks=house.power_breaks,
-            minor_breaks=house.minor_power_breaks,
-            labels=house.power_labels,
-        ),
+        house.number_axis(columns, expand=(0.005, 0)),
+        house.log_axis(limits=(floor, top), expand=(0, 0)),
         p9.labs(
             title=title,
-            subtitle=_hidden_note(hidden, facets),
+            subtitle=_hidden_note(facets),
             x=" or ".join({"keV": "energy (keV)", "adc": "pulse height (adc)"}[axis] for axis in parts),
             y="counts per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
         ),
-        house.house_theme(height=house.height_for(facets, columns)),
-        p9.theme(strip_text=p9.element_text(size=9 if columns < 4 else 8)),
+        house.house_theme(height=house.height_for(facets.number, columns)),
+        p9.theme(strip_text=house.facet_text(columns)),
     )
 
 
@@ -84,29 +74,19 @@ def _with_axis(spectra: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _strongest(table: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """The detectors with the most counts, as many as a figure has room for; and how many were left out."""
-    totals = (
-        table.group_by(DETECTOR)
-        .agg(pl.col("counts").sum())
-        .sort("counts", "board", "channel", descending=[True, False, False])
-    )
-    kept = totals.head(house.MAX_FACETS)
-    return table.join(kept, on=DETECTOR, how="semi", maintain_order="left"), totals.height - kept.height
-
-
 def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     """`facet`: each detector's name, in order of board and channel; where axes differ, with the axis."""
     detectors = frame.select(*DETECTOR, "axis").unique().sort("board", "channel", "axis")
     has_both = detectors["axis"].n_unique() > 1
     names = [f"{name} (adc)" if has_both and axis == "adc" else name for *_, name, axis in detectors.iter_rows()]
     names = house.short_names(names, house.name_room(columns))
-    labels = detectors.with_columns(pl.Series("facet", names, pl.Enum(names)))
+    labels = detectors.with_columns(facet_column(names))
     return frame.join(labels, on=[*DETECTOR, "axis"], how="left", maintain_order="left")
 
 
-def _hidden_note(hidden: int, shown: int) -> str | None:
-    return f"{shown} detectors with the most hits; {hidden} more are not drawn" if hidden else None
+def _hidden_note(facets: Facets) -> str | None:
+    hidden = f"{facets.number} detectors with the most hits; {facets.hidden} more are not drawn"
+    return hidden if facets.hidden else None
 
 
 def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, with_labels: bool) -> list[object]:
@@ -120,21 +100,8 @@ def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, 
         schema={"x": pl.Float64, "label": pl.String},
     ).filter(pl.col("x").is_between(low, high))
     marks = marks.join(calibrated.select("facet").unique(), how="cross").with_columns(counts=pl.lit(top * 0.85))
-    layers: list[object] = [
-        p9.geom_vline(p9.aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
-    ]
-    if with_labels:
-        layers.append(
-            p9.geom_text(
-                p9.aes(label="label"),
-                data=marks,
-                angle=90,
-                va="top",
-                ha="right",
-                size=6.5,
-                color=house.ORANGE,
-                nudge_x=-0.003 * (high - low),
-                family=house.FONT,
-            )
-        )
-    return layers
+    dashes = p9.geom_vline(p9.aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
+    if not with_labels:
+        return [dashes]
+    look = {"angle": 90, "va": "top", "ha": "right", "size": 6.5, "color": house.ORANGE}
+    return [dashes, house.text(marks, p9.aes(label="label"), nudge_x=-0.003 * (high - low), **look)]

@@ -64,6 +64,33 @@ def house_theme(width: float = WIDTH, height: float = 4.5) -> p9.theme:
     return house
 
 
+def legend_below(columns: int) -> p9.theme:
+    """The legend below the facets, whose names are smaller where there are many."""
+    return p9.theme(legend_position="bottom", strip_text=facet_text(columns))
+
+
+def facet_text(columns: int) -> p9.element_text:
+    """How the facets' names are written."""
+    return p9.element_text(size=9 if columns < 4 else 8)
+
+
+def number_axis(columns: int = 1, **more: Any) -> p9.scale_x_continuous:
+    """An x-axis of numbers, with many breaks where there is room for them."""
+    return p9.scale_x_continuous(breaks=even_breaks if columns < 3 else True, labels=number_labels, **more)
+
+
+def log_axis(**more: Any) -> p9.scale_y_log10:
+    """A logarithmic y-axis of counts."""
+    return p9.scale_y_log10(
+        **{"breaks": power_breaks, "minor_breaks": minor_power_breaks, "labels": power_labels} | more
+    )
+
+
+def text(data: pl.DataFrame, mapping: p9.aes, **more: Any) -> p9.geom_text:
+    """Labels in the figure's font."""
+    return p9.geom_text(mapping, data=data, family=FONT, **more)
+
+
 def no_data(title: str, why: str = "no data") -> p9.ggplot:
     """A figure that says that there is nothing to draw.
 

@@ -10,6 +10,7 @@ import polars as pl
 from gammapolars.core.units import Window
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
+from gammapolars.figures.facets import facet_column
 
 PAIR = ["name_a", "name_b"]
 MOST_PAIRS = 12
@@ -97,7 +98,7 @@ def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     ]
     unique = house.short_names((name.replace(r"\$", "$") for name in names), 200)
     return frame.join(
-        pairs.with_columns(pl.Series("facet", unique, pl.Enum(unique))).drop("counts"),
+        pairs.with_columns(facet_column(unique)).drop("counts"),
         on=PAIR,
         how="left",
         maintain_order="left",
@@ -156,14 +157,8 @@ def _chance_level(
 
 
 def _scale_y(floor: float) -> object:
-    if floor <= 0:
-        return p9.scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels)
-    return p9.scale_y_log10(
-        expand=(0, 0, 0.06, 0),
-        breaks=house.power_breaks,
-        minor_breaks=house.minor_power_breaks,
-        labels=house.power_labels,
-    )
+    room = (0, 0, 0.06, 0)
+    return house.log_axis(expand=room) if floor > 0 else p9.scale_y_continuous(expand=room, labels=house.number_labels)
 
 
 def _note(window: Window, facets: int, pairs: int, *, with_chance: bool, with_random: bool) -> str:

@@ -7,6 +7,7 @@ import polars as pl
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
+from gammapolars.figures.facets import facet_column
 
 PAIR = ["name_a", "name_b"]
 MOST_PAIRS = 12
@@ -75,4 +76,4 @@ def _labels(pairs: pl.DataFrame, columns: int) -> pl.DataFrame:
             f"{names}{': ' if columns < 3 else divider}peak at {position} ns{divider}FWHM {before} → {after} ns"
         )
     unique = [f"{label}{' ' * labels[:place].count(label)}" for place, label in enumerate(labels)]
-    return pairs.select(PAIR).with_columns(pl.Series("facet", unique, pl.Enum(unique)))
+    return pairs.select(PAIR).with_columns(facet_column(unique))

@@ -142,7 +142,7 @@ def _fit(bins: TimeBins, decays: int, *, prompt: bool, width: Width) -> Minimum:
     def again() -> Any:
         return _minuit(bins, decays, list(values.values()), prompt=prompt, width=width)
 
-    return Minimum(names, values, errors, float(minuit.fval), minuit, decays, prompt, again)
+    return Minimum(values, errors, float(minuit.fval), minuit, decays, prompt, again)
 
 
 def _minuit(bins: TimeBins, decays: int, start: list[float], *, prompt: bool, width: Width) -> Any:

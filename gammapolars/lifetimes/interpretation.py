@@ -33,7 +33,7 @@ def result(
     sigma = math.exp(values["log_sigma"])
     expected = expected_counts(bins, tuple(minuit.values), minimum.decays)
     chi2, groups = _grouped_deviance(bins.counts, expected)
-    free = sum(not minuit.fixed[name] for name in minimum.names)
+    free = sum(not minuit.fixed[name] for name in values)
     t0 = values["t0"] if way == "stop after start" else -values["t0"]
     return LifetimeFit(
         components=tuple(parts[k] for k in order),

@@ -20,7 +20,6 @@ class Minimum:
     `again` gives the fit once more, to be changed at will.
     """
 
-    names: list[str]
     values: dict[str, float]
     errors: dict[str, float]
     deviance: float

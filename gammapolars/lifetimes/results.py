@@ -83,21 +83,13 @@ class LifetimeFit:
 
     def summary(self) -> dict[str, Any]:
         """All but the curves, as JSON takes it."""
-        rows = [
-            {
-                "lifetime_ps": one.lifetime_ps,
-                "lifetime_ps_unc": one.lifetime_ps_unc,
-                "lifetime_ps_low": one.lifetime_ps_low,
-                "lifetime_ps_high": one.lifetime_ps_high,
-                "half_life_ps": one.half_life_ps,
-                "half_life_ps_unc": one.half_life_ps_unc,
-                "counts": one.counts,
-                "counts_unc": one.counts_unc,
-            }
-            for one in self.components
-        ]
+        of_decays = (
+            "lifetime_ps", "lifetime_ps_unc", "lifetime_ps_low", "lifetime_ps_high", "half_life_ps",
+            "half_life_ps_unc", "counts", "counts_unc",
+        )  # fmt: skip
         names = (
             "upper_limit_ps", "direction", "t0_ps", "t0_ps_unc", "fwhm_ps", "fwhm_ps_unc", "prompt", "prompt_unc",
             "prompt_limit", "chance_per_ns", "chance_per_ns_unc", "chance_per_ns_limit", "chi2", "ndf",
         )  # fmt: skip
+        rows = [{name: getattr(decay, name) for name in of_decays} for decay in self.components]
         return {"components": rows} | {name: getattr(self, name) for name in names}

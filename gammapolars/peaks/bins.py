@@ -38,19 +38,24 @@ class Bins:
         if self.adc is not None:
             yield "adc", self.adc
 
-    def joined(self, factor: int) -> "Bins":
-        """The spectrum with so many neighbouring bins in one; the last one holds what is left."""
+    @property
+    def places(self) -> Floats:
+        """0, 1, 2, …: the middle of each bin."""
+        return np.arange(len(self.counts), dtype=np.float64)
+
+    def rebinned(self, factor: int) -> "Bins":
+        """The spectrum with this many neighbouring bins in one; the last one holds what is left."""
         if factor == 1:
             return self
         missing = -len(self.counts) % factor
 
-        def summed(values: Floats) -> Floats:
+        def sums(values: Floats) -> Floats:
             return np.asarray(np.pad(values, (0, missing)).reshape(-1, factor).sum(1), np.float64)
 
         groups = len(self.counts) // factor + bool(missing)
         middles = np.arange(groups, dtype=np.float64) * factor + 0.5 * (factor - 1)
         adc, energy = (None if axis is None else self.at(axis, middles) for axis in (self.adc, self.energy_kev))
-        return Bins(summed(self.counts), summed(self.variance), adc, energy)
+        return Bins(sums(self.counts), sums(self.variance), adc, energy)
 
     def at(self, axis: Floats, place: Floats | float) -> Floats:
         """Value of a quantity at places between bins, and beyond the ends by the last bins' slope."""
@@ -64,7 +69,7 @@ class Bins:
 
     def place(self, axis: Floats, value: Floats) -> Floats:
         """Where a quantity has given values, in bins."""
-        return np.interp(value, axis, np.arange(len(axis), dtype=np.float64))
+        return np.interp(value, axis, self.places)
 
 
 def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str, int], Bins]]:

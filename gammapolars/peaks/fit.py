@@ -2,6 +2,8 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,39 +61,52 @@ class Settings:
     width_unc: float = WIDTH_UNC
 
 
-def fit_spectrum(
-    counts: Floats, variance: Floats, positions: Floats, widths: Widths, settings: Settings
-) -> list[tuple[Region, RegionFit]]:
-    """Fit all peaks of a spectrum.
+class Data(NamedTuple):
+    """A spectrum, and the widths of peaks along it.
 
-    The clearest lone peaks are fitted first, with a free shape; what they tell of tail and step holds for all others.
-
-    Args:
+    Attributes:
         counts: per bin.
         variance: of the counts.
-        positions: of the peaks that were found, in bins.
-        widths: along the spectrum.
+        widths: FWHM of peaks by their place, in bins.
+    """
+
+    counts: Floats
+    variance: Floats
+    widths: Widths
+
+    def fit(self, region: Region, knowledge: Knowledge, degree: int = 1, price: float = 0.0) -> RegionFit:
+        """The fit of one region with a background of some degree, at the price of its freedom."""
+        part = slice(region.low, region.high)
+        sigmas = self.widths.at(region.positions) / FWHM_PER_SIGMA
+        model = Model(region.low, region.high - region.low, sigmas, degree)
+        return replace(
+            fit_region(self.counts[part], self.variance[part], model, region.positions, knowledge), price=price
+        )
+
+
+def fit_spectrum(data: Data, positions: Floats, settings: Settings) -> list[RegionFit]:
+    """Fit all peaks of a spectrum, region by region.
+
+    The clearest lone peaks are fitted first, with a free shape; the tail and step that they give hold for all others.
+
+    Args:
+        data: the spectrum.
+        positions: of the peaks, in bins.
         settings: what is kept.
     """
-    all_regions = regions(positions, widths, len(counts))
-    knowledge = line_shape(counts, variance, all_regions, widths, settings.width_unc)
-    return [
-        _refine(counts, variance, region, widths, knowledge, settings)
-        if settings.refine
-        else (region, _fit(counts, variance, region, widths, knowledge))
-        for region in all_regions
-    ]
+    all_regions = regions(positions, data.widths, len(data.counts))
+    knowledge = line_shape(data, all_regions, settings.width_unc)
+    fit = partial(_refine, settings=settings) if settings.refine else _best_fit
+    return [fit(data, region, knowledge) for region in all_regions]
 
 
-def line_shape(
-    counts: Floats, variance: Floats, all_regions: list[Region], widths: Widths, width_unc: float = WIDTH_UNC
-) -> Knowledge:
-    """What the clearest lone peaks tell of the detector's tail and step: their weighted means, and how they scatter."""
+def line_shape(data: Data, all_regions: list[Region], width_unc: float = WIDTH_UNC) -> Knowledge:
+    """The detector's tail and step, from the clearest lone peaks: their weighted means, and how they scatter."""
     lone = [region for region in all_regions if len(region.positions) == 1]
-    lone.sort(key=lambda region: float(counts[region.low : region.high].sum()), reverse=True)
+    lone.sort(key=lambda region: float(data.counts[region.low : region.high].sum()), reverse=True)
     shapes = []
     for region in lone[:MOST_SHAPES]:
-        fit = _region_fit(counts, variance, region, widths, FREE)
+        fit = data.fit(region, FREE)
         area, area_unc = float(fit.parameters[0]), math.sqrt(max(fit.covariance[0, 0], 0.0))
         if fit.valid and not fit.narrow and fit.chi2 < 4 * fit.ndf and area > 5_000 and area > 40 * area_unc:
             variances = np.diag(fit.covariance)[3:6] + SHAPES_DIFFER**2
@@ -111,45 +126,20 @@ def line_shape(
     )
 
 
-def _region_fit(
-    counts: Floats,
-    variance: Floats,
-    region: Region,
-    widths: Widths,
-    knowledge: Knowledge,
-    degree: int = 1,
-    price: float = 0.0,
-) -> RegionFit:
-    """The fit of one region with a given freedom."""
-    part = slice(region.low, region.high)
-    model = Model(region.low, region.high - region.low, widths.at(region.positions) / FWHM_PER_SIGMA, degree)
-    return replace(fit_region(counts[part], variance[part], model, region.positions, knowledge), price=price)
-
-
-def _fit(counts: Floats, variance: Floats, region: Region, widths: Widths, knowledge: Knowledge) -> RegionFit:
+def _best_fit(data: Data, region: Region, knowledge: Knowledge) -> RegionFit:
     """The fit of one region; where it is poor, on a bent background or, of a lone peak, with any width."""
-
-    def variant(shape: Knowledge, degree: int, price: float) -> RegionFit:
-        return _region_fit(counts, variance, region, widths, shape, degree, price)
-
-    straight = variant(knowledge, 1, 0.0)
+    straight = data.fit(region, knowledge)
     if not _is_poor(straight) and not _too_wide(straight, knowledge):
         return straight
-    fits = [straight]
     peaks = len(region.positions)
-    enough = region.high - region.low >= 3 * peaks + 8
-    any_width = replace(knowledge, width=Prior(1.0, None))
-    own_shape = replace(FREE, width=knowledge.width)
-    if enough:
-        fits.append(variant(knowledge, 2, BENT))
+    freedoms = [(knowledge, 0.0)]
     if peaks == 1:
-        fits.append(variant(any_width, 1, WIDE))
-        if enough:
-            fits.append(variant(any_width, 2, WIDE + BENT))
+        freedoms.append((replace(knowledge, width=Prior(1.0, None)), WIDE))
     if straight.parameters[:peaks].max(initial=0.0) > SHAPELY:
-        fits.append(variant(own_shape, 1, OWN))
-        if enough:
-            fits.append(variant(own_shape, 2, OWN + BENT))
+        freedoms.append((replace(FREE, width=knowledge.width), OWN))
+    fits = [straight, *(data.fit(region, shape, 1, price) for shape, price in freedoms[1:])]
+    if region.high - region.low >= 3 * peaks + 8:
+        fits += [data.fit(region, shape, 2, price + BENT) for shape, price in freedoms]
     sound = [fit for fit in fits if fit.valid and not (fit.price >= OWN and set(fit.narrow) & set(SHAPE))]
     return min(sound, key=lambda fit: fit.total, default=straight)
 
@@ -158,17 +148,15 @@ def _is_poor(fit: RegionFit) -> bool:
     return fit.chi2 > fit.ndf + 1.5 * math.sqrt(2 * fit.ndf)
 
 
-def _refine(
-    counts: Floats, variance: Floats, region: Region, widths: Widths, knowledge: Knowledge, settings: Settings
-) -> tuple[Region, RegionFit]:
+def _refine(data: Data, region: Region, knowledge: Knowledge, settings: Settings) -> RegionFit:
     """The fit of a region to which peaks are added, and from which they are dropped, until nothing stands out."""
-    fit = _fit(counts, variance, region, widths, knowledge)
+    fit = _best_fit(data, region, knowledge)
     if fit.price >= WIDE:
         # The bins were chosen for a narrower peak.
         region = region.grown(fit.shape()[0])
-        fit = _fit(counts, variance, region, widths, knowledge)
+        fit = _best_fit(data, region, knowledge)
     for _ in range(MOST_ADDED):
-        better = _with_one_more(counts, variance, region, fit, widths, knowledge, settings)
+        better = _with_one_more(data, region, fit, knowledge, settings.least_significance)
         if better is None:
             break
         region, fit = better
@@ -177,39 +165,32 @@ def _refine(
         if least >= settings.least_significance:
             break
         region = region._replace(positions=np.delete(region.positions, weakest))
-        fit = _fit(counts, variance, region, widths, knowledge)
-    return region, fit
+        fit = _best_fit(data, region, knowledge)
+    return fit
 
 
 def _with_one_more(
-    counts: Floats,
-    variance: Floats,
-    region: Region,
-    fit: RegionFit,
-    widths: Widths,
-    knowledge: Knowledge,
-    settings: Settings,
+    data: Data, region: Region, fit: RegionFit, knowledge: Knowledge, least: float
 ) -> tuple[Region, RegionFit] | None:
     """The region with one more peak, where the counts stand out of the fit most; None where they do not."""
     peaks = len(region.positions)
     at = fit.parameters[peaks : 2 * peaks]
     trials = []
-    place = _residual_peak(counts, region, fit, widths, settings.least_significance)
+    place = _residual_peak(data, region, fit, least)
     if place is not None:
         trials.append(np.sort(np.append(at, place)))
     if _is_poor(fit) or _too_wide(fit, knowledge):
         # Two lines closer than their width look like one that is wider.
         for number in range(peaks):
-            distance = 0.3 * float(widths.at(at[number]))
-            trials.append(
-                np.sort(np.concatenate([np.delete(at, number), [at[number] - distance, at[number] + distance]]))
-            )
+            half = 0.3 * float(data.widths.at(at[number]))
+            doublet = [at[number] - half, at[number] + half]
+            trials.append(np.sort(np.concatenate([np.delete(at, number), doublet])))
     best = None
     for positions in trials:
         wider = region._replace(positions=positions)
-        trial = _fit(counts, variance, wider, widths, knowledge)
+        trial = _best_fit(data, wider, knowledge)
         gain = fit.total - trial.total
-        if not trial.valid or gain < settings.least_significance**2 + 2 or not _distinct(trial, widths):
+        if not trial.valid or gain < least**2 + 2 or not _distinct(trial, data.widths):
             continue
         if best is None or trial.total < best[1].total:
             centroids = np.sort(trial.parameters[len(positions) : 2 * len(positions)])
@@ -217,11 +198,11 @@ def _with_one_more(
     return best
 
 
-def _residual_peak(counts: Floats, region: Region, fit: RegionFit, widths: Widths, least: float) -> float | None:
+def _residual_peak(data: Data, region: Region, fit: RegionFit, least: float) -> float | None:
     """Where the counts stand out of the fit most, if they do at all."""
     expected = np.maximum(fit.model.expected(fit.parameters), 0.1)
-    residual = counts[region.low : region.high] - expected
-    sigma = float(widths.at(0.5 * (region.low + region.high))) / FWHM_PER_SIGMA
+    residual = data.counts[region.low : region.high] - expected
+    sigma = float(data.widths.at(0.5 * (region.low + region.high))) / FWHM_PER_SIGMA
     offsets = np.arange(-math.ceil(2.5 * sigma), math.ceil(2.5 * sigma) + 1)
     kernel = np.exp(-0.5 * (offsets / sigma) ** 2)
     if len(residual) <= len(kernel):

@@ -15,24 +15,16 @@ from gammapolars.rates.intervals import true_rate
 from gammapolars.streaming.slices import batches_of, by_run, lazy_frame
 from gammapolars.streaming.time_order import REORDER_PS, time_ordered
 
-COLUMNS: dict[str, pl.DataType] = {
-    "board": pl.UInt16(),
-    "channel": pl.UInt16(),
-    "hits": pl.Int64(),
-    "real_time_s": pl.Float64(),
-    "rate_cps": pl.Float64(),
-    "rate_cps_unc": pl.Float64(),
-    "true_rate_cps": pl.Float64(),
-    "true_rate_cps_unc": pl.Float64(),
-    "live_fraction": pl.Float64(),
-    "live_fraction_unc": pl.Float64(),
-    "dead_time_ps": pl.Float64(),
-    "dead_time_ps_unc": pl.Float64(),
-    "shortest_interval_ps": pl.Int64(),
-    "cut_ps": pl.Float64(),
-    "chi2": pl.Float64(),
-    "ndf": pl.Int64(),
-    "exponential": pl.Boolean(),
+COLUMNS: dict[str, schema.DType] = {
+    "board": pl.UInt16,
+    "channel": pl.UInt16,
+    "hits": pl.Int64,
+    **schema.floats("real_time_s", "rate_cps", "rate_cps_unc", "true_rate_cps", "true_rate_cps_unc"),
+    **schema.floats("live_fraction", "live_fraction_unc", "dead_time_ps", "dead_time_ps_unc"),
+    "shortest_interval_ps": pl.Int64,
+    **schema.floats("cut_ps", "chi2"),
+    "ndf": pl.Int64,
+    "exponential": pl.Boolean,
 }
 
 

@@ -30,11 +30,6 @@ def with_uncertainty(value: float, uncertainty: float) -> str:
     return f"{value:,.{places}f} ± {uncertainty:,.{places}f}".replace("-", MINUS)
 
 
-def with_sigma(number: float, background: float = 0.0) -> str:
-    """A count with the uncertainty √n; with a known background taken off where one is given."""
-    return with_uncertainty(number - background, math.sqrt(max(number, 1.0)))
-
-
 def percent(part: float, whole: float) -> str:
     """`3.1 %`; a share that is there but tiny is `< 0.01 %`, never `0 %`."""
     if whole <= 0:

@@ -149,10 +149,6 @@ class SimulatedDetector:
         ratio = self.peak_to_total_662 * (np.asarray(energy_kev, np.float64) / 661.657) ** -self.peak_to_total_power
         return np.minimum(0.95, ratio)
 
-    def full_energy_efficiency(self, energy_kev: npt.ArrayLike) -> Floats:
-        """Probability that a photon emitted anywhere is counted with its full energy."""
-        return self.solid_angle * self.total_efficiency(energy_kev) * self.peak_to_total(energy_kev)
-
     def sigma_kev(self, energy_kev: Floats) -> Floats:
         """Standard deviation of the measured energy, from FWHM² = a + b E + c E²."""
         square = np.polynomial.polynomial.polyval(energy_kev, self.fwhm)

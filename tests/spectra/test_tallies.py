@@ -150,7 +150,7 @@ def merged(rows: pl.DataFrame, edges: list[int]) -> WeightedTally:
     return whole
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(st.tuples(KEYED, st.sampled_from([1.0, -THIRD, -0.1, 0.7 * THIRD, 0.0])), max_size=60),
     st.lists(st.integers(0, 60), max_size=4).map(sorted),
@@ -217,7 +217,7 @@ def test_rows_without_weights_weigh_1_each() -> None:
 # Bins that become wider
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 2), st.integers(-40, 40)), max_size=12), max_size=6), st.integers(1, 30)
 )

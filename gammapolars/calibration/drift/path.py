@@ -27,6 +27,8 @@ FORBIDDEN = -1e6
 OUTER_COST = 4.0
 """A gain at the edge of what is searched must be better by so much than one at 1, once: the nearer line is meant."""
 
+Indices = npt.NDArray[np.intp]
+
 
 class LineCounts(NamedTuple):
     """A line's surroundings in slices of time.
@@ -43,9 +45,34 @@ class LineCounts(NamedTuple):
     bin_adc: float
     counts: Floats
 
-    def groups(self, edges: Sequence[int] | npt.NDArray[np.intp]) -> "LineCounts":
+    def groups(self, edges: Sequence[int] | Indices) -> "LineCounts":
         """With slices joined: from each of the given places to the next, and from the last to the end."""
         return self._replace(counts=np.add.reduceat(self.counts, edges, axis=0))
+
+    def around(self, centres: Floats, fwhm: float, *, by_slice: bool = False) -> tuple[Floats, Floats, Floats, Floats]:
+        """Counts within 0.6 FWHM of a line, and those of its background on both sides; how many bins hold either.
+
+        Args:
+            centres: places of the line, adc.
+            fwhm: of the line, adc.
+            by_slice: whether each slice has one centre; else all slices are counted at all centres.
+
+        Returns:
+            Counts (slices, centres), or (slices,), and numbers of bins, one a centre: of the peak, of the background.
+        """
+        total = np.zeros((len(self.counts), self.counts.shape[1] + 1))
+        np.cumsum(self.counts, axis=1, out=total[:, 1:])
+        rows: slice | Indices = np.arange(len(total)) if by_slice else slice(None)
+
+        def within(low: float, high: float) -> tuple[Floats, Floats]:
+            places = ((centres + side * fwhm - self.low_adc) / self.bin_adc for side in (low, high))
+            begin, end = (np.clip(np.rint(place), 0, total.shape[1] - 1).astype(int) for place in places)
+            return total[rows, end] - total[rows, begin], (end - begin).astype(np.float64)
+
+        peak, bins = within(-0.6, 0.6)
+        left, left_bins = within(-1.5, -0.9)
+        right, right_bins = within(0.9, 1.5)
+        return peak, left + right, bins, np.maximum(left_bins + right_bins, 1)
 
 
 def gain_path(
@@ -84,29 +111,14 @@ def _excess(line: LineCounts, centres: Floats, fwhm: float) -> Floats:
 
     It is half the squared excess in its standard deviations, with the sign of the excess.
     """
-    total = np.zeros((len(line.counts), line.counts.shape[1] + 1))
-    np.cumsum(line.counts, axis=1, out=total[:, 1:])
-
-    def within(low: float, high: float) -> tuple[Floats, Floats]:
-        """Counts between two distances from the centres, in whole bins, and how many bins those are."""
-        ends = [
-            np.clip(np.rint((centres + side * fwhm - line.low_adc) / line.bin_adc), 0, total.shape[1] - 1).astype(int)
-            for side in (low, high)
-        ]
-        return total[:, ends[1]] - total[:, ends[0]], (ends[1] - ends[0]).astype(np.float64)
-
-    peak, bins = within(-0.6, 0.6)
-    left, left_bins = within(-1.5, -0.9)
-    right, right_bins = within(0.9, 1.5)
-    ratio = bins / np.maximum(left_bins + right_bins, 1)
-    background = left + right
+    peak, background, bins, background_bins = line.around(centres, fwhm)
+    ratio = bins / background_bins
     excess = peak - ratio * background
     variance = peak + ratio**2 * background + 1
-    score: Floats = np.sign(excess) * 0.5 * excess**2 / variance
-    return score
+    return np.asarray(np.sign(excess) * 0.5 * excess**2 / variance)
 
 
-def _best_way(score: Floats, prior: Floats, move_cost: float) -> npt.NDArray[np.intp]:
+def _best_way(score: Floats, prior: Floats, move_cost: float) -> Indices:
     """The place in each slice of the way with the largest sum of scores, less what moves cost."""
     places = np.arange(score.shape[1])
     cost = np.minimum(move_cost * np.abs(places[:, None] - places[None, :]), MOST_MOVE_COST)

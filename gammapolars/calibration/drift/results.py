@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from gammapolars.calibration.drift.curves import Curves
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.tracks import Tracks
 from gammapolars.calibration.drift.widths import Spectra
-from gammapolars.core.schema import DRIFT
+from gammapolars.core.schema import DRIFT, DType, floats
 from gammapolars.core.units import PS_PER_S
 from gammapolars.corrections.drift_table import Drift, DriftRun
 from gammapolars.detectors import Detector
@@ -87,14 +87,8 @@ def drift_track(
         for one in slices
     )
     curves = pl.concat([pl.DataFrame(schema=_CURVES), *(_curves(one, clock) for one in tracks)])
-    table = curves.select(
-        "run",
-        "board",
-        "channel",
-        "timestamp_ps",
-        gain_factor=1 / pl.col("gain"),
-        gain_factor_unc=pl.col("gain_unc") / pl.col("gain") ** 2,
-    )
+    factors = {"gain_factor": 1 / pl.col("gain"), "gain_factor_unc": pl.col("gain_unc") / pl.col("gain") ** 2}
+    table = curves.select("run", "board", "channel", "timestamp_ps", **factors)
     return DriftTrack(
         drift=Drift(table.select(*DRIFT.columns), drift_runs),
         positions=pl.concat([pl.DataFrame(schema=_POSITIONS), *(_positions(one, clock) for one in tracks)]),
@@ -121,58 +115,17 @@ class _Clock:
         return (time_ps - self._zero_ps[run]) / PS_PER_S
 
 
-_WHO: dict[str, Any] = {"board": pl.UInt16, "channel": pl.UInt16, "name": pl.String}
-_POSITIONS: dict[str, Any] = {
-    "run": pl.UInt16,
-    **_WHO,
-    "line_kev": pl.Float64,
-    "timestamp_ps": pl.Int64,
-    **dict.fromkeys(
-        (
-            "time_s",
-            "begin_s",
-            "end_s",
-            "position_adc",
-            "position_adc_unc",
-            "gain",
-            "gain_unc",
-            "residual",
-            "counts",
-        ),
-        pl.Float64,
-    ),
-    "status": pl.String,
-}
-_CURVES: dict[str, Any] = {
-    "run": pl.UInt16,
-    **_WHO,
-    "timestamp_ps": pl.Int64,
-    "time_s": pl.Float64,
-    "gain": pl.Float64,
-    "gain_unc": pl.Float64,
-}
-_LINES: dict[str, Any] = {
-    **_WHO,
-    "line_kev": pl.Float64,
-    "positions": pl.UInt32,
-    "failed": pl.UInt32,
-    "counts": pl.Float64,
-    **dict.fromkeys(("scatter_pct", "chi2_ndf", "disagreement_pct", "fwhm_before_kev", "fwhm_after_kev"), pl.Float64),
-}
-_DETECTORS: dict[str, Any] = {
-    **_WHO,
-    "drift_span_pct": pl.Float64,
-    "gain_unc_pct": pl.Float64,
-    "steps": pl.UInt32,
-    "scatter_pct": pl.Float64,
-    "line_kev": pl.Float64,
-    "fwhm_before_kev": pl.Float64,
-    "fwhm_after_kev": pl.Float64,
-}
-_SPECTRA: dict[str, Any] = {
-    **_WHO,
-    **dict.fromkeys(("line_kev", "energy_kev", "counts_before", "counts_after"), pl.Float64),
-}
+_WHO: dict[str, DType] = {"board": pl.UInt16, "channel": pl.UInt16, "name": pl.String}
+_WIDTHS = ("fwhm_before_kev", "fwhm_after_kev")
+_POSITIONS = {"run": pl.UInt16, **_WHO, "line_kev": pl.Float64, "timestamp_ps": pl.Int64}
+_POSITIONS |= floats("time_s", "begin_s", "end_s", "position_adc", "position_adc_unc", "gain", "gain_unc", "residual")
+_POSITIONS |= {"counts": pl.Float64, "status": pl.String}
+_CURVES = {"run": pl.UInt16, **_WHO, "timestamp_ps": pl.Int64, **floats("time_s", "gain", "gain_unc")}
+_LINES = {**_WHO, "line_kev": pl.Float64, "positions": pl.UInt32, "failed": pl.UInt32, "counts": pl.Float64}
+_LINES |= floats("scatter_pct", "chi2_ndf", "disagreement_pct", *_WIDTHS)
+_DETECTORS = {**_WHO, **floats("drift_span_pct", "gain_unc_pct"), "steps": pl.UInt32}
+_DETECTORS |= floats("scatter_pct", "line_kev", *_WIDTHS)
+_SPECTRA = {**_WHO, **floats("line_kev", "energy_kev", "counts_before", "counts_after")}
 
 
 def _who(one: DetectorTrack) -> tuple[int, int, str]:
@@ -242,7 +195,7 @@ def _detector(one: DetectorTrack, lines: pl.DataFrame) -> pl.DataFrame:
         100 * float(np.ptp(gains)) if curves else None,
         100 * float(np.median(uncs)) if curves else None,
         sum(len(curve.steps_ps) for curve in curves),
-        *(main[name] for name in ("scatter_pct", "line_kev", "fwhm_before_kev", "fwhm_after_kev")),
+        *(main[name] for name in ("scatter_pct", "line_kev", *_WIDTHS)),
     )
     return pl.DataFrame([row], _DETECTORS, orient="row")
 

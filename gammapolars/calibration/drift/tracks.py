@@ -226,21 +226,8 @@ def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: 
 
 def _around(line: LineCounts, centres: Floats, fwhm: float) -> tuple[Floats, Floats]:
     """For each slice the counts within 0.6 FWHM of the line, and as many as its background has there."""
-    total = np.zeros((len(line.counts), line.counts.shape[1] + 1))
-    np.cumsum(line.counts, axis=1, out=total[:, 1:])
-    rows = np.arange(len(total))
-
-    def within(low: float, high: float) -> tuple[Floats, Floats]:
-        ends = [
-            np.clip(np.rint((centres + side * fwhm - line.low_adc) / line.bin_adc), 0, total.shape[1] - 1).astype(int)
-            for side in (low, high)
-        ]
-        return total[rows, ends[1]] - total[rows, ends[0]], (ends[1] - ends[0]).astype(np.float64)
-
-    peak, bins = within(-0.6, 0.6)
-    left, left_bins = within(-1.5, -0.9)
-    right, right_bins = within(0.9, 1.5)
-    return peak, (left + right) * bins / np.maximum(left_bins + right_bins, 1)
+    peak, background, bins, background_bins = line.around(centres, fwhm, by_slice=True)
+    return peak, background * bins / background_bins
 
 
 def _groups(peak: Floats, sides: Floats) -> list[int]:

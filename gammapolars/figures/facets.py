@@ -1,0 +1,59 @@
+"""One facet a detector: those that a figure has room for, and what their facets are called."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from gammapolars.figures import theme as house
+
+DETECTOR = ["board", "channel", "name"]
+
+
+class Facets(NamedTuple):
+    """The detectors that a figure shows.
+
+    Attributes:
+        labels: `board`, `channel`, `name` and `facet`, in order of board and channel.
+        columns: how many facets stand side by side.
+        hidden: how many detectors are left out.
+    """
+
+    labels: pl.DataFrame
+    columns: int
+    hidden: int
+
+    @property
+    def number(self) -> int:
+        """How many detectors are shown."""
+        return self.labels.height
+
+    def join(self, table: pl.DataFrame) -> pl.DataFrame:
+        """The rows of these detectors, in the same order, with their `facet`."""
+        return table.join(self.labels, on=DETECTOR, how="inner", maintain_order="left")
+
+
+def facets_of(
+    table: pl.DataFrame, *, by_counts: bool = False, most: int = house.MAX_FACETS, columns: int | None = None
+) -> Facets:
+    """As many detectors of a table as a figure has room for.
+
+    Args:
+        table: `board`, `channel`, `name`; and `counts`, where these decide.
+        by_counts: whether those with the most counts are shown, instead of the first.
+        most: how many there is room for.
+        columns: how many facets stand side by side; None: as suits their number.
+    """
+    detectors = table.select(DETECTOR).unique().sort("board", "channel")
+    shown = detectors.head(most)
+    if by_counts:
+        totals = table.group_by(DETECTOR).agg(pl.col("counts").sum())
+        strongest = totals.sort("counts", "board", "channel", descending=[True, False, False]).head(most)
+        shown = strongest.select(DETECTOR).sort("board", "channel")
+    columns = columns or house.columns_for(shown.height)
+    names = house.short_names(shown["name"], house.name_room(columns))
+    return Facets(shown.with_columns(facet_column(names)), columns, detectors.height - shown.height)
+
+
+def facet_column(names: list[str]) -> pl.Series:
+    """Names of facets as a column, of which plotnine keeps the order."""
+    return pl.Series("facet", names, pl.Enum(names))

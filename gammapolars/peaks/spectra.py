@@ -1,0 +1,198 @@
+"""The search and the fit of peaks in tables of spectra.
+
+`find_peaks` says where a spectrum stands out; `fit_peaks` gives areas, centroids and widths with their uncertainties,
+and resolves lines that only a fit can. Both take calibrated and uncalibrated spectra of any kind of detector.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+
+from gammapolars.core.defaults import LEAST_SIGNIFICANCE
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.schema import PEAKS
+from gammapolars.core.types import Floats
+from gammapolars.peaks.bins import KEYS, Bins, spectra_of
+from gammapolars.peaks.fit import Data, Settings, fit_spectrum
+from gammapolars.peaks.resolution import ENOUGH_BINS, measured_widths, refined_widths
+from gammapolars.peaks.results import FittedPeak, fitted_peaks
+from gammapolars.peaks.search import is_edge, maxima, significance_at_width
+from gammapolars.peaks.widths import Widths, WidthTable
+
+FIGURES = ("area", "area_unc", "background", "background_unc", "significance", "chi2_ndf", "status", "region")
+"""What a peak has whatever the unit of its spectrum."""
+
+
+def find_peaks(
+    spectrum: pl.DataFrame | pl.LazyFrame,
+    *,
+    fwhm: Sequence[float] | None = None,
+    least_significance: float = LEAST_SIGNIFICANCE,
+) -> pl.DataFrame:
+    """Where spectra have peaks: as a filter as wide as their peaks tells, before any fit.
+
+    Args:
+        spectrum: a table of spectra, with `counts`, `variance`, and `adc` or `energy_kev` or both (bin centres);
+            several are told apart by `run`, `board`, `channel`. Bins without counts may be left out.
+        fwhm: coefficients of FWHM² = a + b E + c E² (keV²), of calibrated spectra; None: the spectra's own clearest
+            peaks tell how wide they are.
+        least_significance: of a peak, in standard deviations of what the background alone would give.
+
+    Returns:
+        One row a peak, in order: what tells the spectrum, `centroid_kev`, `fwhm_kev` and/or `centroid_adc`, `fwhm_adc`
+        (the expected width), `significance`.
+
+    Raises:
+        TableError: the frame is no table of spectra, or `fwhm` is given for spectra that are not calibrated.
+        UsageError: a significance that is not positive.
+    """
+    _check(least_significance)
+    rows: list[dict[str, object]] = []
+    for key, bins, widths in _spectra(spectrum, fwhm):
+        places, significance = _peak_places(bins, widths, least_significance)
+        for place, sigma in zip(places, significance, strict=True):
+            at = {}
+            for unit, axis in bins.axes():
+                at[f"centroid_{unit}"] = float(bins.at(axis, place))
+                at[f"fwhm_{unit}"] = float(widths.at(place) * bins.slope(axis, place))
+            rows.append({**key, **at, "significance": float(sigma)})
+    return _table(rows, spectrum, ["centroid_{}", "fwhm_{}"], ["significance"])
+
+
+def fit_peaks(
+    spectrum: pl.DataFrame | pl.LazyFrame,
+    peaks: pl.DataFrame | None = None,
+    *,
+    fwhm: Sequence[float] | None = None,
+    least_significance: float = LEAST_SIGNIFICANCE,
+    refine: bool | None = None,
+) -> pl.DataFrame:
+    """Areas, centroids and widths of peaks, by fits of each stretch of neighbouring peaks.
+
+    The model is a Gaussian with an exponential tail on the left and a step, on a straight background (a parabola where
+    that fits much better), integrated over bins; the likelihood is the binned extended Poisson one, or χ² with the
+    given variances where counts can be negative. Peaks of a stretch share the shape; a spectrum's clearest lone peaks
+    tell what it is. Uncertainties are from the Fisher information, with all correlations.
+
+    Args:
+        spectrum: as for `find_peaks`.
+        peaks: where the peaks are, as `find_peaks` gives them: `centroid_kev` or `centroid_adc`, and the columns that
+            tell the spectra apart; None: they are searched.
+        fwhm: as for `find_peaks`.
+        least_significance: as for `find_peaks`.
+        refine: whether peaks are added where the counts stand out of the fit, lines split that are too wide, and peaks
+            dropped that turn out not to be significant; None: only if the peaks are searched.
+
+    Returns:
+        A table of peaks in order: what tells the spectrum, `centroid_*`, `fwhm_*` (with `kev` and/or `adc`), `area`,
+        `background` (below the peak, within its FWHM on both sides), each with `_unc`; `significance`, `chi2_ndf` and
+        the number of the `region` that was fitted together; `status`: `ok`, `poor fit` (its χ² has a probability below
+        10⁻⁶ and is more than twice its expectation), or `failed` (no minimum was found, or no peak).
+
+    Raises:
+        TableError: as for `find_peaks`, or `peaks` has no centroids.
+        UsageError: a significance that is not positive.
+    """
+    _check(least_significance)
+    settings = Settings(least_significance, refine=peaks is None if refine is None else refine)
+    rows: list[dict[str, object]] = []
+    regions = 0
+    for key, bins, first_widths in _spectra(spectrum, fwhm):
+        widths = first_widths
+        if fwhm is None:
+            places = _peak_places(bins, widths, least_significance)[0]
+            widths, width_unc = refined_widths(bins.counts, bins.variance, places, widths)
+            settings = replace(settings, width_unc=width_unc)
+        places = _peak_places(bins, widths, least_significance)[0] if peaks is None else _centroids(bins, peaks, key)
+        fits = fit_spectrum(Data(bins.counts, bins.variance, widths), places, settings)
+        results = [peak for number, fit in enumerate(fits, regions) for peak in fitted_peaks(fit, number)]
+        rows += [{**key, **_row(bins, peak)} for peak in sorted(results)]
+        regions += len(fits)
+    per_axis = ["centroid_{}", "centroid_{}_unc", "fwhm_{}", "fwhm_{}_unc"]
+    return _table(rows, spectrum, per_axis, list(FIGURES))
+
+
+def _check(least_significance: float) -> None:
+    if not 0 < least_significance < math.inf:
+        raise UsageError(f"a significance is a number above 0, not {least_significance}")
+
+
+def _spectra(
+    spectrum: pl.DataFrame | pl.LazyFrame, fwhm: Sequence[float] | None
+) -> Iterator[tuple[dict[str, int], Bins, Widths]]:
+    """Each spectrum whose peaks' widths are known, with its key, in as few bins as these need, and the widths."""
+    for key, bins in spectra_of(spectrum):
+        if (widths := _widths(bins, fwhm)) is not None:
+            yield key, *_coarse(bins, widths)
+
+
+def _widths(bins: Bins, fwhm: Sequence[float] | None) -> Widths | None:
+    """How wide peaks are along a spectrum; None where nothing in it tells."""
+    if fwhm is None:
+        return measured_widths(bins.counts, bins.variance)
+    if bins.energy_kev is None:
+        raise TableError("a FWHM in keV needs a spectrum with energy_kev: calibrate it, or leave the FWHM out")
+    square = np.polynomial.polynomial.polyval(bins.energy_kev, np.asarray(fwhm, np.float64))
+    return WidthTable(np.sqrt(np.maximum(square, 0.0)) / np.abs(bins.slope(bins.energy_kev, bins.places)))
+
+
+def _coarse(bins: Bins, widths: Widths) -> tuple[Bins, Widths]:
+    """The same spectrum in no more bins than its narrowest peaks need, and its widths in these bins."""
+    occupied = np.flatnonzero(bins.counts)
+    narrowest = float(widths.at(occupied.astype(np.float64)).min()) if len(occupied) else 0.0
+    factor = max(1, int(narrowest / ENOUGH_BINS))
+    if factor == 1:
+        return bins, widths
+    coarse = bins.rebinned(factor)
+    return coarse, WidthTable(widths.at(coarse.places * factor + 0.5 * (factor - 1)) / factor)
+
+
+def _peak_places(bins: Bins, widths: Widths, least: float) -> tuple[Floats, Floats]:
+    """Where a spectrum has peaks, in bins, and their significance."""
+    expected = widths.at(bins.places)
+    significance = significance_at_width(bins.counts, bins.variance, expected)
+    places = [
+        place
+        for place in maxima(significance, expected, least).tolist()
+        if not is_edge(bins.counts, place, float(expected[place]))
+    ]
+    return np.array(places, np.float64), significance[places]
+
+
+def _centroids(bins: Bins, peaks: pl.DataFrame, key: dict[str, int]) -> Floats:
+    """Where a table of peaks has those of one spectrum, in bins."""
+    for name, value in key.items():
+        if name in peaks.columns:
+            peaks = peaks.filter(pl.col(name) == value)
+    for unit, axis in bins.axes():
+        if f"centroid_{unit}" in peaks.columns:
+            at = peaks[f"centroid_{unit}"].drop_nulls().cast(pl.Float64).to_numpy()
+            inside = at[(at >= axis.min()) & (at <= axis.max())]
+            return np.sort(bins.place(axis, inside))
+    raise TableError("this table of peaks has no column centroid_kev or centroid_adc that the spectrum has, too")
+
+
+def _row(bins: Bins, peak: FittedPeak) -> dict[str, object]:
+    """A fitted peak in the quantities that a spectrum has."""
+    row: dict[str, object] = {}
+    for unit, axis in bins.axes():
+        slope = float(bins.slope(axis, peak.position))
+        row[f"centroid_{unit}"] = float(bins.at(axis, peak.position))
+        widths = {"centroid_{}_unc": peak.position_unc, "fwhm_{}": peak.fwhm, "fwhm_{}_unc": peak.fwhm_unc}
+        row |= {name.format(unit): width * abs(slope) for name, width in widths.items()}
+    return row | {name: getattr(peak, name) for name in FIGURES}
+
+
+def _table(
+    rows: list[dict[str, object]], spectrum: pl.DataFrame | pl.LazyFrame, per_axis: list[str], others: list[str]
+) -> pl.DataFrame:
+    """Rows as a table, with the columns that the spectrum's own columns call for."""
+    names = spectrum.lazy().collect_schema()
+    units = [unit for unit, column in (("kev", "energy_kev"), ("adc", "adc")) if column in names]
+    keys = {name: names[name] for name in KEYS if name in names}
+    columns = [name.format(unit) for unit in units for name in per_axis] + others
+    dtypes = PEAKS.columns | PEAKS.optional
+    return pl.DataFrame(rows, keys | {name: dtypes[name] for name in columns})
