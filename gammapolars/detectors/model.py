@@ -1,5 +1,6 @@
 """The detectors of an experiment, and what is known about each."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -81,6 +82,7 @@ class Detectors:
         sources: calibration sources of known activity.
         drift: the file that holds the drift of the gains, as detectors.toml names it; None: gains are steady.
         folder: where detectors.toml lies: relative names of files begin there.
+        text: of the detectors.toml that they were read from, whose comments an update keeps; empty: from none.
     """
 
     all: tuple[Detector, ...] = ()
@@ -88,6 +90,7 @@ class Detectors:
     sources: tuple[CalibrationSource, ...] = ()
     drift: str | None = None
     folder: Path = field(default=Path(), compare=False)
+    text: str = field(default="", compare=False, repr=False)
     _by_key: dict[tuple[int, int], Detector] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -110,11 +113,24 @@ class Detectors:
         """Where the table of drift lies, if there is one."""
         return None if self.drift is None else self.folder / self.drift
 
+    def in_folder(self, folder: Path) -> "Detectors":
+        """The same for a detectors.toml in another folder, where the name of the drift's file is another one."""
+        if self.drift is None or Path(self.drift).is_absolute() or self.folder.resolve() == folder.resolve():
+            return replace(self, folder=folder)
+        path = (self.folder / self.drift).resolve()
+        try:
+            return replace(self, folder=folder, drift=Path(os.path.relpath(path, folder.resolve())).as_posix())
+        except ValueError:  # on another drive
+            return replace(self, folder=folder, drift=str(path))
+
     def __iter__(self) -> Iterator[Detector]:
         return iter(self.all)
 
     def __len__(self) -> int:
         return len(self.all)
+
+    def __bool__(self) -> bool:
+        return True  # one without detectors may still have columns, sources or a drift
 
     def at(self, board: int, channel: int) -> Detector:
         """The detector on a channel; one with a default name where the file describes none."""

@@ -1,8 +1,10 @@
 """detectors.toml, read and written."""
 
+import re
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,13 @@ from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detect
 from gammapolars.detectors.sources import format_source, parse_sources
 from gammapolars.detectors.values import number, quote, text
 
-FITTED = {
+LONE_RETURN = re.compile(r"\r(?!\n)")
+"""Ends lines in files of old systems, and TOML knows it no more."""
+
+KEYS = {
+    "name": "",
+    "board": "",
+    "channel": "",
     "energy": "keV: c0 + c1 adc + c2 adc^2 + ...",
     "energy_covariance": "",
     "energy_range": "adc that the polynomial was fitted to",
@@ -20,14 +28,18 @@ FITTED = {
     "efficiency": "ln efficiency = p0 + p1 ln(E/MeV) + ...",
     "efficiency_covariance": "",
     "efficiency_range": "keV that it was fitted to",
-}
-"""What fits find, in the order in which it is written, and the remark behind it."""
-
-TIMING = {
+    "time_offset_ps": "",
     "time_walk_ps": "t = b1 adc^(-1/2) + b2 adc^-1 + ...",
     "time_walk_range": "adc that it was fitted to",
+    "time_fwhm_ps": "",
+    "theta_deg": "",
+    "phi_deg": "",
+    "group": "",
+    "kind": "",
+    "notes": "",
 }
-NUMBERS = ("time_fwhm_ps", "theta_deg", "phi_deg")
+"""What a [[detector]] table can hold, in the order in which it is written, and the remark behind it."""
+
 TEXTS = ("group", "kind", "notes")
 
 
@@ -40,26 +52,40 @@ def load_detectors(path: str | Path) -> Detectors:
     """
     path = Path(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        toml = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise DetectorsError(f"{path}: no such file") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise DetectorsError(f"{path}: cannot be read as TOML: {error}") from None
-    if unknown := document.keys() - {"detector", "columns", "drift", "source"}:
-        raise DetectorsError(f"{path}: unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
-    tables = document.get("detector", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise DetectorsError(f"{path}: 'detector' must be an array of tables: write [[detector]]")
     try:
-        return Detectors(
-            tuple(_detector(table) for table in tables),
-            parse_columns(document.get("columns", {})),
-            parse_sources(document.get("source", [])),
-            _file_name(document.get("drift")),
-            path.parent,
-        )
+        return replace(parse_detectors(toml), folder=path.parent)
     except DetectorsError as error:
         raise DetectorsError(f"{path}: {error}") from None
+
+
+def parse_detectors(toml: str) -> Detectors:
+    """The detectors that the text of a detectors.toml describes; they keep the text.
+
+    Raises:
+        DetectorsError: as for `load_detectors`.
+    """
+    toml = LONE_RETURN.sub("\n", toml)
+    try:
+        document = tomllib.loads(toml)
+    except (ValueError, RecursionError) as error:
+        raise DetectorsError(f"cannot be read as TOML: {error}") from None
+    if unknown := document.keys() - {"detector", "columns", "drift", "source"}:
+        raise DetectorsError(f"unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
+    tables = document.get("detector", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise DetectorsError("'detector' must be an array of tables: write [[detector]]")
+    return Detectors(
+        tuple(_detector(table) for table in tables),
+        parse_columns(document.get("columns", {})),
+        parse_sources(document.get("source", [])),
+        _file_name(document.get("drift")),
+        text=toml,
+    )
 
 
 def _file_name(value: object) -> str | None:
@@ -181,37 +207,31 @@ def format_detectors(detectors: Iterable[Detector]) -> str:
     """The text of a detectors.toml that `load_detectors` reads back to the same detectors, columns and sources."""
     blocks = []
     if isinstance(detectors, Detectors) and detectors.drift:
-        blocks.append(f"drift = {quote(detectors.drift)}\n")
+        blocks.append(format_key("drift", detectors.drift))
     if isinstance(detectors, Detectors) and detectors.columns:
         blocks.append(format_columns(detectors.columns, quote))
-    for detector in detectors:
-        lines = [
-            "[[detector]]",
-            f"name = {quote(detector.name)}",
-            f"board = {detector.board}",
-            f"channel = {detector.channel}",
-        ]
-        lines += _lists(detector, FITTED)
-        lines.append(f"time_offset_ps = {detector.time_offset_ps}")
-        lines += _lists(detector, TIMING)
-        lines += [f"{key} = {value!r}" for key in NUMBERS if (value := getattr(detector, key)) is not None]
-        lines += [f"{key} = {quote(said)}" for key in TEXTS if (said := getattr(detector, key))]
-        blocks.append("\n".join(lines) + "\n")
+    blocks += ["[[detector]]\n" + "".join(_lines(detector)) for detector in detectors]
     if isinstance(detectors, Detectors):
         blocks += map(format_source, detectors.sources)
     return "\n".join(blocks)
 
 
-def _lists(detector: Detector, keys: dict[str, str]) -> list[str]:
-    """Lines of what a detector has of some lists of numbers, with the remark behind each."""
-    return [
-        f"{key} = {_numbers(values)}" + (f"   # {remark}" if remark else "")
-        for key, remark in keys.items()
-        if (values := getattr(detector, key)) is not None
-    ]
+def _lines(detector: Detector) -> Iterator[str]:
+    for key in KEYS:
+        if (value := getattr(detector, key)) not in (None, ""):
+            yield format_key(key, value)
 
 
-def _numbers(values: Iterable[Any]) -> str:
-    return (
-        "[" + ", ".join(_numbers(value) if isinstance(value, tuple) else repr(float(value)) for value in values) + "]"
-    )
+def format_key(key: str, value: object) -> str:
+    """The line of a key with the remark behind it."""
+    remark = KEYS.get(key)
+    return f"{key} = {format_value(value)}" + (f"   # {remark}" if remark else "") + "\n"
+
+
+def format_value(value: object) -> str:
+    """A text, a number, or a tuple of them, as TOML; numbers in tuples are floats."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(format_value(one if isinstance(one, tuple) else float(one)) for one in value) + "]"
+    return str(value)

@@ -342,7 +342,7 @@ def test_the_command_writes_what_it_found_and_keeps_the_rest(labr: Path, tmp_pat
         )
     )
     old.write_text(
-        format_detectors(known)
+        format_detectors(known).replace("= 77", "= 77   # by hand")
         + '\n[[source]]\nnuclide = "Co-60"\nactivity_bq = 1000\nactivity_bq_unc = 10\nreference_date = 2025-01-01\n'
     )
     words = ("align", labr, "-o", new, "--detectors", old, "--figure", figure)
@@ -359,6 +359,7 @@ def test_the_command_writes_what_it_found_and_keeps_the_rest(labr: Path, tmp_pat
         11,
     )
     assert found.at(0, 9) == known.at(0, 9)
+    assert "time_offset_ps = 77   # by hand" in new.read_text()
     assert found.source("Co-60").nuclide == "Co-60"
     assert found.at(0, 3).time_offset_ps == summary["detectors"][3]["time_offset_ps"]
     assert found.at(0, 3).time_offset_ps == pytest.approx(250_011, abs=15)

@@ -125,6 +125,8 @@ def test_detectors_toml_is_not_replaced_unasked() -> None:
 
     assert gammapolars(*words, "--overwrite").code == 0
     assert gp.load_detectors("d.toml").named("left").efficiency is not None
+    after = Path("d.toml").read_text()
+    assert [line for line in after.splitlines() if not line.startswith("efficiency")] == before.splitlines()
 
 
 def test_each_detector_of_a_table_has_its_own_fit_and_figure() -> None:

@@ -107,7 +107,8 @@ def test_people_read_the_lines_and_the_polynomial(europium: Path) -> None:
 
 def test_what_detectors_toml_told_before_stays(europium: Path) -> None:
     old = Detectors((Detector(0, 1, name="left", time_offset_ps=700, notes="new"), Detector(3, 9, energy=(0.0, 1.0))))
-    Path("old.toml").write_text(format_detectors(old), encoding="utf-8")
+    text = "# mine\n\n" + format_detectors(old).replace("= 700", "= 700 # cable 3")
+    Path("old.toml").write_text(text, encoding="utf-8")
 
     done = gammapolars(
         "calibrate", europium, "--source", "Eu-152", "--detectors", "old.toml", "--only", "left", "-o", "d.toml"
@@ -118,6 +119,7 @@ def test_what_detectors_toml_told_before_stays(europium: Path) -> None:
     assert [detector.name for detector in found] == ["left", "3/9"]
     assert (found.at(0, 1).time_offset_ps, found.at(0, 1).notes) == (700, "new")
     assert found.at(3, 9).energy == (0.0, 1.0)
+    assert set(text.splitlines()) < set(Path("d.toml").read_text(encoding="utf-8").splitlines())
     assert np.abs(errors_kev(found, 1, TRUE[1])).max() < 0.1
 
 

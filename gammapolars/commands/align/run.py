@@ -6,12 +6,13 @@ from typing import Any
 
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.calibration.timing import Timing, measure_timing
+from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.figure_files import check_figure
 from gammapolars.core import defaults
 from gammapolars.core.flags import parse_reject
 from gammapolars.core.types import Progress
 from gammapolars.core.units import parse_range
-from gammapolars.detectors import Detectors, format_detectors
+from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
 from gammapolars.io.output import check_output, complete_or_nothing
 
@@ -69,8 +70,7 @@ def align(
         progress=progress,
     )
     data = _drawn(found) if figure is not None else b""
-    with complete_or_nothing(output, overwrite=overwrite) as hidden:
-        hidden.write_text(format_detectors(found.aligned), encoding="utf-8")
+    save_detectors(found.aligned, output, overwrite=overwrite)
     outputs = [str(output)]
     if figure is not None:
         with complete_or_nothing(figure, overwrite=overwrite) as hidden:

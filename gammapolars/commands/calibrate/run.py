@@ -12,10 +12,11 @@ from gammapolars.analysis.passes import named
 from gammapolars.analysis.run_spectra import Gathered, from_runs
 from gammapolars.calibration.energy.result import Calibration
 from gammapolars.commands.calibrate.detectors import Wanted, calibrations
+from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.drift import run
 from gammapolars.core.errors import CalibrationError
 from gammapolars.corrections import energy_kev
-from gammapolars.detectors import Detectors, format_detectors
+from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.output import check_output, complete_or_nothing
@@ -66,7 +67,8 @@ def calibrate(
     check_outputs(output, residuals, figures, overwrite=overwrite)
     found, warnings = calibrations(spectra, wanted)
     table = pl.concat([one.residuals for one in found])
-    known = replace(spectra.detectors, drift=drift or spectra.detectors.drift)
+    known = spectra.detectors.in_folder(output.parent)
+    known = replace(known, drift=drift or known.drift)
     for one in found:
         known = known.replacing(one.detector)
     summary = {
@@ -78,8 +80,7 @@ def calibrate(
         _draw(found, spectra, known, figures, overwrite=overwrite)
     if residuals:
         save(table.lazy(), residuals, overwrite=overwrite, metadata=lambda: spectra.metadata(summary))
-    with complete_or_nothing(output, overwrite=overwrite) as hidden:
-        hidden.write_text(format_detectors(known), encoding="utf-8")
+    save_detectors(known, output, overwrite=overwrite)
     return summary | {"lines": table.to_dicts(), "output": str(output)}
 
 

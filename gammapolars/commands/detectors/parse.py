@@ -15,10 +15,9 @@ def detectors_import(
     overwrite: Overwrite = False,
 ) -> None:
     """Make detectors.toml from PeakEasy calibrations."""
-    from gammapolars.detectors import format_detectors, import_calp
-    from gammapolars.io.output import complete_or_nothing
+    from gammapolars.commands.detectors_file import save_detectors
+    from gammapolars.detectors import import_calp
 
     found = import_calp(assignments)
-    with complete_or_nothing(output, overwrite=overwrite) as hidden:
-        hidden.write_text(format_detectors(found), encoding="utf-8")
+    save_detectors(found, output, overwrite=overwrite)
     print(f"{len(found)} detectors written to {output}")

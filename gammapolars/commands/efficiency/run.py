@@ -10,12 +10,13 @@ import polars as pl
 from gammapolars.activities.fit import EfficiencyFit, fit_efficiency
 from gammapolars.activities.matching import unmatched_lines
 from gammapolars.activities.points import efficiency_points
+from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.peak_files import Counted, Lines, by_detector
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Key
-from gammapolars.detectors import CalibrationSource, Detector, Detectors, format_detectors
-from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
+from gammapolars.detectors import CalibrationSource, Detector, Detectors
+from gammapolars.io.output import check_output, check_suffix
 
 
 def efficiency_from_peaks(
@@ -116,8 +117,7 @@ def save_efficiencies(
         detectors = detectors.replacing(fit.into(detectors.at(*key)))
     for key, path in figures.items():
         _draw(fits[key], detectors.at(*key), path, overwrite=overwrite)
-    with complete_or_nothing(output, overwrite=overwrite) as hidden:
-        hidden.write_text(format_detectors(detectors), encoding="utf-8")
+    save_detectors(detectors, output, overwrite=overwrite)
     names = {key: detectors.at(*key).name for key in found}
     return {
         "detectors": [_fit_summary(detectors.at(*key), fit) for key, fit in fits.items()],

@@ -1,0 +1,165 @@
+"""A detectors.toml with new values in place of old ones, and all else of it byte for byte as it was."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from gammapolars.detectors.model import Detector, Detectors
+from gammapolars.detectors.toml import KEYS, format_detectors, format_key, format_value, parse_detectors
+
+TOP, OTHER = -1, -2
+"""Places of what stands before all tables, and of what stands in a table that is no detector's."""
+
+HEAD, REMARK, EMPTY = "[", "#", ""
+"""Instead of a key, of statements that have none; no key of detectors.toml is called so."""
+
+LINE = re.compile(r"[^\n]*\n|[^\n]+")
+
+
+def updated_text(detectors: Detectors) -> str:
+    """The text of detectors.toml for detectors, as near as can be to the text that they were read from.
+
+    Keys whose values differ from that text are set where they stand, new keys follow those that they belong to, and
+    tables of new detectors stand at the end. Comments, order, spacing and line ends stay.
+
+    Args:
+        detectors: at least those of the text that they were read from, with its columns and sources; without such
+            a text they are written as by `format_detectors`.
+    """
+    if not detectors.text:
+        return format_detectors(detectors)
+    before = parse_detectors(detectors.text)
+    document = _Document(detectors.text)
+    if detectors.drift != before.drift:
+        document.put(TOP, "drift", detectors.drift)
+    for place, old in enumerate(before):
+        new = detectors.at(*old.key)
+        for key in KEYS:
+            if (value := getattr(new, key)) != getattr(old, key):
+                document.put(place, key, value)
+    keys = {old.key for old in before}
+    document.append(detector for detector in detectors if detector.key not in keys)
+    return "".join(statement.text for statement in document.statements)
+
+
+@dataclass(frozen=True)
+class _Statement:
+    """A piece of TOML that is whole in itself: a key with its value, a table's head, a remark, an empty line.
+
+    Attributes:
+        text: with the end of its last line.
+        place: number of the detector in whose table it stands; or `TOP` or `OTHER`.
+        key: whose value it gives; or `HEAD`, `REMARK` or `EMPTY`.
+    """
+
+    text: str
+    place: int
+    key: str
+
+
+class _Document:
+    """The statements of a detectors.toml: one is changed, added or removed, and all others stay as they are."""
+
+    def __init__(self, text: str) -> None:
+        self.statements = list(_statements(text))
+        self._newline = "\r\n" if "\r\n" in text[: text.find("\n") + 1] else "\n"
+
+    def put(self, place: int, key: str, value: Any) -> None:
+        """Set, add or remove (by None, or an empty text) a key of the table at a place."""
+        inline = self._at(TOP, "detector") if place != TOP else None
+        at = self._at(place, key)
+        if inline is not None:
+            self._edit(inline, lambda document: _set(document["detector"][place], key, value))
+        elif at is None:
+            self._add(place, key, value)
+        elif value in (None, ""):
+            del self.statements[at]
+        else:
+            self._edit(at, lambda document: _set(document, key, value))
+
+    def append(self, detectors: Iterable[Detector]) -> None:
+        """Add tables of further detectors at the end: of the text, or of the array if they are inline tables."""
+        inline = self._at(TOP, "detector")
+        for detector in detectors:
+            if inline is not None:
+                self._edit(inline, partial(_append, detector))
+            else:
+                gap = self._newline if self.statements and self.statements[-1].key != EMPTY else ""
+                table = format_detectors([detector]).replace("\n", self._newline)
+                self._insert(len(self.statements), _Statement(gap + table, OTHER, HEAD))
+
+    def _at(self, place: int, *keys: str) -> int | None:
+        """Which statement gives one of some keys of a table: the last of several."""
+        places = (at for at, one in enumerate(self.statements) if one.place == place and one.key in keys)
+        return max(places, default=None)
+
+    def _edit(self, at: int, change: Callable[[Any], None]) -> None:
+        import tomlkit
+
+        document = tomlkit.parse(self.statements[at].text)
+        change(document)
+        self.statements[at] = replace(self.statements[at], text=tomlkit.dumps(document))
+
+    def _add(self, place: int, key: str, value: Any) -> None:
+        """A line for a new key: behind the last of those that are written before it, and indented as that is."""
+        line = format_key(key, value).replace("\n", self._newline)
+        if place != TOP:
+            order = list(KEYS)
+            at = self._at(place, HEAD, *order[: order.index(key)])
+            assert at is not None
+            text = self.statements[at].text
+            line = text[: len(text) - len(text.lstrip())] + line
+        elif (at := self._at(TOP, "columns", "source", "detector")) is None:
+            at = self._at(TOP, EMPTY)  # it ends the remarks on the whole file
+            line += self._newline
+        self._insert(0 if at is None else at + 1, _Statement(line, place, key))
+
+    def _insert(self, at: int, statement: _Statement) -> None:
+        if at and not self.statements[at - 1].text.endswith("\n"):
+            last = self.statements[at - 1]
+            self.statements[at - 1] = replace(last, text=last.text + self._newline)
+        self.statements.insert(at, statement)
+
+
+def _statements(text: str) -> Iterator[_Statement]:
+    place, detectors, part = TOP, 0, ""
+    for line in LINE.findall(text):
+        part += line
+        try:
+            content = tomllib.loads(part)
+        except tomllib.TOMLDecodeError:  # its text or array goes on
+            continue
+        key = next(iter(content), REMARK if part.strip() else EMPTY)
+        if part.lstrip().startswith("["):
+            place = detectors if key == "detector" else OTHER
+            detectors += key == "detector"
+            key = HEAD
+        yield _Statement(part, place, key)
+        part = ""
+
+
+def _set(table: Any, key: str | int, value: Any) -> None:
+    """Set a value of a table or an array; of an array of as many values only those that differ."""
+    import tomlkit
+
+    old = table[key] if isinstance(key, int) else table.get(key)
+    if value in (None, ""):
+        del table[key]
+    elif isinstance(value, tuple) and isinstance(old, list) and len(old) == len(value):
+        for place, one in enumerate(value):
+            _set(old, place, one)
+    elif old != value:
+        table[key] = tomlkit.value(format_value(value))
+
+
+def _append(detector: Detector, document: Any) -> None:
+    import tomlkit
+
+    table = tomlkit.inline_table()
+    for key in KEYS:
+        if (value := getattr(detector, key)) not in (None, ""):
+            table[key] = tomlkit.value(format_value(value))
+    document["detector"].append(table)
