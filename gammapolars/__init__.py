@@ -39,11 +39,8 @@ if TYPE_CHECKING:
         attenuation,
         fit_legendre,
     )
-    from gammapolars.calibration.drift.results import DriftTrack
-    from gammapolars.calibration.drift.track import track_drift
-    from gammapolars.calibration.energy.matching import match_lines
-    from gammapolars.calibration.energy.polynomial import fit_energy
-    from gammapolars.calibration.energy.result import calibrate_peaks
+    from gammapolars.calibration.drift import DriftTrack, track_drift
+    from gammapolars.calibration.energy import calibrate_peaks, fit_energy, match_lines
     from gammapolars.calibration.timing import Timing, measure_timing
     from gammapolars.coincidences import (
         add_back,
@@ -72,8 +69,7 @@ if TYPE_CHECKING:
     from gammapolars.corrections import align, calibrate, energy_kev
     from gammapolars.corrections.drift_table import Drift
     from gammapolars.detectors import CalibrationSource, Detector, Detectors, load_detectors
-    from gammapolars.gamma_lines import lines, nearest_lines, nuclides
-    from gammapolars.gamma_lines.cascades import cascades
+    from gammapolars.gamma_lines import cascades, lines, nearest_lines, nuclides
     from gammapolars.gates import Gate, PolygonGate, load_gates
     from gammapolars.io import save, scan, scan_pairs
     from gammapolars.io.matrix_files import save_matrix, scan_matrix
@@ -128,11 +124,8 @@ _HOMES = {
         "attenuation",
         "fit_legendre",
     ),
-    "calibration.drift.results": ("DriftTrack",),
-    "calibration.drift.track": ("track_drift",),
-    "calibration.energy.matching": ("match_lines",),
-    "calibration.energy.polynomial": ("fit_energy",),
-    "calibration.energy.result": ("calibrate_peaks",),
+    "calibration.drift": ("DriftTrack", "track_drift"),
+    "calibration.energy": ("calibrate_peaks", "fit_energy", "match_lines"),
     "calibration.timing": (
         "Timing",
         "measure_timing",
@@ -188,11 +181,11 @@ _HOMES = {
         "load_detectors",
     ),
     "gamma_lines": (
+        "cascades",
         "lines",
         "nearest_lines",
         "nuclides",
     ),
-    "gamma_lines.cascades": ("cascades",),
     "gates": (
         "Gate",
         "PolygonGate",

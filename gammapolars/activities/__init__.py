@@ -12,10 +12,13 @@ from gammapolars.activities.limits import (
     minimum_detectable_activity,
     upper_limit,
 )
+from gammapolars.activities.matching import LINE_COLUMNS, PEAK_COLUMNS, unmatched_lines
 from gammapolars.activities.mean import NuclideActivity, activity_of
 from gammapolars.activities.points import efficiency_points
 
 __all__ = [
+    "LINE_COLUMNS",
+    "PEAK_COLUMNS",
     "Activity",
     "CurrieLimits",
     "EfficiencyCurve",
@@ -31,5 +34,6 @@ __all__ = [
     "fit_efficiency",
     "line_counts",
     "minimum_detectable_activity",
+    "unmatched_lines",
     "upper_limit",
 ]

@@ -36,7 +36,7 @@ def save_figure(plot: "ggplot | Compose", path: Path, *, overwrite: bool) -> Non
     Raises:
         OutputError: the file exists already or cannot be written.
     """
-    from gammapolars.figures.png import png
+    from gammapolars.figures import png
 
     data = png(plot)
     with complete_or_nothing(path, overwrite=overwrite) as hidden:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from gammapolars.activities.matching import LINE_COLUMNS, PEAK_COLUMNS
+from gammapolars.activities import LINE_COLUMNS, PEAK_COLUMNS
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.schema import PEAKS
 from gammapolars.core.types import Key

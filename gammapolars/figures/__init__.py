@@ -6,11 +6,12 @@ plotnine takes a second to import, so that nothing in gammapolars imports this p
 from gammapolars.figures.angular import angular
 from gammapolars.figures.calibration import calibration, residuals
 from gammapolars.figures.drift import drift
-from gammapolars.figures.efficiency import efficiency
+from gammapolars.figures.efficiency import curve_energies, efficiency
 from gammapolars.figures.gated import gated
 from gammapolars.figures.lifetime import lifetime
 from gammapolars.figures.map_of import map_of
 from gammapolars.figures.matrix import matrix
+from gammapolars.figures.png import png
 from gammapolars.figures.rates import rates
 from gammapolars.figures.resolution import resolution
 from gammapolars.figures.spectrum import spectrum
@@ -20,12 +21,14 @@ from gammapolars.figures.timing import timing
 __all__ = [
     "angular",
     "calibration",
+    "curve_energies",
     "drift",
     "efficiency",
     "gated",
     "lifetime",
     "map_of",
     "matrix",
+    "png",
     "rates",
     "residuals",
     "resolution",

@@ -11,7 +11,7 @@ import polars as pl
 from gammapolars.figures import theme as house
 
 if TYPE_CHECKING:
-    from gammapolars.angular.legendre import AngularFit
+    from gammapolars.angular import AngularFit
 
 FIT = "fit ± 1σ"
 

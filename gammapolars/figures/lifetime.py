@@ -13,7 +13,7 @@ from gammapolars.core.units import PS_PER_UNIT
 from gammapolars.figures import theme as house
 
 if TYPE_CHECKING:
-    from gammapolars.lifetimes.results import LifetimeFit
+    from gammapolars.lifetimes import LifetimeFit
 
 MOST_BINS = 500
 

@@ -1,8 +1,23 @@
 """Lifetimes of nuclear levels, from the time differences of start and stop."""
 
-from gammapolars.lifetimes.fit import fit_lifetime
+from gammapolars.lifetimes.chance import chance_warning, expected_chance, width_of, width_warning
+from gammapolars.lifetimes.fit import check_bins, fit_lifetime
 from gammapolars.lifetimes.histogram import time_spectrum
 from gammapolars.lifetimes.model import NearestStops
+from gammapolars.lifetimes.prompt_shape import cut_off_in_bins, in_bins
 from gammapolars.lifetimes.results import Component, LifetimeFit
 
-__all__ = ["Component", "LifetimeFit", "NearestStops", "fit_lifetime", "time_spectrum"]
+__all__ = [
+    "Component",
+    "LifetimeFit",
+    "NearestStops",
+    "chance_warning",
+    "check_bins",
+    "cut_off_in_bins",
+    "expected_chance",
+    "fit_lifetime",
+    "in_bins",
+    "time_spectrum",
+    "width_of",
+    "width_warning",
+]

@@ -1,6 +1,11 @@
 """True rates: how many photons a detector would count if it were never dead."""
 
-from gammapolars.rates.hits import true_rates
+from gammapolars.rates.hits import rates_of, true_rates
 from gammapolars.rates.intervals import TrueRate, true_rate
 
-__all__ = ["TrueRate", "true_rate", "true_rates"]
+__all__ = [
+    "TrueRate",
+    "rates_of",
+    "true_rate",
+    "true_rates",
+]

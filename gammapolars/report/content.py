@@ -5,8 +5,8 @@ from datetime import datetime
 from importlib.metadata import version
 
 from gammapolars import figures
-from gammapolars.figures.png import png
-from gammapolars.gamma_lines.cascades import in_cascade
+from gammapolars.figures import png
+from gammapolars.gamma_lines import in_cascade
 from gammapolars.io.provenance import versions
 from gammapolars.report import estimates, prompt_peaks, tables, text
 from gammapolars.report.lines import Lines, Spot, lines_of, spots_of

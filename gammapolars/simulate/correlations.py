@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from gammapolars.angular.directions import cone_attenuation, legendre
-from gammapolars.angular.theory import angular_coefficients
+from gammapolars.angular import angular_coefficients, cone_attenuation, legendre
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats

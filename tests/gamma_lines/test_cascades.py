@@ -11,7 +11,7 @@ import pytest
 
 import gammapolars as gp
 from gammapolars.core.constants import ANNIHILATION_KEV
-from gammapolars.gamma_lines import cascades as module
+from gammapolars.gamma_lines import ensdf as module
 from gammapolars.simulate.sources import NUCLIDES
 from gammapolars.simulate.sources import cascades as simulated
 from tests.commandline import gammapolars

@@ -15,7 +15,7 @@ import gammapolars as gp
 from gammapolars.commands.layout import bracketed
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.gamma_lines import table
-from gammapolars.gamma_lines.cascades import _decays
+from gammapolars.gamma_lines.ensdf import _decays
 from gammapolars.report.nuclides import main_and_further
 from tests.commandline import gammapolars
 

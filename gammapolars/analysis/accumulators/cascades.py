@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
-from gammapolars.angular.counts import (
+from gammapolars.angular import (
     COUNTS,
     ENDS,
     SINGLES,

@@ -12,7 +12,7 @@ import numpy as np
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.lifetimes.prompt_shape import cut_off_in_bins, in_bins
+from gammapolars.lifetimes import cut_off_in_bins, in_bins
 
 CORE = 0.6
 """Fits reach this many FWHM to both sides: the core of the peak, without its tails."""

@@ -7,8 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.activities.curve import EfficiencyCurve
-from gammapolars.activities.mean import NuclideActivity, activity_of
+from gammapolars.activities import EfficiencyCurve, NuclideActivity, activity_of
 from gammapolars.commands.peak_files import Counted, Lines, by_detector
 from gammapolars.core.errors import UsageError
 from gammapolars.corrections import energy_kev

@@ -98,6 +98,6 @@ def _summary(runs: Runs, found: Timing, reject: str) -> dict[str, Any]:
 
 def _drawn(found: Timing) -> bytes:
     from gammapolars import figures
-    from gammapolars.figures.png import png
+    from gammapolars.figures import png
 
     return png(figures.timing(found.differences, found.pairs))

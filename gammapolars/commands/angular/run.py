@@ -12,10 +12,15 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.analysis.recording import Recording
-from gammapolars.angular import AngularFit, angular_coefficients, angular_correlation, attenuation
-from gammapolars.angular.correlation import NORMALISATIONS
-from gammapolars.angular.counts import check_gates
-from gammapolars.angular.directions import check_directions
+from gammapolars.angular import (
+    NORMALISATIONS,
+    AngularFit,
+    angular_coefficients,
+    angular_correlation,
+    attenuation,
+    check_directions,
+    check_gates,
+)
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.core.errors import UsageError

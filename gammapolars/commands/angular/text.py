@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gammapolars.angular.correlation import NORMALISATIONS
+from gammapolars.angular import NORMALISATIONS
 from gammapolars.commands.layout import plus_minus, table
 from gammapolars.commands.summaries import left_out_text, rejected_text
 

@@ -7,8 +7,7 @@ from itertools import combinations
 import polars as pl
 
 from gammapolars.analysis.run_spectra import Gathered, fitted
-from gammapolars.calibration.energy.pairs import Pair
-from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
+from gammapolars.calibration.energy import Calibration, Pair, calibrate_peaks
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Key
 from gammapolars.detectors import Detector

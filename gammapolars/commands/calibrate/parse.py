@@ -49,7 +49,7 @@ def calibrate(
 ) -> None:
     """Calibrate detectors by the lines of sources: from raw adc values, or from an older --detectors file."""
     from gammapolars.analysis import run_spectra
-    from gammapolars.calibration.energy.pairs import parse_pairs
+    from gammapolars.calibration.energy import parse_pairs
     from gammapolars.commands.calibrate import detectors, run
     from gammapolars.commands.calibrate.text import calibration_text
     from gammapolars.commands.summaries import print_summary

@@ -10,7 +10,7 @@ import polars as pl
 
 from gammapolars.analysis.passes import named
 from gammapolars.analysis.run_spectra import Gathered, from_runs
-from gammapolars.calibration.energy.result import Calibration
+from gammapolars.calibration.energy import Calibration
 from gammapolars.commands.calibrate.detectors import Wanted, calibrations
 from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.drift import run
@@ -189,7 +189,7 @@ def _doubts(one: Calibration) -> list[str]:
 def _draw(found: list[Calibration], spectra: Gathered, known: Detectors, folder: Path, *, overwrite: bool) -> None:
     """Spectra with their lines, residuals and widths, as PNG files in a folder."""
     from gammapolars import figures
-    from gammapolars.figures.png import png
+    from gammapolars.figures import png
 
     matched = pl.concat([one.residuals for one in found])
     table = spectra.table.filter(is_one_of(one.detector.key for one in found))

@@ -6,8 +6,7 @@ from typing import Any
 
 from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.gain_correction import RUNS
-from gammapolars.calibration.drift.curves import Reference
-from gammapolars.calibration.drift.track import REACH, track_drift
+from gammapolars.calibration.drift import REACH, Reference, track_drift
 from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.core import defaults
 from gammapolars.core.flags import parse_reject

@@ -7,9 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.activities.fit import EfficiencyFit, fit_efficiency
-from gammapolars.activities.matching import unmatched_lines
-from gammapolars.activities.points import efficiency_points
+from gammapolars.activities import EfficiencyFit, efficiency_points, fit_efficiency, unmatched_lines
 from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.peak_files import Counted, Lines, by_detector
@@ -153,7 +151,7 @@ def _figure_paths(figure: Path | None, keys: list[Key]) -> dict[Key, Path]:
 
 
 def _draw(fit: EfficiencyFit, detector: Detector, path: Path, *, overwrite: bool) -> None:
-    from gammapolars.figures.efficiency import curve_energies, efficiency
+    from gammapolars.figures import curve_energies, efficiency
 
     note = f"χ²/ndf = {fit.chi2:.1f}/{fit.ndf}; band: ±1σ of the curve; bars: ±1σ of area and intensity"
     title = f"Full-energy-peak efficiency of {detector.name}"

@@ -21,10 +21,17 @@ from gammapolars.corrections.energy import energy_kev, gain_corrected_adc
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.provenance import describe
-from gammapolars.lifetimes import NearestStops, fit_lifetime, time_spectrum
-from gammapolars.lifetimes.chance import chance_warning, expected_chance, width_of, width_warning
-from gammapolars.lifetimes.fit import check_bins
-from gammapolars.rates.hits import rates_of
+from gammapolars.lifetimes import (
+    NearestStops,
+    chance_warning,
+    check_bins,
+    expected_chance,
+    fit_lifetime,
+    time_spectrum,
+    width_of,
+    width_warning,
+)
+from gammapolars.rates import rates_of
 
 BINS = 2000
 """So many bins, or fewer, if none are asked for."""

@@ -28,15 +28,15 @@ def lines(
     from gammapolars import gamma_lines
     from gammapolars.commands.lines import text
     from gammapolars.commands.summaries import print_summary
-    from gammapolars.gamma_lines import cascades as pairs
+    from gammapolars.gamma_lines import ensdf
 
     energy = _energy(nuclide)
     summary: dict[str, Any]
     if cascades:
         if nuclide is None or energy is not None:
             raise typer.BadParameter("cascades are those of a nuclide: gammapolars lines Co-60 --cascades")
-        least = pairs.NOTABLE if least is None else least
-        name, found = pairs.canonical(nuclide), pairs.cascades(nuclide, least_coincidences=least)
+        least = ensdf.NOTABLE if least is None else least
+        name, found = ensdf.canonical(nuclide), ensdf.cascades(nuclide, least_coincidences=least)
         summary = {"nuclide": name, "cascades": found.to_dicts()}
         shown = text.cascades_text(name, found, least)
     elif nuclide is None:

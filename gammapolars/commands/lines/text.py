@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars.commands.layout import bracketed, table
-from gammapolars.gamma_lines.table import ANNIHILATION
+from gammapolars.gamma_lines import ANNIHILATION
 
 
 def nuclide_text(name: str, lines: pl.DataFrame) -> str:

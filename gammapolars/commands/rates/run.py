@@ -17,7 +17,7 @@ from gammapolars.core.units import PS_PER_S
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.provenance import describe
-from gammapolars.rates.hits import rates_of
+from gammapolars.rates import rates_of
 
 UNLIKELY = 20.0
 LEAST_MISSING = 0.01
