@@ -85,7 +85,7 @@ def measure_timing(
 
 def _read(reading: PairReader, what: str) -> str:
     read = int(reading.hits.by_detector()["hits"].sum())
-    why = ": enough pairs" if reading.stopped else ", the limit" if read == reading.most_hits else ", all"
+    why = ": enough pairs" if reading.has_enough else ", the limit" if read == reading.most_hits else ", all"
     return f"{what}: {read:,} hits read{why}"
 
 
@@ -104,6 +104,6 @@ def _result(outcome: tables.Outcome, reading: PairReader, reference: Key | None,
         walk=bool(outcome.walks),
         notes=tuple(notes),
         warnings=tuple(tables.warnings(outcome, detectors, reference)),
-        complete=not reading.stopped and reading.most_hits is None,
+        complete=not reading.has_enough and reading.most_hits is None,
         hits=reading.hits,
     )

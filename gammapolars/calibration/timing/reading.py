@@ -36,22 +36,22 @@ class PairReader:
     Attributes:
         runs: one run or several.
         reject: flags that reject a hit.
-        known: the detectors, for energies.
+        detectors: the detectors, for energies.
         energy_kev: only hits of this energy; None: all.
         most_hits: how many hits are read at most, from the beginning.
         progress: told how many hits have been read, the last time from the beginning again.
         hits: what the latest reading read.
-        stopped: whether it ended before the runs did.
+        has_enough: whether it ended before the runs did.
     """
 
     runs: Runs
     reject: str
-    known: Detectors
+    detectors: Detectors
     energy_kev: tuple[float, float] | None = None
     most_hits: int | None = None
     progress: Callable[[int], None] | None = None
     hits: HitTally = field(default_factory=HitTally)
-    stopped: bool = False
+    has_enough: bool = False
 
     def pairs(self, reach_ps: int, detectors: Detectors, done: Callable[[], bool]) -> Iterator[pl.DataFrame]:
         """All pairs within ±`reach_ps`, the offsets of detectors subtracted; until `done` says that there are enough.
@@ -61,18 +61,18 @@ class PairReader:
             detectors: their offsets, without walk.
             done: asked after each part of the pairs.
         """
-        self.hits, self.stopped = HitTally(), False
+        self.hits, self.has_enough = HitTally(), False
         recording = Recording(self.runs, detectors, self.progress, most_hits=self.most_hits)
         rule = PairRule(reach_ps, reject=self.reject)
         rule.require(recording.recorded)
-        with closing(self._counted(recording, reach_ps)) as parts:
+        with closing(self._slices(recording, reach_ps)) as parts:
             for pairs in in_parallel(rule.pairs_in, parts):
                 yield pairs
                 if done():
-                    self.stopped = True
+                    self.has_enough = True
                     return
 
-    def _counted(self, recording: Recording, reach_ps: int) -> Generator[Slice]:
+    def _slices(self, recording: Recording, reach_ps: int) -> Generator[Slice]:
         for part in recording.slices(reach_ps):
             self.hits.add_hits(part.own)
             yield part if self.energy_kev is None else self._gated(part)
@@ -80,7 +80,7 @@ class PairReader:
     def _gated(self, part: Slice) -> Slice:
         """A slice without the hits beside the gate."""
         assert self.energy_kev
-        energy = energy_kev(self.known, adc=gain_corrected_adc(part.hits.columns))
+        energy = energy_kev(self.detectors, adc=gain_corrected_adc(part.hits.columns))
         good = part.hits.select(energy.is_between(*self.energy_kev).fill_null(False)).to_series()
         before = int(good[: part.first].sum())
         return Slice(part.hits.filter(good), before, before + int(good[part.first : part.end].sum()))
@@ -119,8 +119,8 @@ class Histograms(Accumulator):
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         place = (pl.col("dt_ps") + self._reach_ps) // self.width_ps
-        counted = pairs.lazy().select(*ENDS, "dt_ps").pipe(with_sign).select(*ENDS, bin=place)
-        self._tally.add(counted.group_by(*ENDS, "bin").agg(counts=pl.len()).collect())
+        bins = pairs.lazy().select(*ENDS, "dt_ps").pipe(with_sign).select(*ENDS, bin=place)
+        self._tally.add(bins.group_by(*ENDS, "bin").agg(counts=pl.len()).collect())
 
     def parts(self) -> Mapping[str, Mergeable]:
         return {"counts": self._tally}

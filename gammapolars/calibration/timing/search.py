@@ -35,7 +35,7 @@ class Search(NamedTuple):
 def search_peaks(reading: PairReader, reach_ps: int) -> Search:
     """The prompt peaks of detector pairs, around the offsets that are known."""
     histograms = Histograms(reach_ps, bins=SEARCH_BINS)
-    start = shifted({one.key: one.time_offset_ps for one in reading.known})
+    start = shifted({one.key: one.time_offset_ps for one in reading.detectors})
     offsets = {one.key: one.time_offset_ps for one in start}
     parts = 0
 
