@@ -1,4 +1,4 @@
-"""The activity that one line tells, with what its uncertainty consists of."""
+"""The activity from one line, with its uncertainty budget."""
 
 import math
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ def activity(
     background: float | None = None,
     background_unc: float | None = None,
 ) -> Activity:
-    """The activity A = area / (ε I t) that the area of one line tells.
+    """The activity A = area / (ε I t) from the area of one line.
 
     Without `half_life_s` it is the mean while counting. With it, the activity at the start of counting, or at the
     moment `at`: corrected for decay before and while counting. The decision threshold is L_C of `currie_limits`, from

@@ -109,7 +109,7 @@ def activity_at(source: CalibrationSource, when: date, *, counting_s: float = 0.
         The activity, and its uncertainty from the stated activity and from the half-life.
 
     Raises:
-        UsageError: the half-life is not known, or so many have passed that nothing is left.
+        UsageError: the half-life is not known, or too many have passed for anything to be left.
     """
     life = half_life(source.nuclide, source.half_life_s, source.half_life_s_unc)
     elapsed = seconds_between(source.reference_date, when)

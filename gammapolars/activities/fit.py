@@ -124,7 +124,7 @@ def _orders(points: pl.DataFrame, order: int | None) -> list[int]:
 
 
 def _fit_terms(points: pl.DataFrame, terms: int) -> EfficiencyFit:
-    """The polynomial with so many terms."""
+    """The polynomial with this many terms."""
     energies = points["energy_kev"].to_numpy()
     design = powers(energies, terms)
     observed = points["efficiency"].to_numpy()
@@ -158,7 +158,7 @@ def _own_variance(points: pl.DataFrame, expected: Floats) -> Floats:
     """The variance of each area, relative to the area that the curve expects.
 
     A peak's variance is its own counts and what its background adds: the counts are replaced by those expected. Where
-    the variance is less than the area, it is none of counts, and stays as it is.
+    the variance is less than the area, it is not that of counts, and stays as it is.
     """
     observed = points["efficiency"].to_numpy()
     relative = (points[PARTS[0]].to_numpy() / observed) ** 2
@@ -220,7 +220,7 @@ def summing_warning(name: str, intensities: Floats, efficiencies: Floats) -> lis
 
     The scale is how often a decay has another of these photons fully absorbed, at most over the lines: Σ I ε of the
     others. Not all of them are in coincidence, which makes it less; partial absorption sums as well, which makes it
-    more, by the ratio of total to full-energy-peak efficiency, 2 to 10. So this tells whether to look, and corrects
+    more, by the ratio of total to full-energy-peak efficiency, 2 to 10. So this says whether to look, and corrects
     nothing.
     """
     if len(intensities) < 2:

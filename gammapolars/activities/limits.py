@@ -1,4 +1,4 @@
-"""What can be told from background: decision thresholds, detection limits, upper limits."""
+"""What can be distinguished from background: decision thresholds, detection limits, upper limits."""
 
 import math
 from typing import NamedTuple
@@ -73,7 +73,7 @@ def currie_limits(
         confidence: 1 - α = 1 - β.
 
     Raises:
-        UsageError: a value that cannot be, or two ways to tell how well the background is known.
+        UsageError: a value that cannot be, or the background's uncertainty given twice.
     """
     if not 0 <= background < math.inf:
         raise UsageError(f"background counts must be 0 or more, not {background}")

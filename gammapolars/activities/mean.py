@@ -64,7 +64,7 @@ def activity_of(
     """The activity of a nuclide from its peaks in one detector.
 
     The lines' mean is weighted by generalised least squares: areas and intensities are independent, while errors of
-    the efficiency curve are common to lines as its covariance tells, so that many lines cannot average away what they
+    the efficiency curve are common to lines by its covariance, so that many lines cannot average away what they
     share. Variances are those that the mean itself expects, found by iteration: with those observed, lines that happen
     to be low would weigh more (R. W. Peelle's puzzle). Where most lines are hardly above their background, the mean is
     still high by some 0.15 of its uncertainty: where a background happens to be low, the area is high and its variance
@@ -72,7 +72,7 @@ def activity_of(
 
     A peak search finds a weak line only where it happens to be high. With `spectrum` and `fwhm`, lines without a peak
     take part with the counts summed at their place (`line_counts`), and a nuclide without any peak gets an upper limit.
-    Other nuclides' lines within the same peak are not told apart. True coincidence summing is not corrected.
+    Other nuclides' lines within the same peak are not separated. True coincidence summing is not corrected.
 
     Args:
         nuclide: such as `Cs-137`; of a chain in equilibrium its head.

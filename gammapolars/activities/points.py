@@ -84,7 +84,7 @@ def check_times(live_time_s: float, real_time_s: float | None) -> float:
 
 
 def check_points(points: pl.DataFrame) -> None:
-    """Raise where a table is none of efficiency points."""
+    """Raise where a table does not hold efficiency points."""
     for name in ("energy_kev", "efficiency", *PARTS, "source", "nuclide"):
         if name not in points.columns:
             raise TableError(f"this is no table of efficiency points: it has no column '{name}'")

@@ -9,7 +9,7 @@ from gammapolars.core.schema import Table, floats
 from gammapolars.gates import Gate
 
 SLICE = ("run", "time_slice")
-"""What a table may have beside its detectors: counts by run and slice of time."""
+"""What a table may have in addition to its detectors: counts by run and slice of time."""
 
 SUMS = (
     "coincidences", "variance", "random", "random_variance", "covariance_random", "covariance_1", "covariance_2",

@@ -120,7 +120,7 @@ def fit_legendre(
 
 
 def check_order(order: int, angles_deg: Floats, tolerance_deg: float = 0.01) -> None:
-    """Raise where a fit of an order is not possible at these angles: θ and 180° - θ tell the same."""
+    """Raise where a fit of an order is not possible at these angles: θ and 180° - θ are equivalent."""
     if order not in ORDERS:
         raise UsageError(f"an angular correlation is fitted to order 2 or 4, not {order}")
     acute = np.sort(np.minimum(angles_deg, 180 - angles_deg))

@@ -11,14 +11,14 @@ from gammapolars.core.errors import TableError
 from gammapolars.core.types import Key
 
 ENOUGH_COUNTS = 1000
-"""So many counts of the lines the median detector should have in a slice: they tell how active the source was."""
+"""Counts of the lines that the median detector should have in a slice: they measure how active the source was."""
 
 MOST_VALUES = 1_000_000
 """Slices times pairs of detectors: more are not kept as arrays, which bounds the memory to about 100 MB."""
 
 
 def wider(table: pl.DataFrame, times: int = 2) -> pl.DataFrame:
-    """A table of counts in slices so many times as wide."""
+    """A table of counts in slices that are `times` as wide."""
     coarse = table.with_columns(pl.col("time_slice") // times)
     return sum_counts([coarse], COUNTS if "coincidences" in table.columns else SINGLES)
 

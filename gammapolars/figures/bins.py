@@ -40,7 +40,7 @@ def rebin(table: pl.DataFrame, by: list[str], x: str, most: int) -> tuple[pl.Dat
 
     Args:
         table: `by`, `x` (bin centre) and `counts`; not empty.
-        by: the columns that tell one histogram from another.
+        by: the columns that distinguish the histograms.
         x: the column of bin centres.
         most: bins that each histogram may have at most.
 
@@ -71,7 +71,7 @@ def outline(table: pl.DataFrame, x: str, width: float | str) -> pl.DataFrame:
     Args:
         table: bins with their centre `x`, in order.
         x: the column of bin centres, which becomes that of the points.
-        width: of every bin, or the column that tells it.
+        width: of every bin, or the column that gives it.
     """
     half = (pl.col(width) if isinstance(width, str) else pl.lit(width)) / 2
     return table.with_columns(pl.concat_list(pl.col(x) - half, pl.col(x) + half).alias(x)).explode(x)

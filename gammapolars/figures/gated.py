@@ -13,7 +13,7 @@ from gammapolars.figures import theme as house
 MOST_BINS = 1500
 
 LABELLED = 12
-"""So many peaks have labels."""
+"""At most this many peaks have labels."""
 
 
 def gated(
@@ -75,7 +75,7 @@ def _marks(rows: pl.DataFrame, axis: str, peaks: Sequence[Mapping[str, Any]]) ->
 
 
 def _histogram(table: pl.DataFrame, axis: str) -> pl.DataFrame:
-    """All bins, those without counts too, and no more than can be told apart: neighbours are added up."""
+    """All bins, those without counts too, and no more than the eye resolves: neighbours are added up."""
     centres = table[axis].unique().sort()
     steps = centres.diff().drop_nulls()
     width = float(steps.min()) if len(steps) else 1.0  # type: ignore[arg-type]

@@ -127,7 +127,7 @@ def _span_ps(curves: pl.DataFrame) -> int:
 
 
 def _residual_bins(curves: pl.DataFrame) -> pl.DataFrame:
-    """Neighbouring bins added up until the fit expects enough, and no more of them than can be told apart."""
+    """Neighbouring bins added up until the fit expects enough, and no more of them than the eye resolves."""
     enough = max(ENOUGH, float(curves["fit"].sum()) / MOST_POINTS)
     group = (pl.col("fit").cum_sum() / enough).floor().cast(pl.Int64)
     return (
@@ -138,7 +138,7 @@ def _residual_bins(curves: pl.DataFrame) -> pl.DataFrame:
 
 
 def _coarse_bins(curves: pl.DataFrame) -> pl.DataFrame:
-    """No more bins than can be told apart: neighbours are added up."""
+    """No more bins than the eye resolves: neighbours are added up."""
     factor = -(-curves.height // MOST_BINS)
     if factor == 1:
         return curves

@@ -26,7 +26,7 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
     Args:
         matrix: two columns of bin centres, such as `dt_ps_x` and `energy_kev_y`, and `counts`; filled bins only.
         title: what the figure shows; as its axes say, if it is not given.
-        widths: of the bins on x and on y; None: as their distances tell.
+        widths: of the bins on x and on y; None: from their distances.
     """
     x, y = (next(name for name in matrix.columns if name.endswith(f"_{side}")) for side in "xy")
     stems = x[:-2], y[:-2]
@@ -73,7 +73,7 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
 
 
 def _coarse_bins(table: pl.DataFrame, side: str, width: float) -> tuple[pl.Expr, float]:
-    """The numbers of no more bins than can be told apart, and their width."""
+    """The numbers of no more bins than the eye resolves, and their width."""
     low, high = (float(edge) for edge in table.select(low=pl.col(side).min(), high=pl.col(side).max()).row(0))
     factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
     return ((pl.col(side) - low) / width).round().cast(pl.Int64) // factor, width * factor

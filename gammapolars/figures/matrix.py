@@ -13,10 +13,10 @@ from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 
 COLOURS = ("#b5d5ea", "#62abd9", "#1f77b8", "#4b3b94", "#250a3f")
-"""From light to dark, so that bins of one pair stay in the background; told apart without seeing colours."""
+"""From light to dark, so that bins of one pair stay in the background; distinguishable without seeing colours."""
 
 MOST_BINS = 400
-"""Bins a side: more than the figure's pixels can tell apart serve nobody."""
+"""Bins a side: more than the figure's pixels can show are of no use."""
 
 SHOWN = 0.999
 """The share of counts that the figure reaches to, where the rest would take up much of its room."""

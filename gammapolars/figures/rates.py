@@ -52,7 +52,7 @@ def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> p9.gg
 
 
 def _coarse_bins(table: pl.DataFrame, most: int) -> pl.DataFrame:
-    """As few bins of time as can be told apart, each the sum of neighbours."""
+    """No more bins of time than the eye resolves, each the sum of neighbours."""
     times = table["time_s"].unique().sort()
     factor = bins.nice_factor(len(times), most)
     position = pl.DataFrame({"time_s": times}).with_row_index("bin").with_columns(pl.col("bin") // factor)

@@ -59,7 +59,7 @@ def spectrum(
 
 
 def _with_axis(spectra: pl.DataFrame) -> pl.DataFrame:
-    """One column `x` for what a spectrum is drawn over, and `axis` to tell its unit."""
+    """One column `x` for what a spectrum is drawn over, and `axis` for its unit."""
     kev = pl.col("energy_kev").cast(pl.Float64) if "energy_kev" in spectra.columns else pl.lit(None, pl.Float64)
     adc = pl.col("adc").cast(pl.Float64) if "adc" in spectra.columns else pl.lit(None, pl.Float64)
     return (

@@ -18,7 +18,7 @@ ORANGE = "#d55e00"
 AMBER = "#e69f00"
 GREEN = "#009e73"
 PALETTE = (BLUE, ORANGE, GREEN, AMBER, SKY, "#cc79a7", "#f0e442", INK)
-"""After Okabe and Ito: told apart with every common colour blindness."""
+"""After Okabe and Ito: distinguishable with every common colour blindness."""
 
 FONT = "DejaVu Sans"
 """Comes with matplotlib, and so is there on every machine."""

@@ -19,7 +19,7 @@ def timing(
 ) -> p9.ggplot:
     """Time differences about the prompt peaks before and after, one facet a detector pair.
 
-    What was there before is moved by the peak's position, which the facet's name tells with both widths. Of more than
+    What was there before is moved by the peak's position, which the facet's name gives with both widths. Of more than
     twelve pairs, those with the most prompt pairs are drawn.
 
     Args:

@@ -18,7 +18,7 @@ def nuclide_name(text: str, names: Iterable[str], *, where: str) -> str:
         where: what the names are, for the error: `the table of gamma lines`.
 
     Raises:
-        UsageError: it means none of them; the error tells the nearest.
+        UsageError: it means none of them; the error names the nearest.
     """
     by_spelling = {spelling: name for name in names for spelling in _spellings(name)}
     plain = _plain(text)

@@ -1,4 +1,4 @@
-"""Gates: stretches of energy with background beside them, as weights that add up to net counts; and polygons."""
+"""Gates: stretches of energy with background next to them, as weights that add up to net counts; and polygons."""
 
 from gammapolars.gates.files import load_gates
 from gammapolars.gates.gate import Gate, parse_backgrounds

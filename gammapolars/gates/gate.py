@@ -1,4 +1,4 @@
-"""A gate on a line, with the stretches beside it that tell how much background lies below."""
+"""A gate on a line, with stretches next to it for the background below the line."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from gammapolars.core.units import parse_range
 
 @dataclass(frozen=True)
 class Gate:
-    """A stretch of energy on a line, less as much of the stretches beside it as lies below the line.
+    """A stretch of energy on a line, less the background below it, estimated from the stretches next to it.
 
     A count in the gate weighs 1, one in the background -g/b, where g and b are the widths of the gate and of all its
     background together, and any other 0. The sum of weights is the net number of counts, the sum of their squares its
@@ -24,7 +24,7 @@ class Gate:
     Attributes:
         low: where the gate begins (keV, or adc); its ends belong to it, those of background do only where no gate is.
         high: where it ends.
-        background: (low, high) of stretches beside it; none: nothing is subtracted.
+        background: (low, high) of stretches next to it; none: nothing is subtracted.
 
     Raises:
         UsageError: a stretch is empty, or two overlap.

@@ -28,7 +28,7 @@ class PolygonGate:
     A point is inside where a ray to the right crosses an odd number of edges (crossing number; Haines 1994, Graphics
     Gems IV, 24). Edges that bound the polygon on the left and below belong to it, those on the right and above do not:
     polygons that share an edge share no point, and miss none. Edges may touch, and cross nowhere: of vertices that are
-    not in order around it, a polygon would leave parts out unseen. Which side a point lies on is told from products of
+    not in order around it, a polygon would leave parts out unseen. Which side a point lies on follows from products of
     its distances, which are exact for adc values and picoseconds, and rounded in the 16th digit otherwise. A point
     without one of its values is outside.
 

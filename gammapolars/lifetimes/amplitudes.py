@@ -26,7 +26,7 @@ class Amplitude(NamedTuple):
 def amplitude(minimum: Minimum, name: str) -> Amplitude:
     """Counts of a part, from the profile of the likelihood where they are next to their bound, 0.
 
-    There a parabola would tell an uncertainty that reaches below 0, or, at the bound itself, none of use.
+    There a parabola would give an uncertainty that reaches below 0, or, at the bound itself, a useless one.
     """
     value, unc = minimum.values[name], minimum.errors[name]
     is_free = not minimum.minuit.fixed[name]
@@ -48,7 +48,7 @@ def amplitude(minimum: Minimum, name: str) -> Amplitude:
 
 
 def upper_end(loss: Callable[[float], float], best: float, step: float, rise: float) -> float:
-    """Above the best value, where so much is lost."""
+    """The value above the best one at which the likelihood has fallen by `rise`."""
     low, high = best, best + step
     for _ in range(40):
         if loss(high) > rise:

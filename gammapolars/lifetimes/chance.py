@@ -8,7 +8,7 @@ from gammapolars.core.units import PS_PER_S
 
 DISAGREE_SIGMA = 5.0
 DISAGREE_PART = 0.05
-"""Chance as fitted and as rates tell disagree where the difference is larger than both."""
+"""Chance as fitted and as expected of the rates disagree where the difference is larger than both."""
 
 WIDTH_PART = 0.1
 """The same part of widths of prompt peaks."""
@@ -27,7 +27,7 @@ def expected_chance(counts: list[tuple[float, int, int]]) -> tuple[float, float]
 
 
 def chance_warning(fit: float, fit_unc: float, expected: float, expected_unc: float) -> Iterator[str]:
-    """Where chance is not what rates tell, in a sentence."""
+    """Where chance is not what the rates give, in a sentence."""
     difference = fit - expected
     if abs(difference) <= max(DISAGREE_SIGMA * math.hypot(fit_unc, expected_unc), DISAGREE_PART * expected):
         return

@@ -25,7 +25,7 @@ SEEN = 25.0
 """The same that true coincidences must gain over chance alone, wherever they may be."""
 
 PROMPT_NEEDED = 9.0
-"""The same that a prompt peak must gain beside the decays."""
+"""The same that a prompt peak must gain in addition to the decays."""
 
 
 def fit_lifetime(
@@ -42,7 +42,7 @@ def fit_lifetime(
 
     The model is a Gaussian prompt peak, decays that begin at its centre and are smeared by it, and flat chance, each
     integrated over the bins; its binned Poisson likelihood is maximised. A prompt peak is kept only where the spectrum
-    needs it beside the decays, and decays only where they are resolved from the peak: else there is an upper limit.
+    needs it in addition to the decays, and decays only where they are resolved from it: else there is an upper limit.
 
     Args:
         spectrum: `dt_ps` (first picosecond of equal bins), `width_ps`, `counts`, as `time_spectrum` gives it, of all

@@ -42,7 +42,7 @@ def _moving_sum(bins: TimeBins, width: float) -> Floats:
 
 
 def _rebin(bins: TimeBins, most: int) -> TimeBins:
-    """The same counts in no more than so many bins around the largest; enough to start from."""
+    """The same counts in no more than `most` bins; enough to start from."""
     if len(bins.counts) <= most:
         return bins
     factor = -(-len(bins.counts) // most)

@@ -10,7 +10,7 @@ from gammapolars.core.errors import TableError
 from gammapolars.core.types import Floats
 
 KEYS = ("run", "board", "channel")
-"""Columns that tell one spectrum of a table from another, where they are there."""
+"""Columns that distinguish the spectra of a table, where they are there."""
 
 MOST_BINS = 2**22
 
@@ -73,7 +73,7 @@ class Bins:
 
 
 def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str, int], Bins]]:
-    """Each spectrum of a table, with the columns that tell it from the others.
+    """Each spectrum of a table, with the columns that distinguish it from the others.
 
     Args:
         spectrum: a table of spectra: `counts`, `variance` (the counts, if it is missing), `adc` or `energy_kev` or both

@@ -1,4 +1,4 @@
-"""The fit of a whole spectrum: regions, the detector's own line shape, and peaks that only a fit can tell apart."""
+"""The fit of a whole spectrum: regions, the detector's own line shape, and peaks that only a fit resolves."""
 
 import math
 from dataclasses import dataclass, replace
@@ -17,16 +17,16 @@ from gammapolars.peaks.results import significance_of
 from gammapolars.peaks.widths import Widths
 
 BENT = 10.0
-"""A parabola takes the place of a straight background where -2 ln L falls by so much."""
+"""A parabola takes the place of a straight background where -2 ln L falls by at least this."""
 
 WIDE = 30.0
-"""A lone peak has a width of its own where -2 ln L falls by so much, as of annihilation radiation."""
+"""A lone peak has a width of its own where -2 ln L falls by at least this, as for annihilation radiation."""
 
 OWN = 20.0
-"""A strong peak has a tail and step of its own where -2 ln L falls by so much."""
+"""A strong peak has a tail and step of its own where -2 ln L falls by at least this."""
 
 SHAPELY = 20_000.0
-"""Counts in a peak from which its own shape can be told from that of several peaks."""
+"""Counts from which a peak's own shape can be distinguished from the shape common to several peaks."""
 
 FREE = Knowledge(Prior(1.0, 0.2), Prior(0.02, 0.3), Prior(1.8, 0.8), Prior(5e-4, 2e-3))
 """A shape of which nothing is known but what detectors do."""
@@ -37,13 +37,13 @@ SHAPES_DIFFER = np.array([0.003, 0.3, 5e-5])
 MOST_SHAPES = 10
 
 CLOSEST, CLOSEST_BROAD = 0.35, 0.8
-"""Peaks closer than this part of their FWHM are not told apart; the second of a scintillator, on a bent background."""
+"""Peaks closer than this part of their FWHM are not resolved; the second of a scintillator, on a bent background."""
 
 MOST_ADDED = 4
 """Peaks that may be added to a region after its first fit."""
 
 LEAST_PART = 0.004
-"""A peak within a few widths of a larger one has at least this part of its area: less cannot be told from its shape."""
+"""A peak within a few widths of a larger one has at least this part of its area: less may be the larger one's shape."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ NEAR = 0.01
 """A fit that can gain no more than this in cost is at its minimum: parameters are within a tenth of their σ."""
 
 LEAST_EXPECTED = 0.1
-"""Bins where less is expected count as if so much were, in χ² and information, which divide by it."""
+"""Bins where less is expected count as if this much were, in χ² and information, which divide by it."""
 
 LIMITS = {"width": (0.3, 4.0), "tail": (-0.05, 0.9), "slope": (0.3, 10.0), "step": (-0.0005, 0.1)}
 """What shape parameters may be. Tail and step may fall a little below 0, so that their averages are not pushed up."""
@@ -232,7 +232,7 @@ def _minimise(minuit: Minuit, cost: Cost, model: Model) -> RegionFit:
 def _is_minimum(minuit: Minuit) -> bool:
     """Whether Minuit found a minimum, or came so near that nothing is left to be gained.
 
-    Where nothing lies beside a peak, the cost has a kink at an expectation of 0, and Minuit's own limit is not reached.
+    Without background around a peak the cost has a kink at an expectation of 0, and Minuit's own limit is not reached.
     """
     minimum = minuit.fmin
     near = minimum and minimum.edm < NEAR and not minimum.has_reached_call_limit and not minimum.hesse_failed
@@ -247,7 +247,7 @@ def inverse(information: Floats) -> Floats:
 
 
 def _at_limits(minuit: Minuit) -> list[str]:
-    """Free parameters that ended at a limit, where no covariance can be told from the curvature."""
+    """Free parameters that ended at a limit, where the curvature gives no covariance."""
     names = []
     for parameter in minuit.params:
         if parameter.is_fixed or (parameter.lower_limit is None and parameter.upper_limit is None):

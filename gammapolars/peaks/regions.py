@@ -71,7 +71,7 @@ def regions(positions: Floats, widths: Widths, bins: int) -> list[Region]:
 
 
 def is_sharp(position: float, fwhm: float) -> bool:
-    """True for a peak of a semiconductor, false for one of a scintillator, as far as place and width (bins) tell."""
+    """True for a peak of a semiconductor, false for one of a scintillator, judged by place and width (bins)."""
     return fwhm < SHARP * max(position, 1.0) or fwhm < 6.0
 
 

@@ -1,4 +1,4 @@
-"""How wide a spectrum's peaks are: measured at its clearest peaks, where nothing tells it."""
+"""How wide a spectrum's peaks are: measured at its clearest peaks where it is not given."""
 
 import math
 
@@ -16,10 +16,10 @@ CLEAR = 6.0
 MOST_MEASURED = 40
 ENOUGH_WIDTHS = 6
 WIDTH_UNC, WIDTH_UNC_OF_FEW = 0.03, 0.08
-"""How well a width model tells the width of a single peak, relative: one of many peaks, and one of few."""
+"""Relative uncertainty of a single peak's width by a width model: one of many peaks, and one of few."""
 
 ENOUGH_BINS = 10.0
-"""Bins in a FWHM that tell all that a peak has to tell; where there are many more, neighbours are joined."""
+"""Bins per FWHM that are enough for a fit; where there are many more, neighbours are joined."""
 
 LEAST_LIKENESS = 0.8
 """Share of what a slope cannot describe that a peak has to: a Compton edge fails here."""
@@ -52,7 +52,7 @@ def refined_widths(counts: Floats, variance: Floats, positions: Floats, widths: 
         widths: what is known of them so far.
 
     Returns:
-        The model, and how well it tells the width of one peak, relative: less well where few peaks say so.
+        The model, and its relative uncertainty for the width of one peak: larger where it rests on few peaks.
     """
     for _ in range(2):  # the bins that are fitted follow the widths
         measurements = _joint_widths(counts, variance, positions, widths)
@@ -117,7 +117,7 @@ def _measure(counts: Floats, variance: Floats, place: int, fwhm: float) -> Width
 
 
 def _half_maximum(counts: Floats, place: int, fwhm: float) -> tuple[float, float]:
-    """A first guess: the middle and width at half of the height above what lies beside.
+    """A first guess: the middle and width at half of the height above the background.
 
     A filter answers strong peaks most when it is wider than they are, so that its width is no more than a beginning.
     """

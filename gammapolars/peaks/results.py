@@ -1,4 +1,4 @@
-"""What the fit of a region tells of its peaks."""
+"""The peaks of a fitted region."""
 
 import math
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from gammapolars.peaks.shape import form_of
 IMPROBABLE = 1e-6
 
 STEP = 1e-3
-"""Of tail and slope, by which derivatives are told from differences."""
+"""Step of tail and slope by which derivatives are taken from differences."""
 
 
 class FittedPeak(NamedTuple):
@@ -129,7 +129,7 @@ def _below(fit: RegionFit, position: float, fwhm: float) -> tuple[float, float]:
 def significance_of(fit: RegionFit) -> Floats:
     """Each peak's area in units of the uncertainty that it would have if there were no peak.
 
-    The uncertainty is that of an area beside the other areas and the background, from their Fisher information.
+    The uncertainty is that of an area together with the other areas and the background, from their Fisher information.
     """
     peaks = len(fit.model.sigmas)
     at = fit.parameters[peaks : 2 * peaks]

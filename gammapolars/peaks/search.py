@@ -1,4 +1,4 @@
-"""The search for peaks: how far a spectrum stands out of what lies beside, by a filter as wide as its peaks."""
+"""The search for peaks: how far a spectrum stands out of its surroundings, by a filter as wide as its peaks."""
 
 import math
 
@@ -14,7 +14,7 @@ WIDTH_STEP = 1.15
 """Ratio of neighbouring filters' widths: half a step off costs less than a percent of the significance."""
 
 NARROWEST = 1.4
-"""Narrowest filter, FWHM in bins: a peak in a single bin cannot be told from noise of another kind."""
+"""Narrowest filter, FWHM in bins: a peak in a single bin cannot be distinguished from noise of another kind."""
 
 REACH = 1.7
 """How far a filter reaches on each side, in units of its FWHM."""
@@ -73,7 +73,7 @@ def significance_at_width(counts: Floats, variance: Floats, fwhm: Floats) -> Flo
 
 
 def maxima(significance: Floats, fwhm: Floats, least: float) -> npt.NDArray[np.intp]:
-    """Bins where the significance has a maximum of at least so much, none two closer than half a width.
+    """Bins where the significance has a maximum of at least `least`, no two closer than half a width.
 
     Args:
         significance: per bin.
@@ -103,7 +103,7 @@ def is_edge(counts: Floats, place: float, fwhm: float) -> bool:
     core = counts[max(0, middle - max(1, reach // 4)) : middle + max(1, reach // 4) + 1]
     if not (more > 9 and less < 0.1 * more and float(core.mean()) < 2.5 * more):
         return False
-    # Another peak beside it is no plateau: there is a valley between them.
+    # Another peak next to it is no plateau: there is a valley between them.
     run = max(1, math.ceil(fwhm / 4))
     around = counts[max(0, middle - 2 * reach) : middle + 2 * reach]
     smooth = np.convolve(around, np.full(run, 1 / run), "same")

@@ -32,17 +32,17 @@ def find_peaks(
     fwhm: Sequence[float] | None = None,
     least_significance: float = LEAST_SIGNIFICANCE,
 ) -> pl.DataFrame:
-    """Where spectra have peaks: as a filter as wide as their peaks tells, before any fit.
+    """Where spectra have peaks, by a filter as wide as their peaks, before any fit.
 
     Args:
         spectrum: a table of spectra, with `counts`, `variance`, and `adc` or `energy_kev` or both (bin centres);
-            several are told apart by `run`, `board`, `channel`. Bins without counts may be left out.
-        fwhm: coefficients of FWHM² = a + b E + c E² (keV²), of calibrated spectra; None: the spectra's own clearest
-            peaks tell how wide they are.
+            several are distinguished by `run`, `board`, `channel`. Bins without counts may be left out.
+        fwhm: coefficients of FWHM² = a + b E + c E² (keV²), of calibrated spectra; None: measured at the
+            spectra's own clearest peaks.
         least_significance: of a peak, in standard deviations of what the background alone would give.
 
     Returns:
-        One row a peak, in order: what tells the spectrum, `centroid_kev`, `fwhm_kev` and/or `centroid_adc`, `fwhm_adc`
+        One row a peak, in order: the spectrum's columns, `centroid_kev`, `fwhm_kev` and/or `centroid_adc`, `fwhm_adc`
         (the expected width), `significance`.
 
     Raises:
@@ -87,7 +87,7 @@ def fit_peaks(
             dropped that turn out not to be significant; None: only if the peaks are searched.
 
     Returns:
-        A table of peaks in order: what tells the spectrum, `centroid_*`, `fwhm_*` (with `kev` and/or `adc`), `area`,
+        A table of peaks in order: the spectrum's columns, `centroid_*`, `fwhm_*` (with `kev` and/or `adc`), `area`,
         `background` (below the peak, within its FWHM on both sides), each with `_unc`; `significance`, `chi2_ndf` and
         the number of the `region` that was fitted together; `status`: `ok`, `poor fit` (its χ² has a probability below
         10⁻⁶ and is more than twice its expectation), or `failed` (no minimum was found, or no peak).
@@ -130,7 +130,7 @@ def _spectra(
 
 
 def _widths(bins: Bins, fwhm: Sequence[float] | None) -> Widths | None:
-    """How wide peaks are along a spectrum; None where nothing in it tells."""
+    """How wide peaks are along a spectrum; None where no peak of it shows it."""
     if fwhm is None:
         return measured_widths(bins.counts, bins.variance)
     if bins.energy_kev is None:

@@ -1,4 +1,4 @@
-"""How wide peaks are, as the clearest of them tell: FWHM² = a + b x + c x² along a spectrum."""
+"""How wide peaks are, from the clearest of them: FWHM² = a + b x + c x² along a spectrum."""
 
 import math
 from collections.abc import Sequence

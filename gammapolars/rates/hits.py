@@ -73,7 +73,7 @@ def rates_of(tally: HitTally, intervals: Intervals) -> pl.DataFrame:
 
 
 def _rates_of(key: tuple[int, int], intervals: Intervals) -> dict[str, object]:
-    """What the times between hits of one detector tell."""
+    """What follows from the times between hits of one detector."""
     if key not in intervals.counts:
         return {}
     counts, sums = intervals.counts[key], intervals.sums_ps[key]

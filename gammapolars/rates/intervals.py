@@ -10,7 +10,7 @@ from gammapolars.core.types import Floats
 LEAST_INTERVALS = 100
 
 GROUPS = 20
-"""Exponential or not is judged in so many groups of equal expectation."""
+"""Whether intervals are exponential is judged in this many groups of equal expectation."""
 
 EXPONENTIAL = 1e-3
 """Least probability of χ² at which intervals are taken to be exponential."""
@@ -19,14 +19,14 @@ AGREE_SIGMA = 3.0
 """Rates above two cuts agree if they differ by no more."""
 
 DEAR = 2.0
-"""A cut is not moved on where that makes the uncertainty so many times larger."""
+"""A cut is not moved on where that makes the uncertainty this many times larger."""
 
 MARGINS = (1.03, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
 """How many times the shortest interval the cut is tried at, one after the other."""
 
 
 class TrueRate(NamedTuple):
-    """What the times between a detector's hits tell.
+    """What follows from the times between a detector's hits.
 
     Attributes:
         rate_cps: true rate, counts/s: what would be counted without dead time.

@@ -30,7 +30,7 @@ def make_report(
     overwrite: bool = False,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet beside the page.
+    """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet next to the page.
 
     Args:
         runs: from `open_runs`.
@@ -39,7 +39,7 @@ def make_report(
         random: windows that hold chance pairs alone, such as `1us:3us`, or `auto`: counts are then net of them.
         detectors: names, calibrations and time offsets.
         overwrite: whether the folder may exist already.
-        progress: told how many hits have been read.
+        progress: called with the number of hits read.
 
     Returns:
         The summary, as `gammapolars report --json` prints it.
@@ -61,7 +61,7 @@ def make_report(
 def write_report(
     analysis: Analysis, folder: str | Path, *, overwrite: bool = False, now: datetime | None = None
 ) -> Path:
-    """Write a run's report: `index.html`, complete in itself, and its figures as PNG files beside it.
+    """Write a run's report: `index.html`, complete in itself, and its figures as PNG files next to it.
 
     The folder appears under its name only when it is complete. In one that exists, the report's own files are replaced,
     the page last, and nothing else is touched.

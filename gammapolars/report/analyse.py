@@ -45,7 +45,7 @@ def analyse(
 ) -> Analysis:
     """Everything that a report shows, in one pass over a run.
 
-    Pairs are looked for out to several times the window, so that the time differences show what lies beside it; only
+    Pairs are looked for out to several times the window, so that the time differences show the chance level; only
     those within the window are counted, written and drawn into the matrix.
 
     Args:
@@ -53,7 +53,7 @@ def analyse(
         rule: window and rejected flags; with random windows, the matrix is net of chance, and the pairs carry weights.
         detectors: names, calibrations and time offsets.
         pairs_output: where the pairs within the window are written to, if anywhere.
-        progress: told how many hits have been read.
+        progress: called with the number of hits read.
 
     Raises:
         TableError: the run has no adc values.

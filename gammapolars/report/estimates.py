@@ -1,4 +1,4 @@
-"""What a report tells of times and pairs: whether rates were steady, and how many pairs are net of chance."""
+"""What a report says of times and pairs: whether rates were steady, and how many pairs are net of chance."""
 
 import math
 from typing import NamedTuple

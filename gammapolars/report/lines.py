@@ -16,7 +16,7 @@ LEAST_SPOT_SIGMA = 5.0
 
 
 class Lines(NamedTuple):
-    """The lines of one detector's spectrum, and the peaks that are none of the table."""
+    """The lines of one detector's spectrum, and the peaks that are not in the table."""
 
     board: int
     channel: int

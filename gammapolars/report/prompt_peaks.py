@@ -16,7 +16,7 @@ from gammapolars.core.types import Floats
 LEAST_SIGMA = 6.0
 
 REACHES = (25, 10, 5, 2.5, 1.7, 1.2)
-"""Chance is counted beyond so many FWHM: as far out as there are bins enough, for tails may be long."""
+"""Chance is counted beyond this many FWHM: as far out as there are enough bins, for tails may be long."""
 
 
 class PromptPeak(NamedTuple):

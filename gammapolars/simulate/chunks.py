@@ -39,7 +39,7 @@ def simulate(
         sources: nuclides and activities; none for background alone.
         detectors: around them.
         seed: of the random numbers, 0 or more.
-        hits: stop after so many.
+        hits: stop after this many.
         duration_s: stop with the last decay before this time.
         correlations: of gamma rays in cascade.
         chunk_hits: rows of each chunk but the last.

@@ -16,7 +16,7 @@ from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter,
 from gammapolars.simulate.digitizer import TRUTH, Chunk
 
 METADATA_KEY = "gammapolars"
-"""The text beside the tree that carries a run's parameters, as one JSON object, where all outputs carry theirs."""
+"""The text next to the tree that carries a run's parameters, as one JSON object, where all outputs carry theirs."""
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def write_run(
         chunks: from `simulate`.
         truth: the Parquet file, row for row the hits; None: none.
         layout: of the ROOT file's baskets.
-        metadata: texts to store beside the tree and the truth.
+        metadata: texts to store with the tree and the truth.
         overwrite: replace files that exist.
         progress: called with the number of hits written so far.
 

@@ -62,7 +62,7 @@ def run(
     Args:
         output: the ROOT file, in CoMPASS's layout.
         sources: `Co-60` or `Co-60=50kBq`, one each.
-        hits: stop after so many.
+        hits: stop after this many.
         duration_s: stop after this time; with `hits` whichever comes first.
         seed: of the random numbers: equal arguments give equal bytes.
         detectors: from detectors.toml, in the directions that it has, or evenly on a circle around the source; None:
@@ -77,7 +77,7 @@ def run(
         pile_up_ps: after each hit.
         adc_bits: 14 or 16, for example.
         drift: of all detectors' gains; None: none.
-        correlations: of gamma rays in cascade: both files tell of them.
+        correlations: of gamma rays in cascade: both files record them.
         overwrite: replace files that exist.
         progress: called with the number of hits written so far.
 

@@ -168,7 +168,7 @@ _TA_181 = (
     Transition(6.12, 0, 6.3, 0.01151, 70.5),
 )
 
-# Half-lives of their levels: ENSDF 2023 of the decay, with its uncertainty; levels that it does not tell, or only to a
+# Half-lives of their levels: ENSDF 2023 of the decay, with its uncertainty; levels that it does not give, or only to a
 # factor (Cs-133's 437 keV), are taken to decay at once.
 _CS_133_PS = {81.00: 6283.0, 160.61: 172.0, 383.85: 44.0}  # (14), (4), (11)
 _FE_57_PS = {14.41: 98_300.0, 136.47: 9000.0}  # (300), (700)

@@ -20,7 +20,7 @@ MOST_KNOTS = 257
 PS_PER_US = 1e6
 
 BLOCKS = 8
-"""Lines are compared in so many stretches of the runs."""
+"""Lines are compared in this many stretches of the runs."""
 
 CHANCE = 1e-4
 """Lines disagree where chance would make them do so less often than this,"""

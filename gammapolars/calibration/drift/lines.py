@@ -12,10 +12,10 @@ from gammapolars.detectors import Detector
 TOP_ADC = 2**16 - 1
 
 BINS_PER_FWHM = 10
-"""Wide lines are counted in bins of several adc values: so many a line width lose nothing."""
+"""Wide lines are counted in bins of several adc values: this many per line width lose nothing."""
 
 SIDE_FWHM = 2.0
-"""Beyond the reach of the drift stand so many widths of the line for its background."""
+"""Beyond the reach of the drift there are this many widths of the line for its background."""
 
 FWHM2_KEV2 = {"hpge": (0.55, 0.00216), "nai": (0.0, 3.2), "labr3": (0.0, 0.557), "cebr3": (0.0, 0.9)}
 """FWHM² = a + b E (keV²) of usual detectors, where none is known of a detector."""

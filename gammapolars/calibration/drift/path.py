@@ -25,7 +25,7 @@ NEAR_FWHM = 4.0
 FORBIDDEN = -1e6
 
 OUTER_COST = 4.0
-"""A gain at the edge of what is searched must be better by so much than one at 1, once: the nearer line is meant."""
+"""A gain at the edge of what is searched must be better by this much than one at 1, once: the nearer line is meant."""
 
 Indices = npt.NDArray[np.intp]
 
@@ -107,7 +107,7 @@ def gain_path(
 
 
 def _excess(line: LineCounts, centres: Floats, fwhm: float) -> Floats:
-    """By how much counts within a line's width exceed those beside it, as a log-likelihood, (slices, centres).
+    """By how much counts within a line's width exceed its background, as a log-likelihood, (slices, centres).
 
     It is half the squared excess in its standard deviations, with the sign of the excess.
     """

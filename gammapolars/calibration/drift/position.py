@@ -14,7 +14,7 @@ WINDOW_FWHM = 1.75
 next line of a scintillator is near."""
 
 LEAST_SIGMA = 4.0
-"""A line must stand out by so many standard deviations."""
+"""A line must stand out by this many standard deviations."""
 
 LEAST_BACKGROUND = 0.1
 """Counts in the window: with none, a single count outside the line would be impossible, and stop the search."""

@@ -36,7 +36,7 @@ class DriftTrack:
         lines: a row a line and detector: `board`, `channel`, `name`, `line_kev`, `positions` (those used), `failed`
             (fits that were left out), `scatter_pct` (of the positions about the smooth gain), `chi2_ndf` of this
             scatter, `disagreement_pct` (by how much the line drifts otherwise than the others; null where it does
-            not), `fwhm_before_kev`, `fwhm_after_kev` (null where it cannot be told).
+            not), `fwhm_before_kev`, `fwhm_after_kev` (null where it cannot be determined).
         detectors: a row a detector: `board`, `channel`, `name`, `drift_span_pct` (between the largest and the smallest
             gain), `gain_unc_pct` (median), `steps`, `scatter_pct`, and of its line with most counts `fwhm_before_kev`,
             `fwhm_after_kev`.

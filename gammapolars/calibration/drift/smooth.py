@@ -15,7 +15,7 @@ DIFFUSE = 1e8
 GRID = tuple((walk, bend) for walk in (-8.0, 0.0, 2.0, 4.0) for bend in (-8.0, 0.0, 3.0, 6.0, 9.0))
 
 NEIGHBOURS = 6
-"""So many positions on both sides of a step tell that it is one."""
+"""Positions on both sides of a step that establish it."""
 
 STEP_SIGMA = 5.0
 

@@ -51,14 +51,14 @@ def track_drift(
 
     Args:
         runs: from `open_runs`, or the names of files or folders as the command line takes them.
-        detectors: their calibrations tell where lines are expected; detectors without one are left out.
+        detectors: lines are expected by their calibrations; detectors without one are left out.
         lines_kev: energies of the lines, each the strongest within the reach of the drift.
         reject: names of the flags that reject a hit.
         slice: the shortest slice of time, such as `10s`; by default a 512th of a run or less than twice that.
         reach: largest relative change of the gain against the calibration that is looked for.
         reference: `calibration`: the factors bring lines to where the calibration expects them; `mean`: to their mean
             over all runs.
-        progress: told how many hits have been read.
+        progress: called with the number of hits read.
 
     Raises:
         UsageError: no line, one that no detector can see, no calibrated detector, or a number out of its range.

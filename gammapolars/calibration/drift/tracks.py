@@ -15,10 +15,10 @@ PRECISION_FWHM = 0.08
 """Slices are joined until the line's position is known to this part of its width."""
 
 PEAK_SHARE = 0.84
-"""Of a Gaussian's counts, so many lie within 0.6 FWHM of its centre on either side."""
+"""The part of a Gaussian's counts within 0.6 FWHM of its centre on either side."""
 
 OWN_GAIN, OWN_SHARE = 30.0, 0.1
-"""A line goes a way of its own if it stands out more on it, by so much and this part of the whole."""
+"""A line has a path of its own if it stands out more on it, by this much and this part of the whole."""
 
 RELATIVE_WIDTHS = tuple(0.0015 * 1.6**step for step in range(10))
 """Widths at 662 keV that are tried where none is known, up to 10 %; with energy they go as its square root."""
@@ -225,13 +225,13 @@ def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: 
 
 
 def _around(line: LineCounts, centres: Floats, fwhm: float) -> tuple[Floats, Floats]:
-    """For each slice the counts within 0.6 FWHM of the line, and as many as its background has there."""
+    """For each slice the counts within 0.6 FWHM of the line, and the background's counts there."""
     peak, background, bins, background_bins = line.around(centres, fwhm, by_slice=True)
     return peak, background * bins / background_bins
 
 
 def _groups(peak: Floats, sides: Floats) -> list[int]:
-    """Where groups of slices begin, each with counts enough; what is left over joins the last, or has half as many."""
+    """Where groups of slices begin, each with enough counts; what is left over joins the last, or has half as many."""
     begins, gross, background, unc = [0], 0.0, 0.0, np.inf
     for place, (counts, under) in enumerate(zip(peak.tolist(), sides.tolist(), strict=True), 1):
         gross += counts

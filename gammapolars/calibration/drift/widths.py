@@ -12,7 +12,7 @@ from gammapolars.calibration.drift.tracks import RunLines, Tracks
 from gammapolars.core.types import Floats
 
 SIDE_FWHM = 2.5
-"""So far beside where it drifted a line's background is taken."""
+"""A line's background is taken this many FWHM beyond where it drifted."""
 
 
 class Spectra(NamedTuple):
@@ -24,7 +24,7 @@ class Spectra(NamedTuple):
         before: counts as recorded.
         after: counts with each slice's adc corrected.
         fwhm_before: adc, fitted, or at half maximum where the line drifted by more than half its width; None where it
-            cannot be told.
+            cannot be determined.
         fwhm_after: adc.
     """
 

@@ -78,7 +78,7 @@ def _detection(
     strength = lines.log_intensity[rows] + design @ parameters
     likely = np.clip(ndtr((strength - least - 0.5) / sigma), 0.01, 0.97)
     count = len(group.line)
-    # A peak hides a line beside it that should not be much stronger than itself.
+    # A peak hides a neighbouring line that should not be much stronger than itself.
     close = nearest[:, count:] < peaks.fwhm[here][:, None]
     close &= peaks.log_area[here][:, None] > strength[count:] - 1.0
     return np.asarray(likely), np.asarray(close.any(0))

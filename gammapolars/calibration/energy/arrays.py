@@ -81,7 +81,7 @@ def peak_arrays(table: pl.DataFrame, adc_range: tuple[float, float] | None) -> P
     if adc_range is not None:
         low, high = min(low, adc_range[0]), max(high, adc_range[1])
     tolerance = np.hypot(unc, SHAPE_ERROR * fwhm)
-    # Of a weak peak the background below it tells what could just have been found; of a strong one its own counts.
+    # The area that could just have been found follows from the background below a weak peak, or a strong one's counts.
     below = np.sqrt(np.maximum(area_unc**2 - area, 0.02 * area_unc**2))
     log_least = np.log(5 * below + 15)
     density = np.empty(len(adc))

@@ -22,7 +22,7 @@ from gammapolars.calibration.energy.unassigned import unassigned_peaks
 from gammapolars.core.types import Floats
 
 MATCHED = 3.5
-"""A line and a peak belong together within so many tolerances."""
+"""A line and a peak belong together within this many tolerances."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ LEAST_SUPPORT = 6.0
 """How much evidence a matched line must add that the others alone would put elsewhere, or it is left out."""
 
 MOST_UNEXPLAINED = 0.3
-"""Where the sources have three lines at most: another peak may have so much of the strongest line's area."""
+"""Where the sources have three lines at most: another peak may have at most this part of the strongest line's area."""
 
 LEAST_SIGNIFICANCE = 25.0
 """Area over uncertainty of such lines: of weak peaks nobody can say that others of the same source would be seen."""
@@ -147,7 +147,7 @@ def _with_support(best: Candidate, peaks: Peaks, lines: Lines, prior: Prior) -> 
 
 
 def _near(start: Sequence[float], tolerance: float, high: float) -> Prior:
-    """What a calibration to start from tells of the curve, over u = adc / high."""
+    """What a calibration to start from says of the curve, over u = adc / high."""
     coefficients: Floats = np.zeros(3)
     for order, value in enumerate(start):
         if order < 3:

@@ -14,7 +14,7 @@ LEAST_LINES = {1: 2, 2: 4, 3: 7}
 """Different lines that a polynomial of each order needs, where nobody asks for the order."""
 
 BETTER = 0.05
-"""A higher order is taken if chance alone would improve χ² so much (F-test) less often than this."""
+"""A higher order is taken if chance alone would improve χ² that much (F-test) less often than this."""
 
 OUTLIER = 0.003
 """A line is left out if chance would put any of them so far from the others' fit less often than this."""

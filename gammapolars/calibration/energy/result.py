@@ -23,7 +23,7 @@ class Calibration:
         detector: the detector with `energy`, `energy_covariance`, `energy_range` and `fwhm` set; the rest as it was.
         match: which peak is which line.
         energy: the fit of the polynomial to the lines that are fit for it.
-        resolution: the fit of FWHM(E); None where no line tells it.
+        resolution: the fit of FWHM(E); None where no line determines it.
         residuals: one row a matched line, see `residual_table`.
     """
 
@@ -94,7 +94,7 @@ def _resolution(residuals: pl.DataFrame) -> ResolutionFit | None:
 
 
 def residual_table(match: Match, energy: EnergyFit, detector: Detector) -> pl.DataFrame:
-    """The matched lines beside the fit, in order of energy.
+    """The matched lines with the fit, in order of energy.
 
     Returns:
         `board`, `channel`, `name`, `run`, `nuclide`, `energy_kev`, `energy_kev_unc`, `adc`, `adc_unc`, `fitted_kev`,

@@ -25,7 +25,7 @@ IMPROVES = 0.99
 """Walk is used by itself if it makes the peaks narrower than this."""
 
 FINE_BINS = 4000
-"""So many bins has the histogram in which a peak is searched for once more before it is fitted."""
+"""Bins of the histogram in which a peak is searched for once more before it is fitted."""
 
 
 def fit_timing(
@@ -37,7 +37,7 @@ def fit_timing(
     walk: bool | None,
     reference: Key | None,
 ) -> tuple[Outcome, list[str]]:
-    """Everything that a sample tells, and what was done, one sentence each.
+    """Everything that is fitted to a sample, and what was done, one sentence each.
 
     Args:
         sample: of pairs near their peaks.
@@ -129,7 +129,7 @@ def _walking(
 
 
 def _clock(sample: Sample) -> tuple[int, npt.NDArray[np.int64]]:
-    """The clock's step, and by how much each detector pair's time differences lie beside its multiples."""
+    """The clock's step, and how far each detector pair's time differences lie from its multiples."""
     first = np.zeros(len(sample.ends), np.int64)
     rows = np.arange(len(sample.pair))[::-1]
     first[sample.pair[rows]] = sample.dt_ps[rows]  # the first of each remains
@@ -149,11 +149,11 @@ def _peaks(
     """The prompt peak of each detector pair: searched once more in fine bins, then fitted.
 
     Args:
-        sample: tells which rows belong to which detector pair.
+        sample: which rows belong to which detector pair.
         dt_ps: time differences, as recorded or corrected for walk.
         widths: of the peaks, about.
         clock: step of the clock.
-        phase: by how much time differences lie beside multiples of the step; None: they do not keep to it.
+        phase: how far time differences lie from multiples of the step; None: they do not keep to it.
     """
     peaks: list[Peak | None] = []
     for number, rows in enumerate(_rows(sample)):

@@ -53,7 +53,7 @@ def measure_timing(
         energy_kev: only hits of this energy, lowest and highest (keV); None: all.
         most_hits: read no more hits than these, from the beginning.
         enough: pairs near the peak with which a detector is known well enough to stop reading.
-        progress: told how many hits have been read, in the second reading from the beginning again.
+        progress: called with the number of hits read, in the second reading from the beginning again.
 
     Raises:
         CalibrationError: no detector pair shows a prompt peak.

@@ -4,7 +4,7 @@ A pair's time difference is (o_b + w_b(adc_b)) - (o_a + w_a(adc_a)), with w = b1
 a Gaussian on a level of chance pairs, a mixture in each detector pair. It is fitted by expectation and maximisation
 (A. P. Dempster, N. M. Laird, D. B. Rubin, J. R. Stat. Soc. B 39 (1977) 1): each pair counts with the probability that
 it is no chance pair, so that chance pairs and far tails have no say. Small pulses are less sharp in time as well: the
-variance is v0 + v_a / adc_a + v_b / adc_b. A constant of the walk cannot be told from the offset: the offset holds it.
+variance is v0 + v_a / adc_a + v_b / adc_b. A constant of the walk is the same as an offset: the offset holds it.
 """
 
 import math

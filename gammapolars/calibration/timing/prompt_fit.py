@@ -18,7 +18,7 @@ CORE = 0.6
 """Fits reach this many FWHM to both sides: the core of the peak, without its tails."""
 
 BESIDE = 3.0
-"""Chance pairs are counted beyond so many FWHM from the peak."""
+"""Chance pairs are counted beyond this many FWHM from the peak."""
 
 BINS_IN_FWHM = 10
 
@@ -112,7 +112,7 @@ def _edges(centre: float, half: float, bin_ps: float) -> Floats:
 
 
 def _chance(dt_ps: Floats, reach: tuple[float, float], centre: float, half: float) -> float:
-    """Pairs per picosecond beside the peak; 0 where there is no place beside it."""
+    """Pairs per picosecond next to the peak; 0 where there is no room next to it."""
     low, high = max(reach[0], centre - half), min(reach[1], centre + half)
     length = (reach[1] - reach[0]) - (high - low)
     if length <= 0:

@@ -21,7 +21,7 @@ LEAST_EXCESS = 10
 """Fewer pairs above chance are no peak, however little chance expects."""
 
 MOST_PART = 8
-"""Stretches are at most the histogram's length divided by this: the chance level must show beside a peak."""
+"""Stretches are at most the histogram's length divided by this: the chance level must show next to a peak."""
 
 
 class Stretch(NamedTuple):
@@ -51,12 +51,12 @@ class Stretch(NamedTuple):
         return self.bins
 
     def is_clear(self, histograms: int = 1) -> bool:
-        """Whether chance does not make it, where so many histograms are searched."""
+        """Whether chance does not make it, where this many histograms are searched."""
         return self.excess >= LEAST_EXCESS and self.sigmas > least_sigmas(self.trials * histograms)
 
 
 def least_sigmas(trials: int) -> float:
-    """The significance that chance reaches in one of so many trials with the probability `CHANCE`."""
+    """The significance that chance reaches in one of `trials` with the probability `CHANCE`."""
     return -NormalDist().inv_cdf(CHANCE / max(trials, 1))
 
 

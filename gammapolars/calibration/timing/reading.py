@@ -39,7 +39,7 @@ class PairReader:
         detectors: the detectors, for energies.
         energy_kev: only hits of this energy; None: all.
         most_hits: how many hits are read at most, from the beginning.
-        progress: told how many hits have been read, the last time from the beginning again.
+        progress: called with the number of hits read, the last time from the beginning again.
         hits: what the latest reading read.
         has_enough: whether it ended before the runs did.
     """
@@ -78,7 +78,7 @@ class PairReader:
             yield part if self.energy_kev is None else self._gated(part)
 
     def _gated(self, part: Slice) -> Slice:
-        """A slice without the hits beside the gate."""
+        """A slice without the hits outside the gate."""
         assert self.energy_kev
         energy = energy_kev(self.detectors, adc=gain_corrected_adc(part.hits.columns))
         good = part.hits.select(energy.is_between(*self.energy_kev).fill_null(False)).to_series()

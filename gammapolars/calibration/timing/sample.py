@@ -41,7 +41,7 @@ class Sampler:
     Args:
         offsets: about where each detector lies; the prompt peaks are near their differences.
         half_ps: how far around the peak pairs are taken, by detector pair.
-        enough: with so many pairs of each detector the sample is complete.
+        enough: pairs of each detector with which the sample is complete.
     """
 
     def __init__(self, offsets: Mapping[Key, int], half_ps: Mapping[Pair, int], enough: int) -> None:

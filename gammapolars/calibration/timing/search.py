@@ -21,7 +21,7 @@ ENOUGH_TO_FIND = 300
 """Pairs above chance that each detector's clearest peak has when the search ends."""
 
 HALF_WIDTHS = 8
-"""The sample reaches so many widths of the peak that was found to both sides."""
+"""The sample reaches this many widths of the peak to both sides."""
 
 
 class Search(NamedTuple):

@@ -1,4 +1,4 @@
-"""What time differences of detector pairs tell about each detector: offsets and resolutions, by least squares."""
+"""From time differences of detector pairs to each detector: offsets and resolutions, by least squares."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -110,9 +110,9 @@ class Resolutions(NamedTuple):
     """Time resolutions of single detectors.
 
     Attributes:
-        fwhm_ps: one a detector; NaN where it cannot be told.
+        fwhm_ps: one a detector; NaN where it cannot be determined.
         unc_ps: standard deviations; NaN where only equal shares can be given.
-        common: detectors whose share is an equal one, because the pairs do not tell them apart.
+        common: detectors whose share is an equal one, because the pairs do not determine them.
     """
 
     fwhm_ps: Floats
@@ -123,7 +123,7 @@ class Resolutions(NamedTuple):
 def solve_resolutions(ends: Ends, fwhm_ps: Floats, unc_ps: Floats, detectors: int) -> Resolutions:
     """FWHM_ab² = f_a² + f_b², by weighted least squares in each group of detectors.
 
-    Pairs tell detectors apart where some of them close a ring of odd length, as three detectors do; where none does,
+    Pairs determine each detector where some of them close a ring of odd length, as three detectors do; where none does,
     as with two detectors, squares are shared out as evenly as they can be.
 
     Args:

@@ -18,12 +18,12 @@ from gammapolars.core.types import Floats, Key
 from gammapolars.detectors import Detectors
 
 SHOWN_FWHM = 4.0
-"""Histograms reach so many FWHM to both sides of the peak."""
+"""Histograms reach this many FWHM to both sides of the peak."""
 
 SHOWN_BINS = 120
 
 DISAGREES = 5.0
-"""A warning says so if positions of pairs disagree by so much χ²/n."""
+"""A warning says so if positions of pairs disagree by more χ²/n than this."""
 
 
 class Outcome(NamedTuple):

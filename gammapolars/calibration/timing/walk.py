@@ -1,6 +1,6 @@
 """Offsets and time walk of all detectors at once, from pairs near their prompt peaks.
 
-Which detectors, pairs and terms take part; and which terms are significant. How they are fitted, `mixture` tells.
+Which detectors, pairs and terms take part; and which terms are significant. `mixture` is the fit itself.
 """
 
 import math
@@ -16,13 +16,13 @@ from gammapolars.calibration.timing.sample import Sample, first_rows
 from gammapolars.core.types import Floats
 
 MOST_PAIRS = 600_000
-"""So many pairs tell a walk well enough."""
+"""Pairs that determine a walk well enough."""
 
 SIGNIFICANT = 40.0
 """A detector's walk is used if its χ² against none is larger: chance exceeds it once in 10⁹ times."""
 
 SIGNIFICANT_TERM = 4.0
-"""The second term is used if it lies so many standard deviations from 0."""
+"""The second term is used if it lies this many standard deviations from 0."""
 
 AT_THE_ENDS = 0.005
 """The walk's range leaves out this part of the pairs at both ends: strays, that would bend it."""
@@ -77,7 +77,7 @@ def fit_walk(
     ends = sample.ends[sample.pair[rows]]
     detectors = sorted({int(place) for place in np.unique(ends)})
     if detectors != sorted({int(place) for place in np.unique(sample.ends[list(used)])}):
-        # Hits of a detector without pulse heights tell nothing of its walk, and so nothing of its partners'.
+        # Hits of a detector without pulse heights say nothing of its walk, and so nothing of its partners'.
         return WalkFit(offset_ps, np.zeros((len(offset_ps), len(offset_ps))), {})
     terms = [(place, power) for place in detectors for power in (1, 2)]
     data = Mixture(sample, rows, start, offset_ps, clock_ps)
@@ -101,7 +101,7 @@ def fit_walk(
 
 
 def _ranges(sample: Sample, used: Sequence[int]) -> dict[int, tuple[float, float]]:
-    """Between which adc values each detector has pairs, but for a few; hits without a pulse height tell nothing."""
+    """Between which adc values each detector has pairs, but for a few; hits without a pulse height do not count."""
     mask = _mask(sample, used)[sample.pair]
     ends = sample.ends[sample.pair]
     ranges = {}
