@@ -1,7 +1,5 @@
 """An angular correlation with its fit, and what theory gives."""
 
-# mypy: allow-untyped-calls
-
 from typing import TYPE_CHECKING
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Calibrations: spectra with their identified lines, and how far the lines lie from the fit; one facet a detector."""
 
-# mypy: allow-untyped-calls
-
 import plotnine as p9
 import polars as pl
 

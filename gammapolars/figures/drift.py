@@ -1,7 +1,5 @@
 """The drift of gains over time, and a line before and after its correction, one row a detector."""
 
-# mypy: allow-untyped-calls
-
 from typing import Any
 
 import plotnine as p9

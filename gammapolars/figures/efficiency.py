@@ -1,7 +1,5 @@
 """Full-energy-peak efficiencies with the fitted curve, residuals below; a colour for each source."""
 
-# mypy: allow-untyped-calls
-
 import math
 
 import numpy as np
@@ -49,11 +47,10 @@ def efficiency(
         p9.scale_x_log10(breaks=_breaks, labels=house.number_labels),
     )
     default_note = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
+    look = {"data": curve, "inherit_aes": False, "fill": house.SKY, "alpha": 0.35}
     upper = house.compose(
         p9.ggplot(table, p9.aes("energy_kev", "efficiency", color="label", shape="label")),
-        p9.geom_ribbon(
-            p9.aes("energy_kev", ymin="low", ymax="high"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
-        ),
+        p9.geom_ribbon(p9.aes("energy_kev", ymin="low", ymax="high"), **look),
         p9.geom_line(p9.aes("energy_kev", "efficiency"), data=curve, inherit_aes=False, color=house.QUIET, size=0.6),
         p9.geom_linerange(p9.aes(ymin="low", ymax="high"), size=0.6, show_legend=False),
         p9.geom_point(size=2, fill="white"),
@@ -65,9 +62,7 @@ def efficiency(
     )
     lower = house.compose(
         p9.ggplot(table, p9.aes("energy_kev", "residual", color="label", shape="label")),
-        p9.geom_ribbon(
-            p9.aes("energy_kev", ymin="below", ymax="above"), data=curve, inherit_aes=False, fill=house.SKY, alpha=0.35
-        ),
+        p9.geom_ribbon(p9.aes("energy_kev", ymin="below", ymax="above"), **look),
         p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
         p9.geom_linerange(p9.aes(ymin="residual - bar", ymax="residual + bar"), size=0.6),
         p9.geom_point(size=2, fill="white"),

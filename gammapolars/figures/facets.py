@@ -54,6 +54,11 @@ def facets_of(
     return Facets(shown.with_columns(facet_column(names)), columns, detectors.height - shown.height)
 
 
+def pair_name(name_a: str, name_b: str, room: int) -> str:
+    """The name of a detector pair, each detector's in `room` characters."""
+    return " – ".join(house.short_names([name_a], room) + house.short_names([name_b], room))
+
+
 def facet_column(names: list[str]) -> pl.Series:
     """Names of facets as a column, of which plotnine keeps the order."""
     return pl.Series("facet", names, pl.Enum(names))

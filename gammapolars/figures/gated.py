@@ -1,7 +1,5 @@
 """A net gated spectrum."""
 
-# mypy: allow-untyped-calls
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A time spectrum with the fit of lifetimes and its parts."""
 
-# mypy: allow-untyped-calls
-
 from typing import TYPE_CHECKING
 
 import numpy as np

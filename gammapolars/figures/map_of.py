@@ -1,7 +1,5 @@
 """Matrices whose axes differ: chosen detectors, time differences or time against energy."""
 
-# mypy: allow-untyped-calls
-
 import plotnine as p9
 import polars as pl
 

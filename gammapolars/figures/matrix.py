@@ -1,7 +1,5 @@
 """The energy–energy matrix of pairs."""
 
-# mypy: allow-untyped-calls
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Count rates over the time of a run, one facet a detector."""
 
-# mypy: allow-untyped-calls
-
 import plotnine as p9
 import polars as pl
 

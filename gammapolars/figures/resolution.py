@@ -1,7 +1,5 @@
 """The resolution of detectors: FWHM against energy with the fitted curve, one facet a detector."""
 
-# mypy: allow-untyped-calls
-
 from collections.abc import Mapping
 
 import numpy as np

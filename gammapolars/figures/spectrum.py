@@ -1,7 +1,5 @@
 """Energy spectra, one facet a detector."""
 
-# mypy: allow-untyped-calls
-
 from collections.abc import Mapping
 
 import plotnine as p9

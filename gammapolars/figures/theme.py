@@ -1,7 +1,5 @@
 """The house's look: one theme, one palette, one way to name a facet and to say that there is nothing to draw."""
 
-# mypy: allow-untyped-calls
-
 import math
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Time differences of detector pairs, with the coincidence window and the chance level."""
 
-# mypy: allow-untyped-calls
-
 from collections.abc import Sequence
 
 import plotnine as p9
@@ -10,7 +8,7 @@ import polars as pl
 from gammapolars.core.units import Window
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
-from gammapolars.figures.facets import facet_column
+from gammapolars.figures.facets import facet_column, pair_name
 
 PAIR = ["name_a", "name_b"]
 MOST_PAIRS = 12
@@ -92,10 +90,7 @@ def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     pairs = frame.group_by(PAIR, maintain_order=True).agg(pl.col("counts").sum())
     pairs = pairs.sort(pl.col("name_a") != ALL, maintain_order=True)
     room = house.name_room(columns) // 2
-    names = [
-        a if not b else " – ".join(house.short_names([a], room) + house.short_names([b], room))
-        for a, b in pairs.select(PAIR).iter_rows()
-    ]
+    names = [pair_name(a, b, room) if b else a for a, b in pairs.select(PAIR).iter_rows()]
     unique = house.short_names((name.replace(r"\$", "$") for name in names), 200)
     return frame.join(
         pairs.with_columns(facet_column(unique)).drop("counts"),

@@ -1,13 +1,11 @@
 """Time differences of detector pairs about their prompt peaks, before and after an alignment."""
 
-# mypy: allow-untyped-calls
-
 import plotnine as p9
 import polars as pl
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
-from gammapolars.figures.facets import facet_column
+from gammapolars.figures.facets import facet_column, pair_name
 
 PAIR = ["name_a", "name_b"]
 MOST_PAIRS = 12
@@ -69,7 +67,7 @@ def _labels(pairs: pl.DataFrame, columns: int) -> pl.DataFrame:
     room = max(8, house.name_room(columns) // 4)
     labels, divider = [], ", " if columns == 1 else "\n"
     for row in pairs.iter_rows(named=True):
-        names = " – ".join(house.short_names([row["name_a"]], room) + house.short_names([row["name_b"]], room))
+        names = pair_name(row["name_a"], row["name_b"], room)
         before, after = (f"{row[f'fwhm_{when}_ps'] / 1000:.4g}" for when in ("before", "after"))
         position = house.number_labels([round(row["position_ps"] / 1000, 3)])[0]
         labels.append(
