@@ -3,7 +3,6 @@
 This module alone touches polars' unstable interfaces (io sources and `collect_batches`).
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from gammapolars.core.threads import threads
 from gammapolars.streaming.clock import OnRepair
 from gammapolars.streaming.time_order import REORDER_PS, time_ordered
 
@@ -123,13 +123,13 @@ def in_parallel(function: Callable[[T], Iterator[R]], items: Iterable[T]) -> Ite
     Only what it yields first is computed ahead. So an item that yields much, such as a burst of hits, stays in bounded
     memory.
     """
-    threads = os.cpu_count() or 1
+    ahead = threads()
     waiting: deque[Future[Iterator[R]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="slice") as pool:
+    with ThreadPoolExecutor(ahead, thread_name_prefix="slice") as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(_begun, function, item))
-                if len(waiting) > threads:
+                if len(waiting) > ahead:
                     yield from waiting.popleft().result()
             while waiting:
                 yield from waiting.popleft().result()

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.errors import InputError
+from gammapolars.core.threads import threads
 from gammapolars.io.buffers import paged_array
 from gammapolars.io.remote import THREADS, RemotePath
 from gammapolars.io.root.branches import Branch, Tree
@@ -72,7 +73,7 @@ def read_chunks(
     *,
     chunk_hits: int = CHUNK_HITS,
     most_hits: int = MAX_CHUNK_HITS,
-    threads: int | None = None,
+    workers: int | None = None,
     on_damage: Callable[[Damage], object] | None = None,
 ) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
     """Read branches in chunks whose borders follow those of the baskets, some chunks ahead.
@@ -82,7 +83,7 @@ def read_chunks(
         names: branches to read.
         chunk_hits: the least size of a chunk, except the last.
         most_hits: above this a chunk is cut within baskets, if it need not be larger.
-        threads: how many decode; the number of processors by default.
+        workers: how many threads decode; None: as many as may work at once.
         on_damage: told which entries of a chunk cannot be read before the chunk is given, with zeros in their place.
 
     Yields:
@@ -95,9 +96,9 @@ def read_chunks(
     branches = [tree.branches[name] for name in names]
     borders = chunk_borders(branches, tree.entries, chunk_hits, most_hits)
     remote = isinstance(tree.path, RemotePath)
-    threads = threads or (THREADS if remote else os.cpu_count() or 1)
+    workers = workers or (THREADS if remote else threads())
     opened = nullcontext() if remote else tree.path.open("rb")
-    with opened as file, ThreadPoolExecutor(threads, thread_name_prefix="basket") as pool:
+    with opened as file, ThreadPoolExecutor(workers, thread_name_prefix="basket") as pool:
         decoder = _Decoder(tree, file.fileno() if file else -1)
         ahead: deque[_Chunk] = deque()
         waiting = deque(pairwise(borders))
