@@ -6,6 +6,7 @@ from typing import Any
 import plotnine as p9
 import polars as pl
 
+from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.figures import theme as house
 
 MOST_BINS = 1500
@@ -46,8 +47,8 @@ def gated(
         p9.scale_y_continuous(expand=(0.02, 0, 0.12, 0), labels=house.number_labels),
         p9.labs(
             title=title,
-            x="energy (keV)" if axis == "energy_kev" else "pulse height (adc)",
-            y=f"net counts per {width:.4g} {'keV' if axis == 'energy_kev' else 'adc'}",
+            x=BY_COLUMN[axis].drawn_label,
+            y=f"net counts per {width:.4g} {BY_COLUMN[axis].drawn_unit}",
         ),
         house.house_theme(height=house.height_for(facets, columns)),
     )

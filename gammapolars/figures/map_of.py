@@ -3,19 +3,10 @@
 import plotnine as p9
 import polars as pl
 
+from gammapolars.core.quantities import BY_COLUMN, axis_columns
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.matrix import MOST_BINS, colour_scale
-
-TITLES = {
-    "energy_kev": "energy (keV)",
-    "adc": "pulse height (adc)",
-    "dt_ps": "time difference, y minus x (ns)",
-    "time_s": "time (s)",
-}
-
-SCALES = {"dt_ps": 1e-3}
-"""Picoseconds are drawn in nanoseconds."""
 
 
 def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float] | None = None) -> p9.ggplot:
@@ -26,19 +17,20 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
         title: what the figure shows; as its axes say, if it is not given.
         widths: of the bins on x and on y; None: from their distances.
     """
-    x, y = (next(name for name in matrix.columns if name.endswith(f"_{side}")) for side in "xy")
-    stems = x[:-2], y[:-2]
-    of_pairs = "time_s" not in stems
+    columns = axis_columns(matrix.columns)
+    assert columns, "no matrix"
+    x, y = quantities = [BY_COLUMN[name[:-2]] for name in columns]
+    of_pairs = x.of_pairs and y.of_pairs
     title = title or ("Pairs" if of_pairs else "Hits")
     coordinates = {
-        side: (pl.col(name).cast(pl.Float64) * SCALES.get(stem, 1.0)).alias(side)
-        for side, name, stem in zip("xy", (x, y), stems, strict=True)
+        side: (pl.col(name).cast(pl.Float64) * quantity.drawn_scale).alias(side)
+        for side, name, quantity in zip("xy", columns, quantities, strict=True)
     }
     table = matrix.select(*coordinates.values(), pl.col("counts").cast(pl.Float64)).drop_nulls()
     if not (table["counts"] > 0).any():
         return house.no_data(title, "no data: no bin holds more than chance makes")
     steps = [
-        bins.bin_width(table[side]) if widths is None else widths[place] * SCALES.get(stems[place], 1.0)
+        bins.bin_width(table[side]) if widths is None else widths[place] * quantities[place].drawn_scale
         for place, side in enumerate("xy")
     ]
     (x_bins, x_width), (y_bins, y_width) = [_coarse_bins(table, *axis) for axis in zip("xy", steps, strict=True)]
@@ -52,8 +44,7 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
     axes = zip("xy", firsts, (x_width, y_width), strict=True)
     middles = [(first + (pl.col(side) + 0.5) * width).alias(side) for side, first, width in axes]
     grid = grid.with_columns(middles)
-    units = [TITLES[stem].rpartition("(")[2].rstrip(")") for stem in stems]
-    size = " × ".join(f"{width:.4g} {unit}" for width, unit in zip((x_width, y_width), units, strict=True))
+    size = f"{x_width:.4g} {x.drawn_unit} × {y_width:.4g} {y.drawn_unit}"
     return house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
         p9.geom_raster(p9.aes(fill="counts")),
@@ -62,8 +53,8 @@ def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float]
         p9.labs(
             title=title,
             subtitle=f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
-            x=TITLES[stems[0]] + (", detectors of x" if stems[0] == stems[1] else ""),
-            y=TITLES[stems[1]] + (", detectors of y" if stems[0] == stems[1] else ""),
+            x=x.drawn_label + (", detectors of x" if x == y else ""),
+            y=y.drawn_label + (", detectors of y" if x == y else ""),
         ),
         house.house_theme(width=7.8, height=5.6),
         colour_scale(positive, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})", height=180),

@@ -7,6 +7,7 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
+from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 
@@ -30,9 +31,9 @@ def matrix(
         spots: labels of places to be circled, by their two energies.
         title: what the figure shows.
     """
-    unit, stem = ("keV", "energy_kev") if "energy_kev_x" in pairs.columns else ("adc", "adc")
-    quantity = f"energy of one detector ({unit})" if unit == "keV" else "pulse height of one detector (adc)"
-    x, y = (pl.col(f"{stem}_{axis}").cast(pl.Float64).alias(axis) for axis in ("x", "y"))
+    quantity = ENERGY if "energy_kev_x" in pairs.columns else ADC
+    unit = quantity.drawn_unit
+    x, y = (pl.col(f"{quantity.column}_{axis}").cast(pl.Float64).alias(axis) for axis in ("x", "y"))
     table = pairs.select(x, y, pl.col("counts").cast(pl.Float64)).drop_nulls().filter(pl.col("counts") != 0)
     if not (table["counts"] > 0).any():
         return house.no_data(title, "no data: there is no pair with two energies")
@@ -54,8 +55,8 @@ def matrix(
         p9.labs(
             title=title,
             subtitle=f"{hidden:.2g} % of the pairs lie at higher energies, outside" if hidden else None,
-            x=quantity,
-            y=quantity.replace("one", "the other"),
+            x=f"{quantity.label} of one detector ({unit})",
+            y=f"{quantity.label} of the other detector ({unit})",
         ),
         house.house_theme(width=7.8, height=6.4),
         colour_scale(positive, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})", height=220),

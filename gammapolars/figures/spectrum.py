@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import plotnine as p9
 import polars as pl
 
+from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, Facets, facet_column, facets_of
@@ -48,7 +49,7 @@ def spectrum(
         p9.labs(
             title=title,
             subtitle=_hidden_note(facets),
-            x=" or ".join({"keV": "energy (keV)", "adc": "pulse height (adc)"}[axis] for axis in parts),
+            x=" or ".join((ENERGY if axis == "keV" else ADC).drawn_label for axis in parts),
             y="counts per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
         ),
         house.house_theme(height=house.height_for(facets.number, columns)),

@@ -7,10 +7,11 @@ from typing import BinaryIO
 import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 from gammapolars.io.root.tree_parser import kinds_in
 from gammapolars.io.spectra import histograms, radware, tables
-from gammapolars.io.spectra.grid import QUANTITIES, Grid, grid_of
+from gammapolars.io.spectra.grid import Grid, grid_of
 from gammapolars.io.spectra.outputs import check_columns, naming
 from gammapolars.io.untrusted import scan_parquet
 from gammapolars.streaming.slices import lazy_frame
@@ -70,7 +71,7 @@ def save_matrix(
     check_output(path, overwrite=overwrite)
     table = matrix.lazy().collect()
     for side in "xy":
-        check_columns(table, path, "matrix", tuple(f"{name}_{side}" for name in QUANTITIES))
+        check_columns(table, path, "matrix", tuple(f"{name}_{side}" for name in BY_COLUMN))
     with naming(path), complete_or_nothing(path, overwrite=overwrite) as hidden:
         if suffix in TABLES:
             tables.WRITERS[TABLES[suffix]](table.lazy(), hidden, lambda: dict(metadata or {}))
@@ -78,7 +79,7 @@ def save_matrix(
             widths: dict[str, float | None] = {"energy_kev": bin_kev, "adc": bin_adc}
             for side, width in (("x", bin_x), ("y", bin_y)):
                 if width is not None:
-                    widths |= {f"{name}_{side}": width for name in QUANTITIES}
+                    widths |= {f"{name}_{side}": width for name in BY_COLUMN}
             grid = grid_of(table, widths)
             with hidden.open("r+b") as file:
                 GRID_WRITERS[suffix](grid, file, metadata or {})

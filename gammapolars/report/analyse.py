@@ -10,14 +10,13 @@ from gammapolars.analysis import chance
 from gammapolars.analysis.accumulators import (
     Accumulator,
     AdcSpectra,
-    EnergyMatrix,
     HitTally,
     InRegions,
+    Matrix,
     PairTally,
     Rates,
     TimeDifferences,
 )
-from gammapolars.analysis.accumulators.matrix import BIN_KEV
 from gammapolars.analysis.passes import PairPass, named, summarise
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
@@ -67,7 +66,7 @@ def analyse(
     bin_kev = fitting_bin_kev(detectors)
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
     differences = TimeDifferences(reach_ps)
-    matrix = EnergyMatrix(rule.window, detectors, bin_kev=fitting_bin_kev(detectors, least_kev=BIN_KEV))
+    matrix = Matrix.of_energies(rule.window, detectors)
     accumulators: list[Accumulator] = [adc, rates, differences, hits]
     accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
     reading = PairPass(Recording(runs, detectors, progress), wide, accumulators)

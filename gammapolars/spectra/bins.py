@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.core.schema import SPECTRUM, require
 from gammapolars.core.types import Floats
 from gammapolars.detectors import Detectors
@@ -17,7 +18,7 @@ AnyFrame = pl.LazyFrame | pl.DataFrame
 
 AXES: tuple[Axis, ...] = ("adc", "energy_kev")
 WIDTH_OF: dict[Axis, str] = {"energy_kev": "width_kev", "adc": "width_adc"}
-UNIT_OF: dict[Axis, str] = {"energy_kev": "keV", "adc": "adc"}
+UNIT_OF: dict[Axis, str] = {axis: BY_COLUMN[axis].unit for axis in AXES}
 OWN = {*AXES, *WIDTH_OF.values(), "counts", "variance"}
 
 NUMBER = "_number"

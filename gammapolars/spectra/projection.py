@@ -5,26 +5,24 @@ from typing import Literal
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.quantities import axis_columns
 from gammapolars.gates import Gate
 from gammapolars.spectra.bins import AnyFrame, computed
 
-QUANTITIES = ("energy_kev", "adc", "dt_ps", "time_s")
-"""What the axes of a matrix can be, each with `_x` or `_y` behind it."""
 
-
-def quantities(columns: pl.Schema) -> tuple[str, str]:
+def axes_of(columns: pl.Schema) -> tuple[str, str]:
     """The columns of a matrix' axes.
 
     Raises:
         TableError: it is no matrix.
     """
-    found = tuple(next((f"{stem}_{axis}" for stem in QUANTITIES if f"{stem}_{axis}" in columns), "") for axis in "xy")
-    if not all(found) or not {"counts", "variance"} <= set(columns):
+    axes = axis_columns(columns)
+    if axes is None or not {"counts", "variance"} <= set(columns):
         raise TableError(
             "this frame is no matrix: it needs such columns as energy_kev_x and energy_kev_y, counts and variance "
             f"(it has {', '.join(columns)})"
         )
-    return found[0], found[1]
+    return axes
 
 
 def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width: float | None = None) -> pl.LazyFrame:
@@ -48,7 +46,7 @@ def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width:
         UsageError: when collected, if the gate, or the background, holds no bin.
     """
     lazy = matrix.lazy()
-    columns = quantities(lazy.collect_schema())
+    columns = axes_of(lazy.collect_schema())
     gated, along = columns if on == "x" else columns[::-1]
     name = along[:-2]
 

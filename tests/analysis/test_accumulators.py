@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from gammapolars.analysis.accumulators import (
     Accumulator,
     AdcSpectra,
-    EnergyMatrix,
     HitTally,
+    Matrix,
     PairTally,
     Rates,
     SummedSpectra,
@@ -412,7 +412,7 @@ def test_the_matrix_is_that_of_the_pairs_with_dithered_energies(
     inside = wide.lazy().filter(pl.col("dt_ps") <= within)
 
     found = fed(
-        EnergyMatrix(Window(-within, within), CALIBRATED, bin_kev=bin_kev), pairs=in_batches(wide, size)
+        Matrix.of_energies(Window(-within, within), CALIBRATED, bin_kev=bin_kev), pairs=in_batches(wide, size)
     ).table()
 
     require(found.lazy(), MATRIX)
@@ -425,7 +425,7 @@ def test_the_matrix_is_that_of_the_pairs_with_dithered_energies(
 def test_without_calibration_the_matrix_is_one_of_adc_values() -> None:
     made = pairs_of((A, C, number % 7) for number in range(2000))
 
-    found = fed(EnergyMatrix(Window(0, 5), Detectors(), bin_kev=1.0, bin_adc=16), pairs=[made]).table()
+    found = fed(Matrix.of_energies(Window(0, 5), Detectors()), pairs=[made]).table()
 
     inside = made.filter(pl.col("dt_ps") <= 5)
     assert found.columns == ["adc_x", "adc_y", "counts", "variance"]
@@ -437,7 +437,7 @@ def test_without_calibration_the_matrix_is_one_of_adc_values() -> None:
 
 @pytest.mark.parametrize("detectors", [CALIBRATED, Detectors()])
 def test_a_matrix_of_nothing_is_an_empty_table(detectors: Detectors) -> None:
-    found = fed(EnergyMatrix(Window(0, 5), detectors, bin_kev=1.0), pairs=[pairs_of([])]).table()
+    found = fed(Matrix.of_energies(Window(0, 5), detectors, bin_kev=1.0), pairs=[pairs_of([])]).table()
 
     assert found.is_empty()
     assert len(found.columns) == 4
@@ -446,7 +446,7 @@ def test_a_matrix_of_nothing_is_an_empty_table(detectors: Detectors) -> None:
 def test_pairs_before_time_zero_have_their_place_in_the_matrix() -> None:
     made = pairs_of([(A, C, 1)]).with_columns(timestamp_ps=pl.lit(-5000, pl.Int64))
 
-    found = fed(EnergyMatrix(Window(0, 5), Detectors(), bin_kev=1.0), pairs=[made]).table()
+    found = fed(Matrix.of_energies(Window(0, 5), Detectors()), pairs=[made]).table()
 
     assert found.filter(pl.col("adc_x") <= pl.col("adc_y"))["counts"].to_list() == [1.0]
 

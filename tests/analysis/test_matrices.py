@@ -1,16 +1,19 @@
 """Matrices counted in a pass, beside the same of the whole table of pairs and of hits."""
 
+from collections import defaultdict
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.analysis.accumulators import EnergyMatrix
-from gammapolars.analysis.accumulators.axes import Axis, Quantity
-from gammapolars.analysis.accumulators.chosen_matrices import PairMatrix
+from gammapolars.analysis.accumulators import Matrix, matrix
+from gammapolars.analysis.accumulators.axes import VALUES, Axis
+from gammapolars.analysis.accumulators.cells import CellTally
+from gammapolars.core.quantities import ADC, ENERGY, QUANTITIES
 from gammapolars.core.schema import REGION
 from gammapolars.core.units import Window
 from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
@@ -27,12 +30,13 @@ DETECTORS = Detectors(
 )
 
 KEY = st.sampled_from([detector.key for detector in DETECTORS])
-ADC = st.integers(0, 200)
+PULSE_HEIGHT = st.integers(0, 200)
 WEIGHT = st.sampled_from([1.0, 1.0, -0.25, 2.5])
 """All of them exact in binary, so that sums are the same in any order."""
 
 ROWS = st.lists(
-    st.tuples(KEY, ADC, KEY, ADC, st.integers(-(10**9), 10**12), st.integers(-100, 100), WEIGHT), max_size=40
+    st.tuples(KEY, PULSE_HEIGHT, KEY, PULSE_HEIGHT, st.integers(-(10**9), 10**12), st.integers(-100, 100), WEIGHT),
+    max_size=40,
 )
 
 
@@ -50,44 +54,82 @@ def pairs_of(rows: list[tuple[Any, ...]], *, weighted: bool, gains: bool) -> pl.
     return table if weighted else table.drop("weight", "region")
 
 
-def fed(made: Any, pairs: pl.DataFrame, size: int) -> pl.DataFrame:
-    for part in in_batches(pairs, size):
-        made.add_pairs(part)
-    table: pl.DataFrame = made.table()
-    return table
-
-
-@settings(deadline=None)
 @given(
     ROWS,
     st.booleans(),
     st.booleans(),
-    st.sampled_from(["energy_kev", "adc", "sums"]),
-    st.sampled_from([1.0, 3.0, 16.0]),
+    st.sampled_from(["energy", "adc", "sums"]),
+    st.sampled_from([1.0, 2.5, 16.0]),
+    st.booleans(),
     SIZES,
 )
-def test_symmetric_matrices_are_those_of_the_whole_table(
-    rows: list[tuple[Any, ...]], weighted: bool, gains: bool, what: str, width: float, size: int
+def test_matrices_are_those_of_the_whole_table(
+    rows: list[tuple[Any, ...]],
+    weighted: bool,
+    gains: bool,
+    what: str,
+    width: float,
+    symmetric: bool,
+    size: int,
 ) -> None:
     pairs, window = pairs_of(rows, weighted=weighted, gains=gains), Window(-100, 60)
-    quantity: Quantity = "adc" if what == "adc" else "energy_kev"
-    known = Detectors() if what == "adc" else DETECTORS
+    quantity, known = (ADC, Detectors()) if what == "adc" else (ENERGY, DETECTORS)
+    axis = Axis(quantity, width)
+    counts = Matrix(axis, axis, known, window=window, symmetric=symmetric, sums=what == "sums")
 
-    found = fed(EnergyMatrix(window, known, bin_kev=width, bin_adc=int(width), sums=what == "sums"), pairs, size)
+    for part in in_batches(pairs, size):
+        counts.add_pairs(part)
 
     values = {
         "adc": lambda suffix: dithered_adc(pairs.columns, suffix),
-        "energy_kev": lambda suffix: energy_kev(known, suffix, adc=dithered_adc(pairs.columns, suffix)),
+        "energy": lambda suffix: energy_kev(known, suffix, adc=dithered_adc(pairs.columns, suffix)),
         "sums": lambda suffix: dithered_energy(pairs.columns, known, suffix),
     }
+    x, y = f"{quantity.column}_a", f"{quantity.column}_b"
     inside = pairs if weighted else pairs.filter(pl.col("dt_ps") <= 60)
     whole = inside.lazy().select(
         pl.col("weight") if weighted else pl.lit(1.0).alias("weight"),
-        **{f"{quantity}{suffix}": values[what](suffix) for suffix in ("_a", "_b")},
+        # The hit of the lower detector is x, the first one of two of the same.
+        swapped=pl.col("board_b") * 100 + pl.col("channel_b") < pl.col("board_a") * 100 + pl.col("channel_a"),
+        **{x: values[what]("_a"), y: values[what]("_b")},
     )
-    expected = gp.matrix(whole, x=f"{quantity}_a", y=f"{quantity}_b", bin_kev=width).collect()
-    assert_frame_equal(found, expected, check_exact=True)
-    if what != "sums":
-        axis = Axis(quantity, width)
-        chosen = fed(PairMatrix(axis, axis, known, window=window, symmetric=True), pairs, size)
-        assert_frame_equal(found, chosen, check_exact=True)
+    swapped = whole.with_columns(
+        pl.when("swapped").then(y).otherwise(x).alias(x), pl.when("swapped").then(x).otherwise(y).alias(y)
+    )
+    expected = gp.matrix(swapped, x=x, y=y, bin_kev=width, symmetric=symmetric).collect()
+    assert_frame_equal(counts.table(), expected, check_exact=True)
+
+
+NUMBER = st.integers(-3, 3) | st.sampled_from([-(2**31) - 1, -(2**31), 2**31 - 1, 2**31, -(2**62), 2**62])
+
+
+@given(st.lists(st.tuples(NUMBER, NUMBER, WEIGHT), max_size=40), st.booleans(), SIZES)
+def test_cells_are_the_same_whether_their_numbers_fit_into_one_or_not(
+    rows: list[tuple[int, int, float]], symmetric: bool, size: int
+) -> None:
+    counts = CellTally(symmetric=symmetric)
+    table = pl.DataFrame(rows, {"x": pl.Int64, "y": pl.Int64, "weight": pl.Float64}, orient="row")
+    for part in in_batches(table, size):
+        counts.add(part)
+
+    sums: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for x, y, weight in rows:
+        for cell in {(x, y), (y, x)} if symmetric else {(x, y)}:
+            sums[cell].append(weight)
+    expected = [(*cell, sum(weights), sum(w**2 for w in weights)) for cell, weights in sorted(sums.items())]
+    assert counts.table().rows() == expected
+
+
+def test_every_quantity_has_values() -> None:
+    assert set(VALUES) == set(QUANTITIES)
+    assert all(quantity.of_pairs or quantity.of_hits for quantity in QUANTITIES)
+
+
+def test_a_matrix_of_too_many_bins_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "MAX_CELLS", 1)
+    pairs = pairs_of([((0, 0), n, (0, 1), 2 * n, 0, 5, 1.0) for n in range(5)], weighted=False, gains=False)
+    counts = Matrix.of_energies(Window(0, 9), DETECTORS, bin_kev=0.01)
+    counts.add_pairs(pairs)
+
+    with pytest.raises(gp.UsageError, match=r"bins of 0\.01 keV × 0\.01 keV make a matrix of more than"):
+        counts.table()

@@ -19,6 +19,7 @@ from gammapolars.analysis.accumulators import (
     Ends,
     HitTally,
     InRegions,
+    Matrix,
     PairTally,
     Rates,
     RunSpectra,
@@ -28,6 +29,7 @@ from gammapolars.analysis.accumulators import (
 )
 from gammapolars.analysis.accumulators import rates as rates_module
 from gammapolars.analysis.accumulators.accumulator import State
+from gammapolars.analysis.accumulators.axes import Axis, Sides
 from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
 from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedSpectra, NetSpectra
@@ -36,6 +38,7 @@ from gammapolars.calibration.timing import reading
 from gammapolars.calibration.timing.reading import Histograms
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.regions import regions_of
+from gammapolars.core.quantities import ADC, TIME, TIME_DIFFERENCE
 from gammapolars.core.schema import REGION
 from gammapolars.core.units import Window
 from gammapolars.corrections import calibrate
@@ -45,6 +48,7 @@ from tests.hits import BAD, SIZES, in_batches, runs
 DETECTORS = Detectors((Detector(0, 0, energy=(0.3, 1.7)), Detector(0, 1, energy=(-2.0, 0.9)), Detector(1, 1)))
 GATES = gp.Gate(2, 9, ((10, 17),)), gp.Gate(20, 31, ((32, 38),))
 REGIONS = regions_of(Window(-5, 5), [Window(8, 30)], signed=False, clock={})
+SIDES = Sides(frozenset({(0, 0), (1, 1)}), None)
 FROM_0_TO_1 = PairRule((-7, 20), start=(0, 0), stop=(0, 1))
 
 
@@ -116,6 +120,14 @@ KINDS = {
     "gated": Kind(lambda _: GatedSpectra(GATES[0], None, calibrated=True, width=3.0), net_spectra),
     "gated adc": Kind(lambda _: GatedSpectra(GATES[0], [(0, 0), (1, 1)], calibrated=False, width=2), net_spectra),
     "cube": Kind(lambda _: CubeSpectra(*GATES, width=4.0), net_spectra),
+    "matrix": Kind(lambda _: Matrix.of_energies(Window(-5, 9), DETECTORS, bin_kev=3.0), lambda a: [a.table()]),
+    "matrix of sides": Kind(
+        lambda _: Matrix(Axis(TIME_DIFFERENCE, 7.0), Axis(ADC, 4.0, 0.0, 18.0), DETECTORS, sides=SIDES),
+        lambda a: [a.table()],
+    ),
+    "matrix of hits": Kind(
+        lambda _: Matrix(Axis(ADC, 4.0), Axis(TIME, 1e-10), DETECTORS, mask=BAD), lambda a: [a.table()]
+    ),
     "drift": Kind(drift_spectra, drift_results),
     "histograms": Kind(lambda _: Histograms(2500, bins=900), lambda a: (a.width_ps, histograms(a))),
 }

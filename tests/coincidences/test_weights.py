@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars import figures, simulate
+from gammapolars.analysis.accumulators import Matrix
 from gammapolars.analysis.accumulators.axes import Axis, Sides
-from gammapolars.analysis.accumulators.chosen_matrices import HitMatrix, PairMatrix
 from gammapolars.commands.gate.pairs import dithered_pairs
 from gammapolars.commands.matrix.choice import Choice, keys_of
+from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source
@@ -27,10 +28,10 @@ from tests.commandline import REPOSITORY, gammapolars
 
 RUN, DETECTORS = REPOSITORY / "data" / "co60-four-hpge.root", REPOSITORY / "data" / "detectors.toml"
 
-ENERGY = st.none() | st.integers(0, 80).map(lambda number: number / 4)
+ENERGIES = st.none() | st.integers(0, 80).map(lambda number: number / 4)
 WEIGHT = st.sampled_from([1.0, -0.25, 0.0, 2.5, None])
 CHANNEL = st.integers(0, 3)
-ROWS = st.lists(st.tuples(CHANNEL, ENERGY, CHANNEL, ENERGY, st.integers(-3000, 3000), WEIGHT), max_size=40)
+ROWS = st.lists(st.tuples(CHANNEL, ENERGIES, CHANNEL, ENERGIES, st.integers(-3000, 3000), WEIGHT), max_size=40)
 
 GATES = [gp.Gate(5, 8, ((9, 12),)), gp.Gate(11, 13, ((2, 3), (14, 16))), gp.Gate(0, 4)]
 
@@ -108,7 +109,11 @@ def test_gates_give_partners_with_the_product_of_weights(
     assert sorted(map(str, found.iter_rows())) == sorted(map(str, expected))
 
 
-@given(st.lists(st.tuples(ENERGY, ENERGY, ENERGY, WEIGHT), max_size=30), st.sampled_from(GATES), st.sampled_from(GATES))
+@given(
+    st.lists(st.tuples(ENERGIES, ENERGIES, ENERGIES, WEIGHT), max_size=30),
+    st.sampled_from(GATES),
+    st.sampled_from(GATES),
+)
 def test_slices_of_cubes_take_all_assignments(rows: list[tuple[Any, ...]], first: gp.Gate, second: gp.Gate) -> None:
     names = [f"energy_kev_{side}" for side in "abc"]
     triples = pl.DataFrame(rows, dict.fromkeys((*names, "weight"), pl.Float64), orient="row")
@@ -132,8 +137,8 @@ SETS = st.none() | st.frozensets(st.tuples(st.just(0), CHANNEL), min_size=1)
 def test_matrices_of_chosen_detectors_hold_each_pair_once(
     rows: list[tuple[Any, ...]], x: Any, y: Any, of_time: bool, size: int
 ) -> None:
-    along = (Axis("dt_ps", 500.0) if of_time else Axis("energy_kev", 2.0, 1.0, 18.0), Axis("energy_kev", 3.0))
-    made = PairMatrix(*along, Detectors(), sides=Sides(x, y))
+    along = (Axis(TIME_DIFFERENCE, 500.0) if of_time else Axis(ENERGY, 2.0, 1.0, 18.0), Axis(ENERGY, 3.0))
+    made = Matrix(*along, Detectors(), sides=Sides(x, y))
     table = pairs_of(rows)
     for part in table.iter_slices(size):
         made.add_pairs(part)
@@ -159,7 +164,7 @@ def test_matrices_against_time_hold_each_used_hit(rows: list[tuple[int, int, int
         board=pl.lit(0, pl.UInt16), flags=pl.col("adc").cast(pl.UInt32) % 2
     )
     of = frozenset({(0, 1)}) if chosen else None
-    made = HitMatrix(Axis("adc", 1000.0, -10.0, 1000.0), Axis("time_s", 0.5), Detectors(), mask=1, of=of)
+    made = Matrix(Axis(ADC, 1000.0, -10.0, 1000.0), Axis(TIME, 0.5), Detectors(), mask=1, sides=Sides(of))
     made.add_hits(hits)
 
     used = [time for channel, time, adc in rows if not adc % 2 and (channel == 1 or not chosen)]
@@ -300,7 +305,7 @@ def test_names_stand_for_detectors_and_groups() -> None:
 
     assert keys_of(["clover"], known) == [(0, 1), (0, 2)]
     assert keys_of(["A,0/7", "C,D"], known) == [(0, 1), (0, 7), (0, 3)]
-    assert Choice(x=("clover",)).of(known) == Sides(frozenset({(0, 1), (0, 2)}), None)
+    assert Choice(x=("clover",)).sides(known) == Sides(frozenset({(0, 1), (0, 2)}), None)
 
 
 def test_maps_are_drawn_where_bins_are_net_and_where_there_are_none() -> None:
@@ -421,7 +426,7 @@ def test_files_of_channels_come_with_where_their_channels_lie(tmp_path: Path) ->
     assert "dt:energy on x:y; channel n of x lies at -2" in text
     run("matrix", RUN, "--axes", "dt:energy", "-o", tmp_path / "m.csv")
     written = gp.scan_matrix(tmp_path / "m.m4b").collect()
-    first_ps, first_kev = summary["channel_0"]
+    first_ps, first_kev = (axis["channel_0"] for axis in summary["bins"])
     placed = written.select(
         dt_ps_x=first_ps + pl.col("adc_x") * 1000.0, energy_kev_y=first_kev + pl.col("adc_y") * 2.0, counts="counts"
     )

@@ -296,7 +296,7 @@ def test_the_matrix_holds_the_pairs(suffix: str) -> None:
 
     summary = json.loads(gammapolars("matrix", "run.root", *words, "-o", f"m{suffix}", "--json").out)
 
-    first = summary["channel_0"]
+    first = summary["bins"][0]["channel_0"]
     found = gp.scan_matrix(f"m{suffix}", energy=(first, 8.0)).collect()
     between = [
         row["pairs"] for row in summary["pairs_by_detectors"] if row["name_a"] == "left" and row["name_b"] == "right"
@@ -327,7 +327,7 @@ def test_a_matrix_without_calibration_has_bins_of_adc() -> None:
     summary = json.loads(gammapolars("matrix", "run.root", "--window", "1us", "-o", "m.m4b", "--json").out)
 
     found = gp.scan_matrix("m.m4b").collect()
-    assert (summary["bin_kev"], summary["bin_adc"]) == (None, 16)
+    assert [(axis["quantity"], axis["unit"], axis["width"]) for axis in summary["bins"]] == [("adc", "adc", 16)] * 2
     assert found["counts"].sum() == summary["counts"]
     assert (found["adc_x"] <= 1024).all()
 

@@ -4,7 +4,7 @@ from gammapolars.analysis.accumulators.accumulator import Accumulator
 from gammapolars.analysis.accumulators.ends import Ends
 from gammapolars.analysis.accumulators.hits import HitTally
 from gammapolars.analysis.accumulators.in_regions import InRegions
-from gammapolars.analysis.accumulators.matrix import EnergyMatrix
+from gammapolars.analysis.accumulators.matrix import Matrix
 from gammapolars.analysis.accumulators.pairs import PairTally
 from gammapolars.analysis.accumulators.rates import Rates
 from gammapolars.analysis.accumulators.spectra import AdcSpectra, RunSpectra
@@ -16,9 +16,9 @@ __all__ = [
     "Accumulator",
     "AdcSpectra",
     "Ends",
-    "EnergyMatrix",
     "HitTally",
     "InRegions",
+    "Matrix",
     "PairTally",
     "Rates",
     "RunSpectra",

@@ -1,21 +1,18 @@
-"""What the axes of matrices and gated spectra are: quantities of pairs and hits, and their bins."""
+"""The axes of matrices: equal bins of a quantity, and how its values follow from pairs and hits."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
 import polars as pl
 
 from gammapolars.coincidences.pair_columns import b_is_lower
+from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE, Quantity
 from gammapolars.core.types import Key
-from gammapolars.core.units import PS_PER_S, Window
+from gammapolars.core.units import PS_PER_S
 from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
-
-Quantity = Literal["energy_kev", "adc", "dt_ps", "time_s"]
-
-UNITS: dict[Quantity, str] = {"energy_kev": "keV", "adc": "adc", "dt_ps": "ps", "time_s": "s"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,8 @@ class Axis:
     high: float | None = None
 
     def number(self, value: pl.Expr) -> pl.Expr:
-        """The number of a value's bin; null where there is no value, or none that is wanted."""
-        shifted = value + self.width / 2 if self.quantity == "dt_ps" else value
+        """The number of a value's bin; null where there is no value, or one out of the axis' range."""
+        shifted = value + self.width / 2 if self.quantity.centred else value
         number = (shifted / self.width).floor().cast(pl.Int64, strict=False)
         if self.low is None or self.high is None:
             return number
@@ -46,7 +43,12 @@ class Axis:
 
     def centre(self, number: pl.Expr) -> pl.Expr:
         """The middle of a bin."""
-        return (number if self.quantity == "dt_ps" else number + 0.5) * self.width
+        return (number if self.quantity.centred else number + 0.5) * self.width
+
+    def first_centre(self, centres: pl.Series) -> float:
+        """The middle of channel 0 in files of channels: of the bin at 0, or of the lowest if some lie below."""
+        at_zero = 0.0 if self.quantity.centred else self.width / 2
+        return min(at_zero, float(centres.min())) if len(centres) else at_zero  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -64,61 +66,64 @@ class Sides:
     y: frozenset[Key] | None = None
 
     def fits(self, of_x: str, of_y: str) -> pl.Expr:
-        """Whether a pair's hit `of_x` (a or b) may be x, and the other y."""
+        """Whether a pair's hit `of_x` (_a or _b) may be x, and the other y."""
         return _is_of(self.x, of_x) & _is_of(self.y, of_y)
 
     @property
     def admitted(self) -> pl.Expr:
         """Whether a pair is one of these detectors."""
-        return self.fits("a", "b") | self.fits("b", "a")
+        return self.fits("_a", "_b") | self.fits("_b", "_a")
 
     @property
     def is_swapped(self) -> pl.Expr:
         """Whether b is the hit of x, of an admitted pair."""
-        return ~self.fits("a", "b") | (self.fits("b", "a") & b_is_lower())
+        return ~self.fits("_a", "_b") | (self.fits("_b", "_a") & b_is_lower())
 
 
 ALL = Sides()
 
 
-def _is_of(keys: frozenset[Key] | None, side: str) -> pl.Expr:
-    return pl.lit(value=True) if keys is None else is_one_of(sorted(keys), f"_{side}")
+def _is_of(keys: frozenset[Key] | None, suffix: str) -> pl.Expr:
+    return pl.lit(value=True) if keys is None else is_one_of(sorted(keys), suffix)
 
 
-def counted_within(columns: Iterable[str], window: Window | None) -> pl.Expr:
-    """Whether a pair counts: within the window, or in any of the windows that its `region` tells of."""
-    if window is None or "region" in columns:
-        return pl.lit(value=True)
-    return pl.col("dt_ps").is_between(*window)
+class Rows(NamedTuple):
+    """Hits or pairs whose quantities are asked for.
 
-
-def of_pairs(
-    columns: Iterable[str], quantity: Quantity, detectors: Detectors, side: str, *, sums: bool = False
-) -> pl.Expr:
-    """An energy or adc of one side of a table of pairs, spread over its adc value so that bins show no comb.
-
-    Energies that no detector calibrates are as the pairs have them.
-
-    Args:
-        columns: of the pairs.
-        quantity: `energy_kev` or `adc`.
+    Attributes:
+        columns: what they have.
         detectors: energy calibrations.
-        side: a or b.
         sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
     """
-    names, suffix = set(columns), f"_{side}"
-    if f"adc{suffix}" not in names or (quantity == "energy_kev" and not any(one.energy for one in detectors)):
-        return pl.col(f"{quantity}{suffix}").cast(pl.Float64)
-    if quantity == "adc":
-        return dithered_adc(names, suffix)
-    if sums:
-        return dithered_energy(names, detectors, suffix)
-    return energy_kev(detectors, suffix, adc=dithered_adc(names, suffix))
+
+    columns: Collection[str]
+    detectors: Detectors
+    sums: bool = False
 
 
-def of_hits(columns: Iterable[str], quantity: Quantity, detectors: Detectors) -> pl.Expr:
-    """A quantity of hits: energy or adc, spread as those of pairs are, or the time by the digitizer's clock."""
-    if quantity == "time_s":
-        return pl.col("timestamp_ps") / PS_PER_S
-    adc = dithered_adc(columns)
-    return energy_kev(detectors, adc=adc) if quantity == "energy_kev" else adc
+def _energy(rows: Rows, suffix: str) -> pl.Expr:
+    """Dithered over its adc value, so that bins show no comb; where no detector calibrates it, as it is."""
+    if f"adc{suffix}" not in rows.columns or not any(one.energy for one in rows.detectors):
+        return pl.col(f"energy_kev{suffix}").cast(pl.Float64)
+    if rows.sums:
+        return dithered_energy(rows.columns, rows.detectors, suffix)
+    return energy_kev(rows.detectors, suffix, adc=dithered_adc(rows.columns, suffix))
+
+
+VALUES: dict[Quantity, Callable[[Rows, str], pl.Expr]] = {
+    ENERGY: _energy,
+    ADC: lambda rows, suffix: dithered_adc(rows.columns, suffix),
+    TIME_DIFFERENCE: lambda _, of_x: pl.col("dt_ps") if of_x == "_a" else -pl.col("dt_ps"),
+    TIME: lambda _, suffix: pl.col(f"timestamp_ps{suffix}") / PS_PER_S,
+}
+"""Values of hits, or of one hit of pairs, by the suffix of its columns: none, `_a` or `_b`. A quantity that single hits
+do not have is one of the whole pair, from its hit of x to that of y: by the suffix of x."""
+
+
+def values_along(axes: tuple[Axis, Axis], rows: Rows, of_x: str = "", of_y: str = "") -> tuple[pl.Expr, pl.Expr]:
+    """The values along x and y, of hits or of pairs whose hits of x and y have these suffixes."""
+    x, y = (
+        VALUES[axis.quantity](rows, own if axis.quantity.of_hits else of_x)
+        for axis, own in zip(axes, (of_x, of_y), strict=True)
+    )
+    return x, y

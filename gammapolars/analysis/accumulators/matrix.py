@@ -1,98 +1,172 @@
-"""The matrix of pairs by their two energies."""
+"""Matrices: pairs, or single hits, by two of their quantities."""
+
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from gammapolars.analysis.accumulators.accumulator import Accumulator
-from gammapolars.analysis.accumulators.axes import Quantity, of_pairs
-from gammapolars.core.types import Integers
+from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable, State
+from gammapolars.analysis.accumulators.axes import ALL, Axis, Rows, Sides, values_along
+from gammapolars.analysis.accumulators.cells import CellTally
+from gammapolars.core.errors import UsageError
+from gammapolars.core.flags import has_any
+from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
-from gammapolars.spectra.tallies import WEIGHTED, Tally
+from gammapolars.detectors.hits import is_one_of
+from gammapolars.gates import PolygonGate
+from gammapolars.spectra import fitting_bin_kev
 
-CELL = 2**32
-"""A cell's key is its lower place times this and its upper one, which may be below 0."""
-
-BATCH_PAIRS = 1_000_000
+BATCH_ROWS = 1_000_000
 """So many pairs are counted at once, in 0.4 of the time per pair that a tenth of them needs."""
 
-BIN_KEV = 2.0
-"""Width of the bins of energy, unless detectors need wider ones."""
-
-BIN_ADC = 16
-"""Width of the bins where nothing is calibrated."""
+MAX_CELLS = 20_000_000
+"""A matrix of more filled bins than this, about half a gigabyte, is not counted on; of a symmetric one, those above the
+diagonal are counted."""
 
 
-class EnergyMatrix(Accumulator):
-    """Pairs within a window by their two energies, or by their two adc values where nothing is calibrated.
+class Matrix(Accumulator):
+    """Pairs by two quantities of their two hits, net of chance where they carry weights; or hits by two of their own.
 
-    Pairs with weights, as with random windows, are all counted, with these.
+    It is one of hits where an axis is a quantity that pairs do not have, such as the time.
 
     Args:
-        window: pairs without weights count if they lie in it.
+        x: the bins along x.
+        y: the bins along y.
         detectors: energy calibrations.
-        bin_kev: the bins' width.
-        bin_adc: the same, where nothing is calibrated.
+        window: pairs outside are left out, unless their `region` says that they count; None: all count.
+        sides: which detectors' hits are x, and which y; of single hits, those of x count.
+        symmetric: whether each pair also stands with x and y swapped; on the diagonal it counts once.
+        polygons: pairs outside any of them are left out. They are in columns of pairs, such as `adc_a`, where a is the
+            earlier hit, or in the columns of the matrix, such as `adc_x`.
+        mask: flags that reject a single hit.
         sums: whether energies are of several hits each, as add-back makes them.
     """
 
     def __init__(
-        self, window: Window, detectors: Detectors, *, bin_kev: float, bin_adc: int = BIN_ADC, sums: bool = False
+        self,
+        x: Axis,
+        y: Axis,
+        detectors: Detectors,
+        *,
+        window: Window | None = None,
+        sides: Sides = ALL,
+        symmetric: bool = False,
+        polygons: Sequence[PolygonGate] = (),
+        mask: int = 0,
+        sums: bool = False,
     ) -> None:
-        self._window = window
-        self._sums = sums
-        self._calibrated = any(detector.energy for detector in detectors)
-        self._detectors = detectors
-        self._axes = ("energy_kev_x", "energy_kev_y") if self._calibrated else ("adc_x", "adc_y")
-        self._width = bin_kev if self._calibrated else float(bin_adc)
+        self.axes = (x, y)
+        self.symmetric = symmetric
+        self._detectors, self._sums, self._mask = detectors, sums, mask
+        self._window, self._sides, self._polygons = window, sides, polygons
         self._waiting: list[pl.DataFrame] = []
-        self._tally = Tally("cell", sums=WEIGHTED)
+        self._cells = CellTally(symmetric=symmetric)
+
+    @classmethod
+    def of_energies(
+        cls, window: Window, detectors: Detectors, *, bin_kev: float | None = None, sums: bool = False
+    ) -> "Matrix":
+        """The symmetric matrix of the energies of all pairs; of their adc values where nothing is calibrated."""
+        axis = energy_axis(detectors, bin_kev)
+        return cls(axis, axis, detectors, window=window, symmetric=True, sums=sums)
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """What the axes are called in the matrix."""
+        x, y = self.axes
+        return f"{x.quantity.column}_x", f"{y.quantity.column}_y"
+
+    @property
+    def is_of_pairs(self) -> bool:
+        """Whether pairs count, and not single hits."""
+        return all(axis.quantity.of_pairs for axis in self.axes)
+
+    @property
+    def polygon_columns(self) -> tuple[str, ...]:
+        """What polygons may be in, besides the columns of pairs: both axes, unless each pair stands in both orders."""
+        return () if self.symmetric else self.columns
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        if not self.is_of_pairs:
+            self._add(hits)
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
-        low, high = self._window
-        if "region" not in pairs.columns and not pairs["dt_ps"].is_between(low, high).all():
-            pairs = pairs.filter(pl.col("dt_ps").is_between(low, high))
-        self._waiting.append(pairs)
-        if sum(part.height for part in self._waiting) >= BATCH_PAIRS:
+        if self.is_of_pairs:
+            self._add(pairs)
+
+    def parts(self) -> Mapping[str, Mergeable]:
+        self._count()
+        return {"cells": self._cells}
+
+    def merge(self, state: State) -> None:
+        super().merge(state)
+        self._check()
+
+    def table(self) -> pl.DataFrame:
+        """Bin centres of both axes, `counts`, `variance`; filled bins only, in order."""
+        self._count()
+        centres = {
+            name: axis.centre(pl.col(side)) for name, axis, side in zip(self.columns, self.axes, "xy", strict=True)
+        }
+        return self._cells.table().select(**centres, counts="counts", variance="variance")
+
+    def _add(self, rows: pl.DataFrame) -> None:
+        self._waiting.append(rows)
+        if sum(part.height for part in self._waiting) >= BATCH_ROWS:
             self._count()
 
     def _count(self) -> None:
-        """Count the pairs that wait: a slice alone has so few that most of the time would go into queries."""
+        """Count the rows that wait: a slice alone has so few that most of the time would go into queries."""
         if not self._waiting:
             return
-        pairs = pl.concat(self._waiting)
+        rows = pl.concat(self._waiting)
         self._waiting = []
-        quantity: Quantity = "energy_kev" if self._calibrated else "adc"
-        values = [of_pairs(pairs.columns, quantity, self._detectors, side, sums=self._sums) for side in "ab"]
-        # Each pair once, at (least, largest), in one key: the matrix is symmetric, and one column groups faster.
-        places = [(value / self._width).floor().cast(pl.Int64) for value in values]
-        weight = pl.col("weight") if "weight" in pairs.columns else pl.lit(1.0)
-        cells = pairs.lazy().select(
-            cell=pl.min_horizontal(places) * CELL + pl.max_horizontal(places) + CELL // 2,
-            known=places[0] + places[1],
-            counts=weight,
-            variance=weight * weight,
-        )
-        self._tally.add(cells.drop_nulls().collect())
-
-    def table(self) -> pl.DataFrame:
-        """The symmetric matrix: bin centres of both axes, `counts`, `variance`; filled bins only."""
-        x, y = self._axes
-        self._count()
-        counted = self._tally.summed()
-        if counted.is_empty():
-            return pl.DataFrame(schema={x: pl.Float64, y: pl.Float64, "counts": pl.Float64, "variance": pl.Float64})
-        low, high = _places(counted)
-        apart = pl.Series(low != high)
-        mirrored = counted.with_columns(cell=pl.Series(high * CELL + low + CELL // 2)).filter(apart)
-        # The cells sort as x and y would, in a fraction of the time.
-        both = pl.concat([counted, mirrored]).sort("cell")
-        centre = {
-            axis: pl.Series((place + 0.5) * self._width) for axis, place in zip((x, y), _places(both), strict=True)
+        counted = self._pairs(rows) if self.is_of_pairs else self._hits(rows)
+        numbers = {
+            side: axis.number(pl.col(name)) for side, axis, name in zip("xy", self.axes, self.columns, strict=True)
         }
-        return both.select(**centre, counts="counts", variance="variance")
+        weight = ["weight"] if "weight" in rows.columns else []
+        cells = counted.select(*weight, **numbers).drop_nulls()
+        self._cells.add((cells.filter(pl.col("weight") != 0) if weight else cells).collect())
+        self._check()
+
+    def _check(self) -> None:
+        if self._cells.rows > MAX_CELLS:
+            widths = " × ".join(f"{axis.width:g} {axis.quantity.unit}" for axis in self.axes)
+            raise UsageError(
+                f"bins of {widths} make a matrix of more than {MAX_CELLS // 10**6} million filled bins: take wider bins"
+            )
+
+    def _pairs(self, pairs: pl.DataFrame) -> pl.LazyFrame:
+        """Those that count, with their values along both axes."""
+        rows = pairs.lazy()
+        if self._window and "region" not in pairs.columns and not pairs["dt_ps"].is_between(*self._window).all():
+            rows = rows.filter(pl.col("dt_ps").is_between(*self._window))
+        values = self._values(pairs, "_a", "_b")
+        if self._sides != ALL:
+            rows = rows.filter(self._sides.admitted)
+        if not self.symmetric:
+            swapped = self._values(pairs, "_b", "_a")
+            is_swapped = pl.when(self._sides.is_swapped)
+            values = [is_swapped.then(other).otherwise(own) for own, other in zip(values, swapped, strict=True)]
+        rows = rows.with_columns(values)
+        return rows.filter([polygon.inside() for polygon in self._polygons]) if self._polygons else rows
+
+    def _hits(self, hits: pl.DataFrame) -> pl.LazyFrame:
+        """The same of single hits."""
+        rows = hits.lazy().filter(~has_any(self._mask)) if self._mask else hits.lazy()
+        if self._sides.x is not None:
+            rows = rows.filter(is_one_of(sorted(self._sides.x)))
+        return rows.with_columns(self._values(hits))
+
+    def _values(self, rows: pl.DataFrame, of_x: str = "", of_y: str = "") -> list[pl.Expr]:
+        of_rows = Rows(rows.columns, self._detectors, self._sums)
+        values = values_along(self.axes, of_rows, of_x, of_y)
+        return [value.alias(name) for value, name in zip(values, self.columns, strict=True)]
 
 
-def _places(table: pl.DataFrame) -> tuple[Integers, Integers]:
-    """The bins along both axes of a table's cells."""
-    cells = table["cell"].to_numpy()
-    return cells // CELL, cells % CELL - CELL // 2
+def energy_axis(detectors: Detectors, bin_kev: float | None = None) -> Axis:
+    """Bins of energy as wide as asked for, or as the detectors need; bins of adc where nothing is calibrated."""
+    if not any(detector.energy for detector in detectors):
+        return Axis(ADC, ADC.bin)
+    return Axis(ENERGY, fitting_bin_kev(detectors, least_kev=ENERGY.bin) if bin_kev is None else bin_kev)

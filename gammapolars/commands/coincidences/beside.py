@@ -10,12 +10,11 @@ import polars as pl
 from gammapolars.analysis.accumulators import (
     Accumulator,
     AdcSpectra,
-    EnergyMatrix,
+    Matrix,
     Rates,
     SummedSpectra,
     TimeDifferences,
 )
-from gammapolars.analysis.accumulators.matrix import BIN_ADC, BIN_KEV
 from gammapolars.analysis.passes import named
 from gammapolars.coincidences import PairRule
 from gammapolars.core.errors import UsageError
@@ -119,11 +118,12 @@ class Companions:
             self._add(path, spectra, lambda: named(spectra.spectra(self.detectors, None), self.detectors))
 
     def _add_matrix(self, path: Path) -> None:
-        width = self.outputs.bin_kev or fitting_bin_kev(self.detectors, least_kev=BIN_KEV)
-        energies = EnergyMatrix(self.rule.window, self.detectors, bin_kev=width, sums=self.sums)
-        self.products.append(energies)
+        rule, bin_kev = self.rule, self.outputs.bin_kev
+        matrix = Matrix.of_energies(rule.window, self.detectors, bin_kev=bin_kev, sums=self.sums)
+        width = matrix.axes[0].width
+        self.products.append(matrix)
         self._savers[path] = lambda overwrite, texts: save_matrix(
-            energies.table(), path, bin_kev=width, bin_adc=BIN_ADC, overwrite=overwrite, metadata=texts
+            matrix.table(), path, bin_x=width, bin_y=width, overwrite=overwrite, metadata=texts
         )
 
     def save(self, metadata: Mapping[str, str], *, overwrite: bool) -> list[str]:

@@ -11,14 +11,13 @@ import polars as pl
 
 from gammapolars.commands.gate.outputs import GateOutputs, as_dict
 from gammapolars.core.errors import InputError, OutputError, UsageError
+from gammapolars.core.quantities import BY_COLUMN, Quantity
 from gammapolars.gates import Gate
 from gammapolars.io import provenance
 from gammapolars.io.matrix_files import scan_matrix
 from gammapolars.io.spectra.channels import axis_of
 from gammapolars.spectra import project
-from gammapolars.spectra.projection import quantities
-
-UNITS = {"energy_kev": "keV", "adc": "adc"}
+from gammapolars.spectra.projection import axes_of
 
 CLOSE = 1e-3
 """Centres may be off by this part of a bin: by rounding in files."""
@@ -50,16 +49,20 @@ def gate_matrix(path: Path, gate: Gate, outputs: GateOutputs, *, side: str = "x"
     if side not in ("x", "y"):
         raise UsageError(f"a matrix has the axes x and y, not '{side}'")
     table = scan_matrix(path).collect()
-    columns = quantities(table.schema)
+    columns = axes_of(table.schema)
     gated, along = columns if side == "x" else columns[::-1]
-    axis = _quantity(path, columns)
+    quantity = _quantity(path, columns)
     if table.is_empty():
         raise InputError(f"{path}: the matrix has no counts")
     told = (provenance.of_file(path) or {}).get("summary", {})
-    bins = {name: _bins(path, table[name].to_numpy(), told.get(f"bin_{name[-1]}")) for name in columns}
-    taken = on_edges(gate, *bins[gated], f"{UNITS[axis]} of {path}")
+    widths = {axis["column"]: axis["width"] for axis in told.get("bins", ())}
+    bins = {
+        name: _bins(path, table[name].to_numpy(), widths.get(name, told.get(f"bin_{name[-1]}"))) for name in columns
+    }
+    taken = on_edges(gate, *bins[gated], f"{quantity.unit} of {path}")
     net = project(table, taken, on="x" if side == "x" else "y", width=bins[gated][1]).collect()
-    total = table.group_by(pl.col(along).alias(axis)).agg(pl.col("counts", "variance").sum()).sort(axis)
+    total = table.group_by(pl.col(along).alias(quantity.column)).agg(pl.col("counts", "variance").sum())
+    total = total.sort(quantity.column)
     variance = float(net["variance"].sum())
     if _is_symmetric(table, columns):
         variance += _twice_counted(table, columns, taken)
@@ -69,7 +72,7 @@ def gate_matrix(path: Path, gate: Gate, outputs: GateOutputs, *, side: str = "x"
         "asked_gate": as_dict(gate),
         "gate": as_dict(taken),
         "net_of_chance": "random_ps" in told if told else None,
-        "unit": UNITS[axis],
+        "unit": quantity.unit,
         "bin_width": bins[along][1],
         "counts": float(net["counts"].sum()),
         "counts_unc": math.sqrt(variance),
@@ -105,15 +108,15 @@ def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:
     return Gate(*moved(gate.low, gate.high, "the gate"), background)
 
 
-def _quantity(path: Path, columns: tuple[str, str]) -> str:
+def _quantity(path: Path, columns: tuple[str, str]) -> Quantity:
     """What both axes are."""
-    stems = {name[:-2] for name in columns}
-    if len(stems) > 1 or not stems <= set(UNITS):
+    x, y = (BY_COLUMN[name[:-2]] for name in columns)
+    if x != y or not (x.of_hits and x.of_pairs):
         raise UsageError(
             f"{path}: gates are on a matrix of two energies, or of two adc values, and this is one of "
-            f"{' and '.join(name[:-2] for name in columns)}: take gp.project in Python"
+            f"{x.column} and {y.column}: take gp.project in Python"
         )
-    return stems.pop()
+    return x
 
 
 def _bins(path: Path, centres: npt.NDArray[np.float64], told: Any) -> tuple[float, float]:

@@ -1,34 +1,33 @@
-"""What a matrix of chosen detectors and quantities is to show, as the command line tells it."""
+"""What a matrix is to show, as the command line says it."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gammapolars.analysis.accumulators.axes import UNITS, Axis, Quantity, Sides
+from gammapolars.analysis.accumulators.axes import Axis, Sides
+from gammapolars.analysis.accumulators.matrix import energy_axis
+from gammapolars.commands.checks import check_bins
 from gammapolars.core.errors import UsageError
+from gammapolars.core.quantities import ADC, BY_WORD, ENERGY, Quantity
 from gammapolars.core.types import Key
-from gammapolars.core.units import PS_PER_S, parse_ps, parse_range
+from gammapolars.core.units import PS_PER_UNIT, parse_ps, parse_range
 from gammapolars.detectors import Detectors
 from gammapolars.gates import PolygonGate
-
-QUANTITIES: dict[str, Quantity] = {"energy": "energy_kev", "adc": "adc", "dt": "dt_ps", "time": "time_s"}
-"""What axes are called on the command line."""
-
-DEFAULTS: dict[Quantity, float] = {"energy_kev": 2.0, "adc": 16.0, "dt_ps": 1000.0, "time_s": 10.0}
-"""Widths of bins, if none are given: keV, adc values, ps, s."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a matrix is to show, as the command line tells it.
+    """What a matrix is to show, as the command line says it.
 
     Attributes:
         x: names of detectors or groups on x; none: all.
         y: the same on y.
-        axes: such as `energy:energy`, `dt:energy` or `adc:time`: what lies along x, and along y.
+        axes: such as `energy:energy`, `dt:energy` or `adc:time`: what lies along x, and along y; None: the energies, or
+            the adc values where nothing is calibrated.
         bins: widths of the bins on x and on y, such as `2`, or `1ns` for a time; None: what `bin_kev` or `bin_adc` say.
-        ranges: LOW:HIGH of x and of y; None: all of it.
-        bin_kev: width of bins of energy.
+            Those of x are those of y, too, where it shows the same.
+        ranges: LOW:HIGH of x and of y, likewise; None: all of it.
+        bin_kev: width of bins of energy; None: 2 keV, or what the detectors need.
         bin_adc: width of bins of adc.
         symmetric: whether each pair stands in both orders; None: where x and y are the same.
         polygons: only pairs inside all of these count; in columns of pairs (`adc_a`: of the earlier hit), or of the
@@ -37,7 +36,7 @@ class Choice:
 
     x: tuple[str, ...] = ()
     y: tuple[str, ...] = ()
-    axes: str = "energy:energy"
+    axes: str | None = None
     bins: tuple[str | None, str | None] = (None, None)
     ranges: tuple[str | None, str | None] = (None, None)
     bin_kev: float | None = None
@@ -45,34 +44,52 @@ class Choice:
     symmetric: bool | None = None
     polygons: tuple[PolygonGate, ...] = ()
 
-    def along(self) -> tuple[Axis, Axis]:
+    def along(self, detectors: Detectors) -> tuple[Axis, Axis]:
         """The two axes.
 
         Raises:
-            UsageError: an unknown quantity, a bin without a width, or an empty range.
+            UsageError: an unknown quantity, one that needs a calibration, a bin without a width, or an empty range.
         """
+        check_bins(self.bin_kev, detectors)
+        x, y = quantities = self._quantities(detectors)
+        if ENERGY in quantities and not any(one.energy for one in detectors):
+            raise UsageError(
+                "axes of energy need a calibration: name a detectors.toml that has one, or take axes of adc"
+            )
+        bins, ranges = ((of_x, of_y or (of_x if x == y else None)) for of_x, of_y in (self.bins, self.ranges))
+        along_x, along_y = (self._axis(*of_axis, detectors) for of_axis in zip(quantities, bins, ranges, strict=True))
+        return along_x, along_y
+
+    def _quantities(self, detectors: Detectors) -> tuple[Quantity, Quantity]:
+        if self.axes is None:
+            quantity = energy_axis(detectors).quantity
+            return quantity, quantity
         words = self.axes.split(":")
-        if len(words) != 2 or any(word not in QUANTITIES for word in words):
-            known = ", ".join(QUANTITIES)
-            raise UsageError(f"unknown axes '{self.axes}': write X:Y, such as dt:energy, of {known}")
-        if words[0] == words[1] and words[0] in ("dt", "time"):
+        if len(words) != 2 or any(word not in BY_WORD for word in words):
+            raise UsageError(f"unknown axes '{self.axes}': write X:Y, such as dt:energy, of {', '.join(BY_WORD)}")
+        x, y = (BY_WORD[word] for word in words)
+        if x == y and not (x.of_pairs and x.of_hits):
             raise UsageError(f"axes '{self.axes}' show the same twice: take an energy or adc beside the time")
-        if {"dt", "time"} <= set(words):
+        if not (x.of_pairs and y.of_pairs) and not (x.of_hits and y.of_hits):
             raise UsageError("a time difference is one of pairs, and time an axis of single hits: take one of them")
-        x, y = (self._axis(QUANTITIES[word], *of) for word, *of in zip(words, self.bins, self.ranges, strict=True))
         return x, y
 
-    def _axis(self, quantity: Quantity, width: str | None, wanted: str | None) -> Axis:
-        default = {"energy_kev": self.bin_kev, "adc": self.bin_adc}.get(quantity) or DEFAULTS[quantity]
-        found = default if width is None else _number(quantity, width)
-        if not 0 < found < math.inf:
-            raise UsageError(f"a bin must be wider than 0 {UNITS[quantity]}, not {found:g}")
-        if wanted is None:
-            return Axis(quantity, found)
-        ends = parse_range(wanted, "--range", lambda text: _number(quantity, text), example="0:3000")
-        return Axis(quantity, found, *ends)
+    def _axis(self, quantity: Quantity, bin_: str | None, range_: str | None, detectors: Detectors) -> Axis:
+        if bin_ is not None:
+            width = _number(quantity, bin_)
+        elif quantity == ENERGY:
+            width = energy_axis(detectors, self.bin_kev).width
+        else:
+            width = self.bin_adc if quantity == ADC and self.bin_adc is not None else quantity.bin
+        if not 0 < width < math.inf:
+            raise UsageError(f"a bin must be wider than 0 {quantity.unit}, not {width:g}")
+        if range_ is None:
+            return Axis(quantity, width)
+        return Axis(
+            quantity, width, *parse_range(range_, "--range", lambda text: _number(quantity, text), example="0:3000")
+        )
 
-    def of(self, detectors: Detectors) -> Sides:
+    def sides(self, detectors: Detectors) -> Sides:
         """The detectors on x and on y.
 
         Raises:
@@ -80,13 +97,12 @@ class Choice:
         """
         return Sides(*(frozenset(keys_of(names, detectors)) or None for names in (self.x, self.y)))
 
-    def is_symmetric(self) -> bool:
+    def is_symmetric(self, x: Axis, y: Axis) -> bool:
         """Whether each pair stands in both orders; only a matrix of the same quantity in the same bins can be so.
 
         Raises:
             UsageError: it is asked for, and x and y differ.
         """
-        x, y = self.along()
         if self.symmetric is None:
             return x == y and sorted(self.x) == sorted(self.y)
         if self.symmetric and x != y:
@@ -95,17 +111,16 @@ class Choice:
 
 
 def _number(quantity: Quantity, text: str) -> float:
-    """A number in an axis' unit; of times with units of their own, too."""
+    """A number in a quantity's unit; of times with units of their own, too."""
     try:
-        found = float(text)
+        number = float(text)
     except ValueError:
-        if quantity not in ("dt_ps", "time_s"):
-            raise UsageError(f"'{text}' is no number of {UNITS[quantity]}") from None
-        picoseconds = parse_ps(text)
-        return float(picoseconds) if quantity == "dt_ps" else picoseconds / PS_PER_S
-    if not math.isfinite(found):
+        if quantity.unit not in PS_PER_UNIT:
+            raise UsageError(f"'{text}' is no number of {quantity.unit}") from None
+        return parse_ps(text) / PS_PER_UNIT[quantity.unit]
+    if not math.isfinite(number):
         raise UsageError(f"'{text}' is no finite number")
-    return found
+    return number
 
 
 def keys_of(names: Sequence[str], detectors: Detectors) -> list[Key]:

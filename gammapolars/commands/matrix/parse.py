@@ -62,45 +62,29 @@ def matrix(
     from gammapolars.coincidences import PairRule
     from gammapolars.commands.matrix import run
     from gammapolars.commands.matrix.choice import Choice
-    from gammapolars.commands.matrix.text import chosen_matrix_text, matrix_text
+    from gammapolars.commands.matrix.text import matrix_text
     from gammapolars.commands.summaries import print_summary
     from gammapolars.gates import load_gates
 
-    rule = PairRule(window, reject=reject)
-    if any(given is not None for given in (x, y, axes, bin_adc, bin_x, bin_y, range_x, range_y, symmetric, polygon)):
-        words = (axes or ("energy:energy" if any(one.energy for one in how.known) else "adc:adc")).split(":")
-        choice = Choice(
-            x=tuple(x or ()),
-            y=tuple(y or ()),
-            axes=":".join(words),
-            bins=(bin_x, bin_y or (bin_x if words[0] == words[-1] else None)),
-            ranges=(range_x, range_y or (range_x if words[0] == words[-1] else None)),
-            bin_kev=bin_kev,
-            bin_adc=bin_adc,
-            symmetric=symmetric,
-            polygons=load_gates(polygon) if polygon else (),
-        )
-        with how.reading(runs) as (opened, progress):
-            summary = run.chosen(
-                opened,
-                rule,
-                output,
-                choice,
-                random=random or (),
-                detectors=how.known,
-                overwrite=overwrite,
-                progress=progress,
-            )
-        print_summary(summary, chosen_matrix_text, as_json=as_json)
-        return
+    choice = Choice(
+        x=tuple(x or ()),
+        y=tuple(y or ()),
+        axes=axes,
+        bins=(bin_x, bin_y),
+        ranges=(range_x, range_y),
+        bin_kev=bin_kev,
+        bin_adc=bin_adc,
+        symmetric=symmetric,
+        polygons=load_gates(polygon) if polygon else (),
+    )
     with how.reading(runs) as (opened, progress):
-        summary = run.symmetric(
+        summary = run.matrix(
             opened,
-            rule,
+            PairRule(window, reject=reject),
             output,
+            choice,
             random=random or (),
             detectors=how.known,
-            bin_kev=bin_kev,
             overwrite=overwrite,
             progress=progress,
         )

@@ -6,28 +6,26 @@ from gammapolars.commands.summaries import coincidence_text, left_out_text, reje
 
 
 def matrix_text(summary: dict[str, Any]) -> str:
-    """The summary of `matrix` for people."""
-    width, unit = (summary["bin_adc"], "adc") if summary["bin_kev"] is None else (summary["bin_kev"], "keV")
-    bins = f"{summary['counts']:,.0f} counts in bins of {width:g} {unit}"
-    return f"{coincidence_text(summary)}\n{bins}; channel n lies at {summary['channel_0']:g} + {width:g} n {unit}"
-
-
-def chosen_matrix_text(summary: dict[str, Any]) -> str:
-    """The summary of `matrix` for people, of chosen detectors and axes."""
-    widths = " × ".join(
-        f"{width:g} {unit}" for width, unit in zip((summary["bin_x"], summary["bin_y"]), summary["units"], strict=True)
-    )
-    counts = f"{summary['counts']:,.6g} counts in bins of {widths}, {summary['axes']} on x:y"
-    for side, first, unit in zip("xy", summary["channel_0"], summary["units"], strict=True):
-        counts += f"; channel n of {side} lies at {first:g} + {summary[f'bin_{side}']:g} n {unit}"
+    """The summary of `matrix` for people: what was read, how much the matrix holds, and where its channels lie."""
     if "pairs" in summary:
-        return f"{coincidence_text(summary)}\n{counts}"
+        return f"{coincidence_text(summary)}\n{_bins_text(summary)}"
     lines = [
         f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
         *rejected_text(summary),
         *left_out_text(summary),
         *(f"Warning: {warning}" for warning in summary["warnings"]),
-        counts,
+        _bins_text(summary),
         f"{summary['output']}: written",
     ]
     return "\n".join(lines)
+
+
+def _bins_text(summary: dict[str, Any]) -> str:
+    """A symmetric matrix has the same bins on both axes, which are told once."""
+    bins = summary["bins"]
+    places = [f"{one['channel_0']:g} + {one['width']:g} n {one['unit']}" for one in bins]
+    widths = [f"{one['width']:g} {one['unit']}" for one in bins]
+    if summary["symmetric"]:
+        return f"{summary['counts']:,.0f} counts in bins of {widths[0]}; channel n lies at {places[0]}"
+    counts = f"{summary['counts']:,.6g} counts in bins of {' × '.join(widths)}, {summary['axes']} on x:y"
+    return counts + "".join(f"; channel n of {side} lies at {place}" for side, place in zip("xy", places, strict=True))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +10,6 @@ import polars as pl
 from gammapolars.core.errors import OutputError
 from gammapolars.core.types import Floats, Integers
 from gammapolars.io.spectra.measurement import Measurement, polynomial
-
-Quantity = Literal["energy_kev", "adc", "dt_ps", "time_s"]
 
 Widths = Mapping[str, float | None]
 """Widths of bins by what is binned; of a matrix by its column, too. None where the bins themselves tell."""
@@ -30,13 +27,13 @@ class Axis:
     """Equal bins: the centre of bin n lies at `start` + n `width`.
 
     Attributes:
-        quantity: what is binned.
+        quantity: the column of what is binned.
         start: centre of bin 0.
         width: of each bin.
         bins: how many.
     """
 
-    quantity: Quantity
+    quantity: str
     start: float
     width: float
     bins: int
@@ -93,7 +90,7 @@ def channels_of(
     Raises:
         OutputError: bins of different widths, too many of them, or a bin that stands twice.
     """
-    quantity: Quantity = "adc" if "adc" in table.columns else "energy_kev"
+    quantity = "adc" if "adc" in table.columns else "energy_kev"
     bins = table.filter(pl.col(quantity).is_not_null())
     centres = bins[quantity].cast(pl.Float64).to_numpy()
     if not len(centres):
@@ -112,7 +109,7 @@ def channels_of(
     return Channels(axis, values["counts"], values["variance"], measurement)
 
 
-def axis_of(centres: Floats, quantity: Quantity, width: float | None = None) -> Axis:
+def axis_of(centres: Floats, quantity: str, width: float | None = None) -> Axis:
     """The equal bins that some centres are among, from bin 0 to the highest of them.
 
     Bin 0 is the one at 0, or the lowest where some lie below 0. Whole numbers of adc are channel numbers, however far
@@ -120,7 +117,7 @@ def axis_of(centres: Floats, quantity: Quantity, width: float | None = None) -> 
 
     Args:
         centres: of the filled bins, in any order.
-        quantity: what is binned.
+        quantity: the column of what is binned.
         width: of all bins; if it is not given, the largest that explains all distances.
 
     Raises:

@@ -1,16 +1,14 @@
 """Long and sparse matrices as the numbered bins that files hold."""
 
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import OutputError
+from gammapolars.core.quantities import axis_columns
 from gammapolars.core.types import Floats, Integers
-from gammapolars.io.spectra.channels import NO_WIDTHS, Axis, Quantity, Widths, axis_of
-
-QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+from gammapolars.io.spectra.channels import NO_WIDTHS, Axis, Widths, axis_of
 
 
 @dataclass(frozen=True)
@@ -45,23 +43,20 @@ def grid_of(matrix: pl.DataFrame, widths: Widths = NO_WIDTHS) -> Grid:
     Raises:
         OutputError: it has bins of different widths, or one that stands twice.
     """
-    x_axis, y_axis = axes = [_axis(matrix, side, widths) for side in "xy"]
-    x, y = (_centres(matrix, axis.quantity, side) for axis, side in zip(axes, "xy", strict=True))
+    columns = axis_columns(matrix.columns)
+    assert columns  # which is checked before
+    x, y = (matrix[column].cast(pl.Float64).fill_null(np.nan).to_numpy() for column in columns)
+    x_axis, y_axis = (_axis(*axis, widths) for axis in zip(columns, (x, y), strict=True))
     places = x_axis.places(x), y_axis.places(y)
     _check_once(*places, x_axis)
     counts, variance = (matrix[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("counts", "variance"))
     return Grid(x_axis, y_axis, *places, counts, variance)
 
 
-def _centres(matrix: pl.DataFrame, quantity: Quantity, side: str) -> Floats:
-    return matrix[f"{quantity}_{side}"].cast(pl.Float64).fill_null(np.nan).to_numpy()
-
-
-def _axis(matrix: pl.DataFrame, side: str, widths: Widths) -> Axis:
+def _axis(column: str, centres: Floats, widths: Widths) -> Axis:
     """The bins of one axis; of a matrix without counts, the one at 0."""
-    quantity = next(name for name in QUANTITIES if f"{name}_{side}" in matrix.columns)
-    centres = _centres(matrix, quantity, side)
-    width = widths.get(f"{quantity}_{side}", widths.get(quantity))
+    quantity = column[:-2]
+    width = widths.get(column, widths.get(quantity))
     if len(centres):
         return axis_of(centres, quantity, width)
     return Axis(quantity, 0.0, 1.0, 1) if width is None else Axis(quantity, width / 2, width, 1)

@@ -9,26 +9,17 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, UsageError
+from gammapolars.core.quantities import BY_COLUMN, QUANTITIES
 from gammapolars.core.types import Floats
 from gammapolars.io.root.tree import first_line, read_header
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.spectra import measurement as known
-from gammapolars.io.spectra.channels import Axis, Channels, Quantity, energies_at
+from gammapolars.io.spectra.channels import Axis, Channels, energies_at
 from gammapolars.io.spectra.grid import Grid
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 
 CHANNELS = 2**20
 MAX_CELLS = 4096 * 4096
-
-AXIS_TITLES: dict[Quantity, str] = {
-    "energy_kev": "energy (keV)",
-    "adc": "adc",
-    "dt_ps": "time difference (ps)",
-    "time_s": "time (s)",
-}
-
-TIMES: tuple[Quantity, ...] = ("dt_ps", "time_s")
-"""Quantities that axes have only under the titles that they get here."""
 
 TYPES = "[CSILFD]"
 
@@ -60,7 +51,7 @@ def _th1(channels: Channels) -> Any:
     from uproot.writing.identify import to_TH1x
 
     axis = channels.axis
-    quantity: Quantity = "adc" if channels.energy is None else "energy_kev"
+    quantity = "adc" if channels.energy is None else "energy_kev"
     numbers: Floats = np.arange(axis.bins + 1, dtype=np.float64) - 0.5
     edges = energies_at(channels, numbers)
     edges = axis.edges() if edges is None else edges
@@ -85,13 +76,13 @@ def _th1(channels: Channels) -> Any:
     )
 
 
-def _root_axis(name: str, quantity: Quantity, edges: Floats, *, even: bool) -> Any:
+def _root_axis(name: str, quantity: str, edges: Floats, *, even: bool) -> Any:
     from uproot.writing.identify import to_TAxis
 
     bins = None if even else edges.astype(">f8")
     ends = float(edges[0]), float(edges[-1])
     return to_TAxis(
-        fName=name, fTitle=AXIS_TITLES[quantity], fNbins=len(edges) - 1, fXmin=ends[0], fXmax=ends[1], fXbins=bins
+        fName=name, fTitle=BY_COLUMN[quantity].title, fNbins=len(edges) - 1, fXmin=ends[0], fXmax=ends[1], fXbins=bins
     )
 
 
@@ -234,7 +225,7 @@ def _names(root: Any, kind: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _axis(axis: Any, size: int) -> tuple[Quantity, Floats]:
+def _axis(axis: Any, size: int) -> tuple[str, Floats]:
     """What an axis' bins are bins of, and their edges."""
     bins = int(axis.member("fNbins"))
     if bins + 2 != size:
@@ -243,5 +234,5 @@ def _axis(axis: Any, size: int) -> tuple[Quantity, Floats]:
     if len(edges) != bins + 1 or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
         raise ValueError("an axis whose bins do not rise")
     title = str(axis.member("fTitle"))
-    of_time = next((quantity for quantity in TIMES if AXIS_TITLES[quantity] == title), None)
-    return of_time or ("energy_kev" if "kev" in title.lower() else "adc"), edges
+    own = next((quantity.column for quantity in QUANTITIES if quantity.title == title), None)
+    return own or ("energy_kev" if "kev" in title.lower() else "adc"), edges

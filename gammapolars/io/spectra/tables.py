@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import SPECTRUM as SCHEMA
 from gammapolars.core.schema import DType
 from gammapolars.io import columnar
 from gammapolars.io.spectra import measurement as known
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, energies_at
-from gammapolars.io.spectra.grid import QUANTITIES
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from gammapolars.io.untrusted import read_parquet
 from gammapolars.streaming.slices import batches_of
@@ -220,8 +220,8 @@ def matrix_columns(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         raise InputError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise InputError(f"{path}: cannot be read as a matrix: {_first_line(error)}") from None
-    axes = [next((f"{name}_{side}" for name in QUANTITIES if f"{name}_{side}" in names), "") for side in "xy"]
-    if {*axes, "counts"} <= set(names):
+    axes = axis_columns(names)
+    if axes and "counts" in names:
         variance = pl.col("variance") if "variance" in names else pl.col("counts").abs().alias("variance")
         return frame.select(*axes, "counts", variance)
     raise InputError(f"{path}: is no matrix: it has no columns energy_kev_x, energy_kev_y and counts")

@@ -1,0 +1,68 @@
+"""The quantities along the axes of spectra and matrices: one record each, for all that name, bin, store or draw them.
+
+How their values follow from hits and pairs stands in `analysis/accumulators/axes.py`.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from gammapolars.core.units import PS_PER_UNIT
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What an axis shows.
+
+    Attributes:
+        word: its name on the command line.
+        column: its column in spectra; in matrices, with `_x` or `_y` behind it.
+        unit: of the column.
+        bin: width of the bins in this unit, unless another is asked for.
+        title: of axes in files of histograms.
+        label: of axes in figures, without the unit.
+        drawn_unit: the unit in figures.
+        of_pairs: whether pairs have it.
+        of_hits: whether single hits have it.
+        centred: whether 0 is the middle of a bin, instead of an edge.
+    """
+
+    word: str
+    column: str
+    unit: str
+    bin: float
+    title: str
+    label: str
+    drawn_unit: str
+    of_pairs: bool = True
+    of_hits: bool = True
+    centred: bool = False
+
+    @property
+    def drawn_label(self) -> str:
+        """Of axes in figures."""
+        return f"{self.label} ({self.drawn_unit})"
+
+    @property
+    def drawn_scale(self) -> float:
+        """How many of the units in figures one of the column is."""
+        return PS_PER_UNIT.get(self.unit, 1) / PS_PER_UNIT.get(self.drawn_unit, 1)
+
+
+ENERGY = Quantity("energy", "energy_kev", "keV", 2.0, "energy (keV)", "energy", "keV")
+ADC = Quantity("adc", "adc", "adc", 16.0, "adc", "pulse height", "adc")
+TIME_DIFFERENCE = Quantity(
+    "dt", "dt_ps", "ps", 1000.0, "time difference (ps)", "time difference, y minus x", "ns", of_hits=False, centred=True
+)
+TIME = Quantity("time", "time_s", "s", 10.0, "time (s)", "time", "s", of_pairs=False)
+
+QUANTITIES = (ENERGY, ADC, TIME_DIFFERENCE, TIME)
+"""All of them; where a table has columns of several, its axis is of the first."""
+
+BY_WORD = {quantity.word: quantity for quantity in QUANTITIES}
+BY_COLUMN = {quantity.column: quantity for quantity in QUANTITIES}
+
+
+def axis_columns(columns: Collection[str]) -> tuple[str, str] | None:
+    """The columns of a matrix' two axes; None if one has none."""
+    axes = [next((f"{name}_{side}" for name in BY_COLUMN if f"{name}_{side}" in columns), "") for side in "xy"]
+    return (axes[0], axes[1]) if all(axes) else None
