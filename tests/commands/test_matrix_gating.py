@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.commands.gate.matrix import gate_matrix, on_edges
-from gammapolars.commands.gate.outputs import GateOutputs
+from gammapolars.commands.gate.matrix import StoredMatrix, on_edges
 from gammapolars.io.matrix_files import is_matrix
 from tests.commandline import REPOSITORY, files_in, gammapolars
 
@@ -146,7 +145,7 @@ def test_the_variance_of_all_counts_holds_pairs_that_stand_twice(tmp_path: Path)
     columns = ["energy_kev_x", "energy_kev_y", "counts", "variance"]
     pl.DataFrame([(*cell, cell[2]) for cell in cells], columns, orient="row").write_parquet(tmp_path / "m.parquet")
 
-    summary = gate_matrix(tmp_path / "m.parquet", gp.Gate(10, 12), GateOutputs(tmp_path / "g.csv"))
+    summary = StoredMatrix(tmp_path / "m.parquet", gp.Gate(10, 12)).count().summary
 
     assert summary["counts"] == 2 * 4 + 3 + 7
     assert summary["counts_unc"] ** 2 == pytest.approx(4 * 4 + 3 + 7)

@@ -33,7 +33,7 @@ class NetSpectra(Accumulator):
     """
 
     def __init__(self, axis: str, width: float) -> None:
-        self.axis, self._width = axis, width
+        self.axis, self.width = axis, width
         self._all = Tally("bin")
         self._partners = WeightedTally(*BY, "bin")
         self._covariance = WeightedTally("bin")
@@ -74,10 +74,10 @@ class NetSpectra(Accumulator):
 
     def _bin(self, column: str) -> pl.Expr:
         value = pl.col(column).cast(pl.Float64) + (0.0 if self.axis == "energy_kev" else 0.5)
-        return (value / self._width).floor().cast(pl.Int64)
+        return (value / self.width).floor().cast(pl.Int64)
 
     def _centres(self) -> pl.Expr:
-        centre = (pl.col("bin") + 0.5) * self._width
+        centre = (pl.col("bin") + 0.5) * self.width
         return centre if self.axis == "energy_kev" else centre - 0.5
 
     def net(self) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""What the command `gate` does with a stored matrix: the net spectrum along one axis of a gate on the other."""
+"""Gates on a stored matrix: the net spectrum along one axis of a gate on the other."""
 
 import math
-import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.commands.gate.outputs import GateOutputs, as_dict
+from gammapolars.commands.gate.counts import NetCounts, as_dict
 from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.core.quantities import BY_COLUMN, Quantity
 from gammapolars.gates import Gate
@@ -23,64 +23,62 @@ CLOSE = 1e-3
 """Centres may be off by this part of a bin: by rounding in files."""
 
 
-def gate_matrix(path: Path, gate: Gate, outputs: GateOutputs, *, side: str = "x") -> dict[str, Any]:
-    """The net spectrum of what a gate takes out of a stored matrix, with the variances that the matrix has.
+@dataclass(frozen=True)
+class StoredMatrix:
+    """A stored matrix, of whose rows or columns the gate takes some, with the variances that they have.
 
     A matrix has whole bins only: ends of the gate and of its background are moved to the next edges of bins, and the
     summary tells where they came to lie. The background counts for as many bins as the gate has. A matrix that is net
     of chance, as `--random` makes it, gives a spectrum that is net of chance.
 
-    Args:
+    Attributes:
         path: what `matrix`, `coincidences --matrix` or another program wrote.
         gate: the line with its background, in the unit of the axis.
-        outputs: the files to write.
         side: the axis that is gated, `x` or `y`; of a symmetric matrix it does not matter which.
-
-    Returns:
-        The summary, as `gammapolars gate --json` prints it: `gate` with the ends that were taken; `net_of_chance` null
-        where the file does not tell.
-
-    Raises:
-        InputError: the file is missing, damaged, or holds no matrix in equal bins.
-        UsageError: axes other than two of energy or two of adc, or a gate without a bin.
     """
-    started = time.perf_counter()
-    outputs.check()
-    if side not in ("x", "y"):
-        raise UsageError(f"a matrix has the axes x and y, not '{side}'")
-    table = scan_matrix(path).collect()
-    columns = axes_of(table.schema)
-    gated, along = columns if side == "x" else columns[::-1]
-    quantity = _quantity(path, columns)
-    if table.is_empty():
-        raise InputError(f"{path}: the matrix has no counts")
-    told = (provenance.of_file(path) or {}).get("summary", {})
-    widths = {axis["column"]: axis["width"] for axis in told.get("bins", ())}
-    bins = {
-        name: _bins(path, table[name].to_numpy(), widths.get(name, told.get(f"bin_{name[-1]}"))) for name in columns
-    }
-    taken = on_edges(gate, *bins[gated], f"{quantity.unit} of {path}")
-    net = project(table, taken, on="x" if side == "x" else "y", width=bins[gated][1]).collect()
-    total = table.group_by(pl.col(along).alias(quantity.column)).agg(pl.col("counts", "variance").sum())
-    total = total.sort(quantity.column)
-    variance = float(net["variance"].sum())
-    if _is_symmetric(table, columns):
-        variance += _twice_counted(table, columns, taken)
-    summary = {
-        "inputs": [str(path)],
-        "matrix": {"gated_axis": side, "bins": table.height, "counts": float(table["counts"].sum())},
-        "asked_gate": as_dict(gate),
-        "gate": as_dict(taken),
-        "net_of_chance": "random_ps" in told if told else None,
-        "unit": quantity.unit,
-        "bin_width": bins[along][1],
-        "counts": float(net["counts"].sum()),
-        "counts_unc": math.sqrt(variance),
-        "warnings": [],
-    }
-    return outputs.write(net, total, summary, provenance.describe_files([path], summary)) | {
-        "elapsed_s": time.perf_counter() - started
-    }
+
+    path: Path
+    gate: Gate
+    side: str = "x"
+
+    def count(self) -> NetCounts:
+        """The net spectrum along the other axis.
+
+        In the summary `gate` has the ends that were taken; `net_of_chance` is null where the file does not tell.
+
+        Raises:
+            InputError: the file is missing, damaged, or holds no matrix in equal bins.
+            UsageError: axes other than two of energy or two of adc, or a gate without a bin.
+        """
+        if self.side not in ("x", "y"):
+            raise UsageError(f"a matrix has the axes x and y, not '{self.side}'")
+        table = scan_matrix(self.path).collect()
+        columns = axes_of(table.schema)
+        gated, along = columns if self.side == "x" else columns[::-1]
+        quantity = _quantity(self.path, columns)
+        if table.is_empty():
+            raise InputError(f"{self.path}: the matrix has no counts")
+        stored = (provenance.of_file(self.path) or {}).get("summary", {})
+        edge, width = _bins(self.path, table[gated].to_numpy(), _stored_width(stored, gated))
+        gate = on_edges(self.gate, edge, width, f"{quantity.unit} of {self.path}")
+        net = project(table, gate, on="x" if self.side == "x" else "y", width=width).collect()
+        total = table.group_by(pl.col(along).alias(quantity.column)).agg(pl.col("counts", "variance").sum())
+        variance = float(net["variance"].sum())
+        if _is_symmetric(table, columns):
+            variance += _twice_counted(table, columns, gate)
+        summary = {
+            "inputs": [str(self.path)],
+            "matrix": {"gated_axis": self.side, "bins": table.height, "counts": float(table["counts"].sum())},
+            "asked_gate": as_dict(self.gate),
+            "gate": as_dict(gate),
+            "net_of_chance": "random_ps" in stored if stored else None,
+            "unit": quantity.unit,
+            "bin_width": _bins(self.path, table[along].to_numpy(), _stored_width(stored, along))[1],
+            "counts": float(net["counts"].sum()),
+            "counts_unc": math.sqrt(variance),
+            "warnings": [],
+        }
+        return NetCounts(net, total.sort(quantity.column), summary, provenance.describe_files([self.path], summary))
 
 
 def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:
@@ -119,13 +117,21 @@ def _quantity(path: Path, columns: tuple[str, str]) -> Quantity:
     return x
 
 
-def _bins(path: Path, centres: npt.NDArray[np.float64], told: Any) -> tuple[float, float]:
-    """An edge and the width of an axis' bins; the width as the matrix' own file tells it, or as its centres do."""
+def _stored_width(summary: dict[str, Any], column: str) -> Any:
+    """The width of an axis' bins in the summary of the command that wrote the matrix; earlier versions: `bin_x`."""
+    bins = summary.get("bins")
+    axes = [one for one in bins if isinstance(one, dict)] if isinstance(bins, list) else []
+    widths = {one.get("column"): one.get("width") for one in axes}
+    return widths.get(column, summary.get(f"bin_{column[-1]}"))
+
+
+def _bins(path: Path, centres: npt.NDArray[np.float64], stored_width: Any) -> tuple[float, float]:
+    """An edge and the width of an axis' bins; the width as the matrix' own file has it, or as its centres tell."""
     try:
-        if isinstance(told, int | float) and told > 0:
-            places = (centres - centres[0]) / told
+        if isinstance(stored_width, int | float) and stored_width > 0:
+            places = (centres - centres[0]) / stored_width
             if np.abs(places - np.rint(places)).max() < CLOSE:
-                return float(centres[0] - told / 2), float(told)
+                return float(centres[0] - stored_width / 2), float(stored_width)
         axis = axis_of(centres, "energy_kev")
     except OutputError:
         raise InputError(f"{path}: the matrix has bins of several widths, which no gate fits: rebin it") from None
@@ -136,8 +142,8 @@ def _is_symmetric(table: pl.DataFrame, columns: tuple[str, str]) -> bool:
     """Whether each count stands at (x, y) and at (y, x)."""
     x, y = columns
     cells = table.select(x, y, "counts").sort(x, y)
-    turned = table.select(pl.col(y).alias(x), pl.col(x).alias(y), "counts").sort(x, y)
-    return cells.equals(turned)
+    swapped = table.select(pl.col(y).alias(x), pl.col(x).alias(y), "counts").sort(x, y)
+    return cells.equals(swapped)
 
 
 def _twice_counted(table: pl.DataFrame, columns: tuple[str, str], gate: Gate) -> float:

@@ -1,6 +1,5 @@
 """What the command `gate` writes: a net spectrum, its fitted peaks and a figure."""
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.commands.figure_files import FIGURE, check_figure, save_figure
-from gammapolars.core.errors import UsageError
-from gammapolars.gates import Gate
+from gammapolars.commands.gate.counts import NetCounts
 from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_apart, check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
@@ -23,9 +21,6 @@ at a thousand places in a spectrum they do so by three."""
 
 SURE = 8.0
 """So many standard deviations have the peaks that tell how wide peaks are."""
-
-NARROWEST_KEV = 0.001
-"""Of narrower bins a spectrum would hold more than it has counts."""
 
 MIN_BINS = 16
 """A spectrum with fewer filled bins has no peaks to fit."""
@@ -62,31 +57,24 @@ class GateOutputs:
             check_writable(self.peaks, overwrite=self.overwrite, text=True)
         check_figure(self.figure, overwrite=self.overwrite)
 
-    def write(
-        self, net: pl.DataFrame, total: pl.DataFrame | None, summary: dict[str, Any], texts: dict[str, str]
-    ) -> dict[str, Any]:
+    def write(self, counts: NetCounts) -> dict[str, Any]:
         """Fit the peaks of a net spectrum, and write all files.
-
-        Args:
-            net: `energy_kev` or `adc`, `counts`, `variance`; of several detectors with `board`, `channel` and `name`.
-            total: the same of all pairs without a gate, whose peaks tell how wide they are; None: not known.
-            summary: of the command, so far.
-            texts: provenance.
 
         Returns:
             The summary, with the peaks and what was written.
         """
+        net, total, summary, texts = counts
         if net.is_empty():
             empty = f"{summary['gate']['low']:g} to {summary['gate']['high']:g} {summary['unit']}"
             summary = summary | {"warnings": [*summary["warnings"], f"no pair has a hit in the gate {empty}"]}
-        fitted = _peaks(net, total)
+        peaks = _peaks(net, total)
         if "name" in net.columns:
             names = net.select("board", "channel", "name").unique()
-            fitted = fitted.join(names, on=["board", "channel"], how="left", maintain_order="left")
-        summary = summary | {"peaks": fitted.to_dicts()}
+            peaks = peaks.join(names, on=["board", "channel"], how="left", maintain_order="left")
+        summary = summary | {"peaks": peaks.to_dicts()}
         outputs = self._save(net, summary, texts)
         if self.peaks is not None:
-            save(fitted.lazy(), self.peaks, overwrite=self.overwrite, metadata=texts)
+            save(peaks.lazy(), self.peaks, overwrite=self.overwrite, metadata=texts)
             outputs.append(str(self.peaks))
         if self.figure is not None:
             self._draw(net, self.figure, summary)
@@ -102,11 +90,11 @@ class GateOutputs:
             save(net.lazy(), self.spectrum, overwrite=self.overwrite, metadata=texts)
         else:
             width = {"bin_kev" if summary["unit"] == "keV" else "bin_adc": summary["bin_width"]}
-            told = Measurement(title=_title(summary))
-            written = save_spectrum(
-                net, self.spectrum, measurement=told, overwrite=self.overwrite, metadata=texts, **width
+            measurement = Measurement(title=_title(summary))
+            paths = save_spectrum(
+                net, self.spectrum, measurement=measurement, overwrite=self.overwrite, metadata=texts, **width
             )
-            return [str(path) for path in written]
+            return [str(path) for path in paths]
         return [str(self.spectrum)]
 
     def _draw(self, net: pl.DataFrame, path: Path, summary: dict[str, Any]) -> None:
@@ -116,60 +104,38 @@ class GateOutputs:
         save_figure(plot, path, overwrite=self.overwrite)
 
 
-def bin_width_of(asked: float | None, *, calibrated: bool) -> float:
-    """The width of a spectrum's bins: 1 keV, or 1 adc, where nothing is asked for.
-
-    Raises:
-        UsageError: it is too narrow, or holds no whole adc values.
-    """
-    width = 1.0 if asked is None else asked
-    if calibrated and not NARROWEST_KEV <= width < math.inf:
-        raise UsageError(f"bins must be {NARROWEST_KEV:g} keV wide or more, not {width:g}")
-    if not calibrated and not (0 < width < math.inf and width == int(width)):
-        raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
-    return width
-
-
-def as_dict(gate: Gate) -> dict[str, Any]:
-    """A gate as summaries tell it."""
-    return {"low": gate.low, "high": gate.high, "background": [list(part) for part in gate.background]}
-
-
 def _title(summary: dict[str, Any]) -> str:
     gates = [summary[name] for name in ("gate", "and_gate") if name in summary]
-    told = " and ".join(f"{gate['low']:g} to {gate['high']:g}" for gate in gates)
-    return f"In coincidence with {told} {summary['unit']}"
+    ranges = " and ".join(f"{gate['low']:g} to {gate['high']:g}" for gate in gates)
+    return f"In coincidence with {ranges} {summary['unit']}"
 
 
-def _peaks(net: pl.DataFrame, total: pl.DataFrame | None) -> pl.DataFrame:
+def _peaks(net: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
     """The evident peaks of a net spectrum."""
-    fwhm = None if total is None else _resolution(total)
-    filled = net if total is None else _filled(net, total)
-    fitted = fit_peaks(filled if net.height > MIN_BINS else net.head(0), fwhm=fwhm)
-    return fitted.filter(pl.col("area") > EVIDENT * pl.col("area_unc"))
+    spectrum = _filled(net, total) if net.height > MIN_BINS else net.head(0)
+    return fit_peaks(spectrum, fwhm=_resolution(total)).filter(pl.col("area") > EVIDENT * pl.col("area_unc"))
 
 
 def _filled(spectrum: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
     """A net spectrum with the empty bins that pairs without the gate fill: beyond its last peak, too, is background."""
     axis = total.columns[0]
     keys = [name for name in ("board", "channel") if name in spectrum.columns]
-    every = spectrum.select(keys).unique().join(total.select(axis), how="cross") if keys else total.select(axis)
-    empty = every.join(spectrum, on=[*keys, axis], how="anti")
-    nothing = empty.with_columns(counts=pl.lit(0.0), variance=pl.lit(0.0))
-    return pl.concat([spectrum.select(nothing.columns), nothing]).sort(*keys, axis)
+    grid = spectrum.select(keys).unique().join(total.select(axis), how="cross") if keys else total.select(axis)
+    empty = grid.join(spectrum, on=[*keys, axis], how="anti").with_columns(counts=pl.lit(0.0), variance=pl.lit(0.0))
+    return pl.concat([spectrum.select(empty.columns), empty]).sort(*keys, axis)
 
 
 def _resolution(total: pl.DataFrame) -> tuple[float, float] | None:
     """FWHM² = a + b E of the peaks of all pairs together: a gated spectrum has too few counts to tell it by itself."""
     if "energy_kev" not in total.columns or total.height <= MIN_BINS:
         return None
-    found = fit_peaks(total).filter((pl.col("status") == "ok") & (pl.col("area") > SURE * pl.col("area_unc")))
-    if found.is_empty():
+    peaks = fit_peaks(total).filter((pl.col("status") == "ok") & (pl.col("area") > SURE * pl.col("area_unc")))
+    if peaks.is_empty():
         return None
-    energy, square = found["centroid_kev"].to_numpy(), found["fwhm_kev"].to_numpy() ** 2
-    if found.height == 1:
+    energy, square = peaks["centroid_kev"].to_numpy(), peaks["fwhm_kev"].to_numpy() ** 2
+    if peaks.height == 1:
         return 0.0, float(square[0] / energy[0])
-    weight = 1 / (2 * found["fwhm_kev"] * found["fwhm_kev_unc"]).to_numpy()
+    weight = 1 / (2 * peaks["fwhm_kev"] * peaks["fwhm_kev_unc"]).to_numpy()
     slope, offset = np.polyfit(energy, square, 1, w=weight)
     if slope <= 0 or offset + slope * energy.min() / 4 <= 0:
         return 0.0, float(np.average(square / energy, weights=weight))

@@ -56,12 +56,12 @@ def gate(
     as_json: AsJson = False,
 ) -> None:
     """Show what is in coincidence with a line, net of background and chance: of a run, a file of pairs, or a matrix."""
+    from gammapolars.commands.gate import run
     from gammapolars.commands.gate.outputs import GateOutputs
-    from gammapolars.commands.gate.run import Asked, gated
     from gammapolars.commands.gate.text import gate_text
     from gammapolars.commands.summaries import print_summary
 
-    asked = Asked(
+    request = run.Request(
         on=on,
         width=width,
         background=background or (),
@@ -77,5 +77,5 @@ def gate(
         axis=axis,
     )
     outputs = GateOutputs(output, peaks, figure, overwrite)
-    summary = gated(runs, asked, outputs, how.known, how.reading)
+    summary = run.gate(runs, request, outputs, how.known, how.reading)
     print_summary(summary, gate_text, as_json=as_json)

@@ -1,8 +1,9 @@
-"""What the command `gate` does with two lines: triples of a run in; the net spectrum of their third hits out."""
+"""Gates on triples of runs: the spectrum of the third hits of those with two hits in two gates."""
 
 import math
-import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -13,97 +14,88 @@ from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.gated import CubeSpectra
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule, triples
-from gammapolars.commands.gate.outputs import GateOutputs, as_dict, bin_width_of
+from gammapolars.commands.gate.counts import NetCounts, OpenRuns, as_dict, bin_width_of, net_counts
 from gammapolars.core.errors import UsageError
-from gammapolars.core.flags import union
 from gammapolars.core.schema import TRIPLE_REGION
 from gammapolars.core.types import Progress
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
-from gammapolars.io import Runs
 from gammapolars.io.provenance import describe
 from gammapolars.spectra.tallies import WEIGHTED, Tally
 from gammapolars.streaming.slices import batches_of, lazy_frame
 
 
-def gate_triples(
-    runs: Runs,
-    rule: PairRule,
-    gates: tuple[Gate, Gate],
-    outputs: GateOutputs,
-    *,
-    random: Sequence[str] = (),
-    detectors: Detectors | None = None,
-    bin_width: float | None = None,
-    by_detector: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """The spectrum of the third hits of triples whose other two lie in two gates: a slice of their cube.
+@dataclass(frozen=True)
+class RunTriples:
+    """The triples of runs of which two hits lie in two gates: slices of their cube, of the energies of the third hits.
 
-    Args:
-        runs: from `open_runs`.
+    Attributes:
+        open_runs: opens them.
         rule: its window holds all three hits.
-        gates: the two, each with its background.
-        outputs: the files to write.
         random: windows that hold chance alone, or `auto`: the spectrum is then net of triples by chance.
+        gates: the two, each with its background.
         detectors: they must be calibrated.
-        bin_width: of the spectrum's bins.
+        bin_width: of the spectrum's bins; None: 1 keV.
         by_detector: whether each detector of third hits gets a spectrum, instead of all one.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars gate --json` prints it.
     """
-    started = time.perf_counter()
-    outputs.check()
-    known = detectors or Detectors()
-    if not any(detector.energy for detector in known):
-        raise UsageError("two gates are on energies: name a detectors.toml with calibrations with --detectors")
-    width, counted = bin_width_of(bin_width, calibrated=True), _Counted(progress)
-    if rule.window.low != -rule.window.high:
-        raise UsageError(f"the window of triples is one time, such as 250ns, not {rule.window}")
-    recording = Recording(runs, known, all_columns=True)
-    ready = passes.with_random(recording, rule, random)
-    hits = recording.hits.pipe(calibrate, known, dither=True)
-    threes = triples(
-        counted.passing(hits),
-        ready.window.high,
-        random=ready.regions.random if ready.regions else (),
-        reject=",".join(rule.reject) or "none",
-        reorder_ps=recording.reorder_ps,
-    )
-    found, regions = CubeSpectra(*gates, width=width), Tally("region", sums={"triples": pl.Int64, **WEIGHTED})
-    with runs.naming_errors():
-        for batch in batches_of(threes):
-            found.add_triples(batch)
-            regions.add(_by_region(batch))
-    net, unc = found.net()
-    summary = {
-        **account(counted.tally, runs.losses, rule.reject),
-        **times(counted.tally, runs),
-        "window_ps": list(rule.window),
-        **_counts(regions.total(), ready),
-        "gate": as_dict(gates[0]),
-        "and_gate": as_dict(gates[1]),
-        "unit": "keV",
-        "bin_width": width,
-        "counts": net,
-        "counts_unc": unc,
-        "warnings": [
-            *reading_warnings(runs),
-            *time_warnings(counted.tally, runs),
-            *passes.warnings(counted.tally.by_detector(union(rule.reject)), known, rule),
-            *recording.warnings,
-        ],
-    }
-    spectra = passes.named(found.by_detector(), known) if by_detector else found.summed()
-    return outputs.write(spectra, found.total(), summary, describe(runs, summary)) | {
-        "elapsed_s": time.perf_counter() - started
-    }
+
+    open_runs: OpenRuns
+    rule: PairRule
+    random: Sequence[str]
+    gates: tuple[Gate, Gate]
+    detectors: Detectors
+    bin_width: float | None = None
+    by_detector: bool = False
+
+    def count(self) -> NetCounts:
+        """The net spectrum of the third hits.
+
+        Raises:
+            UsageError: nothing is calibrated, or the window is not one time.
+        """
+        if not any(detector.energy for detector in self.detectors):
+            raise UsageError("two gates are on energies: name a detectors.toml with calibrations with --detectors")
+        if self.rule.window.low != -self.rule.window.high:
+            raise UsageError(f"the window of triples is one time, such as 250ns, not {self.rule.window}")
+        spectra = CubeSpectra(*self.gates, width=bin_width_of(self.bin_width, calibrated=True))
+        regions = Tally("region", sums={"triples": pl.Int64, **WEIGHTED})
+        with self.open_runs() as (runs, progress):
+            recording, hits = Recording(runs, self.detectors, all_columns=True), _CountedHits(progress)
+            rule = passes.with_random(recording, self.rule, self.random)
+            table = triples(
+                hits.passing(recording.hits.pipe(calibrate, self.detectors, dither=True)),
+                rule.window.high,
+                random=rule.regions.random if rule.regions else (),
+                reject=",".join(rule.reject) or "none",
+                reorder_ps=recording.reorder_ps,
+            )
+            with runs.naming_errors():
+                for batch in batches_of(table):
+                    spectra.add_triples(batch)
+                    regions.add(_by_region(batch))
+            summary = self._summary(recording, rule, hits.tally) | _counts(regions.total(), rule)
+            texts = partial(describe, runs)
+            return net_counts(spectra, self.detectors, summary, texts, by_detector=self.by_detector)
+
+    def _summary(self, recording: Recording, rule: PairRule, hits: HitTally) -> dict[str, Any]:
+        runs = recording.runs
+        return {
+            **account(hits, runs.losses, rule.reject),
+            **times(hits, runs),
+            "window_ps": list(rule.window),
+            "gate": as_dict(self.gates[0]),
+            "and_gate": as_dict(self.gates[1]),
+            "warnings": [
+                *reading_warnings(runs),
+                *time_warnings(hits, runs),
+                *passes.warnings(hits.by_detector(rule.mask), self.detectors, rule),
+                *recording.warnings,
+            ],
+        }
 
 
-class _Counted:
+class _CountedHits:
     """Hits that are counted while they pass, by the last reading that began: the first ones may be read before it."""
 
     def __init__(self, progress: Progress | None) -> None:
