@@ -9,14 +9,13 @@ from gammapolars.core.errors import GammapolarsError, InputError, OutputError, U
 from gammapolars.core.schema import REGION
 from gammapolars.detectors.columns import Column
 from gammapolars.io.columnar import Metadata
-from gammapolars.io.formats import LAYOUTS, PAIR_READERS, READERS, WRITERS, Writer
+from gammapolars.io.formats import FORMATS, WRITERS, Writer, format_of
 from gammapolars.io.input_file import InputFile
 from gammapolars.io.output import check_output, complete_or_nothing
-from gammapolars.io.reading import Losses, Reading
+from gammapolars.io.reading import READING, Losses, Reading
 from gammapolars.io.runs import Run, Runs, open_runs
 
 __all__ = [
-    "READERS",
     "WRITERS",
     "InputFile",
     "Losses",
@@ -70,10 +69,11 @@ def scan_pairs(path: str | Path) -> pl.LazyFrame:
         InputError: the file is missing, damaged, or holds no pairs.
         UsageError: no reader is for its suffix.
     """
-    reader = PAIR_READERS.get(Path(path).suffix.lower())
-    if reader is None:
-        raise UsageError(f"{path}: unknown suffix: pairs are read from {', '.join(PAIR_READERS)}")
-    pairs = reader(path)
+    path = Path(path)
+    form = format_of(path)
+    if form is None:
+        raise UsageError(f"{path}: unknown suffix: pairs are read from {', '.join(FORMATS)}")
+    pairs = (form.scan_pairs or form.scan)(path, READING)
     if missing := {"channel_a", "channel_b", "dt_ps"} - set(pairs.collect_schema()):
         raise InputError(f"{path}: holds no pairs (it has no column '{min(missing)}')")
     # Formats keep the names of regions as text or as numbers of a dictionary.
@@ -94,26 +94,28 @@ def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | N
         OutputError: it exists already, or its folder is missing.
         UsageError: no writer is for its suffix and layout.
     """
-    _writer(Path(path), layout)
-    if text and Path(path).suffix.lower() == ".root":
-        others = ", ".join(suffix for suffix in WRITERS if suffix != ".root")
+    path = Path(path)
+    _writer(path, layout)
+    if text and (form := format_of(path)) and form.numbers_only:
+        others = ", ".join(suffix for suffix in WRITERS if not FORMATS[suffix].numbers_only)
         raise UsageError(
             f"{path}: the table holds names, and a ROOT tree numbers alone: tables are written to {others}"
         )
-    check_output(Path(path), overwrite=overwrite)
+    check_output(path, overwrite=overwrite)
 
 
 def _writer(path: Path, layout: str | None) -> Writer:
-    suffix = path.suffix.lower()
+    form = format_of(path)
     if layout is None:
-        if suffix not in WRITERS:
+        if form is None or form.save is None:
             raise UsageError(f"{path}: unknown suffix '{path.suffix}': tables are written to {', '.join(WRITERS)}")
-        return WRITERS[suffix]
-    if layout not in LAYOUTS:
-        raise UsageError(f"unknown layout '{layout}': there is {', '.join(LAYOUTS)}")
-    if suffix not in LAYOUTS[layout]:
-        raise UsageError(f"{path}: the layout {layout} is one of {', '.join(LAYOUTS[layout])} files")
-    return LAYOUTS[layout][suffix]
+        return form.save
+    if form is not None and layout in form.layouts:
+        return form.layouts[layout]
+    if suffixes := [suffix for suffix, one in FORMATS.items() if layout in one.layouts]:
+        raise UsageError(f"{path}: the layout {layout} is one of {', '.join(suffixes)} files")
+    layouts = dict.fromkeys(name for one in FORMATS.values() for name in one.layouts)
+    raise UsageError(f"unknown layout '{layout}': there is {', '.join(layouts)}")
 
 
 def save(

@@ -10,7 +10,7 @@ from gammapolars.core.schema import HITS
 from gammapolars.io import untrusted
 from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.compass import csv as compass_csv
-from gammapolars.io.reading import Reading
+from gammapolars.io.reading import READING, Reading
 from gammapolars.io.text.blocks import TextFile
 from gammapolars.io.text.fields import Field
 from gammapolars.io.text.table import TextTable
@@ -18,8 +18,6 @@ from gammapolars.streaming.slices import lazy_frame
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
-
-READING = Reading()
 
 
 def scan_parquet(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
@@ -92,6 +90,25 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
         )
         for name in names
     }
+
+
+def text_in_parquet(path: Path, key: str) -> str:
+    """A text in a Parquet file's metadata."""
+    import pyarrow.parquet
+
+    with path.open("rb") as file:
+        texts: dict[bytes, bytes] = pyarrow.parquet.read_metadata(file).metadata
+    return texts[key.encode()].decode()
+
+
+def text_in_arrow(path: Path, key: str) -> str:
+    """A text in the metadata of an Arrow file's schema."""
+    import pyarrow as pa
+    import pyarrow.ipc
+
+    with pa.OSFile(str(path)) as file:
+        texts: dict[bytes, bytes] = pyarrow.ipc.open_file(file).schema.metadata
+    return texts[key.encode()].decode()
 
 
 # The sinks get open files: given a path, polars' threads may create the file when the query has failed already and the

@@ -1,6 +1,10 @@
-"""The formats of tables: what reads a file and what writes it, by its suffix."""
+"""The formats of tables of hits and pairs: a row for each, and nothing about one of them anywhere else but its module.
 
-from collections.abc import Callable
+A new format is a module that reads it, and a row here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -8,30 +12,74 @@ import polars as pl
 from gammapolars.io import columnar
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.compass import bin as compass_bin
+from gammapolars.io.reading import Reading
 from gammapolars.io.root import compass_pairs as root_pairs
 from gammapolars.io.root import tables as root
 
-READERS: dict[str, Callable[..., pl.LazyFrame]] = {
-    ".root": root.scan_root,
-    ".bin": compass_bin.scan_bin,
-    ".parquet": columnar.scan_parquet,
-    ".arrow": columnar.scan_arrow,
-    ".csv": columnar.scan_csv,
-}
-"""What reads hits: called with the path and how to read (`Reading`)."""
-
-PAIR_READERS: dict[str, Callable[..., pl.LazyFrame]] = READERS | {".root": root.scan_root_pairs}
-"""What reads pairs."""
-
+Scan = Callable[[Path, Reading], pl.LazyFrame]
+Count = Callable[[Path, Reading, pl.LazyFrame], int | None]
 Writer = Callable[[pl.LazyFrame, Path, Metadata], None]
 
-WRITERS: dict[str, Writer] = {
-    ".parquet": columnar.sink_parquet,
-    ".arrow": columnar.sink_arrow,
-    ".csv": columnar.sink_csv,
-    ".root": root.sink_root,
-}
-"""What writes a table."""
 
-LAYOUTS: dict[str, dict[str, Writer]] = {"compass-pairs": {".root": root_pairs.sink_compass_pairs}}
-"""What writes a table in another form than our own, by the form's name."""
+@dataclass(frozen=True)
+class Format:
+    """What can be done with files of a format.
+
+    Attributes:
+        scan: gives hits, as recorded.
+        scan_pairs: gives pairs, where that is something else; None: `scan` does.
+        count: how many hits a file (its path, how it is read, its hits) holds, by its metadata; None: not known.
+        save: writes a table; None: nothing is written in this format.
+        layouts: what writes a table in other forms than our own, by the form's name.
+        numbers_only: whether tables with text, such as names, cannot be kept in it.
+        text: gives the provenance or another text that a file (its path) carries under a key; None: it carries none.
+            It raises whatever a damaged file leads to.
+        remote: whether files on servers are read, in parts.
+    """
+
+    scan: Scan
+    scan_pairs: Scan | None = None
+    count: Count = lambda *_: None
+    save: Writer | None = None
+    layouts: Mapping[str, Writer] = field(default_factory=dict)
+    numbers_only: bool = False
+    text: Callable[[Path, str], str] | None = None
+    remote: bool = False
+
+
+def _count_rows(_: Path, __: Reading, hits: pl.LazyFrame) -> int:
+    return int(hits.select(pl.len()).collect().item())
+
+
+FORMATS = {
+    ".root": Format(
+        root.scan_root,
+        root.scan_root_pairs,
+        lambda path, reading, _: root.open_hit_tree(path, reading).entries,
+        root.sink_root,
+        {"compass-pairs": root_pairs.sink_compass_pairs},
+        numbers_only=True,
+        text=root.text_in,
+        remote=True,
+    ),
+    ".bin": Format(compass_bin.scan_bin, count=lambda path, reading, _: compass_bin.count_records(path, reading)),
+    ".csv": Format(columnar.scan_csv, save=columnar.sink_csv),
+    ".parquet": Format(
+        columnar.scan_parquet, None, _count_rows, columnar.sink_parquet, text=columnar.text_in_parquet, remote=True
+    ),
+    ".arrow": Format(columnar.scan_arrow, None, _count_rows, columnar.sink_arrow, text=columnar.text_in_arrow),
+}
+"""By the file's suffix, in the order in which they are preferred where the same hits are there in several."""
+
+REMOTE = [suffix for suffix, one in FORMATS.items() if one.remote]
+
+WRITERS = sorted(
+    (suffix for suffix, one in FORMATS.items() if one.save),
+    key=lambda suffix: (FORMATS[suffix].numbers_only, FORMATS[suffix].text is None),
+)
+"""The suffixes of tables that are written, those first that keep all that a table has."""
+
+
+def format_of(path: Path) -> Format | None:
+    """The format of a file by its suffix, in letters of either case."""
+    return FORMATS.get(path.suffix.lower())

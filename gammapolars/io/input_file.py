@@ -8,13 +8,11 @@ import polars as pl
 
 from gammapolars.core.errors import GammapolarsError, InputError, UsageError
 from gammapolars.core.schema import HITS, require
-from gammapolars.io.compass import bin as compass_bin
 from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.foreign import as_hits
-from gammapolars.io.formats import READERS
+from gammapolars.io.formats import FORMATS, REMOTE, format_of
 from gammapolars.io.reading import Reading
-from gammapolars.io.remote import REMOTE_FORMATS, is_remote
-from gammapolars.io.root import tables as root
+from gammapolars.io.remote import is_remote
 
 
 @dataclass
@@ -60,12 +58,8 @@ class InputFile:
 
     def count(self) -> int | None:
         """How many hits it holds, if its metadata tell."""
-        suffix = self.path.suffix.lower()
-        if suffix == ".root":
-            return root.open_hit_tree(self.path, self.reading).entries
-        if suffix == ".bin":
-            return compass_bin.count_records(self.path, self.reading)
-        return int(self.hits.select(pl.len()).collect().item()) if suffix in (".parquet", ".arrow") else None
+        form = format_of(self.path)
+        return form.count(self.path, self.reading, self.hits) if form else None
 
 
 def open_file(path: Path, reading: Reading) -> InputFile:
@@ -75,14 +69,14 @@ def open_file(path: Path, reading: Reading) -> InputFile:
         InputError: it is empty, damaged, or no table of hits.
         UsageError: it has a suffix that no reader is for.
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(READERS)}")
-    if is_remote(path) and path.suffix.lower() not in REMOTE_FORMATS:
-        raise InputError(f"{path}: only {' and '.join(REMOTE_FORMATS)} files are read from servers: copy it here first")
+    form = format_of(path)
+    if form is None:
+        raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(FORMATS)}")
+    if is_remote(path) and not form.remote:
+        raise InputError(f"{path}: only {' and '.join(REMOTE)} files are read from servers: copy it here first")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
-    hits = as_hits(reader(path, reading), path, reading)
+    hits = as_hits(form.scan(path, reading), path, reading)
     try:
         require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
     except GammapolarsError as error:

@@ -1,15 +1,14 @@
 """Where an output comes from: its inputs, parameters, versions and accounting, as text that a file can carry."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from gammapolars.io import InputFile, Run, Runs
 from gammapolars.io.fingerprint import fingerprint
-from gammapolars.io.root.tree_parser import check_keys
-from gammapolars.io.root.uproot_file import opened_by_uproot
+from gammapolars.io.formats import format_of
 
 KEY = "gammapolars"
 """The metadata entry, one JSON object, in Parquet, Arrow and ROOT outputs."""
@@ -66,43 +65,11 @@ def versions() -> dict[str, str]:
 
 def of_file(path: Path) -> dict[str, Any] | None:
     """What `describe` wrote into a file; None where it carries nothing of the kind."""
+    form = format_of(path)
+    if form is None or form.text is None:
+        return None
     try:
-        return READERS[path.suffix.lower()](path)
+        entry = json.loads(form.text(path, KEY))
     except Exception:  # its hits may be read all the same; uproot raises what comes to a parser's hand
         return None
-
-
-def _of_parquet(path: Path) -> dict[str, Any] | None:
-    import pyarrow.parquet
-
-    with path.open("rb") as file:
-        texts: dict[bytes, bytes] = pyarrow.parquet.read_metadata(file).metadata or {}
-    return _parsed(texts[KEY.encode()].decode())
-
-
-def _of_root(path: Path) -> dict[str, Any] | None:
-    check_keys(path)
-    with opened_by_uproot(path) as file:
-        return _parsed(str(file[KEY]))
-
-
-def _of_arrow(path: Path) -> dict[str, Any] | None:
-    import pyarrow as pa
-    import pyarrow.ipc
-
-    with pa.OSFile(str(path)) as file:
-        metadata: dict[bytes, bytes] = pyarrow.ipc.open_file(file).schema.metadata or {}
-    return _parsed(metadata[KEY.encode()].decode())
-
-
-READERS: dict[str, Callable[[Path], dict[str, Any] | None]] = {
-    ".parquet": _of_parquet,
-    ".arrow": _of_arrow,
-    ".root": _of_root,
-}
-"""What reads the entry, by the file's suffix."""
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    found = json.loads(text)
-    return found if isinstance(found, dict) else None
+    return entry if isinstance(entry, dict) else None

@@ -93,3 +93,7 @@ class Reading:
     columns: Mapping[str, Column] = field(default_factory=dict)
     losses: Losses = field(default_factory=lambda: Losses(keep_going=False))
     chunk_hits: int = 1_000_000
+
+
+READING = Reading()
+"""As it is where nothing is told: damage is an error."""

@@ -8,9 +8,6 @@ from gammapolars.core.errors import InputError
 
 SCHEMES = ("http://", "https://", "s3://", "root://")
 
-REMOTE_FORMATS = (".root", ".parquet")
-"""What can be read in parts."""
-
 BLOCK_BYTES = 2**18
 """What is asked for at once where metadata are read here and there."""
 

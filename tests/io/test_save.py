@@ -258,7 +258,7 @@ def test_missing_integers_do_not_fit_a_root_branch(tmp_path: Path) -> None:
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, suffix: str) -> None:
     with pytest.raises(UsageError, match=r"unknown suffix.*\.parquet, \.arrow, \.csv, \.root"):
         gp.save(pl.LazyFrame({"a": [1]}), tmp_path / f"out{suffix}")
-    with pytest.raises(UsageError, match=r"unknown suffix.*\.root, .*\.parquet, \.arrow, \.csv"):
+    with pytest.raises(UsageError, match=r"unknown suffix.*\.root, .*\.csv, \.parquet, \.arrow"):
         gp.scan_pairs(tmp_path / f"out{suffix}")
 
 

@@ -19,10 +19,8 @@ from gammapolars.io.compass.bin_file import BinFile, open_bin
 from gammapolars.io.compass.bin_layout import MAX_NUMBER, Heads, is_hit, zeros
 from gammapolars.io.compass.bin_records import Records, read_records
 from gammapolars.io.lost_rows import LostRows
-from gammapolars.io.reading import Reading
+from gammapolars.io.reading import READING, Reading
 from gammapolars.streaming.slices import lazy_frame
-
-READING = Reading()
 
 
 def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:

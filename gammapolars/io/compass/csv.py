@@ -12,13 +12,11 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import InputError
-from gammapolars.io.reading import Reading
+from gammapolars.io.reading import READING, Reading
 from gammapolars.io.text.blocks import TextFile
 from gammapolars.io.text.fields import Field
 from gammapolars.io.text.table import TextTable
 from gammapolars.streaming.slices import lazy_frame
-
-READING = Reading()
 
 FIELDS = {
     "BOARD": Field("board", pl.UInt16),

@@ -15,8 +15,8 @@ STAGES: tuple[Stage, ...] = ("raw", "unfiltered", "filtered")
 """In the order in which they are preferred. Raw holds every hit as the digitizer sent it, unfiltered every hit after
 CoMPASS's own corrections; filtered lacks what CoMPASS's cuts removed, and no later step can bring that back."""
 
-FORMATS = (".root", ".bin", ".csv", ".parquet", ".arrow")
-"""Suffixes of files of hits, in the order in which they are preferred where the same hits are there in several."""
+SUFFIXES = (".root", ".bin", ".csv")
+"""Of the files that CoMPASS writes."""
 
 _STAGE_OF_LETTER: dict[str, Stage] = {"R": "raw", "F": "filtered", "": "unfiltered"}
 
@@ -58,7 +58,7 @@ class HitFile:
 def parse_name(path: Path) -> HitFile | None:
     """What a file's name tells; None where CoMPASS names no file of hits so."""
     found = _NAME.fullmatch(path.stem)
-    if found is None or path.suffix.lower() not in (".root", ".bin", ".csv"):
+    if found is None or path.suffix.lower() not in SUFFIXES:
         return None
     stage = _stage_by_folder(path) or _STAGE_OF_LETTER[found["letter"]]
     channel = None if found["channel"] is None else int(found["channel"])

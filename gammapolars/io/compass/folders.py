@@ -6,7 +6,6 @@ from pathlib import Path
 
 from gammapolars.core.errors import InputError
 from gammapolars.io.compass.file_names import (
-    FORMATS,
     STAGES,
     HitFile,
     Stage,
@@ -15,6 +14,7 @@ from gammapolars.io.compass.file_names import (
     parse_name,
     stage_of_folder,
 )
+from gammapolars.io.formats import FORMATS
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _in_one_format(files: list[HitFile], place: Path) -> tuple[list[HitFile], li
         raise InputError(
             f"{place}: holds files of several runs ({_some(sorted(runs))}): give those of one by a pattern"
         )
-    preferred = min((file.format for file in files), key=FORMATS.index)
+    preferred = min((file.format for file in files), key=list(FORMATS).index)
     of_format = [file for file in files if file.format == preferred]
     taken = [file for file in of_format if file.all_channels] or of_format
     passed_over, warnings = [], []
@@ -189,7 +189,7 @@ def _with_other_names(folder: Path, places: list[_Place], wanted: Stage | None) 
         stage = stage_of_folder(place.folder.absolute())
         if not place.others or wanted not in (None, stage):
             continue
-        preferred = min((path.suffix.lower() for path in place.others), key=FORMATS.index)
+        preferred = min((path.suffix.lower() for path in place.others), key=list(FORMATS).index)
         streams = group_segments(path for path in place.others if path.suffix.lower() == preferred)
         left = [path for other in places for path in other.others if path not in {p for s in streams for p in s}]
         passed_over = (f"{_some(left)}: in another format or place",) if left else ()

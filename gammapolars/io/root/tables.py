@@ -13,11 +13,13 @@ from gammapolars.core.errors import InputError, OutputError
 from gammapolars.core.schema import HITS, PAIRS, REGION, DType
 from gammapolars.core.types import Mask
 from gammapolars.io.lost_rows import LostRows
-from gammapolars.io.reading import Losses, Reading
+from gammapolars.io.reading import READING, Losses, Reading
 from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.recovery import Expected
 from gammapolars.io.root.tree import open_tree
+from gammapolars.io.root.tree_parser import check_keys
+from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.streaming.slices import SLICE_HITS, batches_of, lazy_frame
 
 WRITTEN_ENTRIES = 500_000
@@ -66,9 +68,6 @@ FOREIGN_PAIR_BRANCHES = {
     "Energy_b": "adc_b",
     "Time_difference": "dt_ps",
 }
-
-
-READING = Reading()
 
 
 def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
@@ -235,6 +234,13 @@ def _with_regions(pairs: pl.LazyFrame) -> pl.LazyFrame:
         return pairs
     named = pl.lit(pl.Series(REGION.categories, dtype=REGION)).gather(pl.col("region"))
     return pairs.with_columns(region=named)
+
+
+def text_in(path: Path, key: str) -> str:
+    """A text that stands beside a file's trees."""
+    check_keys(path)
+    with opened_by_uproot(path) as file:
+        return str(file[key])
 
 
 def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, str]]) -> None:

@@ -4,7 +4,6 @@ uproot holds the file and the tree's metadata. The baskets are written here, bec
 branch a basket of the same number of entries, whereas ROOT closes each branch's basket where that branch is full.
 """
 
-import struct
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -14,7 +13,6 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 from uuid import UUID, uuid1
 
-import numpy as np
 import numpy.typing as npt
 import polars as pl
 import uproot
@@ -32,6 +30,7 @@ from gammapolars.io.root.basket_bytes import (
     remove_dates,
     root_date,
 )
+from gammapolars.io.root.uproot_internals import BasketTree
 
 HIT_BRANCHES: dict[str, str] = {"Channel": "u2", "Timestamp": "u8", "Board": "u2", "Energy": "u2", "Flags": "u4"}
 """CoMPASS's branches of a hit, in its order, with their numpy types."""
@@ -148,9 +147,7 @@ class TreeWriter:
             initial_streamers_bytes=20_480,
             initial_directory_bytes=256 + 100 * len(metadata),
         )
-        self._sink = self._file._file.sink
-        types = {branch.name: branch.dtype for branch in self._branches}
-        self._tree = self._file.mktree(tree, types, title=title)._cascading
+        self._tree = BasketTree(self._file, tree, title, {branch.name: branch.dtype for branch in self._branches})
         self.annotate(metadata)
 
     def annotate(self, texts: Mapping[str, str]) -> None:
@@ -245,10 +242,9 @@ class TreeWriter:
 
     def _write_basket(self, branch: Branch, payload: npt.NDArray[Any], stored: bytes | None) -> None:
         size = branch.key_bytes + (payload.nbytes if stored is None else len(stored))
-        place = self._tree._freesegments.allocate(size)
-        directory = self._tree._directory.key.location
-        self._sink.write(place, branch.header(len(payload), size, self._date, place=place, directory=directory))
-        self._sink.write(place + branch.key_bytes, payload.tobytes() if stored is None else stored)
+        place = self._tree.allocate(size)
+        header = branch.header(len(payload), size, self._date, place=place, directory=self._tree.directory)
+        self._tree.write(place, header, payload.tobytes() if stored is None else stored)
         branch.ends.append(branch.ends[-1] + len(payload))
         branch.seeks.append(place)
         branch.sizes.append(size)
@@ -263,7 +259,13 @@ class TreeWriter:
         """
         try:
             self._flush(self.entries)
-            self._write_metadata()
+            numbers = {
+                "fTotBytes": sum(branch.total_bytes for branch in self._branches),
+                "fZipBytes": self._zipped,
+                "fFlushedBytes": self._flushed_bytes,
+                "fAutoFlush": self._auto_flush,
+            }
+            self._tree.finish(self._branches, self.entries, numbers, compress=100 + self._level)  # 1: zlib
             self._file.close()
             if self._reproducible:
                 remove_dates(self._part)
@@ -288,38 +290,3 @@ class TreeWriter:
 
     def _give_up(self) -> None:
         self._output.__exit__(GeneratorExit, GeneratorExit(), None)
-
-    def _write_metadata(self) -> None:
-        tree = self._tree
-        tree._num_entries = self.entries
-        tree._num_baskets = max(len(branch.seeks) for branch in self._branches)
-        tree._basket_capacity = capacity = max(10, tree._num_baskets + 1)
-        tree._metadata |= {
-            "fTotBytes": sum(branch.total_bytes for branch in self._branches),
-            "fZipBytes": self._zipped,
-            "fFlushedBytes": self._flushed_bytes,
-            "fAutoFlush": self._auto_flush,
-        }
-        for branch in self._branches:
-            datum = tree._branch_data[tree._branch_lookup[branch.name]]
-            lists = {"fBasketBytes": branch.sizes, "fBasketEntry": branch.ends, "fBasketSeek": branch.seeks}
-            for key, values in lists.items():
-                datum[key] = np.zeros(capacity, datum[key].dtype)
-                datum[key][: len(values)] = values
-            datum |= {"fTotBytes": branch.total_bytes, "fZipBytes": sum(branch.sizes)}
-            datum["fBasketSize"] = branch.basket_size
-        tree._relocate(self._file._file, self._sink)
-        tree._freesegments.write(self._sink)
-        self._number_baskets()
-        for start, stop in tree._freesegments._data.slices:  # ROOT marks a gap by its negative length
-            self._sink.write(start, struct.pack(">i", start - stop).ljust(stop - start, b"\0")[: stop - start])
-        self._sink.set_file_length(tree._freesegments.fileheader.end)
-        self._sink.flush()
-
-    def _number_baskets(self) -> None:
-        """Correct, per branch, what uproot takes as equal in all: fCompress (algorithm, level) and fWriteBasket."""
-        begin = self._tree._key.seek_location + self._tree._key.num_bytes
-        for branch in self._branches:
-            place = begin + self._tree._branch_data[self._tree._branch_lookup[branch.name]]["metadata_start"]
-            self._sink.write(place, struct.pack(">i", 100 + self._level))
-            self._sink.write(place + 12, struct.pack(">i", len(branch.seeks)))

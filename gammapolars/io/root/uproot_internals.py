@@ -1,0 +1,104 @@
+"""The private parts of uproot that are used here, and nowhere else: a tree whose baskets others write.
+
+`PRIVATE` names them, and a test looks whether the uproot that is installed still has them.
+"""
+
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gammapolars.io.root.basket_bytes import Branch
+
+PRIVATE = {
+    "the writable file": ("_file",),
+    "the writable tree": ("_cascading",),
+    "a tree as it is written": (
+        "_basket_capacity",
+        "_branch_data",
+        "_branch_lookup",
+        "_directory",
+        "_freesegments",
+        "_key",
+        "_metadata",
+        "_num_baskets",
+        "_num_entries",
+        "_relocate",
+    ),
+    "the free segments": ("_data",),
+}
+"""The attributes, by what they are of."""
+
+
+class BasketTree:
+    """A tree in a file that uproot writes: it gives baskets their places, and takes their list at the end.
+
+    Args:
+        file: from `uproot.recreate`.
+        name: of the tree.
+        title: of the tree.
+        types: numpy's types of the branches by their names.
+    """
+
+    def __init__(self, file: Any, name: str, title: str, types: Mapping[str, np.dtype[Any]]) -> None:
+        self._file = file._file
+        self._sink = self._file.sink
+        self._tree = file.mktree(name, dict(types), title=title)._cascading
+
+    @property
+    def directory(self) -> int:
+        """Where the directory lies that the tree is in."""
+        return int(self._tree._directory.key.location)
+
+    def allocate(self, size: int) -> int:
+        """A place in the file for some bytes."""
+        return int(self._tree._freesegments.allocate(size))
+
+    def write(self, place: int, *parts: bytes) -> None:
+        """Write bytes at a place, one part behind the other."""
+        for part in parts:
+            self._sink.write(place, part)
+            place += len(part)
+
+    def finish(self, branches: Iterable[Branch], entries: int, numbers: Mapping[str, int], compress: int) -> None:
+        """Write the tree's metadata, and mark what is left free in the file.
+
+        Args:
+            branches: with their baskets.
+            entries: how many each of them has.
+            numbers: members of the TTree, such as `fTotBytes`.
+            compress: the branches' fCompress: 100 times the algorithm, and the level.
+        """
+        branches, tree = list(branches), self._tree
+        tree._num_entries = entries
+        tree._num_baskets = max(len(branch.seeks) for branch in branches)
+        tree._basket_capacity = capacity = max(10, tree._num_baskets + 1)
+        tree._metadata |= numbers
+        for branch in branches:
+            datum = self._metadata_of(branch)
+            lists = {"fBasketBytes": branch.sizes, "fBasketEntry": branch.ends, "fBasketSeek": branch.seeks}
+            for key, values in lists.items():
+                datum[key] = np.zeros(capacity, datum[key].dtype)
+                datum[key][: len(values)] = values
+            datum |= {"fTotBytes": branch.total_bytes, "fZipBytes": sum(branch.sizes)}
+            datum["fBasketSize"] = branch.basket_size
+        tree._relocate(self._file, self._sink)
+        tree._freesegments.write(self._sink)
+        self._number_baskets(branches, compress)
+        for start, stop in tree._freesegments._data.slices:  # ROOT marks a gap by its negative length
+            self.write(start, struct.pack(">i", start - stop).ljust(stop - start, b"\0")[: stop - start])
+        self._sink.set_file_length(tree._freesegments.fileheader.end)
+        self._sink.flush()
+
+    def _metadata_of(self, branch: Branch) -> dict[str, Any]:
+        datum: dict[str, Any] = self._tree._branch_data[self._tree._branch_lookup[branch.name]]
+        return datum
+
+    def _number_baskets(self, branches: list[Branch], compress: int) -> None:
+        """Correct, per branch, what uproot takes as equal in all: fCompress and fWriteBasket."""
+        begin = self._tree._key.seek_location + self._tree._key.num_bytes
+        for branch in branches:
+            place = begin + self._metadata_of(branch)["metadata_start"]
+            self.write(place, struct.pack(">i", compress))
+            self.write(place + 12, struct.pack(">i", len(branch.seeks)))
