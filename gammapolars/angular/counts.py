@@ -119,12 +119,12 @@ def net_pairs(counts: pl.LazyFrame) -> pl.LazyFrame:
         "covariance_1": region * both * w1,
         "covariance_2": region * both * w2,
     }
-    return _summed(counts, {name: n * value for name, value in sums.items()}).filter(
+    return _weighted_sums(counts, {name: n * value for name, value in sums.items()}).filter(
         (pl.col("variance") != 0) | (pl.col("random_variance") != 0)
     )
 
 
-def _summed(counts: pl.LazyFrame, values: dict[str, pl.Expr]) -> pl.LazyFrame:
+def _weighted_sums(counts: pl.LazyFrame, values: dict[str, pl.Expr]) -> pl.LazyFrame:
     """Sums of values over the weights of a table of counts, sorted: those of one row are added up in one order."""
     names = counts.collect_schema().names()
     keys = [name for name in names if name not in (*WEIGHTS, "counts")]
@@ -190,7 +190,7 @@ def net_hits(counts: pl.LazyFrame) -> pl.LazyFrame:
         "variance_2": n * w2.pow(2),
         "covariance": n * w1 * w2,
     }
-    return _summed(counts, sums)
+    return _weighted_sums(counts, sums)
 
 
 def sum_counts(parts: Iterable[pl.DataFrame], table: Table) -> pl.DataFrame:
