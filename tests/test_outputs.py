@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet
+import pyarrow.ipc
 import pytest
 import uproot
 from matplotlib.image import imsave
 
-from tests.outputs import command_line, errors, recorded
+from tests.outputs import __main__ as main
+from tests.outputs import command_line, errors, inputs, recorded
 from tests.outputs.__main__ import all_lines
 from tests.outputs.changes import Changes, TextChange
-from tests.outputs.command_line import CommandLine, chosen
+from tests.outputs.command_line import CommandLine, selection
 from tests.outputs.command_lines import COMMANDS
 from tests.outputs.comparing import Comparison
 from tests.outputs.keys import NONE
@@ -58,9 +59,15 @@ def provenance(summary: dict[str, Any], **others: Any) -> str:
     return json.dumps({"inputs": [{"name": "run.root", "hash": "abc"}], "summary": summary} | others)
 
 
-def save(path: Path, table: pl.DataFrame, text: str = "{}") -> None:
-    """A Parquet file that carries provenance."""
-    pyarrow.parquet.write_table(table.to_arrow().replace_schema_metadata({"gammapolars": text}), path)
+def save(path: Path, table: pl.DataFrame, text: str | None = "{}") -> None:
+    """A Parquet or Arrow file, which carries provenance if there is a text."""
+    metadata = {} if text is None else {"gammapolars": text}
+    if path.suffix == ".parquet":
+        table.write_parquet(path, metadata=metadata)
+        return
+    arrow = table.to_arrow().replace_schema_metadata(metadata)
+    with pyarrow.ipc.new_file(path, arrow.schema) as file:
+        file.write_table(arrow)
 
 
 # Texts and exit codes
@@ -102,10 +109,10 @@ def test_only_a_few_differences_of_one_thing_are_told(folders: tuple[Path, Path]
     for folder, text in zip(folders, ("a\n", "b\n"), strict=True):
         (folder / "x.csv").write_text(30 * text)
 
-    told = of_files(folders)
+    differences = of_files(folders)
 
-    assert len(told) == 5
-    assert told[-1] == "x.csv: and more"
+    assert len(differences) == 5
+    assert differences[-1] == "x.csv: and more"
 
 
 # JSON
@@ -209,27 +216,27 @@ def test_differences_of_tables_are_told(
     folders: tuple[Path, Path], suffix: str, table: pl.DataFrame, difference: str
 ) -> None:
     for folder, rows in zip(folders, (TABLE, table), strict=True):
-        path = folder / f"x{suffix}"
-        rows.write_parquet(path) if suffix == ".parquet" else rows.write_ipc(path)
+        save(folder / f"x{suffix}", rows)
 
-    (told,) = of_files(folders)
+    (difference_,) = of_files(folders)
 
-    assert told.startswith(f"x{suffix}{difference}")
+    assert difference_.startswith(f"x{suffix}{difference}")
 
 
-def test_provenance_is_compared_without_clock_and_versions(folders: tuple[Path, Path]) -> None:
-    versions = [{"gammapolars": number} for number in ("1", "2")]
-    save(folders[0] / "x.parquet", TABLE, provenance(SUMMARY, versions=versions[0]))
-    save(folders[1] / "x.parquet", TABLE, provenance(SUMMARY | {"elapsed_s": 9}, versions=versions[1]))
+@pytest.mark.parametrize("name", ["x.parquet", "x.arrow"])
+def test_provenance_is_compared_without_clock_and_versions(folders: tuple[Path, Path], name: str) -> None:
+    here, there = folders[0] / name, folders[1] / name
+    old = {"versions": {"gammapolars": "0.1"}}
+    save(here, TABLE, provenance(SUMMARY, versions={"gammapolars": "0.2"}))
+    save(there, TABLE, provenance(SUMMARY | {"elapsed_s": 9}, **old))
     assert not of_files(folders)
 
-    save(folders[1] / "x.parquet", TABLE, provenance(SUMMARY | {"pairs": 13}, versions=versions[1]))
-    assert of_files(folders) == ["x.parquet, metadata 'gammapolars' summary pairs: 12 here, 13 there"]
+    save(there, TABLE, provenance(SUMMARY | {"pairs": 13}, **old))
+    assert of_files(folders) == [f"{name}, metadata 'gammapolars' summary pairs: 12 here, 13 there"]
 
-    save(folders[1] / "x.parquet", TABLE, provenance(SUMMARY, versions=versions[1]).replace("abc", "abd"))
-    assert of_files(folders) == ['x.parquet, metadata \'gammapolars\' inputs[0].hash: "abc" here, "abd" there']
-    own = CommandLine("gate", "gate ../pairs/pairs.parquet --on 5 -o x.csv")
-    assert not of_files(folders, line=own)
+    save(there, TABLE, provenance(SUMMARY, **old).replace("abc", "abd"))
+    assert of_files(folders) == [f'{name}, metadata \'gammapolars\' inputs[0].hash: "abc" here, "abd" there']
+    assert not of_files(folders, line=CommandLine("gate", "gate ../pairs/pairs.parquet --on 5 -o x.csv"))
 
 
 def test_renamed_keys_hold_in_provenance(folders: tuple[Path, Path]) -> None:
@@ -248,7 +255,7 @@ def test_renamed_keys_hold_in_provenance(folders: tuple[Path, Path]) -> None:
 
 def test_missing_metadata_is_told(folders: tuple[Path, Path]) -> None:
     save(folders[0] / "x.parquet", TABLE)
-    pyarrow.parquet.write_table(TABLE.to_arrow(), folders[1] / "x.parquet")
+    save(folders[1] / "x.parquet", TABLE, None)
 
     assert of_files(folders) == ["x.parquet, metadata 'gammapolars': only here"]
 
@@ -330,19 +337,54 @@ def test_lines_have_names_of_their_own_and_follow_what_they_read() -> None:
     assert not set(all_lines(None)) & set(recorded.on_recorded_runs())
 
 
-def test_chosen_lines_bring_what_they_read() -> None:
+def test_a_selection_brings_what_they_read() -> None:
     lines = [CommandLine("a", "matrix x"), CommandLine("b", "info y"), CommandLine("c", "gate ../a/m.root --on 5")]
 
-    assert [line.name for line in chosen(lines, "gate")] == ["a", "c"]
-    assert [line.name for line in chosen(lines, "")] == ["a", "b", "c"]
+    assert [line.name for line in selection(lines, "gate")] == ["a", "c"]
+    assert [line.name for line in selection(lines, "")] == ["a", "b", "c"]
+
+
+def test_only_inputs_that_are_needed_are_made() -> None:
+    every = {*inputs.RUNS, *inputs.PRODUCTS, *inputs.LAST}
+
+    assert inputs.needed_steps(all_lines(None)) == every
+    assert inputs.needed_steps([CommandLine("r", "rates @nai.root -o peaks.csv")]) == set()
+    chain = inputs.needed_steps([CommandLine("a", "activity x.csv --detectors @efficient.toml")])
+    assert sorted(text.split()[0] for text in chain) == ["efficiency", "peaks", "simulate"]
 
 
 def test_inputs_are_found_from_the_folder_of_a_line() -> None:
     line = CommandLine("import", "detectors import 1=@ch1.CALp '@a b.toml' --note me@home -o d.toml")
 
+    assert line.inputs == ["ch1.CALp", "a"]
     assert line.words[2:4] == [f"1={command_line.INPUTS}/ch1.CALp", f"{command_line.INPUTS}/a b.toml"]
     assert "me@home" in line.words
     assert line.command == "detectors import"
+
+
+def test_lines_run_again_beside_the_files_that_they_read(tmp_path: Path) -> None:
+    side = Side(tmp_path / "code", tmp_path / "here", tmp_path / "inputs")
+    for name in ("pairs", "gate"):
+        (side.folder / name).mkdir(parents=True)
+
+    again = side.again([CommandLine("gate", "gate ../pairs/pairs.parquet --on 5 -o x.csv")])
+
+    assert (again.folder.name, again.inputs) == ("here-again", side.inputs)
+    assert [path.name for path in again.folder.iterdir()] == ["pairs"]
+
+
+@pytest.mark.parametrize(("answers", "code"), [([[]], 0), ([["x"], []], 0), ([["x"], ["x"]], 1)])
+def test_what_differs_runs_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], answers: Any, code: int
+) -> None:
+    rest = iter(answers)
+    monkeypatch.setattr(main, "comparisons", lambda lines, sides, changes: [(TEXT, next(rest))])
+    side = Side(tmp_path / "code", tmp_path / "here", tmp_path / "inputs")
+
+    assert main.report([TEXT], (side, side), NONE) == code
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"1 command lines, {code} differ\n")
+    assert ("from one call to the next: pairs" in printed) == (answers[-1] == [] and len(answers) == 2)
 
 
 def test_folders_of_one_side_alone_are_left_out_of_texts(tmp_path: Path) -> None:

@@ -24,24 +24,28 @@ OfProvenance = Callable[[Texts, Texts], Differences]
 
 def table_differences(here: Path, there: Path, of_provenance: OfProvenance) -> Differences:
     """Differences of two tables: schema, rows in their order, metadata."""
-    schemas = _schema(here), _schema(there)
-    yield from of_provenance(*map(_metadata, schemas))
-    fields = [[(field.name, str(field.type), field.nullable) for field in schema] for schema in schemas]
+    (schema_here, texts_here), (schema_there, texts_there) = _schema(here), _schema(there)
+    yield from of_provenance(texts_here, texts_there)
+    fields = [
+        [(field.name, str(field.type), field.nullable, field.metadata) for field in schema]
+        for schema in (schema_here, schema_there)
+    ]
     if fields[0] != fields[1]:
         yield f", schema: {both(*fields)}"
     else:
         yield from frame_differences(_frame(here), _frame(there))
 
 
-def _schema(path: Path) -> Any:
+def _schema(path: Path) -> tuple[Any, Texts]:
+    """The schema of a table, and the texts that it carries."""
     if path.suffix.lower() == ".parquet":
-        return pyarrow.parquet.read_schema(path)
-    with pa.OSFile(str(path)) as file:
-        return pyarrow.ipc.open_file(file).schema
-
-
-def _metadata(schema: Any) -> Texts:
-    return {key.decode(): value.decode() for key, value in (schema.metadata or {}).items() if key != b"ARROW:schema"}
+        metadata = pyarrow.parquet.read_metadata(path)
+        schema, texts = metadata.schema.to_arrow_schema(), metadata.metadata
+    else:
+        with pa.OSFile(str(path)) as file:
+            schema = pyarrow.ipc.open_file(file).schema
+        texts = schema.metadata
+    return schema, {key.decode(): value.decode() for key, value in (texts or {}).items() if key != b"ARROW:schema"}
 
 
 def _frame(path: Path) -> pl.DataFrame:

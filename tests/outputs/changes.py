@@ -76,7 +76,7 @@ def _move(tree: Any, source: Sequence[str], target: Sequence[str]) -> None:
         for branch in _branches(tree, source[0]):
             _move(branch, source[1:], target[1:])
         return
-    values = list(_taken(tree, source))
+    values = list(_take(tree, source))
     if values and target:
         _put(tree, target, values[0])
 
@@ -93,14 +93,14 @@ def _branches(tree: Any, part: str) -> Iterator[Any]:
             yield branch
 
 
-def _taken(tree: Any, path: Sequence[str]) -> Iterator[Any]:
+def _take(tree: Any, path: Sequence[str]) -> Iterator[Any]:
     """Take a value away, and the objects around it that hold nothing else."""
     if not isinstance(tree, dict) or path[0] not in tree:
         return
     if len(path) == 1:
         yield tree.pop(path[0])
         return
-    yield from _taken(tree[path[0]], path[1:])
+    yield from _take(tree[path[0]], path[1:])
     if tree[path[0]] == {}:
         del tree[path[0]]
 

@@ -34,6 +34,11 @@ class CommandLine:
         return [re.sub(r"(^|=)@", rf"\1{INPUTS}/", word) for word in shlex.split(self.text)]
 
     @property
+    def inputs(self) -> list[str]:
+        """Names of the inputs that it reads."""
+        return [*re.findall(r"(?:^|[\s='])@([^\s']+)", self.text), *self.copies]
+
+    @property
     def command(self) -> str:
         """The command's name, such as `coincidences` or `detectors import`."""
         first, *others = shlex.split(self.text)
@@ -55,7 +60,7 @@ def both(name: str, text: str) -> list[CommandLine]:
     return [CommandLine(name, text), CommandLine(f"{name}-json", f"{text} --json")]
 
 
-def chosen(lines: Iterable[CommandLine], word: str) -> list[CommandLine]:
+def selection(lines: Iterable[CommandLine], word: str) -> list[CommandLine]:
     """The lines whose name or text has a word, and those whose files they read."""
     by_name = {line.name: line for line in lines}
     names = [line.name for line in by_name.values() if word in line.name or word in line.text]

@@ -26,7 +26,7 @@ def _helps() -> list[CommandLine]:
 
 def _on_files() -> list[CommandLine]:
     """Runs shown, converted and simulated, and queries."""
-    simulated = "simulate --source Co-60=20kBq --source K-40=2kBq --hits 20000 --seed 3 -o run.root"
+    simulation = "simulate --source Co-60=20kBq --source K-40=2kBq --hits 20000 --seed 3 -o run.root"
     return [
         *both("info", f"info {CO60}"),
         *both("info-folder", "info @run"),
@@ -44,13 +44,13 @@ def _on_files() -> list[CommandLine]:
         CommandLine("convert-flawed", "convert @flawed.csv --keep-going -o hits.parquet --json"),
         CommandLine("convert-drift", "convert @drift.root --detectors @drift.toml -o hits.parquet --json"),
         CommandLine("convert-apart", "convert @nai.root @run/RAW/*.CSV --apart -o hits.parquet --json"),
-        *both("simulate", f"{simulated} --truth truth.parquet"),
+        *both("simulate", f"{simulation} --truth truth.parquet"),
         CommandLine(
             "simulate-correlated",
-            f"{simulated} --correlation 1173.2,1332.5=4,2,0 --drift 0.01 --layout small --solid-angle 0.02 "
+            f"{simulation} --correlation 1173.2,1332.5=4,2,0 --drift 0.01 --layout small --solid-angle 0.02 "
             "--background 50 --time-resolution 5ns --tick 2ns --dead-time 3us --truth truth.parquet --json",
         ),
-        CommandLine("simulate-time", f"{simulated.replace('--hits 20000', '--duration 2s')} --detectors @co60.toml"),
+        CommandLine("simulate-time", f"{simulation.replace('--hits 20000', '--duration 2s')} --detectors @co60.toml"),
         CommandLine("detectors-import", "detectors import 1=@ch1.CALp 2/3=@ch2.CALp -o detectors.toml"),
         CommandLine("query-help", "query gated_spectrum", copies=("queries",)),
         CommandLine("query-name", f"query rates_by_minute {CO60} -o rates.csv --minutes 0.1", copies=("queries",)),
@@ -63,7 +63,7 @@ def _pairs() -> list[CommandLine]:
     """Coincidences, with everything that can be written beside them."""
     beside = "--matrix matrix.root --bin-kev 4 --spectra spectra.parquet --rates rates.csv --time-differences dt.arrow"
     as_tables = "--matrix matrix.parquet --spectra spectra.csv --rates rates.parquet --time-differences dt.parquet"
-    shielded = "@co60.root --detectors @groups.toml"
+    shield = "@co60.root --detectors @groups.toml"
     return [
         *both("pairs", f"coincidences {CO60} -o pairs.parquet"),
         *both("pairs-auto", f"coincidences {CO60} --random auto -o pairs.parquet"),
@@ -74,11 +74,11 @@ def _pairs() -> list[CommandLine]:
         CommandLine("pairs-start", f"coincidences {CO60} --start HPGe-2 --stop HPGe-1 -o pairs.csv --json"),
         CommandLine("pairs-nearest", f"coincidences {NAI} --start 0/4 --stop 0/5 --nearest --window 5us -o p.parquet"),
         CommandLine("pairs-compass", f"coincidences {CO60} --layout compass-pairs -o pairs.root"),
-        *both("pairs-add-back", f"coincidences {shielded} --add-back 100ns -o pairs.parquet --matrix matrix.csv"),
-        CommandLine("pairs-veto", f"coincidences {shielded} --veto BGO=200ns -o pairs.parquet"),
+        *both("pairs-add-back", f"coincidences {shield} --add-back 100ns -o pairs.parquet --matrix matrix.csv"),
+        CommandLine("pairs-veto", f"coincidences {shield} --veto BGO=200ns -o pairs.parquet"),
         CommandLine(
             "pairs-policies",
-            f"coincidences {shielded} --veto BGO=200ns --add-back 100ns --random auto {as_tables} -o p.parquet --json",
+            f"coincidences {shield} --veto BGO=200ns --add-back 100ns --random auto {as_tables} -o p.parquet --json",
         ),
         CommandLine("pairs-folder", "coincidences @run --random auto -o pairs.csv --json"),
         CommandLine("pairs-bin", "coincidences @bin-run --reject 0x480 --window 50ns -o pairs.parquet --json"),
@@ -181,9 +181,9 @@ def _events() -> list[CommandLine]:
 def _energies() -> list[CommandLine]:
     """Calibrations, peaks, lines, drift, efficiencies and activities."""
     counting = "--live-time 60 --started 2024-06-01"
-    known = "--nuclide Eu-152 --nuclide Cs-137 --detectors @efficient.toml --live-time 60"
+    activity = "--nuclide Eu-152 --nuclide Cs-137 --detectors @efficient.toml --live-time 60"
     at_date = "--started 2024-06-01T14:30 --at 2024-01-01 --real-time 61"
-    drifting = "drift @drift.root --detectors @ge.toml --track 1332.5"
+    drift = "drift @drift.root --detectors @ge.toml --track 1332.5"
     return [
         CommandLine(
             "calibrate",
@@ -192,7 +192,7 @@ def _energies() -> list[CommandLine]:
         CommandLine("calibrate-lines", "calibrate @nai.root --source Na-22 --lines 0/4:692=511,1725=1274.5 -o d.toml"),
         CommandLine(
             "calibrate-json",
-            "calibrate @eu152_b0_ch0.spe --source Eu-152 --detectors @ge.toml --order 2 -o d.toml "
+            "calibrate @europium_b0_ch0.spe --source Eu-152 --detectors @ge.toml --order 2 -o d.toml "
             "--residuals r.parquet --json",
         ),
         CommandLine(
@@ -201,15 +201,15 @@ def _energies() -> list[CommandLine]:
         ),
         CommandLine("peaks", "peaks @eu152.root --detectors @ge.toml -o peaks.csv"),
         CommandLine("peaks-json", f"peaks {CO60} --significance 6 -o peaks.parquet --json"),
-        CommandLine("peaks-spe", "peaks @eu152_b0_ch0.spe --calibration 0.1,0.12 -o peaks.arrow --json"),
+        CommandLine("peaks-spe", "peaks @europium_b0_ch0.spe --calibration 0.1,0.12 -o peaks.arrow --json"),
         CommandLine("peaks-own-spectra", "peaks ../spectrum-raw/spectra.parquet -o peaks.csv --spectrum b0_ch1"),
         *both("lines", "lines"),
         *both("lines-nuclide", "lines Eu-152 --least 1"),
         *both("lines-near", "lines 661.7 --within 2"),
         *both("lines-cascades", "lines Co-60 --cascades"),
-        CommandLine("drift", f"{drifting} -o drift.parquet --figure drift.png"),
+        CommandLine("drift", f"{drift} -o drift.parquet --figure drift.png"),
         CommandLine(
-            "drift-json", f"{drifting} --track 1173.2 --slice 5s --reach 0.02 --reference mean -o d.parquet --json"
+            "drift-json", f"{drift} --track 1173.2 --slice 5s --reach 0.02 --reference mean -o d.parquet --json"
         ),
         CommandLine(
             "efficiency", f"efficiency @peaks.csv --detectors @ge.toml {counting} -o d.toml --figure efficiency.png"
@@ -217,8 +217,8 @@ def _energies() -> list[CommandLine]:
         CommandLine(
             "efficiency-json", f"efficiency @peaks.csv --detectors @ge.toml {counting} --order 2 -o d.toml --json"
         ),
-        CommandLine("activity", f"activity @peaks.csv {known} -o activities.csv"),
+        CommandLine("activity", f"activity @peaks.csv {activity} -o activities.csv"),
         CommandLine(
-            "activity-json", f"activity @peaks.csv {known} {at_date} --spectrum @spectra.parquet -o a.parquet --json"
+            "activity-json", f"activity @peaks.csv {activity} {at_date} --spectrum @spectra.parquet -o a.parquet --json"
         ),
     ]

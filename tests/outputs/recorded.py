@@ -11,7 +11,7 @@ EU152 = "@recorded/eu152-hpge/eu_calib_7cm.Spe"
 
 def on_recorded_runs() -> list[CommandLine]:
     """All of them."""
-    imported = " ".join(f"{number}={CALP}{number}.CALp" for number in range(1, 5))
+    calibrations = " ".join(f"{number}={CALP}{number}.CALp" for number in range(1, 5))
     return [
         *both("recorded-info", f"info {NA22}"),
         *both("recorded-info-alpha", f"info {ALPHA}"),
@@ -19,7 +19,7 @@ def on_recorded_runs() -> list[CommandLine]:
         CommandLine("recorded-info-pairs", "info @recorded/co60-four-hpge/coincidences_co60_600s.root --json"),
         CommandLine("recorded-convert-bin", "convert @recorded/compass-bin/compass_test_data.BIN -o h.parquet --json"),
         CommandLine("recorded-convert", "convert @recorded/co60-cs137-nai/C* -o hits.parquet --json"),
-        CommandLine("recorded-import", f"detectors import {imported} -o detectors.toml"),
+        CommandLine("recorded-import", f"detectors import {calibrations} -o detectors.toml"),
         *both("recorded-pairs", f"coincidences {NA22}/SDataR_na22_two_nai.root --window 50ns -o pairs.parquet"),
         CommandLine("recorded-pairs-csv", f"coincidences {NA22} --random auto -o pairs.csv --json"),
         CommandLine("recorded-pairs-alpha", f"coincidences {ALPHA} --window 4us -o p.root --rates r.csv --json"),

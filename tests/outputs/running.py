@@ -5,8 +5,8 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.outputs.command_line import CommandLine
@@ -96,6 +96,13 @@ class Side:
         outcome = run(self.checkout, line.words, cwd)
         self._keep(line, outcome)
         return Outcome(outcome.code, self.without_paths(outcome.out), self.without_paths(outcome.err))
+
+    def again(self, lines: Collection[CommandLine]) -> "Side":
+        """The same in another folder, for lines that ran already; with the files of others that they read."""
+        side = replace(self, folder=self.folder.with_name(f"{self.folder.name}-again"))
+        for name in {source for line in lines for source in line.sources} - {line.name for line in lines}:
+            shutil.copytree(self.folder / name, side.folder / name)
+        return side
 
     def files(self, line: CommandLine) -> Path:
         """The folder with the files that a command line wrote."""
