@@ -1,11 +1,15 @@
 """What holds for all tests."""
 
+from collections.abc import Callable, Iterator
+from hashlib import sha256
 from importlib import import_module
+from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import settings
 
-from tests.drawing import USUAL, examples
+from tests.drawing import THOROUGH, USUAL, examples
 
 # Each run draws others.
 settings.register_profile("usual", examples(USUAL))
@@ -20,7 +24,51 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     return import_module("xdist.scheduler").WorkStealingScheduling(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what draws figures in a thorough run alone, so that it can be chosen: `-m figures`."""
+    for item in items:
+        if {"undrawn", "built_figures"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("figures")
+
+
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reports whose figures are built but not drawn, which takes a second: test_report.py and test_figures.py draw."""
-    monkeypatch.setattr("gammapolars.report.content.png", lambda plot: b"PNG")
+    """Reports whose figures are not drawn, which takes a second each: test_report.py and test_figures.py draw."""
+    if not THOROUGH:
+        monkeypatch.setattr("gammapolars.report.content.png", lambda plot: b"\x89PNG")
+
+
+@pytest.fixture
+def built_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures of commands are built and not drawn."""
+    if not THOROUGH:
+        monkeypatch.setattr("gammapolars.figures.png.png", import_module("tests.plots").built)
+
+
+@pytest.fixture(scope="module")
+def fits_once() -> Iterator[None]:
+    """Peaks of the same spectrum, fitted in the same way, are fitted once a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        fit = once(import_module("gammapolars.peaks").fit_peaks)
+        for user in ("analysis.run_spectra", "commands.gate.outputs", "report.full_energy"):
+            patch.setattr(f"gammapolars.{user}.fit_peaks", fit)
+        yield
+
+
+def once(fit: Callable[..., pl.DataFrame]) -> Callable[..., pl.DataFrame]:
+    """A function of tables that gives again what it gave for equal arguments."""
+    known: dict[tuple[object, ...], pl.DataFrame] = {}
+
+    def key(value: object) -> object:
+        if isinstance(value, pl.DataFrame):
+            return (*value.schema.items(), sha256(value.write_ipc(None).getvalue()).hexdigest())
+        return repr(value)
+
+    def remembered(*tables: Any, **how: Any) -> pl.DataFrame:
+        of = (*map(key, tables), *((name, key(value)) for name, value in sorted(how.items())))
+        if of not in known:
+            known[of] = fit(*tables, **how)
+        return known[of].clone()
+
+    return remembered

@@ -1,21 +1,23 @@
-"""How many cases hypothesis draws: a part of what a test asks for, or all of them where the profile is `thorough`.
+"""Which part of the work is done every day: fewer cases drawn by hypothesis, figures built and not drawn.
 
-`HYPOTHESIS_PROFILE=thorough pytest -m hypothesis` draws all; `.ci/run` does so beside the slow tests.
+With `GAMMAPOLARS_TESTS=thorough` all of it is done; so does `.ci/run`, beside the tests marked `slow` and `large`.
 """
 
 import os
 
 from hypothesis import settings
 
-SHARE = 1.0 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 0.4
-"""Of the cases that a test asks for, how many are drawn."""
+THOROUGH = os.environ.get("GAMMAPOLARS_TESTS") == "thorough"
+
+SHARE = 1.0 if THOROUGH else 0.4
+"""Of the cases that a test asks for, how many hypothesis draws."""
 
 USUAL = 60
-"""Cases that a test asks for which does not say how many."""
+"""The cases of a test that does not say how many it asks for."""
 
 
 def examples(most: int, **others: object) -> settings:
-    """Settings of a test that needs this many cases to be sure of what it shows, and a part of them every day.
+    """Settings of a test that asks for this many cases.
 
     Args:
         most: how many cases are drawn where all are asked for.

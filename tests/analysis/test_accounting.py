@@ -167,7 +167,7 @@ def test_in_python_losses_take_up_what_is_left_out(tmp_path: Path) -> None:
     [
         ["rates"],
         ["gate", "--on", "500", "--width", "1000", "-o", "gated.csv"],
-        ["lifetime", "--start", "0/0", "--stop", "0/1", "--window", "100us", "-o", "times.csv"],
+        ["lifetime", "--start", "0/0", "--stop", "0/1", "--window", "2us", "-o", "times.csv"],
         ["events", "-o", "events.parquet"],
     ],
     ids=lambda words: words[0],

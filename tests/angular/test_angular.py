@@ -97,18 +97,21 @@ def measured(folder: Path, hits: pl.DataFrame, *options: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.usefixtures("built_figures")
 def test_the_correlation_of_cobalt_is_recovered(tmp_path: Path) -> None:
-    summary = measured(tmp_path, run_of(1, 1_500_000, a2=A2, a4=A4))
+    summary = measured(tmp_path, run_of(1, 700_000, a2=A2, a4=A4))
 
     assert abs(summary["a2_point"] - A2) < 3 * summary["a2_point_unc"]
     assert abs(summary["a4_point"] - A4) < 3 * summary["a4_point_unc"]
-    assert summary["a2_point_unc"] < 0.025
+    assert summary["a2_point_unc"] < 0.037
     assert summary["a2"] < summary["a2_point"]
     table = pl.read_csv(tmp_path / "w.csv")
     assert table["detector_pairs"].sum() == 9 * 8
-    assert (tmp_path / "w.png").stat().st_size > 10_000
+    assert (tmp_path / "w.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("built_figures")
 def test_without_correlation_there_is_none(tmp_path: Path) -> None:
     summary = measured(tmp_path, run_of(2, 1_000_000, a2=0.0, a4=0.0))
 
@@ -129,6 +132,7 @@ def test_pulls_of_a2_and_a4_are_normal(tmp_path: Path) -> None:
     assert 0.5 < np.std(pulls) < 1.6
 
 
+@pytest.mark.usefixtures("built_figures")
 def test_uncorrelated_pairs_normalise_too(tmp_path: Path) -> None:
     hits = run_of(3, 400_000, a2=A2, a4=A4)
     # Random windows reach the next decays, which know nothing of this one.
@@ -362,14 +366,14 @@ def test_weights_are_means_over_two_cones() -> None:
     correlation = Correlation(1173.2, 1332.5, 0.3, 0.2)
     weights = correlation.weights(CONES)
     axes = np.array([one.axis for one in CONES])
-    flown = directions(rng, 4_000_000)
+    flown = directions(rng, 1_500_000)
     for i, j in ((0, 0), (0, 1), (0, 4), (2, 7)):
         first, second = (flown[flown @ axes[k] > 1 - 2 * 0.03] for k in (i, j))
         second = rng.permutation(second)
         size = min(len(first), len(second))
         x = (first[:size] * second[:size]).sum(axis=1)
         drawn = 1 + 0.3 * (3 * x**2 - 1) / 2 + 0.2 * (35 * x**4 - 30 * x**2 + 3) / 8
-        assert weights[i, j] == pytest.approx(drawn.mean(), abs=0.004)
+        assert weights[i, j] == pytest.approx(drawn.mean(), abs=0.006)
 
 
 def test_correlated_photons_are_seen_by_themselves_as_before() -> None:
@@ -388,6 +392,7 @@ def test_correlated_photons_are_seen_by_themselves_as_before() -> None:
     assert (np.abs(rates[1] - expected) < 4.5 * unc).all()
 
 
+@pytest.mark.slow
 def test_simulated_correlations_come_out_of_the_command(tmp_path: Path) -> None:
     (tmp_path / "detectors.toml").write_text(format_detectors(DETECTORS), encoding="utf-8")
     run, toml = tmp_path / "run.root", tmp_path / "detectors.toml"

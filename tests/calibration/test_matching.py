@@ -60,10 +60,10 @@ def trials(
 
 
 def test_europium_is_found_without_a_wrong_match() -> None:
-    found = trials(12, ["Eu-152"], ["Eu-152"], extra=15)
+    found = trials(6, ["Eu-152"], ["Eu-152"], extra=15)
 
     assert found["wrong"] == 0
-    assert found["right"] >= 11
+    assert found["right"] >= 5
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_weak_spectra_are_refused_rather_than_matched_wrongly() -> None:
 
 
 def test_europium_in_the_background_of_a_room() -> None:
-    assert trials(10, ["Eu-152"], ["Eu-152"], background=0.5, extra=5, full_kev=2700.0)["right"] >= 9
+    assert trials(5, ["Eu-152"], ["Eu-152"], background=0.5, extra=5, full_kev=2700.0)["right"] >= 4
 
 
 @pytest.mark.parametrize(
@@ -91,15 +91,15 @@ def test_europium_in_the_background_of_a_room() -> None:
     [(["Ba-133"], 500.0), (["Ra-226", "Th-228"], 2700.0), (["Eu-152", "Co-60", "Cs-137"], 1500.0)],
 )
 def test_many_lines_are_found(sources: list[str], full_kev: float) -> None:
-    found = trials(4, sources, sources, extra=10, full_kev=full_kev)
+    found = trials(2, sources, sources, extra=10, full_kev=full_kev)
 
-    assert found == {"right": 4}
+    assert found == {"right": 2}
 
 
 @pytest.mark.parametrize("nai", [False, True], ids=["HPGe", "NaI"])
 @pytest.mark.parametrize("background", [0.0, 0.05])
 @pytest.mark.parametrize("sources", [["Co-60"], ["Na-22"], ["Cs-137", "Co-60"]], ids="+".join)
-@pytest.mark.parametrize("count", [6, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_sources_with_few_lines_are_found(count: int, sources: list[str], background: float, nai: bool) -> None:
     found = trials(count, sources, sources, nai=nai, background=background, full_kev=2700.0, strength=(10, 13))
 
@@ -122,7 +122,7 @@ def test_sources_with_few_lines_are_found(count: int, sources: list[str], backgr
     ],
 )
 def test_a_wrong_source_is_refused(seen: str, named: str, nai: bool) -> None:
-    assert trials(3, [seen], [named], nai=nai, extra=8, background=0.05, full_kev=2700.0) == {"refused": 3}
+    assert trials(2, [seen], [named], nai=nai, extra=8, background=0.05, full_kev=2700.0) == {"refused": 2}
 
 
 @pytest.mark.parametrize("named", ["Eu-152", "Co-60", "Na-22", "Ba-133"])
@@ -159,16 +159,23 @@ def test_the_same_peaks_give_the_same_match_in_any_order() -> None:
     assert first.evidence == pytest.approx(second.evidence)
 
 
-@given(factor=st.floats(1e-3, 1e3))
-@examples(5)
-def test_nothing_is_assumed_of_the_gain(factor: float) -> None:
+@pytest.fixture(scope="module")
+def europium() -> tuple[pl.DataFrame, list[float]]:
+    """Peaks, and the energies of those that are matched."""
     random = np.random.default_rng(7)
     peaks = peaks_of(random_truth(random), random, ["Eu-152"], extra=5)
+    return peaks, match_lines(peaks, table_of("Eu-152")).table["energy_kev"].to_list()
+
+
+@given(factor=st.floats(1e-3, 1e3))
+@examples(5)
+def test_nothing_is_assumed_of_the_gain(europium: tuple[pl.DataFrame, list[float]], factor: float) -> None:
+    peaks, energies = europium
     scaled = peaks.with_columns(pl.col("centroid_adc", "centroid_adc_unc", "fwhm_adc", "fwhm_adc_unc") * factor)
 
     found = match_lines(scaled, table_of("Eu-152"))
 
-    assert found.table["energy_kev"].to_list() == match_lines(peaks, table_of("Eu-152")).table["energy_kev"].to_list()
+    assert found.table["energy_kev"].to_list() == energies
 
 
 def test_which_source_is_in_which_run_is_found() -> None:
@@ -329,6 +336,7 @@ def recorded_hits(path: str, run: int = 1) -> pl.DataFrame:
     return recorded_peaks(np.arange(4096.0).reshape(-1, 4).mean(1), counts[:4096].reshape(-1, 4).sum(1), run)
 
 
+@pytest.mark.slow
 @recorded
 def test_recorded_europium_calibrates_itself() -> None:
     table = gp.read_spectrum(Path(FOLDER) / "eu152-hpge" / "eu_calib_7cm.Spe").table
@@ -357,6 +365,7 @@ def test_recorded_sodium_calibrates_itself(channel: int, at: float) -> None:
         match_lines(peaks, table_of("Co-60"))
 
 
+@pytest.mark.slow
 @recorded
 def test_recorded_sources_of_one_detector_calibrate_together() -> None:
     runs = [

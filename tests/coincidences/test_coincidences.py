@@ -88,7 +88,7 @@ def test_nearest_is_the_stop_of_smallest_dt_in_the_window(
     assert set(found.select("board_b", "channel_b").rows()) <= {STOP}
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 def test_of_stops_at_the_same_time_the_same_is_taken_whatever_the_slices(seed: int) -> None:
     rng = np.random.default_rng(seed)
     at = np.sort(rng.integers(0, 60, 300)).tolist()

@@ -129,6 +129,7 @@ def test_detectors_toml_is_not_replaced_unasked() -> None:
     assert [line for line in after.splitlines() if not line.startswith("efficiency")] == before.splitlines()
 
 
+@pytest.mark.usefixtures("built_figures")
 def test_each_detector_of_a_table_has_its_own_fit_and_figure() -> None:
     peaks = peaks_of("Eu-152", 37_000, 1)
     few = peaks.head(2).with_columns(channel=pl.lit(5, pl.UInt16))

@@ -19,6 +19,7 @@ from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedSpectra
 from tests.commandline import REPOSITORY, files_in, gammapolars
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
+pytestmark = pytest.mark.usefixtures("fits_once")
 recorded = pytest.mark.skipif(not FOLDER, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")
 
 RUN, DETECTORS = REPOSITORY / "data" / "co60-four-hpge.root", REPOSITORY / "data" / "detectors.toml"
@@ -120,6 +121,7 @@ def test_doubly_gated_spectra_are_sums_over_triples(rows: list[tuple[int, int, i
     assert all(abs(value) < 1e-9 for key, value in by_channel.items() if key not in apart)
 
 
+@pytest.mark.slow
 def test_variances_of_gated_spectra_are_those_of_many_runs() -> None:
     random = np.random.default_rng(8)
     runs = 300
@@ -271,6 +273,7 @@ def summary_of(*words: str | Path | float) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.usefixtures("built_figures")
 @pytest.mark.parametrize(
     ("on", "background", "partner"), [(1332.5, "1345:1355", 1173.2), (1173.2, "1180:1200", 1332.5)]
 )
@@ -409,6 +412,7 @@ def test_pairs_of_recorded_na22_in_the_511_511_gate() -> None:
     assert above[-1] + 400 - above[0] == pytest.approx(5_800, abs=500)
 
 
+@pytest.mark.slow
 @recorded
 def test_recorded_cobalt_pairs_gate_to_each_other(tmp_path: Path) -> None:
     folder = Path(FOLDER) / "co60-four-hpge"

@@ -18,6 +18,8 @@ from tests.commandline import REPOSITORY, files_in, gammapolars
 
 RUN, DETECTORS = REPOSITORY / "data" / "co60-four-hpge.root", REPOSITORY / "data" / "detectors.toml"
 
+pytestmark = pytest.mark.usefixtures("fits_once")
+
 LINE = ("--on", "1333", "--width", "6", "--background", "1346:1356")
 """A gate whose ends are edges of bins of 2 keV."""
 
@@ -46,7 +48,9 @@ def gated(path: Path, output: Path, *words: str) -> tuple[dict[str, Any], pl.Dat
     return json.loads(done.out), pl.read_parquet(output)
 
 
-@pytest.mark.parametrize("name", ["m.parquet", "m.csv", "m.root", "net.parquet", "net.root", "net.csv"])
+@pytest.mark.parametrize(
+    "name", ["m.parquet", "m.csv", "m.root", "net.parquet", pytest.param("net.root", marks=pytest.mark.slow), "net.csv"]
+)
 def test_a_gated_matrix_is_the_sum_of_its_rows(folder: Path, tmp_path: Path, name: str) -> None:
     summary, net = gated(folder / name, tmp_path / "g.parquet", *LINE)
 

@@ -1,10 +1,7 @@
 """The figures: that they can be drawn, and that what is drawn is what the tables say."""
 
-import io
-import struct
 import subprocess
 import sys
-import zlib
 from dataclasses import replace
 
 import numpy as np
@@ -19,28 +16,7 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.time_difference import window_ranges_ns
 from gammapolars.report.results import Analysis
 from tests import analyses
-
-
-def drawn(plot: ggplot, dpi: int = 50) -> bytes:
-    buffer = io.BytesIO()
-    plot.save(buffer, format="png", dpi=dpi, verbose=False)
-    return buffer.getvalue()
-
-
-def pixels(png: bytes) -> set[bytes]:
-    """The distinct scan lines of a PNG: one, for a blank picture."""
-    assert png[:8] == b"\x89PNG\r\n\x1a\n"
-    width, height = struct.unpack(">II", png[16:24])
-    data, place = b"", 8
-    while place < len(png):
-        (length,) = struct.unpack(">I", png[place : place + 4])
-        if png[place + 4 : place + 8] == b"IDAT":
-            data += png[place + 8 : place + 8 + length]
-        place += 12 + length
-    raw = zlib.decompress(data)
-    line = len(raw) // height
-    assert line > width
-    return {raw[row * line : (row + 1) * line] for row in range(height)}
+from tests.plots import built, drawn, pixels
 
 
 def layers(plot: ggplot) -> list[str]:
@@ -75,7 +51,13 @@ def test_importing_the_package_leaves_plotnine_alone() -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    "name", [pytest.param("cobalt", marks=pytest.mark.slow), "sodium", "uncalibrated", "empty"]
+    "name",
+    [
+        pytest.param("cobalt", marks=pytest.mark.slow),
+        "sodium",
+        pytest.param("uncalibrated", marks=pytest.mark.slow),
+        "empty",
+    ],
 )  # test_report.py draws cobalt
 def test_every_figure_of_every_run_can_be_drawn_without_a_warning(name: str) -> None:
     for figure in all_figures(getattr(analyses, name)()).values():
@@ -120,6 +102,7 @@ def test_spectrum_has_a_log_axis_labels_with_units_and_all_counts(cobalt: Analys
     assert frame["counts"].sum() == cobalt.spectra["counts"].sum()
 
 
+@pytest.mark.figures
 def test_empty_bins_lie_on_the_log_axis() -> None:
     spectra = pl.DataFrame(
         {"board": 0, "channel": 0, "name": "d", "energy_kev": [10.5, 11.5, 14.5], "counts": [100.0, 5.0, 30.0]}
@@ -127,9 +110,10 @@ def test_empty_bins_lie_on_the_log_axis() -> None:
     plot = figures.spectrum(spectra)
     assert plot.data["counts"].to_list() == [100, 100, 5, 5, 0.5, 0.5, 0.5, 0.5, 30, 30]
     assert plot.data["x"].to_list() == [10, 11, 11, 12, 12, 13, 13, 14, 14, 15]
-    drawn(plot)
+    built(plot)
 
 
+@pytest.mark.figures
 def test_detectors_without_calibration_are_drawn_in_adc_beside_the_others(cobalt: Analysis) -> None:
     kev = cobalt.spectra.filter(channel=0).with_columns(adc=pl.lit(None, pl.Float64))
     adc = cobalt.spectra.filter(channel=1).with_columns(
@@ -140,20 +124,21 @@ def test_detectors_without_calibration_are_drawn_in_adc_beside_the_others(cobalt
     assert plot.labels.y == "counts per 2 keV or 8 adc"
     assert set(plot.data["facet"]) == {"HPGe-1", "HPGe-2 (adc)"}
     assert set(layer_data(plot, "geom_vline")["facet"]) == {"HPGe-1"}
-    drawn(plot)
+    built(plot)
 
 
+@pytest.mark.figures
 @pytest.mark.filterwarnings("error")
 def test_long_equal_and_mathematical_names_make_facets_of_their_own() -> None:
     long = "the detector on the left side of the target chamber, behind the lead wall, number "
     names = [long + "1", long + "2", "$\\frac{1}$", "a $x$ b"]
     rng = np.random.default_rng(1)
-    drawn(figures.spectrum(analyses.spectra_table(rng, names, [], top=200.0)))
+    built(figures.spectrum(analyses.spectra_table(rng, names, [], top=200.0)))
     drawn(figures.rates(analyses.rates_table(rng, names, 10.0)))
     table = analyses.time_differences_table(rng, names, prompt=10, chance_per_ns=0.1)
     plot = figures.time_difference(table, Window(-250_000, 250_000))
     assert plot.data["facet"].n_unique() == 6
-    drawn(plot)
+    built(plot)
     assert house.short_names(["x" * 50 + "1" + "y" * 50, "x" * 50 + "2" + "y" * 50], 20)[1].endswith("(2)")
 
 
@@ -196,29 +181,32 @@ def test_matrix_is_square_and_keeps_every_count(cobalt: Analysis) -> None:
     assert sorted(top.select("x", "y").row(0)) == pytest.approx([1173, 1332], abs=8)
 
 
+@pytest.mark.figures
 def test_matrix_of_a_million_filled_bins_is_drawn_in_seconds() -> None:
     side = pl.DataFrame({"energy_kev_x": np.arange(1000) + 0.5})
     table = side.join(side.rename({"energy_kev_x": "energy_kev_y"}), how="cross").with_columns(counts=pl.lit(2.0))
     plot = figures.matrix(table)
     assert plot.data.height <= 400**2
-    assert len(pixels(drawn(plot))) > 10
+    built(plot)
 
 
+@pytest.mark.figures
 @pytest.mark.filterwarnings("error")
 def test_one_bin_is_enough() -> None:
     key = {"board": [0], "channel": [0], "name": ["d"]}
-    drawn(figures.spectrum(pl.DataFrame(key | {"energy_kev": [661.5], "counts": [3.0]})))
-    drawn(figures.rates(pl.DataFrame(key | {"time_s": [0.05], "width_s": [0.1], "counts": [7]})))
-    drawn(figures.matrix(pl.DataFrame({"adc_x": [5.0], "adc_y": [5.0], "counts": [1.0]})))
+    built(figures.spectrum(pl.DataFrame(key | {"energy_kev": [661.5], "counts": [3.0]})))
+    built(figures.rates(pl.DataFrame(key | {"time_s": [0.05], "width_s": [0.1], "counts": [7]})))
+    built(figures.matrix(pl.DataFrame({"adc_x": [5.0], "adc_y": [5.0], "counts": [1.0]})))
     pair = {"name_a": ["a"], "name_b": ["b"], "dt_ns": [0.0], "width_ns": [1.0], "counts": [2]}
-    drawn(figures.time_difference(pl.DataFrame(pair), Window(0, 0)))
+    built(figures.time_difference(pl.DataFrame(pair), Window(0, 0)))
 
 
+@pytest.mark.figures
 def test_negative_counts_of_a_subtracted_matrix_are_left_out() -> None:
     table = pl.DataFrame({"adc_x": [5.0, 6.0], "adc_y": [5.0, 5.0], "counts": [4.0, -1.0]})
     plot = figures.matrix(table)
     assert plot.data["counts"].sum() == 4
-    drawn(plot)
+    built(plot)
 
 
 def test_rates_have_poisson_bands_and_a_scale_that_does_not_invent_a_drift(cobalt: Analysis) -> None:

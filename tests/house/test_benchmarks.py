@@ -1,21 +1,28 @@
 """The benchmarks' contestants agree, so that what is timed is the same work."""
 
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
 
 import gammapolars as gp
 from gammapolars.io.root.tree import open_tree
-
-for package in ("numba", "duckdb", "pandas", "boost_histogram"):
-    pytest.importorskip(package, reason=f"{package} is in the benchmark extra")
-
-from tests.benchmarks import binning, coincidences, in_memory, measure, opponent, reading  # noqa: E402 - needs those packages
-from tests.benchmarks.agreement import DisagreementError, agree  # noqa: E402
-from tests.benchmarks.files import WINDOW_PS, Plan, describe  # noqa: E402
+from tests.benchmarks import measure
+from tests.benchmarks.agreement import DisagreementError, agree
+from tests.benchmarks.files import WINDOW_PS, Plan, describe
 
 HITS = 50_000
+
+
+@pytest.fixture(scope="module")
+def contestants() -> SimpleNamespace:
+    """The modules that need other packages, and that numba compiles when they are imported."""
+    for package in ("numba", "duckdb", "pandas", "boost_histogram"):
+        pytest.importorskip(package, reason=f"{package} is in the benchmark extra")
+    names = ("binning", "coincidences", "in_memory", "opponent", "reading")
+    return SimpleNamespace(**{name: import_module(f"tests.benchmarks.{name}") for name in names})
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +41,26 @@ def test_the_run_has_one_hit_in_twenty_in_coincidence(plan: Plan) -> None:
     assert part == pytest.approx(5, abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["100 MB", 7_001, 50, 1])
-def test_the_script_loses_no_pair_between_steps(plan: Plan, pairs: pl.DataFrame, step: str | int) -> None:
+def test_the_script_loses_no_pair_between_steps(
+    contestants: SimpleNamespace, plan: Plan, pairs: pl.DataFrame, step: str | int
+) -> None:
     count = HITS if step != 1 else 300
     run = plan.run(hits=count)
     expected = pairs if count == HITS else gp.scan(run).pipe(gp.pairs, WINDOW_PS).collect()
-    assert agree(expected, opponent.read_and_pair(str(run), step), "the script") > 0
+    assert agree(expected, contestants.opponent.read_and_pair(str(run), step), "the script") > 0
 
 
-def test_steps_shorter_than_the_window_lose_no_pair(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.slow
+def test_steps_shorter_than_the_window_lose_no_pair(
+    contestants: SimpleNamespace, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     window = 10**10  # 10 ms: tens of hits
-    monkeypatch.setattr(opponent, "WINDOW_PS", window)
+    monkeypatch.setattr(contestants.opponent, "WINDOW_PS", window)
     run = plan.run(hits=300)
     expected = gp.scan(run).pipe(gp.pairs, window).collect()
-    assert agree(expected, opponent.read_and_pair(str(run), 7), "the script") > 1000
+    assert agree(expected, contestants.opponent.read_and_pair(str(run), 7), "the script") > 1000
 
 
 def test_a_missing_pair_is_noticed(pairs: pl.DataFrame) -> None:
@@ -58,22 +71,24 @@ def test_a_missing_pair_is_noticed(pairs: pl.DataFrame) -> None:
         agree(pairs, turned, "a cheat")
 
 
-@pytest.mark.slow  # numba compiles
-def test_comparisons_in_process_run_and_agree(plan: Plan) -> None:
+@pytest.mark.slow
+def test_comparisons_in_process_run_and_agree(contestants: SimpleNamespace, plan: Plan) -> None:
     outcomes = [
-        *coincidences.in_process(plan),
-        *in_memory.in_memory(plan),
-        *reading.reading(plan),
-        *binning.binning(plan),
+        *contestants.coincidences.in_process(plan),
+        *contestants.in_memory.in_memory(plan),
+        *contestants.reading.reading(plan),
+        *contestants.binning.binning(plan),
     ]
     assert len(outcomes) == 18
     text = measure.table(outcomes, markdown=True)
     assert text.count("\n") == 1 + len(outcomes)
 
 
-@pytest.mark.parametrize("layout", reading.TARGETS)
-def test_both_sides_of_reading_see_every_hit(plan: Plan, layout: str) -> None:
-    run = plan.run(layout)
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["native", "large", "small"])
+def test_both_sides_of_reading_see_every_hit(contestants: SimpleNamespace, plan: Plan, layout: str) -> None:
+    run, reading, opponent = plan.run(layout), contestants.reading, contestants.opponent
+    assert set(reading.TARGETS) == {"native", "large", "small"}
     assert reading.read_arrays(run) == reading.read_frames(run) == HITS
     tree = open_tree(run, ("Data_R",))
     frames = [frame for name in opponent.BRANCHES for frame in reading.frames_of(run, tree, name)]
@@ -104,7 +119,8 @@ def test_a_target_is_met_by_the_ratio_of_medians(outcome: measure.Outcome, figur
     assert outcome.met is met
 
 
-def test_whole_processes_agree(plan: Plan) -> None:
-    (outcome,) = coincidences.as_processes(plan)
+@pytest.mark.slow
+def test_whole_processes_agree(contestants: SimpleNamespace, plan: Plan) -> None:
+    (outcome,) = contestants.coincidences.as_processes(plan)
     assert len(outcome.ours.values) == 1
-    assert Path(coincidences.SCRIPT).is_file()
+    assert Path(contestants.coincidences.SCRIPT).is_file()

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,16 +23,27 @@ from tests.commandline import gammapolars
 from tests.fuzz import cases, outcomes, runner
 from tests.fuzz.cases import formats
 from tests.fuzz.outcomes import Read, Wrong
-from tests.fuzz.runner import Worker
+from tests.fuzz.runner import Summary, Worker
 from tests.fuzz.worker import case_of, run_case
 from tests.rootfiles import made_hits, write_hits
 
-CASES = 60
+CASES = 20
+"""Of each format every day; the slow test goes on where these end."""
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    """One process for the cases of all formats, because it takes a second to start."""
+    process = Worker(limit_s=30)
+    yield process
+    process.close()
 
 
 @pytest.mark.parametrize("name", formats())
-def test_damaged_files_give_what_they_hold_or_one_clear_error(name: str) -> None:
-    found = runner.run(name, range(CASES), seed=1, workers=1, limit_s=30)
+def test_damaged_files_give_what_they_hold_or_one_clear_error(worker: Worker, name: str) -> None:
+    found = Summary()
+    for number in range(CASES):
+        found.add(number, worker.run(name, 1, number))
 
     assert found.failures == {}
     assert found.cases == CASES
@@ -43,7 +55,7 @@ def test_damaged_files_give_what_they_hold_or_one_clear_error(name: str) -> None
 @pytest.mark.parametrize("name", formats())
 def test_more_damaged_files_do_so_too(name: str) -> None:
     """A release runs 10,000 of each: `python -m tests.fuzz --cases 10000`."""
-    found = runner.run(name, range(CASES, 7 * CASES), seed=1, workers=1, limit_s=30)
+    found = runner.run(name, range(CASES, 21 * CASES), seed=1, workers=1, limit_s=30)
 
     assert found.failures == {}
 
@@ -85,10 +97,9 @@ def test_a_wrong_answer_is_noticed(name: str, change: str) -> None:
 
     with patch.object(cases, "read_hits", read_wrongly), patch.object(cases, "COMMANDS", 0):
         whole = run_case(name, 0, 0)
-        found = [run_case(name, 0, number) for number in range(1, 50)]
+        assert any("failure" in run_case(name, 0, number) for number in range(1, 50))
 
     assert "failure" in whole
-    assert sum("failure" in answer for answer in found) > 0
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), pl.exceptions.PanicException("x"), InputError("two\rlines")])

@@ -211,6 +211,7 @@ def test_info_on_pairs_of_another_program() -> None:
     assert "12,170 pairs" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 def test_the_report_of_na22_shows_its_511_511_coincidences(tmp_path: Path) -> None:
     detectors = Detectors((Detector(0, 4, energy=(0.0, 511 / 692)), Detector(0, 5, energy=(0.0, 511 / 540))))

@@ -272,7 +272,7 @@ def test_flipped_bytes_in_baskets_never_change_a_hit(good: Path, hits: pl.DataFr
 def test_single_flipped_bits_in_baskets_never_change_a_hit(good: Path, hits: pl.DataFrame) -> None:
     rng = random.Random(2)
 
-    for place in rng.sample(inside_baskets(good), 60):
+    for place in rng.sample(inside_baskets(good), 25):
         identical_or_refused(with_bytes(good, Path("bad.root"), {place: 1 << rng.randrange(8)}), hits)
 
 
@@ -284,10 +284,10 @@ def test_flipped_bytes_in_other_codecs(hits: pl.DataFrame, codec: uproot.compres
 
     errors = [
         identical_or_refused(with_bytes(path, Path("bad.root"), {place: 0xFF}), hits)
-        for place in rng.sample(inside_baskets(path), 60)
+        for place in rng.sample(inside_baskets(path), 25)
     ]
 
-    assert sum(error is not None for error in errors) > 55
+    assert sum(error is not None for error in errors) > 22
 
 
 def test_flipped_bytes_in_metadata_never_change_a_hit(good: Path, hits: pl.DataFrame) -> None:
@@ -299,10 +299,10 @@ def test_flipped_bytes_in_metadata_never_change_a_hit(good: Path, hits: pl.DataF
 
     errors = [
         identical_or_refused(with_bytes(good, Path("bad.root"), {place: rng.randrange(1, 256)}), hits)
-        for place in rng.sample(sorted(places), 150)
+        for place in rng.sample(sorted(places), 60)
     ]
 
-    assert sum(error is not None for error in errors) > 15
+    assert sum(error is not None for error in errors) > 5
 
 
 def test_a_damaged_basket_on_the_command_line(good: Path) -> None:
@@ -324,7 +324,7 @@ def test_metadata_damaged_at_random_on_the_command_line(good: Path) -> None:
         tree = file.key("Data_R").fSeekKey
     whole = pairs_in(good)
 
-    for place in rng.sample(range(tree, good.stat().st_size), 25):
+    for place in rng.sample(range(tree, good.stat().st_size), 8):
         with_bytes(good, Path("bad.root"), {place: 0xFF})
         outcome = coincidences("bad.root", "--window", "1us")
         if outcome.code:

@@ -74,7 +74,13 @@ def pairs_of(inputs: list[Path], output: Path, *words: str) -> bytes:
     return output.read_bytes()
 
 
-@pytest.mark.parametrize("words", [[], ["--window=-1us:1us", "--start", "0/1", "--stop", "0/2"]], ids=["all", "two"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param([], id="all"),
+        pytest.param(["--window=-1us:1us", "--start", "0/1", "--stop", "0/2"], id="two", marks=pytest.mark.slow),
+    ],
+)
 def test_all_forms_of_a_run_give_the_same_pairs(forms: dict[str, list[Path]], tmp_path: Path, words: list[str]) -> None:
     found = {
         name: pairs_of(inputs, tmp_path / f"{number}.csv", *words)
@@ -85,6 +91,7 @@ def test_all_forms_of_a_run_give_the_same_pairs(forms: dict[str, list[Path]], tm
     assert [name for name, pairs in found.items() if pairs != found["ROOT"]] == []
 
 
+@pytest.mark.slow
 def test_all_forms_of_a_run_give_the_same_table(forms: dict[str, list[Path]], tmp_path: Path) -> None:
     for number, inputs in enumerate(forms.values()):
         pairs_of(inputs, tmp_path / f"{number}.parquet")

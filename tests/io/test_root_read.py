@@ -160,7 +160,7 @@ def test_a_basket_of_several_frames_is_read_at_once(giant: tuple[Path, Arrays]) 
     assert_same(found, arrays)
 
 
-@pytest.mark.parametrize("whole_read_bytes", [baskets.WHOLE_READ_BYTES, 1000])
+@pytest.mark.parametrize("whole_read_bytes", [pytest.param(baskets.WHOLE_READ_BYTES, marks=pytest.mark.slow), 1000])
 def test_a_basket_of_several_frames_is_read_in_parts(
     giant: tuple[Path, Arrays], monkeypatch: pytest.MonkeyPatch, whole_read_bytes: int
 ) -> None:

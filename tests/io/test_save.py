@@ -476,7 +476,11 @@ ANYTHING = pl.DataFrame(
 )
 
 
-@pytest.mark.parametrize("frame", [ANYTHING, ANYTHING.clear(), pl.concat([ANYTHING] * 50_000)], ids=len)
+@pytest.mark.parametrize(
+    "frame",
+    [ANYTHING, ANYTHING.clear(), pytest.param(pl.concat([ANYTHING] * 50_000), marks=pytest.mark.slow)],
+    ids=["3", "0", "150000"],
+)
 @pytest.mark.parametrize("texts", [{"a": ""}, {"µ": "text ü", "": "x"}, {provenance.KEY: "j" * 1_000_003}])
 def test_arrow_files_with_metadata_are_read_by_all(tmp_path: Path, frame: pl.DataFrame, texts: dict[str, str]) -> None:
     path = tmp_path / "out.arrow"

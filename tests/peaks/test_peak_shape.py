@@ -36,7 +36,7 @@ def test_the_integral_runs_from_0_to_1(tail: float, slope: float) -> None:
 
 @pytest.mark.parametrize(("tail", "slope"), [(0.0, 1.0), (0.1, 1.5), (0.6, 0.5), (0.9, 6.0)])
 def test_bins_hold_the_integral_of_the_density(tail: float, slope: float) -> None:
-    edges = np.array([-7.0, -3.0, -1.0, 0.2, 1.0, 4.0])
+    edges = np.array([-7.0, -1.0, 0.2, 4.0])
 
     found = np.diff(integral(edges, tail, slope).value)
 

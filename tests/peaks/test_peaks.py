@@ -29,6 +29,11 @@ def eu152() -> pl.DataFrame:
     return drawn(expected_counts(EU_152, HPGE), np.random.default_rng(1))
 
 
+@pytest.fixture(scope="module")
+def fitted(eu152: pl.DataFrame) -> pl.DataFrame:
+    return gp.fit_peaks(eu152)
+
+
 def near(peaks: pl.DataFrame, energy_kev: float, within_kev: float = 1.0) -> dict[str, Any]:
     (row,) = peaks.filter((pl.col("centroid_kev") - energy_kev).abs() < within_kev).iter_rows(named=True)
     return row
@@ -47,8 +52,8 @@ def test_the_lines_of_a_source_are_found(eu152: pl.DataFrame) -> None:
     assert found.height <= len(EU_152) + 1
 
 
-def test_areas_and_centroids_are_right_within_their_uncertainties(eu152: pl.DataFrame) -> None:
-    found = gp.fit_peaks(eu152)
+def test_areas_and_centroids_are_right_within_their_uncertainties(fitted: pl.DataFrame) -> None:
+    found = fitted
 
     for energy, area in EU_152.items():
         peak = near(found, energy)
@@ -62,29 +67,27 @@ def test_areas_and_centroids_are_right_within_their_uncertainties(eu152: pl.Data
     assert near(found, 1085.84)["region"] == near(found, 1089.74)["region"]
 
 
-def test_a_table_of_peaks_is_what_the_schema_says(eu152: pl.DataFrame) -> None:
-    found = gp.fit_peaks(eu152)
+def test_a_table_of_peaks_is_what_the_schema_says(fitted: pl.DataFrame) -> None:
+    schema = gp.require(fitted.lazy(), gp.PEAKS)
 
-    schema = gp.require(found.lazy(), gp.PEAKS)
     assert set(schema) == {*gp.PEAKS.columns, *gp.PEAKS.optional} - {"run", "board", "channel"}
 
 
-def test_bins_in_any_order_and_those_left_out_change_nothing(eu152: pl.DataFrame) -> None:
+def test_bins_in_any_order_and_those_left_out_change_nothing(eu152: pl.DataFrame, fitted: pl.DataFrame) -> None:
     sparse = eu152.filter(pl.col("counts") > 0).sample(fraction=1, shuffle=True, seed=2)
 
-    assert_frame_equal(gp.fit_peaks(sparse.lazy()), gp.fit_peaks(eu152))
+    assert_frame_equal(gp.fit_peaks(sparse.lazy()), fitted)
 
 
-def test_energies_alone_and_channels_alone_will_do(eu152: pl.DataFrame) -> None:
-    both = gp.fit_peaks(eu152)
+def test_energies_alone_and_channels_alone_will_do(eu152: pl.DataFrame, fitted: pl.DataFrame) -> None:
     in_kev = gp.fit_peaks(eu152.drop("adc"))
     in_adc = gp.fit_peaks(eu152.drop("energy_kev"))
 
-    assert_frame_equal(in_kev, both.select(in_kev.columns), rel_tol=1e-5)
-    assert_frame_equal(in_adc, both.select(in_adc.columns), rel_tol=1e-5)
+    assert_frame_equal(in_kev, fitted.select(in_kev.columns), rel_tol=1e-5)
+    assert_frame_equal(in_adc, fitted.select(in_adc.columns), rel_tol=1e-5)
 
 
-def test_each_detector_has_its_own_peaks(eu152: pl.DataFrame) -> None:
+def test_each_detector_has_its_own_peaks(eu152: pl.DataFrame, fitted: pl.DataFrame) -> None:
     other = drawn(expected_counts({661.66: 9000.0}, HPGE), np.random.default_rng(3))
     keys = {"board": pl.UInt16, "channel": pl.UInt16}
     table = pl.concat(
@@ -97,8 +100,7 @@ def test_each_detector_has_its_own_peaks(eu152: pl.DataFrame) -> None:
     found = gp.fit_peaks(table)
 
     assert found["channel"].to_list() == sorted(found["channel"].to_list())
-    alone = gp.fit_peaks(eu152)
-    assert_frame_equal(found.filter(channel=1).select(alone.columns), alone)
+    assert_frame_equal(found.filter(channel=1).select(fitted.columns), fitted)
     assert near(found.filter(channel=3), 661.66)["area"] == pytest.approx(9000, rel=0.05)
     # Regions are numbered throughout.
     assert found.group_by("region").agg(pl.col("channel").n_unique())["channel"].max() == 1
@@ -136,7 +138,7 @@ def test_annihilation_radiation_is_one_wide_peak() -> None:
     assert peak["fwhm_kev"] == pytest.approx(np.sqrt(6.8), rel=0.08)
 
 
-def test_a_spectrum_without_peaks_has_none() -> None:
+def test_a_spectrum_without_peaks_has_none(fitted: pl.DataFrame) -> None:
     rng = np.random.default_rng(5)
     for level in (0.0, 0.3, 100.0):
         flat = drawn(np.full(2000, level), rng)
@@ -144,7 +146,7 @@ def test_a_spectrum_without_peaks_has_none() -> None:
         assert gp.find_peaks(flat).height <= 1
     nothing = gp.fit_peaks(drawn(np.full(2000, 0.0), rng))
     assert nothing.is_empty()
-    assert nothing.schema == gp.fit_peaks(drawn(expected_counts(EU_152, HPGE), rng)).schema
+    assert nothing.schema == fitted.schema
 
 
 def test_an_empty_table_and_one_bin() -> None:
@@ -244,6 +246,7 @@ def test_doublets_closer_than_their_width() -> None:
     kept(doublets(25))
 
 
+@pytest.mark.slow
 @recorded
 def test_the_intercomparison_of_1995() -> None:
     from tests.validation.intercomparison import intercomparison
