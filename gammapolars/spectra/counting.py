@@ -13,18 +13,18 @@ from gammapolars.core.types import Integers
 from gammapolars.spectra.tallies import Tally
 
 MAX_CELLS = 2**20
-"""Up to so many cells (of few rows, fewer) are counted in an array, which stays in the processor's cache."""
+"""Up to this many cells (of few rows, fewer) are counted in an array, which stays in the processor's cache."""
 
 MAX_PACKED = 2**62
 
 ROUND = 1024
-"""Batches count a multiple of so many bins."""
+"""Batches count a multiple of this many bins."""
 
 MOST_SPANS = 8
-"""So many arrays of cells are kept before the first becomes a table, in which empty cells take no room."""
+"""Arrays of cells that are kept before the first becomes a table, in which empty cells take no room."""
 
 BLOCK = 2**16
-"""So many rows are packed at once."""
+"""Rows that are packed at once."""
 
 BIN = "_bin"
 

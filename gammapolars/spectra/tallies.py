@@ -13,12 +13,12 @@ Cells = npt.NDArray[np.uint64]
 Counts = npt.NDArray[np.uint32]
 
 MAX_HISTOGRAM_BITS = 20
-"""Keys of up to so many bits (of few rows, fewer) are counted in a histogram, which stays in the processor's cache."""
+"""Keys of this many bits at most (of few rows, fewer) are counted in a histogram, which stays in the cache."""
 
 MAX_PACKED_BITS = 64
 
 MERGE_ROWS = 2_000_000
-"""Parts are added up when this many rows have gathered, to bound memory."""
+"""Parts are added up when they have this many rows, to bound memory."""
 
 
 def count_by(frame: pl.DataFrame, keys: Iterable[str]) -> pl.DataFrame:
@@ -79,8 +79,8 @@ def _grouped(frame: pl.DataFrame, widths: dict[str, int]) -> tuple[Cells, Counts
     key = pl.lit(0, pl.UInt64)
     for name, width in widths.items():
         key = key * pl.lit(2**width, pl.UInt64) + pl.col(name).cast(pl.UInt64)
-    counted = frame.lazy().select(_key=key).group_by("_key").agg(counts=pl.len()).collect()
-    return counted["_key"].to_numpy(writable=True), counted["counts"].to_numpy()
+    table = frame.lazy().select(_key=key).group_by("_key").agg(counts=pl.len()).collect()
+    return table["_key"].to_numpy(writable=True), table["counts"].to_numpy()
 
 
 COUNTS: dict[str, DType] = {"counts": pl.UInt64}
@@ -92,7 +92,7 @@ class Tally:
     """A sum of tables of counts.
 
     Args:
-        keys: columns that tell the rows apart.
+        keys: columns, by which rows are summed up.
         sums: the columns that are summed up, with their dtypes.
     """
 
@@ -142,8 +142,8 @@ class Tally:
 class Histogram:
     """Rows counted by integer columns, frame by frame, in one array as long as its cells are few.
 
-    The array grows with the values that come; rows for which it would grow too large are counted in tables beside it.
-    In numpy alone where it can be: beside a search for pairs, a small query would wait for large ones.
+    The array grows with the values that come; rows for which it would grow too large are counted in tables next to it.
+    In numpy alone where it can be: while pairs are searched for, a small query would wait for large ones.
 
     Args:
         keys: the columns.

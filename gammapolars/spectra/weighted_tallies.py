@@ -9,11 +9,11 @@ import polars as pl
 from gammapolars.spectra.tallies import COUNTS, WEIGHTED, Tally
 
 MOST_WEIGHTS = 64
-"""Rows of up to so many distinct weights are counted weight by weight. Chance alone gives two, each further step of the
-clocks one more, and each gate with background twice as many."""
+"""Rows of up to this many distinct weights are counted weight by weight. Chance alone gives two, each further step of
+the clocks one more, and each gate with background twice as many."""
 
 SAMPLE_ROWS = 1024
-"""So many of the first rows show whether each has a weight of its own."""
+"""Of the first rows, which show whether each has a weight of its own."""
 
 WeightedCounts = dict[float | None, pl.DataFrame]
 """Rows by keys for each distinct weight; under None, sums of weights and of their squares."""
@@ -49,14 +49,14 @@ def _distinct(weights: pl.Series) -> list[float] | None:
     """The different weights; None if they are more than a few, or not all finite."""
     if weights.head(SAMPLE_ROWS).n_unique() > MOST_WEIGHTS:
         return None
-    found: list[float] = []
+    distinct: list[float] = []
     rest = weights.cast(pl.Float64).to_numpy()
     while len(rest):
-        if len(found) == MOST_WEIGHTS or not np.isfinite(rest[0]):
+        if len(distinct) == MOST_WEIGHTS or not np.isfinite(rest[0]):
             return None
-        found.append(float(rest[0]))
+        distinct.append(float(rest[0]))
         rest = rest[rest != rest[0]]
-    return found
+    return distinct
 
 
 class WeightedTally:
@@ -149,7 +149,7 @@ class WeightedTally:
             self._add(float(weight), part)
 
 
-def _weighted(counted: pl.DataFrame, weight: float) -> pl.DataFrame:
+def _weighted(table: pl.DataFrame, weight: float) -> pl.DataFrame:
     """Rows by keys as sums of weights, all of one, and of their squares."""
     counts = pl.col("counts").cast(pl.Float64)
-    return counted.with_columns(counts=counts * weight, variance=counts * (weight * weight))
+    return table.with_columns(counts=counts * weight, variance=counts * (weight * weight))

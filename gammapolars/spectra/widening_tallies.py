@@ -12,18 +12,18 @@ class WideningTally:
     """A tally by bins of some width, among other columns; they get twice as wide as often as its rows are too many.
 
     Args:
-        keys: columns that tell the rows apart; the last one is the bins' whole numbers.
+        keys: columns by which rows are summed up; the last one has the bins' whole numbers.
         width: of the first bins, in any unit.
         most_rows: of the total.
-        counted: the keys of which combinations are counted as rows; None: all.
+        rows_by: the keys whose combinations count as rows; None: all.
 
     Attributes:
         width: of the bins.
     """
 
-    def __init__(self, *keys: str, width: int, most_rows: int, counted: Sequence[str] | None = None) -> None:
+    def __init__(self, *keys: str, width: int, most_rows: int, rows_by: Sequence[str] | None = None) -> None:
         self.width = width
-        self._keys, self._counted = keys, list(counted or keys)
+        self._keys, self._rows_by = keys, list(rows_by or keys)
         self._most_rows, self._checked_at = most_rows, most_rows
         self._tally = Tally(*keys)
 
@@ -40,7 +40,7 @@ class WideningTally:
         self._replace(table)
 
     def _rows(self, table: pl.DataFrame) -> int:
-        return table.select(self._counted).n_unique() if table.height > self._most_rows else table.height
+        return table.select(self._rows_by).n_unique() if table.height > self._most_rows else table.height
 
     def _wider(self, table: pl.DataFrame, times: int) -> pl.DataFrame:
         coarse = table.with_columns(pl.col(self._keys[-1]) // times)
@@ -49,7 +49,7 @@ class WideningTally:
     def _replace(self, table: pl.DataFrame) -> None:
         self._tally = Tally(*self._keys)
         self._tally.add(table)
-        # Not with each part: they may have more rows than are counted.
+        # Not with each part: its keys may have more combinations than those that count as rows.
         self._checked_at = self._tally.rows + self._most_rows // 2
 
     def widen(self, width: int) -> None:

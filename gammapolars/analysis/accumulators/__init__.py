@@ -1,4 +1,4 @@
-"""What one pass over a run counts on its way: each product takes slices, and their sum is the whole run's."""
+"""What a pass over runs counts on its way: accumulators, whose states of consecutive stretches merge to the whole."""
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator
 from gammapolars.analysis.accumulators.ends import Ends

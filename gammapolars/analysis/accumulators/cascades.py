@@ -58,10 +58,10 @@ class CascadeCounts(Accumulator):
         most_rows: int = MOST_ROWS,
     ) -> None:
         self._gates, self._detectors, self._mask = (first, second), detectors, mask
-        sliced = {"width": width_ps, "most_rows": most_rows}
+        slices = {"width": width_ps, "most_rows": most_rows}
         # Rows are those of the net tables, whatever they weigh.
-        self._pairs = WideningTally("run", *ENDS, *WEIGHTS, SLICE, **sliced, counted=("run", *ENDS, SLICE))
-        self._hits = WideningTally("run", *DETECTOR, "w_1", "w_2", SLICE, **sliced, counted=("run", *DETECTOR, SLICE))
+        self._pairs = WideningTally("run", *ENDS, *WEIGHTS, SLICE, **slices, rows_by=("run", *ENDS, SLICE))
+        self._hits = WideningTally("run", *DETECTOR, "w_1", "w_2", SLICE, **slices, rows_by=("run", *DETECTOR, SLICE))
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run."""

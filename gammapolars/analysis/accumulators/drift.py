@@ -1,4 +1,4 @@
-"""Counts around spectral lines, time slice by time slice, from which a gain's drift is found."""
+"""Counts around spectral lines, time slice by time slice, from which the drift of a gain is determined."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from gammapolars.streaming.slices import run_of
 Counts = npt.NDArray[np.unsignedinteger]
 
 MOST_SLICES = 512
-"""A run is cut into so many slices at most; a longer one has longer slices."""
+"""Slices of a run, at most; a longer one has longer slices."""
 
 MOST_CELLS = 2**26
 """Slices times bins, of all detectors and runs together: what bounds the memory, to 256 MB, whatever the runs' length
@@ -79,7 +79,7 @@ class DriftSpectra(Accumulator):
         ranges: of each detector; they may overlap.
         first_width_ps: the shortest slice.
         most_slices: of a run.
-        most_cells: bounds the memory: so many numbers of four bytes.
+        most_cells: bounds the memory: slices times bins of all runs.
         firsts_ps: times of the runs' first hits, where slices begin: needed where hits are counted in parts that are to
             be merged, since only one part sees a run's first hit.
     """
@@ -96,7 +96,7 @@ class DriftSpectra(Accumulator):
     ) -> None:
         self._firsts_ps = firsts_ps or {}
         self._mask, self._first_width_ps = mask, first_width_ps
-        self._keys = sorted(key for key, wanted in ranges.items() if wanted)
+        self._keys = sorted(key for key, parts in ranges.items() if parts)
         self._packed = np.array([board << 16 | channel for board, channel in self._keys], np.int64)
         self._column = np.full((len(self._keys), ADC_VALUES), -1, np.int32)
         self._first: dict[tuple[Key, AdcRange], int] = {}

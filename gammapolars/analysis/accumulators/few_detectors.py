@@ -1,4 +1,4 @@
-"""Hits told apart by detector, where there are few."""
+"""Hits by detector, where there are few detectors."""
 
 import numpy as np
 import polars as pl
@@ -21,9 +21,9 @@ class FewDetectors:
         """
         if len(self._seen) > FEW_DETECTORS:
             return None
-        found = self._compared(hits)
-        if sum(int(np.count_nonzero(mask)) for mask in found.values()) == hits.height:
-            return found
+        masks = self._compared(hits)
+        if sum(int(np.count_nonzero(mask)) for mask in masks.values()) == hits.height:
+            return masks
         self._seen |= {*hits.select("board", "channel").unique().iter_rows()}
         return self._compared(hits) if len(self._seen) <= FEW_DETECTORS else None
 

@@ -15,7 +15,7 @@ COLUMNS = {"board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32}
 FLAG_KEYS = tuple(COLUMNS)
 
 FEW_ROWS = 1000
-"""So many hits with unusual flags are told apart one by one, however few hits there are."""
+"""Up to this many hits with unusual flags are counted one by one, however few hits there are."""
 
 FEW_KEYS = 1000
 """More combinations of detector and unusual flags than this, as in a damaged file, are counted in tables."""
@@ -41,9 +41,9 @@ class HitTally(Accumulator):
             return
         run = run_of(hits)
         if not self._compared(hits, run):
-            counted = count_by(hits, FLAG_KEYS)
-            self._usual_flags = counted.group_by("flags").agg(pl.col("counts").sum()).sort("counts")["flags"][-1]
-            self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
+            counts = count_by(hits, FLAG_KEYS)
+            self._usual_flags = counts.group_by("flags").agg(pl.col("counts").sum()).sort("counts")["flags"][-1]
+            self._tally.add(counts.with_columns(run=pl.lit(run, pl.UInt16)))
         times = hits["timestamp_ps"]
         self._extend(run, int(times.min()), int(times.max()))  # type: ignore[arg-type]  # hits may be out of order
 
@@ -54,8 +54,8 @@ class HitTally(Accumulator):
     def _compared(self, hits: pl.DataFrame, run: int) -> bool:
         """Count several times faster, where few detectors have been seen and most hits carry the usual flags.
 
-        Then the rows of each detector, and a count of the few other hits alone, tell everything. False where they do
-        not: nothing is counted then.
+        Then the number of rows of each detector, and a count of the few other hits alone, are enough. False where they
+        are not: nothing is counted then.
         """
         flags = hits["flags"].to_numpy()
         rare = np.flatnonzero(flags != self._usual_flags)
@@ -107,12 +107,12 @@ class HitTally(Accumulator):
     def in_runs(self, mask: int = 0) -> list[tuple[float, dict[tuple[int, int], int]]]:
         """For each run its real time (s), and its hits without any bit of the mask by (board, channel)."""
         used = self._total().filter((pl.col("flags") & mask) == 0)
-        found = []
+        by_run = []
         for run, (first, last) in sorted(self.spans.items()):
-            counted = used.filter(pl.col("run") == run).group_by("board", "channel").agg(pl.col("counts").sum())
-            hits = {(board, channel): count for board, channel, count in counted.iter_rows()}
-            found.append(((last - first) / PS_PER_S, hits))
-        return found
+            of_run = used.filter(pl.col("run") == run).group_by("board", "channel").agg(pl.col("counts").sum())
+            hits = {(board, channel): count for board, channel, count in of_run.iter_rows()}
+            by_run.append(((last - first) / PS_PER_S, hits))
+        return by_run
 
     def _total(self) -> pl.DataFrame:
         schema = pl.Schema({"run": pl.UInt16, **COLUMNS, "counts": pl.UInt64})
@@ -125,10 +125,10 @@ class HitTally(Accumulator):
     def with_flags(self, masks: dict[str, int]) -> dict[str, int]:
         """How many hits carry each of some named flags, if any does; a hit with two counts under both."""
         table = self.by_flags()
-        counted = {
+        counts = {
             name: int(table.filter((pl.col("flags") & mask) != 0)["counts"].sum()) for name, mask in masks.items()
         }
-        return {name: count for name, count in counted.items() if count}
+        return {name: count for name, count in counts.items() if count}
 
     def by_detector(self, mask: int = 0) -> pl.DataFrame:
         """`board`, `channel`, `hits`, and `hits_used`: those without any bit of the mask."""

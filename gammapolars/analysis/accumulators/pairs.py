@@ -14,7 +14,7 @@ KEYS = ("board_a", "channel_a", "board_b", "channel_b")
 
 
 class PairTally(Accumulator):
-    """Pairs within a window by their two detectors, and beside them those in random windows."""
+    """Pairs within a window by their two detectors, and next to them those in random windows."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
@@ -43,9 +43,9 @@ class PairTally(Accumulator):
 
 
 def _by_detectors(tally: Histogram) -> dict[tuple[Key, Key], int]:
-    found: dict[tuple[Key, Key], int] = {}
+    counts: dict[tuple[Key, Key], int] = {}
     for row in tally.total().iter_rows(named=True):
         ends = sorted([(row["board_a"], row["channel_a"]), (row["board_b"], row["channel_b"])])
         key = (ends[0], ends[1])
-        found[key] = found.get(key, 0) + row["counts"]
-    return found
+        counts[key] = counts.get(key, 0) + row["counts"]
+    return counts

@@ -28,8 +28,8 @@ class Rates(Accumulator):
     The first bin begins with the first hit. Of several runs, each begins where the one before ended.
 
     Args:
-        origins_ps: by run, the time of its clock at which the first bin begins, as `origins` tells: needed where hits
-            are counted in parts that are to be merged, since no part but the first sees where it is.
+        origins_ps: by run, the time of its clock at which the first bin begins, as `origins` gives it: needed where
+            hits are counted in parts that are to be merged, since only the first part sees that time.
     """
 
     def __init__(self, origins_ps: Mapping[int, int] | None = None) -> None:

@@ -65,14 +65,12 @@ class AdcSpectra(Accumulator):
         slices = used["timestamp_ps"] // self._slice_ps
         first, last = int(slices.min()), int(slices.max())  # type: ignore[arg-type]
         if last - first < 2**16:
-            numbered = used.with_columns(time_slice=(slices - first).cast(pl.UInt16))
-            counted = count_by(numbered, ("time_slice", *ADC_KEYS))
+            rows = used.with_columns(time_slice=(slices - first).cast(pl.UInt16))
+            counts = count_by(rows, ("time_slice", *ADC_KEYS))
         else:
-            counted = (
-                used.with_columns(time_slice=slices - first).group_by("time_slice", *ADC_KEYS).agg(counts=pl.len())
-            )
+            counts = used.with_columns(time_slice=slices - first).group_by("time_slice", *ADC_KEYS).agg(counts=pl.len())
         self._of_slices.add(
-            counted.with_columns(run=pl.lit(run, pl.UInt16), time_slice=pl.col("time_slice").cast(pl.Int64) + first)
+            counts.with_columns(run=pl.lit(run, pl.UInt16), time_slice=pl.col("time_slice").cast(pl.Int64) + first)
         )
         self._check_size()
 
@@ -95,7 +93,7 @@ class AdcSpectra(Accumulator):
 
         Args:
             detectors: their energy polynomials.
-            bin_kev: the width of bins of energy; None: each adc value is a bin of its own, with its energy beside it.
+            bin_kev: the width of bins of energy; None: each adc value is a bin of its own, with its energy next to it.
 
         Returns:
             `board`, `channel`, `energy_kev` (bin centre) or null, `adc` or null, `counts`, `variance`; before them, of
@@ -115,8 +113,8 @@ class AdcSpectra(Accumulator):
             adc = pl.col("adc").cast(pl.Float64)
             return table.with_columns(adc, energy_kev(detectors), variance=pl.col("counts")).select(*columns)
         in_kev = rebinned(table, detectors, bin_kev=bin_kev).with_columns(adc=pl.lit(None, pl.Float64))
-        bare = table.filter(table.select(energy_kev(detectors)).to_series().is_null())
-        in_adc = bare.with_columns(
+        uncalibrated = table.filter(table.select(energy_kev(detectors)).to_series().is_null())
+        in_adc = uncalibrated.with_columns(
             pl.col("adc").cast(pl.Float64), energy_kev=pl.lit(None, pl.Float64), variance=pl.col("counts")
         )
         return pl.concat([in_kev.select(*columns), in_adc.select(*columns)])
@@ -151,8 +149,8 @@ class RunSpectra(Accumulator):
         if used.is_empty():
             return
         run = run_of(used)
-        counted = count_by(used, ADC_KEYS)
-        self._tally.add(counted.with_columns(run=pl.lit(run, pl.UInt16)))
+        counts = count_by(used, ADC_KEYS)
+        self._tally.add(counts.with_columns(run=pl.lit(run, pl.UInt16)))
 
     def parts(self) -> Mapping[str, Mergeable]:
         return {"counts": self._tally}

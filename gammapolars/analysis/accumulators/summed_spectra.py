@@ -27,25 +27,25 @@ class SummedSpectra(Accumulator):
         self._mask, self._detectors = mask, detectors
         self._bins = Bins(bin_kev, adc=False)
         self._tally = BinTally(dict.fromkeys(DETECTOR, pl.UInt16()))
-        self._bare = AdcSpectra(mask)
+        self._uncalibrated = AdcSpectra(mask)
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, with their energies."""
-        known = pl.col("energy_kev").is_not_null()
-        used = hits.lazy().filter(known & ~has_any(self._mask) if self._mask else known)
+        has_energy = pl.col("energy_kev").is_not_null()
+        used = hits.lazy().filter(has_energy & ~has_any(self._mask) if self._mask else has_energy)
         energy = dithered_energy(hits.columns, self._detectors)
         self._tally.add(count_bins(used.select(*DETECTOR, energy.alias(BIN)).collect(), DETECTOR, self._bins))
-        self._bare.add_hits(hits.filter(~known))
+        self._uncalibrated.add_hits(hits.filter(~has_energy))
 
     def parts(self) -> Mapping[str, Mergeable]:
-        return {"energies": self._tally, "bare": self._bare}
+        return {"energies": self._tally, "uncalibrated": self._uncalibrated}
 
     def table(self) -> pl.DataFrame:
         """`board`, `channel`, `energy_kev` (bin centre) or null, `adc` or null, `counts`, `variance`."""
-        bare = self._bare.spectra(self._detectors, None)
-        counted = self._tally.total()
-        if counted.is_empty():
-            return bare
+        in_adc = self._uncalibrated.spectra(self._detectors, None)
+        table = self._tally.total()
+        if table.is_empty():
+            return in_adc
         counts = pl.col("counts").cast(pl.Float64)
         energies = {"energy_kev": self._bins.centres(pl.col(BIN)), "adc": pl.lit(None, pl.Float64)}
-        return pl.concat([counted.select(*DETECTOR, **energies, counts=counts, variance=counts), bare])
+        return pl.concat([table.select(*DETECTOR, **energies, counts=counts, variance=counts), in_adc])

@@ -55,11 +55,11 @@ class TimeDifferences(Accumulator):
 
     def _total(self) -> pl.DataFrame:
         """`board_a`, `channel_a`, `board_b`, `channel_b`, `step`, `counts`, where a is the lower detector."""
-        counted = self._counts.total()
-        if counted.is_empty():
-            return counted
+        counts = self._counts.total()
+        if counts.is_empty():
+            return counts
         ends = swapped(("board", "channel"), b_is_lower())
-        return counted.with_columns(pl.col("step") - self._reach_steps, *ends)
+        return counts.with_columns(pl.col("step") - self._reach_steps, *ends)
 
     def table(self, detectors: Detectors) -> pl.DataFrame:
         """`name_a`, `name_b`, `dt_ns` (bin centre; time of b minus time of a, a < b), `width_ns`, `counts`: all bins.
@@ -67,22 +67,22 @@ class TimeDifferences(Accumulator):
         Bins hold a whole number of clock steps each, so that their contents compare.
         """
         schema = {"name_a": pl.String, "name_b": pl.String, "dt_ns": pl.Float64, "width_ns": pl.Float64}
-        counted = self._total()
-        if counted.is_empty():
+        counts = self._total()
+        if counts.is_empty():
             return pl.DataFrame(schema=schema | {"counts": pl.UInt64})
         # Bins of an odd number of units, so that one is centred on 0; the unit is a clock step where those are seen.
-        clocked = self._clock_ps >= self._step_ps and self._clock_ps % self._step_ps == 0
-        unit = self._clock_ps // self._step_ps if clocked else 1
+        has_clock = self._clock_ps >= self._step_ps and self._clock_ps % self._step_ps == 0
+        unit = self._clock_ps // self._step_ps if has_clock else 1
         per_bin = 2 * (self._reach_ps // self._step_ps // unit // self._bins) + 1
         width_ns = per_bin * unit * self._step_ps / 1000
-        centre_ns = (pl.col("bin") + (0.0 if clocked else 0.5 / per_bin)) * width_ns
+        centre_ns = (pl.col("bin") + (0.0 if has_clock else 0.5 / per_bin)) * width_ns
         place = (pl.col("step") // unit + per_bin // 2) // per_bin
         keys = list(ENDS)
         half = int(self._reach_ps / 1000 / width_ns)
         every = pl.DataFrame({"bin": range(-half, half + 1)}, {"bin": pl.Int64})
-        binned = counted.with_columns(bin=place).group_by(*keys, "bin").agg(pl.col("counts").sum())
-        ends = binned.select(keys).unique().sort(keys)
-        named = ends.with_columns(
+        bins = counts.with_columns(bin=place).group_by(*keys, "bin").agg(pl.col("counts").sum())
+        ends = bins.select(keys).unique().sort(keys)
+        names = ends.with_columns(
             pl.Series(
                 f"name_{side}",
                 [detectors.at(*key).name for key in ends.select(f"board_{side}", f"channel_{side}").iter_rows()],
@@ -91,8 +91,8 @@ class TimeDifferences(Accumulator):
             for side in "ab"
         )
         return (
-            named.join(every, how="cross")
-            .join(binned, on=[*keys, "bin"], how="left")
+            names.join(every, how="cross")
+            .join(bins, on=[*keys, "bin"], how="left")
             .with_columns(pl.col("counts").fill_null(0), dt_ns=centre_ns, width_ns=width_ns)
             .sort(*keys, "bin")
             .select(*schema, "counts")
@@ -100,6 +100,6 @@ class TimeDifferences(Accumulator):
 
 
 def _b_is_lower(board_a: Numbers, channel_a: Numbers, board_b: Numbers, channel_b: Numbers) -> npt.NDArray[np.bool_]:
-    """What `b_is_lower` tells, without a query."""
+    """As `b_is_lower`, without a query."""
     lower: npt.NDArray[np.bool_] = (board_b < board_a) | ((board_b == board_a) & (channel_b < channel_a))
     return lower
