@@ -92,6 +92,30 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
     }
 
 
+def read_table(path: Path, what: str) -> pl.DataFrame:
+    """A small table of any columns, whole, out of a .parquet or .csv file.
+
+    Args:
+        path: the file.
+        what: the table is of, for messages.
+
+    Raises:
+        InputError: the file is missing, damaged or none of these.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path}: a table of {what} ends in .csv or .parquet")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if suffix == ".parquet":
+        return scan_parquet(path).collect()
+    try:
+        return pl.read_csv(path, infer_schema_length=None)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as a table of {what}: {reason}") from None
+
+
 def text_in_parquet(path: Path, key: str) -> str:
     """A text in a Parquet file's metadata."""
     import pyarrow.parquet
