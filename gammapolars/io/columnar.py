@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, first_line
 from gammapolars.core.schema import HITS
 from gammapolars.io import untrusted
 from gammapolars.io.arrow_footer import add_metadata
@@ -78,8 +78,7 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
             text = "\n".join([header, *lines[:100]])
             found = pl.read_csv(text.encode(), separator=separator, truncate_ragged_lines=True).schema
     except pl.exceptions.PolarsError as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{file.path}: cannot be read as CSV: {reason}") from None
+        raise InputError(f"{file.path}: cannot be read as CSV: {first_line(error)}") from None
     # Only energies, and the time of a pair, may be unknown.
     known = {name for name in ours if not name.startswith("energy")} - ({"timestamp_ps"} if "dt_ps" in names else set())
     return {
@@ -112,8 +111,7 @@ def read_table(path: Path, what: str) -> pl.DataFrame:
     try:
         return pl.read_csv(path, infer_schema_length=None)
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{path}: cannot be read as a table of {what}: {reason}") from None
+        raise InputError(f"{path}: cannot be read as a table of {what}: {first_line(error)}") from None
 
 
 def text_in_parquet(path: Path, key: str) -> str:
