@@ -12,6 +12,7 @@ from gammapolars.corrections.drift import Knots
 from gammapolars.corrections.drift_table import Drift, DriftRun
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
+from gammapolars.io.columnar import scan_parquet
 from gammapolars.io.provenance import of_file
 from gammapolars.streaming.slices import run_of
 
@@ -63,12 +64,7 @@ def load_drift(path: str | Path) -> Drift:
     if not path.is_file():
         raise InputError(f"{path}: no such file, and it should hold a table of drift: make it with `gammapolars drift`")
     try:
-        table = pl.read_parquet(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"{path}: cannot be read as a Parquet file: {reason}") from None
-    try:
-        return Drift(table, _tracked(of_file(path)), str(path))
+        return Drift(scan_parquet(path).collect(), _tracked(of_file(path)), str(path))
     except TableError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -14,7 +14,7 @@ from gammapolars.core.schema import PEAKS
 from gammapolars.core.types import Key
 from gammapolars.detectors import CalibrationSource, Detectors
 from gammapolars.gamma_lines import lines
-from gammapolars.io.columnar import scan_parquet
+from gammapolars.io.columnar import read_table
 
 Lines = Callable[[str], pl.DataFrame]
 """Gives the lines of a nuclide or of the chain that it heads."""
@@ -101,17 +101,12 @@ def read_lines(path: Path) -> pl.DataFrame:
 
 
 def _read(path: Path, types: dict[str, Any], needed: Sequence[str], what: str) -> pl.DataFrame:
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".parquet"):
-        raise InputError(f"{path}: a table of {what} ends in .csv or .parquet")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    table = read_table(path, what)
+    if missing := [name for name in needed if name not in table.columns]:
+        raise InputError(f"{path}: is no table of {what}: it has no column '{missing[0]}'")
     try:
-        table = pl.read_csv(path, infer_schema_length=None) if suffix == ".csv" else scan_parquet(path).collect()
-        if missing := [name for name in needed if name not in table.columns]:
-            raise InputError(f"{path}: is no table of {what}: it has no column '{missing[0]}'")
         table = table.cast({name: dtype for name, dtype in types.items() if name in table.columns})
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as a table of {what}: {reason}") from None
     numbers = [name for name in needed if table[name].dtype.is_float()]

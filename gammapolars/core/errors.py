@@ -1,6 +1,9 @@
 """Every error that gammapolars raises on purpose: one line of text that names the file and says what to do."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class GammapolarsError(Exception):
@@ -45,3 +48,28 @@ class UsageError(GammapolarsError):
     """A wrong argument: an unknown flag name, unit, suffix, detector or parameter."""
 
     exit_code = 2
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what an error says; what it is, where it says nothing."""
+    return str(error).strip().partition("\n")[0].strip() or type(error).__name__
+
+
+@contextmanager
+def readable(path: str | Path) -> Iterator[None]:
+    """Where the system does not let a file be read, an InputError says so in one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+@contextmanager
+def writable(path: str | Path) -> Iterator[None]:
+    """Where the system does not let a file or folder be written, an OutputError says so in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None

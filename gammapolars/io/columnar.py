@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, first_line
 from gammapolars.core.schema import HITS
 from gammapolars.io import untrusted
 from gammapolars.io.arrow_footer import add_metadata
@@ -78,8 +78,7 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
             text = "\n".join([header, *lines[:100]])
             found = pl.read_csv(text.encode(), separator=separator, truncate_ragged_lines=True).schema
     except pl.exceptions.PolarsError as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"{file.path}: cannot be read as CSV: {reason}") from None
+        raise InputError(f"{file.path}: cannot be read as CSV: {first_line(error)}") from None
     # Only energies, and the time of a pair, may be unknown.
     known = {name for name in ours if not name.startswith("energy")} - ({"timestamp_ps"} if "dt_ps" in names else set())
     return {
@@ -90,6 +89,29 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
         )
         for name in names
     }
+
+
+def read_table(path: Path, what: str) -> pl.DataFrame:
+    """A small table of any columns, whole, out of a .parquet or .csv file.
+
+    Args:
+        path: the file.
+        what: the table is of, for messages.
+
+    Raises:
+        InputError: the file is missing, damaged or none of these.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise InputError(f"{path}: a table of {what} ends in .csv or .parquet")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if suffix == ".parquet":
+        return scan_parquet(path).collect()
+    try:
+        return pl.read_csv(path, infer_schema_length=None)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise InputError(f"{path}: cannot be read as a table of {what}: {first_line(error)}") from None
 
 
 def text_in_parquet(path: Path, key: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
-from gammapolars.core.errors import OutputError, UsageError
+from gammapolars.core.errors import OutputError, UsageError, writable
 
 try:
     import fcntl
@@ -53,16 +53,12 @@ def _hidden_file(path: Path, cleaning: ExitStack) -> Path:
     while True:
         hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         cleaning.callback(_remove, hidden)  # before there is a file: an interrupt may come at any moment
-        try:
+        with writable(path):
             hidden.touch(exist_ok=False)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
-        try:
-            file = cleaning.enter_context(hidden.open("rb"))
-        except FileNotFoundError:  # somebody took it for abandoned, before it was locked
-            continue
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+            try:
+                file = cleaning.enter_context(hidden.open("rb"))
+            except FileNotFoundError:  # somebody took it for abandoned, before it was locked
+                continue
         if _locked(file) is not False and os.fstat(file.fileno()).st_nlink:
             return hidden
 
@@ -129,19 +125,17 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     Raises:
         OutputError: as for `complete_or_nothing`.
     """
-    try:
+    with writable(path):
         if path.is_dir():
             raise OutputError(f"{path}: is a folder: name a file")
         if path.exists() and not overwrite:
             raise OutputError(f"{path}: exists already: name another output, or allow it with --overwrite")
         if not path.parent.is_dir():
             raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _publish(hidden: Path, path: Path, *, overwrite: bool) -> None:
-    try:
+    with writable(path):
         if overwrite:
             hidden.replace(path)
             return
@@ -151,5 +145,3 @@ def _publish(hidden: Path, path: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{path}: was written by another process meanwhile: name another output") from None
         except OSError:
             hidden.rename(path)  # file systems without hard links
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None

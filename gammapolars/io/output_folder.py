@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gammapolars.core.errors import OutputError
+from gammapolars.core.errors import OutputError, writable
 
 
 @contextmanager
@@ -28,22 +28,21 @@ def folder_complete_or_nothing(folder: Path, *, overwrite: bool, last: str = "")
     hidden = f".{folder.name}.{secrets.token_hex(4)}.partial"
     partial = folder / hidden if exists else folder.with_name(hidden)
     try:
-        partial.mkdir()
-        yield partial
-        if exists:
-            for file in sorted(partial.iterdir(), key=lambda file: file.name == last):
-                file.replace(folder / file.name)
-        else:
-            partial.rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None
+        with writable(folder):
+            partial.mkdir()
+            yield partial
+            if exists:
+                for file in sorted(partial.iterdir(), key=lambda file: file.name == last):
+                    file.replace(folder / file.name)
+            else:
+                partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Refuse what should not be written, before any work is done."""
-    try:
+    with writable(folder):
         if folder.is_dir():
             if not overwrite:
                 raise OutputError(f"{folder}: exists already: choose another folder, or overwrite it with --overwrite")
@@ -51,5 +50,3 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{folder}: is no folder: choose another name")
         elif not folder.parent.is_dir():
             raise OutputError(f"{folder}: there is no folder {folder.parent} to write it into: create it first")
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror or error}") from None

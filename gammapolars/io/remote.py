@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import IO, Any
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, first_line
 
 SCHEMES = ("http://", "https://", "s3://", "root://")
 
@@ -58,7 +58,7 @@ class RemotePath(type(Path())):  # type: ignore[misc]
         try:
             file: IO[Any] = self._files.open(self.url, mode, block_size=BLOCK_BYTES)
         except Exception as error:
-            raise InputError(f"{self.url}: cannot be read from its server: {_reason(error)}") from None
+            raise InputError(f"{self.url}: cannot be read from its server: {first_line(error)}") from None
         return file
 
     def read_range(self, offset: int, count: int) -> bytes:
@@ -70,7 +70,7 @@ class RemotePath(type(Path())):  # type: ignore[misc]
         try:
             found = bytes(self._files.cat_file(self.url, start=offset, end=offset + count))
         except Exception as error:
-            raise InputError(f"{self.url}: cannot be read from its server: {_reason(error)}") from None
+            raise InputError(f"{self.url}: cannot be read from its server: {first_line(error)}") from None
         if len(found) > count:
             raise InputError(f"{self.url}: the server gives whole files, and no parts of them: copy it here first")
         return found
@@ -91,21 +91,17 @@ def remote_path(url: str) -> RemotePath:
         size = info["size"]
     except (ImportError, ValueError) as error:
         raise InputError(
-            f"{url}: cannot be read without further packages: pip install 'gammapolars[remote]' ({_reason(error)})"
+            f"{url}: cannot be read without further packages: pip install 'gammapolars[remote]' ({first_line(error)})"
         ) from None
     except FileNotFoundError as error:  # what fsspec also makes of a server that does not answer
         if error.__cause__ is None or getattr(error.__cause__, "status", 0) == 404:
             raise InputError(f"{url}: there is no such file on the server") from None
         raise InputError(f"{url}: cannot be read from its server: {error.__cause__}") from None
     except Exception as error:
-        raise InputError(f"{url}: cannot be read from its server: {_reason(error)}") from None
+        raise InputError(f"{url}: cannot be read from its server: {first_line(error)}") from None
     if size is None:
         raise InputError(f"{url}: the server does not tell its size, and cannot give parts of it: copy it here first")
     path.url, path._size = url, int(size)
     if url.startswith("http") and not info.get("partial"):
         path.read_range(0, 1)  # the server does not say that it can give parts: see whether it does
     return path
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.core.errors import InputError, TimeOrderError, UsageError
+from gammapolars.core.errors import InputError, TimeOrderError, UsageError, first_line
 from gammapolars.core.schema import HITS
 from gammapolars.core.units import format_ps
 from gammapolars.io.compass.folders import RunFiles
@@ -63,8 +63,7 @@ class Run:
         except TimeOrderError as error:
             raise TimeOrderError(f"{self.name}: {error}") from None
         except (OSError, pl.exceptions.PolarsError) as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise InputError(f"{self.name}: cannot be read, is it damaged? ({reason})") from None
+            raise InputError(f"{self.name}: cannot be read, is it damaged? ({first_line(error)})") from None
 
     @cached_property
     def columns(self) -> pl.Schema:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.core.errors import InputError, OutputError, UsageError
+from gammapolars.core.errors import InputError, OutputError, UsageError, readable
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectra import chn, histograms, radware, spe, tables
 from gammapolars.io.spectra import measurement as measurements
@@ -139,15 +139,11 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     """
     path = Path(path)
     kind = spectrum_format(path, format)
-    try:
+    with readable(path):
         if kind == "root":
             return histograms.read_spectrum(path, name)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if not data:
         raise InputError(f"{path}: is empty")
     if len(data) > MAX_BYTES:

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, first_line
 from gammapolars.io.arrow_footer import read_blocks
 from gammapolars.io.remote import is_remote
 from gammapolars.streaming.slices import guarded, lazy_frame
@@ -199,4 +199,4 @@ def _unreadable(path: Path, kind: str, error: Any) -> InputError:
 def _reason(error: Any) -> str:
     if isinstance(error, pl.exceptions.PanicException):
         return "what it holds does not fit together"
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return first_line(error)

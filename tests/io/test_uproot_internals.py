@@ -7,7 +7,25 @@ import numpy as np
 import uproot
 
 import gammapolars
-from gammapolars.io.root.uproot_internals import PRIVATE
+
+PRIVATE = {
+    "the writable file": ("_file",),
+    "the writable tree": ("_cascading",),
+    "a tree as it is written": (
+        "_basket_capacity",
+        "_branch_data",
+        "_branch_lookup",
+        "_directory",
+        "_freesegments",
+        "_key",
+        "_metadata",
+        "_num_baskets",
+        "_num_entries",
+        "_relocate",
+    ),
+    "the free segments": ("_data",),
+}
+"""The attributes, by what they are of."""
 
 IO = Path(gammapolars.__file__).parent / "io"
 

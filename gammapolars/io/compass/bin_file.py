@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, readable
 from gammapolars.io.compass.bin_layout import (
     HEADERLESS,
     Heads,
@@ -82,11 +82,8 @@ def open_bin(path: Path, named: str | None = None) -> BinFile:
         UsageError: the named layout is none.
     """
     candidates = layouts_named(named) if named is not None else ()
-    try:
-        with path.open("rb") as file:
-            return _opened(path, file.fileno(), candidates)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    with readable(path), path.open("rb") as file:
+        return _opened(path, file.fileno(), candidates)
 
 
 def _opened(path: Path, descriptor: int, named: tuple[Layout, ...]) -> BinFile:

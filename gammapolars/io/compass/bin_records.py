@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, readable
 from gammapolars.io.compass.bin_file import BinFile
 from gammapolars.io.compass.bin_layout import Heads
 from gammapolars.io.compass.bin_resync import Chain
@@ -49,12 +49,9 @@ def read_records(file: BinFile, losses: Losses) -> Iterator[Records]:
     Raises:
         InputError: the file cannot be read, or has damage that may not be left out.
     """
-    try:
-        with file.path.open("rb", buffering=0) as opened:
-            reader = _Reader(file, opened.fileno(), losses)
-            yield from reader.waveforms() if file.layout.has_waveform else reader.fixed()
-    except OSError as error:
-        raise InputError(f"{file.path}: cannot be read: {error.strerror}") from None
+    with readable(file.path), file.path.open("rb", buffering=0) as opened:
+        reader = _Reader(file, opened.fileno(), losses)
+        yield from reader.waveforms() if file.layout.has_waveform else reader.fixed()
 
 
 @dataclass

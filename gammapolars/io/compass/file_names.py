@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import readable
 
 Stage = Literal["raw", "unfiltered", "filtered"]
 
@@ -128,10 +128,8 @@ def _base_of(stream: Sequence[Path]) -> str:
 
 def _stems(folder: Path, suffix: str) -> frozenset[str]:
     """The names without suffix of a folder's files of one format."""
-    try:
+    with readable(folder):
         return frozenset(path.stem for path in folder.iterdir() if path.suffix.lower() == suffix)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
 
 
 def _base_and_number(path: Path, stems: frozenset[str]) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gammapolars.core.errors import first_line
 from gammapolars.io.compass.file_names import STAGES, stage_of_folder
 from gammapolars.io.root.uproot_file import opened_by_uproot
 
@@ -56,8 +57,7 @@ def live_times(folder: str | Path) -> LiveTimes | None:
     try:
         found = _read_times(path)
     except Exception as error:  # uproot raises what comes to a parser's hand
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        return LiveTimes(path, (), (f"{path.name}: its live times cannot be read: {reason}",))
+        return LiveTimes(path, (), (f"{path.name}: its live times cannot be read: {first_line(error)}",))
     warnings = [
         f"{path.name}: {kind}Time_{channel} is {ms} ms, which cannot be"
         for (kind, channel), ms in found.items()

@@ -3,13 +3,13 @@
 import math
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gammapolars.core.errors import InputError
-from gammapolars.io.compass.settings_xml import BoardSettings, read_settings
+from gammapolars.io.compass.settings_xml import SETTINGS, BoardInfo, ChannelInfo, parsed, read_settings
 
 T = TypeVar("T")
 
@@ -19,60 +19,6 @@ MAX_INFO_BYTES = 2**20
 _CHANNEL_KEY = re.compile(r"board\.(?P<board>[^.]+)\.(?P<channel>\d{1,5})\.(?P<key>.+)")
 _REJECTED = "rejections."
 _CALIBRATION = "calibration.energy."
-
-
-@dataclass(frozen=True)
-class ChannelInfo:
-    """One channel of a digitizer. What is not written down is None.
-
-    Attributes:
-        channel: its number.
-        label: its name, where it was given one.
-        enabled: whether it was switched on.
-        threshold_lsb: trigger threshold in steps of the converter.
-        time_offset_ps: the offset that CoMPASS added to its timestamps.
-        icr_cps: input count rate in hits/s, as CoMPASS reckoned it when it wrote the file; not the run's mean.
-        ocr_cps: output count rate, likewise.
-        throughput_cps: rate of hits read out, likewise.
-        rejected_cps: rates of rejected hits by CoMPASS's name of the reason.
-        calibration: c0, c1, c2 of energy = c0 + c1 adc + c2 adc².
-        calibration_unit: of that energy.
-    """
-
-    channel: int
-    label: str | None = None
-    enabled: bool | None = None
-    threshold_lsb: float | None = None
-    time_offset_ps: int | None = None
-    icr_cps: float | None = None
-    ocr_cps: float | None = None
-    throughput_cps: float | None = None
-    rejected_cps: dict[str, float] = field(default_factory=dict)
-    calibration: tuple[float, float, float] | None = None
-    calibration_unit: str | None = None
-
-
-@dataclass(frozen=True)
-class BoardInfo:
-    """One digitizer. What is not written down is None.
-
-    Attributes:
-        id: CoMPASS's name for it, such as `0-14-292`.
-        model: such as `V1725`.
-        serial_number: its number.
-        label: the name that file names carry, such as `V1725_292`.
-        firmware: `DPP_PHA` or `DPP_PSD`.
-        sample_time_ps: the time between two samples.
-        channels: by number; those of `run.info` and all of `settings.xml`.
-    """
-
-    id: str
-    model: str | None = None
-    serial_number: str | None = None
-    label: str | None = None
-    firmware: str | None = None
-    sample_time_ps: int | None = None
-    channels: tuple[ChannelInfo, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,14 +90,7 @@ class _Notes:
 
     def get(self, key: str, parse: Callable[[str], T | None]) -> T | None:
         """A value as it should be; None where it is missing or has no meaning, which is warned of."""
-        text = self.values.get(key)
-        if not text:
-            return None
-        try:
-            return parse(text)
-        except ValueError:
-            self.warnings.append(f"{self.path.name}: {key} is {text[:40]!r}, which cannot be read")
-            return None
+        return parsed(self.values, key, parse, self.path.name, self.warnings)
 
 
 def _read_notes(path: Path) -> RunInfo:
@@ -212,32 +151,19 @@ def _number(text: str) -> float | None:
 
 def _with_settings(info: RunInfo, path: Path) -> RunInfo:
     try:
-        settings = read_settings(path)
+        settings, warnings = read_settings(path)
     except InputError as error:
         return replace(info, warnings=(*info.warnings, f"{path.name}: {str(error).removeprefix(f'{path}: ')}"))
     noted = {board.id: board for board in info.boards}
-    boards = [_joined(noted.pop(board.id, BoardInfo(board.id)), board) for board in settings.boards]
-    warnings = (*info.warnings, *(f"{path.name}: {warning}" for warning in settings.warnings))
-    return replace(info, boards=(*boards, *noted.values()), warnings=warnings)
+    boards = [_joined(noted.pop(board.id, BoardInfo(board.id)), board) for board in settings]
+    warnings = [f"{path.name}: {warning}" for warning in warnings]
+    return replace(info, boards=(*boards, *noted.values()), warnings=(*info.warnings, *warnings))
 
 
-def _joined(noted: BoardInfo, board: BoardSettings) -> BoardInfo:
-    """A board of `run.info` with what `settings.xml` tells."""
+def _joined(noted: BoardInfo, board: BoardInfo) -> BoardInfo:
+    """A board of `settings.xml` with what `run.info` tells of its channels."""
     channels = {channel.channel: channel for channel in noted.channels}
-    for number, channel in board.channels.items():
-        channels[number] = replace(
-            channels.get(number, ChannelInfo(number)),
-            label=channel.label,
-            enabled=channel.enabled,
-            threshold_lsb=channel.threshold_lsb,
-            time_offset_ps=channel.time_offset_ps,
-        )
-    return replace(
-        noted,
-        model=board.model,
-        serial_number=board.serial_number,
-        label=board.label,
-        firmware=board.firmware,
-        sample_time_ps=board.sample_time_ps,
-        channels=tuple(channels[number] for number in sorted(channels)),
-    )
+    for channel in board.channels:
+        rates = asdict(channels.get(channel.channel, channel))
+        channels[channel.channel] = ChannelInfo(**rates | {name: getattr(channel, name) for name in SETTINGS})
+    return replace(board, channels=tuple(channels[number] for number in sorted(channels)))

@@ -1,12 +1,12 @@
 """CoMPASS's `settings.xml`: digitizers and their channels, read as a file that anybody may have written."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, readable
 
 T = TypeVar("T")
 
@@ -23,45 +23,65 @@ MAX_CHANNELS = 1024
 
 
 @dataclass(frozen=True)
-class ChannelSettings:
-    """A channel's settings, its own or else its board's; None where neither is there.
+class ChannelInfo:
+    """One channel of a digitizer. What is not written down is None.
 
     Attributes:
-        label: its name, where it was given one of its own.
+        channel: its number.
+        label: its name, where it was given one.
         enabled: whether it was switched on.
         threshold_lsb: trigger threshold in steps of the converter.
         time_offset_ps: the offset that CoMPASS added to its timestamps.
+        icr_cps: input count rate in hits/s, as CoMPASS reckoned it when it wrote the file; not the run's mean.
+        ocr_cps: output count rate, likewise.
+        throughput_cps: rate of hits read out, likewise.
+        rejected_cps: rates of rejected hits by CoMPASS's name of the reason.
+        calibration: c0, c1, c2 of energy = c0 + c1 adc + c2 adc².
+        calibration_unit: of that energy.
     """
 
-    label: str | None
-    enabled: bool | None
-    threshold_lsb: float | None
-    time_offset_ps: int | None
+    channel: int
+    label: str | None = None
+    enabled: bool | None = None
+    threshold_lsb: float | None = None
+    time_offset_ps: int | None = None
+    icr_cps: float | None = None
+    ocr_cps: float | None = None
+    throughput_cps: float | None = None
+    rejected_cps: dict[str, float] = field(default_factory=dict)
+    calibration: tuple[float, float, float] | None = None
+    calibration_unit: str | None = None
 
 
 @dataclass(frozen=True)
-class BoardSettings:
-    """A digitizer's settings; texts as they are written, None where they are not."""
+class BoardInfo:
+    """One digitizer. What is not written down is None.
+
+    Attributes:
+        id: CoMPASS's name for it, such as `0-14-292`.
+        model: such as `V1725`.
+        serial_number: its number.
+        label: the name that file names carry, such as `V1725_292`.
+        firmware: `DPP_PHA` or `DPP_PSD`.
+        sample_time_ps: the time between two samples.
+        channels: by number; those of `run.info` and all of `settings.xml`.
+    """
 
     id: str
-    model: str | None
-    serial_number: str | None
-    label: str | None
-    firmware: str | None
-    sample_time_ps: int | None
-    channels: dict[int, ChannelSettings]
+    model: str | None = None
+    serial_number: str | None = None
+    label: str | None = None
+    firmware: str | None = None
+    sample_time_ps: int | None = None
+    channels: tuple[ChannelInfo, ...] = ()
 
 
-@dataclass(frozen=True)
-class Settings:
-    """All digitizers, and what could not be read of them."""
-
-    boards: tuple[BoardSettings, ...]
-    warnings: tuple[str, ...] = ()
+SETTINGS = ("label", "enabled", "threshold_lsb", "time_offset_ps")
+"""What `settings.xml` tells of a channel; `run.info` tells the rest."""
 
 
-def read_settings(path: str | Path) -> Settings:
-    """Read the digitizers' settings.
+def read_settings(path: str | Path) -> tuple[tuple[BoardInfo, ...], list[str]]:
+    """Read the digitizers' settings; and what could not be read of them.
 
     The file is parsed element by element in bounded memory. Neither document types nor entities are taken: CoMPASS
     writes none, and they can be made to expand without end or to name other files.
@@ -78,21 +98,19 @@ def read_settings(path: str | Path) -> Settings:
     parser.EndElementHandler = collected.end
     parser.CharacterDataHandler = collected.text
     parser.StartDoctypeDeclHandler = collected.refuse_doctype
+    with readable(path), Path(path).open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ValueError("it is far too long")
         parser.Parse(data, True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (ExpatError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
         raise InputError(f"{path}: cannot be read as settings: {error}") from None
     if collected.root != "configuration":
         raise InputError(f"{path}: cannot be read as settings: it holds <{collected.root}>, not <configuration>")
     warnings: list[str] = []
     boards = [_board(board, warnings) for board in collected.boards]
-    return Settings(tuple(boards), tuple(warnings))
+    return tuple(boards), warnings
 
 
 @dataclass
@@ -152,7 +170,7 @@ class _Collected:
         self._inside.pop()
 
 
-def _board(board: _Board, warnings: list[str]) -> BoardSettings:
+def _board(board: _Board, warnings: list[str]) -> BoardInfo:
     name = board.texts.get("id") or "?"
     channels = {}
     for own in board.channels:
@@ -160,30 +178,37 @@ def _board(board: _Board, warnings: list[str]) -> BoardSettings:
         if not (index.isascii() and index.isdigit() and len(index) < 6 and int(index) < MAX_CHANNELS):
             warnings.append(f"board {name} has a channel with the number {index[:40]!r}, which is left out")
             continue
-        channels[int(index)] = _channel(board.parameters | own, own, f"board {name}, channel {index}", warnings)
+        channels[int(index)] = _channel(int(index), board.parameters, own, f"board {name}, channel {index}", warnings)
     texts = {key: text or None for key, text in board.texts.items()}
-    return BoardSettings(
+    return BoardInfo(
         id=name,
         model=texts.get("modelName"),
         serial_number=texts.get("serialNumber"),
         label=texts.get("label"),
         firmware=texts.get("dppType"),
-        sample_time_ps=_parsed(board.texts, "sampleTime", int, f"board {name}", warnings),
-        channels=channels,
+        sample_time_ps=parsed(board.texts, "sampleTime", int, f"board {name}", warnings),
+        channels=tuple(channels.values()),
     )
 
 
-def _channel(settings: dict[str, str], own: dict[str, str], where: str, warnings: list[str]) -> ChannelSettings:
-    return ChannelSettings(
+def _channel(
+    number: int, of_board: dict[str, str], own: dict[str, str], where: str, warnings: list[str]
+) -> ChannelInfo:
+    """A channel's settings, its own or else its board's."""
+    settings = of_board | own
+    return ChannelInfo(
+        number,
         label=own.get("SW_PARAMETER_CH_LABEL") or None,
-        enabled=_parsed(settings, "SRV_PARAM_CH_ENABLED", _truth, where, warnings),
-        threshold_lsb=_parsed(settings, "SRV_PARAM_CH_THRESHOLD", _finite, where, warnings),
-        time_offset_ps=_parsed(settings, "SRV_PARAM_CH_TIME_OFFSET", _ps_from_ns, where, warnings),
+        enabled=parsed(settings, "SRV_PARAM_CH_ENABLED", _truth, where, warnings),
+        threshold_lsb=parsed(settings, "SRV_PARAM_CH_THRESHOLD", _finite, where, warnings),
+        time_offset_ps=parsed(settings, "SRV_PARAM_CH_TIME_OFFSET", _ps_from_ns, where, warnings),
     )
 
 
-def _parsed(texts: dict[str, str], key: str, parse: Callable[[str], T], where: str, warnings: list[str]) -> T | None:
-    """A setting as it should be; None where it is missing or makes no sense, which is warned of."""
+def parsed(
+    texts: Mapping[str, str], key: str, parse: Callable[[str], T | None], where: str, warnings: list[str]
+) -> T | None:
+    """A value as it should be; None where it is missing or makes no sense, which is warned of."""
     text = texts.get(key)
     if not text:
         return None

@@ -17,14 +17,13 @@ import deflate
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, first_line
 from gammapolars.core.threads import threads
 from gammapolars.io.buffers import paged_array
 from gammapolars.io.remote import THREADS, RemotePath
 from gammapolars.io.root.branches import Branch, Tree
 from gammapolars.io.root.frames import uncompressed
 from gammapolars.io.root.rntuple import read_field
-from gammapolars.io.root.tree import first_line
 from gammapolars.io.root.uproot_file import opened_by_uproot
 
 CHUNK_HITS = 1_000_000

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, first_line, readable
 from gammapolars.io.remote import is_remote
 from gammapolars.io.root.branches import Branch, Tree, checked
 from gammapolars.io.root.recovery import Expected, recover
@@ -115,14 +115,9 @@ def read_header(path: Path) -> Header:
     Raises:
         InputError: it is missing, unreadable, empty or something else.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-            size = path.stat().st_size if is_remote(path) else os.fstat(file.fileno()).st_size
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    with readable(path), path.open("rb") as file:
+        head = file.read(64)
+        size = path.stat().st_size if is_remote(path) else os.fstat(file.fileno()).st_size
     if not head:
         raise InputError(f"{path}: is empty")
     if head[:4] != b"root" or len(head) < 24:
@@ -159,7 +154,3 @@ def _branch(branch: Any) -> Branch | None:
         sizes=np.asarray(branch.member("fBasketBytes")[:stored], np.int64),
         embedded=stored < count,
     )
-
-
-def first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

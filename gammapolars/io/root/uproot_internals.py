@@ -1,6 +1,6 @@
-"""The private parts of uproot that are used here, and nowhere else: a tree whose baskets others write.
+"""The private parts of uproot that are used, here and nowhere else: a tree whose baskets others write.
 
-`PRIVATE` names them, and a test looks whether the uproot that is installed still has them.
+A test names them, and looks whether the uproot that is installed still has them.
 """
 
 import struct
@@ -10,25 +10,6 @@ from typing import Any
 import numpy as np
 
 from gammapolars.io.root.basket_bytes import Branch
-
-PRIVATE = {
-    "the writable file": ("_file",),
-    "the writable tree": ("_cascading",),
-    "a tree as it is written": (
-        "_basket_capacity",
-        "_branch_data",
-        "_branch_lookup",
-        "_directory",
-        "_freesegments",
-        "_key",
-        "_metadata",
-        "_num_baskets",
-        "_num_entries",
-        "_relocate",
-    ),
-    "the free segments": ("_data",),
-}
-"""The attributes, by what they are of."""
 
 
 class BasketTree:

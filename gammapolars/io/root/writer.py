@@ -17,7 +17,7 @@ import numpy.typing as npt
 import polars as pl
 import uproot
 
-from gammapolars.core.errors import OutputError, UsageError
+from gammapolars.core.errors import OutputError, UsageError, writable
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root.basket_bytes import (
     FIRST_DAY,
@@ -127,10 +127,11 @@ class TreeWriter:
         self._output = ExitStack()
         self._part = self._output.enter_context(complete_or_nothing(self.path, overwrite=overwrite))
         try:
-            self._handle = self._part.open("r+b")
-        except OSError as error:
+            with writable(self.path):
+                self._handle = self._part.open("r+b")
+        except OutputError:
             self._give_up()
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from None
+            raise
         try:
             self._open(tree, title, metadata or {})
         except BaseException:
@@ -179,13 +180,11 @@ class TreeWriter:
         for branch, values in zip(self._branches, arrays, strict=True):
             branch.pending.append(values)
         self.entries += lengths.pop()
-        try:
+        with writable(self.path):
             if self._cluster is None:
                 self._write_full_baskets()
             while self._cluster and self.entries - self._start >= self._cluster:
                 self._flush(self._start + self._cluster)
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from None
 
     def _write_full_baskets(self) -> None:
         """Write every basket that is full, in the order in which they filled, up to the first cluster's end."""
@@ -258,20 +257,18 @@ class TreeWriter:
             OutputError: the disk is full, or the place cannot be written any more.
         """
         try:
-            self._flush(self.entries)
-            numbers = {
-                "fTotBytes": sum(branch.total_bytes for branch in self._branches),
-                "fZipBytes": self._zipped,
-                "fFlushedBytes": self._flushed_bytes,
-                "fAutoFlush": self._auto_flush,
-            }
-            self._tree.finish(self._branches, self.entries, numbers, compress=100 + self._level)  # 1: zlib
-            self._file.close()
-            if self._reproducible:
-                remove_dates(self._part)
-        except OSError as error:
-            self.discard()
-            raise OutputError(f"{self.path}: cannot be written: {error.strerror or error}") from None
+            with writable(self.path):
+                self._flush(self.entries)
+                numbers = {
+                    "fTotBytes": sum(branch.total_bytes for branch in self._branches),
+                    "fZipBytes": self._zipped,
+                    "fFlushedBytes": self._flushed_bytes,
+                    "fAutoFlush": self._auto_flush,
+                }
+                self._tree.finish(self._branches, self.entries, numbers, compress=100 + self._level)  # 1: zlib
+                self._file.close()
+                if self._reproducible:
+                    remove_dates(self._part)
         except BaseException:
             self.discard()
             raise

@@ -8,10 +8,10 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
-from gammapolars.core.errors import InputError, OutputError, UsageError
+from gammapolars.core.errors import InputError, OutputError, UsageError, first_line
 from gammapolars.core.quantities import BY_COLUMN, QUANTITIES
 from gammapolars.core.types import Floats
-from gammapolars.io.root.tree import first_line, read_header
+from gammapolars.io.root.tree import read_header
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.spectra import measurement as known
 from gammapolars.io.spectra.channels import Axis, Channels, energies_at

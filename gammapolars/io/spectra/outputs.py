@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.core.errors import OutputError
+from gammapolars.core.errors import OutputError, first_line
 
 
 def check_columns(table: pl.DataFrame, path: Path, noun: str, bins: tuple[str, ...]) -> None:
@@ -33,5 +33,5 @@ def naming(path: Path) -> Iterator[None]:
         told = str(error)
         raise OutputError(told if told.startswith(f"{path}: ") else f"{path}: {told}") from None
     except (OSError, pl.exceptions.ComputeError) as error:
-        reason = str(error.strerror or error) if isinstance(error, OSError) else str(error).partition("\n")[0]
-        raise OutputError(f"{path}: cannot be written: {reason}") from None
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise OutputError(f"{path}: cannot be written: {reason or first_line(error)}") from None

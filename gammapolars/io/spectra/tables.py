@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.errors import InputError, UsageError, first_line
 from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import SPECTRUM as SCHEMA
 from gammapolars.core.schema import DType
@@ -123,7 +123,7 @@ def decode_csv(data: bytes, name: str | None) -> RecordedSpectrum:
         text = pl.read_csv(BytesIO(data), infer_schema=False)
         table = text.select(pl.col(column).str.strip_chars().cast(DTYPES[column]) for column in _known(text))
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"cannot be read as CSV: {_first_line(error)}") from None
+        raise InputError(f"cannot be read as CSV: {first_line(error)}") from None
     return _one_spectrum(table, name, None)
 
 
@@ -142,7 +142,7 @@ def decode_parquet(data: bytes, name: str | None) -> RecordedSpectrum:
     try:
         table = stored.select(pl.col(column).cast(DTYPES[column]) for column in _known(stored))
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"cannot be read as Parquet: {_first_line(error)}") from None
+        raise InputError(f"cannot be read as Parquet: {first_line(error)}") from None
     return _one_spectrum(table, name, texts.get(known.KEY))
 
 
@@ -205,7 +205,7 @@ def matrix_batches(frame: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:
                 raise InputError(f"{path}: holds bins without a number: is it cut short?")
             yield numbers
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path}: cannot be read as a matrix: {_first_line(error)}") from None
+        raise InputError(f"{path}: cannot be read as a matrix: {first_line(error)}") from None
 
 
 def matrix_columns(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
@@ -219,13 +219,9 @@ def matrix_columns(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise InputError(f"{path}: cannot be read as a matrix: {_first_line(error)}") from None
+        raise InputError(f"{path}: cannot be read as a matrix: {first_line(error)}") from None
     axes = axis_columns(names)
     if axes and "counts" in names:
         variance = pl.col("variance") if "variance" in names else pl.col("counts").abs().alias("variance")
         return frame.select(*axes, "counts", variance)
     raise InputError(f"{path}: is no matrix: it has no columns energy_kev_x, energy_kev_y and counts")
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

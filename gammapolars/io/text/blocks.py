@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, readable
 
 BLOCK_BYTES = 2**24
 """What is read at once: about half a million hits. No line is longer than that."""
@@ -49,13 +49,8 @@ class TextFile:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            with self.path.open("rb") as file:
-                opening = file.read(OPENING_BYTES)
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file") from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        with readable(path), self.path.open("rb") as file:
+            opening = file.read(OPENING_BYTES)
         self.mark_bytes = len(codecs.BOM_UTF8) if opening.startswith(codecs.BOM_UTF8) else 0
         self._opening = opening[self.mark_bytes :]
 
@@ -84,11 +79,8 @@ class TextFile:
         Raises:
             InputError: the file becomes shorter meanwhile, or cannot be read.
         """
-        try:
-            with self.path.open("rb", buffering=0) as file:
-                yield from self._blocks(file.fileno(), header)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from None
+        with readable(self.path), self.path.open("rb", buffering=0) as file:
+            yield from self._blocks(file.fileno(), header)
 
     def _blocks(self, descriptor: int, header: bool) -> Iterator[Block]:
         end = os.fstat(descriptor).st_size
