@@ -1,10 +1,11 @@
 """Where every hit went: used, rejected by its flags, or left out because it could not be read."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
 
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.core.flags import union
+from gammapolars.core.records import Part, Rows, optional
 from gammapolars.core.units import PS_PER_S
 from gammapolars.io import Losses, Runs
 
@@ -18,51 +19,80 @@ LISTED = 5
 """So many places of damage stand among the warnings; a summary lists them all."""
 
 
-def account(hits: HitTally, losses: Losses, reject: dict[str, int]) -> dict[str, Any]:
-    """The part of a summary that says where every hit went.
+@dataclass(frozen=True, kw_only=True)
+class HitAccount(Part):
+    """Where every hit went: `hits_read` is the sum of those used, rejected, damaged and out of range.
+
+    Attributes:
+        hits_read: hits in the files.
+        hits_used: hits that no flag rejected.
+        hits_rejected: hits that some flag rejected.
+        rejected: hits by flag name; one with two flags counts under both.
+        hits_damaged: hits left out because the file is damaged there.
+        hits_out_of_range: hits left out because no hit can have their values.
+        left_out: where hits were left out: `file`, `what` is wrong there, `hits`, and the `kind`, damaged or
+            out_of_range.
+    """
+
+    hits_read: int
+    hits_used: int
+    hits_rejected: int
+    rejected: dict[str, int]
+    hits_damaged: int
+    hits_out_of_range: int
+    left_out: Rows
+
+
+@dataclass(frozen=True)
+class Times(Part):
+    """When hits were recorded; of several runs, by the clock of each.
+
+    Attributes:
+        real_time_s: from the first hit to the last, of all runs together (s).
+        first_timestamp_ps: of the first hit (ps).
+        last_timestamp_ps: of the last hit (ps).
+        runs: where there are several, each one's number `run`, `name`, `hits`, `real_time_s`, `first_timestamp_ps` and
+            `last_timestamp_ps`.
+    """
+
+    real_time_s: float
+    first_timestamp_ps: int | None
+    last_timestamp_ps: int | None
+    runs: Rows | None = optional()
+
+
+def account(hits: HitTally, losses: Losses, reject: dict[str, int], *, seen: HitTally | None = None) -> HitAccount:
+    """Where every hit went.
 
     Args:
-        hits: what was read.
-        losses: what was not.
+        hits: those that were used or rejected.
+        losses: what was not read.
         reject: the masks that disqualify a hit, by flag name.
-
-    Returns:
-        `hits_read` = `hits_used` + `hits_rejected` + `hits_damaged` + `hits_out_of_range`; `rejected` by flag name,
-        where a hit with two flags counts under both; and the places that were `left_out`.
+        seen: all hits, if some were taken away before they could be used or rejected.
     """
     by_detector = hits.by_detector(union(reject))
     good, used = int(by_detector["hits"].sum()), int(by_detector["hits_used"].sum())
-    missing = lost(losses)
-    return {
-        "hits_read": good + missing["hits_damaged"] + missing["hits_out_of_range"],
-        "hits_used": used,
-        "hits_rejected": good - used,
-        "rejected": dict.fromkeys(reject, 0) | hits.with_flags(reject),
-        **missing,
-    }
-
-
-def lost(losses: Losses) -> dict[str, Any]:
-    """What was not read: `hits_damaged`, `hits_out_of_range`, and the places that were `left_out`."""
-    return {
-        "hits_damaged": losses.count("damaged"),
-        "hits_out_of_range": losses.count("out_of_range"),
-        "left_out": [
+    damaged, out_of_range = losses.count("damaged"), losses.count("out_of_range")
+    whole = int(seen.by_detector()["hits"].sum()) if seen else good
+    return HitAccount(
+        hits_read=whole + damaged + out_of_range,
+        hits_used=used,
+        hits_rejected=good - used,
+        rejected=dict.fromkeys(reject, 0) | hits.with_flags(reject),
+        hits_damaged=damaged,
+        hits_out_of_range=out_of_range,
+        left_out=[
             {"file": str(loss.path), "what": loss.what, "hits": loss.hits, "kind": loss.kind} for loss in losses.all
         ],
-    }
+    )
 
 
-def times(hits: HitTally, runs: Runs) -> dict[str, Any]:
-    """The part of a summary that says when hits were recorded; of several runs, by the clock of each."""
-    found = {
-        "real_time_s": hits.real_time_s,
-        "first_timestamp_ps": hits.first_ps,
-        "last_timestamp_ps": hits.last_ps,
-    }
+def times(hits: HitTally, runs: Runs) -> Times:
+    """When hits were recorded."""
+    whole = (hits.real_time_s, hits.first_ps, hits.last_ps)
     names = dict(enumerate((run.name for run in runs.all), 1))
     if names.keys() | hits.spans.keys() == {1}:
-        return found
+        return Times(*whole)
     by_run = dict(zip(sorted(hits.spans), hits.in_runs(), strict=True))
     rows = []
     for number in sorted(names.keys() | hits.spans.keys()):
@@ -78,7 +108,7 @@ def times(hits: HitTally, runs: Runs) -> dict[str, Any]:
                 "last_timestamp_ps": last,
             }
         )
-    return found | {"runs": rows}
+    return Times(*whole, rows)
 
 
 def time_warnings(hits: HitTally, runs: Runs) -> Iterator[str]:

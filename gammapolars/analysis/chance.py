@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -10,8 +11,10 @@ import polars as pl
 from gammapolars.analysis.accumulators import HitTally, PairTally, StopCover
 from gammapolars.coincidences import PairRule, chance_pairs, nearest_chance_pairs
 from gammapolars.core.flags import union
+from gammapolars.core.records import Part
 from gammapolars.core.schema import DType
 from gammapolars.core.types import Key
+from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
 
 DISAGREE_SIGMA = 4.0
@@ -32,6 +35,27 @@ NET: dict[str, DType] = {
     "net_pairs": pl.Float64,
     "net_pairs_unc": pl.Float64,
 }
+
+
+@dataclass(frozen=True)
+class RandomNet(Part):
+    """Pairs in random windows, and what is left of all pairs without those by chance, summed over detector pairs.
+
+    Attributes:
+        random_ps: the windows, [low, high] each (ps).
+        random_pairs: pairs in them.
+        random_pairs_expected: how many rates let expect there.
+        chance_pairs: pairs by chance among all, as the random windows measure them.
+        net_pairs: pairs less those.
+    """
+
+    random_ps: tuple[Window, ...]
+    random_pairs: int
+    random_pairs_expected: float
+    chance_pairs: float
+    chance_pairs_unc: float
+    net_pairs: float
+    net_pairs_unc: float
 
 
 def by_detectors(
@@ -91,14 +115,13 @@ def _nearest_expected(hits: HitTally, rule: PairRule, cover: StopCover, pairs: i
     return nearest_chance_pairs(starts, pairs, covered / starts) if starts else 0.0
 
 
-def net_of_random(table: pl.DataFrame, rule: PairRule) -> dict[str, Any]:
-    """The part of a summary that random windows tell: which they were, and sums over detector pairs; else nothing."""
+def net_of_random(table: pl.DataFrame, rule: PairRule) -> RandomNet | None:
+    """What random windows tell, summed over the detector pairs of a table; None where there are none."""
     if not rule.regions:
-        return {}
-    sums = {name: table[name].sum() for name in NET if not name.endswith("_unc")}
+        return None
+    sums: dict[str, Any] = {name: table[name].sum() for name in NET if not name.endswith("_unc")}
     uncs = {name: math.sqrt(float((table[name] ** 2).sum())) for name in NET if name.endswith("_unc")}
-    summed = {name: (sums | uncs)[name] for name in NET}
-    return {"random_ps": [list(window) for window in rule.regions.random], **summed}
+    return RandomNet(rule.regions.random, **sums | uncs)
 
 
 def chance_warnings(table: pl.DataFrame) -> Iterator[str]:

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
 from gammapolars.analysis import chance
-from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.accumulators import Accumulator, HitTally, PairTally, StopCover
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import PairCounts, PairSummary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core.errors import UsageError
@@ -114,28 +113,24 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
         return measured(given, hits, auto=auto, reorder_ps=recording.reorder_ps)
 
 
-def summarise(reading: PairPass, hits: HitTally, pairs: PairTally) -> dict[str, Any]:
-    """The account of hits, pairs, times and warnings of a pass."""
-    recording, rule = reading.recording, reading.rule
-    runs, detectors, preselection = recording.runs, recording.detectors, recording.preselection
-    by_detector = (preselection.read if preselection else hits).by_detector(union(rule.reject))
+def summarise(reading: PairPass, hits: HitTally, pairs: PairTally) -> PairSummary:
+    """What a pass found, when it is over."""
+    recording, rule, detectors = reading.recording, reading.rule, reading.recording.detectors
+    preselection = recording.preselection
+    seen = preselection.read if preselection else hits
     table = chance.by_detectors(hits, pairs, rule, detectors, reading.cover)
-    return {
-        **account(hits, runs.losses, rule.reject),
-        "pairs": int(table["pairs"].sum()),
-        "pairs_by_detectors": table.to_dicts(),
-        "window_ps": list(rule.window),
-        **chance.net_of_random(table, rule),
-        **times(hits, runs),
-        "chance_pairs_expected": float(table["chance_pairs_expected"].sum()),
-        "warnings": [
-            *reading_warnings(runs),
-            *time_warnings(hits, runs),
-            *warnings(by_detector, detectors, rule),
-            *chance.chance_warnings(table),
-            *recording.warnings,
-        ],
-    } | (preselection.account(runs, runs.losses) if preselection else {})
+    further = (*warnings(seen.by_detector(union(rule.reject)), detectors, rule), *chance.chance_warnings(table))
+    return PairSummary(
+        **of_hits(recording, hits, rule.reject, further, seen=seen),
+        of_pairs=PairCounts(
+            pairs=int(table["pairs"].sum()),
+            pairs_by_detectors=table,
+            window_ps=rule.window,
+            chance_pairs_expected=float(table["chance_pairs_expected"].sum()),
+            random=chance.net_of_random(table, rule),
+        ),
+        preselection=preselection.account() if preselection else None,
+    )
 
 
 def named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:

@@ -1,18 +1,40 @@
 """What is done to a run's hits before they are paired or built to events, and how many hits that takes away."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import polars as pl
 
-from gammapolars.analysis.accounting import times
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.coincidences import AddBack, Veto, Vetoes
 from gammapolars.coincidences.add_back import ADDED
+from gammapolars.core.records import Part
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
-from gammapolars.io import Losses, Runs
 from gammapolars.streaming.slices import Slice, slices
+
+
+@dataclass(frozen=True)
+class PreselectionAccount(Part):
+    """Hits that add-back and vetoes took away.
+
+    Attributes:
+        hits_added_back: hits that became part of another.
+        hits_vetoed: hits that a veto detector's hit dropped.
+        hits_vetoing: hits of the veto detectors themselves.
+        added_back: the first by the detectors' names, and so are the following.
+        add_back_ps: the window of add-back (ps).
+        vetoes: kinds of detectors and their windows.
+    """
+
+    hits_added_back: int
+    hits_vetoed: int
+    hits_vetoing: int
+    added_back: dict[str, int]
+    vetoed: dict[str, int]
+    vetoing: dict[str, int]
+    add_back_ps: int | None
+    vetoes: tuple[str, ...]
 
 
 class Preselection:
@@ -76,28 +98,21 @@ class Preselection:
             self.read.add_hits(part.own)
             yield calibrate(part.own.lazy(), self._detectors).collect() if len(self._detectors) else part.own
 
-    def account(self, runs: Runs, losses: Losses) -> dict[str, Any]:
-        """The part of a summary that replaces what was told of hits as they were left.
-
-        Returns:
-            `hits_read`, of which `hits_added_back` became part of another, `hits_vetoed` were vetoed, and
-            `hits_vetoing`, those of the veto detectors themselves, were dropped; each by detector too (`added_back`,
-            `vetoed`, `vetoing`); the parameters; and the run's times.
-        """
-        gone = {
-            "added_back": self._add_back.merged if self._add_back else {},
-            "vetoed": self._vetoes.vetoed if self._vetoes else {},
-            "vetoing": self._vetoes.vetoing if self._vetoes else {},
-        }
-        lost = losses.count("damaged") + losses.count("out_of_range")
-        return {
-            "hits_read": int(self.read.by_detector()["hits"].sum()) + lost,
-            **{f"hits_{what}": sum(by_key.values()) for what, by_key in gone.items()},
-            **{what: by_name(by_key, self._detectors) for what, by_key in gone.items()},
-            "add_back_ps": self._add_back.window_ps if self._add_back else None,
-            "vetoes": [str(one) for one in self._parsed],
-            **times(self.read, runs),
-        }
+    def account(self) -> PreselectionAccount:
+        """How many hits have been taken away."""
+        added_back = self._add_back.merged if self._add_back else {}
+        vetoed = self._vetoes.vetoed if self._vetoes else {}
+        vetoing = self._vetoes.vetoing if self._vetoes else {}
+        return PreselectionAccount(
+            hits_added_back=sum(added_back.values()),
+            hits_vetoed=sum(vetoed.values()),
+            hits_vetoing=sum(vetoing.values()),
+            added_back=by_name(added_back, self._detectors),
+            vetoed=by_name(vetoed, self._detectors),
+            vetoing=by_name(vetoing, self._detectors),
+            add_back_ps=self._add_back.window_ps if self._add_back else None,
+            vetoes=tuple(map(str, self._parsed)),
+        )
 
 
 def preselection_of(detectors: Detectors, add_back: str | None, vetoes: Sequence[str] | None) -> Preselection | None:

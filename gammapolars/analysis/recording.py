@@ -1,7 +1,7 @@
 """The one reader of runs: hits aligned, in time order, corrected for drift, with errors named and progress told."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import TypeVar
@@ -39,7 +39,6 @@ class Recording:
         preselection: add-back and vetoes, which hits pass before anything else sees them.
         all_columns: whether columns in which formats differ come along, such as `adc_short`.
         most_hits: no more hits are read than so many, from the beginning; None: all.
-        gain_correction: of the drift that the detectors name, if they name one.
     """
 
     runs: Runs
@@ -48,10 +47,15 @@ class Recording:
     preselection: Preselection | None = None
     all_columns: bool = False
     most_hits: int | None = None
-    gain_correction: GainCorrection | None = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.gain_correction = GainCorrection(self.detectors, self.runs) if self.detectors.drift else None
+    @cached_property
+    def gain_correction(self) -> GainCorrection | None:
+        """Of the drift that the detectors name, if they name one."""
+        return GainCorrection(self.detectors, self.runs) if self.detectors.drift else None
+
+    def without_detectors(self) -> "Recording":
+        """The same runs without offsets, calibrations and corrections."""
+        return replace(self, detectors=Detectors())
 
     @property
     def reorder_ps(self) -> int:

@@ -7,19 +7,17 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.accumulators import HitTally, RunSpectra
 from gammapolars.analysis.live_times import measurements_of
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
-from gammapolars.coincidences import PairRule
-from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT, WINDOW
+from gammapolars.analysis.summaries import of_hits
+from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT
 from gammapolars.core.errors import UsageError
-from gammapolars.core.flags import union
-from gammapolars.core.types import Key, Progress
+from gammapolars.core.flags import parse_reject, union
+from gammapolars.core.types import Key
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
-from gammapolars.io import Runs
 from gammapolars.io.provenance import describe, describe_files
 from gammapolars.io.spectra.measurement import Measurement, polynomial
 from gammapolars.io.spectrum_files import holds_spectra, read_spectra
@@ -38,7 +36,7 @@ class Gathered:
         runs: what each run is called, in their order.
         detectors: names and calibrations.
         measurements: times and titles by run and detector, as far as they are known.
-        summary: where every hit went, and warnings.
+        summary: what was read, as a `Summary` takes it: inputs, warnings, and of runs the account and times of hits.
         metadata: provenance, for outputs.
     """
 
@@ -108,7 +106,7 @@ def from_files(
         tuple(Path(name).name for name in names),
         detectors,
         measurements,
-        {"inputs": list(names), "warnings": []},
+        {"inputs": tuple(names), "warnings": ()},
         lambda summary: describe_files([Path(name) for name in names], summary),
     )
 
@@ -124,28 +122,16 @@ def _calibrated(table: pl.DataFrame, energy: Sequence[float] | None) -> pl.DataF
     return table.select("adc", "energy_kev", "counts", "variance")
 
 
-def from_runs(
-    runs: Runs,
-    detectors: Detectors,
-    *,
-    reject: str = REJECT,
-    calibration: Sequence[float] | None = None,
-    most_hits: int | None = None,
-    progress: Progress | None = None,
-) -> Gathered:
+def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequence[float] | None = None) -> Gathered:
     """Spectra of the used hits of runs, by run and detector, counted in one pass.
 
     Args:
-        runs: from `open_runs`.
-        detectors: names and calibrations.
+        recording: the runs with their detectors.
         reject: names of the flags that reject a hit.
         calibration: an energy polynomial (keV, lowest order first) that holds for all detectors instead.
-        most_hits: how many hits to count at most, from the beginning.
-        progress: told how many hits have been read.
     """
-    rule = PairRule(WINDOW, reject=reject)
-    tally, adc = HitTally(), RunSpectra(union(rule.reject))
-    recording = Recording(runs, detectors, progress, most_hits=most_hits)
+    runs, detectors, masks = recording.runs, recording.detectors, parse_reject(reject)
+    tally, adc = HitTally(), RunSpectra(union(masks))
     count_hits(recording, [tally, adc])
     table = adc.table()
     if calibration:
@@ -153,8 +139,7 @@ def from_runs(
         table = table.with_columns(kev)
     else:
         table = table.with_columns(energy_kev(detectors))
-    summary = account(tally, runs.losses, rule.reject) | times(tally, runs)
-    summary["warnings"] = [*reading_warnings(runs), *time_warnings(tally, runs), *recording.warnings]
+    summary = of_hits(recording, tally, masks)
     measured = measurements_of(runs, tally, detectors)
     known = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measured.items()}
     return Gathered(

@@ -1,64 +1,72 @@
-"""The options on how a run is read, shared by all commands that read one."""
+"""Options that several commands have."""
 
-import functools
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gammapolars.core import defaults
 
 if TYPE_CHECKING:
-    from gammapolars.commands.progress import Progress
+    from gammapolars import io
+    from gammapolars.analysis import recording
     from gammapolars.detectors import Detectors
-    from gammapolars.io import Runs
 
-DetectorsFile = Annotated[
-    Path | None, typer.Option("--detectors", help="detectors.toml: names, calibrations, offsets, columns.")
+Runs = Annotated[
+    list[str], typer.Argument(metavar="RUN", help="Files or patterns of one run, or folders of one run each.")
+]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="RUN", help="Runs, as for other commands; or spectra: .spe, .chn, .txt, .csv, .parquet."),
+]
+SpectrumName = Annotated[str | None, "Which spectrum, of a file that holds several: b0_ch3, or a TH1."]
+DetectorsFile = Annotated[Path | None, "detectors.toml: names, calibrations, offsets, columns."]
+LinesFile = Annotated[Path | None, "Your own table of gamma lines, .csv, instead of the package's."]
+WindowOption = Annotated[str, "Coincidence window: 250ns for |dt| ≤ 250 ns, or LOW:HIGH."]
+RandomOption = Annotated[
+    list[str] | None, "Window of chance pairs, to be subtracted: 1us:3us, or auto. May be repeated."
+]
+BackgroundOption = Annotated[
+    list[str] | None, typer.Option(metavar="LOW:HIGH", help="Beside the line: what lies below it. May be repeated.")
+]
+SecondBackgroundOption = Annotated[
+    list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line.")
+]
+Reject = Annotated[str, "Flags that reject a hit: names, a mask such as 0x480, or none."]
+AddBackOption = Annotated[str | None, "Sum what detectors of one group saw within this time, such as 100ns."]
+VetoOption = Annotated[
+    list[str] | None, "Drop hits that came with one of a kind of detector: BGO=200ns. May be repeated."
 ]
 
 
-@dataclass(frozen=True)
-class ReadingOptions:
-    """How a run is read, as the command line tells it."""
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How runs are read."""
 
     detectors: DetectorsFile = None
-    tree: Annotated[
-        str | None, typer.Option("--tree", help="The hits' tree in ROOT files, if it has another name.")
-    ] = None
-    stage: Annotated[
-        str | None, typer.Option("--stage", help="Of a run's folder: raw, filtered or unfiltered files.")
-    ] = None
-    bin_layout: Annotated[
-        str | None,
-        typer.Option("--bin-layout", help="Of BIN files that do not tell: 0xCAE5, old, or energy,short,flags."),
-    ] = None
-    reorder: Annotated[
-        str, typer.Option("--reorder", help="How far back in time a hit may lie and still be put in place.")
-    ] = defaults.REORDER
-    apart: Annotated[bool, typer.Option("--apart", help="Each file is a run of its own, as each folder is.")] = False
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Leave out what is damaged, and count it, instead of stopping.")
-    ] = False
+    tree: Annotated[str | None, "The hits' tree in ROOT files, if it has another name."] = None
+    stage: Annotated[str | None, "Of a run's folder: raw, filtered or unfiltered files."] = None
+    bin_layout: Annotated[str | None, "Of BIN files that do not tell: 0xCAE5, old, or energy,short,flags."] = None
+    reorder: Annotated[str, "How far back in time a hit may lie and still be put in place."] = defaults.REORDER
+    apart: Annotated[bool, "Each file is a run of its own, as each folder is."] = False
+    keep_going: Annotated[bool, "Leave out what is damaged, and count it, instead of stopping."] = False
 
     @cached_property
     def known(self) -> "Detectors":
         """What detectors.toml describes; nothing where none is given."""
-        from gammapolars.detectors import Detectors, load_detectors
+        return described_by(self.detectors)
 
-        return load_detectors(self.detectors) if self.detectors else Detectors()
-
-    def open(self, names: list[str]) -> "Runs":
+    def open(self, names: list[str]) -> "io.Runs":
         """Find the files of the runs that are named."""
         from gammapolars.core.units import parse_ps
-        from gammapolars.io import Losses, Reading, open_runs
+        from gammapolars.io import Losses, open_runs
+        from gammapolars.io import Reading as FileReading
 
-        reading = Reading(
+        reading = FileReading(
             tree=self.tree,
             bin_layout=self.bin_layout,
             columns=self.known.columns,
@@ -67,36 +75,32 @@ class ReadingOptions:
         return open_runs(*names, reading=reading, reorder_ps=parse_ps(self.reorder), stage=self.stage, apart=self.apart)
 
     @contextmanager
-    def reading(self, names: list[str]) -> Iterator[tuple["Runs", "Progress"]]:
-        """The runs that are named, and how far they have been read, shown on the terminal meanwhile."""
+    def recording(self, names: list[str]) -> Iterator["recording.Recording"]:
+        """The runs that are named; how far they have been read is shown on the terminal meanwhile."""
+        from gammapolars.analysis.recording import Recording
         from gammapolars.commands.progress import Progress
 
-        opened = self.open(names)
-        with Progress(opened.count) as progress:
-            yield opened, progress
+        runs = self.open(names)
+        with Progress(runs.count) as progress:
+            yield Recording(runs, self.known, progress)
 
 
-def reads_runs(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options above, in place of its parameter `how`."""
-    hints = get_type_hints(ReadingOptions, include_extras=True)
-    shared = [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name]
-        )
-        for field in fields(ReadingOptions)
-    ]
+@dataclass(frozen=True, kw_only=True)
+class Recording(Reading):
+    """Runs, and how they are read."""
 
-    @functools.wraps(command)
-    def expanded(**given: Any) -> None:
-        how = ReadingOptions(**{parameter.name: given.pop(parameter.name) for parameter in shared})
-        command(**given, how=how)
+    names: Runs
 
-    own = inspect.signature(command).parameters.values()
-    parameters = [
-        part.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in own
-        for part in (shared if parameter.name == "how" else [parameter])
-    ]
-    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    expanded.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return expanded
+
+@dataclass(frozen=True, kw_only=True)
+class Saving:
+    """Whether outputs replace what is there."""
+
+    overwrite: Annotated[bool, "Replace an output that exists."] = False
+
+
+def described_by(path: Path | None) -> "Detectors":
+    """What a detectors.toml describes; nothing where none is given."""
+    from gammapolars.detectors import Detectors, load_detectors
+
+    return load_detectors(path) if path else Detectors()

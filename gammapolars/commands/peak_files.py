@@ -39,7 +39,7 @@ class Counted:
     real_time_s: float | None = None
 
 
-def counted(
+def counted_peaks(
     paths: Sequence[Path], live_times: Sequence[float], started: Sequence[str], real_times: Sequence[float]
 ) -> list[Counted]:
     """Files of peaks with how each was counted; what is given once holds for all.

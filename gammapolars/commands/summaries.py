@@ -1,104 +1,98 @@
-"""What commands print: progress on a terminal, summaries as text or JSON."""
+"""Lines that the texts of several commands share: what was read, what is net of chance, warnings, what was written."""
 
-import json
-from collections.abc import Callable
 from typing import Any
 
+import polars as pl
+
+from gammapolars.analysis.accounting import HitAccount, Times
+from gammapolars.analysis.chance import RandomNet
+from gammapolars.analysis.preselection import PreselectionAccount
+from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary
 from gammapolars.commands.layout import plus_minus, share, table
-from gammapolars.core.units import Window
 
 
-def print_summary(summary: dict[str, Any], text: Callable[[dict[str, Any]], str], *, as_json: bool) -> None:
-    """A command's summary on stdout: as one JSON object, or as `text` tells it to people."""
-    print_json(summary) if as_json else print(text(summary))
+def head(summary: RunSummary, preselection: PreselectionAccount | None = None) -> list[str]:
+    """How many hits were read, and where they went."""
+    return [*hits_read(summary.account, summary.times), *gone(summary.account, preselection)]
 
 
-def print_json(summary: dict[str, Any]) -> None:
-    """One JSON object on stdout."""
-    print(json.dumps(summary, ensure_ascii=False, allow_nan=False))
+def hits_read(account: HitAccount, times: Times) -> list[str]:
+    """How many hits were read and used."""
+    return [f"{account.hits_read:,} hits in {times.real_time_s:.6g} s, {account.hits_used:,} used"]
 
 
-def coincidence_text(summary: dict[str, Any]) -> str:
-    """The summary of `coincidences` for people."""
-    lines = [
-        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
-        *policies_text(summary),
-        *rejected_text(summary),
-        *left_out_text(summary),
-        f"{summary['pairs']:,} pairs within {Window(*summary['window_ps'])}, "
-        f"{summary['chance_pairs_expected']:,.1f} expected by chance",
-        *random_text(summary),
-        *_pairs_table(summary["pairs_by_detectors"]),
-        *(f"Warning: {warning}" for warning in summary["warnings"]),
-        *(f"{output}: written" for output in summary.get("outputs_beside", ())),
-        f"{summary['output']}: written in {summary['elapsed_s']:.2f} s"
-        f" ({summary['hits_per_s'] / 1e6:.1f} million hits/s)",
-    ]
-    return "\n".join(lines)
-
-
-def random_text(summary: dict[str, Any]) -> list[str]:
-    """What random windows tell, in lines."""
-    if "random_ps" not in summary:
-        return []
-    windows = ", ".join(str(Window(*window)) for window in summary["random_ps"])
-    return [
-        f"{summary['random_pairs']:,} pairs in the random windows {windows}: "
-        f"{plus_minus(summary['chance_pairs'], summary['chance_pairs_unc'])} of the pairs are by chance, "
-        f"{plus_minus(summary['net_pairs'], summary['net_pairs_unc'])} net"
-    ]
-
-
-def _pairs_table(rows: list[dict[str, Any]]) -> list[str]:
-    """Pairs by their detectors, in lines."""
-    net = bool(rows) and "net_pairs" in rows[0]
-    head = ["detectors", "pairs", "by chance", *(["measured", "net"] if net else [])]
-    return table(
-        head,
-        [
-            [
-                f"{row['name_a']} – {row['name_b']}",
-                f"{row['pairs']:,}",
-                f"{row['chance_pairs_expected']:,.1f}",
-                *([f"{row['chance_pairs']:,.1f}", plus_minus(row["net_pairs"], row["net_pairs_unc"])] if net else []),
-            ]
-            for row in rows
-        ],
-    )
-
-
-def rejected_text(summary: dict[str, Any]) -> list[str]:
-    """How many hits each flag rejected, in lines."""
-    return [
-        f"  rejected: {count:,} {name} ({share(count, summary['hits_read'])})"
-        for name, count in summary["rejected"].items()
+def gone(account: HitAccount, preselection: PreselectionAccount | None = None) -> list[str]:
+    """How many hits were not used, and why."""
+    lines = []
+    if preselection:
+        lines += taken(account, "added back to others", preselection.added_back)
+        lines += taken(account, "vetoed", preselection.vetoed)
+        lines += taken(account, "of veto detectors", preselection.vetoing)
+    rejected = [("rejected", count, name) for name, count in account.rejected.items()]
+    left_out = [("left out", account.hits_damaged, "damaged"), ("left out", account.hits_out_of_range, "out of range")]
+    return lines + [
+        f"  {what}: {count:,} {name} ({share(count, account.hits_read)})"
+        for what, count, name in rejected + left_out
         if count
     ]
 
 
-def policies_text(summary: dict[str, Any]) -> list[str]:
-    """How many hits add-back and vetoes took away, in lines; none where there were neither."""
-    names = {
-        "hits_added_back": "added back to others",
-        "hits_vetoed": "vetoed",
-        "hits_vetoing": "of veto detectors",
-    }
-    return [line for key, name in names.items() for line in gone_text(summary, key, name)]
-
-
-def gone_text(summary: dict[str, Any], key: str, name: str) -> list[str]:
-    """How many hits went one way, and by which detector, in lines; none where there were none."""
-    count = summary.get(key, 0)
-    by_detector = summary.get(key.removeprefix("hits_"), {})
+def taken(account: HitAccount, what: str, by_detector: dict[str, int]) -> list[str]:
+    """How many hits went one way, and of which detector; nothing where there were none."""
+    count = sum(by_detector.values())
     each = ", ".join(f"{detector} {number:,}" for detector, number in by_detector.items())
-    return [f"  {name}: {count:,} ({share(count, summary['hits_read'])}): {each}"] if count else []
+    return [f"  {what}: {count:,} ({share(count, account.hits_read)}): {each}"] if count else []
 
 
-def left_out_text(summary: dict[str, Any]) -> list[str]:
-    """What could not be read, if anything, in lines."""
-    whole = summary["hits_read"]
+def warnings(summary: Summary) -> list[str]:
+    """What a reader must know."""
+    return [f"Warning: {warning}" for warning in summary.warnings]
+
+
+def tail(summary: Summary) -> list[str]:
+    """Warnings, and what was written."""
+    return [*warnings(summary), *(f"{output}: written" for output in summary.outputs)]
+
+
+def timed_tail(summary: Summary) -> list[str]:
+    """The same, with how long it took: the main output last."""
+    main, *others = summary.outputs
+    rate = (summary.hits_per_s or 0.0) / 1e6
     return [
-        f"  left out: {summary[key]:,} {name} ({share(summary[key], whole)})"
-        for key, name in (("hits_damaged", "damaged"), ("hits_out_of_range", "out of range"))
-        if summary[key]
+        *warnings(summary),
+        *(f"{output}: written" for output in others),
+        f"{main}: written in {summary.elapsed_s:.2f} s ({rate:.1f} million hits/s)",
     ]
+
+
+def pair_lines(counts: PairCounts) -> list[str]:
+    """How many pairs there are, and how many of them chance makes."""
+    return [
+        f"{counts.pairs:,} pairs within {counts.window_ps}, {counts.chance_pairs_expected:,.1f} expected by chance",
+        *net_lines(counts.random),
+        *_pairs_table(counts.pairs_by_detectors),
+    ]
+
+
+def net_lines(random: RandomNet | None) -> list[str]:
+    """What random windows tell."""
+    if random is None:
+        return []
+    return [
+        f"{random.random_pairs:,} pairs in the random windows {', '.join(map(str, random.random_ps))}: "
+        f"{plus_minus(random.chance_pairs, random.chance_pairs_unc)} of the pairs are by chance, "
+        f"{plus_minus(random.net_pairs, random.net_pairs_unc)} net"
+    ]
+
+
+def _pairs_table(pairs: pl.DataFrame) -> list[str]:
+    """Pairs by their detectors."""
+    net = "net_pairs" in pairs.columns
+
+    def cells(row: dict[str, Any]) -> list[str]:
+        measured = [f"{row['chance_pairs']:,.1f}", plus_minus(row["net_pairs"], row["net_pairs_unc"])] if net else []
+        name = f"{row['name_a']} – {row['name_b']}"
+        return [name, f"{row['pairs']:,}", f"{row['chance_pairs_expected']:,.1f}", *measured]
+
+    head = ["detectors", "pairs", "by chance", *(["measured", "net"] if net else [])]
+    return table(head, [cells(row) for row in pairs.iter_rows(named=True)])

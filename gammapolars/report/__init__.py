@@ -3,14 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from gammapolars.analysis.passes import with_random
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
-from gammapolars.core.types import Progress
-from gammapolars.detectors import Detectors
-from gammapolars.io import Runs, save
+from gammapolars.io import save
 from gammapolars.io.output_folder import folder_complete_or_nothing
 from gammapolars.io.provenance import describe
 from gammapolars.report.analyse import analyse
@@ -21,41 +19,35 @@ __all__ = ["make_report", "write_report"]
 
 
 def make_report(
-    runs: Runs,
+    recording: Recording,
     rule: PairRule,
     folder: str | Path,
     *,
     random: Sequence[str] = (),
-    detectors: Detectors | None = None,
     overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> PairSummary:
     """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet next to the page.
 
     Args:
-        runs: from `open_runs`.
+        recording: the run, its detectors and how far it has been read.
         rule: window and rejected flags.
         folder: the folder to be written, as for `write_report`; refused before the run is read.
         random: windows that hold chance pairs alone, such as `1us:3us`, or `auto`: counts are then net of them.
-        detectors: names, calibrations and time offsets.
         overwrite: whether the folder may exist already.
-        progress: called with the number of hits read.
-
-    Returns:
-        The summary, as `gammapolars report --json` prints it.
 
     Raises:
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
     """
     folder = Path(folder)
     with folder_complete_or_nothing(folder, overwrite=overwrite, last=PAGE) as partial:
-        rule = with_random(Recording(runs, detectors or Detectors()), rule, random)
-        analysis = analyse(runs, rule, detectors=detectors, pairs_output=partial / "pairs.parquet", progress=progress)
-        origin = describe(runs, analysis.summary)
+        rule = with_random(recording, rule, random)
+        analysis = analyse(recording, rule, pairs_output=partial / "pairs.parquet")
+        assert analysis.summary
+        origin = describe(recording.runs, analysis.summary.to_json())
         save(analysis.spectra.lazy(), partial / "spectra.parquet", metadata=origin)
         save(analysis.matrix.lazy(), partial / "matrix.parquet", metadata=origin)
         _write(contents(analysis, datetime.now().astimezone()), partial)
-    return analysis.summary | {"output": str(folder / PAGE)}
+    return analysis.summary.saved(folder / PAGE)
 
 
 def write_report(

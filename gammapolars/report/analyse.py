@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis import chance
 from gammapolars.analysis.accumulators import (
     Accumulator,
     AdcSpectra,
@@ -19,12 +17,12 @@ from gammapolars.analysis.accumulators import (
 )
 from gammapolars.analysis.passes import PairPass, named, summarise
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.core import schema
 from gammapolars.core.flags import union
-from gammapolars.core.types import Progress
 from gammapolars.detectors import Detectors
-from gammapolars.io import Runs, save
+from gammapolars.io import save
 from gammapolars.io.provenance import describe
 from gammapolars.report.results import Analysis
 from gammapolars.spectra import fitting_bin_kev
@@ -34,31 +32,22 @@ TIME_DIFFERENCE_WINDOWS = 4
 """Time differences are shown out to this many times the window."""
 
 
-def analyse(
-    runs: Runs,
-    rule: PairRule,
-    *,
-    detectors: Detectors | None = None,
-    pairs_output: Path | None = None,
-    progress: Progress | None = None,
-) -> Analysis:
+def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None = None) -> Analysis:
     """Everything that a report shows, in one pass over a run.
 
     Pairs are looked for out to several times the window, so that the time differences show the chance level; only
     those within the window are counted, written and drawn into the matrix.
 
     Args:
-        runs: from `open_runs`.
+        recording: the run, its detectors and how far it has been read.
         rule: window and rejected flags; with random windows, the matrix is net of chance, and the pairs carry weights.
-        detectors: names, calibrations and time offsets.
         pairs_output: where the pairs within the window are written to, if anywhere.
-        progress: called with the number of hits read.
 
     Raises:
         TableError: the run has no adc values.
         TimeOrderError: hits lie too far back in time to be repaired.
     """
-    detectors = detectors or Detectors()
+    runs, detectors = recording.runs, recording.detectors
     schema.require(runs.hits, schema.HITS)
     reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
     wide = PairRule(reach_ps, reject=rule.reject)
@@ -69,22 +58,24 @@ def analyse(
     matrix = Matrix.of_energies(rule.window, detectors)
     accumulators: list[Accumulator] = [adc, rates, differences, hits]
     accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
-    reading = PairPass(Recording(runs, detectors, progress), wide, accumulators)
+    reading = PairPass(recording, wide, accumulators)
     every = reading.pairs()
     within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
 
-    def summary() -> dict[str, Any]:
+    def summary() -> PairSummary:
         return summarise(replace(reading, rule=rule), hits, pairs)
 
     if pairs_output:
-        save(within, pairs_output, metadata=lambda: describe(runs, summary()))
+        save(within, pairs_output, metadata=lambda: describe(runs, summary().to_json()))
     else:
         for _ in batches_of(within.select(pl.len())):
             pass
     totals = summary()
-    same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "pairs", "chance_pairs_expected")
+    same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range")
     return Analysis(
-        **{name: totals[name] for name in same},
+        **{name: getattr(totals.account, name) for name in same},
+        pairs=totals.of_pairs.pairs,
+        chance_pairs_expected=totals.of_pairs.chance_pairs_expected,
         inputs=tuple(file.path.name for file in runs.files),
         rejected=hits.with_flags(rule.reject),
         window=rule.window,
@@ -92,9 +83,9 @@ def analyse(
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
-        warnings=tuple(totals["warnings"]),
+        warnings=totals.warnings,
         detectors=_detector_rows(hits.by_detector(mask), detectors, hits.real_time_s),
-        pairs_by_detectors=chance.by_detectors(hits, pairs, rule, detectors),
+        pairs_by_detectors=totals.of_pairs.pairs_by_detectors,
         spectra=named(adc.spectra(detectors, bin_kev), detectors),
         rates=named(rates.table(), detectors),
         time_differences=differences.table(detectors),

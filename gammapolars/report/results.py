@@ -1,10 +1,10 @@
 """What one pass over a run finds: small tables and numbers, from which figures and the report are made."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
+from gammapolars.analysis.summaries import PairSummary
 from gammapolars.core.units import Window
 
 
@@ -45,7 +45,7 @@ class Analysis:
         hits_damaged: hits that were left out because the file is damaged there.
         hits_out_of_range: hits that were left out because no hit can have their values.
         parameters: settings that the results depend on, as a person would write them, for the report's foot.
-        summary: what `gammapolars coincidences --json` prints of the same run.
+        summary: what `gammapolars coincidences` sums up of the same run.
     """
 
     inputs: tuple[str, ...]
@@ -68,5 +68,5 @@ class Analysis:
     parameters: dict[str, str] = field(default_factory=dict)
     hits_damaged: int = 0
     hits_out_of_range: int = 0
-    summary: dict[str, Any] = field(default_factory=dict)
+    summary: PairSummary | None = None
     random_windows: tuple[Window, ...] = ()

@@ -1,7 +1,6 @@
 """A whole simulated run, as the command line asks for it."""
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -82,15 +81,14 @@ def run(
         progress: called with the number of hits written so far.
 
     Returns:
-        The summary of `write_run` with `output`, `truth`, `sources` (Bq by nuclide), `seed`, `detectors` (with the
-        expected `deposits_cps` of each) and `elapsed_s`.
+        The summary of `write_run` with `sources` (Bq by nuclide), `seed` and `detectors` (with the expected
+        `deposits_cps` of each).
 
     Raises:
         UsageError: an unknown source, no end, a number out of its range, lines that cannot be correlated, or an output
             with another suffix.
         OutputError: a file exists already or cannot be written.
     """
-    started = time.monotonic()
     output, truth = Path(output), None if truth is None else Path(truth)
     _check_suffixes(output, truth)
     source_list = parse_sources(sources)
@@ -122,9 +120,7 @@ def run(
         {"name": item.name, "board": item.board, "channel": item.channel, "deposits_cps": round(float(rate), 3)}
         for item, rate in zip(array, rates, strict=True)
     ]
-    summary |= {"sources": settings["sources"], "seed": seed, "detectors": rows, **correlated}
-    summary |= {"output": str(output), "truth": None if truth is None else str(truth)}
-    return summary | {"elapsed_s": round(time.monotonic() - started, 3)}
+    return summary | {"sources": settings["sources"], "seed": seed, "detectors": rows, **correlated}
 
 
 def _numbers(detector: SimulatedDetector) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from gammapolars.analysis.chance import by_detectors
 from gammapolars.analysis.passes import PairPass
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule, chance_pairs, pairs
-from gammapolars.commands.coincidences import run
+from gammapolars.commands.coincidences.parse import CoincidencesOptions
+from gammapolars.commands.coincidences.run import coincidences
 from gammapolars.core.errors import GammapolarsError, TableError, TimeOrderError
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
@@ -87,7 +88,7 @@ def test_an_analysis_accounts_for_every_hit_and_every_pair(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recording, "slices", partial(slices, slice_hits=slice_hits))
-        found = analyse(in_file(tmp_path, hits), PairRule(window), detectors=detectors)
+        found = analyse(Recording(in_file(tmp_path, hits), detectors), PairRule(window))
 
     rejected = hits.filter((pl.col("flags") & BAD) != 0)
     expected = brute_pairs(aligned(hits, detectors), (0, window))
@@ -113,7 +114,7 @@ def test_an_analysis_accounts_for_every_hit_and_every_pair(
 def test_the_matrix_holds_the_calibrated_pairs_within_the_window_once(tmp_path: Path) -> None:
     hits = poisson({(0, 0): 3000, (0, 1): 2000, (1, 0): 1000}, 1.0)
 
-    found = analyse(in_file(tmp_path, hits, reorder_ps=10**9), PairRule("10us"), detectors=CALIBRATED)
+    found = analyse(Recording(in_file(tmp_path, hits, reorder_ps=10**9), CALIBRATED), PairRule("10us"))
 
     expected = pair_rows(pairs(aligned(hits, CALIBRATED).sort("timestamp_ps").lazy(), "10us"))
     both = [pair for pair in expected if {pair[0:2], pair[3:5]} == {(0, 0), (0, 1)}]
@@ -126,7 +127,7 @@ def test_the_matrix_holds_the_calibrated_pairs_within_the_window_once(tmp_path: 
 def test_time_differences_reach_beyond_the_window_and_pairs_do_not(tmp_path: Path) -> None:
     hits = frame([(0, 0), (100_000, 1), (10**7, 0), (10**7 + 700_000, 1), (10**8, 0), (10**8 + 2_000_000, 1)])
 
-    found = analyse(in_file(tmp_path, hits), PairRule("250ns"))
+    found = analyse(Recording(in_file(tmp_path, hits)), PairRule("250ns"))
 
     assert found.pairs == 1
     assert found.time_differences["counts"].sum() == 2
@@ -136,7 +137,7 @@ def test_time_differences_reach_beyond_the_window_and_pairs_do_not(tmp_path: Pat
 def test_uncorrelated_detectors_make_the_pairs_that_chance_expects_and_no_prompt_peak(tmp_path: Path) -> None:
     hits = poisson({(0, 0): 100_000, (0, 1): 80_000, (1, 0): 50_000}, 1.0)
 
-    found = analyse(in_file(tmp_path, hits), PairRule("250ns"))
+    found = analyse(Recording(in_file(tmp_path, hits)), PairRule("250ns"))
 
     table = found.pairs_by_detectors
     assert table.height == 3
@@ -230,7 +231,7 @@ def test_hits_out_of_order_are_reported_with_the_run(tmp_path: Path) -> None:
     run = in_file(tmp_path, frame([(1000, 0), (0, 1)]), reorder_ps=10)
 
     with pytest.raises(TimeOrderError, match=r"run\.parquet: times are out of order: hit 2 lies 1 ns behind"):
-        analyse(run, PairRule("1ns"))
+        analyse(Recording(run), PairRule("1ns"))
 
 
 def test_the_offsets_of_detectors_widen_the_reorder_buffer(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_the_offsets_of_detectors_widen_the_reorder_buffer(tmp_path: Path) -> No
 
 
 def test_an_empty_run_has_an_analysis_with_a_warning(tmp_path: Path) -> None:
-    found = analyse(in_file(tmp_path, frame([])), PairRule("1ns"), detectors=CALIBRATED)
+    found = analyse(Recording(in_file(tmp_path, frame([])), CALIBRATED), PairRule("1ns"))
 
     assert (found.hits_read, found.pairs, found.real_time_s) == (0, 0, 0.0)
     assert found.warnings == ("the run holds no hits",)
@@ -254,7 +255,7 @@ def test_an_empty_run_has_an_analysis_with_a_warning(tmp_path: Path) -> None:
 def test_warnings_name_what_a_reader_must_know(tmp_path: Path) -> None:
     hits = frame([(0, 0), (1, 2), (2, 1, 0, 0, PILE_UP)])
 
-    found = analyse(in_file(tmp_path, hits), PairRule("1ns"), detectors=CALIBRATED)
+    found = analyse(Recording(in_file(tmp_path, hits), CALIBRATED), PairRule("1ns"))
 
     assert len(found.warnings) == 3
     assert "no energy calibration for 0/2" in found.warnings[0]
@@ -263,7 +264,7 @@ def test_warnings_name_what_a_reader_must_know(tmp_path: Path) -> None:
 
 
 def test_names_stand_beside_numbers(tmp_path: Path) -> None:
-    found = analyse(in_file(tmp_path, frame([(0, 0), (1, 1), (2, 5, 1)])), PairRule("1ns"), detectors=CALIBRATED)
+    found = analyse(Recording(in_file(tmp_path, frame([(0, 0), (1, 1), (2, 5, 1)])), CALIBRATED), PairRule("1ns"))
 
     assert found.detectors["name"].to_list() == ["left", "right", "1/5"]
     assert found.detectors["calibrated"].to_list() == [True, True, False]
@@ -279,14 +280,14 @@ def test_a_run_without_adc_values_cannot_be_analysed(tmp_path: Path) -> None:
     run = in_file(tmp_path, frame([(0, 0)]).drop("adc"))
 
     with pytest.raises(GammapolarsError, match="no column 'adc'") as raised:
-        analyse(run, PairRule("1ns"))
+        analyse(Recording(run), PairRule("1ns"))
     assert isinstance(raised.value, TableError)
 
 
 def test_pairs_are_written_in_the_same_pass(tmp_path: Path) -> None:
     hits = poisson({(0, 0): 2000, (0, 1): 2000}, 1.0)
 
-    found = analyse(in_file(tmp_path, hits), PairRule("10us"), pairs_output=tmp_path / "pairs.parquet")
+    found = analyse(Recording(in_file(tmp_path, hits)), PairRule("10us"), pairs_output=tmp_path / "pairs.parquet")
 
     written = pl.read_parquet(tmp_path / "pairs.parquet")
     assert written.height == found.pairs > 10
@@ -296,14 +297,16 @@ def test_pairs_are_written_in_the_same_pass(tmp_path: Path) -> None:
 @pytest.mark.parametrize("options", [{}, {"start": (0, 0), "stop": (0, 1)}])
 def test_the_summary_of_coincidences_accounts_for_every_hit(tmp_path: Path, options: dict[str, Any]) -> None:
     hits = poisson({(0, 0): 2000, (0, 1): 2000, (1, 0): 1000}, 1.0)
-    rule = PairRule("10us", **options)
+    ends: dict[str, Any] = {name: f"{board}/{channel}" for name, (board, channel) in options.items()}
+    asked = CoincidencesOptions(names=[], output=tmp_path / "pairs.parquet", window="10us", **ends)
 
-    summary = run.coincidences(in_file(tmp_path, hits), rule, tmp_path / "pairs.parquet")
+    summary = coincidences(asked, Recording(in_file(tmp_path, hits)))
 
     written = pl.read_parquet(tmp_path / "pairs.parquet")
-    assert summary["hits_read"] == hits.height
-    assert summary["hits_read"] - summary["hits_used"] == sum(summary["rejected"].values())
-    assert summary["pairs"] == written.height == sum(row["pairs"] for row in summary["pairs_by_detectors"])
+    account = summary.account
+    assert account.hits_read == hits.height
+    assert account.hits_read - account.hits_used == sum(account.rejected.values())
+    assert summary.of_pairs.pairs == written.height == summary.of_pairs.pairs_by_detectors["pairs"].sum()
     assert written.height > 30
     assert written.equals(pairs(hits.lazy(), "10us", **options).collect())
-    assert summary["chance_pairs_expected"] == pytest.approx(written.height, rel=0.5)
+    assert summary.of_pairs.chance_pairs_expected == pytest.approx(written.height, rel=0.5)

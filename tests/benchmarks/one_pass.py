@@ -2,9 +2,10 @@
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from gammapolars.coincidences import PairRule
-from gammapolars.commands.coincidences.beside import Outputs
+from gammapolars.analysis.recording import Recording
+from gammapolars.commands.coincidences.parse import CoincidencesOptions
 from gammapolars.commands.coincidences.run import coincidences
 from gammapolars.detectors import Detectors, format_detectors
 from gammapolars.io import open_runs
@@ -26,13 +27,13 @@ def one_pass(plan: Plan) -> list[Outcome]:
         files = {name: Path(folder) / f"{name}.parquet" for name in ("matrix", "spectra", "rates", "time_differences")}
         pairs = Path(folder) / "pairs.parquet"
 
-        def one_pass_with(beside: Outputs) -> None:
-            rule = PairRule(WINDOW_PS)
-            coincidences(open_runs(run), rule, pairs, detectors=known, beside=beside, overwrite=True)
+        def one_pass_with(**further: Any) -> None:
+            options = CoincidencesOptions(names=[], output=pairs, window=f"{WINDOW_PS}ps", overwrite=True, **further)
+            coincidences(options, Recording(open_runs(run), known))
 
         ways = {
-            "all in one pass": lambda: one_pass_with(Outputs(**files, bin_kev=BIN_KEV)),
-            "pairs alone": lambda: one_pass_with(Outputs()),
+            "all in one pass": lambda: one_pass_with(**files, bin_kev=BIN_KEV),
+            "pairs alone": one_pass_with,
         }
         every, alone = in_turn(plan.repeat, ways)
         memory = _memory(plan, run, pairs, files, known)

@@ -177,7 +177,7 @@ def test_the_summary_of_coincidences() -> None:
     assert summary["pairs"] == 3
     assert summary["window_ps"] == [-1_000_000, 1_000_000]
     assert summary["real_time_s"] == 0.006
-    assert summary["output"] == "out.parquet"
+    assert summary["outputs"] == ["out.parquet"]
     assert summary["elapsed_s"] > 0
     assert summary["hits_per_s"] == pytest.approx(12 / summary["elapsed_s"])
     assert summary["warnings"] == []
@@ -199,7 +199,7 @@ SUMMARY_TYPES: dict[str, type | tuple[type, ...]] = {
     "chance_pairs_expected": float,
     "elapsed_s": float,
     "hits_per_s": float,
-    "output": str,
+    "outputs": list,
 }
 
 INFO_TYPES: dict[str, type | tuple[type, ...]] = {

@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     summary = summary_of(
         "coincidences", RUN, "-o", folder / "p.parquet", "--window", "100ns", *options, "--bin-kev", "4"
     )
-    assert summary["outputs_beside"] == [str(folder / name) for name in names.values()]
+    assert summary["outputs"] == [str(folder / name) for name in ("p.parquet", *names.values())]
     return folder
 
 

@@ -222,7 +222,7 @@ def test_peaks_of_a_run(cobalt: Path) -> None:
     summary = parsed("peaks", cobalt, "-o", "peaks.parquet")
 
     table = pl.read_parquet("peaks.parquet")
-    assert summary["peaks"] == table.height >= 4
+    assert len(summary["peaks"]) == table.height >= 4
     assert set(gp.PEAKS.columns) <= set(table.columns)
     assert table.select("board", "channel").unique().sort("channel").rows() == [(0, 1), (0, 2)]
     true = adc_of(1332.492, TRUE[1])

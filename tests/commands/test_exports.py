@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars.analysis import live_times
 from gammapolars.commands.spectrum import run as exports
-from gammapolars.io import open_runs, provenance
+from gammapolars.io import provenance
 from gammapolars.io.compass.live_times import ChannelTimes, LiveTimes
 from tests.commandline import files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
@@ -162,7 +162,7 @@ def test_recorded_times_are_taken_of_whole_recordings_alone(
     monkeypatch.setattr(live_times, "live_times", lambda folder: LiveTimes(folder, channels))
     Path("DAQ/run.info").write_text("id=x\ntime.start=2025/03/18 12:11:24.131-0400\n")
 
-    exports.spectra(open_runs("DAQ"), Path("s.parquet"))
+    assert gammapolars("spectrum", "DAQ", "-o", "s.parquet").code == 0
 
     known = [gp.read_spectrum("s.parquet", f"b0_ch{channel}").measurement for channel in range(3)]
     assert [one.live_time_s for one in known] == ([real_s / 2] * 2 if whole_run else [None] * 2) + [None]
@@ -249,7 +249,8 @@ def test_counts_per_second_of_live_time(
     monkeypatch.setattr(live_times, "live_times", lambda folder: LiveTimes(folder, channels))
     Path("DAQ/run.info").write_text("id=x\ntime.start=2025/03/18 12:11:24.131-0400\n")
 
-    summary = exports.spectra(open_runs("DAQ"), Path("s.parquet"), per_second=True, slice_width=slices)
+    sliced = ["--slice", slices] if slices else []
+    summary = json.loads(gammapolars("spectrum", "DAQ", "-o", "s.parquet", "--per-second", *sliced, "--json").out)
 
     found = pl.read_parquet("s.parquet")
     known = found.filter(pl.col("channel") < 2)

@@ -151,8 +151,8 @@ def test_the_variance_of_all_counts_holds_pairs_that_stand_twice(tmp_path: Path)
 
     summary = StoredMatrix(tmp_path / "m.parquet", gp.Gate(10, 12)).count().summary
 
-    assert summary["counts"] == 2 * 4 + 3 + 7
-    assert summary["counts_unc"] ** 2 == pytest.approx(4 * 4 + 3 + 7)
+    assert summary.counts == 2 * 4 + 3 + 7
+    assert summary.counts_unc**2 == pytest.approx(4 * 4 + 3 + 7)
 
 
 def test_matrices_are_told_from_runs_and_pairs(folder: Path) -> None:

@@ -169,7 +169,7 @@ def test_parameters_of_each_type(run: Path, words: list[str], expected: tuple[ob
     assert pl.read_parquet("out.parquet").row(0) == expected
     summary = json.loads(done.out)
     assert summary["query"] == "q"
-    assert summary["output"] == "out.parquet"
+    assert summary["outputs"] == ["out.parquet"]
 
 
 @pytest.mark.parametrize(

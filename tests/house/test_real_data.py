@@ -11,6 +11,7 @@ import uproot
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detector, Detectors, import_calp
 from gammapolars.io import open_runs
@@ -216,7 +217,7 @@ def test_info_on_pairs_of_another_program() -> None:
 def test_the_report_of_na22_shows_its_511_511_coincidences(tmp_path: Path) -> None:
     detectors = Detectors((Detector(0, 4, energy=(0.0, 511 / 692)), Detector(0, 5, energy=(0.0, 511 / 540))))
 
-    make_report(open_runs(NA22), PairRule("50ns"), tmp_path / "report", detectors=detectors)
+    make_report(Recording(open_runs(NA22), detectors), PairRule("50ns"), tmp_path / "report")
 
     pairs = gp.scan_pairs(tmp_path / "report" / "pairs.parquet").collect()
     adc = {

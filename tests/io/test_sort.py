@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammapolars.commands.convert.run import convert
 from gammapolars.core.errors import OutputError
-from gammapolars.io import open_runs, scan
+from gammapolars.io import scan
 from gammapolars.io.order import Source
 from gammapolars.io.sort import scratch_beside, sorted_by_time, sorted_sources
 from gammapolars.streaming.clock import Repair
@@ -139,7 +138,7 @@ def test_files_are_sorted_together(tmp_path: Path) -> None:
     frame([(9,), (3,), (5,)]).write_parquet(tmp_path / "a.parquet")
     frame([(4, 1), (9, 1), (1, 1)]).write_parquet(tmp_path / "b.parquet")
 
-    convert(open_runs(tmp_path / "[ab].parquet", reorder_ps=0), tmp_path / "out.parquet", sort=True)
+    assert gammapolars("convert", tmp_path / "[ab].parquet", "--sort", "-o", tmp_path / "out.parquet").code == 0
 
     found = pl.read_parquet(tmp_path / "out.parquet")
     assert found.select("timestamp_ps", "channel").rows() == [(1, 1), (3, 0), (4, 1), (5, 0), (9, 0), (9, 1)]

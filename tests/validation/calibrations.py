@@ -7,7 +7,7 @@ import polars as pl
 
 from gammapolars.analysis.run_spectra import Gathered
 from gammapolars.calibration.energy.result import Calibration
-from gammapolars.commands.calibrate.detectors import Wanted, calibrations, lines_of
+from gammapolars.commands.calibrate.detectors import Basis, calibrations, lines_of
 from gammapolars.core.defaults import REJECT
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.flags import parse_reject, union
@@ -58,7 +58,7 @@ def spectrum_of(detector: SimulatedDetector, sources: Sequence[str], hits: int, 
 def calibrated(spectrum: pl.DataFrame, sources: Sequence[str]) -> Calibration:
     """The calibration of a lone detector."""
     spectra = Gathered(spectrum, ("simulated",), Detectors(), summary={"warnings": []})
-    (found,), _ = calibrations(spectra, Wanted(lines_of(sources)))
+    (found,), _ = calibrations(spectra, Basis(lines_of(sources)))
     return found
 
 

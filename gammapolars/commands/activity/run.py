@@ -1,6 +1,7 @@
 """What the command `activity` does: a file of peaks in, activities or their limits out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,62 +9,96 @@ from typing import Any
 import polars as pl
 
 from gammapolars.activities import EfficiencyCurve, NuclideActivity, activity_of
-from gammapolars.commands.peak_files import Counted, Lines, by_detector
+from gammapolars.analysis.summaries import Summary
+from gammapolars.commands.activity.parse import ActivityOptions
+from gammapolars.commands.options import described_by
+from gammapolars.commands.peak_files import Counted, Lines, by_detector, counted_peaks, lines_from, parse_moment
 from gammapolars.core.errors import UsageError
+from gammapolars.core.records import Rows
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectrum_files import read_spectrum
 
 
-def activities_from_peaks(
-    counted: Counted,
-    nuclides: Sequence[str],
-    detectors: Detectors,
-    lines: Lines,
-    *,
-    at: date | None = None,
-    spectrum: Path | None = None,
-) -> list[tuple[Detector, str, NuclideActivity | UsageError]]:
-    """The activities of nuclides from every detector's peaks; or why one cannot be told.
+@dataclass(frozen=True, kw_only=True)
+class ActivitySummary(Summary):
+    """Activities of nuclides.
 
-    Args:
-        counted: the peaks.
-        nuclides: such as `Cs-137`.
-        detectors: with their efficiencies.
-        lines: of the nuclides.
-        at: the moment for which the activities are wanted; None: the mean while counting.
-        spectrum: a file with the spectra that the peaks were found in.
+    Attributes:
+        activities: of each detector (`name`, `board`, `channel`) and `nuclide`, `at` a date (null: while counting):
+            `activity_bq` with its `activity_bq_unc`, of which `counting_bq_unc`, `intensity_bq_unc`,
+            `efficiency_bq_unc` and `decay_bq_unc` are parts, `critical_bq`, `detectable_bq`, whether it is `detected`,
+            the `upper_limit_bq` where not, `chi2`, `ndf`, and the `lines` that it is from.
+    """
+
+    activities: Rows
+
+
+def activity(options: ActivityOptions) -> ActivitySummary:
+    """The activities of nuclides from every detector's peaks, or why one cannot be told.
 
     Raises:
-        UsageError: no detector with peaks has an efficiency.
+        UsageError: no detector with peaks has an efficiency, or not one activity can be told.
     """
+    if options.output is not None:
+        _check_table(options.output, overwrite=options.overwrite)
+    known = described_by(options.detectors)
+    (counted,) = counted_peaks(
+        [options.peaks],
+        [options.live_time],
+        [options.started] if options.started else [],
+        [] if options.real_time is None else [options.real_time],
+    )
+    moment = parse_moment(options.at) if options.at else None
+    found = list(_activities(counted, options.nuclide, known, lines_from(options.lines), moment, options.spectrum))
+    errors = [(detector, one) for detector, one in found if isinstance(one, UsageError)]
+    if len(errors) == len(found):
+        raise errors[0][1]
+    measured = [(detector, one) for detector, one in found if isinstance(one, NuclideActivity)]
+    rows = [_row(detector, one) for detector, one in measured]
+    if options.output is not None:
+        _save(rows, options.output, overwrite=options.overwrite)
+    return ActivitySummary(
+        inputs=tuple(str(path) for path in (options.peaks, options.spectrum) if path),
+        activities=rows,
+        warnings=(
+            *(f"{detector.name}: {error}" for detector, error in errors),
+            *(f"{detector.name}: {warning}" for detector, one in measured for warning in one.warnings),
+        ),
+    ).saved(options.output)
+
+
+def _activities(
+    counted: Counted, nuclides: Sequence[str], detectors: Detectors, lines: Lines, at: date | None, path: Path | None
+) -> Iterator[tuple[Detector, NuclideActivity | UsageError]]:
+    """The activities by detector and nuclide, or why there is none; `path` is of the spectra with the peaks."""
     parts = by_detector(counted.peaks, detectors)
     known = {key: peaks for key, peaks in sorted(parts.items()) if detectors.at(*key).efficiency is not None}
     if not known:
         raise UsageError("no detector of these peaks has an efficiency in detectors.toml: see gammapolars efficiency")
-    found: list[tuple[Detector, str, NuclideActivity | UsageError]] = []
     for key, peaks in known.items():
         detector = detectors.at(*key)
-        table = _spectrum_of(spectrum, detector, alone=len(parts) == 1) if spectrum else None
+        spectrum = _spectrum_of(path, detector, alone=len(parts) == 1) if path else None
         for nuclide in nuclides:
             try:
-                one = activity_of(
-                    nuclide,
-                    peaks,
-                    lines(nuclide),
-                    EfficiencyCurve.of(detector),
-                    live_time_s=counted.live_time_s,
-                    real_time_s=counted.real_time_s,
-                    started=counted.started,
-                    at=at,
-                    spectrum=table,
-                    fwhm=detector.fwhm,
+                yield (
+                    detector,
+                    activity_of(
+                        nuclide,
+                        peaks,
+                        lines(nuclide),
+                        EfficiencyCurve.of(detector),
+                        live_time_s=counted.live_time_s,
+                        real_time_s=counted.real_time_s,
+                        started=counted.started,
+                        at=at,
+                        spectrum=spectrum,
+                        fwhm=detector.fwhm,
+                    ),
                 )
-                found.append((detector, nuclide, one))
             except UsageError as error:
-                found.append((detector, nuclide, error))
-    return found
+                yield detector, error
 
 
 def _spectrum_of(path: Path, detector: Detector, *, alone: bool) -> pl.DataFrame:
@@ -81,38 +116,12 @@ def _spectrum_of(path: Path, detector: Detector, *, alone: bool) -> pl.DataFrame
     return table
 
 
-def activity_summary(
-    counted: Counted,
-    nuclides: Sequence[str],
-    detectors: Detectors,
-    lines: Lines,
-    *,
-    at: date | None = None,
-    spectrum: Path | None = None,
-) -> dict[str, Any]:
-    """What `gammapolars activity --json` prints: a row for each detector and nuclide.
-
-    Raises:
-        UsageError: not one activity can be told.
-    """
-    found = activities_from_peaks(counted, nuclides, detectors, lines, at=at, spectrum=spectrum)
-    errors = [(detector, nuclide, one) for detector, nuclide, one in found if isinstance(one, UsageError)]
-    if len(errors) == len(found):
-        raise errors[0][2]
-    rows: list[dict[str, Any]] = [
-        {"name": detector.name, "board": detector.board, "channel": detector.channel} | _as_json(one)
-        for detector, _, one in found
-        if isinstance(one, NuclideActivity)
-    ]
-    warnings = [f"{detector.name}: {error}" for detector, _, error in errors]
-    warnings += [f"{row['name']}: {warning}" for row in rows for warning in row.pop("warnings")]
-    return {"activities": rows, "warnings": warnings}
-
-
-def _as_json(found: NuclideActivity) -> dict[str, Any]:
-    values = {name: value for name, value in vars(found).items() if name not in ("lines", "at")}
+def _row(detector: Detector, found: NuclideActivity) -> dict[str, Any]:
+    """An activity as plain numbers."""
+    own = {"name": detector.name, "board": detector.board, "channel": detector.channel, "nuclide": found.nuclide}
+    values = {name: value for name, value in vars(found).items() if name not in ("nuclide", "at", "lines", "warnings")}
     at = found.at.isoformat() if found.at else None
-    return {"nuclide": values.pop("nuclide"), "at": at} | values | {"lines": found.lines.to_dicts()}
+    return own | {"at": at} | values | {"lines": found.lines.to_dicts()}
 
 
 ACTIVITY_COLUMNS = (
@@ -122,17 +131,14 @@ ACTIVITY_COLUMNS = (
 )
 
 
-def check_table(output: Path, *, overwrite: bool) -> None:
-    """Raise before any work is done where a table of activities cannot be written."""
+def _check_table(output: Path, *, overwrite: bool) -> None:
     if output.suffix.lower() not in (".csv", ".parquet"):
         raise UsageError(f"{output}: a table of activities ends in .csv or .parquet")
     check_output(output, overwrite=overwrite)
 
 
-def save_activities(summary: dict[str, Any], output: Path, *, overwrite: bool = False) -> None:
-    """Write the activities of a summary as a table, .csv or .parquet."""
-    check_table(output, overwrite=overwrite)
-    table = pl.DataFrame(summary["activities"], infer_schema_length=None).select(ACTIVITY_COLUMNS)
+def _save(activities: list[dict[str, Any]], output: Path, *, overwrite: bool) -> None:
+    table = pl.DataFrame(activities, infer_schema_length=None).select(ACTIVITY_COLUMNS)
     table = table.with_columns(pl.col("upper_limit_bq").cast(pl.Float64), pl.col("at").cast(pl.String))
     with complete_or_nothing(output, overwrite=overwrite) as hidden:
         table.write_csv(hidden) if output.suffix.lower() == ".csv" else table.write_parquet(hidden)

@@ -1,11 +1,11 @@
-"""Efficiencies and activities for people."""
+"""Activities for people."""
 
-from typing import Any
-
+from gammapolars.commands.activity.run import ActivitySummary
 from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.summaries import warnings
 
 
-def activity_text(summary: dict[str, Any]) -> str:
+def text(summary: ActivitySummary) -> list[str]:
     """The summary of `activity`: what was found with its budget, and limits where nothing was."""
     rows = [
         [
@@ -20,14 +20,12 @@ def activity_text(summary: dict[str, Any]) -> str:
             f"{row['detectable_bq']:.3g}",
             f"{row['chi2']:.1f}/{row['ndf']}",
         ]
-        for row in summary["activities"]
+        for row in summary.activities
     ]
     head = ["", "activity (Bq)", "counts", "intensity", "efficiency", "decay", "detectable", "χ²/ndf"]
-    moments = sorted({row["at"] or "while counting" for row in summary["activities"]})
-    return "\n".join(
-        [
-            *table(head, rows),
-            f"Activities: {', '.join(moments)}; uncertainties are 1 σ, limits 95 %.",
-            *(f"Warning: {warning}" for warning in summary["warnings"]),
-        ]
-    )
+    moments = sorted({row["at"] or "while counting" for row in summary.activities})
+    return [
+        *table(head, rows),
+        f"Activities: {', '.join(moments)}; uncertainties are 1 σ, limits 95 %.",
+        *warnings(summary),
+    ]

@@ -1,103 +1,82 @@
 """What the command `align` does: runs in, a detectors.toml with offsets and walk, a figure and a summary out."""
 
 import math
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
+import polars as pl
+
+from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.calibration.timing import Timing, measure_timing
+from gammapolars.commands.align.parse import AlignOptions
 from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.figure_files import check_figure
-from gammapolars.core import defaults
 from gammapolars.core.flags import parse_reject
-from gammapolars.core.types import Progress
 from gammapolars.core.units import parse_range
-from gammapolars.detectors import Detectors
-from gammapolars.io import Runs
 from gammapolars.io.output import check_output, complete_or_nothing
 
 
-def align(
-    runs: Runs,
-    output: Path,
-    *,
-    detectors: Detectors,
-    search: str = defaults.SEARCH,
-    reject: str = defaults.REJECT,
-    walk: bool | None = None,
-    reference: str | None = None,
-    energy: str | None = None,
-    most_hits: int | None = None,
-    figure: Path | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Measure time offsets, walk and resolutions, and write detectors.toml: all else stays as it was.
+@dataclass(frozen=True, kw_only=True)
+class AlignSummary(RunSummary):
+    """What `align` measured.
 
-    Args:
-        runs: from `open_runs`.
-        output: the detectors.toml.
-        detectors: the old one; its offsets are where the search begins.
-        search: as for `measure_timing`, and so are the following.
-        reject: names of the flags that reject a hit.
-        walk: whether walk is fitted; None: where it helps.
-        reference: name of the detector whose offset stays.
-        energy: only hits of these energies, `LOW:HIGH` in keV; None: all.
-        most_hits: how many hits are read at most.
-        figure: a PNG file of time differences before and after; None: no figure.
-        overwrite: whether existing outputs are replaced.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars align --json` prints it.
-
-    Raises:
-        CalibrationError: no detector pair shows a prompt peak.
-        UsageError: an option that cannot be, or a figure that is no .png.
-        OutputError: an output exists already.
+    Attributes:
+        detectors: a row of `board`, `channel`, `name` and timing for each detector.
+        detector_pairs: a row for each two detectors, with their prompt peak.
+        covariance_ps2: of the offsets (ps²); null where there is none.
+        chi2: of the offsets, by the peaks of all detector pairs.
+        ndf: its degrees of freedom.
+        clock_ps: times are multiples of it (ps).
+        walk: whether time walk was fitted.
+        notes: what was decided on the way, one sentence each.
     """
-    check_output(output, overwrite=overwrite)
-    check_figure(figure, overwrite=overwrite)
-    found = measure_timing(
-        runs,
-        detectors,
-        search=search,
-        reject=reject,
-        walk=walk,
-        reference=reference,
-        energy_kev=parse_range(energy, "--energy") if energy is not None else None,
-        most_hits=most_hits,
-        progress=progress,
+
+    detectors: pl.DataFrame
+    detector_pairs: pl.DataFrame
+    covariance_ps2: list[list[float | None]]
+    chi2: float
+    ndf: int
+    clock_ps: int
+    walk: bool
+    notes: tuple[str, ...]
+
+
+def align(options: AlignOptions, recording: Recording) -> AlignSummary:
+    """Measure time offsets, walk and resolutions, and write detectors.toml: all else stays as it was."""
+    check_output(options.output, overwrite=options.overwrite)
+    check_figure(options.figure, overwrite=options.overwrite)
+    timing = measure_timing(
+        recording.runs,
+        recording.detectors,
+        search=options.search,
+        reject=options.reject,
+        walk=options.walk,
+        reference=options.reference,
+        energy_kev=parse_range(options.energy, "--energy") if options.energy is not None else None,
+        most_hits=options.hits,
+        progress=recording.progress,
     )
-    data = _drawn(found) if figure is not None else b""
-    save_detectors(found.aligned, output, overwrite=overwrite)
-    outputs = [str(output)]
-    if figure is not None:
-        with complete_or_nothing(figure, overwrite=overwrite) as hidden:
+    data = _drawn(timing) if options.figure is not None else b""
+    save_detectors(timing.aligned, options.output, overwrite=options.overwrite)
+    if options.figure is not None:
+        with complete_or_nothing(options.figure, overwrite=options.overwrite) as hidden:
             hidden.write_bytes(data)
-        outputs.append(str(figure))
-    return _summary(runs, found, reject) | {"outputs": outputs}
+    recording = recording.without_detectors()  # what is measured is of other offsets
+    return AlignSummary(
+        **of_hits(recording, timing.hits, parse_reject(options.reject), timing.warnings, complete=timing.complete),
+        detectors=timing.detectors,
+        detector_pairs=timing.pairs,
+        covariance_ps2=[[None if math.isnan(one) else one for one in row] for row in timing.covariance_ps2],
+        chi2=timing.chi2,
+        ndf=timing.ndf,
+        clock_ps=timing.clock_ps,
+        walk=timing.walk,
+        notes=tuple(timing.notes),
+    ).saved(options.output, options.figure)
 
 
-def _summary(runs: Runs, found: Timing, reject: str) -> dict[str, Any]:
-    covered = time_warnings(found.hits, runs) if found.complete else ()
-    return {
-        **account(found.hits, runs.losses, parse_reject(reject)),
-        **times(found.hits, runs),
-        "detectors": found.detectors.to_dicts(),
-        "detector_pairs": found.pairs.to_dicts(),
-        "covariance_ps2": [[None if math.isnan(one) else one for one in row] for row in found.covariance_ps2],
-        "chi2": found.chi2,
-        "ndf": found.ndf,
-        "clock_ps": found.clock_ps,
-        "walk": found.walk,
-        "notes": list(found.notes),
-        "warnings": [*reading_warnings(runs), *covered, *found.warnings],
-    }
-
-
-def _drawn(found: Timing) -> bytes:
+def _drawn(timing: Timing) -> bytes:
     from gammapolars import figures
     from gammapolars.figures import png
 
-    return png(figures.timing(found.differences, found.pairs))
+    return png(figures.timing(timing.differences, timing.pairs))

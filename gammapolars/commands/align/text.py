@@ -2,31 +2,28 @@
 
 from typing import Any
 
+from gammapolars.commands.align.run import AlignSummary
 from gammapolars.commands.layout import plus_minus, table
-from gammapolars.commands.summaries import left_out_text, rejected_text
+from gammapolars.commands.summaries import head, tail
 from gammapolars.core.units import format_ps
 
 
-def timing_text(summary: dict[str, Any]) -> str:
+def text(summary: AlignSummary) -> list[str]:
     """The summary of `align` for people."""
-    lines = [
-        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
-        *rejected_text(summary),
-        *left_out_text(summary),
-        *(f"  {note}" for note in summary["notes"]),
+    return [
+        *head(summary),
+        *(f"  {note}" for note in summary.notes),
         *table(
             ["detector pair", "prompt pairs", "peak (ns)", "FWHM before (ns)", "after (ns)"],
-            [_pair(row) for row in summary["detector_pairs"]],
+            [_pair(row) for row in summary.detector_pairs.iter_rows(named=True)],
         ),
         *table(
             ["detector", "offset (ns)", "walk (ps)", "FWHM (ns)", ""],
-            [_detector(row) for row in summary["detectors"]],
+            [_detector(row) for row in summary.detectors.iter_rows(named=True)],
         ),
-        *_clock(summary["clock_ps"]),
-        *(f"Warning: {warning}" for warning in summary["warnings"]),
-        *(f"{output}: written" for output in summary["outputs"]),
+        *_clock(summary.clock_ps),
+        *tail(summary),
     ]
-    return "\n".join(lines)
 
 
 def _clock(clock_ps: int) -> list[str]:

@@ -1,9 +1,8 @@
 """What the command `angular` does: a run in, W(θ) of a cascade with its fit, a figure and a summary out."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,6 +11,7 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import PairSummary
 from gammapolars.angular import (
     NORMALISATIONS,
     AngularFit,
@@ -22,22 +22,22 @@ from gammapolars.angular import (
     check_gates,
 )
 from gammapolars.coincidences import PairRule, chance_pairs
+from gammapolars.commands.angular.parse import AngularOptions
 from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
-from gammapolars.core.types import Progress
+from gammapolars.core.records import Part
 from gammapolars.core.units import parse_numbers
 from gammapolars.detectors import Detectors
-from gammapolars.gates import Gate
-from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.provenance import describe
+from gammapolars.gates import Gate, parse_backgrounds
+from gammapolars.io import check_writable, save
 
 NOTABLE_CHANCE = 0.5
 """Chance coincidences that are not subtracted are told of where they exceed this part of the uncertainty."""
 
 
 @dataclass(frozen=True)
-class Theory:
+class Theory(Part):
     """What a cascade should give.
 
     Attributes:
@@ -49,6 +49,65 @@ class Theory:
     spins: str
     a2: float
     a4: float
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the cascade should give, and how far from it the coefficients are.
+
+    Attributes:
+        theory: the cascade.
+        chi2: of the corrected coefficients together.
+        ndf: its degrees of freedom.
+    """
+
+    theory: Theory
+    chi2: float
+    ndf: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AngularSummary(PairSummary):
+    """What `angular` measured.
+
+    Attributes:
+        gates: on the two lines.
+        normalise: by what the coincidences are normalised, mixed or uncorrelated.
+        order: of the Legendre polynomials.
+        slice_ps: singles and coincidences were compared in slices of time of this width (ps).
+        net_counts: coincidences of the two lines, net of background and, with random windows, of chance.
+        a2: as measured; so is a4.
+        a2_point: of detectors without size; so is a4_point.
+        covariance: of a2 and a4.
+        chi2: of the fit.
+        ndf: its degrees of freedom.
+        attenuation: of a2 and a4 by the detectors' size.
+        angles: the table of W(θ): `angle_deg`, `detector_pairs`, `counts`, `counts_unc`, `w`, `w_unc` and `fit`.
+        w_covariance: of its W(θ).
+        expected: what the cascade should give; null where no spins are given.
+    """
+
+    gates: tuple[Gate, Gate]
+    normalise: str
+    order: int
+    slice_ps: int
+    net_counts: float
+    net_counts_unc: float
+    a2: float
+    a2_unc: float
+    a4: float
+    a4_unc: float
+    a2_point: float
+    a2_point_unc: float
+    a4_point: float
+    a4_point_unc: float
+    covariance: float
+    chi2: float
+    ndf: int
+    attenuation: tuple[float, float]
+    angles: pl.DataFrame
+    w_covariance: list[list[float]]
+    expected: Expected | None
 
 
 def parse_theory(spins: str | None, multipoles: str | None, mixing: str | None) -> Theory | None:
@@ -69,85 +128,74 @@ def parse_theory(spins: str | None, multipoles: str | None, mixing: str | None) 
     return Theory(spins, a2, a4)
 
 
-def angular(
-    runs: Runs,
-    rule: PairRule,
-    gates: tuple[Gate, Gate],
-    output: Path,
-    *,
-    detectors: Detectors,
-    random: Sequence[str] = (),
-    normalise: str = "mixed",
-    order: int = 4,
-    half_angle_deg: float = 0.0,
-    theory: Theory | None = None,
-    figure: Path | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Measure the angular correlation of two lines, in one pass.
-
-    Args:
-        runs: from `open_runs`.
-        rule: window and rejected flags.
-        gates: on the two lines, with background.
-        output: W(θ) as a table: .csv, .parquet or .arrow.
-        detectors: with calibrations and directions.
-        random: windows that hold chance pairs alone, or `auto`.
-        normalise: by `mixed` events (net singles of both lines), or `uncorrelated` pairs (of the random windows).
-        order: 2 or 4.
-        half_angle_deg: of the cone that each detector covers: a2 and a4 are corrected for it.
-        theory: what the cascade should give, to be shown beside; None: not known.
-        figure: a .png.
-        overwrite: whether existing outputs are replaced.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars angular --json` prints it.
-
-    Raises:
-        DetectorsError: a detector that has pairs has no direction.
-        UsageError: no calibration, overlapping gates, too few angles, or a normalisation that cannot be.
-        CalibrationError: too few counts.
-    """
-    check_writable(output, overwrite=overwrite)
-    check_figure(figure, overwrite=overwrite)
-    _check(gates, detectors, normalise, random)
-    q2, q4 = attenuation(half_angle_deg)
-    recording = Recording(runs, detectors, progress)
-    ready = passes.with_random(recording, rule, random)
-    hits, pairs = HitTally(), PairTally(ready.window)
-    counts = CascadeCounts(*gates, detectors, union(ready.reject))
-    reading = passes.PairPass(recording, ready, [hits, pairs, counts])
+def angular(options: AngularOptions, recording: Recording) -> AngularSummary:
+    """Measure the angular correlation of two lines, in one pass."""
+    gates = (
+        Gate.on(options.on, options.width, tuple(parse_backgrounds(options.background or []))),
+        Gate.on(options.second, options.width, tuple(parse_backgrounds(options.second_background or []))),
+    )
+    rule, theory = (
+        PairRule(options.window, reject=options.reject),
+        parse_theory(options.spins, options.multipoles, options.mixing),
+    )
+    check_writable(options.output, overwrite=options.overwrite)
+    check_figure(options.figure, overwrite=options.overwrite)
+    detectors = recording.detectors
+    _check(gates, detectors, options.normalise, options.random or ())
+    q2, q4 = attenuation(options.half_angle)
+    of_size = (q2 * q2, q4 * q4)
+    rule = passes.with_random(recording, rule, options.random or ())
+    hits, pairs = HitTally(), PairTally(rule.window)
+    counts = CascadeCounts(*gates, detectors, union(rule.reject))
+    reading = passes.PairPass(recording, rule, [hits, pairs, counts])
     reading.run()
     net, singles = counts.tables()
-    fit = angular_correlation(net, singles, detectors, normalise=normalise, order=order, attenuation=(q2 * q2, q4 * q4))
-    summary = passes.summarise(reading, hits, pairs) | {
-        "gates": [{"low": one.low, "high": one.high, "background": list(one.background)} for one in gates],
-        "normalise": normalise,
-        "order": order,
-        "slice_ps": counts.width_ps,
-        "net_counts": float(net["coincidences"].sum()),
-        "net_counts_unc": float(net["variance"].sum()) ** 0.5,
-        **_numbers(fit),
-        "expected": None if theory is None else _beside(fit, theory),
-    }
-    summary["warnings"] += _warnings(summary, ready, singles, theory)
-    save(fit.table.lazy(), output, overwrite=overwrite, metadata=describe(runs, summary))
-    outputs = [str(output)]
-    if figure is not None:
-        from gammapolars import figures
+    fit = angular_correlation(
+        net, singles, detectors, normalise=options.normalise, order=options.order, attenuation=of_size
+    )
+    summary = AngularSummary(
+        **vars(passes.summarise(reading, hits, pairs)),
+        gates=gates,
+        normalise=options.normalise,
+        order=options.order,
+        slice_ps=counts.width_ps,
+        net_counts=float(net["coincidences"].sum()),
+        net_counts_unc=float(net["variance"].sum()) ** 0.5,
+        **{name: getattr(fit, name) for name in FITTED},
+        angles=fit.table,
+        w_covariance=fit.w_covariance.tolist(),
+        expected=Expected(theory, *fit.apart(theory.a2, theory.a4)) if theory else None,
+    )
+    summary = replace(summary, warnings=(*summary.warnings, *_warnings(summary, rule, singles)))
+    save(
+        fit.table.lazy(),
+        options.output,
+        overwrite=options.overwrite,
+        metadata=summary.provenance(recording),
+    )
+    if options.figure is not None:
+        _draw(fit, gates, theory, options.figure, overwrite=options.overwrite)
+    return summary.saved(options.output, options.figure)
 
-        of_lines = " and ".join(f"{(gate.low + gate.high) / 2:g}" for gate in gates)
-        plot = figures.angular(
-            fit,
-            expected=None if theory is None else (theory.a2, theory.a4),
-            expected_name=None if theory is None else f"cascade {theory.spins}",
-            title=f"Angular correlation of {of_lines} keV",
-        )
-        save_figure(plot, figure, overwrite=overwrite)
-        outputs.append(str(figure))
-    return summary | {"outputs": outputs}
+
+FITTED = (
+    *("a2", "a2_unc", "a4", "a4_unc", "a2_point", "a2_point_unc", "a4_point", "a4_point_unc"),
+    *("covariance", "chi2", "ndf", "attenuation"),
+)
+"""What a fit and a summary have in common."""
+
+
+def _draw(fit: AngularFit, gates: tuple[Gate, Gate], theory: Theory | None, path: Path, *, overwrite: bool) -> None:
+    from gammapolars import figures
+
+    of_lines = " and ".join(f"{(gate.low + gate.high) / 2:g}" for gate in gates)
+    plot = figures.angular(
+        fit,
+        expected=(theory.a2, theory.a4) if theory else None,
+        expected_name=f"cascade {theory.spins}" if theory else None,
+        title=f"Angular correlation of {of_lines} keV",
+    )
+    save_figure(plot, path, overwrite=overwrite)
 
 
 def _check(gates: tuple[Gate, Gate], detectors: Detectors, normalise: str, random: Sequence[str]) -> None:
@@ -162,39 +210,23 @@ def _check(gates: tuple[Gate, Gate], detectors: Detectors, normalise: str, rando
     check_directions(detector for detector in detectors if detector.energy)
 
 
-def _numbers(fit: AngularFit) -> dict[str, Any]:
-    names = ("a2", "a2_unc", "a4", "a4_unc", "a2_point", "a2_point_unc", "a4_point", "a4_point_unc", "covariance",
-             "chi2", "ndf")  # fmt: skip
-    return {name: getattr(fit, name) for name in names} | {
-        "attenuation": list(fit.attenuation),
-        "angles": fit.table.to_dicts(),
-        "w_covariance": fit.w_covariance.tolist(),
-    }
-
-
-def _beside(fit: AngularFit, theory: Theory) -> dict[str, Any]:
-    """What is expected, and how far from it the corrected coefficients are together."""
-    chi2, ndf = fit.apart(theory.a2, theory.a4)
-    return {"spins": theory.spins, "a2": theory.a2, "a4": theory.a4, "chi2": chi2, "ndf": ndf}
-
-
-def _warnings(summary: dict[str, Any], rule: PairRule, singles: pl.DataFrame, theory: Theory | None) -> list[str]:
-    told = []
-    chance = _chance(singles, rule, summary["real_time_s"])
-    if rule.regions is None and chance > NOTABLE_CHANCE * summary["net_counts_unc"]:
-        told.append(
+def _warnings(summary: AngularSummary, rule: PairRule, singles: pl.DataFrame) -> Iterator[str]:
+    """What a reader must know of the coefficients."""
+    chance = _chance(singles, rule, summary.times.real_time_s)
+    if rule.regions is None and chance > NOTABLE_CHANCE * summary.net_counts_unc:
+        yield (
             f"about {chance:,.0f} of the coincidences are by chance, and not subtracted: they flatten W(θ); "
             "subtract them with --random auto"
         )
-    if bare := [gate for gate in summary["gates"] if not gate["background"]]:
-        where = " and ".join(f"{gate['low']:g} to {gate['high']:g} keV" for gate in bare)
-        told.append(
+    if bare := [gate for gate in summary.gates if not gate.background]:
+        where = " and ".join(f"{gate.low:g} to {gate.high:g} keV" for gate in bare)
+        yield (
             f"no background is subtracted below {where}: give some beside the lines with --background and "
             "--and-background"
         )
-    if theory and theory.a4 and summary["order"] == 2:
-        told.append(f"the cascade {theory.spins} has a4 = {theory.a4:.4f}, which a fit of order 2 takes for part of a2")
-    return told
+    theory = summary.expected.theory if summary.expected else None
+    if theory and theory.a4 and summary.order == 2:
+        yield f"the cascade {theory.spins} has a4 = {theory.a4:.4f}, which a fit of order 2 takes for part of a2"
 
 
 def _chance(singles: pl.DataFrame, rule: PairRule, real_time_s: float) -> float:

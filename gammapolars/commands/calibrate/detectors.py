@@ -19,8 +19,8 @@ CLEAR = 5.0
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a calibration is to be made from.
+class Basis:
+    """What a calibration is made from.
 
     Attributes:
         lines: of the named sources.
@@ -35,7 +35,7 @@ class Wanted:
     only: Sequence[str] = ()
 
 
-def calibrations(spectra: Gathered, wanted: Wanted) -> tuple[list[Calibration], list[str]]:
+def calibrations(spectra: Gathered, basis: Basis) -> tuple[list[Calibration], list[str]]:
     """The calibration of each detector that has peaks.
 
     A detector that is calibrated already is started from that; where its gain has changed too much for that, as if
@@ -43,7 +43,7 @@ def calibrations(spectra: Gathered, wanted: Wanted) -> tuple[list[Calibration], 
 
     Args:
         spectra: of runs or files.
-        wanted: what to calibrate by.
+        basis: what to calibrate by.
 
     Returns:
         The calibrations, and warnings of detectors that have none.
@@ -52,7 +52,7 @@ def calibrations(spectra: Gathered, wanted: Wanted) -> tuple[list[Calibration], 
         CalibrationError: no detector has peaks, or the peaks of one cannot be told to be lines.
         UsageError: a detector that is asked for has no spectrum.
     """
-    keys = _asked(spectra, wanted.only)
+    keys = _asked(spectra, basis.only)
     in_adc = replace(spectra, table=spectra.table.with_columns(energy_kev=pl.lit(None, pl.Float64)))
     found, warnings = [], []
     for key in keys:
@@ -63,7 +63,7 @@ def calibrations(spectra: Gathered, wanted: Wanted) -> tuple[list[Calibration], 
             warnings.append(f"{detector.name} shows no peak ({one.table['counts'].sum():,.0f} counts): not calibrated")
             continue
         missing = len(spectra.runs) - one.table["run"].n_unique()
-        found.append(_calibration(table, detector, wanted, one.table, missing=missing))
+        found.append(_calibration(table, detector, basis, one.table, missing=missing))
     if not found:
         raise CalibrationError(f"{spectra.runs[0]}: no detector shows a peak: is this the run of a source?")
     return found, warnings
@@ -82,26 +82,26 @@ def _asked(spectra: Gathered, only: Sequence[str]) -> list[Key]:
 
 
 def _calibration(
-    peaks: pl.DataFrame, detector: Detector, wanted: Wanted, spectrum: pl.DataFrame, *, missing: int
+    peaks: pl.DataFrame, detector: Detector, basis: Basis, spectrum: pl.DataFrame, *, missing: int
 ) -> Calibration:
     """One detector's calibration; it took no part in `missing` of the runs, whose sources it may not have seen."""
     pairs = None
-    if wanted.pairs:
+    if basis.pairs:
         names = (detector.name, f"{detector.board}/{detector.channel}", "")
-        pairs = next((wanted.pairs[name] for name in names if name in wanted.pairs), None)
+        pairs = next((basis.pairs[name] for name in names if name in basis.pairs), None)
     filled = spectrum.filter(pl.col("counts") > 0)["adc"]
     adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
     trusted = peaks.filter(pl.col("status") != "failed")
 
     def calibrated(start: Sequence[float] | None, expected: pl.DataFrame) -> Calibration:
         return calibrate_peaks(
-            trusted, expected, detector, order=wanted.order, start=start, pairs=pairs, adc_range=adc_range
+            trusted, expected, detector, order=basis.order, start=start, pairs=pairs, adc_range=adc_range
         )
 
-    trials: list[tuple[Sequence[float] | None, pl.DataFrame]] = [(None, wanted.lines)]
+    trials: list[tuple[Sequence[float] | None, pl.DataFrame]] = [(None, basis.lines)]
     if pairs is None:
-        trials += [(None, fewer) for fewer in _fewer_sources(wanted.lines, missing=missing)]
-        trials = [(detector.energy, wanted.lines), *trials] if detector.energy else trials
+        trials += [(None, fewer) for fewer in _fewer_sources(basis.lines, missing=missing)]
+        trials = [(detector.energy, basis.lines), *trials] if detector.energy else trials
     refused = None
     for start, expected in trials:
         try:

@@ -1,20 +1,27 @@
 """Energy calibrations of the detectors of runs and files: what the command `calibrate` does."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
+import typer
 
+from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.passes import named
-from gammapolars.analysis.run_spectra import Gathered, from_runs
-from gammapolars.calibration.energy import Calibration
-from gammapolars.commands.calibrate.detectors import Wanted, calibrations
+from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.run_spectra import Gathered, are_spectra, from_runs
+from gammapolars.analysis.summaries import Summary
+from gammapolars.calibration.energy import Calibration, parse_pairs
+from gammapolars.commands.calibrate.detectors import Basis, calibrations, lines_of
+from gammapolars.commands.calibrate.parse import CalibrateOptions
 from gammapolars.commands.detectors_file import save_detectors
-from gammapolars.commands.drift import run
+from gammapolars.commands.drifts import DriftSummary, follow
+from gammapolars.commands.spectra_inputs import spectra_of
 from gammapolars.core.errors import CalibrationError
+from gammapolars.core.records import Rows, optional
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
@@ -26,124 +33,136 @@ PARTS = (1, 4, 16, 32, 64)
 """Where a drift smears lines so that none can be told, they are looked for in the first of so many parts of a run."""
 
 
-def check_outputs(output: Path, residuals: Path | None, figures: Path | None, *, overwrite: bool) -> None:
-    """Raise at once if what `calibrate` writes could not be written later."""
-    check_output(output, overwrite=overwrite)
-    if residuals:
-        check_writable(residuals, overwrite=overwrite)
-    if figures:
-        check_folder(figures, overwrite=overwrite)
+@dataclass(frozen=True, kw_only=True)
+class CalibrateSummary(Summary):
+    """The calibrations of detectors.
+
+    Attributes:
+        account: where every hit went, of runs.
+        times: when hits were recorded, of runs.
+        detectors: of each one that was calibrated `name`, `board`, `channel`, `order`, the polynomial `energy` (keV)
+            with `energy_covariance` and `energy_range` (adc), `lines_used`, `chi2`, `ndf`, `largest_residual_kev`, the
+            coefficients of `fwhm`, and the `evidence` for the match of its lines.
+        lines: those that were matched, a row each.
+        drift: how gains drift, where that was followed.
+    """
+
+    account: HitAccount | None = optional()
+    times: Times | None = optional()
+    detectors: Rows
+    lines: pl.DataFrame
+    drift: DriftSummary | None = optional()
 
 
-def calibrate(
-    spectra: Gathered,
-    wanted: Wanted,
-    output: Path,
-    *,
-    residuals: Path | None = None,
-    figures: Path | None = None,
-    drift: str | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Calibrate detectors by the lines of sources, and write detectors.toml.
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write.
 
-    Detectors of the old file that are not calibrated now stay in it as they were.
+    Attributes:
+        detectors: the detectors.toml.
+        residuals: a table of the matched lines, in .csv, .parquet or .arrow; None: none.
+        figures: a folder for figures of the spectra, the residuals and the widths; None: none.
+        overwrite: whether existing outputs are replaced.
+    """
+
+    detectors: Path
+    residuals: Path | None = None
+    figures: Path | None = None
+    overwrite: bool = False
+
+    def check(self) -> None:
+        """Raise at once if one could not be written later."""
+        check_output(self.detectors, overwrite=self.overwrite)
+        if self.residuals:
+            check_writable(self.residuals, overwrite=self.overwrite)
+        if self.figures:
+            check_folder(self.figures, overwrite=self.overwrite)
+
+
+def calibrate(options: CalibrateOptions) -> CalibrateSummary:
+    """Calibrate detectors by the lines of sources, and write detectors.toml."""
+    pairs = parse_pairs(options.lines) if options.lines else None
+    basis = Basis(lines_of(options.source), order=options.order, pairs=pairs, only=tuple(options.only or ()))
+    outputs = Outputs(options.output, options.residuals, options.figures, options.overwrite)
+    outputs.check()
+    spectra = spectra_of(options.inputs, options, reject=options.reject, spectrum=options.spectrum)
+    if not options.track:
+        return _calibrated(spectra, basis, outputs)
+    if are_spectra(options.inputs, options.spectrum):
+        raise typer.BadParameter("a drift is followed through the hits of a run, not in a spectrum: leave --track out")
+    return _calibrated_drifting(options.open(options.inputs), spectra, basis, options.track, outputs, options.reject)
+
+
+def _calibrated(spectra: Gathered, basis: Basis, outputs: Outputs, drift: str | None = None) -> CalibrateSummary:
+    """Calibrate detectors; those of the old file that are not calibrated now stay in it as they were.
 
     Args:
         spectra: of runs or files.
-        wanted: what to calibrate by.
-        output: the detectors.toml.
-        residuals: a table of the matched lines, in .csv, .parquet or .arrow; None: none.
-        figures: a folder for figures of the spectra, the residuals and the widths; None: none.
+        basis: what to calibrate by.
+        outputs: the files to write.
         drift: the table of drift that detectors.toml shall name, instead of the one that it names.
-        overwrite: whether existing outputs are replaced.
-
-    Returns:
-        The summary, as `gammapolars calibrate --json` prints it.
-
-    Raises:
-        CalibrationError: as for `calibrations`.
     """
-    check_outputs(output, residuals, figures, overwrite=overwrite)
-    found, warnings = calibrations(spectra, wanted)
-    table = pl.concat([one.residuals for one in found])
-    known = spectra.detectors.in_folder(output.parent)
+    found, warnings = calibrations(spectra, basis)
+    known = spectra.detectors.in_folder(outputs.detectors.parent)
     known = replace(known, drift=drift or known.drift)
     for one in found:
         known = known.replacing(one.detector)
-    summary = {
-        **spectra.summary,
-        "detectors": [_described(one) for one in found],
-        "warnings": [*spectra.summary["warnings"], *warnings, *(text for one in found for text in _doubts(one))],
-    }
-    if figures:
-        _draw(found, spectra, known, figures, overwrite=overwrite)
-    if residuals:
-        save(table.lazy(), residuals, overwrite=overwrite, metadata=lambda: spectra.metadata(summary))
-    save_detectors(known, output, overwrite=overwrite)
-    return summary | {"lines": table.to_dicts(), "output": str(output)}
+    summary = CalibrateSummary(
+        **spectra.summary
+        | {"warnings": (*spectra.summary["warnings"], *warnings, *(text for one in found for text in _doubts(one)))},
+        detectors=[_described(one) for one in found],
+        lines=pl.concat([one.residuals for one in found]),
+    )
+    if outputs.figures:
+        _draw(found, spectra, known, outputs.figures, overwrite=outputs.overwrite)
+    if outputs.residuals:
+        metadata = spectra.metadata(summary.to_json())
+        save(summary.lines.lazy(), outputs.residuals, overwrite=outputs.overwrite, metadata=metadata)
+    save_detectors(known, outputs.detectors, overwrite=outputs.overwrite)
+    return summary.saved(outputs.detectors, outputs.residuals, outputs.figures)
 
 
-def calibrate_drifting(
-    runs: Runs,
-    spectra: Gathered,
-    wanted: Wanted,
-    lines_kev: Sequence[float],
-    output: Path,
-    *,
-    reject: str,
-    residuals: Path | None = None,
-    figures: Path | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
+def _calibrated_drifting(
+    runs: Runs, spectra: Gathered, basis: Basis, track: Sequence[float], outputs: Outputs, reject: str
+) -> CalibrateSummary:
     """Calibrate detectors whose gains drift: calibrate roughly, follow lines, correct the hits, and calibrate those.
 
-    The factors of the gains become a table beside detectors.toml, which names it, so that every command uses both.
-
-    Args:
-        runs: from `open_runs`.
-        spectra: of these runs.
-        wanted: what to calibrate by.
-        lines_kev: energies of the lines that are followed.
-        output: the detectors.toml; the table is `NAME.drift.parquet` beside it.
-        reject: names of the flags that reject a hit.
-        residuals: as for `calibrate`, and so are the following.
-        figures: with `drift.png` beside the others.
-        overwrite: whether existing outputs are replaced.
-
-    Returns:
-        The summary of `calibrate`, with that of `tracking.drift` as `drift`.
+    The factors of the gains become a table, `NAME.drift.parquet` next to detectors.toml, which names it, so that every
+    command uses both; `drift.png` stands with the other figures.
     """
-    table = output.with_suffix(".drift.parquet")
-    check_writable(table, overwrite=overwrite)
-    rough = _rough(runs, spectra, wanted, reject)
+    table = outputs.detectors.with_suffix(".drift.parquet")
+    check_writable(table, overwrite=outputs.overwrite)
     known = replace(spectra.detectors, drift=None)
-    for one in rough:
+    for one in _rough(runs, spectra, basis, reject):
         known = known.replacing(one.detector)
     with TemporaryDirectory() as scratch:
         tracked = Path(scratch) / table.name
-        figure = Path(scratch) / "drift.png" if figures else None
-        told = run.drift(runs, tracked, lines_kev, detectors=known, reject=reject, figure=figure)
-        corrected = from_runs(runs, replace(known, drift=str(tracked)), reject=reject)
-        summary = calibrate(
-            corrected, wanted, output, residuals=residuals, figures=figures, drift=table.name, overwrite=overwrite
-        )
-        for made, final in ((tracked, table), (figure, figures and figures / "drift.png")):
+        figure = Path(scratch) / "drift.png" if outputs.figures else None
+        moved = follow(Recording(runs, known), tracked, track, reject=reject, figure=figure)
+        corrected = from_runs(Recording(runs, replace(known, drift=str(tracked))), reject=reject)
+        summary = _calibrated(corrected, basis, outputs, table.name)
+        for made, final in ((tracked, table), (figure, outputs.figures and outputs.figures / "drift.png")):
             if made and final:
                 with complete_or_nothing(final, overwrite=True) as hidden:
                     hidden.write_bytes(made.read_bytes())
-    warnings = [text for text in told["warnings"] if text not in summary["warnings"]]
-    return summary | {"warnings": [*summary["warnings"], *warnings], "drift": told | {"outputs": [str(table)]}}
+    warnings = (text for text in moved.warnings if text not in summary.warnings)
+    return replace(summary, warnings=(*summary.warnings, *warnings), drift=replace(moved, outputs=(str(table),))).saved(
+        table
+    )
 
 
-def _rough(runs: Runs, spectra: Gathered, wanted: Wanted, reject: str) -> list[Calibration]:
+def _rough(runs: Runs, spectra: Gathered, basis: Basis, reject: str) -> list[Calibration]:
     """Calibrations to begin with: of all hits, or where a drift smears their lines, of fewer and fewer of the first."""
-    hits = int(spectra.summary["hits_read"])
+    hits = spectra.summary["account"].hits_read
     refused = None
     for part in PARTS:
-        first = spectra if part == 1 else from_runs(runs, spectra.detectors, reject=reject, most_hits=hits // part)
+        first = (
+            spectra
+            if part == 1
+            else from_runs(Recording(runs, spectra.detectors, most_hits=hits // part), reject=reject)
+        )
         try:
-            return calibrations(first, wanted)[0]
+            return calibrations(first, basis)[0]
         except CalibrationError as error:
             refused = refused or error
     assert refused is not None

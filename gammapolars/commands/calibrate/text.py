@@ -2,33 +2,35 @@
 
 from typing import Any
 
-from gammapolars.commands.drift.text import drift_text
+from gammapolars.commands.calibrate.run import CalibrateSummary
+from gammapolars.commands.drifts import drift_lines
 from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.summaries import warnings
 
 
-def calibration_text(summary: dict[str, Any]) -> str:
-    """The summary of `calibrate` for people."""
+def text(summary: CalibrateSummary) -> list[str]:
+    """The summary for people."""
     lines = []
-    for detector in summary["detectors"]:
+    for detector in summary.detectors:
         terms = " + ".join(
             f"{coefficient:.6g}{('', ' adc', ' adc²', ' adc³')[power]}"
             for power, coefficient in enumerate(detector["energy"])
         )
         low, high = detector["energy_range"]
+        matched = summary.lines.filter(name=detector["name"])
         lines += [
             f"{detector['name']}: E = {terms}".replace("+ -", "− ") + f" keV, from adc {low:.5g} to {high:.5g}",
             *table(
                 ["line", "keV", "adc", "residual keV", "sigma", "FWHM keV", ""],
-                [_line_row(line) for line in summary["lines"] if line["name"] == detector["name"]],
+                [_line_row(line) for line in matched.iter_rows(named=True)],
             ),
         ]
-    lines += [
-        *(f"Warning: {warning}" for warning in summary["warnings"]),
-        f"{summary['output']}: {len(summary['detectors'])} of its detectors calibrated",
+    return [
+        *lines,
+        *warnings(summary),
+        f"{summary.outputs[0]}: {len(summary.detectors)} of its detectors calibrated",
+        *(drift_lines(summary.drift) if summary.drift else []),
     ]
-    if "drift" in summary:
-        lines.append(drift_text(summary["drift"]))
-    return "\n".join(lines)
 
 
 def _line_row(line: dict[str, Any]) -> list[str]:

@@ -5,19 +5,14 @@ from typing import Annotated
 
 import typer
 
-from gammapolars.commands.app import Overwrite, detectors_app
+from gammapolars.commands.app import detectors_app
+from gammapolars.commands.command import command
+from gammapolars.commands.options import Saving
 
 
-@detectors_app.command("import")
-def detectors_import(
-    assignments: Annotated[list[str], typer.Argument(metavar="CHANNEL=FILE.CALp", help="Or BOARD/CHANNEL=FILE.CALp.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="detectors.toml to write.")],
-    overwrite: Overwrite = False,
-) -> None:
+@command("import", group=detectors_app)
+class ImportOptions(Saving):
     """Make detectors.toml from PeakEasy calibrations."""
-    from gammapolars.commands.detectors_file import save_detectors
-    from gammapolars.detectors import import_calp
 
-    found = import_calp(assignments)
-    save_detectors(found, output, overwrite=overwrite)
-    print(f"{len(found)} detectors written to {output}")
+    assignments: Annotated[list[str], typer.Argument(metavar="CHANNEL=FILE.CALp", help="Or BOARD/CHANNEL=FILE.CALp.")]
+    output: Annotated[Path, "detectors.toml to write."]

@@ -1,40 +1,81 @@
 """What the command `efficiency` does: files of peaks in, efficiencies in detectors.toml, figures and a summary out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from gammapolars.activities import EfficiencyFit, efficiency_points, fit_efficiency, unmatched_lines
+from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.detectors_file import save_detectors
+from gammapolars.commands.efficiency.parse import EfficiencyOptions
 from gammapolars.commands.figure_files import FIGURE, save_figure
-from gammapolars.commands.peak_files import Counted, Lines, by_detector
+from gammapolars.commands.options import described_by
+from gammapolars.commands.peak_files import Counted, Lines, by_detector, counted_peaks, lines_from, with_sources
 from gammapolars.core.errors import UsageError
+from gammapolars.core.records import Rows
 from gammapolars.core.types import Key
 from gammapolars.detectors import CalibrationSource, Detector, Detectors
 from gammapolars.io.output import check_output, check_suffix
 
 
-def efficiency_from_peaks(
+@dataclass(frozen=True, kw_only=True)
+class EfficiencySummary(Summary):
+    """Efficiencies of detectors.
+
+    Attributes:
+        detectors: of each `board`, `channel`, `name`, the coefficients `efficiency` with `efficiency_covariance` and
+            `efficiency_range` (keV), `order`, `chi2`, `ndf`, and the `points` that it was fitted to.
+    """
+
+    detectors: Rows
+
+
+def efficiency(options: EfficiencyOptions) -> EfficiencySummary:
+    """Fit every detector's efficiency and write detectors.toml with them; figures of several are a file each.
+
+    Raises:
+        UsageError: no detector has enough peaks.
+    """
+    check_output(options.output, overwrite=options.overwrite)
+    known = described_by(options.detectors)
+    counted = counted_peaks(options.peaks, options.live_time, options.started, options.real_time or [])
+    found = _efficiencies(
+        with_sources(counted, options.source or [], known), known, lines_from(options.lines), order=options.order
+    )
+    fits = {key: fit for key, fit in found.items() if isinstance(fit, EfficiencyFit)}
+    failed = {key: str(error) for key, error in found.items() if not isinstance(error, EfficiencyFit)}
+    if not fits:
+        raise UsageError(next(iter(failed.values()), "there are no peaks"))
+    figures = _figure_paths(options.figure, list(fits))
+    for path in figures.values():
+        check_output(path, overwrite=options.overwrite)
+    for key, fit in fits.items():
+        known = known.replacing(fit.into(known.at(*key)))
+    for key, path in figures.items():
+        _draw(fits[key], known.at(*key), path, overwrite=options.overwrite)
+    save_detectors(known, options.output, overwrite=options.overwrite)
+    names = {key: known.at(*key).name for key in found}
+    return EfficiencySummary(
+        inputs=tuple(map(str, options.peaks)),
+        detectors=[_row(known.at(*key), fit) for key, fit in fits.items()],
+        warnings=(
+            *(f"{names[key]}: {why}" for key, why in failed.items()),
+            *(f"{names[key]}: {warning}" for key, fit in fits.items() for warning in fit.warnings),
+        ),
+    ).saved(options.output, *figures.values())
+
+
+def _efficiencies(
     measured: Sequence[tuple[Counted, CalibrationSource]],
     detectors: Detectors,
     lines: Lines,
     *,
-    order: int | None = None,
+    order: int | None,
 ) -> dict[Key, EfficiencyFit | UsageError]:
-    """The efficiency of every detector from the peaks of one or several sources.
-
-    Args:
-        measured: peaks of each source.
-        detectors: tell which one the peaks are of, where a table does not.
-        lines: of the sources.
-        order: of the polynomial; chosen, if it is not given.
-
-    Returns:
-        By (board, channel), the fit, or why there is none.
-    """
+    """The efficiency by (board, channel) from the peaks of one or several sources, or why there is none."""
     parts: dict[Key, list[tuple[Counted, CalibrationSource, pl.DataFrame]]] = {}
     for counted, source in measured:
         for key, peaks in by_detector(counted.peaks, detectors).items():
@@ -75,57 +116,7 @@ def _unseen(source: CalibrationSource, points: pl.DataFrame, peaks: pl.DataFrame
     return [f"'{source.name}' has no usable peak at {energies} keV: is the energy calibration right?"]
 
 
-def save_efficiencies(
-    measured: Sequence[tuple[Counted, CalibrationSource]],
-    detectors: Detectors,
-    lines: Lines,
-    output: Path,
-    *,
-    order: int | None = None,
-    figure: Path | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Fit every detector's efficiency and write detectors.toml with them.
-
-    Args:
-        measured: peaks of each source.
-        detectors: that the efficiencies are added to.
-        lines: of the sources.
-        output: the new detectors.toml.
-        order: of the polynomial; chosen, if it is not given.
-        figure: a .png; with several detectors a file each, named by board and channel.
-        overwrite: whether existing outputs are replaced.
-
-    Returns:
-        The summary, as `gammapolars efficiency --json` prints it.
-
-    Raises:
-        UsageError: no detector has enough peaks.
-    """
-    check_output(output, overwrite=overwrite)
-    found = efficiency_from_peaks(measured, detectors, lines, order=order)
-    fits = {key: fit for key, fit in found.items() if isinstance(fit, EfficiencyFit)}
-    failed = {key: str(error) for key, error in found.items() if not isinstance(error, EfficiencyFit)}
-    if not fits:
-        raise UsageError(next(iter(failed.values()), "there are no peaks"))
-    figures = _figure_paths(figure, list(fits))
-    for path in figures.values():
-        check_output(path, overwrite=overwrite)
-    for key, fit in fits.items():
-        detectors = detectors.replacing(fit.into(detectors.at(*key)))
-    for key, path in figures.items():
-        _draw(fits[key], detectors.at(*key), path, overwrite=overwrite)
-    save_detectors(detectors, output, overwrite=overwrite)
-    names = {key: detectors.at(*key).name for key in found}
-    return {
-        "detectors": [_fit_summary(detectors.at(*key), fit) for key, fit in fits.items()],
-        "warnings": [f"{names[key]}: {why}" for key, why in failed.items()]
-        + [f"{names[key]}: {warning}" for key, fit in fits.items() for warning in fit.warnings],
-        "outputs": [str(output), *map(str, figures.values())],
-    }
-
-
-def _fit_summary(detector: Detector, fit: EfficiencyFit) -> dict[str, Any]:
+def _row(detector: Detector, fit: EfficiencyFit) -> dict[str, Any]:
     shown = ("source", "energy_kev", "efficiency", "efficiency_unc", "residual_percent", "residual_sigma")
     return {
         "board": detector.board,

@@ -1,14 +1,14 @@
 """The summary of `efficiency` for people."""
 
-from typing import Any
-
+from gammapolars.commands.efficiency.run import EfficiencySummary
 from gammapolars.commands.layout import share, table
+from gammapolars.commands.summaries import tail
 
 
-def efficiency_text(summary: dict[str, Any]) -> str:
+def text(summary: EfficiencySummary) -> list[str]:
     """The summary of `efficiency`."""
     lines: list[str] = []
-    for fit in summary["detectors"]:
+    for fit in summary.detectors:
         low, high = fit["efficiency_range"]
         quality = f"χ²/ndf = {fit['chi2']:.1f}/{fit['ndf']}"
         lines.append(f"{fit['name']}: order {fit['order']}, {low:.1f} to {high:.1f} keV, {quality}")
@@ -26,5 +26,4 @@ def efficiency_text(summary: dict[str, Any]) -> str:
                 for point in fit["points"]
             ],
         )
-    lines += [f"Warning: {warning}" for warning in summary["warnings"]]
-    return "\n".join([*lines, *(f"{output}: written" for output in summary["outputs"])])
+    return [*lines, *tail(summary)]

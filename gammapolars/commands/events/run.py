@@ -1,29 +1,57 @@
 """What the command `events` does: a run in; its events, one row an event, or its triples out, and a summary."""
 
-import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from gammapolars.analysis import passes
-from gammapolars.analysis.accounting import account, reading_warnings, time_warnings
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.analysis.preselection import Preselection, by_name
+from gammapolars.analysis.preselection import Preselection, PreselectionAccount, by_name
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.coincidences import EventRule, PairRule, event_summary, triples
+from gammapolars.commands.events.parse import EventsOptions
 from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.core.flags import union
-from gammapolars.core.types import Progress
-from gammapolars.detectors import Detectors
-from gammapolars.io import Runs, save
-from gammapolars.io.provenance import describe
+from gammapolars.core.records import optional
+from gammapolars.core.units import Window
+from gammapolars.io import check_writable, save
 from gammapolars.streaming.slices import batches_of, lazy_frame
 
 TABLES = ("events", "summary", "triples")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventSummary(RunSummary):
+    """What events were built.
+
+    Attributes:
+        preselection: hits that add-back and vetoes took away.
+        hits_below_multiplicity: hits of events in which too few detectors fired.
+        below_multiplicity: the same by the detectors' names.
+        events: of the multiplicity that is asked for.
+        events_by_multiplicity: all events, by how many detectors fired.
+        window_ps: [0, high]: how long after another hit one belongs to its event (ps).
+        window_ref: which hit that is, first or last.
+        min_multiplicity: least number of detectors.
+        table: which was written, events, summary or triples.
+        triples: in the table of triples.
+    """
+
+    preselection: PreselectionAccount
+    hits_below_multiplicity: int
+    below_multiplicity: dict[str, int]
+    events: int
+    events_by_multiplicity: dict[str, int]
+    window_ps: Window
+    window_ref: str
+    min_multiplicity: int
+    table: str
+    triples: int | None = optional()
 
 
 class _Built:
@@ -65,31 +93,8 @@ class _Built:
         return lazy_frame(triples.collect_schema(), passed)
 
 
-def events(
-    runs: Runs,
-    rule: EventRule,
-    output: Path,
-    *,
-    table: str = "events",
-    detectors: Detectors | None = None,
-    preselection: Preselection | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+def events(options: EventsOptions, recording: Recording) -> EventSummary:
     """Build a run's events in one pass, stream a table of them to a file, and sum up what was read and built.
-
-    Args:
-        runs: from `open_runs`.
-        rule: window, what it is measured from, rejected flags and least multiplicity.
-        output: ends in .parquet, .arrow, .csv or .root.
-        table: `events` (one row a hit), `summary` (one row an event), or `triples` (of hits of one event).
-        detectors: time offsets and calibrations.
-        preselection: add-back and vetoes.
-        overwrite: whether an existing output is replaced.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars events --json` prints it.
 
     Raises:
         UsageError: there is no such table.
@@ -98,65 +103,61 @@ def events(
         TimeOrderError: hits lie too far back in time to be repaired.
         InputError: an event grows beyond a million hits.
     """
-    started = time.perf_counter()
-    check_table(table, output)
-    known = detectors or Detectors()
-    policy, built = preselection or Preselection(known), _Built()
-    recording = Recording(runs, known, progress, policy)
+    check_writable(options.output, overwrite=options.overwrite)
+    _check_table(options.table, options.output)
+    rule = EventRule(
+        options.window, window_ref=options.window_ref, reject=options.reject, min_multiplicity=options.min_multiplicity
+    )
+    detectors, built = recording.detectors, _Built()
+    preselection = Preselection(detectors, add_back=options.add_back, vetoes=options.veto or ())
+    recording = replace(recording, preselection=preselection)
     rule.require(recording.recorded)
-    columns = rule.schema(policy.columns(recording.schema))
+    schema = rule.schema(preselection.columns(recording.schema))
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        del wanted  # the tallies need all columns
+    def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
+        del columns  # the tallies need all
         built.begin()
         yield from built.tables(rule, recording.preselected())
 
-    def summary() -> dict[str, Any]:
-        return _summary(runs, rule, known, policy, built) | {
-            "table": table,
-            **({"triples": built.triples} if table == "triples" else {}),
-            "warnings": [
-                *reading_warnings(runs),
-                *time_warnings(policy.read, runs),
-                *passes.warnings(policy.read.by_detector(union(rule.reject)), known, PairRule()),
-                *recording.warnings,
-            ],
-        }
+    def summary() -> EventSummary:
+        seen = preselection.read
+        warnings = passes.warnings(seen.by_detector(union(rule.reject)), detectors, PairRule())
+        shared = of_hits(recording, built.kept, rule.reject, warnings, seen=seen)
+        below = sum(built.below.values())
+        used = shared["account"].hits_used - below
+        return EventSummary(
+            **shared | {"account": replace(shared["account"], hits_used=used)},
+            preselection=preselection.account(),
+            hits_below_multiplicity=below,
+            below_multiplicity=by_name(built.below, detectors),
+            events=int(built.by_multiplicity[rule.min_multiplicity :].sum()),
+            events_by_multiplicity={str(n): int(count) for n, count in enumerate(built.by_multiplicity) if count},
+            window_ps=Window(0, rule.window_ps),
+            window_ref=rule.window_ref,
+            min_multiplicity=rule.min_multiplicity,
+            table=options.table,
+            triples=built.triples if options.table == "triples" else None,
+        )
 
-    found = lazy_frame(columns, batches)
-    if table == "summary":
+    found = lazy_frame(schema, batches)
+    if options.table == "summary":
         found = event_summary(found)
-        if output.suffix.lower() == ".csv":  # which has no lists
+        if options.output.suffix.lower() == ".csv":  # which has no lists
             found = found.with_columns(pl.col("detectors").list.join(" "))
-    elif table == "triples":
+    elif options.table == "triples":
         found = built.counting(triples(found, reject="none"))
-    save(found, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))
-    elapsed = time.perf_counter() - started
-    summed = summary()
-    return summed | {"elapsed_s": elapsed, "hits_per_s": summed["hits_read"] / elapsed, "output": str(output)}
+    save(
+        found,
+        options.output,
+        overwrite=options.overwrite,
+        metadata=lambda: summary().provenance(recording),
+    )
+    return summary().saved(options.output)
 
 
-def check_table(table: str, output: Path) -> None:
+def _check_table(table: str, output: Path) -> None:
     """Raise where there is no such table, or where a format has no place for it."""
     if table not in TABLES:
         raise UsageError(f"unknown table '{table}': there is {', '.join(TABLES)}")
     if table == "summary" and output.suffix.lower() == ".root":
         raise OutputError(f"{output}: a ROOT file has no lists of detectors: write .parquet, .arrow or .csv")
-
-
-def _summary(runs: Runs, rule: EventRule, detectors: Detectors, policy: Preselection, built: _Built) -> dict[str, Any]:
-    of_hits = account(built.kept, runs.losses, rule.reject)
-    below = sum(built.below.values())
-    by_multiplicity = {str(number): int(count) for number, count in enumerate(built.by_multiplicity) if count}
-    return {
-        **of_hits,
-        **policy.account(runs, runs.losses),
-        "hits_used": of_hits["hits_used"] - below,
-        "hits_below_multiplicity": below,
-        "below_multiplicity": by_name(built.below, detectors),
-        "events": int(built.by_multiplicity[rule.min_multiplicity :].sum()),
-        "events_by_multiplicity": by_multiplicity,
-        "window_ps": rule.window_ps,
-        "window_ref": rule.window_ref,
-        "min_multiplicity": rule.min_multiplicity,
-    }

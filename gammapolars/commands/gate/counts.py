@@ -3,24 +3,120 @@
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from gammapolars.analysis import passes
+from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.accumulators.gated import NetSpectra
+from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import PairCounts, Summary
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import BY_COLUMN
-from gammapolars.core.types import Progress
+from gammapolars.core.records import Part, optional
+from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
-from gammapolars.io import Runs
 
-OpenRuns = Callable[[], AbstractContextManager[tuple[Runs, Progress]]]
-"""Opens runs, with what is told how many hits have been read."""
+OpenRuns = Callable[[], AbstractContextManager[Recording]]
+"""Opens runs."""
 
 NARROWEST_KEV = 0.001
 """Of narrower bins a spectrum would hold more than it has counts."""
+
+
+@dataclass(frozen=True)
+class RandomTriples(Part):
+    """Triples in random windows, and what is left of all triples without those by chance.
+
+    Attributes:
+        random_ps: the windows, [low, high] each (ps).
+        one_random_triples: with one hit in the random windows of the others.
+        random_triples: with all three.
+        chance_triples: by chance among all triples, as those measure it.
+        net_triples: triples less those.
+    """
+
+    random_ps: tuple[Window, ...]
+    one_random_triples: int
+    random_triples: int
+    chance_triples: float
+    chance_triples_unc: float
+    net_triples: float
+    net_triples_unc: float
+
+
+@dataclass(frozen=True)
+class TripleCounts(Part):
+    """How many triples there are, and how many of them chance makes.
+
+    Attributes:
+        triples: within the window.
+        window_ps: [low, high] of each two hits (ps).
+        random: what random windows tell, where there are any.
+    """
+
+    triples: int
+    window_ps: Window
+    random: RandomTriples | None = optional()
+
+
+@dataclass(frozen=True)
+class MatrixCounts:
+    """What a stored matrix holds.
+
+    Attributes:
+        gated_axis: x or y.
+        bins: that have counts.
+        counts: in all of them.
+    """
+
+    gated_axis: str
+    bins: int
+    counts: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateSummary(Summary):
+    """What is in coincidence with a line.
+
+    Attributes:
+        account: where every hit went, of runs.
+        times: when hits were recorded, of runs.
+        of_pairs: how many pairs there are, of runs.
+        of_triples: how many triples there are, of runs and two gates.
+        matrix: what a stored matrix holds.
+        net_of_chance: whether chance is subtracted; null: the file of a matrix does not tell.
+        asked_gate: of a stored matrix, the gate before its ends were moved to edges of bins.
+        gate: on the line.
+        and_gate: on the second line, of triples.
+        gated_detectors: whose hits may lie in the gate; none: all.
+        polygons: names of those that pairs lie in.
+        unit: of energies, keV or adc.
+        bin_width: of the spectrum, in that unit.
+        counts: net counts of the spectrum.
+        peaks: the evident ones, a row each.
+    """
+
+    account: HitAccount | None = optional()
+    times: Times | None = optional()
+    of_pairs: PairCounts | None = optional()
+    of_triples: TripleCounts | None = optional()
+    matrix: MatrixCounts | None = optional()
+    net_of_chance: bool | None
+    asked_gate: Gate | None = optional()
+    gate: Gate
+    and_gate: Gate | None = optional()
+    gated_detectors: tuple[str, ...] = ()
+    polygons: tuple[str, ...] = ()
+    unit: str
+    bin_width: float
+    counts: float
+    counts_unc: float
+    peaks: pl.DataFrame | None = optional()
+
 
 Texts = Callable[[dict[str, Any]], dict[str, str]]
 """Provenance, of a summary."""
@@ -38,19 +134,19 @@ class NetCounts(NamedTuple):
 
     net: pl.DataFrame
     total: pl.DataFrame
-    summary: dict[str, Any]
+    summary: GateSummary
     texts: dict[str, str]
 
 
 def net_counts(
-    spectra: NetSpectra, detectors: Detectors, summary: dict[str, Any], texts: Texts, *, by_detector: bool
+    spectra: NetSpectra, detectors: Detectors, found: dict[str, Any], texts: Texts, *, by_detector: bool
 ) -> NetCounts:
-    """The spectrum, or one for each detector, out of what was counted of pairs or triples."""
+    """The spectrum, or one for each detector, out of what was counted of pairs or triples; `found` is of the input."""
     counts, unc = spectra.net()
     unit = BY_COLUMN[spectra.axis].unit
-    summary = summary | {"unit": unit, "bin_width": spectra.width, "counts": counts, "counts_unc": unc}
+    summary = GateSummary(**found, unit=unit, bin_width=spectra.width, counts=counts, counts_unc=unc)
     net = passes.named(spectra.by_detector(), detectors) if by_detector else spectra.summed()
-    return NetCounts(net, spectra.total(), summary, texts(summary))
+    return NetCounts(net, spectra.total(), summary, texts(summary.to_json()))
 
 
 def bin_width_of(asked: float | None, *, calibrated: bool) -> float:
@@ -65,8 +161,3 @@ def bin_width_of(asked: float | None, *, calibrated: bool) -> float:
     if not calibrated and not (0 < width < math.inf and width == int(width)):
         raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
     return width
-
-
-def as_dict(gate: Gate) -> dict[str, Any]:
-    """A gate in summaries."""
-    return {"low": gate.low, "high": gate.high, "background": [list(part) for part in gate.background]}

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.commands.gate.counts import NetCounts, as_dict
+from gammapolars.commands.gate.counts import GateSummary, MatrixCounts, NetCounts
 from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.core.quantities import BY_COLUMN, Quantity
 from gammapolars.gates import Gate
@@ -66,19 +66,19 @@ class StoredMatrix:
         variance = float(net["variance"].sum())
         if _is_symmetric(table, columns):
             variance += _twice_counted(table, columns, gate)
-        summary = {
-            "inputs": [str(self.path)],
-            "matrix": {"gated_axis": self.side, "bins": table.height, "counts": float(table["counts"].sum())},
-            "asked_gate": as_dict(self.gate),
-            "gate": as_dict(gate),
-            "net_of_chance": "random_ps" in stored if stored else None,
-            "unit": quantity.unit,
-            "bin_width": _bins(self.path, table[along].to_numpy(), _stored_width(stored, along))[1],
-            "counts": float(net["counts"].sum()),
-            "counts_unc": math.sqrt(variance),
-            "warnings": [],
-        }
-        return NetCounts(net, total.sort(quantity.column), summary, provenance.describe_files([self.path], summary))
+        summary = GateSummary(
+            inputs=(str(self.path),),
+            matrix=MatrixCounts(self.side, table.height, float(table["counts"].sum())),
+            asked_gate=self.gate,
+            gate=gate,
+            net_of_chance="random_ps" in stored if stored else None,
+            unit=quantity.unit,
+            bin_width=_bins(self.path, table[along].to_numpy(), _stored_width(stored, along))[1],
+            counts=float(net["counts"].sum()),
+            counts_unc=math.sqrt(variance),
+        )
+        texts = provenance.describe_files([self.path], summary.to_json())
+        return NetCounts(net, total.sort(quantity.column), summary, texts)
 
 
 def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:

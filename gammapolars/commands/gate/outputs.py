@@ -1,6 +1,7 @@
 """What the command `gate` writes: a net spectrum, its fitted peaks and a figure."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import numpy as np
 import polars as pl
 
 from gammapolars.commands.figure_files import FIGURE, check_figure, save_figure
-from gammapolars.commands.gate.counts import NetCounts
+from gammapolars.commands.gate.counts import GateSummary, NetCounts
+from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_apart, check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
@@ -26,88 +28,70 @@ MIN_BINS = 16
 """A spectrum with fewer filled bins has no peaks to fit."""
 
 
-@dataclass(frozen=True)
-class GateOutputs:
-    """The files that the command `gate` writes.
+def check(options: GateOptions) -> None:
+    """Raise before any work if one of the files could not be written.
 
-    Attributes:
-        spectrum: .parquet, .arrow, .csv, .root (TH1D) or .txt, with negative counts where they are; .spe or .chn, which
-            hold whole counts from 0 on alone; or a figure that ends in .png.
-        peaks: a table of the fitted peaks, if it is wanted.
-        figure: a .png of the spectrum, if it is wanted.
-        overwrite: whether files that exist are replaced.
+    Raises:
+        UsageError: an unknown suffix, or two of one name.
+        OutputError: one exists already.
     """
-
-    spectrum: Path
-    peaks: Path | None = None
-    figure: Path | None = None
-    overwrite: bool = False
-
-    def check(self) -> None:
-        """Raise before any work if one of them could not be written.
-
-        Raises:
-            UsageError: an unknown suffix, or two of one name.
-            OutputError: one exists already.
-        """
-        check_suffix(self.spectrum, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
-        check_apart(self.spectrum, self.peaks, self.figure)
-        check_output(self.spectrum, overwrite=self.overwrite)
-        if self.peaks is not None:
-            check_writable(self.peaks, overwrite=self.overwrite, text=True)
-        check_figure(self.figure, overwrite=self.overwrite)
-
-    def write(self, counts: NetCounts) -> dict[str, Any]:
-        """Fit the peaks of a net spectrum, and write all files.
-
-        Returns:
-            The summary, with the peaks and what was written.
-        """
-        net, total, summary, texts = counts
-        if net.is_empty():
-            empty = f"{summary['gate']['low']:g} to {summary['gate']['high']:g} {summary['unit']}"
-            summary = summary | {"warnings": [*summary["warnings"], f"no pair has a hit in the gate {empty}"]}
-        peaks = _peaks(net, total)
-        if "name" in net.columns:
-            names = net.select("board", "channel", "name").unique()
-            peaks = peaks.join(names, on=["board", "channel"], how="left", maintain_order="left")
-        summary = summary | {"peaks": peaks.to_dicts()}
-        outputs = self._save(net, summary, texts)
-        if self.peaks is not None:
-            save(peaks.lazy(), self.peaks, overwrite=self.overwrite, metadata=texts)
-            outputs.append(str(self.peaks))
-        if self.figure is not None:
-            self._draw(net, self.figure, summary)
-            outputs.append(str(self.figure))
-        return summary | {"outputs": outputs}
-
-    def _save(self, net: pl.DataFrame, summary: dict[str, Any], texts: dict[str, str]) -> list[str]:
-        """Write a net spectrum in the format of its suffix; in some, a file for each detector."""
-        suffix = self.spectrum.suffix.lower()
-        if suffix == FIGURE:
-            self._draw(net, self.spectrum, summary)
-        elif suffix in WRITERS and suffix != ".root":
-            save(net.lazy(), self.spectrum, overwrite=self.overwrite, metadata=texts)
-        else:
-            width = {"bin_kev" if summary["unit"] == "keV" else "bin_adc": summary["bin_width"]}
-            measurement = Measurement(title=_title(summary))
-            paths = save_spectrum(
-                net, self.spectrum, measurement=measurement, overwrite=self.overwrite, metadata=texts, **width
-            )
-            return [str(path) for path in paths]
-        return [str(self.spectrum)]
-
-    def _draw(self, net: pl.DataFrame, path: Path, summary: dict[str, Any]) -> None:
-        from gammapolars import figures
-
-        plot = figures.gated(net, title=_title(summary), peaks=summary["peaks"])
-        save_figure(plot, path, overwrite=self.overwrite)
+    check_suffix(options.output, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
+    check_apart(options.output, options.peaks, options.figure)
+    check_output(options.output, overwrite=options.overwrite)
+    if options.peaks is not None:
+        check_writable(options.peaks, overwrite=options.overwrite, text=True)
+    check_figure(options.figure, overwrite=options.overwrite)
 
 
-def _title(summary: dict[str, Any]) -> str:
-    gates = [summary[name] for name in ("gate", "and_gate") if name in summary]
-    ranges = " and ".join(f"{gate['low']:g} to {gate['high']:g}" for gate in gates)
-    return f"In coincidence with {ranges} {summary['unit']}"
+def write(counts: NetCounts, options: GateOptions) -> GateSummary:
+    """Fit the peaks of a net spectrum, and write all files.
+
+    Returns:
+        The summary, with the peaks and what was written.
+    """
+    net, total, summary, texts = counts
+    if net.is_empty():
+        empty = f"{summary.gate.low:g} to {summary.gate.high:g} {summary.unit}"
+        summary = replace(summary, warnings=(*summary.warnings, f"no pair has a hit in the gate {empty}"))
+    peaks = _peaks(net, total)
+    if "name" in net.columns:
+        names = net.select("board", "channel", "name").unique()
+        peaks = peaks.join(names, on=["board", "channel"], how="left", maintain_order="left")
+    summary = replace(summary, peaks=peaks)
+    written = _save(net, summary, texts, options)
+    if options.peaks is not None:
+        save(peaks.lazy(), options.peaks, overwrite=options.overwrite, metadata=texts)
+    if options.figure is not None:
+        _draw(net, summary, options.figure, overwrite=options.overwrite)
+    return summary.saved(*written, options.peaks, options.figure)
+
+
+def _save(net: pl.DataFrame, summary: GateSummary, texts: dict[str, str], options: GateOptions) -> Sequence[Path]:
+    """Write a net spectrum in the format of its suffix; in some, a file for each detector."""
+    output, overwrite = options.output, options.overwrite
+    suffix = output.suffix.lower()
+    if suffix == FIGURE:
+        _draw(net, summary, output, overwrite=overwrite)
+    elif suffix in WRITERS and suffix != ".root":
+        save(net.lazy(), output, overwrite=overwrite, metadata=texts)
+    else:
+        width: dict[str, Any] = {"bin_kev" if summary.unit == "keV" else "bin_adc": summary.bin_width}
+        measurement = Measurement(title=_title(summary))
+        return save_spectrum(net, output, measurement=measurement, overwrite=overwrite, metadata=texts, **width)
+    return [output]
+
+
+def _draw(net: pl.DataFrame, summary: GateSummary, path: Path, *, overwrite: bool) -> None:
+    from gammapolars import figures
+
+    assert summary.peaks is not None
+    save_figure(figures.gated(net, title=_title(summary), peaks=summary.peaks.to_dicts()), path, overwrite=overwrite)
+
+
+def _title(summary: GateSummary) -> str:
+    gates = [gate for gate in (summary.gate, summary.and_gate) if gate]
+    ranges = " and ".join(f"{gate.low:g} to {gate.high:g}" for gate in gates)
+    return f"In coincidence with {ranges} {summary.unit}"
 
 
 def _peaks(net: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:

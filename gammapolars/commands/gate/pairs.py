@@ -1,7 +1,7 @@
 """Gates on pairs, of runs or of a file: the spectrum of the partners of the hits in the gate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,8 @@ import polars as pl
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.gated import GatedSpectra
-from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
-from gammapolars.commands.gate.counts import NetCounts, OpenRuns, Texts, as_dict, bin_width_of, net_counts
+from gammapolars.commands.gate.counts import NetCounts, OpenRuns, Texts, bin_width_of, net_counts
 from gammapolars.core.errors import InputError
 from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
 from gammapolars.detectors import Detectors
@@ -54,11 +53,11 @@ class Partners:
             spectra.add_pairs(batch)
         return spectra
 
-    def net(self, spectra: GatedSpectra, summary: dict[str, Any], texts: Texts) -> NetCounts:
+    def net(self, spectra: GatedSpectra, found: dict[str, Any], texts: Texts) -> NetCounts:
         """What was counted; the summary says of which gate."""
-        asked = {"gated_detectors": list(self.of), "polygons": [polygon.name for polygon in self.polygons]}
-        summary = summary | {"gate": as_dict(self.gate)} | asked
-        return net_counts(spectra, self.detectors, summary, texts, by_detector=self.by_detector)
+        asked = {"gated_detectors": tuple(self.of), "polygons": tuple(polygon.name for polygon in self.polygons)}
+        found = found | asked | {"gate": self.gate}
+        return net_counts(spectra, self.detectors, found, texts, by_detector=self.by_detector)
 
 
 @dataclass(frozen=True)
@@ -81,14 +80,15 @@ class RunPairs:
         """The net spectrum of the partners."""
         partners, detectors = self.partners, self.partners.detectors
         further = any(polygon.needs_further for polygon in partners.polygons)
-        with self.open_runs() as (runs, progress):
-            recording = Recording(runs, detectors, progress, all_columns=further)
+        with self.open_runs() as opened:
+            recording = replace(opened, all_columns=further)
             rule = passes.with_random(recording, self.rule, self.random)
             hits, pairs = HitTally(), PairTally(rule.window)
             reading = passes.PairPass(recording, rule, [hits, pairs])
             spectra = partners.count(dithered_pairs(reading.pairs(), detectors), calibrated=recording.is_calibrated)
-            summary = passes.summarise(reading, hits, pairs)
-            return partners.net(spectra, summary, partial(describe, runs))
+            found = vars(passes.summarise(reading, hits, pairs)) | {"net_of_chance": rule.regions is not None}
+            del found["preselection"]
+            return partners.net(spectra, found, partial(describe, recording.runs))
 
 
 @dataclass(frozen=True)
@@ -115,8 +115,8 @@ class PairsFile:
         if not calibrated and not {"adc_a", "adc_b"} <= columns:
             raise InputError(f"{self.path}: its pairs have neither energies nor adc values to gate on")
         spectra = self.partners.count(pairs, calibrated=calibrated)
-        summary = {"inputs": [str(self.path)], "net_of_chance": "weight" in columns, "warnings": []}
-        return self.partners.net(spectra, summary, partial(describe_files, [self.path]))
+        found = {"inputs": (str(self.path),), "net_of_chance": "weight" in columns}
+        return self.partners.net(spectra, found, partial(describe_files, [self.path]))
 
 
 def dithered_pairs(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:

@@ -2,19 +2,17 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import polars as pl
 
 from gammapolars.analysis import passes
-from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.gated import CubeSpectra
-from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import of_hits
 from gammapolars.coincidences import PairRule, triples
-from gammapolars.commands.gate.counts import NetCounts, OpenRuns, as_dict, bin_width_of, net_counts
+from gammapolars.commands.gate.counts import NetCounts, OpenRuns, RandomTriples, TripleCounts, bin_width_of, net_counts
 from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import TRIPLE_REGION
 from gammapolars.core.types import Progress
@@ -60,8 +58,8 @@ class RunTriples:
             raise UsageError(f"the window of triples is one time, such as 250ns, not {self.rule.window}")
         spectra = CubeSpectra(*self.gates, width=bin_width_of(self.bin_width, calibrated=True))
         regions = Tally("region", sums={"triples": pl.Int64, **WEIGHTED})
-        with self.open_runs() as (runs, progress):
-            recording, hits = Recording(runs, self.detectors, all_columns=True), _CountedHits(progress)
+        with self.open_runs() as opened:
+            recording, hits = replace(opened, all_columns=True, progress=None), _CountedHits(opened.progress)
             rule = passes.with_random(recording, self.rule, self.random)
             table = triples(
                 hits.passing(recording.hits.pipe(calibrate, self.detectors, dither=True)),
@@ -70,29 +68,16 @@ class RunTriples:
                 reject=",".join(rule.reject) or "none",
                 reorder_ps=recording.reorder_ps,
             )
-            with runs.naming_errors():
+            with recording.runs.naming_errors():
                 for batch in batches_of(table):
                     spectra.add_triples(batch)
                     regions.add(_by_region(batch))
-            summary = self._summary(recording, rule, hits.tally) | _counts(regions.total(), rule)
-            texts = partial(describe, runs)
-            return net_counts(spectra, self.detectors, summary, texts, by_detector=self.by_detector)
-
-    def _summary(self, recording: Recording, rule: PairRule, hits: HitTally) -> dict[str, Any]:
-        runs = recording.runs
-        return {
-            **account(hits, runs.losses, rule.reject),
-            **times(hits, runs),
-            "window_ps": list(rule.window),
-            "gate": as_dict(self.gates[0]),
-            "and_gate": as_dict(self.gates[1]),
-            "warnings": [
-                *reading_warnings(runs),
-                *time_warnings(hits, runs),
-                *passes.warnings(hits.by_detector(rule.mask), self.detectors, rule),
-                *recording.warnings,
-            ],
-        }
+            warnings = passes.warnings(hits.tally.by_detector(rule.mask), self.detectors, rule)
+            found = of_hits(recording, hits.tally, rule.reject, warnings)
+            found |= {"of_triples": _counts(regions.total(), rule), "net_of_chance": rule.regions is not None}
+            found |= {"gate": self.gates[0], "and_gate": self.gates[1]}
+            texts = partial(describe, recording.runs)
+            return net_counts(spectra, self.detectors, found, texts, by_detector=self.by_detector)
 
 
 class _CountedHits:
@@ -123,21 +108,16 @@ def _by_region(triples: pl.DataFrame) -> pl.DataFrame:
     return triples.group_by("region").agg(triples=pl.len(), counts=weight.sum(), variance=(weight**2).sum())
 
 
-def _counts(regions: pl.DataFrame, rule: PairRule) -> dict[str, Any]:
-    """What a summary tells of all triples; with random windows, how many are by chance, and how many net of it."""
+def _counts(regions: pl.DataFrame, rule: PairRule) -> TripleCounts:
+    """How many triples there are; with random windows, how many are by chance, and how many net of it."""
     none = dict.fromkeys(TRIPLE_REGION.categories, (0, 0.0, 0.0))
     found = none | ({row[0]: row[1:] for row in regions.iter_rows()} if regions.height else {})
     (prompt, *_), (one_random, *one), (random, *three) = (found[name] for name in TRIPLE_REGION.categories)
     if not rule.regions:
-        return {"triples": prompt}
+        return TripleCounts(prompt, rule.window)
     chance, variance = -(one[0] + three[0]), one[1] + three[1]
-    return {
-        "triples": prompt,
-        "random_ps": [list(window) for window in rule.regions.random],
-        "one_random_triples": one_random,
-        "random_triples": random,
-        "chance_triples": chance,
-        "chance_triples_unc": math.sqrt(variance),
-        "net_triples": prompt - chance,
-        "net_triples_unc": math.sqrt(prompt + variance),
-    }
+    net = prompt - chance, math.sqrt(prompt + variance)
+    windows = rule.regions.random
+    return TripleCounts(
+        prompt, rule.window, RandomTriples(windows, one_random, random, chance, math.sqrt(variance), *net)
+    )

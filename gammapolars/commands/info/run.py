@@ -1,19 +1,23 @@
 """What is in a run, as recorded: hits, detectors, flags, times and their order."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis.accounting import LISTED, lost, reading_warnings, time_warnings, times
+from gammapolars.analysis.accounting import LISTED, time_warnings
 from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import RunSummary, Summary, of_hits
+from gammapolars.commands.info.parse import InfoOptions
 from gammapolars.commands.layout import share
 from gammapolars.core.flags import FLAGS, names_in
+from gammapolars.core.records import Rows, optional
 from gammapolars.core.units import PS_PER_S, format_ps
-from gammapolars.io import InputFile, Run, Runs, provenance, scan_pairs
+from gammapolars.io import InputFile, Run, Runs, is_table_of_pairs, provenance, scan_pairs
 from gammapolars.io.compass.live_times import live_times
 from gammapolars.io.root.tables import open_hit_tree
 from gammapolars.streaming.epochs import Border, epochs
@@ -30,6 +34,50 @@ TROUBLE = {
     "adc_shutdown": "the digitizer switched its converter off",
 }
 """Flags that a reader should know of even when they reject nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoSummary(RunSummary):
+    """What is in runs.
+
+    Attributes:
+        files: of each `name`, `bytes`, `hits`, `first_timestamp_ps`, `last_timestamp_ps`; of ROOT files `tree`,
+            `compression`, `branches` and `baskets`, of others `columns`; and the `provenance` that it carries, if any.
+        hits: that could be read.
+        detectors: of each `board`, `channel`, `hits` and `rate_cps`.
+        flags: hits by the flags that they carry.
+        inversions: hits that lie before their predecessor.
+        largest_step_back_ps: by how much at most (ps).
+        restarts: where timestamps start again: `file`, `hit`, `kind`, `time_ps`.
+        sources: of each run `folder`, `stage`, what was `passed_over`, what was `recorded` of it, and `live_times`.
+    """
+
+    files: Rows
+    hits: int
+    detectors: Rows
+    flags: dict[str, int]
+    inversions: int
+    largest_step_back_ps: int
+    restarts: Rows
+    sources: Rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairsInfoSummary(Summary):
+    """What is in a file of pairs.
+
+    Attributes:
+        files: the file's `name`, `bytes` and `columns`, and the `provenance` that it carries, if any.
+        pairs: within the window.
+        random_pairs: in random windows, if there are any.
+        pairs_by_detectors: of each two detectors `board_a`, `channel_a`, `board_b`, `channel_b`, the `region` if there
+            are several, `pairs`, `least_dt_ps` and `largest_dt_ps`.
+    """
+
+    files: Rows
+    pairs: int
+    random_pairs: int | None = optional()
+    pairs_by_detectors: pl.DataFrame
 
 
 class OrderTally:
@@ -72,13 +120,17 @@ class OrderTally:
         self._previous = times[-1]
 
 
-def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
-    """Read a run once, file by file as recorded, and sum it up as `gammapolars info --json` prints it.
+def info(options: InfoOptions) -> InfoSummary | PairsInfoSummary:
+    """What is in runs, or in a file of pairs."""
+    if len(options.names) == 1 and is_table_of_pairs(options.names[0]):
+        return _inspect_pairs(Path(options.names[0]))
+    with options.recording(options.names) as recording:
+        return inspect(recording.without_detectors())
 
-    Args:
-        runs: from `open_runs`.
-        progress: told how many hits have been read.
-    """
+
+def inspect(recording: Recording) -> InfoSummary:
+    """Read a run once, file by file as recorded, and sum it up."""
+    runs, progress = recording.runs, recording.progress
     hits, files, read = HitTally(), [], 0
     ranges, restarts, inversions, step_back = [], [], 0, 0
     for number, run in enumerate(runs.all, 1):
@@ -100,23 +152,20 @@ def inspect(runs: Runs, *, progress: Any = None) -> dict[str, Any]:
             if of_file.first_ps is not None:
                 ranges.append((number, of_file.first_ps, of_file.last_ps, file.path.name))
             files.append(_file(file, of_file))
-    by_detector = hits.by_detector()
+    rows = hits.by_detector().select("board", "channel", "hits").to_dicts()
     seconds = hits.real_time_s
-    rows = by_detector.select("board", "channel", "hits").to_dicts()
-    found = {
-        "files": files,
-        "hits": int(by_detector["hits"].sum()),
-        "detectors": [row | {"rate_cps": row["hits"] / seconds if seconds else None} for row in rows],
-        "flags": hits.with_flags(FLAGS | _unnamed(hits)),
-        **times(hits, runs),
-        "inversions": inversions,
-        "largest_step_back_ps": step_back,
-        "restarts": restarts,
-        **lost(runs.losses),
-        "sources": [_source(run) for run in runs.all],
-    }
-    warned = [*_warnings(found, runs, ranges), *time_warnings(hits, runs)]
-    return found | {"warnings": warned}
+    summary = InfoSummary(
+        **of_hits(recording, hits, {}, complete=False),
+        files=files,
+        hits=sum(row["hits"] for row in rows),
+        detectors=[row | {"rate_cps": row["hits"] / seconds if seconds else None} for row in rows],
+        flags=hits.with_flags(FLAGS | _unnamed(hits)),
+        inversions=inversions,
+        largest_step_back_ps=step_back,
+        restarts=restarts,
+        sources=[_source(run) for run in runs.all],
+    )
+    return replace(summary, warnings=(*summary.warnings, *_warnings(summary, runs, ranges), *time_warnings(hits, runs)))
 
 
 def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
@@ -170,51 +219,49 @@ def _unnamed(hits: HitTally) -> dict[str, int]:
     return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
 
 
-def _warnings(found: dict[str, Any], runs: Runs, ranges: list[tuple[int, int, Any, str]]) -> Iterator[str]:
-    yield from reading_warnings(runs)
-    yield from (warning for source in found["sources"] for warning in (source["live_times"] or {}).get("warnings", []))
-    if not found["hits"]:
+def _warnings(found: InfoSummary, runs: Runs, ranges: list[tuple[int, int, Any, str]]) -> Iterator[str]:
+    yield from (warning for source in found.sources for warning in (source["live_times"] or {}).get("warnings", []))
+    if not found.hits:
         yield "the run holds no hits"
-    if step := found["largest_step_back_ps"]:
+    if step := found.largest_step_back_ps:
         repaired = "is repaired while reading"
         if step > runs.reorder_ps:
             repaired = "needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
-        yield f"{found['inversions']:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
-    for restart in found["restarts"][:LISTED]:
+        yield f"{found.inversions:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
+    for restart in found.restarts[:LISTED]:
         yield (
             f"{restart['file']}: timestamps start again at hit {restart['hit']} by a flagged {restart['kind']} "
             f"({format_ps(restart['time_ps'])}): while reading, times are made to go on"
         )
-    if (more := len(found["restarts"]) - LISTED) > 0:
+    if (more := len(found.restarts) - LISTED) > 0:
         yield f"timestamps start again, by flags, at {more} more places"
     for name, meaning in TROUBLE.items():
-        if count := found["flags"].get(name):
+        if count := found.flags.get(name):
             yield f"{meaning} ({count:,} hits with flag {name})"
     for name in ("saturation", "pile_up"):
-        if (count := found["flags"].get(name, 0)) > 0.1 * found["hits"]:
-            yield f"{share(count, found['hits'])} of the hits carry the flag {name}"
+        if (count := found.flags.get(name, 0)) > 0.1 * found.hits:
+            yield f"{share(count, found.hits)} of the hits carry the flag {name}"
     for before, after in pairwise(sorted(ranges)):
         if before[0] == after[0] and (gap := after[1] - before[2]) > 60 * PS_PER_S:
             yield f"{format_ps(gap)} without a hit between {before[3]} and {after[3]}"
 
 
-def inspect_pairs(path: Path) -> dict[str, Any]:
-    """Sum up a file of pairs: how many of which detectors, their time differences, and where they come from."""
+def _inspect_pairs(path: Path) -> PairsInfoSummary:
+    """What a file of pairs holds: how many of which detectors, their time differences, and where they come from."""
     pairs = scan_pairs(path)
+    columns, dt = pairs.collect_schema(), pl.col("dt_ps")
     ends = [f"{name}_{side}" for side in "ab" for name in ("board", "channel")]
-    dt = pl.col("dt_ps")
-    if "region" in pairs.collect_schema():
-        ends.append("region")
-    counted = (
-        pairs.group_by(ends).agg(pairs=pl.len(), least_dt_ps=dt.min(), largest_dt_ps=dt.max()).sort(ends).collect()
-    )
-    facts = {"name": str(path), "bytes": path.stat().st_size}
-    facts |= {"columns": {name: str(dtype) for name, dtype in pairs.collect_schema().items()}}
+    ends += ["region"] if "region" in columns else []
+    counts = pairs.group_by(ends).agg(pairs=pl.len(), least_dt_ps=dt.min(), largest_dt_ps=dt.max()).sort(ends).collect()
+    facts: dict[str, Any] = {"name": str(path), "bytes": path.stat().st_size}
+    facts["columns"] = {name: str(dtype) for name, dtype in columns.items()}
     if origin := provenance.of_file(path):
         facts["provenance"] = origin
-    by_region = {}
-    if "region" in ends:
-        random = counted.filter(pl.col("region") == "random")
-        by_region = {"random_pairs": int(random["pairs"].sum())}
-    pairs_found = int(counted["pairs"].sum()) - sum(by_region.values())
-    return {"files": [facts], "pairs": pairs_found, **by_region, "pairs_by_detectors": counted.to_dicts()}
+    random = int(counts.filter(region="random")["pairs"].sum()) if "region" in columns else None
+    return PairsInfoSummary(
+        inputs=(str(path),),
+        files=[facts],
+        pairs=int(counts["pairs"].sum()) - (random or 0),
+        random_pairs=random,
+        pairs_by_detectors=counts,
+    )

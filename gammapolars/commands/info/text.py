@@ -2,14 +2,20 @@
 
 from typing import Any
 
+from gammapolars.commands.info.run import InfoSummary, PairsInfoSummary
 from gammapolars.commands.layout import share, table
+from gammapolars.commands.summaries import warnings
 from gammapolars.core.units import PS_PER_S, format_ps
 
 
-def describe(found: dict[str, Any]) -> str:
-    """What `inspect` found, for people."""
+def text(summary: InfoSummary | PairsInfoSummary) -> list[str]:
+    """What is in runs, or in a file of pairs, for people."""
+    return _of_pairs(summary) if isinstance(summary, PairsInfoSummary) else _of_runs(summary)
+
+
+def _of_runs(found: InfoSummary) -> list[str]:
     lines = []
-    for file in found["files"]:
+    for file in found.files:
         lines.append(f"{file['name']}: {file['bytes']:,} bytes, {file['hits']:,} hits")
         if "tree" in file:
             branches = ", ".join(f"{name} ({kind})" for name, kind in file["branches"].items())
@@ -23,28 +29,27 @@ def describe(found: dict[str, Any]) -> str:
             lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
         if "provenance" in file:
             lines += _origin(file["provenance"])
-    for source in found["sources"]:
+    for source in found.sources:
         lines += _recorded(source)
-    lines.append(f"{found['hits']:,} hits in {found['real_time_s']:.6g} s")
-    if found["hits"]:
-        first, last = (found[f"{end}_timestamp_ps"] / PS_PER_S for end in ("first", "last"))
+    times = found.times
+    lines.append(f"{found.hits:,} hits in {times.real_time_s:.6g} s")
+    if times.first_timestamp_ps is not None and times.last_timestamp_ps is not None:
+        first, last = times.first_timestamp_ps / PS_PER_S, times.last_timestamp_ps / PS_PER_S
         lines.append(f"  first at {first:.9f} s, last at {last:.9f} s after the digitizer's start")
     lines += table(
         ["detector", "hits", "rate"],
         [
             [f"{row['board']}/{row['channel']}", f"{row['hits']:,}", f"{row['rate_cps'] or 0:,.2f} /s"]
-            for row in found["detectors"]
+            for row in found.detectors
         ],
     )
     lines += table(
         ["flag", "hits", "share"],
-        [[name, f"{count:,}", share(count, found["hits"])] for name, count in found["flags"].items()],
+        [[name, f"{count:,}", share(count, found.hits)] for name, count in found.flags.items()],
     )
-    step = format_ps(found["largest_step_back_ps"])
-    lines.append(
-        f"time order: {found['inversions']:,} inversions" + (f", up to {step} back" if found["inversions"] else "")
-    )
-    return "\n".join([*lines, *(f"Warning: {warning}" for warning in found["warnings"])])
+    step = format_ps(found.largest_step_back_ps)
+    lines.append(f"time order: {found.inversions:,} inversions" + (f", up to {step} back" if found.inversions else ""))
+    return [*lines, *warnings(found)]
 
 
 def _recorded(source: dict[str, Any]) -> list[str]:
@@ -85,11 +90,10 @@ def _settings(summary: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in plain.items())
 
 
-def describe_pairs(found: dict[str, Any]) -> str:
-    """What `inspect_pairs` found, for people."""
-    (file,) = found["files"]
-    random = f", {found['random_pairs']:,} more in random windows" if "random_pairs" in found else ""
-    lines = [f"{file['name']}: {file['bytes']:,} bytes, {found['pairs']:,} pairs{random}"]
+def _of_pairs(found: PairsInfoSummary) -> list[str]:
+    (file,) = found.files
+    random = "" if found.random_pairs is None else f", {found.random_pairs:,} more in random windows"
+    lines = [f"{file['name']}: {file['bytes']:,} bytes, {found.pairs:,} pairs{random}"]
     lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
     if "provenance" in file:
         lines += _origin(file["provenance"])
@@ -100,6 +104,6 @@ def describe_pairs(found: dict[str, Any]) -> str:
             f"{row['pairs']:,}",
             f"{format_ps(row['least_dt_ps'])} to {format_ps(row['largest_dt_ps'])}",
         ]
-        for row in found["pairs_by_detectors"]
+        for row in found.pairs_by_detectors.iter_rows(named=True)
     ]
-    return "\n".join(lines + table(["detectors a – b", "pairs", "time differences"], rows))
+    return lines + table(["detectors a – b", "pairs", "time differences"], rows)

@@ -1,7 +1,7 @@
 """What the command `lifetime` does: a run in, a time spectrum with its fit, a figure and a summary out."""
 
 import math
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -9,18 +9,20 @@ import polars as pl
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import Ends, HitTally, PairTally
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import PairSummary, RunSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.commands.figure_files import check_figure, save_figure
+from gammapolars.commands.lifetime.parse import LifetimeOptions
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
-from gammapolars.core.types import Progress, Range
-from gammapolars.core.units import PS_PER_S
+from gammapolars.core.records import Rows
+from gammapolars.core.units import PS_PER_S, Window, parse_ps, parse_range
 from gammapolars.corrections import align
 from gammapolars.corrections.energy import energy_kev, gain_corrected_adc
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.provenance import describe
+from gammapolars.gates import Gate
+from gammapolars.io import check_writable, save
 from gammapolars.lifetimes import (
     NearestStops,
     chance_warning,
@@ -42,150 +44,187 @@ DETECTORS = "detectors"
 RATES = ("rate_cps", "rate_cps_unc", "true_rate_cps", "true_rate_cps_unc", "live_fraction", "live_fraction_unc")
 """Of each of the two detectors, all hits, with and without dead time."""
 
-CHANCE_PAIRS = "chance_pairs_expected"
+
+@dataclass(frozen=True, kw_only=True)
+class LifetimeSummary(RunSummary):
+    """What `lifetime` measured.
+
+    Attributes:
+        pairs: of start and stop within the window.
+        window_ps: [low, high] (ps).
+        start: the name of the detector.
+        stop: the name of the other.
+        start_gate: energies of starts (keV, or adc); null: all.
+        stop_gate: energies of stops; null: all.
+        nearest: whether each start pairs with the nearest stop alone.
+        pairs_in_gates: pairs with both hits in their gates.
+        bin_ps: width of the bins (ps).
+        sigma_from: where the prompt peak's width is from: the fit, detectors.toml, or given.
+        fwhm_ps_of_detectors: as detectors.toml has it; null: it has none.
+        components: of each lifetime `lifetime_ps`, `lifetime_ps_unc`, `lifetime_ps_low`, `lifetime_ps_high`,
+            `half_life_ps`, `half_life_ps_unc`, `counts` and `counts_unc`.
+        upper_limit_ps: of a lifetime that is not resolved (95 %); null: it is.
+        direction: of the decay: stop after start, or start after stop.
+        t0_ps: where the prompt peak lies (ps).
+        fwhm_ps: its width (ps).
+        prompt: pairs in it.
+        prompt_limit: the most there can be (95 %), where none are seen.
+        chance_per_ns: pairs by chance in 1 ns, by the fit.
+        chance_per_ns_limit: the most there can be (95 %), where none are seen.
+        chi2: of the fit.
+        ndf: its degrees of freedom.
+        ends: of start and stop `name`, `hits_in_gate`, `rate_in_gate_cps`, and of all hits `rate_cps`, `rate_cps_unc`,
+            `true_rate_cps`, `true_rate_cps_unc`, `live_fraction` and `live_fraction_unc`.
+        chance_per_ns_expected: of the rates in the gates.
+    """
+
+    pairs: int
+    window_ps: Window
+    start: str
+    stop: str
+    start_gate: Gate | None
+    stop_gate: Gate | None
+    nearest: bool
+    pairs_in_gates: int
+    bin_ps: int
+    sigma_from: str
+    fwhm_ps_of_detectors: float | None
+    components: Rows
+    upper_limit_ps: float | None
+    direction: str
+    t0_ps: float
+    t0_ps_unc: float
+    fwhm_ps: float
+    fwhm_ps_unc: float
+    prompt: float
+    prompt_unc: float
+    prompt_limit: float | None
+    chance_per_ns: float
+    chance_per_ns_unc: float
+    chance_per_ns_limit: float | None
+    chi2: float
+    ndf: int
+    ends: Rows
+    chance_per_ns_expected: float
+    chance_per_ns_expected_unc: float
 
 
-def lifetime(
-    runs: Runs,
-    rule: PairRule,
-    output: Path,
-    *,
-    detectors: Detectors | None = None,
-    start_gate: Range | None = None,
-    stop_gate: Range | None = None,
-    bin_ps: int | None = None,
-    components: int = 1,
-    sigma_ps: float | str | None = None,
-    nearest: bool = False,
-    figure: Path | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
     """Count the time differences of start and stop in gates of their energies, in one pass, and fit lifetimes.
-
-    Args:
-        runs: from `open_runs`.
-        rule: window, rejected flags, start and stop.
-        output: the time spectrum with its fit and the parts of it: .parquet, .arrow or .csv.
-        detectors: time offsets and calibrations.
-        start_gate: from which to which energy (keV, or adc if the detector is not calibrated) starts are taken.
-        stop_gate: the same of stops.
-        bin_ps: width of the bins; None: about two thousand bins, of whole steps of the clock.
-        components: how many lifetimes.
-        sigma_ps: standard deviation of the prompt peak, where it is known; `detectors`: that of `time_fwhm_ps` of the
-            two. None: it is fitted, and begins at the latter.
-        nearest: whether each start in its gate pairs with the nearest stop in its gate alone, instead of with all.
-        figure: a .png.
-        overwrite: whether existing outputs are replaced.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars lifetime --json` prints it.
 
     Raises:
         UsageError: no start and stop, gates or bins that cannot be, too few pairs.
     """
-    known = detectors or Detectors()
-    both = _ends_of(rule, known)
-    check_writable(output, overwrite=overwrite)
-    check_figure(figure, overwrite=overwrite)
-    fixed, about = _widths(sigma_ps, both)
-    if bin_ps is not None and bin_ps < 1:
-        raise UsageError(f"a bin of time must be 1 ps wide or more, not {bin_ps}")
-    width = _fitting_bin_ps(runs, rule, known) if bin_ps is None else bin_ps
+    detectors = recording.detectors
+    rule = PairRule(
+        options.window, reject=options.reject, start=detectors.named(options.start), stop=detectors.named(options.stop)
+    )
+    both = detectors.named(options.start), detectors.named(options.stop)
+    check_writable(options.output, overwrite=options.overwrite)
+    check_figure(options.figure, overwrite=options.overwrite)
+    fixed, about = _widths(options.sigma, both)
+    width = _fitting_bin_ps(recording, rule) if options.bin_width is None else parse_ps(options.bin_width)
+    if width < 1:
+        raise UsageError(f"a bin of time must be 1 ps wide or more, not {width}")
     check_bins((rule.window.high + 1) // width - -(-rule.window.low // width))
-    gates = (start_gate, stop_gate)
-    counted = _counted(runs, rule, known, gates, bin_ps=width, nearest=nearest, progress=progress)
+    gates = (_gate(options.start_gate, "--start-gate", both[0]), _gate(options.stop_gate, "--stop-gate", both[1]))
+    counts = _counts(recording, rule, gates, bin_ps=width, nearest=options.nearest)
     fit = fit_lifetime(
-        counted.spectrum,
-        components=components,
+        counts.spectrum,
+        components=options.components,
         sigma_ps=fixed,
         sigma_near_ps=about,
         window_ps=(rule.window.low, rule.window.high),
-        nearest=NearestStops(counted.ends.starts, counted.ends.longer) if nearest else None,
+        nearest=NearestStops(counts.ends.starts, counts.ends.longer) if options.nearest else None,
     )
-    summary = counted.summary | {
-        "start": both[0].name,
-        "stop": both[1].name,
-        "start_gate": start_gate,
-        "stop_gate": stop_gate,
-        "nearest": nearest,
-        "pairs_in_gates": int(counted.spectrum["counts"].sum()),
-        "bin_ps": width,
-        "sigma_from": "the fit" if fixed is None else "detectors.toml" if sigma_ps == DETECTORS else "given",
-        "fwhm_ps_of_detectors": about and FWHM_PER_SIGMA * about,
+    found = counts.summary
+    summary = LifetimeSummary(
+        inputs=found.inputs,
+        account=found.account,
+        times=found.times,
+        pairs=found.of_pairs.pairs,
+        window_ps=rule.window,
+        start=both[0].name,
+        stop=both[1].name,
+        start_gate=gates[0],
+        stop_gate=gates[1],
+        nearest=options.nearest,
+        pairs_in_gates=int(counts.spectrum["counts"].sum()),
+        bin_ps=width,
+        sigma_from="the fit" if fixed is None else "detectors.toml" if options.sigma == DETECTORS else "given",
+        fwhm_ps_of_detectors=about and FWHM_PER_SIGMA * about,
         **fit.summary(),
-        **_expected(counted, both),
-    }
-    summary["warnings"] = [*counted.summary["warnings"], *fit.warnings, *_disagreements(summary)]
-    save(fit.curves.lazy(), output, overwrite=overwrite, metadata=describe(runs, summary))
-    outputs = [str(output)]
-    if figure is not None:
+        **_expected(counts, both),
+    )
+    warnings = (*found.warnings, *fit.warnings, *_disagreements(summary))
+    summary = replace(summary, warnings=warnings)
+    save(
+        fit.curves.lazy(),
+        options.output,
+        overwrite=options.overwrite,
+        metadata=summary.provenance(recording),
+    )
+    if options.figure is not None:
         from gammapolars import figures
 
         title = f"Time differences from {both[0].name} to {both[1].name}"
-        save_figure(figures.lifetime(fit, title=title), figure, overwrite=overwrite)
-        outputs.append(str(figure))
-    return summary | {"outputs": outputs}
+        save_figure(figures.lifetime(fit, title=title), options.figure, overwrite=options.overwrite)
+    return summary.saved(options.output, options.figure)
 
 
-def _ends_of(rule: PairRule, known: Detectors) -> tuple[Detector, Detector]:
-    if rule.detectors is None:
-        raise UsageError("a lifetime is measured from start to stop: name both with --start and --stop")
-    start, stop = rule.detectors
-    return known.at(*start), known.at(*stop)
+def _gate(text: str | None, option: str, detector: Detector) -> Gate | None:
+    """A gate on the energies of a detector's hits; None where none is asked for."""
+    if not text:
+        return None
+    low, high = parse_range(text, option)
+    if not low < high:
+        raise UsageError(f"the gate of {detector.name} is empty: {low:g} to {high:g}")
+    return Gate(low, high)
 
 
-class _Counted(NamedTuple):
-    """What one pass over a run counted: the time spectrum in the gates, hits and their ends, and the account of all."""
+class _Counts(NamedTuple):
+    """What one pass over a run counts: the time spectrum in the gates, hits and their ends, and the account of all."""
 
     spectrum: pl.DataFrame
     hits: HitTally
     ends: Ends
-    summary: dict[str, Any]
+    summary: PairSummary
 
 
-def _counted(
-    runs: Runs,
+def _counts(
+    recording: Recording,
     rule: PairRule,
-    known: Detectors,
-    gates: tuple[Range | None, Range | None],
+    gates: tuple[Gate | None, Gate | None],
     *,
     bin_ps: int,
     nearest: bool,
-    progress: Progress | None,
-) -> _Counted:
+) -> _Counts:
     """Count time differences, and starts and stops in their gates, in one pass."""
-    both = _ends_of(rule, known)
-    recording = Recording(runs, known, progress)
-    columns = list(recording.schema)
+    assert rule.detectors
+    known, columns = recording.detectors, list(recording.schema)
+    both = [known.at(*key) for key in rule.detectors]
     of_hits = (_inside(both[0], gates[0], known, columns), _inside(both[1], gates[1], known, columns))
     rule = rule.of_nearest_in(of_hits) if nearest else rule
     hits, pairs, ends = HitTally(), PairTally(rule.window), Ends(rule, of_hits, bin_ps if nearest else 0)
     reading = passes.PairPass(recording, rule, [hits, pairs, ends])
     of_pairs = [_pair_inside(both[k], "ab"[k], gate) for k, gate in enumerate(gates) if gate]
     spectrum = time_spectrum(reading.pairs().filter(*of_pairs), bin_ps=bin_ps).collect()
-    return _Counted(spectrum, hits, ends, _without_pairs(passes.summarise(reading, hits, pairs)))
+    return _Counts(spectrum, hits, ends, passes.summarise(reading, hits, pairs))
 
 
-def _widths(sigma_ps: float | str | None, both: tuple[Detector, Detector]) -> tuple[float | None, float | None]:
+def _widths(sigma: str | None, both: tuple[Detector, Detector]) -> tuple[float | None, float | None]:
     """The standard deviation of the prompt peak where it is fixed, and that of the detectors' resolutions, or None."""
     about = width_of((both[0].time_fwhm_ps, both[1].time_fwhm_ps))
-    if isinstance(sigma_ps, str):
+    if sigma == DETECTORS:
         if about is None:
             raise UsageError(
                 "--sigma detectors needs time_fwhm_ps of start and stop in detectors.toml: align measures it"
             )
         return about, about
-    return sigma_ps, about
+    return parse_ps(sigma) if sigma else None, about
 
 
-def _without_pairs(summary: dict[str, Any]) -> dict[str, Any]:
-    """A summary of pairs without their chance, which the fit and the rates in the gates tell better."""
-    return {name: value for name, value in summary.items() if name not in ("pairs_by_detectors", CHANCE_PAIRS)}
-
-
-def _expected(counted: _Counted, both: tuple[Detector, Detector]) -> dict[str, Any]:
+def _expected(counted: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any]:
     """Rates of starts and stops, and the chance that they lead to expect."""
     hits, ends = counted.hits, counted.ends
     time_s = {run: (last - first) / PS_PER_S for run, (first, last) in hits.spans.items()}
@@ -206,32 +245,29 @@ def _expected(counted: _Counted, both: tuple[Detector, Detector]) -> dict[str, A
     return {"ends": rows, "chance_per_ns_expected": chance, "chance_per_ns_expected_unc": chance_unc}
 
 
-def _disagreements(summary: dict[str, Any]) -> list[str]:
+def _disagreements(summary: LifetimeSummary) -> list[str]:
     """Where the fit and what was known before it differ, one sentence each."""
-    chance = (summary[f"chance_per_ns{name}"] for name in ("", "_unc", "_expected", "_expected_unc"))
+    chance = (getattr(summary, f"chance_per_ns{name}") for name in ("", "_unc", "_expected", "_expected_unc"))
     found = list(chance_warning(*chance))
-    if summary["sigma_from"] == "the fit" and summary["fwhm_ps_of_detectors"]:
-        found += width_warning(summary["fwhm_ps"], summary["fwhm_ps_unc"], summary["fwhm_ps_of_detectors"])
+    if summary.sigma_from == "the fit" and summary.fwhm_ps_of_detectors:
+        found += width_warning(summary.fwhm_ps, summary.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
     return found
 
 
-def _inside(detector: Detector, gate: Range | None, detectors: Detectors, columns: list[str]) -> pl.Expr | None:
+def _inside(detector: Detector, gate: Gate | None, detectors: Detectors, columns: list[str]) -> pl.Expr | None:
     """Whether a hit of a detector lies in a gate; None where there is none."""
     if gate is None:
         return None
-    low, high = gate
-    if not low < high:
-        raise UsageError(f"the gate of {detector.name} is empty: {low:g} to {high:g}")
     value = energy_kev(detectors, adc=gain_corrected_adc(columns)) if detector.energy else pl.col("adc")
-    return value.is_between(low, high)
+    return value.is_between(gate.low, gate.high)
 
 
-def _pair_inside(detector: Detector, side: str, gate: Range) -> pl.Expr:
+def _pair_inside(detector: Detector, side: str, gate: Gate) -> pl.Expr:
     """The same of a pair's start or stop."""
-    return pl.col(f"energy_kev_{side}" if detector.energy else f"adc_{side}").is_between(*gate)
+    return pl.col(f"energy_kev_{side}" if detector.energy else f"adc_{side}").is_between(gate.low, gate.high)
 
 
-def _fitting_bin_ps(runs: Runs, rule: PairRule, detectors: Detectors) -> int:
+def _fitting_bin_ps(recording: Recording, rule: PairRule) -> int:
     """About two thousand bins: 1, 2 or 5 times a power of ten, and a whole number of steps of a coarse clock."""
     span = rule.window.high - rule.window.low
     if span < 1000:
@@ -240,8 +276,8 @@ def _fitting_bin_ps(runs: Runs, rule: PairRule, detectors: Detectors) -> int:
     decade = 10.0 ** math.floor(math.log10(wanted))
     width = max(1, round(next(step * decade for step in (1, 2, 5, 10) if step * decade >= wanted * (1 - 1e-9))))
     names = ["board", "channel", "timestamp_ps"]
-    with runs.naming_errors():
-        first = align(runs.hits, detectors).select(names).head(CLOCK_HITS).collect()
+    with recording.runs.naming_errors():
+        first = align(recording.runs.hits, recording.detectors).select(names).head(CLOCK_HITS).collect()
     known = clocks(first)
     step = math.gcd(*(known[key].step_ps for key in rule.detectors or () if key in known))
     return -(-width // step) * step if step > 1 and step * 100 > width else width

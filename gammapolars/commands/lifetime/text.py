@@ -3,47 +3,45 @@
 from typing import Any
 
 from gammapolars.commands.layout import plus_minus, table
-from gammapolars.commands.summaries import left_out_text, rejected_text
-from gammapolars.core.units import PS_PER_UNIT, Window, format_ps
+from gammapolars.commands.lifetime.run import LifetimeSummary
+from gammapolars.commands.summaries import head, tail
+from gammapolars.core.units import PS_PER_UNIT, format_ps
 
 
-def lifetime_text(summary: dict[str, Any]) -> str:
+def text(summary: LifetimeSummary) -> list[str]:
     """The summary for people."""
     lines = [
-        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s, {summary['hits_used']:,} used",
-        *rejected_text(summary),
-        *left_out_text(summary),
-        f"{summary['pairs']:,} pairs of {summary['start']} and {summary['stop']} within "
-        f"{Window(*summary['window_ps'])}{', the nearest stop of each start' if summary['nearest'] else ''}, "
-        f"{summary['pairs_in_gates']:,} in the gates, "
-        f"in bins of {format_ps(summary['bin_ps'])}",
-        *(_component_text(part, summary["direction"]) for part in summary["components"]),
+        *head(summary),
+        f"{summary.pairs:,} pairs of {summary.start} and {summary.stop} within "
+        f"{summary.window_ps}{', the nearest stop of each start' if summary.nearest else ''}, "
+        f"{summary.pairs_in_gates:,} in the gates, "
+        f"in bins of {format_ps(summary.bin_ps)}",
+        *(_component_text(part, summary.direction) for part in summary.components),
     ]
-    if summary["upper_limit_ps"] is not None:
-        lines.append(f"no lifetime is resolved: less than {_in_unit(summary['upper_limit_ps'])} (95 %)")
+    if summary.upper_limit_ps is not None:
+        lines.append(f"no lifetime is resolved: less than {_in_unit(summary.upper_limit_ps)} (95 %)")
     width = {"the fit": "fitted", "detectors.toml": "fixed by detectors.toml", "given": "fixed as given"}
     lines += [
-        f"prompt peak at {plus_minus(summary['t0_ps'], summary['t0_ps_unc'])} ps, FWHM "
-        f"{plus_minus(summary['fwhm_ps'], summary['fwhm_ps_unc'])} ps, {width[summary['sigma_from']]}: "
-        f"{_amplitude_text(summary, 'prompt', 'pairs')}; χ²/ndf {summary['chi2']:,.1f}/{summary['ndf']}",
+        f"prompt peak at {plus_minus(summary.t0_ps, summary.t0_ps_unc)} ps, FWHM "
+        f"{plus_minus(summary.fwhm_ps, summary.fwhm_ps_unc)} ps, {width[summary.sigma_from]}: "
+        f"{_amplitude_text(summary, 'prompt', 'pairs')}; χ²/ndf {summary.chi2:,.1f}/{summary.ndf}",
         f"chance {_amplitude_text(summary, 'chance_per_ns', 'pairs a ns')}, "
-        f"{plus_minus(summary['chance_per_ns_expected'], summary['chance_per_ns_expected_unc'])} expected of the rates "
+        f"{plus_minus(summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc)} expected of the rates "
         "in the gates",
         *table(["detector", "in gate", "counts/s in gate", "counts/s of all", "without dead time"], _ends(summary)),
     ]
-    lines += [f"Warning: {warning}" for warning in summary["warnings"]]
-    return "\n".join([*lines, *(f"{output}: written" for output in summary["outputs"])])
+    return [*lines, *tail(summary)]
 
 
-def _amplitude_text(summary: dict[str, Any], name: str, unit: str) -> str:
+def _amplitude_text(summary: LifetimeSummary, name: str, unit: str) -> str:
     """Counts with their uncertainty, or their upper limit."""
-    limit = summary[f"{name}_limit"]
+    counts, unc, limit = (getattr(summary, f"{name}{part}") for part in ("", "_unc", "_limit"))
     if limit is None:
-        return f"{plus_minus(summary[name], summary[f'{name}_unc'])} {unit}"
+        return f"{plus_minus(counts, unc)} {unit}"
     return f"less than {limit:,.3g} {unit} (95 %)"
 
 
-def _ends(summary: dict[str, Any]) -> list[list[str]]:
+def _ends(summary: LifetimeSummary) -> list[list[str]]:
     return [
         [
             row["name"],
@@ -54,7 +52,7 @@ def _ends(summary: dict[str, Any]) -> list[list[str]]:
                 for name in ("rate_cps", "true_rate_cps")
             ),
         ]
-        for row in summary["ends"]
+        for row in summary.ends
     ]
 
 

@@ -5,42 +5,52 @@ from typing import Any
 import polars as pl
 
 from gammapolars.commands.layout import bracketed, table
+from gammapolars.commands.lines.run import LinesSummary
 from gammapolars.gamma_lines import ANNIHILATION
 
 
-def nuclide_text(name: str, lines: pl.DataFrame) -> str:
+def text(summary: LinesSummary) -> list[str]:
+    """Whatever was asked for."""
+    if summary.cascades is not None:
+        return _cascades(summary.nuclide or "", summary.cascades, summary.least or 0.0)
+    if summary.lines is None:
+        return _names(summary.nuclides or ())
+    if summary.energy_kev is None:
+        return _of_nuclide(summary.nuclide or "", summary.lines)
+    return _near(summary.energy_kev, summary.within_kev or 0.0, summary.lines)
+
+
+def _of_nuclide(name: str, lines: pl.DataFrame) -> list[str]:
     """The lines of a nuclide, or of a chain in equilibrium, by name."""
     chain = lines["normalisation"].str.ends_with(f"{name} in equilibrium").all() and lines["nuclide"].n_unique() > 1
     per = f"{name} in equilibrium with its chain" if chain else name
     if lines.is_empty():
-        return f"{name}: no gamma line is that strong"
+        return [f"{name}: no gamma line is that strong"]
     head = f"{name}: {_number(lines, 'gamma line')}, photons per 100 decays of {per}"
-    return "\n".join([head, *_line_table(lines), *_notes(lines)])
+    return [head, *_line_table(lines), *_notes(lines)]
 
 
-def near_text(energy_kev: float, within_kev: float, lines: pl.DataFrame) -> str:
+def _near(energy_kev: float, within_kev: float, lines: pl.DataFrame) -> list[str]:
     """The lines near an energy."""
     if lines.is_empty():
-        return f"no gamma line of the table within {within_kev:g} keV of {energy_kev:g} keV"
+        return [f"no gamma line of the table within {within_kev:g} keV of {energy_kev:g} keV"]
     head = f"{_number(lines, 'gamma line')} within {within_kev:g} keV of {energy_kev:g} keV, the nearest first"
-    return "\n".join([head, *_line_table(lines), *_notes(lines)])
+    return [head, *_line_table(lines), *_notes(lines)]
 
 
-def names_text(nuclides: tuple[str, ...]) -> str:
+def _names(nuclides: tuple[str, ...]) -> list[str]:
     """The nuclides of the table, in lines that fit a terminal."""
     rows = [nuclides[start : start + 8] for start in range(0, len(nuclides), 8)]
-    return "\n".join(
-        [
-            "nuclides and heads of chains with gamma lines (gammapolars lines NUCLIDE shows them):",
-            *("  " + "".join(name.ljust(9) for name in row).rstrip() for row in rows),
-        ]
-    )
+    return [
+        "nuclides and heads of chains with gamma lines (gammapolars lines NUCLIDE shows them):",
+        *("  " + "".join(name.ljust(9) for name in row).rstrip() for row in rows),
+    ]
 
 
-def cascades_text(nuclide: str, found: pl.DataFrame, least_coincidences: float) -> str:
+def _cascades(nuclide: str, found: pl.DataFrame, least_coincidences: float) -> list[str]:
     """The cascades of a nuclide."""
     if found.is_empty():
-        return f"{nuclide}: no two photons leave {least_coincidences:g} or more of 100 decays together"
+        return [f"{nuclide}: no two photons leave {least_coincidences:g} or more of 100 decays together"]
     numbers = _aligned([bracketed(*row) for row in found.select("coincidences", "coincidences_unc").rows()])
     rows = [
         [
@@ -51,12 +61,10 @@ def cascades_text(nuclide: str, found: pl.DataFrame, least_coincidences: float) 
         ]
         for row, number in zip(found.iter_rows(named=True), numbers, strict=True)
     ]
-    return "\n".join(
-        [
-            f"{nuclide}: {_number(found, 'pair')} of photons from one decay",
-            *table(["decay", "keV", "per 100 decays", "half-life between"], rows),
-        ]
-    )
+    return [
+        f"{nuclide}: {_number(found, 'pair')} of photons from one decay",
+        *table(["decay", "keV", "per 100 decays", "half-life between"], rows),
+    ]
 
 
 def _line_table(lines: pl.DataFrame) -> list[str]:

@@ -1,46 +1,59 @@
 """Peaks of the spectra of runs and files: what the command `peaks` does."""
 
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 import polars as pl
 
+from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.passes import named
 from gammapolars.analysis.run_spectra import KEYS, Gathered, fitted
-from gammapolars.core.defaults import LEAST_SIGNIFICANCE
+from gammapolars.analysis.summaries import Summary
+from gammapolars.commands.peaks.parse import PeaksOptions
+from gammapolars.commands.spectra_inputs import spectra_of
+from gammapolars.core.records import optional
+from gammapolars.core.units import parse_numbers
 from gammapolars.io import check_writable, save
 
 
-def peaks(
-    spectra: Gathered,
-    output: Path,
-    *,
-    least_significance: float = LEAST_SIGNIFICANCE,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Find and fit the peaks of spectra, and write their table.
+@dataclass(frozen=True, kw_only=True)
+class PeaksSummary(Summary):
+    """Peaks of spectra.
 
-    Args:
-        spectra: of runs or files.
-        output: ends in .csv, .parquet or .arrow.
-        least_significance: of a peak that is kept.
-        overwrite: whether an existing output is replaced.
-
-    Returns:
-        The summary, as `gammapolars peaks --json` prints it.
+    Attributes:
+        account: where every hit went, of runs.
+        times: when hits were recorded, of runs.
+        least_significance: of a peak, in standard deviations.
+        spectra: of each `run` (of several), `board`, `channel` and `name`, the number of `peaks` and of those that are
+            `not_ok`, whose fit is not to be trusted.
+        peaks: a row for each, as in the table that is written.
     """
-    check_writable(output, overwrite=overwrite, text=True)
-    found = fitted(spectra, least_significance=least_significance)
+
+    account: HitAccount | None = optional()
+    times: Times | None = optional()
+    least_significance: float
+    spectra: pl.DataFrame
+    peaks: pl.DataFrame | None = optional()
+
+
+def peaks(options: PeaksOptions) -> PeaksSummary:
+    """Find and fit the peaks of spectra of runs or files, and write their table."""
+    check_writable(options.output, overwrite=options.overwrite, text=True)
+    polynomial = parse_numbers(options.calibration, "--calibration", at_least=2) if options.calibration else None
+    spectra = spectra_of(
+        options.inputs, options, reject=options.reject, spectrum=options.spectrum, calibration=polynomial
+    )
+    table = fitted(spectra, least_significance=options.significance)
     if len(spectra.runs) == 1:
-        found = found.drop("run")
-    summary = {
+        table = table.drop("run")
+    summary = PeaksSummary(
         **spectra.summary,
-        "least_significance": least_significance,
-        "peaks": found.height,
-        "spectra": named(_per_spectrum(found, spectra), spectra.detectors).to_dicts(),
-    }
-    save(found.lazy(), output, overwrite=overwrite, metadata=lambda: spectra.metadata(summary))
-    return summary | {"table": found.to_dicts(), "output": str(output)}
+        least_significance=options.significance,
+        spectra=named(_per_spectrum(table, spectra), spectra.detectors),
+    )
+    save(
+        table.lazy(), options.output, overwrite=options.overwrite, metadata=lambda: spectra.metadata(summary.to_json())
+    )
+    return replace(summary, peaks=table).saved(options.output)
 
 
 def _per_spectrum(peaks: pl.DataFrame, spectra: Gathered) -> pl.DataFrame:

@@ -1,16 +1,18 @@
-"""What the commands on energies print: peaks, calibrations, drifts."""
+"""What the command `peaks` prints."""
 
 from typing import Any
 
 from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.peaks.run import PeaksSummary
+from gammapolars.commands.summaries import tail
 
 
-def peaks_text(summary: dict[str, Any]) -> str:
+def text(summary: PeaksSummary) -> list[str]:
     """The summary of `peaks` for people."""
-    in_kev = any(peak.get("centroid_kev") is not None for peak in summary["table"])
+    peaks = [] if summary.peaks is None else summary.peaks.to_dicts()
+    in_kev = any(peak.get("centroid_kev") is not None for peak in peaks)
     unit, name = ("kev", "keV") if in_kev else ("adc", "adc")
-    shown = [peak for peak in summary["table"] if peak.get(f"centroid_{unit}") is not None]
-    several = len(summary["spectra"]) > 1
+    several = summary.spectra.height > 1
     rows = [
         [
             *([_spectrum_name(peak, summary)] if several else []),
@@ -21,19 +23,18 @@ def peaks_text(summary: dict[str, Any]) -> str:
             f"{peak['chi2_ndf']:.2f}",
             "" if peak["status"] == "ok" else peak["status"],
         ]
-        for peak in shown
+        for peak in peaks
+        if peak.get(f"centroid_{unit}") is not None
     ]
     head = [*(["detector"] if several else []), name, f"FWHM {name}", "area", "sigma", "χ²/ndf", ""]
-    lines = [
+    return [
         *table(head, rows),
-        f"{summary['peaks']} peaks above {summary['least_significance']:g} sigma in {len(summary['spectra'])} spectra",
-        *(f"Warning: {warning}" for warning in summary["warnings"]),
-        f"{summary['output']}: written",
+        f"{len(peaks)} peaks above {summary.least_significance:g} sigma in {summary.spectra.height} spectra",
+        *tail(summary),
     ]
-    return "\n".join(lines)
 
 
-def _spectrum_name(peak: dict[str, Any], summary: dict[str, Any]) -> str:
+def _spectrum_name(peak: dict[str, Any], summary: PeaksSummary) -> str:
     key = {name: peak[name] for name in ("run", "board", "channel") if name in peak}
-    name: str = next(row["name"] for row in summary["spectra"] if key.items() <= row.items())
+    name: str = summary.spectra.filter(**key)["name"][0]
     return f"{name} run {peak['run']}" if "run" in peak else name

@@ -1,54 +1,168 @@
 """A user's query over a run, its result streamed to a file."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from gammapolars.analysis import passes
-from gammapolars.analysis.accounting import account, lost, reading_warnings
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import Summary, of_hits
 from gammapolars.coincidences import PairRule
-from gammapolars.commands.query.queries import Query
-from gammapolars.core import defaults
+from gammapolars.commands.query import queries
+from gammapolars.commands.query.parse import QueryOptions
 from gammapolars.core.errors import GammapolarsError, QueryError
+from gammapolars.core.records import Part, Rows, entries, optional
+from gammapolars.core.units import Window
 from gammapolars.corrections import calibrate
-from gammapolars.detectors import Detectors
-from gammapolars.io import Runs, save
-from gammapolars.io.provenance import describe
+from gammapolars.io import save
 
 
-def run_query(
-    runs: Runs,
-    query: Query,
+@dataclass(frozen=True, kw_only=True)
+class QueryAccount(Part):
+    """The account of hits and their times; null where a query chose by itself which hits to read, and how often.
+
+    Attributes:
+        hits_read: hits in the files.
+        hits_used: hits that no flag rejected.
+        hits_rejected: hits that some flag rejected.
+        rejected: hits by flag name.
+        hits_damaged: hits left out because the file is damaged there.
+        hits_out_of_range: hits left out because no hit can have their values.
+        left_out: where hits were left out: `file`, `what` is wrong there, `hits`, and the `kind`.
+        real_time_s: from the first hit to the last (s).
+        first_timestamp_ps: of the first hit (ps).
+        last_timestamp_ps: of the last hit (ps).
+        runs: where there are several, each one's number, name, hits and times.
+    """
+
+    hits_read: int | None = None
+    hits_used: int | None = None
+    hits_rejected: int | None = None
+    rejected: dict[str, int] | None = None
+    hits_damaged: int
+    hits_out_of_range: int
+    left_out: Rows
+    real_time_s: float | None = None
+    first_timestamp_ps: int | None = None
+    last_timestamp_ps: int | None = None
+    runs: Rows | None = optional()
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuerySummary(Summary):
+    """What a query did.
+
+    Attributes:
+        query: its name.
+        arguments: of the query, by name.
+        window_ps: of the pairs, [low, high], if it takes any (ps).
+        account: what was read.
+    """
+
+    query: str
+    arguments: dict[str, Any]
+    window_ps: Window
+    account: QueryAccount
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueryHelp(Summary):
+    """What a query is.
+
+    Attributes:
+        query: its name.
+        path: of its file.
+        description: its first words.
+        parameters: `name`, `type`, whether it is `required`, and its `default`.
+        takes_pairs: whether it takes the run's pairs.
+    """
+
+    query: str
+    path: str
+    description: str
+    parameters: Rows
+    takes_pairs: bool
+
+
+def query(options: QueryOptions) -> QuerySummary | QueryHelp:
+    """Run a user's query over a run's hits, or say what it does where no run is named."""
+    found = queries.load(queries.find(options.name))
+    files, own = queries.split_arguments(options.runs or [], options.words)
+    if not files:
+        rows = [
+            {
+                "name": one.name,
+                "type": one.type.__name__,
+                "required": one.required,
+                "default": None if one.required else one.default,
+            }
+            for one in found.parameters
+        ]
+        return QueryHelp(
+            query=found.name,
+            path=str(found.path),
+            description=found.description,
+            parameters=rows,
+            takes_pairs=found.takes_pairs,
+        )
+    arguments = queries.parse_arguments(found, own)
+    if options.output is None:
+        raise typer.BadParameter("a query needs an output: add -o result.parquet")
+    rule = PairRule(options.window, reject=options.reject)
+    recording = Recording(options.open(files), options.known, all_columns=True)
+    return _run(found, arguments, recording, rule, options.output, overwrite=options.overwrite)
+
+
+def _run(
+    query: queries.Query,
     arguments: dict[str, Any],
+    recording: Recording,
+    rule: PairRule,
     output: Path,
     *,
-    window: str = defaults.WINDOW,
-    reject: str = defaults.REJECT,
-    detectors: Detectors | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Run a user's query over a run's hits, calibrated where detectors are, and stream its result to a file."""
-    known = detectors or Detectors()
-    recording = Recording(runs, known, all_columns=True)
-    rule, tally = PairRule(window, reject=reject), HitTally()
-    reading = passes.PairPass(recording, rule, [tally])
-    found = reading.pairs() if query.takes_pairs else None
-    if found is not None and not len(known):
-        found = calibrate(found, known)  # energies that are null, rather than a column that is missing
-    result = query.run(calibrate(recording.hits, known), found, arguments)
-    parameters = {"query": query.name, "arguments": arguments, "window": window, "reject": reject}
+    overwrite: bool,
+) -> QuerySummary:
+    """Run a query over hits, calibrated where detectors are, and stream its result to a file."""
+    detectors, tally = recording.detectors, HitTally()
+    one_pass = passes.PairPass(recording, rule, [tally])
+    pairs = one_pass.pairs() if query.takes_pairs else None
+    if pairs is not None and not len(detectors):
+        pairs = calibrate(pairs, detectors)  # energies that are null, rather than a column that is missing
+    result = query.run(calibrate(recording.hits, detectors), pairs, arguments)
 
-    def summary() -> dict[str, Any]:
+    def summary() -> QuerySummary:
+        shared = of_hits(recording, tally, rule.reject, complete=query.takes_pairs)
+        read = entries(shared.pop("account")) | entries(shared.pop("times"))
         # A query may read some hits only, or read them twice: where it takes pairs alone is each counted once.
-        read = account(tally, runs.losses, rule.reject) if query.takes_pairs else lost(runs.losses)
-        return parameters | read | {"warnings": [*reading_warnings(runs), *recording.warnings]}
+        known = read if query.takes_pairs else {name: read[name] for name in LOST}
+        return QuerySummary(
+            **shared, query=query.name, arguments=arguments, window_ps=rule.window, account=QueryAccount(**known)
+        )
 
     try:
-        save(result, output, overwrite=overwrite, metadata=lambda: describe(runs, summary()))
+        save(result, output, overwrite=overwrite, metadata=lambda: summary().provenance(recording))
     except GammapolarsError:
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise QueryError(f"{query.path}: the query cannot be computed: {reason}") from error
-    return summary() | {"output": str(output)}
+    return summary().saved(output)
+
+
+LOST = ("hits_damaged", "hits_out_of_range", "left_out")
+
+
+def text(summary: QuerySummary | QueryHelp) -> list[str]:
+    """What was written, or what a query does and its parameters."""
+    if isinstance(summary, QuerySummary):
+        return [f"query '{summary.query}' written to {summary.outputs[0]}"]
+    lines = [f"{summary.query} ({summary.path})", "", summary.description, ""]
+    for row in summary.parameters:
+        default = "needed" if row["required"] else f"default {row['default']!r}"
+        lines.append(f"  --{row['name'].replace('_', '-')} {row['type'].upper()}  ({default})")
+    if summary.takes_pairs:
+        lines.append("  takes the run's pairs: --window, --reject and --detectors apply")
+    return "\n".join(lines).rstrip().split("\n")

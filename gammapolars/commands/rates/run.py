@@ -1,22 +1,21 @@
 """What the command `rates` does: a run in, a table of rates with and without dead time out."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
-from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.passes import count_hits, named
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import RunSummary, of_hits
+from gammapolars.commands.rates.parse import RatesOptions
 from gammapolars.core.flags import FLAGS
-from gammapolars.core.types import Progress
 from gammapolars.core.units import PS_PER_S
 from gammapolars.detectors import Detectors
-from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.provenance import describe
+from gammapolars.io import check_writable, save
 from gammapolars.rates import rates_of
 
 UNLIKELY = 20.0
@@ -24,53 +23,48 @@ LEAST_MISSING = 0.01
 """A detector was recorded partly where so many of its mean times between hits are missing, and that part of the run."""
 
 
-def rates(
-    runs: Runs,
-    output: Path | None = None,
-    *,
-    detectors: Detectors | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """Rates of all detectors, as counted and without dead time, each of the time from its first hit to its last.
+@dataclass(frozen=True, kw_only=True)
+class RatesSummary(RunSummary):
+    """Rates with and without dead time, each of the time from a detector's first hit to its last.
+
+    Attributes:
+        detectors: a row for each.
+    """
+
+    detectors: pl.DataFrame
+
+
+def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
+    """Rates of all detectors, as counted and without dead time.
 
     Hits with flags count, since they too made a detector busy; fake events alone are left out.
-
-    Args:
-        runs: from `open_runs`.
-        output: the table, .csv, .parquet or .arrow; None: none.
-        detectors: their names.
-        overwrite: whether an existing output is replaced.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars rates --json` prints it.
     """
-    if output is not None:
-        check_writable(output, overwrite=overwrite, text=True)
+    if options.output is not None:
+        check_writable(options.output, overwrite=options.overwrite, text=True)
+    detectors, recording = recording.detectors, recording.without_detectors()
     tally, intervals = HitTally(), Intervals()
-    count_hits(Recording(runs, progress=progress), [tally, intervals])
-    found = named(rates_of(tally, intervals), detectors or Detectors())
-    fake = {"fake_event": FLAGS["fake_event"]}
-    changing = found.filter(~found["exponential"].fill_null(value=True))["name"].to_list()
-    summary = {
-        **account(tally, runs.losses, fake),
-        **times(tally, runs),
-        "detectors": found.to_dicts(),
-        "warnings": [
-            *reading_warnings(runs),
-            *time_warnings(tally, runs),
-            *_partly_recorded(tally, intervals, detectors or Detectors()),
-            *(
-                f"times between hits of {name} are not those of one rate: it changed, or hits come in bunches"
-                for name in changing
-            ),
-        ],
-    }
-    if output is not None:
-        save(found.lazy(), output, overwrite=overwrite, metadata=describe(runs, summary))
-        summary["output"] = str(output)
-    return summary
+    count_hits(recording, [tally, intervals])
+    table = named(rates_of(tally, intervals), detectors)
+    changing = table.filter(~table["exponential"].fill_null(value=True))["name"].to_list()
+    warnings = (
+        *_partly_recorded(tally, intervals, detectors),
+        *(
+            f"times between hits of {name} are not those of one rate: it changed, or hits come in bunches"
+            for name in changing
+        ),
+    )
+    summary = RatesSummary(
+        **of_hits(recording, tally, {"fake_event": FLAGS["fake_event"]}, warnings),
+        detectors=table,
+    )
+    if options.output is not None:
+        save(
+            table.lazy(),
+            options.output,
+            overwrite=options.overwrite,
+            metadata=summary.provenance(recording),
+        )
+    return summary.saved(options.output)
 
 
 def _partly_recorded(tally: HitTally, intervals: Intervals, detectors: Detectors) -> Iterator[str]:

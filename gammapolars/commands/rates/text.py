@@ -1,16 +1,15 @@
 """The summary of `rates` for people."""
 
-from typing import Any
-
 from gammapolars.commands.layout import plus_minus, table
-from gammapolars.commands.summaries import left_out_text, rejected_text
+from gammapolars.commands.rates.run import RatesSummary
+from gammapolars.commands.summaries import gone, tail
 from gammapolars.core.units import PS_PER_UNIT, format_ps
 
 SHOWN = {"rate_cps": 1.0, "true_rate_cps": 1.0, "live_fraction": 100.0, "dead_time_ps": 1 / PS_PER_UNIT["us"]}
 """What people are shown, and by how much it is multiplied."""
 
 
-def rates_text(summary: dict[str, Any]) -> str:
+def text(summary: RatesSummary) -> list[str]:
     """The summary for people."""
     rows = [
         [
@@ -22,13 +21,11 @@ def rates_text(summary: dict[str, Any]) -> str:
             ),
             "–" if row["shortest_interval_ps"] is None else format_ps(row["shortest_interval_ps"]),
         ]
-        for row in summary["detectors"]
+        for row in summary.detectors.iter_rows(named=True)
     ]
-    lines = [
-        f"{summary['hits_read']:,} hits in {summary['real_time_s']:.6g} s",
-        *rejected_text(summary),
-        *left_out_text(summary),
+    return [
+        f"{summary.account.hits_read:,} hits in {summary.times.real_time_s:.6g} s",
+        *gone(summary.account),
         *table(["detector", "hits", "counts/s", "without dead time", "live %", "dead time (us)", "shortest"], rows),
-        *(f"Warning: {warning}" for warning in summary["warnings"]),
+        *tail(summary),
     ]
-    return "\n".join([*lines, *([f"{summary['output']}: written"] if "output" in summary else [])])

@@ -1,29 +1,29 @@
 """A run's spectra, counted in one pass and written as tables, figures or files of other programs."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from gammapolars.analysis import passes
-from gammapolars.analysis.accounting import account, reading_warnings, time_warnings, times
 from gammapolars.analysis.accumulators import AdcSpectra, HitTally
 from gammapolars.analysis.live_times import measurements_of, rates, with_times
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import check_bins
 from gammapolars.commands.figure_files import FIGURE, save_figure
+from gammapolars.commands.spectrum.parse import SpectrumOptions
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
-from gammapolars.core.types import Key, Progress
+from gammapolars.core.records import Rows
+from gammapolars.core.types import Key
 from gammapolars.detectors import Detectors
-from gammapolars.io import Runs
 from gammapolars.io.output import check_output, check_suffix
-from gammapolars.io.provenance import describe
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import COLLECTIONS, FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
 from gammapolars.spectra import fitting_bin_kev
@@ -33,92 +33,77 @@ WHOLE_COUNTS = ("spe", "chn")
 """Formats of spectra that hold no fractions of a count."""
 
 
-def spectra(
-    runs: Runs,
-    output: Path,
-    *,
-    reject: str = defaults.REJECT,
-    detectors: Detectors | None = None,
-    bin_kev: float | None = None,
-    slice_width: str | None = None,
-    per_second: bool = False,
-    format: str | None = None,
-    overwrite: bool = False,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class SpectrumSummary(RunSummary):
+    """Spectra that were counted.
+
+    Attributes:
+        bin_kev: width of the bins (keV); null: bins of adc.
+        slice_ps: width of slices of time, if there are any (ps).
+        slices: how many of them have counts.
+        per_second: whether counts were divided by time.
+        spectra: of each detector `board`, `channel`, `name`, `counts`, `real_time_s`, `live_time_s`, and whether it is
+            `calibrated`.
+    """
+
+    bin_kev: float | None
+    slice_ps: int | None
+    slices: int | None
+    per_second: bool
+    spectra: Rows
+
+
+def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
     """Write the spectrum of each detector's used hits; of each slice of time, if they are wanted.
 
-    Args:
-        runs: from `open_runs`.
-        output: as for `save_spectrum`, or a figure that ends in .png.
-        reject: names of the flags that reject a hit.
-        detectors: energy calibrations.
-        bin_kev: width of bins of energy; None: each adc value is a bin, with its energy where that is known. A figure
-            has bins of energy in any case.
-        slice_width: of slices of time that get a spectrum each, such as `10min`; in .parquet and .csv. Memory then
-            holds a row for each filled bin: at most slices × detectors × channels.
-        per_second: whether counts are divided by the live time, or by the real time where none was recorded, with a
-            warning; in .parquet, .csv and .root.
-        format: as for `save_spectrum`.
-        overwrite: whether existing outputs are replaced.
-        progress: told how many hits have been read.
-
-    Returns:
-        The summary, as `gammapolars spectrum --json` prints it.
+    Each adc value is a bin, if no bins of energy are asked for; a figure has those in any case. With slices memory
+    holds a row for each filled bin: at most slices × detectors × channels. Counts per second are those of the live
+    time, or of the real time where none was recorded, with a warning.
     """
-    known, rule = detectors or Detectors(), PairRule(defaults.WINDOW, reject=reject)
-    check_bins(bin_kev, known)
-    kind = _check_spectra_output(output, format, overwrite=overwrite)
-    slice_ps = None if slice_width is None else slice_width_ps(slice_width)
-    _check_kind(output, kind, sliced=slice_ps is not None, per_second=per_second)
+    detectors, rule = recording.detectors, PairRule(defaults.WINDOW, reject=options.reject)
+    check_bins(options.bin_kev, detectors)
+    kind = _check_output(options.output, options.format, overwrite=options.overwrite)
+    slice_ps = None if options.slice_width is None else slice_width_ps(options.slice_width)
+    _check_kind(options.output, kind, sliced=slice_ps is not None, per_second=options.per_second)
     tally, adc = HitTally(), AdcSpectra(union(rule.reject), slice_ps)
-    recording = Recording(runs, known, progress)
     count_hits(recording, [tally, adc])
-    if kind == FIGURE and bin_kev is None:
-        bin_kev = fitting_bin_kev(known)
-    table = adc.spectra(known, bin_kev)
-    measurements = measurements_of(runs, tally, known)
-    told: list[str] = []
-    rows = _described(table, measurements, known)
+    bin_kev = fitting_bin_kev(detectors) if kind == FIGURE and options.bin_kev is None else options.bin_kev
+    table = adc.spectra(detectors, bin_kev)
+    measurements = measurements_of(recording.runs, tally, detectors)
+    rows = _described(table, measurements, detectors)
     slices = table.select("run", "time_slice").n_unique() if slice_ps and table.height else None
-    if slice_ps or per_second:
+    if slice_ps or options.per_second:
         table = with_times(table, measurements, tally.spans, slice_ps)
-    if per_second:
-        table, told = rates(table, known)
+    untimed: list[str] = []
+    if options.per_second:
+        table, untimed = rates(table, detectors)
         measurements = {key: replace(of, title=f"{of.title}, per second") for key, of in measurements.items()}
     if slice_ps and len(tally.spans) <= 1:
         table = table.drop("run")
-    summary = {
-        **account(tally, runs.losses, rule.reject),
-        **times(tally, runs),
-        "bin_kev": bin_kev,
-        "slice_ps": slice_ps,
-        "slices": slices,
-        "per_second": per_second,
-        "spectra": rows,
-        "warnings": [
-            *reading_warnings(runs),
-            *time_warnings(tally, runs),
-            *passes.warnings(tally.by_detector(union(rule.reject)), known, rule),
-            *told,
-            *recording.warnings,
-        ],
-    }
+    warnings = (*passes.warnings(tally.by_detector(union(rule.reject)), detectors, rule), *untimed)
+    summary = SpectrumSummary(
+        **of_hits(recording, tally, rule.reject, warnings),
+        bin_kev=bin_kev,
+        slice_ps=slice_ps,
+        slices=slices,
+        per_second=options.per_second,
+        spectra=rows,
+    )
     if kind == FIGURE:
         from gammapolars.figures import spectrum as figure
 
-        save_figure(figure(passes.named(table, known)), output, overwrite=overwrite)
-        return summary | {"outputs": [str(output)]}
+        save_figure(figure(passes.named(table, detectors)), options.output, overwrite=options.overwrite)
+        return summary.saved(options.output)
     written = save_spectrum(
         whole(table) if kind in WHOLE_COUNTS else table,
-        output,
+        options.output,
         measurement=measurements,
         bin_kev=bin_kev,
         format=kind,
-        overwrite=overwrite,
-        metadata=describe(runs, summary),
+        overwrite=options.overwrite,
+        metadata=summary.provenance(recording),
     )
-    return summary | {"outputs": [str(path) for path in written]}
+    return summary.saved(*written)
 
 
 def whole(table: pl.DataFrame) -> pl.DataFrame:
@@ -143,7 +128,7 @@ def _check_kind(output: Path, kind: str, *, sliced: bool, per_second: bool) -> N
         raise UsageError(f"{output}: this format holds counts, not counts per second: write .parquet, .csv or .root")
 
 
-def _check_spectra_output(output: Path, format: str | None, *, overwrite: bool) -> str:
+def _check_output(output: Path, format: str | None, *, overwrite: bool) -> str:
     """The format that is meant; raises before any work is done, if it is none or its file cannot be written."""
     suffix = output.suffix.lower()
     if format is None:

@@ -1,6 +1,6 @@
-"""What one pass over a run can write beside its pairs: matrix, spectra, rates and time differences."""
+"""What one pass over a run can write next to its pairs: matrix, spectra, rates and time differences."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from gammapolars.analysis.accumulators import (
 )
 from gammapolars.analysis.passes import named
 from gammapolars.coincidences import PairRule
+from gammapolars.commands.coincidences.parse import Further
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.detectors import Detectors
@@ -33,57 +34,42 @@ Texts = dict[str, str]
 LEAST_REACH_PS = 1000
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """Files to write beside the pairs, of the same pass.
+def check(further: Further, pairs: Path, *, overwrite: bool) -> None:
+    """Raise before any work if one of the files could not be written.
 
-    Attributes:
-        matrix: the symmetric matrix of the pairs' energies, net of chance if pairs are weighted.
-        spectra: the spectrum of each detector's used hits.
-        rates: counts of each detector over time.
-        time_differences: a histogram of each detector pair's time differences.
-        bin_kev: width of the matrix' bins; None: 2 keV, or what detectors need.
+    Raises:
+        UsageError: an unknown suffix, or two outputs with one name.
+        OutputError: one exists already.
     """
-
-    matrix: Path | None = None
-    spectra: Path | None = None
-    rates: Path | None = None
-    time_differences: Path | None = None
-    bin_kev: float | None = None
-
-    def check(self, pairs: Path, *, overwrite: bool) -> None:
-        """Raise before any work if one of them could not be written.
-
-        Raises:
-            UsageError: an unknown suffix, or two outputs with one name.
-            OutputError: one exists already.
-        """
-        check_apart(pairs, self.matrix, self.spectra, self.rates, self.time_differences)
-        if self.bin_kev is not None and not self.matrix:
+    tables = (further.spectra, further.rates, further.time_differences)
+    check_apart(pairs, further.matrix, *tables)
+    if further.bin_kev is not None:
+        if not further.matrix:
             raise UsageError("--bin-kev is the width of a matrix' bins: name the matrix with --matrix, or leave it out")
-        if self.bin_kev is not None:
-            check_width(self.bin_kev)
-        if self.matrix:
-            check_suffix(self.matrix, "matrices are", MATRIX_SUFFIXES)
-            check_output(self.matrix, overwrite=overwrite)
-        for path in (self.spectra, self.rates, self.time_differences):
-            if path:
-                check_writable(path, overwrite=overwrite, text=True)
+        check_width(further.bin_kev)
+    if further.matrix:
+        check_suffix(further.matrix, "matrices are", MATRIX_SUFFIXES)
+        check_output(further.matrix, overwrite=overwrite)
+    for path in tables:
+        if path:
+            check_writable(path, overwrite=overwrite, text=True)
 
 
 @dataclass
-class Companions:
-    """The products behind some outputs.
+class FurtherProducts:
+    """What is counted for some files, and written into them.
 
     Attributes:
-        outputs: the files that are wanted.
+        files: what is to be written: the symmetric matrix of the pairs' energies, net of chance if pairs are weighted;
+            the spectrum of each detector's used hits; counts of each detector over time; and a histogram of each
+            detector pair's time differences.
         rule: of the pairs.
         detectors: names and calibrations.
         sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
         products: to be counted in the pass, before `save`.
     """
 
-    outputs: Outputs
+    files: Further
     rule: PairRule
     detectors: Detectors
     sums: bool = False
@@ -91,19 +77,16 @@ class Companions:
     _savers: dict[Path, Callable[[bool, Texts], None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        wanted = self.outputs
-        if wanted.matrix:
-            self._add_matrix(wanted.matrix)
-        if wanted.spectra:
-            self._add_spectra(wanted.spectra, union(self.rule.reject))
-        if wanted.rates:
+        if self.files.matrix:
+            self._add_matrix(self.files.matrix)
+        if self.files.spectra:
+            self._add_spectra(self.files.spectra, union(self.rule.reject))
+        if self.files.rates:
             rates = Rates()
-            self._add(wanted.rates, rates, lambda: named(rates.table(), self.detectors))
-        if wanted.time_differences:
+            self._add(self.files.rates, rates, lambda: named(rates.table(), self.detectors))
+        if path := self.files.time_differences:
             differences = TimeDifferences(max(self.rule.reach, LEAST_REACH_PS))
-            self._add(
-                wanted.time_differences, differences, lambda: within(differences.table(self.detectors), self.rule)
-            )
+            self._add(path, differences, lambda: within(differences.table(self.detectors), self.rule))
 
     def _add(self, path: Path, product: Accumulator, table: Callable[[], pl.DataFrame]) -> None:
         self.products.append(product)
@@ -118,25 +101,27 @@ class Companions:
             self._add(path, spectra, lambda: named(spectra.spectra(self.detectors, None), self.detectors))
 
     def _add_matrix(self, path: Path) -> None:
-        rule, bin_kev = self.rule, self.outputs.bin_kev
-        matrix = Matrix.of_energies(rule.window, self.detectors, bin_kev=bin_kev, sums=self.sums)
+        bin_kev = self.files.bin_kev
+        matrix = Matrix.of_energies(self.rule.window, self.detectors, bin_kev=bin_kev, sums=self.sums)
         width = matrix.axes[0].width
         self.products.append(matrix)
         self._savers[path] = lambda overwrite, texts: save_matrix(
             matrix.table(), path, bin_x=width, bin_y=width, overwrite=overwrite, metadata=texts
         )
 
-    def save(self, metadata: Mapping[str, str], *, overwrite: bool) -> list[str]:
-        """Write the files, when the pass is over.
+    def save(self, metadata: Callable[[], Texts], *, overwrite: bool) -> list[Path]:
+        """Write the files, if any, when the pass is over.
 
         Returns:
             Their names.
         """
-        with ThreadPoolExecutor(2, thread_name_prefix="save") as pool:
-            saved = [pool.submit(write, overwrite, dict(metadata)) for write in self._savers.values()]
-        for each in saved:
-            each.result()
-        return [str(path) for path in self._savers]
+        if self._savers:
+            texts = metadata()
+            with ThreadPoolExecutor(2, thread_name_prefix="save") as pool:
+                saved = [pool.submit(write, overwrite, texts) for write in self._savers.values()]
+            for each in saved:
+                each.result()
+        return list(self._savers)
 
 
 def within(time_differences: pl.DataFrame, rule: PairRule) -> pl.DataFrame:

@@ -1,0 +1,130 @@
+"""What commands sum up: records with shared parts, each written once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from gammapolars.analysis.accounting import HitAccount, Times, account, reading_warnings, time_warnings, times
+from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.chance import RandomNet
+from gammapolars.analysis.preselection import PreselectionAccount
+from gammapolars.analysis.recording import Recording
+from gammapolars.core.records import Part, entries, optional
+from gammapolars.core.units import Window
+from gammapolars.io.provenance import describe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What every command sums up.
+
+    Attributes:
+        inputs: names of the files that were read.
+        outputs: names of the files that were written, the main one first.
+        warnings: what a reader must know before trusting the rest, one sentence each.
+        elapsed_s: how long the command took (s).
+        hits_per_s: hits read in a second of that time, where a run is read.
+    """
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    elapsed_s: float | None = optional()
+    hits_per_s: float | None = optional()
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as one JSON object."""
+        return entries(self)
+
+    def provenance(self, recording: Recording) -> dict[str, str]:
+        """The metadata entry for an output that runs were read for."""
+        return describe(recording.runs, self.to_json())
+
+    def saved(self, *outputs: Path | str | None) -> Self:
+        """The same with the names of what was written; None: was not."""
+        return replace(self, outputs=(*self.outputs, *(str(output) for output in outputs if output is not None)))
+
+    def timed(self, elapsed_s: float) -> Self:
+        """The same with how long the command took."""
+        account = getattr(self, "account", None)
+        hits = account.hits_read if account else None
+        return replace(self, elapsed_s=elapsed_s, hits_per_s=None if hits is None else hits / elapsed_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary(Summary):
+    """What commands that read runs sum up.
+
+    Attributes:
+        account: where every hit went.
+        times: when hits were recorded.
+    """
+
+    account: HitAccount
+    times: Times
+
+
+def of_hits(
+    recording: Recording,
+    hits: HitTally,
+    reject: dict[str, int],
+    warnings: Iterable[str] = (),
+    *,
+    seen: HitTally | None = None,
+    complete: bool = True,
+) -> dict[str, Any]:
+    """What a `RunSummary` takes: the account and the times of a run's hits, its files, and warnings.
+
+    Args:
+        recording: what was read.
+        hits: those that were used or rejected.
+        reject: the masks that disqualify a hit, by flag name.
+        warnings: further ones, between those of the reading and those of the correction of gains.
+        seen: all hits, if some were taken away before they could be used or rejected.
+        complete: whether all hits were read.
+    """
+    runs = recording.runs
+    of_times = time_warnings(seen or hits, runs) if complete else ()
+    return {
+        "inputs": tuple(str(file.path) for file in runs.files),
+        "account": account(hits, runs.losses, reject, seen=seen),
+        "times": times(seen or hits, runs),
+        "warnings": (*reading_warnings(runs), *of_times, *warnings, *recording.warnings),
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairCounts(Part):
+    """How many pairs there are, and how many of them chance makes.
+
+    Attributes:
+        pairs: within the window.
+        pairs_by_detectors: of each two detectors, `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs` and
+            `chance_pairs_expected`; with random windows also `random_pairs`, `random_pairs_expected`, `chance_pairs`,
+            `chance_pairs_unc`, `net_pairs` and `net_pairs_unc`.
+        window_ps: [low, high] (ps).
+        random: what random windows tell, where there are any.
+        chance_pairs_expected: how many pairs rates let expect by chance.
+    """
+
+    pairs: int
+    pairs_by_detectors: pl.DataFrame
+    window_ps: Window
+    random: RandomNet | None = optional()
+    chance_pairs_expected: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairSummary(RunSummary):
+    """What commands that look for pairs sum up.
+
+    Attributes:
+        of_pairs: how many there are.
+        preselection: hits that add-back and vetoes took away, where there are such.
+    """
+
+    of_pairs: PairCounts
+    preselection: PreselectionAccount | None = optional()

@@ -1,0 +1,98 @@
+"""A command, once: a record's fields are its options, `run.py` does what they ask, and what comes out is printed."""
+
+import inspect
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from copy import copy
+from dataclasses import MISSING, dataclass, fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+
+import typer
+from typer.models import OptionInfo
+
+from gammapolars.commands.app import app
+from gammapolars.commands.options import Recording
+
+if TYPE_CHECKING:
+    from gammapolars.analysis.summaries import Summary
+
+Options = TypeVar("Options")
+
+AS_JSON = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+def command(
+    name: str | None = None, *, group: typer.Typer = app, **settings: Any
+) -> Callable[[type[Options]], type[Options]]:
+    """Make a command of a class in `parse.py`, and a frozen dataclass of the class.
+
+    A field is an option of its name, and the text in its `Annotated` is the option's help; `output` is -o, too. The
+    class' own fields come first, then those of the classes that it inherits from, then --json. `typer.Context` in an
+    `Annotated` stands for the words that typer does not know.
+
+    The function in `run.py` beside it that has the folder's name gets the record, and where that is a `Recording`, the
+    runs that it names. What it returns is printed as JSON, or as the lines that `text` in `text.py`, or in `run.py`,
+    gives.
+
+    Args:
+        name: of the command; None: that of the folder.
+        group: the application that it belongs to.
+        settings: for typer.
+    """
+
+    def register(options: type[Options]) -> type[Options]:
+        record: Any = dataclass(frozen=True, kw_only=True)(options)
+        folder = options.__module__.rpartition(".")[0]
+
+        def called(*, as_json: bool, **given: Any) -> None:
+            given = {name: value.args if isinstance(value, typer.Context) else value for name, value in given.items()}
+            _perform(folder, record(**given), as_json=as_json)
+
+        parameters = list(_parameters(record))
+        called.__doc__ = options.__doc__
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        called.__annotations__ = {one.name: one.annotation for one in parameters}
+        group.command(name or folder.rpartition(".")[2], **settings)(called)
+        return options
+
+    return register
+
+
+def _parameters(record: Any) -> Iterator[inspect.Parameter]:
+    """The parameters that typer sees."""
+    hints = get_type_hints(record, include_extras=True)
+    by_name = {field.name: field for field in fields(record)}
+    for kind in record.__mro__:
+        for name in inspect.get_annotations(kind):
+            default = by_name[name].default
+            yield _option(name, hints[name], inspect.Parameter.empty if default is MISSING else default)
+    yield _option("as_json", AS_JSON, default=False)
+
+
+def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
+    """A parameter with its flags and help, where the help alone is given."""
+    if get_origin(hint) is Annotated:
+        kind, note = get_args(hint)
+        note = typer.Option(help=note) if isinstance(note, str) else copy(note)
+        if isinstance(note, OptionInfo) and note.default is ...:  # in `Annotated` a flag stands there, if there is one
+            note.param_decls = (f"--{name.replace('_', '-')}", *(("-o",) if name == "output" else ()))
+        hint = typer.Context if note is typer.Context else Annotated[kind, note]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _perform(folder: str, options: Any, *, as_json: bool) -> None:
+    """Open the runs that are named, do what is asked, and print what came out."""
+    run, started = import_module(f"{folder}.run"), time.perf_counter()
+    with ExitStack() as stack:
+        runs = [stack.enter_context(options.recording(options.names))] if isinstance(options, Recording) else []
+        summary: Summary = getattr(run, folder.rpartition(".")[2])(options, *runs)
+    summary = summary.timed(time.perf_counter() - started)
+    if as_json:
+        print(json.dumps(summary.to_json(), ensure_ascii=False, allow_nan=False))
+    else:
+        words = run if hasattr(run, "text") else import_module(f"{folder}.text")
+        print("\n".join(words.text(summary)))

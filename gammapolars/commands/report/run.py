@@ -1,0 +1,18 @@
+"""What the command `report` does: a run in, a folder with its page out."""
+
+from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.summaries import PairSummary
+from gammapolars.coincidences import PairRule
+from gammapolars.commands.report.parse import ReportOptions
+from gammapolars.report import make_report
+
+
+def report(options: ReportOptions, recording: Recording) -> PairSummary:
+    """Analyse a run in one pass, and write its report."""
+    rule = PairRule(options.window, reject=options.reject)
+    return make_report(recording, rule, options.output, random=options.random or (), overwrite=options.overwrite)
+
+
+def text(summary: PairSummary) -> list[str]:
+    """The summary for people."""
+    return [f"{summary.of_pairs.pairs:,} pairs; open {summary.outputs[0]}"]

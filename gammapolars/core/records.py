@@ -1,0 +1,45 @@
+"""Records and their JSON: a frozen dataclass gives an object, a table a list of its rows."""
+
+from collections.abc import Sequence
+from dataclasses import field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+Rows = Sequence[dict[str, Any]]
+"""The rows of a table that is made of numbers and lists."""
+
+
+class Part:
+    """A record whose entries stand, in JSON, among those of the record that holds it."""
+
+
+def optional() -> Any:
+    """A field that the JSON leaves out while it is None; another one that is None stands there as null."""
+    return field(default=None, metadata={"optional": True})
+
+
+def to_json(value: Any) -> Any:
+    """What a value is in JSON."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return entries(value)
+    if isinstance(value, pl.DataFrame):
+        return value.to_dicts()
+    if isinstance(value, dict):
+        return {name: to_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def entries(record: Any) -> dict[str, Any]:
+    """A record's fields by name, as JSON has them."""
+    found: dict[str, Any] = {}
+    for one in fields(record):
+        value = getattr(record, one.name)
+        if isinstance(value, Part):
+            found |= entries(value)
+        elif value is not None or not one.metadata.get("optional"):
+            found[one.name] = to_json(value)
+    return found
