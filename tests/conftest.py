@@ -43,7 +43,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def built_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of commands are built and not drawn."""
     if not THOROUGH:
-        monkeypatch.setattr("gammapolars.figures.png.png", import_module("tests.plots").built)
+        monkeypatch.setattr("gammapolars.figures.png", import_module("tests.plots").built)
 
 
 @pytest.fixture(scope="module")

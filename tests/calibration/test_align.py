@@ -302,7 +302,7 @@ def test_detectors_that_nothing_ties_are_told_apart(tmp_path: Path) -> None:
 
 def test_reading_ends_when_there_are_enough_pairs(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
-    time = np.sort(rng.integers(10**9, 10**13, 1_000_000))
+    time = np.sort(rng.integers(10**9, 10**13, 2_000_000))
     table = pl.DataFrame({"timestamp_ps": np.concatenate([time, time + rng.integers(0, 900, len(time))])})
     channel = pl.when(pl.int_range(pl.len()) < len(time)).then(0).otherwise(1)
     table = table.select(
