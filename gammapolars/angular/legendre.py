@@ -163,6 +163,40 @@ def fit_terms(
         CalibrationError: too few counts: the mean of W(θ) is not above 0, or the covariance not positive.
     """
     design = np.column_stack([np.ones(len(values)), terms])
+    solution, inverse, chi2 = _least_squares(design, values, covariance)
+    expected = design @ solution
+    scale = float(solution[0])
+    if not scale > 0:
+        raise CalibrationError(
+            f"W(θ) is not above 0 on the average (A0 = {scale:.3g}): are there net coincidences at all?"
+        )
+    ratios = solution[1:] / scale
+    # a_k = c_k / c_0
+    jacobian = np.column_stack([-ratios / scale, np.eye(len(ratios)) / scale])
+    of_ratios = jacobian @ inverse @ jacobian.T
+    spread = covariance(expected) / scale**2
+    both = len(ratios) == 2
+    return AngularFit(
+        a2=float(ratios[0]),
+        a2_unc=math.sqrt(float(of_ratios[0, 0])),
+        a4=float(ratios[1]) if both else 0.0,
+        a4_unc=math.sqrt(float(of_ratios[1, 1])) if both else 0.0,
+        covariance=float(of_ratios[0, 1]) if both else 0.0,
+        chi2=chi2,
+        ndf=len(values) - len(solution),
+        a0=scale,
+        attenuation=attenuation,
+        table=pl.DataFrame(
+            {"angle_deg": angles_deg, "w": values / scale, "w_unc": np.sqrt(np.diag(spread)), "fit": expected / scale}
+        ),
+        w_covariance=spread,
+    )
+
+
+def _least_squares(
+    design: Floats, values: Floats, covariance: Callable[[Floats], Floats]
+) -> tuple[Floats, Floats, float]:
+    """Coefficients, their covariance and χ², with weights that follow from the fit itself."""
     # The first weights are those of no correlation at all.
     expected = np.full(len(values), values.mean())
     for _ in range(ITERATIONS):
@@ -175,29 +209,4 @@ def fit_terms(
         before, expected = expected, design @ solution
         if np.allclose(before, expected, rtol=CONVERGED, atol=0):
             break
-    scale = float(solution[0])
-    if not scale > 0:
-        raise CalibrationError(
-            f"W(θ) is not above 0 on the average (A0 = {scale:.3g}): are there net coincidences at all?"
-        )
-    ratios = solution[1:] / scale
-    # a_k = c_k / c_0
-    jacobian = np.column_stack([-ratios / scale, np.eye(len(ratios)) / scale])
-    of_ratios = jacobian @ np.linalg.inv(matrix.T @ matrix) @ jacobian.T
-    spread = covariance(expected) / scale**2
-    both = len(ratios) == 2
-    return AngularFit(
-        a2=float(ratios[0]),
-        a2_unc=math.sqrt(float(of_ratios[0, 0])),
-        a4=float(ratios[1]) if both else 0.0,
-        a4_unc=math.sqrt(float(of_ratios[1, 1])) if both else 0.0,
-        covariance=float(of_ratios[0, 1]) if both else 0.0,
-        chi2=float(((target - matrix @ solution) ** 2).sum()),
-        ndf=len(values) - len(solution),
-        a0=scale,
-        attenuation=attenuation,
-        table=pl.DataFrame(
-            {"angle_deg": angles_deg, "w": values / scale, "w_unc": np.sqrt(np.diag(spread)), "fit": expected / scale}
-        ),
-        w_covariance=spread,
-    )
+    return solution, np.linalg.inv(matrix.T @ matrix), float(((target - matrix @ solution) ** 2).sum())

@@ -20,7 +20,7 @@ from gammapolars.calibration.drift.widths import line_spectra
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
-from gammapolars.core.types import Progress
+from gammapolars.core.types import Key, Progress
 from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs, open_runs
@@ -74,13 +74,7 @@ def track_drift(
     width_ps = FIRST_WIDTH_PS if slice is None else parse_ps(slice)
     if width_ps <= 0:
         raise UsageError(f"a slice must be longer than 0 s, not '{slice}'")
-    lines_by_detector = {one.key: tracked_lines(one, energies, reach) for one in detectors if one.energy}
-    if not lines_by_detector:
-        raise UsageError(
-            "no detector is calibrated, and a line is looked for by its energy: give energy in detectors.toml"
-        )
-    if not any(lines_by_detector.values()):
-        raise UsageError(f"{', '.join(f'{line:g}' for line in energies)} keV lie in no detector's range")
+    lines_by_detector = _lines(detectors, energies, reach)
     tally = HitTally()
     ranges = {key: [line.part for line in lines] for key, lines in lines_by_detector.items()}
     slices = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
@@ -94,6 +88,18 @@ def track_drift(
     texts = untracked(detectors, lines_by_detector, keys, energies)
     texts += [text for one in tracks for text in warnings(one, slices.runs, reach)]
     return drift_track(runs, tracks, slices.runs, tally, texts)
+
+
+def _lines(detectors: Detectors, energies: Sequence[float], reach: float) -> dict[Key, list[TrackedLine]]:
+    """The lines that each calibrated detector can see."""
+    lines_by_detector = {one.key: tracked_lines(one, energies, reach) for one in detectors if one.energy}
+    if not lines_by_detector:
+        raise UsageError(
+            "no detector is calibrated, and a line is looked for by its energy: give energy in detectors.toml"
+        )
+    if not any(lines_by_detector.values()):
+        raise UsageError(f"{', '.join(f'{line:g}' for line in energies)} keV lie in no detector's range")
+    return lines_by_detector
 
 
 def _check_lines(lines_kev: Iterable[float]) -> list[float]:
