@@ -88,21 +88,21 @@ class Regions:
             name: pl.any_horizontal(*(dt.is_between(*window) for window in windows))
             for name, windows in (("prompt", self.prompt), ("random", self.random))
         }
-        told = (
+        in_windows = (
             pairs.with_columns(_prompt=inside["prompt"])
             .filter(pl.col("_prompt") | inside["random"])
             .with_columns(region=pl.when("_prompt").then(pl.lit("prompt", REGION)).otherwise(pl.lit("random", REGION)))
         )
         if not self._has_steps():
             weight = pl.when("_prompt").then(1.0).otherwise(-self.scale(*UNKNOWN))
-            return told.with_columns(weight=weight).drop("_prompt")
-        known = sorted(self.clock)
-        rows = [(*a, *b, -self.scale(a, b)) for a in known for b in known if a != b]
-        keys = dict.fromkeys(SIDES, pl.UInt16)
-        scales = pl.LazyFrame(rows, keys | {"_scale": pl.Float64}, orient="row")
+            return in_windows.with_columns(weight=weight).drop("_prompt")
+        keys = sorted(self.clock)
+        rows = [(*a, *b, -self.scale(a, b)) for a in keys for b in keys if a != b]
+        schema = dict.fromkeys(SIDES, pl.UInt16) | {"_scale": pl.Float64}
+        scales = pl.LazyFrame(rows, schema, orient="row")
         plain = -self.scale(*UNKNOWN)
         weight = pl.when("_prompt").then(1.0).otherwise(pl.col("_scale").fill_null(plain))
-        joined = told.join(scales, on=SIDES, how="left", maintain_order="left")
+        joined = in_windows.join(scales, on=SIDES, how="left", maintain_order="left")
         return joined.with_columns(weight=weight).drop("_prompt", "_scale")
 
     def _has_steps(self) -> bool:
@@ -150,11 +150,11 @@ def _both_sides(window: Window) -> tuple[Window, ...]:
 
 def _merged(windows: Sequence[Window]) -> list[Window]:
     """Windows in order, those that overlap or touch as one."""
-    found: list[Window] = []
+    merged: list[Window] = []
     for window in sorted(windows):
-        if found and window.low <= found[-1].high:
-            found[-1] = Window(found[-1].low, max(found[-1].high, window.high))
+        if merged and window.low <= merged[-1].high:
+            merged[-1] = Window(merged[-1].low, max(merged[-1].high, window.high))
         else:
-            found.append(window)
-    assert all(one.high < other.low for one, other in pairwise(found))
-    return found
+            merged.append(window)
+    assert all(one.high < other.low for one, other in pairwise(merged))
+    return merged

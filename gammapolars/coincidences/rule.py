@@ -158,9 +158,9 @@ class PairRule:
         regions = {"region": schema.REGION, "weight": pl.Float64()} if weighted or self.regions else {}
         return pl.Schema(sides | times | {name: columns[name] for name in common(columns)} | regions)
 
-    def columns_for(self, wanted: list[str], columns: pl.Schema) -> list[str]:
-        """The columns of the hits that are needed to make the wanted columns of pairs."""
-        needed = {"board", "channel", "timestamp_ps", "flags", "run"} | {name[:-2] for name in wanted}
+    def columns_for(self, names: list[str], columns: pl.Schema) -> list[str]:
+        """The columns of hits from which those columns of pairs are made."""
+        needed = {"board", "channel", "timestamp_ps", "flags", "run"} | {name[:-2] for name in names}
         return [name for name in columns if name in needed]
 
     def pairs_in(self, part: Slice) -> Iterator[pl.DataFrame]:
@@ -193,7 +193,7 @@ class PairRule:
         names = both_sides(part.hits.columns)
         left = starts.select(*(pl.col(name).alias(f"{name}_a") for name in names), time, *common(part.hits.columns))
         right = stops.select(*(pl.col(name).alias(f"{name}_b") for name in names), _time_b=time)
-        found = [
+        nearest = [
             left.with_columns(_key=time + edge)
             .join_asof(right, left_on="_key", right_on="_time_b", strategy=strategy)
             .select(pl.int_range(pl.len()).alias("_start"), *left.collect_schema(), *right.collect_schema())
@@ -201,7 +201,7 @@ class PairRule:
         ]
         dt = pl.col("_time_b") - time
         return (
-            pl.concat(found)
+            pl.concat(nearest)
             .with_columns(dt_ps=dt)
             .filter(pl.col("dt_ps").is_between(*self.window))
             .sort("_start", pl.col("dt_ps").abs(), -pl.col("dt_ps"), maintain_order=True)
@@ -245,20 +245,20 @@ class PairRule:
         names = both_sides(near.columns)
         time_i, time_j = (pl.lit(near["timestamp_ps"]).gather(pl.col(row)) for row in "ij")
         side = {"a": "i", "b": "j"}
-        gathered = [
+        both = [
             pl.lit(near[name]).gather(pl.col(row)).alias(f"{name}_{end}") for end, row in side.items() for name in names
         ]
-        gathered += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in common(near.columns)]
-        found = (
+        both += [pl.lit(near[name]).gather(pl.col("i")).alias(name) for name in common(near.columns)]
+        pairs = (
             pl.LazyFrame({"i": i, "j": j})
-            .select(*gathered, timestamp_ps=time_i, dt_ps=time_j - time_i)
+            .select(*both, timestamp_ps=time_i, dt_ps=time_j - time_i)
             .filter((pl.col("channel_a") != pl.col("channel_b")) | (pl.col("board_a") != pl.col("board_b")))
             .with_columns(self._swapped(names))
         )
         columns = self.schema(near.drop("_row", strict=False).schema)
         if not self.regions:
-            return found.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
-        return self.regions.weighted(found).select(*columns).collect()
+            return pairs.filter(pl.col("dt_ps").is_between(*self.window)).select(*columns).collect()
+        return self.regions.weighted(pairs).select(*columns).collect()
 
     def _swapped(self, names: list[str]) -> list[pl.Expr]:
         """The columns of pairs with a and b swapped where b is the start, or at equal times the lower detector."""

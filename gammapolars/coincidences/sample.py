@@ -79,12 +79,12 @@ def clocks(hits: pl.DataFrame) -> dict[Key, Clock]:
 
     Detectors with few hits, whose times may be multiples of more by accident, are left out.
     """
-    found = {}
+    clocks = {}
     for key, part in hits.group_by("board", "channel"):
         times = part["timestamp_ps"].to_numpy()
         if len(times) >= STEP_HITS and (step := int(np.gcd.reduce(np.diff(times)))):
-            found[int(key[0]), int(key[1])] = Clock(step, int(times[0]) % step)
-    return found
+            clocks[int(key[0]), int(key[1])] = Clock(step, int(times[0]) % step)
+    return clocks
 
 
 def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REORDER_PS) -> list[Window]:
@@ -112,13 +112,13 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
         edges = np.arange(reach // width + 1) * width - min(step, width) // 2
         sides = _sides(hits, rule, edges, reorder_ps)
         least = -(-2 * half // width) + 1
-        found = []
+        windows = []
         for sign, counts in sides.items():
             if stretch := flat_stretch(counts, least, max(least, LEAST_BINS)):
                 low, high = (int(edges[place]) for place in stretch)
-                found.append(Window(low, high) if sign > 0 else Window(-high, -low))
-        if found:
-            return found
+                windows.append(Window(low, high) if sign > 0 else Window(-high, -low))
+        if windows:
+            return windows
         total = sum(float(counts.sum()) for counts in sides.values())
         if reach >= most or WIDER * total > MOST_PAIRS:
             raise UsageError(

@@ -49,16 +49,18 @@ def add_spectra(
     opened = [spectra_of(frame) for frame in (first, *others)]
     columns = opened[0][1]
     keys = keys_of(columns) if by is None else list(by)
-    for _, found in opened:
+    for _, columns in opened:
         for name in keys:
-            if name not in found:
-                raise TableError(f"a table of spectra to be summed has no column '{name}' (it has {', '.join(found)})")
+            if name not in columns:
+                raise TableError(
+                    f"a table of spectra to be summed has no column '{name}' (it has {', '.join(columns)})"
+                )
 
     def summed() -> pl.DataFrame:
         tables = pl.collect_all([frame for frame, _ in opened])
         return _in_common_bins(tables, lambda parts: _grouped(pl.concat(parts), keys), schema, width)
 
-    schema = _schema([found for _, found in opened], keys)
+    schema = _schema([columns for _, columns in opened], keys)
     return computed(schema, summed)
 
 
@@ -101,8 +103,8 @@ def subtract(
     def difference() -> pl.DataFrame:
         of_a, of_background = pl.collect_all([a, b])
         if set(keys) != set(shared):
-            known = of_a.select(keys).unique()
-            of_background = known.join(of_background, on=shared) if shared else known.join(of_background, how="cross")
+            own = of_a.select(keys).unique()
+            of_background = own.join(of_background, on=shared) if shared else own.join(of_background, how="cross")
         scaled = _with_factor(_with_factor(of_background, scale, "_scale"), scale_unc, "_scale_unc")
         s, u, counts = pl.col("_scale"), pl.col("_scale_unc"), pl.col("counts")
         negative = scaled.with_columns(counts=-s * counts, variance=s**2 * pl.col("variance") + counts**2 * u**2).drop(
@@ -171,8 +173,8 @@ def divide_by_efficiency(
     def corrected() -> pl.DataFrame:
         table = frame.collect()
         energies = table["energy_kev"].to_numpy()
-        made = efficiency if isinstance(efficiency, pl.Expr) else efficiency(energies)
-        values, unc = made if isinstance(made, tuple) else (made, efficiency_unc)
+        curve = efficiency if isinstance(efficiency, pl.Expr) else efficiency(energies)
+        values, unc = curve if isinstance(curve, tuple) else (curve, efficiency_unc)
         columns_ = {"_e": _column(values, table), "_e_unc": _column(unc, table)}
         table = table.with_columns(**columns_)
         wrong = table.filter(
@@ -200,10 +202,10 @@ def _column(values: Any, table: pl.DataFrame) -> pl.Expr:
 
 def _schema(columns: Sequence[pl.Schema], keys: Sequence[str]) -> dict[str, Any]:
     """The columns of tables of spectra that are taken together."""
-    known = {name: dtype for found in reversed(columns) for name, dtype in found.items()}
-    own = [name for name in (*AXES, "counts", "variance", *WIDTH_OF.values()) if name in known]
+    dtypes = {name: dtype for schema in reversed(columns) for name, dtype in schema.items()}
+    own = [name for name in (*AXES, "counts", "variance", *WIDTH_OF.values()) if name in dtypes]
     order = ("energy_kev", "adc", "counts", "variance", *WIDTH_OF.values())
-    return {name: known[name] for name in (*keys, *sorted(own, key=order.index))}
+    return {name: dtypes[name] for name in (*keys, *sorted(own, key=order.index))}
 
 
 def _in_common_bins(
@@ -214,19 +216,19 @@ def _in_common_bins(
 ) -> pl.DataFrame:
     """Combine the bins of adc of some tables, and those of energy."""
     axes = [parts_by_axis(table) for table in tables]
-    told = {tuple(parts) for parts in axes if parts}
-    if len(told) > 1:
+    kinds = {tuple(parts) for parts in axes if parts}
+    if len(kinds) > 1:
         raise TableError("some spectra have bins of adc and others bins of energy: calibrate or rebin them first")
-    made = []
-    for axis in next(iter(told), ()):
+    tables = []
+    for axis in next(iter(kinds), ()):
         parts = [part[axis].select(name for name in schema if name in part[axis].columns) for part in axes if part]
         filled = [
             part.with_columns(pl.lit(None, schema[n]).alias(n) for n in schema if n not in part) for part in parts
         ]
-        made.append(combine(numbered(filled, axis, width)))
-        _check_energies(made[-1], axis)
+        tables.append(combine(numbered(filled, axis, width)))
+        _check_energies(tables[-1], axis)
     empty = pl.DataFrame(schema=dict(schema))
-    return pl.concat([empty, *(part.select(list(schema)) for part in made)])
+    return pl.concat([empty, *(part.select(list(schema)) for part in tables)])
 
 
 def _grouped(table: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
@@ -269,10 +271,10 @@ def _with_factor(table: pl.DataFrame, value: float | ByDetector, name: str) -> p
         raise TableError("numbers by (board, channel) need spectra with these columns")
     rows = [(*key, factor) for key, factor in value.items()]
     schema = pl.Schema({"board": table.schema["board"], "channel": table.schema["channel"], name: pl.Float64()})
-    found = table.join(
+    joined = table.join(
         pl.DataFrame(rows, schema, orient="row"), on=["board", "channel"], how="left", maintain_order="left"
     )
-    if found[name].null_count():
-        board, channel = found.filter(pl.col(name).is_null()).select("board", "channel").row(0)
+    if joined[name].null_count():
+        board, channel = joined.filter(pl.col(name).is_null()).select("board", "channel").row(0)
         raise TableError(f"there is no number for board {board} channel {channel} among those by (board, channel)")
-    return found
+    return joined

@@ -62,8 +62,8 @@ def spectrum(
     weights = {} if weigher is None else {WEIGHT: pl.col(weigher).cast(pl.Float64)}
     rows = frame.select(*keys, number.alias(BIN), **weights)
 
-    def table(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        del wanted  # the table is small
+    def table(names: list[str] | None) -> Iterator[pl.DataFrame]:
+        del names  # the table is small
         batches = batches_of(rows, batch_rows=BATCH_ROWS)
         total = _summed(batches, keys, bins) if weights else _counted(batches, {n: columns[n] for n in keys}, bins)
         if total.is_empty():
@@ -80,11 +80,11 @@ def spectrum(
 def _counted(batches: Iterator[pl.DataFrame], keys: dict[str, pl.DataType], bins: Bins) -> pl.DataFrame:
     """Rows by their keys and bins."""
 
-    def counted(batch: pl.DataFrame) -> Iterator[Part]:
+    def counts(batch: pl.DataFrame) -> Iterator[Part]:
         yield count_bins(batch, list(keys), bins)
 
     tally = BinTally(keys)
-    for part in in_parallel(counted, batches):
+    for part in in_parallel(counts, batches):
         tally.add(part)
     return tally.total()
 

@@ -44,9 +44,9 @@ def check_width(bin_kev: float) -> None:
 def fitting_bin_kev(detectors: Detectors, *, least_kev: float = 0.5) -> float:
     """A bin width of 1, 2 or 5 times a power of ten that is no finer than the coarsest detector's adc step."""
     steps = [abs(detector.energy[1]) for detector in detectors if detector.energy]
-    wanted = max([least_kev, *steps])
-    decade = 10.0 ** np.floor(np.log10(wanted))
-    return float(next(step * decade for step in (1, 2, 5, 10) if step * decade >= wanted * (1 - 1e-9)))
+    width = max([least_kev, *steps])
+    decade = 10.0 ** np.floor(np.log10(width))
+    return float(next(step * decade for step in (1, 2, 5, 10) if step * decade >= width * (1 - 1e-9)))
 
 
 def keys_of(columns: pl.Schema | Sequence[str]) -> list[str]:
@@ -57,8 +57,8 @@ def keys_of(columns: pl.Schema | Sequence[str]) -> list[str]:
 def computed(schema: Mapping[str, Any], make: Callable[[], pl.DataFrame]) -> pl.LazyFrame:
     """A small table that is made when it is collected, so that errors can be told of what it holds."""
 
-    def table(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        del wanted
+    def table(columns: list[str] | None) -> Iterator[pl.DataFrame]:
+        del columns
         yield make().select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
     return lazy_frame(pl.Schema(schema), table)
@@ -106,10 +106,10 @@ def edges(table: pl.DataFrame, axis: Axis, width: float | None = None) -> tuple[
     elif width is None and axis == "energy_kev" and "adc" in table.columns and table["adc"].null_count() == 0:
         half = np.abs(_slopes(table)) * half_widths(table)
     else:
-        found = width if width is not None else width_of(centres, axis)
-        if found is None:
+        width = width if width is not None else width_of(centres, axis)
+        if width is None:
             raise TableError(f"one bin alone does not tell its width in {UNIT_OF[axis]}: give it by width=")
-        half = np.full(len(centres), found / 2)
+        half = np.full(len(centres), width / 2)
     if not (np.isfinite(centres).all() and np.isfinite(half).all() and (half > 0).all()):
         raise TableError(f"bins of {axis} have no finite centre, or no width")
     return centres - half, centres + half
@@ -144,17 +144,17 @@ def width_of(centres: Floats, axis: Axis) -> float | None:
     Raises:
         TableError: no width explains all distances.
     """
-    found = np.unique(centres)
-    if axis == "adc" and np.array_equal(found, np.rint(found)):
+    places = np.unique(centres)
+    if axis == "adc" and np.array_equal(places, np.rint(places)):
         return 1.0
-    if len(found) < 2 or not np.isfinite(found).all():
+    if len(places) < 2 or not np.isfinite(places).all():
         return None
-    steps = np.diff(found)
-    least = float(steps[steps > 1e-9 * np.abs(found).max()].min())
-    reach = float(found[-1] - found[0])
+    steps = np.diff(places)
+    least = float(steps[steps > 1e-9 * np.abs(places).max()].min())
+    reach = float(places[-1] - places[0])
     candidates = [reach / np.rint(reach * gaps / least) for gaps in range(1, MOST_GAPS + 1)]
-    on_grid = [width for width in candidates if _whole((found - found[0]) / width)]
-    edge_at_0 = [w for w in on_grid if _whole((found[:1] + (0.5 if axis == "adc" else 0.0)) / w - 0.5)]
+    on_grid = [width for width in candidates if _whole((places - places[0]) / width)]
+    edge_at_0 = [w for w in on_grid if _whole((places[:1] + (0.5 if axis == "adc" else 0.0)) / w - 0.5)]
     if not on_grid:
         raise TableError(
             f"the bins of {axis} are not of one width (some are {least:g} {UNIT_OF[axis]} apart): "
@@ -180,32 +180,32 @@ def numbered(tables: Sequence[pl.DataFrame], axis: Axis, width: float | None = N
         TableError: their bins differ.
     """
     centres = [table[axis].cast(pl.Float64).to_numpy() for table in tables]
-    found: set[float] = {width} if width is not None else set().union(*(_known_widths(table, axis) for table in tables))
-    if max(found, default=1.0) - min(found, default=1.0) <= 1e-6 * min(found, default=1.0):  # not of NaN
-        step, first = min(found, default=1.0), next((part[0] for part in centres if len(part)), 0.0)
+    widths: set[float] = {width} if width is not None else set().union(*(_widths(table, axis) for table in tables))
+    if max(widths, default=1.0) - min(widths, default=1.0) <= 1e-6 * min(widths, default=1.0):  # not of NaN
+        step, first = min(widths, default=1.0), next((part[0] for part in centres if len(part)), 0.0)
         places = [(part - first) / step for part in centres]
         if all(_whole(part) for part in places):
             numbers = [np.rint(part).astype(np.int64) for part in places]
             return [table.with_columns(pl.Series(NUMBER, n)) for table, n in zip(tables, numbers, strict=True)]
     elif all(np.array_equal(np.unique(part), np.unique(centres[0])) for part in centres):
-        known = np.unique(centres[0])
+        grid = np.unique(centres[0])
         return [
-            table.with_columns(pl.Series(NUMBER, np.searchsorted(known, part)).cast(pl.Int64))
+            table.with_columns(pl.Series(NUMBER, np.searchsorted(grid, part)).cast(pl.Int64))
             for table, part in zip(tables, centres, strict=True)
         ]
-    told = " and ".join(sorted({"several" if np.isnan(value) else f"{value:g}" for value in found}))
+    names = " and ".join(sorted({"several" if np.isnan(value) else f"{value:g}" for value in widths}))
     raise TableError(
-        f"the spectra have different bins of {axis} (widths: {told} {UNIT_OF[axis]}): rebin them to the same first, "
+        f"the spectra have different bins of {axis} (widths: {names} {UNIT_OF[axis]}): rebin them to the same first, "
         "or give the width by width= if it is one"
     )
 
 
-def _known_widths(table: pl.DataFrame, axis: Axis) -> set[float]:
+def _widths(table: pl.DataFrame, axis: Axis) -> set[float]:
     """The widths of a table's bins, as far as they are known; NaN where it has several that it does not tell."""
     if WIDTH_OF[axis] in table.columns and table[WIDTH_OF[axis]].null_count() == 0:
         return set(table[WIDTH_OF[axis]].unique().to_list())
     try:
-        found = width_of(table[axis].cast(pl.Float64).to_numpy(), axis)
+        width = width_of(table[axis].cast(pl.Float64).to_numpy(), axis)
     except TableError:
         return {np.nan}
-    return set() if found is None else {found}
+    return set() if width is None else {width}

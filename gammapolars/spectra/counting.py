@@ -168,9 +168,9 @@ def count_bins(batch: pl.DataFrame, keys: Sequence[str], bins: Bins) -> Part:
     packed = _packed(batch.select(*keys, BIN), bins, spans)
     if isinstance(packed, Cells):
         return packed
-    counted = pl.DataFrame({BIN: packed}).group_by(BIN).agg(counts=pl.len())
+    cells = pl.DataFrame({BIN: packed}).group_by(BIN).agg(counts=pl.len())
     return as_table(
-        counted[BIN].to_numpy(), counted["counts"].to_numpy(), spans, {name: batch.schema[name] for name in keys}
+        cells[BIN].to_numpy(), cells["counts"].to_numpy(), spans, {name: batch.schema[name] for name in keys}
     )
 
 
@@ -226,7 +226,7 @@ def _pieces(batch: pl.DataFrame, names: Sequence[str]) -> list[list[npt.NDArray[
     """Columns as arrays, piece by piece as they lie in memory, so that nothing is copied."""
     chunks = [batch[name].get_chunks() for name in names]
     lengths = [[len(chunk) for chunk in of_column] for of_column in chunks]
-    if any(found != lengths[0] for found in lengths):
+    if any(length != lengths[0] for length in lengths):
         chunks = [[batch[name].rechunk()] for name in names]
     return [[chunk.to_numpy() for chunk in piece] for piece in zip(*chunks, strict=True) if len(piece[0])]
 

@@ -58,7 +58,7 @@ def matrix(
     names = [f"{stem}_{axis}" for stem, axis in zip(stems, "xy", strict=True)]
     centres = {name: _centre(pl.col(column), width) for name, column, width in zip(names, (x, y), widths, strict=True)}
     weights = {} if weigher is None else {"_weight": pl.col(weigher).cast(pl.Float64)}
-    counted = (
+    cells = (
         pairs.select(**centres, **weights)
         .drop_nulls()
         .filter(pl.col("_weight") != 0 if weights else pl.lit(value=True))
@@ -66,18 +66,18 @@ def matrix(
         .agg(**sums("_weight" if weights else None))
     )
     if alike if symmetric is None else symmetric:
-        counted = mirrored(counted, *names)
-    return counted.sort(names)
+        cells = mirrored(cells, *names)
+    return cells.sort(names)
 
 
-def mirrored(counted: pl.LazyFrame, x: str = "energy_kev_x", y: str = "energy_kev_y") -> pl.LazyFrame:
+def mirrored(matrix: pl.LazyFrame, x: str = "energy_kev_x", y: str = "energy_kev_y") -> pl.LazyFrame:
     """A matrix made symmetric: each count at (x, y) and at (y, x), once on the diagonal."""
     mirror = pl.col(x) != pl.col(y)
     both = (
         pl.concat_list(x, pl.when(mirror).then(y)).alias(x),
         pl.concat_list(y, pl.when(mirror).then(x)).alias(y),
     )
-    rows = counted.select(*both, "counts", "variance").explode(x, y).drop_nulls(x)
+    rows = matrix.select(*both, "counts", "variance").explode(x, y).drop_nulls(x)
     return rows.group_by(x, y).agg(pl.col("counts", "variance").sum())
 
 

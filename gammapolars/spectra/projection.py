@@ -50,17 +50,17 @@ def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width:
     gated, along = columns if on == "x" else columns[::-1]
     name = along[:-2]
 
-    def made() -> pl.DataFrame:
+    def spectrum() -> pl.DataFrame:
         table = lazy.select(gated, along, "counts", "variance").collect()
         weight = _weight(table[gated], gate, width)
         rows = table.lazy().with_columns(_weight=weight).filter(pl.col("_weight") != 0)
-        found = rows.group_by(pl.col(along).alias(name)).agg(
+        sums = rows.group_by(pl.col(along).alias(name)).agg(
             counts=(pl.col("counts") * pl.col("_weight")).sum(),
             variance=(pl.col("variance") * pl.col("_weight") ** 2).sum(),
         )
-        return found.sort(name).collect()
+        return sums.sort(name).collect()
 
-    return computed({name: pl.Float64(), "counts": pl.Float64(), "variance": pl.Float64()}, made)
+    return computed({name: pl.Float64(), "counts": pl.Float64(), "variance": pl.Float64()}, spectrum)
 
 
 def _weight(centres: pl.Series, gate: Gate, width: float | None) -> pl.Expr:
@@ -80,13 +80,13 @@ def _weight(centres: pl.Series, gate: Gate, width: float | None) -> pl.Expr:
 
 def _grid(centres: pl.Series, gate: Gate, width: float | None) -> pl.DataFrame:
     """The centres of all bins, filled or not, as far as a gate with its background reaches."""
-    known = centres.unique().sort()
+    filled = centres.unique().sort()
     if width is None:
-        steps = known.diff().drop_nulls()
-        steps = steps.filter(steps > 1e-9 * float(known.abs().max() or 0.0))  # type: ignore[arg-type]
+        steps = filled.diff().drop_nulls()
+        steps = steps.filter(steps > 1e-9 * float(filled.abs().max() or 0.0))  # type: ignore[arg-type]
         width = float(steps.min()) if len(steps) else 1.0  # type: ignore[arg-type]
     low = min(gate.low, *(part[0] for part in gate.background))
     high = max(gate.high, *(part[1] for part in gate.background))
-    first = float(known[0])
+    first = float(filled[0])
     numbers = pl.int_range(int((low - first) / width) - 2, int((high - first) / width) + 3, eager=True)
     return pl.DataFrame({centres.name: first + numbers * width})

@@ -38,11 +38,11 @@ class Target(NamedTuple):
     def places(self, x: Floats) -> Floats:
         """Where values lie: 2.5 is the middle of bin 2. Values beyond all edges lie at the nearest."""
         if self.width is not None:
-            found = (x - self.start) / self.width
+            places = (x - self.start) / self.width
         else:
-            found = np.interp(x, self.edges, np.arange(len(self.edges), dtype=np.float64))
-        whole = np.rint(found)
-        return np.asarray(np.where(np.abs(found - whole) < SNAP, whole, found), np.float64)
+            places = np.interp(x, self.edges, np.arange(len(self.edges), dtype=np.float64))
+        whole = np.rint(places)
+        return np.asarray(np.where(np.abs(places - whole) < SNAP, whole, places), np.float64)
 
     def ends(self, number: npt.NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Where bins begin and end."""
@@ -109,10 +109,10 @@ def _target(
         if not 0 < width < np.inf:
             raise UsageError(f"a bin must be wider than 0, not {width}")
         return Target(axis, float(width), 0.0 if axis == "energy_kev" else -0.5, np.empty(0))
-    found = np.asarray(edges_kev if edges_kev is not None else edges_adc, np.float64)
-    if found.ndim != 1 or len(found) < 2 or not np.isfinite(found).all() or not (np.diff(found) > 0).all():
+    ends = np.asarray(edges_kev if edges_kev is not None else edges_adc, np.float64)
+    if ends.ndim != 1 or len(ends) < 2 or not np.isfinite(ends).all() or not (np.diff(ends) > 0).all():
         raise UsageError("edges of bins must be 2 or more finite numbers that ascend")
-    return Target(axis, None, 0.0, found)
+    return Target(axis, None, 0.0, ends)
 
 
 def _shared_out(table: pl.DataFrame, target: Target, keys: list[str], width: float | None) -> pl.DataFrame:

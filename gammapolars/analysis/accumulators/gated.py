@@ -56,11 +56,11 @@ class NetSpectra(Accumulator):
         """
         own = pl.col("weight").cast(pl.Float64) if "weight" in table.columns else pl.lit(1.0)
         bins = {f"bin_{side}": self._bin(f"{self.axis}_{side}") for side in weights}
-        placed = table.with_columns(**bins)
+        numbered = table.with_columns(**bins)
         for name in bins:
-            self._all.add(placed.select(bin=name).drop_nulls().group_by("bin").agg(counts=pl.len()))
+            self._all.add(numbered.select(bin=name).drop_nulls().group_by("bin").agg(counts=pl.len()))
         weigh = {f"w_{side}": pl.when(bins[f"bin_{side}"].is_not_null()).then(weights[side] * own) for side in weights}
-        rows = placed.with_columns(**{name: weight.fill_null(0.0) for name, weight in weigh.items()})
+        rows = numbered.with_columns(**{name: weight.fill_null(0.0) for name, weight in weigh.items()})
         rows = rows.filter(pl.any_horizontal(pl.col(name) != 0 for name in weigh))
         for side in weights:
             partners = rows.select(pl.col(f"{name}_{side}").alias(name) for name in (*BY, "bin", "w"))

@@ -121,12 +121,12 @@ class Matrix(Accumulator):
             return
         rows = pl.concat(self._waiting)
         self._waiting = []
-        counted = self._pairs(rows) if self.is_of_pairs else self._hits(rows)
+        values = self._pairs(rows) if self.is_of_pairs else self._hits(rows)
         numbers = {
             side: axis.number(pl.col(name)) for side, axis, name in zip("xy", self.axes, self.columns, strict=True)
         }
         weight = ["weight"] if "weight" in rows.columns else []
-        cells = counted.select(*weight, **numbers).drop_nulls()
+        cells = values.select(*weight, **numbers).drop_nulls()
         self._cells.add((cells.filter(pl.col("weight") != 0) if weight else cells).collect())
         self._check()
 

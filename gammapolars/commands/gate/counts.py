@@ -149,13 +149,13 @@ def net_counts(
     return NetCounts(net, spectra.total(), summary, texts(summary.to_json()))
 
 
-def bin_width_of(asked: float | None, *, calibrated: bool) -> float:
+def bin_width_of(bin_width: float | None, *, calibrated: bool) -> float:
     """The width of a spectrum's bins: 1 keV, or 1 adc, where nothing is asked for.
 
     Raises:
         UsageError: it is too narrow, or holds no whole adc values.
     """
-    width = 1.0 if asked is None else asked
+    width = 1.0 if bin_width is None else bin_width
     if calibrated and not NARROWEST_KEV <= width < math.inf:
         raise UsageError(f"bins must be {NARROWEST_KEV:g} keV wide or more, not {width:g}")
     if not calibrated and not (0 < width < math.inf and width == int(width)):

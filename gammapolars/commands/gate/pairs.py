@@ -55,8 +55,11 @@ class Partners:
 
     def net(self, spectra: GatedSpectra, found: dict[str, Any], texts: Texts) -> NetCounts:
         """What was counted; the summary says of which gate."""
-        asked = {"gated_detectors": tuple(self.of), "polygons": tuple(polygon.name for polygon in self.polygons)}
-        found = found | asked | {"gate": self.gate}
+        found = found | {
+            "gate": self.gate,
+            "gated_detectors": tuple(self.of),
+            "polygons": tuple(polygon.name for polygon in self.polygons),
+        }
         return net_counts(spectra, self.detectors, found, texts, by_detector=self.by_detector)
 
 

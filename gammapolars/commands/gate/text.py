@@ -65,7 +65,7 @@ def _net_of(summary: GateSummary) -> str:
     """What has been subtracted, and what has not; of chance nothing where it is not known."""
     background = summary.gate.background or (summary.and_gate and summary.and_gate.background)
     parts = {"the background below the line": bool(background), "chance": bool(summary.net_of_chance)}
-    gone, left = ([name for name, is_gone in parts.items() if is_gone is wanted] for wanted in (True, False))
+    gone, left = ([name for name, is_gone in parts.items() if is_gone is subtracted] for subtracted in (True, False))
     net = f", net of {' and of '.join(gone)}" if gone else ""
     return net + (f"; {' and '.join(left)} not subtracted" if left else "")
 

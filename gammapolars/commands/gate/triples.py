@@ -87,8 +87,8 @@ class _CountedHits:
         self.tally, self._progress = HitTally(), progress
 
     def passing(self, hits: pl.LazyFrame) -> pl.LazyFrame:
-        def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-            del wanted  # the tally needs all columns
+        def batches(columns: list[str] | None) -> Iterator[pl.DataFrame]:
+            del columns  # the tally needs all
             self.tally, read = HitTally(), 0
             for batch in batches_of(hits):
                 self.tally.add_hits(batch)
@@ -111,8 +111,8 @@ def _by_region(triples: pl.DataFrame) -> pl.DataFrame:
 def _counts(regions: pl.DataFrame, rule: PairRule) -> TripleCounts:
     """How many triples there are; with random windows, how many are by chance, and how many net of it."""
     none = dict.fromkeys(TRIPLE_REGION.categories, (0, 0.0, 0.0))
-    found = none | ({row[0]: row[1:] for row in regions.iter_rows()} if regions.height else {})
-    (prompt, *_), (one_random, *one), (random, *three) = (found[name] for name in TRIPLE_REGION.categories)
+    sums = none | ({row[0]: row[1:] for row in regions.iter_rows()} if regions.height else {})
+    (prompt, *_), (one_random, *one), (random, *three) = (sums[name] for name in TRIPLE_REGION.categories)
     if not rule.regions:
         return TripleCounts(prompt, rule.window)
     chance, variance = -(one[0] + three[0]), one[1] + three[1]

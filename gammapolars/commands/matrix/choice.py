@@ -129,10 +129,10 @@ def keys_of(names: Sequence[str], detectors: Detectors) -> list[Key]:
     Raises:
         UsageError: a name that no detector or group has.
     """
-    found: list[Key] = []
-    known = {detector.name for detector in detectors} | {detector.group for detector in detectors}
+    keys: list[Key] = []
+    names_and_groups = {detector.name for detector in detectors} | {detector.group for detector in detectors}
     for text in names:
-        for name in [text] if text in known else text.split(","):
+        for name in [text] if text in names_and_groups else text.split(","):
             group = [detector.key for detector in detectors if name and detector.group == name]
-            found += group or [detectors.named(name).key]
-    return found
+            keys += group or [detectors.named(name).key]
+    return keys
