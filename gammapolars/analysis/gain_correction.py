@@ -12,8 +12,8 @@ from gammapolars.corrections.drift import Knots
 from gammapolars.corrections.drift_table import Drift, DriftRun
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
-from gammapolars.io.columnar import scan_parquet
 from gammapolars.io.provenance import of_file
+from gammapolars.io.untrusted import scan_parquet
 from gammapolars.streaming.slices import run_of
 
 RUNS = "drift_runs"

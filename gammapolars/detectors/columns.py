@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from gammapolars.core.errors import DetectorsError, TableError, UsageError
 from gammapolars.core.schema import HITS, DType
 from gammapolars.core.units import PS_PER_UNIT, parse_ps
+from gammapolars.detectors.values import format_table
 
 MAPPED: dict[str, DType] = {
     name: dtype for name, dtype in (HITS.columns | HITS.optional).items() if name not in ("run", "epoch", "gain_factor")
@@ -100,17 +100,15 @@ def unit_factor(ours: str, unit: str) -> float:
     return factor
 
 
-def format_columns(columns: Mapping[str, Column], quote: Any) -> str:
-    """The text of a `[columns]` table that `parse_columns` reads back; `quote` writes a text as TOML."""
-    lines = ["[columns]"]
-    for ours, column in columns.items():
+def format_columns(columns: Mapping[str, Column]) -> str:
+    """The text of a `[columns]` table that `parse_columns` reads back."""
+
+    def described(column: Column) -> object:
         if column.value is not None:
-            lines.append(f"{ours} = {{value = {column.value}}}")
-        elif column.unit is not None:
-            lines.append(f"{ours} = {{name = {quote(column.name)}, unit = {quote(column.unit)}}}")
-        else:
-            lines.append(f"{ours} = {quote(column.name)}")
-    return "\n".join(lines) + "\n"
+            return {"value": column.value}
+        return column.name if column.unit is None else {"name": column.name, "unit": column.unit}
+
+    return format_table("[columns]", {ours: described(column) for ours, column in columns.items()})
 
 
 def converted(ours: str, column: Column, dtype: DType) -> pl.Expr:

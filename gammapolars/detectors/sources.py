@@ -3,15 +3,17 @@
 import math
 import re
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from typing import Any
 
 from gammapolars.core.errors import DetectorsError
-from gammapolars.detectors.values import number, quote, text
+from gammapolars.detectors.values import format_table, number, text
 
 NUCLIDE = re.compile(r"[A-Z][a-z]?-[1-9]\d{0,2}(?:[a-z]\d?)?")
 
 NEEDED = ("nuclide", "activity_bq", "activity_bq_unc", "reference_date")
+NUMBERS = ("activity_bq", "activity_bq_unc", "half_life_s", "half_life_s_unc")
+WRITTEN = ("nuclide", "name", "activity_bq", "activity_bq_unc", "reference_date", *NUMBERS[2:], "notes")
 
 
 @dataclass(frozen=True)
@@ -90,30 +92,14 @@ def _source(table: dict[str, Any]) -> CalibrationSource:
     if not isinstance(when := table["reference_date"], date):
         raise DetectorsError(f"{where}: reference_date must be a date without quotes, such as 2020-01-31, not {when!r}")
     texts = {key: text(table.get(key, ""), f"{where}: {key}") for key in ("nuclide", "name", "notes")}
-    names = ("activity_bq", "activity_bq_unc", "half_life_s", "half_life_s_unc")
-    numbers = {key: number(table[key], f"{where}: {key}") for key in names if key in table}
+    numbers = {key: number(table[key], f"{where}: {key}") for key in NUMBERS if key in table}
     return CalibrationSource(reference_date=when, **texts, **numbers)  # type: ignore[arg-type]
 
 
 def format_source(source: CalibrationSource) -> str:
     """The [[source]] table of a source."""
-    lines = [
-        "[[source]]",
-        f"nuclide = {quote(source.nuclide)}",
-        f"name = {quote(source.name)}",
-        f"activity_bq = {float(source.activity_bq)!r}",
-        f"activity_bq_unc = {float(source.activity_bq_unc)!r}",
-        f"reference_date = {_date(source.reference_date)}",
-    ]
-    if source.half_life_s is not None:
-        lines.append(f"half_life_s = {float(source.half_life_s)!r}")
-        lines.append(f"half_life_s_unc = {float(source.half_life_s_unc)!r}")
-    if source.notes:
-        lines.append(f"notes = {quote(source.notes)}")
-    return "\n".join(lines) + "\n"
-
-
-def _date(when: date | datetime) -> str:
-    if isinstance(when, datetime) and (offset := when.utcoffset()) is not None and offset.total_seconds() % 60:
-        when = when.astimezone(UTC)  # TOML's offsets are whole minutes
-    return when.isoformat()
+    values = {name: getattr(source, name) for name in WRITTEN}
+    numbers = {name: value if value is None else float(value) for name, value in values.items() if name in NUMBERS}
+    if source.half_life_s is None:
+        numbers["half_life_s_unc"] = None
+    return format_table("[[source]]", values | numbers)

@@ -3,7 +3,7 @@
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from gammapolars.core.errors import DetectorsError
 from gammapolars.detectors.columns import format_columns, parse_columns
 from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
 from gammapolars.detectors.sources import format_source, parse_sources
-from gammapolars.detectors.values import number, quote, text
+from gammapolars.detectors.values import format_key, format_table, number, text
 
 LONE_RETURN = re.compile(r"\r(?!\n)")
 """Ends lines in files of old systems, and TOML knows it no more."""
@@ -205,33 +205,13 @@ def _numbers_in(value: object, where: str) -> tuple[float, ...]:
 
 def format_detectors(detectors: Iterable[Detector]) -> str:
     """The text of a detectors.toml that `load_detectors` reads back to the same detectors, columns and sources."""
-    blocks = []
-    if isinstance(detectors, Detectors) and detectors.drift:
-        blocks.append(format_key("drift", detectors.drift))
-    if isinstance(detectors, Detectors) and detectors.columns:
-        blocks.append(format_columns(detectors.columns, quote))
-    blocks += ["[[detector]]\n" + "".join(_lines(detector)) for detector in detectors]
-    if isinstance(detectors, Detectors):
-        blocks += map(format_source, detectors.sources)
-    return "\n".join(blocks)
+    whole = detectors if isinstance(detectors, Detectors) else Detectors()
+    blocks = [format_key("drift", whole.drift)] if whole.drift else []
+    blocks += [format_columns(whole.columns)] if whole.columns else []
+    blocks += [format_table("[[detector]]", values_of(detector), KEYS) for detector in detectors]
+    return "\n".join([*blocks, *map(format_source, whole.sources)])
 
 
-def _lines(detector: Detector) -> Iterator[str]:
-    for key in KEYS:
-        if (value := getattr(detector, key)) not in (None, ""):
-            yield format_key(key, value)
-
-
-def format_key(key: str, value: object) -> str:
-    """The line of a key with the remark behind it."""
-    remark = KEYS.get(key)
-    return f"{key} = {format_value(value)}" + (f"   # {remark}" if remark else "") + "\n"
-
-
-def format_value(value: object) -> str:
-    """A text, a number, or a tuple of them, as TOML; numbers in tuples are floats."""
-    if isinstance(value, str):
-        return quote(value)
-    if isinstance(value, tuple):
-        return "[" + ", ".join(format_value(one if isinstance(one, tuple) else float(one)) for one in value) + "]"
-    return str(value)
+def values_of(detector: Detector) -> dict[str, Any]:
+    """The values of a [[detector]] table, in their order in it."""
+    return {key: getattr(detector, key) for key in KEYS}

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Any
 
 from gammapolars.detectors.model import Detector, Detectors
-from gammapolars.detectors.toml import KEYS, format_detectors, format_key, format_value, parse_detectors
+from gammapolars.detectors.toml import KEYS, format_detectors, parse_detectors, values_of
+from gammapolars.detectors.values import format_key, format_value
 
 TOP, OTHER = -1, -2
 """Places of what stands before all tables, and of what stands in a table that is no detector's."""
@@ -37,8 +38,8 @@ def updated_text(detectors: Detectors) -> str:
         document.put(TOP, "drift", detectors.drift)
     for place, old in enumerate(before):
         new = detectors.at(*old.key)
-        for key in KEYS:
-            if (value := getattr(new, key)) != getattr(old, key):
+        for key, value in values_of(new).items():
+            if value != getattr(old, key):
                 document.put(place, key, value)
     keys = {old.key for old in before}
     document.append(detector for detector in detectors if detector.key not in keys)
@@ -105,7 +106,7 @@ class _Document:
 
     def _add(self, place: int, key: str, value: Any) -> None:
         """A line for a new key: behind the last of those that are written before it, and indented as that is."""
-        line = format_key(key, value).replace("\n", self._newline)
+        line = format_key(key, value, KEYS.get(key, "")).replace("\n", self._newline)
         if place != TOP:
             order = list(KEYS)
             at = self._at(place, HEAD, *order[: order.index(key)])
@@ -158,8 +159,5 @@ def _set(table: Any, key: str | int, value: Any) -> None:
 def _append(detector: Detector, document: Any) -> None:
     import tomlkit
 
-    table = tomlkit.inline_table()
-    for key in KEYS:
-        if (value := getattr(detector, key)) not in (None, ""):
-            table[key] = tomlkit.value(format_value(value))
-    document["detector"].append(table)
+    values = {key: value for key, value in values_of(detector).items() if value not in (None, "")}
+    document["detector"].append(tomlkit.value(format_value(values)))

@@ -1,6 +1,8 @@
 """Single values of detectors.toml: checked when they are read, and written so that they come back."""
 
 import sys
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
 
 from gammapolars.core.errors import DetectorsError
 
@@ -34,3 +36,32 @@ def number(value: object, where: str) -> float:
 def quote(value: str) -> str:
     """Text as TOML."""
     return '"' + value.translate(ESCAPED) + '"'
+
+
+def format_value(value: object) -> str:
+    """A text, a number, a date, a list of floats (a tuple, which may hold others) or a small table as TOML."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, tuple):
+        return "[" + ", ".join(format_value(one if isinstance(one, tuple) else float(one)) for one in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {format_value(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, datetime) and (offset := value.utcoffset()) is not None and offset.total_seconds() % 60:
+        value = value.astimezone(UTC)  # TOML's offsets are whole minutes
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def format_table(head: str, values: Mapping[str, object], remarks: Mapping[str, str] = {}) -> str:
+    """A table as TOML: its head and a line for each value, with the remark behind it; without what is None or empty."""
+    return (
+        head
+        + "\n"
+        + "".join(
+            format_key(key, value, remarks.get(key, "")) for key, value in values.items() if value not in (None, "")
+        )
+    )
+
+
+def format_key(key: str, value: object, remark: str = "") -> str:
+    """The line of a value."""
+    return f"{key} = {format_value(value)}" + (f"   # {remark}" if remark else "") + "\n"

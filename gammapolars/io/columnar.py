@@ -1,6 +1,6 @@
 """Parquet, Arrow IPC and CSV: hits and pairs in and out, with provenance where the format can carry it."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import polars as pl
@@ -20,26 +20,6 @@ Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
 
 
-def scan_parquet(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
-    """A Parquet file's table, lazily.
-
-    Raises:
-        InputError: the file is missing, damaged or no Parquet file; when collected, for damage in its pages.
-    """
-    del reading  # the file tells all by itself
-    return untrusted.scan_parquet(path if isinstance(path, Path) else Path(path))
-
-
-def scan_arrow(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
-    """An Arrow IPC file's table, lazily.
-
-    Raises:
-        InputError: the file is missing, damaged or no Arrow file; when collected, for damaged batches.
-    """
-    del reading
-    return untrusted.scan_arrow(Path(path))
-
-
 def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """A CSV file, lazily: of CoMPASS, or with the columns of a table of hits or pairs.
 
@@ -57,11 +37,7 @@ def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     mapped = {column.name for column in reading.columns.values()}
     table = TextTable(_csv_fields(file, separator, mapped), separator, quotes=True)
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        for frame in table.read(file, reading.losses, header=True):
-            yield frame if wanted is None else frame.select(wanted or frame.columns[:1])
-
-    return lazy_frame(pl.Schema(table.schema), batches)
+    return lazy_frame(pl.Schema(table.schema), lambda _: table.read(file, reading.losses, header=True))
 
 
 def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict[str, Field]:
@@ -107,7 +83,7 @@ def read_table(path: Path, what: str) -> pl.DataFrame:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if suffix == ".parquet":
-        return scan_parquet(path).collect()
+        return untrusted.scan_parquet(path).collect()
     try:
         return pl.read_csv(path, infer_schema_length=None)
     except (OSError, pl.exceptions.PolarsError) as error:

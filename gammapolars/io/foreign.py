@@ -48,8 +48,7 @@ def as_hits(table: pl.LazyFrame, path: Path, reading: Reading) -> pl.LazyFrame:
     schema = pl.LazyFrame(schema=found).select(**expressions).collect_schema()
     lost = LostRows(path, reading.losses)
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        names = [name for name in schema if wanted is None or name in wanted] or list(schema)[:1]
+    def batches(names: list[str]) -> Iterator[pl.DataFrame]:
         read = list(dict.fromkeys(sources[name].name for name in names if sources[name].value is None))
         row = 0
         for batch in batches_of(table.select(read or list(found)[:1])):

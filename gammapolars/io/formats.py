@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.io import columnar
+from gammapolars.io import columnar, untrusted
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.compass import bin as compass_bin
 from gammapolars.io.reading import Reading
@@ -65,9 +65,18 @@ FORMATS = {
     ".bin": Format(compass_bin.scan_bin, count=lambda path, reading, _: compass_bin.count_records(path, reading)),
     ".csv": Format(columnar.scan_csv, save=columnar.sink_csv),
     ".parquet": Format(
-        columnar.scan_parquet, None, _count_rows, columnar.sink_parquet, text=columnar.text_in_parquet, remote=True
+        lambda path, _: untrusted.scan_parquet(path),
+        count=_count_rows,
+        save=columnar.sink_parquet,
+        text=columnar.text_in_parquet,
+        remote=True,
     ),
-    ".arrow": Format(columnar.scan_arrow, None, _count_rows, columnar.sink_arrow, text=columnar.text_in_arrow),
+    ".arrow": Format(
+        lambda path, _: untrusted.scan_arrow(path),
+        count=_count_rows,
+        save=columnar.sink_arrow,
+        text=columnar.text_in_arrow,
+    ),
 }
 """By the file's suffix, in the order in which they are preferred where the same hits are there in several."""
 

@@ -13,7 +13,6 @@ from gammapolars.io.root.tree_parser import kinds_in
 from gammapolars.io.spectra import histograms, radware, tables
 from gammapolars.io.spectra.grid import Grid, grid_of
 from gammapolars.io.spectra.outputs import check_columns, naming
-from gammapolars.io.untrusted import scan_parquet
 from gammapolars.streaming.slices import lazy_frame
 
 Texts = Mapping[str, str]
@@ -130,14 +129,10 @@ def is_matrix(path: str | Path) -> bool:
             "Tuple" in kind or kind == "TTree" for kind in kinds
         )
     try:
-        tables.matrix_columns(_table(path, suffix), path)
+        tables.matrix_columns(tables.scan(path, TABLES[suffix]), path)
     except InputError:
         return False
     return True
-
-
-def _table(path: Path, suffix: str) -> pl.LazyFrame:
-    return scan_parquet(path) if suffix == ".parquet" else pl.scan_csv(path, glob=False)
 
 
 def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
@@ -148,7 +143,7 @@ def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
         dtype = RADWARE_TYPES[suffix]
         radware.check_matrix(path, dtype)
         return lazy_frame(pl.Schema(radware.COLUMNS), lambda _: radware.batches(path, dtype))
-    stored = tables.matrix_columns(_table(path, suffix), path)
+    stored = tables.matrix_columns(tables.scan(path, TABLES[suffix]), path)
     columns = dict.fromkeys(stored.collect_schema(), pl.Float64())
     return lazy_frame(pl.Schema(columns), lambda _: tables.matrix_batches(stored, path))
 

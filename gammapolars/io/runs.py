@@ -89,7 +89,7 @@ class Run:
             return self.files[0].hits
         columns = self.columns
 
-        def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
+        def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
             ordered = partial(sorted_sources, scratch=self.scratch) if self.scratch else merged
             yield from ordered(self.sources(wanted), reorder_ps=self.reorder_ps, on_repair=self.note_repair)
 
@@ -174,8 +174,8 @@ class Runs:
                     f"{self.all[0].name} ({', '.join(columns)}): read them apart"
                 )
 
-        def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-            read = [name for name in columns if wanted is None or name in {*wanted, *ORDER_COLUMNS}]
+        def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
+            read = [name for name in columns if name in {*wanted, *ORDER_COLUMNS}]
             for number, run in enumerate(self.all, 1):
                 with run.naming_errors():
                     batches = batches_of(run.hits.select(read))

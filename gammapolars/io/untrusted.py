@@ -50,15 +50,14 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
     except CRASHES as error:
         raise _unreadable(path, "Parquet", error) from None
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        read = [name for name in schema if wanted is None or name in wanted] or list(schema)[:1]
-        found = 0
+    def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
+        given = 0
         try:
-            for frame in _parquet_batches(path, read):
+            for frame in _parquet_batches(path, columns):
                 yield frame
-                found += frame.height
-            if found != rows:
-                raise ValueError(f"it gives {found} of {rows} rows")
+                given += frame.height
+            if given != rows:
+                raise ValueError(f"it gives {given} of {rows} rows")
         except CRASHES as error:
             raise _unreadable(path, "Parquet", error) from None
 
@@ -146,10 +145,9 @@ def scan_arrow(path: Path) -> pl.LazyFrame:
     except CRASHES as error:
         raise _unreadable(path, "Arrow IPC", error) from None
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        read = [name for name in schema if wanted is None or name in wanted] or list(schema)[:1]
+    def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
         try:
-            yield from _arrow_batches(path, [names.get_field_index(name) for name in read])
+            yield from _arrow_batches(path, [names.get_field_index(name) for name in columns])
         except CRASHES as error:
             raise _unreadable(path, "Arrow IPC", error) from None
 

@@ -22,8 +22,8 @@ R = TypeVar("R")
 SLICE_HITS = 1_000_000
 """Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
 
-Batches = Callable[[list[str] | None], Iterator[pl.DataFrame]]
-"""Gives a table's rows in frames; of the named columns at least, or of all for None."""
+Batches = Callable[[list[str]], Iterator[pl.DataFrame]]
+"""Gives a table's rows in frames, of the named columns at least."""
 
 
 class Slice(NamedTuple):
@@ -51,15 +51,18 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches) -> 
 
     Args:
         schema: the columns and dtypes of every batch.
-        batches: called with the columns that the query needs (None: all). Further columns are dropped here.
+        batches: called with the columns that the query needs, in their order in the table; with the first, if it needs
+            none but the number of rows. Further columns are dropped here.
     """
+    columns = list(schema)
 
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         del batch_size  # a hint only; batches follow the file's own layout
         left = n_rows
-        for batch in batches(with_columns):
+        names = columns if with_columns is None else [name for name in columns if name in with_columns]
+        for batch in batches(names or columns[:1]):
             frame = batch if with_columns is None else batch.select(with_columns)
             if left is not None:
                 frame = frame.head(left)

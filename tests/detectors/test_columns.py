@@ -16,9 +16,9 @@ from gammapolars.core.errors import DetectorsError, InputError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from gammapolars.detectors.columns import CONSTANT, MAPPED, Column, nearest_whole_product, parse_columns
 from gammapolars.io import Losses, Reading, open_runs
-from gammapolars.io.columnar import scan_parquet
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.root.writer import hit_branches
+from gammapolars.io.untrusted import scan_parquet
 from tests.commandline import gammapolars
 from tests.drawing import examples
 from tests.rootfiles import made_hits, write_branches

@@ -10,7 +10,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from gammapolars.detectors import Detector, Detectors, load_detectors, parse_detectors, updated_text
-from gammapolars.detectors.toml import KEYS, format_value
+from gammapolars.detectors.toml import KEYS
+from gammapolars.detectors.values import format_value
 from tests.detectors.test_detectors import DETECTORS
 
 OLD = """\

@@ -42,9 +42,7 @@ def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     lost = LostRows(file.path, reading.losses)
     schema = pl.Schema(file.layout.columns)
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        # Without a column there is still the number of rows to give.
-        names = [name for name in schema if wanted is None or name in wanted] or ["channel"]
+    def batches(names: list[str]) -> Iterator[pl.DataFrame]:
         for records in read_records(file, reading.losses):
             columns = [pl.Series(name, _values(records.heads, name)) for name in names]
             kept = _kept(file, records, lost)

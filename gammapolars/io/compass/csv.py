@@ -95,12 +95,11 @@ def scan_compass_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFra
         told = f"board {constants['board']} and channel {constants['channel']} for all hits"
         reading.losses.note(file.path, f"does not tell the hits' board or channel: read as {told}")
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        selected = [name for name in columns if wanted is None or name in wanted]
+    added = [pl.lit(value, pl.UInt16).alias(name) for name, value in constants.items()]
+
+    def batches(names: list[str]) -> Iterator[pl.DataFrame]:
         for frame in layout.table.read(file, reading.losses, header=layout.header):
-            yield frame.with_columns(pl.lit(value, pl.UInt16).alias(name) for name, value in constants.items()).select(
-                selected or "timestamp_ps"
-            )
+            yield frame.with_columns(added).select(names)
 
     return lazy_frame(columns, batches)
 

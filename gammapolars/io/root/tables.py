@@ -130,10 +130,8 @@ def scan_tree(
     # Where many files are open at once, memory counts for more than decoding a basket at a border twice.
     most_hits = MAX_CHUNK_HITS if chunk_hits >= CHUNK_HITS else 2 * chunk_hits
 
-    def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:
-        read = {column: name for column, name in branch_of.items() if wanted is None or column in wanted}
-        # Without a column there is still the number of rows to give.
-        read = read or dict(list(branch_of.items())[:1])
+    def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
+        read = {column: branch_of[column] for column in columns}
         damages: list[Damage] = []
         for first, arrays in read_chunks(
             tree, list(read.values()), chunk_hits=chunk_hits, most_hits=most_hits, on_damage=damages.append

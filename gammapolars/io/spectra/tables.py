@@ -16,7 +16,7 @@ from gammapolars.io import columnar
 from gammapolars.io.spectra import measurement as known
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, energies_at
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
-from gammapolars.io.untrusted import read_parquet
+from gammapolars.io.untrusted import read_parquet, scan_parquet
 from gammapolars.streaming.slices import batches_of
 
 CHANNELS = MAX_CHANNELS
@@ -49,20 +49,25 @@ def detector_of(name: str) -> tuple[int, int] | None:
 def is_spectra(path: Path, kind: str) -> bool:
     """Whether a CSV or Parquet file has the columns of spectra, and none that hits or pairs have."""
     try:
-        names = set(_scan(path, kind).collect_schema())
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        names = set(scan(path, kind).collect_schema())
+    except (pl.exceptions.PolarsError, InputError, OSError):
         return False
     return "counts" in names and bool({"adc", "energy_kev", "channel"} & names) and "timestamp_ps" not in names
 
 
 def names_in(path: Path, kind: str) -> list[str]:
     """The spectra in a CSV or Parquet file of several detectors."""
-    keys = _scan(path, kind).select(pl.col(DETECTOR).cast(pl.UInt16)).unique().sort(DETECTOR).collect()
+    keys = scan(path, kind).select(pl.col(DETECTOR).cast(pl.UInt16)).unique().sort(DETECTOR).collect()
     return [key_of(board, channel) for board, channel in keys.rows()]
 
 
-def _scan(path: Path, kind: str) -> pl.LazyFrame:
-    return pl.scan_csv(path) if kind == "csv" else pl.scan_parquet(path)
+def scan(path: Path, kind: str) -> pl.LazyFrame:
+    """A CSV or Parquet file's table as it stands.
+
+    Raises:
+        InputError: it is no Parquet file.
+    """
+    return pl.scan_csv(path, glob=False) if kind == "csv" else scan_parquet(path)
 
 
 def encode_text(channels: Channels) -> bytes:
@@ -109,16 +114,7 @@ def decode_text(data: bytes) -> RecordedSpectrum:
 
 
 def decode_csv(data: bytes, name: str | None) -> RecordedSpectrum:
-    """The spectrum of a CSV file with a header line.
-
-    Args:
-        data: the file.
-        name: which spectrum, such as `b0_ch3`, where it holds several.
-
-    Raises:
-        InputError: it is no CSV, or no table of a spectrum.
-        UsageError: it holds several, and none is named.
-    """
+    """The spectrum of a CSV file with a header line; as `decode_parquet`."""
     try:
         text = pl.read_csv(BytesIO(data), infer_schema=False)
         table = text.select(pl.col(column).str.strip_chars().cast(DTYPES[column]) for column in _known(text))
