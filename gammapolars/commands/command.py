@@ -48,11 +48,13 @@ def command(
         record: Any = dataclass(frozen=True, kw_only=True)(options)
         folder = options.__module__.rpartition(".")[0]
 
+        parameters = list(_parameters(record))
+        contexts = [one.name for one in parameters if one.annotation is typer.Context]
+
         def called(*, as_json: bool, **given: Any) -> None:
-            given = {name: value.args if isinstance(value, typer.Context) else value for name, value in given.items()}
+            given |= {name: given[name].args for name in contexts}
             _perform(folder, record(**given), as_json=as_json)
 
-        parameters = list(_parameters(record))
         called.__doc__ = options.__doc__
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         called.__annotations__ = {one.name: one.annotation for one in parameters}
