@@ -4,12 +4,13 @@ import importlib
 import pickle
 import re
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
@@ -43,7 +44,8 @@ from gammapolars.core.schema import REGION
 from gammapolars.core.units import Window
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
-from tests.hits import BAD, SIZES, in_batches, runs
+from tests.drawing import examples
+from tests.hits import BAD, SIZES, frame, in_batches, runs
 
 DETECTORS = Detectors((Detector(0, 0, energy=(0.3, 1.7)), Detector(0, 1, energy=(-2.0, 0.9)), Detector(1, 1)))
 GATES = gp.Gate(2, 9, ((10, 17),)), gp.Gate(20, 31, ((32, 38),))
@@ -58,10 +60,14 @@ class Kind(NamedTuple):
     Attributes:
         make: one for the hits of all runs.
         results: what it has counted.
+        step_ps: of the clock.
+        is_final: whether nothing can be counted any more when results have been read.
     """
 
     make: Callable[[pl.DataFrame], Accumulator]
     results: Callable[[Any], Iterable[Any]]
+    step_ps: int = 1
+    is_final: bool = False
 
 
 def firsts(hits: pl.DataFrame) -> dict[int, tuple[int, int]]:
@@ -72,9 +78,9 @@ def firsts(hits: pl.DataFrame) -> dict[int, tuple[int, int]]:
 
 
 def drift_spectra(hits: pl.DataFrame) -> DriftSpectra:
-    ranges = {(0, 0): [AdcRange(3, 9), AdcRange(9, 20)], (1, 2): [AdcRange(0, 10, 2)]}
+    ranges = {(0, 0): [AdcRange(3, 2), AdcRange(4, 4)], (1, 0): [AdcRange(0, 2, 8)]}
     begins = {run: first for run, (first, _) in firsts(hits).items()}
-    return DriftSpectra(BAD, ranges, first_width_ps=3, most_slices=16, most_cells=700, firsts_ps=begins)
+    return DriftSpectra(BAD, ranges, first_width_ps=1, most_slices=16, most_cells=128, firsts_ps=begins)
 
 
 def drift_results(spectra: DriftSpectra) -> list[Any]:
@@ -104,6 +110,7 @@ KINDS = {
     "summed spectra": Kind(lambda _: SummedSpectra(BAD, DETECTORS, bin_kev=2.0), lambda a: [a.table()]),
     "rates": Kind(lambda hits: Rates(Rates.origins(firsts(hits))), lambda a: [a.table()]),
     "time differences": Kind(lambda _: TimeDifferences(2000), lambda a: [a.table(DETECTORS)]),
+    "steps": Kind(lambda _: TimeDifferences(10**7, bins=90), lambda a: [a.table(DETECTORS)], step_ps=4000),
     "stops": Kind(lambda _: StopCover(FROM_0_TO_1), lambda a: [a.part(run, 1e-9) for run in (1, 2, 3)]),
     "ends": Kind(
         lambda _: Ends(FROM_0_TO_1, (pl.col("adc") > 3, None), 4),
@@ -128,16 +135,17 @@ KINDS = {
     "matrix of hits": Kind(
         lambda _: Matrix(Axis(ADC, 4.0), Axis(TIME, 1e-10), DETECTORS, mask=BAD), lambda a: [a.table()]
     ),
-    "drift": Kind(drift_spectra, drift_results),
+    "drift": Kind(drift_spectra, drift_results, is_final=True),
     "histograms": Kind(lambda _: Histograms(2500, bins=900), lambda a: (a.width_ps, histograms(a))),
 }
 
 
 @st.composite
 def recorded(draw: st.DrawFn) -> pl.DataFrame:
-    """Calibrated hits of one to three runs, each in time order."""
+    """Calibrated hits of four detectors in one to three runs, each in time order."""
     drawn = draw(st.lists(runs(most=20), min_size=1, max_size=3))
     hits = pl.concat(of.with_columns(run=pl.lit(number, pl.UInt16)) for number, of in enumerate(drawn, 1))
+    hits = hits.with_columns(pl.col("channel").clip(0, 1))
     return calibrate(hits.lazy(), DETECTORS).collect()
 
 
@@ -172,8 +180,8 @@ def with_third_hits(pairs: pl.DataFrame) -> pl.DataFrame:
     return pairs.with_columns(energy_kev_c=energy, board_c="board_b", channel_c="channel_a")
 
 
-def feed(counted: Accumulator, hits: pl.DataFrame, pairs: pl.DataFrame, rows: int = 10**9) -> State:
-    """Let it count a stretch, run by run; the state it is in then, as it comes from another process."""
+def feed(counted: Accumulator, hits: pl.DataFrame, pairs: pl.DataFrame, rows: int = 10**9) -> None:
+    """Let it count a stretch, run by run."""
     for of_run in hits.partition_by("run", maintain_order=True):
         for part in in_batches(of_run, rows):
             counted.add_hits(part)
@@ -182,18 +190,48 @@ def feed(counted: Accumulator, hits: pl.DataFrame, pairs: pl.DataFrame, rows: in
             counted.add_triples(with_third_hits(part))
         else:
             counted.add_pairs(part)
+
+
+def state_of(kind: Kind, all_hits: pl.DataFrame, hits: pl.DataFrame, pairs: pl.DataFrame, *, is_read: bool) -> State:
+    """The state in which a stretch leaves it, as it comes from another process."""
+    counted = kind.make(all_hits)
+    feed(counted, hits, pairs)
+    if is_read and not kind.is_final:
+        kind.results(counted)
     state: State = pickle.loads(pickle.dumps(counted.state()))
     return state
 
 
-@settings(max_examples=8, deadline=None)
+@examples(25)
 @given(recorded(), SIZES, st.data())
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS.keys())
 def test_the_whole_is_what_its_stretches_merge_to(
     kind: Kind, hits: pl.DataFrame, rows: int, data: st.DataObject
 ) -> None:
+    check_merging(kind, hits, rows, data)
+
+
+@examples(60)
+@given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=3).map(sorted), max_size=7), st.data())
+def test_slices_of_many_runs_are_as_wide_in_stretches_as_in_the_whole(
+    times: list[list[int]], data: st.DataObject
+) -> None:
+    """Runs share the memory: which of them gets wider slices is for all together to say."""
+    hits = pl.concat(frame((time,) for time in of).with_columns(run=pl.lit(number, pl.UInt16))
+                     for number, of in enumerate([[0], *times], 1))  # fmt: skip
+
+    def spectra(hits: pl.DataFrame) -> DriftSpectra:
+        ranges, begins = {(0, 0): [AdcRange(0, 1)]}, {run: first for run, (first, _) in firsts(hits).items()}
+        return DriftSpectra(0, ranges, first_width_ps=1, most_slices=16, most_cells=20, firsts_ps=begins)
+
+    check_merging(Kind(spectra, drift_results, is_final=True), hits, 10, data, most_cuts=8)
+
+
+def check_merging(kind: Kind, hits: pl.DataFrame, rows: int, data: st.DataObject, most_cuts: int = 4) -> None:
+    """Count in drawn stretches, merge in a drawn order, and compare with the whole."""
+    hits = hits.with_columns(pl.col("timestamp_ps") * kind.step_ps)
     pairs = paired(hits)
-    cuts = data.draw(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=4))
+    cuts = data.draw(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=most_cuts))
     edges = [sorted(round(cut[of] * table.height) for cut in cuts) for of, table in enumerate((hits, pairs))]
     hit_edges, pair_edges = ([0, *inner, table.height] for inner, table in zip(edges, (hits, pairs), strict=True))
     with pytest.MonkeyPatch.context() as patch:
@@ -204,8 +242,8 @@ def test_the_whole_is_what_its_stretches_merge_to(
         whole = kind.make(hits)
         feed(whole, hits, pairs, rows)
         states = [
-            feed(kind.make(hits), hits[hit_edges[k] : hit_edges[k + 1]], pairs[pair_edges[k] : pair_edges[k + 1]])
-            for k in range(len(cuts) + 1)
+            state_of(kind, hits, hits[begin:end], pairs[first:last], is_read=data.draw(st.booleans()))
+            for (begin, end), (first, last) in zip(pairwise(hit_edges), pairwise(pair_edges), strict=True)
         ]
 
         while len(states) > 1:

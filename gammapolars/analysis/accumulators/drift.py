@@ -159,12 +159,9 @@ class DriftSpectra(Accumulator):
             if one.first_ps != self._first_ps:
                 raise ValueError(f"the slices of run {one.run} begin elsewhere in a part of it: give both firsts_ps")
             self._extend(one.last_ps)
-            counts, width_ps = one.counts, one.width_ps
-            while width_ps < self._width_ps:
-                counts, width_ps = _by_two(counts), 2 * width_ps
-            while self._width_ps < width_ps:
+            while self._width_ps < one.width_ps:  # never wider: slices of the later part reach further
                 self._widen()
-            self._counts[: len(counts)] += counts
+            self._counts[: len(one.counts)] += one.counts
 
     def _extend(self, last_ps: int) -> None:
         """Let the present run reach to a time."""
