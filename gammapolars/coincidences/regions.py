@@ -51,11 +51,6 @@ class Regions:
         """The largest |dt| of a pair in any window."""
         return max(window.reach for window in (*self.prompt, *self.random))
 
-    @property
-    def random_width_ps(self) -> int:
-        """Total width of the random windows."""
-        return sum(high - low for low, high in self.random)
-
     def scale(self, a: Key, b: Key) -> float:
         """What a pair of two detectors in a random window stands for in the prompt one: s = w_prompt / w_random."""
         width = self.width(self.random, a, b)

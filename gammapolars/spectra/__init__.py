@@ -5,7 +5,7 @@ from gammapolars.spectra.arithmetic import add_spectra, divide_by_efficiency, pe
 from gammapolars.spectra.binning import spectrum
 from gammapolars.spectra.bins import fitting_bin_kev
 from gammapolars.spectra.cubes import cube_slice
-from gammapolars.spectra.matrices import matrix, mirrored
+from gammapolars.spectra.matrices import matrix
 from gammapolars.spectra.projection import project
 from gammapolars.spectra.rebinning import rebin, rebinned
 from gammapolars.spectra.selections import gate, time_slices
@@ -18,7 +18,6 @@ __all__ = [
     "fitting_bin_kev",
     "gate",
     "matrix",
-    "mirrored",
     "per_second",
     "project",
     "rebin",

@@ -6,6 +6,7 @@ import polars as pl
 
 from gammapolars.core.errors import TableError
 from gammapolars.gates import Gate
+from gammapolars.spectra.selections import single_hits
 
 HIT = ("board", "channel", "adc", "energy_kev")
 
@@ -48,13 +49,7 @@ def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "e
         time = pl.col("timestamp_ps")
         values["timestamp_ps"] = [time, time + pl.col("dt_ab_ps"), time + pl.col("dt_ac_ps")]
     values["weight"] = [weights[third] * own for third in "abc"]
-    keys = ["run"] if "run" in columns else []
-    return (
-        triples.filter(pl.any_horizontal(weight != 0 for weight in weights.values()))
-        .select(*keys, **{name: pl.concat_list(of) for name, of in values.items()})
-        .explode(*values)
-        .filter(pl.col("weight") != 0)
-    )
+    return single_hits(triples, values, [weight != 0 for weight in values["weight"]])
 
 
 def weights_of_thirds(first: Gate, second: Gate, on: str = "energy_kev") -> dict[str, pl.Expr]:

@@ -66,11 +66,11 @@ def matrix(
         .agg(**sums("_weight" if weights else None))
     )
     if alike if symmetric is None else symmetric:
-        cells = mirrored(cells, *names)
+        cells = _mirrored(cells, *names)
     return cells.sort(names)
 
 
-def mirrored(matrix: pl.LazyFrame, x: str = "energy_kev_x", y: str = "energy_kev_y") -> pl.LazyFrame:
+def _mirrored(matrix: pl.LazyFrame, x: str, y: str) -> pl.LazyFrame:
     """A matrix made symmetric: each count at (x, y) and at (y, x), once on the diagonal."""
     mirror = pl.col(x) != pl.col(y)
     both = (

@@ -1,6 +1,6 @@
 """What spectra are made of: hits by slices of time, and the partners of hits in a gate."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -98,18 +98,25 @@ def gate(
     if "weight" in columns or isinstance(line, Gate):
         own = pl.col("weight").cast(pl.Float64) if "weight" in columns else pl.lit(1.0)
         sides["weight"] = (weights["a"] * own, weights["b"] * own)
-    taken_of = {side: weights[side] != 0 for side in "ab"}
-    other = {
-        name: pl.concat_list(pl.when(taken_of["a"]).then(of_b), pl.when(taken_of["b"]).then(of_a))
-        for name, (of_b, of_a) in sides.items()
-    }
-    # Energies may be null, so that which rows count is told apart from them.
-    counts = pl.concat_list(taken_of["a"], taken_of["b"])
-    keys = ["run"] if "run" in columns else []
+    return single_hits(pairs, sides, [weights[side] != 0 for side in "ab"])
+
+
+def single_hits(
+    table: pl.LazyFrame, values: Mapping[str, Sequence[pl.Expr]], counts: Sequence[pl.Expr]
+) -> pl.LazyFrame:
+    """A row for each hit of pairs or triples that counts.
+
+    Args:
+        table: pairs or triples.
+        values: the new columns, by the hits of each.
+        counts: which of the hits count; null and false do not.
+    """
+    keys = ["run"] if "run" in table.collect_schema() else []
+    lists = {name: pl.concat_list(of) for name, of in values.items()}
     return (
-        pairs.filter(taken_of["a"] | taken_of["b"])
-        .select(*keys, **other, _counts=counts)
-        .explode(*other, "_counts")
+        table.filter(pl.any_horizontal(counts))
+        .select(*keys, **lists, _counts=pl.concat_list(counts))
+        .explode(*lists, "_counts")
         .filter("_counts")
         .drop("_counts")
     )

@@ -19,7 +19,7 @@ from gammapolars import figures, simulate
 from gammapolars.analysis.accumulators import Matrix
 from gammapolars.analysis.accumulators.axes import Axis, Sides
 from gammapolars.commands.gate.pairs import dithered_pairs
-from gammapolars.commands.matrix.choice import Choice, keys_of
+from gammapolars.commands.matrix.choice import keys_of, sides_of
 from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.simulate.response import SimulatedDetector
@@ -309,7 +309,7 @@ def test_names_stand_for_detectors_and_groups() -> None:
 
     assert keys_of(["clover"], known) == [(0, 1), (0, 2)]
     assert keys_of(["A,0/7", "C,D"], known) == [(0, 1), (0, 7), (0, 3)]
-    assert Choice(x=("clover",)).sides(known) == Sides(frozenset({(0, 1), (0, 2)}), None)
+    assert sides_of(["clover"], [], known) == Sides(frozenset({(0, 1), (0, 2)}), None)
 
 
 def test_maps_are_drawn_where_bins_are_net_and_where_there_are_none() -> None:

@@ -33,7 +33,7 @@ class Matrix(Accumulator):
         x: the bins along x.
         y: the bins along y.
         detectors: energy calibrations.
-        window: pairs outside are left out, unless their `region` says that they count; None: all count.
+        window: pairs outside are left out; None, and where their `region` says that they count: none are.
         sides: which detectors' hits are x, and which y; of single hits, those of x count.
         symmetric: whether each pair also stands with x and y swapped; on the diagonal it counts once.
         polygons: pairs outside any of them are left out. They are in columns of pairs, such as `adc_a`, where a is the
@@ -58,7 +58,7 @@ class Matrix(Accumulator):
         self.axes = (x, y)
         self.symmetric = symmetric
         self._detectors, self._sums, self._mask = detectors, sums, mask
-        self._window, self._sides, self._polygons = window, sides, polygons
+        self._window, self._sides, self.polygons = window, sides, polygons
         self._waiting: list[pl.DataFrame] = []
         self._cells = CellTally(symmetric=symmetric)
 
@@ -150,7 +150,7 @@ class Matrix(Accumulator):
             is_swapped = pl.when(self._sides.is_swapped)
             values = [is_swapped.then(other).otherwise(own) for own, other in zip(values, swapped, strict=True)]
         rows = rows.with_columns(values)
-        return rows.filter([polygon.inside() for polygon in self._polygons]) if self._polygons else rows
+        return rows.filter([polygon.inside() for polygon in self.polygons]) if self.polygons else rows
 
     def _hits(self, hits: pl.DataFrame) -> pl.LazyFrame:
         """The same of single hits."""

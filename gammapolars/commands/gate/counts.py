@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,17 +10,13 @@ import polars as pl
 from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.accumulators.gated import NetSpectra
-from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairCounts, Summary
+from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.core.records import Part, optional
 from gammapolars.core.units import Window
-from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
-
-OpenRuns = Callable[[], AbstractContextManager[Recording]]
-"""Opens runs."""
 
 NARROWEST_KEV = 0.001
 """Of narrower bins a spectrum would hold more than it has counts."""
@@ -138,14 +133,19 @@ class NetCounts(NamedTuple):
     texts: dict[str, str]
 
 
-def net_counts(
-    spectra: NetSpectra, detectors: Detectors, found: dict[str, Any], texts: Texts, *, by_detector: bool
-) -> NetCounts:
-    """The spectrum, or one for each detector, out of what was counted of pairs or triples; `found` is of the input."""
+def net_counts(spectra: NetSpectra, content: dict[str, Any], options: GateOptions, texts: Texts) -> NetCounts:
+    """The spectrum, or one for each detector, out of what was counted of pairs or triples.
+
+    Args:
+        spectra: what was counted.
+        content: what the summary says of the input and of the gates.
+        options: whether each detector gets a spectrum.
+        texts: provenance, of the summary.
+    """
     counts, unc = spectra.net()
     unit = BY_COLUMN[spectra.axis].unit
-    summary = GateSummary(**found, unit=unit, bin_width=spectra.width, counts=counts, counts_unc=unc)
-    net = passes.named(spectra.by_detector(), detectors) if by_detector else spectra.summed()
+    summary = GateSummary(**content, unit=unit, bin_width=spectra.width, counts=counts, counts_unc=unc)
+    net = passes.named(spectra.by_detector(), options.known) if options.by_detector else spectra.summed()
     return NetCounts(net, spectra.total(), summary, texts(summary.to_json()))
 
 

@@ -12,114 +12,90 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.gated import GatedSpectra
 from gammapolars.coincidences import PairRule
-from gammapolars.commands.gate.counts import NetCounts, OpenRuns, Texts, bin_width_of, net_counts
+from gammapolars.commands.gate.counts import NetCounts, bin_width_of, net_counts
+from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import InputError
 from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
 from gammapolars.detectors import Detectors
-from gammapolars.gates import Gate, PolygonGate
+from gammapolars.gates import Gate, PolygonGate, load_gates
 from gammapolars.io import scan_pairs
 from gammapolars.io.provenance import describe, describe_files
 from gammapolars.streaming.slices import batches_of
 
 
 @dataclass(frozen=True)
-class Partners:
-    """Which pairs' partners are counted, and in which spectra.
-
-    Attributes:
-        gate: the line with its background, in keV; in adc where nothing is calibrated.
-        detectors: names, time offsets and calibrations.
-        of: names of the detectors whose hits may lie in the gate; none: all.
-        polygons: only pairs inside all of these count.
-        bin_width: of the spectrum's bins; None: 1 keV, or 1 adc.
-        by_detector: whether each partner detector gets a spectrum, instead of all one.
-    """
-
-    gate: Gate
-    detectors: Detectors
-    of: Sequence[str] = ()
-    polygons: Sequence[PolygonGate] = ()
-    bin_width: float | None = None
-    by_detector: bool = False
-
-    def count(self, pairs: pl.LazyFrame, *, calibrated: bool) -> GatedSpectra:
-        """Count the pairs of a frame, in one pass."""
-        width = bin_width_of(self.bin_width, calibrated=calibrated)
-        keys = [self.detectors.named(name).key for name in self.of] or None
-        spectra = GatedSpectra(self.gate, keys, calibrated=calibrated, width=width)
-        for polygon in self.polygons:
-            pairs = polygon.select(pairs)
-        for batch in batches_of(pairs):
-            spectra.add_pairs(batch)
-        return spectra
-
-    def net(self, spectra: GatedSpectra, found: dict[str, Any], texts: Texts) -> NetCounts:
-        """What was counted; the summary says of which gate."""
-        found = found | {
-            "gate": self.gate,
-            "gated_detectors": tuple(self.of),
-            "polygons": tuple(polygon.name for polygon in self.polygons),
-        }
-        return net_counts(spectra, self.detectors, found, texts, by_detector=self.by_detector)
-
-
-@dataclass(frozen=True)
 class RunPairs:
-    """The pairs of runs, net of chance where there are random windows.
+    """The pairs of runs, net of chance where there are random windows."""
 
-    Attributes:
-        open_runs: opens them.
-        rule: window and rejected flags.
-        random: windows that hold chance pairs alone, or `auto`.
-        partners: what is counted.
-    """
-
-    open_runs: OpenRuns
-    rule: PairRule
-    random: Sequence[str]
-    partners: Partners
+    options: GateOptions
+    gate: Gate
 
     def count(self) -> NetCounts:
-        """The net spectrum of the partners."""
-        partners, detectors = self.partners, self.partners.detectors
-        further = any(polygon.needs_further for polygon in partners.polygons)
-        with self.open_runs() as opened:
-            recording = replace(opened, all_columns=further)
-            rule = passes.with_random(recording, self.rule, self.random)
+        """The net spectrum of the partners of the hits in the gate."""
+        options, polygons = self.options, polygons_of(self.options)
+        rule = PairRule(options.window, reject=options.reject)
+        with options.recording(options.names) as opened:
+            recording = replace(opened, all_columns=any(polygon.needs_further for polygon in polygons))
+            rule = passes.with_random(recording, rule, options.random or ())
             hits, pairs = HitTally(), PairTally(rule.window)
             reading = passes.PairPass(recording, rule, [hits, pairs])
-            spectra = partners.count(dithered_pairs(reading.pairs(), detectors), calibrated=recording.is_calibrated)
-            found = vars(passes.summarise(reading, hits, pairs)) | {"net_of_chance": rule.regions is not None}
-            del found["preselection"]
-            return partners.net(spectra, found, partial(describe, recording.runs))
+            table = dithered_pairs(reading.pairs(), options.known)
+            spectra = partners(table, self.gate, polygons, options, calibrated=recording.is_calibrated)
+            content = vars(passes.summarise(reading, hits, pairs)) | _of_gate(self.gate, polygons, options)
+            del content["preselection"]
+            content |= {"net_of_chance": rule.regions is not None}
+            return net_counts(spectra, content, options, partial(describe, recording.runs))
 
 
 @dataclass(frozen=True)
 class PairsFile:
-    """The pairs of a file, as `coincidences` writes it: with the weights of random windows, if it has any.
-
-    Attributes:
-        path: of the file.
-        partners: what is counted.
-    """
+    """The pairs of a file, as `coincidences` writes it: with the weights of random windows, if it has any."""
 
     path: Path
-    partners: Partners
+    options: GateOptions
+    gate: Gate
 
     def count(self) -> NetCounts:
-        """The net spectrum of the partners.
+        """The net spectrum of the partners of the hits in the gate.
 
         Raises:
             InputError: the file is missing or damaged, or has nothing to gate on.
         """
-        pairs = dithered_pairs(scan_pairs(self.path), self.partners.detectors)
+        options, polygons = self.options, polygons_of(self.options)
+        pairs = dithered_pairs(scan_pairs(self.path), options.known)
         columns = set(pairs.collect_schema())
         calibrated = {"energy_kev_a", "energy_kev_b"} <= columns
         if not calibrated and not {"adc_a", "adc_b"} <= columns:
             raise InputError(f"{self.path}: its pairs have neither energies nor adc values to gate on")
-        spectra = self.partners.count(pairs, calibrated=calibrated)
-        found = {"inputs": (str(self.path),), "net_of_chance": "weight" in columns}
-        return self.partners.net(spectra, found, partial(describe_files, [self.path]))
+        spectra = partners(pairs, self.gate, polygons, options, calibrated=calibrated)
+        content = {"inputs": (str(self.path),), "net_of_chance": "weight" in columns}
+        content |= _of_gate(self.gate, polygons, options)
+        return net_counts(spectra, content, options, partial(describe_files, [self.path]))
+
+
+def polygons_of(options: GateOptions) -> tuple[PolygonGate, ...]:
+    """Pairs count inside all of these."""
+    return load_gates(options.polygon) if options.polygon else ()
+
+
+def partners(
+    pairs: pl.LazyFrame, gate: Gate, polygons: Sequence[PolygonGate], options: GateOptions, *, calibrated: bool
+) -> GatedSpectra:
+    """Count the partners of the hits in the gate, in one pass."""
+    width = bin_width_of(options.bin_width, calibrated=calibrated)
+    keys = [options.known.named(name).key for name in options.of or ()] or None
+    spectra = GatedSpectra(gate, keys, calibrated=calibrated, width=width)
+    for polygon in polygons:
+        pairs = polygon.select(pairs)
+    for batch in batches_of(pairs):
+        spectra.add_pairs(batch)
+    return spectra
+
+
+def _of_gate(gate: Gate, polygons: Sequence[PolygonGate], options: GateOptions) -> dict[str, Any]:
+    """What a summary says of a gate on pairs."""
+    names = tuple(polygon.name for polygon in polygons)
+    return {"gate": gate, "gated_detectors": tuple(options.of or ()), "polygons": names}
 
 
 def dithered_pairs(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:

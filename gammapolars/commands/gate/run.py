@@ -1,20 +1,18 @@
 """What the command `gate` does: the net spectrum of what is in coincidence with a line, of whatever input is named."""
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from gammapolars.coincidences import PairRule
 from gammapolars.commands.gate import outputs
 from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.matrix import StoredMatrix
-from gammapolars.commands.gate.pairs import PairsFile, Partners, RunPairs
+from gammapolars.commands.gate.pairs import PairsFile, RunPairs
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.commands.gate.triples import RunTriples
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
-from gammapolars.gates import Gate, load_gates, parse_backgrounds
+from gammapolars.gates import Gate, parse_backgrounds
 from gammapolars.io import is_table_of_pairs
 from gammapolars.io.matrix_files import is_matrix
 
@@ -57,17 +55,10 @@ def input_of(options: GateOptions) -> Input:
     of_file = is_table_of_pairs(alone)
     if of_file:
         _refuse(options, OF_HITS, f"{alone} holds pairs as another command made them, and no single hits")
-    bins, random = (options.bin_width, options.by_detector), options.random or ()
-    runs = partial(options.recording, options.names)
     if len(gates) == 2:
         _refuse(options, OF_PAIRS, "--and gates on triples")
-        rule = PairRule(options.window, reject=options.reject)
-        return RunTriples(runs, rule, random, (gates[0], gates[1]), options.known, *bins)
-    polygons = load_gates(options.polygon) if options.polygon else ()
-    partners = Partners(gates[0], options.known, options.of or (), polygons, *bins)
-    if of_file:
-        return PairsFile(Path(alone), partners)
-    return RunPairs(runs, PairRule(options.window, reject=options.reject), random, partners)
+        return RunTriples(options, (gates[0], gates[1]))
+    return PairsFile(Path(alone), options, gates[0]) if of_file else RunPairs(options, gates[0])
 
 
 def _gates(options: GateOptions) -> tuple[Gate, ...]:

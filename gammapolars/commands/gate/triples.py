@@ -1,7 +1,7 @@
 """Gates on triples of runs: the spectrum of the third hits of those with two hits in two gates."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,12 +12,12 @@ from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.gated import CubeSpectra
 from gammapolars.analysis.summaries import of_hits
 from gammapolars.coincidences import PairRule, triples
-from gammapolars.commands.gate.counts import NetCounts, OpenRuns, RandomTriples, TripleCounts, bin_width_of, net_counts
+from gammapolars.commands.gate.counts import NetCounts, RandomTriples, TripleCounts, bin_width_of, net_counts
+from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import TRIPLE_REGION
 from gammapolars.core.types import Progress
 from gammapolars.corrections import calibrate
-from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
 from gammapolars.io.provenance import describe
 from gammapolars.spectra.tallies import WEIGHTED, Tally
@@ -29,40 +29,32 @@ class RunTriples:
     """The triples of runs of which two hits lie in two gates: slices of their cube, of the energies of the third hits.
 
     Attributes:
-        open_runs: opens them.
-        rule: its window holds all three hits.
-        random: windows that hold chance alone, or `auto`: the spectrum is then net of triples by chance.
+        options: their window holds all three hits.
         gates: the two, each with its background.
-        detectors: they must be calibrated.
-        bin_width: of the spectrum's bins; None: 1 keV.
-        by_detector: whether each detector of third hits gets a spectrum, instead of all one.
     """
 
-    open_runs: OpenRuns
-    rule: PairRule
-    random: Sequence[str]
+    options: GateOptions
     gates: tuple[Gate, Gate]
-    detectors: Detectors
-    bin_width: float | None = None
-    by_detector: bool = False
 
     def count(self) -> NetCounts:
-        """The net spectrum of the third hits.
+        """The net spectrum of the third hits; with random windows, net of triples by chance.
 
         Raises:
             UsageError: nothing is calibrated, or the window is not one time.
         """
-        if not any(detector.energy for detector in self.detectors):
+        options, detectors = self.options, self.options.known
+        rule = PairRule(options.window, reject=options.reject)
+        if not any(detector.energy for detector in detectors):
             raise UsageError("two gates are on energies: name a detectors.toml with calibrations with --detectors")
-        if self.rule.window.low != -self.rule.window.high:
-            raise UsageError(f"the window of triples is one time, such as 250ns, not {self.rule.window}")
-        spectra = CubeSpectra(*self.gates, width=bin_width_of(self.bin_width, calibrated=True))
+        if rule.window.low != -rule.window.high:
+            raise UsageError(f"the window of triples is one time, such as 250ns, not {rule.window}")
+        spectra = CubeSpectra(*self.gates, width=bin_width_of(options.bin_width, calibrated=True))
         regions = Tally("region", sums={"triples": pl.Int64, **WEIGHTED})
-        with self.open_runs() as opened:
+        with options.recording(options.names) as opened:
             recording, hits = replace(opened, all_columns=True, progress=None), _CountedHits(opened.progress)
-            rule = passes.with_random(recording, self.rule, self.random)
+            rule = passes.with_random(recording, rule, options.random or ())
             table = triples(
-                hits.passing(recording.hits.pipe(calibrate, self.detectors, dither=True)),
+                hits.passing(recording.hits.pipe(calibrate, detectors, dither=True)),
                 rule.window.high,
                 random=rule.regions.random if rule.regions else (),
                 reject=",".join(rule.reject) or "none",
@@ -72,12 +64,11 @@ class RunTriples:
                 for batch in batches_of(table):
                     spectra.add_triples(batch)
                     regions.add(_by_region(batch))
-            warnings = passes.warnings(hits.tally.by_detector(rule.mask), self.detectors, rule)
-            found = of_hits(recording, hits.tally, rule.reject, warnings)
-            found |= {"of_triples": _counts(regions.total(), rule), "net_of_chance": rule.regions is not None}
-            found |= {"gate": self.gates[0], "and_gate": self.gates[1]}
-            texts = partial(describe, recording.runs)
-            return net_counts(spectra, self.detectors, found, texts, by_detector=self.by_detector)
+            warnings = passes.warnings(hits.tally.by_detector(rule.mask), detectors, rule)
+            content = of_hits(recording, hits.tally, rule.reject, warnings)
+            content |= {"of_triples": _counts(regions.total(), rule), "net_of_chance": rule.regions is not None}
+            content |= {"gate": self.gates[0], "and_gate": self.gates[1]}
+            return net_counts(spectra, content, options, partial(describe, recording.runs))
 
 
 class _CountedHits:

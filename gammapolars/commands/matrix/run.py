@@ -1,7 +1,6 @@
 """The matrices that the command `matrix` writes: of the energies of all pairs, or of what is chosen."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,7 +12,7 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairCounts, RunSummary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.figure_files import FIGURE, save_figure
-from gammapolars.commands.matrix.choice import Choice
+from gammapolars.commands.matrix.choice import axes_of, is_symmetric, sides_of
 from gammapolars.commands.matrix.parse import MatrixOptions
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import TIME, TIME_DIFFERENCE
@@ -59,57 +58,49 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     ways, with the lower (board, channel) on x. A symmetric matrix has it with x and y swapped, too. Time differences
     are those of the hit of y minus x. A matrix with an axis of time is one of single hits, of the x detectors.
     """
-    rule, choice, detectors = PairRule(options.window, reject=options.reject), _choice(options), recording.detectors
-    x, y = choice.along(detectors)
-    shared: dict[str, Any] = {"sides": choice.sides(detectors), "symmetric": choice.is_symmetric(x, y)}
+    rule, detectors = PairRule(options.window, reject=options.reject), recording.detectors
+    polygons = load_gates(options.polygon) if options.polygon else ()
+    x, y = axes_of(options, detectors)
+    counts = Matrix(
+        x,
+        y,
+        detectors,
+        sides=sides_of(options.x or (), options.y or (), detectors),
+        symmetric=is_symmetric(options, x, y),
+        polygons=polygons,
+        window=rule.window,
+        mask=rule.mask,
+    )
     check_suffix(options.output, "matrices are", (*SUFFIXES, FIGURE))
     check_output(options.output, overwrite=options.overwrite)
-    quantities = x.quantity, y.quantity
-    if TIME in quantities:
-        if options.random or choice.polygons or choice.y:
-            raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
-        counts = Matrix(x, y, detectors, mask=rule.mask, **shared)
-        found = _count_hits(recording, rule, counts)
-    else:
-        if options.random and TIME_DIFFERENCE in quantities:
+    if counts.is_of_pairs:
+        if options.random and TIME_DIFFERENCE in (x.quantity, y.quantity):
             raise UsageError("an axis of time differences shows chance beside the peak: leave --random out")
-        recording = replace(recording, all_columns=any(polygon.needs_further for polygon in choice.polygons))
-        rule = passes.with_random(recording, rule, options.random or ())
-        counts = Matrix(x, y, detectors, window=rule.window, polygons=choice.polygons, **shared)
-        found = _count_pairs(recording, rule, counts, choice)
+        recording = replace(recording, all_columns=any(polygon.needs_further for polygon in polygons))
+        found = _count_pairs(recording, passes.with_random(recording, rule, options.random or ()), counts)
+    else:
+        if options.random or polygons or options.y:
+            raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
+        found = _count_hits(recording, rule, counts)
     table = counts.table()
-    summary = MatrixSummary(**found, **_of_matrix(counts, table, choice))
+    summary = MatrixSummary(**found, **_of_matrix(counts, table, options))
     if options.output.suffix.lower() == FIGURE:
-        _draw(table, options.output, counts, choice, overwrite=options.overwrite)
+        _draw(table, counts, options)
     else:
         metadata = summary.provenance(recording)
         save_matrix(table, options.output, bin_x=x.width, bin_y=y.width, overwrite=options.overwrite, metadata=metadata)
     return summary.saved(options.output)
 
 
-def _choice(options: MatrixOptions) -> Choice:
-    return Choice(
-        x=tuple(options.x or ()),
-        y=tuple(options.y or ()),
-        axes=options.axes,
-        bins=(options.bin_x, options.bin_y),
-        ranges=(options.range_x, options.range_y),
-        bin_kev=options.bin_kev,
-        bin_adc=options.bin_adc,
-        symmetric=options.symmetric,
-        polygons=load_gates(options.polygon) if options.polygon else (),
-    )
-
-
-def _count_pairs(recording: Recording, rule: PairRule, counts: Matrix, choice: Choice) -> dict[str, Any]:
+def _count_pairs(recording: Recording, rule: PairRule, counts: Matrix) -> dict[str, Any]:
     hits, pairs = HitTally(), PairTally(rule.window)
     reading = passes.PairPass(recording, rule, [hits, pairs, counts])
     schema = reading.pairs().collect_schema()
-    for polygon in choice.polygons:
+    for polygon in counts.polygons:
         polygon.check(pl.Schema({**schema, **dict.fromkeys(counts.polygon_columns, pl.Float64())}))
     reading.run()
-    found = vars(passes.summarise(reading, hits, pairs))
-    return {name: value for name, value in found.items() if name != "preselection"}
+    summary = vars(passes.summarise(reading, hits, pairs))
+    return {name: value for name, value in summary.items() if name != "preselection"}
 
 
 def _count_hits(recording: Recording, rule: PairRule, counts: Matrix) -> dict[str, Any]:
@@ -120,18 +111,16 @@ def _count_hits(recording: Recording, rule: PairRule, counts: Matrix) -> dict[st
         warnings.append(
             f"hits of {len(tally.spans)} runs lie over each other, by the clock of each: show one run at a time"
         )
-    side, width_s = next(
-        (side, axis.width) for side, axis in zip("xy", counts.axes, strict=True) if axis.quantity == TIME
-    )
-    if 0 < tally.real_time_s < FEW * width_s:
-        warnings.append(
-            f"the run lasts {tally.real_time_s:.4g} s, and bins of time are {width_s:g} s wide: "
-            f"take narrower ones, such as --bin-{side} {tally.real_time_s / 100:.1g}"
-        )
+    for side, axis in zip("xy", counts.axes, strict=True):
+        if axis.quantity == TIME and 0 < tally.real_time_s < FEW * axis.width:
+            warnings.append(
+                f"the run lasts {tally.real_time_s:.4g} s, and bins of time are {axis.width:g} s wide: "
+                f"take narrower ones, such as --bin-{side} {tally.real_time_s / 100:.1g}"
+            )
     return of_hits(recording, tally, rule.reject, warnings)
 
 
-def _of_matrix(counts: Matrix, table: pl.DataFrame, choice: Choice) -> dict[str, Any]:
+def _of_matrix(counts: Matrix, table: pl.DataFrame, options: MatrixOptions) -> dict[str, Any]:
     """What a summary says of the matrix itself."""
     bins = [
         {
@@ -145,20 +134,20 @@ def _of_matrix(counts: Matrix, table: pl.DataFrame, choice: Choice) -> dict[str,
     ]
     return {
         "axes": ":".join(axis.quantity.word for axis in counts.axes),
-        "x": choice.x,
-        "y": choice.y,
+        "x": tuple(options.x or ()),
+        "y": tuple(options.y or ()),
         "symmetric": counts.symmetric,
-        "polygons": tuple(polygon.name for polygon in choice.polygons),
+        "polygons": tuple(polygon.name for polygon in counts.polygons),
         "bins": bins,
         "counts": float(table["counts"].sum()),
     }
 
 
-def _draw(table: pl.DataFrame, output: Path, counts: Matrix, choice: Choice, *, overwrite: bool) -> None:
+def _draw(table: pl.DataFrame, counts: Matrix, options: MatrixOptions) -> None:
     from gammapolars import figures
 
-    x, y = (", ".join(names) or "all detectors" for names in (choice.x, choice.y))
+    x, y = (", ".join(names or ()) or "all detectors" for names in (options.x, options.y))
     title = f"Pairs of {x} (x) and {y} (y)" if counts.is_of_pairs else f"Hits of {x}"
     widths = counts.axes[0].width, counts.axes[1].width
-    drawn = figures.matrix(table) if counts.symmetric else figures.map_of(table, title=title, widths=widths)
-    save_figure(drawn, output, overwrite=overwrite)
+    plot = figures.matrix(table) if counts.symmetric else figures.map_of(table, title=title, widths=widths)
+    save_figure(plot, options.output, overwrite=options.overwrite)
