@@ -49,14 +49,16 @@ def parse_columns(table: object) -> dict[str, Column]:
         raise DetectorsError("'columns' must be a table: write [columns]")
     if unknown := table.keys() - MAPPED.keys():
         raise DetectorsError(f"[columns] has the unknown key '{min(unknown)}' (known: {', '.join(MAPPED)})")
-    return {ours: _column(ours, given) for ours, given in table.items()}
+    return {ours: _column(ours, description) for ours, description in table.items()}
 
 
-def _column(ours: str, given: object) -> Column:
+def _column(ours: str, description: object) -> Column:
     where = f"[columns] {ours}"
-    table = {"name": given} if isinstance(given, str) else given
+    table = {"name": description} if isinstance(description, str) else description
     if not isinstance(table, dict) or set(table) not in ({"name"}, {"name", "unit"}, {"value"}):
-        raise DetectorsError(f"{where} must be a column's name, {{name = …, unit = …}} or {{value = …}}, not {given!r}")
+        raise DetectorsError(
+            f"{where} must be a column's name, {{name = …, unit = …}} or {{value = …}}, not {description!r}"
+        )
     for key in ("name", "unit"):
         if key in table and not (isinstance(table[key], str) and table[key].isprintable() and table[key]):
             raise DetectorsError(f"{where}: {key} must be text, not {table[key]!r}")

@@ -143,12 +143,12 @@ class Detectors:
             UsageError: there is none, or there are several.
         """
         by_name = [source for source in self.sources if source.name == name]
-        found = by_name or [source for source in self.sources if source.nuclide == name]
-        if len(found) == 1:
-            return found[0]
-        known = ", ".join(source.name for source in self.sources)
-        told = f"name one of {known}" if known else "describe it in a [[source]] table of detectors.toml"
-        raise UsageError(f"{'several sources are' if found else 'no source is'} called '{name}': {told}")
+        sources = by_name or [source for source in self.sources if source.nuclide == name]
+        if len(sources) == 1:
+            return sources[0]
+        names = ", ".join(source.name for source in self.sources)
+        advice = f"name one of {names}" if names else "describe it in a [[source]] table of detectors.toml"
+        raise UsageError(f"{'several sources are' if sources else 'no source is'} called '{name}': {advice}")
 
     def replacing(self, detector: Detector) -> "Detectors":
         """The same with one detector in place of the one on its channel, or added."""
@@ -168,8 +168,8 @@ class Detectors:
             board, channel = int(match[1] or 0), int(match[2])
             if board <= MAX_NUMBER and channel <= MAX_NUMBER:
                 return self.at(board, channel)
-        known = ", ".join(detector.name for detector in self.all)
+        names = ", ".join(detector.name for detector in self.all)
         raise UsageError(
             f"unknown detector '{name}': write board/channel, such as 0/3"
-            + (f", or a name of detectors.toml ({known})" if known else "")
+            + (f", or a name of detectors.toml ({names})" if names else "")
         )

@@ -55,15 +55,15 @@ def import_calp(assignments: Iterable[str]) -> Detectors:
         UsageError: an assignment has no such form.
         DetectorsError: a file is no calibration, or a channel is given twice.
     """
-    found = []
+    detectors = []
     for assignment in assignments:
         match = re.fullmatch(r"(?:(\d{1,5})/)?(\d{1,5})=(.+)", assignment)
         if not match or int(match[1] or 0) > MAX_NUMBER or int(match[2]) > MAX_NUMBER:
             raise UsageError(f"'{assignment}' is no assignment: write CHANNEL=FILE.CALp or BOARD/CHANNEL=FILE.CALp")
         path = Path(match[3])
-        found.append(
+        detectors.append(
             Detector(
                 int(match[1] or 0), int(match[2]), energy=read_calp(path), notes=f"energy imported from {path.name}"
             )
         )
-    return Detectors(tuple(found))
+    return Detectors(tuple(detectors))

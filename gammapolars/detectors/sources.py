@@ -84,9 +84,9 @@ def parse_sources(tables: object) -> tuple[CalibrationSource, ...]:
 
 def _source(table: dict[str, Any]) -> CalibrationSource:
     where = f"source '{table.get('name', table.get('nuclide', '?'))}'"
-    known = [field.name for field in fields(CalibrationSource)]
-    if unknown := table.keys() - set(known):
-        raise DetectorsError(f"{where} has the unknown key '{min(unknown)}' (known: {', '.join(known)})")
+    keys = [field.name for field in fields(CalibrationSource)]
+    if unknown := table.keys() - set(keys):
+        raise DetectorsError(f"{where} has the unknown key '{min(unknown)}' (known: {', '.join(keys)})")
     if missing := [key for key in NEEDED if key not in table]:
         raise DetectorsError(f"{where} has no {missing[0]}")
     if not isinstance(when := table["reference_date"], date):

@@ -97,8 +97,8 @@ def _file_name(value: object) -> str | None:
 def _detector(table: dict[str, Any]) -> Detector:
     where = f"detector '{table.get('name', table.get('channel', '?'))}'"
     if unknown := table.keys() - Detector.__dataclass_fields__.keys():
-        known = ", ".join(Detector.__dataclass_fields__)
-        raise DetectorsError(f"{where} has the unknown key '{min(unknown)}' (known: {known})")
+        keys = ", ".join(Detector.__dataclass_fields__)
+        raise DetectorsError(f"{where} has the unknown key '{min(unknown)}' (known: {keys})")
     if "channel" not in table:
         raise DetectorsError(f"{where} has no channel")
     texts: dict[str, Any] = {key: text(table.get(key, ""), f"{where}: {key}") for key in TEXTS}
@@ -121,14 +121,14 @@ def _detector(table: dict[str, Any]) -> Detector:
 
 def _calibration(table: dict[str, Any], where: str, name: str) -> dict[str, Any]:
     """The coefficients of a fitted polynomial, with their covariance and the range that they were fitted to."""
-    found = _coefficients(table.get(name), f"{where}: {name}", at_least=2 if name == "energy" else 1)
-    covariance, fitted = f"{name}_covariance", f"{name}_range"
-    if found is None and (given := {covariance, fitted} & table.keys()):
-        raise DetectorsError(f"{where} has {min(given)} without {name}")
+    coefficients = _coefficients(table.get(name), f"{where}: {name}", at_least=2 if name == "energy" else 1)
+    covariance, range_ = f"{name}_covariance", f"{name}_range"
+    if coefficients is None and (others := {covariance, range_} & table.keys()):
+        raise DetectorsError(f"{where} has {min(others)} without {name}")
     return {
-        name: found,
-        covariance: _square(table.get(covariance), f"{where}: {covariance}", rows=len(found or ())),
-        fitted: _range(table.get(fitted), f"{where}: {fitted}"),
+        name: coefficients,
+        covariance: _square(table.get(covariance), f"{where}: {covariance}", rows=len(coefficients or ())),
+        range_: _range(table.get(range_), f"{where}: {range_}"),
     }
 
 
@@ -137,40 +137,40 @@ def _square(value: object, where: str, *, rows: int) -> Covariance | None:
         return None
     if not isinstance(value, list) or len(value) != rows:
         raise DetectorsError(f"{where} must have {rows} rows, one a coefficient, not {value!r}")
-    found = tuple(_numbers_in(row, f"{where}: a row") for row in value)
-    if any(len(row) != rows for row in found):
+    matrix = tuple(_numbers_in(row, f"{where}: a row") for row in value)
+    if any(len(row) != rows for row in matrix):
         raise DetectorsError(f"{where} must have {rows} numbers in each row")
-    if any(found[place][place] < 0 for place in range(rows)):
+    if any(matrix[place][place] < 0 for place in range(rows)):
         raise DetectorsError(f"{where} has a negative variance")
-    return found
+    return matrix
 
 
 def _range(value: object, where: str) -> tuple[float, float] | None:
     if value is None:
         return None
-    found = _numbers_in(value, where)
-    if len(found) != 2 or not found[0] <= found[1]:
+    ends = _numbers_in(value, where)
+    if len(ends) != 2 or not ends[0] <= ends[1]:
         raise DetectorsError(f"{where} must be two numbers, the lower first, not {value!r}")
-    return found[0], found[1]
+    return ends[0], ends[1]
 
 
 def _walk_range(table: dict[str, Any], where: str) -> tuple[float, float] | None:
-    found = _range(table.get("time_walk_range"), f"{where}: time_walk_range")
-    if found is not None and "time_walk_ps" not in table:
+    ends = _range(table.get("time_walk_range"), f"{where}: time_walk_range")
+    if ends is not None and "time_walk_ps" not in table:
         raise DetectorsError(f"{where} has time_walk_range without time_walk_ps")
-    if found is not None and found[0] <= 0:
+    if ends is not None and ends[0] <= 0:
         raise DetectorsError(f"{where}: time_walk_range must lie above 0, where the walk has no end")
-    return found
+    return ends
 
 
 def _between(table: dict[str, Any], key: str, where: str, low: float, high: float) -> float | None:
     """A number that may be missing, and lies within limits."""
     if key not in table:
         return None
-    found = number(table[key], f"{where}: {key}")
-    if not low <= found <= high:
-        raise DetectorsError(f"{where}: {key} must lie from {low:g} to {high:g}, not {found:g}")
-    return found
+    value = number(table[key], f"{where}: {key}")
+    if not low <= value <= high:
+        raise DetectorsError(f"{where}: {key} must lie from {low:g} to {high:g}, not {value:g}")
+    return value
 
 
 def _number(value: object, where: str) -> int:
@@ -188,10 +188,10 @@ def _picoseconds(value: object, where: str) -> int:
 def _coefficients(value: object, where: str, *, at_least: int) -> tuple[float, ...] | None:
     if value is None:
         return None
-    found = _numbers_in(value, where)
-    if not at_least <= len(found) <= 10:
-        raise DetectorsError(f"{where} must have {at_least} to 10 coefficients, not {len(found)}")
-    return found
+    coefficients = _numbers_in(value, where)
+    if not at_least <= len(coefficients) <= 10:
+        raise DetectorsError(f"{where} must have {at_least} to 10 coefficients, not {len(coefficients)}")
+    return coefficients
 
 
 def _numbers_in(value: object, where: str) -> tuple[float, ...]:

@@ -141,10 +141,10 @@ def save(
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite, layout=layout)
-    given = metadata if callable(metadata) else lambda: metadata or {}
+    texts = metadata if callable(metadata) else lambda: metadata or {}
     with complete_or_nothing(path, overwrite=overwrite) as hidden:
         try:
-            _writer(path, layout)(frame, hidden, given)
+            _writer(path, layout)(frame, hidden, texts)
         except OutputError as error:
             raise OutputError(str(error).replace(str(hidden), str(path))) from None
         except (OSError, pl.exceptions.ComputeError) as error:

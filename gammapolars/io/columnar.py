@@ -49,19 +49,21 @@ def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict
     try:
         names = pl.read_csv(header.encode(), separator=separator).columns
         if all(name in ours and name not in mapped for name in names):
-            found = pl.Schema()
+            schema = pl.Schema()
         else:
             text = "\n".join([header, *lines[:100]])
-            found = pl.read_csv(text.encode(), separator=separator, truncate_ragged_lines=True).schema
+            schema = pl.read_csv(text.encode(), separator=separator, truncate_ragged_lines=True).schema
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{file.path}: cannot be read as CSV: {first_line(error)}") from None
     # Only energies, and the time of a pair, may be unknown.
-    known = {name for name in ours if not name.startswith("energy")} - ({"timestamp_ps"} if "dt_ps" in names else set())
+    required = {name for name in ours if not name.startswith("energy")} - (
+        {"timestamp_ps"} if "dt_ps" in names else set()
+    )
     return {
-        name: Field(name, ours[name], known=name in known)
+        name: Field(name, ours[name], required=name in required)
         if name in ours and name not in mapped
         else Field(
-            name, dtype if (dtype := found[name]).is_numeric() or dtype == pl.Boolean else pl.String, known=False
+            name, dtype if (dtype := schema[name]).is_numeric() or dtype == pl.Boolean else pl.String, required=False
         )
         for name in names
     }

@@ -29,46 +29,47 @@ def as_hits(table: pl.LazyFrame, path: Path, reading: Reading) -> pl.LazyFrame:
         InputError: the map names a column that the table has not, or one that holds something else than it should; when
             collected, for hits that are out of range.
     """
-    found = table.collect_schema()
+    columns = table.collect_schema()
     if reading.columns:
-        sources = _sources(found, path, reading)
+        sources = _sources(columns, path, reading)
     else:
-        sources = {name: Column(name) for name in found}
-        if not any(_is_wider(name, dtype) for name, dtype in found.items()):
+        sources = {name: Column(name) for name in columns}
+        if not any(_is_wider(name, dtype) for name, dtype in columns.items()):
             return table
     try:
         expressions = {
-            ours: _expression(ours, column, found)
-            if reading.columns or _is_wider(ours, found[ours])
+            ours: _expression(ours, column, columns)
+            if reading.columns or _is_wider(ours, columns[ours])
             else pl.col(ours)  # what is wrong with it, if anything, is said of all tables alike
             for ours, column in sources.items()
         }
     except TableError as error:
         raise InputError(f"{path}: {error}") from None
-    schema = pl.LazyFrame(schema=found).select(**expressions).collect_schema()
+    schema = pl.LazyFrame(schema=columns).select(**expressions).collect_schema()
     lost = LostRows(path, reading.losses)
 
     def batches(names: list[str]) -> Iterator[pl.DataFrame]:
         read = list(dict.fromkeys(sources[name].name for name in names if sources[name].value is None))
         row = 0
-        for batch in batches_of(table.select(read or list(found)[:1])):
+        for batch in batches_of(table.select(read or list(columns)[:1])):
             yield _fitting(batch.select(**{name: expressions[name] for name in names}), batch, sources, lost, row)
             row += batch.height
 
     return lazy_frame(schema, batches)
 
 
-def _sources(found: pl.Schema, path: Path, reading: Reading) -> dict[str, Column]:
+def _sources(columns: pl.Schema, path: Path, reading: Reading) -> dict[str, Column]:
     """Where each column of hits comes from."""
     for ours, column in reading.columns.items():
-        if column.value is None and column.name not in found:
+        if column.value is None and column.name not in columns:
             raise InputError(
-                f"{path}: has no column '{column.name}', from which [columns] takes {ours} (it has {', '.join(found)})"
+                f"{path}: has no column '{column.name}', from which [columns] takes {ours} "
+                f"(it has {', '.join(columns)})"
             )
-    implied = {name: Column(name) for name in MAPPED if name in found}
-    implied |= {name: Column(value=0) for name in ("board", "flags") if name not in found}
-    known = implied | dict(reading.columns)
-    return {name: known[name] for name in MAPPED if name in known}
+    implied = {name: Column(name) for name in MAPPED if name in columns}
+    implied |= {name: Column(value=0) for name in ("board", "flags") if name not in columns}
+    sources = implied | dict(reading.columns)
+    return {name: sources[name] for name in MAPPED if name in sources}
 
 
 def _is_wider(name: str, dtype: pl.DataType) -> bool:
@@ -77,10 +78,10 @@ def _is_wider(name: str, dtype: pl.DataType) -> bool:
     return ours is not None and dtype != ours and (dtype.is_integer() or (dtype.is_float() and ours == pl.Float64))
 
 
-def _expression(ours: str, column: Column, found: pl.Schema) -> pl.Expr:
+def _expression(ours: str, column: Column, columns: pl.Schema) -> pl.Expr:
     if column.value is not None:
         return pl.repeat(column.value, pl.len(), dtype=MAPPED[ours])
-    return converted(ours, column, found[column.name])
+    return converted(ours, column, columns[column.name])
 
 
 def _fitting(

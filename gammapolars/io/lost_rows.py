@@ -32,7 +32,7 @@ class LostRows:
         self._losses = losses
         self._marks: dict[int, npt.NDArray[np.uint8]] = {}
         self._hits: defaultdict[str, int] = defaultdict(int)
-        self._told: dict[str, str] = {}
+        self._places: dict[str, str] = {}
         self._lock = Lock()
 
     def leave_out(
@@ -51,7 +51,7 @@ class LostRows:
             InputError: nothing may be left out.
         """
         with self._lock:
-            what = self._told.setdefault(place or what, what)
+            what = self._places.setdefault(place or what, what)
             self._hits[what] += self._mark(first_row, lost)
             self._losses.leave_out(self._path, what, self._hits[what], kind)
 

@@ -85,8 +85,8 @@ def _remove_abandoned(path: Path) -> None:
     """Remove the hidden files of this output that no process holds any more."""
     with contextlib.suppress(OSError):
         for other in path.parent.iterdir():
-            found = HIDDEN.fullmatch(other.name)
-            if not found or found["name"] != path.name:
+            match = HIDDEN.fullmatch(other.name)
+            if not match or match["name"] != path.name:
                 continue
             with contextlib.suppress(OSError), other.open("rb") as file:
                 if _locked(file):

@@ -54,13 +54,13 @@ def _times(file: InputFile, run: Run, number: int, summary: dict[str, Any]) -> d
 
 def versions() -> dict[str, str]:
     """The versions of the packages that results depend on."""
-    found = {}
+    numbers = {}
     for package in ("gammapolars", "polars", "uproot", "numpy"):
         try:
-            found[package] = version(package)
+            numbers[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            numbers[package] = "not installed"
+    return numbers
 
 
 def of_file(path: Path) -> dict[str, Any] | None:

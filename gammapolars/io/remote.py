@@ -68,12 +68,12 @@ class RemotePath(type(Path())):  # type: ignore[misc]
             InputError: the server does not give them.
         """
         try:
-            found = bytes(self._files.cat_file(self.url, start=offset, end=offset + count))
+            data = bytes(self._files.cat_file(self.url, start=offset, end=offset + count))
         except Exception as error:
             raise InputError(f"{self.url}: cannot be read from its server: {first_line(error)}") from None
-        if len(found) > count:
+        if len(data) > count:
             raise InputError(f"{self.url}: the server gives whole files, and no parts of them: copy it here first")
-        return found
+        return data
 
 
 def remote_path(url: str) -> RemotePath:

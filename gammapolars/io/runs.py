@@ -89,15 +89,15 @@ class Run:
             return self.files[0].hits
         columns = self.columns
 
-        def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
+        def batches(names: list[str]) -> Iterator[pl.DataFrame]:
             ordered = partial(sorted_sources, scratch=self.scratch) if self.scratch else merged
-            yield from ordered(self.sources(wanted), reorder_ps=self.reorder_ps, on_repair=self.note_repair)
+            yield from ordered(self.sources(names), reorder_ps=self.reorder_ps, on_repair=self.note_repair)
 
         return lazy_frame(columns, batches)
 
-    def sources(self, wanted: list[str] | None = None) -> list[Source]:
+    def sources(self, names: list[str] | None = None) -> list[Source]:
         """The hits of each stream as recorded: the columns that are wanted, and those that the time order needs."""
-        needed = {*ORDER_COLUMNS, *(self.columns if wanted is None else wanted)}
+        needed = {*ORDER_COLUMNS, *(self.columns if names is None else names)}
         columns = [name for name in self.columns if name in needed]
         return [source for stream in self.streams if (source := _source(stream, columns, len(self.streams)))]
 
@@ -174,8 +174,8 @@ class Runs:
                     f"{self.all[0].name} ({', '.join(columns)}): read them apart"
                 )
 
-        def batches(wanted: list[str]) -> Iterator[pl.DataFrame]:
-            read = [name for name in columns if name in {*wanted, *ORDER_COLUMNS}]
+        def batches(names: list[str]) -> Iterator[pl.DataFrame]:
+            read = [name for name in columns if name in {*names, *ORDER_COLUMNS}]
             for number, run in enumerate(self.all, 1):
                 with run.naming_errors():
                     batches = batches_of(run.hits.select(read))

@@ -33,14 +33,14 @@ def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool
     """
     if not names:
         raise UsageError("no run is given: name a file, a pattern or a folder")
-    wanted = _stage(stage)
+    only = _stage(stage)
     try:
-        found = [path for name in names for path in _expanded(name)]
-        folders = [path for path in found if path.is_dir()]
-        files = [path for path in found if path not in folders]
-        if wanted and not folders:
+        paths = [path for name in names for path in _expanded(name)]
+        folders = [path for path in paths if path.is_dir()]
+        files = [path for path in paths if path not in folders]
+        if only and not folders:
             raise UsageError("--stage chooses among the files of a run's folder: name the folder")
-        runs = [find_run_files(folder, wanted) for folder in folders]
+        runs = [find_run_files(folder, only) for folder in folders]
         streams = _streams(files)
         runs += [_files([stream]) for stream in streams] if apart else [_files(streams)] if files else []
         _check_once([path for run in runs for path in run.paths])
@@ -68,8 +68,8 @@ def _expanded(name: str | Path) -> list[Path]:
     if path.exists():
         return [path]
     if glob.has_magic(str(name)):
-        if found := sorted(Path(match) for match in glob.glob(str(name))):  # noqa: PTH207 - it may be absolute
-            return found
+        if matches := sorted(Path(match) for match in glob.glob(str(name))):  # noqa: PTH207 - it may be absolute
+            return matches
         raise InputError(f"{name}: no file matches this pattern")
     raise InputError(f"{path}: no such file")
 

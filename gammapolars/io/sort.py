@@ -77,13 +77,13 @@ def sorted_by_time(
     spills = _Spills(scratch, chunk_hits)
     try:
         runs: list[_Spill] = []
-        for gathered in _gathered(batches, sorted_hits):
-            ordered = gathered.sort("timestamp_ps", maintain_order=True)
+        for block in _blocks(batches, sorted_hits):
+            ordered = block.sort("timestamp_ps", maintain_order=True)
             if not runs and ordered.height < sorted_hits:  # the only one
                 yield from ordered.iter_slices(chunk_hits)
                 return
             runs.append(spills.write([ordered]))
-            del gathered, ordered
+            del block, ordered
         while len(runs) > most_open:
             groups = [runs[first : first + most_open] for first in range(0, len(runs), most_open)]
             runs = [spills.write(spills.merged(group)) for group in groups]
@@ -114,19 +114,19 @@ def scratch_beside(path: Path) -> Iterator[Path]:
                 break
 
 
-def _gathered(batches: Iterable[pl.DataFrame], least: int) -> Batches:
+def _blocks(batches: Iterable[pl.DataFrame], least: int) -> Batches:
     """Batches joined until they hold at least so many hits."""
-    gathered: list[pl.DataFrame] = []
+    parts: list[pl.DataFrame] = []
     rows = 0
     for batch in batches:
         if batch.height:
-            gathered.append(batch)
+            parts.append(batch)
             rows += batch.height
         if rows >= least:
-            yield pl.concat(gathered)
-            gathered, rows = [], 0
-    if gathered:
-        yield pl.concat(gathered)
+            yield pl.concat(parts)
+            parts, rows = [], 0
+    if parts:
+        yield pl.concat(parts)
 
 
 class _Spill(NamedTuple):

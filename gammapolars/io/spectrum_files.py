@@ -99,7 +99,7 @@ def save_spectrum(
     table = spectrum.lazy().collect()
     check_columns(table, path, "spectrum", ("adc", "energy_kev"))
     parts = tables.by_detector(table)
-    known = {name: _measurement(part, measurement) for name, part in parts.items()}
+    of_spectra = {name: _measurement(part, measurement) for name, part in parts.items()}
     if kind in ENCODERS:
         if not parts:
             raise OutputError(f"{path}: the spectrum has no bins: write .root, .csv or .parquet")
@@ -108,15 +108,15 @@ def save_spectrum(
         contents = {}
         for name, part in parts.items():
             with naming(names[name]):
-                contents[names[name]] = encode(channels_of(part, known[name], most=most, widths=widths))
+                contents[names[name]] = encode(channels_of(part, of_spectra[name], most=most, widths=widths))
         return _write_all(contents, overwrite=overwrite)
     with naming(path), complete_or_nothing(path, overwrite=overwrite) as hidden:
         if kind == "root":
-            spectra = {name: channels_of(part, known[name], widths=widths) for name, part in parts.items()}
+            spectra = {name: channels_of(part, of_spectra[name], widths=widths) for name, part in parts.items()}
             with hidden.open("r+b") as file:
                 histograms.write_spectra(spectra, file, metadata or {})
         else:
-            texts = {measurements.KEY: measurements.to_json(known), **(metadata or {})}
+            texts = {measurements.KEY: measurements.to_json(of_spectra), **(metadata or {})}
             tables.WRITERS[kind](table.lazy(), hidden, lambda: texts)
     return (path,)
 
@@ -221,25 +221,27 @@ def spectrum_format(path: Path, format: str | None = None) -> str:
     Raises:
         UsageError: it is none of those that spectra are kept in.
     """
-    known = [*ENCODERS, *COLLECTIONS]
-    if format is not None and format not in known:
-        raise UsageError(f"unknown format '{format}' of spectra: it is one of {', '.join(known)}")
-    found = format or FORMATS.get(path.suffix.lower())
-    if found is None:
+    formats = [*ENCODERS, *COLLECTIONS]
+    if format is not None and format not in formats:
+        raise UsageError(f"unknown format '{format}' of spectra: it is one of {', '.join(formats)}")
+    name = format or FORMATS.get(path.suffix.lower())
+    if name is None:
         raise UsageError(
             f"{path}: unknown suffix '{path.suffix}': spectra stand in {', '.join(FORMATS)}, "
-            f"or in the format that is named: {', '.join(known)}"
+            f"or in the format that is named: {', '.join(formats)}"
         )
-    return found
+    return name
 
 
-def _measurement(part: pl.DataFrame, known: Measurement | Mapping[tuple[int, int], Measurement] | None) -> Measurement:
+def _measurement(
+    part: pl.DataFrame, measurement: Measurement | Mapping[tuple[int, int], Measurement] | None
+) -> Measurement:
     """What is known of one detector's spectrum."""
-    if known is None or isinstance(known, Measurement):
-        return known or Measurement()
+    if measurement is None or isinstance(measurement, Measurement):
+        return measurement or Measurement()
     if not set(tables.DETECTOR) <= set(part.columns):
         raise UsageError("measurements by (board, channel) need a spectrum with these columns")
-    return known.get(part.select(tables.DETECTOR).row(0), Measurement())
+    return measurement.get(part.select(tables.DETECTOR).row(0), Measurement())
 
 
 def _names(path: Path, parts: tuple[str, ...]) -> dict[str, Path]:

@@ -51,13 +51,13 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
         raise _unreadable(path, "Parquet", error) from None
 
     def batches(columns: list[str]) -> Iterator[pl.DataFrame]:
-        given = 0
+        done = 0
         try:
             for frame in _parquet_batches(path, columns):
                 yield frame
-                given += frame.height
-            if given != rows:
-                raise ValueError(f"it gives {given} of {rows} rows")
+                done += frame.height
+            if done != rows:
+                raise ValueError(f"it gives {done} of {rows} rows")
         except CRASHES as error:
             raise _unreadable(path, "Parquet", error) from None
 
@@ -110,11 +110,11 @@ def _checked_rows(path: Path) -> int:
     """
     import pyarrow.parquet
 
-    known = pyarrow.parquet.read_metadata(path)
-    end = path.stat().st_size - known.serialized_size - 2 * MAGIC_BYTES
+    metadata = pyarrow.parquet.read_metadata(path)
+    end = path.stat().st_size - metadata.serialized_size - 2 * MAGIC_BYTES
     rows = 0
-    for number in range(known.num_row_groups):
-        group = known.row_group(number)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
         rows += group.num_rows
         for column in map(group.column, range(group.num_columns)):
             begin = min(column.dictionary_page_offset or column.data_page_offset, column.data_page_offset)
@@ -123,8 +123,8 @@ def _checked_rows(path: Path) -> int:
                 raise ValueError(f"column '{column.path_in_schema}' lies outside the file")
             if group.num_rows < 0 or column.num_values < group.num_rows:
                 raise ValueError(f"column '{column.path_in_schema}' has {column.num_values} of {group.num_rows} rows")
-    if rows != known.num_rows:
-        raise ValueError(f"its parts have {rows} of {known.num_rows} rows")
+    if rows != metadata.num_rows:
+        raise ValueError(f"its parts have {rows} of {metadata.num_rows} rows")
     return rows
 
 

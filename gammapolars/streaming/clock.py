@@ -41,10 +41,10 @@ class Repair:
     period_ps: int | None = None
 
     def __str__(self) -> str:
-        known = f"a counter's period of {format_ps(self.period_ps)}" if self.period_ps else "the time between unknown"
+        added = f"a counter's period of {format_ps(self.period_ps)}" if self.period_ps else "the time between unknown"
         return (
             f"timestamp {self.kind} at hit {self.hit}, from {format_ps(self.before_ps)} to "
-            f"{format_ps(self.recorded_ps)}: from there on {format_ps(self.offset_ps)} are added ({known})"
+            f"{format_ps(self.recorded_ps)}: from there on {format_ps(self.offset_ps)} are added ({added})"
         )
 
 

@@ -123,7 +123,7 @@ class _Cutter:
         self._reorder_ps = reorder_ps
         self._disorder = disorder
         self._by_flag = by_flag
-        self._given = 0
+        self._row = 0
         self._ahead: pl.DataFrame | None = None
         self._latest: int | None = None
         self._before: pl.DataFrame | None = None
@@ -142,7 +142,7 @@ class _Cutter:
                 yield self._give(epoch, batch)
                 continue
             row, kind = cut
-            border = Border(kind, self._given + row + 1, int(batch["timestamp_ps"][row]))
+            border = Border(kind, self._row + row + 1, int(batch["timestamp_ps"][row]))
             if row:
                 yield self._give(epoch, batch[:row])
             stragglers, self._ahead = self._parted(batch[row:])
@@ -163,7 +163,7 @@ class _Cutter:
         times = batch["timestamp_ps"]
         last = int(times[-1] if times.is_sorted() else times.max())  # type: ignore[arg-type]
         self._latest = last if self._latest is None else max(self._latest, last)
-        self._given += batch.height
+        self._row += batch.height
         self._before = batch.tail(NEAR_HITS)
         epoch.add(times, self._latest)
         return batch
@@ -193,11 +193,11 @@ class _Cutter:
             return None
         flags = self._flags_with_those_before(batch)
         before = len(flags) - batch.height
-        told = (flags & (RESET | ROLLOVER)) != 0
-        fakes = np.flatnonzero(told & ((flags & FAKE) != 0)) - before
+        flagged = (flags & (RESET | ROLLOVER)) != 0
+        fakes = np.flatnonzero(flagged & ((flags & FAKE) != 0)) - before
         # The fake event before each late hit; far behind where there is none.
         nearest = np.append(fakes, -10 * NEAR_HITS)[np.searchsorted(fakes, late, side="right") - 1]
-        announced = told[late + before] | (late - nearest <= NEAR_HITS)
+        announced = flagged[late + before] | (late - nearest <= NEAR_HITS)
         if not self._disorder and not announced[0]:
             raise self._out_of_order(times, int(late[0]), int(latest[int(late[0])]))
         if not announced.any():
@@ -226,8 +226,8 @@ class _Cutter:
             rows = pl.concat([self._before.select(columns).tail(1), rows])
         flagged = (pl.col("flags") & RESET) != 0
         first = flagged & (pl.col("board").diff() == 0) & (pl.col("channel").diff() == 0)
-        found = rows.select(first.arg_true()).to_series()
-        return int(found[0]) - (rows.height - batch.height) if found.len() else None
+        starts = rows.select(first.arg_true()).to_series()
+        return int(starts[0]) - (rows.height - batch.height) if starts.len() else None
 
     def _parted(self, rest: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Hits of the epoch that ends, which another channel delivers behind the border; and those of the next epoch.
@@ -260,7 +260,7 @@ class _Cutter:
     def _out_of_order(self, times: pl.Series, row: int, latest: int) -> TimeOrderError:
         time = int(times[row])
         said = (
-            f"times are out of order: hit {self._given + row + 1} lies {format_ps(latest - time)} behind a hit before "
+            f"times are out of order: hit {self._row + row + 1} lies {format_ps(latest - time)} behind a hit before "
             f"it (at {format_ps(time)}), and only {format_ps(self._reorder_ps)} can be repaired: "
         )
         if latest - time > PS_PER_S and abs(time) < latest / 100:

@@ -75,14 +75,14 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches) -> 
 
 
 def guarded(
-    frame: pl.LazyFrame, errors: tuple[type[BaseException], ...], told: Callable[[Any], Exception]
+    frame: pl.LazyFrame, errors: tuple[type[BaseException], ...], translate: Callable[[Any], Exception]
 ) -> pl.LazyFrame:
     """The same lazy frame, that raises other errors; filters and choices of columns still reach what it reads.
 
     Args:
         frame: any lazy frame.
         errors: those that become others.
-        told: makes the error to raise instead.
+        translate: makes the error to raise instead.
     """
     schema = frame.collect_schema()
 
@@ -98,7 +98,7 @@ def guarded(
             for batch in batches_of(query):
                 yield batch if with_columns is None else batch.select(with_columns)
         except errors as error:
-            raise told(error) from None
+            raise translate(error) from None
 
     return register_io_source(source, schema=schema, is_pure=True, validate_schema=True)
 
@@ -197,29 +197,29 @@ def _run_of(batch: pl.DataFrame) -> int | None:
 
 
 def _slices_of_run(batches: Iterator[pl.DataFrame], reach_ps: int, slice_hits: int) -> Iterator[Slice]:
-    gathered: list[pl.DataFrame] = []
+    parts: list[pl.DataFrame] = []
     rows = first = 0
     for batch in batches:
-        gathered.append(batch)
+        parts.append(batch)
         rows += batch.height
         if rows - first < slice_hits:
             continue
-        block = pl.concat(gathered)
-        gathered = [block]
+        block = pl.concat(parts)
+        parts = [block]
         times = block["timestamp_ps"]
         if cut := _last_gap(times[first:], reach_ps):
             yield Slice(block[: first + cut], first, first + cut)
-            gathered, first = [block[first + cut :]], 0
+            parts, first = [block[first + cut :]], 0
         elif rows - first >= 4 * slice_hits:
             # A hit is complete once a later one lies beyond its reach.
             end = int(times.search_sorted(times[-1] - reach_ps, side="left"))
             if end > first:
                 yield Slice(block, first, end)
                 kept = int(times.search_sorted(times[end] - reach_ps, side="left"))
-                gathered, first = [block[kept:]], end - kept
-        rows = gathered[0].height
+                parts, first = [block[kept:]], end - kept
+        rows = parts[0].height
     if rows > first:
-        block = pl.concat(gathered)
+        block = pl.concat(parts)
         yield Slice(block, first, block.height)
 
 

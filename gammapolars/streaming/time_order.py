@@ -58,15 +58,15 @@ def continuous(
     current = [(recording, epoch) for recording in recordings if (epoch := next(recording, None))]
     while current:
         for batch in combine([epoch for _, epoch in current]):
-            given = clock.read(batch)
-            first, end = _ends(given)
+            frame = clock.read(batch)
+            first, end = _ends(frame)
             if last is not None and first < last:
                 raise TimeOrderError(
                     f"files flag a reset of the timestamps at about {format_ps(first)}, but times go on behind it, and "
                     f"not by one clock in all of them: give the files as they were recorded"
                 )
             last = end
-            yield given
+            yield frame
         following = [(recording, ended, epoch) for recording, ended in current if (epoch := next(recording, None))]
         if following:
             clock.restart([epoch for _, epoch in current], [(ended, begun) for _, ended, begun in following])

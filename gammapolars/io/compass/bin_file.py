@@ -136,11 +136,11 @@ def _decided(path: Path, candidates: tuple[Layout, ...], records: "_Records", he
         fitting = [layout for layout in fitting if records.end_with_a_record(layout)] or fitting
     if len(fitting) == 1:
         return fitting[0]
-    told = (
+    reason = (
         "it has no header" if header is None else f"its header 0xCAE{header & 15:X} does not tell which energies follow"
     )
-    found = " and ".join(layout.name for layout in fitting) or "none of those known"
-    raise InputError(f"{path}: {told}, and its records fit {found}: {HOW_TO_NAME}")
+    names = " and ".join(layout.name for layout in fitting) or "none of those known"
+    raise InputError(f"{path}: {reason}, and its records fit {names}: {HOW_TO_NAME}")
 
 
 class _Records:
@@ -175,8 +175,8 @@ class _Records:
         if not layout.has_waveform:
             return np.empty(0, np.uint32)
         heads = self.first(layout)
-        found: npt.NDArray[np.uint32] = heads["samples"][~zeros(heads, first=True)]
-        return found
+        lengths: npt.NDArray[np.uint32] = heads["samples"][~zeros(heads, first=True)]
+        return lengths
 
     def end_with_a_record(self, layout: Layout) -> bool:
         """Whether the file may end where a record ends."""

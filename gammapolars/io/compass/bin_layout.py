@@ -129,8 +129,8 @@ def follow(descriptor: int, layout: Layout, at: int, size: int, count: int) -> H
 
 def is_hit(heads: Heads) -> npt.NDArray[np.bool_]:
     """Which records have a board and a channel that can be."""
-    found: npt.NDArray[np.bool_] = (heads["board"] <= MAX_NUMBER) & (heads["channel"] <= MAX_NUMBER)
-    return found
+    possible: npt.NDArray[np.bool_] = (heads["board"] <= MAX_NUMBER) & (heads["channel"] <= MAX_NUMBER)
+    return possible
 
 
 def zeros(heads: Heads, *, first: bool) -> npt.NDArray[np.bool_]:

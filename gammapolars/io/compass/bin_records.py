@@ -138,12 +138,12 @@ class _Reader:
         if (heads["samples"] == heads["samples"][0]).all():
             return range(begin, begin + last + 1, size), heads
         # A step per record in Python: as fast as most disks can read the waveforms between.
-        found, at = [], 0
+        offsets, at = [], 0
         while at <= last:
-            found.append(at)
+            offsets.append(at)
             at += width + 2 * samples(block, at + self._samples_at)[0]
         anywhere: Heads = np.ndarray(last + 1, dtype, block, strides=(1,))
-        places = np.array(found)
+        places = np.array(offsets)
         return places + begin, anywhere[places]
 
     def _find_again(self, state: "_State", what: str) -> None:
@@ -152,11 +152,11 @@ class _Reader:
             self._losses.leave_out(self._file.path, what, 0)
         # The record before counts, though its length may be what is wrong: the search begins behind its head.
         begin = state.last if state.last >= 0 else state.at - self._width
-        found = self._chain.next_from(max(begin + self._width, state.resumed + 1))
-        until = self._file.size if found is None else found
-        length = state.length_bytes / state.lengths if state.lengths else self._chain.length_at(found or state.at)
-        hits = max(round((until - begin) / length) - 1, int(found is None))
-        rest = "the rest of the file is" if found is None else f"all up to byte {found} is"
+        place = self._chain.next_from(max(begin + self._width, state.resumed + 1))
+        until = self._file.size if place is None else place
+        length = state.length_bytes / state.lengths if state.lengths else self._chain.length_at(place or state.at)
+        hits = max(round((until - begin) / length) - 1, int(place is None))
+        rest = "the rest of the file is" if place is None else f"all up to byte {place} is"
         left_out = f"{rest} left out, about {hits} hits by their mean length of {length:.0f} bytes"
         self._losses.leave_out(self._file.path, f"{what}; {left_out}", hits)
         state.at, state.resumed, state.number = until, until, state.number + hits

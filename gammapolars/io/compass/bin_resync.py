@@ -150,11 +150,11 @@ class Chain:
         offsets = np.flatnonzero((octets[1 : 1 + count] | octets[3 : 3 + count]) == 0)
         anywhere: Heads = np.ndarray(count, self._file.layout.head, data, strides=(1,))
         heads = anywhere[offsets]
-        found = heads["timestamp_ps"] > 0  # what a crash zeroed would pass for empty records
-        found &= heads["samples"] <= (FAR_LONGER * self._longest or MOST_SAMPLES)
+        plausible = heads["timestamp_ps"] > 0  # what a crash zeroed would pass for empty records
+        plausible &= heads["samples"] <= (FAR_LONGER * self._longest or MOST_SAMPLES)
         if not self._file.empty_waveforms:
-            found &= heads["samples"] > 0
-        possible: list[int] = offsets[found].tolist()
+            plausible &= heads["samples"] > 0
+        possible: list[int] = offsets[plausible].tolist()
         return possible
 
     def _holds(self, place: int) -> bool:

@@ -92,8 +92,8 @@ def scan_compass_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFra
         }
     )
     if constants:
-        told = f"board {constants['board']} and channel {constants['channel']} for all hits"
-        reading.losses.note(file.path, f"does not tell the hits' board or channel: read as {told}")
+        detector = f"board {constants['board']} and channel {constants['channel']} for all hits"
+        reading.losses.note(file.path, f"does not tell the hits' board or channel: read as {detector}")
 
     added = [pl.lit(value, pl.UInt16).alias(name) for name, value in constants.items()]
 
@@ -139,10 +139,10 @@ def _names(file: TextFile) -> tuple[str, ...]:
 
 def _first_segment(path: Path) -> TextFile | None:
     """The segment whose header holds for this one too, if it lies beside it."""
-    found = re.fullmatch(r"(.+)_[0-9]{1,4}", path.stem)
-    if found is None:
+    match = re.fullmatch(r"(.+)_[0-9]{1,4}", path.stem)
+    if match is None:
         return None
-    names = [found[1] + suffix for suffix in (path.suffix, path.suffix.swapcase())]
+    names = [match[1] + suffix for suffix in (path.suffix, path.suffix.swapcase())]
     return next((TextFile(first) for name in names if (first := path.with_name(name)).is_file()), None)
 
 
@@ -165,14 +165,14 @@ def _deduced(file: TextFile) -> tuple[str, ...]:
     return (*start, *energies, "FLAGS", *((SAMPLES,) if waveforms else ()))
 
 
-def _mostly(found: pl.Series) -> bool:
+def _mostly(mask: pl.Series) -> bool:
     """Whether something is found in most lines, of which some may be damaged."""
-    return 2 * int(found.sum() or 0) > found.len()
+    return 2 * int(mask.sum() or 0) > mask.len()
 
 
 def _missing_detector(path: Path, names: tuple[str, ...]) -> dict[str, int]:
     """Board and channel of all hits, where the lines do not tell them."""
     if "BOARD" in names:
         return {}
-    found = re.search(r"(?:^|[^0-9A-Za-z])(?:CH)?([0-9]{1,4})@", path.name)
-    return {"board": 0, "channel": int(found[1]) if found else 0}
+    match = re.search(r"(?:^|[^0-9A-Za-z])(?:CH)?([0-9]{1,4})@", path.name)
+    return {"board": 0, "channel": int(match[1]) if match else 0}

@@ -57,12 +57,12 @@ class HitFile:
 
 def parse_name(path: Path) -> HitFile | None:
     """What a file's name tells; None where CoMPASS names no file of hits so."""
-    found = _NAME.fullmatch(path.stem)
-    if found is None or path.suffix.lower() not in SUFFIXES:
+    match = _NAME.fullmatch(path.stem)
+    if match is None or path.suffix.lower() not in SUFFIXES:
         return None
-    stage = _stage_by_folder(path) or _STAGE_OF_LETTER[found["letter"]]
-    channel = None if found["channel"] is None else int(found["channel"])
-    return HitFile(path, stage, bool(found["all"]), channel, found["board"] or "", found["run"])
+    stage = _stage_by_folder(path) or _STAGE_OF_LETTER[match["letter"]]
+    channel = None if match["channel"] is None else int(match["channel"])
+    return HitFile(path, stage, bool(match["all"]), channel, match["board"] or "", match["run"])
 
 
 def stage_of_folder(folder: Path) -> Stage | None:
@@ -122,8 +122,8 @@ def _gap(stream: Sequence[Path]) -> str | None:
 
 def _base_of(stream: Sequence[Path]) -> str:
     """The name without number that several segments have in common."""
-    found = _SEGMENT.fullmatch(stream[-1].stem)
-    return found["base"] if found else stream[-1].stem
+    match = _SEGMENT.fullmatch(stream[-1].stem)
+    return match["base"] if match else stream[-1].stem
 
 
 def _stems(folder: Path, suffix: str) -> frozenset[str]:
@@ -133,11 +133,11 @@ def _stems(folder: Path, suffix: str) -> frozenset[str]:
 
 
 def _base_and_number(path: Path, stems: frozenset[str]) -> tuple[str, int]:
-    found = _SEGMENT.fullmatch(path.stem)
-    if found is None or found["base"] not in stems:
+    match = _SEGMENT.fullmatch(path.stem)
+    if match is None or match["base"] not in stems:
         return path.stem, 0
     own = re.compile(re.escape(path.stem) + r"_[1-9]\d{0,3}")
-    return (path.stem, 0) if any(map(own.fullmatch, stems)) else (found["base"], int(found["number"]))
+    return (path.stem, 0) if any(map(own.fullmatch, stems)) else (match["base"], int(match["number"]))
 
 
 def same_hits_twice(paths: Sequence[Path]) -> str | None:

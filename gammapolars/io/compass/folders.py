@@ -81,8 +81,8 @@ def find_run_files(folder: str | Path, stage: Stage | None = None) -> RunFiles:
         if len(runs) == 1:
             return find_run_files(runs[0], stage)
         raise InputError(f"{folder}: holds several runs ({_some(runs)}): give one of them, such as {runs[0]}")
-    if found := _with_other_names(folder, places, stage):
-        return found
+    if files := _with_other_names(folder, places, stage):
+        return files
     raise InputError(f"{folder}: no file of hits lies in this folder{_looked_for(places, stage)}")
 
 
@@ -127,27 +127,27 @@ def _runs_below(folder: Path) -> list[Path]:
     return runs
 
 
-def _chosen(folder: Path, places: list[_Place], wanted: Stage | None) -> RunFiles:
+def _chosen(folder: Path, places: list[_Place], only: Stage | None) -> RunFiles:
     """One stage of a run, in one format."""
     groups: dict[tuple[Stage, Path], list[HitFile]] = {}
     for place in sorted(places, key=lambda place: _preference(place.folder)):
         for file in place.files:
             groups.setdefault((file.stage, place.folder), []).append(file)
     there = sorted(groups, key=lambda group: STAGES.index(group[0]))
-    of_stage = [group for group in there if wanted in (None, group[0])]
+    of_stage = [group for group in there if only in (None, group[0])]
     if not of_stage:
         stages = " and ".join(dict.fromkeys(stage for stage, _ in there))
-        raise InputError(f"{folder}: holds no hits of stage {wanted}, only {stages}: choose with --stage")
+        raise InputError(f"{folder}: holds no hits of stage {only}, only {stages}: choose with --stage")
     chosen = of_stage[0]
-    taken, passed_over, warnings = _in_one_format(groups.pop(chosen), chosen[1])
+    selection, passed_over, warnings = _in_one_format(groups.pop(chosen), chosen[1])
     for (stage, other), files in groups.items():
         why = "the same stage" if stage == chosen[0] else f"another stage of the run (--stage {stage})"
-        passed_over.append(f"{_counted([file.path for file in files], other)}: {why}")
+        passed_over.append(f"{_count_and_place([file.path for file in files], other)}: {why}")
     if others := [path for place in places for path in place.others]:
         passed_over.append(f"{_some(others)}: not named as CoMPASS names files of hits (read when given by name)")
-    streams = group_segments(file.path for file in taken)
+    streams = group_segments(file.path for file in selection)
     warnings += missing_segments(streams)
-    return RunFiles(_run_folder(folder), chosen[0], taken[0].format, streams, tuple(passed_over), tuple(warnings))
+    return RunFiles(_run_folder(folder), chosen[0], selection[0].format, streams, tuple(passed_over), tuple(warnings))
 
 
 def _run_folder(folder: Path) -> Path:
@@ -165,29 +165,29 @@ def _in_one_format(files: list[HitFile], place: Path) -> tuple[list[HitFile], li
         )
     preferred = min((file.format for file in files), key=list(FORMATS).index)
     of_format = [file for file in files if file.format == preferred]
-    taken = [file for file in of_format if file.all_channels] or of_format
+    selection = [file for file in of_format if file.all_channels] or of_format
     passed_over, warnings = [], []
-    if single := [file.path for file in of_format if file not in taken]:
+    if single := [file.path for file in of_format if file not in selection]:
         passed_over.append(
-            f"{_counted(single, place)}: the same hits as in {taken[0].path.name}, which has all channels"
+            f"{_count_and_place(single, place)}: the same hits as in {selection[0].path.name}, which has all channels"
         )
     if others := [file.path for file in files if file.format != preferred]:
-        passed_over.append(f"{_counted(others, place)}: the same hits in another format")
-    if not taken[0].all_channels:
-        known = {(file.board, file.channel) for file in taken}
+        passed_over.append(f"{_count_and_place(others, place)}: the same hits in another format")
+    if not selection[0].all_channels:
+        channels = {(file.board, file.channel) for file in selection}
         warnings += [
             f"{file.path.name}: is not read, though no {preferred} file has its channel: give the files by name"
             for file in files
-            if not file.all_channels and (file.board, file.channel) not in known
+            if not file.all_channels and (file.board, file.channel) not in channels
         ]
-    return sorted(taken, key=lambda file: (file.board, file.channel or 0, file.path)), passed_over, warnings
+    return sorted(selection, key=lambda file: (file.board, file.channel or 0, file.path)), passed_over, warnings
 
 
-def _with_other_names(folder: Path, places: list[_Place], wanted: Stage | None) -> RunFiles | None:
+def _with_other_names(folder: Path, places: list[_Place], only: Stage | None) -> RunFiles | None:
     """Files that are not named as CoMPASS names them: of the first place and format that there are."""
     for place in places:
         stage = stage_of_folder(place.folder.absolute())
-        if not place.others or wanted not in (None, stage):
+        if not place.others or only not in (None, stage):
             continue
         preferred = min((path.suffix.lower() for path in place.others), key=list(FORMATS).index)
         streams = group_segments(path for path in place.others if path.suffix.lower() == preferred)
@@ -197,17 +197,17 @@ def _with_other_names(folder: Path, places: list[_Place], wanted: Stage | None) 
     return None
 
 
-def _looked_for(places: list[_Place], wanted: Stage | None) -> str:
+def _looked_for(places: list[_Place], only: Stage | None) -> str:
     """What was looked for in vain, and what is there instead."""
-    if wanted and any(place.others for place in places):
-        return f" whose stage is known to be {wanted}: leave --stage out"
+    if only and any(place.others for place in places):
+        return f" whose stage is known to be {only}: leave --stage out"
     below = " or ".join(stage.upper() for stage in STAGES)
     names = [path for place in places for path in _listed(place.folder) if not stage_of_folder(path)]
     there = f"it holds {_some(names)}" if names else "it is empty"
     return f", or in {below} below it, or in one run's folder below it ({', '.join(FORMATS)}): {there}"
 
 
-def _counted(paths: list[Path], place: Path) -> str:
+def _count_and_place(paths: list[Path], place: Path) -> str:
     """How many files of which formats, and where."""
     formats = "/".join(dict.fromkeys(path.suffix[1:].upper() for path in paths))
     files = "1 file" if len(paths) == 1 else f"{len(paths)} files"

@@ -55,18 +55,18 @@ def live_times(folder: str | Path) -> LiveTimes | None:
     if path is None:
         return None
     try:
-        found = _read_times(path)
+        times_ms = _read_times(path)
     except Exception as error:  # uproot raises what comes to a parser's hand
         return LiveTimes(path, (), (f"{path.name}: its live times cannot be read: {first_line(error)}",))
     warnings = [
         f"{path.name}: {kind}Time_{channel} is {ms} ms, which cannot be"
-        for (kind, channel), ms in found.items()
+        for (kind, channel), ms in times_ms.items()
         if ms < 0
     ]
-    if not found:
+    if not times_ms:
         warnings.append(f"{path.name}: holds no live times")
-    seconds = {key: ms / 1000 for key, ms in found.items() if ms >= 0}
-    channels = sorted({channel for _, channel in found})
+    seconds = {key: ms / 1000 for key, ms in times_ms.items() if ms >= 0}
+    channels = sorted({channel for _, channel in times_ms})
     times = [ChannelTimes(number, seconds.get(("Real", number)), seconds.get(("Live", number))) for number in channels]
     return LiveTimes(path, tuple(times), tuple(warnings))
 
@@ -74,7 +74,7 @@ def live_times(folder: str | Path) -> LiveTimes | None:
 def _read_times(path: Path) -> dict[tuple[str, int], int]:
     """Kind and channel of each time in the file, and the time in ms."""
     with opened_by_uproot(path) as file:
-        named = {name: found for name in file.keys(recursive=False, cycle=False) if (found := _TIME.fullmatch(name))}
+        named = {name: match for name in file.keys(recursive=False, cycle=False) if (match := _TIME.fullmatch(name))}
         return {(key["kind"], int(key["channel"])): int(file[name].member("fMilliSec")) for name, key in named.items()}
 
 

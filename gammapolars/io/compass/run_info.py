@@ -97,8 +97,8 @@ def _read_notes(path: Path) -> RunInfo:
     notes = _Notes(path)
     channels: dict[str, set[int]] = {}
     for key in notes.values:
-        if found := _CHANNEL_KEY.fullmatch(key):
-            channels.setdefault(found["board"], set()).add(int(found["channel"]))
+        if match := _CHANNEL_KEY.fullmatch(key):
+            channels.setdefault(match["board"], set()).add(int(match["channel"]))
     boards = [
         BoardInfo(board, channels=tuple(_noted_channel(notes, board, channel) for channel in sorted(numbers)))
         for board, numbers in channels.items()
@@ -134,10 +134,10 @@ def _moment(text: str) -> datetime:
 
 
 def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d+)?)", text)
-    if found is None:
+    match = re.fullmatch(r"(\d{1,6}):(\d\d):(\d\d(?:\.\d+)?)", text)
+    if match is None:
         raise ValueError(text)
-    return 3600 * int(found[1]) + 60 * int(found[2]) + float(found[3])
+    return 3600 * int(match[1]) + 60 * int(match[2]) + float(match[3])
 
 
 def _number(text: str) -> float | None:
@@ -154,15 +154,15 @@ def _with_settings(info: RunInfo, path: Path) -> RunInfo:
         settings, warnings = read_settings(path)
     except InputError as error:
         return replace(info, warnings=(*info.warnings, f"{path.name}: {str(error).removeprefix(f'{path}: ')}"))
-    noted = {board.id: board for board in info.boards}
-    boards = [_joined(noted.pop(board.id, BoardInfo(board.id)), board) for board in settings]
+    notes = {board.id: board for board in info.boards}
+    boards = [_joined(notes.pop(board.id, BoardInfo(board.id)), board) for board in settings]
     warnings = [f"{path.name}: {warning}" for warning in warnings]
-    return replace(info, boards=(*boards, *noted.values()), warnings=(*info.warnings, *warnings))
+    return replace(info, boards=(*boards, *notes.values()), warnings=(*info.warnings, *warnings))
 
 
-def _joined(noted: BoardInfo, board: BoardInfo) -> BoardInfo:
+def _joined(notes: BoardInfo, board: BoardInfo) -> BoardInfo:
     """A board of `settings.xml` with what `run.info` tells of its channels."""
-    channels = {channel.channel: channel for channel in noted.channels}
+    channels = {channel.channel: channel for channel in notes.channels}
     for channel in board.channels:
         rates = asdict(channels.get(channel.channel, channel))
         channels[channel.channel] = ChannelInfo(**rates | {name: getattr(channel, name) for name in SETTINGS})

@@ -202,11 +202,11 @@ class _Decoder:
         """Let uproot read what is not in ordinary baskets."""
         try:
             with self._uproot_lock, opened_by_uproot(self.path) as file:
-                found = file[self.tree]
-                if hasattr(found, "cluster_summaries"):
-                    target[:] = read_field(found, branch.name, first, last)
+                tree = file[self.tree]
+                if hasattr(tree, "cluster_summaries"):
+                    target[:] = read_field(tree, branch.name, first, last)
                 else:
-                    target[:] = found[branch.name].array(entry_start=first, entry_stop=last, library="np")
+                    target[:] = tree[branch.name].array(entry_start=first, entry_stop=last, library="np")
         except Exception as error:
             target[:] = 0
             place = f"branch '{branch.name}' (hits {first + 1} to {last})"

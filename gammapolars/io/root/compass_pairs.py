@@ -56,10 +56,11 @@ def _check_boards(pairs: pl.DataFrame, path: Path) -> None:
 def _both_orders(pairs: pl.DataFrame, path: Path) -> dict[str, npt.NDArray[Any]]:
     """The branches of pairs as they are and turned, in alternating rows."""
     numbers = {name: _numbers(pairs[name], path) for name in FOREIGN_PAIR_BRANCHES.values()}
-    turned = {name: numbers[name[:-1] + {"a": "b", "b": "a"}[name[-1]]] for name in numbers if name != "dt_ps"}
-    turned["dt_ps"] = -numbers["dt_ps"]
+    swapped = {name: numbers[name[:-1] + {"a": "b", "b": "a"}[name[-1]]] for name in numbers if name != "dt_ps"}
+    swapped["dt_ps"] = -numbers["dt_ps"]
     return {
-        branch: np.column_stack([numbers[name], turned[name]]).ravel() for branch, name in FOREIGN_PAIR_BRANCHES.items()
+        branch: np.column_stack([numbers[name], swapped[name]]).ravel()
+        for branch, name in FOREIGN_PAIR_BRANCHES.items()
     }
 
 

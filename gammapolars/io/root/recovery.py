@@ -90,11 +90,11 @@ class _Basket(NamedTuple):
 
 def _tree(path: Path, name: str, baskets: list[_Basket], expected: Expected) -> Tree:
     numbered = any(basket.number for basket in baskets)
-    found: dict[str, list[_Basket]] = {}
+    by_branch: dict[str, list[_Basket]] = {}
     for basket in baskets:
-        found.setdefault(basket.branch, []).append(basket)
+        by_branch.setdefault(basket.branch, []).append(basket)
     branches, other = {}, []
-    for branch, own in found.items():
+    for branch, own in by_branch.items():
         dtype = expected.types.get(branch)
         fitting = [basket for basket in own if dtype and basket.entry_bytes == dtype.itemsize]
         if dtype is None or not fitting:
@@ -120,17 +120,17 @@ def _in_order(baskets: list[_Basket]) -> list[_Basket]:
 
     They lie in this order, but for those that ROOT put into a gap which something else had left.
     """
-    placed: list[_Basket] = []
+    sequence: list[_Basket] = []
     early: dict[int, _Basket] = {}
     for basket in baskets:
-        ahead = (basket.number - len(placed)) % NUMBERS
+        ahead = (basket.number - len(sequence)) % NUMBERS
         if 0 < ahead < NUMBERS // 2:
             early[basket.number] = basket
         elif ahead == 0:
-            placed.append(basket)
-            while following := early.pop(len(placed) % NUMBERS, None):
-                placed.append(following)
-    return placed
+            sequence.append(basket)
+            while following := early.pop(len(sequence) % NUMBERS, None):
+                sequence.append(following)
+    return sequence
 
 
 def _branch(name: str, dtype: np.dtype[Any], baskets: list[_Basket]) -> Branch:
@@ -202,13 +202,13 @@ def _next_signature(descriptor: int, at: int, size: int) -> int:
     """Where the next key of a basket begins, at a place or behind it; the file's size if there is none."""
     while at < size:
         block = os.pread(descriptor, min(SEARCHED_BYTES, size - at), at)
-        found = block.find(SIGNATURE)
-        while found >= 0:
+        offset = block.find(SIGNATURE)
+        while offset >= 0:
             for before in (34, 26):
-                place = at + found - before
-                if found >= before and _step(block[found - before : found - before + 64], place, size) > 0:
+                place = at + offset - before
+                if offset >= before and _step(block[offset - before : offset - before + 64], place, size) > 0:
                     return place
-            found = block.find(SIGNATURE, found + 1)
+            offset = block.find(SIGNATURE, offset + 1)
         if len(block) < SEARCHED_BYTES:
             break
         at += len(block) - 34 - len(SIGNATURE)

@@ -12,38 +12,38 @@ RNTUPLE = "ROOT::RNTuple"
 """The class of an RNTuple in a file's list of keys."""
 
 
-def rntuple_tree(path: Path, name: str, found: Any) -> Tree:
+def rntuple_tree(path: Path, name: str, ntuple: Any) -> Tree:
     """An RNTuple's metadata as those of a tree: its clusters stand for baskets, which uproot reads.
 
     Args:
         path: the file.
         name: the RNTuple's name in it.
-        found: as uproot gives it.
+        ntuple: as uproot gives it.
     """
-    ends = [cluster.num_first_entry + cluster.num_entries for cluster in found.cluster_summaries]
+    ends = [cluster.num_first_entry + cluster.num_entries for cluster in ntuple.cluster_summaries]
     entries = np.array([0, *ends], np.int64)
     none = np.empty(0, np.int64)
     branches, other = {}, []
-    form = found.to_akform()[0]
+    form = ntuple.to_akform()[0]
     for field, content in zip(form.fields, form.contents, strict=True):
         dtype = _dtype(content)
         if dtype is None:
             other.append(field)
         else:
             branches[field] = Branch(field, dtype, entries, none, none, embedded=True)
-    return Tree(path, name, int(found.num_entries), branches, "as each page tells", tuple(other))
+    return Tree(path, name, int(ntuple.num_entries), branches, "as each page tells", tuple(other))
 
 
-def read_field(found: Any, name: str, first: int, last: int) -> npt.NDArray[Any]:
+def read_field(ntuple: Any, name: str, first: int, last: int) -> npt.NDArray[Any]:
     """A flat field's values from entry `first` to `last`, out of the clusters that hold them and no other.
 
     By clusters, because for a range of entries uproot reads the cluster behind them too.
     """
-    form = found.to_akform()[0]
+    form = ntuple.to_akform()[0]
     column = int(form.content(name).form_key.removeprefix("column-"))
-    begins = np.array([cluster.num_first_entry for cluster in found.cluster_summaries])
+    begins = np.array([cluster.num_first_entry for cluster in ntuple.cluster_summaries])
     low, high = int(np.searchsorted(begins, first, side="right")) - 1, int(np.searchsorted(begins, last, side="left"))
-    values: npt.NDArray[Any] = found.read_cluster_range(column, low, high)
+    values: npt.NDArray[Any] = ntuple.read_cluster_range(column, low, high)
     return values[first - int(begins[low]) : last - int(begins[low])]
 
 

@@ -80,16 +80,16 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     Raises:
         InputError: the file is missing, damaged or no ROOT file, or has no such tree or branch.
     """
-    found = open_hit_tree(path, reading)
-    if found.note:
-        reading.losses.note(found.path, found.note)
+    tree = open_hit_tree(path, reading)
+    if tree.note:
+        reading.losses.note(tree.path, tree.note)
     if reading.columns:
-        return _scan_foreign(found, reading)
+        return _scan_foreign(tree, reading)
     needed = [name for name in HIT_BRANCHES if name not in ("EnergyShort", "CalibEnergy", "GainFactor")]
-    if "CalibEnergy" in found.branches:
+    if "CalibEnergy" in tree.branches:
         needed.remove("Energy")
-    columns = {name: column for name, column in HIT_BRANCHES.items() if name in found.branches or name in needed}
-    return scan_tree(found, columns, HITS.columns | HITS.optional, reading.losses, reading.chunk_hits)
+    columns = {name: column for name, column in HIT_BRANCHES.items() if name in tree.branches or name in needed}
+    return scan_tree(tree, columns, HITS.columns | HITS.optional, reading.losses, reading.chunk_hits)
 
 
 def _scan_foreign(tree: Tree, reading: Reading) -> pl.LazyFrame:
@@ -156,13 +156,13 @@ def _chunk(
         lost.leave_out(damage.what, first, unread[-1], place=damage.place)
     series = []
     for column, values in arrays.items():
-        made = _series(column, _signed(values) if schema[column] == pl.Int64 else values)
-        cast = made if made.dtype == schema[column] else made.cast(schema[column], strict=False)
+        whole = _series(column, _signed(values) if schema[column] == pl.Int64 else values)
+        cast = whole if whole.dtype == schema[column] else whole.cast(schema[column], strict=False)
         if cast.null_count():
             unread.append(cast.is_null().to_numpy())
             where = int(unread[-1].argmax())
             place = f"column '{column}' has values that do not fit {schema[column]}"
-            what = f"{place} (the first: {made[where]} in hit {first + where + 1})"
+            what = f"{place} (the first: {whole[where]} in hit {first + where + 1})"
             lost.leave_out(what, first, unread[-1], "out_of_range", place=place)
         series.append(cast)
     chunk = pl.DataFrame(series)
@@ -178,9 +178,9 @@ def _check_branch(tree: Tree, name: str, *, integer: bool) -> None:
             f"{tree.path}: tree '{tree.name}' has no branch '{name}' (it has {have}): "
             "if others hold the same, name them in [columns] of detectors.toml"
         )
-    found = tree.branches[name].dtype
-    if integer and found.kind not in "iu":
-        raise InputError(f"{tree.path}: branch '{name}' holds {found.newbyteorder('=').name}, not integers")
+    dtype = tree.branches[name].dtype
+    if integer and dtype.kind not in "iu":
+        raise InputError(f"{tree.path}: branch '{name}' holds {dtype.newbyteorder('=').name}, not integers")
 
 
 def _signed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -209,20 +209,20 @@ def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFram
     Raises:
         InputError: the file is missing, damaged or no ROOT file, or has no such tree or branch.
     """
-    found = open_tree(path, (PAIRS_TREE, FOREIGN_PAIRS_TREE))
+    tree = open_tree(path, (PAIRS_TREE, FOREIGN_PAIRS_TREE))
     dtypes = PAIRS.columns | PAIRS.optional
-    if found.name == PAIRS_TREE:
+    if tree.name == PAIRS_TREE:
         return _with_regions(
             scan_tree(
-                found,
-                {name: name for name in dtypes if name in found.branches},
+                tree,
+                {name: name for name in dtypes if name in tree.branches},
                 dtypes | {"region": pl.UInt8},
                 reading.losses,
             )
         )
     once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
     board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
-    both = scan_tree(found, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)
+    both = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)
     return both.filter(once).with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(*PAIRS.columns)
 
 

@@ -21,11 +21,11 @@ class Header(NamedTuple):
     """The lengths of a ROOT file.
 
     Attributes:
-        told: what its header tells.
+        end: where it ends, as its header says.
         size: what it has.
     """
 
-    told: int
+    end: int
     size: int
 
 
@@ -51,39 +51,39 @@ def open_tree(
     if is_remote(path):
         expected = None  # to look for baskets all over the file would be to copy it
     header = read_header(path)
-    if header.size < header.told and not (keep_going and expected):
+    if header.size < header.end and not (keep_going and expected):
         raise InputError(
-            f"{path}: is truncated: it has {header.size} of the {header.told} bytes that its header tells: "
+            f"{path}: is truncated: it has {header.size} of the {header.end} bytes that its header tells: "
             "copy it again, or read what there is with --keep-going"
         )
     try:
-        found = parse_tree(path, names) or _open_by_uproot(path, names)
+        tree = parse_tree(path, names) or _open_by_uproot(path, names)
     except InputError as error:
-        if expected is None or not (keep_going or header.told < header.size):
+        if expected is None or not (keep_going or header.end < header.size):
             raise
         recovered = recover(path, names, expected, header.size)
-        if recovered is None and header.told < header.size:
+        if recovered is None and header.end < header.size:
             raise InputError(f"{error} (it was not closed, and holds no complete basket of it yet)") from None
         if recovered is None:
             raise
-        return _noted(recovered, header)
-    if header.told < header.size and not is_remote(path):
-        types = {name: branch.dtype for name, branch in found.branches.items()}
+        return _with_note(recovered, header)
+    if header.end < header.size and not is_remote(path):
+        types = {name: branch.dtype for name, branch in tree.branches.items()}
         recovered = recover(path, names, Expected(types, tuple((name,) for name in types)), header.size)
-        if recovered and recovered.entries > found.entries:
-            return _noted(recovered, header)
-    if header.told > header.size:
-        missing = f"{header.told - header.size} bytes are missing"
-        return replace(found, note=f"is truncated ({missing}): hits that lay there are left out and counted")
-    return found
+        if recovered and recovered.entries > tree.entries:
+            return _with_note(recovered, header)
+    if header.end > header.size:
+        missing = f"{header.end - header.size} bytes are missing"
+        return replace(tree, note=f"is truncated ({missing}): hits that lay there are left out and counted")
+    return tree
 
 
-def _noted(tree: Tree, header: Header) -> Tree:
+def _with_note(tree: Tree, header: Header) -> Tree:
     """A recovered tree with a note of why it was to be recovered, and what of it is read."""
-    if header.told < header.size:
+    if header.end < header.size:
         reason = "was not closed (is it still being recorded?)"
-    elif header.told > header.size:
-        reason = f"is truncated ({header.told - header.size} bytes are missing, and how many hits cannot be told)"
+    elif header.end > header.size:
+        reason = f"is truncated ({header.end - header.size} bytes are missing, and how many hits cannot be told)"
     else:
         reason = "has damaged metadata (how many hits are missing cannot be told)"
     return replace(tree, note=f"{reason}: read up to the last complete basket, {tree.entries} hits")
@@ -127,16 +127,16 @@ def read_header(path: Path) -> Header:
     return Header(end, size)
 
 
-def _tree(path: Path, found: Any) -> Tree:
+def _tree(path: Path, tree: Any) -> Tree:
     branches, other = {}, []
-    for branch in found.branches:
+    for branch in tree.branches:
         described = _branch(branch)
         if described is None:
             other.append(branch.name)
         else:
             branches[branch.name] = described
-    codec = next((str(branch.compression) for branch in found.branches if branch.compression), "as each basket tells")
-    return checked(Tree(path, found.name, int(found.num_entries), branches, codec, tuple(other)))
+    codec = next((str(branch.compression) for branch in tree.branches if branch.compression), "as each basket tells")
+    return checked(Tree(path, tree.name, int(tree.num_entries), branches, codec, tuple(other)))
 
 
 def _branch(branch: Any) -> Branch | None:

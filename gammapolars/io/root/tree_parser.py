@@ -54,8 +54,8 @@ def parse_tree(path: Path, names: tuple[str, ...]) -> Tree | None:
                 cycles = [key for key in keys if key.name == name]
                 if cycles:
                     newest = max(cycles, key=lambda key: key.cycle)
-                    found = _parsed(path, file, newest) if newest.kind == "TTree" else None
-                    return found and checked(found)
+                    tree = _parsed(path, file, newest) if newest.kind == "TTree" else None
+                    return tree and checked(tree)
     except (struct.error, ValueError, IndexError, KeyError, OSError, OverflowError, MemoryError, deflate.DeflateError):
         return None
     return None
@@ -112,9 +112,9 @@ class _Buffer:
 
     def numbers(self, form: str) -> tuple[Any, ...]:
         form = ">" + form
-        found = struct.unpack_from(form, self.data, self.at)
+        values = struct.unpack_from(form, self.data, self.at)
         self.at += struct.calcsize(form)
-        return found
+        return values
 
     def number(self, form: str) -> int:
         return int(self.numbers(form)[0])
@@ -128,9 +128,9 @@ class _Buffer:
     def _bytes(self, count: int) -> bytes:
         if count < 0 or self.at + count > len(self.data):
             raise _UnusualError("a length beyond the end")
-        found = bytes(self.data[self.at : self.at + count])
+        data = bytes(self.data[self.at : self.at + count])
         self.at += count
-        return found
+        return data
 
     def array(self, count: int, dtype: str) -> npt.NDArray[Any]:
         """An array behind the byte that ROOT puts in front of each."""

@@ -16,13 +16,15 @@ def opened_by_uproot(path: str | Path) -> Iterator[Any]:
     import uproot
 
     before = dict(uproot.classes)
-    versions = {name: dict(found) for name, kind in before.items() if (found := getattr(kind, "known_versions", None))}
+    versions = {
+        name: dict(classes) for name, kind in before.items() if (classes := getattr(kind, "known_versions", None))
+    }
     try:
         with uproot.open(str(path)) as file:
             yield file
     finally:
         uproot.classes.clear()
         uproot.classes.update(before)
-        for name, known in versions.items():
+        for name, of_class in versions.items():
             before[name].known_versions.clear()
-            before[name].known_versions.update(known)
+            before[name].known_versions.update(of_class)

@@ -69,10 +69,10 @@ class Channels:
         start, width = self.axis.start, self.axis.width
         if self.axis.quantity == "energy_kev":
             return (start, width)
-        known = self.measurement.energy
-        if known is None or (start, width) == (0.0, 1.0):
-            return known
-        of_channel = np.polynomial.Polynomial(known)(np.polynomial.Polynomial([start, width]))
+        polynomial_of_adc = self.measurement.energy
+        if polynomial_of_adc is None or (start, width) == (0.0, 1.0):
+            return polynomial_of_adc
+        of_channel = np.polynomial.Polynomial(polynomial_of_adc)(np.polynomial.Polynomial([start, width]))
         return tuple(float(term) for term in of_channel.coef)
 
 
@@ -99,9 +99,9 @@ def channels_of(
     if axis.bins > most:
         raise OutputError(f"the spectrum has {axis.bins:,} channels, and the format {most:,}: rebin it, or {ANY_TABLE}")
     places = axis.places(centres)
-    counted = np.bincount(places, minlength=axis.bins)
-    if counted.max() > 1:
-        twice = axis.start + int(counted.argmax()) * axis.width
+    rows = np.bincount(places, minlength=axis.bins)
+    if rows.max() > 1:
+        twice = axis.start + int(rows.argmax()) * axis.width
         raise OutputError(f"the bin at {quantity} {twice:g} stands twice: select one spectrum, or sum them first")
     values = {name: np.zeros(axis.bins) for name in ("counts", "variance")}
     for name, dense in values.items():
@@ -123,18 +123,18 @@ def axis_of(centres: Floats, quantity: str, width: float | None = None) -> Axis:
     Raises:
         OutputError: the bins are not of one width, or a centre is no finite number.
     """
-    found = np.unique(centres)
-    if not np.isfinite(found).all():
+    values = np.unique(centres)
+    if not np.isfinite(values).all():
         raise OutputError(f"a bin's {quantity} is no finite number")
-    lowest, highest = float(found[0]), float(found[-1])
-    if quantity == "adc" and width is None and np.array_equal(found, np.rint(found)):
+    lowest, highest = float(values[0]), float(values[-1])
+    if quantity == "adc" and width is None and np.array_equal(values, np.rint(values)):
         if lowest < 0:
             raise OutputError(f"channel {lowest:g} lies below channel 0, where files begin")
         return Axis(quantity, 0.0, 1.0, int(highest) + 1)
-    width = _width(found) if width is None else width
+    width = _width(values) if width is None else width
     before = int(np.floor(lowest / width + 1e-6)) if lowest >= 0 else 0
     start = lowest - before * width
-    places = (found - start) / width
+    places = (values - start) / width
     if not width > 0 or np.abs(places - np.rint(places)).max() > 0.05:
         raise OutputError(f"the bins of {quantity} are not of one width: {ANY_TABLE}")
     return Axis(quantity, start, width, int(np.rint(places[-1])) + 1)

@@ -35,12 +35,12 @@ def encode(channels: Channels) -> bytes:
             coefficients, or a time or date does not fit.
     """
     counts = whole_counts(channels.counts, 0, MAX_COUNT, "CHN", "write .root, .csv or .parquet")
-    known = channels.measurement
-    real = known.real_time_s if known.real_time_s is not None else known.live_time_s or 0.0
-    live = known.live_time_s if known.live_time_s is not None else real
+    measurement = channels.measurement
+    real = measurement.real_time_s if measurement.real_time_s is not None else measurement.live_time_s or 0.0
+    live = measurement.live_time_s if measurement.live_time_s is not None else real
     if max(real, live) * TICKS_PER_S >= 2**32 - 0.5:
         raise OutputError("CHN holds times up to 994 days alone: write .spe, .root or .parquet")
-    started = known.started or UNKNOWN_START
+    started = measurement.started or UNKNOWN_START
     if not 1900 <= started.year < 2100:
         raise OutputError(f"CHN holds dates of the years 1900 to 2099 alone, not of {started.year}: write .spe")
     date = f"{started.day:02d}{MONTHS[started.month - 1]}{started.year % 100:02d}{started.year // 2000}"
@@ -52,7 +52,9 @@ def encode(channels: Channels) -> bytes:
         f"{started.hour:02d}{started.minute:02d}".encode(),
         *(0, len(counts)),
     )
-    detector, title = (one_line(text).encode("latin-1", "replace")[:63] for text in (known.detector, known.title))
+    detector, title = (
+        one_line(text).encode("latin-1", "replace")[:63] for text in (measurement.detector, measurement.title)
+    )
     energy = _coefficients(channels.energy)
     texts = (len(detector), detector.ljust(63), len(title), title.ljust(63))
     return head + counts.astype("<u4").tobytes() + _TRAILER.pack(TRAILER, 0, *energy, 0, 0, 0, b"", *texts, b"")
@@ -86,7 +88,7 @@ def decode(data: bytes) -> RecordedSpectrum:
         raise InputError(f"announces {number} channels, and {have} follow: is it cut short or damaged?")
     counts = np.frombuffer(data, "<u4", number, _HEAD.size)
     energy, detector, title = _trailer(data[end : end + _TRAILER.size])
-    known = Measurement(
+    measurement = Measurement(
         title=title,
         detector=detector,
         live_time_s=live / TICKS_PER_S if live or real else None,
@@ -94,7 +96,7 @@ def decode(data: bytes) -> RecordedSpectrum:
         started=_started(date, clock, second),
         energy=energy,
     )
-    return recorded(counts, known, first=first)
+    return recorded(counts, measurement, first=first)
 
 
 def _trailer(data: bytes) -> tuple[tuple[float, ...] | None, str, str]:
@@ -122,7 +124,7 @@ def _started(date: bytes, clock: bytes, second: bytes) -> datetime | None:
     """From `DDMonYY1`, where 1 means a year from 2000 on, `HHMM` and `SS`; None where they are no date."""
     try:
         text = date.decode("ascii")
-        found = datetime(
+        moment = datetime(
             (2000 if text[7:8] == "1" else 1900) + int(text[5:7]),
             MONTHS.index(text[2:5].title()) + 1,
             int(text[:2]),
@@ -132,4 +134,4 @@ def _started(date: bytes, clock: bytes, second: bytes) -> datetime | None:
         )
     except ValueError:
         return None
-    return None if found == UNKNOWN_START else found
+    return None if moment == UNKNOWN_START else moment

@@ -13,7 +13,7 @@ from gammapolars.core.quantities import BY_COLUMN, QUANTITIES
 from gammapolars.core.types import Floats
 from gammapolars.io.root.tree import read_header
 from gammapolars.io.root.uproot_file import opened_by_uproot
-from gammapolars.io.spectra import measurement as known
+from gammapolars.io.spectra import measurement as measurements
 from gammapolars.io.spectra.channels import Axis, Channels, energies_at
 from gammapolars.io.spectra.grid import Grid
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
@@ -42,8 +42,8 @@ def write_spectra(spectra: Mapping[str, Channels], file: BinaryIO, texts: Mappin
     with uproot.recreate(file) as root:
         for name, channels in spectra.items():
             root[name] = _th1(channels)
-        told = {name: channels.measurement for name, channels in spectra.items()}
-        for key, text in {known.KEY: known.to_json(told), **texts}.items():
+        of_spectra = {name: channels.measurement for name, channels in spectra.items()}
+        for key, text in {measurements.KEY: measurements.to_json(of_spectra), **texts}.items():
             root[key] = text
 
 
@@ -58,13 +58,13 @@ def _th1(channels: Channels) -> Any:
     if not (np.diff(edges) > 0).all():
         raise OutputError("the energy does not rise with the channel, as a histogram's axis must: write .spe or .csv")
     even = channels.energy is None or len(np.trim_zeros(channels.energy, "b")) <= 2
-    told = channels.measurement
-    contents = np.concatenate([[told.underflow], channels.counts, [told.overflow]])
-    variances = np.concatenate([[told.underflow], channels.variance, [told.overflow]])
+    measurement = channels.measurement
+    contents = np.concatenate([[measurement.underflow], channels.counts, [measurement.overflow]])
+    variances = np.concatenate([[measurement.underflow], channels.variance, [measurement.overflow]])
     centres = (edges[1:] + edges[:-1]) / 2
     return to_TH1x(
         fName=None,
-        fTitle=known.one_line(told.title or told.detector),
+        fTitle=measurements.one_line(measurement.title or measurement.detector),
         data=contents.astype(">f8"),
         fEntries=float(contents.sum()),
         fTsumw=float(channels.counts.sum()),
@@ -97,12 +97,12 @@ def read_spectrum(path: Path, name: str | None) -> RecordedSpectrum:
         InputError: the file is damaged, or has no such histogram.
         UsageError: it has several, and none is named.
     """
-    found, told = _read(path, name, "TH1", "spectrum")
-    contents, variances, (quantity, edges) = found
+    bins, measurement = _read(path, name, "TH1", "spectrum")
+    contents, variances, (quantity, edges) = bins
     values, squares = contents[1:-1], variances[1:-1]
-    adc = quantity == "adc" and told.energy is None
+    adc = quantity == "adc" and measurement.energy is None
     table = {"adc" if adc else "energy_kev": (edges[1:] + edges[:-1]) / 2, "counts": values, "variance": squares}
-    return RecordedSpectrum(pl.DataFrame(table), told)
+    return RecordedSpectrum(pl.DataFrame(table), measurement)
 
 
 def spectrum_names(path: Path) -> list[str]:
@@ -180,10 +180,9 @@ def read_matrix(path: Path, name: str | None) -> pl.DataFrame:
 def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any, ...], Measurement]:
     """Contents and variances with what lies beside the bins, quantity and edges of each axis; and the measurement."""
     header = read_header(path)
-    if header.size < header.told:
+    if header.size < header.end:
         raise InputError(
-            f"{path}: is truncated: it has {header.size} of the {header.told} bytes that its header tells: "
-            f"copy it again"
+            f"{path}: is truncated: it has {header.size} of the {header.end} bytes that its header tells: copy it again"
         )
     try:
         with opened_by_uproot(path) as root:
@@ -194,8 +193,8 @@ def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any
             axes = [
                 _axis(histogram.member(f"f{axis}axis"), size) for axis, size in zip("XY", contents.shape, strict=False)
             ]
-            texts = str(root[known.KEY]) if known.KEY in root else None
-            title = known.one_line(str(histogram.title))
+            texts = str(root[measurements.KEY]) if measurements.KEY in root else None
+            title = measurements.one_line(str(histogram.title))
     except (InputError, UsageError):
         raise
     except Exception as error:
@@ -203,7 +202,7 @@ def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any
     if not np.isfinite(contents).all() or variances.shape != contents.shape:
         raise InputError(f"{path}: histogram '{key}' has bins that hold no number: is it damaged?")
     if texts is not None:
-        return (contents, variances, *axes), known.from_json(texts, key)
+        return (contents, variances, *axes), measurements.from_json(texts, key)
     beside = (float(contents[0]), float(contents[-1])) if kind == "TH1" else (0.0, 0.0)
     return (contents, variances, *axes), Measurement(title=title, underflow=beside[0], overflow=beside[1])
 
@@ -215,14 +214,14 @@ def _chosen(path: Path, root: Any, name: str | None, kind: str, noun: str) -> st
     if name is None and len(names) > 1:
         raise UsageError(f"{path}: has several histograms that can be a {noun}: name one of {have}")
     if not names or (name or names[0]) not in names:
-        wanted = f"histogram '{name}'" if name else "histogram"
-        raise InputError(f"{path}: has no {kind} {wanted} (it has {have})")
+        noun_phrase = f"histogram '{name}'" if name else "histogram"
+        raise InputError(f"{path}: has no {kind} {noun_phrase} (it has {have})")
     return name or names[0]
 
 
 def _names(root: Any, kind: str) -> list[str]:
-    found = (key.partition(";")[0] for key, of in root.classnames().items() if re.fullmatch(f"{kind}{TYPES}", str(of)))
-    return list(dict.fromkeys(found))
+    names = (key.partition(";")[0] for key, of in root.classnames().items() if re.fullmatch(f"{kind}{TYPES}", str(of)))
+    return list(dict.fromkeys(names))
 
 
 def _axis(axis: Any, size: int) -> tuple[str, Floats]:

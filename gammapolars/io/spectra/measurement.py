@@ -103,19 +103,19 @@ def one_line(text: str) -> str:
 def to_json(measurements: Mapping[str, Measurement]) -> str:
     """The metadata entry: what is known of each spectrum, by its name in the file."""
 
-    def known(measurement: Measurement) -> dict[str, Any]:
+    def described(measurement: Measurement) -> dict[str, Any]:
         started = measurement.started
         values = asdict(measurement) | {"started": started.isoformat(sep=" ") if started else None}
         return {name: value for name, value in values.items() if value not in (None, "", 0.0)}
 
-    return json.dumps({name: known(measurement) for name, measurement in measurements.items()}, ensure_ascii=False)
+    return json.dumps({name: described(measurement) for name, measurement in measurements.items()}, ensure_ascii=False)
 
 
 def from_json(text: str | None, name: str) -> Measurement:
     """What the metadata entry tells of one spectrum; nothing, where it is missing or somebody else's."""
     try:
-        found = json.loads(text or "{}").get(name, {})
-        values = {field.name: found[field.name] for field in fields(Measurement) if field.name in found}
+        entry = json.loads(text or "{}").get(name, {})
+        values = {field.name: entry[field.name] for field in fields(Measurement) if field.name in entry}
         if "started" in values:
             values["started"] = datetime.fromisoformat(values["started"])
         if "energy" in values:

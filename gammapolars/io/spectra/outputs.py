@@ -30,8 +30,8 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except OutputError as error:
-        told = str(error)
-        raise OutputError(told if told.startswith(f"{path}: ") else f"{path}: {told}") from None
+        text = str(error)
+        raise OutputError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from None
     except (OSError, pl.exceptions.ComputeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise OutputError(f"{path}: cannot be written: {reason or first_line(error)}") from None

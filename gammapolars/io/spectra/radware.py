@@ -45,8 +45,8 @@ def encode(channels: Channels) -> bytes:
         raise OutputError(
             f"RadWare .spe holds 24 bits of a count, and a bin has {wrong:.17g}: write .root, .csv or .parquet"
         )
-    known = channels.measurement
-    name = one_line(known.detector or known.title).encode("ascii", "replace")[:8].ljust(8)
+    measurement = channels.measurement
+    name = one_line(measurement.detector or measurement.title).encode("ascii", "replace")[:8].ljust(8)
     head = struct.pack("<i8s5i", _HEAD_BYTES, name, len(counts), 1, 1, 1, _HEAD_BYTES)
     length = struct.pack("<i", counts.nbytes)
     return head + length + counts.tobytes() + length
@@ -139,9 +139,9 @@ def check_matrix(path: Path, dtype: str) -> None:
     Raises:
         InputError: it has another.
     """
-    wanted, size = SIDE * SIDE * np.dtype(dtype).itemsize, path.stat().st_size
-    if size != wanted:
+    expected, size = SIDE * SIDE * np.dtype(dtype).itemsize, path.stat().st_size
+    if size != expected:
         raise InputError(
             f"{path}: is no RadWare matrix, or is cut short: it has {size:,} bytes, "
-            f"and {SIDE} × {SIDE} channels are {wanted:,}"
+            f"and {SIDE} × {SIDE} channels are {expected:,}"
         )

@@ -32,18 +32,18 @@ def encode(channels: Channels) -> bytes:
         OutputError: a count is fractional, negative or above 2^31 - 1.
     """
     counts = whole_counts(channels.counts, 0, MAX_COUNT, "SPE", "write .root, .csv or .parquet")
-    known = channels.measurement
-    remarks = ["DET# 1", f"DETDESC# {one_line(known.detector)}"]
-    if known.live_time_s is None:
+    measurement = channels.measurement
+    remarks = ["DET# 1", f"DETDESC# {one_line(measurement.detector)}"]
+    if measurement.live_time_s is None:
         remarks.append("live time is not known: real time stands for it")
-    if known.started is None:
+    if measurement.started is None:
         remarks.append("date is not known")
-    real = known.real_time_s if known.real_time_s is not None else known.live_time_s or 0.0
-    live = known.live_time_s if known.live_time_s is not None else real
+    real = measurement.real_time_s if measurement.real_time_s is not None else measurement.live_time_s or 0.0
+    live = measurement.live_time_s if measurement.live_time_s is not None else real
     lines = [
-        *("$SPEC_ID:", one_line(known.title).lstrip("$ ") or NO_TITLE),
+        *("$SPEC_ID:", one_line(measurement.title).lstrip("$ ") or NO_TITLE),
         *("$SPEC_REM:", *remarks),
-        *("$DATE_MEA:", _date(known.started or UNKNOWN_START)),
+        *("$DATE_MEA:", _date(measurement.started or UNKNOWN_START)),
         *("$MEAS_TIM:", f"{live:.12g} {real:.12g}"),
         *("$DATA:", f"0 {len(counts) - 1}"),
         *(f"{count:8d}" for count in counts.tolist()),
@@ -90,7 +90,7 @@ def decode(data: bytes) -> RecordedSpectrum:
     title = one_line(sections.get("SPEC_ID", ""))
     remarks = re.findall(r"^DETDESC#[^\S\n]*(.*)$", sections.get("SPEC_REM", ""), re.MULTILINE)
     try:
-        known = Measurement(
+        measurement = Measurement(
             title="" if title == NO_TITLE else title,
             detector=one_line(remarks[0]) if remarks else "",
             live_time_s=times[0] if any(times[:2]) else None,
@@ -100,7 +100,7 @@ def decode(data: bytes) -> RecordedSpectrum:
         )
     except UsageError as error:
         raise InputError(f"cannot be read as SPE: {error}") from None
-    return recorded(counts.to_numpy(), known, first=first)
+    return recorded(counts.to_numpy(), measurement, first=first)
 
 
 def _counts(section: str) -> tuple[int, pl.Series]:
@@ -109,11 +109,11 @@ def _counts(section: str) -> tuple[int, pl.Series]:
     limits = re.fullmatch(r"(\d{1,9})\s+(\d{1,9})", head.strip())
     if not limits or int(limits[2]) < int(limits[1]):
         raise InputError("$DATA: should begin with the numbers of the first and last channel")
-    first, wanted = int(limits[1]), int(limits[2]) - int(limits[1]) + 1
+    first, number = int(limits[1]), int(limits[2]) - int(limits[1]) + 1
     values = pl.Series(body.split(), dtype=pl.String).cast(pl.Float64, strict=False)
-    if len(values) != wanted:
-        less = "is it cut short?" if len(values) < wanted else "is it damaged?"
-        raise InputError(f"$DATA: announces {wanted} counts, and {len(values)} follow: {less}")
+    if len(values) != number:
+        less = "is it cut short?" if len(values) < number else "is it damaged?"
+        raise InputError(f"$DATA: announces {number} counts, and {len(values)} follow: {less}")
     if not values.is_finite().fill_null(value=False).all():
         where = int(values.is_finite().fill_null(value=False).arg_min() or 0)
         raise InputError(f"$DATA: channel {first + where} holds no number")
@@ -132,10 +132,10 @@ def _numbers(name: str, text: str, default: list[float]) -> list[float]:
 
 def _started(text: str) -> datetime | None:
     try:
-        found = datetime.strptime(" ".join(text.split()), DATE)
+        moment = datetime.strptime(" ".join(text.split()), DATE)
     except ValueError:  # others write it in other orders, of which none is certain
         return None
-    return None if found == UNKNOWN_START else found
+    return None if moment == UNKNOWN_START else moment
 
 
 def _energy(sections: dict[str, str]) -> tuple[float, ...] | None:

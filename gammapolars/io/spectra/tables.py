@@ -13,7 +13,7 @@ from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import SPECTRUM as SCHEMA
 from gammapolars.core.schema import DType
 from gammapolars.io import columnar
-from gammapolars.io.spectra import measurement as known
+from gammapolars.io.spectra import measurement as measurements
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, energies_at
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from gammapolars.io.untrusted import read_parquet, scan_parquet
@@ -42,8 +42,8 @@ def key_of(board: int, channel: int) -> str:
 
 def detector_of(name: str) -> tuple[int, int] | None:
     """The (board, channel) that a name, as `key_of` makes them, ends in; None where it ends otherwise."""
-    found = re.search(r"b(\d{1,5})_ch(\d{1,5})$", name)
-    return (int(found[1]), int(found[2])) if found else None
+    match = re.search(r"b(\d{1,5})_ch(\d{1,5})$", name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def is_spectra(path: Path, kind: str) -> bool:
@@ -117,7 +117,7 @@ def decode_csv(data: bytes, name: str | None) -> RecordedSpectrum:
     """The spectrum of a CSV file with a header line; as `decode_parquet`."""
     try:
         text = pl.read_csv(BytesIO(data), infer_schema=False)
-        table = text.select(pl.col(column).str.strip_chars().cast(DTYPES[column]) for column in _known(text))
+        table = text.select(pl.col(column).str.strip_chars().cast(DTYPES[column]) for column in _spectrum_columns(text))
     except pl.exceptions.PolarsError as error:
         raise InputError(f"cannot be read as CSV: {first_line(error)}") from None
     return _one_spectrum(table, name, None)
@@ -136,18 +136,18 @@ def decode_parquet(data: bytes, name: str | None) -> RecordedSpectrum:
     """
     stored, texts = read_parquet(data)
     try:
-        table = stored.select(pl.col(column).cast(DTYPES[column]) for column in _known(stored))
+        table = stored.select(pl.col(column).cast(DTYPES[column]) for column in _spectrum_columns(stored))
     except pl.exceptions.PolarsError as error:
         raise InputError(f"cannot be read as Parquet: {first_line(error)}") from None
-    return _one_spectrum(table, name, texts.get(known.KEY))
+    return _one_spectrum(table, name, texts.get(measurements.KEY))
 
 
-def _known(table: pl.DataFrame) -> list[str]:
+def _spectrum_columns(table: pl.DataFrame) -> list[str]:
     """The columns of a spectrum that a table has."""
     return [name for name in table.columns if name in DTYPES]
 
 
-def _one_spectrum(table: pl.DataFrame, name: str | None, told: str | None) -> RecordedSpectrum:
+def _one_spectrum(table: pl.DataFrame, name: str | None, text: str | None) -> RecordedSpectrum:
     """The one spectrum that is meant, out of a table of one or more."""
     if "channel" in table.columns and not {"adc", "energy_kev", "board"} & set(table.columns):
         table = table.rename({"channel": "adc"}).cast({"adc": pl.Float64})
@@ -168,7 +168,7 @@ def _one_spectrum(table: pl.DataFrame, name: str | None, told: str | None) -> Re
         raise InputError("holds bins without a number: is it cut short?")
     if values[x[0]].is_duplicated().any():
         raise InputError(f"holds bins of {x[0]} twice: a table of several spectra, such as slices, is read by polars")
-    return RecordedSpectrum(values, known.from_json(told, key))
+    return RecordedSpectrum(values, measurements.from_json(text, key))
 
 
 def by_detector(spectra: pl.DataFrame) -> dict[str, pl.DataFrame]:

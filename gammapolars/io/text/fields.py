@@ -22,14 +22,14 @@ class Field:
         dtype: what the column holds.
         hexadecimal: whether the text is `0x4000`; the column is u32.
         natural: whether a negative number is out of range, though the dtype could hold it.
-        known: whether it is never empty.
+        required: whether it is never empty.
     """
 
     column: str
     dtype: DType
     hexadecimal: bool = False
     natural: bool = False
-    known: bool = True
+    required: bool = True
 
     @property
     def parsed(self) -> DType:
@@ -54,7 +54,7 @@ class Field:
 
     def is_damaged(self, text: pl.Expr) -> pl.Expr:
         """Whether a text is not of the field's form; always for null, which stands for a field that is missing."""
-        empty = self.known and self.dtype != pl.String
+        empty = self.required and self.dtype != pl.String
         fits = text.str.contains(f"^(?:{self.pattern})$")
         return pl.when(text.is_null()).then(pl.lit(value=True)).when(text == "").then(pl.lit(empty)).otherwise(~fits)
 

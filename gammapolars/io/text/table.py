@@ -163,7 +163,7 @@ class TextTable:
         unprefixed = [
             not parsed[name].str.starts_with("0x").all() for name, field in self.fields.items() if field.hexadecimal
         ]
-        empty = [frame[field.column].null_count() for field in self.fields.values() if field.known]
+        empty = [frame[field.column].null_count() for field in self.fields.values() if field.required]
         return None if frame.height != lines or any(unprefixed) or any(empty) else frame
 
     def _exact(self, text: bytes, line: int) -> tuple[pl.DataFrame, list[BadLines]]:
@@ -192,15 +192,15 @@ class TextTable:
             *self._bad(checked.filter(~pl.col("damaged"), pl.col("outside").is_not_null()), line, "out_of_range"),
         ]
 
-    def _bad(self, found: pl.DataFrame, line: int, kind: Kind) -> Iterator[BadLines]:
-        if found.is_empty():
+    def _bad(self, rows: pl.DataFrame, line: int, kind: Kind) -> Iterator[BadLines]:
+        if rows.is_empty():
             return
-        shown = f"'{_shown(found['text'][0])}'"
+        shown = f"'{_shown(rows['text'][0])}'"
         if kind == "damaged":
             reason = f"is not {self.separator.join(self.fields)}: {shown}"
         else:
-            reason = f"has a value in {found['outside'][0]} that no hit can have: {shown}"
-        yield BadLines(kind, line + found["place"][0], line + found["place"][-1], found.height, reason)
+            reason = f"has a value in {rows['outside'][0]} that no hit can have: {shown}"
+        yield BadLines(kind, line + rows["place"][0], line + rows["place"][-1], rows.height, reason)
 
     @cached_property
     def _line_pattern(self) -> str:
