@@ -22,7 +22,9 @@ class PreselectionAccount(Part):
         hits_added_back: hits that became part of another.
         hits_vetoed: hits that a veto detector's hit dropped.
         hits_vetoing: hits of the veto detectors themselves.
-        added_back: the first by the detectors' names, and so are the following.
+        added_back: hits that became part of another, by their detectors' names.
+        vetoed: hits that were dropped, by their detectors' names.
+        vetoing: hits of veto detectors, by their names.
         add_back_ps: the window of add-back (ps).
         vetoes: kinds of detectors and their windows.
     """

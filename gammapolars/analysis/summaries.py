@@ -25,8 +25,8 @@ class Summary:
         inputs: names of the files that were read.
         outputs: names of the files that were written, the main one first.
         warnings: what a reader must know before trusting the rest, one sentence each.
-        elapsed_s: how long the command took (s).
-        hits_per_s: hits read in a second of that time, where a run is read.
+        elapsed_s: how long the command took (s); not in the provenance of files.
+        hits_per_s: hits read in a second of that time, where runs are read.
     """
 
     inputs: tuple[str, ...] = ()
@@ -102,9 +102,9 @@ class PairCounts(Part):
 
     Attributes:
         pairs: within the window.
-        pairs_by_detectors: of each two detectors, `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs` and
-            `chance_pairs_expected`; with random windows also `random_pairs`, `random_pairs_expected`, `chance_pairs`,
-            `chance_pairs_unc`, `net_pairs` and `net_pairs_unc`.
+        pairs_by_detectors: of each two detectors `board_a`, `channel_a`, `name_a`, `board_b`, `channel_b`, `name_b`,
+            `pairs` and `chance_pairs_expected`; with random windows also `random_pairs`, `random_pairs_expected`,
+            `chance_pairs`, `chance_pairs_unc`, `net_pairs` and `net_pairs_unc`.
         window_ps: [low, high] (ps).
         random: what random windows tell, where there are any.
         chance_pairs_expected: how many pairs rates let expect by chance.

@@ -28,8 +28,10 @@ class DriftSummary(RunSummary):
         lines_kev: the energies of the lines that were followed (keV).
         reference: where the factors bring lines to: calibration, or mean.
         drift_runs: the runs that the table is of: `run`, `files`, `first_timestamp_ps` and `last_timestamp_ps`.
-        detectors: how the gain of each detector moved.
-        lines: how each line was followed, and its width before and after.
+        detectors: `board`, `channel`, `name`, `drift_span_pct`, `gain_unc_pct`, `steps`, and of the best line
+            `scatter_pct`, `line_kev`, `fwhm_before_kev` and `fwhm_after_kev`.
+        lines: `board`, `channel`, `name`, `line_kev`, `positions`, `failed`, `counts`, `scatter_pct`, `chi2_ndf`,
+            `disagreement_pct`, `fwhm_before_kev` and `fwhm_after_kev`.
     """
 
     lines_kev: tuple[float, ...]

@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 import gammapolars as gp
+from gammapolars.commands import COMMANDS
 from gammapolars.commands.info.run import OrderTally
 from gammapolars.detectors import Detector
 from gammapolars.io.root.writer import Layout
@@ -89,7 +90,8 @@ def parsed(text: str) -> dict[str, Any]:
 
 CALLS = {
     "help": ["--help"],
-    "coincidences_help": ["coincidences", "--help"],
+    **{f"{command}_help": [command, "--help"] for command in COMMANDS if command != "detectors"},
+    "detectors_import_help": ["detectors", "import", "--help"],
     "info": ["info", "tiny.root"],
     "info_of_pairs": ["info", "pairs.parquet"],
     "coincidences": ["coincidences", "tiny.root", "--window", "1us", "-o", "out.parquet"],
@@ -101,15 +103,12 @@ CALLS = {
         *["coincidences", "tiny.root", "--window=-1us:500ns", "-o", "out.csv"],
         *["--start", "0/2", "--stop", "3"],
     ],
-    "spectrum_help": ["spectrum", "--help"],
     "spectrum": ["spectrum", "tiny.root", "--detectors", "d.toml", "-o", "out.spe"],
-    "matrix_help": ["matrix", "--help"],
     "matrix": ["matrix", "tiny.root", "--window", "1us", "--detectors", "d.toml", "-o", "out.m4b"],
-    "lines_help": ["lines", "--help"],
     "lines": ["lines", "Th-228"],
     "lines_near": ["lines", "661.7", "--within", "20"],
     "lines_names": ["lines"],
-    "query_help": ["query", str(REPOSITORY / "queries" / "gated_spectrum.py")],
+    "query_explained": ["query", str(REPOSITORY / "queries" / "gated_spectrum.py")],
 }
 
 

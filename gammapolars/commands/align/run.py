@@ -21,8 +21,12 @@ class AlignSummary(RunSummary):
     """What `align` measured.
 
     Attributes:
-        detectors: a row of `board`, `channel`, `name` and timing for each detector.
-        detector_pairs: a row for each two detectors, with their prompt peak.
+        detectors: `board`, `channel`, `name`, `group`, whether it is the `reference`, `pairs`, `time_offset_ps`,
+            `time_offset_ps_unc`, `time_walk_ps`, `time_walk_ps_unc`, `time_walk_range`, `time_fwhm_ps` and
+            `time_fwhm_ps_unc`.
+        detector_pairs: `board_a`, `channel_a`, `name_a`, `board_b`, `channel_b`, `name_b`, `pairs`, `prompt_pairs`,
+            `position_ps`, `position_ps_unc`, `position_after_ps`, `fwhm_before_ps`, `fwhm_before_ps_unc`,
+            `fwhm_after_ps`, `fwhm_after_ps_unc` and `status`.
         covariance_ps2: of the offsets (ps²); null where there is none.
         chi2: of the offsets, by the peaks of all detector pairs.
         ndf: its degrees of freedom.

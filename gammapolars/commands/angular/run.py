@@ -76,13 +76,15 @@ class AngularSummary(PairSummary):
         order: of the Legendre polynomials.
         slice_ps: singles and coincidences were compared in slices of time of this width (ps).
         net_counts: coincidences of the two lines, net of background and, with random windows, of chance.
-        a2: as measured; so is a4.
-        a2_point: of detectors without size; so is a4_point.
+        a2: as measured.
+        a4: as measured; 0 where only a2 was fitted.
+        a2_point: as detectors without size would see it.
+        a4_point: as detectors without size would see it.
         covariance: of a2 and a4.
         chi2: of the fit.
         ndf: its degrees of freedom.
         attenuation: of a2 and a4 by the detectors' size.
-        angles: the table of W(θ): `angle_deg`, `detector_pairs`, `counts`, `counts_unc`, `w`, `w_unc` and `fit`.
+        angles: of W(θ) `angle_deg`, `detector_pairs`, `counts`, `counts_unc`, `w`, `w_unc`, `fit` and `expected`.
         w_covariance: of its W(θ).
         expected: what the cascade should give; null where no spins are given.
     """

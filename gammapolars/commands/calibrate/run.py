@@ -43,7 +43,9 @@ class CalibrateSummary(Summary):
         detectors: of each one that was calibrated `name`, `board`, `channel`, `order`, the polynomial `energy` (keV)
             with `energy_covariance` and `energy_range` (adc), `lines_used`, `chi2`, `ndf`, `largest_residual_kev`, the
             coefficients of `fwhm`, and the `evidence` for the match of its lines.
-        lines: those that were matched, a row each.
+        lines: those that were matched: `board`, `channel`, `name`, `run`, `nuclide`, `energy_kev`, `energy_kev_unc`,
+            `adc`, `adc_unc`, `fitted_kev`, `residual_kev`, `residual_sigma`, `fwhm_kev`, `fwhm_kev_unc`, `area`,
+            `area_unc`, whether they are fit to `calibrate`, and whether they were `used`.
         drift: how gains drift, where that was followed.
     """
 

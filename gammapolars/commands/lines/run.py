@@ -22,8 +22,10 @@ class LinesSummary(Summary):
         energy_kev: near which lines lie (keV).
         within_kev: how near (keV).
         least: photons, or pairs, per 100 decays.
-        lines: a row for each.
-        cascades: a row for each two photons of one decay.
+        lines: `nuclide`, `parent`, `energy_kev`, `energy_kev_unc`, `intensity`, `intensity_unc`, `doublet`,
+            `normalisation`, `calibrate`, `calibrate_fwhm`, `spread_kev`, `source`; near an energy, `distance_kev`.
+        cascades: of two photons of one decay `nuclide`, `daughter`, `energy_kev_x`, `energy_kev_y`, `coincidences`,
+            `coincidences_unc` and `half_life_s`.
     """
 
     nuclides: tuple[str, ...] | None = optional()

@@ -28,7 +28,9 @@ class RatesSummary(RunSummary):
     """Rates with and without dead time, each of the time from a detector's first hit to its last.
 
     Attributes:
-        detectors: a row for each.
+        detectors: `board`, `channel`, `name`, `hits`, `real_time_s`, `rate_cps`, `rate_cps_unc`, `true_rate_cps`,
+            `true_rate_cps_unc`, `live_fraction`, `live_fraction_unc`, `dead_time_ps`, `dead_time_ps_unc`,
+            `shortest_interval_ps`, `cut_ps`, `chi2`, `ndf`, and whether times between hits are `exponential`.
     """
 
     detectors: pl.DataFrame

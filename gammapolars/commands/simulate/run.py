@@ -24,7 +24,7 @@ class SimulateSummary(Summary):
         sources: activities by nuclide (Bq).
         seed: of the random numbers.
         detectors: of each `name`, `board`, `channel`, and `deposits_cps`, the rate to be expected.
-        correlations: of the directions of gamma rays, where some are asked for.
+        correlations: of directions of gamma rays, if any: `first_kev`, `second_kev`, `a2`, `a4`.
     """
 
     hits: int
