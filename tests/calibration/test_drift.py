@@ -40,8 +40,8 @@ RECORDED = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
 TWO = Detectors(DEFAULT_DETECTORS.all[:2])
 ONE = Detectors(DEFAULT_DETECTORS.all[:1])
 COBALT = (1173.228, 1332.492)
-HITS = 200_000
-SPAN_S = 1200.0
+HITS = 150_000
+SPAN_S = 900.0
 """About how long such a run lasts."""
 
 DRIFTS = {
