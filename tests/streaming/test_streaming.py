@@ -205,6 +205,13 @@ def test_a_step_back_of_just_the_buffer_is_repaired_and_one_more_is_not(rows: in
         list(time_ordered(in_batches(hits, rows), reorder_ps=9))
 
 
+def test_a_batch_waits_for_what_may_still_belong_before_its_end() -> None:
+    """The batch behind it begins later, and the one behind that has a hit in it."""
+    batches = [frame([(time,) for time in part]) for part in ([100, 110], [111, 150], [105, 151])]
+
+    assert times(list(time_ordered(batches, reorder_ps=50))) == [100, 105, 110, 111, 150, 151]
+
+
 def test_hits_of_equal_time_keep_their_order_across_batches() -> None:
     hits = numbered([(5, 1), (5, 0), (3, 2), (5, 2), (3, 0)])
 
