@@ -440,6 +440,7 @@ def test_the_figure_shows_the_strongest_pairs(labr: Path) -> None:
 # Recorded runs.
 
 
+@pytest.mark.slow
 @recorded
 def test_sodium_between_two_scintillators() -> None:
     found = gp.measure_timing(NA22)

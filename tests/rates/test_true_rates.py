@@ -59,7 +59,7 @@ def test_the_true_rate_is_found_behind_the_dead_time(rate_cps: float, dead_ps: i
         assert abs(row["live_fraction"] - 1 / (1 + rate_cps * dead_ps * 1e-12)) < 4 * row["live_fraction_unc"]
 
 
-@pytest.mark.parametrize("spread_ps", [0, 3_000_000, 10_000_000])
+@pytest.mark.parametrize("spread_ps", [pytest.param(0, marks=pytest.mark.slow), 3_000_000, 10_000_000])
 def test_pulls_are_normal(spread_ps: int) -> None:
     """Of a dead time of 4 µs, and of dead times from 4 to 7 and to 14 µs, that no hit prolongs."""
     dead_ps = 4_000_000 + spread_ps / 2

@@ -330,7 +330,7 @@ def test_runs_of_no_hit_or_one(hits: list[tuple[int]], reach: int) -> None:
 
 
 def test_slices_come_while_the_stream_is_still_read() -> None:
-    source = CountedStream(frame([(1000 * number,) for number in range(100_000)]), 1000)
+    source = CountedStream(frame([(1000 * number,) for number in range(30_000)]), 300)
 
     next(slices(source.frame, 10, reorder_ps=0, slice_hits=1000))
 
