@@ -9,7 +9,7 @@ from hypothesis import settings
 
 THOROUGH = os.environ.get("GAMMAPOLARS_TESTS") == "thorough"
 
-SHARE = 1.0 if THOROUGH else 0.4
+SHARE = 1.0 if THOROUGH else 0.25
 """Of the cases that a test asks for, how many hypothesis draws."""
 
 USUAL = 60

@@ -135,7 +135,7 @@ def test_time_differences_reach_beyond_the_window_and_pairs_do_not(tmp_path: Pat
 
 
 def test_uncorrelated_detectors_make_the_pairs_that_chance_expects_and_no_prompt_peak(tmp_path: Path) -> None:
-    hits = poisson({(0, 0): 100_000, (0, 1): 80_000, (1, 0): 50_000}, 1.0)
+    hits = poisson({(0, 0): 70_000, (0, 1): 60_000, (1, 0): 40_000}, 1.0)
 
     found = analyse(Recording(in_file(tmp_path, hits)), PairRule("250ns"))
 

@@ -180,7 +180,7 @@ def test_exact_positions_give_exact_offsets_in_every_group(offsets: list[int], d
 def test_the_covariance_of_offsets_is_that_of_repeated_measurements() -> None:
     rng = np.random.default_rng(4)
     ends, unc = np.array(list(combinations(range(4), 2)), np.intp), np.array([5.0, 9.0, 20.0, 7.0, 4.0, 11.0])
-    found = [solve.solve_offsets(ends, rng.normal(0, unc), unc, 4, reference=2) for _ in range(2000)]
+    found = [solve.solve_offsets(ends, rng.normal(0, unc), unc, 4, reference=2) for _ in range(1000)]
 
     measured = np.cov(np.array([one.offset_ps for one in found]).T)
 
@@ -300,6 +300,7 @@ def test_detectors_that_nothing_ties_are_told_apart(tmp_path: Path) -> None:
     assert any("equal shares" in warning for warning in found.warnings)
 
 
+@pytest.mark.slow
 def test_reading_ends_when_there_are_enough_pairs(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     time = np.sort(rng.integers(10**9, 10**13, 2_000_000))
@@ -372,6 +373,13 @@ def test_the_command_writes_what_it_found_and_keeps_the_rest(labr: Path, tmp_pat
     assert "exists" in again.error
 
 
+def test_no_more_hits_are_read_than_asked_for(labr: Path) -> None:
+    every, few = gp.measure_timing(labr), gp.measure_timing(labr, most_hits=50_000)
+
+    assert every.complete
+    assert every.pairs["pairs"].sum() > 1.8 * few.pairs["pairs"].sum() > 0
+
+
 def test_aligned_hits_make_peaks_at_zero(labr: Path, tmp_path: Path) -> None:
     new = tmp_path / "new.toml"
     done = gammapolars("align", labr, "-o", new)
@@ -432,6 +440,7 @@ def test_the_figure_shows_the_strongest_pairs(labr: Path) -> None:
 # Recorded runs.
 
 
+@pytest.mark.slow
 @recorded
 def test_sodium_between_two_scintillators() -> None:
     found = gp.measure_timing(NA22)

@@ -353,7 +353,7 @@ def test_recorded_europium_calibrates_itself() -> None:
 
 
 @recorded
-@pytest.mark.parametrize(("channel", "at"), [(4, 692), (5, 540)])
+@pytest.mark.parametrize(("channel", "at"), [(4, 692), pytest.param(5, 540, marks=pytest.mark.slow)])
 def test_recorded_sodium_calibrates_itself(channel: int, at: float) -> None:
     peaks = recorded_hits(f"na22-two-nai/UNFILTERED/Data_CH{channel}@*.CSV")
 

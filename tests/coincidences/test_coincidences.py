@@ -272,7 +272,7 @@ def test_runs_without_a_pair_are_empty_tables(hits: list[tuple[int]], window: in
 @pytest.mark.parametrize("slice_hits", [1, 50, 10**6])
 def test_a_burst_of_many_hits_pairs_each_with_each(monkeypatch: pytest.MonkeyPatch, part: int, slice_hits: int) -> None:
     monkeypatch.setattr(coincidences, "PART_PAIRS", part)
-    hits = numbered((number // 3, number % 8) for number in range(150))
+    hits = numbered((number // 3, number % 8) for number in range(90))
 
     assert found_pairs(hits, 1000, 40, slice_hits) == brute_pairs(hits, (0, 1000))
 

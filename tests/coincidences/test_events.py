@@ -344,11 +344,11 @@ def test_the_table_is_one_of_triples_with_further_columns_three_times() -> None:
 
 def test_a_burst_of_triples_comes_in_bounded_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("gammapolars.coincidences.triples"), "PART_ROWS", 1000)
-    hits = frame((0, number % 6) for number in range(60))
+    hits = frame((0, number % 6) for number in range(36))
 
     sizes = [part.height for part in batches_of(triples(stream(hits), 10), batch_rows=1)]
 
-    assert sum(sizes) == 20 * 1000  # three of six detectors, ten hits each
+    assert sum(sizes) == 20 * 216  # three of six detectors, six hits each
     assert max(sizes) <= 1100
 
 

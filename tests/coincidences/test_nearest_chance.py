@@ -58,7 +58,9 @@ def told(folder: Path, hits: pl.DataFrame, window: str) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize("window", ["0ns:1us", "-500ns:500ns", "-2us:-1us"])
-@pytest.mark.parametrize("covered", [0.05, 1.0, 2.0])
+@pytest.mark.parametrize(
+    "covered", [pytest.param(0.05, marks=pytest.mark.slow), 1.0, pytest.param(2.0, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("dead_ps", [0, 400_000, 3_000_000])
 def test_uncorrelated_stops_are_as_many_as_chance_expects(
     tmp_path: Path, window: str, covered: float, dead_ps: int

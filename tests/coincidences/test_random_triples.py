@@ -175,7 +175,10 @@ def test_random_windows_go_with_hits_alone() -> None:
 # Truth
 
 
-@pytest.mark.parametrize("made", KINDS.values(), ids=KINDS.keys())
+@pytest.mark.parametrize(
+    "made",
+    [pytest.param(of, id=name, marks=[pytest.mark.slow] * (name != "true triples")) for name, of in KINDS.items()],
+)
 def test_net_triples_are_the_true_ones(made: dict[str, Any]) -> None:
     found, subtracted = pulls(made, range(10))
 

@@ -416,6 +416,7 @@ def test_progress_is_shown_on_a_terminal() -> None:
     assert "\033" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_pipe_that_is_closed_early_is_no_traceback() -> None:
     reading, writing = os.pipe()
     os.close(reading)

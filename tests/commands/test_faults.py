@@ -29,7 +29,7 @@ KINDS = [".parquet", pytest.param(".arrow", marks=pytest.mark.slow), ".csv", ".r
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose pairs take a while to write."""
-    return write_hits(tmp_path_factory.mktemp("run") / "run.root", made_hits(1_000_000, gap_ps=200_000))
+    return write_hits(tmp_path_factory.mktemp("run") / "run.root", made_hits(600_000, gap_ps=200_000))
 
 
 @pytest.fixture(scope="module")

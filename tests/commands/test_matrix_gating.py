@@ -72,7 +72,9 @@ def test_a_gated_matrix_is_the_sum_of_its_rows(folder: Path, tmp_path: Path, nam
     assert strongest["area"] > 15 * strongest["area_unc"]
 
 
-@pytest.mark.parametrize("random", [[], ["--random", "500ns:2us"]], ids=["plain", "net"])
+@pytest.mark.parametrize(
+    "random", [pytest.param([], id="plain", marks=pytest.mark.slow), pytest.param(["--random", "500ns:2us"], id="net")]
+)
 def test_a_gated_matrix_is_what_the_run_gives(folder: Path, tmp_path: Path, random: list[str]) -> None:
     words = [*LINE, "--detectors", str(DETECTORS), "--bin", "2", *random]
 

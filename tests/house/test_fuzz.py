@@ -27,7 +27,7 @@ from tests.fuzz.runner import Summary, Worker
 from tests.fuzz.worker import case_of, run_case
 from tests.rootfiles import made_hits, write_hits
 
-CASES = 20
+CASES = 12
 """Of each format every day; the slow test goes on where these end."""
 
 
@@ -55,7 +55,7 @@ def test_damaged_files_give_what_they_hold_or_one_clear_error(worker: Worker, na
 @pytest.mark.parametrize("name", formats())
 def test_more_damaged_files_do_so_too(name: str) -> None:
     """A release runs 10,000 of each: `python -m tests.fuzz --cases 10000`."""
-    found = runner.run(name, range(CASES, 21 * CASES), seed=1, workers=1, limit_s=30)
+    found = runner.run(name, range(CASES, 35 * CASES), seed=1, workers=1, limit_s=30)
 
     assert found.failures == {}
 

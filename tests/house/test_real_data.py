@@ -57,7 +57,7 @@ def test_pairs_of_sodium(window: str, inclusive: int, strict: int | None, slice_
 
 
 @pytest.mark.parametrize(("window", "expected"), [("10ns", 28_298), ("250ns", 38_595)])
-@pytest.mark.parametrize("slice_hits", [1_000_000, 3_000])
+@pytest.mark.parametrize("slice_hits", [1_000_000, pytest.param(3_000, marks=pytest.mark.slow)])
 def test_all_pairs_of_sodium_lie_in_events_that_go_on(window: str, expected: int, slice_hits: int) -> None:
     """Two hits within the window hang together: each known pair lies in one event, and none is torn apart."""
     events = gp.events(gp.scan(NA22), window, window_ref="last", reject="none", slice_hits=slice_hits)

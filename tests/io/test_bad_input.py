@@ -552,8 +552,14 @@ def test_a_shell_sees_one_line_and_the_exit_code(good: Path) -> None:
     with_bytes(good, Path("bad.root"), {place + (key + size) // 2: 0xFF})
 
     damaged = gammapolars_process("coincidences", "bad.root", "-o", "out.parquet")
-    usage = gammapolars_process("coincidences", good, "-o", "out.parquet", "--window", "5 furlongs")
 
     assert refused(damaged).startswith("Error: bad.root: basket 0 of branch 'Energy'")
+    assert damaged.err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_shell_sees_wrong_usage_as_such(good: Path) -> None:
+    usage = gammapolars_process("coincidences", good, "-o", "out.parquet", "--window", "5 furlongs")
+
     assert "unknown unit 'furlongs'" in refused(usage, 2)
     assert usage.err.count("\n") == 1

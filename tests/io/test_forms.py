@@ -105,7 +105,10 @@ REAL = os.environ.get("GAMMAPOLARS_REAL_DATA")
 
 
 @pytest.mark.skipif(not REAL, reason="GAMMAPOLARS_REAL_DATA names no folder of recorded runs")
-@pytest.mark.parametrize(("window", "pairs"), [("10ns", 28_298), ("50ns", 36_842), ("250ns", 38_595)])
+@pytest.mark.parametrize(
+    ("window", "pairs"),
+    [("10ns", 28_298), *(pytest.param(*one, marks=pytest.mark.slow) for one in (("50ns", 36_842), ("250ns", 38_595)))],
+)
 def test_recorded_csv_and_root_give_the_same_pairs(tmp_path: Path, window: str, pairs: int) -> None:
     recorded = Path(REAL or "") / "na22-two-nai"
     forms = {

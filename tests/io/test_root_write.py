@@ -85,6 +85,7 @@ def test_the_pieces_do_not_matter(tmp_path_factory: pytest.TempPathFactory, part
     assert (folder / "a.root").read_bytes() == (folder / "b.root").read_bytes()
 
 
+@pytest.mark.slow
 def test_millions_of_entries_read_back(tmp_path: Path) -> None:
     arrays = made_hits(2_500_000)
     write(tmp_path / "run.root", arrays, Layout(first_bytes=3_000_000), step=700_001)

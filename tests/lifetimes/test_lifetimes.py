@@ -180,7 +180,8 @@ def test_a_second_lifetime_that_is_not_there_is_not_told() -> None:
 
 
 @pytest.mark.figures
-@pytest.mark.parametrize("decays", [pytest.param(0, marks=pytest.mark.slow), 3000])
+@pytest.mark.slow
+@pytest.mark.parametrize("decays", [0, 3000])
 def test_figures_show_spectrum_and_residuals(decays: int) -> None:
     window = (-10_000, 99_999)
     made = spectrum_of(5, tau=5e3, decays=decays, window=window, bin_ps=1000)
@@ -386,7 +387,7 @@ def test_chance_that_rates_do_not_explain_is_told(delayed_run: Path, tmp_path: P
     gp.save(twice.lazy(), tmp_path / "twice.parquet")
     known = delayed_run.parent / "detectors.toml"
     words: list[str | Path] = ["--detectors", known, "--start", "La-0", "--stop", "La-1"]
-    words += ["--start-gate", "560:640", "--stop-gate", "270:330", "--window", "-20us:20us"]
+    words += ["--start-gate", "560:640", "--stop-gate", "270:330", "--window", "-10us:10us"]
 
     done = gammapolars("lifetime", tmp_path / "twice.parquet", *words, "-o", tmp_path / "times.csv", "--json")
 

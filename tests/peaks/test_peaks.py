@@ -263,6 +263,7 @@ def test_becquerel_fits_the_same() -> None:
     kept(other_fitter())
 
 
+@pytest.mark.slow
 @recorded
 def test_peaks_of_sodium_iodide() -> None:
     """511 and 1275 keV, both detectors: nothing clearer is there."""

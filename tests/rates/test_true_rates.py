@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.rates.intervals import TrueRate, _agree
 from tests.commandline import REPOSITORY, gammapolars
 
 
@@ -58,7 +59,7 @@ def test_the_true_rate_is_found_behind_the_dead_time(rate_cps: float, dead_ps: i
         assert abs(row["live_fraction"] - 1 / (1 + rate_cps * dead_ps * 1e-12)) < 4 * row["live_fraction_unc"]
 
 
-@pytest.mark.parametrize("spread_ps", [0, 3_000_000, 10_000_000])
+@pytest.mark.parametrize("spread_ps", [pytest.param(0, marks=pytest.mark.slow), 3_000_000, 10_000_000])
 def test_pulls_are_normal(spread_ps: int) -> None:
     """Of a dead time of 4 µs, and of dead times from 4 to 7 and to 14 µs, that no hit prolongs."""
     dead_ps = 4_000_000 + spread_ps / 2
@@ -168,3 +169,13 @@ def test_rates_are_not_written_to_root(tmp_path: Path) -> None:
 
     assert done.code == 2
     assert "written to .parquet, .arrow, .csv" in done.error
+
+
+@pytest.mark.parametrize(("apart_cps", "agree"), [(19.0, True), (21.0, False), (-19.0, True), (-21.0, False)])
+def test_a_rate_agrees_with_that_above_a_later_cut_within_the_difference_of_their_variances(
+    apart_cps: float, agree: bool
+) -> None:
+    """The later one is of a part of the same intervals: 3 (12² - 10²)^½ = 19.9."""
+    rate = TrueRate(1000.0, 10.0, 1e6, 10_000, 18.0, 18, 0.9, 0.01, 1e6, 1e4, exponential=True)
+
+    assert _agree(rate, rate._replace(rate_cps=1000.0 + apart_cps, rate_cps_unc=12.0)) is agree

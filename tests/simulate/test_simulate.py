@@ -494,15 +494,15 @@ def test_where_the_stream_is_cut_changes_nothing(seed: int, count: int, cuts: li
 
 def test_a_run_is_reproducible_and_chunks_change_nothing() -> None:
     sources = parse_sources(["Eu-152", "Na-22=5kBq"])
-    whole = collected(list(simulate(sources, HPGE, hits=60_000, seed=9)))
-    pieces = list(simulate(sources, HPGE, hits=60_000, seed=9, chunk_hits=14_000))
-    assert [len(piece.hits) for piece in pieces] == [14_000] * 4 + [4_000]
-    assert [len(piece.truth) for piece in pieces] == [14_000] * 4 + [4_000]
+    whole = collected(list(simulate(sources, HPGE, hits=30_000, seed=9)))
+    pieces = list(simulate(sources, HPGE, hits=30_000, seed=9, chunk_hits=7_000))
+    assert [len(piece.hits) for piece in pieces] == [7_000] * 4 + [2_000]
+    assert [len(piece.truth) for piece in pieces] == [7_000] * 4 + [2_000]
     assert collected(pieces).equals(whole)
     shorter = collected(list(simulate(sources, HPGE, hits=1000, seed=9)))
     assert shorter.equals(whole[:1000])
     assert not collected(list(simulate(sources, HPGE, hits=1000, seed=10))).equals(shorter)
-    assert whole.filter(pl.col("decay") > 0)["decay"].n_unique() > 40_000
+    assert whole.filter(pl.col("decay") > 0)["decay"].n_unique() > 20_000
     first_times = whole.filter(pl.col("decay") > 0).group_by("decay").agg(pl.col("true_time_ps").n_unique())
     assert (first_times["true_time_ps"] == 1).all()  # a decay number is one decay, in every block
 
@@ -575,7 +575,7 @@ def test_a_run_is_written_with_its_truth(tmp_path: Path) -> None:
 
 def test_equal_parameters_give_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        run(tmp_path / f"{name}.root", ["Na-22"], hits=20_000, seed=1, truth=tmp_path / f"{name}.parquet")
+        run(tmp_path / f"{name}.root", ["Na-22"], hits=5_000, seed=1, truth=tmp_path / f"{name}.parquet")
     assert (tmp_path / "a.root").read_bytes() == (tmp_path / "b.root").read_bytes()
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 

@@ -60,7 +60,7 @@ def test_a_spectrum_by_any_keys_is_that_of_a_group_by(
     assert found.equals(grouped(hits.lazy(), width, by))
 
 
-@pytest.mark.parametrize("cells", [0, 2**20])
+@pytest.mark.parametrize("cells", [0, pytest.param(2**20, marks=pytest.mark.slow)])
 def test_millions_of_hits_of_many_batches_and_blocks(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "MAX_CELLS", cells)
     monkeypatch.setattr(counting, "MOST_SPANS", 2)

@@ -194,7 +194,7 @@ def counter(hits: int, *, tick: int, period: int, flags: int = ROLLOVER) -> tupl
     return truth, recorded.with_columns(flags=pl.when(back).then(flags).otherwise(0).cast(pl.UInt32))
 
 
-@pytest.mark.parametrize("rows", [1, 7, 1000])
+@pytest.mark.parametrize("rows", [pytest.param(1, marks=pytest.mark.slow), 7, 1000])
 @pytest.mark.parametrize("tick", [1, 2000, 4000])
 def test_a_rollover_adds_the_counters_period(rows: int, tick: int) -> None:
     period = tick * 1000 * 2**12

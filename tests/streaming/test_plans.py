@@ -172,7 +172,7 @@ def test_they_stream_into_files_too(
 
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
 def test_they_give_the_same_on_either_engine(query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> None:
-    hits = stream(frame((100 * number, number % 5, number % 3, number) for number in range(400)), 64)
+    hits = stream(frame((100 * number, number % 5, number % 3, number) for number in range(300)), 48)
 
     streamed, in_memory = (query(hits).collect(engine=engine) for engine in ("streaming", "in-memory"))
 

@@ -205,6 +205,13 @@ def test_a_step_back_of_just_the_buffer_is_repaired_and_one_more_is_not(rows: in
         list(time_ordered(in_batches(hits, rows), reorder_ps=9))
 
 
+def test_a_batch_waits_for_what_may_still_belong_before_its_end() -> None:
+    """The batch behind it begins later, and the one behind that has a hit in it."""
+    batches = [frame([(time,) for time in part]) for part in ([100, 110], [111, 150], [105, 151])]
+
+    assert times(list(time_ordered(batches, reorder_ps=50))) == [100, 105, 110, 111, 150, 151]
+
+
 def test_hits_of_equal_time_keep_their_order_across_batches() -> None:
     hits = numbered([(5, 1), (5, 0), (3, 2), (5, 2), (3, 0)])
 
@@ -323,7 +330,7 @@ def test_runs_of_no_hit_or_one(hits: list[tuple[int]], reach: int) -> None:
 
 
 def test_slices_come_while_the_stream_is_still_read() -> None:
-    source = CountedStream(frame([(1000 * number,) for number in range(100_000)]), 1000)
+    source = CountedStream(frame([(1000 * number,) for number in range(30_000)]), 300)
 
     next(slices(source.frame, 10, reorder_ps=0, slice_hits=1000))
 
