@@ -1,7 +1,7 @@
 """Fits to a sample of pairs: prompt peaks, offsets, walk and resolutions."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -42,8 +42,8 @@ def fit_timing(
     Args:
         sample: of pairs near their peaks.
         widths: about how wide the peak of each detector pair is, ps.
-        search: by the search.
-        detectors: the detectors as they were.
+        search: what the peaks were found by.
+        detectors: as they were.
         walk: whether to fit it; None: where it helps.
         reference: the detector whose offset stays.
 
@@ -53,8 +53,7 @@ def fit_timing(
     clock, phase = _clock(sample)
     wide, recorded = np.array(list(widths.values())), sample.dt_ps.astype(np.float64)
     before = _peaks(sample, recorded, wide, clock, phase)
-    with_peak = [number for number, peak in enumerate(before) if peak]
-    if not with_peak:
+    if not before:
         raise CalibrationError("no prompt peak can be fitted, there are too few pairs: read more hits")
     place = sample.keys.index(reference) if reference in sample.keys else None
     walking, fit = _walking(sample, detectors, before, _offsets(sample, before, place), clock, walk=walk)
@@ -90,12 +89,9 @@ def fit_timing(
     return outcome, notes
 
 
-def _resolutions(sample: Sample, peaks: Sequence[Peak | None]) -> solve.Resolutions:
-    used = [(number, peak) for number, peak in enumerate(peaks) if peak]
-    fwhm = np.array([(peak.fwhm_ps, peak.fwhm_ps_unc) for _, peak in used])
-    return solve.solve_resolutions(
-        sample.ends[[number for number, _ in used]], fwhm[:, 0], fwhm[:, 1], len(sample.keys)
-    )
+def _resolutions(sample: Sample, peaks: Mapping[int, Peak]) -> solve.Resolutions:
+    fwhm, unc = np.array([(peak.fwhm_ps, peak.fwhm_ps_unc) for peak in peaks.values()]).T
+    return solve.solve_resolutions(sample.ends[list(peaks)], fwhm, unc, len(sample.keys))
 
 
 def _no_walk(sample: Sample, detectors: Detectors) -> Detectors:
@@ -106,7 +102,7 @@ def _no_walk(sample: Sample, detectors: Detectors) -> Detectors:
 def _walking(
     sample: Sample,
     detectors: Detectors,
-    peaks: Sequence[Peak | None],
+    peaks: Mapping[int, Peak],
     offsets: solve.Offsets,
     clock: int,
     *,
@@ -137,26 +133,17 @@ def _clock(sample: Sample) -> tuple[int, npt.NDArray[np.int64]]:
     return (step, first % step) if step > 1 else (1, np.zeros_like(first))
 
 
-def _rows(sample: Sample) -> list[npt.NDArray[np.intp]]:
-    """The rows of each detector pair."""
-    order = np.argsort(sample.pair, kind="stable")
-    return np.split(order, np.cumsum(np.bincount(sample.pair, minlength=len(sample.ends)))[:-1])
-
-
 def _peaks(
     sample: Sample, dt_ps: Floats, widths: Floats, clock: int, phase: npt.NDArray[np.int64] | None
-) -> list[Peak | None]:
-    """The prompt peak of each detector pair: searched once more in fine bins, then fitted.
+) -> dict[int, Peak]:
+    """The prompt peaks of detector pairs, by their number: searched once more in fine bins, then fitted.
 
-    Args:
-        sample: which rows belong to which detector pair.
-        dt_ps: time differences, as recorded or corrected for walk.
-        widths: of the peaks, about.
-        clock: step of the clock.
-        phase: how far time differences lie from multiples of the step; None: they do not keep to it.
+    `phase` is how far time differences lie from multiples of the clock's step; None: they do not keep to it.
     """
-    peaks: list[Peak | None] = []
-    for number, rows in enumerate(_rows(sample)):
+    peaks = {}
+    order = np.argsort(sample.pair, kind="stable")
+    ends = np.cumsum(np.bincount(sample.pair, minlength=len(sample.ends)))
+    for number, rows in enumerate(np.split(order, ends[:-1])):
         dt, shift = dt_ps[rows], float(phase[number]) if phase is not None else 0.0
         low, high = (float(end) for end in sample.reach_ps[number])
         width = max(1.0, widths[number] / FINE_BINS * 2 * HALF_WIDTHS)
@@ -165,11 +152,11 @@ def _peaks(
         histogram = np.histogram(dt, edges)[0]
         clearest = densest(histogram)
         if len(rows) == 0 or not clearest.is_clear():
-            peaks.append(None)
             continue
-        start = edges[0] + clearest.centre * width - shift, float(clearest.width * width)
-        peak = fit_peak(dt - shift, (low - shift, high - shift), start, clock_ps=clock, on_clock=phase is not None)
-        peaks.append(peak and peak._replace(position_ps=peak.position_ps + shift))
+        start = edges[0] + clearest.centre * width - shift, float(clearest.bins * width)
+        reach = low - shift, high - shift
+        if peak := fit_peak(dt - shift, reach, start, clock_ps=clock, on_clock=phase is not None):
+            peaks[number] = peak._replace(position_ps=peak.position_ps + shift)
     return peaks
 
 
@@ -187,30 +174,24 @@ def _without_walk(sample: Sample, walking: Detectors, clock: int) -> Floats:
     return dt
 
 
-def _offsets(sample: Sample, peaks: Sequence[Peak | None], reference: int | None) -> solve.Offsets:
-    used = [(number, peak) for number, peak in enumerate(peaks) if peak]
-    position = np.array([peak.position_ps for _, peak in used])
-    unc = np.array([peak.position_ps_unc for _, peak in used])
-    ends = sample.ends[[number for number, _ in used]]
-    return solve.solve_offsets(ends, position, unc, len(sample.keys), reference=reference)
+def _offsets(sample: Sample, peaks: Mapping[int, Peak], reference: int | None) -> solve.Offsets:
+    position, unc = np.array([(peak.position_ps, peak.position_ps_unc) for peak in peaks.values()]).T
+    return solve.solve_offsets(sample.ends[list(peaks)], position, unc, len(sample.keys), reference=reference)
 
 
-def _walk(sample: Sample, peaks: Sequence[Peak | None], offsets: solve.Offsets, clock: int, *, forced: bool) -> WalkFit:
-    numbers = np.zeros((3, len(peaks)))
-    total = np.bincount(sample.pair, minlength=len(peaks))
-    for number, peak in enumerate(peaks):
-        if peak:
-            numbers[:, number] = peak.position_ps, peak.fwhm_ps / FWHM_PER_SIGMA, peak.counts / total[number]
-    used = [number for number, peak in enumerate(peaks) if peak]
+def _walk(sample: Sample, peaks: Mapping[int, Peak], offsets: solve.Offsets, clock: int, *, forced: bool) -> WalkFit:
+    sigma_ps, prompt = np.zeros((2, len(sample.ends)))
+    total = np.bincount(sample.pair, minlength=len(sample.ends))
+    for number, peak in peaks.items():
+        sigma_ps[number], prompt[number] = peak.fwhm_ps / FWHM_PER_SIGMA, peak.counts / total[number]
     start = np.nan_to_num(offsets.offset_ps)
-    return fit_walk(sample, used, (numbers[1], numbers[2]), start, offsets.references, clock_ps=clock, forced=forced)
+    return fit_walk(sample, list(peaks), (sigma_ps, prompt), start, offsets.references, clock_ps=clock, forced=forced)
 
 
-def _improves(before: Sequence[Peak | None], after: Sequence[Peak | None]) -> bool:
+def _improves(before: Mapping[int, Peak], after: Mapping[int, Peak]) -> bool:
     """Whether the peaks have become narrower, in the mean over all prompt pairs, and none was lost."""
-    if any(one and not other for one, other in zip(before, after, strict=True)):
+    if before.keys() - after.keys():
         return False
-    both = [(one, other) for one, other in zip(before, after, strict=True) if one and other]
-    counts = np.array([one.counts for one, _ in both])
-    ratio = np.array([other.fwhm_ps / one.fwhm_ps for one, other in both])
+    counts = np.array([peak.counts for peak in before.values()])
+    ratio = np.array([after[number].fwhm_ps / peak.fwhm_ps for number, peak in before.items()])
     return float(counts @ ratio / counts.sum()) < IMPROVES

@@ -31,15 +31,11 @@ class Fit(NamedTuple):
     covariance: Floats
 
 
-class _Start(NamedTuple):
-    """Where a fit begins: of each detector pair the peak's standard deviation, ps, and its prompt part."""
-
-    sigma_ps: Floats
-    prompt: Floats
-
-
 class Mixture:
-    """The pairs of a fit, and the mixture of prompt and chance ones in each detector pair."""
+    """The pairs of a fit, and the mixture of prompt and chance ones in each detector pair.
+
+    A fit starts from the standard deviation, ps, of each detector pair's peak and from its prompt part.
+    """
 
     def __init__(
         self,
@@ -54,7 +50,7 @@ class Mixture:
         self._adc = sample.adc[:, rows].astype(np.float64)
         self._residual = sample.dt_ps[rows] - (offset_ps[self._ends[:, 1]] - offset_ps[self._ends[:, 0]])
         self._length = (sample.reach_ps[:, 1] - sample.reach_ps[:, 0]).astype(np.float64)
-        self._start = _Start(*start)
+        self._sigma_ps, self._part = start
         self._rows = [np.flatnonzero(self._pair == number) for number in range(len(sample.ends))]
         self._least_sigma = max(clock_ps / math.sqrt(12), 1.0)
 
@@ -64,8 +60,8 @@ class Mixture:
         values = np.zeros(design.shape[1])
         pairs = len(self._length)
         spread = np.zeros((pairs, 3))
-        spread[:, 0] = np.maximum(WIDER * self._start.sigma_ps, self._least_sigma) ** 2
-        part = np.clip(self._start.prompt, 0.02, 0.98)
+        spread[:, 0] = np.maximum(WIDER * self._sigma_ps, self._least_sigma) ** 2
+        part = np.clip(self._part, 0.02, 0.98)
         for _ in range(MOST_ROUNDS):
             residual, variance = self._residual - design @ values, self._variance(spread)
             prompt = self._prompt(residual, variance, part)

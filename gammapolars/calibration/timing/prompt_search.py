@@ -8,11 +8,8 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from gammapolars.core.types import Floats
-
-Counts = npt.NDArray[np.int64]
+from gammapolars.core.types import Floats, Integers
 
 CHANCE = 1e-6
 """A peak is one if chance makes one as clear, anywhere in a search, with no more than this probability."""
@@ -45,11 +42,6 @@ class Stretch(NamedTuple):
     sigmas: float
     trials: int
 
-    @property
-    def width(self) -> int:
-        """The length of the stretch, in bins."""
-        return self.bins
-
     def is_clear(self, histograms: int = 1) -> bool:
         """Whether chance does not make it, where this many histograms are searched."""
         return self.excess >= LEAST_EXCESS and self.sigmas > least_sigmas(self.trials * histograms)
@@ -63,10 +55,7 @@ def least_sigmas(trials: int) -> float:
 def significance(counts: Floats, outside: Floats, ratio: float) -> Floats:
     """Standard deviations of an excess over what counts outside let expect; negative where there are too few.
 
-    Args:
-        counts: in the stretch.
-        outside: counts elsewhere.
-        ratio: the stretch's length divided by that of the rest.
+    `ratio` is the stretch's length divided by that of the rest.
     """
     total = counts + outside
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,7 +65,7 @@ def significance(counts: Floats, outside: Floats, ratio: float) -> Floats:
     return np.asarray(sign * np.sqrt(2 * np.maximum(inner + outer, 0.0)))
 
 
-def densest(histogram: Counts) -> Stretch:
+def densest(histogram: Integers) -> Stretch:
     """The clearest stretch of a histogram, clear or not."""
     length, total = len(histogram), int(histogram.sum())
     cumulative = np.concatenate([[0], np.cumsum(histogram)])

@@ -1,6 +1,6 @@
 """Bounded samples of the pairs near prompt peaks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,8 +47,7 @@ class Sampler:
     def __init__(self, offsets: Mapping[Key, int], half_ps: Mapping[Pair, int], enough: int) -> None:
         self._keys = sorted(offsets)
         self._codes = np.array([board << 16 | channel for board, channel in self._keys], np.int64)
-        places = {key: place for place, key in enumerate(self._keys)}
-        self._ends = np.array([[places[a], places[b]] for a, b in half_ps], np.intp).reshape(-1, 2)
+        self._ends = ends_of(half_ps, self._keys)
         number = len(self._keys)
         self._number = np.full(number * number, -1, np.int32)
         self._number[self._ends[:, 0] * number + self._ends[:, 1]] = np.arange(len(self._ends))
@@ -105,13 +104,14 @@ class Sampler:
         return Sample(self._keys, pair, self._ends, dt, adc, reach)
 
 
-def first_rows(pair: npt.NDArray[np.int32], most: Integers) -> npt.NDArray[np.intp]:
-    """The first rows of each detector pair, in their order.
+def ends_of(pairs: Iterable[Pair], keys: Sequence[Key]) -> npt.NDArray[np.intp]:
+    """(pairs, 2): the places of detector pairs in a list of detectors."""
+    places = {key: place for place, key in enumerate(keys)}
+    return np.array([[places[a], places[b]] for a, b in pairs], np.intp).reshape(-1, 2)
 
-    Args:
-        pair: the detector pair of each row.
-        most: how many rows of each detector pair are wanted.
-    """
+
+def first_rows(pair: npt.NDArray[np.int32], most: Integers) -> npt.NDArray[np.intp]:
+    """The first rows of each detector pair, in their order, and no more of each than `most` says."""
     order = np.argsort(pair, kind="stable")
     counts = np.bincount(pair, minlength=len(most))
     rank = np.arange(len(pair)) - np.repeat(np.cumsum(counts) - counts, counts)

@@ -1,16 +1,14 @@
 """Readings of runs: where the prompt peaks of detector pairs lie, and a sample of pairs near them."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_search import Stretch, densest
 from gammapolars.calibration.timing.reading import Histograms, Pair, PairReader, shifted
-from gammapolars.calibration.timing.sample import Sample, Sampler
+from gammapolars.calibration.timing.sample import Sample, Sampler, ends_of
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Key
 from gammapolars.core.units import format_ps
@@ -45,7 +43,7 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
         for pair, stretch in stretches.items():
             if stretch.is_clear(len(stretches)):
                 offset = offsets.get(pair[1], 0) - offsets.get(pair[0], 0)
-                width = stretch.width * histograms.width_ps
+                width = stretch.bins * histograms.width_ps
                 peaks[pair] = (histograms.low_ps(stretch.centre) + offset, float(width), stretch)
         keys = sorted(reading.hits.by_detector().select("board", "channel").rows())
         return Search(keys, peaks, {pair: one for pair, one in stretches.items() if pair not in peaks})
@@ -57,17 +55,12 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
             return False
         now = search()
         strong = [pair for pair, (_, _, stretch) in now.peaks.items() if stretch.excess >= ENOUGH_TO_FIND]
-        group = solve.groups(_ends(strong, now.keys), len(now.keys))
+        group = solve.groups(ends_of(strong, now.keys), len(now.keys))
         return bool(len(group)) and bool((group == 0).all())
 
     for pairs in reading.pairs(reach_ps, start, done):
         histograms.add_pairs(pairs)
     return search()
-
-
-def _ends(pairs: Sequence[Pair], keys: Sequence[Key]) -> npt.NDArray[np.intp]:
-    places = {key: place for place, key in enumerate(keys)}
-    return np.array([[places[a], places[b]] for a, b in pairs], np.intp).reshape(-1, 2)
 
 
 def check_search(search: Search, reach_ps: int, reading: PairReader) -> None:
@@ -92,7 +85,7 @@ def draw_sample(reading: PairReader, search: Search, enough: int) -> tuple[Sampl
     """Pairs near the peaks of all detector pairs in groups; and about how wide each peak is, ps."""
     pairs = list(search.peaks)
     keys = sorted({key for pair in pairs for key in pair})
-    ends = _ends(pairs, keys)
+    ends = ends_of(pairs, keys)
     positions = np.array([search.peaks[pair][0] for pair in pairs])
     seeds = solve.tree_offsets(ends, positions, [search.peaks[pair][2].sigmas for pair in pairs], len(keys))
     offsets = dict(zip(keys, seeds.tolist(), strict=True))

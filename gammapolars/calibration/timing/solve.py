@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 from gammapolars.core.types import Floats
 
 Ends = npt.NDArray[np.intp]
+"""(pairs, 2): the places of two detectors, a and b."""
 
 WORST_CHI2_NDF = 2.0
 """Positions of pairs that disagree by more make the uncertainties larger."""
@@ -35,35 +38,13 @@ class Offsets(NamedTuple):
 
 
 def groups(ends: Ends, detectors: int) -> npt.NDArray[np.intp]:
-    """To which group of tied detectors each belongs; -1 for one that is tied to none.
-
-    Args:
-        ends: (pairs, 2), places of the detectors.
-        detectors: how many there are.
-    """
-    label = np.arange(detectors)
-    for _ in range(detectors):
-        before = label.copy()
-        for a, b in ends:
-            label[label == max(label[a], label[b])] = min(label[a], label[b])
-        if (label == before).all():
-            break
-    is_reference = np.zeros(detectors, np.bool_)
-    is_reference[ends.ravel()] = True
-    labels, numbers = np.unique(label[is_reference], return_inverse=True)
-    del labels
+    """To which group of tied detectors each belongs; -1 for one that is tied to none."""
+    graph = sparse.coo_array((np.ones(len(ends)), ends.T), shape=(detectors, detectors))
+    _, label = connected_components(graph, directed=False)
     group = np.full(detectors, -1, np.intp)
-    group[is_reference] = numbers
+    tied = np.unique(ends)
+    group[tied] = np.unique(label[tied], return_inverse=True)[1]
     return group
-
-
-def references(group: npt.NDArray[np.intp], preferred: int | None = None) -> list[int]:
-    """The detector of each group whose offset stays: the wanted one in its group, elsewhere the first."""
-    result = []
-    for number in range(group.max(initial=-1) + 1):
-        members = np.flatnonzero(group == number)
-        result.append(preferred if preferred is not None and preferred in members else int(members[0]))
-    return result
 
 
 def solve_offsets(
@@ -71,20 +52,16 @@ def solve_offsets(
 ) -> Offsets:
     """Offsets by weighted least squares, d_ab = o_b - o_a, those of the groups' references 0.
 
-    Where pairs disagree by more than `WORST_CHI2_NDF`, the covariance grows by χ²/n.
-
-    Args:
-        ends: (pairs, 2), places of the detectors a and b.
-        position_ps: of the pairs' prompt peaks.
-        unc_ps: their standard deviations.
-        detectors: how many there are.
-        reference: the place of the detector that stays at 0.
+    Where pairs disagree by more than `WORST_CHI2_NDF`, the covariance grows by χ²/n. `reference` is the place of the
+    reference of its group; elsewhere it is the group's first detector.
     """
     group = groups(ends, detectors)
-    fixed_keys = references(group, reference)
-    free = [place for place in np.flatnonzero(group >= 0) if place not in fixed_keys]
+    references = [int(np.argmax(group == number)) for number in range(group.max(initial=-1) + 1)]
+    if reference is not None and group[reference] >= 0:
+        references[group[reference]] = reference
+    free = [place for place in np.flatnonzero(group >= 0) if place not in references]
     offset = np.full(detectors, np.nan)
-    offset[fixed_keys] = 0.0
+    offset[references] = 0.0
     covariance = np.zeros((detectors, detectors))
     chi2, ndf = 0.0, len(ends) - len(free)
     if free:
@@ -94,7 +71,7 @@ def solve_offsets(
         chi2 = float((((position_ps / unc_ps) - design @ solution) ** 2).sum())
         offset[free] = solution
         covariance[np.ix_(free, free)] = inverse * (chi2 / ndf if ndf and chi2 > WORST_CHI2_NDF * ndf else 1.0)
-    return Offsets(offset, covariance, group, fixed_keys, chi2, ndf)
+    return Offsets(offset, covariance, group, references, chi2, ndf)
 
 
 def incidence(ends: Ends, detectors: int) -> Floats:
@@ -125,12 +102,6 @@ def solve_resolutions(ends: Ends, fwhm_ps: Floats, unc_ps: Floats, detectors: in
 
     Pairs determine each detector where some of them close a ring of odd length, as three detectors do; where none does,
     as with two detectors, squares are shared out as evenly as they can be.
-
-    Args:
-        ends: (pairs, 2), places of the detectors.
-        fwhm_ps: of the pairs.
-        unc_ps: their standard deviations.
-        detectors: how many there are.
     """
     fwhm, unc = np.full(detectors, np.nan), np.full(detectors, np.nan)
     common: list[int] = []
@@ -153,14 +124,7 @@ def solve_resolutions(ends: Ends, fwhm_ps: Floats, unc_ps: Floats, detectors: in
 
 
 def tree_offsets(ends: Ends, position_ps: Floats, strength: Sequence[float], detectors: int) -> npt.NDArray[np.int64]:
-    """Offsets along the strongest pairs that tie all detectors: a wrong weak peak spoils none.
-
-    Args:
-        ends: (pairs, 2), places of the detectors.
-        position_ps: of the pairs' peaks.
-        strength: of the pairs; stronger ones go first.
-        detectors: how many there are.
-    """
+    """Offsets along the strongest pairs that tie all detectors: a wrong weak peak spoils none."""
     offset, label = np.zeros(detectors), np.arange(detectors)
     for row in np.argsort(-np.asarray(strength), kind="stable"):
         a, b = ends[row]

@@ -1,7 +1,7 @@
 """Tables and warnings of what was found of the timing of detectors."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
         resolutions: of the sample's detectors.
         walking: the sample's detectors with the walk that is used.
         walks: that were fitted and are used, by place in the sample.
-        before: the peak of each detector pair as recorded.
+        before: peaks as recorded, by number of the detector pair.
         after: the same, corrected.
         corrected_ps: time differences of the sample without walk.
         clock: step of the clock, ps.
@@ -52,28 +52,31 @@ class Outcome(NamedTuple):
     resolutions: solve.Resolutions
     walking: Detectors
     walks: Mapping[int, Walk]
-    before: Sequence[Peak | None]
-    after: Sequence[Peak | None]
+    before: Mapping[int, Peak]
+    after: Mapping[int, Peak]
     corrected_ps: Floats
     clock: int
 
-    def reference_of(self, place: int) -> int:
-        """The reference of a detector's group."""
-        return self.offsets.references[int(self.offsets.group[place])]
+    def name(self, place: int) -> str:
+        """The name of a detector of the sample."""
+        return self.detectors.at(*self.sample.keys[place]).name
+
+    def with_offset(self) -> dict[Key, int]:
+        """The detectors whose offset was found, with their places in the sample."""
+        known = ~np.isnan(self.offsets.offset_ps)
+        return {key: place for place, key in enumerate(self.sample.keys) if known[place]}
 
 
 def aligned_detectors(outcome: Outcome) -> Detectors:
     """The detectors with what was found; all else as it was. A reference's offset stays, the others' follow it."""
     table = outcome.detectors
-    for place, key in enumerate(outcome.sample.keys):
-        offset = float(outcome.offsets.offset_ps[place])
-        if math.isnan(offset):
-            continue
-        start = outcome.detectors.at(*outcome.sample.keys[outcome.reference_of(place)]).time_offset_ps
+    for key, place in outcome.with_offset().items():
+        reference = outcome.offsets.references[int(outcome.offsets.group[place])]
+        start = outcome.detectors.at(*outcome.sample.keys[reference]).time_offset_ps
         fwhm = float(outcome.resolutions.fwhm_ps[place])
         detector = replace(
             outcome.walking.at(*key),
-            time_offset_ps=start + round(offset),
+            time_offset_ps=start + round(float(outcome.offsets.offset_ps[place])),
             time_fwhm_ps=None if math.isnan(fwhm) else round(fwhm, 1),
         )
         table = table.replacing(detector)
@@ -82,18 +85,17 @@ def aligned_detectors(outcome: Outcome) -> Detectors:
 
 def detector_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
     """A row a detector that has hits, those without a prompt peak too."""
-    places = {key: place for place, key in enumerate(outcome.sample.keys)}
+    with_offset = outcome.with_offset()
     rows = []
-    for key in sorted({*outcome.keys, *places}):
-        detector, place = detectors.at(*key), places.get(key)
+    for key in sorted({*outcome.keys, *outcome.sample.keys}):
+        detector = detectors.at(*key)
         row: dict[str, Any] = {"board": key[0], "channel": key[1], "name": detector.name, "pairs": 0}
         row |= {"reference": False, "time_offset_ps": detector.time_offset_ps}
-        if place is not None and not math.isnan(outcome.offsets.offset_ps[place]):
-            row |= _measurement(outcome, place)
+        if key in with_offset:
+            row |= _measurement(outcome, with_offset[key])
             row |= {name: getattr(detector, name) for name in ("time_walk_ps", "time_walk_range", "time_fwhm_ps")}
-        rows.append(tuple(row.get(name) for name in DETECTOR_COLUMNS))
-    rows = [tuple(list(one) if isinstance(one, tuple) else one for one in row) for row in rows]
-    return pl.DataFrame(rows, DETECTOR_COLUMNS, orient="row")
+        rows.append(row)
+    return pl.DataFrame(rows, DETECTOR_COLUMNS)
 
 
 def _measurement(outcome: Outcome, place: int) -> dict[str, Any]:
@@ -103,7 +105,7 @@ def _measurement(outcome: Outcome, place: int) -> dict[str, Any]:
     return {
         "group": int(outcome.offsets.group[place]) + 1,
         "reference": place in outcome.offsets.references,
-        "pairs": round(sum(peak.counts for peak, of in zip(outcome.after, own, strict=True) if peak and of)),
+        "pairs": round(sum(peak.counts for number, peak in outcome.after.items() if own[number])),
         "time_offset_ps_unc": float(np.sqrt(outcome.offsets.covariance[place, place])),
         "time_walk_ps_unc": [math.sqrt(walk.covariance[k][k]) for k in range(len(walk.coefficients))] if walk else None,
         "time_fwhm_ps_unc": None if math.isnan(fwhm_unc) else fwhm_unc,
@@ -112,24 +114,23 @@ def _measurement(outcome: Outcome, place: int) -> dict[str, Any]:
 
 def covariance(outcome: Outcome, table: pl.DataFrame) -> tuple[tuple[float, ...], ...]:
     """The covariance of the offsets in the order of the table of detectors; NaN where there is none."""
-    places = {key: place for place, key in enumerate(outcome.sample.keys)}
-    rows = [places.get(key, -1) for key in table.select("board", "channel").iter_rows()]
-    finite = [place if place >= 0 and not math.isnan(outcome.offsets.offset_ps[place]) else -1 for place in rows]
+    with_offset = outcome.with_offset()
+    places = [with_offset.get(key, -1) for key in table.select("board", "channel").iter_rows()]
     return tuple(
-        tuple(float(outcome.offsets.covariance[a, b]) if min(a, b) >= 0 else math.nan for b in finite) for a in finite
+        tuple(float(outcome.offsets.covariance[a, b]) if min(a, b) >= 0 else math.nan for b in places) for a in places
     )
 
 
-def pair_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
+def pair_table(outcome: Outcome) -> pl.DataFrame:
     """A row a detector pair: its peak before and after."""
-    counts = np.bincount(outcome.sample.pair, minlength=len(outcome.before))
+    counts = np.bincount(outcome.sample.pair, minlength=len(outcome.sample.ends))
     rows = []
-    for number, (a, b) in enumerate(outcome.sample.ends):
-        keys = [outcome.sample.keys[place] for place in (a, b)]
+    for number, (a, b) in enumerate(outcome.sample.ends.tolist()):
         row: dict[str, Any] = {"pairs": int(counts[number]), "status": "no clear peak"}
-        for side, key in zip("ab", keys, strict=True):
-            row |= {f"board_{side}": key[0], f"channel_{side}": key[1], f"name_{side}": detectors.at(*key).name}
-        before, after = outcome.before[number], outcome.after[number]
+        for side, place in (("a", a), ("b", b)):
+            board, channel = outcome.sample.keys[place]
+            row |= {f"board_{side}": board, f"channel_{side}": channel, f"name_{side}": outcome.name(place)}
+        before, after = outcome.before.get(number), outcome.after.get(number)
         if before and after:
             offset = float(outcome.offsets.offset_ps[b] - outcome.offsets.offset_ps[a])
             row |= {
@@ -143,15 +144,15 @@ def pair_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
                 "fwhm_after_ps_unc": after.fwhm_ps_unc,
                 "status": "ok",
             }
-        rows.append(tuple(row.get(name) for name in PAIR_COLUMNS))
-    return pl.DataFrame(rows, PAIR_COLUMNS, orient="row")
+        rows.append(row)
+    return pl.DataFrame(rows, PAIR_COLUMNS)
 
 
-def difference_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
+def difference_table(outcome: Outcome) -> pl.DataFrame:
     """Histograms about each peak: as recorded, moved by where the peak was; and with all that was found."""
     parts = [pl.DataFrame(schema=DIFFERENCE_COLUMNS)]
-    for number, (a, b) in enumerate(outcome.sample.ends):
-        before, after = outcome.before[number], outcome.after[number]
+    for number, (a, b) in enumerate(outcome.sample.ends.tolist()):
+        before, after = outcome.before.get(number), outcome.after.get(number)
         if not (before and after):
             continue
         width = max(before.fwhm_ps, after.fwhm_ps)
@@ -161,10 +162,9 @@ def difference_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
         rows = np.flatnonzero(outcome.sample.pair == number)
         offset = float(outcome.offsets.offset_ps[b] - outcome.offsets.offset_ps[a])
         shifted_ps = outcome.sample.dt_ps[rows] - round(before.position_ps / outcome.clock) * outcome.clock
-        names = [detectors.at(*outcome.sample.keys[place]).name for place in (a, b)]
         columns = {
-            "name_a": names[0],
-            "name_b": names[1],
+            "name_a": outcome.name(a),
+            "name_b": outcome.name(b),
             "dt_ns": edges[:-1] / 1000 + bin_ps / 2000,
             "width_ns": bin_ps / 1000,
             "counts_before": np.histogram(shifted_ps, edges)[0].astype(np.float64),
@@ -174,28 +174,23 @@ def difference_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
     return pl.concat(parts)
 
 
-def warnings(outcome: Outcome, detectors: Detectors, reference: Key | None) -> Iterator[str]:
+def warnings(outcome: Outcome, reference: Key | None) -> Iterator[str]:
     """What a reader must know before trusting it, one sentence each."""
-    with_offset = {
-        key for place, key in enumerate(outcome.sample.keys) if not math.isnan(outcome.offsets.offset_ps[place])
-    }
-    if unmeasured := [detectors.at(*key).name for key in outcome.keys if key not in with_offset]:
+    with_offset = outcome.with_offset()
+    if unmeasured := [outcome.detectors.at(*key).name for key in outcome.keys if key not in with_offset]:
         yield f"no prompt peak with {', '.join(unmeasured)}: left as before"
     if len(outcome.offsets.references) > 1:
         parts = [
-            ", ".join(detectors.at(*key).name for place, key in enumerate(outcome.sample.keys) if number == of[place])
-            for of in [outcome.offsets.group]
+            ", ".join(outcome.name(place) for place in np.flatnonzero(outcome.offsets.group == number).tolist())
             for number in range(len(outcome.offsets.references))
         ]
         yield f"no prompt peak ties these groups of detectors, each has a reference of its own: {'; '.join(parts)}"
     if reference is not None and reference not in with_offset:
-        yield f"no prompt peak with {detectors.at(*reference).name}, the reference: the first of each group is"
-    for number, (a, b) in enumerate(outcome.sample.ends):
-        keys = outcome.sample.keys[a], outcome.sample.keys[b]
-        position = outcome.search_ps.get(keys)
-        low, high = outcome.sample.reach_ps[number]
+        yield f"no prompt peak with {outcome.detectors.at(*reference).name}, the reference: the first of each group is"
+    for (a, b), (low, high) in zip(outcome.sample.ends.tolist(), outcome.sample.reach_ps, strict=True):
+        position = outcome.search_ps.get((outcome.sample.keys[a], outcome.sample.keys[b]))
         if position is not None and not low <= position <= high:
-            names = " – ".join(detectors.at(*key).name for key in keys)
+            names = f"{outcome.name(a)} – {outcome.name(b)}"
             yield f"{names}: the clearest peak lies at {position / 1000:,.6g} ns, not where those of other pairs put it"
     if outcome.offsets.ndf and outcome.offsets.chi2 > DISAGREES * outcome.offsets.ndf:
         yield (
@@ -203,12 +198,7 @@ def warnings(outcome: Outcome, detectors: Detectors, reference: Key | None) -> I
             "asymmetric, or delayed? Uncertainties are scaled up"
         )
     if outcome.resolutions.common:
-        names = ", ".join(detectors.at(*outcome.sample.keys[place]).name for place in outcome.resolutions.common)
+        names = ", ".join(map(outcome.name, outcome.resolutions.common))
         yield f"time_fwhm_ps of {names} are equal shares: their pairs do not tell the detectors apart"
-    impossible = [
-        detectors.at(*key).name
-        for place, key in enumerate(outcome.sample.keys)
-        if key in with_offset and math.isnan(outcome.resolutions.fwhm_ps[place])
-    ]
-    if impossible:
+    if impossible := [outcome.name(at) for at in with_offset.values() if math.isnan(outcome.resolutions.fwhm_ps[at])]:
         yield f"no time_fwhm_ps for {', '.join(impossible)}: the widths of its pairs leave it nothing"
