@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import polars as pl
 
 from gammapolars.angular.directions import legendre
 from gammapolars.core.errors import CalibrationError, UsageError
+from gammapolars.core.records import Part
 from gammapolars.core.types import Floats
 
 ORDERS = (2, 4)
@@ -19,12 +21,12 @@ CONVERGED = 1e-10
 
 
 @dataclass(frozen=True)
-class AngularFit:
+class AngularFit(Part):
     """W(θ) = A0 [1 + a2 P2(cos θ) + a4 P4(cos θ)], fitted by least squares.
 
     Attributes:
-        a2: as it is measured, and `a2_unc` its standard deviation; corrected for the size of detectors in `a2_point`.
-        a4: the same; 0 without uncertainty where only P2 was fitted.
+        a2: as it is measured, with the standard deviation `a2_unc`; corrected for the size of detectors: `a2_point`.
+        a4: as it is measured; 0 without uncertainty where only P2 was fitted.
         covariance: of a2 and a4.
         chi2: of the angles.
         ndf: degrees of freedom.
@@ -34,6 +36,9 @@ class AngularFit:
             two detectors is one), `counts` (net coincidences), `counts_unc`, `expected` (without correlation, at A0).
         w_covariance: of `w` in the table, (angles, angles): angles share detectors.
     """
+
+    HIDDEN: ClassVar = ("a0", "table")
+    DERIVED: ClassVar = ("a2_point", "a2_point_unc", "a4_point", "a4_point_unc")
 
     a2: float
     a2_unc: float

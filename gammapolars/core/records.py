@@ -5,6 +5,7 @@ from dataclasses import field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 Rows = Sequence[dict[str, Any]]
@@ -26,6 +27,8 @@ def to_json(value: Any) -> Any:
         return entries(value)
     if isinstance(value, pl.DataFrame):
         return value.to_dicts()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     if isinstance(value, dict):
         return {name: to_json(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -34,10 +37,12 @@ def to_json(value: Any) -> Any:
 
 
 def entries(record: Any) -> dict[str, Any]:
-    """A record's fields by name, as JSON has them."""
-    found: dict[str, Any] = {}
+    """A record's fields by name, without those in its class' `HIDDEN`, and the properties in its `DERIVED`."""
+    found: dict[str, Any] = {name: getattr(record, name) for name in getattr(record, "DERIVED", ())}
     for one in fields(record):
         value = getattr(record, one.name)
+        if one.name in getattr(record, "HIDDEN", ()):
+            continue
         if isinstance(value, Part):
             found |= entries(value)
         elif value is not None or not one.metadata.get("optional"):

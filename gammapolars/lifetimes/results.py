@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import polars as pl
+
+from gammapolars.core.records import Part, entries
 
 
 @dataclass(frozen=True)
@@ -14,10 +16,13 @@ class Component:
     Attributes:
         lifetime_ps: the mean lifetime τ.
         lifetime_ps_unc: its uncertainty, one standard deviation.
-        lifetime_ps_low: how far down the likelihood falls by ½, below `lifetime_ps`; the same `_high` above.
+        lifetime_ps_low: how far below `lifetime_ps` the likelihood falls by ½.
+        lifetime_ps_high: how far above it does so.
         counts: decays, those beyond the window included.
         counts_unc: one standard deviation.
     """
+
+    DERIVED: ClassVar = ("half_life_ps", "half_life_ps_unc")
 
     lifetime_ps: float
     lifetime_ps_unc: float
@@ -38,7 +43,7 @@ class Component:
 
 
 @dataclass(frozen=True)
-class LifetimeFit:
+class LifetimeFit(Part):
     """A prompt peak, decays and chance, fitted to a time spectrum.
 
     Attributes:
@@ -63,6 +68,8 @@ class LifetimeFit:
         warnings: what must be known of it, one sentence each.
     """
 
+    HIDDEN: ClassVar = ("curves", "warnings")
+
     components: tuple[Component, ...]
     upper_limit_ps: float | None
     direction: Literal["stop after start", "start after stop"]
@@ -82,14 +89,5 @@ class LifetimeFit:
     warnings: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
-        """All but the curves, as JSON takes it."""
-        of_decays = (
-            "lifetime_ps", "lifetime_ps_unc", "lifetime_ps_low", "lifetime_ps_high", "half_life_ps",
-            "half_life_ps_unc", "counts", "counts_unc",
-        )  # fmt: skip
-        names = (
-            "upper_limit_ps", "direction", "t0_ps", "t0_ps_unc", "fwhm_ps", "fwhm_ps_unc", "prompt", "prompt_unc",
-            "prompt_limit", "chance_per_ns", "chance_per_ns_unc", "chance_per_ns_limit", "chi2", "ndf",
-        )  # fmt: skip
-        rows = [{name: getattr(decay, name) for name in of_decays} for decay in self.components]
-        return {"components": rows} | {name: getattr(self, name) for name in names}
+        """All but the curves and the warnings, as JSON takes it."""
+        return entries(self)

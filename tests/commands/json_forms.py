@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import reduce
 from importlib import import_module
 from operator import or_
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import polars as pl
 
 from gammapolars.commands import COMMANDS
@@ -44,7 +45,13 @@ def records_of(command: str) -> tuple[Any, ...]:
 def keys_of(record: Any, *, optional: bool = False) -> Iterator[Key]:
     """The keys of a record, those of its parts among them."""
     hints, meanings = get_type_hints(record), meanings_of(record)
+    for name in getattr(record, "DERIVED", ()):
+        got = getattr(record, name).fget
+        meaning = meanings.get(name) or inspect.getdoc(got) or ""
+        yield Key(name, get_type_hints(got)["return"], meaning, optional)
     for field in fields(record):
+        if field.name in getattr(record, "HIDDEN", ()):
+            continue
         kinds = [kind for kind in _alternatives(hints[field.name]) if kind is not types.NoneType]
         may_miss = optional or bool(field.metadata.get("optional"))
         if len(kinds) == 1 and isinstance(kinds[0], type) and issubclass(kinds[0], Part):
@@ -65,9 +72,9 @@ def meanings_of(record: Any) -> dict[str, str]:
         text = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("Attributes:\n")[2]
         for name, meaning in re.findall(r"^    (\w+): ((?:.|\n(?=      ))*)", text, re.MULTILINE):
             found[name] = " ".join(meaning.split())
-    for field in fields(record):
-        if (stem := field.name.removesuffix("_unc")) != field.name:
-            found.setdefault(field.name, f"the standard deviation of {stem}.")
+    for name in (*(field.name for field in fields(record)), *getattr(record, "DERIVED", ())):
+        if (stem := name.removesuffix("_unc")) != name:
+            found.setdefault(name, f"the standard deviation of {stem}.")
     return found
 
 
@@ -86,6 +93,8 @@ def described(kind: Any) -> str:
     origin, inner = get_origin(kind), [one for one in get_args(kind) if one is not Ellipsis]
     if kind is pl.DataFrame or kind == Rows:
         return "list of objects"
+    if origin is np.ndarray:
+        return "list of lists of numbers"
     if origin is dict:
         return f"object of {described(inner[1])}"
     if origin in (list, tuple, Sequence):
@@ -94,7 +103,7 @@ def described(kind: Any) -> str:
         return f"[{', '.join(kind._fields)}]"  # type: ignore[attr-defined]  # a named tuple
     if is_dataclass(kind):
         return f"{{{', '.join(key.name for key in keys_of(kind))}}}"
-    return "text"
+    return "text" if get_origin(kind) is Literal else str(kind)
 
 
 def table() -> str:
@@ -125,6 +134,10 @@ def misfits(value: Any, kind: Any, place: str) -> Iterator[str]:
             return
         for one in value:
             yield from misfits(one, dict if kind == Rows else inner, f"{place}[]")
+    elif get_origin(kind) is np.ndarray:
+        yield from misfits(value, list[list[float]], place)
+    elif get_origin(kind) is Literal:
+        yield from () if value in get_args(kind) else (f"{place}: {value!r} is none of {get_args(kind)}",)
     elif is_dataclass(kind):
         yield from object_misfits(value, kind, place)
     elif kind is dict or get_origin(kind) is dict:

@@ -70,6 +70,15 @@ def _peaks(summary: Summary) -> Summary:
     return summary | ({"peaks": summary.pop("table")} if "table" in summary else {})
 
 
+def _provenance(entry: Summary) -> Summary:
+    """Without times of inputs that are not known: of pairs that a query takes they are, now."""
+    for one in entry.get("inputs", ()):
+        for name in ("first_timestamp_ps", "last_timestamp_ps"):
+            if one.get(name, 0) is None:
+                del one[name]
+    return entry
+
+
 CHANGES = Changes(
     renamed={"query": {"window": None, "reject": None}},
     added={
@@ -81,6 +90,7 @@ CHANGES = Changes(
         "calibrate": ("drift.inputs",),
         "gate": ("net_of_chance", "gated_detectors", "polygons"),
         "lines": ("least",),
+        "provenance": ("inputs[].first_timestamp_ps", "inputs[].last_timestamp_ps"),
     },
     rewritten={
         "*": _listed,
@@ -89,10 +99,11 @@ CHANGES = Changes(
         "lifetime": _lifetime,
         "matrix": _matrix,
         "peaks": _peaks,
+        "provenance": _provenance,
     },
     texts=(
         TextChange(
-            "detectors",
+            "detectors import",
             r"( *--overwrite +Replace an output that exists\.\n)",
             r"\1  --json               Print the summary as one JSON object.\n",
             "every command prints its summary as JSON where that is asked",

@@ -76,16 +76,8 @@ class AngularSummary(PairSummary):
         order: of the Legendre polynomials.
         slice_ps: singles and coincidences were compared in slices of time of this width (ps).
         net_counts: coincidences of the two lines, net of background and, with random windows, of chance.
-        a2: as measured.
-        a4: as measured; 0 where only a2 was fitted.
-        a2_point: as detectors without size would see it.
-        a4_point: as detectors without size would see it.
-        covariance: of a2 and a4.
-        chi2: of the fit.
-        ndf: its degrees of freedom.
-        attenuation: of a2 and a4 by the detectors' size.
+        fit: the coefficients.
         angles: of W(θ) `angle_deg`, `detector_pairs`, `counts`, `counts_unc`, `w`, `w_unc`, `fit` and `expected`.
-        w_covariance: of its W(θ).
         expected: what the cascade should give; null where no spins are given.
     """
 
@@ -95,20 +87,8 @@ class AngularSummary(PairSummary):
     slice_ps: int
     net_counts: float
     net_counts_unc: float
-    a2: float
-    a2_unc: float
-    a4: float
-    a4_unc: float
-    a2_point: float
-    a2_point_unc: float
-    a4_point: float
-    a4_point_unc: float
-    covariance: float
-    chi2: float
-    ndf: int
-    attenuation: tuple[float, float]
+    fit: AngularFit
     angles: pl.DataFrame
-    w_covariance: list[list[float]]
     expected: Expected | None
 
 
@@ -163,9 +143,8 @@ def angular(options: AngularOptions, recording: Recording) -> AngularSummary:
         slice_ps=counts.width_ps,
         net_counts=float(net["coincidences"].sum()),
         net_counts_unc=float(net["variance"].sum()) ** 0.5,
-        **{name: getattr(fit, name) for name in FITTED},
+        fit=fit,
         angles=fit.table,
-        w_covariance=fit.w_covariance.tolist(),
         expected=Expected(theory, *fit.apart(theory.a2, theory.a4)) if theory else None,
     )
     summary = replace(summary, warnings=(*summary.warnings, *_warnings(summary, rule, singles)))
@@ -178,13 +157,6 @@ def angular(options: AngularOptions, recording: Recording) -> AngularSummary:
     if options.figure is not None:
         _draw(fit, gates, theory, options.figure, overwrite=options.overwrite)
     return summary.saved(options.output, options.figure)
-
-
-FITTED = (
-    *("a2", "a2_unc", "a4", "a4_unc", "a2_point", "a2_point_unc", "a4_point", "a4_point_unc"),
-    *("covariance", "chi2", "ndf", "attenuation"),
-)
-"""What a fit and a summary have in common."""
 
 
 def _draw(fit: AngularFit, gates: tuple[Gate, Gate], theory: Theory | None, path: Path, *, overwrite: bool) -> None:

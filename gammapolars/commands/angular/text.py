@@ -23,7 +23,7 @@ def text(summary: AngularSummary) -> list[str]:
         f"{plus_minus(summary.net_counts, summary.net_counts_unc)} net coincidences of the two lines, "
         f"normalised by {NORMALISATIONS[summary.normalise]}",
         *table(["angle", "pairs of detectors", "coincidences", "W(θ)/A0", "fit"], rows),
-        f"χ²/ndf {summary.chi2:.1f}/{summary.ndf}",
+        f"χ²/ndf {summary.fit.chi2:.1f}/{summary.fit.ndf}",
         *_coefficients(summary),
         *tail(summary),
     ]
@@ -31,13 +31,13 @@ def text(summary: AngularSummary) -> list[str]:
 
 def _coefficients(summary: AngularSummary) -> list[str]:
     """a2 and a4: as measured, corrected where detectors have a size, and expected where the spins are given."""
-    corrected, expected = summary.attenuation != (1.0, 1.0), summary.expected
+    corrected, expected = summary.fit.attenuation != (1.0, 1.0), summary.expected
     head = ["", "measured", *(["corrected for size"] if corrected else [])]
     head += [f"expected of {expected.theory.spins}", "apart"] if expected else []
     rows = []
     for name in ("a2", "a4")[: summary.order // 2]:
         measured, measured_unc, value, unc = (
-            getattr(summary, f"{name}{part}") for part in ("", "_unc", "_point", "_point_unc")
+            getattr(summary.fit, f"{name}{part}") for part in ("", "_unc", "_point", "_point_unc")
         )
         row = [name, plus_minus(measured, measured_unc), *([plus_minus(value, unc)] if corrected else [])]
         if expected:

@@ -52,105 +52,80 @@ class CalibrateSummary(Summary):
     account: HitAccount | None = optional()
     times: Times | None = optional()
     detectors: Rows
-    lines: pl.DataFrame
+    lines: pl.DataFrame | None = optional()
     drift: DriftSummary | None = optional()
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The files to write.
-
-    Attributes:
-        detectors: the detectors.toml.
-        residuals: a table of the matched lines, in .csv, .parquet or .arrow; None: none.
-        figures: a folder for figures of the spectra, the residuals and the widths; None: none.
-        overwrite: whether existing outputs are replaced.
-    """
-
-    detectors: Path
-    residuals: Path | None = None
-    figures: Path | None = None
-    overwrite: bool = False
-
-    def check(self) -> None:
-        """Raise at once if one could not be written later."""
-        check_output(self.detectors, overwrite=self.overwrite)
-        if self.residuals:
-            check_writable(self.residuals, overwrite=self.overwrite)
-        if self.figures:
-            check_folder(self.figures, overwrite=self.overwrite)
 
 
 def calibrate(options: CalibrateOptions) -> CalibrateSummary:
     """Calibrate detectors by the lines of sources, and write detectors.toml."""
     pairs = parse_pairs(options.lines) if options.lines else None
     basis = Basis(lines_of(options.source), order=options.order, pairs=pairs, only=tuple(options.only or ()))
-    outputs = Outputs(options.output, options.residuals, options.figures, options.overwrite)
-    outputs.check()
+    check_output(options.output, overwrite=options.overwrite)
+    if options.residuals:
+        check_writable(options.residuals, overwrite=options.overwrite)
+    if options.figures:
+        check_folder(options.figures, overwrite=options.overwrite)
     spectra = spectra_of(options.inputs, options, reject=options.reject, spectrum=options.spectrum)
     if not options.track:
-        return _calibrated(spectra, basis, outputs)
+        return _calibrated(spectra, basis, options)
     if are_spectra(options.inputs, options.spectrum):
         raise typer.BadParameter("a drift is followed through the hits of a run, not in a spectrum: leave --track out")
-    return _calibrated_drifting(options.open(options.inputs), spectra, basis, options.track, outputs, options.reject)
+    return _calibrated_drifting(options.open(options.inputs), spectra, basis, options.track, options)
 
 
-def _calibrated(spectra: Gathered, basis: Basis, outputs: Outputs, drift: str | None = None) -> CalibrateSummary:
+def _calibrated(spectra: Gathered, basis: Basis, options: CalibrateOptions, drift: str = "") -> CalibrateSummary:
     """Calibrate detectors; those of the old file that are not calibrated now stay in it as they were.
 
     Args:
         spectra: of runs or files.
         basis: what to calibrate by.
-        outputs: the files to write.
+        options: name the files to write.
         drift: the table of drift that detectors.toml shall name, instead of the one that it names.
     """
     found, warnings = calibrations(spectra, basis)
-    known = spectra.detectors.in_folder(outputs.detectors.parent)
+    known = spectra.detectors.in_folder(options.output.parent)
     known = replace(known, drift=drift or known.drift)
     for one in found:
         known = known.replacing(one.detector)
-    summary = CalibrateSummary(
-        **spectra.summary
-        | {"warnings": (*spectra.summary["warnings"], *warnings, *(text for one in found for text in _doubts(one)))},
-        detectors=[_described(one) for one in found],
-        lines=pl.concat([one.residuals for one in found]),
-    )
-    if outputs.figures:
-        _draw(found, spectra, known, outputs.figures, overwrite=outputs.overwrite)
-    if outputs.residuals:
+    shared, doubts = spectra.summary, (text for one in found for text in _doubts(one))
+    shared = shared | {"warnings": (*shared["warnings"], *warnings, *doubts)}
+    summary = CalibrateSummary(**shared, detectors=[_described(one) for one in found])
+    lines = pl.concat([one.residuals for one in found])
+    if options.figures:
+        _draw(found, spectra, known, options.figures, overwrite=options.overwrite)
+    if options.residuals:
         metadata = spectra.metadata(summary.to_json())
-        save(summary.lines.lazy(), outputs.residuals, overwrite=outputs.overwrite, metadata=metadata)
-    save_detectors(known, outputs.detectors, overwrite=outputs.overwrite)
-    return summary.saved(outputs.detectors, outputs.residuals, outputs.figures)
+        save(lines.lazy(), options.residuals, overwrite=options.overwrite, metadata=metadata)
+    save_detectors(known, options.output, overwrite=options.overwrite)
+    return replace(summary, lines=lines).saved(options.output, options.residuals, options.figures)
 
 
 def _calibrated_drifting(
-    runs: Runs, spectra: Gathered, basis: Basis, track: Sequence[float], outputs: Outputs, reject: str
+    runs: Runs, spectra: Gathered, basis: Basis, track: Sequence[float], options: CalibrateOptions
 ) -> CalibrateSummary:
     """Calibrate detectors whose gains drift: calibrate roughly, follow lines, correct the hits, and calibrate those.
 
     The factors of the gains become a table, `NAME.drift.parquet` next to detectors.toml, which names it, so that every
     command uses both; `drift.png` stands with the other figures.
     """
-    table = outputs.detectors.with_suffix(".drift.parquet")
-    check_writable(table, overwrite=outputs.overwrite)
+    table = options.output.with_suffix(".drift.parquet")
+    check_writable(table, overwrite=options.overwrite)
     known = replace(spectra.detectors, drift=None)
-    for one in _rough(runs, spectra, basis, reject):
+    for one in _rough(runs, spectra, basis, options.reject):
         known = known.replacing(one.detector)
     with TemporaryDirectory() as scratch:
         tracked = Path(scratch) / table.name
-        figure = Path(scratch) / "drift.png" if outputs.figures else None
-        moved = follow(Recording(runs, known), tracked, track, reject=reject, figure=figure)
-        corrected = from_runs(Recording(runs, replace(known, drift=str(tracked))), reject=reject)
-        summary = _calibrated(corrected, basis, outputs, table.name)
-        for made, final in ((tracked, table), (figure, outputs.figures and outputs.figures / "drift.png")):
+        figure = Path(scratch) / "drift.png" if options.figures else None
+        moved = follow(Recording(runs, known), tracked, track, reject=options.reject, figure=figure)
+        corrected = from_runs(Recording(runs, replace(known, drift=str(tracked))), reject=options.reject)
+        summary = _calibrated(corrected, basis, options, table.name)
+        for made, final in ((tracked, table), (figure, options.figures and options.figures / "drift.png")):
             if made and final:
                 with complete_or_nothing(final, overwrite=True) as hidden:
                     hidden.write_bytes(made.read_bytes())
     warnings = (text for text in moved.warnings if text not in summary.warnings)
-    return replace(summary, warnings=(*summary.warnings, *warnings), drift=replace(moved, outputs=(str(table),))).saved(
-        table
-    )
+    moved = replace(moved, outputs=(str(table),))
+    return replace(summary, warnings=(*summary.warnings, *warnings), drift=moved).saved(table)
 
 
 def _rough(runs: Runs, spectra: Gathered, basis: Basis, reject: str) -> list[Calibration]:

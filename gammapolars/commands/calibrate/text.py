@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import polars as pl
+
 from gammapolars.commands.calibrate.run import CalibrateSummary
 from gammapolars.commands.drifts import drift_lines
 from gammapolars.commands.layout import plus_minus, table
@@ -10,14 +12,15 @@ from gammapolars.commands.summaries import warnings
 
 def text(summary: CalibrateSummary) -> list[str]:
     """The summary for people."""
-    lines = []
+    lines: list[str] = []
+    matches = pl.DataFrame() if summary.lines is None else summary.lines
     for detector in summary.detectors:
         terms = " + ".join(
             f"{coefficient:.6g}{('', ' adc', ' adc²', ' adc³')[power]}"
             for power, coefficient in enumerate(detector["energy"])
         )
         low, high = detector["energy_range"]
-        matched = summary.lines.filter(name=detector["name"])
+        matched = matches.filter(name=detector["name"])
         lines += [
             f"{detector['name']}: E = {terms}".replace("+ -", "− ") + f" keV, from adc {low:.5g} to {high:.5g}",
             *table(

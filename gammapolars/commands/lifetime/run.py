@@ -24,6 +24,7 @@ from gammapolars.detectors import Detector, Detectors
 from gammapolars.gates import Gate
 from gammapolars.io import check_writable, save
 from gammapolars.lifetimes import (
+    LifetimeFit,
     NearestStops,
     chance_warning,
     check_bins,
@@ -61,18 +62,7 @@ class LifetimeSummary(RunSummary):
         bin_ps: width of the bins (ps).
         sigma_from: where the prompt peak's width is from: the fit, detectors.toml, or given.
         fwhm_ps_of_detectors: as detectors.toml has it; null: it has none.
-        components: of each lifetime `lifetime_ps`, `lifetime_ps_unc`, `lifetime_ps_low`, `lifetime_ps_high`,
-            `half_life_ps`, `half_life_ps_unc`, `counts` and `counts_unc`.
-        upper_limit_ps: of a lifetime that is not resolved (95 %); null: it is.
-        direction: of the decay: stop after start, or start after stop.
-        t0_ps: where the prompt peak lies (ps).
-        fwhm_ps: its width (ps).
-        prompt: pairs in it.
-        prompt_limit: the most there can be (95 %), where none are seen.
-        chance_per_ns: pairs by chance in 1 ns, by the fit.
-        chance_per_ns_limit: the most there can be (95 %), where none are seen.
-        chi2: of the fit.
-        ndf: its degrees of freedom.
+        fit: the lifetimes, the prompt peak and chance.
         ends: of start and stop `name`, `hits_in_gate`, `rate_in_gate_cps`, and of all hits `rate_cps`, `rate_cps_unc`,
             `true_rate_cps`, `true_rate_cps_unc`, `live_fraction` and `live_fraction_unc`.
         chance_per_ns_expected: of the rates in the gates.
@@ -89,21 +79,7 @@ class LifetimeSummary(RunSummary):
     bin_ps: int
     sigma_from: str
     fwhm_ps_of_detectors: float | None
-    components: Rows
-    upper_limit_ps: float | None
-    direction: str
-    t0_ps: float
-    t0_ps_unc: float
-    fwhm_ps: float
-    fwhm_ps_unc: float
-    prompt: float
-    prompt_unc: float
-    prompt_limit: float | None
-    chance_per_ns: float
-    chance_per_ns_unc: float
-    chance_per_ns_limit: float | None
-    chi2: float
-    ndf: int
+    fit: LifetimeFit
     ends: Rows
     chance_per_ns_expected: float
     chance_per_ns_expected_unc: float
@@ -153,7 +129,7 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
         bin_ps=width,
         sigma_from="the fit" if fixed is None else "detectors.toml" if options.sigma == DETECTORS else "given",
         fwhm_ps_of_detectors=about and FWHM_PER_SIGMA * about,
-        **fit.summary(),
+        fit=fit,
         **_expected(counts, both),
     )
     warnings = (*found.warnings, *fit.warnings, *_disagreements(summary))
@@ -247,10 +223,10 @@ def _expected(counted: _Counts, both: tuple[Detector, Detector]) -> dict[str, An
 
 def _disagreements(summary: LifetimeSummary) -> list[str]:
     """Where the fit and what was known before it differ, one sentence each."""
-    chance = (getattr(summary, f"chance_per_ns{name}") for name in ("", "_unc", "_expected", "_expected_unc"))
-    found = list(chance_warning(*chance))
+    fit, expected = summary.fit, (summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc)
+    found = list(chance_warning(fit.chance_per_ns, fit.chance_per_ns_unc, *expected))
     if summary.sigma_from == "the fit" and summary.fwhm_ps_of_detectors:
-        found += width_warning(summary.fwhm_ps, summary.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
+        found += width_warning(fit.fwhm_ps, fit.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
     return found
 
 

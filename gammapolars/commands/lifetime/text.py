@@ -1,31 +1,31 @@
 """What `lifetime` tells people."""
 
-from typing import Any
-
 from gammapolars.commands.layout import plus_minus, table
 from gammapolars.commands.lifetime.run import LifetimeSummary
 from gammapolars.commands.summaries import head, tail
 from gammapolars.core.units import PS_PER_UNIT, format_ps
+from gammapolars.lifetimes import Component, LifetimeFit
 
 
 def text(summary: LifetimeSummary) -> list[str]:
     """The summary for people."""
+    fit = summary.fit
     lines = [
         *head(summary),
         f"{summary.pairs:,} pairs of {summary.start} and {summary.stop} within "
         f"{summary.window_ps}{', the nearest stop of each start' if summary.nearest else ''}, "
         f"{summary.pairs_in_gates:,} in the gates, "
         f"in bins of {format_ps(summary.bin_ps)}",
-        *(_component_text(part, summary.direction) for part in summary.components),
+        *(_component_text(part, fit.direction) for part in fit.components),
     ]
-    if summary.upper_limit_ps is not None:
-        lines.append(f"no lifetime is resolved: less than {_in_unit(summary.upper_limit_ps)} (95 %)")
+    if fit.upper_limit_ps is not None:
+        lines.append(f"no lifetime is resolved: less than {_in_unit(fit.upper_limit_ps)} (95 %)")
     width = {"the fit": "fitted", "detectors.toml": "fixed by detectors.toml", "given": "fixed as given"}
     lines += [
-        f"prompt peak at {plus_minus(summary.t0_ps, summary.t0_ps_unc)} ps, FWHM "
-        f"{plus_minus(summary.fwhm_ps, summary.fwhm_ps_unc)} ps, {width[summary.sigma_from]}: "
-        f"{_amplitude_text(summary, 'prompt', 'pairs')}; χ²/ndf {summary.chi2:,.1f}/{summary.ndf}",
-        f"chance {_amplitude_text(summary, 'chance_per_ns', 'pairs a ns')}, "
+        f"prompt peak at {plus_minus(fit.t0_ps, fit.t0_ps_unc)} ps, FWHM "
+        f"{plus_minus(fit.fwhm_ps, fit.fwhm_ps_unc)} ps, {width[summary.sigma_from]}: "
+        f"{_amplitude_text(fit, 'prompt', 'pairs')}; χ²/ndf {fit.chi2:,.1f}/{fit.ndf}",
+        f"chance {_amplitude_text(fit, 'chance_per_ns', 'pairs a ns')}, "
         f"{plus_minus(summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc)} expected of the rates "
         "in the gates",
         *table(["detector", "in gate", "counts/s in gate", "counts/s of all", "without dead time"], _ends(summary)),
@@ -33,9 +33,9 @@ def text(summary: LifetimeSummary) -> list[str]:
     return [*lines, *tail(summary)]
 
 
-def _amplitude_text(summary: LifetimeSummary, name: str, unit: str) -> str:
+def _amplitude_text(fit: LifetimeFit, name: str, unit: str) -> str:
     """Counts with their uncertainty, or their upper limit."""
-    counts, unc, limit = (getattr(summary, f"{name}{part}") for part in ("", "_unc", "_limit"))
+    counts, unc, limit = (getattr(fit, f"{name}{part}") for part in ("", "_unc", "_limit"))
     if limit is None:
         return f"{plus_minus(counts, unc)} {unit}"
     return f"less than {limit:,.3g} {unit} (95 %)"
@@ -56,12 +56,11 @@ def _ends(summary: LifetimeSummary) -> list[list[str]]:
     ]
 
 
-def _component_text(part: dict[str, Any], direction: str) -> str:
-    unit, factor = _unit(part["lifetime_ps"])
-    tau, half = (
-        plus_minus(part[f"{name}_ps"] / factor, part[f"{name}_ps_unc"] / factor) for name in ("lifetime", "half_life")
-    )
-    counts = plus_minus(part["counts"], part["counts_unc"])
+def _component_text(part: Component, direction: str) -> str:
+    unit, factor = _unit(part.lifetime_ps)
+    tau = plus_minus(part.lifetime_ps / factor, part.lifetime_ps_unc / factor)
+    half = plus_minus(part.half_life_ps / factor, part.half_life_ps_unc / factor)
+    counts = plus_minus(part.counts, part.counts_unc)
     return f"lifetime {tau} {unit}, half-life {half} {unit}, of {counts} decays ({direction})"
 
 
