@@ -128,8 +128,8 @@ def reading_warnings(runs: Runs) -> Iterator[str]:
         yield from run.source.warnings
         yield from run.recorded.warnings if run.recorded else ()
     yield from runs.losses.notes
-    found = runs.losses.all
-    for loss in found[:LISTED]:
+    losses = runs.losses.all
+    for loss in losses[:LISTED]:
         yield f"left out: {loss.path.name}: {loss.what}"
-    if more := found[LISTED:]:
+    if more := losses[LISTED:]:
         yield f"left out: {len(more):,} more places, {sum(loss.hits for loss in more):,} hits"

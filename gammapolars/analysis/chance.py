@@ -82,7 +82,7 @@ def by_detectors(
     """
     keys = hits.by_detector().select("board", "channel").rows()
     runs = hits.in_runs(union(rule.reject))
-    counted, random = pairs.counts(), pairs.random_counts()
+    counts, random = pairs.counts(), pairs.random_counts()
     rows = []
     for a, b in combinations(keys, 2):
         if rule.detectors and {a, b} != set(rule.detectors):
@@ -92,15 +92,15 @@ def by_detectors(
             return sum((chance_pairs(used.get(a, 0), used.get(b, 0), width_ps, time_s) for time_s, used in runs), 0.0)
 
         names = detectors.at(*a).name, detectors.at(*b).name
-        found = counted.get((a, b), 0)
-        by_chance = _nearest_expected(hits, rule, cover, found) if cover else expected(rule.width_ps)
-        row = (*a, names[0], *b, names[1], found, by_chance)
+        prompt = counts.get((a, b), 0)
+        by_chance = _nearest_expected(hits, rule, cover, prompt) if cover else expected(rule.width_ps)
+        row = (*a, names[0], *b, names[1], prompt, by_chance)
         if rule.regions:
             ends = rule.detectors or (a, b)
             scale, beside = rule.regions.scale(*ends), random.get((a, b), 0)
             wide = rule.regions.width(rule.regions.random, *ends)
             measured = scale * beside, scale * math.sqrt(beside)
-            row += (beside, expected(wide), *measured, found - scale * beside, math.sqrt(found + scale**2 * beside))
+            row += (beside, expected(wide), *measured, prompt - scale * beside, math.sqrt(prompt + scale**2 * beside))
         rows.append(row)
     return pl.DataFrame(rows, SIDES | COUNTS | (NET if rule.regions else {}), orient="row")
 
@@ -128,10 +128,10 @@ def chance_warnings(table: pl.DataFrame) -> Iterator[str]:
     """Where random windows hold other numbers of pairs than rates tell, in a sentence."""
     if "random_pairs" not in table.columns:
         return
-    found, expected = pl.col("random_pairs"), pl.col("random_pairs_expected")
-    sigma = (found - expected) / pl.max_horizontal(expected, 1.0).sqrt()
+    random, expected = pl.col("random_pairs"), pl.col("random_pairs_expected")
+    sigma = (random - expected) / pl.max_horizontal(expected, 1.0).sqrt()
     apart = table.with_columns(sigma=sigma).filter(
-        (pl.col("sigma").abs() > DISAGREE_SIGMA) & ((found - expected).abs() > DISAGREE_PART * expected)
+        (pl.col("sigma").abs() > DISAGREE_SIGMA) & ((random - expected).abs() > DISAGREE_PART * expected)
     )
     if apart.is_empty():
         return

@@ -27,7 +27,7 @@ KEYS = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16}
 
 
 @dataclass(frozen=True)
-class Gathered:
+class SpectrumSet:
     """The spectra of some detectors in some runs.
 
     Attributes:
@@ -64,11 +64,11 @@ def are_spectra(names: Sequence[str], spectrum: str | None) -> bool:
     Raises:
         UsageError: some are, and some are not.
     """
-    found = [name for name in names if holds_spectra(Path(name), named=spectrum is not None)]
-    if found and len(found) < len(names):
-        other = next(name for name in names if name not in found)
-        raise UsageError(f"{found[0]} is a spectrum and {other} is not: analyse spectra and runs one after the other")
-    return bool(found)
+    files = [name for name in names if holds_spectra(Path(name), named=spectrum is not None)]
+    if files and len(files) < len(names):
+        other = next(name for name in names if name not in files)
+        raise UsageError(f"{files[0]} is a spectrum and {other} is not: analyse spectra and runs one after the other")
+    return bool(files)
 
 
 def from_files(
@@ -77,7 +77,7 @@ def from_files(
     *,
     spectrum: str | None = None,
     calibration: Sequence[float] | None = None,
-) -> Gathered:
+) -> SpectrumSet:
     """Spectra out of files; each file is a run of its own.
 
     Args:
@@ -91,17 +91,17 @@ def from_files(
     """
     parts, measurements = [], {}
     for run, name in enumerate(names, 1):
-        for (board, channel), found in read_spectra(Path(name), spectrum).items():
-            told = found.measurement
-            energy = tuple(calibration) if calibration else detectors.at(board, channel).energy or told.energy
-            measurements[run, board, channel] = replace(told, energy=energy)
+        for (board, channel), one in read_spectra(Path(name), spectrum).items():
+            measurement = one.measurement
+            energy = tuple(calibration) if calibration else detectors.at(board, channel).energy or measurement.energy
+            measurements[run, board, channel] = replace(measurement, energy=energy)
             key = (
                 pl.lit(number, dtype).alias(name)
                 for number, (name, dtype) in zip((run, board, channel), KEYS.items(), strict=True)
             )
-            parts.append(_calibrated(found.table, energy).with_columns(key))
+            parts.append(_calibrated(one.table, energy).with_columns(key))
     table = pl.concat(parts).select(*KEYS, "adc", "energy_kev", "counts", "variance")
-    return Gathered(
+    return SpectrumSet(
         table,
         tuple(Path(name).name for name in names),
         detectors,
@@ -122,7 +122,7 @@ def _calibrated(table: pl.DataFrame, energy: Sequence[float] | None) -> pl.DataF
     return table.select("adc", "energy_kev", "counts", "variance")
 
 
-def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequence[float] | None = None) -> Gathered:
+def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequence[float] | None = None) -> SpectrumSet:
     """Spectra of the used hits of runs, by run and detector, counted in one pass.
 
     Args:
@@ -140,19 +140,19 @@ def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequen
     else:
         table = table.with_columns(energy_kev(detectors))
     summary = of_hits(recording, tally, masks)
-    measured = measurements_of(runs, tally, detectors)
-    known = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measured.items()}
-    return Gathered(
+    measurements = measurements_of(runs, tally, detectors)
+    by_run = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measurements.items()}
+    return SpectrumSet(
         table.select(*KEYS, "adc", "energy_kev", "counts", "variance"),
         tuple(run.name for run in runs.all),
         detectors,
-        known,
+        by_run,
         summary,
         lambda whole: describe(runs, whole),
     )
 
 
-def fitted(spectra: Gathered, *, least_significance: float = LEAST_SIGNIFICANCE) -> pl.DataFrame:
+def fitted(spectra: SpectrumSet, *, least_significance: float = LEAST_SIGNIFICANCE) -> pl.DataFrame:
     """The peaks of all spectra, each with the width model of its own detector where that is known.
 
     Args:
@@ -169,7 +169,7 @@ def fitted(spectra: Gathered, *, least_significance: float = LEAST_SIGNIFICANCE)
         calibrated = part["energy_kev"].null_count() == 0
         empty = [name for name in ("adc", "energy_kev") if part[name].null_count()]
         fwhm = detector.fwhm if calibrated else None
-        found = fit_peaks(part.drop(empty), fwhm=fwhm, least_significance=least_significance)
-        parts.append(found.with_columns(pl.col("region") + regions))
-        regions += found["region"].n_unique()
+        peaks = fit_peaks(part.drop(empty), fwhm=fwhm, least_significance=least_significance)
+        parts.append(peaks.with_columns(pl.col("region") + regions))
+        regions += peaks["region"].n_unique()
     return pl.concat(parts, how="diagonal") if parts else fit_peaks(spectra.table)

@@ -69,7 +69,7 @@ def follow(
     check_suffix(output, "a table of drift is", (TABLE,))
     check_writable(output, overwrite=overwrite)
     check_figure(figure, overwrite=overwrite)
-    found = track_drift(
+    drift_track = track_drift(
         recording.runs,
         recording.detectors,
         track,
@@ -80,18 +80,18 @@ def follow(
         progress=recording.progress,
     )
     summary = DriftSummary(
-        **of_hits(recording.without_detectors(), found.hits, parse_reject(reject), found.warnings),
+        **of_hits(recording.without_detectors(), drift_track.hits, parse_reject(reject), drift_track.warnings),
         lines_kev=tuple(track),
         reference=reference,
-        drift_runs=[run._asdict() for run in found.drift.runs],
-        detectors=found.detectors,
-        lines=found.lines,
+        drift_runs=[run._asdict() for run in drift_track.drift.runs],
+        detectors=drift_track.detectors,
+        lines=drift_track.lines,
     )
-    save(found.drift.table.lazy(), output, overwrite=overwrite, metadata=summary.provenance(recording))
+    save(drift_track.drift.table.lazy(), output, overwrite=overwrite, metadata=summary.provenance(recording))
     if figure is not None:
         from gammapolars import figures
 
-        plot = figures.drift(found.positions, found.curves, found.spectra)
+        plot = figures.drift(drift_track.positions, drift_track.curves, drift_track.spectra)
         save_figure(plot, figure, overwrite=overwrite)
     return summary.saved(output, figure)
 

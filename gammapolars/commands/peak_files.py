@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Counted:
+class PeakList:
     """A table of peaks and how it was counted.
 
     Attributes:
@@ -39,9 +39,9 @@ class Counted:
     real_time_s: float | None = None
 
 
-def counted_peaks(
+def read_peak_lists(
     paths: Sequence[Path], live_times: Sequence[float], started: Sequence[str], real_times: Sequence[float]
-) -> list[Counted]:
+) -> list[PeakList]:
     """Files of peaks with how each was counted; what is given once holds for all.
 
     Raises:
@@ -52,7 +52,7 @@ def counted_peaks(
     starts = [None if text is None else parse_moment(text) for text in _for_each(started, paths, "--started")]
     reals = _for_each(real_times, paths, "--real-time")
     return [
-        Counted(read_peaks(path), live if live is not None else 0.0, start, real)
+        PeakList(read_peaks(path), live if live is not None else 0.0, start, real)
         for path, live, start, real in zip(paths, lives, starts, reals, strict=True)
     ]
 
@@ -64,8 +64,8 @@ def _for_each(values: Sequence[Value], paths: Sequence[Path], option: str) -> li
 
 
 def with_sources(
-    counted: Sequence[Counted], names: Sequence[str], detectors: Detectors
-) -> list[tuple[Counted, CalibrationSource]]:
+    peak_lists: Sequence[PeakList], names: Sequence[str], detectors: Detectors
+) -> list[tuple[PeakList, CalibrationSource]]:
     """Each table of peaks with its source of detectors.toml; the only one there is, if none is named.
 
     Raises:
@@ -73,12 +73,14 @@ def with_sources(
     """
     if not names:
         if len(detectors.sources) != 1:
-            known = ", ".join(source.name for source in detectors.sources) or "none"
-            raise UsageError(f"name the source of each file with --source (detectors.toml describes {known})")
-        names = [detectors.sources[0].name] * len(counted)
-    if len(names) != len(counted):
-        raise UsageError(f"--source is given {len(names)} times for {len(counted)} files: give it for each, in order")
-    return [(one, detectors.source(name)) for one, name in zip(counted, names, strict=True)]
+            described = ", ".join(source.name for source in detectors.sources) or "none"
+            raise UsageError(f"name the source of each file with --source (detectors.toml describes {described})")
+        names = [detectors.sources[0].name] * len(peak_lists)
+    if len(names) != len(peak_lists):
+        raise UsageError(
+            f"--source is given {len(names)} times for {len(peak_lists)} files: give it for each, in order"
+        )
+    return [(one, detectors.source(name)) for one, name in zip(peak_lists, names, strict=True)]
 
 
 def read_peaks(path: Path) -> pl.DataFrame:
@@ -124,10 +126,10 @@ def lines_from(path: Path | None) -> Lines:
 
     def of(nuclide: str) -> pl.DataFrame:
         mine = "parent" if "parent" in table.columns else "nuclide"
-        found = table.filter((pl.col("nuclide") == nuclide) | (pl.col(mine) == nuclide))
-        if found.is_empty():
+        own = table.filter((pl.col("nuclide") == nuclide) | (pl.col(mine) == nuclide))
+        if own.is_empty():
             raise UsageError(f"{path}: has no line of {nuclide}")
-        return found
+        return own
 
     return of
 

@@ -11,7 +11,7 @@ def spectra_of(
     reject: str,
     spectrum: str | None = None,
     calibration: tuple[float, ...] | None = None,
-) -> run_spectra.Gathered:
+) -> run_spectra.SpectrumSet:
     """The spectra of files, or of runs."""
     if run_spectra.are_spectra(names, spectrum):
         return run_spectra.from_files(names, reading.known, spectrum=spectrum, calibration=calibration)

@@ -38,13 +38,13 @@ def to_json(value: Any) -> Any:
 
 def entries(record: Any) -> dict[str, Any]:
     """A record's fields by name, without those in its class' `HIDDEN`, and the properties in its `DERIVED`."""
-    found: dict[str, Any] = {name: getattr(record, name) for name in getattr(record, "DERIVED", ())}
+    result: dict[str, Any] = {name: getattr(record, name) for name in getattr(record, "DERIVED", ())}
     for one in fields(record):
         value = getattr(record, one.name)
         if one.name in getattr(record, "HIDDEN", ()):
             continue
         if isinstance(value, Part):
-            found |= entries(value)
+            result |= entries(value)
         elif value is not None or not one.metadata.get("optional"):
-            found[one.name] = to_json(value)
-    return found
+            result[one.name] = to_json(value)
+    return result

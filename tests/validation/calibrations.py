@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gammapolars.analysis.run_spectra import Gathered
+from gammapolars.analysis.run_spectra import SpectrumSet
 from gammapolars.calibration.energy.result import Calibration
 from gammapolars.commands.calibrate.detectors import Basis, calibrations, lines_of
 from gammapolars.core.defaults import REJECT
@@ -57,7 +57,7 @@ def spectrum_of(detector: SimulatedDetector, sources: Sequence[str], hits: int, 
 
 def calibrated(spectrum: pl.DataFrame, sources: Sequence[str]) -> Calibration:
     """The calibration of a lone detector."""
-    spectra = Gathered(spectrum, ("simulated",), Detectors(), summary={"warnings": []})
+    spectra = SpectrumSet(spectrum, ("simulated",), Detectors(), summary={"warnings": []})
     (found,), _ = calibrations(spectra, Basis(lines_of(sources)))
     return found
 

@@ -12,7 +12,7 @@ from gammapolars.activities import EfficiencyCurve, NuclideActivity, activity_of
 from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.activity.parse import ActivityOptions
 from gammapolars.commands.options import described_by
-from gammapolars.commands.peak_files import Counted, Lines, by_detector, counted_peaks, lines_from, parse_moment
+from gammapolars.commands.peak_files import Lines, PeakList, by_detector, lines_from, parse_moment, read_peak_lists
 from gammapolars.core.errors import UsageError
 from gammapolars.core.records import Rows
 from gammapolars.corrections import energy_kev
@@ -43,19 +43,21 @@ def activity(options: ActivityOptions) -> ActivitySummary:
     """
     if options.output is not None:
         _check_table(options.output, overwrite=options.overwrite)
-    known = described_by(options.detectors)
-    (counted,) = counted_peaks(
+    detectors = described_by(options.detectors)
+    (peak_list,) = read_peak_lists(
         [options.peaks],
         [options.live_time],
         [options.started] if options.started else [],
         [] if options.real_time is None else [options.real_time],
     )
     moment = parse_moment(options.at) if options.at else None
-    found = list(_activities(counted, options.nuclide, known, lines_from(options.lines), moment, options.spectrum))
-    errors = [(detector, one) for detector, one in found if isinstance(one, UsageError)]
-    if len(errors) == len(found):
+    outcomes = list(
+        _activities(peak_list, options.nuclide, detectors, lines_from(options.lines), moment, options.spectrum)
+    )
+    errors = [(detector, one) for detector, one in outcomes if isinstance(one, UsageError)]
+    if len(errors) == len(outcomes):
         raise errors[0][1]
-    measured = [(detector, one) for detector, one in found if isinstance(one, NuclideActivity)]
+    measured = [(detector, one) for detector, one in outcomes if isinstance(one, NuclideActivity)]
     rows = [_row(detector, one) for detector, one in measured]
     if options.output is not None:
         _save(rows, options.output, overwrite=options.overwrite)
@@ -70,14 +72,14 @@ def activity(options: ActivityOptions) -> ActivitySummary:
 
 
 def _activities(
-    counted: Counted, nuclides: Sequence[str], detectors: Detectors, lines: Lines, at: date | None, path: Path | None
+    peak_list: PeakList, nuclides: Sequence[str], detectors: Detectors, lines: Lines, at: date | None, path: Path | None
 ) -> Iterator[tuple[Detector, NuclideActivity | UsageError]]:
     """The activities by detector and nuclide, or why there is none; `path` is of the spectra with the peaks."""
-    parts = by_detector(counted.peaks, detectors)
-    known = {key: peaks for key, peaks in sorted(parts.items()) if detectors.at(*key).efficiency is not None}
-    if not known:
+    parts = by_detector(peak_list.peaks, detectors)
+    with_efficiency = {key: peaks for key, peaks in sorted(parts.items()) if detectors.at(*key).efficiency is not None}
+    if not with_efficiency:
         raise UsageError("no detector of these peaks has an efficiency in detectors.toml: see gammapolars efficiency")
-    for key, peaks in known.items():
+    for key, peaks in with_efficiency.items():
         detector = detectors.at(*key)
         spectrum = _spectrum_of(path, detector, alone=len(parts) == 1) if path else None
         for nuclide in nuclides:
@@ -89,9 +91,9 @@ def _activities(
                         peaks,
                         lines(nuclide),
                         EfficiencyCurve.of(detector),
-                        live_time_s=counted.live_time_s,
-                        real_time_s=counted.real_time_s,
-                        started=counted.started,
+                        live_time_s=peak_list.live_time_s,
+                        real_time_s=peak_list.real_time_s,
+                        started=peak_list.started,
                         at=at,
                         spectrum=spectrum,
                         fwhm=detector.fwhm,
@@ -116,12 +118,14 @@ def _spectrum_of(path: Path, detector: Detector, *, alone: bool) -> pl.DataFrame
     return table
 
 
-def _row(detector: Detector, found: NuclideActivity) -> dict[str, Any]:
+def _row(detector: Detector, activity: NuclideActivity) -> dict[str, Any]:
     """An activity as plain numbers."""
-    own = {"name": detector.name, "board": detector.board, "channel": detector.channel, "nuclide": found.nuclide}
-    values = {name: value for name, value in vars(found).items() if name not in ("nuclide", "at", "lines", "warnings")}
-    at = found.at.isoformat() if found.at else None
-    return own | {"at": at} | values | {"lines": found.lines.to_dicts()}
+    own = {"name": detector.name, "board": detector.board, "channel": detector.channel, "nuclide": activity.nuclide}
+    values = {
+        name: value for name, value in vars(activity).items() if name not in ("nuclide", "at", "lines", "warnings")
+    }
+    at = activity.at.isoformat() if activity.at else None
+    return own | {"at": at} | values | {"lines": activity.lines.to_dicts()}
 
 
 ACTIVITY_COLUMNS = (

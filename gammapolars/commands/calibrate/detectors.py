@@ -6,7 +6,7 @@ from itertools import combinations
 
 import polars as pl
 
-from gammapolars.analysis.run_spectra import Gathered, fitted
+from gammapolars.analysis.run_spectra import SpectrumSet, fitted
 from gammapolars.calibration.energy import Calibration, Pair, calibrate_peaks
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Key
@@ -35,7 +35,7 @@ class Basis:
     only: Sequence[str] = ()
 
 
-def calibrations(spectra: Gathered, basis: Basis) -> tuple[list[Calibration], list[str]]:
+def calibrations(spectra: SpectrumSet, basis: Basis) -> tuple[list[Calibration], list[str]]:
     """The calibration of each detector that has peaks.
 
     A detector that is calibrated already is started from that; where its gain has changed too much for that, as if
@@ -54,7 +54,7 @@ def calibrations(spectra: Gathered, basis: Basis) -> tuple[list[Calibration], li
     """
     keys = _asked(spectra, basis.only)
     in_adc = replace(spectra, table=spectra.table.with_columns(energy_kev=pl.lit(None, pl.Float64)))
-    found, warnings = [], []
+    results, warnings = [], []
     for key in keys:
         one = replace(in_adc, table=in_adc.table.filter(is_of(key)))
         detector = spectra.detectors.at(*key)
@@ -63,20 +63,20 @@ def calibrations(spectra: Gathered, basis: Basis) -> tuple[list[Calibration], li
             warnings.append(f"{detector.name} shows no peak ({one.table['counts'].sum():,.0f} counts): not calibrated")
             continue
         missing = len(spectra.runs) - one.table["run"].n_unique()
-        found.append(_calibration(table, detector, basis, one.table, missing=missing))
-    if not found:
+        results.append(_calibration(table, detector, basis, one.table, missing=missing))
+    if not results:
         raise CalibrationError(f"{spectra.runs[0]}: no detector shows a peak: is this the run of a source?")
-    return found, warnings
+    return results, warnings
 
 
-def _asked(spectra: Gathered, only: Sequence[str]) -> list[Key]:
+def _asked(spectra: SpectrumSet, only: Sequence[str]) -> list[Key]:
     """The detectors to calibrate."""
-    there = spectra.keys()
+    measured = spectra.keys()
     if not only:
-        return there
+        return measured
     keys = [spectra.detectors.named(name).key for name in only]
     for key, name in zip(keys, only, strict=True):
-        if key not in there:
+        if key not in measured:
             raise UsageError(f"there are no hits of detector '{name}': leave it out")
     return keys
 

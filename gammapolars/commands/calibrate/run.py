@@ -12,7 +12,7 @@ import typer
 from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.passes import named
 from gammapolars.analysis.recording import Recording
-from gammapolars.analysis.run_spectra import Gathered, are_spectra, from_runs
+from gammapolars.analysis.run_spectra import SpectrumSet, are_spectra, from_runs
 from gammapolars.analysis.summaries import Summary
 from gammapolars.calibration.energy import Calibration, parse_pairs
 from gammapolars.commands.calibrate.detectors import Basis, calibrations, lines_of
@@ -73,7 +73,7 @@ def calibrate(options: CalibrateOptions) -> CalibrateSummary:
     return _calibrated_drifting(options.open(options.inputs), spectra, basis, options.track, options)
 
 
-def _calibrated(spectra: Gathered, basis: Basis, options: CalibrateOptions, drift: str = "") -> CalibrateSummary:
+def _calibrated(spectra: SpectrumSet, basis: Basis, options: CalibrateOptions, drift: str = "") -> CalibrateSummary:
     """Calibrate detectors; those of the old file that are not calibrated now stay in it as they were.
 
     Args:
@@ -82,26 +82,26 @@ def _calibrated(spectra: Gathered, basis: Basis, options: CalibrateOptions, drif
         options: name the files to write.
         drift: the table of drift that detectors.toml shall name, instead of the one that it names.
     """
-    found, warnings = calibrations(spectra, basis)
-    known = spectra.detectors.in_folder(options.output.parent)
-    known = replace(known, drift=drift or known.drift)
-    for one in found:
-        known = known.replacing(one.detector)
-    shared, doubts = spectra.summary, (text for one in found for text in _doubts(one))
+    results, warnings = calibrations(spectra, basis)
+    detectors = spectra.detectors.in_folder(options.output.parent)
+    detectors = replace(detectors, drift=drift or detectors.drift)
+    for one in results:
+        detectors = detectors.replacing(one.detector)
+    shared, doubts = spectra.summary, (text for one in results for text in _doubts(one))
     shared = shared | {"warnings": (*shared["warnings"], *warnings, *doubts)}
-    summary = CalibrateSummary(**shared, detectors=[_described(one) for one in found])
-    lines = pl.concat([one.residuals for one in found])
+    summary = CalibrateSummary(**shared, detectors=[_described(one) for one in results])
+    lines = pl.concat([one.residuals for one in results])
     if options.figures:
-        _draw(found, spectra, known, options.figures, overwrite=options.overwrite)
+        _draw(results, spectra, detectors, options.figures, overwrite=options.overwrite)
     if options.residuals:
         metadata = spectra.metadata(summary.to_json())
         save(lines.lazy(), options.residuals, overwrite=options.overwrite, metadata=metadata)
-    save_detectors(known, options.output, overwrite=options.overwrite)
+    save_detectors(detectors, options.output, overwrite=options.overwrite)
     return replace(summary, lines=lines).saved(options.output, options.residuals, options.figures)
 
 
 def _calibrated_drifting(
-    runs: Runs, spectra: Gathered, basis: Basis, track: Sequence[float], options: CalibrateOptions
+    runs: Runs, spectra: SpectrumSet, basis: Basis, track: Sequence[float], options: CalibrateOptions
 ) -> CalibrateSummary:
     """Calibrate detectors whose gains drift: calibrate roughly, follow lines, correct the hits, and calibrate those.
 
@@ -110,14 +110,14 @@ def _calibrated_drifting(
     """
     table = options.output.with_suffix(".drift.parquet")
     check_writable(table, overwrite=options.overwrite)
-    known = replace(spectra.detectors, drift=None)
+    detectors = replace(spectra.detectors, drift=None)
     for one in _rough(runs, spectra, basis, options.reject):
-        known = known.replacing(one.detector)
+        detectors = detectors.replacing(one.detector)
     with TemporaryDirectory() as scratch:
         tracked = Path(scratch) / table.name
         figure = Path(scratch) / "drift.png" if options.figures else None
-        moved = follow(Recording(runs, known), tracked, track, reject=options.reject, figure=figure)
-        corrected = from_runs(Recording(runs, replace(known, drift=str(tracked))), reject=options.reject)
+        moved = follow(Recording(runs, detectors), tracked, track, reject=options.reject, figure=figure)
+        corrected = from_runs(Recording(runs, replace(detectors, drift=str(tracked))), reject=options.reject)
         summary = _calibrated(corrected, basis, options, table.name)
         for made, final in ((tracked, table), (figure, options.figures and options.figures / "drift.png")):
             if made and final:
@@ -128,7 +128,7 @@ def _calibrated_drifting(
     return replace(summary, warnings=(*summary.warnings, *warnings), drift=moved).saved(table)
 
 
-def _rough(runs: Runs, spectra: Gathered, basis: Basis, reject: str) -> list[Calibration]:
+def _rough(runs: Runs, spectra: SpectrumSet, basis: Basis, reject: str) -> list[Calibration]:
     """Calibrations to begin with: of all hits, or where a drift smears their lines, of fewer and fewer of the first."""
     hits = spectra.summary["account"].hits_read
     refused = None
@@ -182,18 +182,20 @@ def _doubts(one: Calibration) -> list[str]:
     return doubts
 
 
-def _draw(found: list[Calibration], spectra: Gathered, known: Detectors, folder: Path, *, overwrite: bool) -> None:
+def _draw(
+    results: list[Calibration], spectra: SpectrumSet, detectors: Detectors, folder: Path, *, overwrite: bool
+) -> None:
     """Spectra with their lines, residuals and widths, as PNG files in a folder."""
     from gammapolars import figures
     from gammapolars.figures import png
 
-    matched = pl.concat([one.residuals for one in found])
-    table = spectra.table.filter(is_one_of(one.detector.key for one in found))
+    matched = pl.concat([one.residuals for one in results])
+    table = spectra.table.filter(is_one_of(one.detector.key for one in results))
     counts = table.group_by("board", "channel", "adc").agg(pl.col("counts", "variance").sum())
-    in_kev = counts.with_columns(energy_kev(known)).sort("board", "channel", "adc")
-    curves = {one.detector.key: one.resolution.coefficients for one in found if one.resolution}
+    in_kev = counts.with_columns(energy_kev(detectors)).sort("board", "channel", "adc")
+    curves = {one.detector.key: one.resolution.coefficients for one in results if one.resolution}
     drawn = {
-        "lines.png": figures.calibration(named(in_kev, known), matched),
+        "lines.png": figures.calibration(named(in_kev, detectors), matched),
         "residuals_kev.png": figures.residuals(matched),
         "residuals_sigma.png": figures.residuals(matched, in_sigma=True),
         "resolution.png": figures.resolution(matched, curves),

@@ -13,7 +13,7 @@ from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.efficiency.parse import EfficiencyOptions
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.options import described_by
-from gammapolars.commands.peak_files import Counted, Lines, by_detector, counted_peaks, lines_from, with_sources
+from gammapolars.commands.peak_files import Lines, PeakList, by_detector, lines_from, read_peak_lists, with_sources
 from gammapolars.core.errors import UsageError
 from gammapolars.core.records import Rows
 from gammapolars.core.types import Key
@@ -40,72 +40,75 @@ def efficiency(options: EfficiencyOptions) -> EfficiencySummary:
         UsageError: no detector has enough peaks.
     """
     check_output(options.output, overwrite=options.overwrite)
-    known = described_by(options.detectors)
-    counted = counted_peaks(options.peaks, options.live_time, options.started, options.real_time or [])
-    found = _efficiencies(
-        with_sources(counted, options.source or [], known), known, lines_from(options.lines), order=options.order
+    detectors = described_by(options.detectors)
+    peak_lists = read_peak_lists(options.peaks, options.live_time, options.started, options.real_time or [])
+    outcomes = _efficiencies(
+        with_sources(peak_lists, options.source or [], detectors),
+        detectors,
+        lines_from(options.lines),
+        order=options.order,
     )
-    fits = {key: fit for key, fit in found.items() if isinstance(fit, EfficiencyFit)}
-    failed = {key: str(error) for key, error in found.items() if not isinstance(error, EfficiencyFit)}
+    fits = {key: fit for key, fit in outcomes.items() if isinstance(fit, EfficiencyFit)}
+    reasons = {key: str(error) for key, error in outcomes.items() if not isinstance(error, EfficiencyFit)}
     if not fits:
-        raise UsageError(next(iter(failed.values()), "there are no peaks"))
+        raise UsageError(next(iter(reasons.values()), "there are no peaks"))
     figures = _figure_paths(options.figure, list(fits))
     for path in figures.values():
         check_output(path, overwrite=options.overwrite)
     for key, fit in fits.items():
-        known = known.replacing(fit.into(known.at(*key)))
+        detectors = detectors.replacing(fit.into(detectors.at(*key)))
     for key, path in figures.items():
-        _draw(fits[key], known.at(*key), path, overwrite=options.overwrite)
-    save_detectors(known, options.output, overwrite=options.overwrite)
-    names = {key: known.at(*key).name for key in found}
+        _draw(fits[key], detectors.at(*key), path, overwrite=options.overwrite)
+    save_detectors(detectors, options.output, overwrite=options.overwrite)
+    names = {key: detectors.at(*key).name for key in outcomes}
     return EfficiencySummary(
         inputs=tuple(map(str, options.peaks)),
-        detectors=[_row(known.at(*key), fit) for key, fit in fits.items()],
+        detectors=[_row(detectors.at(*key), fit) for key, fit in fits.items()],
         warnings=(
-            *(f"{names[key]}: {why}" for key, why in failed.items()),
+            *(f"{names[key]}: {why}" for key, why in reasons.items()),
             *(f"{names[key]}: {warning}" for key, fit in fits.items() for warning in fit.warnings),
         ),
     ).saved(options.output, *figures.values())
 
 
 def _efficiencies(
-    measured: Sequence[tuple[Counted, CalibrationSource]],
+    measured: Sequence[tuple[PeakList, CalibrationSource]],
     detectors: Detectors,
     lines: Lines,
     *,
     order: int | None,
 ) -> dict[Key, EfficiencyFit | UsageError]:
     """The efficiency by (board, channel) from the peaks of one or several sources, or why there is none."""
-    parts: dict[Key, list[tuple[Counted, CalibrationSource, pl.DataFrame]]] = {}
-    for counted, source in measured:
-        for key, peaks in by_detector(counted.peaks, detectors).items():
-            parts.setdefault(key, []).append((counted, source, peaks))
-    found: dict[Key, EfficiencyFit | UsageError] = {}
+    parts: dict[Key, list[tuple[PeakList, CalibrationSource, pl.DataFrame]]] = {}
+    for peak_list, source in measured:
+        for key, peaks in by_detector(peak_list.peaks, detectors).items():
+            parts.setdefault(key, []).append((peak_list, source, peaks))
+    outcomes: dict[Key, EfficiencyFit | UsageError] = {}
     for key, recorded in sorted(parts.items()):
         try:
-            points = [_points(counted, source, peaks, lines) for counted, source, peaks in recorded]
+            points = [_points(peak_list, source, peaks, lines) for peak_list, source, peaks in recorded]
             fit = fit_efficiency(pl.concat(points), order=order)
             unseen = [
                 warning
                 for (_, source, peaks), found_there in zip(recorded, points, strict=True)
                 for warning in _unseen(source, found_there, peaks, lines)
             ]
-            found[key] = replace(fit, warnings=(*unseen, *fit.warnings))
+            outcomes[key] = replace(fit, warnings=(*unseen, *fit.warnings))
         except UsageError as error:
-            found[key] = error
-    return found
+            outcomes[key] = error
+    return outcomes
 
 
-def _points(counted: Counted, source: CalibrationSource, peaks: pl.DataFrame, lines: Lines) -> pl.DataFrame:
-    if counted.started is None:
+def _points(peak_list: PeakList, source: CalibrationSource, peaks: pl.DataFrame, lines: Lines) -> pl.DataFrame:
+    if peak_list.started is None:
         raise UsageError(f"the activity of source '{source.name}' needs the start of counting: give started")
     return efficiency_points(
         peaks,
         lines(source.nuclide),
         source,
-        live_time_s=counted.live_time_s,
-        real_time_s=counted.real_time_s,
-        started=counted.started,
+        live_time_s=peak_list.live_time_s,
+        real_time_s=peak_list.real_time_s,
+        started=peak_list.started,
     )
 
 

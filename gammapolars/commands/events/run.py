@@ -139,15 +139,15 @@ def events(options: EventsOptions, recording: Recording) -> EventSummary:
             triples=built.triples if options.table == "triples" else None,
         )
 
-    found = lazy_frame(schema, batches)
+    frame = lazy_frame(schema, batches)
     if options.table == "summary":
-        found = event_summary(found)
+        frame = event_summary(frame)
         if options.output.suffix.lower() == ".csv":  # which has no lists
-            found = found.with_columns(pl.col("detectors").list.join(" "))
+            frame = frame.with_columns(pl.col("detectors").list.join(" "))
     elif options.table == "triples":
-        found = built.counting(triples(found, reject="none"))
+        frame = built.counting(triples(frame, reject="none"))
     save(
-        found,
+        frame,
         options.output,
         overwrite=options.overwrite,
         metadata=lambda: summary().provenance(recording),

@@ -199,11 +199,11 @@ def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
         "last_timestamp_ps": hits.last_ps,
     }
     if file.path.suffix.lower() == ".root":
-        found = open_hit_tree(file.path, file.reading)
-        facts |= {"tree": found.name, "compression": found.compression}
-        facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in found.branches.items()}
-        facts["branches"] |= dict.fromkeys(found.other_branches, "not read")
-        facts["baskets"] = {name: len(branch.entries) - 1 for name, branch in found.branches.items()}
+        tree = open_hit_tree(file.path, file.reading)
+        facts |= {"tree": tree.name, "compression": tree.compression}
+        facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in tree.branches.items()}
+        facts["branches"] |= dict.fromkeys(tree.other_branches, "not read")
+        facts["baskets"] = {name: len(branch.entries) - 1 for name, branch in tree.branches.items()}
     else:
         facts["columns"] = {name: str(dtype) for name, dtype in file.hits.collect_schema().items()}
     if origin := provenance.of_file(file.path):
@@ -219,28 +219,28 @@ def _unnamed(hits: HitTally) -> dict[str, int]:
     return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
 
 
-def _warnings(found: InfoSummary, runs: Runs, ranges: list[tuple[int, int, Any, str]]) -> Iterator[str]:
-    yield from (warning for source in found.sources for warning in (source["live_times"] or {}).get("warnings", []))
-    if not found.hits:
+def _warnings(summary: InfoSummary, runs: Runs, ranges: list[tuple[int, int, Any, str]]) -> Iterator[str]:
+    yield from (warning for source in summary.sources for warning in (source["live_times"] or {}).get("warnings", []))
+    if not summary.hits:
         yield "the run holds no hits"
-    if step := found.largest_step_back_ps:
+    if step := summary.largest_step_back_ps:
         repaired = "is repaired while reading"
         if step > runs.reorder_ps:
             repaired = "needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
-        yield f"{found.inversions:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
-    for restart in found.restarts[:LISTED]:
+        yield f"{summary.inversions:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
+    for restart in summary.restarts[:LISTED]:
         yield (
             f"{restart['file']}: timestamps start again at hit {restart['hit']} by a flagged {restart['kind']} "
             f"({format_ps(restart['time_ps'])}): while reading, times are made to go on"
         )
-    if (more := len(found.restarts) - LISTED) > 0:
+    if (more := len(summary.restarts) - LISTED) > 0:
         yield f"timestamps start again, by flags, at {more} more places"
     for name, meaning in TROUBLE.items():
-        if count := found.flags.get(name):
+        if count := summary.flags.get(name):
             yield f"{meaning} ({count:,} hits with flag {name})"
     for name in ("saturation", "pile_up"):
-        if (count := found.flags.get(name, 0)) > 0.1 * found.hits:
-            yield f"{share(count, found.hits)} of the hits carry the flag {name}"
+        if (count := summary.flags.get(name, 0)) > 0.1 * summary.hits:
+            yield f"{share(count, summary.hits)} of the hits carry the flag {name}"
     for before, after in pairwise(sorted(ranges)):
         if before[0] == after[0] and (gap := after[1] - before[2]) > 60 * PS_PER_S:
             yield f"{format_ps(gap)} without a hit between {before[3]} and {after[3]}"

@@ -13,26 +13,26 @@ def text(summary: InfoSummary | PairsInfoSummary) -> list[str]:
     return _of_pairs(summary) if isinstance(summary, PairsInfoSummary) else _of_runs(summary)
 
 
-def _of_runs(found: InfoSummary) -> list[str]:
+def _of_runs(summary: InfoSummary) -> list[str]:
     lines = []
-    for file in found.files:
+    for file in summary.files:
         lines.append(f"{file['name']}: {file['bytes']:,} bytes, {file['hits']:,} hits")
         if "tree" in file:
             branches = ", ".join(f"{name} ({kind})" for name, kind in file["branches"].items())
             baskets = sorted(set(file["baskets"].values()))
-            counted = f"{baskets[0]} to {baskets[-1]}" if len(baskets) > 1 else f"{baskets[0]}"
+            number = f"{baskets[0]} to {baskets[-1]}" if len(baskets) > 1 else f"{baskets[0]}"
             lines += [
                 f"  tree {file['tree']}: {branches}",
-                f"  compression {file['compression']}, {counted} baskets a branch",
+                f"  compression {file['compression']}, {number} baskets a branch",
             ]
         else:
             lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
         if "provenance" in file:
             lines += _origin(file["provenance"])
-    for source in found.sources:
+    for source in summary.sources:
         lines += _recorded(source)
-    times = found.times
-    lines.append(f"{found.hits:,} hits in {times.real_time_s:.6g} s")
+    times = summary.times
+    lines.append(f"{summary.hits:,} hits in {times.real_time_s:.6g} s")
     if times.first_timestamp_ps is not None and times.last_timestamp_ps is not None:
         first, last = times.first_timestamp_ps / PS_PER_S, times.last_timestamp_ps / PS_PER_S
         lines.append(f"  first at {first:.9f} s, last at {last:.9f} s after the digitizer's start")
@@ -40,16 +40,18 @@ def _of_runs(found: InfoSummary) -> list[str]:
         ["detector", "hits", "rate"],
         [
             [f"{row['board']}/{row['channel']}", f"{row['hits']:,}", f"{row['rate_cps'] or 0:,.2f} /s"]
-            for row in found.detectors
+            for row in summary.detectors
         ],
     )
     lines += table(
         ["flag", "hits", "share"],
-        [[name, f"{count:,}", share(count, found.hits)] for name, count in found.flags.items()],
+        [[name, f"{count:,}", share(count, summary.hits)] for name, count in summary.flags.items()],
     )
-    step = format_ps(found.largest_step_back_ps)
-    lines.append(f"time order: {found.inversions:,} inversions" + (f", up to {step} back" if found.inversions else ""))
-    return [*lines, *warnings(found)]
+    step = format_ps(summary.largest_step_back_ps)
+    lines.append(
+        f"time order: {summary.inversions:,} inversions" + (f", up to {step} back" if summary.inversions else "")
+    )
+    return [*lines, *warnings(summary)]
 
 
 def _recorded(source: dict[str, Any]) -> list[str]:
@@ -61,8 +63,8 @@ def _recorded(source: dict[str, Any]) -> list[str]:
     if recorded := source["recorded"]:
         boards = ", ".join(board["label"] or board["model"] or board["id"] for board in recorded["boards"])
         parts = {"from": recorded["start"], "to": recorded["stop"], "with": boards}
-        told = [f"{word} {text}" for word, text in parts.items() if text]
-        lines.append(f"recorded as {recorded['id'] or 'a run without name'} " + " ".join(told))
+        words = [f"{word} {text}" for word, text in parts.items() if text]
+        lines.append(f"recorded as {recorded['id'] or 'a run without name'} " + " ".join(words))
     if times := source["live_times"]:
         live = ", ".join(
             f"channel {row['channel']} {row['live_time_s']:g} of {row['real_time_s']:g} s"
@@ -79,9 +81,9 @@ def _origin(origin: dict[str, Any]) -> list[str]:
         settings = origin["simulation"]
         sources = ", ".join(f"{name} {activity:g} Bq" for name, activity in settings.get("sources", {}).items())
         return [f"  simulated by gammapolars: {sources or 'background'}, seed {settings.get('seed')}"]
-    made = ", ".join(f"{package} {number}" for package, number in origin.get("versions", {}).items())
+    packages = ", ".join(f"{package} {number}" for package, number in origin.get("versions", {}).items())
     inputs = ", ".join(f"{entry['name']} ({entry['bytes']:,} bytes)" for entry in origin.get("inputs", []))
-    return [f"  made from {inputs} with {made}", f"  with {_settings(origin.get('summary', {}))}"]
+    return [f"  made from {inputs} with {packages}", f"  with {_settings(origin.get('summary', {}))}"]
 
 
 def _settings(summary: dict[str, Any]) -> str:
@@ -90,10 +92,10 @@ def _settings(summary: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in plain.items())
 
 
-def _of_pairs(found: PairsInfoSummary) -> list[str]:
-    (file,) = found.files
-    random = "" if found.random_pairs is None else f", {found.random_pairs:,} more in random windows"
-    lines = [f"{file['name']}: {file['bytes']:,} bytes, {found.pairs:,} pairs{random}"]
+def _of_pairs(summary: PairsInfoSummary) -> list[str]:
+    (file,) = summary.files
+    random = "" if summary.random_pairs is None else f", {summary.random_pairs:,} more in random windows"
+    lines = [f"{file['name']}: {file['bytes']:,} bytes, {summary.pairs:,} pairs{random}"]
     lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
     if "provenance" in file:
         lines += _origin(file["provenance"])
@@ -104,6 +106,6 @@ def _of_pairs(found: PairsInfoSummary) -> list[str]:
             f"{row['pairs']:,}",
             f"{format_ps(row['least_dt_ps'])} to {format_ps(row['largest_dt_ps'])}",
         ]
-        for row in found.pairs_by_detectors.iter_rows(named=True)
+        for row in summary.pairs_by_detectors.iter_rows(named=True)
     ]
     return lines + table(["detectors a – b", "pairs", "time differences"], rows)

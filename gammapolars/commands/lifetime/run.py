@@ -113,12 +113,12 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
         window_ps=(rule.window.low, rule.window.high),
         nearest=NearestStops(counts.ends.starts, counts.ends.longer) if options.nearest else None,
     )
-    found = counts.summary
+    totals = counts.summary
     summary = LifetimeSummary(
-        inputs=found.inputs,
-        account=found.account,
-        times=found.times,
-        pairs=found.of_pairs.pairs,
+        inputs=totals.inputs,
+        account=totals.account,
+        times=totals.times,
+        pairs=totals.of_pairs.pairs,
         window_ps=rule.window,
         start=both[0].name,
         stop=both[1].name,
@@ -132,7 +132,7 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
         fit=fit,
         **_expected(counts, both),
     )
-    warnings = (*found.warnings, *fit.warnings, *_disagreements(summary))
+    warnings = (*totals.warnings, *fit.warnings, *_disagreements(summary))
     summary = replace(summary, warnings=warnings)
     save(
         fit.curves.lazy(),
@@ -177,9 +177,9 @@ def _counts(
 ) -> _Counts:
     """Count time differences, and starts and stops in their gates, in one pass."""
     assert rule.detectors
-    known, columns = recording.detectors, list(recording.schema)
-    both = [known.at(*key) for key in rule.detectors]
-    of_hits = (_inside(both[0], gates[0], known, columns), _inside(both[1], gates[1], known, columns))
+    detectors, columns = recording.detectors, list(recording.schema)
+    both = [detectors.at(*key) for key in rule.detectors]
+    of_hits = (_inside(both[0], gates[0], detectors, columns), _inside(both[1], gates[1], detectors, columns))
     rule = rule.of_nearest_in(of_hits) if nearest else rule
     hits, pairs, ends = HitTally(), PairTally(rule.window), Ends(rule, of_hits, bin_ps if nearest else 0)
     reading = passes.PairPass(recording, rule, [hits, pairs, ends])
@@ -200,22 +200,22 @@ def _widths(sigma: str | None, both: tuple[Detector, Detector]) -> tuple[float |
     return parse_ps(sigma) if sigma else None, about
 
 
-def _expected(counted: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any]:
+def _expected(counts: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any]:
     """Rates of starts and stops, and the chance that they lead to expect."""
-    hits, ends = counted.hits, counted.ends
+    hits, ends = counts.hits, counts.ends
     time_s = {run: (last - first) / PS_PER_S for run, (first, last) in hits.spans.items()}
     chance, chance_unc = expected_chance([(time_s[run], n, m) for run, (n, m) in sorted(ends.counts.items())])
     table = {(row["board"], row["channel"]): row for row in rates_of(hits, ends.intervals).to_dicts()}
     rows = []
     for place, detector in enumerate(both):
         inside = sum(counts[place] for counts in ends.counts.values())
-        known = table.get(detector.key, {})
+        rates = table.get(detector.key, {})
         rows.append(
             {
                 "name": detector.name,
                 "hits_in_gate": inside,
                 "rate_in_gate_cps": inside / hits.real_time_s if hits.real_time_s else None,
-                **{name: known.get(name) for name in RATES},
+                **{name: rates.get(name) for name in RATES},
             }
         )
     return {"ends": rows, "chance_per_ns_expected": chance, "chance_per_ns_expected_unc": chance_unc}
@@ -224,10 +224,10 @@ def _expected(counted: _Counts, both: tuple[Detector, Detector]) -> dict[str, An
 def _disagreements(summary: LifetimeSummary) -> list[str]:
     """Where the fit and what was known before it differ, one sentence each."""
     fit, expected = summary.fit, (summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc)
-    found = list(chance_warning(fit.chance_per_ns, fit.chance_per_ns_unc, *expected))
+    sentences = list(chance_warning(fit.chance_per_ns, fit.chance_per_ns_unc, *expected))
     if summary.sigma_from == "the fit" and summary.fwhm_ps_of_detectors:
-        found += width_warning(fit.fwhm_ps, fit.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
-    return found
+        sentences += width_warning(fit.fwhm_ps, fit.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
+    return sentences
 
 
 def _inside(detector: Detector, gate: Gate | None, detectors: Detectors, columns: list[str]) -> pl.Expr | None:
@@ -248,12 +248,12 @@ def _fitting_bin_ps(recording: Recording, rule: PairRule) -> int:
     span = rule.window.high - rule.window.low
     if span < 1000:
         raise UsageError(f"the window {rule.window} is too short for a lifetime")
-    wanted = span / BINS
-    decade = 10.0 ** math.floor(math.log10(wanted))
-    width = max(1, round(next(step * decade for step in (1, 2, 5, 10) if step * decade >= wanted * (1 - 1e-9))))
+    least_ps = span / BINS
+    decade = 10.0 ** math.floor(math.log10(least_ps))
+    width = max(1, round(next(step * decade for step in (1, 2, 5, 10) if step * decade >= least_ps * (1 - 1e-9))))
     names = ["board", "channel", "timestamp_ps"]
     with recording.runs.naming_errors():
         first = align(recording.runs.hits, recording.detectors).select(names).head(CLOCK_HITS).collect()
-    known = clocks(first)
-    step = math.gcd(*(known[key].step_ps for key in rule.detectors or () if key in known))
+    of_detectors = clocks(first)
+    step = math.gcd(*(of_detectors[key].step_ps for key in rule.detectors or () if key in of_detectors))
     return -(-width // step) * step if step > 1 and step * 100 > width else width

@@ -47,11 +47,11 @@ def _names(nuclides: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _cascades(nuclide: str, found: pl.DataFrame, least_coincidences: float) -> list[str]:
+def _cascades(nuclide: str, pairs: pl.DataFrame, least_coincidences: float) -> list[str]:
     """The cascades of a nuclide."""
-    if found.is_empty():
+    if pairs.is_empty():
         return [f"{nuclide}: no two photons leave {least_coincidences:g} or more of 100 decays together"]
-    numbers = _aligned([bracketed(*row) for row in found.select("coincidences", "coincidences_unc").rows()])
+    numbers = _aligned([bracketed(*row) for row in pairs.select("coincidences", "coincidences_unc").rows()])
     rows = [
         [
             f"{row['nuclide']} to {row['daughter']}",
@@ -59,10 +59,10 @@ def _cascades(nuclide: str, found: pl.DataFrame, least_coincidences: float) -> l
             number,
             "" if row["half_life_s"] is None else _half_life(row["half_life_s"]),
         ]
-        for row, number in zip(found.iter_rows(named=True), numbers, strict=True)
+        for row, number in zip(pairs.iter_rows(named=True), numbers, strict=True)
     ]
     return [
-        f"{nuclide}: {_number(found, 'pair')} of photons from one decay",
+        f"{nuclide}: {_number(pairs, 'pair')} of photons from one decay",
         *table(["decay", "keV", "per 100 decays", "half-life between"], rows),
     ]
 

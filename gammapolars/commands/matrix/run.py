@@ -77,13 +77,13 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
         if options.random and TIME_DIFFERENCE in (x.quantity, y.quantity):
             raise UsageError("an axis of time differences shows chance beside the peak: leave --random out")
         recording = replace(recording, all_columns=any(polygon.needs_further for polygon in polygons))
-        found = _count_pairs(recording, passes.with_random(recording, rule, options.random or ()), counts)
+        totals = _count_pairs(recording, passes.with_random(recording, rule, options.random or ()), counts)
     else:
         if options.random or polygons or options.y:
             raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
-        found = _count_hits(recording, rule, counts)
+        totals = _count_hits(recording, rule, counts)
     table = counts.table()
-    summary = MatrixSummary(**found, **_of_matrix(counts, table, options))
+    summary = MatrixSummary(**totals, **_of_matrix(counts, table, options))
     if options.output.suffix.lower() == FIGURE:
         _draw(table, counts, options)
     else:

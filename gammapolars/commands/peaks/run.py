@@ -6,7 +6,7 @@ import polars as pl
 
 from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.passes import named
-from gammapolars.analysis.run_spectra import KEYS, Gathered, fitted
+from gammapolars.analysis.run_spectra import KEYS, SpectrumSet, fitted
 from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.peaks.parse import PeaksOptions
 from gammapolars.commands.spectra_inputs import spectra_of
@@ -56,9 +56,9 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
     return replace(summary, peaks=table).saved(options.output)
 
 
-def _per_spectrum(peaks: pl.DataFrame, spectra: Gathered) -> pl.DataFrame:
+def _per_spectrum(peaks: pl.DataFrame, spectra: SpectrumSet) -> pl.DataFrame:
     """How many peaks each spectrum has, those whose fit is not to be trusted apart."""
     keys = [name for name in KEYS if name in peaks.columns]
     every = spectra.table.select(keys).unique().sort(keys)
-    counted = peaks.group_by(keys).agg(peaks=pl.len(), not_ok=(pl.col("status") != "ok").sum())
-    return every.join(counted, on=keys, how="left", maintain_order="left").fill_null(0)
+    counts = peaks.group_by(keys).agg(peaks=pl.len(), not_ok=(pl.col("status") != "ok").sum())
+    return every.join(counts, on=keys, how="left", maintain_order="left").fill_null(0)

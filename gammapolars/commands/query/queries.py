@@ -129,15 +129,15 @@ def _parameters(path: Path, function: types.FunctionType) -> list[Parameter]:
     declared = list(inspect.signature(function).parameters.values())
     if not declared or declared[0].kind is inspect.Parameter.KEYWORD_ONLY:
         raise QueryError(f"{path}: query needs the hits as its first parameter")
-    found = []
+    parameters = []
     for parameter in declared[1:]:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise QueryError(f"{path}: parameter '{parameter.name}' must be a keyword: put it behind a *")
         kind = hints.get(parameter.name, str)
         if parameter.name != "pairs" and kind not in (str, int, float, bool):
             raise QueryError(f"{path}: parameter '{parameter.name}' must be a str, int, float or bool")
-        found.append(Parameter(parameter.name, kind, parameter.default))
-    return found
+        parameters.append(Parameter(parameter.name, kind, parameter.default))
+    return parameters
 
 
 def split_arguments(runs: list[str], words: list[str]) -> tuple[list[str], list[str]]:
@@ -161,7 +161,7 @@ def parse_arguments(query: Query, words: list[str]) -> dict[str, Any]:
     Raises:
         UsageError: an unknown name, a value of the wrong type, or one that is missing.
     """
-    known = {parameter.name: parameter for parameter in query.parameters}
+    by_name = {parameter.name: parameter for parameter in query.parameters}
     arguments: dict[str, Any] = {}
     rest = list(words)
     while rest:
@@ -170,10 +170,10 @@ def parse_arguments(query: Query, words: list[str]) -> dict[str, Any]:
             raise UsageError(f"'{word}' stands behind the query's parameters: put runs before them")
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
-        negated = name.startswith("no_") and name not in known
-        parameter = known.get(name[3:] if negated else name)
+        negated = name.startswith("no_") and name not in by_name
+        parameter = by_name.get(name[3:] if negated else name)
         if parameter is None or (negated and parameter.type is not bool):
-            options = ", ".join(f"--{key.replace('_', '-')}" for key in known) or "none"
+            options = ", ".join(f"--{key.replace('_', '-')}" for key in by_name) or "none"
             raise UsageError(f"query '{query.name}' has no parameter '{word}' (it has {options})")
         if parameter.type is bool and not equals:
             arguments[parameter.name] = not negated

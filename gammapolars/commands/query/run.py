@@ -89,8 +89,8 @@ class QueryHelp(Summary):
 
 def query(options: QueryOptions) -> QuerySummary | QueryHelp:
     """Run a user's query over a run's hits, or say what it does where no run is named."""
-    found = queries.load(queries.find(options.name))
-    files, own = queries.split_arguments(options.runs or [], options.words)
+    own = queries.load(queries.find(options.name))
+    files, further_words = queries.split_arguments(options.runs or [], options.words)
     if not files:
         rows = [
             {
@@ -99,21 +99,21 @@ def query(options: QueryOptions) -> QuerySummary | QueryHelp:
                 "required": one.required,
                 "default": None if one.required else one.default,
             }
-            for one in found.parameters
+            for one in own.parameters
         ]
         return QueryHelp(
-            query=found.name,
-            path=str(found.path),
-            description=found.description,
+            query=own.name,
+            path=str(own.path),
+            description=own.description,
             parameters=rows,
-            takes_pairs=found.takes_pairs,
+            takes_pairs=own.takes_pairs,
         )
-    arguments = queries.parse_arguments(found, own)
+    arguments = queries.parse_arguments(own, further_words)
     if options.output is None:
         raise typer.BadParameter("a query needs an output: add -o result.parquet")
     rule = PairRule(options.window, reject=options.reject)
     recording = Recording(options.open(files), options.known, all_columns=True)
-    return _run(found, arguments, recording, rule, options.output, overwrite=options.overwrite)
+    return _run(own, arguments, recording, rule, options.output, overwrite=options.overwrite)
 
 
 def _run(
@@ -137,9 +137,9 @@ def _run(
         shared = of_hits(recording, tally, rule.reject, complete=query.takes_pairs)
         read = entries(shared.pop("account")) | entries(shared.pop("times"))
         # A query may read some hits only, or read them twice: where it takes pairs alone is each counted once.
-        known = read if query.takes_pairs else {name: read[name] for name in LOST}
+        values = read if query.takes_pairs else {name: read[name] for name in LOST}
         return QuerySummary(
-            **shared, query=query.name, arguments=arguments, window_ps=rule.window, account=QueryAccount(**known)
+            **shared, query=query.name, arguments=arguments, window_ps=rule.window, account=QueryAccount(**values)
         )
 
     try:

@@ -151,9 +151,9 @@ def _described(
             "channel": key[1],
             "name": detectors.at(*key).name,
             "counts": sums.get(key, 0.0),
-            "real_time_s": known.real_time_s,
-            "live_time_s": known.live_time_s,
-            "calibrated": known.energy is not None,
+            "real_time_s": measurement.real_time_s,
+            "live_time_s": measurement.live_time_s,
+            "calibrated": measurement.energy is not None,
         }
-        for key, known in measurements.items()
+        for key, measurement in measurements.items()
     ]
