@@ -1,7 +1,4 @@
-"""The evidence of areas: they follow intensities times a smooth efficiency, strong lines are seen.
-
-What peaks without a line cost stands here, too.
-"""
+"""The evidence of areas: intensities times a smooth efficiency, strong lines that are seen, and unexplained peaks."""
 
 from typing import NamedTuple
 
