@@ -101,7 +101,7 @@ def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str
 def _bins(table: pl.DataFrame) -> Bins:
     """All bins of one spectrum, those with no counts filled in."""
     axes = {name: _values(table, name) for name in ("adc", "energy_kev")}
-    axis = next((values for name in ("adc", "energy_kev") if (values := axes[name]) is not None), None)
+    axis = axes["energy_kev"] if axes["adc"] is None else axes["adc"]
     if axis is None:
         raise TableError("this spectrum has bins without adc or energy_kev")
     order = np.argsort(axis, kind="stable")
@@ -117,9 +117,7 @@ def _bins(table: pl.DataFrame) -> Bins:
     bins = int(place[-1]) + 1
     if bins > MOST_BINS:
         raise TableError(f"this spectrum would have {bins:,} bins of {width:g}: are its bins of different widths?")
-    full = [np.zeros(max(bins, 2)), np.zeros(max(bins, 2))]
-    for values, to in zip((counts, variance), full, strict=True):
-        np.add.at(to, place, values)
+    full = [np.bincount(place, values, minlength=2).astype(np.float64) for values in (counts, variance)]
     grid = _between(place, axis, max(bins, 2)) if bins > 1 else axis[0] + np.arange(2.0)
     if axes["adc"] is None:
         return Bins(full[0], full[1], None, grid)

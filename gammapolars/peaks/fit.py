@@ -3,15 +3,15 @@
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from itertools import permutations
 
 import numpy as np
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit, fit_region
-from gammapolars.peaks.model import SHAPE, Model
-from gammapolars.peaks.regions import Region, is_sharp, regions
+from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit
+from gammapolars.peaks.model import SHAPE
+from gammapolars.peaks.regions import Data, Region, is_sharp, regions
 from gammapolars.peaks.resolution import WIDTH_UNC
 from gammapolars.peaks.results import significance_of
 from gammapolars.peaks.widths import Widths
@@ -61,38 +61,11 @@ class Settings:
     width_unc: float = WIDTH_UNC
 
 
-class Data(NamedTuple):
-    """A spectrum, and the widths of peaks along it.
-
-    Attributes:
-        counts: per bin.
-        variance: of the counts.
-        widths: FWHM of peaks by their place, in bins.
-    """
-
-    counts: Floats
-    variance: Floats
-    widths: Widths
-
-    def fit(self, region: Region, knowledge: Knowledge, degree: int = 1, price: float = 0.0) -> RegionFit:
-        """The fit of one region with a background of some degree, at the price of its freedom."""
-        part = slice(region.low, region.high)
-        sigmas = self.widths.at(region.positions) / FWHM_PER_SIGMA
-        model = Model(region.low, region.high - region.low, sigmas, degree)
-        return replace(
-            fit_region(self.counts[part], self.variance[part], model, region.positions, knowledge), price=price
-        )
-
-
 def fit_spectrum(data: Data, positions: Floats, settings: Settings) -> list[RegionFit]:
     """Fit all peaks of a spectrum, region by region.
 
     The clearest lone peaks are fitted first, with a free shape; the tail and step that they give hold for all others.
-
-    Args:
-        data: the spectrum.
-        positions: of the peaks, in bins.
-        settings: what is kept.
+    Positions are in bins.
     """
     all_regions = regions(positions, data.widths, len(data.counts))
     knowledge = line_shape(data, all_regions, settings.width_unc)
@@ -107,7 +80,7 @@ def line_shape(data: Data, all_regions: list[Region], width_unc: float = WIDTH_U
     shapes = []
     for region in lone[:MOST_SHAPES]:
         fit = data.fit(region, FREE)
-        area, area_unc = float(fit.parameters[0]), math.sqrt(max(fit.covariance[0, 0], 0.0))
+        area, area_unc = float(fit.areas[0]), math.sqrt(max(fit.covariance[0, 0], 0.0))
         if fit.valid and not fit.narrow and fit.chi2 < 4 * fit.ndf and area > 5_000 and area > 40 * area_unc:
             variances = np.diag(fit.covariance)[3:6] + SHAPES_DIFFER**2
             shapes.append((fit.parameters[3:6], 1 / variances))
@@ -135,7 +108,7 @@ def _best_fit(data: Data, region: Region, knowledge: Knowledge) -> RegionFit:
     freedoms = [(knowledge, 0.0)]
     if peaks == 1:
         freedoms.append((replace(knowledge, width=Prior(1.0, None)), WIDE))
-    if straight.parameters[:peaks].max(initial=0.0) > SHAPELY:
+    if straight.areas.max(initial=0.0) > SHAPELY:
         freedoms.append((replace(FREE, width=knowledge.width), OWN))
     fits = [straight, *(data.fit(region, shape, 1, price) for shape, price in freedoms[1:])]
     if region.high - region.low >= 3 * peaks + 8:
@@ -173,15 +146,14 @@ def _with_one_more(
     data: Data, region: Region, fit: RegionFit, knowledge: Knowledge, least: float
 ) -> tuple[Region, RegionFit] | None:
     """The region with one more peak, where the counts stand out of the fit most; None where they do not."""
-    peaks = len(region.positions)
-    at = fit.parameters[peaks : 2 * peaks]
+    at = fit.positions
     trials = []
     place = _residual_peak(data, region, fit, least)
     if place is not None:
         trials.append(np.sort(np.append(at, place)))
     if _is_poor(fit) or _too_wide(fit, knowledge):
         # Two lines closer than their width look like one that is wider.
-        for number in range(peaks):
+        for number in range(len(at)):
             half = 0.3 * float(data.widths.at(at[number]))
             doublet = [at[number] - half, at[number] + half]
             trials.append(np.sort(np.concatenate([np.delete(at, number), doublet])))
@@ -193,8 +165,7 @@ def _with_one_more(
         if not trial.valid or gain < least**2 + 2 or not _distinct(trial, data.widths):
             continue
         if best is None or trial.total < best[1].total:
-            centroids = np.sort(trial.parameters[len(positions) : 2 * len(positions)])
-            best = (wider._replace(positions=centroids), trial)
+            best = (wider._replace(positions=np.sort(trial.positions)), trial)
     return best
 
 
@@ -222,18 +193,16 @@ def _too_wide(fit: RegionFit, knowledge: Knowledge) -> bool:
 
 def _distinct(fit: RegionFit, widths: Widths) -> bool:
     """True where all peaks are apart from each other, and no small one sits on the shape of a large one."""
-    peaks = len(fit.model.sigmas)
-    areas, at = fit.parameters[:peaks], fit.parameters[peaks : 2 * peaks]
-    for one in range(peaks):
-        for other in range(peaks):
-            if one == other or areas[one] > areas[other]:
-                continue
-            distance = abs(float(at[one] - at[other])) / float(widths.at(at[other]))
-            closest = CLOSEST if is_sharp(float(at[other]), float(widths.at(at[other]))) else CLOSEST_BROAD
-            if distance < closest or (distance < 2.5 and areas[one] < LEAST_PART * areas[other]):
-                return False
-            if distance < 1.2 and areas[one] < 10 * LEAST_PART * areas[other]:
-                return False
+    areas, at = fit.areas, fit.positions
+    for one, other in permutations(range(len(areas)), 2):
+        if areas[one] > areas[other]:
+            continue
+        distance = abs(float(at[one] - at[other])) / float(widths.at(at[other]))
+        closest = CLOSEST if is_sharp(float(at[other]), float(widths.at(at[other]))) else CLOSEST_BROAD
+        if distance < closest or (distance < 2.5 and areas[one] < LEAST_PART * areas[other]):
+            return False
+        if distance < 1.2 and areas[one] < 10 * LEAST_PART * areas[other]:
+            return False
     return True
 
 

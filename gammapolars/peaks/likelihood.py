@@ -79,6 +79,16 @@ class RegionFit:
     price: float = 0.0
 
     @property
+    def areas(self) -> Floats:
+        """Of the peaks, in counts."""
+        return self.parameters[: len(self.model.sigmas)]
+
+    @property
+    def positions(self) -> Floats:
+        """Of the peaks, in bins."""
+        return self.parameters[len(self.model.sigmas) : 2 * len(self.model.sigmas)]
+
+    @property
     def total(self) -> float:
         """Cost and price: what models are compared by."""
         return self.cost + self.price
@@ -95,13 +105,8 @@ class Cost:
 
     Where variances are larger than counts by a factor (sums of weights, scaled spectra), counts and expectation are
     divided by it (Bohm and Zech 2014, Nucl. Instrum. Methods A 748, 1). Where counts can be negative, as after a
-    subtraction, χ² with the given variances takes the likelihood's place.
-
-    Args:
-        model: the expected counts.
-        counts: per bin.
-        variance: per bin.
-        knowledge: of the shape; departures from it add to the cost.
+    subtraction, χ² with the given variances takes the likelihood's place. Departures of the shape from what is known of
+    it add to the cost.
     """
 
     def __init__(self, model: Model, counts: Floats, variance: Floats, knowledge: Knowledge) -> None:
@@ -160,12 +165,7 @@ class Cost:
 def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> RegionFit:
     """Fit the peaks of one region together.
 
-    Args:
-        counts: of the model's bins.
-        variance: of the counts.
-        model: peaks with their expected widths, and the background.
-        positions: where the peaks are looked for, in bins.
-        knowledge: of the shape.
+    Counts and variances are those of the model's bins; positions are where its peaks are looked for, in bins.
     """
     cost = Cost(model, counts, variance, knowledge)
     start = _start(counts, variance, model, positions, knowledge)
@@ -182,8 +182,7 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
         minuit.fixed[name] = prior.unc == 0.0
         minuit.limits[name] = LIMITS[name]
         minuit.errors[name] = prior.unc or 0.1 * max(prior.value, 0.01)
-    background = [name for name in model.names if name.startswith("background")]
-    for name in background:
+    for name in (name for name in model.names if name.startswith("background")):
         minuit.limits[name] = (0.0, None)
         minuit.errors[name] = np.sqrt(max(minuit.values[name], 1.0) / 5)
     return _minimise(minuit, cost, model)

@@ -1,10 +1,14 @@
-"""Which peaks are fitted together, and over which bins."""
+"""Which peaks are fitted together, and over which bins, and the fit of these bins."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
+from gammapolars.peaks.likelihood import Knowledge, RegionFit, fit_region
+from gammapolars.peaks.model import Model
 from gammapolars.peaks.widths import Widths
 
 TOGETHER = 3.0
@@ -40,16 +44,34 @@ class Region(NamedTuple):
         return self._replace(low=min(low, self.low), high=max(high, self.high))
 
 
+class Data(NamedTuple):
+    """A spectrum, and the widths of peaks along it.
+
+    Attributes:
+        counts: per bin.
+        variance: of the counts.
+        widths: FWHM of peaks by their place, in bins.
+    """
+
+    counts: Floats
+    variance: Floats
+    widths: Widths
+
+    def fit(self, region: Region, knowledge: Knowledge, degree: int = 1, price: float = 0.0) -> RegionFit:
+        """The fit of one region with a background of some degree, at the price of its freedom."""
+        part = slice(region.low, region.high)
+        sigmas = self.widths.at(region.positions) / FWHM_PER_SIGMA
+        model = Model(region.low, region.high - region.low, sigmas, degree)
+        return replace(
+            fit_region(self.counts[part], self.variance[part], model, region.positions, knowledge), price=price
+        )
+
+
 def regions(positions: Floats, widths: Widths, bins: int) -> list[Region]:
     """Group peaks and give each group its bins.
 
     Around sharp peaks the background is smooth over several widths; around those of scintillators it bends within two,
-    at Compton edges, so that less of it is taken in.
-
-    Args:
-        positions: of all peaks, in bins.
-        widths: of peaks along the spectrum.
-        bins: how many the spectrum has.
+    at Compton edges, so that less of it is taken in. Positions are in bins, of which the spectrum has `bins`.
     """
     centres = np.sort(positions)
     fwhm = widths.at(centres)

@@ -8,7 +8,7 @@ from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import Knowledge, Prior, fit_region
 from gammapolars.peaks.model import Model
-from gammapolars.peaks.regions import regions
+from gammapolars.peaks.regions import Data, regions
 from gammapolars.peaks.search import candidates
 from gammapolars.peaks.widths import Width, WidthModel, Widths, width_model
 
@@ -26,12 +26,7 @@ LEAST_LIKENESS = 0.8
 
 
 def measured_widths(counts: Floats, variance: Floats) -> WidthModel | None:
-    """The width model of a spectrum, from its clearest peaks; None where it has none.
-
-    Args:
-        counts: per bin.
-        variance: of the counts.
-    """
+    """The width model of a spectrum, from its clearest peaks; None where it has none."""
     measurements: list[Width] = []
     for place, fwhm, _ in candidates(counts, variance, CLEAR)[:MOST_MEASURED]:
         width = _measure(counts, variance, place, fwhm)
@@ -40,46 +35,34 @@ def measured_widths(counts: Floats, variance: Floats) -> WidthModel | None:
     return width_model(measurements)
 
 
-def refined_widths(counts: Floats, variance: Floats, positions: Floats, widths: Widths) -> tuple[Widths, float]:
+def refined_widths(data: Data, positions: Floats) -> tuple[Widths, float]:
     """The width model once more, from peaks that are fitted together where they overlap.
 
-    Peaks of a scintillator stand on each other's flanks, and are measured too narrow one by one.
-
-    Args:
-        counts: per bin.
-        variance: of the counts.
-        positions: of the peaks, in bins.
-        widths: what is known of them so far.
+    Peaks of a scintillator stand on each other's flanks, and are measured too narrow one by one. Positions are in bins.
 
     Returns:
         The model, and its relative uncertainty for the width of one peak: larger where it rests on few peaks.
     """
     for _ in range(2):  # the bins that are fitted follow the widths
-        measurements = _joint_widths(counts, variance, positions, widths)
-        widths = width_model(measurements) or widths
-    return widths, WIDTH_UNC if len(measurements) >= ENOUGH_WIDTHS else WIDTH_UNC_OF_FEW
+        measurements = _joint_widths(data, positions)
+        data = data._replace(widths=width_model(measurements) or data.widths)
+    return data.widths, WIDTH_UNC if len(measurements) >= ENOUGH_WIDTHS else WIDTH_UNC_OF_FEW
 
 
-def _joint_widths(counts: Floats, variance: Floats, positions: Floats, widths: Widths) -> list[Width]:
+def _joint_widths(data: Data, positions: Floats) -> list[Width]:
     """The widths of clear peaks, each region's fitted together."""
     measurements: list[Width] = []
-    clearest = sorted(
-        regions(positions, widths, len(counts)), key=lambda region: -counts[region.low : region.high].sum()
-    )
+    clearest = regions(positions, data.widths, len(data.counts))
+    clearest.sort(key=lambda region: -data.counts[region.low : region.high].sum())
     for region in clearest[:MOST_MEASURED]:
-        part = slice(region.low, region.high)
-        sigmas = widths.at(region.positions) / FWHM_PER_SIGMA
-        model = Model(region.low, region.high - region.low, sigmas)
-        fit = fit_region(counts[part], variance[part], model, region.positions, Knowledge(Prior(1.0, 0.3)))
-        peaks = len(sigmas)
+        fit = data.fit(region, Knowledge(Prior(1.0, 0.3)))
         if not fit.valid or "width" in fit.narrow:
             continue
-        factor, factor_unc = fit.shape()[0], math.sqrt(fit.covariance[2 * peaks, 2 * peaks])
-        for number in range(peaks):
-            area, area_unc = float(fit.parameters[number]), math.sqrt(fit.covariance[number, number])
+        unc = np.sqrt(np.diag(fit.covariance))
+        factor, factor_unc = fit.shape()[0], float(unc[2 * len(fit.areas)])
+        fwhms = fit.model.sigmas * FWHM_PER_SIGMA
+        for at, fwhm, area, area_unc in np.array([fit.positions, fwhms, fit.areas, unc[: len(fwhms)]]).T.tolist():
             if area > CLEAR * area_unc > 0:
-                fwhm = float(sigmas[number]) * FWHM_PER_SIGMA
-                at = float(fit.parameters[peaks + number])
                 measurements.append(Width(at, fwhm * factor, fwhm * factor_unc, area / area_unc))
     return measurements
 

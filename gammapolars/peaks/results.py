@@ -35,23 +35,20 @@ class FittedPeak(NamedTuple):
 
 
 def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
-    """The peaks of a region.
-
-    Args:
-        fit: of the region.
-        region: its number.
-    """
-    peaks = len(fit.model.sigmas)
+    """The peaks of a region, which has a number."""
     unc = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
     significance = significance_of(fit)
-    rows = []
-    for number in range(peaks):
-        place = _place(fit, number)
-        background, background_unc = _below(fit, place.position, place.fwhm)
-        rows.append(
+    peaks = []
+    for number, area in enumerate(fit.areas.tolist()):
+        position, position_unc, fwhm, fwhm_unc = _place(fit, number)
+        background, background_unc = _below(fit, position, fwhm)
+        peaks.append(
             FittedPeak(
-                *place,
-                float(fit.parameters[number]),
+                position,
+                position_unc,
+                fwhm,
+                fwhm_unc,
+                area,
                 float(unc[number]),
                 background,
                 background_unc,
@@ -61,20 +58,11 @@ def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
                 region,
             )
         )
-    return rows
+    return peaks
 
 
-class Place(NamedTuple):
-    """Where a peak's maximum is, its full width at half maximum, and how well both are known; in bins."""
-
-    position: float
-    position_unc: float
-    fwhm: float
-    fwhm_unc: float
-
-
-def _place(fit: RegionFit, number: int) -> Place:
-    """The place of one peak, with uncertainties from the covariance of all that it depends on.
+def _place(fit: RegionFit, number: int) -> tuple[float, float, float, float]:
+    """The position and FWHM of one peak, each with its uncertainty from the covariance of all that it depends on; bins.
 
     The centroid is the maximum of the shape: how a tail is shared out between its part and its slope, which counts can
     hardly tell, moves the maximum much less than the Gaussian's own centre.
@@ -94,8 +82,8 @@ def _place(fit: RegionFit, number: int) -> Place:
     covariance = fit.covariance[np.ix_(parameters, parameters)]
     position_by = np.array([1.0, sigma * form.top, sigma * width * by_tail[0], sigma * width * by_slope[0]])
     fwhm_by = np.array([0.0, sigma * form.fwhm, sigma * width * by_tail[1], sigma * width * by_slope[1]])
-    return Place(
-        float(fit.parameters[peaks + number]) + sigma * width * form.top,
+    return (
+        float(fit.positions[number]) + sigma * width * form.top,
         math.sqrt(max(float(position_by @ covariance @ position_by), 0.0)),
         sigma * width * form.fwhm,
         math.sqrt(max(float(fwhm_by @ covariance @ fwhm_by), 0.0)),
@@ -117,9 +105,9 @@ def _below(fit: RegionFit, position: float, fwhm: float) -> tuple[float, float]:
     bins = model.first + np.arange(model.bins)
     share = np.clip(np.minimum(bins + 0.5, position + fwhm) - np.maximum(bins - 0.5, position - fwhm), 0.0, 1.0)
     no_step = np.array([*fit.shape()[:3], 0.0])
-    at = fit.parameters[peaks : 2 * peaks]
+    at = fit.positions
     parts = model.parts(at, np.array(fit.shape()))[:peaks] - model.parts(at, no_step)[:peaks]
-    counts = float(share @ (fit.parameters[:peaks] @ parts + model.background(fit.parameters)))
+    counts = float(share @ (fit.areas @ parts + model.background(fit.parameters)))
     coefficients = slice(2 * peaks + len(SHAPE), None)
     by_coefficient = model.parts(at, no_step)[peaks:] @ share
     variance = float(by_coefficient @ fit.covariance[coefficients, coefficients] @ by_coefficient)
@@ -131,14 +119,11 @@ def significance_of(fit: RegionFit) -> Floats:
 
     The uncertainty is that of an area together with the other areas and the background, from their Fisher information.
     """
-    peaks = len(fit.model.sigmas)
-    at = fit.parameters[peaks : 2 * peaks]
-    parts = fit.model.parts(at, np.array(fit.shape()))
+    parts = fit.model.parts(fit.positions, np.array(fit.shape()))
     expected = fit.model.expected(fit.parameters)
-    significance = np.zeros(peaks)
-    for number in range(peaks):
-        rest = np.maximum(expected - fit.parameters[number] * parts[number], 0.1)
-        information = (parts / rest) @ parts.T
+    significance = np.zeros(len(fit.areas))
+    for number, area in enumerate(fit.areas):
+        information = (parts / np.maximum(expected - area * parts[number], 0.1)) @ parts.T
         variance = float(inverse(information)[number, number])
-        significance[number] = fit.parameters[number] / math.sqrt(variance) if variance > 0 else 0.0
+        significance[number] = area / math.sqrt(variance) if variance > 0 else 0.0
     return significance

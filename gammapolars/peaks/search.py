@@ -25,12 +25,8 @@ def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
 
     The filter is a Gaussian less its mean, blind to a constant and a slope (Mariscotti 1967, Nucl. Instrum. Methods 50,
     309, with a Gaussian in place of its second derivative). Its noise is what the background alone would make, told
-    from the wings, as for a decision whether there is a peak at all (Currie 1968, Anal. Chem. 40, 586).
-
-    Args:
-        counts: per bin.
-        variance: of the counts.
-        fwhm: of the peaks looked for, in bins.
+    from the wings, as for a decision whether there is a peak at all (Currie 1968, Anal. Chem. 40, 586). The FWHM of the
+    peaks looked for is in bins.
 
     Returns:
         One number a bin; 0 where the filter would reach beyond the spectrum.
@@ -56,13 +52,7 @@ def filter_widths(low: float, high: float) -> Floats:
 
 
 def significance_at_width(counts: Floats, variance: Floats, fwhm: Floats) -> Floats:
-    """The significance of each bin for the width that peaks have there.
-
-    Args:
-        counts: per bin.
-        variance: of the counts.
-        fwhm: expected FWHM at each bin, in bins.
-    """
+    """The significance of each bin for the width that peaks have there: `fwhm` at each bin, in bins."""
     peak_fwhm = np.maximum(fwhm, NARROWEST)
     widths = filter_widths(float(peak_fwhm.min()), float(peak_fwhm.max()))
     if len(widths) == 1:
@@ -73,13 +63,7 @@ def significance_at_width(counts: Floats, variance: Floats, fwhm: Floats) -> Flo
 
 
 def maxima(significance: Floats, fwhm: Floats, least: float) -> npt.NDArray[np.intp]:
-    """Bins where the significance has a maximum of at least `least`, no two closer than half a width.
-
-    Args:
-        significance: per bin.
-        fwhm: expected at each bin, in bins.
-        least: the least significance.
-    """
+    """Bins where the significance has a maximum of at least `least`, no two closer than half the expected FWHM."""
     places, _ = find_peaks(significance, height=least)
     order = places[np.argsort(-significance[places], kind="stable")]
     result: list[int] = []

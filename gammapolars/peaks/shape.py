@@ -41,13 +41,7 @@ class Integral(NamedTuple):
 
 
 def integral(z: Floats, tail: float, slope: float) -> Integral:
-    """S and its derivatives.
-
-    Args:
-        z: distances from the centroid in units of σ, any shape.
-        tail: η, the part of the area that is in the tail.
-        slope: τ, the slope of the tail in units of σ.
-    """
+    """S and its derivatives at any z, for a tail with the part η of the area and the slope τ in units of σ."""
     gaussian = ndtr(z)
     density = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
     g = tail_integral(z, slope)
@@ -77,12 +71,7 @@ class Form(NamedTuple):
 
 
 def form_of(tail: float, slope: float) -> Form:
-    """Maximum and width of the shape, tail included.
-
-    Args:
-        tail: η.
-        slope: τ.
-    """
+    """Maximum and width of the shape, tail (η) and its slope (τ) included."""
     density = integral(GRID, tail, slope).by_z
     top = int(density[1:-1].argmax()) + 1
     before, here, after = density[top - 1 : top + 2]

@@ -16,7 +16,8 @@ from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.schema import PEAKS
 from gammapolars.core.types import Floats
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
-from gammapolars.peaks.fit import Data, Settings, fit_spectrum
+from gammapolars.peaks.fit import Settings, fit_spectrum
+from gammapolars.peaks.regions import Data
 from gammapolars.peaks.resolution import ENOUGH_BINS, measured_widths, refined_widths
 from gammapolars.peaks.results import FittedPeak, fitted_peaks
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width
@@ -104,7 +105,7 @@ def fit_peaks(
         widths = first_widths
         if fwhm is None:
             places = _peak_places(bins, widths, least_significance)[0]
-            widths, width_unc = refined_widths(bins.counts, bins.variance, places, widths)
+            widths, width_unc = refined_widths(Data(bins.counts, bins.variance, widths), places)
             settings = replace(settings, width_unc=width_unc)
         places = _peak_places(bins, widths, least_significance)[0] if peaks is None else _centroids(bins, peaks, key)
         fits = fit_spectrum(Data(bins.counts, bins.variance, widths), places, settings)

@@ -62,9 +62,6 @@ def width_model(widths: Sequence[Width]) -> WidthModel | None:
     Peaks that are no full-energy peaks of one photon (annihilation radiation, doublets, Compton edges, backscatter)
     have other widths. So each two widths, and each alone, propose a model, and the one with the most support by others
     is refined with those alone.
-
-    Args:
-        widths: of the clearest peaks.
     """
     if not widths:
         return None

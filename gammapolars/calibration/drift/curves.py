@@ -1,7 +1,7 @@
 """From the positions of a detector's lines to the course of its gain."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.stats import chi2
 from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.lines import TrackedLine
 from gammapolars.calibration.drift.smooth import smooth
-from gammapolars.calibration.drift.tracks import Tracks
+from gammapolars.calibration.drift.tracks import LinePosition, Tracks
 from gammapolars.core.types import Floats
 
 Reference = Literal["calibration", "mean"]
@@ -51,13 +51,13 @@ class Curves(NamedTuple):
     """The course of a detector's gain in all runs, and how well its lines agree with it.
 
     Attributes:
-        curves: one a run in which a line was found.
+        curves: by run, of those in which a line was found.
         offsets: for each line ln(position / expected) at gain 1; NaN for a line that was never found.
         residuals: for each position ln(position / expected) less offset and course; NaN where the fit failed.
         disagreement: for each line the largest mean of the residuals in a stretch of time, if chance does not make it.
     """
 
-    curves: list[Curve]
+    curves: dict[int, Curve]
     offsets: Floats
     residuals: Floats
     disagreement: list[float | None]
@@ -72,59 +72,55 @@ def gain_curves(
     from all runs; the lines' own deviations cancel, and never look like a drift where one line has more counts than
     another.
 
-    Args:
-        lines: of the detector.
-        tracks: their positions.
-        runs: with their first and last times.
-        reference: `calibration`: at gain 1 lines are, in the weighted mean, where the calibration expects them; `mean`:
-            the gain's mean over the time of all runs is 1.
+    By the reference `calibration` lines are at gain 1, in the weighted mean, where the calibration expects them; by
+    `mean` the gain's mean over the time of all runs is 1.
     """
-    positions = tracks.positions
-    good = np.array([one.fit.status == "ok" for one in positions], bool)
+    is_good = np.array([one.fit.status == "ok" for one in tracks.positions], bool)
+    positions = [one for one in tracks.positions if one.fit.status == "ok"]
     run = np.array([one.run for one in positions], int)
     line = np.array([one.line for one in positions], int)
     time = np.array([one.time_ps for one in positions], np.int64)
     log = np.array([math.log(max(one.fit.position, 1e-9) / lines[one.line].expected_adc) for one in positions])
     unc = np.array([one.fit.unc / max(one.fit.position, 1e-9) for one in positions])
-    rough = np.array([_rough(one.time_ps, one.run, one.line, tracks, runs) for one in positions])
-    offsets = _offsets(log - rough, unc, line, good, len(lines))
-    by_run: dict[int, Curve] = {}
-    residuals = np.full(len(positions), np.nan)
+    rough = _rough(positions, tracks, runs)
+    offsets = _offsets(log - rough, unc, line, len(lines))
+    curves: dict[int, Curve] = {}
+    residuals = np.empty(len(positions))
     for _ in range(3 if np.isfinite(offsets).sum() > 1 else 1):
         for one in runs:
-            own = np.flatnonzero(good & (run == one.run))
+            own = np.flatnonzero(run == one.run)
             if len(own):
                 own = own[np.argsort(time[own], kind="stable")]
-                by_run[one.run] = _course(one, time[own], log[own] - offsets[line[own]], unc[own])
-                residuals[own] = log[own] - offsets[line[own]] - np.log(gain_at(by_run[one.run], time[own]))
-        shifts = _offsets(residuals, unc, line, good, len(lines))
+                curves[one.run] = _course(one, time[own], log[own] - offsets[line[own]], unc[own])
+                residuals[own] = log[own] - offsets[line[own]] - np.log(gain_at(curves[one.run], time[own]))
+        shifts = _offsets(residuals, unc, line, len(lines))
         if not np.isfinite(shifts).any() or np.nanmax(np.abs(shifts)) < 1e-7:
             break
         offsets = offsets + shifts
         residuals = residuals - shifts[line]
     disagreement = [
-        _disagreement(residuals[own], unc[own]) if len(own := np.flatnonzero(good & (line == place))) else None
+        _disagreement(residuals[line == place], unc[line == place]) if (line == place).any() else None
         for place in range(len(lines))
     ]
-    curves = list(by_run.values())
     if curves:
-        shift = _mean_offset(offsets, unc, line, good) if reference == "calibration" else -_mean_log(curves)
+        shift = _mean_offset(offsets, unc, line) if reference == "calibration" else -_mean_log(curves.values())
         offsets = offsets - shift
-        curves = [_shifted(one, shift) for one in curves]
+        curves = {number: _shifted(one, shift) for number, one in curves.items()}
+    all_residuals = np.full(len(is_good), np.nan)
+    all_residuals[is_good] = residuals
     several = np.isfinite(offsets).sum() > 1
-    return Curves(curves, offsets, residuals, disagreement if several else [None] * len(lines))
+    return Curves(curves, offsets, all_residuals, disagreement if several else [None] * len(lines))
 
 
 def courses(tracks: Tracks, curves: Curves, runs: Sequence[SlicedRun]) -> list[list[Floats]]:
     """For each run and line the ratio of its position to the expected one in each slice, as the smooth gain has it."""
-    by_run = {curve.run: curve for curve in curves.curves}
     result = []
     for one, paths in zip(runs, tracks.paths, strict=True):
         middles = (one.edges_ps[:-1] + one.edges_ps[1:]) // 2
-        gain = gain_at(by_run.get(one.run), middles)
+        gain = gain_at(curves.curves.get(one.run), middles)
         result.append(
             [
-                path if own or one.run not in by_run else gain * math.exp(np.nan_to_num(offset))
+                path if own or one.run not in curves.curves else gain * math.exp(np.nan_to_num(offset))
                 for path, own, offset in zip(paths, tracks.own, curves.offsets, strict=True)
             ]
         )
@@ -139,34 +135,34 @@ def gain_at(curve: Curve | None, time_ps: npt.NDArray[np.int64]) -> Floats:
     return np.asarray(np.interp(times, knots, curve.gain))
 
 
-def _rough(time_ps: int, run: int, line: int, tracks: Tracks, runs: Sequence[SlicedRun]) -> float:
-    for one, paths in zip(runs, tracks.paths, strict=True):
-        if one.run == run:
-            place = min(max((time_ps - one.first_ps) // one.width_ps, 0), len(paths[line]) - 1)
-            return math.log(paths[line][place])
-    raise AssertionError
+def _rough(positions: Sequence[LinePosition], tracks: Tracks, runs: Sequence[SlicedRun]) -> Floats:
+    """The logarithm of the rough gain at each position."""
+    by_run = {one.run: (one, paths) for one, paths in zip(runs, tracks.paths, strict=True)}
+    logs = []
+    for position in positions:
+        one, paths = by_run[position.run]
+        place = (position.time_ps - one.first_ps) // one.width_ps
+        logs.append(math.log(paths[position.line].take(place, mode="clip")))
+    return np.array(logs)
 
 
-def _offsets(
-    values: Floats, unc: Floats, line: npt.NDArray[np.int_], good: npt.NDArray[np.bool_], lines: int
-) -> Floats:
+def _offsets(values: Floats, unc: Floats, line: npt.NDArray[np.int_], lines: int) -> Floats:
     """The weighted mean for each line; NaN where there is none."""
     offsets = np.full(lines, np.nan)
-    for place in range(lines):
-        own = good & (line == place) & np.isfinite(values)
-        if own.any():
-            offsets[place] = np.average(values[own], weights=unc[own] ** -2.0)
+    for place in np.unique(line):
+        own = line == place
+        offsets[place] = np.average(values[own], weights=unc[own] ** -2.0)
     return offsets
 
 
-def _mean_offset(offsets: Floats, unc: Floats, line: npt.NDArray[np.int_], good: npt.NDArray[np.bool_]) -> float:
+def _mean_offset(offsets: Floats, unc: Floats, line: npt.NDArray[np.int_]) -> float:
     """The mean of the lines' offsets, by how well the positions are known."""
-    weights = np.array([(unc[good & (line == place)] ** -2.0).sum() for place in range(len(offsets))])
+    weights = np.array([(unc[line == place] ** -2.0).sum() for place in range(len(offsets))])
     finite = np.isfinite(offsets)
     return float(np.average(offsets[finite], weights=weights[finite]))
 
 
-def _mean_log(curves: Sequence[Curve]) -> float:
+def _mean_log(curves: Collection[Curve]) -> float:
     """The mean over time of the logarithm of the gain."""
     sums = [(float(np.trapezoid(np.log(one.gain), one.time_ps)), float(np.ptp(one.time_ps))) for one in curves]
     whole = sum(span for _, span in sums)

@@ -1,7 +1,7 @@
 """What was found of the drift of gains, in small tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -75,7 +75,7 @@ def drift_track(
 ) -> DriftTrack:
     """All tables of what was found."""
     clock = _Clock(slices)
-    lines = pl.concat([pl.DataFrame(schema=_LINES), *(_lines(one) for one in tracks)])
+    lines = _table(_LINES, map(_lines, tracks))
     by_number = dict(enumerate(runs.all, 1))
     drift_runs = tuple(
         DriftRun(
@@ -86,15 +86,15 @@ def drift_track(
         )
         for one in slices
     )
-    curves = pl.concat([pl.DataFrame(schema=_CURVES), *(_curves(one, clock) for one in tracks)])
+    curves = _table(_CURVES, (_curves(one, clock) for one in tracks))
     factors = {"gain_factor": 1 / pl.col("gain"), "gain_factor_unc": pl.col("gain_unc") / pl.col("gain") ** 2}
     table = curves.select("run", "board", "channel", "timestamp_ps", **factors)
     return DriftTrack(
         drift=Drift(table.select(*DRIFT.columns), drift_runs),
-        positions=pl.concat([pl.DataFrame(schema=_POSITIONS), *(_positions(one, clock) for one in tracks)]),
+        positions=_table(_POSITIONS, (_positions(one, clock) for one in tracks)),
         curves=curves,
         lines=lines,
-        detectors=pl.concat([pl.DataFrame(schema=_DETECTORS), *(_detector(one, lines) for one in tracks)]),
+        detectors=_table(_DETECTORS, [[_detector(one, lines) for one in tracks]]),
         spectra=pl.concat([pl.DataFrame(schema=_SPECTRA), *(_spectra(one) for one in tracks)]),
         warnings=tuple(warnings),
         hits=tally,
@@ -128,12 +128,16 @@ _DETECTORS |= floats("scatter_pct", "line_kev", *_WIDTHS)
 _SPECTRA = {**_WHO, **floats("line_kev", "energy_kev", "counts_before", "counts_after")}
 
 
+def _table(schema: Mapping[str, DType], parts: Iterable[Iterable[tuple[object, ...]]]) -> pl.DataFrame:
+    """The rows of all detectors."""
+    return pl.DataFrame([row for rows in parts for row in rows], schema, orient="row")
+
+
 def _who(one: DetectorTrack) -> tuple[int, int, str]:
     return (*one.detector.key, one.detector.name)
 
 
-def _positions(one: DetectorTrack, clock: _Clock) -> pl.DataFrame:
-    rows = []
+def _positions(one: DetectorTrack, clock: _Clock) -> Iterator[tuple[object, ...]]:
     for position, residual in zip(one.tracks.positions, one.curves.residuals.tolist(), strict=True):
         line, fit = one.lines[position.line], position.fit
         steady = line.expected_adc * math.exp(one.curves.offsets[position.line])
@@ -141,21 +145,16 @@ def _positions(one: DetectorTrack, clock: _Clock) -> pl.DataFrame:
         times = (clock.seconds(position.run, time) for time in (position.time_ps, position.begin_ps, position.end_ps))
         numbers = (fit.position, fit.unc, fit.position / steady, fit.unc / steady, residual, fit.counts)
         values = (*(number if is_good and math.isfinite(number) else None for number in numbers), fit.status)
-        rows.append((position.run, *_who(one), line.energy_kev, position.time_ps, *times, *values))
-    return pl.DataFrame(rows, _POSITIONS, orient="row")
+        yield position.run, *_who(one), line.energy_kev, position.time_ps, *times, *values
 
 
-def _curves(one: DetectorTrack, clock: _Clock) -> pl.DataFrame:
-    rows = [
-        (curve.run, *_who(one), int(time), clock.seconds(curve.run, int(time)), float(gain), float(unc))
-        for curve in one.curves.curves
-        for time, gain, unc in zip(curve.time_ps, curve.gain, curve.unc, strict=True)
-    ]
-    return pl.DataFrame(rows, _CURVES, orient="row")
+def _curves(one: DetectorTrack, clock: _Clock) -> Iterator[tuple[object, ...]]:
+    for run, curve in one.curves.curves.items():
+        for time, gain, unc in zip(curve.time_ps.tolist(), curve.gain.tolist(), curve.unc.tolist(), strict=True):
+            yield run, *_who(one), time, clock.seconds(run, time), gain, unc
 
 
-def _lines(one: DetectorTrack) -> pl.DataFrame:
-    rows = []
+def _lines(one: DetectorTrack) -> Iterator[tuple[object, ...]]:
     for place, line in enumerate(one.lines):
         own = [
             (position.fit, residual)
@@ -168,36 +167,32 @@ def _lines(one: DetectorTrack) -> pl.DataFrame:
         disagreement = one.curves.disagreement[place]
         spectra = one.spectra[place]
         several = len(good) > 1
-        rows.append(
-            (
-                *_who(one),
-                line.energy_kev,
-                len(good),
-                len(own) - len(good),
-                float(sum(fit.counts for fit, _ in good)),
-                100 * float(np.sqrt(np.mean(residuals**2))) if several else None,
-                float((pulls**2).sum() / (len(good) - 1)) if several else None,
-                None if disagreement is None else 100 * disagreement,
-                *(None if w is None else w * line.kev_per_adc for w in (spectra.fwhm_before, spectra.fwhm_after)),
-            )
+        yield (
+            *_who(one),
+            line.energy_kev,
+            len(good),
+            len(own) - len(good),
+            float(sum(fit.counts for fit, _ in good)),
+            100 * float(np.sqrt(np.mean(residuals**2))) if several else None,
+            float((pulls**2).sum() / (len(good) - 1)) if several else None,
+            None if disagreement is None else 100 * disagreement,
+            *(None if w is None else w * line.kev_per_adc for w in (spectra.fwhm_before, spectra.fwhm_after)),
         )
-    return pl.DataFrame(rows, _LINES, orient="row")
 
 
-def _detector(one: DetectorTrack, lines: pl.DataFrame) -> pl.DataFrame:
-    curves = one.curves.curves
+def _detector(one: DetectorTrack, lines: pl.DataFrame) -> tuple[object, ...]:
+    curves = list(one.curves.curves.values())
     own = lines.filter(is_of(one.detector.key))
     main = own.sort("counts", descending=True).row(0, named=True)
     gains = np.concatenate([curve.gain for curve in curves]) if curves else np.empty(0)
     uncs = np.concatenate([curve.unc for curve in curves]) if curves else np.empty(0)
-    row = (
+    return (
         *_who(one),
         100 * float(np.ptp(gains)) if curves else None,
         100 * float(np.median(uncs)) if curves else None,
         sum(len(curve.steps_ps) for curve in curves),
         *(main[name] for name in ("scatter_pct", "line_kev", *_WIDTHS)),
     )
-    return pl.DataFrame([row], _DETECTORS, orient="row")
 
 
 def _spectra(one: DetectorTrack) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import shift
 
 from gammapolars.analysis.accumulators.drift import SlicedRun
 from gammapolars.calibration.drift.lines import TrackedLine
@@ -73,12 +74,9 @@ class Tracks(NamedTuple):
 
 
 def follow(lines: Sequence[TrackedLine], runs: Sequence[RunLines], reach: float) -> Tracks:
-    """Find the lines in all slices: first roughly and all together, then each by a fit.
+    """Find a detector's lines in all slices: first roughly and all together, then each by a fit.
 
-    Args:
-        lines: of one detector.
-        runs: the same lines' counts in each run.
-        reach: largest relative change of the gain.
+    `reach` is the largest relative change of the gain.
     """
     widths = _first_widths(lines, runs, reach)
     paths = [gain_path(one.lines, widths, reach)[0] for one in runs]
@@ -119,10 +117,7 @@ def _refine(widths: Sequence[float], runs: Sequence[RunLines], paths: Sequence[S
 def follow_again(runs: Sequence[RunLines], tracks: Tracks, courses: Sequence[Sequence[Floats]]) -> Tracks:
     """Fit the lines once more, with slices joined along a course that is known well.
 
-    Args:
-        runs: the lines' counts.
-        tracks: what was found before.
-        courses: for each run and line the ratio of its position to the expected one in each slice.
+    `courses` has for each run and line the ratio of its position to the expected one in each slice.
     """
     widths = _refine(tracks.fwhm_adc, runs, courses)
     return tracks._replace(positions=_in_all(runs, widths, courses, own=tracks.own), fwhm_adc=widths)
@@ -174,33 +169,16 @@ def _align(counts: Floats, shift_bins: Floats) -> Floats:
     total = np.zeros(counts.shape[1])
     moves = np.rint(shift_bins).astype(int)
     for move in np.unique(moves):
-        total += _shift(counts[moves == move].sum(axis=0), -int(move))
+        total += shift(counts[moves == move].sum(axis=0), -move, order=0)
     return total
-
-
-def _shift(counts: Floats, by: int) -> Floats:
-    result = np.zeros_like(counts)
-    if abs(by) >= len(counts):
-        return result
-    if by >= 0:
-        result[by:] = counts[: len(counts) - by]
-    else:
-        result[:by] = counts[-by:]
-    return result
 
 
 def _positions(one: RunLines, place: int, fwhm: float, path: Floats, *, smooth: bool) -> list[LinePosition]:
     """A line's positions in a run, in slices joined as far as its counts need.
 
     Before slices are added up, each is put back by what the line has moved since their middle, so that a fast drift
-    does not widen the line.
-
-    Args:
-        one: the run.
-        place: the line's.
-        fwhm: its width.
-        path: ratio of its position to the expected one in each slice.
-        smooth: whether the path can be interpolated; if not, its mean is taken.
+    does not widen the line. `path` is the ratio of its position to the expected one in each slice; it is interpolated
+    if it is `smooth`, else its mean is taken.
     """
     line = one.lines[place]
     peak, background = _around(line, path * line.expected_adc, fwhm)

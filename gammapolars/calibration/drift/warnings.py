@@ -38,8 +38,7 @@ def untracked(
 
 def warnings(one: DetectorTrack, slices: Sequence[SlicedRun], reach: float) -> list[str]:
     name, texts = one.detector.name, []
-    with_curve = {curve.run for curve in one.curves.curves}
-    if missing := [run.run for run in slices if run.run not in with_curve]:
+    if missing := [run.run for run in slices if run.run not in one.curves.curves]:
         where = "" if len(slices) == 1 else f" in run {', '.join(map(str, missing))}"
         texts.append(f"{name}: no line was found{where}: not corrected there")
     for line, size in zip(one.lines, one.curves.disagreement, strict=True):

@@ -39,15 +39,7 @@ class Spectra(NamedTuple):
 def line_spectra(
     lines: Sequence[TrackedLine], tracks: Tracks, curves: Curves, runs: Sequence[RunLines]
 ) -> list[Spectra]:
-    """Sum up each line's surroundings over all runs, as they are and slice by slice corrected.
-
-    Args:
-        lines: of one detector.
-        tracks: where they were found.
-        curves: the gain in each run.
-        runs: the counts.
-    """
-    by_run = {curve.run: curve for curve in curves.curves}
+    """Sum up each line's surroundings over all runs, as they are and slice by slice corrected."""
     spectra = []
     for place, line in enumerate(lines):
         bins = runs[0].lines[place].counts.shape[1]
@@ -56,7 +48,7 @@ def line_spectra(
         for one in runs:
             counts = one.lines[place].counts
             before += counts.sum(axis=0)
-            gains = gain_at(by_run.get(one.run.run), (one.run.edges_ps[:-1] + one.run.edges_ps[1:]) // 2)
+            gains = gain_at(curves.curves.get(one.run.run), (one.run.edges_ps[:-1] + one.run.edges_ps[1:]) // 2)
             cumulative = np.zeros(bins + 1)
             for slice_, gain in zip(counts, gains, strict=True):
                 np.cumsum(slice_, out=cumulative[1:])
@@ -64,8 +56,8 @@ def line_spectra(
         width, step = tracks.fwhm_adc[place], line.part.bin_adc
         steady = line.expected_adc * float(np.exp(curves.offsets[place]))
         fwhm_before = fwhm_after = None
-        if by_run and np.isfinite(steady):
-            gains = np.concatenate([curve.gain for curve in curves.curves])
+        if curves.curves and np.isfinite(steady):
+            gains = np.concatenate([curve.gain for curve in curves.curves.values()])
             low, high = steady * float(gains.min()), steady * float(gains.max())
             if high - low < width / 2:
                 fwhm_before = _width(before, edges, (low + high) / 2, width, step)

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gammapolars.calibration.energy.areas import Group, areas
+from gammapolars.calibration.energy.areas import Group, areas, unassigned_peaks
 from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
 from gammapolars.calibration.energy.prior import WIDEST, Prior
-from gammapolars.calibration.energy.unassigned import unassigned_peaks
 from gammapolars.core.types import Floats
 
 MATCHED = 3.5
@@ -51,22 +50,17 @@ class Candidate:
 
 
 def positions(b: Floats, energy: Floats) -> tuple[Floats, Floats]:
-    """Where each energy is on a curve, as u, NaN where the curve has none; and the slope dE/du there."""
-    root = b[1] ** 2 + 4 * b[2] * (energy - b[0])
+    """Where each energy is on curves (…, 3), as u, NaN where a curve has none; and the slope dE/du there."""
+    b0, b1, b2 = np.moveaxis(b, -1, 0)[..., None]
     with np.errstate(invalid="ignore"):
-        slope = np.sqrt(root)
-    return 2 * (energy - b[0]) / (b[1] + slope), slope
+        slope = np.sqrt(b1**2 + 4 * b2 * (energy - b0))
+        return 2 * (energy - b0) / (b1 + slope), slope
 
 
 def refine(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, excluded: tuple[int, ...] = ()) -> Candidate | None:
     """The curve that fits the lines near a first one best, and its evidence; None where nothing is left of it.
 
-    Args:
-        b: the first curve.
-        peaks: all of them.
-        lines: all of them.
-        prior: what is known beforehand.
-        excluded: lines that are taken to have no peak.
+    Lines that are `excluded` are taken to have no peak.
     """
     last_match: tuple[Indices, Indices] | None = None
     for window in (6.0, 4.5, MATCHED, MATCHED, MATCHED, MATCHED):

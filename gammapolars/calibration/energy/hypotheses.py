@@ -34,8 +34,7 @@ def propose_near(peaks: Peaks, lines: Lines, prior: Prior) -> list[Floats]:
     mean, width = prior.mean, prior.width
     at = positions(mean, lines.energy)[0]
     u = peaks.adc / peaks.high
-    near = np.array([[peak, line] for peak in range(len(u)) for line in range(len(at))], dtype=np.intp).reshape(-1, 2)
-    factor = at[near[:, 1]] / u[near[:, 0]]
+    factor = (at / u[:, None]).ravel()
     factor = factor[np.abs(factor - 1) <= 3 * width[1] / mean[1]]
     gains = np.concatenate([[1.0], factor])
     # E = b(f u): the gain alone is another, offset and bend stay.
@@ -54,9 +53,7 @@ def best_of(curves: Floats, peaks: Peaks, lines: Lines) -> list[Floats]:
     score = np.zeros(len(curves))
     for start in range(0, len(curves), 4096):
         some = curves[start : start + 4096]
-        root = some[:, 1:2] ** 2 + 4 * some[:, 2:] * (lines.energy[None, :] - some[:, :1])
-        with np.errstate(invalid="ignore"):
-            x = 2 * (lines.energy[None, :] - some[:, :1]) / (some[:, 1:2] + np.sqrt(root)) * peaks.high
+        x = positions(some, lines.energy)[0] * peaks.high
         x = np.where(np.isfinite(x), x, -1e9)
         right = np.searchsorted(adc, x).clip(1, len(adc) - 1) if len(adc) > 1 else np.zeros(x.shape, np.intp)
         nearest = np.where(np.abs(x - adc[right - 1]) < np.abs(x - adc[right]), right - 1, right)
@@ -89,24 +86,23 @@ def _prominent(peaks: Peaks) -> Indices:
     rank = peaks.log_area + 0.8 * np.log(np.maximum(peaks.adc, 1e-3 * peaks.high))
     spectra = np.unique(peaks.spectrum)
     each = max(4, (PROMINENT + 4) // len(spectra)) if len(spectra) > 1 else PROMINENT
-    chosen = []
-    for spectrum in spectra:
-        own = np.flatnonzero(peaks.spectrum == spectrum)
-        chosen += own[np.argsort(-rank[own], kind="stable")[:each]].tolist()
-    chosen = sorted(chosen, key=lambda peak: -rank[peak])[: PROMINENT + 4]
+    chosen = _first_of(rank, peaks.spectrum, each, PROMINENT + 4)
     return np.array(sorted(chosen, key=lambda peak: (peaks.adc[peak], peak)), dtype=np.intp)
 
 
 def _strong(lines: Lines) -> Indices:
     """The strong lines of each nuclide, in order of energy."""
-    nuclides = np.unique(lines.nuclide)
-    each = max(3, STRONG // len(nuclides))
+    each = max(3, STRONG // len(np.unique(lines.nuclide)))
+    return np.array(sorted(_first_of(lines.log_intensity, lines.nuclide, each, STRONG + 2)), dtype=np.intp)
+
+
+def _first_of(rank: Floats, group: Indices, each: int, most: int) -> list[int]:
+    """Places of the highest rank: no more than `each` of a group, and no more than `most` of all."""
     chosen: list[int] = []
-    for nuclide in nuclides:
-        own = np.flatnonzero(lines.nuclide == nuclide)
-        chosen += own[np.argsort(-lines.log_intensity[own], kind="stable")[:each]].tolist()
-    chosen = sorted(chosen, key=lambda line: -lines.log_intensity[line])[: STRONG + 2]
-    return np.array(sorted(chosen), dtype=np.intp)
+    for number in np.unique(group):
+        own = np.flatnonzero(group == number)
+        chosen += own[np.argsort(-rank[own], kind="stable")[:each]].tolist()
+    return sorted(chosen, key=lambda place: -rank[place])[:most]
 
 
 def _straight(u: Floats, energy: Floats) -> Floats:

@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from gammapolars.core.errors import UsageError
-from gammapolars.core.types import Floats
+from gammapolars.core.types import Floats, Mask
+from gammapolars.detectors import Covariance
 
 WORSE = 0.05
 """A scatter beyond the uncertainties is assumed if chance alone would make χ² so large less often than this."""
@@ -51,7 +52,7 @@ def points_of(adc: ArrayLike, adc_unc: ArrayLike, energy: ArrayLike, energy_unc:
     return Points(x, x_unc, e, e_unc, (low + high) / 2, max((high - low) / 2, 1e-12))
 
 
-def solve(points: Points, used: NDArray[np.bool_], order: int, extra: float = 0.0) -> tuple[Floats, Floats, float]:
+def solve(points: Points, used: Mask, order: int, extra: float = 0.0) -> tuple[Floats, Floats, float]:
     """Coefficients over scaled positions, their covariance and χ²; `extra` keV² are added to each line's variance."""
     u = (points.x[used] - points.middle) / points.half
     design = np.stack([u**power for power in range(order + 1)], 1)
@@ -71,7 +72,7 @@ def slope_of(coefficients: Floats, x: Floats) -> Floats:
     return np.asarray(np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyder(coefficients)))
 
 
-def extra_variance(points: Points, used: NDArray[np.bool_], order: int) -> float:
+def extra_variance(points: Points, used: Mask, order: int) -> float:
     """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance will do."""
     ndf = int(used.sum()) - order - 1
     coefficients, _, chi2 = solve(points, used, order)
@@ -88,3 +89,68 @@ def extra_variance(points: Points, used: NDArray[np.bool_], order: int) -> float
         else:
             high = middle
     return math.exp(high)
+
+
+@dataclass(frozen=True)
+class EnergyFit:
+    """An energy polynomial and what it was fitted to.
+
+    Attributes:
+        coefficients: keV, lowest order first: E = Σ c_i adc^i.
+        covariance: of the coefficients, with `extra_kev` among the lines' uncertainties.
+        chi2: of the lines used, with their own uncertainties alone.
+        ndf: lines used less coefficients.
+        order: of the polynomial.
+        adc_range: lowest and highest position among the lines used.
+        extra_kev: scatter of the lines beyond their own uncertainties (line shapes, differential non-linearity, a
+            scintillator's non-proportionality), added to each in quadrature; 0 where χ² does not ask for it.
+        used: of each line, whether it took part: false for outliers.
+        fitted_kev: the polynomial at each line's position.
+        residual_kev: line energy less `fitted_kev`.
+        residual_sigma: the same over the uncertainty of position, line energy and `extra_kev` together.
+    """
+
+    coefficients: tuple[float, ...]
+    covariance: Covariance
+    chi2: float
+    ndf: int
+    order: int
+    adc_range: tuple[float, float]
+    extra_kev: float
+    used: tuple[bool, ...]
+    fitted_kev: tuple[float, ...]
+    residual_kev: tuple[float, ...]
+    residual_sigma: tuple[float, ...]
+
+    def energy_at(self, adc: ArrayLike) -> tuple[Floats, Floats]:
+        """Energies at some adc and their uncertainties (of the polynomial alone), keV."""
+        x = np.asarray(adc, np.float64)
+        powers = np.stack([x**order for order in range(len(self.coefficients))], -1)
+        variance = np.einsum("...i,ij,...j->...", powers, np.array(self.covariance), powers)
+        return powers @ np.array(self.coefficients), np.sqrt(np.maximum(variance, 0.0))
+
+    def slope_at(self, adc: ArrayLike) -> Floats:
+        """dE/dadc, keV."""
+        return slope_of(np.array(self.coefficients), np.asarray(adc, np.float64))
+
+
+def fit_of(
+    points: Points, used: Mask, coefficients: Floats, covariance: Floats, quality: tuple[float, int, float]
+) -> EnergyFit:
+    """A fit, with what it leaves of each line; `quality` is χ², degrees of freedom and the variance that was added."""
+    curve = np.polynomial.polynomial.polyval(points.x, coefficients)
+    sigma = np.sqrt(points.variance(slope_of(coefficients, points.x)) + quality[2])
+    residual = points.e - curve
+    return EnergyFit(
+        coefficients=tuple(coefficients.tolist()),
+        covariance=tuple(tuple(row) for row in ((covariance + covariance.T) / 2).tolist()),
+        chi2=quality[0],
+        ndf=quality[1],
+        order=len(coefficients) - 1,
+        adc_range=(float(points.x[used].min()), float(points.x[used].max())),
+        extra_kev=math.sqrt(quality[2]),
+        used=tuple(used.tolist()),
+        fitted_kev=tuple(curve.tolist()),
+        residual_kev=tuple(residual.tolist()),
+        residual_sigma=tuple((residual / sigma).tolist()),
+    )

@@ -113,6 +113,20 @@ def match_lines(
     return trial.match(best, margin)
 
 
+def match_table(lines: pl.DataFrame, peaks: pl.DataFrame, **columns: pl.Series | pl.Expr) -> pl.DataFrame:
+    """The table of a `Match`, of as many peaks as lines, with its further columns."""
+    of_peaks = peaks.select(
+        run=pl.col("run") if "run" in peaks.columns else pl.lit(1),
+        adc="centroid_adc",
+        adc_unc="centroid_adc_unc",
+        fwhm_adc="fwhm_adc",
+        fwhm_adc_unc=pl.col("fwhm_adc_unc") if "fwhm_adc_unc" in peaks.columns else pl.lit(None, pl.Float64),
+        area="area",
+        area_unc="area_unc",
+    )
+    return pl.concat([lines, of_peaks], how="horizontal").with_columns(**columns)
+
+
 def _best(curves: list[Floats], peaks: Peaks, lines: Lines, prior: Prior) -> tuple[Candidate | None, float]:
     """The hypothesis with the most evidence, and by how much it beats the next that is another."""
     candidates = [item for curve in curves if (item := refine(curve, peaks, lines, prior)) is not None]
@@ -240,23 +254,10 @@ class _Trial:
         peak, line = best.peak[order], best.line[order]
         peaks = self.peak_table[self.peaks.row[peak]]
         lines = self.line_table[self.lines.row[line]]
-        fwhm_unc = pl.col("fwhm_adc_unc") if "fwhm_adc_unc" in peaks.columns else pl.lit(None, pl.Float64)
         calibrate = lines["calibrate"] if "calibrate" in lines.columns else pl.Series([True] * len(line))
-        table = pl.concat(
-            [
-                lines.select("nuclide", "energy_kev", "energy_kev_unc", "intensity"),
-                peaks.select(
-                    run=pl.col("run") if "run" in peaks.columns else pl.lit(1),
-                    adc="centroid_adc",
-                    adc_unc="centroid_adc_unc",
-                    fwhm_adc="fwhm_adc",
-                    fwhm_adc_unc=fwhm_unc,
-                    area="area",
-                    area_unc="area_unc",
-                ),
-            ],
-            how="horizontal",
-        ).with_columns(
+        table = match_table(
+            lines.select("nuclide", "energy_kev", "energy_kev_unc", "intensity"),
+            peaks,
             distance=pl.Series(best.pull[order]),
             calibrate=pl.Series(calibrate.to_numpy() & self._alone(best, peak, line)),
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from gammapolars.calibration.energy.matching import Match
+from gammapolars.calibration.energy.matching import Match, match_table
 from gammapolars.core.errors import CalibrationError, UsageError
 
 SAME_LINE_KEV = 1.0
@@ -94,16 +94,7 @@ def match_pairs(
         schema={"nuclide": pl.String, "energy_kev": pl.Float64, "energy_kev_unc": pl.Float64, "intensity": pl.Float64},
         orient="row",
     )
-    peak = usable[rows].select(
-        run=pl.col("run") if "run" in usable.columns else pl.lit(1),
-        adc="centroid_adc",
-        adc_unc="centroid_adc_unc",
-        fwhm_adc="fwhm_adc",
-        fwhm_adc_unc=pl.col("fwhm_adc_unc") if "fwhm_adc_unc" in usable.columns else pl.lit(None, pl.Float64),
-        area="area",
-        area_unc="area_unc",
-    )
-    table = pl.concat([line, peak], how="horizontal").with_columns(distance=pl.lit(0.0), calibrate=pl.lit(True))
+    table = match_table(line, usable[rows], distance=pl.lit(0.0), calibrate=pl.lit(value=True))
     return Match(table, (), float("inf"), float("inf"))
 
 

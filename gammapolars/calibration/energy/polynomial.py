@@ -1,14 +1,24 @@
-"""The energy polynomial: weighted fit of line energies against peak positions."""
+"""The energy polynomial: weighted fit of line energies against peak positions, of all its terms or of the gain."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from gammapolars.calibration.energy.energy_fit import EnergyFit, fit_of
-from gammapolars.calibration.energy.least_squares import Points, extra_variance, points_of, slope_of, solve
+from gammapolars.calibration.energy.least_squares import (
+    WORSE,
+    EnergyFit,
+    Points,
+    extra_variance,
+    fit_of,
+    points_of,
+    slope_of,
+    solve,
+)
 from gammapolars.core.errors import CalibrationError, UsageError
+from gammapolars.core.types import Floats, Mask
 
 LEAST_LINES = {1: 2, 2: 4, 3: 7}
 """Different lines that a polynomial of each order needs, where nobody asks for the order."""
@@ -67,7 +77,7 @@ def fit_energy(
     return _result(points, used, best_order)
 
 
-def _require(points: Points, used: NDArray[np.bool_], order: int) -> None:
+def _require(points: Points, used: Mask, order: int) -> None:
     different = len(np.unique(points.e[used]))
     if different <= order or len(np.unique(points.x[used])) <= order:
         raise CalibrationError(
@@ -76,7 +86,7 @@ def _require(points: Points, used: NDArray[np.bool_], order: int) -> None:
         )
 
 
-def _order(points: Points, used: NDArray[np.bool_]) -> int:
+def _order(points: Points, used: Mask) -> int:
     """The lowest order that no higher one improves significantly."""
     order, different = 1, len(np.unique(points.e[used]))
     for higher in (2, 3):
@@ -95,7 +105,7 @@ def _order(points: Points, used: NDArray[np.bool_]) -> int:
     return order
 
 
-def _outlier(points: Points, used: NDArray[np.bool_], order: int) -> int | None:
+def _outlier(points: Points, used: Mask, order: int) -> int | None:
     """The line furthest from the fit of all others, if it is further than chance allows."""
     order = min(order, 2)  # a cubic would follow a bad line at an end
     count = int(used.sum())
@@ -122,7 +132,7 @@ def _outlier(points: Points, used: NDArray[np.bool_], order: int) -> int | None:
     return worst
 
 
-def _result(points: Points, used: NDArray[np.bool_], order: int) -> EnergyFit:
+def _result(points: Points, used: Mask, order: int) -> EnergyFit:
     """The final fit, in powers of adc."""
     chi2, extra = solve(points, used, order)[2], extra_variance(points, used, order)
     coefficients, covariance, _ = solve(points, used, order, extra)
@@ -138,3 +148,44 @@ def _result(points: Points, used: NDArray[np.bool_], order: int) -> EnergyFit:
         change[power, : power + 1] = row
         row = np.polynomial.polynomial.polymul(row, [-points.middle / points.half, 1 / points.half])
     return fit_of(points, used, change.T @ coefficients, change.T @ covariance @ change, (chi2, ndf, extra))
+
+
+def fit_gain(
+    start: Sequence[float], adc: ArrayLike, adc_unc: ArrayLike, energy_kev: ArrayLike, energy_kev_unc: ArrayLike
+) -> EnergyFit:
+    """Adjust only the gain of a known calibration: E = E_start(f adc), from one line or more.
+
+    `start` has the coefficients of the known calibration, keV, lowest order first; all else is as for `fit_energy`.
+    Where χ² is larger than chance allows, the factor's uncertainty is scaled by √(χ²/ndf).
+
+    Raises:
+        CalibrationError: there is no line, or the known calibration has no position for one.
+    """
+    points = points_of(adc, adc_unc, energy_kev, energy_kev_unc, 0.0)
+    if len(points.x) == 0:
+        raise CalibrationError("there is no line to adjust a gain by: name another source")
+    start_polynomial = np.asarray(start, np.float64)
+    at = np.array([_inverse(start_polynomial, energy, near) for energy, near in zip(points.e, points.x, strict=True)])
+    sigma = np.hypot(points.x_unc * at / points.x**2, points.e_unc / (slope_of(start_polynomial, at) * points.x))
+    weight = 1 / np.maximum(sigma, 1e-9) ** 2
+    factor = float((weight * at / points.x).sum() / weight.sum())
+    chi2, ndf = float((weight * (at / points.x - factor) ** 2).sum()), len(points.x) - 1
+    unc_factor = 1.0 if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE else math.sqrt(chi2 / ndf)
+    powers = np.arange(len(start_polynomial))
+    coefficients = start_polynomial * factor**powers
+    change = start_polynomial * powers * factor ** np.maximum(powers - 1, 0) * unc_factor / math.sqrt(weight.sum())
+    return fit_of(points, np.ones(len(points.x), bool), coefficients, np.outer(change, change), (chi2, ndf, 0.0))
+
+
+def _inverse(coefficients: Floats, energy: float, near: float) -> float:
+    """Where a polynomial has an energy, by Newton's steps from a place nearby."""
+    x = near
+    for _ in range(50):
+        slope = float(slope_of(coefficients, np.array(x)))
+        if not slope > 0:
+            break
+        step = (float(np.polynomial.polynomial.polyval(x, coefficients)) - energy) / slope
+        x -= step
+        if abs(step) < 1e-10 * max(1.0, abs(x)):
+            return x
+    raise CalibrationError(f"the calibration to start from has no place for {energy:.5g} keV near adc {near:.5g}")

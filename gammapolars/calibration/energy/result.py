@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from gammapolars.calibration.energy.energy_fit import EnergyFit
-from gammapolars.calibration.energy.gain import fit_gain
+from gammapolars.calibration.energy.least_squares import EnergyFit
 from gammapolars.calibration.energy.matching import Match, match_lines
 from gammapolars.calibration.energy.pairs import Pair, match_pairs
-from gammapolars.calibration.energy.polynomial import fit_energy
+from gammapolars.calibration.energy.polynomial import fit_energy, fit_gain
 from gammapolars.calibration.energy.resolution import ResolutionFit, fit_resolution
 from gammapolars.core.errors import CalibrationError, GammapolarsError
 from gammapolars.detectors import Detector
