@@ -1,8 +1,34 @@
 """The application that commands register with."""
 
+from importlib import import_module
 from typing import Annotated
 
 import typer
+
+COMMANDS = (
+    "info",
+    "convert",
+    "query",
+    "simulate",
+    "detectors",
+    "coincidences",
+    "spectrum",
+    "matrix",
+    "report",
+    "gate",
+    "angular",
+    "events",
+    "lifetime",
+    "rates",
+    "peaks",
+    "calibrate",
+    "lines",
+    "drift",
+    "align",
+    "efficiency",
+    "activity",
+)
+"""Their folders, in the order in which the help shows them."""
 
 app = typer.Typer(
     name="gammapolars",
@@ -24,3 +50,9 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
         print(versions()["gammapolars"])
         raise typer.Exit
+
+
+def load(command: str | None = None) -> None:
+    """Register a command with the application; all of them, as their help needs it, where the word is none."""
+    for name in [command] if command in COMMANDS else COMMANDS:
+        import_module(f"gammapolars.commands.{name}.parse")

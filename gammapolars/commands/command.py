@@ -34,7 +34,8 @@ def command(
     class' own fields come first, then those of the classes that it inherits from, then --json. `typer.Context` in an
     `Annotated` stands for the words that typer does not know.
 
-    The function in `run.py` beside it that has the folder's name gets the record, and where that is a `Recording`, the
+    In `run.py` beside it, the function `check`, if there is one, judges the options before any run is opened, and the
+    function that has the folder's name gets the record, and where that is a `Recording`, the
     runs that it names. What it returns is printed as JSON, or as the lines that `text` in `text.py`, or in `run.py`,
     gives.
 
@@ -45,7 +46,7 @@ def command(
     """
 
     def register(options: type[Options]) -> type[Options]:
-        record: Any = dataclass(frozen=True, kw_only=True)(options)
+        record: Any = dataclass(frozen=True, kw_only=True, repr=False)(options)
         folder = options.__module__.rpartition(".")[0]
 
         parameters = list(_parameters(record))
@@ -89,6 +90,8 @@ def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
 def _perform(folder: str, options: Any, *, as_json: bool) -> None:
     """Open the runs that are named, do what is asked, and print what came out."""
     run, started = import_module(f"{folder}.run"), time.perf_counter()
+    if hasattr(run, "check"):
+        run.check(options)
     with ExitStack() as stack:
         runs = [stack.enter_context(options.recording(options.names))] if isinstance(options, Recording) else []
         summary: Summary = getattr(run, folder.rpartition(".")[2])(options, *runs)

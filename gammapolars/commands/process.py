@@ -7,7 +7,7 @@ import sys
 import threading
 from typing import Any, NoReturn
 
-from gammapolars.commands.app import app
+from gammapolars.commands.app import app, load
 from gammapolars.commands.memory import reuse_freed_memory
 from gammapolars.core.errors import GammapolarsError
 
@@ -24,7 +24,7 @@ def run() -> NoReturn:
     sys.unraisablehook = _pass_interrupts_on
     code: int | str | None = 0
     try:
-        main()
+        main(*sys.argv[1:2])
     except SystemExit as end:
         code = end.code
     try:
@@ -47,8 +47,13 @@ def _pass_interrupts_on(lost: Any) -> None:
         sys.__unraisablehook__(lost)
 
 
-def main() -> None:
-    """Parse and run one command: errors become one line on stderr and an exit code."""
+def main(command: str | None = None) -> None:
+    """Parse and run one command: errors become one line on stderr and an exit code.
+
+    Args:
+        command: its name, where it is known to be the first word: no other command is then prepared.
+    """
+    load(command)
     try:
         app(prog_name="gammapolars")
     except SystemExit as end:

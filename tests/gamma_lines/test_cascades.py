@@ -154,10 +154,9 @@ def test_lines_are_known_to_be_in_cascade() -> None:
 def test_the_command_gives_what_python_gives() -> None:
     done = gammapolars("lines", "eu152", "--cascades", "--least", "1", "--json")
 
-    assert json.loads(done.out) == {
-        "nuclide": "Eu-152",
-        "cascades": gp.cascades("Eu-152", least_coincidences=1).to_dicts(),
-    }
+    summary = json.loads(done.out)
+    assert (summary["nuclide"], summary["least"]) == ("Eu-152", 1)
+    assert summary["cascades"] == gp.cascades("Eu-152", least_coincidences=1).to_dicts()
 
 
 @pytest.fixture

@@ -8,24 +8,28 @@ from gammapolars.analysis.preselection import preselection_of
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
-from gammapolars.commands.coincidences.further import FurtherProducts, check
+from gammapolars.commands.coincidences import further
 from gammapolars.commands.coincidences.parse import CoincidencesOptions
 from gammapolars.commands.summaries import head, pair_lines, timed_tail
 from gammapolars.io import check_writable, save
 
 
+def check(options: CoincidencesOptions) -> None:
+    """Raise where an output cannot be written."""
+    check_writable(options.output, overwrite=options.overwrite, layout=options.layout)
+    further.check(options, options.output, overwrite=options.overwrite)
+
+
 def coincidences(options: CoincidencesOptions, recording: Recording) -> PairSummary:
     """Find a run's pairs in one pass, stream them to a file, and sum up what was read and found."""
     detectors = recording.detectors
-    check_writable(options.output, overwrite=options.overwrite, layout=options.layout)
-    check(options, options.output, overwrite=options.overwrite)
     first, last = (detectors.named(name) if name is not None else None for name in (options.start, options.stop))
     rule = PairRule(options.window, reject=options.reject, start=first, stop=last, nearest=options.nearest)
     preselection = preselection_of(detectors, options.add_back, options.veto)
     recording = replace(recording, preselection=preselection)
     rule = passes.with_random(recording, rule, options.random or ())
     hits, pairs = HitTally(), PairTally(rule.window)
-    products = FurtherProducts(options, rule, detectors, sums=bool(preselection and preselection.adds_back))
+    products = further.FurtherProducts(options, rule, detectors, sums=bool(preselection and preselection.adds_back))
     reading = passes.PairPass(recording, rule, [hits, pairs, *products.products])
 
     def metadata() -> dict[str, str]:

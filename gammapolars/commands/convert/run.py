@@ -15,9 +15,13 @@ from gammapolars.io.sort import scratch_beside
 from gammapolars.streaming.slices import lazy_frame
 
 
+def check(options: ConvertOptions) -> None:
+    """Raise where the output cannot be written."""
+    check_writable(options.output, overwrite=options.overwrite)
+
+
 def convert(options: ConvertOptions, recording: Recording) -> RunSummary:
     """Write a run's hits in time order, with energies where detectors are calibrated, and count them."""
-    check_writable(options.output, overwrite=options.overwrite)
     if options.sort:
         with scratch_beside(options.output) as scratch:
             return _convert(options, replace(recording, runs=recording.runs.sorted(scratch)))

@@ -93,18 +93,25 @@ class _Built:
         return lazy_frame(triples.collect_schema(), passed)
 
 
-def events(options: EventsOptions, recording: Recording) -> EventSummary:
-    """Build a run's events in one pass, stream a table of them to a file, and sum up what was read and built.
+def check(options: EventsOptions) -> None:
+    """Raise where there is no such table, or the output cannot be written.
 
     Raises:
         UsageError: there is no such table.
         OutputError: the output exists, cannot be written, or its format has no place for the table.
+    """
+    check_writable(options.output, overwrite=options.overwrite)
+    _check_table(options.table, options.output)
+
+
+def events(options: EventsOptions, recording: Recording) -> EventSummary:
+    """Build a run's events in one pass, stream a table of them to a file, and sum up what was read and built.
+
+    Raises:
         TableError: the run has no adc values or flags.
         TimeOrderError: hits lie too far back in time to be repaired.
         InputError: an event grows beyond a million hits.
     """
-    check_writable(options.output, overwrite=options.overwrite)
-    _check_table(options.table, options.output)
     rule = EventRule(
         options.window, window_ref=options.window_ref, reject=options.reject, min_multiplicity=options.min_multiplicity
     )
