@@ -1,13 +1,17 @@
 """What a time spectrum consists of: a prompt peak, decays smeared by it, and chance, as expected counts in bins."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.types import Floats
 from gammapolars.lifetimes.prompt_shape import part_in_bins
+
+Direction = Literal["stop after start", "start after stop"]
 
 GRACE = 1e-12
 """Expected counts are no smaller: likelihoods need their logarithm."""
@@ -133,3 +137,35 @@ def deviances(counts: Floats, expected: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio: Any = np.where(counts > 0, counts * np.log(counts / mu), 0.0)
     return np.asarray(2 * (mu - counts + ratio), np.float64)
+
+
+@dataclass
+class Minimum:
+    """A minimum of the fit: values, their errors and the deviance, and Minuit itself for its profiles.
+
+    `again` gives the fit once more, to be changed at will.
+    """
+
+    values: dict[str, float]
+    errors: dict[str, float]
+    deviance: float
+    minuit: Any
+    decays: int
+    again: Callable[[], Any]
+
+
+def expected_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
+    """Counts that the bins should hold: of all pairs, or of the nearest stops alone."""
+    return part_counts(bins, values, decays).sum(axis=0)  # type: ignore[no-any-return]
+
+
+def part_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
+    """The same of each part: prompt peak, decays, chance, (2 + decays, n)."""
+    t0, log_sigma, *rest = values
+    amplitudes = np.array(rest[decays:])
+    parts: Floats = amplitudes[:, None] * shapes(bins, t0, math.exp(log_sigma), np.exp(rest[:decays]))
+    if bins.nearest:
+        total = bins.nearest.of_nearest(parts[:-1].sum(axis=0), parts[-1])
+        parts[:-1] *= bins.nearest.free
+        parts[-1] = total - parts[:-1].sum(axis=0)
+    return parts

@@ -1,7 +1,7 @@
 """What a fit of a lifetime finds."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import polars as pl
@@ -87,9 +87,6 @@ class LifetimeFit:
             "lifetime_ps", "lifetime_ps_unc", "lifetime_ps_low", "lifetime_ps_high", "half_life_ps",
             "half_life_ps_unc", "counts", "counts_unc",
         )  # fmt: skip
-        names = (
-            "upper_limit_ps", "direction", "t0_ps", "t0_ps_unc", "fwhm_ps", "fwhm_ps_unc", "prompt", "prompt_unc",
-            "prompt_limit", "chance_per_ns", "chance_per_ns_unc", "chance_per_ns_limit", "chi2", "ndf",
-        )  # fmt: skip
+        names = (one.name for one in fields(self) if one.name not in ("components", "curves", "warnings"))
         rows = [{name: getattr(decay, name) for name in of_decays} for decay in self.components]
         return {"components": rows} | {name: getattr(self, name) for name in names}
