@@ -18,8 +18,7 @@ import polars as pl
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import InputError
 from gammapolars.core.schema import DType, floats
-from gammapolars.gamma_lines.names import nuclide_name
-from gammapolars.gamma_lines.table import Branch, members, nuclides
+from gammapolars.gamma_lines.table import Branch, members, nuclide_name, nuclides
 
 _FILE = re.compile(r"j_gg_([A-Z][a-z]?)(\d+)_(\d+)keV_([gmu])_[A-Z][a-z]?\d+_Z\d+\.json")
 
