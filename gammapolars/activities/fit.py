@@ -1,7 +1,7 @@
 """The fit of an efficiency curve to points that share the errors of their sources."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -98,15 +98,11 @@ def fit_efficiency(points: pl.DataFrame, *, order: int | None = None) -> Efficie
     )
     best = min(range(len(trials)), key=lambda place: trials[place].bic)
     curve = fits[best]
-    return EfficiencyFit(
-        curve.coefficients,
-        curve.covariance,
-        curve.energy_range_kev,
-        curve.chi2,
-        curve.ndf,
-        _with_residuals(usable, curve),
-        trials,
-        _warnings(usable, curve, omissions=points.height - usable.height),
+    return replace(
+        curve,
+        points=_with_residuals(usable, curve),
+        tried=trials,
+        warnings=_warnings(usable, curve, omissions=points.height - usable.height),
     )
 
 

@@ -46,7 +46,7 @@ def match_peaks(
     usable = usable.filter(pl.col("fwhm_kev") > 0, pl.col("centroid_kev").is_not_null()).with_row_index("peak")
     distance = (pl.col("centroid_kev") - pl.col("energy_kev")).abs() / pl.col("fwhm_kev")
     owners = (
-        _emission_lines(lines)
+        emission_lines(lines)
         .select(LINE_COLUMNS)
         .with_row_index("line")
         .join(usable.select("peak", "centroid_kev", "fwhm_kev"), how="cross")
@@ -86,7 +86,7 @@ def unmatched_lines(matches: pl.DataFrame, peaks: pl.DataFrame, lines: pl.DataFr
         return []
     centroids, widths = finite["centroid_kev"].to_numpy(), finite["fwhm_kev"].to_numpy()
     unseen = []
-    strong = _emission_lines(lines).filter(pl.col("intensity") >= STRONG * pl.col("intensity").max())
+    strong = emission_lines(lines).filter(pl.col("intensity") >= STRONG * pl.col("intensity").max())
     for energy in strong["energy_kev"]:
         distance = abs(centroids - energy) / widths
         between = centroids.min() <= energy <= centroids.max()
@@ -96,7 +96,7 @@ def unmatched_lines(matches: pl.DataFrame, peaks: pl.DataFrame, lines: pl.DataFr
     return unseen
 
 
-def _emission_lines(lines: pl.DataFrame) -> pl.DataFrame:
+def emission_lines(lines: pl.DataFrame) -> pl.DataFrame:
     """The lines without annihilation."""
     return lines.filter((pl.col("energy_kev") - ANNIHILATION_KEV).abs() > 0.01, pl.col("intensity") > 0)
 

@@ -12,9 +12,8 @@ from gammapolars.activities.curve import EfficiencyCurve
 from gammapolars.activities.decay import half_life
 from gammapolars.activities.fit import expected_variance, summing_warning
 from gammapolars.activities.limits import SIDES_FWHM, counts_per_bq, line_counts
-from gammapolars.activities.matching import match_peaks, unmatched_lines
+from gammapolars.activities.matching import emission_lines, match_peaks, unmatched_lines
 from gammapolars.activities.points import check_times
-from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 
@@ -118,9 +117,7 @@ def _line_sums(
     spectrum: pl.DataFrame, fwhm: Fwhm, peaks: pl.DataFrame, lines: pl.DataFrame, least_intensity: float
 ) -> pl.DataFrame:
     """Counts where lines have no peak; not where another peak or a stronger line would disturb them."""
-    strong = lines.filter(
-        pl.col("intensity") >= least_intensity, (pl.col("energy_kev") - ANNIHILATION_KEV).abs() > 0.01
-    )
+    strong = emission_lines(lines).filter(pl.col("intensity") >= least_intensity)
     centroids = peaks["centroid_kev"].drop_nulls().to_numpy()
     rows: list[dict[str, Any]] = []
     for line in strong.sort("intensity", descending=True).iter_rows(named=True):

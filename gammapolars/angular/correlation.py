@@ -74,7 +74,7 @@ def angular_correlation(
     groups = groups_of(angles, tolerance_deg)
     means = group_sums(angles, groups) / np.maximum(group_sums(np.ones_like(angles), groups), 1)
     check_order(order, means, max(tolerance_deg, 0.01))
-    if normalise == "uncorrelated" and not by_slice.random_variance.any():
+    if normalise == "uncorrelated" and not by_slice.pairs["random_variance"].any():
         raise UsageError("there are no pairs in random windows to normalise by: name windows with --random 1us:3us")
     expectation = (mixed_events if normalise == "mixed" else uncorrelated_pairs)(by_slice, groups)
     if not (expectation.of_groups > 0).all():
@@ -92,7 +92,7 @@ def _count_arrays(counts: pl.DataFrame, singles: pl.DataFrame, detectors: Detect
     keys = sorted(set(singles.select("board", "channel").iter_rows()))
     by_slice = arrays(counts, singles, keys)
     towards = unit_vectors(detectors.at(*key) for key in keys)
-    sees_1, sees_2 = by_slice.counts_1.sum(axis=0) > 0, by_slice.counts_2.sum(axis=0) > 0
+    sees_1, sees_2 = (by_slice.lines[name].sum(axis=0) > 0 for name in ("counts_1", "counts_2"))
     by_slice = by_slice.of_pairs(sees_1[by_slice.first] & sees_2[by_slice.second])
     return by_slice, angles_between(towards[by_slice.first], towards[by_slice.second])
 
@@ -110,7 +110,7 @@ def _fit(
     terms = np.stack(
         [group_sums(expectation.of_pairs * one, groups) / expectation.of_groups for one in of_pairs.T], axis=1
     )
-    net, variance = (group_sums(of.sum(axis=0), groups) for of in (by_slice.coincidences, by_slice.variance))
+    net, variance = (group_sums(by_slice.pairs[name].sum(axis=0), groups) for name in ("coincidences", "variance"))
 
     def covariance(ratio: Floats) -> Floats:
         """Of W, at expected ratios: background and chance vary as counted, the coincidences as expected."""

@@ -11,18 +11,14 @@ from gammapolars.gates import Gate
 SLICE = ("run", "time_slice")
 """What a table may have in addition to its detectors: counts by run and slice of time."""
 
-SUMS = (
-    "coincidences", "variance", "random", "random_variance", "covariance_random", "covariance_1", "covariance_2",
-)  # fmt: skip
+ENDS = ("board_1", "channel_1", "board_2", "channel_2")
 
 COUNTS = Table(
     "angular counts",
     {
-        "board_1": pl.UInt16,
-        "channel_1": pl.UInt16,
-        "board_2": pl.UInt16,
-        "channel_2": pl.UInt16,
-        **floats(*SUMS),
+        **dict.fromkeys(ENDS, pl.UInt16),
+        **floats("coincidences", "variance", "random", "random_variance"),
+        **floats("covariance_random", "covariance_1", "covariance_2"),
     },
     {"run": pl.UInt16, "time_slice": pl.Int64},
 )
@@ -40,8 +36,6 @@ SINGLES = Table(
     {"run": pl.UInt16, "time_slice": pl.Int64},
 )
 """One row a detector: net counts of both lines, with variances and covariance."""
-
-ENDS = ("board_1", "channel_1", "board_2", "channel_2")
 
 WEIGHTS = ("w_1", "w_2", "weight", "random")
 """What a count of pairs or hits weighs: by both gates, by its window, and whether that is a random one."""
@@ -82,10 +76,8 @@ def pairs_by_weight(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iter
     check_gates(gate_1, gate_2)
     keys = list(by)
     columns = pairs.collect_schema()
-    for name in ("board_a", "channel_a", "board_b", "channel_b", "energy_kev_a", "energy_kev_b", *keys):
-        if name not in columns:
-            hint = ": calibrate them first" if name.startswith("energy") else ""
-            raise TableError(f"these pairs have no column '{name}'{hint}")
+    ends = [f"{name}_{side}" for side in "ab" for name in ("board", "channel")]
+    _check_columns(columns, [*ends, "energy_kev_a", "energy_kev_b", *keys], "pairs")
     region = pl.col("weight") if "weight" in columns else pl.lit(1.0)
     random = (pl.col("region") == "random") if "region" in columns else pl.lit(value=False)
     weights = {f"w_{s}{n}": gate.weight(f"energy_kev_{s}") for n, gate in ((1, gate_1), (2, gate_2)) for s in "ab"}
@@ -95,15 +87,14 @@ def pairs_by_weight(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iter
         for gate, sides in ((1, "ab"), (2, "ba"))
     }
     return (
-        pairs.select(*keys, *(f"{name}_{s}" for s in "ab" for name in ("board", "channel")), **weights,
-                     weight=region.cast(pl.Float64), random=random)
+        pairs.select(*keys, *ends, **weights, weight=region.cast(pl.Float64), random=random)
         .filter(((pl.col("w_a1") * pl.col("w_b2")) != 0) | ((pl.col("w_b1") * pl.col("w_a2")) != 0))
         .select(*keys, "weight", "random", **in_orders)
         .explode(*in_orders)
         .filter(pl.col("w_1") * pl.col("w_2") != 0)
         .group_by(*keys, *ENDS, *WEIGHTS)
         .agg(counts=pl.len())
-    )  # fmt: skip
+    )
 
 
 def net_pairs(counts: pl.LazyFrame) -> pl.LazyFrame:
@@ -130,6 +121,13 @@ def _weighted_sums(counts: pl.LazyFrame, values: dict[str, pl.Expr]) -> pl.LazyF
     keys = [name for name in names if name not in (*WEIGHTS, "counts")]
     ordered = counts.sort([name for name in names if name != "counts"])
     return ordered.group_by(keys, maintain_order=True).agg(value.sum().alias(name) for name, value in values.items())
+
+
+def _check_columns(columns: pl.Schema, names: Iterable[str], what: str) -> None:
+    for name in names:
+        if name not in columns:
+            hint = ": calibrate them first" if name.startswith("energy") else ""
+            raise TableError(f"these {what} have no column '{name}'{hint}")
 
 
 def check_gates(gate_1: Gate, gate_2: Gate) -> None:
@@ -167,11 +165,7 @@ def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
 def hits_by_weight(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
     """The hits of `angular_singles` in whole numbers: `by`, `board`, `channel`, `w_1`, `w_2`, `counts`."""
     keys = [*by, "board", "channel"]
-    columns = hits.collect_schema()
-    for name in (*keys, "energy_kev"):
-        if name not in columns:
-            hint = ": calibrate them first" if name == "energy_kev" else ""
-            raise TableError(f"these hits have no column '{name}'{hint}")
+    _check_columns(hits.collect_schema(), [*keys, "energy_kev"], "hits")
     return (
         hits.select(*keys, w_1=gate_1.weight("energy_kev"), w_2=gate_2.weight("energy_kev"))
         .filter((pl.col("w_1") != 0) | (pl.col("w_2") != 0))
@@ -193,9 +187,6 @@ def net_hits(counts: pl.LazyFrame) -> pl.LazyFrame:
     return _weighted_sums(counts, sums)
 
 
-def sum_counts(parts: Iterable[pl.DataFrame], table: Table) -> pl.DataFrame:
-    """Tables of counts, added up by detectors, run and slice of time."""
-    frame = pl.concat(parts)
-    sums = [name for name, dtype in table.columns.items() if dtype == pl.Float64]
-    keys = [name for name in frame.columns if name not in sums]
-    return frame.group_by(keys).agg(pl.col(sums).sum()).sort(keys)
+def sums_of(table: Table) -> list[str]:
+    """The columns of a table of counts that add up."""
+    return [name for name, dtype in table.columns.items() if dtype == pl.Float64]

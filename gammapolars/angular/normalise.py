@@ -12,13 +12,13 @@ in time. The two differ where a detector's efficiency depends on what another on
 much within a slice.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from gammapolars.angular.directions import Ints
-from gammapolars.core.types import Floats
+from gammapolars.core.types import Floats, Mask
 
 LEAST_SHARE = 0.01
 """Slices with less than this part of the mean share of counts are weighted as if they had it."""
@@ -31,40 +31,19 @@ class CountArrays:
     Attributes:
         first: (p,) detector of line 1.
         second: (p,) detector of line 2.
-        coincidences: (T, p) and so are the following: of each pair.
-        variance: of the coincidences.
-        random: pairs in random windows.
-        random_variance: of them.
-        covariance_random: of coincidences and random.
-        covariance_1: of coincidences and the counts of line 1 in the first detector.
-        covariance_2: of coincidences and the counts of line 2 in the second.
-        counts_1: (T, n) and so are the following: line 1 in each detector.
-        variance_1: of them.
-        counts_2: line 2.
-        variance_2: of them.
-        covariance: of the counts of both lines.
+        pairs: (T, p) each, of the pairs: the sums of a table of COUNTS, by their names.
+        lines: (T, n) each, of the detectors: those of a table of SINGLES.
     """
 
     first: Ints
     second: Ints
-    coincidences: Floats
-    variance: Floats
-    random: Floats
-    random_variance: Floats
-    covariance_random: Floats
-    covariance_1: Floats
-    covariance_2: Floats
-    counts_1: Floats
-    variance_1: Floats
-    counts_2: Floats
-    variance_2: Floats
-    covariance: Floats
+    pairs: Mapping[str, Floats]
+    lines: Mapping[str, Floats]
 
-    def of_pairs(self, mask: npt.NDArray[np.bool_]) -> "CountArrays":
+    def of_pairs(self, mask: Mask) -> "CountArrays":
         """The counts of some of the pairs, and of all detectors."""
-        names = ("first", "second", "coincidences", "variance", "random", "random_variance", "covariance_random",
-                 "covariance_1", "covariance_2")  # fmt: skip
-        return replace(self, **{name: getattr(self, name)[..., mask] for name in names})
+        pairs = {name: values[:, mask] for name, values in self.pairs.items()}
+        return CountArrays(self.first[mask], self.second[mask], pairs, self.lines)
 
 
 @dataclass(frozen=True)
@@ -86,12 +65,12 @@ class Expectation:
 
 def uncorrelated_pairs(by_slice: CountArrays, groups: Ints) -> Expectation:
     """From pairs in random windows. `groups` numbers the group of each ordered pair."""
-    of_pairs = by_slice.random.sum(axis=0)
+    of_pairs = by_slice.pairs["random"].sum(axis=0)
     return Expectation(
         of_pairs,
         group_sums(of_pairs, groups),
-        np.diag(group_sums(by_slice.random_variance.sum(axis=0), groups)),
-        np.diag(group_sums(by_slice.covariance_random.sum(axis=0), groups)),
+        np.diag(group_sums(by_slice.pairs["random_variance"].sum(axis=0), groups)),
+        np.diag(group_sums(by_slice.pairs["covariance_random"].sum(axis=0), groups)),
     )
 
 
@@ -101,25 +80,25 @@ def mixed_events(by_slice: CountArrays, groups: Ints) -> Expectation:
     Uncertainties of a detector's counts are shared by all groups in which it takes part, and coincidences are among
     the counts of both their detectors: all that is in the covariances, to first order in the counts.
     """
-    size, detectors = int(groups.max()) + 1, by_slice.counts_1.shape[1]
+    size, detectors = int(groups.max()) + 1, by_slice.lines["counts_1"].shape[1]
     first, second = by_slice.first, by_slice.second
     covariance, cross = np.zeros((size, size)), np.zeros((size, size))
     of_pairs, both_vary = np.zeros(len(groups)), np.zeros(len(groups))
     for t, weight in enumerate(_weights(by_slice)):
-        s1, v1, s2, v2 = (
-            one[t] for one in (by_slice.counts_1, by_slice.variance_1, by_slice.counts_2, by_slice.variance_2)
-        )
-        of_pairs += weight * (s1[first] * s2[second] - by_slice.coincidences[t])
+        pairs = {name: values[t] for name, values in by_slice.pairs.items()}
+        lines = {name: values[t] for name, values in by_slice.lines.items()}
+        s1, v1, s2, v2 = (lines[name] for name in ("counts_1", "variance_1", "counts_2", "variance_2"))
+        of_pairs += weight * (s1[first] * s2[second] - pairs["coincidences"])
         both_vary += weight**2 * v1[first] * v2[second]
         # How a group's expectation changes with line 1 in each detector, and with line 2.
         by_1 = _scatter_add((size, detectors), (groups, first), weight * s2[second])
         by_2 = _scatter_add((size, detectors), (groups, second), weight * s1[first])
-        of_lines = _scatter_add((detectors, detectors), (first, second), by_slice.coincidences[t])
-        of_lines += np.diag(by_slice.covariance[t])
+        of_lines = _scatter_add((detectors, detectors), (first, second), pairs["coincidences"])
+        of_lines += np.diag(lines["covariance"])
         common = by_1 @ of_lines @ by_2.T
         covariance += (by_1 * v1) @ by_1.T + (by_2 * v2) @ by_2.T + common + common.T
-        cross += _scatter_add((size, detectors), (groups, first), by_slice.covariance_1[t]) @ by_1.T
-        cross += _scatter_add((size, detectors), (groups, second), by_slice.covariance_2[t]) @ by_2.T
+        cross += _scatter_add((size, detectors), (groups, first), pairs["covariance_1"]) @ by_1.T
+        cross += _scatter_add((size, detectors), (groups, second), pairs["covariance_2"]) @ by_2.T
     covariance += np.diag(group_sums(both_vary, groups))
     return Expectation(of_pairs, group_sums(of_pairs, groups), covariance, cross)
 
@@ -132,7 +111,7 @@ def _scatter_add(shape: tuple[int, int], where: tuple[Ints, Ints], values: Float
 
 def _weights(by_slice: CountArrays) -> Floats:
     """c_t of each slice: one over the number of decays in it, in units of their mean."""
-    counts = by_slice.counts_1 + by_slice.counts_2
+    counts = by_slice.lines["counts_1"] + by_slice.lines["counts_2"]
     totals = counts.sum(axis=0)
     active = totals > 0
     if not active.any():

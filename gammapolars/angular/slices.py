@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from gammapolars.angular.counts import COUNTS, SINGLES, SLICE, SUMS, sum_counts
+from gammapolars.angular.counts import COUNTS, SINGLES, SLICE, sums_of
 from gammapolars.angular.normalise import CountArrays
 from gammapolars.core.errors import TableError
 from gammapolars.core.types import Key
@@ -19,8 +19,10 @@ MOST_VALUES = 1_000_000
 
 def wider(table: pl.DataFrame, times: int = 2) -> pl.DataFrame:
     """A table of counts in slices that are `times` as wide."""
+    sums = sums_of(COUNTS if "coincidences" in table.columns else SINGLES)
+    keys = [name for name in table.columns if name not in sums]
     coarse = table.with_columns(pl.col("time_slice") // times)
-    return sum_counts([coarse], COUNTS if "coincidences" in table.columns else SINGLES)
+    return coarse.group_by(keys).agg(pl.col(sums).sum()).sort(keys)
 
 
 def with_enough_counts(counts: pl.DataFrame, singles: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -83,12 +85,11 @@ def arrays(counts: pl.DataFrame, singles: pl.DataFrame, keys: Sequence[Key]) -> 
         np.add.at(array, where, table[name].to_numpy())
         return array
 
-    sums = [name for name, dtype in SINGLES.columns.items() if dtype == pl.Float64]
     return CountArrays(
         first,
         second,
-        **{name: scatter(counts, name, (in_slice, of_pair), len(first)) for name in SUMS},
-        **{name: scatter(singles, name, (at, one), len(keys)) for name in sums},
+        {name: scatter(counts, name, (in_slice, of_pair), len(first)) for name in sums_of(COUNTS)},
+        {name: scatter(singles, name, (at, one), len(keys)) for name in sums_of(SINGLES)},
     )
 
 

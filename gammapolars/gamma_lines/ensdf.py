@@ -17,8 +17,8 @@ import polars as pl
 
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import InputError
-from gammapolars.gamma_lines.names import nuclide_name
-from gammapolars.gamma_lines.table import Branch, members, nuclides
+from gammapolars.core.schema import DType, floats
+from gammapolars.gamma_lines.table import Branch, members, nuclide_name, nuclides
 
 _FILE = re.compile(r"j_gg_([A-Z][a-z]?)(\d+)_(\d+)keV_([gmu])_[A-Z][a-z]?\d+_Z\d+\.json")
 
@@ -28,14 +28,10 @@ SAME_LINE_KEV = 0.5
 NOTABLE = 0.1
 """Coincidences per 100 decays: rarer ones are not shown, and name no peak, without being asked for."""
 
-_COLUMNS = {
+_COLUMNS: dict[str, DType] = {
     "nuclide": pl.String,
     "daughter": pl.String,
-    "energy_kev_x": pl.Float64,
-    "energy_kev_y": pl.Float64,
-    "coincidences": pl.Float64,
-    "coincidences_unc": pl.Float64,
-    "half_life_s": pl.Float64,
+    **floats("energy_kev_x", "energy_kev_y", "coincidences", "coincidences_unc", "half_life_s"),
 }
 
 

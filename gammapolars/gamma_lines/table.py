@@ -1,7 +1,9 @@
 """The table of gamma lines: one nuclide or chain of it, and what lies near an energy."""
 
 import math
+import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -10,7 +12,9 @@ import polars as pl
 
 from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import LINES
-from gammapolars.gamma_lines.names import nuclide_name
+
+_NAME = re.compile(r"([A-Z][a-z]?)-(\d{1,3})(m\d?)?")
+"""Nuclides as the table writes them: `Eu-152`, `Ag-110m`."""
 
 ANNIHILATION = "annihilation"
 """The normalisation of the line of positrons that meet an electron."""
@@ -168,3 +172,35 @@ def _mark_doublets(table: pl.DataFrame) -> pl.DataFrame:
     return result.with_columns(
         pl.col("doublet") | two, pl.col("calibrate") & ~two, pl.col("calibrate_fwhm") & ~two
     ).drop("one_of_two")
+
+
+def nuclide_name(text: str, names: Iterable[str], *, where: str) -> str:
+    """The one of `names` that a text means; case, dashes, spaces and the order of its parts do not matter.
+
+    Args:
+        text: such as `152eu`.
+        names: such as `Eu-152` or `Ag-110m`.
+        where: what the names are, for the error: `the table of gamma lines`.
+
+    Raises:
+        UsageError: it means none of them; the error names the nearest.
+    """
+    by_spelling = {spelling: name for name in names for spelling in _spellings(name)}
+    plain = _plain(text)
+    if plain in by_spelling:
+        return by_spelling[plain]
+    near = sorted({by_spelling[match] for match in get_close_matches(plain, by_spelling, n=6, cutoff=0.6)})
+    suggestion = f": did you mean {' or '.join(near[:4])}?" if near else ": write it like Eu-152 or Ag-110m"
+    raise UsageError(f"nuclide '{text}' is not in {where}{suggestion}")
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    match = _NAME.fullmatch(name)
+    if not match:
+        raise ValueError(f"'{name}' is no nuclide's name")
+    symbol, mass, isomer = match[1].lower(), match[2], match[3] or ""
+    return f"{symbol}{mass}{isomer}", f"{mass}{isomer}{symbol}", f"{mass}{symbol}{isomer}"

@@ -3,8 +3,7 @@
 from gammapolars.lifetimes.chance import chance_warning, expected_chance, width_of, width_warning
 from gammapolars.lifetimes.fit import check_bins, fit_lifetime
 from gammapolars.lifetimes.histogram import time_spectrum
-from gammapolars.lifetimes.model import NearestStops
-from gammapolars.lifetimes.prompt_shape import cut_off_in_bins, in_bins
+from gammapolars.lifetimes.model import NearestStops, cut_off_in_bins, in_bins
 from gammapolars.lifetimes.results import Component, LifetimeFit
 
 __all__ = [

@@ -7,10 +7,16 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
-from gammapolars.lifetimes.amplitudes import LIMIT, upper_end
-from gammapolars.lifetimes.interpretation import result
-from gammapolars.lifetimes.minimum import Direction, Minimum, expected_counts
-from gammapolars.lifetimes.model import NearestStops, TimeBins, deviance, nearer_of
+from gammapolars.lifetimes.interpretation import LIMIT, result, upper_end
+from gammapolars.lifetimes.model import (
+    Direction,
+    Minimum,
+    NearestStops,
+    TimeBins,
+    deviance,
+    expected_counts,
+    nearer_of,
+)
 from gammapolars.lifetimes.results import LifetimeFit
 from gammapolars.lifetimes.start import starting_values
 
@@ -62,10 +68,9 @@ def fit_lifetime(
     """
     if components not in (1, 2):
         raise UsageError(f"one or two lifetimes can be fitted, not {components}")
-    if sigma_ps is not None and not 0 < sigma_ps < math.inf:
-        raise UsageError(f"the width of the prompt peak must be above 0, not {sigma_ps}")
-    if sigma_near_ps is not None and not 0 < sigma_near_ps < math.inf:
-        raise UsageError(f"the width of the prompt peak must be above 0, not {sigma_near_ps}")
+    for sigma in (sigma_ps, sigma_near_ps):
+        if sigma is not None and not 0 < sigma < math.inf:
+            raise UsageError(f"the width of the prompt peak must be above 0, not {sigma}")
     bins = bins_of(spectrum, window_ps)
     if nearest is not None:
         bins = TimeBins(bins.edges, bins.counts, nearer_of(bins.edges, nearest))
@@ -142,7 +147,7 @@ def _fit(bins: TimeBins, decays: int, *, prompt: bool, width: Width) -> Minimum:
     def again() -> Any:
         return _minuit(bins, decays, list(values.values()), prompt=prompt, width=width)
 
-    return Minimum(values, errors, float(minuit.fval), minuit, decays, prompt, again)
+    return Minimum(values, errors, float(minuit.fval), minuit, decays, again)
 
 
 def _minuit(bins: TimeBins, decays: int, start: list[float], *, prompt: bool, width: Width) -> Any:

@@ -1,17 +1,19 @@
 """What a minimum of the fit says: lifetimes with uncertainties, the parts as curves, and warnings."""
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.lifetimes.amplitudes import amplitude
-from gammapolars.lifetimes.minimum import Direction, Minimum, expected_counts, part_counts
-from gammapolars.lifetimes.model import TimeBins, deviances
+from gammapolars.lifetimes.model import Direction, Minimum, TimeBins, deviances, expected_counts, part_counts
 from gammapolars.lifetimes.results import Component, LifetimeFit
+
+LIMIT = 2.71
+"""Twice the log-likelihood lost at the upper limit of 95 %."""
 
 POOR, POOR_PROBABILITY = 1.5, 1e-6
 """A fit is called poor where χ² is as many times its expectation, and less probable."""
@@ -134,3 +136,54 @@ def _poor(chi2: float, ndf: int) -> list[str]:
         f"the model does not describe the time spectrum (χ²/ndf {chi2:,.0f}/{ndf}): lifetimes are not to be trusted. "
         "Time walk, tails of the peak or further lifetimes do this: gate both energies, align, look at the figure"
     ]
+
+
+class Amplitude(NamedTuple):
+    """Counts of a part.
+
+    Attributes:
+        counts: most probable number.
+        unc: one standard deviation; where there is a limit, how far up the likelihood falls by ½.
+        limit: upper limit of 95 %, where no counts at all are within one standard deviation; else None.
+    """
+
+    counts: float
+    unc: float
+    limit: float | None
+
+
+def amplitude(minimum: Minimum, name: str) -> Amplitude:
+    """Counts of a part, from the profile of the likelihood where they are next to their bound, 0.
+
+    There a parabola would give an uncertainty that reaches below 0, or, at the bound itself, a useless one.
+    """
+    value, unc = minimum.values[name], minimum.errors[name]
+    is_free = not minimum.minuit.fixed[name]
+    minuit = minimum.again()
+    minuit.fixed[name] = False
+    minuit.migrad()
+    best, least = float(minuit.values[name]), float(minuit.fval)
+
+    def loss(counts: float) -> float:
+        minuit.values[name], minuit.fixed[name] = counts, True
+        minuit.migrad()
+        return float(minuit.fval) - least
+
+    if is_free and loss(0.0) > 1:
+        return Amplitude(value, unc, None)
+    step = max(unc, float(minuit.errors[name]), 1.0)
+    estimate = value if is_free else 0.0
+    return Amplitude(estimate, upper_end(loss, best, step, 1.0) - estimate, upper_end(loss, best, step, LIMIT))
+
+
+def upper_end(loss: Callable[[float], float], best: float, step: float, rise: float) -> float:
+    """The value above the best one at which the likelihood has fallen by `rise`."""
+    low, high = best, best + step
+    for _ in range(40):
+        if loss(high) > rise:
+            break
+        low, high = high, high + 2 * (high - best)
+    for _ in range(14):
+        middle = (low + high) / 2
+        low, high = (middle, high) if loss(middle) < rise else (low, middle)
+    return (low + high) / 2

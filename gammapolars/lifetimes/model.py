@@ -1,13 +1,16 @@
 """What a time spectrum consists of: a prompt peak, decays smeared by it, and chance, as expected counts in bins."""
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gammapolars.core.types import Floats
-from gammapolars.lifetimes.prompt_shape import part_in_bins
+
+Direction = Literal["stop after start", "start after stop"]
 
 GRACE = 1e-12
 """Expected counts are no smaller: likelihoods need their logarithm."""
@@ -95,6 +98,46 @@ class TimeBins:
         return TimeBins(-self.edges[::-1], self.counts[::-1], self.nearest.mirrored() if self.nearest else None)
 
 
+class Share(NamedTuple):
+    """The part of a peak in each bin, which adds up to 1 over all times, and its derivatives per ps."""
+
+    part: Floats
+    by_position: Floats
+    by_sigma: Floats
+
+
+def part_in_bins(edges: Floats, position: float, sigma: float) -> Floats:
+    """The part of a prompt peak, a Gaussian, in each bin."""
+    from scipy.special import ndtr
+
+    return np.asarray(np.diff(ndtr((edges - position) / sigma)), np.float64)
+
+
+def in_bins(edges: Floats, position: float, sigma: float) -> Share:
+    """The same, with its derivatives."""
+    z = (edges - position) / sigma
+    density = _density(z)
+    return Share(
+        part_in_bins(edges, position, sigma), -np.diff(density) / sigma, np.asarray(-np.diff(z * density) / sigma)
+    )
+
+
+def cut_off_in_bins(edges: Floats, position: float, sigma: float) -> Share:
+    """The same of differences of two times that a clock has cut off, at the bins' centres; bins are its steps."""
+    from scipy.special import ndtr
+
+    step = float(edges[1] - edges[0])
+    x = np.arange(len(edges) + 1) * step + (edges[0] - step / 2)  # multiples of the step, one more at both ends
+    z = (x - position) / sigma
+    below, density = ndtr(z), _density(z)
+    integral = (x - position) * below + sigma * density
+    return Share(*(np.diff(one, 2) / step for one in (integral, -below, density)))
+
+
+def _density(z: Floats) -> Floats:
+    return np.asarray(np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi), np.float64)
+
+
 def decay_share(edges: Floats, t0: float, sigma: float, tau: float) -> Floats:
     """The part of an exponential decay that begins at t0, smeared by a Gaussian, in each bin.
 
@@ -133,3 +176,35 @@ def deviances(counts: Floats, expected: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio: Any = np.where(counts > 0, counts * np.log(counts / mu), 0.0)
     return np.asarray(2 * (mu - counts + ratio), np.float64)
+
+
+@dataclass
+class Minimum:
+    """A minimum of the fit: values, their errors and the deviance, and Minuit itself for its profiles.
+
+    `again` gives the fit once more, to be changed at will.
+    """
+
+    values: dict[str, float]
+    errors: dict[str, float]
+    deviance: float
+    minuit: Any
+    decays: int
+    again: Callable[[], Any]
+
+
+def expected_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
+    """Counts that the bins should hold: of all pairs, or of the nearest stops alone."""
+    return part_counts(bins, values, decays).sum(axis=0)  # type: ignore[no-any-return]
+
+
+def part_counts(bins: TimeBins, values: Sequence[float], decays: int) -> Floats:
+    """The same of each part: prompt peak, decays, chance, (2 + decays, n)."""
+    t0, log_sigma, *rest = values
+    amplitudes = np.array(rest[decays:])
+    parts: Floats = amplitudes[:, None] * shapes(bins, t0, math.exp(log_sigma), np.exp(rest[:decays]))
+    if bins.nearest:
+        total = bins.nearest.of_nearest(parts[:-1].sum(axis=0), parts[-1])
+        parts[:-1] *= bins.nearest.free
+        parts[-1] = total - parts[:-1].sum(axis=0)
+    return parts

@@ -1,7 +1,7 @@
 """The fit of a whole spectrum: regions, the detector's own line shape, and peaks that only a fit resolves."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import permutations
 
@@ -107,9 +107,9 @@ def _best_fit(data: Data, region: Region, knowledge: Knowledge) -> RegionFit:
     peaks = len(region.positions)
     freedoms = [(knowledge, 0.0)]
     if peaks == 1:
-        freedoms.append((replace(knowledge, width=Prior(1.0, None)), WIDE))
+        freedoms.append((knowledge._replace(width=Prior(1.0, None)), WIDE))
     if straight.areas.max(initial=0.0) > SHAPELY:
-        freedoms.append((replace(FREE, width=knowledge.width), OWN))
+        freedoms.append((FREE._replace(width=knowledge.width), OWN))
     fits = [straight, *(data.fit(region, shape, 1, price) for shape, price in freedoms[1:])]
     if region.high - region.low >= 3 * peaks + 8:
         fits += [data.fit(region, shape, 2, price + BENT) for shape, price in freedoms]

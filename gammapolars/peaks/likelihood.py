@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple
 
 import numpy as np
 from iminuit import Minuit
@@ -31,9 +31,8 @@ class Prior:
     unc: float | None = 0.0
 
 
-@dataclass(frozen=True)
-class Knowledge:
-    """What is known of a region's shape.
+class Knowledge(NamedTuple):
+    """What is known of a region's shape, in the order of `SHAPE`.
 
     Attributes:
         width: the factor on the expected widths.
@@ -46,10 +45,6 @@ class Knowledge:
     tail: Prior = Prior(0.0)
     slope: Prior = Prior(1.5)
     step: Prior = Prior(0.0)
-
-    def of(self, name: str) -> Prior:
-        """What is known of one of them."""
-        return cast("Prior", getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -118,9 +113,8 @@ class Cost:
         self._weight = 1 / np.maximum(variance, max(0.1 * spread / max(len(counts), 1), TINY))
         nonzero = counts[counts > 0]
         self._logs = float(nonzero @ np.log(nonzero))
-        place = {name: number for number, name in enumerate(model.names)}
-        priors = [(place[name], knowledge.of(name)) for name in SHAPE]
-        self._priors = [(number, prior.value, prior.unc) for number, prior in priors if prior.unc]
+        first = model.names.index(SHAPE[0])
+        self._priors = [(number, prior.value, prior.unc) for number, prior in enumerate(knowledge, first) if prior.unc]
 
     def value(self, parameters: Floats) -> float:
         """The cost."""
@@ -177,8 +171,7 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
         minuit.limits[f"position_{number}"] = (positions[number] - reach, positions[number] + reach)
         minuit.errors[f"position_{number}"] = 0.1 * model.sigmas[number]
         minuit.errors[f"area_{number}"] = np.sqrt(max(start[number], 1.0))
-    for name in SHAPE:
-        prior = knowledge.of(name)
+    for name, prior in zip(SHAPE, knowledge, strict=True):
         minuit.fixed[name] = prior.unc == 0.0
         minuit.limits[name] = LIMITS[name]
         minuit.errors[name] = prior.unc or 0.1 * max(prior.value, 0.01)
@@ -190,7 +183,7 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
 
 def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> Floats:
     """Areas and background by linear least squares, none of them negative, with the shape as it is known."""
-    shape = np.array([knowledge.of(name).value for name in SHAPE])
+    shape = np.array([prior.value for prior in knowledge])
     parts = model.parts(positions, shape)
     root = 1 / np.sqrt(np.maximum(variance, max(1.0, 0.1 * float(variance.mean()))))
     linear, _ = nnls((parts * root).T, counts * root)

@@ -45,13 +45,7 @@ class Region(NamedTuple):
 
 
 class Data(NamedTuple):
-    """A spectrum, and the widths of peaks along it.
-
-    Attributes:
-        counts: per bin.
-        variance: of the counts.
-        widths: FWHM of peaks by their place, in bins.
-    """
+    """A spectrum's counts per bin with their variances, and the widths of peaks along it, in bins."""
 
     counts: Floats
     variance: Floats

@@ -65,11 +65,11 @@ def true_rates(hits: pl.LazyFrame, *, reorder_ps: int = REORDER_PS) -> pl.LazyFr
 
 def rates_of(tally: HitTally, intervals: Intervals) -> pl.DataFrame:
     """The table of `true_rates` from what was counted."""
-    rows = []
-    for board, channel, _, hits in tally.by_detector(FLAGS["fake_event"]).iter_rows():
-        row = {"board": board, "channel": channel, "hits": hits} | _rates_of((board, channel), intervals)
-        rows.append({name: row.get(name) for name in COLUMNS})
-    return pl.DataFrame(rows, COLUMNS, orient="row")
+    rows = [
+        {"board": board, "channel": channel, "hits": hits} | _rates_of((board, channel), intervals)
+        for board, channel, _, hits in tally.by_detector(FLAGS["fake_event"]).iter_rows()
+    ]
+    return pl.DataFrame(rows, COLUMNS)
 
 
 def _rates_of(key: tuple[int, int], intervals: Intervals) -> dict[str, object]:

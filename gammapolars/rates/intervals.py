@@ -104,8 +104,10 @@ def _above(edges: Floats, counts: Floats, sums: Floats, first: int) -> TrueRate 
     if n < LEAST_INTERVALS or beyond <= 0:
         return None
     rate = n / beyond
+    from scipy.stats import chi2 as chi2_distribution
+
     chi2, ndf = _chi2(edges[first:], counts[first:], rate, n)
-    probable = _survival(chi2, ndf) > EXPONENTIAL
+    probability = float(chi2_distribution.sf(chi2, ndf)) if ndf else 1.0
     return TrueRate(
         rate_cps=1e12 * rate,
         rate_cps_unc=1e12 * rate / math.sqrt(n),
@@ -114,7 +116,7 @@ def _above(edges: Floats, counts: Floats, sums: Floats, first: int) -> TrueRate 
         chi2=chi2,
         ndf=ndf,
         **_dead(counts, sums, first, cut),
-        exponential=probable,
+        exponential=probability > EXPONENTIAL,
     )
 
 
@@ -156,9 +158,3 @@ def _chi2(edges: Floats, counts: Floats, rate: float, n: float) -> tuple[float, 
     enough = expected > 5
     chi2 = float(((observed - expected)[enough] ** 2 / expected[enough]).sum())
     return chi2, max(int(enough.sum()) - 2, 0)
-
-
-def _survival(chi2: float, ndf: int) -> float:
-    from scipy.stats import chi2 as distribution
-
-    return float(distribution.sf(chi2, ndf)) if ndf else 1.0

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import figures, simulate
 from gammapolars.detectors import Detector, Detectors, format_detectors
-from gammapolars.lifetimes.model import decay_share
-from gammapolars.lifetimes.prompt_shape import part_in_bins
+from gammapolars.lifetimes.model import decay_share, part_in_bins
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
 from tests.commandline import REPOSITORY, files_in, gammapolars

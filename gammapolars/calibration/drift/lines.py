@@ -42,13 +42,7 @@ class TrackedLine(NamedTuple):
 
 
 def tracked_lines(detector: Detector, energies_kev: Sequence[float], reach: float) -> list[TrackedLine]:
-    """Those lines that lie in a calibrated detector's adc range.
-
-    Args:
-        detector: its energy polynomial, and its width model or kind.
-        energies_kev: of the lines.
-        reach: largest relative change of the gain.
-    """
+    """Those lines that lie in a calibrated detector's adc range; `reach` is the largest relative change of the gain."""
     places = []
     for energy_kev in energies_kev:
         adc = adc_at(detector.energy or (), energy_kev)

@@ -52,10 +52,7 @@ class LineCounts(NamedTuple):
     def around(self, centres: Floats, fwhm: float, *, by_slice: bool = False) -> tuple[Floats, Floats, Floats, Floats]:
         """Counts within 0.6 FWHM of a line, and those of its background on both sides; how many bins hold either.
 
-        Args:
-            centres: places of the line, adc.
-            fwhm: of the line, adc.
-            by_slice: whether each slice has one centre; else all slices are counted at all centres.
+        Places of the line and its FWHM are in adc; `by_slice`, each slice has one place, else all have all.
 
         Returns:
             Counts (slices, centres), or (slices,), and numbers of bins, one a centre: of the peak, of the background.

@@ -204,12 +204,12 @@ def _spectra(one: DetectorTrack) -> pl.DataFrame:
                 "board": board,
                 "channel": channel,
                 "name": name,
-                "line_kev": one.lines[spectra.line].energy_kev,
+                "line_kev": line.energy_kev,
                 "energy_kev": np.polynomial.polynomial.polyval(spectra.adc, energy),
                 "counts_before": spectra.before,
                 "counts_after": spectra.after,
             },
             _SPECTRA,
         )
-        for spectra in one.spectra
+        for line, spectra in zip(one.lines, one.spectra, strict=True)
     )

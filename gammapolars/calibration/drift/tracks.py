@@ -26,12 +26,7 @@ RELATIVE_WIDTHS = tuple(0.0015 * 1.6**step for step in range(10))
 
 
 class RunLines(NamedTuple):
-    """A run's counts around a detector's lines.
-
-    Attributes:
-        run: the run, with its slices of time.
-        lines: a detector's lines, in their order.
-    """
+    """A run with its slices of time, and its counts around a detector's lines, in their order."""
 
     run: SlicedRun
     lines: tuple[LineCounts, ...]

@@ -19,7 +19,6 @@ class Spectra(NamedTuple):
     """Counts around a line, of all runs.
 
     Attributes:
-        line: its place in the list of lines.
         adc: centres of the bins.
         before: counts as recorded.
         after: counts with each slice's adc corrected.
@@ -28,7 +27,6 @@ class Spectra(NamedTuple):
         fwhm_after: adc.
     """
 
-    line: int
     adc: Floats
     before: Floats
     after: Floats
@@ -65,7 +63,7 @@ def line_spectra(
                 near = (edges[1:] > low - SIDE_FWHM * width) & (edges[:-1] < high + SIDE_FWHM * width)
                 fwhm_before = _half_maximum(before[near], width, step)
             fwhm_after = _width(after, edges, steady, width, step)
-        spectra.append(Spectra(place, (edges[:-1] + edges[1:]) / 2, before, after, fwhm_before, fwhm_after))
+        spectra.append(Spectra((edges[:-1] + edges[1:]) / 2, before, after, fwhm_before, fwhm_after))
     return spectra
 
 

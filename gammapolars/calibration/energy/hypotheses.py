@@ -5,8 +5,7 @@ from itertools import combinations
 import numpy as np
 
 from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
-from gammapolars.calibration.energy.evidence import positions
-from gammapolars.calibration.energy.prior import BEND, OFFSET, WIDEST, Prior
+from gammapolars.calibration.energy.evidence import BEND, OFFSET, WIDEST, Prior, positions
 from gammapolars.core.types import Floats
 
 PROMINENT = 16
@@ -22,7 +21,7 @@ def propose(peaks: Peaks, lines: Lines, prior: Prior) -> list[Floats]:
     """
     chosen_peaks, chosen_lines = _prominent(peaks), _strong(lines)
     u, energy = peaks.adc[chosen_peaks] / peaks.high, lines.energy[chosen_lines]
-    curves = np.concatenate([_straight(u, energy), _bent(u, energy)])
+    curves = np.concatenate([_through(u, energy, points) for points in (2, 3)])
     curves = curves[curves[:, 1] > 0]
     most = WIDEST * OFFSET * prior.range_at(curves[:, 1])
     curves = curves[(np.abs(curves[:, 0]) <= most) & (np.abs(curves[:, 2] / curves[:, 1]) <= WIDEST * BEND)]
@@ -105,27 +104,16 @@ def _first_of(rank: Floats, group: Indices, each: int, most: int) -> list[int]:
     return sorted(chosen, key=lambda place: -rank[place])[:most]
 
 
-def _straight(u: Floats, energy: Floats) -> Floats:
-    """b0, b1, 0 of the line through every two peaks and every two energies."""
-    pairs_u, pairs_e = _combinations(u, 2)[:, None, :], _combinations(energy, 2)[None, :, :]
+def _through(u: Floats, energy: Floats, points: int) -> Floats:
+    """b0, b1, b2 of the line or parabola through every 2 or 3 peaks and as many energies (Newton's differences)."""
+    at, kev = _combinations(u, points)[:, None, :], _combinations(energy, points)[None, :, :]
     with np.errstate(divide="ignore", invalid="ignore"):
-        slope = (pairs_e[..., 1] - pairs_e[..., 0]) / (pairs_u[..., 1] - pairs_u[..., 0])
-        offset = pairs_e[..., 0] - slope * pairs_u[..., 0]
-    curves = np.stack([offset, slope, np.zeros_like(slope)], -1).reshape(-1, 3)
-    return np.asarray(curves[np.isfinite(curves).all(1)])
-
-
-def _bent(u: Floats, energy: Floats) -> Floats:
-    """b0, b1, b2 of the parabola through every three peaks and every three energies (Newton's divided differences)."""
-    triples_u, triples_e = _combinations(u, 3)[:, None, :], _combinations(energy, 3)[None, :, :]
-    if triples_u.size == 0 or triples_e.size == 0:
-        return np.empty((0, 3))
-    (u0, u1, u2), (e0, e1, e2) = (np.moveaxis(triples, -1, 0) for triples in (triples_u, triples_e))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        first, second = (e1 - e0) / (u1 - u0), (e2 - e1) / (u2 - u1)
-        bend = (second - first) / (u2 - u0)
-        slope = first - bend * (u0 + u1)
-        offset = e0 - u0 * (first - bend * u1)
+        slopes = np.diff(kev) / np.diff(at)
+        bend = np.zeros(slopes.shape[:-1])
+        if points == 3:
+            bend = (slopes[..., 1] - slopes[..., 0]) / (at[..., 2] - at[..., 0])
+        slope = slopes[..., 0] - bend * (at[..., 0] + at[..., 1])
+        offset = kev[..., 0] - at[..., 0] * (slopes[..., 0] - bend * at[..., 1])
     curves = np.stack([offset, slope, bend], -1).reshape(-1, 3)
     return np.asarray(curves[np.isfinite(curves).all(1)])
 

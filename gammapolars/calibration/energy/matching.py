@@ -9,9 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks, line_arrays, peak_arrays
-from gammapolars.calibration.energy.evidence import MATCHED, Candidate, positions, refine
+from gammapolars.calibration.energy.evidence import MATCHED, Candidate, Prior, positions, refine
 from gammapolars.calibration.energy.hypotheses import propose, propose_near
-from gammapolars.calibration.energy.prior import Prior
 from gammapolars.core.errors import CalibrationError
 from gammapolars.core.types import Floats
 

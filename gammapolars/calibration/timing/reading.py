@@ -22,7 +22,6 @@ from gammapolars.streaming.slices import Slice, in_parallel
 Pair = tuple[Key, Key]
 """Two detectors, the lower (board, channel) first."""
 
-
 MOST_BINS = 4_000_000
 """Histograms with more filled bins than this get bins twice as wide."""
 
@@ -56,10 +55,7 @@ class PairReader:
     def pairs(self, reach_ps: int, detectors: Detectors, done: Callable[[], bool]) -> Iterator[pl.DataFrame]:
         """All pairs within ±`reach_ps`, the offsets of detectors subtracted; until `done` says that there are enough.
 
-        Args:
-            reach_ps: the largest |dt|.
-            detectors: their offsets, without walk.
-            done: asked after each part of the pairs.
+        It is asked after each part of the pairs. The detectors have offsets, and no walk.
         """
         self.hits, self.has_enough = HitTally(), False
         recording = Recording(self.runs, detectors, self.progress, most_hits=self.most_hits)
@@ -100,11 +96,9 @@ def with_sign(pairs: pl.LazyFrame) -> pl.LazyFrame:
 
 
 class Histograms(Accumulator):
-    """Pairs by detectors and signed time difference, in bins that become wider where they are too many.
+    """Pairs by detectors and signed time difference up to ±`reach_ps`, cut into about this many bins.
 
-    Args:
-        reach_ps: the largest |dt|.
-        bins: about how many bins this is cut into.
+    Bins become wider where too many are filled.
     """
 
     def __init__(self, reach_ps: int, *, bins: int) -> None:

@@ -38,13 +38,7 @@ class Walk:
 
 
 class WalkFit(NamedTuple):
-    """Offsets (ps, without the seeds) and walks that were fitted together.
-
-    Attributes:
-        offset_ps: one a detector.
-        covariance: of the offsets, ps².
-        walks: by place of the detector; only those that have one.
-    """
+    """Offsets (ps, one a detector) and walks by place of the detector that has one, which were fitted together."""
 
     offset_ps: Floats
     covariance: Floats
@@ -61,7 +55,7 @@ def fit_walk(
     clock_ps: float,
     forced: bool = False,
 ) -> WalkFit:
-    """Fit offsets and walks.
+    """Fit offsets and walks to the pairs of a sample.
 
     Args:
         sample: of pairs.
