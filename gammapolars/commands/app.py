@@ -56,3 +56,5 @@ def load(command: str | None = None) -> None:
     """Register a command with the application; all of them, as their help needs it, where the word is none."""
     for name in [command] if command in COMMANDS else COMMANDS:
         import_module(f"gammapolars.commands.{name}.parse")
+    # Whoever imports a `parse` registers its command too soon; the help has its own order.
+    app.registered_commands.sort(key=lambda one: COMMANDS.index(one.name or ""))
