@@ -442,6 +442,7 @@ def test_the_detectable_activity_is_detected_nineteen_times_of_twenty(nothing: l
     assert np.mean(found) == pytest.approx(0.95, abs=0.045)
 
 
+@pytest.mark.slow
 def test_upper_limits_cover_the_truth(nothing: list[gp.NuclideActivity]) -> None:
     rng = np.random.default_rng(33)
     true = 0.4 * float(np.mean([one.detectable_bq for one in nothing]))

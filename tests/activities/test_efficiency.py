@@ -226,6 +226,7 @@ def test_pulls_of_the_efficiency_over_a_thousand_calibrations() -> None:
     assert (np.abs(found.std(axis=0) - 1) < 0.1).all()
 
 
+@pytest.mark.slow
 def test_pulls_of_the_efficiency() -> None:
     """As above, shorter, with the limits that 60 calibrations allow."""
     found = pulls(3, 60, 12, [121.8, 661.7, 1408.0])

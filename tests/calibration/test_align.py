@@ -259,6 +259,7 @@ def walk_of(detector: Detector, adc: np.ndarray) -> np.ndarray:
     return np.asarray(sum(one * adc ** (-power / 2) for power, one in enumerate(b, 1)))
 
 
+@pytest.mark.slow
 def test_old_offsets_are_where_the_search_begins(tmp_path: Path) -> None:
     run = simulated(tmp_path / "run.parquet", described("LaBr3", OFFSETS), hits=150_000, source="Co-60=20kBq")
     old = described("LaBr3", (500, 1_700, 0, 250_300))

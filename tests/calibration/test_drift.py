@@ -562,6 +562,7 @@ def test_a_short_run_has_one_knot(tmp_path: Path) -> None:
     assert found.drift.table["gain_factor"].to_list() == pytest.approx([1 / 1.004] * 2, abs=6e-4)
 
 
+@pytest.mark.slow
 def test_a_drift_of_the_offset_is_told(tmp_path: Path) -> None:
     """Lines that do not move by the same factor."""
     path = made(tmp_path / "run.root", GainDrift(), sources=("Eu-152=2kBq",), hits=70_000, detectors=ONE)
@@ -576,6 +577,7 @@ def test_a_drift_of_the_offset_is_told(tmp_path: Path) -> None:
     assert any("drifts otherwise than the others" in text for text in found.warnings)
 
 
+@pytest.mark.slow
 def test_missing_and_distant_lines_are_told(runs: dict[str, Path]) -> None:
     nothing = gp.track_drift(runs["steady"], TWO, [900.0])
     assert nothing.drift.table.is_empty()

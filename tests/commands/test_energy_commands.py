@@ -197,6 +197,7 @@ def test_nothing_is_overwritten_unasked(europium: Path) -> None:
     assert Path("d.toml").read_text(encoding="utf-8") == "mine"
 
 
+@pytest.mark.slow
 def test_a_detector_without_peaks_is_told_and_left_alone(cobalt: Path) -> None:
     hits = gp.scan(cobalt).with_columns(
         channel=pl.when(pl.int_range(pl.len()) % 2000 == 0).then(pl.lit(9, pl.UInt16)).otherwise("channel"),
@@ -258,6 +259,7 @@ def test_a_polynomial_of_ones_own(spectrum: Path) -> None:
     assert "FWHM keV" in done.out
 
 
+@pytest.mark.slow
 def test_several_spectra_of_one_file(cobalt: Path) -> None:
     gammapolars("spectrum", cobalt, "-o", "all.parquet")
     gammapolars("spectrum", cobalt, "-o", "all.root")

@@ -169,6 +169,7 @@ def test_amplitudes_of_nothing_have_upper_limits(seed: int) -> None:
         assert found.chance_per_ns < 4 * found.chance_per_ns_unc
 
 
+@pytest.mark.slow
 def test_a_second_lifetime_that_is_not_there_is_not_told() -> None:
     made = spectrum_of(5, tau=5e3, decays=30_000, window=(-10_000, 99_999), bin_ps=1000)
 
@@ -197,6 +198,7 @@ def test_chance_alone_excludes_no_lifetime() -> None:
     assert any("none can be excluded" in warning for warning in found.warnings)
 
 
+@pytest.mark.slow
 def test_two_lifetimes() -> None:
     window = (-10_000, 249_999)
     both = pl.concat(
@@ -378,6 +380,7 @@ def test_nearest_stops_at_high_rates_tell_the_same(
     assert summary["chi2"] < summary["ndf"] + 5 * math.sqrt(2 * summary["ndf"])
 
 
+@pytest.mark.slow
 def test_chance_that_rates_do_not_explain_is_told(delayed_run: Path, tmp_path: Path) -> None:
     """Half of the run without source: its stops are no partners of the starts, as rates would have it."""
     hits = pl.read_parquet(delayed_run)

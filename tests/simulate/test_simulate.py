@@ -335,6 +335,7 @@ def test_cobalt_pairs_are_the_cascade_in_both_orders(cobalt: pl.DataFrame) -> No
     assert partners.height / seen.height == pytest.approx(second, rel=0.06)
 
 
+@pytest.mark.slow
 def test_the_part_of_hits_in_coincidence_grows_with_the_solid_angle() -> None:
     for solid_angle in (0.005, 0.05):
         detectors = around_source(DEFAULT_DETECTORS, solid_angle=solid_angle, background_cps=0.0)
@@ -492,6 +493,7 @@ def test_where_the_stream_is_cut_changes_nothing(seed: int, count: int, cuts: li
 # Runs
 
 
+@pytest.mark.slow
 def test_a_run_is_reproducible_and_chunks_change_nothing() -> None:
     sources = parse_sources(["Eu-152", "Na-22=5kBq"])
     whole = collected(list(simulate(sources, HPGE, hits=30_000, seed=9)))
@@ -537,6 +539,7 @@ def test_what_no_detector_can_take_is_a_usage_error() -> None:
         around_source(Detectors())
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_run() -> None:
     chunks = simulate([Source("Co-60")], HPGE, hits=1_000_000, chunk_hits=100_000)
     for _ in islice(chunks, 3):

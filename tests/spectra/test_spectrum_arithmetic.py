@@ -70,6 +70,7 @@ def test_a_sum_of_runs_and_of_detectors(a: Rows, b: Rows, c: Rows) -> None:
     assert not places
 
 
+@pytest.mark.slow
 def test_a_spectrum_less_its_background_has_pulls_of_width_1() -> None:
     random = np.random.default_rng(3)
     trials, bins, scale, unc = 200, 50, 0.5, 0.05
