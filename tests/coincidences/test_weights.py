@@ -24,6 +24,7 @@ from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source
+from gammapolars.spectra.weights import sums
 from tests.commandline import REPOSITORY, gammapolars
 
 pytestmark = pytest.mark.usefixtures("fits_once")
@@ -462,3 +463,9 @@ def test_runs_that_lie_over_each_other_in_time_are_warned_of(tmp_path: Path) -> 
 
     assert done.code == 0, done.err
     assert "Warning: hits of 2 runs lie over each other, by the clock of each" in done.out
+
+
+def test_the_variance_of_weights_is_the_sum_of_their_squares() -> None:
+    row = pl.DataFrame({"weight": [1.0, 1.0, -0.5]}).select(**sums("weight")).row(0)
+
+    assert row == (1.5, 2.25)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import figures, simulate
 from gammapolars.detectors import Detector, Detectors, format_detectors
+from gammapolars.lifetimes.chance import expected_chance
 from gammapolars.lifetimes.model import decay_share, part_in_bins
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
@@ -147,12 +148,21 @@ def test_decays_before_the_start_are_found_too() -> None:
     turned = made.with_columns(dt_ps=-pl.col("dt_ps") - 200)
 
     found = gp.fit_lifetime(turned, window_ps=window)
+    later = gp.fit_lifetime(turned.with_columns(pl.col("dt_ps") + 3000), window_ps=(-77_000, 12_999))
 
     assert found.direction == "start after stop"
     assert abs(found.components[0].lifetime_ps - 1e4) < 3 * found.components[0].lifetime_ps_unc
     assert abs(found.t0_ps) < 5 * found.t0_ps_unc
+    assert abs(later.t0_ps - 3000) < 5 * later.t0_ps_unc
     assert found.curves["counts"].sum() == turned["counts"].sum()
     assert found.curves["dt_ps"].is_sorted()
+
+
+def test_chance_that_rates_expect_has_the_uncertainty_of_both_counts() -> None:
+    one, two = expected_chance([(1.0, 100, 400)]), expected_chance([(1.0, 100, 400), (2.0, 100, 400), (0.0, 5, 5)])
+
+    assert one == pytest.approx((4e-5, 4e-5 * math.sqrt(1 / 100 + 1 / 400)))
+    assert two == pytest.approx((6e-5, math.hypot(4e-5, 2e-5) * math.sqrt(1 / 100 + 1 / 400)))
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
