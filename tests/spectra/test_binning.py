@@ -136,7 +136,7 @@ PEAK = """
 import resource, sys
 import numpy as np, polars as pl
 import gammapolars as gp
-from gammapolars.streaming import lazy_frame
+from gammapolars.streaming.slices import lazy_frame
 
 random = np.random.default_rng(1)
 channel, energy = random.integers(0, 8, 500_000).astype(np.uint16), random.exponential(500, 500_000)
