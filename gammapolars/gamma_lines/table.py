@@ -175,12 +175,9 @@ def _mark_doublets(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def nuclide_name(text: str, names: Iterable[str], *, where: str) -> str:
-    """The one of `names` that a text means; case, dashes, spaces and the order of its parts do not matter.
+    """The one of `names` that a text such as `152eu` means; case, dashes, spaces and the order of parts do not matter.
 
-    Args:
-        text: such as `152eu`.
-        names: such as `Eu-152` or `Ag-110m`.
-        where: what the names are, for the error: `the table of gamma lines`.
+    `where` says in the error what the names are: `the table of gamma lines`.
 
     Raises:
         UsageError: it means none of them; the error names the nearest.
