@@ -132,7 +132,7 @@ def activity(
     per_bq = counts_per_bq(intensity=intensity, efficiency=efficiency, live_time_s=live_time_s) * correction.factor
     value = area / per_bq
     if background is None:
-        null = math.sqrt(null_variance(area, area_unc))
+        null = math.sqrt(max(area_unc**2 - max(area, 0.0), 0.0))
         limits = (K_95 * null, K_95**2 + 2 * K_95 * null)
     else:
         limits = currie_limits(background, background_unc)
@@ -145,11 +145,6 @@ def activity(
         critical=limits[0] / per_bq,
         detectable=limits[1] / per_bq,
     )
-
-
-def null_variance(area: float, area_unc: float) -> float:
-    """The variance that net counts would have, if nothing but background were there."""
-    return max(area_unc**2 - max(area, 0.0), 0.0)
 
 
 def budget(

@@ -22,9 +22,7 @@ COUNTS = Table(
     },
     {"run": pl.UInt16, "time_slice": pl.Int64},
 )
-"""One row for each two detectors in one order: gate 1 in the first, gate 2 in the second. `coincidences` are net of
-background and chance, `random` are the pairs in random windows, net of background. The covariances are those of
-`coincidences` with `random` and with the counts of either line."""
+"""One row for each two detectors in one order: gate 1 in the first, gate 2 in the second; see `angular_counts`."""
 
 SINGLES = Table(
     "angular singles",
@@ -68,11 +66,7 @@ def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
 
 
 def pairs_by_weight(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
-    """The pairs of `angular_counts` in whole numbers, which add up exactly.
-
-    Returns:
-        `by`, `board_1`, `channel_1`, `board_2`, `channel_2`, `w_1`, `w_2`, `weight`, `random`, `counts`.
-    """
+    """The pairs of `angular_counts` in whole numbers, which add up exactly: `by`, `ENDS`, `WEIGHTS` and `counts`."""
     check_gates(gate_1, gate_2)
     keys = list(by)
     columns = pairs.collect_schema()

@@ -100,13 +100,7 @@ def canonical(nuclide: str) -> str:
 
 
 def in_cascade(nuclide: str, energy_kev_x: float, energy_kev_y: float) -> bool:
-    """Whether two lines are known to leave the same decay; no, where paceENSDF is not installed.
-
-    Args:
-        nuclide: that both lines belong to.
-        energy_kev_x: of one line.
-        energy_kev_y: of the other, or the same.
-    """
+    """Whether two lines of a nuclide are known to leave the same decay; no, where paceENSDF is not installed."""
     try:
         table = cascades(nuclide, least_coincidences=NOTABLE)
     except InputError:

@@ -1,10 +1,9 @@
 """Lifetimes of nuclear levels, from the time differences of start and stop."""
 
-from gammapolars.lifetimes.chance import chance_warning, expected_chance, width_of, width_warning
 from gammapolars.lifetimes.fit import check_bins, fit_lifetime
-from gammapolars.lifetimes.histogram import time_spectrum
 from gammapolars.lifetimes.model import NearestStops, cut_off_in_bins, in_bins
 from gammapolars.lifetimes.results import Component, LifetimeFit
+from gammapolars.lifetimes.spectrum import chance_warning, expected_chance, time_spectrum, width_of, width_warning
 
 __all__ = [
     "Component",

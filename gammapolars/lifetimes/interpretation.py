@@ -1,7 +1,7 @@
 """What a minimum of the fit says: lifetimes with uncertainties, the parts as curves, and warnings."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,40 +102,36 @@ def _curves(minimum: Minimum, bins: TimeBins, order: list[int], way: Direction) 
 
 def _warnings(
     minimum: Minimum, bins: TimeBins, parts: list[Component], *, components: int, limit: float | None
-) -> list[str]:
-    texts = []
+) -> Iterator[str]:
     if not minimum.minuit.valid:
-        texts.append("the fit found no proper minimum: look at its figure before using it")
+        yield "the fit found no proper minimum: look at its figure before using it"
     after = bins.edges[-1] - minimum.values["t0"]
     for part in parts:
         if part.lifetime_ps > after / 2:
-            texts.append(
+            yield (
                 f"the window ends {after / part.lifetime_ps:.1f} lifetimes after the peak: chance and the decay "
                 "are hard to tell apart: widen it"
             )
     if bins.width > 2 * math.exp(minimum.values["log_sigma"]) and any(part.lifetime_ps < bins.width for part in parts):
-        texts.append("the bins are wider than peak and lifetime: choose narrower ones")
+        yield "the bins are wider than peak and lifetime: choose narrower ones"
     if not parts and limit is not None:
-        texts.append(
-            "no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are decays"
-        )
+        yield "no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are decays"
     if not parts and limit is None:
-        texts.append("no lifetime is resolved, and none can be excluded: there are too few true coincidences")
+        yield "no lifetime is resolved, and none can be excluded: there are too few true coincidences"
     if 0 < len(parts) < components:
-        texts.append(f"{len(parts)} of {components} lifetimes is resolved: the time spectrum needs no second one")
-    return texts
+        yield f"{len(parts)} of {components} lifetimes is resolved: the time spectrum needs no second one"
 
 
-def _poor(chi2: float, ndf: int) -> list[str]:
+def _poor(chi2: float, ndf: int) -> Iterator[str]:
     """Whether the model does not describe the counts, in a sentence."""
     from scipy.stats import chi2 as distribution
 
-    if ndf < 1 or chi2 < POOR * ndf or distribution.sf(chi2, ndf) > POOR_PROBABILITY:
-        return []
-    return [
-        f"the model does not describe the time spectrum (χ²/ndf {chi2:,.0f}/{ndf}): lifetimes are not to be trusted. "
-        "Time walk, tails of the peak or further lifetimes do this: gate both energies, align, look at the figure"
-    ]
+    if ndf >= 1 and chi2 >= POOR * ndf and distribution.sf(chi2, ndf) <= POOR_PROBABILITY:
+        yield (
+            f"the model does not describe the time spectrum (χ²/ndf {chi2:,.0f}/{ndf}): lifetimes are not to be "
+            "trusted. Time walk, tails of the peak or further lifetimes do this: gate both energies, align, "
+            "look at the figure"
+        )
 
 
 class Amplitude(NamedTuple):

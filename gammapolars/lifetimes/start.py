@@ -22,7 +22,8 @@ def starting_values(
     coarse = _rebin(bins, 1500)
     best: tuple[float, list[float]] | None = None
     for width in widths:
-        smooth = _moving_sum(bins, width)
+        span = max(1, min(round(width / bins.width), len(bins.counts) // 2))
+        smooth = np.convolve(bins.counts, np.ones(span), "same")
         peak = float(bins.centres[int(np.argmax(smooth))])
         for taus in combinations(lifetimes, decays):
             for shift in (0.0, 1.0, 2.0) if decays else (0.0,):
@@ -34,11 +35,6 @@ def starting_values(
                     best = (cost, [t0, math.log(width), *np.log(taus), *amplitudes])
     assert best
     return best[1]
-
-
-def _moving_sum(bins: TimeBins, width: float) -> Floats:
-    span = max(1, min(round(width / bins.width), len(bins.counts) // 2))
-    return np.asarray(np.convolve(bins.counts, np.ones(span), "same"), np.float64)
 
 
 def _rebin(bins: TimeBins, most: int) -> TimeBins:

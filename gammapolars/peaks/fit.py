@@ -134,8 +134,9 @@ def _refine(data: Data, region: Region, knowledge: Knowledge, settings: Settings
             break
         region, fit = better
     while len(region.positions) > 0:
-        weakest, least = _weakest(fit)
-        if least >= settings.least_significance:
+        significance = significance_of(fit)
+        weakest = int(np.argmin(significance))
+        if significance[weakest] >= settings.least_significance:
             break
         region = region._replace(positions=np.delete(region.positions, weakest))
         fit = _best_fit(data, region, knowledge)
@@ -204,10 +205,3 @@ def _distinct(fit: RegionFit, widths: Widths) -> bool:
         if distance < 1.2 and areas[one] < 10 * LEAST_PART * areas[other]:
             return False
     return True
-
-
-def _weakest(fit: RegionFit) -> tuple[int, float]:
-    """The least significant peak of a fit, and its significance."""
-    significance = significance_of(fit)
-    weakest = int(np.argmin(significance))
-    return weakest, float(significance[weakest])

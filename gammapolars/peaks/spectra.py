@@ -1,8 +1,4 @@
-"""The search and the fit of peaks in tables of spectra.
-
-`find_peaks` says where a spectrum stands out; `fit_peaks` gives areas, centroids and widths with their uncertainties,
-and resolves lines that only a fit can. Both take calibrated and uncalibrated spectra of any kind of detector.
-"""
+"""The search and the fit of peaks in tables of spectra, calibrated or not, of any kind of detector."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import combinations
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import nnls
@@ -24,13 +24,6 @@ class Width(NamedTuple):
     fwhm: float
     fwhm_unc: float
     significance: float
-
-
-class Widths(Protocol):
-    """How wide peaks are along a spectrum."""
-
-    def at(self, position: Floats | float) -> Floats:
-        """FWHM (bins) at positions (bins)."""
 
 
 class WidthTable(NamedTuple):
@@ -54,6 +47,10 @@ class WidthModel(NamedTuple):
         """FWHM (bins) at positions (bins)."""
         x = np.asarray(position, np.float64)
         return np.sqrt(np.maximum(self.a + self.b * x + self.c * x * x, 0.25))
+
+
+Widths = WidthTable | WidthModel
+"""How wide peaks are along a spectrum."""
 
 
 def width_model(widths: Sequence[Width]) -> WidthModel | None:

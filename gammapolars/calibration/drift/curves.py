@@ -105,7 +105,8 @@ def gain_curves(
     if curves:
         shift = _mean_offset(offsets, unc, line) if reference == "calibration" else -_mean_log(curves.values())
         offsets = offsets - shift
-        curves = {number: _shifted(one, shift) for number, one in curves.items()}
+        scale = math.exp(shift)
+        curves = {place: one._replace(gain=one.gain * scale, unc=one.unc * scale) for place, one in curves.items()}
     all_residuals = np.full(len(is_good), np.nan)
     all_residuals[is_good] = residuals
     several = np.isfinite(offsets).sum() > 1
@@ -169,10 +170,6 @@ def _mean_log(curves: Collection[Curve]) -> float:
     if whole == 0:
         return float(np.mean([np.log(one.gain[0]) for one in curves]))
     return sum(part for part, _ in sums) / whole
-
-
-def _shifted(one: Curve, by: float) -> Curve:
-    return one._replace(gain=one.gain * math.exp(by), unc=one.unc * math.exp(by))
 
 
 def _course(run: SlicedRun, time: npt.NDArray[np.int64], log: Floats, unc: Floats) -> Curve:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -74,7 +75,7 @@ def drift_track(
     warnings: list[str],
 ) -> DriftTrack:
     """All tables of what was found."""
-    clock = _Clock(slices)
+    zeros = _zeros(slices)
     lines = _table(_LINES, map(_lines, tracks))
     by_number = dict(enumerate(runs.all, 1))
     drift_runs = tuple(
@@ -86,12 +87,12 @@ def drift_track(
         )
         for one in slices
     )
-    curves = _table(_CURVES, (_curves(one, clock) for one in tracks))
+    curves = _table(_CURVES, (_curves(one, zeros) for one in tracks))
     factors = {"gain_factor": 1 / pl.col("gain"), "gain_factor_unc": pl.col("gain_unc") / pl.col("gain") ** 2}
     table = curves.select("run", "board", "channel", "timestamp_ps", **factors)
     return DriftTrack(
         drift=Drift(table.select(*DRIFT.columns), drift_runs),
-        positions=_table(_POSITIONS, (_positions(one, clock) for one in tracks)),
+        positions=_table(_POSITIONS, (_positions(one, zeros) for one in tracks)),
         curves=curves,
         lines=lines,
         detectors=_table(_DETECTORS, [[_detector(one, lines) for one in tracks]]),
@@ -101,18 +102,10 @@ def drift_track(
     )
 
 
-class _Clock:
-    """Seconds since the first hit of the first run, each run beginning where the one before ended."""
-
-    def __init__(self, runs: Sequence[SlicedRun]) -> None:
-        self._zero_ps: dict[int, int] = {}
-        start = 0
-        for one in runs:
-            self._zero_ps[one.run] = one.first_ps - start
-            start += one.last_ps - one.first_ps
-
-    def seconds(self, run: int, time_ps: int) -> float:
-        return (time_ps - self._zero_ps[run]) / PS_PER_S
+def _zeros(slices: Sequence[SlicedRun]) -> dict[int, int]:
+    """The time in each run, ps, that is 0 s if the first run begins then, and each other where the one before ended."""
+    begins = accumulate((one.last_ps - one.first_ps for one in slices), initial=0)
+    return {one.run: one.first_ps - begin for one, begin in zip(slices, begins, strict=False)}
 
 
 _WHO: dict[str, DType] = {"board": pl.UInt16, "channel": pl.UInt16, "name": pl.String}
@@ -137,21 +130,22 @@ def _who(one: DetectorTrack) -> tuple[int, int, str]:
     return (*one.detector.key, one.detector.name)
 
 
-def _positions(one: DetectorTrack, clock: _Clock) -> Iterator[tuple[object, ...]]:
+def _positions(one: DetectorTrack, zeros: Mapping[int, int]) -> Iterator[tuple[object, ...]]:
     for position, residual in zip(one.tracks.positions, one.curves.residuals.tolist(), strict=True):
         line, fit = one.lines[position.line], position.fit
         steady = line.expected_adc * math.exp(one.curves.offsets[position.line])
         is_good = fit.status == "ok"
-        times = (clock.seconds(position.run, time) for time in (position.time_ps, position.begin_ps, position.end_ps))
+        times_ps = (position.time_ps, position.begin_ps, position.end_ps)
+        times = ((time_ps - zeros[position.run]) / PS_PER_S for time_ps in times_ps)
         numbers = (fit.position, fit.unc, fit.position / steady, fit.unc / steady, residual, fit.counts)
         values = (*(number if is_good and math.isfinite(number) else None for number in numbers), fit.status)
         yield position.run, *_who(one), line.energy_kev, position.time_ps, *times, *values
 
 
-def _curves(one: DetectorTrack, clock: _Clock) -> Iterator[tuple[object, ...]]:
+def _curves(one: DetectorTrack, zeros: Mapping[int, int]) -> Iterator[tuple[object, ...]]:
     for run, curve in one.curves.curves.items():
         for time, gain, unc in zip(curve.time_ps.tolist(), curve.gain.tolist(), curve.unc.tolist(), strict=True):
-            yield run, *_who(one), time, clock.seconds(run, time), gain, unc
+            yield run, *_who(one), time, (time - zeros[run]) / PS_PER_S, gain, unc
 
 
 def _lines(one: DetectorTrack) -> Iterator[tuple[object, ...]]:

@@ -56,14 +56,8 @@ def smooth(time: Floats, value: Floats, unc: Floats, at: Floats, *, spacing: flo
     the Kalman Filter, 1989): the level gains a random walk, its slope another one. Without the first the course is a
     cubic smoothing spline. The variances of both walks are those of largest likelihood, so that positions that scatter
     by no more than their uncertainties give a straight line. Between two positions where lines through their
-    neighbours miss each other, and the likelihood grows much, the course steps.
-
-    Args:
-        time: of the positions, rising.
-        value: the positions.
-        unc: their standard deviations.
-        at: the times at which the course is wanted, rising, the first and last not inside the positions'.
-        spacing: how far apart the two times are that a step adds.
+    neighbours miss each other, and the likelihood grows much, the course steps. Times rise, and those at which the
+    course is wanted (`at`) begin and end not inside the positions'; a step adds two, `spacing` apart.
     """
     if len(time) == 1:
         return Course(at, np.full(len(at), value[0]), np.full(len(at), unc[0]), ())

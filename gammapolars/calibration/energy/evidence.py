@@ -141,19 +141,13 @@ def _assign(
     cost[:, list(excluded)] = np.inf
     best = cost.argmin(1)
     candidate = np.flatnonzero(np.isfinite(cost[np.arange(len(best)), best]))
-    claims: dict[tuple[int, int], int] = {}
-    for peak in candidate.tolist():
-        key = (int(peaks.spectrum[peak]), int(best[peak]))
-        other = claims.get(key)
-        if other is None or _claim(distance, peaks, peak, key[1]) < _claim(distance, peaks, other, key[1]):
-            claims[key] = peak
-    match = np.array(sorted(claims.values()), dtype=np.intp)
-    line = best[match].astype(np.intp)
+    claim = distance[candidate, best[candidate]] ** 2 - peaks.log_area[candidate]
+    # Of the peaks of a spectrum that claim a line, the nearest and largest comes first.
+    order = candidate[np.argsort(claim, kind="stable")]
+    _, first = np.unique(np.stack([peaks.spectrum[order], best[order]]), axis=1, return_index=True)
+    match = np.sort(order[first])
+    line = best[match]
     return match, line, pull[match, line]
-
-
-def _claim(distance: Floats, peaks: Peaks, peak: int, line: int) -> float:
-    return float(distance[peak, line] ** 2 - peaks.log_area[peak])
 
 
 def _fit(b: Floats, peaks: Peaks, lines: Lines, match: tuple[Indices, Indices], prior: Prior) -> tuple[Floats, Floats]:

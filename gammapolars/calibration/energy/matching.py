@@ -72,7 +72,7 @@ def match_lines(
     Peaks of several spectra of the same detector are matched together; which of the nuclides is in which spectrum is
     found. Every curve through prominent peaks and strong lines with an offset up to some 10 % and a bend up to some
     4 % of the range is a hypothesis; the best is accepted if it is far more likely than chance and than the next best
-    (see `gammapolars.calibration.evidence`).
+    (see `gammapolars.calibration.energy.evidence`).
 
     Args:
         peaks: `centroid_adc`, `centroid_adc_unc`, `fwhm_adc`, `area`, `area_unc`; `run` where there are several

@@ -28,8 +28,7 @@ class Pair(NamedTuple):
 def parse_pairs(texts: str | Iterable[str]) -> dict[str, tuple[Pair, ...]]:
     """Pairs from `692=511, 1725=1274.5` (ADC=KEV), for one detector `0/4: 692=511, 1725=1274.5`.
 
-    Args:
-        texts: one or several; a semicolon begins another detector too.
+    There can be several texts; a semicolon begins another detector too.
 
     Returns:
         The pairs by detector as it is written (`0/4`, or its name); under an empty name those for every detector.
@@ -60,13 +59,9 @@ def parse_pairs(texts: str | Iterable[str]) -> dict[str, tuple[Pair, ...]]:
 def match_pairs(
     peaks: pl.DataFrame, pairs: Iterable[Pair], lines: pl.DataFrame | None = None, *, detector: str = ""
 ) -> Match:
-    """The peaks that pairs name: of each the nearest one, which must be nearer than its width.
+    """The peaks (as for `match_lines`) that pairs name: of each the nearest one, which must be nearer than its width.
 
-    Args:
-        peaks: as for `match_lines`.
-        pairs: from `parse_pairs`.
-        lines: known lines: a pair's energy within 1 keV of one becomes its exact energy.
-        detector: its name, for messages.
+    A pair's energy within 1 keV of a known line becomes its exact energy. Messages name the detector.
 
     Raises:
         CalibrationError: a pair has no peak, or two have the same one.

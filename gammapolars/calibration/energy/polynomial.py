@@ -142,11 +142,9 @@ def _result(points: Points, used: Mask, order: int) -> EnergyFit:
         )
     ndf = int(used.sum()) - order - 1
     # ((x - m) / h)^k in powers of x, row by row.
-    change = np.zeros((order + 1, order + 1))
-    row = np.array([1.0])
-    for power in range(order + 1):
-        change[power, : power + 1] = row
-        row = np.polynomial.polynomial.polymul(row, [-points.middle / points.half, 1 / points.half])
+    scaled = [-points.middle / points.half, 1 / points.half]
+    rows = [np.polynomial.polynomial.polypow(scaled, power) for power in range(order + 1)]
+    change = np.array([np.pad(row, (0, order + 1 - len(row))) for row in rows])
     return fit_of(points, used, change.T @ coefficients, change.T @ covariance @ change, (chi2, ndf, extra))
 
 

@@ -106,7 +106,8 @@ def residual_table(match: Match, energy: EnergyFit, detector: Detector) -> pl.Da
     curve = pl.Series(energy.energy_at(adc)[0])
     sigma = pl.Series((adc_unc * slope.to_numpy()) ** 2) + table["energy_kev_unc"] ** 2 + energy.extra_kev**2
     fit = table["calibrate"] if table["calibrate"].any() else pl.Series([True] * table.height)
-    mask = iter(energy.used)
+    used = fit.to_numpy().copy()
+    used[used] = energy.used
     return table.with_columns(
         board=pl.lit(detector.board, pl.UInt16),
         channel=pl.lit(detector.channel, pl.UInt16),
@@ -116,7 +117,7 @@ def residual_table(match: Match, energy: EnergyFit, detector: Detector) -> pl.Da
         residual_sigma=(table["energy_kev"] - curve) / sigma.sqrt(),
         fwhm_kev=table["fwhm_adc"] * slope,
         fwhm_kev_unc=table["fwhm_adc_unc"] * slope,
-        used=pl.Series([bool(ready) and next(mask) for ready in fit], dtype=pl.Boolean),
+        used=pl.Series(used),
     ).select(
         "board", "channel", "name", "run", "nuclide", "energy_kev", "energy_kev_unc", "adc", "adc_unc", "fitted_kev",
         "residual_kev", "residual_sigma", "fwhm_kev", "fwhm_kev_unc", "area", "area_unc", "calibrate", "used",

@@ -37,15 +37,10 @@ def fit_timing(
     walk: bool | None,
     reference: Key | None,
 ) -> tuple[Outcome, list[str]]:
-    """Everything that is fitted to a sample, and what was done, one sentence each.
+    """Everything that is fitted to a sample of pairs, and what was done, one sentence each.
 
-    Args:
-        sample: of pairs near their peaks.
-        widths: about how wide the peak of each detector pair is, ps.
-        search: what the peaks were found by.
-        detectors: as they were.
-        walk: whether to fit it; None: where it helps.
-        reference: the detector whose offset stays.
+    `widths` are about those of the peaks, ps. Walk is fitted or not, or (None) used where it helps; the offset of the
+    detector `reference` stays.
 
     Raises:
         CalibrationError: no peak can be fitted.

@@ -72,7 +72,8 @@ class Sampler:
         pair = np.where(there, self._number[place[0] * len(self._keys) + place[1]], -1)
         dt = table["dt_ps"].to_numpy()
         rows = np.flatnonzero((pair >= 0) & (np.abs(dt) <= self._half[pair]))
-        rows = rows[self._room(pair[rows])]
+        rows = rows[first_rows(pair[rows], self._most - self._taken)]
+        self._taken += np.bincount(pair[rows], minlength=len(self._taken))
         adc = [
             table.select(gain_corrected_adc(table.columns, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[rows]
             for side in "ab"
@@ -83,12 +84,6 @@ class Sampler:
         code = pairs[f"board_{side}"].to_numpy().astype(np.int64) << 16 | pairs[f"channel_{side}"].to_numpy()
         place = np.minimum(np.searchsorted(self._codes, code), len(self._codes) - 1)
         return np.where(self._codes[place] == code, place, -1)
-
-    def _room(self, pair: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
-        """Rows of pairs that still have room, in their order."""
-        rows = first_rows(pair, self._most - self._taken)
-        self._taken += np.bincount(pair[rows], minlength=len(self._taken))
-        return rows
 
     def is_complete(self) -> bool:
         """Whether each detector has enough pairs, or each pair of detectors has as many as are kept."""

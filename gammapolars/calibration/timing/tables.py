@@ -116,9 +116,8 @@ def covariance(outcome: Outcome, table: pl.DataFrame) -> tuple[tuple[float, ...]
     """The covariance of the offsets in the order of the table of detectors; NaN where there is none."""
     with_offset = outcome.with_offset()
     places = [with_offset.get(key, -1) for key in table.select("board", "channel").iter_rows()]
-    return tuple(
-        tuple(float(outcome.offsets.covariance[a, b]) if min(a, b) >= 0 else math.nan for b in places) for a in places
-    )
+    with_nan = np.pad(outcome.offsets.covariance, (0, 1), constant_values=np.nan)  # at -1, the last place
+    return tuple(map(tuple, with_nan[np.ix_(places, places)].tolist()))
 
 
 def pair_table(outcome: Outcome) -> pl.DataFrame:

@@ -38,7 +38,7 @@ class Walk:
 
 
 class WalkFit(NamedTuple):
-    """Offsets (ps, one a detector) and walks by place of the detector that has one, which were fitted together."""
+    """Offsets of detectors and their covariance (ps, ps²), and walks by place of the detectors that have one."""
 
     offset_ps: Floats
     covariance: Floats
