@@ -1,4 +1,4 @@
-"""All that a report shows, in one pass over a run."""
+"""All that a report shows, in one pass over a run, after a look at its beginning for the prompt peaks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +18,11 @@ from gammapolars.analysis.accumulators import (
 from gammapolars.analysis.passes import PairPass, named, summarise
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairSummary
+from gammapolars.calibration.timing.prompt_peaks import prompt_peaks
 from gammapolars.coincidences import PairRule
-from gammapolars.core import schema
+from gammapolars.core import defaults, schema
 from gammapolars.core.flags import union
+from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detectors
 from gammapolars.io import save
 from gammapolars.io.provenance import describe
@@ -33,7 +35,7 @@ TIME_DIFFERENCE_WINDOWS = 4
 
 
 def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None = None) -> Analysis:
-    """Everything that a report shows, in one pass over a run.
+    """Everything that a report shows, in one pass over a run; prompt peaks by the first of its pairs.
 
     Pairs are looked for out to several times the window, so that the time differences show the chance level; only
     those within the window are counted, written and drawn into the matrix.
@@ -51,6 +53,8 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     schema.require(runs.hits, schema.HITS)
     reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
     wide = PairRule(reach_ps, reject=rule.reject)
+    search_ps = max(parse_ps(defaults.SEARCH), reach_ps)
+    peaks = prompt_peaks(replace(recording, progress=None), reject=rule.reject, search_ps=search_ps)
     mask = union(rule.reject)
     bin_kev = fitting_bin_kev(detectors)
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
@@ -90,6 +94,8 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         rates=named(rates.table(), detectors),
         time_differences=differences.table(detectors),
         matrix=matrix.table(),
+        prompt_peaks=peaks,
+        search_ps=search_ps,
         parameters={
             "window": str(rule.window),
             **({"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}),

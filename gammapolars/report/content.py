@@ -5,10 +5,11 @@ from datetime import datetime
 from importlib.metadata import version
 
 from gammapolars import figures
+from gammapolars.core.units import format_ps
 from gammapolars.figures import png
 from gammapolars.gamma_lines import in_cascade
 from gammapolars.io.provenance import versions
-from gammapolars.report import estimates, prompt_peaks, tables, text
+from gammapolars.report import estimates, tables, text
 from gammapolars.report.lines import Lines, Spot, lines_of, spots_of
 from gammapolars.report.nuclides import ANNIHILATION
 from gammapolars.report.numbers import about, count, duration
@@ -26,6 +27,10 @@ MEASURED_CHANCE = (
     " Random windows hold no true coincidences: s times the pairs in them, with s the width of the window over theirs, "
     "are taken off instead, net = P - s R with the variance P + s² R, in the counts, the table and the matrix."
 )
+PROMPT = (
+    "The position and width of a prompt peak are those of a Gaussian on a level of chance pairs, fitted by maximum "
+    "likelihood to the core of the peak, as align does; peaks are searched as far as ±{reach}."
+)
 PEAKS = (
     "A peak is fitted with a Gaussian, a tail and a step on a smooth background, and is at least six standard "
     "deviations high; humps at Compton edges are left out. A nuclide is named only when all its main lines are seen in "
@@ -41,8 +46,6 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         now: the date that the page bears.
     """
     steadiness = estimates.steadiness(analysis.rates)
-    peaks = prompt_peaks.prompt_peaks(analysis.time_differences)
-    sum_peak = None if peaks else prompt_peaks.summed_prompt_peak(analysis.time_differences)
     lines = lines_of(analysis.spectra)
     spots = spots_of(analysis, lines)
     images = {
@@ -71,10 +74,10 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
             text.spectra(analysis, lines),
             Image(images["spectra.png"], "Spectrum of each detector, log scale"),
         ),
-        Section("Coincidences", text.coincidences(analysis), table=tables.pairs(analysis, peaks)),
+        Section("Coincidences", text.coincidences(analysis), table=tables.pairs(analysis)),
         Section(
             "Time differences",
-            text.prompt(analysis, peaks, sum_peak),
+            text.prompt(analysis),
             Image(images["time_differences.png"], "Histograms of the time differences of detector pairs"),
         ),
         Section(
@@ -145,6 +148,7 @@ def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
         ("Time stamps", span),
         *((_capital(name), value) for name, value in ({"window": str(analysis.window)} | analysis.parameters).items()),
         ("Chance", CHANCE + (MEASURED_CHANCE if analysis.random_windows else "")),
+        ("Prompt peaks", PROMPT.format(reach=format_ps(analysis.search_ps))),
         ("Lines", PEAKS),
         ("Versions", ", ".join(f"{name} {number}" for name, number in packages.items())),
         ("Written", now.isoformat(timespec="seconds")),

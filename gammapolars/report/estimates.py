@@ -6,6 +6,36 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+REACHES = (25, 10, 5, 2.5, 1.7, 1.2)
+"""The level beside a peak is counted beyond this many FWHM: as far out as there are enough bins, for tails are long."""
+
+
+class PromptPeak(NamedTuple):
+    """The prompt peak of one detector pair: a row of the table of `prompt_peaks`; of all together `name_b` is empty."""
+
+    name_a: str
+    name_b: str
+    position_ns: float
+    position_ns_unc: float
+    fwhm_ns: float
+    fwhm_ns_unc: float
+    sampled_pairs: float
+
+
+def level_beside(time_differences: pl.DataFrame, peak: PromptPeak) -> tuple[float, float] | None:
+    """Pairs per ns beside a prompt peak, and their standard deviation; None where the histogram has no room."""
+    table = time_differences.filter(name_a=peak.name_a, name_b=peak.name_b)
+    if table.is_empty():
+        return None
+    distance = (table["dt_ns"] - peak.position_ns).abs().to_numpy()
+    width_ns = float(table["width_ns"][0])
+    for reach in REACHES:
+        aside = distance > reach * peak.fwhm_ns + width_ns
+        if aside.sum() >= max(4, 0.2 * len(aside)):
+            counts = float(table["counts"].cast(pl.Float64).to_numpy()[aside].sum())
+            return counts / aside.sum() / width_ns, math.sqrt(max(counts, 1.0)) / aside.sum() / width_ns
+    return None
+
 
 class Steadiness(NamedTuple):
     """How well one rate describes a detector's whole run.

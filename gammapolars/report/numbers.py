@@ -55,9 +55,10 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
 
 
-def nanoseconds(value: float) -> str:
-    """A time difference, to a tenth below 100 ns: `−3.2 ns`."""
-    text = f"{value:.1f}" if abs(value) < 99.95 else f"{value:,.0f}"
+def nanoseconds(value: float, *, signed: bool = False) -> str:
+    """A time difference, to a tenth below 100 ns: `−3.2 ns`; `signed`, with a + before those above 0."""
+    plus = "+" if signed else ""
+    text = f"{value:{plus}.1f}" if abs(value) < 99.95 else f"{value:{plus},.0f}"
     return ("0.0" if text == "-0.0" else text.replace("-", MINUS)) + " ns"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from gammapolars.analysis.summaries import PairSummary
+from gammapolars.calibration.timing import prompt_peaks
 from gammapolars.core.units import Window
 
 
@@ -41,6 +42,10 @@ class Analysis:
         matrix: `energy_kev_x`, `energy_kev_y` (bin centres; `adc_x`, `adc_y` when nothing is calibrated), `counts`,
             `variance`: every pair within the window as (x, y) and as (y, x), so that it is symmetric; a pair whose two
             energies fall into the same bin, on the diagonal, counts once. With energies: pairs of calibrated detectors.
+        prompt_peaks: `name_a`, `name_b`, `position_ns`, `fwhm_ns`, both with `_unc`, `sampled_pairs`: the prompt peak
+            of each detector pair that shows one, wherever it lies within `search_ps`, the strongest first; where none
+            does, that of all together, with an empty `name_b`.
+        search_ps: how far from 0 prompt peaks were searched.
         random_windows: intervals of t_b - t_a that were taken to hold chance pairs alone, if any (ps).
         hits_damaged: hits that were left out because the file is damaged there.
         hits_out_of_range: hits that were left out because no hit can have their values.
@@ -65,6 +70,8 @@ class Analysis:
     rates: pl.DataFrame
     time_differences: pl.DataFrame
     matrix: pl.DataFrame
+    prompt_peaks: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=prompt_peaks.COLUMNS))
+    search_ps: int = 0
     parameters: dict[str, str] = field(default_factory=dict)
     hits_damaged: int = 0
     hits_out_of_range: int = 0

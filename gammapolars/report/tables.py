@@ -3,9 +3,8 @@
 import math
 
 from gammapolars.report.estimates import with_net
-from gammapolars.report.numbers import about, count, nanoseconds, percent, with_uncertainty
+from gammapolars.report.numbers import about, count, percent, with_uncertainty
 from gammapolars.report.page import Table
-from gammapolars.report.prompt_peaks import PromptPeak
 from gammapolars.report.results import Analysis
 
 REASONS = {
@@ -20,6 +19,8 @@ REASONS = {
     "memory_full": "the digitizer's memory was full",
 }
 """Why a hit with a flag is not to be trusted."""
+
+TIMING = ("position_ns", "fwhm_ns")
 
 
 def detectors(analysis: Analysis) -> Table:
@@ -42,27 +43,21 @@ def detectors(analysis: Analysis) -> Table:
     return Table(headings, rows, frozenset(headings[1:6]))
 
 
-def pairs(analysis: Analysis, peaks: list[PromptPeak]) -> Table:
+def pairs(analysis: Analysis) -> Table:
     """One row a detector pair, those with the most true coincidences first."""
     headings = ("detectors", "pairs", "by chance", "true", "prompt peak at", "FWHM")
-    prompt = {(peak.name_a, peak.name_b): peak for peak in peaks}
-    table = with_net(analysis.pairs_by_detectors).sort("net", descending=True)
+    peaks = {(row["name_a"], row["name_b"]): row for row in analysis.prompt_peaks.iter_rows(named=True)}
     rows = []
-    for row in table.iter_rows(named=True):
-        peak = prompt.get((row["name_a"], row["name_b"]))
-        is_resolved = peak is not None and peak.fwhm_ns >= 2 * peak.bin_ns
+    for row in with_net(analysis.pairs_by_detectors).sort("net", descending=True).iter_rows(named=True):
+        peak = peaks.get((row["name_a"], row["name_b"]))
+        timing = [f"{with_uncertainty(peak[name], peak[f'{name}_unc'])} ns" for name in TIMING] if peak else ["–", "–"]
         rows.append(
             (
                 f"{row['name_a']} – {row['name_b']}",
                 count(row["pairs"]),
                 about(row.get("chance_pairs", row["chance_pairs_expected"])),
                 with_uncertainty(row["net"], row["net_unc"]),
-                nanoseconds(peak.centre_ns) if peak else "–",
-                "–"
-                if peak is None
-                else nanoseconds(peak.fwhm_ns)
-                if is_resolved
-                else f"< {nanoseconds(2 * peak.bin_ns)}",
+                *timing,
             )
         )
     return Table(headings, rows, frozenset(headings[1:]))

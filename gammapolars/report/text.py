@@ -1,11 +1,12 @@
 """The report in words: every sentence is computed from the run's own numbers."""
 
 import math
+import shlex
 
 import polars as pl
 
 from gammapolars.figures.time_difference import window_ranges_ns
-from gammapolars.report.estimates import Steadiness, with_net
+from gammapolars.report.estimates import PromptPeak, Steadiness, level_beside, with_net
 from gammapolars.report.full_energy import Peak
 from gammapolars.report.lines import Lines, Spot
 from gammapolars.report.numbers import (
@@ -18,7 +19,6 @@ from gammapolars.report.numbers import (
     percent,
     with_uncertainty,
 )
-from gammapolars.report.prompt_peaks import PromptPeak
 from gammapolars.report.results import Analysis
 
 MOST_NAMED = 6
@@ -123,33 +123,33 @@ def _resolutions(table: pl.DataFrame) -> str:
     return f" by the rates, and random windows tell {with_uncertainty(chance, unc)}"
 
 
-def prompt(analysis: Analysis, peaks: list[PromptPeak], sum_peak: PromptPeak | None) -> list[str]:
+def prompt(analysis: Analysis) -> list[str]:
     """Where the prompt peaks stand, how wide they are, and whether the window holds them."""
-    if analysis.time_differences.is_empty() or not analysis.time_differences["counts"].sum():
-        return []
-    if not peaks and sum_peak is None:
-        return ["No prompt peak stands out of the level beside it in the time differences."]
-    if not peaks and sum_peak is not None:
-        return [
-            f"No single detector pair shows a prompt peak; all together have one: it {_standing(sum_peak)}.",
-            *_window_notes(analysis, [sum_peak]),
-        ]
+    peaks = [PromptPeak(**row) for row in analysis.prompt_peaks.iter_rows(named=True)]
+    if not peaks:
+        seen = not analysis.time_differences.is_empty() and analysis.time_differences["counts"].sum()
+        return ["No prompt peak stands out of the level beside it in the time differences."] if seen else []
     best = peaks[0]
+    if not best.name_b:
+        return [
+            f"No single detector pair shows a prompt peak; all together have one: it {_standing(best)}.",
+            *_window_notes(analysis, peaks),
+        ]
     texts = [f"The prompt peak of {_pair(best)} {_standing(best)}."]
     if len(peaks) > 1:
-        centres = [peak.centre_ns for peak in peaks]
+        positions = [peak.position_ns for peak in peaks]
         texts.append(
             f"{count(len(peaks))} detector pairs show a prompt peak; their positions reach from "
-            f"{nanoseconds(min(centres))} to {nanoseconds(max(centres))}."
+            f"{nanoseconds(min(positions))} to {nanoseconds(max(positions))}."
         )
     return texts + _level_note(analysis, best) + _window_notes(analysis, peaks)
 
 
 def _standing(peak: PromptPeak) -> str:
-    """Place, width and content of a prompt peak, as it continues `The prompt peak …`."""
+    """Place and width of a prompt peak, as it continues `The prompt peak …`."""
     return (
-        f"stands at {with_uncertainty(peak.centre_ns, peak.centre_unc_ns)} ns, {_width(peak)}, with "
-        f"{with_uncertainty(peak.net, peak.net_unc)} pairs above the chance level beside it"
+        f"stands at {with_uncertainty(peak.position_ns, peak.position_ns_unc)} ns and is "
+        f"{with_uncertainty(peak.fwhm_ns, peak.fwhm_ns_unc)} ns wide (FWHM)"
     )
 
 
@@ -157,20 +157,15 @@ def _pair(peak: PromptPeak) -> str:
     return f"{peak.name_a} – {peak.name_b}" if peak.name_b else peak.name_a
 
 
-def _width(peak: PromptPeak) -> str:
-    if peak.fwhm_ns < 2 * peak.bin_ns:
-        return f"narrower than {nanoseconds(2 * peak.bin_ns)} (FWHM), which its bins do not resolve"
-    return f"{nanoseconds(peak.fwhm_ns)} wide (FWHM)"
-
-
 def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
     """Whether the level beside a prompt peak is the one that the rates let expect (5 sigma and 15 %)."""
     rows = analysis.pairs_by_detectors.filter(name_a=peak.name_a, name_b=peak.name_b)
     width_ns = sum(high - low for low, high in window_ranges_ns(analysis.window))
-    if rows.is_empty() or not width_ns:
+    beside = level_beside(analysis.time_differences, peak)
+    if rows.is_empty() or not width_ns or not beside:
         return []
     expected = float(rows["chance_pairs_expected"][0])
-    level, unc = peak.level_per_ns * width_ns, peak.level_per_ns_unc * width_ns
+    level, unc = (value * width_ns for value in beside)
     if abs(level - expected) < max(5 * unc, 0.15 * expected):
         return []
     return [
@@ -181,24 +176,38 @@ def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
 
 
 def _window_notes(analysis: Analysis, peaks: list[PromptPeak]) -> list[str]:
-    """Which prompt peaks the window misses or cuts."""
+    """Which prompt peaks the window misses or cuts, and the command for one that it misses."""
     outside, cut = [], []
     for peak in peaks:
-        place = f"{_pair(peak)} at {nanoseconds(peak.centre_ns)}"
-        holding = [(low, high) for low, high in window_ranges_ns(analysis.window) if low <= peak.centre_ns <= high]
+        holding = [(low, high) for low, high in window_ranges_ns(analysis.window) if low <= peak.position_ns <= high]
         if not holding:
-            outside.append(place)
-        elif min(peak.centre_ns - holding[0][0], holding[0][1] - peak.centre_ns) < peak.fwhm_ns:
-            cut.append(place)
+            outside.append(peak)
+        elif min(peak.position_ns - holding[0][0], holding[0][1] - peak.position_ns) < peak.fwhm_ns:
+            cut.append(peak)
     texts = []
-    for places, what in ((outside, "lies outside the coincidence window"), (cut, "is cut by the window's edge")):
-        if places:
+    for these, what in ((outside, "lies outside the coincidence window"), (cut, "is cut by the window's edge")):
+        if these:
+            places = [f"{_pair(peak)} at {nanoseconds(peak.position_ns, signed=True)}" for peak in these]
             more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
             texts.append(
                 f"The prompt peak {what} of {analysis.window}: {', '.join(places[:MOST_NAMED])}{more}. "
-                "Widen the window, or set the detectors' time offsets."
+                f"{_remedy(these[0])}"
             )
     return texts
+
+
+def _remedy(peak: PromptPeak) -> str:
+    """What to do about a peak that a window does not hold."""
+    align = "`gammapolars align` measures the detectors' time offsets"
+    if not peak.name_b:
+        return f"Widen the window, or correct the offsets: {align}."
+    half_ns = math.ceil(max(2 * peak.fwhm_ns, 1.0))
+    low, high = (math.floor(peak.position_ns) - half_ns, math.ceil(peak.position_ns) + half_ns)
+    ends = " ".join(f"--{end} {shlex.quote(name)}" for end, name in (("start", peak.name_a), ("stop", peak.name_b)))
+    return (
+        f"If it is late by the detectors' offsets, {align}; if it is physics, "
+        f"`gammapolars coincidences … {ends} --window {low}ns:{high}ns` counts it."
+    )
 
 
 def spectra(analysis: Analysis, lines: list[Lines]) -> list[str]:

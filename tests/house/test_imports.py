@@ -20,13 +20,14 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("io", "corrections", "activities", "lifetimes", "angular"),
     ("coincidences", "spectra", "figures", "simulate"),
     ("analysis",),
-    ("calibration", "report", "rates"),
+    ("calibration", "rates"),
+    ("report",),
     ("commands",),
-    ("__main__",),
 )
 """The package's rooms by floors: a room imports rooms of lower floors only."""
 
-FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms} | {"__main__": len(FLOORS)}
+"""`__main__` is the door, and no room."""
 
 HEAVY = ("polars", "uproot", "pyarrow", "numpy", "plotnine", "pandas", "awkward", "matplotlib")
 

@@ -12,11 +12,13 @@ from polars.testing import assert_frame_equal
 
 import gammapolars as gp
 from gammapolars.analysis.recording import Recording
+from gammapolars.calibration.timing import measure_timing
 from gammapolars.coincidences import PairRule
 from gammapolars.detectors import Detector, Detectors, import_calp
 from gammapolars.io import open_runs
 from gammapolars.io.root.tables import HIT_BRANCHES
 from gammapolars.report import make_report
+from gammapolars.report.analyse import analyse
 from tests.commandline import gammapolars
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -231,3 +233,25 @@ def test_the_report_of_na22_shows_its_511_511_coincidences(tmp_path: Path) -> No
     assert (top["energy_kev_x"], top["energy_kev_y"]) == pytest.approx((511, 511), abs=15)
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "511–511" in page
+
+
+@pytest.mark.parametrize(
+    ("folder", "window", "position_ns", "unc_ns"),
+    [("alpha-si-mcp", "0ns:6us", 3891.31, 0.033), ("alpha-si-mcp", "250ns", 3891.31, 0.033),
+     ("na22-two-nai", "250ns", -0.2425, 0.026)],
+)  # fmt: skip
+def test_reports_put_recorded_peaks_where_align_and_the_pairs_do(
+    folder: str, window: str, position_ns: float, unc_ns: float
+) -> None:
+    run = Path(FOLDER) / folder
+
+    (peak,) = analyse(Recording(open_runs(run)), PairRule(window)).prompt_peaks.iter_rows(named=True)
+
+    pair = measure_timing(open_runs(run), walk=False).pairs.row(0, named=True)
+    assert peak["position_ns"] == pytest.approx(pair["position_ps"] / 1000, abs=1e-9)
+    assert peak["position_ns"] == pytest.approx(position_ns, abs=0.005)
+    assert peak["position_ns_unc"] == pytest.approx(unc_ns, rel=0.05)
+    if folder.startswith("alpha"):  # no walk: the mean of the pairs is as good
+        near = (round(1000 * (position_ns - 15)), round(1000 * (position_ns + 15)))
+        pairs = gp.pairs(gp.scan(run), near, start=(0, 0), stop=(0, 1)).collect()
+        assert pairs["dt_ps"].to_numpy().mean() / 1000 == pytest.approx(position_ns, abs=5 * unc_ns)

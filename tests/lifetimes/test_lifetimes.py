@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars import figures, simulate
 from gammapolars.detectors import Detector, Detectors, format_detectors
-from gammapolars.lifetimes.chance import expected_chance
 from gammapolars.lifetimes.model import decay_share, part_in_bins
+from gammapolars.lifetimes.spectrum import expected_chance
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
 from tests.commandline import REPOSITORY, files_in, gammapolars

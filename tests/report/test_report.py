@@ -14,9 +14,9 @@ import pytest
 from gammapolars.core.errors import OutputError
 from gammapolars.core.units import Window
 from gammapolars.report import content, estimates, lines, numbers, text, write_report
+from gammapolars.report.estimates import PromptPeak
 from gammapolars.report.full_energy import Peak, full_energy_peaks
 from gammapolars.report.nuclides import identify
-from gammapolars.report.prompt_peaks import prompt_peaks
 from gammapolars.report.results import Analysis
 from tests import analyses
 from tests.analyses import Lines
@@ -172,16 +172,8 @@ def test_chi2_of_steady_rates_is_as_it_should_be(rate: float) -> None:
     assert max(z) < 4.5
 
 
-@pytest.mark.parametrize(("centre", "fwhm"), [(0.0, 18.0), (-120.3, 30.0), (77.0, 60.0)])
-def test_prompt_peak_is_measured_where_it_is(centre: float, fwhm: float) -> None:
-    rng = np.random.default_rng(11)
-    table = analyses.time_differences_table(
-        rng, ["a", "b"], prompt=20_000, chance_per_ns=5.0, centre=centre, fwhm=fwhm, width=2.0
-    )
-    (peak,) = prompt_peaks(table)
-    assert peak.centre_ns == pytest.approx(centre, abs=4 * peak.centre_unc_ns + 0.1)
-    assert peak.fwhm_ns == pytest.approx(fwhm, rel=0.06)
-    assert peak.net == pytest.approx(20_000, abs=4 * peak.net_unc)
+def peak(position_ns: float = 0.0, fwhm_ns: float = 6.0, names: tuple[str, str] = ("a", "b")) -> PromptPeak:
+    return PromptPeak(*names, position_ns, 0.02, fwhm_ns, 0.05, 5000.0)
 
 
 def test_the_long_tails_of_a_scintillators_peak_are_not_taken_for_the_chance_level() -> None:
@@ -192,48 +184,43 @@ def test_the_long_tails_of_a_scintillators_peak_are_not_taken_for_the_chance_lev
         {"name_a": "a", "name_b": "b", "dt_ns": np.arange(-199.5, 200), "width_ns": 1.0, "counts": counts}
     )
 
-    (peak,) = prompt_peaks(table)
+    beside = estimates.level_beside(table, peak())
 
-    assert peak.level_per_ns == pytest.approx(2.5, abs=4 * peak.level_per_ns_unc)
-    assert peak.net == pytest.approx(37_500, abs=4 * peak.net_unc)
+    assert beside
+    assert beside[0] == pytest.approx(2.5, abs=4 * beside[1])
+    assert beside[1] == pytest.approx(np.sqrt(2.5 / 90), rel=0.2)
+    assert estimates.level_beside(table, peak(fwhm_ns=500.0)) is None
+    assert estimates.level_beside(table, peak(names=("a", "c"))) is None
 
 
 def test_a_level_that_is_not_the_expected_one_is_told() -> None:
     run = analyses.sodium()
-    peaks = prompt_peaks(run.time_differences)
-    assert peaks[0].level_per_ns == pytest.approx(3.0, abs=4 * peaks[0].level_per_ns_unc)
-    assert not any("Beside this peak" in sentence for sentence in text.prompt(run, peaks, None))
+    run = replace(run, prompt_peaks=pl.DataFrame([peak(names=("NaI left", "NaI right"))]))
+    assert not any("Beside this peak" in sentence for sentence in text.prompt(run))
     doubled = run.pairs_by_detectors.with_columns(pl.col("chance_pairs_expected") * 2)
-    told = text.prompt(replace(run, pairs_by_detectors=doubled), peaks, None)
+    told = text.prompt(replace(run, pairs_by_detectors=doubled))
     assert any("where 1,200 by chance are expected" in sentence for sentence in told)
 
 
-def test_a_prompt_peak_is_seen_though_it_nearly_fills_the_histogram() -> None:
-    rng = np.random.default_rng(5)
-    table = analyses.time_differences_table(
-        rng, ["a", "b"], prompt=1500, chance_per_ns=0.2, window_ns=20.0, fwhm=30.0, width=10.0
-    )
-    (peak,) = prompt_peaks(table)
-    assert peak.fwhm_ns == pytest.approx(30.0, rel=0.15)
-
-
-@pytest.mark.parametrize("chance", [0.02, 0.5, 40.0])
-def test_no_prompt_peak_is_seen_in_chance_alone(chance: float) -> None:
-    for seed in range(150):
-        table = analyses.time_differences_table(
-            np.random.default_rng(seed), ["a", "b"], prompt=0, chance_per_ns=chance, width=4.0
-        )
-        assert not prompt_peaks(table)
-
-
 @pytest.mark.parametrize(
-    ("centre", "said"), [(0.0, None), (245.0, "is cut by the window's edge"), (400.0, "lies outside the coincidence")]
+    ("position", "said"),
+    [(0.0, None), (245.0, "is cut by the window's edge"), (-400.0, "lies outside the coincidence")],
 )
-def test_a_prompt_peak_at_the_windows_edge_is_told(cobalt: Analysis, centre: float, said: str | None) -> None:
-    rng = np.random.default_rng(3)
-    table = analyses.time_differences_table(rng, ["a", "b"], prompt=5000, chance_per_ns=0.5, centre=centre)
-    told = text.prompt(replace(cobalt, time_differences=table), prompt_peaks(table), None)
+def test_a_prompt_peak_at_the_windows_edge_is_told(cobalt: Analysis, position: float, said: str | None) -> None:
+    run = replace(cobalt, prompt_peaks=pl.DataFrame([peak(position, 18.0)]))
+    told = text.prompt(run)
     assert any(said in sentence for sentence in told) if said else not any("window" in sentence for sentence in told)
+    if position == -400.0:
+        assert "a – b at −400 ns" in told[-1]
+        assert "--start a --stop b --window -436ns:-364ns" in told[-1]
+
+
+def test_a_peak_is_told_though_no_pair_lies_in_the_window() -> None:
+    run = replace(analyses.empty(), hits_read=10, prompt_peaks=pl.DataFrame([peak(3891.31, 4.0, ("Si", "MCP 1"))]))
+    told = text.prompt(run)
+    assert told[0] == "The prompt peak of Si – MCP 1 stands at 3,891.310 ± 0.020 ns and is 4.00 ± 0.05 ns wide (FWHM)."
+    assert "Si – MCP 1 at +3,891 ns" in told[1]
+    assert "--start Si --stop 'MCP 1' --window 3883ns:3900ns" in told[1]
 
 
 def test_pairs_are_no_evidence_where_chance_explains_them() -> None:

@@ -139,20 +139,43 @@ def _peaks(
     order = np.argsort(sample.pair, kind="stable")
     ends = np.cumsum(np.bincount(sample.pair, minlength=len(sample.ends)))
     for number, rows in enumerate(np.split(order, ends[:-1])):
-        dt, shift = dt_ps[rows], float(phase[number]) if phase is not None else 0.0
-        low, high = (float(end) for end in sample.reach_ps[number])
-        width = max(1.0, widths[number] / FINE_BINS * 2 * HALF_WIDTHS)
-        width = math.ceil(width / clock) * clock
-        edges = np.arange(math.floor(low / width), math.ceil(high / width) + 1) * width + shift - width / 2
-        histogram = np.histogram(dt, edges)[0]
-        clearest = densest(histogram)
-        if len(rows) == 0 or not clearest.is_clear():
-            continue
-        start = edges[0] + clearest.centre * width - shift, float(clearest.bins * width)
-        reach = low - shift, high - shift
-        if peak := fit_peak(dt - shift, reach, start, clock_ps=clock, on_clock=phase is not None):
-            peaks[number] = peak._replace(position_ps=peak.position_ps + shift)
+        reach = float(sample.reach_ps[number][0]), float(sample.reach_ps[number][1])
+        shift = float(phase[number]) if phase is not None else None
+        if peak := clear_peak(dt_ps[rows], reach, float(widths[number]), clock, shift):
+            peaks[number] = peak
     return peaks
+
+
+def clear_peak(
+    dt_ps: Floats, reach: tuple[float, float], width_ps: float, clock: int, phase: float | None
+) -> Peak | None:
+    """The peak of some time differences that lie within `reach`, about so wide (ps); None where none is clear.
+
+    `phase` is how far they lie from multiples of the clock's step; None: they do not keep to it.
+    """
+    shift = phase or 0.0
+    bin_ps = max(1.0, width_ps / FINE_BINS * 2 * HALF_WIDTHS)
+    bin_ps = math.ceil(bin_ps / clock) * clock
+    edges = np.arange(math.floor(reach[0] / bin_ps), math.ceil(reach[1] / bin_ps) + 1) * bin_ps + shift - bin_ps / 2
+    clearest = densest(np.histogram(dt_ps, edges)[0])
+    if len(dt_ps) == 0 or not clearest.is_clear():
+        return None
+    start = edges[0] + clearest.centre * bin_ps - shift, float(clearest.bins * bin_ps)
+    within = reach[0] - shift, reach[1] - shift
+    peak = fit_peak(dt_ps - shift, within, start, clock_ps=clock, on_clock=phase is not None)
+    return peak and peak._replace(position_ps=peak.position_ps + shift)
+
+
+def detector_pair_peaks(sample: Sample, widths: Floats, detectors: Detectors) -> dict[int, Peak]:
+    """The prompt peaks of a sample's detector pairs, by their number, with the walk of the detectors subtracted.
+
+    Their offsets are not.
+    """
+    clock, phase = _clock(sample)
+    own = Detectors(tuple(detectors.at(*key) for key in sample.keys))
+    if any(one.time_walk_ps for one in own):
+        return _peaks(sample, _without_walk(sample, own, clock), widths, clock, None)
+    return _peaks(sample, sample.dt_ps.astype(np.float64), widths, clock, phase)
 
 
 def _without_walk(sample: Sample, walking: Detectors, clock: int) -> Floats:

@@ -44,7 +44,7 @@ class PairReader:
     """
 
     runs: Runs
-    reject: str
+    reject: str | Mapping[str, int]
     detectors: Detectors
     energy_kev: tuple[float, float] | None = None
     most_hits: int | None = None

@@ -23,11 +23,15 @@ HALF_WIDTHS = 8
 
 
 class Search(NamedTuple):
-    """Peaks that a search found: by detector pair, position and width in ps, and the clearest stretch."""
+    """Peaks that a search found: by detector pair, position and width in ps, and the clearest stretch.
+
+    `in_sum` is the peak of all detector pairs together, their offsets subtracted: position and width, if there is one.
+    """
 
     keys: list[Key]
     peaks: dict[Pair, tuple[float, float, Stretch]]
     unclear: dict[Pair, Stretch]
+    in_sum: tuple[float, float] | None
 
 
 def search_peaks(reading: PairReader, reach_ps: int) -> Search:
@@ -38,7 +42,10 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
     parts = 0
 
     def search() -> Search:
-        stretches = {pair: densest(counts) for pair, counts in histograms.all()}
+        stretches, total = {}, np.zeros(0, np.int64)
+        for pair, counts in histograms.all():
+            stretches[pair] = densest(counts)
+            total = total + counts if len(total) else counts
         peaks = {}
         for pair, stretch in stretches.items():
             if stretch.is_clear(len(stretches)):
@@ -46,7 +53,11 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
                 width = stretch.bins * histograms.width_ps
                 peaks[pair] = (histograms.low_ps(stretch.centre) + offset, float(width), stretch)
         keys = sorted(reading.hits.by_detector().select("board", "channel").rows())
-        return Search(keys, peaks, {pair: one for pair, one in stretches.items() if pair not in peaks})
+        unclear = {pair: one for pair, one in stretches.items() if pair not in peaks}
+        in_sum = None
+        if len(total) and (stretch := densest(total)).is_clear():
+            in_sum = histograms.low_ps(stretch.centre), float(stretch.bins * histograms.width_ps)
+        return Search(keys, peaks, unclear, in_sum)
 
     def done() -> bool:
         nonlocal parts
