@@ -1,13 +1,15 @@
 """Which part of the work is done every day: fewer cases drawn by hypothesis, figures built and not drawn.
 
-With `GAMMAPOLARS_TESTS=thorough` all of it is done; so does `.ci/run`, beside the tests marked `slow` and `large`.
+With `GAMMAPOLARS_TESTS=thorough` all cases and figures are drawn; so does `.ci/run`, beside the tests marked `slow` and
+`large`. With `GAMMAPOLARS_TESTS=full` the long series of statistics have their full length too: that is run by hand.
 """
 
 import os
 
 from hypothesis import settings
 
-THOROUGH = os.environ.get("GAMMAPOLARS_TESTS") == "thorough"
+FULL = os.environ.get("GAMMAPOLARS_TESTS") == "full"
+THOROUGH = FULL or os.environ.get("GAMMAPOLARS_TESTS") == "thorough"
 
 SHARE = 1.0 if THOROUGH else 0.25
 """Of the cases that a test asks for, how many hypothesis draws."""
@@ -25,3 +27,8 @@ def examples(most: int, **others: object) -> settings:
     """
     # Times depend on what else the machine does; what a test may take is told where it matters.
     return settings(deadline=None, max_examples=max(5, round(SHARE * most)), **others)  # type: ignore[arg-type]
+
+
+def repetitions(most: int) -> int:
+    """How many of a long series of simulations are done; all of them where the full length is asked for."""
+    return most if FULL else max(4, round(0.3 * most))

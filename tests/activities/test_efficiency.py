@@ -15,6 +15,7 @@ from gammapolars.activities.matching import match_peaks, unmatched_lines
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.detectors import Detector
 from gammapolars.figures.efficiency import curve_energies, efficiency
+from tests.drawing import repetitions
 from tests.plots import built
 from tests.sources import BA_133, LINES, a_source, expected_counts, line_table, peak_table, true_efficiency
 
@@ -219,20 +220,12 @@ def pulls(order: int | None, number: int, seed: int, energies: list[float]) -> N
 
 
 @pytest.mark.slow
-def test_pulls_of_the_efficiency_over_a_thousand_calibrations() -> None:
-    found = pulls(3, 1500, 11, [81.0, 121.8, 300.0, 661.7, 1173.2, 1408.0])
-
-    assert np.abs(found.mean(axis=0)).max() < 0.1
-    assert (np.abs(found.std(axis=0) - 1) < 0.1).all()
-
-
-@pytest.mark.slow
 def test_pulls_of_the_efficiency() -> None:
-    """As above, shorter, with the limits that 60 calibrations allow."""
-    found = pulls(3, 60, 12, [121.8, 661.7, 1408.0])
+    most = repetitions(1500)
+    found = pulls(3, most, 11, [81.0, 121.8, 300.0, 661.7, 1173.2, 1408.0])
 
-    assert np.abs(found.mean(axis=0)).max() < 0.1 + 3 / math.sqrt(60)
-    assert (np.abs(found.std(axis=0) - 1) < 0.1 + 3 / math.sqrt(120)).all()
+    assert np.abs(found.mean(axis=0)).max() < 0.1 + 1 / math.sqrt(most)
+    assert (np.abs(found.std(axis=0) - 1) < 0.1 + 1 / math.sqrt(2 * most)).all()
 
 
 def test_an_activity_error_that_is_ignored_would_be_seen_in_the_pulls() -> None:

@@ -29,7 +29,7 @@ from gammapolars.detectors import Detector, Detectors, format_detectors, load_de
 from gammapolars.io import open_runs
 from gammapolars.simulate import DEFAULT_DETECTORS, GainDrift, around_source, parse_sources, simulate, write_run
 from tests.commandline import gammapolars
-from tests.drawing import examples
+from tests.drawing import FULL, examples
 from tests.hits import BAD, frame, in_batches, stream
 from tests.plots import built
 
@@ -889,7 +889,7 @@ def test_over_many_runs_factors_are_right_and_so_are_their_uncertainties(
         "sine": GainDrift(amplitude=0.005, period_s=probe / 1.5),
         "steady": GainDrift(),
     }[shape]
-    for seed in range(3):
+    for seed in range(3 if FULL else 2):
         path = made(tmp_path / f"{seed}.root", drift, sources=sources, hits=300_000, seed=seed)
         found = gp.track_drift(path, TWO, lines)
         hits = gp.scan(path).pipe(gp.correct_drift, found.drift).collect()
@@ -913,7 +913,7 @@ def make_span(folder: Path, sources: tuple[str, ...]) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(3 if FULL else 1))
 def test_the_line_of_a_drifting_run_is_as_narrow_as_of_a_steady_one(tmp_path: Path, seed: int) -> None:
     span = make_span(tmp_path, ("Co-60=2kBq",))
     widths = {}

@@ -16,7 +16,7 @@ from gammapolars.core.schema import PAIRS, require
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.streaming.slices import slices
-from tests.drawing import examples
+from tests.drawing import examples, repetitions
 from tests.hits import (
     FINE_TIMESTAMP,
     PAIR_COLUMNS,
@@ -126,7 +126,7 @@ def test_only_the_flags_asked_for_reject(hits: pl.DataFrame, reject: str | int, 
 
 
 @pytest.mark.slow
-@examples(4000)
+@examples(repetitions(4000))
 @given(runs(most=120, disorder=60), windows(signed=False), windows(), SIZES, SIZES, PARTS)
 def test_many_more_runs(
     hits: pl.DataFrame,

@@ -14,6 +14,7 @@ import gammapolars as gp
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from gammapolars.simulate import run
 from tests.commandline import files_in, gammapolars
+from tests.drawing import repetitions
 from tests.validation.calibrations import automatic
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -359,7 +360,7 @@ def test_a_spectrum_has_no_drift(spectrum: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "hits"), [("HPGe", 1_000_000), ("NaI", 300_000)])
 def test_random_detectors_are_calibrated(kind: str, hits: int) -> None:
-    outcome = automatic(kind, runs=15, hits=hits, seed=7)
+    outcome = automatic(kind, runs=repetitions(15), hits=hits, seed=7)
 
     assert [str(check) for check in outcome.checks if not check.kept] == [], str(outcome)
 

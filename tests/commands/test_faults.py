@@ -16,6 +16,7 @@ import pytest
 import gammapolars as gp
 from gammapolars.io.output import complete_or_nothing
 from tests.commandline import REPOSITORY, files_in, gammapolars
+from tests.drawing import repetitions
 from tests.rootfiles import made_hits, write_hits
 
 SUFFIXES = [".parquet", ".arrow", ".csv", ".root"]
@@ -96,7 +97,7 @@ def test_killed_at_random_times_there_is_all_or_nothing(run: Path, tmp_path: Pat
     expected = gp.pairs(gp.scan(run)).collect()
     chance = random.Random(1)
     outcomes = set()
-    for number in range(40):
+    for number in range(repetitions(40)):
         output = tmp_path / f"pairs{number}{SUFFIXES[number % 4]}"
         process = started("coincidences", run, "-o", output)
         wait_for_output(tmp_path, process)

@@ -19,7 +19,7 @@ from gammapolars.lifetimes.spectrum import expected_chance
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
 from tests.commandline import REPOSITORY, files_in, gammapolars
-from tests.drawing import examples
+from tests.drawing import examples, repetitions
 from tests.plots import built
 
 SIGMA_PAIR = math.sqrt(2) * 50.0
@@ -105,7 +105,7 @@ def test_lifetimes_from_1_ns_to_1_us_are_found(case: str) -> None:
 @pytest.mark.parametrize("prompt", [0, 2000])
 def test_pulls_of_lifetimes_are_normal(prompt: int) -> None:
     pulls = []
-    for seed in range(8):
+    for seed in range(repetitions(8)):
         for number, (tau, bin_ps) in enumerate(CASES.values()):
             (found,) = fit_of(100 * seed + number, tau, bin_ps, prompt=prompt).components
             pulls.append((found.lifetime_ps - tau) / found.lifetime_ps_unc)

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 import gammapolars as gp
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width, significances
-from tests.drawing import examples
+from tests.drawing import examples, repetitions
 from tests.validation.outcomes import Outcome
 from tests.validation.simulated_peaks import EU_152, doublets, drawn, expected_counts, pulls
 
@@ -238,12 +238,12 @@ def kept(outcome: Outcome) -> None:
 
 @pytest.mark.slow
 def test_pulls_over_many_spectra() -> None:
-    kept(pulls(60))
+    kept(pulls(repetitions(60)))
 
 
 @pytest.mark.slow
 def test_doublets_closer_than_their_width() -> None:
-    kept(doublets(25))
+    kept(doublets(repetitions(25)))
 
 
 @pytest.mark.slow
