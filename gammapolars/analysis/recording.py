@@ -64,8 +64,8 @@ class Recording:
 
     @property
     def is_calibrated(self) -> bool:
-        """Whether any detector has an energy calibration."""
-        return any(detector.energy for detector in self.detectors)
+        """Whether hits have energies: by a detector's calibration, or as they were recorded."""
+        return any(detector.energy for detector in self.detectors) or "energy_kev" in self.schema
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class Summary:
 
     def provenance(self, recording: Recording) -> dict[str, str]:
         """The metadata entry for an output that runs were read for."""
-        return describe(recording.runs, self.to_json())
+        return describe(recording.runs, self.to_json(), recording.detectors)
 
     def saved(self, *outputs: Path | str | None) -> Self:
         """The same with the names of what was written; None: was not."""

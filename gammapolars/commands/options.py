@@ -31,10 +31,11 @@ RandomOption = Annotated[
     list[str] | None, "Window of chance pairs, to be subtracted: 1us:3us, or auto. May be repeated."
 ]
 BackgroundOption = Annotated[
-    list[str] | None, typer.Option(metavar="LOW:HIGH", help="Beside the line: what lies below it. May be repeated.")
+    list[str] | None,
+    typer.Option(metavar="LOW:HIGH", help="Beside the line: what lies below it; or auto. May be repeated."),
 ]
 SecondBackgroundOption = Annotated[
-    list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line.")
+    list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line, or auto.")
 ]
 Reject = Annotated[str, "Flags that reject a hit: names, a mask such as 0x480, or none."]
 AddBackOption = Annotated[str | None, "Sum what detectors of one group saw within this time, such as 100ns."]

@@ -8,6 +8,7 @@ from gammapolars.corrections.energy import (
     dithered_energy,
     energy_kev,
     gain_corrected_adc,
+    hit_energy,
 )
 from gammapolars.corrections.timing import align, spread_ps
 from gammapolars.corrections.walk import walk_ps
@@ -21,6 +22,7 @@ __all__ = [
     "dithered_energy",
     "energy_kev",
     "gain_corrected_adc",
+    "hit_energy",
     "spread_ps",
     "walk_ps",
 ]

@@ -86,22 +86,22 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
     Where the frame has `gain_factor` (`gain_factor_a`, `gain_factor_b`), the adc is multiplied by it first.
 
     Args:
-        frame: a table of hits or of pairs; an energy that it already has is replaced.
+        frame: a table of hits or of pairs; an energy that it already has is kept where a detector has no polynomial.
         detectors: from `load_detectors`.
         dither: whether each adc value is spread over its own width first, by noise in [-½, ½): bins of energy then
             show no comb. The noise comes from the hit's time, board and channel alone, so that it is the same each
             time, however a run is cut and in pairs as in hits; it changes where times do, as by `align`.
 
     Raises:
-        TableError: the frame has no adc column, or lacks what the noise is made from.
+        TableError: the frame has neither adc values nor energies, or lacks what the noise is made from.
     """
     columns = frame.collect_schema()
     suffixes = [suffix for suffix in ("", "_a", "_b") if f"adc{suffix}" in columns]
-    if not suffixes:
+    if not suffixes and not any(f"energy_kev{suffix}" in columns for suffix in ("", "_a", "_b")):
         raise TableError("this frame has nothing to calibrate: no column 'adc', 'adc_a' or 'adc_b'")
     if not dither:
         return frame.with_columns(
-            energy_kev(detectors, suffix, adc=gain_corrected_adc(columns, suffix)) for suffix in suffixes
+            hit_energy(columns, detectors, suffix, adc=gain_corrected_adc(columns, suffix)) for suffix in suffixes
         )
     for name in (
         "timestamp_ps",
@@ -110,7 +110,23 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
     ):
         if name not in columns:
             raise TableError(f"this frame has no column '{name}', from which the noise of dithering is made")
-    return frame.with_columns(energy_kev(detectors, s, adc=dithered_adc(columns, s)) for s in suffixes)
+    return frame.with_columns(hit_energy(columns, detectors, s, adc=dithered_adc(columns, s)) for s in suffixes)
+
+
+def hit_energy(columns: Iterable[str], detectors: Detectors, suffix: str = "", *, adc: pl.Expr) -> pl.Expr:
+    """The energy of hits, or of one side of pairs: by the detector's polynomial, else as it was recorded, else null.
+
+    Args:
+        columns: of the frame, with adc values or energies.
+        detectors: energy calibrations.
+        suffix: of the columns: none, `_a` or `_b`.
+        adc: what is calibrated, such as an adc with noise.
+    """
+    name, names = f"energy_kev{suffix}", set(columns)
+    if f"adc{suffix}" not in names:
+        return pl.col(name)
+    own = energy_kev(detectors, suffix, adc=adc)
+    return pl.coalesce(own, name).alias(name) if name in names else own
 
 
 def gain_corrected_adc(columns: Iterable[str], suffix: str = "", *, adc: pl.Expr | None = None) -> pl.Expr:

@@ -6,6 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from gammapolars.core.errors import DetectorsError
+from gammapolars.detectors import Detectors, format_detectors, parse_detectors
 from gammapolars.io import InputFile, Run, Runs
 from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.formats import format_of
@@ -14,12 +16,13 @@ KEY = "gammapolars"
 """The metadata entry, one JSON object, in Parquet, Arrow and ROOT outputs."""
 
 
-def describe(runs: Runs, summary: dict[str, Any]) -> dict[str, str]:
+def describe(runs: Runs, summary: dict[str, Any], detectors: Detectors | None = None) -> dict[str, str]:
     """The metadata entry for an output.
 
     Args:
         runs: the inputs.
         summary: parameters and hit accounting.
+        detectors: whose calibrations the output was made with; those who read it need them.
     """
     inputs = [
         {"name": file.path.name, "bytes": file.size_bytes, "hash": file.fingerprint}
@@ -29,6 +32,8 @@ def describe(runs: Runs, summary: dict[str, Any]) -> dict[str, str]:
     ]
     recorded = [run.recorded.as_json() for run in runs.all if run.recorded]
     entry = {"inputs": inputs, "recorded": recorded, "summary": summary, "versions": versions()}
+    if detectors is not None and len(detectors):
+        entry["detectors"] = format_detectors(detectors)
     return {KEY: json.dumps(entry, ensure_ascii=False)}
 
 
@@ -73,3 +78,12 @@ def of_file(path: Path) -> dict[str, Any] | None:
     except Exception:  # its hits may be read all the same; uproot raises what comes to a parser's hand
         return None
     return entry if isinstance(entry, dict) else None
+
+
+def detectors_of(path: Path) -> Detectors:
+    """The detectors that `describe` wrote into a file; none where it carries nothing of the kind."""
+    toml = (of_file(path) or {}).get("detectors")
+    try:
+        return parse_detectors(toml) if isinstance(toml, str) else Detectors()
+    except DetectorsError:  # of another version, or by another hand
+        return Detectors()

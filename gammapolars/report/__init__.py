@@ -10,7 +10,6 @@ from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.io import save
 from gammapolars.io.output_folder import folder_complete_or_nothing
-from gammapolars.io.provenance import describe
 from gammapolars.report.analyse import analyse
 from gammapolars.report.content import PAGE, contents
 from gammapolars.report.results import Analysis
@@ -43,7 +42,7 @@ def make_report(
         rule = with_random(recording, rule, random)
         analysis = analyse(recording, rule, pairs_output=partial / "pairs.parquet")
         assert analysis.summary
-        origin = describe(recording.runs, analysis.summary.to_json())
+        origin = analysis.summary.provenance(recording)
         save(analysis.spectra.lazy(), partial / "spectra.parquet", metadata=origin)
         save(analysis.matrix.lazy(), partial / "matrix.parquet", metadata=origin)
         _write(contents(analysis, datetime.now().astimezone()), partial)

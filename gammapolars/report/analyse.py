@@ -25,7 +25,6 @@ from gammapolars.core.flags import union
 from gammapolars.core.units import parse_ps
 from gammapolars.detectors import Detectors
 from gammapolars.io import save
-from gammapolars.io.provenance import describe
 from gammapolars.report.results import Analysis
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming.slices import batches_of
@@ -59,7 +58,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     bin_kev = fitting_bin_kev(detectors)
     hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
     differences = TimeDifferences(reach_ps)
-    matrix = Matrix.of_energies(rule.window, detectors)
+    matrix = Matrix.of_energies(rule.window, detectors, calibrated=recording.is_calibrated)
     accumulators: list[Accumulator] = [adc, rates, differences, hits]
     accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
     reading = PairPass(recording, wide, accumulators)
@@ -70,7 +69,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         return summarise(replace(reading, rule=rule), hits, pairs)
 
     if pairs_output:
-        save(within, pairs_output, metadata=lambda: describe(runs, summary().to_json()))
+        save(within, pairs_output, metadata=lambda: summary().provenance(recording))
     else:
         for _ in batches_of(within.select(pl.len())):
             pass

@@ -166,7 +166,7 @@ def test_in_python_losses_take_up_what_is_left_out(tmp_path: Path) -> None:
     "words",
     [
         ["rates"],
-        ["gate", "--on", "500", "--width", "1000", "-o", "gated.csv"],
+        ["gate", "--on", "500", "--width", "1000", "--unit", "adc", "-o", "gated.csv"],
         pytest.param(
             ["lifetime", "--start", "0/0", "--stop", "0/1", "--window", "2us", "-o", "times.csv"],
             marks=pytest.mark.slow,

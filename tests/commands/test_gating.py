@@ -322,6 +322,7 @@ def test_a_file_of_pairs_gives_what_the_run_gives(tmp_path: Path) -> None:
 
 def test_the_text_tells_what_is_subtracted_and_what_is_not(tmp_path: Path) -> None:
     words: list[str | Path] = ["gate", RUN, "--detectors", DETECTORS, "--on", "1332.5", "-o", tmp_path / "n.csv"]
+    words += ["--width", "6"]
 
     plain = gammapolars(*words).out.splitlines()
     net = gammapolars(*words, "--background", "1345:1355", "--random", "500ns:2us", "--overwrite").out.splitlines()
@@ -334,7 +335,8 @@ def test_the_text_tells_what_is_subtracted_and_what_is_not(tmp_path: Path) -> No
 
 
 def test_two_gates_are_on_triples(tmp_path: Path) -> None:
-    summary = summary_of(RUN, "--on", 1173.2, "--and", 1332.5, "--window", "1us", "-o", tmp_path / "cube.csv")
+    lines = ["--on", 1173.2, "--and", 1332.5, "--width", 6]
+    summary = summary_of(RUN, *lines, "--window", "1us", "-o", tmp_path / "cube.csv")
 
     net = pl.read_csv(tmp_path / "cube.csv")
     assert summary["counts"] == net["counts"].sum() >= 0

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.commands.gate.matrix import StoredMatrix, on_edges
+from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.io.matrix_files import is_matrix
 from tests.commandline import REPOSITORY, files_in, gammapolars
 
@@ -91,7 +92,7 @@ def test_a_gated_matrix_is_what_the_run_gives(folder: Path, tmp_path: Path, rand
 
 
 def test_channels_of_radware_are_gated_by_their_numbers(folder: Path, tmp_path: Path) -> None:
-    words = ["--on", "666", "--width", "3", "--background", "672.5:677.5"]  # of 2 keV each
+    words = ["--on", "666", "--unit", "adc", "--width", "3", "--background", "672.5:677.5"]  # of 2 keV each
 
     summary, net = gated(folder / "m.m4b", tmp_path / "g.parquet", *words)
     _, in_kev = gated(folder / "m.parquet", tmp_path / "k.parquet", *LINE)
@@ -115,7 +116,7 @@ def test_either_axis_of_a_matrix_can_be_gated(folder: Path, tmp_path: Path) -> N
 
 
 def test_ends_within_bins_are_moved_and_said(folder: Path, tmp_path: Path) -> None:
-    words = ["--on", "1332.5", "--background", "1345.3:1355.2"]
+    words = ["--on", "1332.5", "--width", "6", "--background", "1345.3:1355.2"]
 
     done = gammapolars("gate", folder / "m.parquet", *words, "-o", tmp_path / "g.csv", "--peaks", tmp_path / "p.csv")
 
@@ -151,7 +152,8 @@ def test_the_variance_of_all_counts_holds_pairs_that_stand_twice(tmp_path: Path)
     columns = ["energy_kev_x", "energy_kev_y", "counts", "variance"]
     pl.DataFrame([(*cell, cell[2]) for cell in cells], columns, orient="row").write_parquet(tmp_path / "m.parquet")
 
-    summary = StoredMatrix(tmp_path / "m.parquet", gp.Gate(10, 12)).count().summary
+    options = GateOptions(names=["m.parquet"], on=11, width=2, output=tmp_path / "net.csv")
+    summary = StoredMatrix(tmp_path / "m.parquet", options).count().summary
 
     assert summary.counts == 2 * 4 + 3 + 7
     assert summary.counts_unc**2 == pytest.approx(4 * 4 + 3 + 7)

@@ -473,7 +473,7 @@ def test_the_command_finds_the_half_life_of_a_simulated_level(delayed_run: Path,
     ("options", "code", "message"),
     [
         (["--start", "0/1", "--stop", "0/1"], 2, "same detector"),
-        (["--start", "0/1", "--stop", "0/2", "--start-gate", "5"], 2, "--start-gate takes LOW:HIGH"),
+        (["--start", "0/1", "--stop", "0/2", "--start-gate", "5:a", "--unit", "adc"], 2, "--start-gate takes LOW:HIGH"),
         (["--start", "0/1", "--stop", "0/9"], 2, "too few"),
         (["--start", "0/1", "--stop", "0/2", "--components", "3"], 2, "one or two lifetimes"),
         (["--start", "0/1", "--stop", "0/2", "--bin", "0ns"], 2, "1 ps wide or more, not 0"),

@@ -10,7 +10,7 @@ from gammapolars.coincidences.pair_columns import b_is_lower
 from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE, Quantity
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
-from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
+from gammapolars.corrections import dithered_adc, dithered_energy, hit_energy
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 
@@ -102,12 +102,12 @@ class Rows(NamedTuple):
 
 
 def _energy(rows: Rows, suffix: str) -> pl.Expr:
-    """Dithered over its adc value, so that bins show no comb; where no detector calibrates it, as it is."""
+    """Dithered over its adc value, so that bins show no comb; where no detector calibrates it, as it was recorded."""
     if f"adc{suffix}" not in rows.columns or not any(one.energy for one in rows.detectors):
         return pl.col(f"energy_kev{suffix}").cast(pl.Float64)
     if rows.sums:
         return dithered_energy(rows.columns, rows.detectors, suffix)
-    return energy_kev(rows.detectors, suffix, adc=dithered_adc(rows.columns, suffix))
+    return hit_energy(rows.columns, rows.detectors, suffix, adc=dithered_adc(rows.columns, suffix))
 
 
 VALUES: dict[Quantity, Callable[[Rows, str], pl.Expr]] = {

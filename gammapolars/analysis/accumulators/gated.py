@@ -10,6 +10,7 @@ import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
 from gammapolars.core.types import Key
+from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import Gate
 from gammapolars.spectra.cubes import weights_of_thirds
@@ -38,6 +39,7 @@ class NetSpectra(Accumulator):
         self._partners = WeightedTally(*BY, "bin")
         self._covariance = WeightedTally("bin")
         self._observations = WeightedTally("all")
+        self._bare = Tally(*BY)
 
     def parts(self) -> Mapping[str, Mergeable]:
         return {
@@ -45,6 +47,7 @@ class NetSpectra(Accumulator):
             "partners": self._partners,
             "covariance": self._covariance,
             "observations": self._observations,
+            "bare": self._bare,
         }
 
     def _add(self, table: pl.DataFrame, weights: Mapping[str, pl.Expr]) -> None:
@@ -55,6 +58,11 @@ class NetSpectra(Accumulator):
             weights: of each side's hit as the partner of the others.
         """
         own = pl.col("weight").cast(pl.Float64) if "weight" in table.columns else pl.lit(1.0)
+        for side in weights:
+            if table[f"{self.axis}_{side}"].null_count():
+                bare = table.lazy().filter(pl.col(f"{self.axis}_{side}").is_null())
+                keys = [pl.col(f"{name}_{side}").alias(name) for name in BY]
+                self._bare.add(bare.group_by(keys).agg(counts=pl.len()).collect())
         bins = {f"bin_{side}": self._bin(f"{self.axis}_{side}") for side in weights}
         numbered = table.with_columns(**bins)
         for name in bins:
@@ -79,6 +87,12 @@ class NetSpectra(Accumulator):
     def _centres(self) -> pl.Expr:
         centre = (pl.col("bin") + 0.5) * self.width
         return centre if self.axis == "energy_kev" else centre - 0.5
+
+    def without_value(self, detectors: Detectors) -> list[str]:
+        """The names of detectors with hits that have nothing to bin: no energy, where that is asked for."""
+        table = self._bare.total()
+        keys = sorted(table.select(BY).rows()) if table.height else []
+        return [detectors.at(*key).name for key in keys]
 
     def net(self) -> tuple[float, float]:
         """The net counts of the whole spectrum, and their standard deviation."""

@@ -64,10 +64,16 @@ class Matrix(Accumulator):
 
     @classmethod
     def of_energies(
-        cls, window: Window, detectors: Detectors, *, bin_kev: float | None = None, sums: bool = False
+        cls,
+        window: Window,
+        detectors: Detectors,
+        *,
+        calibrated: bool | None = None,
+        bin_kev: float | None = None,
+        sums: bool = False,
     ) -> "Matrix":
         """The symmetric matrix of the energies of all pairs; of their adc values where nothing is calibrated."""
-        axis = energy_axis(detectors, bin_kev)
+        axis = energy_axis(detectors, bin_kev, calibrated=calibrated)
         return cls(axis, axis, detectors, window=window, symmetric=True, sums=sums)
 
     @property
@@ -165,8 +171,11 @@ class Matrix(Accumulator):
         return [value.alias(name) for value, name in zip(values, self.columns, strict=True)]
 
 
-def energy_axis(detectors: Detectors, bin_kev: float | None = None) -> Axis:
-    """Bins of energy as wide as asked for, or as the detectors need; bins of adc where nothing is calibrated."""
-    if not any(detector.energy for detector in detectors):
+def energy_axis(detectors: Detectors, bin_kev: float | None = None, *, calibrated: bool | None = None) -> Axis:
+    """Bins of energy as wide as asked for, or as the detectors need; bins of adc where hits have no energies.
+
+    `calibrated` says whether they have some; None: where a detector is calibrated.
+    """
+    if not (any(detector.energy for detector in detectors) if calibrated is None else calibrated):
         return Axis(ADC, ADC.bin)
     return Axis(ENERGY, fitting_bin_kev(detectors, least_kev=ENERGY.bin) if bin_kev is None else bin_kev)

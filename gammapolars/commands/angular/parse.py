@@ -25,7 +25,7 @@ class AngularOptions(Recording, Saving):
     on: Annotated[float, "The first line of the cascade, keV."]
     second: Annotated[float, typer.Option("--and", help="The second line, keV.")]
     output: Annotated[Path, "W(θ): ends in .csv, .parquet or .arrow."]
-    width: Annotated[float, "Of both gates, from one end to the other."] = 6.0
+    width: Annotated[float | None, "Of both gates, from one end to the other; else 2 FWHM of each detector."] = None
     background: BackgroundOption = None
     second_background: SecondBackgroundOption = None
     window: WindowOption = defaults.WINDOW

@@ -29,8 +29,9 @@ from gammapolars.core.flags import union
 from gammapolars.core.records import Part
 from gammapolars.core.units import parse_numbers
 from gammapolars.detectors import Detectors
-from gammapolars.gates import Gate, parse_backgrounds
+from gammapolars.gates import Gate
 from gammapolars.io import check_writable, save
+from gammapolars.spectra.line_gates import gate_doubts, line_gate
 
 NOTABLE_CHANCE = 0.5
 """Chance coincidences that are not subtracted are told of where they exceed this part of the uncertainty."""
@@ -112,9 +113,10 @@ def parse_theory(spins: str | None, multipoles: str | None, mixing: str | None) 
 
 def angular(options: AngularOptions, recording: Recording) -> AngularSummary:
     """Measure the angular correlation of two lines, in one pass."""
+    gated = [detector for detector in recording.detectors if detector.energy]
     gates = (
-        Gate.on(options.on, options.width, tuple(parse_backgrounds(options.background or []))),
-        Gate.on(options.second, options.width, tuple(parse_backgrounds(options.second_background or []))),
+        line_gate(options.on, options.width, options.background or (), gated),
+        line_gate(options.second, options.width, options.second_background or (), gated),
     )
     rule, theory = (
         PairRule(options.window, reject=options.reject),
@@ -147,7 +149,8 @@ def angular(options: AngularOptions, recording: Recording) -> AngularSummary:
         angles=fit.table,
         expected=Expected(theory, *fit.apart(theory.a2, theory.a4)) if theory else None,
     )
-    summary = replace(summary, warnings=(*summary.warnings, *_warnings(summary, rule, singles)))
+    doubts = (doubt for gate in gates for doubt in gate_doubts(gate, gated))
+    summary = replace(summary, warnings=(*summary.warnings, *doubts, *_warnings(summary, rule, singles)))
     save(
         fit.table.lazy(),
         options.output,

@@ -16,6 +16,7 @@ from gammapolars.analysis.accumulators import (
     TimeDifferences,
 )
 from gammapolars.analysis.passes import named
+from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.coincidences.parse import Further
 from gammapolars.core.errors import UsageError
@@ -64,17 +65,22 @@ class FurtherProducts:
             the spectrum of each detector's used hits; counts of each detector over time; and a histogram of each
             detector pair's time differences.
         rule: of the pairs.
-        detectors: names and calibrations.
+        recording: whose hits are paired.
         sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.
         products: to be counted in the pass, before `save`.
     """
 
     files: Further
     rule: PairRule
-    detectors: Detectors
+    recording: Recording
     sums: bool = False
     products: list[Accumulator] = field(default_factory=list)
     _savers: dict[Path, Callable[[bool, Texts], None]] = field(default_factory=dict)
+
+    @property
+    def detectors(self) -> Detectors:
+        """Names and calibrations."""
+        return self.recording.detectors
 
     def __post_init__(self) -> None:
         if self.files.matrix:
@@ -102,7 +108,9 @@ class FurtherProducts:
 
     def _add_matrix(self, path: Path) -> None:
         bin_kev = self.files.bin_kev
-        matrix = Matrix.of_energies(self.rule.window, self.detectors, bin_kev=bin_kev, sums=self.sums)
+        matrix = Matrix.of_energies(
+            self.rule.window, self.detectors, bin_kev=bin_kev, calibrated=self.recording.is_calibrated, sums=self.sums
+        )
         width = matrix.axes[0].width
         self.products.append(matrix)
         self._savers[path] = lambda overwrite, texts: save_matrix(

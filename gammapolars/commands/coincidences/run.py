@@ -29,7 +29,7 @@ def coincidences(options: CoincidencesOptions, recording: Recording) -> PairSumm
     recording = replace(recording, preselection=preselection)
     rule = passes.with_random(recording, rule, options.random or ())
     hits, pairs = HitTally(), PairTally(rule.window)
-    products = further.FurtherProducts(options, rule, detectors, sums=bool(preselection and preselection.adds_back))
+    products = further.FurtherProducts(options, rule, recording, sums=bool(preselection and preselection.adds_back))
     reading = passes.PairPass(recording, rule, [hits, pairs, *products.products])
 
     def metadata() -> dict[str, str]:

@@ -85,7 +85,8 @@ class GateSummary(Summary):
         matrix: what a stored matrix holds.
         net_of_chance: whether chance is subtracted; null: the file of a matrix does not tell.
         asked_gate: of a stored matrix, the gate before its ends were moved to edges of bins.
-        gate: on the line.
+        gate: on the line; of detectors of several resolutions, the widest.
+        gate_width_from: where its width is from: given, 2 FWHM, or no FWHM is known.
         and_gate: on the second line, of triples.
         gated_detectors: whose hits may lie in the gate; none: all.
         polygons: names of those that pairs lie in.
@@ -103,6 +104,7 @@ class GateSummary(Summary):
     net_of_chance: bool | None
     asked_gate: Gate | None = optional()
     gate: Gate
+    gate_width_from: str
     and_gate: Gate | None = optional()
     gated_detectors: tuple[str, ...] = ()
     polygons: tuple[str, ...] = ()

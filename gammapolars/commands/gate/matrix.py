@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.commands.gate.choice import chosen
 from gammapolars.commands.gate.counts import GateSummary, MatrixCounts, NetCounts
+from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import InputError, OutputError, UsageError
-from gammapolars.core.quantities import BY_COLUMN, Quantity
+from gammapolars.core.quantities import BY_COLUMN, ENERGY, Quantity
 from gammapolars.gates import Gate
 from gammapolars.io import provenance
 from gammapolars.io.matrix_files import scan_matrix
@@ -33,13 +35,11 @@ class StoredMatrix:
 
     Attributes:
         path: what `matrix`, `coincidences --matrix` or another program wrote.
-        gate: the line with its background, in the unit of the axis.
-        side: the axis that is gated, `x` or `y`; of a symmetric matrix it does not matter which.
+        options: the line with its background, and the axis that is gated, of a symmetric matrix either one.
     """
 
     path: Path
-    gate: Gate
-    side: str = "x"
+    options: GateOptions
 
     def count(self) -> NetCounts:
         """The net spectrum along the other axis.
@@ -50,27 +50,34 @@ class StoredMatrix:
             InputError: the file is missing, damaged, or holds no matrix in equal bins.
             UsageError: axes other than two of energy or two of adc, or a gate without a bin.
         """
-        if self.side not in ("x", "y"):
-            raise UsageError(f"a matrix has the axes x and y, not '{self.side}'")
+        side = self.options.axis or "x"
+        if side not in ("x", "y"):
+            raise UsageError(f"a matrix has the axes x and y, not '{side}'")
         table = scan_matrix(self.path).collect()
         columns = axes_of(table.schema)
-        gated, along = columns if self.side == "x" else columns[::-1]
+        gated, along = columns if side == "x" else columns[::-1]
         quantity = _quantity(self.path, columns)
+        known = self.options.known if self.options.detectors else provenance.detectors_of(self.path)
+        choice = chosen(self.options, known, has_energies=quantity == ENERGY, widest=True)
+        if choice.calibrated != (quantity == ENERGY):
+            raise UsageError(f"{self.path} is a matrix of energies: leave --unit adc out")
         if table.is_empty():
             raise InputError(f"{self.path}: the matrix has no counts")
         stored = (provenance.of_file(self.path) or {}).get("summary", {})
         edge, width = _bins(self.path, table[gated].to_numpy(), _stored_width(stored, gated))
-        gate = on_edges(self.gate, edge, width, f"{quantity.unit} of {self.path}")
-        net = project(table, gate, on="x" if self.side == "x" else "y", width=width).collect()
+        gate = on_edges(choice.gate, edge, width, f"{quantity.unit} of {self.path}")
+        net = project(table, gate, on="x" if side == "x" else "y", width=width).collect()
         total = table.group_by(pl.col(along).alias(quantity.column)).agg(pl.col("counts", "variance").sum())
         variance = float(net["variance"].sum())
         if _is_symmetric(table, columns):
             variance += _twice_counted(table, columns, gate)
         summary = GateSummary(
             inputs=(str(self.path),),
-            matrix=MatrixCounts(self.side, table.height, float(table["counts"].sum())),
-            asked_gate=self.gate,
+            matrix=MatrixCounts(side, table.height, float(table["counts"].sum())),
+            warnings=tuple(choice.doubts()),
+            asked_gate=choice.gate,
             gate=gate,
+            gate_width_from=choice.width_from,
             net_of_chance="random_ps" in stored if stored else None,
             unit=quantity.unit,
             bin_width=_bins(self.path, table[along].to_numpy(), _stored_width(stored, along))[1],

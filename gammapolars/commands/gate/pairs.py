@@ -12,14 +12,15 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.gated import GatedSpectra
 from gammapolars.coincidences import PairRule
+from gammapolars.commands.gate.choice import KEV, Choice, chosen
 from gammapolars.commands.gate.counts import NetCounts, bin_width_of, net_counts
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import InputError
 from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
 from gammapolars.detectors import Detectors
-from gammapolars.gates import Gate, PolygonGate, load_gates
+from gammapolars.gates import PolygonGate, load_gates
 from gammapolars.io import scan_pairs
-from gammapolars.io.provenance import describe, describe_files
+from gammapolars.io.provenance import describe, describe_files, detectors_of
 from gammapolars.streaming.slices import batches_of
 
 
@@ -28,10 +29,13 @@ class RunPairs:
     """The pairs of runs, net of chance where there are random windows."""
 
     options: GateOptions
-    gate: Gate
 
     def count(self) -> NetCounts:
-        """The net spectrum of the partners of the hits in the gate."""
+        """The net spectrum of the partners of the hits in the gate.
+
+        Raises:
+            UsageError: a gate on energies that no hit has.
+        """
         options, polygons = self.options, polygons_of(self.options)
         rule = PairRule(options.window, reject=options.reject)
         with options.recording(options.names) as opened:
@@ -39,9 +43,11 @@ class RunPairs:
             rule = passes.with_random(recording, rule, options.random or ())
             hits, pairs = HitTally(), PairTally(rule.window)
             reading = passes.PairPass(recording, rule, [hits, pairs])
+            choice = chosen(options, options.known, has_energies=recording.is_calibrated)
             table = dithered_pairs(reading.pairs(), options.known)
-            spectra = partners(table, self.gate, polygons, options, calibrated=recording.is_calibrated)
-            content = vars(passes.summarise(reading, hits, pairs)) | _of_gate(self.gate, polygons, options)
+            spectra = partners(table, choice, polygons, options, options.known)
+            content = vars(passes.summarise(reading, hits, pairs))
+            content |= _of_gate(choice, polygons, options, content["warnings"], spectra.without_value(options.known))
             del content["preselection"]
             content |= {"net_of_chance": rule.regions is not None}
             return net_counts(spectra, content, options, partial(describe, recording.runs))
@@ -53,24 +59,47 @@ class PairsFile:
 
     path: Path
     options: GateOptions
-    gate: Gate
 
     def count(self) -> NetCounts:
         """The net spectrum of the partners of the hits in the gate.
 
         Raises:
             InputError: the file is missing or damaged, or has nothing to gate on.
+            UsageError: a gate on energies that no hit has.
         """
         options, polygons = self.options, polygons_of(self.options)
-        pairs = dithered_pairs(scan_pairs(self.path), options.known)
+        stored = detectors_of(self.path)
+        detectors = options.known if options.detectors else stored
+        pairs = scan_pairs(self.path)
         columns = set(pairs.collect_schema())
-        calibrated = {"energy_kev_a", "energy_kev_b"} <= columns
-        if not calibrated and not {"adc_a", "adc_b"} <= columns:
+        has_energies, has_adc = ({f"{name}_a", f"{name}_b"} <= columns for name in ("energy_kev", "adc"))
+        if not has_energies and not has_adc:
             raise InputError(f"{self.path}: its pairs have neither energies nor adc values to gate on")
-        spectra = partners(pairs, self.gate, polygons, options, calibrated=calibrated)
+        of_adc = has_adc and any(detector.energy for detector in detectors)
+        choice = chosen(options, detectors, has_energies=has_energies or of_adc)
+        spectra = partners(dithered_pairs(pairs, detectors), choice, polygons, options, detectors)
+        doubts = self._doubts(stored, dithers=of_adc or not (has_energies and has_adc))
         content = {"inputs": (str(self.path),), "net_of_chance": "weight" in columns}
-        content |= _of_gate(self.gate, polygons, options)
+        content |= _of_gate(choice, polygons, options, doubts, spectra.without_value(detectors))
         return net_counts(spectra, content, options, partial(describe_files, [self.path]))
+
+    def _doubts(self, stored: Detectors, *, dithers: bool) -> tuple[str, ...]:
+        """Where energies are not those that the detectors of the command line would give."""
+        if self.options.unit != KEV:
+            return ()
+        known = self.options.known
+        other = [one.name for one in known if stored.at(*one.key).energy not in (None, one.energy)]
+        if other:
+            return (
+                f"{self.path}: its energies are by another calibration than that of {', '.join(other)} in "
+                f"{self.options.detectors}, and are kept: make the pairs once more to change them",
+            )
+        if not dithers and self.options.unit == KEV:
+            return (
+                f"{self.path}: its energies are not spread over the width of their adc values, as no calibration of "
+                "its detectors is known: name the detectors.toml that they were made with",
+            )
+        return ()
 
 
 def polygons_of(options: GateOptions) -> tuple[PolygonGate, ...]:
@@ -79,12 +108,12 @@ def polygons_of(options: GateOptions) -> tuple[PolygonGate, ...]:
 
 
 def partners(
-    pairs: pl.LazyFrame, gate: Gate, polygons: Sequence[PolygonGate], options: GateOptions, *, calibrated: bool
+    pairs: pl.LazyFrame, choice: Choice, polygons: Sequence[PolygonGate], options: GateOptions, detectors: Detectors
 ) -> GatedSpectra:
     """Count the partners of the hits in the gate, in one pass."""
-    width = bin_width_of(options.bin_width, calibrated=calibrated)
-    keys = [options.known.named(name).key for name in options.of or ()] or None
-    spectra = GatedSpectra(gate, keys, calibrated=calibrated, width=width)
+    width = bin_width_of(options.bin_width, calibrated=choice.calibrated)
+    keys = [detectors.named(name).key for name in options.of or ()] or None
+    spectra = GatedSpectra(choice.gate, keys, calibrated=choice.calibrated, width=width)
     for polygon in polygons:
         pairs = polygon.select(pairs)
     for batch in batches_of(pairs):
@@ -92,10 +121,20 @@ def partners(
     return spectra
 
 
-def _of_gate(gate: Gate, polygons: Sequence[PolygonGate], options: GateOptions) -> dict[str, Any]:
+def _of_gate(
+    choice: Choice, polygons: Sequence[PolygonGate], options: GateOptions, warnings: Sequence[str], bare: Sequence[str]
+) -> dict[str, Any]:
     """What a summary says of a gate on pairs."""
-    names = tuple(polygon.name for polygon in polygons)
-    return {"gate": gate, "gated_detectors": tuple(options.of or ()), "polygons": names}
+    doubts = [*warnings, *choice.doubts()]
+    if bare and choice.calibrated:
+        doubts.append(f"hits of {', '.join(bare)} without an energy took no part, neither in the gate nor as partners")
+    return {
+        "gate": choice.gate,
+        "gate_width_from": choice.width_from,
+        "gated_detectors": tuple(options.of or ()),
+        "polygons": tuple(polygon.name for polygon in polygons),
+        "warnings": tuple(doubts),
+    }
 
 
 def dithered_pairs(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:

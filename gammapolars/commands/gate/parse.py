@@ -24,9 +24,10 @@ class GateOptions(Reading, Saving):
     """Show what is in coincidence with a line, net of background and chance: of a run, a file of pairs, or a matrix."""
 
     names: Runs
-    on: Annotated[float, "The line's energy in keV; in adc, if nothing is calibrated."]
+    on: Annotated[float, "The line's energy in keV; the channel, with --unit adc."]
     output: Annotated[Path, "Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn or .png."]
-    width: Annotated[float, "Of the gate, from one end to the other."] = 6.0
+    width: Annotated[float | None, "Of the gate, from one end to the other; else 2 FWHM of each detector."] = None
+    unit: Annotated[str, "keV; adc: gate on channels, where there are no energies."] = "keV"
     background: BackgroundOption = None
     second: Annotated[
         float | None, typer.Option("--and", help="A second line, of triples: the spectrum of their third hits.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gammapolars.commands.gate import outputs
+from gammapolars.commands.gate.choice import ADC, KEV
 from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.matrix import StoredMatrix
 from gammapolars.commands.gate.pairs import PairsFile, RunPairs
@@ -12,7 +13,6 @@ from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.commands.gate.triples import RunTriples
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
-from gammapolars.gates import Gate, parse_backgrounds
 from gammapolars.io import is_table_of_pairs
 from gammapolars.io.matrix_files import is_matrix
 
@@ -46,31 +46,23 @@ def input_of(options: GateOptions) -> Input:
     Raises:
         UsageError: options that do not go with it, or gates that cannot be.
     """
-    gates, alone = _gates(options), options.names[0] if len(options.names) == 1 else ""
+    alone = options.names[0] if len(options.names) == 1 else ""
+    if options.unit not in (KEV, ADC):
+        raise UsageError(f"unknown unit '{options.unit}': gates are in {KEV} or {ADC}")
+    if options.second is None and options.second_background:
+        raise UsageError("--and-background is beside a second line: name the line with --and")
     if is_matrix(alone):
         why = f"{alone} is a matrix, in which no hits and pairs can be told apart"
         _refuse(options, [*OF_HITS, *OF_PAIRS, *OF_SPECTRA], why)
-        return StoredMatrix(Path(alone), gates[0], options.axis or "x")
+        return StoredMatrix(Path(alone), options)
     _refuse(options, OF_MATRICES, f"{alone or 'this'} is no stored matrix")
     of_file = is_table_of_pairs(alone)
     if of_file:
         _refuse(options, OF_HITS, f"{alone} holds pairs as another command made them, and no single hits")
-    if len(gates) == 2:
+    if options.second is not None:
         _refuse(options, OF_PAIRS, "--and gates on triples")
-        return RunTriples(options, (gates[0], gates[1]))
-    return PairsFile(Path(alone), options, gates[0]) if of_file else RunPairs(options, gates[0])
-
-
-def _gates(options: GateOptions) -> tuple[Gate, ...]:
-    """The gate, or the two."""
-    if options.second is None and options.second_background:
-        raise UsageError("--and-background is beside a second line: name the line with --and")
-    lines = [(options.on, options.background), (options.second, options.second_background)]
-    return tuple(
-        Gate.on(line, options.width, tuple(parse_backgrounds(beside or ())))
-        for line, beside in lines
-        if line is not None
-    )
+        return RunTriples(options)
+    return PairsFile(Path(alone), options) if of_file else RunPairs(options)
 
 
 def _refuse(options: GateOptions, names: Sequence[str], why: str) -> None:

@@ -3,6 +3,7 @@
 from gammapolars.commands.gate.counts import GateSummary, TripleCounts
 from gammapolars.commands.layout import plus_minus, table
 from gammapolars.commands.summaries import gone, hits_read, net_lines, tail
+from gammapolars.spectra.line_gates import width_of
 
 LISTED = 12
 """At most this many peaks stand in the text; all are in the file."""
@@ -52,6 +53,8 @@ def _gates(summary: GateSummary) -> list[str]:
     """The gates, in the order in which they were given."""
     detectors = f", in {', '.join(summary.gated_detectors)}" if summary.gated_detectors else ""
     lines = [f"gate {summary.gate} {summary.unit}{detectors}"]
+    if summary.gate_width_from != "given":
+        lines.append(f"  {width_of(summary.gate)} {summary.unit} wide: {summary.gate_width_from}")
     if summary.asked_gate and summary.asked_gate != summary.gate:
         lines.append(f"  moved to the edges of bins, from {summary.asked_gate} {summary.unit}")
     if summary.and_gate:

@@ -12,13 +12,13 @@ from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.gated import CubeSpectra
 from gammapolars.analysis.summaries import of_hits
 from gammapolars.coincidences import PairRule, triples
+from gammapolars.commands.gate.choice import KEV, chosen
 from gammapolars.commands.gate.counts import NetCounts, RandomTriples, TripleCounts, bin_width_of, net_counts
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import TRIPLE_REGION
 from gammapolars.core.types import Progress
 from gammapolars.corrections import calibrate
-from gammapolars.gates import Gate
 from gammapolars.io.provenance import describe
 from gammapolars.spectra.tallies import WEIGHTED, Tally
 from gammapolars.streaming.slices import batches_of, lazy_frame
@@ -30,11 +30,9 @@ class RunTriples:
 
     Attributes:
         options: their window holds all three hits.
-        gates: the two, each with its background.
     """
 
     options: GateOptions
-    gates: tuple[Gate, Gate]
 
     def count(self) -> NetCounts:
         """The net spectrum of the third hits; with random windows, net of triples by chance.
@@ -44,13 +42,19 @@ class RunTriples:
         """
         options, detectors = self.options, self.options.known
         rule = PairRule(options.window, reject=options.reject)
-        if not any(detector.energy for detector in detectors):
-            raise UsageError("two gates are on energies: name a detectors.toml with calibrations with --detectors")
         if rule.window.low != -rule.window.high:
             raise UsageError(f"the window of triples is one time, such as 250ns, not {rule.window}")
-        spectra = CubeSpectra(*self.gates, width=bin_width_of(options.bin_width, calibrated=True))
+        if options.unit != KEV:
+            raise UsageError("two gates are on energies: leave --unit out")
+        assert options.second is not None
+        beside = options.second_background
         regions = Tally("region", sums={"triples": pl.Int64, **WEIGHTED})
         with options.recording(options.names) as opened:
+            first = chosen(options, detectors, has_energies=opened.is_calibrated)
+            second = chosen(
+                options, detectors, has_energies=opened.is_calibrated, line=options.second, backgrounds=beside
+            )
+            spectra = CubeSpectra(first.gate, second.gate, width=bin_width_of(options.bin_width, calibrated=True))
             recording, hits = replace(opened, all_columns=True, progress=None), _CountedHits(opened.progress)
             rule = passes.with_random(recording, rule, options.random or ())
             table = triples(
@@ -64,10 +68,11 @@ class RunTriples:
                 for batch in batches_of(table):
                     spectra.add_triples(batch)
                     regions.add(_by_region(batch))
-            warnings = passes.warnings(hits.tally.by_detector(rule.mask), detectors, rule)
+            warnings = [*passes.warnings(hits.tally.by_detector(rule.mask), detectors, rule), *first.doubts()]
+            warnings += second.doubts()
             content = of_hits(recording, hits.tally, rule.reject, warnings)
             content |= {"of_triples": _counts(regions.total(), rule), "net_of_chance": rule.regions is not None}
-            content |= {"gate": self.gates[0], "and_gate": self.gates[1]}
+            content |= {"gate": first.gate, "gate_width_from": first.width_from, "and_gate": second.gate}
             return net_counts(spectra, content, options, partial(describe, recording.runs))
 
 

@@ -18,10 +18,11 @@ class LifetimeOptions(Recording, Saving):
     stop: Annotated[str, "The detector that sees what leaves it."]
     window: Annotated[str, "LOW:HIGH: several lifetimes, and flat chance on both sides."]
     output: Annotated[Path, "The time spectrum and its fit: .csv, .parquet."]
-    start_gate: Annotated[str | None, typer.Option(metavar="LOW:HIGH", help="Energies of starts, in keV or adc.")] = (
-        None
-    )
+    start_gate: Annotated[
+        str | None, typer.Option(metavar="LOW:HIGH", help="Energies of starts; LINE alone: 2 FWHM around it.")
+    ] = None
     stop_gate: Annotated[str | None, typer.Option(metavar="LOW:HIGH", help="Energies of stops.")] = None
+    unit: Annotated[str, "Of the gates: keV; adc, where there are no energies."] = "keV"
     bin_width: Annotated[
         str | None, typer.Option("--bin", help="Width of the bins, such as 100ps; else about 2000 bins.")
     ] = None

@@ -16,11 +16,11 @@ from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.commands.lifetime.parse import LifetimeOptions
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
+from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.core.records import Rows
-from gammapolars.core.units import PS_PER_S, Window, parse_ps, parse_range
-from gammapolars.corrections import align
-from gammapolars.corrections.energy import energy_kev, gain_corrected_adc
-from gammapolars.detectors import Detector, Detectors
+from gammapolars.core.units import PS_PER_S, Window, parse_numbers, parse_ps, parse_range
+from gammapolars.corrections import align, gain_corrected_adc, hit_energy
+from gammapolars.detectors import Detector
 from gammapolars.gates import Gate
 from gammapolars.io import check_writable, save
 from gammapolars.lifetimes import (
@@ -35,6 +35,7 @@ from gammapolars.lifetimes import (
     width_warning,
 )
 from gammapolars.rates import rates_of
+from gammapolars.spectra.line_gates import gate_doubts, line_gate
 
 BINS = 2000
 """So many bins, or fewer, if none are asked for."""
@@ -103,8 +104,12 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
     if width < 1:
         raise UsageError(f"a bin of time must be 1 ps wide or more, not {width}")
     check_bins((rule.window.high + 1) // width - -(-rule.window.low // width))
-    gates = (_gate(options.start_gate, "--start-gate", both[0]), _gate(options.stop_gate, "--stop-gate", both[1]))
-    counts = _counts(recording, rule, gates, bin_ps=width, nearest=options.nearest)
+    gates = (
+        _gate(options.start_gate, "--start-gate", both[0], recording, options.unit),
+        _gate(options.stop_gate, "--stop-gate", both[1], recording, options.unit),
+    )
+    in_kev = options.unit == ENERGY.unit
+    counts = _counts(recording, rule, gates, bin_ps=width, nearest=options.nearest, in_kev=in_kev)
     fit = fit_lifetime(
         counts.spectrum,
         components=options.components,
@@ -132,7 +137,9 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
         fit=fit,
         **_expected(counts, both),
     )
-    warnings = (*totals.warnings, *fit.warnings, *_disagreements(summary))
+    gated = zip(gates, both, strict=True)
+    doubts = (doubt for gate, one in gated if gate and in_kev for doubt in gate_doubts(gate, [one]))
+    warnings = (*totals.warnings, *doubts, *fit.warnings, *_disagreements(summary))
     summary = replace(summary, warnings=warnings)
     save(
         fit.curves.lazy(),
@@ -148,10 +155,17 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
     return summary.saved(options.output, options.figure)
 
 
-def _gate(text: str | None, option: str, detector: Detector) -> Gate | None:
-    """A gate on the energies of a detector's hits; None where none is asked for."""
+def _gate(text: str | None, option: str, detector: Detector, recording: Recording, unit: str) -> Gate | None:
+    """A gate on a detector's hits, in keV or adc: of two ends, or on one line; None where none is asked for."""
     if not text:
         return None
+    if unit not in (ENERGY.unit, ADC.unit):
+        raise UsageError(f"unknown unit '{unit}': gates are in {ENERGY.unit} or {ADC.unit}")
+    if unit == ENERGY.unit and not detector.energy and "energy_kev" not in recording.schema:
+        raise UsageError(f"{detector.name} is not calibrated, and {option} is in keV: give adc values with --unit adc")
+    if ":" not in text:
+        (line,) = parse_numbers(text, option, at_least=1)[:1]
+        return line_gate(line, None, (), [detector] if unit == ENERGY.unit else [])
     low, high = parse_range(text, option)
     if not low < high:
         raise UsageError(f"the gate of {detector.name} is empty: {low:g} to {high:g}")
@@ -174,16 +188,20 @@ def _counts(
     *,
     bin_ps: int,
     nearest: bool,
+    in_kev: bool,
 ) -> _Counts:
     """Count time differences, and starts and stops in their gates, in one pass."""
     assert rule.detectors
     detectors, columns = recording.detectors, list(recording.schema)
-    both = [detectors.at(*key) for key in rule.detectors]
-    of_hits = (_inside(both[0], gates[0], detectors, columns), _inside(both[1], gates[1], detectors, columns))
+    value = hit_energy(columns, detectors, adc=gain_corrected_adc(columns)) if in_kev else pl.col("adc")
+    starts, stops = (value.is_between(gate.low, gate.high) if gate else None for gate in gates)
+    of_hits = starts, stops
     rule = rule.of_nearest_in(of_hits) if nearest else rule
     hits, pairs, ends = HitTally(), PairTally(rule.window), Ends(rule, of_hits, bin_ps if nearest else 0)
     reading = passes.PairPass(recording, rule, [hits, pairs, ends])
-    of_pairs = [_pair_inside(both[k], "ab"[k], gate) for k, gate in enumerate(gates) if gate]
+    name = "energy_kev" if in_kev else "adc"
+    sides = zip("ab", gates, strict=True)
+    of_pairs = [pl.col(f"{name}_{side}").is_between(gate.low, gate.high) for side, gate in sides if gate]
     spectrum = time_spectrum(reading.pairs().filter(*of_pairs), bin_ps=bin_ps).collect()
     return _Counts(spectrum, hits, ends, passes.summarise(reading, hits, pairs))
 
@@ -228,19 +246,6 @@ def _disagreements(summary: LifetimeSummary) -> list[str]:
     if summary.sigma_from == "the fit" and summary.fwhm_ps_of_detectors:
         sentences += width_warning(fit.fwhm_ps, fit.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
     return sentences
-
-
-def _inside(detector: Detector, gate: Gate | None, detectors: Detectors, columns: list[str]) -> pl.Expr | None:
-    """Whether a hit of a detector lies in a gate; None where there is none."""
-    if gate is None:
-        return None
-    value = energy_kev(detectors, adc=gain_corrected_adc(columns)) if detector.energy else pl.col("adc")
-    return value.is_between(gate.low, gate.high)
-
-
-def _pair_inside(detector: Detector, side: str, gate: Gate) -> pl.Expr:
-    """The same of a pair's start or stop."""
-    return pl.col(f"energy_kev_{side}" if detector.energy else f"adc_{side}").is_between(gate.low, gate.high)
 
 
 def _fitting_bin_ps(recording: Recording, rule: PairRule) -> int:

@@ -14,7 +14,7 @@ from gammapolars.core.units import PS_PER_UNIT, parse_ps, parse_range
 from gammapolars.detectors import Detectors
 
 
-def axes_of(options: MatrixOptions, detectors: Detectors) -> tuple[Axis, Axis]:
+def axes_of(options: MatrixOptions, detectors: Detectors, *, calibrated: bool) -> tuple[Axis, Axis]:
     """What lies along x and y: the energies, or the adc values where nothing is calibrated, unless axes are named.
 
     Bins and range of x are those of y, too, where it shows the same.
@@ -22,9 +22,9 @@ def axes_of(options: MatrixOptions, detectors: Detectors) -> tuple[Axis, Axis]:
     Raises:
         UsageError: an unknown quantity, one that needs a calibration, a bin without a width, or an empty range.
     """
-    check_bins(options.bin_kev, detectors)
-    x, y = quantities = _quantities(options.axes, detectors)
-    if ENERGY in quantities and not any(one.energy for one in detectors):
+    check_bins(options.bin_kev, calibrated=calibrated)
+    x, y = quantities = _quantities(options.axes, detectors, calibrated=calibrated)
+    if ENERGY in quantities and not calibrated:
         raise UsageError("axes of energy need a calibration: name a detectors.toml that has one, or take axes of adc")
     alike = x == y
     along_x = _axis(x, options.bin_x, options.range_x, options, detectors)
@@ -33,9 +33,9 @@ def axes_of(options: MatrixOptions, detectors: Detectors) -> tuple[Axis, Axis]:
     return along_x, _axis(y, bin_y, range_y, options, detectors)
 
 
-def _quantities(axes: str | None, detectors: Detectors) -> tuple[Quantity, Quantity]:
+def _quantities(axes: str | None, detectors: Detectors, *, calibrated: bool) -> tuple[Quantity, Quantity]:
     if axes is None:
-        quantity = energy_axis(detectors).quantity
+        quantity = energy_axis(detectors, calibrated=calibrated).quantity
         return quantity, quantity
     words = axes.split(":")
     if len(words) != 2 or any(word not in BY_WORD for word in words):
@@ -54,7 +54,7 @@ def _axis(
     if bin_ is not None:
         width = _number(quantity, bin_)
     elif quantity == ENERGY:
-        width = energy_axis(detectors, options.bin_kev).width
+        width = energy_axis(detectors, options.bin_kev, calibrated=True).width
     else:
         width = options.bin_adc if quantity == ADC and options.bin_adc is not None else quantity.bin
     if not 0 < width < math.inf:

@@ -60,7 +60,7 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     """
     rule, detectors = PairRule(options.window, reject=options.reject), recording.detectors
     polygons = load_gates(options.polygon) if options.polygon else ()
-    x, y = axes_of(options, detectors)
+    x, y = axes_of(options, detectors, calibrated=recording.is_calibrated)
     counts = Matrix(
         x,
         y,

@@ -61,7 +61,7 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
     time, or of the real time where none was recorded, with a warning.
     """
     detectors, rule = recording.detectors, PairRule(defaults.WINDOW, reject=options.reject)
-    check_bins(options.bin_kev, detectors)
+    check_bins(options.bin_kev, calibrated=recording.is_calibrated)
     kind = _check_output(options.output, options.format, overwrite=options.overwrite)
     slice_ps = None if options.slice_width is None else slice_width_ps(options.slice_width)
     _check_kind(options.output, kind, sliced=slice_ps is not None, per_second=options.per_second)

@@ -1,0 +1,72 @@
+"""The gate on a line, as the command line says it: in which unit, on whose hits, how wide, and what to doubt of it."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from gammapolars.commands.gate.parse import GateOptions
+from gammapolars.core.errors import UsageError
+from gammapolars.detectors import Detector, Detectors
+from gammapolars.gates import Gate
+from gammapolars.spectra.line_gates import gate_doubts, line_gate
+
+KEV, ADC = "keV", "adc"
+
+
+class Choice(NamedTuple):
+    """What is gated.
+
+    Attributes:
+        gate: on the line.
+        calibrated: whether it is one of energies; else of adc values.
+        detectors: whose hits may lie in it, as far as they are described.
+        width_from: where its width is from.
+    """
+
+    gate: Gate
+    calibrated: bool
+    detectors: tuple[Detector, ...]
+    width_from: str
+
+    def doubts(self) -> Iterator[str]:
+        """What a reader must know of the gate, one sentence each."""
+        if self.calibrated:
+            yield from gate_doubts(self.gate, self.detectors)
+
+
+def chosen(
+    options: GateOptions,
+    detectors: Detectors,
+    *,
+    has_energies: bool,
+    line: float | None = None,
+    backgrounds: Sequence[str] | None = None,
+    widest: bool = False,
+) -> Choice:
+    """The gate on a line.
+
+    Args:
+        options: of the command.
+        detectors: that are known, with their resolutions.
+        has_energies: whether hits have energies.
+        line: where the line lies; None: as the command says.
+        backgrounds: beside it; with `line`.
+        widest: whether one gate is for all detectors, as wide as the widest line.
+
+    Raises:
+        UsageError: an energy is asked for, and there are channels alone.
+    """
+    if options.unit == KEV and not has_energies:
+        raise UsageError(
+            f"no detector is calibrated, and --on {options.on:g} is an energy: name a detectors.toml with --detectors, "
+            "or gate on channels with --unit adc"
+        )
+    if line is None:
+        line, backgrounds = options.on, options.background
+    keys = {detectors.named(name).key for name in options.of or ()}
+    those = tuple(one for one in detectors if not keys or one.key in keys) if options.unit == KEV else ()
+    gate = line_gate(line, options.width, backgrounds or (), those)
+    if widest:
+        gate = Gate(gate.low, gate.high, gate.background)
+    by_fwhm = options.width is None and any(one.fwhm for one in those)
+    width_from = "given" if options.width is not None else "2 FWHM" if by_fwhm else "no FWHM is known"
+    return Choice(gate, options.unit == KEV, those, width_from)
