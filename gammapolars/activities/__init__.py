@@ -12,9 +12,8 @@ from gammapolars.activities.limits import (
     minimum_detectable_activity,
     upper_limit,
 )
-from gammapolars.activities.matching import LINE_COLUMNS, PEAK_COLUMNS, unmatched_lines
 from gammapolars.activities.mean import NuclideActivity, activity_of
-from gammapolars.activities.points import efficiency_points
+from gammapolars.activities.points import LINE_COLUMNS, PEAK_COLUMNS, efficiency_points, unmatched_lines
 
 __all__ = [
     "LINE_COLUMNS",

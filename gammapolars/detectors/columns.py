@@ -114,12 +114,7 @@ def format_columns(columns: Mapping[str, Column]) -> str:
 
 
 def converted(ours: str, column: Column, dtype: DType) -> pl.Expr:
-    """A foreign column as a column of hits; null where a value is missing or does not fit.
-
-    Args:
-        ours: the column's name in a table of hits.
-        column: where it comes from.
-        dtype: what it holds there.
+    """A foreign column as a column of hits, of which it holds `dtype`; null where a value is missing or does not fit.
 
     Raises:
         TableError: it holds no numbers, or no whole numbers where hits have them.
@@ -157,10 +152,6 @@ def nearest_whole_product(value: pl.Expr, factor: float) -> pl.Expr:
 
     The product itself is rounded to 53 bits, which may turn what lies beside a half into the half. What this rounding
     took away is found exactly, by Dekker's product of split factors, and decides.
-
-    Args:
-        value: of floats.
-        factor: what they are multiplied by.
     """
     product = value * factor
     high, low = _split(value)

@@ -50,10 +50,8 @@ def updated_text(detectors: Detectors) -> str:
 class _Statement:
     """A piece of TOML that is whole in itself: a key with its value, a table's head, a remark, an empty line.
 
-    Attributes:
-        text: with the end of its last line.
-        place: number of the detector in whose table it stands; or `TOP` or `OTHER`.
-        key: whose value it gives; or `HEAD`, `REMARK` or `EMPTY`.
+    It stands in the table of the detector of that number, or at `TOP` or `OTHER`; its key may be `HEAD`, `REMARK` or
+    `EMPTY`.
     """
 
     text: str

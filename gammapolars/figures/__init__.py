@@ -4,19 +4,16 @@ plotnine takes a second to import, so that nothing in gammapolars imports this p
 """
 
 from gammapolars.figures.angular import angular
-from gammapolars.figures.calibration import calibration, residuals
+from gammapolars.figures.calibration import calibration, residuals, resolution
 from gammapolars.figures.drift import drift
 from gammapolars.figures.efficiency import curve_energies, efficiency
 from gammapolars.figures.gated import gated
 from gammapolars.figures.lifetime import lifetime
-from gammapolars.figures.map_of import map_of
-from gammapolars.figures.matrix import matrix
-from gammapolars.figures.png import png
+from gammapolars.figures.matrix import map_of, matrix
 from gammapolars.figures.rates import rates
-from gammapolars.figures.resolution import resolution
 from gammapolars.figures.spectrum import spectrum
-from gammapolars.figures.time_difference import time_difference
-from gammapolars.figures.timing import timing
+from gammapolars.figures.theme import png
+from gammapolars.figures.time_difference import time_difference, timing
 
 __all__ = [
     "angular",

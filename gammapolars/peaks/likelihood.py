@@ -32,13 +32,8 @@ class Prior:
 
 
 class Knowledge(NamedTuple):
-    """What is known of a region's shape, in the order of `SHAPE`.
-
-    Attributes:
-        width: the factor on the expected widths.
-        tail: η, the part of a peak's area that is in its tail.
-        slope: τ, the tail's slope in units of σ.
-        step: the height of the step per count of the peak's area.
+    """What is known of a region's shape, in the order of `SHAPE`: the factor on the expected widths, the tail's part η
+    of the area, its slope τ in units of σ, and the height of the step per count of the peak's area.
     """
 
     width: Prior = Prior(1.0, None)

@@ -11,9 +11,8 @@ from gammapolars.coincidences import PairRule
 from gammapolars.io import save
 from gammapolars.io.output_folder import folder_complete_or_nothing
 from gammapolars.io.provenance import describe
-from gammapolars.report.analyse import analyse
+from gammapolars.report.analyse import Analysis, analyse
 from gammapolars.report.content import PAGE, contents
-from gammapolars.report.results import Analysis
 
 __all__ = ["make_report", "write_report"]
 

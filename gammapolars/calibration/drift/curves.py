@@ -30,14 +30,8 @@ LEAST_DISAGREEMENT = 1e-4
 
 
 class Curve(NamedTuple):
-    """The course of a detector's gain in one run.
-
-    Attributes:
-        run: its number.
-        time_ps: knots.
-        gain: relative to the reference; 1 / gain is the factor on adc.
-        unc: standard deviation of the gain.
-        steps_ps: times of steps.
+    """The course of a detector's gain in one run, relative to the reference (1 / gain is the factor on adc), at knots;
+    its standard deviation there; and the times of steps.
     """
 
     run: int

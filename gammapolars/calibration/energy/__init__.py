@@ -1,9 +1,8 @@
 """Energy calibration: which peak is which line of the sources, and the polynomial through them."""
 
 from gammapolars.calibration.energy.matching import match_lines
-from gammapolars.calibration.energy.pairs import Pair, parse_pairs
 from gammapolars.calibration.energy.polynomial import fit_energy
-from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
+from gammapolars.calibration.energy.result import Calibration, Pair, calibrate_peaks, parse_pairs
 
 __all__ = [
     "Calibration",

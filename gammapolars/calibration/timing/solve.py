@@ -84,12 +84,9 @@ def incidence(ends: Ends, detectors: int) -> Floats:
 
 
 class Resolutions(NamedTuple):
-    """Time resolutions of single detectors.
+    """Time resolutions of single detectors, NaN where they cannot be determined, with standard deviations.
 
-    Attributes:
-        fwhm_ps: one a detector; NaN where it cannot be determined.
-        unc_ps: standard deviations; NaN where only equal shares can be given.
-        common: detectors whose share is an equal one, because the pairs do not determine them.
+    The detectors in `common` have equal shares, without uncertainty, because the pairs do not determine them.
     """
 
     fwhm_ps: Floats
