@@ -21,6 +21,10 @@ class Facets(NamedTuple):
         """How many detectors are shown."""
         return self.labels.height
 
+    def note(self, shown: str) -> str | None:
+        """How many detectors are `shown` and how many are not drawn; None where all are drawn."""
+        return f"{shown.format(self.number)}{self.hidden} more are not drawn" if self.hidden else None
+
     def join(self, table: pl.DataFrame) -> pl.DataFrame:
         """The rows of these detectors, in the same order, with their `facet`."""
         return table.join(self.labels, on=DETECTOR, how="inner", maintain_order="left")

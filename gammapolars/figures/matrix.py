@@ -21,16 +21,14 @@ SHOWN = 0.999
 """The share of counts that the figure reaches to, where the rest would take up much of its room."""
 
 
-def matrix(
-    pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None, title: str = "Energies of pairs"
-) -> p9.ggplot:
+def matrix(pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None) -> p9.ggplot:
     """The symmetric matrix of two energies on a logarithmic colour scale; bins with no more than chance stay white.
 
     Args:
         pairs: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres), `counts`; filled bins only.
         spots: labels of places to be circled, by their two energies.
-        title: what the figure shows.
     """
+    title = "Energies of pairs"
     quantity = ENERGY if "energy_kev_x" in pairs.columns else ADC
     unit = quantity.drawn_unit
     x, y = (pl.col(f"{quantity.column}_{axis}").cast(pl.Float64).alias(axis) for axis in ("x", "y"))

@@ -21,7 +21,6 @@ def time_difference(
     *,
     chance: pl.DataFrame | None = None,
     random: Sequence[Window] = (),
-    title: str = "Time differences of detector pairs",
 ) -> p9.ggplot:
     """Histograms of t_b - t_a, one facet a detector pair: the window shaded, the expected chance level dashed.
 
@@ -33,8 +32,8 @@ def time_difference(
         window: the coincidence window, ps.
         chance: `name_a`, `name_b`, `chance_pairs_expected` within the window.
         random: intervals of t_b - t_a that are taken to hold chance pairs alone, ps; shaded in grey.
-        title: what the figure shows.
     """
+    title = "Time differences of detector pairs"
     if time_differences.is_empty() or not (time_differences["counts"] > 0).any():
         return house.no_data(title, "no data: no two hits of different detectors came close in time")
     table = time_differences.select(*PAIR, "dt_ns", pl.col("counts").cast(pl.Float64))
@@ -170,9 +169,7 @@ def _note(window: Window, facets: int, pairs: int, *, with_chance: bool, with_ra
 BEFORE, AFTER = "before, moved to its peak", "after"
 
 
-def timing(
-    differences: pl.DataFrame, pairs: pl.DataFrame, *, title: str = "Prompt peaks of detector pairs"
-) -> p9.ggplot:
+def timing(differences: pl.DataFrame, pairs: pl.DataFrame) -> p9.ggplot:
     """Time differences about the prompt peaks before and after, one facet a detector pair.
 
     What was there before is moved by the peak's position, which the facet's name gives with both widths. Of more than
@@ -181,8 +178,8 @@ def timing(
     Args:
         differences: `name_a`, `name_b`, `dt_ns` (bin centres), `width_ns`, `counts_before`, `counts_after`.
         pairs: `name_a`, `name_b`, `prompt_pairs`, `position_ps`, `fwhm_before_ps`, `fwhm_after_ps`.
-        title: what the figure shows.
     """
+    title = "Prompt peaks of detector pairs"
     if differences.is_empty():
         return house.no_data(title, "no data: no two detectors show a prompt peak")
     peaks = pairs.filter(pl.col("status") == "ok")

@@ -200,14 +200,13 @@ def _spot(
     weights = []
     for axis, (energy, fwhm) in ((x, line_x), (y, line_y)):
         half = 1.1 * fwhm + width / 2
-        distance = np.abs(axis - energy)
-        peak, side = distance <= half, (distance > 1.2 * half) & (distance <= 1.2 * half + max(half, 2 * width))
         # As many bins as the axis has there, filled or not: the matrix is sparse.
         grid = axis[0] + width * (np.round((energy - axis[0]) / width) + np.arange(-1000, 1001))
-        distance = np.abs(grid - energy)
-        n_peak = (distance <= half).sum()
-        n_side = ((distance > 1.2 * half) & (distance <= 1.2 * half + max(half, 2 * width))).sum()
-        weights.append(np.where(peak, 1.0, 0.0) - np.where(side, n_peak / n_side, 0.0))
+        distances = (np.abs(places - energy) for places in (axis, grid))
+        (peak, side), (grid_peak, grid_side) = (
+            (far <= half, (far > 1.2 * half) & (far <= 1.2 * half + max(half, 2 * width))) for far in distances
+        )
+        weights.append(np.where(peak, 1.0, 0.0) - np.where(side, grid_peak.sum() / grid_side.sum(), 0.0))
     weight = weights[0] * weights[1]
     if line_x == line_y:
         # Within one line's square each pair stands twice, but once on the diagonal.
