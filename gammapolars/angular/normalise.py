@@ -51,13 +51,9 @@ class CountArrays:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is expected without correlation, in an arbitrary unit, for p ordered pairs in g groups.
+    """Coincidences that are expected without correlation, of each ordered pair (p,) and each group of pairs (g,).
 
-    Attributes:
-        of_pairs: (p,) for each ordered pair.
-        of_groups: (g,) for each group of pairs.
-        covariance: (g, g) of the groups.
-        with_coincidences: (g, g): covariance of a group's coincidences (first index) and another's expectation.
+    Covariances (g, g) are those of the groups, and of a group's coincidences (first index) with another's expectation.
     """
 
     of_pairs: Floats

@@ -84,18 +84,12 @@ SHAPE = ("width", "tail", "slope", "step")
 
 @dataclass(frozen=True)
 class Model:
-    """Peaks on a polynomial background, over neighbouring bins of a spectrum.
+    """Peaks on a polynomial background of some degree, over neighbouring bins of a spectrum, from number `first` on.
 
-    Positions and widths are in bins; bin i reaches from i - ½ to i + ½. The parameters are, in this order, the areas,
-    the positions, the common factor on the widths, tail, slope, step, and the background's coefficients. These are of
-    Bernstein polynomials, which are nowhere negative where no coefficient is: the first and the last are the
-    background at the two ends.
-
-    Attributes:
-        first: number of the first bin.
-        bins: how many there are.
-        sigmas: the expected σ of each peak.
-        degree: of the background's polynomial.
+    Positions, and the expected σ of each peak, are in bins; bin i reaches from i - ½ to i + ½. The parameters are, in
+    this order, the areas, the positions, the common factor on the widths, tail, slope, step, and the background's
+    coefficients. These are of Bernstein polynomials, which are nowhere negative where no coefficient is: the first and
+    the last are the background at the two ends.
     """
 
     first: int

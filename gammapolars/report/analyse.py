@@ -107,13 +107,9 @@ TIME_DIFFERENCE_WINDOWS = 4
 def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None = None) -> Analysis:
     """Everything that a report shows, in one pass over a run; prompt peaks by the first of its pairs.
 
-    Pairs are looked for out to several times the window, so that the time differences show the chance level; only
-    those within the window are counted, written and drawn into the matrix.
-
-    Args:
-        recording: the run, its detectors and how far it has been read.
-        rule: window and rejected flags; with random windows, the matrix is net of chance, and the pairs carry weights.
-        pairs_output: where the pairs within the window are written to, if anywhere.
+    Pairs are looked for out to several times the window, so that the time differences show the chance level; only those
+    within the window are counted, written (to `pairs_output`, if anywhere) and drawn into the matrix. With random
+    windows, the matrix is net of chance, and the pairs carry weights.
 
     Raises:
         TableError: the run has no adc values.

@@ -151,11 +151,7 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
 
 
 def check_search(search: Search, reach_ps: int, reading: PairReader) -> None:
-    """Refuse to take offsets from noise.
-
-    Raises:
-        CalibrationError: no detector pair shows a prompt peak.
-    """
+    """Refuse, by a CalibrationError, to take offsets from noise: where no detector pair shows a prompt peak."""
     if search.peaks:
         return
     name = reading.runs.all[0].name
