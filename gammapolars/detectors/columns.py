@@ -25,13 +25,9 @@ MAX_INT64 = 2**63 - 1
 
 @dataclass(frozen=True)
 class Column:
-    """Where a column of hits comes from in a foreign table.
+    """Where a column of hits comes from in a foreign table: its name there, or instead the value that all hits have.
 
-    Attributes:
-        name: what the foreign table calls it.
-        unit: the unit that its values have there; None where they have ours, or none. Of times it may be a clock's
-            step, such as `4ns`.
-        value: what all hits have, instead of a column.
+    Its unit is None where values have ours, or none. Of times it may be a clock's step, such as `4ns`.
     """
 
     name: str = ""
