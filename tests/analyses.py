@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.units import Window
-from gammapolars.report.results import Analysis
+from gammapolars.report.analyse import Analysis
 
 Lines = list[tuple[float, float]]
 """(energy in keV, counts) of each full-energy peak."""

@@ -47,12 +47,8 @@ class Activity:
 
 @dataclass(frozen=True)
 class DecayCorrection:
-    """From the mean activity while counting to that at a moment.
-
-    Attributes:
-        factor: mean activity while counting, in units of the activity at that moment.
-        relative_unc: of the factor, from the half-life.
-        at: the moment; None: no correction.
+    """The mean activity while counting in units of that `at` a moment (None: no correction), and its relative
+    uncertainty from the half-life.
     """
 
     factor: float = 1.0

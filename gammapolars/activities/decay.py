@@ -62,12 +62,8 @@ def decay_factor(half_life_s: float, elapsed_s: float, counting_s: float = 0.0) 
     """The mean activity over a counting time, in units of the activity at a reference moment.
 
     e^{-λ t} (1 - e^{-λ t_c}) / (λ t_c) with λ = ln 2 / T½ (G. Gilmore, Practical Gamma-ray Spectrometry, 2nd ed., 2008,
-    section 5.4).
-
-    Args:
-        half_life_s: T½, seconds.
-        elapsed_s: t, from the reference moment to the start of counting; negative if the reference is later.
-        counting_s: t_c, the real time of counting.
+    section 5.4): t from the reference moment to the start of counting, negative if the reference is later, and the real
+    time t_c of counting, seconds.
 
     Raises:
         UsageError: the nuclide has decayed beyond what a number can hold.

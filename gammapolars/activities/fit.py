@@ -30,14 +30,7 @@ SUMMING = 0.002
 
 
 class Trial(NamedTuple):
-    """An order that was tried.
-
-    Attributes:
-        order: of the polynomial.
-        chi2: of its fit.
-        ndf: its degrees of freedom.
-        bic: χ² + k ln n for k coefficients and n points, by which orders are compared.
-    """
+    """An order that was tried: orders are compared by `bic`, χ² + k ln n for k coefficients and n points."""
 
     order: int
     chi2: float

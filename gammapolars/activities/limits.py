@@ -129,11 +129,6 @@ def upper_limit(value: float, unc: float, *, confidence: float = 0.95) -> float:
 
     The quantile of the normal distribution of mean `value` and standard deviation `unc` cut off below 0, as ISO 11929-1
     has it: positive even for values far below 0.
-
-    Args:
-        value: as measured.
-        unc: its uncertainty.
-        confidence: of the limit.
     """
     if not unc > 0:
         return max(value, 0.0)

@@ -12,8 +12,7 @@ from gammapolars.activities.curve import EfficiencyCurve
 from gammapolars.activities.decay import half_life
 from gammapolars.activities.fit import expected_variance, summing_warning
 from gammapolars.activities.limits import SIDES_FWHM, counts_per_bq, line_counts
-from gammapolars.activities.matching import emission_lines, match_peaks, unmatched_lines
-from gammapolars.activities.points import check_times
+from gammapolars.activities.points import check_times, emission_lines, match_peaks, unmatched_lines
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 

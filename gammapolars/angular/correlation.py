@@ -9,8 +9,15 @@ import polars as pl
 from gammapolars.angular.counts import COUNTS, SINGLES
 from gammapolars.angular.directions import Ints, angles_between, groups_of, unit_vectors
 from gammapolars.angular.legendre import AngularFit, check_order, fit_terms, polynomials
-from gammapolars.angular.normalise import CountArrays, Expectation, group_sums, mixed_events, uncorrelated_pairs
-from gammapolars.angular.slices import arrays, with_enough_counts
+from gammapolars.angular.normalise import (
+    CountArrays,
+    Expectation,
+    arrays,
+    group_sums,
+    mixed_events,
+    uncorrelated_pairs,
+    with_enough_counts,
+)
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.schema import require
 from gammapolars.core.types import Floats

@@ -125,11 +125,7 @@ def _check_columns(columns: pl.Schema, names: Iterable[str], what: str) -> None:
 
 
 def check_gates(gate_1: Gate, gate_2: Gate) -> None:
-    """Raise where one hit can be in both gates.
-
-    Raises:
-        UsageError: they overlap.
-    """
+    """Raise a UsageError where gates overlap, so that one hit can be in both."""
     if gate_1.low <= gate_2.high and gate_2.low <= gate_1.high:
         raise UsageError(
             f"the gates {gate_1.low:g} to {gate_1.high:g} and {gate_2.low:g} to {gate_2.high:g} keV overlap: "

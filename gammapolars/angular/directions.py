@@ -24,11 +24,7 @@ def angle_deg(a: Detector, b: Detector) -> float:
 
 
 def check_directions(detectors: Iterable[Detector]) -> None:
-    """Raise unless all detectors have a direction.
-
-    Raises:
-        DetectorsError: the message names those that have none.
-    """
+    """Raise a DetectorsError that names the detectors without a direction, if there are any."""
     if missing := [one.name for one in detectors if one.theta_deg is None or one.phi_deg is None]:
         raise DetectorsError(f"no direction of {', '.join(missing)}: give theta_deg and phi_deg in detectors.toml")
 

@@ -152,17 +152,13 @@ def fit_terms(
     *,
     attenuation: tuple[float, float],
 ) -> AngularFit:
-    """The fit, from the values of the polynomials at each point.
+    """The fit, from the values of the polynomials at each point (points, orders), means over its angles if it has
+    several.
 
-    Args:
-        angles_deg: of the points.
-        terms: (points, orders), means over the angles of a point where it has several.
-        values: of the points.
-        covariance: of the points, from the fitted values. Counts are weighted by what is expected of them: a downward
-            fluctuation would otherwise weigh more than an upward one, and no counts at all could not be weighted. The
-            fit is repeated until it agrees with its weights; for counts without background this is the maximum of the
-            Poisson likelihood.
-        attenuation: Q22 and Q44.
+    The covariance of the points follows from the fitted values. Counts are weighted by what is expected of them: a
+    downward fluctuation would otherwise weigh more than an upward one, and no counts at all could not be weighted. The
+    fit is repeated until it agrees with its weights; for counts without background this is the maximum of the Poisson
+    likelihood.
 
     Raises:
         CalibrationError: too few counts: the mean of W(θ) is not above 0, or the covariance not positive.

@@ -1,22 +1,14 @@
 """detectors.toml: which detector is on which channel, its calibrations; calibration sources; PeakEasy's .CALp files."""
 
-from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
-from gammapolars.detectors.peakeasy import import_calp, read_calp
-from gammapolars.detectors.sources import CalibrationSource, moment
-from gammapolars.detectors.toml import format_detectors, load_detectors, parse_detectors
-from gammapolars.detectors.update import updated_text
-
-__all__ = [
-    "MAX_NUMBER",
-    "CalibrationSource",
-    "Covariance",
-    "Detector",
-    "Detectors",
-    "format_detectors",
-    "import_calp",
-    "load_detectors",
-    "moment",
-    "parse_detectors",
-    "read_calp",
-    "updated_text",
-]
+from gammapolars.detectors.model import MAX_NUMBER as MAX_NUMBER
+from gammapolars.detectors.model import Covariance as Covariance
+from gammapolars.detectors.model import Detector as Detector
+from gammapolars.detectors.model import Detectors as Detectors
+from gammapolars.detectors.peakeasy import import_calp as import_calp
+from gammapolars.detectors.peakeasy import read_calp as read_calp
+from gammapolars.detectors.sources import CalibrationSource as CalibrationSource
+from gammapolars.detectors.sources import moment as moment
+from gammapolars.detectors.toml import format_detectors as format_detectors
+from gammapolars.detectors.toml import load_detectors as load_detectors
+from gammapolars.detectors.toml import parse_detectors as parse_detectors
+from gammapolars.detectors.update import updated_text as updated_text

@@ -25,13 +25,9 @@ MAX_INT64 = 2**63 - 1
 
 @dataclass(frozen=True)
 class Column:
-    """Where a column of hits comes from in a foreign table.
+    """Where a column of hits comes from in a foreign table: its name there, or instead the value that all hits have.
 
-    Attributes:
-        name: what the foreign table calls it.
-        unit: the unit that its values have there; None where they have ours, or none. Of times it may be a clock's
-            step, such as `4ns`.
-        value: what all hits have, instead of a column.
+    Its unit is None where values have ours, or none. Of times it may be a clock's step, such as `4ns`.
     """
 
     name: str = ""
@@ -114,12 +110,7 @@ def format_columns(columns: Mapping[str, Column]) -> str:
 
 
 def converted(ours: str, column: Column, dtype: DType) -> pl.Expr:
-    """A foreign column as a column of hits; null where a value is missing or does not fit.
-
-    Args:
-        ours: the column's name in a table of hits.
-        column: where it comes from.
-        dtype: what it holds there.
+    """A foreign column as a column of hits, of which it holds `dtype`; null where a value is missing or does not fit.
 
     Raises:
         TableError: it holds no numbers, or no whole numbers where hits have them.
@@ -157,10 +148,6 @@ def nearest_whole_product(value: pl.Expr, factor: float) -> pl.Expr:
 
     The product itself is rounded to 53 bits, which may turn what lies beside a half into the half. What this rounding
     took away is found exactly, by Dekker's product of split factors, and decides.
-
-    Args:
-        value: of floats.
-        factor: what they are multiplied by.
     """
     product = value * factor
     high, low = _split(value)

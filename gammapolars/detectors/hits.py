@@ -13,11 +13,6 @@ def is_of(key: Key, suffix: str = "") -> pl.Expr:
 
 
 def is_one_of(keys: Iterable[Key], suffix: str = "") -> pl.Expr:
-    """Whether hits are of one of some detectors.
-
-    Args:
-        keys: (board, channel) of each.
-        suffix: of the columns `board` and `channel`.
-    """
+    """Whether hits are of one of some detectors; `suffix` is that of the columns `board` and `channel`."""
     packed = pl.col(f"board{suffix}").cast(pl.UInt32) * 2**16 + pl.col(f"channel{suffix}").cast(pl.UInt32)
     return packed.is_in(pl.Series([board << 16 | channel for board, channel in keys], dtype=pl.UInt32).implode())

@@ -24,11 +24,8 @@ def updated_text(detectors: Detectors) -> str:
     """The text of detectors.toml for detectors, as near as can be to the text that they were read from.
 
     Keys whose values differ from that text are set where they stand, new keys follow those that they belong to, and
-    tables of new detectors stand at the end. Comments, order, spacing and line ends stay.
-
-    Args:
-        detectors: at least those of the text that they were read from, with its columns and sources; without such
-            a text they are written as by `format_detectors`.
+    tables of new detectors stand at the end. Comments, order, spacing and line ends stay. There are at least the
+    detectors of that text, with its columns and sources; without a text they are written as by `format_detectors`.
     """
     if not detectors.text:
         return format_detectors(detectors)
@@ -50,10 +47,8 @@ def updated_text(detectors: Detectors) -> str:
 class _Statement:
     """A piece of TOML that is whole in itself: a key with its value, a table's head, a remark, an empty line.
 
-    Attributes:
-        text: with the end of its last line.
-        place: number of the detector in whose table it stands; or `TOP` or `OTHER`.
-        key: whose value it gives; or `HEAD`, `REMARK` or `EMPTY`.
+    It stands in the table of the detector of that number, or at `TOP` or `OTHER`; its key may be `HEAD`, `REMARK` or
+    `EMPTY`.
     """
 
     text: str

@@ -3,36 +3,19 @@
 plotnine takes a second to import, so that nothing in gammapolars imports this package before a figure is wanted.
 """
 
-from gammapolars.figures.angular import angular
-from gammapolars.figures.calibration import calibration, residuals
-from gammapolars.figures.drift import drift
-from gammapolars.figures.efficiency import curve_energies, efficiency
-from gammapolars.figures.gated import gated
-from gammapolars.figures.lifetime import lifetime
-from gammapolars.figures.map_of import map_of
-from gammapolars.figures.matrix import matrix
-from gammapolars.figures.png import png
-from gammapolars.figures.rates import rates
-from gammapolars.figures.resolution import resolution
-from gammapolars.figures.spectrum import spectrum
-from gammapolars.figures.time_difference import time_difference
-from gammapolars.figures.timing import timing
-
-__all__ = [
-    "angular",
-    "calibration",
-    "curve_energies",
-    "drift",
-    "efficiency",
-    "gated",
-    "lifetime",
-    "map_of",
-    "matrix",
-    "png",
-    "rates",
-    "residuals",
-    "resolution",
-    "spectrum",
-    "time_difference",
-    "timing",
-]
+from gammapolars.figures.angular import angular as angular
+from gammapolars.figures.calibration import calibration as calibration
+from gammapolars.figures.calibration import residuals as residuals
+from gammapolars.figures.calibration import resolution as resolution
+from gammapolars.figures.drift import drift as drift
+from gammapolars.figures.efficiency import curve_energies as curve_energies
+from gammapolars.figures.efficiency import efficiency as efficiency
+from gammapolars.figures.gated import gated as gated
+from gammapolars.figures.lifetime import lifetime as lifetime
+from gammapolars.figures.matrix import map_of as map_of
+from gammapolars.figures.matrix import matrix as matrix
+from gammapolars.figures.rates import rates as rates
+from gammapolars.figures.spectrum import spectrum as spectrum
+from gammapolars.figures.theme import png as png
+from gammapolars.figures.time_difference import time_difference as time_difference
+from gammapolars.figures.time_difference import timing as timing

@@ -9,11 +9,7 @@ import polars as pl
 def bin_width(centres: pl.Series) -> float:
     """The width of equal bins, of which some may be left out: the largest that all their distances are multiples of.
 
-    Args:
-        centres: bin centres, in any order and any number of times each.
-
-    Returns:
-        The width in the unit of the centres; 1 where a single bin is known.
+    It is 1 where a single bin is known; centres may be in any order and any number of times each.
     """
     steps = np.diff(np.unique(centres.drop_nulls().cast(pl.Float64).to_numpy()))
     if steps.size:
@@ -36,13 +32,10 @@ def nice_factor(bins: int, most: int) -> int:
 
 
 def rebin(table: pl.DataFrame, by: list[str], x: str, most: int) -> tuple[pl.DataFrame, float]:
-    """Join neighbouring bins and fill in those that were left out, with 0 counts.
+    """Join neighbouring bins, so that each histogram has at most `most`, and fill in those that were left out, with 0
+    counts.
 
-    Args:
-        table: `by`, `x` (bin centre) and `counts`; not empty.
-        by: the columns that distinguish the histograms.
-        x: the column of bin centres.
-        most: bins that each histogram may have at most.
+    The table, not empty, has bin centres `x`, `counts`, and the columns `by` that distinguish the histograms.
 
     Returns:
         `by`, `x` and `counts`, with all bins from the lowest to the highest of the table; and their width.
@@ -68,10 +61,7 @@ def rebin(table: pl.DataFrame, by: list[str], x: str, most: int) -> tuple[pl.Dat
 def outline(table: pl.DataFrame, x: str, width: float | str) -> pl.DataFrame:
     """The outline of a histogram: two points a bin, at its lower and its upper edge, in the table's order.
 
-    Args:
-        table: bins with their centre `x`, in order.
-        x: the column of bin centres, which becomes that of the points.
-        width: of every bin, or the column that gives it.
+    `x` is the column of bin centres, which becomes that of the points; the width is that of every bin, or its column.
     """
     half = (pl.col(width) if isinstance(width, str) else pl.lit(width)) / 2
     return table.with_columns(pl.concat_list(pl.col(x) - half, pl.col(x) + half).alias(x)).explode(x)

@@ -1,11 +1,14 @@
-"""Calibrations: spectra with their identified lines, and how far the lines lie from the fit; one facet a detector."""
+"""Calibrations: spectra with their identified lines, residuals of the fit, and resolution; one facet a detector."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import plotnine as p9
 import polars as pl
 
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
-from gammapolars.figures.facets import DETECTOR, Facets, facets_of
+from gammapolars.figures.facets import DETECTOR, facets_of
 
 LABEL_ROOM = 0.012
 """What a label takes of the axis."""
@@ -13,16 +16,14 @@ LABEL_ROOM = 0.012
 USED, LEFT_OUT = "used in the fit", "left out"
 
 
-def calibration(
-    spectra: pl.DataFrame, residuals: pl.DataFrame, *, title: str = "Energy calibration: identified lines"
-) -> p9.ggplot:
+def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame) -> p9.ggplot:
     """Spectra in keV on a logarithmic scale with the lines that were matched, one facet a detector.
 
     Args:
         spectra: `board`, `channel`, `name`, `energy_kev` (bin centres), `counts`; calibrated.
         residuals: `board`, `channel`, `nuclide`, `energy_kev`, `used`, as a calibration gives them.
-        title: what the figure shows.
     """
+    title = "Energy calibration: identified lines"
     highest = residuals.group_by("board", "channel").agg(most=1.15 * pl.col("energy_kev").max())
     table = (
         spectra.drop_nulls("energy_kev")
@@ -62,22 +63,26 @@ def calibration(
         _colours(),
         house.number_axis(columns, expand=(0.01, 0)),
         house.log_axis(limits=(floor, top * (top / floor) ** room), expand=(0, 0), minor_breaks=True),
-        p9.labs(title=title, subtitle=_note(facets), x="energy (keV)", y="counts per bin", color=""),
+        p9.labs(
+            title=title,
+            subtitle=facets.note("the first {} detectors; "),
+            x="energy (keV)",
+            y="counts per bin",
+            color="",
+        ),
         house.house_theme(height=house.height_for(facets.number, columns)),
         house.legend_below(columns),
     )
 
 
-def residuals(
-    residuals: pl.DataFrame, *, in_sigma: bool = False, title: str = "Residuals of the energy fit"
-) -> p9.ggplot:
+def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False) -> p9.ggplot:
     """Line energy less fit against energy, one facet a detector: in keV with error bars, or in standard deviations.
 
     Args:
         residuals: `board`, `channel`, `name`, `energy_kev`, `residual_kev`, `residual_sigma`, `used`.
         in_sigma: in units of each line's own uncertainty.
-        title: what the figure shows.
     """
+    title = "Residuals of the energy fit"
     if residuals.is_empty():
         return house.no_data(title, "no data: no detector was calibrated")
     facets = facets_of(residuals)
@@ -108,7 +113,7 @@ def residuals(
         p9.scale_y_continuous(labels=house.number_labels),
         p9.labs(
             title=title,
-            subtitle=_note(facets),
+            subtitle=facets.note("the first {} detectors; "),
             x="energy (keV)",
             y="line − fit (σ)" if in_sigma else "line − fit (keV)",
             color="",
@@ -129,11 +134,6 @@ def _colours() -> object:
 
 def _middle(frame: pl.DataFrame) -> float:
     return float(frame["energy_kev"].sort()[frame.height // 2])
-
-
-def _note(facets: Facets) -> str | None:
-    hidden = f"the first {facets.number} detectors; {facets.hidden} more are not drawn"
-    return hidden if facets.hidden else None
 
 
 def _legible(tops: pl.DataFrame, room: float) -> list[bool]:
@@ -177,3 +177,68 @@ def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, with_nuclid
         text=pl.col("peak") * span**0.08,
         state=_state(),
     )
+
+
+LINE, BROAD = "line", "511 keV (Doppler broadened) or left out"
+
+
+def resolution(residuals: pl.DataFrame, curves: Mapping[tuple[int, int], tuple[float, ...]]) -> p9.ggplot:
+    """Widths of the identified lines and FWHM² = a + b E + c E².
+
+    Args:
+        residuals: `board`, `channel`, `name`, `energy_kev`, `fwhm_kev`, `fwhm_kev_unc`, `used`.
+        curves: a, b, c of each (board, channel) that has them.
+    """
+    title = "Resolution: FWHM against energy"
+    table = residuals.filter(pl.col("fwhm_kev").is_finite())
+    if table.is_empty():
+        return house.no_data(title, "no data: no width was fitted")
+    facets = facets_of(table)
+    columns = facets.columns
+    broad = ((pl.col("energy_kev") - 511).abs() < 0.5) | ~pl.col("used")
+    frame = facets.join(table).with_columns(
+        low=pl.col("fwhm_kev") - pl.col("fwhm_kev_unc").fill_null(0.0),
+        high=pl.col("fwhm_kev") + pl.col("fwhm_kev_unc").fill_null(0.0),
+        state=pl.when(broad).then(pl.lit(BROAD)).otherwise(pl.lit(LINE)).cast(pl.Enum([LINE, BROAD])),
+    )
+    hidden = f"; the first {facets.number} detectors, {facets.hidden} more are not drawn" if facets.hidden else ""
+    return house.compose(
+        p9.ggplot(frame, p9.aes("energy_kev", "fwhm_kev")),
+        p9.expand_limits(y=0),
+        p9.geom_line(data=_curves(frame, facets.labels, curves), color=house.BLUE, size=0.7),
+        p9.geom_linerange(p9.aes(ymin="low", ymax="high", color="state"), size=0.5),
+        p9.geom_point(p9.aes(color="state", shape="state"), size=1.8, fill="white"),
+        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
+        p9.scale_color_manual({LINE: house.ORANGE, BROAD: house.QUIET}, limits=[LINE, BROAD]),
+        p9.scale_shape_manual({LINE: "o", BROAD: "D"}, limits=[LINE, BROAD]),
+        house.number_axis(columns),
+        p9.scale_y_continuous(labels=house.number_labels),
+        p9.labs(
+            title=title,
+            subtitle="curve: FWHM² = a + b E + c E²" + hidden,
+            x="energy (keV)",
+            y="FWHM (keV)",
+            color="",
+            shape="",
+        ),
+        house.house_theme(height=house.height_for(facets.number, columns, alone=3.6)),
+        house.legend_below(columns),
+    )
+
+
+def _curves(
+    frame: pl.DataFrame, labels: pl.DataFrame, curves: Mapping[tuple[int, int], tuple[float, ...]]
+) -> pl.DataFrame:
+    """Points of each detector's curve, over the energies of all lines."""
+    low, high = (float(frame["energy_kev"].sort()[place]) for place in (0, -1))
+    energy = np.linspace(max(0.0, low - 0.03 * (high - low)), high * 1.02, 200)
+    parts = [labels.head(0).select("facet").with_columns(energy_kev=pl.lit(0.0), fwhm_kev=pl.lit(0.0))]
+    for board, channel, facet in labels.select("board", "channel", "facet").iter_rows():
+        if (terms := curves.get((board, channel))) is not None:
+            square = np.polynomial.polynomial.polyval(energy, np.asarray(terms, np.float64))
+            parts.append(
+                pl.DataFrame({"energy_kev": energy, "fwhm_kev": np.sqrt(np.maximum(square, 0.0))}).select(
+                    pl.lit(facet).cast(labels["facet"].dtype).alias("facet"), "energy_kev", "fwhm_kev"
+                )
+            )
+    return pl.concat(parts)

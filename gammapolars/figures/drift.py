@@ -9,6 +9,7 @@ from plotnine.composition import Beside
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import facets_of
 
+TITLE = "Drift of the gains"
 MOST_DETECTORS = 12
 LEAST_SPAN_PCT = 0.05
 """A scale spans at least this, so that mere statistics does not look like a drift."""
@@ -16,36 +17,23 @@ LEAST_SPAN_PCT = 0.05
 BEFORE, AFTER = "as recorded", "corrected"
 
 
-def drift(
-    positions: pl.DataFrame,
-    curves: pl.DataFrame,
-    spectra: pl.DataFrame,
-    *,
-    title: str = "Drift of the gains",
-) -> p9.ggplot | Beside:
+def drift(positions: pl.DataFrame, curves: pl.DataFrame, spectra: pl.DataFrame) -> p9.ggplot | Beside:
     """To the left the gain over time, to the right the line with most counts before and after; one row a detector.
 
-    Args:
-        positions: as `DriftTrack` has them; fits that failed are not drawn.
-        curves: as `DriftTrack` has them.
-        spectra: as `DriftTrack` has them.
-        title: what the figure shows.
-
-    Returns:
-        A composition of two plots; where no line was found, a plot that says so.
+    Tables are as `DriftTrack` has them; fits that failed are not drawn. Where no line was found, a plot says so.
     """
     good = positions.filter(pl.col("status") == "ok")
     if good.is_empty():
-        return house.no_data(title, "no data: no line was found")
+        return house.no_data(TITLE, "no data: no line was found")
     facets = facets_of(good, most=MOST_DETECTORS, columns=2)
     good, curves, spectra = (facets.join(table) for table in (good, curves, spectra))
     height = 1.2 + 2.1 * facets.number if facets.number > 1 else 3.6
     hidden = f"; {facets.hidden} more detectors are not drawn" if facets.hidden else ""
-    gains = _over_time(good, curves, title, height, hidden)
+    gains = _over_time(good, curves, height, hidden)
     return Beside([gains, _line(good, spectra, height)])
 
 
-def _over_time(good: pl.DataFrame, curves: pl.DataFrame, title: str, height: float, hidden: str) -> p9.ggplot:
+def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, hidden: str) -> p9.ggplot:
     unit, seconds = house.time_unit(float(good["end_s"].to_numpy().max()))
     gain = (100 * (pl.col("gain") - 1)).alias("gain")
     lines = good["line_kev"].unique().sort()
@@ -88,7 +76,7 @@ def _over_time(good: pl.DataFrame, curves: pl.DataFrame, title: str, height: flo
         p9.scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
         p9.scale_y_continuous(labels=house.number_labels),
         p9.labs(
-            title=house.plain(title),
+            title=TITLE,
             subtitle="points: fitted positions with ±1σ; curve: the smooth gain with ±1σ" + hidden,
             x=f"time since the first hit ({unit})",
             y="gain, off its reference (%)",

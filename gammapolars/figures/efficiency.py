@@ -1,6 +1,7 @@
 """Full-energy-peak efficiencies with the fitted curve, residuals below; a colour for each source."""
 
 import math
+from itertools import cycle
 
 import numpy as np
 import plotnine as p9
@@ -39,8 +40,7 @@ def efficiency(
     names = house.short_names((house.plain(source) for source in sources), 40)
     labels = pl.DataFrame({"source": sources, "label": pl.Series(names, dtype=pl.Enum(names))})
     table, curve = _with_ends(points.join(labels, on="source", how="left", maintain_order="left"), band)
-    colours = dict(zip(names, _cycle(house.PALETTE, len(names)), strict=True))
-    shapes = dict(zip(names, _cycle(SHAPES, len(names)), strict=True))
+    colours, shapes = (dict(zip(names, cycle(values), strict=False)) for values in (house.PALETTE, SHAPES))
     scales = (
         p9.scale_color_manual(colours, limits=names),
         p9.scale_shape_manual(shapes, limits=names),
@@ -55,7 +55,11 @@ def efficiency(
         p9.geom_linerange(p9.aes(ymin="low", ymax="high"), size=0.6, show_legend=False),
         p9.geom_point(size=2, fill="white"),
         *scales,
-        p9.scale_y_log10(breaks=_breaks, minor_breaks=house.minor_power_breaks, labels=_plain_labels),
+        p9.scale_y_log10(
+            breaks=_breaks,
+            minor_breaks=house.minor_power_breaks,
+            labels=lambda values: [f"{value:g}" for value in values],
+        ),
         p9.labs(title=title, subtitle=note or default_note, x="", y="efficiency", color="", shape=""),
         house.house_theme(height=7.0),
         p9.theme(legend_position="top" if len(names) > 1 else "none"),
@@ -104,11 +108,3 @@ def _breaks(limits: tuple[float, float]) -> list[float]:
         if len(breaks) > 2:
             break
     return breaks
-
-
-def _plain_labels(values: list[float]) -> list[str]:
-    return [f"{value:g}" for value in values]
-
-
-def _cycle(values: tuple[str, ...], number: int) -> list[str]:
-    return [values[place % len(values)] for place in range(number)]

@@ -10,13 +10,7 @@ DETECTOR = ["board", "channel", "name"]
 
 
 class Facets(NamedTuple):
-    """The detectors that a figure shows.
-
-    Attributes:
-        labels: `board`, `channel`, `name` and `facet`, in order of board and channel.
-        columns: how many facets stand side by side.
-        hidden: how many detectors are left out.
-    """
+    """The detectors that a figure shows, with their `facet`; in how many columns; and how many are left out."""
 
     labels: pl.DataFrame
     columns: int
@@ -27,6 +21,10 @@ class Facets(NamedTuple):
         """How many detectors are shown."""
         return self.labels.height
 
+    def note(self, shown: str) -> str | None:
+        """How many detectors are `shown` and how many are not drawn; None where all are drawn."""
+        return f"{shown.format(self.number)}{self.hidden} more are not drawn" if self.hidden else None
+
     def join(self, table: pl.DataFrame) -> pl.DataFrame:
         """The rows of these detectors, in the same order, with their `facet`."""
         return table.join(self.labels, on=DETECTOR, how="inner", maintain_order="left")
@@ -35,14 +33,7 @@ class Facets(NamedTuple):
 def facets_of(
     table: pl.DataFrame, *, by_counts: bool = False, most: int = house.MAX_FACETS, columns: int | None = None
 ) -> Facets:
-    """As many detectors of a table as a figure has room for.
-
-    Args:
-        table: `board`, `channel`, `name`; and `counts`, where these decide.
-        by_counts: whether those with the most counts are shown, instead of the first.
-        most: how many there is room for.
-        columns: how many facets stand side by side; None: as suits their number.
-    """
+    """As many detectors of a table as a figure has room for: the first ones, or those with the most counts."""
     detectors = table.select(DETECTOR).unique().sort("board", "channel")
     shown = detectors.head(most)
     if by_counts:

@@ -1,4 +1,4 @@
-"""The energy–energy matrix of pairs."""
+"""Matrices of pairs and hits: of two energies, and of axes that differ."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
-from gammapolars.core.quantities import ADC, ENERGY
+from gammapolars.core.quantities import ADC, BY_COLUMN, ENERGY, axis_columns
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 
@@ -21,16 +21,14 @@ SHOWN = 0.999
 """The share of counts that the figure reaches to, where the rest would take up much of its room."""
 
 
-def matrix(
-    pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None, title: str = "Energies of pairs"
-) -> p9.ggplot:
+def matrix(pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None) -> p9.ggplot:
     """The symmetric matrix of two energies on a logarithmic colour scale; bins with no more than chance stay white.
 
     Args:
         pairs: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres), `counts`; filled bins only.
         spots: labels of places to be circled, by their two energies.
-        title: what the figure shows.
     """
+    title = "Energies of pairs"
     quantity = ENERGY if "energy_kev_x" in pairs.columns else ADC
     unit = quantity.drawn_unit
     x, y = (pl.col(f"{quantity.column}_{axis}").cast(pl.Float64).alias(axis) for axis in ("x", "y"))
@@ -64,15 +62,10 @@ def matrix(
 
 
 def colour_scale(counts: pl.Series, name: str, *, height: float) -> list[Any]:
-    """A logarithmic scale of colours for the counts of bins: three powers of ten at most; what is null stays white.
+    """A logarithmic scale of colours for the sorted counts of bins above 0, with its legend, to be added behind the
+    theme.
 
-    Args:
-        counts: all counts above 0, sorted.
-        name: what the counts are.
-        height: of the legend, in pixels.
-
-    Returns:
-        The scale and its legend, to be added behind the theme.
+    It spans three powers of ten at most; what is null stays white. The legend's height is in pixels.
     """
     high = float(counts[-1])
     low = max(float(counts[0]), 1e-3 * high)
@@ -91,14 +84,10 @@ def colour_scale(counts: pl.Series, name: str, *, height: float) -> list[Any]:
 
 
 def _crop(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
-    """Without the few pairs of highest energy, where the figure would mostly be empty for their sake.
+    """Without the few pairs of highest energy, where the figure would mostly be empty for their sake; and their
+    percentage.
 
-    Args:
-        table: the bins.
-        furthest: the highest energy that must be seen.
-
-    Returns:
-        What is left, and the percentage of counts that is not.
+    The energies up to the `furthest` are kept.
     """
     by_energy = table.group_by("x").agg(pl.col("counts").sum()).sort("x")
     total = float(by_energy["counts"].sum())
@@ -140,3 +129,68 @@ def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[ob
     circles = p9.geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7)
     look = {"size": 7.5, "color": house.ORANGE, "ha": "left", "va": "bottom"}
     return [circles, house.text(places, p9.aes(label="label"), nudge_x=0.022 * end, nudge_y=0.022 * end, **look)]
+
+
+def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float] | None = None) -> p9.ggplot:
+    """A matrix on a logarithmic colour scale, each axis with its own quantity and bins; net counts below 0 stay white.
+
+    Args:
+        matrix: two columns of bin centres, such as `dt_ps_x` and `energy_kev_y`, and `counts`; filled bins only.
+        title: what the figure shows; as its axes say, if it is not given.
+        widths: of the bins on x and on y; None: from their distances.
+    """
+    columns = axis_columns(matrix.columns)
+    assert columns, "no matrix"
+    x, y = quantities = [BY_COLUMN[name[:-2]] for name in columns]
+    of_pairs = x.of_pairs and y.of_pairs
+    title = title or ("Pairs" if of_pairs else "Hits")
+    coordinates = {
+        side: (pl.col(name).cast(pl.Float64) * quantity.drawn_scale).alias(side)
+        for side, name, quantity in zip("xy", columns, quantities, strict=True)
+    }
+    table = matrix.select(*coordinates.values(), pl.col("counts").cast(pl.Float64)).drop_nulls()
+    if not (table["counts"] > 0).any():
+        return house.no_data(title, "no data: no bin holds more than chance makes")
+    steps = [
+        bins.bin_width(table[side]) if widths is None else widths[place] * quantities[place].drawn_scale
+        for place, side in enumerate("xy")
+    ]
+    (x_bins, x_width), (y_bins, y_width) = [_coarse_bins(table, *axis) for axis in zip("xy", steps, strict=True)]
+    sums = table.group_by(x_bins.alias("x"), y_bins.alias("y")).agg(pl.col("counts").sum())
+    negative = -float(sums.filter(pl.col("counts") < 0)["counts"].sum())
+    grid = _full_grid(sums.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts")))
+    positive = grid["counts"].drop_nulls().sort()
+    if positive.is_empty():
+        return house.no_data(title, "no data: no bin holds more than chance makes")
+    firsts = [float(table.select(pl.col(side).min()).item()) - step / 2 for side, step in zip("xy", steps, strict=True)]
+    axes = zip("xy", firsts, (x_width, y_width), strict=True)
+    middles = [(first + (pl.col(side) + 0.5) * width).alias(side) for side, first, width in axes]
+    grid = grid.with_columns(middles)
+    size = f"{x_width:.4g} {x.drawn_unit} × {y_width:.4g} {y.drawn_unit}"
+    return house.compose(
+        p9.ggplot(grid, p9.aes("x", "y")),
+        p9.geom_raster(p9.aes(fill="counts")),
+        house.number_axis(expand=(0, 0)),
+        p9.scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        p9.labs(
+            title=title,
+            subtitle=f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
+            x=x.drawn_label + (", detectors of x" if x == y else ""),
+            y=y.drawn_label + (", detectors of y" if x == y else ""),
+        ),
+        house.house_theme(width=7.8, height=5.6),
+        colour_scale(positive, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})", height=180),
+    )
+
+
+def _coarse_bins(table: pl.DataFrame, side: str, width: float) -> tuple[pl.Expr, float]:
+    """The numbers of no more bins than the eye resolves, and their width."""
+    low, high = (float(edge) for edge in table.select(low=pl.col(side).min(), high=pl.col(side).max()).row(0))
+    factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
+    return ((pl.col(side) - low) / width).round().cast(pl.Int64) // factor, width * factor
+
+
+def _full_grid(sums: pl.DataFrame) -> pl.DataFrame:
+    """All bins, those without counts as null."""
+    every = [pl.DataFrame({side: range(int(sums[side].max()) + 1)}, {side: pl.Int64}) for side in "xy"]  # type: ignore[arg-type]
+    return every[0].join(every[1], how="cross").join(sums, on=["x", "y"], how="left", maintain_order="left")

@@ -10,15 +10,15 @@ from gammapolars.figures.facets import DETECTOR, facets_of
 MOST_BINS = 300
 
 
-def rates(rates: pl.DataFrame, *, title: str = "Count rates over time") -> p9.ggplot:
+def rates(rates: pl.DataFrame) -> p9.ggplot:
     """Rates with the 68 % band of Poisson counts, the run's mean dashed, one facet a detector.
 
     The scale of each facet spans ±10 % of its mean at least, so that mere statistics does not look like a drift.
 
     Args:
         rates: `board`, `channel`, `name`, `time_s` (bin centre), `width_s`, `counts`.
-        title: what the figure shows.
     """
+    title = "Count rates over time"
     if rates.is_empty() or not (rates["counts"] > 0).any():
         return house.no_data(title, "no data: there are no hits")
     facets = facets_of(rates, by_counts=True)

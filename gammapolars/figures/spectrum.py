@@ -8,20 +8,18 @@ import polars as pl
 from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
-from gammapolars.figures.facets import DETECTOR, Facets, facet_column, facets_of
+from gammapolars.figures.facets import DETECTOR, facet_column, facets_of
 
 
-def spectrum(
-    spectra: pl.DataFrame, *, lines: Mapping[float, str] | None = None, title: str = "Energy spectra"
-) -> p9.ggplot:
+def spectrum(spectra: pl.DataFrame, *, lines: Mapping[float, str] | None = None) -> p9.ggplot:
     """Spectra on a logarithmic scale, one facet a detector; bins without counts lie on the axis.
 
     Args:
         spectra: `board`, `channel`, `name`, `energy_kev` and/or `adc` (bin centres), `counts`. Detectors without
             `energy_kev` are drawn over adc, and say so.
         lines: labels of gamma lines by energy in keV, to be marked in the calibrated spectra.
-        title: what the figure shows.
     """
+    title = "Energy spectra"
     table = _with_axis(spectra)
     if table.is_empty() or not (table["counts"] > 0).any():
         return house.no_data(title, "no data: no hit was used")
@@ -48,7 +46,7 @@ def spectrum(
         house.log_axis(limits=(floor, top), expand=(0, 0)),
         p9.labs(
             title=title,
-            subtitle=_hidden_note(facets),
+            subtitle=facets.note("{} detectors with the most hits; "),
             x=" or ".join((ENERGY if axis == "keV" else ADC).drawn_label for axis in parts),
             y="counts per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
         ),
@@ -81,11 +79,6 @@ def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
     names = house.short_names(names, house.name_room(columns))
     labels = detectors.with_columns(facet_column(names))
     return frame.join(labels, on=[*DETECTOR, "axis"], how="left", maintain_order="left")
-
-
-def _hidden_note(facets: Facets) -> str | None:
-    hidden = f"{facets.number} detectors with the most hits; {facets.hidden} more are not drawn"
-    return hidden if facets.hidden else None
 
 
 def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, with_labels: bool) -> list[object]:

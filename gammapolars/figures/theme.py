@@ -1,11 +1,14 @@
-"""The house's look: one theme, one palette, one way to name a facet and to say that there is nothing to draw."""
+"""The house's look: one theme, one palette, one way to name a facet, to make a PNG and to say "no data"."""
 
+import io
 import math
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import plotnine as p9
 import polars as pl
+from plotnine.composition import Compose
 
 INK = "#1f2933"
 QUIET = "#66727f"
@@ -29,12 +32,7 @@ MAX_FACETS = 36
 
 
 def house_theme(width: float = WIDTH, height: float = 4.5) -> p9.theme:
-    """The theme of every figure.
-
-    Args:
-        width: of the figure, inches.
-        height: of the figure, inches.
-    """
+    """The theme of every figure, whose size is in inches."""
     house: p9.theme = p9.theme_minimal(base_size=10, base_family=FONT) + p9.theme(
         figure_size=(width, height),
         text=p9.element_text(color=INK),
@@ -90,12 +88,7 @@ def text(data: pl.DataFrame, mapping: p9.aes, **more: Any) -> p9.geom_text:
 
 
 def no_data(title: str, why: str = "no data") -> p9.ggplot:
-    """A figure that says that there is nothing to draw.
-
-    Args:
-        title: the title that the figure would have had.
-        why: what is missing.
-    """
+    """A figure that says, below the title it would have had, why there is nothing to draw."""
     nothing = pl.DataFrame({"x": [0.0], "y": [0.0], "label": [plain(why)]})
     return compose(
         p9.ggplot(nothing, p9.aes("x", "y", label="label")),
@@ -129,13 +122,7 @@ def columns_for(facets: int) -> int:
 
 
 def height_for(facets: int, columns: int, *, alone: float = 4.4) -> float:
-    """The height in inches of a figure of some facets: lower rows where there are many.
-
-    Args:
-        facets: how many.
-        columns: how many stand side by side.
-        alone: the height of a figure of one facet.
-    """
+    """The height in inches of a figure of some facets, lower rows where there are many; that of one facet `alone`."""
     if facets == 1:
         return alone
     row = {1: 2.1, 2: 2.1, 3: 1.9}.get(columns, 1.65)
@@ -148,11 +135,8 @@ def plain(text: str) -> str:
 
 
 def short_names(names: Iterable[str], most: int) -> list[str]:
-    """Names for facets: long ones lose their middle, and two that would become alike are numbered.
-
-    Args:
-        names: one a facet.
-        most: characters that have room.
+    """Names for facets: those longer than `most` characters lose their middle, and two that would become alike are
+    numbered.
     """
     seen_names: set[str] = set()
     short_forms = []
@@ -228,3 +212,16 @@ def time_unit(longest_s: float) -> tuple[str, float]:
     if longest_s > 600:
         return "min", 60.0
     return ("s", 1.0) if longest_s >= 0.5 else ("ms", 0.001)
+
+
+DPI = 140
+
+
+def png(plot: p9.ggplot | Compose) -> bytes:
+    """A figure, or several below each other, as PNG."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A detector's name may have letters that the font lacks: they become boxes, and nobody can act on a warning.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        plot.save(buffer, format="png", dpi=DPI, verbose=False)
+    return buffer.getvalue()

@@ -2,15 +2,101 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
+from gammapolars.core.records import Part, entries
 from gammapolars.core.types import Floats
 from gammapolars.lifetimes.model import Direction, Minimum, TimeBins, deviances, expected_counts, part_counts
-from gammapolars.lifetimes.results import Component, LifetimeFit
+
+
+@dataclass(frozen=True)
+class Component:
+    """One exponential decay.
+
+    Attributes:
+        lifetime_ps: the mean lifetime τ.
+        lifetime_ps_unc: its uncertainty, one standard deviation.
+        lifetime_ps_low: how far below `lifetime_ps` the likelihood falls by ½.
+        lifetime_ps_high: how far above it does so.
+        counts: decays, those beyond the window included.
+        counts_unc: one standard deviation.
+    """
+
+    DERIVED: ClassVar = ("half_life_ps", "half_life_ps_unc")
+
+    lifetime_ps: float
+    lifetime_ps_unc: float
+    lifetime_ps_low: float
+    lifetime_ps_high: float
+    counts: float
+    counts_unc: float
+
+    @property
+    def half_life_ps(self) -> float:
+        """The half-life, τ ln 2."""
+        return self.lifetime_ps * math.log(2)
+
+    @property
+    def half_life_ps_unc(self) -> float:
+        """Its uncertainty."""
+        return self.lifetime_ps_unc * math.log(2)
+
+
+@dataclass(frozen=True)
+class LifetimeFit(Part):
+    """A prompt peak, decays and chance, fitted to a time spectrum.
+
+    Attributes:
+        components: the decays, the longest lifetime first; none where none is resolved from the prompt peak.
+        upper_limit_ps: where no decay is resolved: no lifetime above this agrees with the spectrum (95 %); None also
+            where none can be excluded.
+        direction: whether decays come after the start (`stop after start`) or before it.
+        t0_ps: where the prompt peak stands, and decays begin.
+        t0_ps_unc: its uncertainty.
+        fwhm_ps: full width at half maximum of the prompt peak.
+        fwhm_ps_unc: its uncertainty; 0 where the width was given.
+        prompt: counts of the prompt peak; 0 where none is needed.
+        prompt_unc: one standard deviation; where there is a limit, that above `prompt`.
+        prompt_limit: upper limit of 95 %, where no prompt peak is needed or none lies within one standard deviation.
+        chance_per_ns: counts per ns by chance, of all pairs.
+        chance_per_ns_unc: one standard deviation; where there is a limit, that above `chance_per_ns`.
+        chance_per_ns_limit: upper limit of 95 %, where no chance at all lies within one standard deviation.
+        chi2: of the likelihood (Baker and Cousins), of bins joined to hold some counts each.
+        ndf: degrees of freedom.
+        curves: `dt_ps` (bin's first ps), `width_ps`, `counts`, and the expected `fit`, `prompt`, `decay_1`, …,
+            `chance`.
+        warnings: what must be known of it, one sentence each.
+    """
+
+    HIDDEN: ClassVar = ("curves", "warnings")
+
+    components: tuple[Component, ...]
+    upper_limit_ps: float | None
+    direction: Literal["stop after start", "start after stop"]
+    t0_ps: float
+    t0_ps_unc: float
+    fwhm_ps: float
+    fwhm_ps_unc: float
+    prompt: float
+    prompt_unc: float
+    prompt_limit: float | None
+    chance_per_ns: float
+    chance_per_ns_unc: float
+    chance_per_ns_limit: float | None
+    chi2: float
+    ndf: int
+    curves: pl.DataFrame = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """All but the curves and the warnings, as JSON takes it."""
+        return entries(self)
+
 
 LIMIT = 2.71
 """Twice the log-likelihood lost at the upper limit of 95 %."""
@@ -135,12 +221,10 @@ def _poor(chi2: float, ndf: int) -> Iterator[str]:
 
 
 class Amplitude(NamedTuple):
-    """Counts of a part.
+    """Counts of a part, most probably, with one standard deviation; where there is a limit, how far up the likelihood
+    falls by ½.
 
-    Attributes:
-        counts: most probable number.
-        unc: one standard deviation; where there is a limit, how far up the likelihood falls by ½.
-        limit: upper limit of 95 %, where no counts at all are within one standard deviation; else None.
+    `limit` is that of 95 %, where no counts at all are within one standard deviation; else None.
     """
 
     counts: float

@@ -69,12 +69,9 @@ def nearer_of(edges: Floats, nearest: NearestStops) -> Nearer:
 
 @dataclass(frozen=True)
 class TimeBins:
-    """Counts in equal bins of time difference, empty ones included.
+    """Counts (n,) in equal bins of time difference with edges (n + 1,) in ps, empty ones included.
 
-    Attributes:
-        edges: (n + 1,), ps.
-        counts: (n,).
-        nearest: of nearest stops alone: in which bins nearer ones are, and what they take away; None: of all pairs.
+    Of nearest stops alone, `nearest` says what nearer ones take away; None: of all pairs.
     """
 
     edges: Floats

@@ -48,12 +48,8 @@ LEAST_PART = 0.004
 
 @dataclass(frozen=True)
 class Settings:
-    """How a spectrum is fitted.
-
-    Attributes:
-        least_significance: of a peak that is kept.
-        refine: whether peaks may be added and dropped where the fit asks for it.
-        width_unc: how well the widths are known, relative.
+    """How a spectrum is fitted: whether peaks are added and dropped where the fit asks for it, and how well widths are
+    known.
     """
 
     least_significance: float = 4.0

@@ -32,13 +32,8 @@ class Prior:
 
 
 class Knowledge(NamedTuple):
-    """What is known of a region's shape, in the order of `SHAPE`.
-
-    Attributes:
-        width: the factor on the expected widths.
-        tail: η, the part of a peak's area that is in its tail.
-        slope: τ, the tail's slope in units of σ.
-        step: the height of the step per count of the peak's area.
+    """What is known of a region's shape, in the order of `SHAPE`: the factor on the expected widths, the tail's part η
+    of the area, its slope τ in units of σ, and the height of the step per count of the peak's area.
     """
 
     width: Prior = Prior(1.0, None)
@@ -49,18 +44,12 @@ class Knowledge(NamedTuple):
 
 @dataclass(frozen=True)
 class RegionFit:
-    """The fit of a region.
+    """The fit of a region: parameters in the model's order, and their covariance, 0 for those that are fixed.
 
-    Attributes:
-        model: what was fitted.
-        parameters: the best ones, in the model's order.
-        covariance: of the parameters; 0 for those that are fixed.
-        cost: -2 ln L of the counts against a saturated model, and the departures from what was known.
-        chi2: Pearson's χ² of the counts.
-        ndf: bins less free parameters.
-        valid: whether Minuit found a minimum and a positive covariance there.
-        narrow: parameters that ended at the end of what they may be.
-        price: what the freedom of this model costs where it is compared with others, in units of the cost.
+    `cost` is -2 ln L of the counts against a saturated model, and the departures from what was known; `chi2` is
+    Pearson's, `ndf` counts bins less free parameters. `valid` says whether Minuit found a minimum and a positive
+    covariance there, `narrow` which parameters ended at the end of what they may be, and `price` what the freedom of
+    this model costs where it is compared with others, in units of the cost.
     """
 
     model: Model

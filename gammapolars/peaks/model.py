@@ -1,13 +1,82 @@
-"""Expected counts of a stretch of a spectrum: peaks of one shape on a smooth background, and their derivatives."""
+"""Expected counts of a stretch of a spectrum: peaks of one shape on a smooth background, and their derivatives.
 
+A peak is a Gaussian with an exponential tail on its low side, (1 - η) G + η T: T is the same Gaussian folded with an
+exponential of slope τ σ (Phillips and Marlow 1976, Nucl. Instrum. Methods 137, 525). Below the peak the background is
+higher by a step that follows the Gaussian's integral, from photons that scatter by small angles. In units of
+z = (x - μ) / σ the integral of the whole shape is
+
+    S(z) = Φ(z) + η g(z),   g(z) = ½ exp(z/τ + 1/(2 τ²)) erfc((z + 1/τ) / √2),
+
+since the integral of T is Φ + g. A bin holds the difference of S between its edges, so that bins as wide as the peak
+are treated exactly.
+"""
+
+import math
 from dataclasses import dataclass, field
 from math import comb
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import erfc, erfcx, ndtr
 
 from gammapolars.core.types import Floats
-from gammapolars.peaks.shape import integral, tail_integral
+
+
+class Integral(NamedTuple):
+    """S(z) at the edges of bins, its derivatives by z, η and τ, the Φ(z) of which the step is made, and φ(z)."""
+
+    value: Floats
+    by_z: Floats
+    by_tail: Floats
+    by_slope: Floats
+    gaussian: Floats
+    density: Floats
+
+
+def integral(z: Floats, tail: float, slope: float) -> Integral:
+    """S and its derivatives at any z, for a tail with the part η of the area and the slope τ in units of σ."""
+    gaussian = ndtr(z)
+    density = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+    g = tail_integral(z, slope)
+    by_slope = g * (-z / slope**2 - 1 / slope**3) + density / slope**2
+    return Integral(gaussian + tail * g, density + tail * (g / slope - density), g, tail * by_slope, gaussian, density)
+
+
+def tail_integral(z: Floats, slope: float) -> Floats:
+    """g(z), free of overflow on either side."""
+    u = (z + 1 / slope) / math.sqrt(2)
+    right = u > 0
+    scaled = np.exp(-0.5 * z * z) * erfcx(np.where(right, u, 0.0))
+    plain = np.exp(np.where(right, 0.0, z / slope + 0.5 / slope**2)) * erfc(np.where(right, 0.0, u))
+    return np.asarray(0.5 * np.where(right, scaled, plain), np.float64)
+
+
+class Form(NamedTuple):
+    """Where the maximum of a shape lies (z = 0 without a tail, below with one), and its full width at half maximum,
+    both in σ.
+    """
+
+    top: float
+    fwhm: float
+
+
+def form_of(tail: float, slope: float) -> Form:
+    """Maximum and width of the shape, tail (η) and its slope (τ) included."""
+    density = integral(GRID, tail, slope).by_z
+    top = int(density[1:-1].argmax()) + 1
+    before, here, after = density[top - 1 : top + 2]
+    # Through three points goes a parabola, whose maximum lies between them.
+    step = float(GRID[1] - GRID[0])
+    shift = 0.5 * float(before - after) / float(before - 2 * here + after)
+    half = 0.5 * float(here - 0.25 * (before - after) * shift)
+    low = float(np.interp(half, density[: top + 1], GRID[: top + 1]))
+    high = float(np.interp(-half, -density[top:], GRID[top:]))
+    return Form(float(GRID[top]) + shift * step, high - low)
+
+
+GRID = np.linspace(-8.0, 3.0, 1101)
+"""Where the density is looked at, in units of σ."""
+
 
 SHAPE = ("width", "tail", "slope", "step")
 """What all peaks of a region share: the factor on their expected widths, η, τ, and the step per count and bin."""
@@ -15,18 +84,12 @@ SHAPE = ("width", "tail", "slope", "step")
 
 @dataclass(frozen=True)
 class Model:
-    """Peaks on a polynomial background, over neighbouring bins of a spectrum.
+    """Peaks on a polynomial background of some degree, over neighbouring bins of a spectrum, from number `first` on.
 
-    Positions and widths are in bins; bin i reaches from i - ½ to i + ½. The parameters are, in this order, the areas,
-    the positions, the common factor on the widths, tail, slope, step, and the background's coefficients. These are of
-    Bernstein polynomials, which are nowhere negative where no coefficient is: the first and the last are the
-    background at the two ends.
-
-    Attributes:
-        first: number of the first bin.
-        bins: how many there are.
-        sigmas: the expected σ of each peak.
-        degree: of the background's polynomial.
+    Positions, and the expected σ of each peak, are in bins; bin i reaches from i - ½ to i + ½. The parameters are, in
+    this order, the areas, the positions, the common factor on the widths, tail, slope, step, and the background's
+    coefficients. These are of Bernstein polynomials, which are nowhere negative where no coefficient is: the first and
+    the last are the background at the two ends.
     """
 
     first: int

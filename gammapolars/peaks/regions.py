@@ -22,13 +22,8 @@ SHARP = 0.012
 
 
 class Region(NamedTuple):
-    """Neighbouring bins that are fitted together.
-
-    Attributes:
-        low: the first bin.
-        high: the bin behind the last.
-        positions: of the peaks, in bins and in order.
-        room: the bins, from the first to the one behind the last, that are nobody else's.
+    """Neighbouring bins, up to the one before `high`, that are fitted together; their peaks' positions, in bins and in
+    order; and the `room` between the first bin and the one behind the last that are nobody else's.
     """
 
     low: int

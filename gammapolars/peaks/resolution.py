@@ -36,12 +36,10 @@ def measured_widths(counts: Floats, variance: Floats) -> WidthModel | None:
 
 
 def refined_widths(data: Data, positions: Floats) -> tuple[Widths, float]:
-    """The width model once more, from peaks that are fitted together where they overlap.
+    """The width model once more, from peaks that are fitted together where they overlap; positions are in bins.
 
-    Peaks of a scintillator stand on each other's flanks, and are measured too narrow one by one. Positions are in bins.
-
-    Returns:
-        The model, and its relative uncertainty for the width of one peak: larger where it rests on few peaks.
+    Peaks of a scintillator stand on each other's flanks, and are measured too narrow one by one. The second number is
+    the model's relative uncertainty for the width of one peak: larger where it rests on few peaks.
     """
     for _ in range(2):  # the bins that are fitted follow the widths
         measurements = _joint_widths(data, positions)

@@ -8,8 +8,7 @@ from scipy.special import gammaincc
 
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import RegionFit, inverse
-from gammapolars.peaks.model import SHAPE
-from gammapolars.peaks.shape import form_of
+from gammapolars.peaks.model import SHAPE, form_of
 
 IMPROBABLE = 1e-6
 

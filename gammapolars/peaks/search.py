@@ -21,15 +21,12 @@ REACH = 1.7
 
 
 def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
-    """By how many standard deviations each bin's surroundings look like a peak of a given width.
+    """By how many standard deviations each bin's surroundings look like a peak of a given width, FWHM in bins.
 
     The filter is a Gaussian less its mean, blind to a constant and a slope (Mariscotti 1967, Nucl. Instrum. Methods 50,
     309, with a Gaussian in place of its second derivative). Its noise is what the background alone would make, told
-    from the wings, as for a decision whether there is a peak at all (Currie 1968, Anal. Chem. 40, 586). The FWHM of the
-    peaks looked for is in bins.
-
-    Returns:
-        One number a bin; 0 where the filter would reach beyond the spectrum.
+    from the wings, as for a decision whether there is a peak at all (Currie 1968, Anal. Chem. 40, 586). It is 0 where
+    the filter would reach beyond the spectrum.
     """
     reach = max(2, math.ceil(REACH * fwhm))
     if len(counts) < 2 * reach + 1:

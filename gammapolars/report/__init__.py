@@ -10,9 +10,8 @@ from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.io import save
 from gammapolars.io.output_folder import folder_complete_or_nothing
-from gammapolars.report.analyse import analyse
+from gammapolars.report.analyse import Analysis, analyse
 from gammapolars.report.content import PAGE, contents
-from gammapolars.report.results import Analysis
 
 __all__ = ["make_report", "write_report"]
 
@@ -27,12 +26,8 @@ def make_report(
 ) -> PairSummary:
     """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet next to the page.
 
-    Args:
-        recording: the run, its detectors and how far it has been read.
-        rule: window and rejected flags.
-        folder: the folder to be written, as for `write_report`; refused before the run is read.
-        random: windows that hold chance pairs alone, such as `1us:3us`, or `auto`: counts are then net of them.
-        overwrite: whether the folder may exist already.
+    The folder is as for `write_report`, and refused before the run is read. By `random` windows that hold chance pairs
+    alone, such as `1us:3us`, or `auto`, counts are net of them.
 
     Raises:
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
@@ -52,19 +47,11 @@ def make_report(
 def write_report(
     analysis: Analysis, folder: str | Path, *, overwrite: bool = False, now: datetime | None = None
 ) -> Path:
-    """Write a run's report: `index.html`, complete in itself, and its figures as PNG files next to it.
+    """Write a run's report: `index.html`, complete in itself, and its figures as PNG files next to it; its page's path.
 
-    The folder appears under its name only when it is complete. In one that exists, the report's own files are replaced,
-    the page last, and nothing else is touched.
-
-    Args:
-        analysis: what one pass over the run found.
-        folder: the folder to be written; the one that holds it must exist.
-        overwrite: whether the folder may exist already.
-        now: the date that the page bears; the present by default.
-
-    Returns:
-        The path of the page.
+    The folder, in one that exists, appears under its name only when it is complete. Where it exists already, and may by
+    `overwrite`, the report's own files are replaced, the page last, and nothing else is touched. The page bears the
+    date `now`, the present by default.
 
     Raises:
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.

@@ -10,11 +10,10 @@ from gammapolars.figures import png
 from gammapolars.gamma_lines import in_cascade
 from gammapolars.io.provenance import versions
 from gammapolars.report import estimates, tables, text
-from gammapolars.report.lines import Lines, Spot, lines_of, spots_of
-from gammapolars.report.nuclides import ANNIHILATION
+from gammapolars.report.analyse import Analysis
+from gammapolars.report.lines import ANNIHILATION, Lines, Spot, lines_of, spots_of
 from gammapolars.report.numbers import about, count, duration
 from gammapolars.report.page import Image, Section, page
-from gammapolars.report.results import Analysis
 
 PAGE = "index.html"
 
@@ -39,12 +38,7 @@ PEAKS = (
 
 
 def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
-    """The files of a report by name, the page last.
-
-    Args:
-        analysis: what one pass over the run found.
-        now: the date that the page bears.
-    """
+    """The files of a report, which bears the date `now`, by name, the page last."""
     steadiness = estimates.steadiness(analysis.rates)
     lines = lines_of(analysis.spectra)
     spots = spots_of(analysis, lines)

@@ -38,15 +38,8 @@ def level_beside(time_differences: pl.DataFrame, peak: PromptPeak) -> tuple[floa
 
 
 class Steadiness(NamedTuple):
-    """How well one rate describes a detector's whole run.
-
-    Attributes:
-        name: the detector's.
-        chi2: of the counts per time bin about the mean rate.
-        ndf: degrees of freedom.
-        z: chi2 in standard deviations from its expectation.
-        first_cps: mean rate of the first third of the run, counts/s.
-        last_cps: mean rate of the last third.
+    """How well one rate describes a detector's whole run: χ² of the counts per time bin about the mean rate, and `z`,
+    its standard deviations from the expectation; with the mean rates of the first and the last third of the run.
     """
 
     name: str

@@ -1,16 +1,126 @@
 """Gamma lines of a run: those that each spectrum shows, and those that the matrix shows in coincidence."""
 
 import math
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.types import Floats
 from gammapolars.figures import bins
-from gammapolars.report.full_energy import Peak, full_energy_peaks
-from gammapolars.report.nuclides import SeenLine, identify
-from gammapolars.report.results import Analysis
+from gammapolars.gamma_lines import lines
+from gammapolars.peaks import fit_peaks
+from gammapolars.report.analyse import Analysis
+
+LEAST_SIGMA = 6.0
+
+ELECTRON_KEV = 511.0
+
+
+class Peak(NamedTuple):
+    """A peak that stands out, in keV, with the statistical uncertainty of its position; its area is above the
+    background.
+    """
+
+    centroid_kev: float
+    centroid_unc_kev: float
+    fwhm_kev: float
+    area: float
+    area_unc: float
+
+
+def full_energy_peaks(energy_kev: Floats, counts: Floats, variance: Floats) -> list[Peak]:
+    """The peaks of one spectrum that are six standard deviations high, in order of energy.
+
+    Left out are humps below the Compton edge of a larger peak, and what is wider than peaks of higher energy: widths in
+    keV only grow with energy, but for 511 keV, by half as much at most. Bins are equal, and in order.
+    """
+    spectrum = pl.DataFrame({"energy_kev": energy_kev, "counts": counts, "variance": variance})
+    table = fit_peaks(spectrum, least_significance=LEAST_SIGMA).filter(pl.col("status") != "failed")
+    columns = ("centroid_kev", "centroid_kev_unc", "fwhm_kev", "area", "area_unc")
+    peaks = [Peak(*row) for row in table.select(columns).iter_rows()]
+    clear = [peak for peak in peaks if peak.area > LEAST_SIGMA * peak.area_unc and peak.centroid_kev > 10]
+    return [peak for peak in clear if not _is_hump(peak, clear)]
+
+
+def _is_hump(peak: Peak, peaks: list[Peak]) -> bool:
+    """True for what is too wide for its energy, or the hump at a Compton edge."""
+    if peak.fwhm_kev > 0.2 * peak.centroid_kev:
+        return True
+    for other in peaks:
+        if other.centroid_kev > peak.centroid_kev and other.area > peak.area and peak.fwhm_kev > 1.5 * other.fwhm_kev:
+            return True
+        edge = other.centroid_kev / (1 + ELECTRON_KEV / (2 * other.centroid_kev))
+        if -1.2 < (peak.centroid_kev - edge) / peak.fwhm_kev < 0.5 and peak.area < other.area:
+            return True
+    return False
+
+
+ANNIHILATION = "annihilation radiation"
+
+SEARCHED = ("Na-22", "K-40", "Co-60", "Cs-137", "Eu-152")
+"""Nuclides that a report looks for."""
+
+MAIN_SHARE = 0.4
+"""The main lines of a nuclide, without which it cannot be there, have this share of its strongest line or more."""
+
+LEAST_INTENSITY = 1.0
+"""Photons per 100 decays: weaker lines are not named."""
+
+
+class SeenLine(NamedTuple):
+    """A line of the table and the peak that it explains."""
+
+    nuclide: str
+    energy_kev: float
+    peak: Peak
+
+
+def identify(peaks: list[Peak]) -> tuple[list[SeenLine], list[Peak]]:
+    """The lines that one spectrum shows, in order of energy; and the peaks that the table does not explain.
+
+    A peak that two nuclides could explain is given to the first; 511 keV without 1275 keV is annihilation radiation and
+    names no nuclide.
+    """
+    names: dict[Peak, SeenLine] = {}
+    for nuclide in SEARCHED:
+        energies, further_energies = main_and_further(nuclide)
+        matches = [_match(peaks, energy) for energy in energies]
+        if any(match is None for match in matches):
+            continue
+        further = [(energy, _match(peaks, energy)) for energy in further_energies]
+        for energy, peak in [*zip(energies, matches, strict=True), *further]:
+            if peak is not None:
+                names.setdefault(peak, SeenLine(nuclide, energy, peak))
+    if (peak := _match(peaks, ANNIHILATION_KEV)) is not None:
+        names.setdefault(peak, SeenLine(ANNIHILATION, ANNIHILATION_KEV, peak))
+    lines = sorted(names.values(), key=lambda line: line.energy_kev)
+    return lines, [peak for peak in peaks if peak not in names]
+
+
+@cache
+def main_and_further(nuclide: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The energies in keV of a nuclide's main lines, and of those that are named where seen, but not asked for.
+
+    Doublets count: there is a peak all the same.
+    """
+    table = lines(nuclide, least_intensity=LEAST_INTENSITY).select("energy_kev", "intensity").rows()
+    least = MAIN_SHARE * max(intensity for _, intensity in table)
+    main = tuple(energy for energy, intensity in table if intensity >= least)
+    return main, tuple(energy for energy, intensity in table if intensity < least)
+
+
+def _match(peaks: list[Peak], energy_kev: float) -> Peak | None:
+    """The peak at a line's energy: within a quarter of its width, half a keV for the calibration, and 3 sigma."""
+    near = [
+        peak
+        for peak in peaks
+        if abs(peak.centroid_kev - energy_kev) < 0.25 * peak.fwhm_kev + 0.5 + 3 * peak.centroid_unc_kev
+    ]
+    return min(near, key=lambda peak: abs(peak.centroid_kev - energy_kev), default=None)
+
 
 LEAST_SPOT_SIGMA = 5.0
 
@@ -48,14 +158,9 @@ def lines_of(spectra: pl.DataFrame) -> list[Lines]:
 
 
 class Spot(NamedTuple):
-    """Pairs of two lines in the matrix.
+    """Pairs of two lines in the matrix, above the background beside the spot, with one standard deviation.
 
-    Attributes:
-        energy_x_kev: the lower line.
-        energy_y_kev: the higher line.
-        net: pairs above the background beside the spot.
-        net_unc: one standard deviation of `net`.
-        chance: how many of `net` are expected by chance, from the lines' areas in the singles spectra.
+    `chance` is how many of them are expected by chance, from the lines' areas in the singles spectra.
     """
 
     energy_x_kev: float
@@ -90,25 +195,18 @@ def _spot(
 ) -> tuple[float, float]:
     """Net pairs of a spot: peak × peak, less peak × side and side × peak, plus side × side, and the uncertainty.
 
-    Args:
-        x: bin centres, keV.
-        y: bin centres, keV.
-        counts: of each bin; both orders are there, the diagonal once.
-        line_x: energy and FWHM of the line on x, keV.
-        line_y: the same on y.
-        width: of the bins, keV.
+    Bins are given by both centres and counts, in both orders, the diagonal once; lines by energy and FWHM; all in keV.
     """
     weights = []
     for axis, (energy, fwhm) in ((x, line_x), (y, line_y)):
         half = 1.1 * fwhm + width / 2
-        distance = np.abs(axis - energy)
-        peak, side = distance <= half, (distance > 1.2 * half) & (distance <= 1.2 * half + max(half, 2 * width))
         # As many bins as the axis has there, filled or not: the matrix is sparse.
         grid = axis[0] + width * (np.round((energy - axis[0]) / width) + np.arange(-1000, 1001))
-        distance = np.abs(grid - energy)
-        n_peak = (distance <= half).sum()
-        n_side = ((distance > 1.2 * half) & (distance <= 1.2 * half + max(half, 2 * width))).sum()
-        weights.append(np.where(peak, 1.0, 0.0) - np.where(side, n_peak / n_side, 0.0))
+        distances = (np.abs(places - energy) for places in (axis, grid))
+        (peak, side), (grid_peak, grid_side) = (
+            (far <= half, (far > 1.2 * half) & (far <= 1.2 * half + max(half, 2 * width))) for far in distances
+        )
+        weights.append(np.where(peak, 1.0, 0.0) - np.where(side, grid_peak.sum() / grid_side.sum(), 0.0))
     weight = weights[0] * weights[1]
     if line_x == line_y:
         # Within one line's square each pair stands twice, but once on the diagonal.

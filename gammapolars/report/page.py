@@ -104,18 +104,8 @@ def page(
     sections: Iterable[Section],
     foot: Sequence[tuple[str, str]],
 ) -> str:
-    """The whole document.
-
-    Args:
-        title: of the page and its first heading.
-        subtitle: one line below it.
-        tiles: (number, what it counts) for the key numbers.
-        warnings: sentences that stand above all else.
-        sections: the body.
-        foot: (term, text) of the provenance.
-
-    Returns:
-        HTML 5, complete in itself.
+    """The whole document, HTML 5, complete in itself: tiles are numbers with what they count, the foot terms with
+    texts.
     """
     body = "".join(_section(section) for section in sections)
     key_numbers = "".join(f"<li><b>{escape(number)}</b><span>{escape(what)}</span></li>\n" for number, what in tiles)

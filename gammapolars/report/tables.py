@@ -2,10 +2,10 @@
 
 import math
 
+from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import with_net
 from gammapolars.report.numbers import about, count, percent, with_uncertainty
 from gammapolars.report.page import Table
-from gammapolars.report.results import Analysis
 
 REASONS = {
     "saturation": "the signal was larger than the digitizer's range, so that its energy is wrong",

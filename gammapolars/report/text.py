@@ -6,9 +6,9 @@ import shlex
 import polars as pl
 
 from gammapolars.figures.time_difference import window_ranges_ns
+from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak, Steadiness, level_beside, with_net
-from gammapolars.report.full_energy import Peak
-from gammapolars.report.lines import Lines, Spot
+from gammapolars.report.lines import Lines, Peak, Spot
 from gammapolars.report.numbers import (
     about,
     amount,
@@ -19,7 +19,6 @@ from gammapolars.report.numbers import (
     percent,
     with_uncertainty,
 )
-from gammapolars.report.results import Analysis
 
 MOST_NAMED = 6
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 import gammapolars as gp
-from gammapolars.activities.matching import match_peaks, unmatched_lines
+from gammapolars.activities.points import match_peaks, unmatched_lines
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.detectors import Detector
 from gammapolars.figures.efficiency import curve_energies, efficiency

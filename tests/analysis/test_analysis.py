@@ -22,8 +22,7 @@ from gammapolars.core.errors import GammapolarsError, TableError, TimeOrderError
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs, open_runs
-from gammapolars.report.analyse import analyse
-from gammapolars.report.results import Analysis
+from gammapolars.report.analyse import Analysis, analyse
 from gammapolars.streaming.slices import slices
 from tests.drawing import examples
 from tests.hits import (

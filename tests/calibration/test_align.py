@@ -17,9 +17,9 @@ import gammapolars as gp
 from gammapolars import figures
 from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_fit import fit_peak
-from gammapolars.calibration.timing.prompt_search import densest, least_sigmas
 from gammapolars.calibration.timing.reading import Histograms
 from gammapolars.calibration.timing.sample import Sampler
+from gammapolars.calibration.timing.search import densest, least_sigmas
 from gammapolars.core.constants import FWHM_PER_SIGMA as FWHM
 from gammapolars.core.errors import UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors

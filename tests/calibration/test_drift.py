@@ -20,9 +20,8 @@ import gammapolars as gp
 from gammapolars.analysis.accumulators import AdcSpectra
 from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
 from gammapolars.analysis.gain_correction import GainCorrection
-from gammapolars.calibration.drift.lines import adc_at, tracked_lines
+from gammapolars.calibration.drift.lines import SIGMA_PER_FWHM, Position, adc_at, line_position, tracked_lines
 from gammapolars.calibration.drift.path import LineCounts, gain_path
-from gammapolars.calibration.drift.position import SIGMA_PER_FWHM, Position, line_position
 from gammapolars.calibration.drift.smooth import smooth
 from gammapolars.core.errors import DetectorsError, GammapolarsError, InputError, TableError, UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors

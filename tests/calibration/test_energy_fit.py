@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars import figures
-from gammapolars.calibration.energy.least_squares import EnergyFit
-from gammapolars.calibration.energy.pairs import Pair
-from gammapolars.calibration.energy.polynomial import fit_energy, fit_gain
+from gammapolars.calibration.energy.polynomial import EnergyFit, fit_energy, fit_gain
 from gammapolars.calibration.energy.resolution import fit_resolution
-from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
+from gammapolars.calibration.energy.result import Calibration, Pair, calibrate_peaks
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from tests.drawing import examples

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import gammapolars as gp
 from gammapolars.calibration.energy.matching import Match, match_lines
-from gammapolars.calibration.energy.pairs import Pair, match_pairs, parse_pairs
+from gammapolars.calibration.energy.result import Pair, match_pairs, parse_pairs
 from gammapolars.core.errors import CalibrationError, UsageError
 from tests.drawing import examples, repetitions
 from tests.peaklists import Truth, peaks_of, random_truth, table_of

@@ -257,7 +257,7 @@ def test_the_command_subtracts_chance_from_triples(tmp_path: Path) -> None:
     text = gammapolars(*words, "--random", "500ns:2us", "-o", tmp_path / "again.csv").out.splitlines()
     assert text[0].startswith(f"{summary['hits_read']:,} hits in 0.2")
     assert text[1].endswith("triples within ±250 ns of each other")
-    assert [line.split(" ")[0] for line in text[3:6]] == ["gate", "and", f"{summary['counts']:,.0f}"]
+    assert [line.split(" ")[0] for line in text[3:7]] == ["gate", "", "and", f"{summary['counts']:,.0f}"]
     assert summary["hits_read"] == summary["hits_used"] == hits.select(pl.len()).collect().item()
 
 

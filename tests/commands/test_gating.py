@@ -335,7 +335,7 @@ def test_the_text_tells_what_is_subtracted_and_what_is_not(tmp_path: Path) -> No
 
 
 def test_two_gates_are_on_triples(tmp_path: Path) -> None:
-    lines = ["--on", 1173.2, "--and", 1332.5, "--width", 6]
+    lines: list[str | float] = ["--on", 1173.2, "--and", 1332.5, "--width", 6]
     summary = summary_of(RUN, *lines, "--window", "1us", "-o", tmp_path / "cube.csv")
 
     net = pl.read_csv(tmp_path / "cube.csv")

@@ -14,7 +14,7 @@ from gammapolars.core.units import Window
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.time_difference import window_ranges_ns
-from gammapolars.report.results import Analysis
+from gammapolars.report.analyse import Analysis
 from tests import analyses
 from tests.drawing import THOROUGH
 from tests.plots import built, drawn, pixels

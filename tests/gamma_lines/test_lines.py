@@ -16,7 +16,7 @@ from gammapolars.commands.layout import bracketed
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.gamma_lines import table
 from gammapolars.gamma_lines.ensdf import _decays
-from gammapolars.report.nuclides import main_and_further
+from gammapolars.report.lines import main_and_further
 from tests.commandline import gammapolars
 
 TABLE = gp.lines()

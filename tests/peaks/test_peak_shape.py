@@ -10,8 +10,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
-from gammapolars.peaks.model import SHAPE, Model
-from gammapolars.peaks.shape import form_of, integral
+from gammapolars.peaks.model import SHAPE, Model, form_of, integral
 
 TAILS = st.floats(0.0, 0.9)
 SLOPES = st.floats(0.3, 10.0)

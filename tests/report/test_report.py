@@ -14,10 +14,9 @@ import pytest
 from gammapolars.core.errors import OutputError
 from gammapolars.core.units import Window
 from gammapolars.report import content, estimates, lines, numbers, text, write_report
+from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak
-from gammapolars.report.full_energy import Peak, full_energy_peaks
-from gammapolars.report.nuclides import identify
-from gammapolars.report.results import Analysis
+from gammapolars.report.lines import Peak, full_energy_peaks, identify
 from tests import analyses
 from tests.analyses import Lines
 from tests.drawing import THOROUGH

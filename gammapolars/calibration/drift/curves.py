@@ -30,14 +30,8 @@ LEAST_DISAGREEMENT = 1e-4
 
 
 class Curve(NamedTuple):
-    """The course of a detector's gain in one run.
-
-    Attributes:
-        run: its number.
-        time_ps: knots.
-        gain: relative to the reference; 1 / gain is the factor on adc.
-        unc: standard deviation of the gain.
-        steps_ps: times of steps.
+    """The course of a detector's gain in one run, relative to the reference (1 / gain is the factor on adc), at knots;
+    its standard deviation there; and the times of steps.
     """
 
     run: int
@@ -48,13 +42,11 @@ class Curve(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """The course of a detector's gain in all runs, and how well its lines agree with it.
+    """The course of a detector's gain in each run in which a line was found, and how well its lines agree with it.
 
-    Attributes:
-        curves: by run, of those in which a line was found.
-        offsets: for each line ln(position / expected) at gain 1; NaN for a line that was never found.
-        residuals: for each position ln(position / expected) less offset and course; NaN where the fit failed.
-        disagreement: for each line the largest mean of the residuals in a stretch of time, if chance does not make it.
+    Of each line there is the offset, ln(position / expected) at gain 1 (NaN for a line that was never found), and the
+    largest mean of its residuals in a stretch of time, if chance does not make it; of each position the residual,
+    ln(position / expected) less offset and course, NaN where the fit failed.
     """
 
     curves: dict[int, Curve]

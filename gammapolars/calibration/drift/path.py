@@ -31,13 +31,8 @@ Indices = npt.NDArray[np.intp]
 
 
 class LineCounts(NamedTuple):
-    """A line's surroundings in slices of time.
-
-    Attributes:
-        expected_adc: where the calibration expects the line.
-        low_adc: lower end of the first bin.
-        bin_adc: width of the bins.
-        counts: (slices, bins).
+    """A line's surroundings in slices of time: counts (slices, bins) in bins from `low_adc` on, the lower end of the
+    first, and where the calibration expects the line.
     """
 
     expected_adc: float
@@ -80,13 +75,8 @@ def gain_path(
     All slices and lines are looked at together: at each gain the counts at the places of all lines are compared with
     those beside them, and of all ways through the slices the one is taken on which this adds up to most, less a cost
     for each change of the gain (the Viterbi algorithm; A. J. Viterbi, IEEE Trans. Inf. Theory 13 (1967) 260). So a
-    slice with few counts, or none, is bridged by its neighbours, in both directions of time.
-
-    Args:
-        lines: all with the same slices.
-        fwhm_adc: the width of each line.
-        reach: largest relative deviation of the gain that is searched.
-        around: gains (slices,) to stay near to, within four widths of the lines; None: anywhere.
+    slice with few counts, or none, is bridged by its neighbours, in both directions of time. Relative deviations of the
+    gain up to `reach` are searched, or those within four widths of the lines `around` given gains (slices,).
 
     Returns:
         Gains (slices,), and by how much the way stands out, as a log-likelihood.

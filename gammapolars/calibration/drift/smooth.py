@@ -26,13 +26,8 @@ MOST_STEPS = 8
 
 
 class Course(NamedTuple):
-    """A smooth course.
-
-    Attributes:
-        time: as asked for; at a step, two times a unit apart are added.
-        level: at these times.
-        unc: standard deviation of the level.
-        steps: times of steps.
+    """The level of a smooth course and its standard deviation, at the times asked for and at two times next to each
+    step.
     """
 
     time: Floats

@@ -1,22 +1,20 @@
 """The drift of the gains over runs, from spectral lines: one pass over the hits, and small tables of what was found."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.analysis.accumulators.drift import FIRST_WIDTH_PS, DriftSpectra
+from gammapolars.analysis.accumulators.drift import FIRST_WIDTH_PS, DriftSpectra, SlicedRun
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
 from gammapolars.calibration.drift.curves import Reference, courses, gain_curves
 from gammapolars.calibration.drift.lines import TrackedLine, tracked_lines
 from gammapolars.calibration.drift.path import LineCounts
-from gammapolars.calibration.drift.results import DetectorTrack, DriftTrack, drift_track
+from gammapolars.calibration.drift.results import DetectorTrack, DriftTrack, drift_track, line_spectra
 from gammapolars.calibration.drift.tracks import RunLines, follow, follow_again
-from gammapolars.calibration.drift.warnings import untracked, warnings
-from gammapolars.calibration.drift.widths import line_spectra
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
@@ -141,3 +139,57 @@ def _track(
         if np.allclose(before, tracks.fwhm_adc, rtol=0.05):
             break
     return DetectorTrack(detector, lines, tracks, curves, line_spectra(lines, tracks, curves, runs))
+
+
+FAR_AWAY = 0.5
+"""Lines are not where they are expected if they lie by this part of the reach away."""
+
+EDGE_SHARE = 0.01
+"""If the gain lies at the edge of what is searched in a larger part of the positions, a warning says so."""
+
+FAILED_SHARE = 0.1
+"""If more fits fail, a warning says so; how many did stands in the table of lines in any case."""
+
+
+def untracked(
+    detectors: Detectors,
+    lines_by_detector: Mapping[tuple[int, int], list[TrackedLine]],
+    keys: set[tuple[int, int]],
+    energies: Sequence[float],
+) -> list[str]:
+    """Warnings about detectors that cannot be tracked, in whole or in part."""
+    texts = []
+    for key in sorted(keys):
+        name, lines = detectors.at(*key).name, lines_by_detector.get(key)
+        if lines is None:
+            texts.append(f"{name} has no energy calibration: its drift is not tracked")
+        elif missing := sorted(set(energies) - {line.energy_kev for line in lines}):
+            texts.append(f"{', '.join(f'{line:g}' for line in missing)} keV lie beyond the range of {name}")
+    return texts
+
+
+def warnings(one: DetectorTrack, slices: Sequence[SlicedRun], reach: float) -> list[str]:
+    name, texts = one.detector.name, []
+    if missing := [run.run for run in slices if run.run not in one.curves.curves]:
+        where = "" if len(slices) == 1 else f" in run {', '.join(map(str, missing))}"
+        texts.append(f"{name}: no line was found{where}: not corrected there")
+    for line, size in zip(one.lines, one.curves.disagreement, strict=True):
+        if size is not None:
+            texts.append(
+                f"{name}: the line at {line.energy_kev:g} keV drifts otherwise than the others, by up to "
+                f"{100 * size:.2g} %: is there a drift of the offset, or another line beside it?"
+            )
+    at = np.array(
+        [p.fit.position / one.lines[p.line].expected_adc for p in one.tracks.positions if p.fit.status == "ok"]
+    )
+    if len(at) and abs(away := float(np.median(at)) - 1) > FAR_AWAY * reach:
+        texts.append(
+            f"{name}: lines lie {100 * away:+.2g} % from where the calibration expects them: "
+            "is it an old one, or are these other lines?"
+        )
+    if len(at) and np.mean(np.abs(at - 1) > 0.95 * reach) > EDGE_SHARE:
+        texts.append(f"{name}: the gain reaches the end of what was searched: raise the reach, or calibrate anew")
+    failures = sum(one_.fit.status != "ok" for one_ in one.tracks.positions)
+    if failures > FAILED_SHARE * len(one.tracks.positions):
+        texts.append(f"{name}: {failures} of {len(one.tracks.positions)} fits failed and were left out")
+    return texts

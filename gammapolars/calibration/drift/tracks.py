@@ -7,9 +7,8 @@ import numpy as np
 from scipy.ndimage import shift
 
 from gammapolars.analysis.accumulators.drift import SlicedRun
-from gammapolars.calibration.drift.lines import TrackedLine
+from gammapolars.calibration.drift.lines import SIGMA_PER_FWHM, Position, TrackedLine, line_position
 from gammapolars.calibration.drift.path import LineCounts, gain_path
-from gammapolars.calibration.drift.position import SIGMA_PER_FWHM, Position, line_position
 from gammapolars.core.types import Floats
 
 PRECISION_FWHM = 0.08
@@ -33,15 +32,8 @@ class RunLines(NamedTuple):
 
 
 class LinePosition(NamedTuple):
-    """A position found.
-
-    Attributes:
-        run: the run's number.
-        line: the line's place in the list of lines.
-        time_ps: mean time of the counts.
-        begin_ps: where its slices begin.
-        end_ps: where they end.
-        fit: position, adc.
+    """A position found of a line, by its place in the list: at the mean time of the counts, in slices from begin to
+    end.
     """
 
     run: int
@@ -53,13 +45,8 @@ class LinePosition(NamedTuple):
 
 
 class Tracks(NamedTuple):
-    """What was found of a detector's lines.
-
-    Attributes:
-        positions: those found, failed fits too.
-        fwhm_adc: the width of each line, the same for all slices.
-        paths: for each run and line the gain in each slice, roughly.
-        own: for each line whether it goes a way of its own, and not that of all lines together.
+    """What was found of a detector's lines: positions, failed fits too; the width of each line, the same for all
+    slices; for each run and line the gain in each slice, roughly; and for each line whether it goes a way of its own.
     """
 
     positions: list[LinePosition]

@@ -1,15 +1,8 @@
 """Energy calibration: which peak is which line of the sources, and the polynomial through them."""
 
-from gammapolars.calibration.energy.matching import match_lines
-from gammapolars.calibration.energy.pairs import Pair, parse_pairs
-from gammapolars.calibration.energy.polynomial import fit_energy
-from gammapolars.calibration.energy.result import Calibration, calibrate_peaks
-
-__all__ = [
-    "Calibration",
-    "Pair",
-    "calibrate_peaks",
-    "fit_energy",
-    "match_lines",
-    "parse_pairs",
-]
+from gammapolars.calibration.energy.matching import match_lines as match_lines
+from gammapolars.calibration.energy.polynomial import fit_energy as fit_energy
+from gammapolars.calibration.energy.result import Calibration as Calibration
+from gammapolars.calibration.energy.result import Pair as Pair
+from gammapolars.calibration.energy.result import calibrate_peaks as calibrate_peaks
+from gammapolars.calibration.energy.result import parse_pairs as parse_pairs

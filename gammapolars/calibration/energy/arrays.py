@@ -19,20 +19,11 @@ WEAKEST = 0.004
 
 
 class Peaks(NamedTuple):
-    """Peaks in order of spectrum and position.
+    """Peaks in order of spectrum and position, in adc; logarithms are natural.
 
-    Attributes:
-        adc: positions.
-        tolerance: how far each may lie from its line, one standard deviation, adc.
-        fwhm: adc.
-        log_area: natural logarithms.
-        log_area_unc: one standard deviation.
-        log_least: ln of the area that could just have been found there.
-        density: peaks per adc around each.
-        spectrum: the number of each peak's spectrum, from 0.
-        row: of each in the table that it came from.
-        low: the lowest adc where lines could have been seen.
-        high: the highest adc where lines could have been seen.
+    `tolerance` is how far each may lie from its line, one standard deviation; `log_least` is ln of the area that could
+    just have been found there; `density` counts peaks per adc around each. Spectra are numbered from 0, `row` is that
+    of the table, and lines could have been seen from `low` to `high`.
     """
 
     adc: Floats

@@ -35,11 +35,8 @@ WIDEST = 4.5
 class Prior(NamedTuple):
     """What is known of b0, b1 and b2 beforehand: a normal distribution, or where the gain is `free`, what is usual.
 
-    Attributes:
-        mean: of a calibration to start from.
-        width: one standard deviation of each.
-        free: nothing is known of the gain: mean and width do not count.
-        highest: the highest line, keV: the range is about that, however far peaks of the room reach.
+    Mean and width (one standard deviation) then do not count. The range is about that of the `highest` line, keV,
+    however far peaks of the room reach.
     """
 
     mean: Floats
@@ -69,17 +66,11 @@ class Prior(NamedTuple):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A hypothesis with its evidence.
+    """A hypothesis: its curve `b`, and its `evidence`, ln of the likelihood ratio against chance.
 
-    Attributes:
-        b: its curve.
-        peak: of each match, its number among the peaks.
-        line: of each match, its number among the lines.
-        pull: of each match, the distance in tolerances.
-        evidence: ln of the likelihood ratio against chance.
-        expected: strong lines that should have been seen, in the spectra where their nuclide is.
-        unseen: those of them that have no peak.
-        strongest_unexplained: ln of the area of the strongest peak without a line over that of the strongest with one.
+    Of each match there are its numbers among peaks and lines, and its distance in tolerances. `expected` strong lines
+    should have been seen in the spectra where their nuclide is, of which `unseen` have no peak; `strongest_unexplained`
+    is ln of the area of the strongest peak without a line over that of the strongest with one.
     """
 
     b: Floats

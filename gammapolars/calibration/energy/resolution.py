@@ -45,15 +45,11 @@ class ResolutionFit:
 
 
 def fit_resolution(energy_kev: ArrayLike, fwhm_kev: ArrayLike, fwhm_kev_unc: ArrayLike) -> ResolutionFit:
-    """Fit FWHM² = a + b E + c E² by weighted least squares with a, b, c ≥ 0.
+    """Fit FWHM² = a + b E + c E² by weighted least squares with a, b, c ≥ 0, to lines' widths in keV and their
+    uncertainties.
 
     One line gives b alone, two give a and b, four all three. A width further from the fit than five times its own
     uncertainty and the scatter of all together is an outlier (an unresolved pair, for example) and is left out.
-
-    Args:
-        energy_kev: of each line.
-        fwhm_kev: its full width at half maximum.
-        fwhm_kev_unc: one standard deviation of the width.
 
     Raises:
         CalibrationError: there is no line with a width other than 511 keV.

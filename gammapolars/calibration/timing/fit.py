@@ -9,10 +9,9 @@ import numpy.typing as npt
 
 from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.prompt_fit import Peak, fit_peak
-from gammapolars.calibration.timing.prompt_search import densest
 from gammapolars.calibration.timing.reading import Pair
 from gammapolars.calibration.timing.sample import Sample
-from gammapolars.calibration.timing.search import HALF_WIDTHS, Search
+from gammapolars.calibration.timing.search import HALF_WIDTHS, Search, densest
 from gammapolars.calibration.timing.tables import Outcome
 from gammapolars.calibration.timing.walk import WalkFit, fit_walk
 from gammapolars.core.constants import FWHM_PER_SIGMA

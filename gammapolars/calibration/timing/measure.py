@@ -12,8 +12,8 @@ import polars as pl
 from gammapolars.calibration.timing import tables
 from gammapolars.calibration.timing.fit import fit_timing
 from gammapolars.calibration.timing.reading import PairReader
-from gammapolars.calibration.timing.results import Timing
 from gammapolars.calibration.timing.search import check_search, draw_sample, search_peaks
+from gammapolars.calibration.timing.tables import Timing
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Key

@@ -29,16 +29,9 @@ LEAST_COUNTS = 20
 
 
 class Peak(NamedTuple):
-    """A prompt peak.
+    """A prompt peak: a Gaussian, its σ without what a clock adds, its pairs, and the level of chance pairs.
 
-    Attributes:
-        position_ps: of the Gaussian.
-        position_ps_unc: its standard deviation.
-        sigma_ps: of the Gaussian, without what a clock adds.
-        sigma_ps_unc: its standard deviation.
-        counts: pairs of the Gaussian.
-        chance_per_ps: level of chance pairs.
-        clock_ps: step of the clock, if it shows; 0: it does not.
+    Where the clock shows, `clock_ps` is its step, else 0.
     """
 
     position_ps: float

@@ -34,12 +34,8 @@ ALL = "all detector pairs"
 def prompt_peaks(recording: Recording, *, reject: str | Mapping[str, int], search_ps: int) -> pl.DataFrame:
     """The prompt peak of each detector pair that shows one, the strongest first; of all together where none does.
 
-    The run is read from its beginning until the peaks are known well enough.
-
-    Args:
-        recording: the run; the time offsets and the walk of its detectors are subtracted.
-        reject: flags that reject a hit.
-        search_ps: how far from 0 a peak may lie.
+    The run is read from its beginning until the peaks are known well enough. Time offsets and walk of its detectors are
+    subtracted; a peak lies within ±`search_ps`.
 
     Returns:
         `name_a`, `name_b`, `position_ns` (t_b - t_a of the peak's Gaussian core, by maximum likelihood), `fwhm_ns`,

@@ -30,17 +30,10 @@ ENDS = ["board_a", "channel_a", "board_b", "channel_b"]
 
 @dataclass
 class PairReader:
-    """How runs are read for their timing.
+    """How runs are read for their timing: hits of one energy if it is given, from the beginning up to `most_hits`.
 
-    Attributes:
-        runs: one run or several.
-        reject: flags that reject a hit.
-        detectors: the detectors, for energies.
-        energy_kev: only hits of this energy; None: all.
-        most_hits: how many hits are read at most, from the beginning.
-        progress: called with the number of hits read, the last time from the beginning again.
-        hits: what the latest reading read.
-        has_enough: whether it ended before the runs did.
+    `progress` is called with the number of hits read, `hits` is what the latest reading read, and `has_enough` whether
+    it ended before the runs did.
     """
 
     runs: Runs

@@ -36,12 +36,9 @@ class Sample(NamedTuple):
 
 
 class Sampler:
-    """Gathers a sample, of each two detectors no more than `most`.
+    """Gathers a sample of pairs near prompt peaks, up to `enough` of each detector.
 
-    Args:
-        offsets: about where each detector lies; the prompt peaks are near their differences.
-        half_ps: how far around the peak pairs are taken, by detector pair.
-        enough: pairs of each detector with which the sample is complete.
+    Peaks are near the differences of the detectors' `offsets`; pairs are taken as far as `half_ps` around them.
     """
 
     def __init__(self, offsets: Mapping[Key, int], half_ps: Mapping[Pair, int], enough: int) -> None:

@@ -1,17 +1,93 @@
-"""Readings of runs: where the prompt peaks of detector pairs lie, and a sample of pairs near them."""
+"""Where prompt peaks lie, and a sample of pairs near them.
+
+A peak is the densest stretch of a histogram: stretches of 1, 2, 4, … bins are slid over all of it. Each is judged by
+the likelihood ratio of T. P. Li and Y. Q. Ma, Astrophys. J. 272 (1983) 317, eq. 17, against what lies outside it; how
+many stretches were tried is counted.
+"""
 
 import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 from gammapolars.calibration.timing import solve
-from gammapolars.calibration.timing.prompt_search import Stretch, densest
 from gammapolars.calibration.timing.reading import Histograms, Pair, PairReader, shifted
 from gammapolars.calibration.timing.sample import Sample, Sampler, ends_of
 from gammapolars.core.errors import CalibrationError
-from gammapolars.core.types import Key
+from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import format_ps
+
+CHANCE = 1e-6
+"""A peak is one if chance makes one as clear, anywhere in a search, with no more than this probability."""
+
+LEAST_EXCESS = 10
+"""Fewer pairs above chance are no peak, however little chance expects."""
+
+MOST_PART = 8
+"""Stretches are at most the histogram's length divided by this: the chance level must show next to a peak."""
+
+
+class Stretch(NamedTuple):
+    """The clearest stretch of a histogram: its first bin, its length, and the counts in it and above chance.
+
+    `centre` is the mean of the excess, in bins; `sigmas` the significance of this stretch alone; `trials` about how
+    many independent stretches were compared.
+    """
+
+    first: int
+    bins: int
+    counts: int
+    excess: float
+    centre: float
+    sigmas: float
+    trials: int
+
+    def is_clear(self, histograms: int = 1) -> bool:
+        """Whether chance does not make it, where this many histograms are searched."""
+        return self.excess >= LEAST_EXCESS and self.sigmas > least_sigmas(self.trials * histograms)
+
+
+def least_sigmas(trials: int) -> float:
+    """The significance that chance reaches in one of `trials` with the probability `CHANCE`."""
+    return -NormalDist().inv_cdf(CHANCE / max(trials, 1))
+
+
+def significance(counts: Floats, outside: Floats, ratio: float) -> Floats:
+    """Standard deviations of an excess over what counts outside let expect; negative where there are too few.
+
+    `ratio` is the stretch's length divided by that of the rest.
+    """
+    total = counts + outside
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inner = np.where(counts > 0, counts * np.log((1 + ratio) / ratio * counts / total), 0.0)
+        outer = np.where(outside > 0, outside * np.log((1 + ratio) * outside / total), 0.0)
+    sign = np.where(counts > ratio * outside, 1.0, -1.0)
+    return np.asarray(sign * np.sqrt(2 * np.maximum(inner + outer, 0.0)))
+
+
+def densest(histogram: Integers) -> Stretch:
+    """The clearest stretch of a histogram, clear or not."""
+    length, total = len(histogram), int(histogram.sum())
+    cumulative = np.concatenate([[0], np.cumsum(histogram)])
+    best = Stretch(0, length, total, 0.0, length / 2, 0.0, 1)
+    trials, bins = 0, 1
+    while bins <= max(1, length // MOST_PART):
+        counts = cumulative[bins:] - cumulative[:-bins]
+        first = int(counts.argmax())  # of one length, the fullest stretch is the clearest
+        inside, ratio = float(counts[first]), bins / (length - bins)
+        sigmas = float(significance(np.array(inside), np.array(total - inside), ratio))
+        trials += length // bins
+        if sigmas > best.sigmas:
+            excess = inside - ratio * (total - inside)
+            best = Stretch(first, bins, int(inside), excess, 0.0, sigmas, 1)
+        bins *= 2
+    part = histogram[best.first : best.first + best.bins]
+    middle = best.first + best.bins / 2
+    moment = float(part @ (np.arange(len(part)) + best.first + 0.5 - middle))
+    shift = moment / best.excess if best.excess > 0 else 0.0
+    return best._replace(centre=middle + float(np.clip(shift, -best.bins / 2, best.bins / 2)), trials=max(trials, 1))
+
 
 SEARCH_BINS = 20_000
 
@@ -75,11 +151,7 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
 
 
 def check_search(search: Search, reach_ps: int, reading: PairReader) -> None:
-    """Refuse to take offsets from noise.
-
-    Raises:
-        CalibrationError: no detector pair shows a prompt peak.
-    """
+    """Refuse, by a CalibrationError, to take offsets from noise: where no detector pair shows a prompt peak."""
     if search.peaks:
         return
     name = reading.runs.all[0].name

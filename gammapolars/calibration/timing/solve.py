@@ -18,15 +18,10 @@ WORST_CHI2_NDF = 2.0
 
 
 class Offsets(NamedTuple):
-    """Offsets of detectors.
+    """Offsets of detectors, NaN where nothing ties one to others, and their covariance, ps², zero for references.
 
-    Attributes:
-        offset_ps: one a detector; NaN where nothing ties it to others.
-        covariance: of them, ps²; zero for references.
-        group: the group of detectors that each belongs to, numbered from 0; -1: none.
-        references: the detectors whose offset stays, by group.
-        chi2: of the pairs' positions.
-        ndf: pairs more than are needed.
+    `group` numbers the groups of detectors from 0, -1: none; `references` are the detectors whose offset stays, by
+    group; χ² is that of the pairs' positions, and `ndf` counts the pairs that are more than needed.
     """
 
     offset_ps: Floats
@@ -84,12 +79,9 @@ def incidence(ends: Ends, detectors: int) -> Floats:
 
 
 class Resolutions(NamedTuple):
-    """Time resolutions of single detectors.
+    """Time resolutions of single detectors, NaN where they cannot be determined, with standard deviations.
 
-    Attributes:
-        fwhm_ps: one a detector; NaN where it cannot be determined.
-        unc_ps: standard deviations; NaN where only equal shares can be given.
-        common: detectors whose share is an equal one, because the pairs do not determine them.
+    The detectors in `common` have equal shares, without uncertainty, because the pairs do not determine them.
     """
 
     fwhm_ps: Floats
