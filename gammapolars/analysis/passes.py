@@ -119,7 +119,7 @@ def summarise(reading: PairPass, hits: HitTally, pairs: PairTally) -> PairSummar
     preselection = recording.preselection
     seen = preselection.read if preselection else hits
     table = chance.by_detectors(hits, pairs, rule, detectors, reading.cover)
-    further = (*warnings(seen.by_detector(union(rule.reject)), detectors, rule), *chance.chance_warnings(table))
+    further = (*warnings(seen.by_detector(union(rule.reject)), recording, rule), *chance.chance_warnings(table))
     return PairSummary(
         **of_hits(recording, hits, rule.reject, further, seen=seen),
         of_pairs=PairCounts(
@@ -142,10 +142,11 @@ def named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
     return named.select("board", "channel", "name", *others)
 
 
-def warnings(by_detector: pl.DataFrame, detectors: Detectors, rule: PairRule) -> list[str]:
+def warnings(by_detector: pl.DataFrame, recording: Recording, rule: PairRule) -> list[str]:
     """What a reader must know before trusting the rest, one sentence each."""
     if by_detector.is_empty():
         return ["the run holds no hits"]
+    detectors = recording.detectors
     seen = [detectors.at(board, channel) for board, channel in by_detector.select("board", "channel").iter_rows()]
     keys = {detector.key for detector in seen}
     found = [
@@ -154,10 +155,13 @@ def warnings(by_detector: pl.DataFrame, detectors: Detectors, rule: PairRule) ->
         if key not in keys
     ]
     if len(detectors):
-        if bare := [detector.name for detector in seen if detector.energy is None]:
+        if not recording.has_energies and (bare := [detector.name for detector in seen if detector.energy is None]):
             found.append(f"no energy calibration for {', '.join(bare)}: energies of these hits are null")
         if silent := [detector.name for detector in detectors if detector.key not in keys]:
             found.append(f"no hits in {', '.join(silent)}, though detectors.toml describes it")
+    has_both = recording.has_energies and "adc" in recording.schema
+    if has_both and (bare := [detector.name for detector in seen if detector.energy is None]):
+        found.append(f"energies of {', '.join(bare)} are as the files have them, as no polynomial is given")
     if used := [d.name for d, row in zip(seen, by_detector["hits_used"], strict=True) if row == 0]:
         found.append(f"all hits of {', '.join(used)} carry flags that reject them")
     return found

@@ -10,6 +10,7 @@ import polars as pl
 
 from gammapolars.analysis.gain_correction import GainCorrection
 from gammapolars.analysis.preselection import Preselection
+from gammapolars.core.errors import TableError
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.types import Progress
 from gammapolars.corrections import align, spread_ps
@@ -38,6 +39,7 @@ class Recording:
         progress: told how many hits have been read.
         preselection: add-back and vetoes, which hits pass before anything else sees them.
         all_columns: whether columns in which formats differ come along, such as `adc_short`.
+        recorded_energies: whether energies that were recorded beside, or without, adc values are taken.
         most_hits: no more hits are read than so many, from the beginning; None: all.
     """
 
@@ -47,6 +49,7 @@ class Recording:
     preselection: Preselection | None = None
     all_columns: bool = False
     most_hits: int | None = None
+    recorded_energies: bool = True
 
     @cached_property
     def gain_correction(self) -> GainCorrection | None:
@@ -65,7 +68,25 @@ class Recording:
     @property
     def is_calibrated(self) -> bool:
         """Whether hits have energies: by a detector's calibration, or as they were recorded."""
-        return any(detector.energy for detector in self.detectors) or "energy_kev" in self.schema
+        return any(detector.energy for detector in self.detectors) or self.has_energies
+
+    @property
+    def has_energies(self) -> bool:
+        """Whether energies were recorded; those of detectors that have a polynomial are by that."""
+        return "energy_kev" in self.schema
+
+    def require_adc(self, purpose: str) -> None:
+        """Raise where hits have no adc values.
+
+        Args:
+            purpose: what needs them, as it continues "cannot be …".
+
+        Raises:
+            TableError: the runs have energies in keV alone, or not even those.
+        """
+        if "adc" not in self.recorded.collect_schema():
+            names = ", ".join(run.name for run in self.runs.all[:3])
+            raise TableError(f"{names}: hits without adc values cannot be {purpose}")
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -76,6 +97,8 @@ class Recording:
     def recorded(self) -> pl.LazyFrame:
         """The hits as recorded."""
         hits = self.runs.hits if self.most_hits is None else self.runs.hits.head(self.most_hits)
+        if not self.recorded_energies:
+            hits = hits.select(name for name in hits.collect_schema() if name != "energy_kev")
         if self.all_columns:
             return hits
         return hits.select(name for name in hits.collect_schema() if name in OWN_COLUMNS)
@@ -108,13 +131,13 @@ class Recording:
         return self._frames(self._aligned(self.recorded), self.reorder_ps)
 
     def frames_by_clock(self) -> Iterator[pl.DataFrame]:
-        """The same with timestamps as the digitizer wrote them, which tell the real time; without recorded energies.
+        """The same with timestamps as the digitizer wrote them, which tell the real time.
 
         Raises:
-            TableError: the runs have no adc values or flags.
+            TableError: the runs have no flags.
         """
-        require(self.recorded, HITS)
-        names = [name for name in self.recorded.collect_schema() if name in OWN_COLUMNS - {"energy_kev"}]
+        require(self.recorded, HITS, columns=("board", "channel", "timestamp_ps", "flags"))
+        names = [name for name in self.recorded.collect_schema() if name in OWN_COLUMNS]
         return self._frames(batches_of(self.recorded.select(names)), self.runs.reorder_ps)
 
     def slices(self, reach_ps: int) -> Iterator[Slice]:

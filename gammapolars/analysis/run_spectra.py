@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis.accumulators import HitTally, RunSpectra
+from gammapolars.analysis.accumulators import EnergySpectra, HitTally, RunSpectra
 from gammapolars.analysis.live_times import measurements_of
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
@@ -22,6 +22,7 @@ from gammapolars.io.provenance import describe, describe_files
 from gammapolars.io.spectra.measurement import Measurement, polynomial
 from gammapolars.io.spectrum_files import holds_spectra, read_spectra
 from gammapolars.peaks import fit_peaks
+from gammapolars.spectra import fitting_bin_kev
 
 KEYS = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16}
 
@@ -131,13 +132,17 @@ def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequen
         calibration: an energy polynomial (keV, lowest order first) that holds for all detectors instead.
     """
     runs, detectors, masks = recording.runs, recording.detectors, parse_reject(reject)
+    if not recording.has_energies:
+        recording.require_adc("counted by channel")
     tally, adc = HitTally(), RunSpectra(union(masks))
-    count_hits(recording, [tally, adc])
-    table = adc.table()
+    energies = EnergySpectra(union(masks), detectors, bin_kev=fitting_bin_kev(detectors), by_run=True)
+    by_energy = recording.has_energies and not calibration
+    count_hits(recording, [tally, energies if by_energy else adc])
+    table = energies.table() if by_energy else adc.table()
     if calibration:
         kev = pl.Series("energy_kev", polynomial(calibration, table["adc"].to_numpy()))
         table = table.with_columns(kev)
-    else:
+    elif not by_energy:
         table = table.with_columns(energy_kev(detectors))
     summary = of_hits(recording, tally, masks)
     measurements = measurements_of(runs, tally, detectors)

@@ -1,5 +1,7 @@
 """Spectra of what is named, for the commands that take runs or files of spectra."""
 
+from dataclasses import replace
+
 from gammapolars.analysis import run_spectra
 from gammapolars.commands.options import Reading
 
@@ -11,9 +13,11 @@ def spectra_of(
     reject: str,
     spectrum: str | None = None,
     calibration: tuple[float, ...] | None = None,
+    recorded_energies: bool = True,
 ) -> run_spectra.SpectrumSet:
-    """The spectra of files, or of runs."""
+    """The spectra of files, or of runs: in channels alone, where recorded energies are not wanted."""
     if run_spectra.are_spectra(names, spectrum):
         return run_spectra.from_files(names, reading.known, spectrum=spectrum, calibration=calibration)
-    with reading.recording(names) as recording:
+    with reading.recording(names) as opened:
+        recording = replace(opened, recorded_energies=recorded_energies)
         return run_spectra.from_runs(recording, reject=reject, calibration=calibration)

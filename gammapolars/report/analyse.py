@@ -7,7 +7,6 @@ import polars as pl
 
 from gammapolars.analysis.accumulators import (
     Accumulator,
-    AdcSpectra,
     HitTally,
     InRegions,
     Matrix,
@@ -17,13 +16,13 @@ from gammapolars.analysis.accumulators import (
 )
 from gammapolars.analysis.passes import PairPass, named, summarise
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.analysis.summaries import PairSummary
 from gammapolars.calibration.timing.prompt_peaks import COLUMNS, prompt_peaks
 from gammapolars.coincidences import PairRule
 from gammapolars.core import defaults, schema
 from gammapolars.core.flags import union
 from gammapolars.core.units import Window, parse_ps
-from gammapolars.detectors import Detectors
 from gammapolars.io import save
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming.slices import batches_of
@@ -115,17 +114,18 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         TimeOrderError: hits lie too far back in time to be repaired.
     """
     runs, detectors = recording.runs, recording.detectors
-    schema.require(runs.hits, schema.HITS)
+    schema.require(runs.hits, schema.HITS, columns=("board", "channel", "timestamp_ps", "flags"))
     reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
     wide = PairRule(reach_ps, reject=rule.reject)
     search_ps = max(parse_ps(defaults.SEARCH), reach_ps)
     peaks = prompt_peaks(replace(recording, progress=None), reject=rule.reject, search_ps=search_ps)
     mask = union(rule.reject)
     bin_kev = fitting_bin_kev(detectors)
-    hits, pairs, adc, rates = HitTally(), PairTally(rule.window), AdcSpectra(mask), Rates()
+    hits, pairs, rates = HitTally(), PairTally(rule.window), Rates()
+    spectra = spectra_counter(recording, mask, bin_kev)
     differences = TimeDifferences(reach_ps)
     matrix = Matrix.of_energies(rule.window, detectors, calibrated=recording.is_calibrated)
-    accumulators: list[Accumulator] = [adc, rates, differences, hits]
+    accumulators: list[Accumulator] = [spectra, rates, differences, hits]
     accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
     reading = PairPass(recording, wide, accumulators)
     every = reading.pairs()
@@ -153,9 +153,9 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
         warnings=totals.warnings,
-        detectors=_detector_rows(hits.by_detector(mask), detectors, hits.real_time_s),
+        detectors=_detector_rows(hits.by_detector(mask), recording, hits.real_time_s),
         pairs_by_detectors=totals.of_pairs.pairs_by_detectors,
-        spectra=named(adc.spectra(detectors, bin_kev), detectors),
+        spectra=named(spectra_table(spectra, detectors, bin_kev), detectors),
         rates=named(rates.table(), detectors),
         time_differences=differences.table(detectors),
         matrix=matrix.table(),
@@ -170,11 +170,12 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     )
 
 
-def _detector_rows(by_detector: pl.DataFrame, detectors: Detectors, real_time_s: float) -> pl.DataFrame:
+def _detector_rows(by_detector: pl.DataFrame, recording: Recording, real_time_s: float) -> pl.DataFrame:
     """The table of detectors: names, hits, rates of the used hits, and whether they are calibrated."""
     calibrated = [
-        detectors.at(board, channel).energy is not None
+        recording.has_energies or recording.detectors.at(board, channel).energy is not None
         for board, channel in by_detector.select("board", "channel").iter_rows()
     ]
     rate = pl.col("hits_used") / real_time_s if real_time_s > 0 else pl.lit(None, pl.Float64)
-    return named(by_detector, detectors).with_columns(rate_cps=rate, calibrated=pl.Series(calibrated, dtype=pl.Boolean))
+    has_energy = pl.Series(calibrated, dtype=pl.Boolean)
+    return named(by_detector, recording.detectors).with_columns(rate_cps=rate, calibrated=has_energy)

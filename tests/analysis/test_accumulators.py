@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from gammapolars.analysis.accumulators import (
     Accumulator,
     AdcSpectra,
+    EnergySpectra,
     HitTally,
     Matrix,
     PairTally,
     Rates,
-    SummedSpectra,
     TimeDifferences,
     few_detectors,
 )
@@ -462,7 +462,7 @@ def test_spectra_of_sums_keep_the_correction_of_gains() -> None:
         orient="row",
     )
 
-    found = fed(SummedSpectra(0, detectors, bin_kev=2.0), hits=[hits]).table()
+    found = fed(EnergySpectra(0, detectors, bin_kev=2.0, sums=True), hits=[hits]).table()
 
     assert found["counts"].sum() == 30
     # Each adc value is 1.1 keV wide, around the hit's own energy.

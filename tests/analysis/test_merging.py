@@ -18,6 +18,7 @@ from gammapolars.analysis.accumulators import (
     Accumulator,
     AdcSpectra,
     Ends,
+    EnergySpectra,
     HitTally,
     InRegions,
     Matrix,
@@ -25,7 +26,6 @@ from gammapolars.analysis.accumulators import (
     Rates,
     RunSpectra,
     StopCover,
-    SummedSpectra,
     TimeDifferences,
 )
 from gammapolars.analysis.accumulators import rates as rates_module
@@ -107,7 +107,7 @@ KINDS = {
     "spectra": Kind(lambda _: AdcSpectra(BAD), lambda a: [a.spectra(DETECTORS, None)]),
     "slices": Kind(lambda _: AdcSpectra(BAD, 50), lambda a: [a.spectra(DETECTORS, None)]),
     "spectra of runs": Kind(lambda _: RunSpectra(BAD), lambda a: [a.table()]),
-    "summed spectra": Kind(lambda _: SummedSpectra(BAD, DETECTORS, bin_kev=2.0), lambda a: [a.table()]),
+    "summed spectra": Kind(lambda _: EnergySpectra(BAD, DETECTORS, bin_kev=2.0, sums=True), lambda a: [a.table()]),
     "rates": Kind(lambda hits: Rates(Rates.origins(firsts(hits))), lambda a: [a.table()]),
     "time differences": Kind(lambda _: TimeDifferences(2000), lambda a: [a.table(DETECTORS)]),
     "steps": Kind(lambda _: TimeDifferences(10**7, bins=90), lambda a: [a.table(DETECTORS)], step_ps=4000),

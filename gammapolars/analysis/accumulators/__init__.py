@@ -9,13 +9,14 @@ from gammapolars.analysis.accumulators.pairs import PairTally
 from gammapolars.analysis.accumulators.rates import Rates
 from gammapolars.analysis.accumulators.spectra import AdcSpectra, RunSpectra
 from gammapolars.analysis.accumulators.stops import StopCover
-from gammapolars.analysis.accumulators.summed_spectra import SummedSpectra
+from gammapolars.analysis.accumulators.summed_spectra import EnergySpectra
 from gammapolars.analysis.accumulators.time_differences import TimeDifferences
 
 __all__ = [
     "Accumulator",
     "AdcSpectra",
     "Ends",
+    "EnergySpectra",
     "HitTally",
     "InRegions",
     "Matrix",
@@ -23,6 +24,5 @@ __all__ = [
     "Rates",
     "RunSpectra",
     "StopCover",
-    "SummedSpectra",
     "TimeDifferences",
 ]

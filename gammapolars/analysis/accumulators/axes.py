@@ -101,7 +101,7 @@ class Rows(NamedTuple):
     sums: bool = False
 
 
-def _energy(rows: Rows, suffix: str) -> pl.Expr:
+def energy_value(rows: Rows, suffix: str) -> pl.Expr:
     """Dithered over its adc value, so that bins show no comb; where no detector calibrates it, as it was recorded."""
     if f"adc{suffix}" not in rows.columns or not any(one.energy for one in rows.detectors):
         return pl.col(f"energy_kev{suffix}").cast(pl.Float64)
@@ -111,7 +111,7 @@ def _energy(rows: Rows, suffix: str) -> pl.Expr:
 
 
 VALUES: dict[Quantity, Callable[[Rows, str], pl.Expr]] = {
-    ENERGY: _energy,
+    ENERGY: energy_value,
     ADC: lambda rows, suffix: dithered_adc(rows.columns, suffix),
     TIME_DIFFERENCE: lambda _, of_x: pl.col("dt_ps") if of_x == "_a" else -pl.col("dt_ps"),
     TIME: lambda _, suffix: pl.col(f"timestamp_ps{suffix}") / PS_PER_S,

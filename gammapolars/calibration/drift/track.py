@@ -76,7 +76,9 @@ def track_drift(
     tally = HitTally()
     ranges = {key: [line.part for line in lines] for key, lines in lines_by_detector.items()}
     slices = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
-    count_hits(Recording(runs, progress=progress), [tally, slices])
+    recording = Recording(runs, progress=progress, recorded_energies=False)
+    recording.require_adc("followed in time")
+    count_hits(recording, [tally, slices])
     keys = set(tally.by_detector().select("board", "channel").rows())
     tracks = [
         _track(detectors.at(*key), lines, slices, reach, reference)

@@ -72,6 +72,10 @@ def measure_timing(
         raise UsageError(f"at least one hit must be read, not {most_hits}")
     if energy_kev and not any(one.energy for one in table):
         raise UsageError("hits cannot be chosen by energy: no detector is calibrated in detectors.toml")
+    if "adc" not in runs.hits.collect_schema():
+        if walk:
+            raise UsageError("time walk follows from adc values, and these hits have none: leave --walk out")
+        walk = False
     first = table.named(reference).key if reference is not None else None
     reading = PairReader(runs, reject, table, energy_kev, most_hits, progress)
     prompt_peaks = search_peaks(reading, reach_ps)

@@ -62,7 +62,8 @@ class Sampler:
         return int(self._half.max(initial=0))
 
     def add(self, pairs: pl.DataFrame) -> None:
-        columns = [*ENDS, "adc_a", "adc_b", "dt_ps", *(c for c in pairs.columns if c.startswith("gain_factor_"))]
+        further = [name for name in pairs.columns if name.startswith(("adc_", "gain_factor_")) and name[-1] in "ab"]
+        columns = [*ENDS, "dt_ps", *further]
         table = pairs.lazy().select(columns).pipe(with_sign).collect()
         place = [self._place(table, side) for side in "ab"]
         there = (place[0] >= 0) & (place[1] >= 0)
@@ -71,8 +72,11 @@ class Sampler:
         rows = np.flatnonzero((pair >= 0) & (np.abs(dt) <= self._half[pair]))
         rows = rows[first_rows(pair[rows], self._most - self._taken)]
         self._taken += np.bincount(pair[rows], minlength=len(self._taken))
+        # Without adc values there is no walk: all are taken for 0.
         adc = [
-            table.select(gain_corrected_adc(table.columns, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[rows]
+            table.select(gain_corrected_adc(further, f"_{side}").cast(pl.Float32)).to_series().to_numpy()[rows]
+            if f"adc_{side}" in further
+            else np.zeros(len(rows), np.float32)
             for side in "ab"
         ]
         self._parts.append((pair[rows], dt[rows] + self._middle[pair[rows]], np.stack(adc)))

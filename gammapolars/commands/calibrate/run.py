@@ -65,7 +65,9 @@ def calibrate(options: CalibrateOptions) -> CalibrateSummary:
         check_writable(options.residuals, overwrite=options.overwrite)
     if options.figures:
         check_folder(options.figures, overwrite=options.overwrite)
-    spectra = spectra_of(options.inputs, options, reject=options.reject, spectrum=options.spectrum)
+    spectra = spectra_of(
+        options.inputs, options, reject=options.reject, spectrum=options.spectrum, recorded_energies=False
+    )
     if not options.track:
         return _calibrated(spectra, basis, options)
     if are_spectra(options.inputs, options.spectrum):
@@ -117,7 +119,9 @@ def _calibrated_drifting(
         tracked = Path(scratch) / table.name
         figure = Path(scratch) / "drift.png" if options.figures else None
         moved = follow(Recording(runs, detectors), tracked, track, reject=options.reject, figure=figure)
-        corrected = from_runs(Recording(runs, replace(detectors, drift=str(tracked))), reject=options.reject)
+        corrected = from_runs(
+            Recording(runs, replace(detectors, drift=str(tracked)), recorded_energies=False), reject=options.reject
+        )
         summary = _calibrated(corrected, basis, options, table.name)
         for made, final in ((tracked, table), (figure, options.figures and options.figures / "drift.png")):
             if made and final:
@@ -136,7 +140,9 @@ def _rough(runs: Runs, spectra: SpectrumSet, basis: Basis, reject: str) -> list[
         first = (
             spectra
             if part == 1
-            else from_runs(Recording(runs, spectra.detectors, most_hits=hits // part), reject=reject)
+            else from_runs(
+                Recording(runs, spectra.detectors, most_hits=hits // part, recorded_energies=False), reject=reject
+            )
         )
         try:
             return calibrations(first, basis)[0]

@@ -9,14 +9,13 @@ import polars as pl
 
 from gammapolars.analysis.accumulators import (
     Accumulator,
-    AdcSpectra,
     Matrix,
     Rates,
-    SummedSpectra,
     TimeDifferences,
 )
 from gammapolars.analysis.passes import named
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.coincidences.parse import Further
 from gammapolars.core.errors import UsageError
@@ -99,12 +98,9 @@ class FurtherProducts:
         self._savers[path] = lambda overwrite, texts: save(table().lazy(), path, overwrite=overwrite, metadata=texts)
 
     def _add_spectra(self, path: Path, mask: int) -> None:
-        if self.sums:
-            summed = SummedSpectra(mask, self.detectors, bin_kev=fitting_bin_kev(self.detectors))
-            self._add(path, summed, lambda: named(summed.table(), self.detectors))
-        else:
-            spectra = AdcSpectra(mask)
-            self._add(path, spectra, lambda: named(spectra.spectra(self.detectors, None), self.detectors))
+        bin_kev = fitting_bin_kev(self.detectors) if self.sums or self.recording.has_energies else None
+        counts = spectra_counter(self.recording, mask, bin_kev, sums=self.sums)
+        self._add(path, counts, lambda: named(spectra_table(counts, self.detectors, bin_kev), self.detectors))
 
     def _add_matrix(self, path: Path) -> None:
         bin_kev = self.files.bin_kev

@@ -128,7 +128,7 @@ def events(options: EventsOptions, recording: Recording) -> EventSummary:
 
     def summary() -> EventSummary:
         seen = preselection.read
-        warnings = passes.warnings(seen.by_detector(union(rule.reject)), detectors, PairRule())
+        warnings = passes.warnings(seen.by_detector(union(rule.reject)), recording, PairRule())
         shared = of_hits(recording, built.kept, rule.reject, warnings, seen=seen)
         below = sum(built.below.values())
         used = shared["account"].hits_used - below

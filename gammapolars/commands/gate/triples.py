@@ -68,7 +68,7 @@ class RunTriples:
                 for batch in batches_of(table):
                     spectra.add_triples(batch)
                     regions.add(_by_region(batch))
-            warnings = [*passes.warnings(hits.tally.by_detector(rule.mask), detectors, rule), *first.doubts()]
+            warnings = [*passes.warnings(hits.tally.by_detector(rule.mask), recording, rule), *first.doubts()]
             warnings += second.doubts()
             content = of_hits(recording, hits.tally, rule.reject, warnings)
             content |= {"of_triples": _counts(regions.total(), rule), "net_of_chance": rule.regions is not None}

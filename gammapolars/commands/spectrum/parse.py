@@ -20,5 +20,6 @@ class SpectrumOptions(Recording, Saving):
     slice_width: Annotated[
         str | None, typer.Option("--slice", help="A spectrum for each slice of time, such as 10min: .parquet, .csv.")
     ] = None
+    unit: Annotated[str, "keV; adc: channels, though energies were recorded beside them."] = "keV"
     per_second: Annotated[bool, "Counts per second of live time, where it is known."] = False
     format: Annotated[str | None, "radware, for a .spe of RadWare's gf3."] = None

@@ -8,10 +8,11 @@ from typing import Any
 import polars as pl
 
 from gammapolars.analysis import passes
-from gammapolars.analysis.accumulators import AdcSpectra, HitTally
+from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.live_times import measurements_of, rates, with_times
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import check_bins
@@ -20,6 +21,7 @@ from gammapolars.commands.spectrum.parse import SpectrumOptions
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
+from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.core.records import Rows
 from gammapolars.core.types import Key
 from gammapolars.detectors import Detectors
@@ -61,14 +63,19 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
     time, or of the real time where none was recorded, with a warning.
     """
     detectors, rule = recording.detectors, PairRule(defaults.WINDOW, reject=options.reject)
+    if options.unit not in (ENERGY.unit, ADC.unit):
+        raise UsageError(f"unknown unit '{options.unit}': spectra are in {ENERGY.unit} or {ADC.unit}")
+    recording = replace(recording, recorded_energies=options.unit == ENERGY.unit)
     check_bins(options.bin_kev, calibrated=recording.is_calibrated)
     kind = _check_output(options.output, options.format, overwrite=options.overwrite)
     slice_ps = None if options.slice_width is None else slice_width_ps(options.slice_width)
     _check_kind(options.output, kind, sliced=slice_ps is not None, per_second=options.per_second)
-    tally, adc = HitTally(), AdcSpectra(union(rule.reject), slice_ps)
-    count_hits(recording, [tally, adc])
-    bin_kev = fitting_bin_kev(detectors) if kind == FIGURE and options.bin_kev is None else options.bin_kev
-    table = adc.spectra(detectors, bin_kev)
+    bin_kev = options.bin_kev
+    if bin_kev is None and (kind == FIGURE or recording.has_energies):
+        bin_kev = fitting_bin_kev(detectors)
+    tally, counts = HitTally(), spectra_counter(recording, union(rule.reject), bin_kev, slice_ps)
+    count_hits(recording, [tally, counts])
+    table = spectra_table(counts, detectors, bin_kev)
     measurements = measurements_of(recording.runs, tally, detectors)
     rows = _described(table, measurements, detectors)
     slices = table.select("run", "time_slice").n_unique() if slice_ps and table.height else None
@@ -80,7 +87,7 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
         measurements = {key: replace(of, title=f"{of.title}, per second") for key, of in measurements.items()}
     if slice_ps and len(tally.spans) <= 1:
         table = table.drop("run")
-    warnings = (*passes.warnings(tally.by_detector(union(rule.reject)), detectors, rule), *untimed)
+    warnings = (*passes.warnings(tally.by_detector(union(rule.reject)), recording, rule), *untimed)
     summary = SpectrumSummary(
         **of_hits(recording, tally, rule.reject, warnings),
         bin_kev=bin_kev,
