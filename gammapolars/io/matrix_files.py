@@ -142,10 +142,10 @@ def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
     if suffix in RADWARE_TYPES:
         dtype = RADWARE_TYPES[suffix]
         radware.check_matrix(path, dtype)
-        return lazy_frame(pl.Schema(radware.COLUMNS), lambda _: radware.batches(path, dtype))
+        return lazy_frame(pl.Schema(radware.COLUMNS), lambda _: radware.batches(path, dtype), of=path)
     stored = tables.matrix_columns(tables.scan(path, TABLES[suffix]), path)
     columns = dict.fromkeys(stored.collect_schema(), pl.Float64())
-    return lazy_frame(pl.Schema(columns), lambda _: tables.matrix_batches(stored, path))
+    return lazy_frame(pl.Schema(columns), lambda _: tables.matrix_batches(stored, path), of=path)
 
 
 def _polynomial(coefficients: Sequence[float], column: str) -> pl.Expr:
