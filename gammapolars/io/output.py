@@ -85,6 +85,8 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         protection().check(path)
         if path.is_dir():
             raise OutputError(f"{path}: is a folder: name a file")
+        if path.is_symlink() and not path.exists():
+            raise OutputError(f"{path}: is a link to {path.readlink()}, which does not exist: name another output")
         if path.exists() and not overwrite:
             raise OutputError(f"{path}: exists already: name another output, or allow it with --overwrite")
         if not path.parent.is_dir():

@@ -8,7 +8,7 @@ from gammapolars.core.errors import OutputError, writable
 from gammapolars.io.hidden import hidden_folder, remove_abandoned
 from gammapolars.io.output import check_output
 from gammapolars.io.protection import protection
-from gammapolars.io.transaction import current_transaction, outputs_together
+from gammapolars.io.transaction import current_transaction, outputs_at_once
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def folder_complete_or_nothing(
         outputs = current_transaction(own)
         outputs.begin(folder)
         partial = hidden_folder(folder, "partial", outputs.cleaning, inside=exists)
-        with writable(folder), outputs_together():
+        with writable(folder), outputs_at_once():
             yield partial
         if not exists:
             outputs.add(partial, folder, overwrite=False)

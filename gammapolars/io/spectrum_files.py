@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, UsageError, readable
+from gammapolars.core.file_identity import replacing
 from gammapolars.io.output import check_output, complete_or_nothing, write_bytes
 from gammapolars.io.spectra import chn, histograms, radware, spe, tables
 from gammapolars.io.spectra import measurement as measurements
@@ -96,7 +97,8 @@ def save_spectrum(
     path = Path(path)
     kind = spectrum_format(path, format)
     widths: Widths = {"energy_kev": bin_kev, "adc": bin_adc}
-    table = spectrum.lazy().collect()
+    with replacing(path):
+        table = spectrum.lazy().collect()
     check_columns(table, path, "spectrum", ("adc", "energy_kev"))
     parts = tables.by_detector(table)
     of_spectra = {name: _measurement(part, measurement) for name, part in parts.items()}

@@ -152,16 +152,26 @@ def current_transaction(cleaning: ExitStack) -> Transaction:
 
 
 @contextmanager
-def outputs_together() -> Iterator[Transaction]:
-    """All outputs of the block appear together at its end, or none of them.
+def outputs_together() -> Iterator[None]:
+    """All outputs of the block appear together at its end, or none of them; in another such block, at the end of that.
 
     Raises:
         OutputError: one cannot be written.
     """
+    if _CURRENT.get():
+        yield
+        return
+    with outputs_at_once():
+        yield
+
+
+@contextmanager
+def outputs_at_once() -> Iterator[None]:
+    """The same for temporary files, which are there at the end of the block whatever it stands in."""
     with Transaction() as outputs:
         token = _CURRENT.set(outputs)
         try:
-            yield outputs
+            yield
         finally:
             with contextlib.suppress(ValueError):  # a generator may be closed elsewhere
                 _CURRENT.reset(token)

@@ -311,6 +311,19 @@ def test_a_file_is_never_replaced_by_what_is_scanned_from_it(tmp_path: Path, hit
     assert_frame_equal(gp.scan(path).collect(), hits)
 
 
+@pytest.mark.parametrize("suffix", [".mat", ".csv", ".parquet"])
+def test_nor_a_matrix(tmp_path: Path, suffix: str) -> None:
+    counts = pl.LazyFrame({"adc_x": [1.0, 2.0], "adc_y": [1.0, 2.0], "counts": [3.0, 4.0], "variance": [3.0, 4.0]})
+    path = tmp_path / f"m{suffix}"
+    gp.save_matrix(counts, path)
+    before = path.read_bytes()
+
+    with pytest.raises(OutputError, match="is what the output is made from"):
+        gp.save_matrix(gp.scan_matrix(path).head(1), path, overwrite=True)
+
+    assert path.read_bytes() == before
+
+
 def test_nor_by_what_polars_scans_from_it(tmp_path: Path, hits: pl.DataFrame) -> None:
     paths = [tmp_path / f"{name}.parquet" for name in ("a", "b, c", "d", "e", "f")]
     for path in paths:

@@ -11,7 +11,7 @@ from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.io.output import complete_or_nothing, write_bytes
 from gammapolars.io.output_folder import folder_complete_or_nothing
 from gammapolars.io.transaction import outputs_together
-from tests.commandline import files_in, gammapolars
+from tests.commandline import REPOSITORY, files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
 
 NAMES = ("first.csv", "second.csv", "third.csv")
@@ -198,6 +198,43 @@ def test_the_outputs_of_a_command_appear_together(tmp_path: Path, monkeypatch: p
     assert outcome.code == 1
     assert outcome.error == f"Error: {out}/rates.csv: cannot be written: Permission denied"
     assert {path: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_outputs_of_a_part_wait_for_the_others(tmp_path: Path) -> None:
+    with outputs_together():
+        write_three(tmp_path, overwrite=False)
+        assert {Path(name).suffix for name in files_in(tmp_path)} == {".part"}
+
+    assert files_in(tmp_path) == sorted(NAMES)
+
+
+@pytest.mark.slow
+def test_the_spectra_of_a_gate_wait_for_its_table_of_peaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = os.link
+    appeared: list[str] = []
+
+    def fail_at_the_table(source: Path, target: Path, **how: bool) -> None:
+        appeared.append(target.name)
+        if target.name == "peaks.csv":
+            raise FileExistsError
+        link(source, target, **how)
+
+    monkeypatch.setattr(os, "link", fail_at_the_table)
+    data = REPOSITORY / "data"
+    words = ("--on", "1332.5", "--detectors", data / "detectors.toml", "--by-detector", "--width", "6")
+    outputs = ("-o", tmp_path / "g.txt", "--peaks", tmp_path / "peaks.csv")
+    outcome = gammapolars("gate", data / "co60-four-hpge.root", *words, *outputs)
+
+    assert "peaks.csv: was written by another process" in outcome.error
+    assert len(appeared) > 2
+    assert files_in(tmp_path) == []
+
+
+def test_a_link_to_nothing_is_no_output(tmp_path: Path) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "missing.csv")
+
+    with pytest.raises(OutputError, match=r"link\.csv: is a link to .*missing\.csv, which does not exist"):
+        write_bytes(b"new", tmp_path / "link.csv", overwrite=True)
 
 
 def test_spectra_of_several_detectors_appear_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ from gammapolars.detectors.hits import is_one_of
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.output import check_output, write_bytes
 from gammapolars.io.output_folder import check_folder, folder_complete_or_nothing
-from gammapolars.io.transaction import outputs_together
+from gammapolars.io.transaction import outputs_at_once
 
 PARTS = (1, 4, 16, 32, 64)
 """Where a drift smears lines so that none can be told, they are looked for in the first of so many parts of a run."""
@@ -127,7 +127,7 @@ def _calibrated_drifting(
     with TemporaryDirectory() as scratch:
         tracked = Path(scratch) / table.name
         figure = Path(scratch) / "drift.png" if options.figures else None
-        with outputs_together():
+        with outputs_at_once():
             moved = follow(Recording(runs, detectors), tracked, track, reject=options.reject, figure=figure)
         corrected = from_runs(Recording(runs, replace(detectors, drift=str(tracked))), reject=options.reject)
         further = {figure.name: figure.read_bytes()} if figure else {}
