@@ -14,12 +14,16 @@ import typer
 from typer.models import OptionInfo
 
 from gammapolars.commands.app import app
+from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
 from gammapolars.commands.options import Recording
 
 if TYPE_CHECKING:
     from gammapolars.analysis.summaries import Summary
 
 Options = TypeVar("Options")
+
+OPTIONS: dict[tuple[str, ...], type] = {}
+"""The options of the commands that are known so far, by the words that call them."""
 
 AS_JSON = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 
@@ -32,7 +36,8 @@ def command(
 
     A field is an option of its name, and the text in its `Annotated` is the option's help; `output` is -o, too. The
     class' own fields come first, then those of the classes that it inherits from, then --json. `typer.Context` in an
-    `Annotated` stands for the words that typer does not know.
+    `Annotated` stands for the words that typer does not know. `Reads` and `Writes` in it say that the field names what
+    the command reads, which is never replaced, or writes: a field that holds a path has one of them.
 
     In `run.py` beside it, the function `check`, if there is one, judges the options before any run is opened, and the
     function that has the folder's name gets the record, and where that is a `Recording`, the
@@ -47,6 +52,7 @@ def command(
 
     def register(options: type[Options]) -> type[Options]:
         record: Any = dataclass(frozen=True, kw_only=True, repr=False)(options)
+        check_declared(record)
         folder = options.__module__.rpartition(".")[0]
 
         parameters = list(_parameters(record))
@@ -59,7 +65,9 @@ def command(
         called.__doc__ = options.__doc__
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         called.__annotations__ = {one.name: one.annotation for one in parameters}
-        group.command(name or folder.rpartition(".")[2], **settings)(called)
+        word = name or folder.rpartition(".")[2]
+        group.command(word, **settings)(called)
+        OPTIONS[(word,) if group is app else (folder.rpartition(".")[2], word)] = options
         return options
 
     return register
@@ -79,7 +87,8 @@ def _parameters(record: Any) -> Iterator[inspect.Parameter]:
 def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
     """A parameter with its flags and help, where the help alone is given."""
     if get_origin(hint) is Annotated:
-        kind, note = get_args(hint)
+        kind, *notes = get_args(hint)
+        note = next(one for one in notes if not isinstance(one, Reads | Writes))
         note = typer.Option(help=note) if isinstance(note, str) else copy(note)
         if isinstance(note, OptionInfo) and note.default is ...:  # in `Annotated` a flag stands there, if there is one
             note.param_decls = (f"--{name.replace('_', '-')}", *(("-o",) if name == "output" else ()))
@@ -90,9 +99,9 @@ def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
 def _perform(folder: str, options: Any, *, as_json: bool) -> None:
     """Open the runs that are named, do what is asked, and print what came out."""
     run, started = import_module(f"{folder}.run"), time.perf_counter()
-    if hasattr(run, "check"):
-        run.check(options)
-    with ExitStack() as stack:
+    with guarded_outputs(options), ExitStack() as stack:
+        if hasattr(run, "check"):
+            run.check(options)
         runs = [stack.enter_context(options.recording(options.names))] if isinstance(options, Recording) else []
         summary: Summary = getattr(run, folder.rpartition(".")[2])(options, *runs)
     summary = summary.timed(time.perf_counter() - started)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gammapolars.detectors import Detectors, updated_text
-from gammapolars.io.output import complete_or_nothing
+from gammapolars.io.output import write_bytes
 
 
 def save_detectors(detectors: Detectors, path: Path, *, overwrite: bool) -> None:
@@ -17,5 +17,4 @@ def save_detectors(detectors: Detectors, path: Path, *, overwrite: bool) -> None
     Raises:
         OutputError: the file exists already or cannot be written.
     """
-    with complete_or_nothing(path, overwrite=overwrite) as hidden:
-        hidden.write_bytes(updated_text(detectors.in_folder(path.parent)).encode("utf-8"))
+    write_bytes(updated_text(detectors.in_folder(path.parent)).encode("utf-8"), path, overwrite=overwrite)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
+from gammapolars.io.output import check_output, check_suffix, write_bytes
 
 if TYPE_CHECKING:
     from plotnine import ggplot
@@ -38,6 +38,4 @@ def save_figure(plot: "ggplot | Compose", path: Path, *, overwrite: bool) -> Non
     """
     from gammapolars.figures import png
 
-    data = png(plot)
-    with complete_or_nothing(path, overwrite=overwrite) as hidden:
-        hidden.write_bytes(data)
+    write_bytes(png(plot), path, overwrite=overwrite)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gammapolars.commands.declared import DETECTORS, FILE, RUNS
 from gammapolars.core import defaults
 
 if TYPE_CHECKING:
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
     from gammapolars.detectors import Detectors
 
 Runs = Annotated[
-    list[str], typer.Argument(metavar="RUN", help="Files or patterns of one run, or folders of one run each.")
+    list[str], typer.Argument(metavar="RUN", help="Files or patterns of one run, or folders of one run each."), RUNS
 ]
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="RUN", help="Runs, as for other commands; or spectra: .spe, .chn, .txt, .csv, .parquet."),
+    RUNS,
 ]
 SpectrumName = Annotated[str | None, "Which spectrum, of a file that holds several: b0_ch3, or a TH1."]
-DetectorsFile = Annotated[Path | None, "detectors.toml: names, calibrations, offsets, columns."]
-LinesFile = Annotated[Path | None, "Your own table of gamma lines, .csv, instead of the package's."]
+DetectorsFile = Annotated[Path | None, "detectors.toml: names, calibrations, offsets, columns.", DETECTORS]
+LinesFile = Annotated[Path | None, "Your own table of gamma lines, .csv, instead of the package's.", FILE]
 WindowOption = Annotated[str, "Coincidence window: 250ns for |dt| ≤ 250 ns, or LOW:HIGH."]
 RandomOption = Annotated[
     list[str] | None, "Window of chance pairs, to be subtracted: 1us:3us, or auto. May be repeated."

@@ -12,6 +12,7 @@ from gammapolars.io.columnar import Metadata
 from gammapolars.io.formats import FORMATS, WRITERS, Writer, format_of
 from gammapolars.io.input_file import InputFile
 from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.plan_sources import check_not_scanned
 from gammapolars.io.reading import READING, Losses, Reading
 from gammapolars.io.runs import Run, Runs, open_runs
 
@@ -136,11 +137,13 @@ def save(
         metadata: provenance, for the formats that can carry it; a function is called when all rows are written.
 
     Raises:
-        OutputError: the output exists already or cannot be written.
+        OutputError: the output exists already, cannot be written, or is the file that the frame is scanned from.
         UsageError: no writer is for its suffix and layout.
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite, layout=layout)
+    if overwrite:
+        check_not_scanned(frame, path)
     texts = metadata if callable(metadata) else lambda: metadata or {}
     with complete_or_nothing(path, overwrite=overwrite) as hidden:
         try:

@@ -37,7 +37,7 @@ def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     mapped = {column.name for column in reading.columns.values()}
     table = TextTable(_csv_fields(file, separator, mapped), separator, quotes=True)
 
-    return lazy_frame(pl.Schema(table.schema), lambda _: table.read(file, reading.losses, header=True))
+    return lazy_frame(pl.Schema(table.schema), lambda _: table.read(file, reading.losses, header=True), of=Path(path))
 
 
 def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict[str, Field]:

@@ -7,6 +7,7 @@ from typing import BinaryIO
 import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.file_identity import replacing
 from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 from gammapolars.io.root.tree_parser import kinds_in
@@ -68,7 +69,8 @@ def save_matrix(
     suffix = path.suffix.lower()
     check_suffix(path, "matrices are", SUFFIXES)
     check_output(path, overwrite=overwrite)
-    table = matrix.lazy().collect()
+    with replacing(path):
+        table = matrix.lazy().collect()
     for side in "xy":
         check_columns(table, path, "matrix", tuple(f"{name}_{side}" for name in BY_COLUMN))
     with naming(path), complete_or_nothing(path, overwrite=overwrite) as hidden:
@@ -142,10 +144,10 @@ def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
     if suffix in RADWARE_TYPES:
         dtype = RADWARE_TYPES[suffix]
         radware.check_matrix(path, dtype)
-        return lazy_frame(pl.Schema(radware.COLUMNS), lambda _: radware.batches(path, dtype))
+        return lazy_frame(pl.Schema(radware.COLUMNS), lambda _: radware.batches(path, dtype), of=path)
     stored = tables.matrix_columns(tables.scan(path, TABLES[suffix]), path)
     columns = dict.fromkeys(stored.collect_schema(), pl.Float64())
-    return lazy_frame(pl.Schema(columns), lambda _: tables.matrix_batches(stored, path))
+    return lazy_frame(pl.Schema(columns), lambda _: tables.matrix_batches(stored, path), of=path)
 
 
 def _polynomial(coefficients: Sequence[float], column: str) -> pl.Expr:

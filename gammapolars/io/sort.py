@@ -5,9 +5,8 @@ is full it goes on in memory without a limit.
 """
 
 import secrets
-import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -16,6 +15,7 @@ import polars as pl
 
 from gammapolars.core.errors import OutputError
 from gammapolars.core.units import PS_PER_S
+from gammapolars.io.hidden import hidden_folder, remove_abandoned
 from gammapolars.io.order import Source, Stream, merge, ranked
 from gammapolars.streaming.clock import OnRepair
 from gammapolars.streaming.epochs import Epoch
@@ -99,19 +99,9 @@ def scratch_beside(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: it cannot be made.
     """
-    folder = path.with_name(f".{path.name}.{secrets.token_hex(4)}.sort")
-    try:
-        folder.mkdir()
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
-    try:
-        yield folder
-    finally:
-        # A thread that still writes there may be in the way for a moment.
-        for _ in range(10):
-            shutil.rmtree(folder, ignore_errors=True)
-            if not folder.exists():
-                break
+    remove_abandoned(path)
+    with ExitStack() as cleaning:
+        yield hidden_folder(path, "sort", cleaning)
 
 
 def _blocks(batches: Iterable[pl.DataFrame], least: int) -> Batches:

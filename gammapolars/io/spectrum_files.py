@@ -5,18 +5,19 @@ spectrum in bins of energy has a straight line for its calibration.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, UsageError, readable
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.core.file_identity import replacing
+from gammapolars.io.output import check_output, complete_or_nothing, write_bytes
 from gammapolars.io.spectra import chn, histograms, radware, spe, tables
 from gammapolars.io.spectra import measurement as measurements
 from gammapolars.io.spectra.channels import Channels, Widths, channels_of
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from gammapolars.io.spectra.outputs import check_columns, naming
+from gammapolars.io.transaction import outputs_together
 
 Texts = Mapping[str, str]
 """Provenance, for the formats that can carry it."""
@@ -96,7 +97,8 @@ def save_spectrum(
     path = Path(path)
     kind = spectrum_format(path, format)
     widths: Widths = {"energy_kev": bin_kev, "adc": bin_adc}
-    table = spectrum.lazy().collect()
+    with replacing(path):
+        table = spectrum.lazy().collect()
     check_columns(table, path, "spectrum", ("adc", "energy_kev"))
     parts = tables.by_detector(table)
     of_spectra = {name: _measurement(part, measurement) for name, part in parts.items()}
@@ -255,8 +257,7 @@ def _write_all(contents: Mapping[Path, bytes], *, overwrite: bool) -> tuple[Path
     """Write files of which none appears before all are written."""
     for path in contents:
         check_output(path, overwrite=overwrite)
-    with ExitStack() as stack:
+    with outputs_together():
         for path, data in contents.items():
-            with naming(path):
-                stack.enter_context(complete_or_nothing(path, overwrite=overwrite)).write_bytes(data)
+            write_bytes(data, path, overwrite=overwrite)
     return tuple(contents)

@@ -61,7 +61,7 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
         except CRASHES as error:
             raise _unreadable(path, "Parquet", error) from None
 
-    return lazy_frame(schema, batches)
+    return lazy_frame(schema, batches, of=path)
 
 
 def read_parquet(data: bytes) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -151,7 +151,7 @@ def scan_arrow(path: Path) -> pl.LazyFrame:
         except CRASHES as error:
             raise _unreadable(path, "Arrow IPC", error) from None
 
-    return lazy_frame(schema, batches)
+    return lazy_frame(schema, batches, of=path)
 
 
 def _check_blocks(path: Path) -> None:

@@ -15,6 +15,9 @@ from gammapolars.report.content import PAGE, contents
 
 __all__ = ["make_report", "write_report"]
 
+TABLES = ("pairs", "spectra", "matrix")
+"""What stands next to the page."""
+
 
 def make_report(
     recording: Recording,
@@ -33,13 +36,14 @@ def make_report(
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
     """
     folder = Path(folder)
-    with folder_complete_or_nothing(folder, overwrite=overwrite, last=PAGE) as partial:
+    tables = [f"{name}.parquet" for name in TABLES]
+    with folder_complete_or_nothing(folder, overwrite=overwrite, names=tables, last=PAGE) as partial:
         rule = with_random(recording, rule, random)
-        analysis = analyse(recording, rule, pairs_output=partial / "pairs.parquet")
+        analysis = analyse(recording, rule, pairs_output=partial / tables[0])
         assert analysis.summary
         origin = analysis.summary.provenance(recording)
-        save(analysis.spectra.lazy(), partial / "spectra.parquet", metadata=origin)
-        save(analysis.matrix.lazy(), partial / "matrix.parquet", metadata=origin)
+        save(analysis.spectra.lazy(), partial / tables[1], metadata=origin)
+        save(analysis.matrix.lazy(), partial / tables[2], metadata=origin)
         _write(contents(analysis, datetime.now().astimezone()), partial)
     return analysis.summary.saved(folder / PAGE)
 

@@ -13,6 +13,7 @@ from gammapolars.core.errors import OutputError
 from gammapolars.core.flags import names_in
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches
+from gammapolars.io.transaction import outputs_together
 from gammapolars.simulate.digitizer import TRUTH, Chunk
 
 METADATA_KEY = "gammapolars"
@@ -77,6 +78,7 @@ def write_run(
     by_detector: dict[str, int] = {}
     flags: dict[str, int] = {}
     with (
+        outputs_together(),
         TreeWriter(
             output, HIT_BRANCHES, layout=layout, metadata=metadata, overwrite=overwrite, reproducible=True
         ) as tree,

@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, groupby, islice
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from gammapolars.core.file_identity import begin_reading
 from gammapolars.core.threads import threads
 from gammapolars.streaming.clock import OnRepair
 from gammapolars.streaming.time_order import REORDER_PS, time_ordered
@@ -46,13 +48,14 @@ class Slice(NamedTuple):
         return self.hits[self.first : self.end]
 
 
-def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches) -> pl.LazyFrame:
+def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches, *, of: Path | None = None) -> pl.LazyFrame:
     """A LazyFrame whose rows a generator makes, batch by batch, each time it is collected.
 
     Args:
         schema: the columns and dtypes of every batch.
         batches: called with the columns that the query needs, in their order in the table; with the first, if it needs
             none but the number of rows. Further columns are dropped here.
+        of: the file whose rows they are; while an output is about to replace it, they are not read.
     """
     columns = list(schema)
 
@@ -60,6 +63,8 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches) -> 
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         del batch_size  # a hint only; batches follow the file's own layout
+        if of is not None:
+            begin_reading(of)
         left = n_rows
         names = columns if with_columns is None else [name for name in columns if name in with_columns]
         for batch in batches(names or columns[:1]):

@@ -12,11 +12,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from plotnine import ggplot
 
 import gammapolars as gp
+from gammapolars.commands.detectors_file import save_detectors
+from gammapolars.commands.figure_files import save_figure
+from gammapolars.core.errors import OutputError
+from gammapolars.detectors import Detector, Detectors
 from gammapolars.io.output import complete_or_nothing
 from tests.commandline import REPOSITORY, files_in, gammapolars
 from tests.drawing import repetitions
+from tests.io.test_save import files_limited_to
 from tests.rootfiles import made_hits, write_hits
 
 SUFFIXES = [".parquet", ".arrow", ".csv", ".root"]
@@ -148,6 +154,20 @@ def test_a_disk_that_becomes_full(run: Path, small_disk: Path, suffix: str) -> N
     assert outcome.code == 1
     assert outcome.error.startswith(f"Error: {output}: cannot be written: No space left on device")
     assert files_in(small_disk) == ["precious"]
+
+
+def test_small_outputs_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gammapolars.figures.png", lambda _: bytes(300_000))
+    many = Detectors(tuple(Detector(0, channel, f"detector {channel}") for channel in range(5000)))
+    cannot = r": cannot be written: File too large"
+
+    with files_limited_to(100_000):
+        with pytest.raises(OutputError, match=r"/figure\.png" + cannot):
+            save_figure(ggplot(), tmp_path / "figure.png", overwrite=False)
+        with pytest.raises(OutputError, match=r"/detectors\.toml" + cannot):
+            save_detectors(many, tmp_path / "detectors.toml", overwrite=False)
+
+    assert files_in(tmp_path) == []
 
 
 def test_a_disk_that_is_full_before_anything_is_read(small_disk: Path, tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_columns_that_only_some_files_have_are_null_in_the_others(tmp_path: Path
 
     assert merged.sort("timestamp_ps").select("channel", "adc_short").rows()[:3] == [(3, 7), (1, None), (1, 7)]
     assert apart["adc_short"].to_list() == [None] * 3 + [7] * 4
-    told = summary_of("coincidences", tmp_path / "*.parquet", "--window", "300ps", "-o", tmp_path / "p.parquet")
+    told = summary_of("coincidences", tmp_path / "*.parquet", "--window", "300ps", "-o", tmp_path / "p.csv")
     assert told["pairs"] == 8
 
 

@@ -286,14 +286,58 @@ def test_an_existing_file_is_kept_unless_told(tmp_path: Path, pairs: pl.DataFram
     assert files_in(tmp_path) == [path.name]
 
 
-def test_an_input_can_be_its_own_output(tmp_path: Path, hits: pl.DataFrame) -> None:
-    for suffix in SUFFIXES:
-        path = tmp_path / f"hits{suffix}"
-        gp.save(hits.lazy(), path)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_is_never_replaced_by_what_is_scanned_from_it(tmp_path: Path, hits: pl.DataFrame, suffix: str) -> None:
+    path, link = tmp_path / f"hits{suffix}", tmp_path / f"link{suffix}"
+    gp.save(hits.lazy(), path)
+    link.symlink_to(path)
+    recorded = path.read_bytes()
+    derived = {
+        "itself": gp.scan(path),
+        "some of it": gp.scan(path).filter(pl.col("channel") == 1).select("channel"),
+        "pairs": gp.pairs(gp.scan(path), "1us"),
+        "both": pl.concat([hits.lazy(), gp.scan(path)]),
+    }
 
-        gp.save(gp.scan(path).filter(pl.col("channel") == 1), path, overwrite=True)
+    for name, frame in derived.items():
+        for output in (path, link, tmp_path / ".." / tmp_path.name / path.name):
+            with pytest.raises(OutputError, match=rf"hits\{suffix}: is what the output is made from, .*another output"):
+                gp.save(frame, output, overwrite=True)
+            assert path.read_bytes() == recorded, name
 
-        assert_frame_equal(gp.scan(path).collect(), hits.filter(pl.col("channel") == 1))
+    assert files_in(tmp_path) == sorted([path.name, link.name])
+    gp.save(derived["some of it"], tmp_path / f"other{suffix}", overwrite=True)
+    gp.save(gp.scan(path).collect().lazy(), path, overwrite=True)
+    assert_frame_equal(gp.scan(path).collect(), hits)
+
+
+@pytest.mark.parametrize("suffix", [".mat", ".csv", ".parquet"])
+def test_nor_a_matrix(tmp_path: Path, suffix: str) -> None:
+    counts = pl.LazyFrame({"adc_x": [1.0, 2.0], "adc_y": [1.0, 2.0], "counts": [3.0, 4.0], "variance": [3.0, 4.0]})
+    path = tmp_path / f"m{suffix}"
+    gp.save_matrix(counts, path)
+    before = path.read_bytes()
+
+    with pytest.raises(OutputError, match="is what the output is made from"):
+        gp.save_matrix(gp.scan_matrix(path).head(1), path, overwrite=True)
+
+    assert path.read_bytes() == before
+
+
+def test_nor_by_what_polars_scans_from_it(tmp_path: Path, hits: pl.DataFrame) -> None:
+    paths = [tmp_path / f"{name}.parquet" for name in ("a", "b, c", "d", "e", "f")]
+    for path in paths:
+        hits.write_parquet(path)
+    sizes = [path.stat().st_size for path in paths]
+
+    for several in (paths[:1], paths[1:2], paths):
+        for path in several:
+            with pytest.raises(OutputError, match=r"is what the frame is scanned from"):
+                gp.save(pl.scan_parquet(several, glob=False).head(3), path, overwrite=True)
+
+    assert [path.stat().st_size for path in paths] == sizes
+    gp.save(pl.scan_parquet(paths[0]).head(3), paths[1], overwrite=True)
+    assert gp.scan(paths[1]).collect().height == 3
 
 
 # A failure leaves nothing behind.

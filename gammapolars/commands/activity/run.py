@@ -17,7 +17,8 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.records import Rows
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detector, Detectors
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io import save
+from gammapolars.io.output import check_output
 from gammapolars.io.spectrum_files import read_spectrum
 
 
@@ -144,5 +145,4 @@ def _check_table(output: Path, *, overwrite: bool) -> None:
 def _save(activities: list[dict[str, Any]], output: Path, *, overwrite: bool) -> None:
     table = pl.DataFrame(activities, infer_schema_length=None).select(ACTIVITY_COLUMNS)
     table = table.with_columns(pl.col("upper_limit_bq").cast(pl.Float64), pl.col("at").cast(pl.String))
-    with complete_or_nothing(output, overwrite=overwrite) as hidden:
-        table.write_csv(hidden) if output.suffix.lower() == ".csv" else table.write_parquet(hidden)
+    save(table.lazy(), output, overwrite=overwrite)

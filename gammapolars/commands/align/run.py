@@ -13,7 +13,7 @@ from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.figure_files import check_figure
 from gammapolars.core.flags import parse_reject
 from gammapolars.core.units import parse_range
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.output import check_output, write_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,7 @@ def align(options: AlignOptions, recording: Recording) -> AlignSummary:
     data = _drawn(timing) if options.figure is not None else b""
     save_detectors(timing.aligned, options.output, overwrite=options.overwrite)
     if options.figure is not None:
-        with complete_or_nothing(options.figure, overwrite=options.overwrite) as hidden:
-            hidden.write_bytes(data)
+        write_bytes(data, options.figure, overwrite=options.overwrite)
     recording = recording.without_detectors()  # what is measured is of other offsets
     return AlignSummary(
         **of_hits(recording, timing.hits, parse_reject(options.reject), timing.warnings, complete=timing.complete),

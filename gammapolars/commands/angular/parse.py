@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import (
     BackgroundOption,
     RandomOption,
@@ -24,7 +25,7 @@ class AngularOptions(Recording, Saving):
 
     on: Annotated[float, "The first line of the cascade, keV."]
     second: Annotated[float, typer.Option("--and", help="The second line, keV.")]
-    output: Annotated[Path, "W(θ): ends in .csv, .parquet or .arrow."]
+    output: Annotated[Path, "W(θ): ends in .csv, .parquet or .arrow.", OUTPUT]
     width: Annotated[float | None, "Of both gates, from one end to the other; else 2 FWHM of each detector."] = None
     background: BackgroundOption = None
     second_background: SecondBackgroundOption = None
@@ -36,5 +37,5 @@ class AngularOptions(Recording, Saving):
     spins: Annotated[str | None, "Of the three levels, 4,2,0 or 5/2,3/2,1/2: compare with theory."] = None
     multipoles: Annotated[str | None, "L of both gamma rays, such as 2,2; else the lowest."] = None
     mixing: Annotated[str | None, "δ of both gamma rays (L + 1 over L; Krane and Steffen's sign)."] = None
-    figure: Annotated[Path | None, "W(θ), its fit and theory, a .png."] = None
+    figure: Annotated[Path | None, "W(θ), its fit and theory, a .png.", OUTPUT] = None
     reject: Reject = defaults.REJECT

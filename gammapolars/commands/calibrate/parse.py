@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT, Writes
 from gammapolars.commands.options import Inputs, Reading, Reject, Saving, SpectrumName
 from gammapolars.core import defaults
 
@@ -16,17 +17,22 @@ class CalibrateOptions(Reading, Saving):
 
     inputs: Inputs
     source: Annotated[list[str], "A source that was measured: Eu-152. May be repeated."]
-    output: Annotated[Path, "The detectors.toml to write."]
+    output: Annotated[Path, "The detectors.toml to write.", Writes(updates="detectors")]
     order: Annotated[int | None, "Of the polynomial, 1 to 3; chosen if it is not given."] = None
     lines: Annotated[list[str] | None, "Pairs by hand: ADC=KEV,ADC=KEV; for one detector BOARD/CHANNEL:ADC=KEV,…"] = (
         None
     )
     only: Annotated[list[str] | None, "Calibrate this detector alone: its name, or board/channel."] = None
-    residuals: Annotated[Path | None, "Table of the lines: .csv, .parquet or .arrow."] = None
-    figures: Annotated[Path | None, "Folder for figures of lines, residuals and widths."] = None
+    residuals: Annotated[Path | None, "Table of the lines: .csv, .parquet or .arrow.", OUTPUT] = None
+    figures: Annotated[Path | None, "Folder for figures of lines, residuals and widths.", OUTPUT] = None
     track: Annotated[
         list[float] | None,
         typer.Option(metavar="KEV", help="Gains drift: follow this line, and calibrate corrected hits."),
     ] = None
     reject: Reject = defaults.REJECT
     spectrum: SpectrumName = None
+
+    @property
+    def further_outputs(self) -> tuple[Path, ...]:
+        """The table of drift, next to detectors.toml."""
+        return (self.output.with_suffix(".drift.parquet"),) if self.track else ()

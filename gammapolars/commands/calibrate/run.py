@@ -1,6 +1,6 @@
 """Energy calibrations of the detectors of runs and files: what the command `calibrate` does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,8 +26,9 @@ from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.io import Runs, check_writable, save
-from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.output import check_output, write_bytes
 from gammapolars.io.output_folder import check_folder, folder_complete_or_nothing
+from gammapolars.io.transaction import outputs_at_once
 
 PARTS = (1, 4, 16, 32, 64)
 """Where a drift smears lines so that none can be told, they are looked for in the first of so many parts of a run."""
@@ -75,7 +76,13 @@ def calibrate(options: CalibrateOptions) -> CalibrateSummary:
     return _calibrated_drifting(options.open(options.inputs), spectra, basis, options.track, options)
 
 
-def _calibrated(spectra: SpectrumSet, basis: Basis, options: CalibrateOptions, drift: str = "") -> CalibrateSummary:
+def _calibrated(
+    spectra: SpectrumSet,
+    basis: Basis,
+    options: CalibrateOptions,
+    drift: str = "",
+    further_figures: Mapping[str, bytes] | None = None,
+) -> CalibrateSummary:
     """Calibrate detectors; those of the old file that are not calibrated now stay in it as they were.
 
     Args:
@@ -83,6 +90,7 @@ def _calibrated(spectra: SpectrumSet, basis: Basis, options: CalibrateOptions, d
         basis: what to calibrate by.
         options: name the files to write.
         drift: the table of drift that detectors.toml shall name, instead of the one that it names.
+        further_figures: by their names, for the folder of figures.
     """
     results, warnings = calibrations(spectra, basis)
     detectors = spectra.detectors.in_folder(options.output.parent)
@@ -94,7 +102,10 @@ def _calibrated(spectra: SpectrumSet, basis: Basis, options: CalibrateOptions, d
     summary = CalibrateSummary(**shared, detectors=[_described(one) for one in results])
     lines = pl.concat([one.residuals for one in results])
     if options.figures:
-        _draw(results, spectra, detectors, options.figures, overwrite=options.overwrite)
+        figures = _drawn(results, spectra, detectors) | dict(further_figures or {})
+        with folder_complete_or_nothing(options.figures, overwrite=options.overwrite) as partial:
+            for name, data in figures.items():
+                (partial / name).write_bytes(data)
     if options.residuals:
         metadata = spectra.metadata(summary.to_json())
         save(lines.lazy(), options.residuals, overwrite=options.overwrite, metadata=metadata)
@@ -110,7 +121,7 @@ def _calibrated_drifting(
     The factors of the gains become a table, `NAME.drift.parquet` next to detectors.toml, which names it, so that every
     command uses both; `drift.png` stands with the other figures.
     """
-    table = options.output.with_suffix(".drift.parquet")
+    (table,) = options.further_outputs
     check_writable(table, overwrite=options.overwrite)
     detectors = replace(spectra.detectors, drift=None)
     for one in _rough(runs, spectra, basis, options.reject):
@@ -118,15 +129,14 @@ def _calibrated_drifting(
     with TemporaryDirectory() as scratch:
         tracked = Path(scratch) / table.name
         figure = Path(scratch) / "drift.png" if options.figures else None
-        moved = follow(Recording(runs, detectors), tracked, track, reject=options.reject, figure=figure)
+        with outputs_at_once():
+            moved = follow(Recording(runs, detectors), tracked, track, reject=options.reject, figure=figure)
         corrected = from_runs(
             Recording(runs, replace(detectors, drift=str(tracked)), recorded_energies=False), reject=options.reject
         )
-        summary = _calibrated(corrected, basis, options, table.name)
-        for made, final in ((tracked, table), (figure, options.figures and options.figures / "drift.png")):
-            if made and final:
-                with complete_or_nothing(final, overwrite=True) as hidden:
-                    hidden.write_bytes(made.read_bytes())
+        further = {figure.name: figure.read_bytes()} if figure else {}
+        summary = _calibrated(corrected, basis, options, table.name, further)
+        write_bytes(tracked.read_bytes(), table, overwrite=options.overwrite)
     warnings = (text for text in moved.warnings if text not in summary.warnings)
     moved = replace(moved, outputs=(str(table),))
     return replace(summary, warnings=(*summary.warnings, *warnings), drift=moved).saved(table)
@@ -188,10 +198,8 @@ def _doubts(one: Calibration) -> list[str]:
     return doubts
 
 
-def _draw(
-    results: list[Calibration], spectra: SpectrumSet, detectors: Detectors, folder: Path, *, overwrite: bool
-) -> None:
-    """Spectra with their lines, residuals and widths, as PNG files in a folder."""
+def _drawn(results: list[Calibration], spectra: SpectrumSet, detectors: Detectors) -> dict[str, bytes]:
+    """Spectra with their lines, residuals and widths, as PNG files by their names."""
     from gammapolars import figures
     from gammapolars.figures import png
 
@@ -206,6 +214,4 @@ def _draw(
         "residuals_sigma.png": figures.residuals(matched, in_sigma=True),
         "resolution.png": figures.resolution(matched, curves),
     }
-    with folder_complete_or_nothing(folder, overwrite=overwrite) as partial:
-        for name, plot in drawn.items():
-            (partial / name).write_bytes(png(plot))
+    return {name: png(plot) for name, plot in drawn.items()}

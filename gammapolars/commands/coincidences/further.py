@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from gammapolars.detectors import Detectors
 from gammapolars.io import check_writable, save
 from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
 from gammapolars.io.matrix_files import save_matrix
-from gammapolars.io.output import check_apart, check_output, check_suffix
+from gammapolars.io.output import check_output, check_suffix
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.spectra.bins import check_width
 
@@ -34,15 +35,14 @@ Texts = dict[str, str]
 LEAST_REACH_PS = 1000
 
 
-def check(further: Further, pairs: Path, *, overwrite: bool) -> None:
+def check(further: Further, *, overwrite: bool) -> None:
     """Raise before any work if one of the files could not be written.
 
     Raises:
-        UsageError: an unknown suffix, or two outputs with one name.
+        UsageError: an unknown suffix.
         OutputError: one exists already.
     """
     tables = (further.spectra, further.rates, further.time_differences)
-    check_apart(pairs, further.matrix, *tables)
     if further.bin_kev is not None:
         if not further.matrix:
             raise UsageError("--bin-kev is the width of a matrix' bins: name the matrix with --matrix, or leave it out")
@@ -122,7 +122,8 @@ class FurtherProducts:
         if self._savers:
             texts = metadata()
             with ThreadPoolExecutor(2, thread_name_prefix="save") as pool:
-                saved = [pool.submit(write, overwrite, texts) for write in self._savers.values()]
+                # Each thread has to know to which outputs its own belong.
+                saved = [pool.submit(copy_context().run, write, overwrite, texts) for write in self._savers.values()]
             for each in saved:
                 each.result()
         return list(self._savers)

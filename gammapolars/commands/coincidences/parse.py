@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import (
     AddBackOption,
     RandomOption,
@@ -21,18 +22,18 @@ from gammapolars.core import defaults
 class Further:
     """Files that the same pass writes next to the pairs."""
 
-    matrix: Annotated[Path | None, "The pairs' energies too, in the same pass: as for matrix -o."] = None
+    matrix: Annotated[Path | None, "The pairs' energies too, in the same pass: as for matrix -o.", OUTPUT] = None
     bin_kev: Annotated[float | None, "Width of the matrix' bins."] = None
-    spectra: Annotated[Path | None, "Each detector's spectrum too: .parquet, .arrow, .csv."] = None
-    rates: Annotated[Path | None, "Rates over time too: .parquet, .arrow, .csv."] = None
-    time_differences: Annotated[Path | None, "Histograms of them too: .parquet, .arrow, .csv."] = None
+    spectra: Annotated[Path | None, "Each detector's spectrum too: .parquet, .arrow, .csv.", OUTPUT] = None
+    rates: Annotated[Path | None, "Rates over time too: .parquet, .arrow, .csv.", OUTPUT] = None
+    time_differences: Annotated[Path | None, "Histograms of them too: .parquet, .arrow, .csv.", OUTPUT] = None
 
 
 @command()
 class CoincidencesOptions(Further, Recording, Saving):
     """Find all pairs of hits of different detectors within a window, and save them."""
 
-    output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root."]
+    output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root.", OUTPUT]
     window: WindowOption = defaults.WINDOW
     random: RandomOption = None
     reject: Reject = defaults.REJECT

@@ -17,7 +17,7 @@ from gammapolars.io import check_writable, save
 def check(options: CoincidencesOptions) -> None:
     """Raise where an output cannot be written."""
     check_writable(options.output, overwrite=options.overwrite, layout=options.layout)
-    further.check(options, options.output, overwrite=options.overwrite)
+    further.check(options, overwrite=options.overwrite)
 
 
 def coincidences(options: CoincidencesOptions, recording: Recording) -> PairSummary:

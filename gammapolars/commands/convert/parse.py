@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import Recording, Saving
 
 
@@ -11,5 +12,5 @@ from gammapolars.commands.options import Recording, Saving
 class ConvertOptions(Recording, Saving):
     """Write a run's hits, in time order, to another format; calibrated, if detectors.toml is given."""
 
-    output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root."]
+    output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root.", OUTPUT]
     sort: Annotated[bool, "Sort hits that are out of time order by any time, through temporary files."] = False

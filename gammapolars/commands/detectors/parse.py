@@ -7,6 +7,7 @@ import typer
 
 from gammapolars.commands.app import detectors_app
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT, Reads
 from gammapolars.commands.options import Saving
 
 
@@ -14,5 +15,7 @@ from gammapolars.commands.options import Saving
 class ImportOptions(Saving):
     """Make detectors.toml from PeakEasy calibrations."""
 
-    assignments: Annotated[list[str], typer.Argument(metavar="CHANNEL=FILE.CALp", help="Or BOARD/CHANNEL=FILE.CALp.")]
-    output: Annotated[Path, "detectors.toml to write."]
+    assignments: Annotated[
+        list[str], typer.Argument(metavar="CHANNEL=FILE.CALp", help="Or BOARD/CHANNEL=FILE.CALp."), Reads("assignments")
+    ]
+    output: Annotated[Path, "detectors.toml to write.", OUTPUT]

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import FILE, OUTPUT, Writes
 from gammapolars.commands.options import DetectorsFile, LinesFile, Saving
 
 
@@ -14,9 +15,9 @@ class EfficiencyOptions(Saving):
     """Fit each detector's full-energy-peak efficiency to the peaks of sources of known activity."""
 
     peaks: Annotated[
-        list[Path], typer.Argument(metavar="PEAKS", help="Tables of peaks, .csv or .parquet: one of each source.")
+        list[Path], typer.Argument(metavar="PEAKS", help="Tables of peaks, .csv or .parquet: one of each source."), FILE
     ]
-    output: Annotated[Path, "detectors.toml to write, with the efficiencies."]
+    output: Annotated[Path, "detectors.toml to write, with the efficiencies.", Writes(updates="detectors")]
     live_time: Annotated[
         list[float], typer.Option(metavar="SECONDS", help="Once for all files of peaks, or once for each.")
     ]
@@ -30,4 +31,4 @@ class EfficiencyOptions(Saving):
     ] = None
     order: Annotated[int | None, "Of the polynomial; chosen, if not given."] = None
     lines: LinesFile = None
-    figure: Annotated[Path | None, "Points and curve, a .png."] = None
+    figure: Annotated[Path | None, "Points and curve, a .png.", OUTPUT] = None

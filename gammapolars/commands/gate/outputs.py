@@ -12,7 +12,7 @@ from gammapolars.commands.figure_files import FIGURE, check_figure, save_figure
 from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.io import WRITERS, check_writable, save
-from gammapolars.io.output import check_apart, check_output, check_suffix
+from gammapolars.io.output import check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import FORMATS, save_spectrum
 from gammapolars.peaks import fit_peaks
@@ -32,11 +32,10 @@ def check(options: GateOptions) -> None:
     """Raise before any work if one of the files could not be written.
 
     Raises:
-        UsageError: an unknown suffix, or two of one name.
+        UsageError: an unknown suffix.
         OutputError: one exists already.
     """
     check_suffix(options.output, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
-    check_apart(options.output, options.peaks, options.figure)
     check_output(options.output, overwrite=options.overwrite)
     if options.peaks is not None:
         check_writable(options.peaks, overwrite=options.overwrite, text=True)

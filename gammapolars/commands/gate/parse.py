@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import FILE, OUTPUT
 from gammapolars.commands.options import (
     BackgroundOption,
     RandomOption,
@@ -25,7 +26,7 @@ class GateOptions(Reading, Saving):
 
     names: Runs
     on: Annotated[float, "The line's energy in keV; the channel, with --unit adc."]
-    output: Annotated[Path, "Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn or .png."]
+    output: Annotated[Path, "Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn or .png.", OUTPUT]
     width: Annotated[float | None, "Of the gate, from one end to the other; else 2 FWHM of each detector."] = None
     unit: Annotated[str, "keV; adc: gate on channels, where there are no energies."] = "keV"
     background: BackgroundOption = None
@@ -36,12 +37,12 @@ class GateOptions(Reading, Saving):
     of: Annotated[
         list[str] | None, typer.Option("--in", help="Only hits of this detector may lie in the gate. May be repeated.")
     ] = None
-    polygon: Annotated[Path | None, "Only pairs inside the polygons of this .toml or .csv."] = None
+    polygon: Annotated[Path | None, "Only pairs inside the polygons of this .toml or .csv.", FILE] = None
     window: WindowOption = defaults.WINDOW
     random: RandomOption = None
     bin_width: Annotated[float | None, typer.Option("--bin", help="Width of the bins: 1 keV, or 1 adc.")] = None
     by_detector: Annotated[bool, "A spectrum of each detector."] = False
     axis: Annotated[str | None, "Of a stored matrix: which axis to gate on, x or y."] = None
-    peaks: Annotated[Path | None, "The peaks' table: .csv, .parquet."] = None
-    figure: Annotated[Path | None, "The spectrum, a .png."] = None
+    peaks: Annotated[Path | None, "The peaks' table: .csv, .parquet.", OUTPUT] = None
+    figure: Annotated[Path | None, "The spectrum, a .png.", OUTPUT] = None
     reject: Reject = defaults.REJECT

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import Recording, Reject, Saving
 from gammapolars.core import defaults
 
@@ -17,7 +18,7 @@ class LifetimeOptions(Recording, Saving):
     start: Annotated[str, "The detector that sees what feeds the level."]
     stop: Annotated[str, "The detector that sees what leaves it."]
     window: Annotated[str, "LOW:HIGH: several lifetimes, and flat chance on both sides."]
-    output: Annotated[Path, "The time spectrum and its fit: .csv, .parquet."]
+    output: Annotated[Path, "The time spectrum and its fit: .csv, .parquet.", OUTPUT]
     start_gate: Annotated[
         str | None, typer.Option(metavar="LOW:HIGH", help="Energies of starts; LINE alone: 2 FWHM around it.")
     ] = None
@@ -32,5 +33,5 @@ class LifetimeOptions(Recording, Saving):
         "Standard deviation of the prompt peak, where it is known: 150ps; detectors: that of time_fwhm_ps.",
     ] = None
     nearest: Annotated[bool, "Of each start the nearest stop alone, instead of all."] = False
-    figure: Annotated[Path | None, "Counts and fit, a .png."] = None
+    figure: Annotated[Path | None, "Counts and fit, a .png.", OUTPUT] = None
     reject: Reject = defaults.REJECT

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import FILE, OUTPUT
 from gammapolars.commands.options import RandomOption, Recording, Reject, Saving, WindowOption
 from gammapolars.core import defaults
 
@@ -14,7 +15,7 @@ from gammapolars.core import defaults
 class MatrixOptions(Recording, Saving):
     """Write the symmetric matrix of the energies of all pairs within a window, or one of chosen detectors and axes."""
 
-    output: Annotated[Path, "Ends in .mat, .m4b, .spn, .root, .parquet, .csv or .png."]
+    output: Annotated[Path, "Ends in .mat, .m4b, .spn, .root, .parquet, .csv or .png.", OUTPUT]
     window: WindowOption = defaults.WINDOW
     random: RandomOption = None
     bin_kev: Annotated[float | None, "Width of the bins; 2 keV, or what detectors need."] = None
@@ -36,5 +37,5 @@ class MatrixOptions(Recording, Saving):
         bool | None,
         typer.Option("--symmetric/--no-symmetric", help="Each pair in both orders: where x and y are the same."),
     ] = None
-    polygon: Annotated[Path | None, "Only pairs inside the polygons of this .toml or .csv."] = None
+    polygon: Annotated[Path | None, "Only pairs inside the polygons of this .toml or .csv.", FILE] = None
     reject: Reject = defaults.REJECT

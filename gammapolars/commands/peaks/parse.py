@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import Inputs, Reading, Reject, Saving, SpectrumName
 from gammapolars.core import defaults
 
@@ -13,7 +14,7 @@ class PeaksOptions(Reading, Saving):
     """Find the peaks of spectra, and fit their energies, widths and areas."""
 
     inputs: Inputs
-    output: Annotated[Path, "Ends in .csv, .parquet or .arrow."]
+    output: Annotated[Path, "Ends in .csv, .parquet or .arrow.", OUTPUT]
     calibration: Annotated[str | None, "Energy polynomial: keV at adc 0, keV per adc, …: 3.545,0.3965."] = None
     significance: Annotated[float, "Least significance of a peak, in standard deviations."] = (
         defaults.LEAST_SIGNIFICANCE

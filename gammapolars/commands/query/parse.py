@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT, RUNS, Reads
 from gammapolars.commands.options import Reading, Reject, Saving, WindowOption
 from gammapolars.core import defaults
 
@@ -17,9 +18,9 @@ class QueryOptions(Reading, Saving):
     With a name and no run, show the query and its parameters.
     """
 
-    words: Annotated[list[str], typer.Context]
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A query in queries/, or a .py file.")]
-    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Files, patterns or folders.")] = None
-    output: Annotated[Path | None, "Where the result streams to."] = None
+    words: Annotated[list[str], typer.Context, RUNS]
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A query in queries/, or a .py file."), Reads("query")]
+    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Files, patterns or folders."), RUNS] = None
+    output: Annotated[Path | None, "Where the result streams to.", OUTPUT] = None
     window: WindowOption = defaults.WINDOW
     reject: Reject = defaults.REJECT

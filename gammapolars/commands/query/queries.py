@@ -11,10 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from gammapolars.commands.declared import QUERIES, query_path
 from gammapolars.core.errors import QueryError, UsageError
-
-FOLDER = Path("queries")
-"""Where a query named without a path is looked for, below the present folder."""
 
 
 @dataclass(frozen=True)
@@ -68,27 +66,24 @@ class Query:
         return result
 
 
-def find(name: str, folder: Path = FOLDER) -> Path:
+def find(name: str, folder: Path = QUERIES) -> Path:
     """The file of a query given by name or path.
 
     Raises:
         QueryError: there is no such file; the message lists those that the folder has.
     """
-    path = Path(name)
-    if path.suffix == ".py":
-        if path.is_file():
-            return path
-        raise QueryError(f"{path}: no such file")
-    path = folder / f"{name}.py"
+    path = query_path(name, folder)
     if path.is_file():
         return path
+    if name.endswith(".py"):
+        raise QueryError(f"{path}: no such file")
     have = ", ".join(available(folder)) or "none"
     raise QueryError(
         f"no query '{name}' in {folder}{'/' if have != 'none' else ''} (there: {have}): name one, or a .py file"
     )
 
 
-def available(folder: Path = FOLDER) -> list[str]:
+def available(folder: Path = QUERIES) -> list[str]:
     """The names of a folder's queries."""
     return sorted(path.stem for path in folder.glob("*.py") if not path.name.startswith("_"))
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import RandomOption, Recording, Reject, Saving, WindowOption
 from gammapolars.core import defaults
 
@@ -12,7 +13,7 @@ from gammapolars.core import defaults
 class ReportOptions(Recording, Saving):
     """Pairs, spectra, matrix, rates and timing of a run, explained on one HTML page."""
 
-    output: Annotated[Path, "The folder to make."]
+    output: Annotated[Path, "The folder to make.", OUTPUT]
     window: WindowOption = defaults.WINDOW
     random: RandomOption = None
     reject: Reject = defaults.REJECT

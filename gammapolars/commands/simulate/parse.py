@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import DetectorsFile, Saving
 
 
@@ -14,12 +15,12 @@ class SimulateOptions(Saving):
     """Simulate a list-mode run with known truth."""
 
     source: Annotated[list[str], "Nuclide or NUCLIDE=ACTIVITY: Co-60, Na-22=100kBq."]
-    output: Annotated[Path, "The run, a ROOT file as CoMPASS writes them."]
+    output: Annotated[Path, "The run, a ROOT file as CoMPASS writes them.", OUTPUT]
     hits: Annotated[int | None, "Stop after so many hits."] = None
     duration: Annotated[str | None, "Stop after this time, such as 60s."] = None
     seed: Annotated[int, "Of the random numbers: equal seeds give equal runs."] = 1
     detectors: DetectorsFile = None
-    truth: Annotated[Path | None, "Parquet file: each hit's decay, nuclide, energy."] = None
+    truth: Annotated[Path | None, "Parquet file: each hit's decay, nuclide, energy.", OUTPUT] = None
     layout: Annotated[str, "Baskets: native, small, large, or entries each."] = "native"
     solid_angle: Annotated[float | None, "Share of all directions that each detector covers."] = None
     background: Annotated[float | None, "Uncorrelated hits/s of each detector."] = None

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import Recording, Reject, Saving
 from gammapolars.core import defaults
 
@@ -14,7 +15,7 @@ from gammapolars.core import defaults
 class SpectrumOptions(Recording, Saving):
     """Write the spectrum of each detector; in .spe, .chn and .txt, of several detectors a file each."""
 
-    output: Annotated[Path, "Ends in .spe, .chn, .txt, .csv, .parquet, .root or .png."]
+    output: Annotated[Path, "Ends in .spe, .chn, .txt, .csv, .parquet, .root or .png.", OUTPUT]
     bin_kev: Annotated[float | None, "Bins of energy of this width, instead of adc values."] = None
     reject: Reject = defaults.REJECT
     slice_width: Annotated[

@@ -49,7 +49,7 @@ def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
             frame = pl.DataFrame(columns)
             yield frame if kept is None else frame.filter(kept)
 
-    return lazy_frame(schema, batches)
+    return lazy_frame(schema, batches, of=file.path)
 
 
 def count_records(path: str | Path, reading: Reading = READING) -> int | None:

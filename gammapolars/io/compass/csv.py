@@ -101,7 +101,7 @@ def scan_compass_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFra
         for frame in layout.table.read(file, reading.losses, header=layout.header):
             yield frame.with_columns(added).select(names)
 
-    return lazy_frame(columns, batches)
+    return lazy_frame(columns, batches, of=file.path)
 
 
 def _layout(file: TextFile) -> Layout:

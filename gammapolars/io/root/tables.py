@@ -141,7 +141,7 @@ def scan_tree(
             # Large baskets make large chunks; handed on in views, they do not fill the buffers between stages.
             yield from chunk.iter_slices(SLICE_HITS // 2)
 
-    return lazy_frame(schema, batches)
+    return lazy_frame(schema, batches, of=tree.path)
 
 
 def _chunk(

@@ -1,0 +1,155 @@
+"""What a command reads and writes, as its options declare it: no output ever replaces what the command reads."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+if TYPE_CHECKING:
+    from gammapolars.io.recorded import Recorded
+
+Marker = TypeVar("Marker", "Reads", "Writes")
+
+
+@dataclass(frozen=True)
+class Reads:
+    """In the `Annotated` of a field: it names what the command reads.
+
+    Attributes:
+        what: files; runs, by names, patterns or folders; a detectors.toml with the table of drift that it names; files
+            behind an equals sign; or a query by its name.
+    """
+
+    what: Literal["files", "runs", "detectors", "assignments", "query"] = "files"
+
+
+@dataclass(frozen=True)
+class Writes:
+    """In the `Annotated` of a field: it names a file, or a folder, that the command writes.
+
+    Attributes:
+        updates: what it may replace although it is read: the detectors.toml, or the table of drift that this names.
+    """
+
+    updates: Literal["nothing", "detectors", "drift"] = "nothing"
+
+
+QUERIES = Path("queries")
+"""Where a query named without a path is looked for, below the present folder."""
+
+FILE, RUNS, DETECTORS, OUTPUT = Reads(), Reads("runs"), Reads("detectors"), Writes()
+
+
+def declared(record: type, kind: type[Marker]) -> dict[str, Marker]:
+    """The fields of a class of options that are marked as what is read, or written."""
+    hints = get_type_hints(record, include_extras=True)
+    return {
+        field.name: marker
+        for field in fields(record)
+        for marker in _notes(hints[field.name])
+        if isinstance(marker, kind)
+    }
+
+
+def check_declared(record: type) -> None:
+    """Raise where a field names files and it is not said whether they are read or written.
+
+    Raises:
+        TypeError: there is such a field.
+    """
+    hints = get_type_hints(record, include_extras=True)
+    known = declared(record, Reads).keys() | declared(record, Writes).keys()
+    for field in fields(record):
+        if field.name not in known and Path in _types(hints[field.name]):
+            raise TypeError(f"{record.__name__}.{field.name} names files: mark it with Reads or Writes")
+
+
+def _notes(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint)[1:] if hasattr(hint, "__metadata__") else ()
+
+
+def _types(hint: Any) -> Iterator[Any]:
+    """The types that a hint is made of."""
+    if hasattr(hint, "__metadata__"):
+        hint = get_args(hint)[0]
+    yield hint
+    for part in get_args(hint) if get_origin(hint) else ():
+        yield from _types(part)
+
+
+def query_path(name: str, folder: Path = QUERIES) -> Path:
+    """Where a query given by name or path lies, if there is one."""
+    return Path(name) if name.endswith(".py") else folder / f"{name}.py"
+
+
+@contextmanager
+def guarded_outputs(options: Any) -> Iterator[None]:
+    """While a command runs, nothing that it reads is replaced; what it writes appears together at the end.
+
+    Outputs whose names follow from other options are the property `further_outputs` of the options.
+
+    Raises:
+        OutputError: an output is a file that is read, or one that was recorded.
+        UsageError: two outputs are the same file.
+    """
+    marked = declared(type(options), Writes)
+    outputs = {name: path for name in marked if (path := getattr(options, name)) is not None}
+    if not outputs:
+        yield
+        return
+    from gammapolars.io.output import check_apart
+    from gammapolars.io.protection import protecting
+    from gammapolars.io.transaction import outputs_together
+
+    further = tuple(getattr(options, "further_outputs", ()))
+    updates = [(marked[name].updates, path) for name, path in outputs.items()] + [("drift", path) for path in further]
+    protection = _protection(options, updates)
+    with protecting(protection), outputs_together():
+        for path in (*outputs.values(), *further):
+            protection.check(path)
+        check_apart(*outputs.values(), *further)
+        yield
+
+
+def _protection(options: Any, updates: Sequence[tuple[str, Path]]) -> "Recorded":
+    """What must not be replaced; of detectors.toml and its table of drift only what the command does not update."""
+    from gammapolars.core.file_identity import same_file
+    from gammapolars.io.recorded import read_by
+
+    names, files = list[str](), list[Path]()
+    for name, marker in declared(type(options), Reads).items():
+        for value in _values(getattr(options, name)):
+            if marker.what == "runs":
+                names.append(value)
+            elif marker.what == "detectors":
+                of = (("detectors", Path(value)), *(("drift", path) for path in _drift_tables(Path(value))))
+                files += [
+                    file for kind, file in of if not same_file(file, [path for to, path in updates if to == kind])
+                ]
+            else:
+                files.append(_file(value, marker))
+    return read_by(names, files)
+
+
+def _values(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _file(value: Any, marker: Reads) -> Path:
+    """The file that an option's value names."""
+    if marker.what == "query":
+        return query_path(value)
+    return Path(value.partition("=")[2]) if marker.what == "assignments" else Path(value)
+
+
+def _drift_tables(detectors: Path) -> list[Path]:
+    """The table that a detectors.toml names, if it can be read."""
+    from gammapolars.core.errors import GammapolarsError
+    from gammapolars.detectors import load_detectors
+
+    try:
+        table = load_detectors(detectors).drift_path
+    except GammapolarsError:  # told when the command reads it
+        return []
+    return [] if table is None else [table]

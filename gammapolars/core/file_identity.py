@@ -1,0 +1,70 @@
+"""Which names mean the same file, and which files are about to be replaced by an output."""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from gammapolars.core.errors import OutputError
+
+Identity = tuple[int, int]
+
+_REPLACED: Counter[Identity] = Counter()
+"""Of the files that outputs under way take the place of."""
+
+
+def identity(path: str | Path) -> Identity | None:
+    """Device and inode of a file or folder, which all its names and links share; None: there is none."""
+    try:
+        of = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return (of.st_dev, of.st_ino)
+
+
+def same_file(path: Path, others: Iterable[Path]) -> Path | None:
+    """The first of some files of which a path is another name or a link; None: of none."""
+    own, resolved = identity(path), path.resolve()
+    if own is None:
+        return None
+    # Not every file system numbers its files reliably.
+    return next((one for one in others if identity(one) == own or one.resolve() == resolved), None)
+
+
+def repeated_name(paths: Sequence[Path]) -> Path | None:
+    """The first path that means the same file as one before it, whether the file exists or not.
+
+    Names that differ in case, or in how accents are encoded, are taken for the same: on some file systems they are.
+    """
+    seen: set[object] = set()
+    for path in paths:
+        spelling = unicodedata.normalize("NFC", str(path.resolve())).casefold()
+        keys = {spelling, identity(path) or spelling}
+        if keys & seen:
+            return path
+        seen |= keys
+    return None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[None]:
+    """While an output is written that takes the place of a file, no rows of that file are read."""
+    own = identity(path)
+    if own is not None:
+        _REPLACED[own] += 1
+    try:
+        yield
+    finally:
+        if own is not None:
+            _REPLACED[own] -= 1
+
+
+def begin_reading(path: Path) -> None:
+    """Raise where the rows that are about to be read would become an output in place of this very file.
+
+    Raises:
+        OutputError: they would.
+    """
+    if any(_REPLACED.values()) and (own := identity(path)) is not None and _REPLACED[own]:
+        raise OutputError(f"{path}: is what the output is made from, and never replaced by it: name another output")

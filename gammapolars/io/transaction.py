@@ -1,0 +1,177 @@
+"""Outputs that appear together: all are complete before the first takes its name, or none of them does."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from gammapolars.core.errors import OutputError, UsageError, writable
+from gammapolars.core.file_identity import repeated_name
+from gammapolars.io.hidden import hidden_name, hold, remove
+
+_CURRENT: ContextVar["Transaction | None"] = ContextVar("outputs that appear together", default=None)
+
+
+class _Output:
+    """A complete output that waits for its name, and what had that name before."""
+
+    def __init__(self, hidden: Path, path: Path, *, overwrite: bool) -> None:
+        self.hidden, self.path, self.overwrite = hidden, path, overwrite
+        self._before: Path | None = None
+
+    def keep_old(self, cleaning: ExitStack) -> None:
+        """Keep what is to be replaced until all outputs have their names."""
+        if self.hidden.is_dir() or not (self.overwrite and os.path.lexists(self.path)):
+            return
+        before = hidden_name(self.path, "part")
+        cleaning.callback(self._forget)
+        self._before = before
+        with writable(self.path):
+            try:
+                os.link(self.path, before, follow_symlinks=False)
+            except OSError:  # file systems without hard links
+                shutil.copy2(self.path, before, follow_symlinks=False)
+        hold(before, cleaning)
+
+    def publish(self) -> None:
+        """Let the output take its name.
+
+        Raises:
+            OutputError: it cannot, or another process wrote a file of this name.
+        """
+        with writable(self.path):
+            if self.overwrite:
+                self.hidden.replace(self.path)
+                return
+            if self.hidden.is_dir():
+                self.hidden.rename(self.path)
+                return
+            try:
+                os.link(self.hidden, self.path)  # unlike a rename, never replaces what another process wrote meanwhile
+            except FileExistsError:
+                raise OutputError(
+                    f"{self.path}: was written by another process meanwhile: name another output"
+                ) from None
+            except OSError:
+                self.hidden.rename(self.path)  # file systems without hard links
+
+    def take_back(self, published: os.stat_result) -> None:
+        """Put back what was there before, if the output has its name already; `published` is of the hidden file."""
+        try:
+            if not os.path.samestat(os.lstat(self.path), published):
+                return
+        except FileNotFoundError:
+            return
+        if self._before:
+            self._before.replace(self.path)
+        elif self.path.is_dir():
+            self.path.rename(self.hidden)
+        else:
+            self.path.unlink()
+
+    def _forget(self) -> None:
+        if self._before:
+            remove(self._before)
+
+    def leave_old(self) -> Path | None:
+        """Leave what was there before under the name that it was kept by."""
+        before, self._before = self._before, None
+        return before
+
+
+class Transaction:
+    """Outputs that take their names together, at the end of the block: where one cannot, the others are taken back.
+
+    Where the block ends with an error, none of them appears.
+    """
+
+    def __init__(self) -> None:
+        self.cleaning = ExitStack()
+        self._paths: list[Path] = []
+        self._outputs: list[_Output] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self.cleaning:
+            if kind is None:
+                self._publish()
+
+    def begin(self, path: Path) -> None:
+        """An output of this name is on the way.
+
+        Raises:
+            UsageError: another one of the same name is.
+        """
+        if repeated_name([*self._paths, path]):
+            raise UsageError(f"{path.name}: two outputs have this name: give each its own")
+        self._paths.append(path)
+
+    def add(self, hidden: Path, path: Path, *, overwrite: bool) -> None:
+        """A hidden file or folder is complete; it will be called `path`."""
+        self._outputs.append(_Output(hidden, path, overwrite=overwrite))
+
+    def _publish(self) -> None:
+        if len(self._outputs) > 1:  # one alone replaces in one step
+            for one in self._outputs:
+                one.keep_old(self.cleaning)
+        done: list[tuple[_Output, os.stat_result]] = []
+        try:
+            for one in self._outputs:
+                with writable(one.path):
+                    done.append((one, os.lstat(one.hidden)))
+                one.publish()
+        except BaseException as error:
+            if lost := [text for one, published in reversed(done) if (text := _taken_back(one, published))]:
+                raise OutputError("; ".join([str(error), *lost])) from error
+            raise
+
+
+def _taken_back(output: _Output, published: os.stat_result) -> str:
+    """Take an output back; what a user must know where that fails."""
+    try:
+        output.take_back(published)
+    except OSError as error:
+        before = output.leave_old()
+        where = f": what it held before is in {before}" if before else ""
+        return f"{output.path} could not be taken back ({error.strerror}){where}"
+    return ""
+
+
+def current_transaction(cleaning: ExitStack) -> Transaction:
+    """The transaction that outputs belong to now; where there is none, one that ends with `cleaning`."""
+    return _CURRENT.get() or cleaning.enter_context(Transaction())
+
+
+@contextmanager
+def outputs_together() -> Iterator[None]:
+    """All outputs of the block appear together at its end, or none of them; in another such block, at the end of that.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    if _CURRENT.get():
+        yield
+        return
+    with outputs_at_once():
+        yield
+
+
+@contextmanager
+def outputs_at_once() -> Iterator[None]:
+    """The same for temporary files, which are there at the end of the block whatever it stands in."""
+    with Transaction() as outputs:
+        token = _CURRENT.set(outputs)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ValueError):  # a generator may be closed elsewhere
+                _CURRENT.reset(token)
