@@ -19,6 +19,7 @@ from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.spectrum_files import read_spectrum
+from gammapolars.io.text.formulas import marked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,4 +146,7 @@ def _save(activities: list[dict[str, Any]], output: Path, *, overwrite: bool) ->
     table = pl.DataFrame(activities, infer_schema_length=None).select(ACTIVITY_COLUMNS)
     table = table.with_columns(pl.col("upper_limit_bq").cast(pl.Float64), pl.col("at").cast(pl.String))
     with complete_or_nothing(output, overwrite=overwrite) as hidden:
-        table.write_csv(hidden) if output.suffix.lower() == ".csv" else table.write_parquet(hidden)
+        if output.suffix.lower() == ".csv":
+            marked(table.lazy()).collect().write_csv(hidden)
+        else:
+            table.write_parquet(hidden)
