@@ -199,8 +199,8 @@ def test_outputs_in_a_run_folder_are_never_read_as_the_run(folder: Path) -> None
 
 
 def test_files_with_names_of_their_own_are_read_by_folder_or_pattern(run: Path, tmp_path: Path) -> None:
-    for names in (tmp_path, tmp_path / "*.root"):
-        assert "would be read as part of the run" in refused("coincidences", names, "-o", tmp_path / "pairs.root")
+    for word, names in (("coincidences", tmp_path), ("convert", tmp_path), ("convert", tmp_path / "*.root")):
+        assert "would be read as part of the run" in refused(word, names, "-o", tmp_path / "other.root")
     assert gammapolars("coincidences", tmp_path, "-o", tmp_path / "pairs.parquet").code == 0
     assert gp.scan(tmp_path).collect().height == 500
 
