@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gammapolars.core.errors import OutputError
+from gammapolars.core.errors import InputError, OutputError
 
 Identity = tuple[int, int]
 
@@ -65,6 +65,16 @@ def begin_reading(path: Path) -> None:
 
     Raises:
         OutputError: they would.
+        InputError: it was emptied after it was opened.
     """
+    try:
+        emptied = path.stat().st_size == 0
+    except OSError:  # told by what reads it
+        emptied = False
+    if emptied:
+        raise InputError(
+            f"{path}: is empty, which it was not when it was opened: a sink of polars empties the file that it writes "
+            "before anything is read; save does not"
+        )
     if any(_REPLACED.values()) and (own := identity(path)) is not None and _REPLACED[own]:
         raise OutputError(f"{path}: is what the output is made from, and never replaced by it: name another output")

@@ -130,7 +130,7 @@ def is_recording(path: Path) -> bool:
         if path.suffix.lower() == ".csv":  # our own carry no provenance
             return compass_csv.is_header(TextFile(path).first_line)
         open_file(path, READING)
-    except GammapolarsError:
+    except (GammapolarsError, OSError):
         return False
     return True
 

@@ -1,5 +1,6 @@
 """Nothing that is read or was recorded is ever replaced, whatever the command, the option and the spelling."""
 
+import ast
 import os
 import typing
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ from gammapolars.commands.app import load
 from gammapolars.commands.command import OPTIONS, command
 from gammapolars.commands.declared import Reads, Writes, declared
 from gammapolars.io.recorded import read_by
-from tests.commandline import files_in, gammapolars
+from tests.commandline import REPOSITORY, files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
 
 load()
+
+PACKAGE = REPOSITORY / "gammapolars"
 
 UPDATED = {("align", "output"), ("calibrate", "output"), ("efficiency", "output"), ("drift", "output")}
 """May replace the detectors.toml, or the table of drift, that is read."""
@@ -127,6 +130,21 @@ def test_a_new_option_cannot_forget_to_say_whether_it_is_read_or_written() -> No
 
     with pytest.raises(TypeError, match=r"Forgetful\.table names files: mark it with Reads or Writes"):
         command("forgetful", group=typer.Typer())(Forgetful)
+
+
+def test_nothing_else_writes_files() -> None:
+    """What stands in a hidden folder, and `io`, whose writers get hidden files."""
+    hidden = {"report/__init__.py", "commands/calibrate/run.py"}
+    writing = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith(("write_bytes", "write_text", "write_csv", "write_parquet", "sink_", "savefig"))
+        and path.relative_to(PACKAGE).parts[0] != "io"
+    }
+
+    assert writing == hidden
 
 
 # Real runs, real names
