@@ -30,15 +30,17 @@ class Writes:
 
     Attributes:
         updates: what it may replace although it is read: the detectors.toml, or the table of drift that this names.
+        hits: whether it may be a table of hits, which could be read as a run.
     """
 
     updates: Literal["nothing", "detectors", "drift"] = "nothing"
+    hits: bool = False
 
 
 QUERIES = Path("queries")
 """Where a query named without a path is looked for, below the present folder."""
 
-FILE, RUNS, DETECTORS, OUTPUT = Reads(), Reads("runs"), Reads("detectors"), Writes()
+FILE, RUNS, DETECTORS, OUTPUT, HITS = Reads(), Reads("runs"), Reads("detectors"), Writes(), Writes(hits=True)
 
 
 def declared(record: type, kind: type[Marker]) -> dict[str, Marker]:
@@ -129,7 +131,8 @@ def _protection(options: Any, updates: Sequence[tuple[str, Path]]) -> "Recorded"
                 ]
             else:
                 files.append(_file(value, marker))
-    return read_by(names, files)
+    to_hits = any(marker.hits for marker in declared(type(options), Writes).values())
+    return read_by(names, files, to_hits=to_hits)
 
 
 def _values(value: Any) -> list[Any]:

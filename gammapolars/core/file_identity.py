@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from gammapolars.core.errors import OutputError
+from gammapolars.core.errors import InputError, OutputError
 
 Identity = tuple[int, int]
 
@@ -60,11 +60,29 @@ def replacing(path: Path) -> Iterator[None]:
             _REPLACED[own] -= 1
 
 
-def begin_reading(path: Path) -> None:
+def is_filled(path: Path) -> bool:
+    """Whether a file is there and holds anything."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def begin_reading(path: Path, *, filled: bool) -> None:
     """Raise where the rows that are about to be read would become an output in place of this very file.
+
+    Args:
+        path: the file.
+        filled: whether it held anything when it was opened.
 
     Raises:
         OutputError: they would.
+        InputError: it was emptied after it was opened.
     """
+    if filled and path.exists() and not is_filled(path):
+        raise InputError(
+            f"{path}: is empty, which it was not when it was opened: a sink of polars empties the file that it writes "
+            "before anything is read; save does not"
+        )
     if any(_REPLACED.values()) and (own := identity(path)) is not None and _REPLACED[own]:
         raise OutputError(f"{path}: is what the output is made from, and never replaced by it: name another output")

@@ -43,6 +43,9 @@ def scan(
 ) -> pl.LazyFrame:
     """The hits of a run, lazily: columns and rows that a query does not need are not kept.
 
+    Write what becomes of them with `save`, which never replaces these files: the sinks of polars empty a file before
+    it is read.
+
     Args:
         runs: files, glob patterns or folders. Several files are merged in time. Each folder is a run of its own:
             several runs follow one another, with a column `run` that numbers them from 1.

@@ -60,7 +60,7 @@ class Recorded(Protection):
     Attributes:
         files: that are read.
         folders: of runs that are read.
-        patterns: by which files were named.
+        patterns: by which files were named, where outputs are hits as well.
     """
 
     files: tuple[Path, ...]
@@ -130,24 +130,25 @@ def is_recording(path: Path) -> bool:
         if path.suffix.lower() == ".csv":  # our own carry no provenance
             return compass_csv.is_header(TextFile(path).first_line)
         open_file(path, READING)
-    except GammapolarsError:
+    except (GammapolarsError, OSError):
         return False
     return True
 
 
-def read_by(names: Iterable[str | Path], further: Iterable[Path] = ()) -> Recorded:
+def read_by(names: Iterable[str | Path], further: Iterable[Path] = (), *, to_hits: bool = False) -> Recorded:
     """What must be protected where runs are read; names of which there are none are passed over.
 
     Args:
         names: files, glob patterns or folders of runs, or of whatever else a command takes in their place.
         further: files that are read as well.
+        to_hits: whether outputs are hits again: a pattern would take them for more of the run without an error.
     """
     files, folders, patterns = [*further], list[RunFolder](), list[str]()
     for name in names:
         if is_remote(name):
             continue
         paths, is_pattern = _named(str(name))
-        if is_pattern:
+        if is_pattern and to_hits:
             patterns.append(str(name))
         for path in paths:
             folder = path if path.is_dir() else run_folder_of(path)

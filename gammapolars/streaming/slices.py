@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from gammapolars.core.file_identity import begin_reading
+from gammapolars.core.file_identity import begin_reading, is_filled
 from gammapolars.core.threads import threads
 from gammapolars.streaming.clock import OnRepair
 from gammapolars.streaming.time_order import REORDER_PS, time_ordered
@@ -58,13 +58,14 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches, *, 
         of: the file whose rows they are; while an output is about to replace it, they are not read.
     """
     columns = list(schema)
+    filled = of is not None and is_filled(of)
 
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:
         del batch_size  # a hint only; batches follow the file's own layout
         if of is not None:
-            begin_reading(of)
+            begin_reading(of, filled=filled)
         left = n_rows
         names = columns if with_columns is None else [name for name in columns if name in with_columns]
         for batch in batches(names or columns[:1]):

@@ -1,5 +1,6 @@
 """Nothing that is read or was recorded is ever replaced, whatever the command, the option and the spelling."""
 
+import ast
 import os
 import typing
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ from gammapolars.commands.app import load
 from gammapolars.commands.command import OPTIONS, command
 from gammapolars.commands.declared import Reads, Writes, declared
 from gammapolars.io.recorded import read_by
-from tests.commandline import files_in, gammapolars
+from tests.commandline import REPOSITORY, files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
 
 load()
+
+PACKAGE = REPOSITORY / "gammapolars"
 
 UPDATED = {("align", "output"), ("calibrate", "output"), ("efficiency", "output"), ("drift", "output")}
 """May replace the detectors.toml, or the table of drift, that is read."""
@@ -129,6 +132,21 @@ def test_a_new_option_cannot_forget_to_say_whether_it_is_read_or_written() -> No
         command("forgetful", group=typer.Typer())(Forgetful)
 
 
+def test_nothing_else_writes_files() -> None:
+    """What stands in a hidden folder, and `io`, whose writers get hidden files."""
+    hidden = {"report/__init__.py", "commands/calibrate/run.py"}
+    writing = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith(("write_bytes", "write_text", "write_csv", "write_parquet", "sink_", "savefig"))
+        and path.relative_to(PACKAGE).parts[0] != "io"
+    }
+
+    assert writing == hidden
+
+
 # Real runs, real names
 
 
@@ -199,8 +217,8 @@ def test_outputs_in_a_run_folder_are_never_read_as_the_run(folder: Path) -> None
 
 
 def test_files_with_names_of_their_own_are_read_by_folder_or_pattern(run: Path, tmp_path: Path) -> None:
-    for names in (tmp_path, tmp_path / "*.root"):
-        assert "would be read as part of the run" in refused("coincidences", names, "-o", tmp_path / "pairs.root")
+    for word, names in (("coincidences", tmp_path), ("convert", tmp_path), ("convert", tmp_path / "*.root")):
+        assert "would be read as part of the run" in refused(word, names, "-o", tmp_path / "other.root")
     assert gammapolars("coincidences", tmp_path, "-o", tmp_path / "pairs.parquet").code == 0
     assert gp.scan(tmp_path).collect().height == 500
 

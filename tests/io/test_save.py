@@ -324,6 +324,17 @@ def test_nor_a_matrix(tmp_path: Path, suffix: str) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_file_that_a_sink_of_polars_has_emptied_is_no_empty_run(tmp_path: Path, hits: pl.DataFrame) -> None:
+    for suffix in SUFFIXES:
+        path = tmp_path / f"hits{suffix}"
+        gp.save(hits.lazy(), path)
+        frame = gp.scan(path)
+        path.write_bytes(b"")
+
+        with pytest.raises(InputError, match=rf"hits\{suffix}: is empty, which it was not when it was opened"):
+            frame.collect()
+
+
 def test_nor_by_what_polars_scans_from_it(tmp_path: Path, hits: pl.DataFrame) -> None:
     paths = [tmp_path / f"{name}.parquet" for name in ("a", "b, c", "d", "e", "f")]
     for path in paths:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from gammapolars.commands.command import command
-from gammapolars.commands.declared import OUTPUT
+from gammapolars.commands.declared import HITS
 from gammapolars.commands.options import AddBackOption, Recording, Reject, Saving, VetoOption
 from gammapolars.core import defaults
 
@@ -13,7 +13,7 @@ from gammapolars.core import defaults
 class EventsOptions(Recording, Saving):
     """Build events of all hits that belong together in time, and save them."""
 
-    output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root.", OUTPUT]
+    output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root.", HITS]
     window: Annotated[str, "How long after another hit one still belongs to its event."] = defaults.WINDOW
     window_ref: Annotated[str, "Measured from the event's first hit, or from the last before: first, last."] = "first"
     min_multiplicity: Annotated[int, "Only events in which so many detectors fired."] = 1

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
-from gammapolars.commands.declared import OUTPUT, RUNS, Reads
+from gammapolars.commands.declared import HITS, RUNS, Reads
 from gammapolars.commands.options import Reading, Reject, Saving, WindowOption
 from gammapolars.core import defaults
 
@@ -21,6 +21,6 @@ class QueryOptions(Reading, Saving):
     words: Annotated[list[str], typer.Context, RUNS]
     name: Annotated[str, typer.Argument(metavar="NAME", help="A query in queries/, or a .py file."), Reads("query")]
     runs: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Files, patterns or folders."), RUNS] = None
-    output: Annotated[Path | None, "Where the result streams to.", OUTPUT] = None
+    output: Annotated[Path | None, "Where the result streams to.", HITS] = None
     window: WindowOption = defaults.WINDOW
     reject: Reject = defaults.REJECT
