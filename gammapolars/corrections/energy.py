@@ -1,14 +1,18 @@
 """From adc to keV, as expressions."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import polars as pl
 
-from gammapolars.core.errors import TableError
+from gammapolars.core.errors import DetectorsError, TableError
 from gammapolars.corrections.dithering import dithered, time_of
 from gammapolars.detectors import Detector, Detectors
 
 MAX_TABLE = 2**16
+
+FARTHEST_ADC = 2.0**32
+"""Beyond all that occur; an energy polynomial is a finite number there all the same."""
 
 
 def by_detector(
@@ -60,7 +64,11 @@ def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = 
         detectors: their `energy` coefficients, of any order.
         suffix: of the columns read and written: `_a` gives `energy_kev_a` from `adc_a`.
         adc: an expression to calibrate instead of the column `adc`.
+
+    Raises:
+        DetectorsError: a polynomial becomes infinite.
     """
+    _check_finite(detectors)
     terms = max((len(detector.energy) for detector in detectors if detector.energy), default=0)
     if terms == 0:
         return pl.lit(None, pl.Float64).alias(f"energy_kev{suffix}")
@@ -78,6 +86,15 @@ def energy_kev(detectors: Detectors, suffix: str = "", *, adc: pl.Expr | None = 
     for order in reversed(range(terms - 1)):
         energy = energy * x + coefficient(order)
     return energy.alias(f"energy_kev{suffix}")
+
+
+def _check_finite(detectors: Detectors) -> None:
+    for detector in detectors:
+        if not math.isfinite(sum(abs(c) * FARTHEST_ADC**order for order, c in enumerate(detector.energy or ()))):
+            raise DetectorsError(
+                f"detector '{detector.name}': its energy polynomial becomes infinite: correct the coefficients "
+                f"{', '.join(f'{c:g}' for c in detector.energy or ())}"
+            )
 
 
 def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False) -> pl.LazyFrame:

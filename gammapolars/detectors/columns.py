@@ -8,7 +8,7 @@ import polars as pl
 from gammapolars.core.errors import DetectorsError, TableError, UsageError
 from gammapolars.core.schema import HITS, DType
 from gammapolars.core.units import PS_PER_UNIT, parse_ps
-from gammapolars.detectors.values import format_table
+from gammapolars.detectors.values import format_table, shown
 
 MAPPED: dict[str, DType] = {
     name: dtype for name, dtype in (HITS.columns | HITS.optional).items() if name not in ("run", "epoch", "gain_factor")
@@ -53,11 +53,11 @@ def _column(ours: str, description: object) -> Column:
     table = {"name": description} if isinstance(description, str) else description
     if not isinstance(table, dict) or set(table) not in ({"name"}, {"name", "unit"}, {"value"}):
         raise DetectorsError(
-            f"{where} must be a column's name, {{name = …, unit = …}} or {{value = …}}, not {description!r}"
+            f"{where} must be a column's name, {{name = …, unit = …}} or {{value = …}}, not {shown(description)}"
         )
     for key in ("name", "unit"):
         if key in table and not (isinstance(table[key], str) and table[key].isprintable() and table[key]):
-            raise DetectorsError(f"{where}: {key} must be text, not {table[key]!r}")
+            raise DetectorsError(f"{where}: {key} must be text, not {shown(table[key])}")
     column = Column(**table)
     if column.value is not None:
         return _constant(where, ours, column)
@@ -70,7 +70,9 @@ def _constant(where: str, ours: str, column: Column) -> Column:
     if ours not in CONSTANT:
         raise DetectorsError(f"{where} cannot be one value for all hits: {', '.join(CONSTANT)} can")
     if type(column.value) is not int or not 0 <= column.value <= CONSTANT[ours]:
-        raise DetectorsError(f"{where}: value must be a whole number from 0 to {CONSTANT[ours]}, not {column.value!r}")
+        raise DetectorsError(
+            f"{where}: value must be a whole number from 0 to {CONSTANT[ours]}, not {shown(column.value)}"
+        )
     return column
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gammapolars.core.errors import DetectorsError, UsageError
 from gammapolars.detectors.model import MAX_NUMBER, Detector, Detectors
+from gammapolars.detectors.values import read_text
 
 
 def read_calp(path: str | Path) -> tuple[float, ...]:
@@ -16,12 +17,7 @@ def read_calp(path: str | Path) -> tuple[float, ...]:
         DetectorsError: the file is missing or is no such file, or a coefficient is missing or no finite number.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8", errors="strict").splitlines()
-    except FileNotFoundError:
-        raise DetectorsError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DetectorsError(f"{path}: cannot be read as text: {error}") from None
+    lines = read_text(path, "text").splitlines()
     if not lines or not lines[0].startswith("#PeakEasy CALp"):
         raise DetectorsError(f"{path}: is no PeakEasy calibration: its first line should begin with '#PeakEasy CALp'")
     values = {

@@ -7,7 +7,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from gammapolars.core.errors import DetectorsError
-from gammapolars.detectors.values import format_table, number, text
+from gammapolars.detectors.values import format_table, number, shown, text
 
 NUCLIDE = re.compile(r"[A-Z][a-z]?-[1-9]\d{0,2}(?:[a-z]\d?)?")
 
@@ -90,7 +90,9 @@ def _source(table: dict[str, Any]) -> CalibrationSource:
     if missing := [key for key in NEEDED if key not in table]:
         raise DetectorsError(f"{where} has no {missing[0]}")
     if not isinstance(when := table["reference_date"], date):
-        raise DetectorsError(f"{where}: reference_date must be a date without quotes, such as 2020-01-31, not {when!r}")
+        raise DetectorsError(
+            f"{where}: reference_date must be a date without quotes, such as 2020-01-31, not {shown(when)}"
+        )
     texts = {key: text(table.get(key, ""), f"{where}: {key}") for key in ("nuclide", "name", "notes")}
     numbers = {key: number(table[key], f"{where}: {key}") for key in NUMBERS if key in table}
     return CalibrationSource(reference_date=when, **texts, **numbers)  # type: ignore[arg-type]

@@ -12,10 +12,12 @@ from gammapolars.core.errors import DetectorsError
 from gammapolars.detectors.columns import format_columns, parse_columns
 from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
 from gammapolars.detectors.sources import format_source, parse_sources
-from gammapolars.detectors.values import format_key, format_table, number, text
+from gammapolars.detectors.values import format_key, format_table, number, read_text, shown, text
 
 LONE_RETURN = re.compile(r"\r(?!\n)")
 """Ends lines in files of old systems, and TOML knows it no more."""
+
+BYTE_ORDER_MARK = "\ufeff"
 
 KEYS = {
     "name": "",
@@ -51,12 +53,7 @@ def load_detectors(path: str | Path) -> Detectors:
             column or source that cannot be.
     """
     path = Path(path)
-    try:
-        toml = path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        raise DetectorsError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise DetectorsError(f"{path}: cannot be read as TOML: {error}") from None
+    toml = read_text(path, "TOML")
     try:
         return replace(parse_detectors(toml), folder=path.parent)
     except DetectorsError as error:
@@ -69,7 +66,7 @@ def parse_detectors(toml: str) -> Detectors:
     Raises:
         DetectorsError: as for `load_detectors`.
     """
-    toml = LONE_RETURN.sub("\n", toml)
+    toml = LONE_RETURN.sub("\n", toml.removeprefix(BYTE_ORDER_MARK))
     try:
         document = tomllib.loads(toml)
     except (ValueError, RecursionError) as error:
@@ -91,11 +88,12 @@ def parse_detectors(toml: str) -> Detectors:
 def _file_name(value: object) -> str | None:
     if value is None or (isinstance(value, str) and value.isprintable() and value):
         return value
-    raise DetectorsError(f"drift must be the name of a file, not {value!r}")
+    raise DetectorsError(f"drift must be the name of a file, not {shown(value)}")
 
 
 def _detector(table: dict[str, Any]) -> Detector:
-    where = f"detector '{table.get('name', table.get('channel', '?'))}'"
+    named = table.get("name", table.get("channel", "?"))
+    where = f"detector '{named if isinstance(named, str) else shown(named)}'"
     if unknown := table.keys() - Detector.__dataclass_fields__.keys():
         keys = ", ".join(Detector.__dataclass_fields__)
         raise DetectorsError(f"{where} has the unknown key '{min(unknown)}' (known: {keys})")
@@ -136,7 +134,7 @@ def _square(value: object, where: str, *, rows: int) -> Covariance | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != rows:
-        raise DetectorsError(f"{where} must have {rows} rows, one a coefficient, not {value!r}")
+        raise DetectorsError(f"{where} must have {rows} rows, one a coefficient, not {shown(value)}")
     matrix = tuple(_numbers_in(row, f"{where}: a row") for row in value)
     if any(len(row) != rows for row in matrix):
         raise DetectorsError(f"{where} must have {rows} numbers in each row")
@@ -150,7 +148,7 @@ def _range(value: object, where: str) -> tuple[float, float] | None:
         return None
     ends = _numbers_in(value, where)
     if len(ends) != 2 or not ends[0] <= ends[1]:
-        raise DetectorsError(f"{where} must be two numbers, the lower first, not {value!r}")
+        raise DetectorsError(f"{where} must be two numbers, the lower first, not {shown(value)}")
     return ends[0], ends[1]
 
 
@@ -175,13 +173,13 @@ def _between(table: dict[str, Any], key: str, where: str, low: float, high: floa
 
 def _number(value: object, where: str) -> int:
     if type(value) is not int or not 0 <= value <= MAX_NUMBER:
-        raise DetectorsError(f"{where} must be a whole number from 0 to {MAX_NUMBER}, not {value!r}")
+        raise DetectorsError(f"{where} must be a whole number from 0 to {MAX_NUMBER}, not {shown(value)}")
     return value
 
 
 def _picoseconds(value: object, where: str) -> int:
     if type(value) is not int or abs(value) >= 2**62:
-        raise DetectorsError(f"{where} must be a whole number of picoseconds, not {value!r}")
+        raise DetectorsError(f"{where} must be a whole number of picoseconds, not {shown(value)}")
     return value
 
 
@@ -196,10 +194,10 @@ def _coefficients(value: object, where: str, *, at_least: int) -> tuple[float, .
 
 def _numbers_in(value: object, where: str) -> tuple[float, ...]:
     if not isinstance(value, list) or not all(type(item) in (int, float) for item in value):
-        raise DetectorsError(f"{where} must be a list of numbers, lowest order first, not {value!r}")
+        raise DetectorsError(f"{where} must be a list of numbers, lowest order first, not {shown(value)}")
     # A comparison, since math.isfinite cannot take whole numbers of any size; it holds for no NaN.
     if not all(abs(item) <= sys.float_info.max for item in value):
-        raise DetectorsError(f"{where} has a coefficient that is no finite number: {value!r}")
+        raise DetectorsError(f"{where} has a coefficient that is no finite number: {shown(value)}")
     return tuple(float(item) for item in value)
 
 

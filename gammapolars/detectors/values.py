@@ -3,17 +3,35 @@
 import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from pathlib import Path
 
-from gammapolars.core.errors import DetectorsError
+from gammapolars.core.errors import DetectorsError, InputError
+from gammapolars.core.small_files import read_small
+
+SHOWN_CHARACTERS = 200
 
 ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\x7f": "\\u007F"})
 """What text in a TOML file cannot hold as it is."""
 
 
+def read_text(path: Path, what: str) -> str:
+    """The text of a small file in UTF-8, without the mark that it may begin with.
+
+    Raises:
+        DetectorsError: it is missing or cannot be read as what it should be.
+    """
+    try:
+        return read_small(path).decode("utf-8-sig")
+    except (InputError, UnicodeDecodeError) as error:
+        reason = str(error).removeprefix(f"{path}: ").removeprefix("cannot be read: ")
+        said = reason if reason == "no such file" else f"cannot be read as {what}: {reason}"
+        raise DetectorsError(f"{path}: {said}") from None
+
+
 def text(value: object, where: str) -> str:
     """Text without control characters but newline and tab; a DetectorsError says `where` there is none."""
     if not isinstance(value, str) or any(ord(letter) < 32 and letter not in "\n\t" for letter in value):
-        raise DetectorsError(f"{where} must be text, not {value!r}")
+        raise DetectorsError(f"{where} must be text, not {shown(value)}")
     return value
 
 
@@ -21,8 +39,17 @@ def number(value: object, where: str) -> float:
     """A finite number, as a float; a DetectorsError says `where` there is none."""
     # A comparison, since math.isfinite cannot take whole numbers of any size; it holds for no NaN.
     if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:  # type: ignore[arg-type]
-        raise DetectorsError(f"{where} must be a finite number, not {value!r}")
+        raise DetectorsError(f"{where} must be a finite number, not {shown(value)}")
     return float(value)  # type: ignore[arg-type]
+
+
+def shown(value: object) -> str:
+    """A wrong value in a message: its beginning, where it is long."""
+    try:
+        written = repr(value)
+    except (ValueError, RecursionError):  # Python does not write whole numbers of thousands of digits
+        return "a number of thousands of digits"
+    return written if len(written) <= SHOWN_CHARACTERS else f"{written[:SHOWN_CHARACTERS]}…"
 
 
 def quote(value: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.small_files import read_small
 from gammapolars.gates.polygon import PolygonGate
 
 KEYS = ("name", "x", "y", "vertices")
@@ -35,10 +36,8 @@ def load_gates(path: str | Path) -> tuple[PolygonGate, ...]:
     if suffix not in (".toml", ".csv"):
         raise UsageError(f"{path}: unknown suffix '{path.suffix}': polygon gates are read from .toml, .csv")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_small(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     try:
         return _from_toml(text) if suffix == ".toml" else (_from_csv(text, path.stem),)

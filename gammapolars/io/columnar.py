@@ -1,5 +1,6 @@
 """Parquet, Arrow IPC and CSV: hits and pairs in and out, with provenance where the format can carry it."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import polars as pl
 
 from gammapolars.core.errors import InputError, first_line
 from gammapolars.core.schema import HITS
+from gammapolars.core.small_files import read_small
 from gammapolars.io import untrusted
 from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.compass import csv as compass_csv
@@ -86,8 +88,9 @@ def read_table(path: Path, what: str) -> pl.DataFrame:
         raise InputError(f"{path}: no such file")
     if suffix == ".parquet":
         return untrusted.scan_parquet(path).collect()
+    content = read_small(path)
     try:
-        return pl.read_csv(path, infer_schema_length=None)
+        return pl.read_csv(content.removeprefix(BOM_UTF8), infer_schema_length=None)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: cannot be read as a table of {what}: {first_line(error)}") from None
 

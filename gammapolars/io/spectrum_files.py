@@ -11,6 +11,7 @@ import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, UsageError, readable
 from gammapolars.core.file_identity import replacing
+from gammapolars.core.small_files import read_small
 from gammapolars.io.output import check_output, complete_or_nothing, write_bytes
 from gammapolars.io.spectra import chn, histograms, radware, spe, tables
 from gammapolars.io.spectra import measurement as measurements
@@ -144,12 +145,9 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     with readable(path):
         if kind == "root":
             return histograms.read_spectrum(path, name)
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_small(path, MAX_BYTES)
     if not data:
         raise InputError(f"{path}: is empty")
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{path}: is too large for a spectrum (over {MAX_BYTES >> 20} MB)")
     try:
         return DECODERS[kind](data, name)
     except (InputError, UsageError) as error:

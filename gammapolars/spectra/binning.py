@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
-from gammapolars.spectra.bins import check_width
+from gammapolars.spectra.bins import check_count, check_width
 from gammapolars.spectra.counting import BIN, Bins, BinTally, Part, count_bins
 from gammapolars.spectra.weighted_tallies import WeightedCounts, WeightedTally
 from gammapolars.spectra.weights import AUTO, WEIGHT, sum_bins, weight_column
@@ -46,7 +46,7 @@ def spectrum(
 
     Raises:
         TableError: the frame lacks one of the columns, or what is binned or weighs is no number.
-        UsageError: bins without a width.
+        UsageError: bins without a width; when collected, bins so narrow that too many are filled.
     """
     if bin_adc is not None and (bin_adc < 1 or bin_adc != int(bin_adc)):
         raise UsageError(f"a bin must hold 1 or more adc values, not {bin_adc}")
@@ -83,7 +83,7 @@ def _counted(batches: Iterator[pl.DataFrame], keys: dict[str, pl.DataType], bins
     def counts(batch: pl.DataFrame) -> Iterator[Part]:
         yield count_bins(batch, list(keys), bins)
 
-    tally = BinTally(keys)
+    tally = BinTally(keys, bins.width)
     for part in in_parallel(counts, batches):
         tally.add(part)
     return tally.total()
@@ -98,6 +98,7 @@ def _summed(batches: Iterator[pl.DataFrame], keys: list[str], bins: Bins) -> pl.
     tally = WeightedTally(*keys, BIN)
     for part in in_parallel(summed, batches):
         tally.add(part)
+        check_count(tally.rows, bins.width)
     return tally.total()
 
 

@@ -24,6 +24,12 @@ OWN = {*AXES, *WIDTH_OF.values(), "counts", "variance"}
 NUMBER = "_number"
 """The column of the bins' numbers, by which bins of several tables are told to be the same."""
 
+MOST_BINS = 20_000_000
+"""Spectra with more filled bins than this, half a gigabyte, are not counted on."""
+
+WIDTHS = (1e-12, 1e12)
+"""Bins outside of this range are a mistake, and their numbers or centres may be none that a float can hold."""
+
 CLOSE = 1e-3
 """Centres may be off by this part of a bin: by rounding in files."""
 
@@ -32,13 +38,27 @@ MOST_GAPS = 12
 
 
 def check_width(bin_kev: float) -> None:
-    """Raise for bins that have no width.
+    """Raise for bins that have no width, or one that nothing measured is counted in.
 
     Raises:
-        UsageError: the width is not above 0 or no number.
+        UsageError: the width is not above 0, no number, or out of range.
     """
     if not 0 < bin_kev < np.inf:
         raise UsageError(f"a bin must be wider than 0 keV, not {bin_kev}")
+    if not WIDTHS[0] <= bin_kev <= WIDTHS[1]:
+        raise UsageError(f"bins must be {WIDTHS[0]:g} to {WIDTHS[1]:g} keV wide, not {bin_kev:g}")
+
+
+def check_count(bins: float, bin_kev: float) -> None:
+    """Raise for spectra of more bins than are counted, before memory is taken for them.
+
+    Raises:
+        UsageError: there are too many.
+    """
+    if not bins <= MOST_BINS:
+        raise UsageError(
+            f"bins of {bin_kev:g} make spectra of more than {MOST_BINS // 10**6} million bins: take wider bins"
+        )
 
 
 def fitting_bin_kev(detectors: Detectors, *, least_kev: float = 0.5) -> float:

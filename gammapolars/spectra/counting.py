@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.types import Integers
+from gammapolars.spectra.bins import check_count
 from gammapolars.spectra.tallies import Tally
 
 MAX_CELLS = 2**20
@@ -95,17 +96,23 @@ class BinTally:
 
     Args:
         keys: columns and their dtypes.
+        width: of the bins.
     """
 
-    def __init__(self, keys: Mapping[str, pl.DataType]) -> None:
-        self._keys = keys
+    def __init__(self, keys: Mapping[str, pl.DataType], width: float) -> None:
+        self._keys, self._width = keys, width
         self._cells: dict[Spans, Integers] = {}
         self._tally = Tally(*keys, BIN)
 
     def add(self, part: Part) -> None:
-        """Add what a batch held."""
+        """Add what a batch held.
+
+        Raises:
+            UsageError: more bins are filled than can be kept.
+        """
         if isinstance(part, pl.DataFrame):
             self._tally.add(part)
+            check_count(self._tally.rows, self._width)
         elif part.spans in self._cells:
             self._cells[part.spans] += part.counts
         else:
@@ -114,7 +121,11 @@ class BinTally:
             self._cells[part.spans] = part.counts
 
     def total(self) -> pl.DataFrame:
-        """The keys, `_bin` (number, as a float) and `counts`, sorted; no columns but `counts` if nothing was added."""
+        """The keys, `_bin` (number, as a float) and `counts`, sorted; no columns but `counts` if nothing was added.
+
+        Raises:
+            UsageError: more bins are filled than can be kept.
+        """
         for spans in list(self._cells):
             self._to_table(spans)
         return self._tally.total()
@@ -153,6 +164,9 @@ def count_bins(batch: pl.DataFrame, keys: Sequence[str], bins: Bins) -> Part:
         batch: the keys, and `_bin`: the values to be binned.
         keys: columns.
         bins: what the values fall into.
+
+    Raises:
+        UsageError: the bins are so narrow that some have no number.
     """
     if batch[BIN].null_count():
         batch = batch.drop_nulls(BIN)
@@ -161,7 +175,11 @@ def count_bins(batch: pl.DataFrame, keys: Sequence[str], bins: Bins) -> Part:
     extremes = np.array([(part.min(), part.max()) for (part,) in _pieces(batch, [BIN])])
     if not np.isfinite(extremes).all():
         return count_bins(batch.filter(pl.col(BIN).is_finite()), keys, bins)
-    spans = _spans([batch[name] for name in keys], bins.numbers(np.array([extremes.min(), extremes.max()])))
+    with np.errstate(over="ignore"):
+        ends = bins.numbers(np.array([extremes.min(), extremes.max()]))
+    if not np.isfinite(ends).all():
+        check_count(np.inf, bins.width)
+    spans = _spans([batch[name] for name in keys], ends)
     if spans is None:
         numbers = pl.Series(BIN, bins.numbers(batch[BIN].to_numpy())).cast(pl.Float64) + 0.0  # -0 and 0 are one bin
         return batch.with_columns(numbers).group_by(*keys, BIN).agg(counts=pl.len())

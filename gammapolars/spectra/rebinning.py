@@ -11,7 +11,18 @@ from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.types import Floats
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
-from gammapolars.spectra.bins import NUMBER, WIDTH_OF, AnyFrame, Axis, check_width, computed, edges, keys_of, spectra_of
+from gammapolars.spectra.bins import (
+    NUMBER,
+    WIDTH_OF,
+    AnyFrame,
+    Axis,
+    check_count,
+    check_width,
+    computed,
+    edges,
+    keys_of,
+    spectra_of,
+)
 
 SNAP = 1e-7
 """Ends of bins that are closer than this part of a new bin are the same: floats tell 0.1 · 3 from 0.3."""
@@ -175,22 +186,27 @@ def rebinned(adc_counts: pl.DataFrame, detectors: Detectors, *, bin_kev: float) 
 
     Returns:
         A table of spectra: the keys, `energy_kev`, `counts`, and as `variance` the same as the counts.
+
+    Raises:
+        UsageError: bins without a width, or so narrow that there would be too many.
     """
     check_width(bin_kev)
     keys = [name for name in adc_counts.columns if name not in ("adc", "counts")]
     adc = pl.col("adc").cast(pl.Float64)
-    edges = (
+    spans = (
         adc_counts.lazy()
         .with_columns(
             _low=energy_kev(detectors, adc=adc - 0.5) / bin_kev, _high=energy_kev(detectors, adc=adc + 0.5) / bin_kev
         )
         .drop_nulls("_low")
         .with_columns(_low=pl.min_horizontal("_low", "_high"), _high=pl.max_horizontal("_low", "_high"))
-        .with_columns(
-            _bin=pl.int_ranges(pl.col("_low").floor().cast(pl.Int64), pl.col("_high").floor().cast(pl.Int64) + 1)
-        )
-        .explode("_bin")
+        .collect()
     )
+    numbers = spans.select(low=pl.col("_low").floor(), high=pl.col("_high").floor())
+    check_count(numbers.select((pl.col("high") - pl.col("low") + 1).sum()).item(), bin_kev)
+    check_count(numbers.select(pl.max_horizontal(pl.all().abs()).max() / 2**40).item() or 0.0, bin_kev)
+    ranges = pl.int_ranges(pl.col("_low").floor().cast(pl.Int64), pl.col("_high").floor().cast(pl.Int64) + 1)
+    edges = spans.lazy().with_columns(_bin=ranges).explode("_bin")
     overlap = pl.min_horizontal("_high", pl.col("_bin") + 1) - pl.max_horizontal("_low", "_bin")
     width = pl.col("_high") - pl.col("_low")
     share = pl.when(width > 0).then(overlap / width).otherwise(1.0)

@@ -41,6 +41,10 @@ class Axis:
             return number
         return pl.when((value >= self.low) & (value < self.high)).then(number)
 
+    def has_no_number(self, value: pl.Expr) -> pl.Expr:
+        """Whether a value lies so many widths off that its bin has no number."""
+        return value.is_finite() & ((value / self.width).abs() >= 2.0**62)
+
     def centre(self, number: pl.Expr) -> pl.Expr:
         """The middle of a bin."""
         return (number if self.quantity.centred else number + 0.5) * self.width

@@ -133,15 +133,31 @@ class Matrix(Accumulator):
         }
         weight = ["weight"] if "weight" in rows.columns else []
         cells = values.select(*weight, **numbers).drop_nulls()
-        self._cells.add((cells.filter(pl.col("weight") != 0) if weight else cells).collect())
+        numbered = (cells.filter(pl.col("weight") != 0) if weight else cells).collect()
+        if numbered.height < rows.height:
+            self._check_numbers(values)
+        self._cells.add(numbered)
         self._check()
 
     def _check(self) -> None:
         if self._cells.rows > MAX_CELLS:
-            widths = " × ".join(f"{axis.width:g} {axis.quantity.unit}" for axis in self.axes)
             raise UsageError(
-                f"bins of {widths} make a matrix of more than {MAX_CELLS // 10**6} million filled bins: take wider bins"
+                f"bins of {self._widths} make a matrix of more than {MAX_CELLS // 10**6} million filled bins: "
+                "take wider bins"
             )
+
+    def _check_numbers(self, values: pl.LazyFrame) -> None:
+        """Raise where values lie too many bins from 0 to be counted: they would be left out without a word."""
+        outside = (
+            axis.has_no_number(pl.col(name).cast(pl.Float64))
+            for axis, name in zip(self.axes, self.columns, strict=True)
+        )
+        if values.select(pl.any_horizontal(outside).any()).collect().item():
+            raise UsageError(f"bins of {self._widths} are too narrow for the values of these hits: take wider bins")
+
+    @property
+    def _widths(self) -> str:
+        return " × ".join(f"{axis.width:g} {axis.quantity.unit}" for axis in self.axes)
 
     def _pairs(self, pairs: pl.DataFrame) -> pl.LazyFrame:
         """Those that count, with their values along both axes."""

@@ -42,7 +42,7 @@ class EnergySpectra(Accumulator):
         own = SLICE if slice_ps else {"run": pl.UInt16()} if by_run else {}
         self._keys = {**own, **dict.fromkeys(DETECTOR, pl.UInt16())}
         self._bins = Bins(bin_kev, adc=False)
-        self._tally = BinTally(self._keys)
+        self._tally = BinTally(self._keys, bin_kev)
         self._uncalibrated = AdcSpectra(mask, slice_ps)
 
     def add_hits(self, hits: pl.DataFrame) -> None:

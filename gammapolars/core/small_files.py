@@ -1,0 +1,40 @@
+"""Files that are read whole: no larger than they can sensibly be, and files, so that reading them comes to an end."""
+
+import stat
+from pathlib import Path
+
+from gammapolars.core.errors import InputError, readable
+
+MAX_BYTES = 2**26
+
+
+def check_regular(path: Path) -> None:
+    """Raise for what is no file: a device or a pipe may have no end, or never begin.
+
+    Raises:
+        InputError: there is none, or it is a folder, a device or a pipe.
+    """
+    with readable(path):
+        mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: is a folder, and no file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is a device or a pipe, and no file: save what it gives in a file first")
+
+
+def read_small(path: Path, most: int = MAX_BYTES) -> bytes:
+    """The whole content of a file.
+
+    Args:
+        path: of the file.
+        most: bytes that it may have.
+
+    Raises:
+        InputError: it cannot be read, is no file, or is larger.
+    """
+    check_regular(path)
+    with readable(path), path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise InputError(f"{path}: is larger than the {most >> 20} MB that such a file can have")
+    return content
