@@ -82,7 +82,7 @@ def _tracked(origin: dict[str, Any] | None) -> tuple[DriftRun, ...]:
             )
             for one in told
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return ()
 
 

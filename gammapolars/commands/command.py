@@ -16,6 +16,7 @@ from typer.models import OptionInfo
 from gammapolars.commands.app import app
 from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
 from gammapolars.commands.options import Recording
+from gammapolars.core.visible import visible, visible_json
 
 if TYPE_CHECKING:
     from gammapolars.analysis.summaries import Summary
@@ -106,7 +107,7 @@ def _perform(folder: str, options: Any, *, as_json: bool) -> None:
         summary: Summary = getattr(run, folder.rpartition(".")[2])(options, *runs)
     summary = summary.timed(time.perf_counter() - started)
     if as_json:
-        print(json.dumps(summary.to_json(), ensure_ascii=False, allow_nan=False))
+        print(visible_json(json.dumps(summary.to_json(), ensure_ascii=False, allow_nan=False)))
     else:
         words = run if hasattr(run, "text") else import_module(f"{folder}.text")
-        print("\n".join(words.text(summary)))
+        print("\n".join(map(visible, words.text(summary))))

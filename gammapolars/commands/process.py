@@ -7,9 +7,15 @@ import sys
 import threading
 from typing import Any, NoReturn
 
+import typer
+
 from gammapolars.commands.app import app, load
 from gammapolars.commands.memory import reuse_freed_memory
 from gammapolars.core.errors import GammapolarsError
+from gammapolars.core.visible import visible
+
+WRONG_USAGE: Any = typer.BadParameter.__mro__[2]
+"""What typer raises, of click's kinds: the words are those of the command line, and may hold anything."""
 
 INTERRUPTED, TERMINATED = 130, 143
 """The exit codes after Ctrl-C and after SIGTERM, as shells have them."""
@@ -80,11 +86,14 @@ def main(command: str | None = None) -> None:
     """
     load(command)
     try:
-        app(prog_name="gammapolars")
-    except SystemExit as end:
-        if end.code == INTERRUPTED:  # typer exits without a word
-            _fail_interrupted()
-        raise
+        code = app(prog_name="gammapolars", standalone_mode=False)
+        if code == INTERRUPTED:  # typer exits without a word
+            raise KeyboardInterrupt
+        sys.exit(code if isinstance(code, int) else 0)
+    except WRONG_USAGE as error:
+        error.message = "\n".join(map(visible, error.message.split("\n")))
+        error.show()
+        sys.exit(error.exit_code)
     except GammapolarsError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
@@ -114,5 +123,5 @@ def _fail_interrupted() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"Error: {visible(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(code)

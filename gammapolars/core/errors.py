@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gammapolars.core.visible import visible
+
 
 class GammapolarsError(Exception):
     """The base of all of them; the command line prints it as one line and exits with `exit_code`."""
@@ -13,7 +15,7 @@ class GammapolarsError(Exception):
 
     def __init__(self, message: str) -> None:
         # What a damaged file calls its branches may hold anything.
-        super().__init__(re.sub(r"[\x00-\x1f\x7f]+", " ", message))
+        super().__init__(visible(re.sub(r"[\x00-\x1f\x7f]+", " ", message)))
 
 
 class InputError(GammapolarsError):

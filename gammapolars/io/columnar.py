@@ -13,6 +13,7 @@ from gammapolars.io import untrusted
 from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.reading import READING, Reading
+from gammapolars.io.text import formulas
 from gammapolars.io.text.blocks import TextFile
 from gammapolars.io.text.fields import Field
 from gammapolars.io.text.table import TextTable
@@ -90,7 +91,8 @@ def read_table(path: Path, what: str) -> pl.DataFrame:
         return untrusted.scan_parquet(path).collect()
     content = read_small(path)
     try:
-        return pl.read_csv(content.removeprefix(BOM_UTF8), infer_schema_length=None)
+        table = pl.read_csv(content.removeprefix(BOM_UTF8), infer_schema_length=None)
+        return formulas.unmarked(table.lazy()).collect()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: cannot be read as a table of {what}: {first_line(error)}") from None
 
@@ -150,7 +152,7 @@ def sink_arrow(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
 
 
 def sink_csv(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
-    """Write CSV with a header line."""
+    """Write CSV with a header line; text that a spreadsheet would take for a formula is marked."""
     del metadata  # the format has no place for it
     with path.open("wb") as file:
-        frame.sink_csv(file)
+        formulas.marked(frame).sink_csv(file)

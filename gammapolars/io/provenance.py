@@ -77,7 +77,28 @@ def of_file(path: Path) -> dict[str, Any] | None:
         entry = json.loads(form.text(path, KEY))
     except Exception:  # its hits may be read all the same; uproot raises what comes to a parser's hand
         return None
-    return entry if isinstance(entry, dict) else None
+    return _known(entry) if isinstance(entry, dict) else None
+
+
+def _known(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry without what `describe` would not have written: other programs may use the same key."""
+    of_kind = {
+        "inputs": lambda value: isinstance(value, list),
+        "versions": lambda value: isinstance(value, dict),
+        "summary": lambda value: isinstance(value, dict),
+        "simulation": lambda value: isinstance(value, dict),
+    }
+    known = {name: value for name, value in entry.items() if of_kind.get(name, lambda _: True)(value)}
+    if "inputs" in known:
+        known["inputs"] = [
+            one
+            for one in known["inputs"]
+            if isinstance(one, dict) and isinstance(one.get("name"), str) and type(one.get("bytes")) is int
+        ]
+    sources = known.get("simulation", {}).get("sources", {})
+    if not isinstance(sources, dict) or any(type(value) not in (int, float) for value in sources.values()):
+        del known["simulation"]
+    return known
 
 
 def detectors_of(path: Path) -> Detectors:

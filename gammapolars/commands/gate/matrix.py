@@ -128,14 +128,14 @@ def _stored_width(summary: dict[str, Any], column: str) -> Any:
     """The width of an axis' bins in the summary of the command that wrote the matrix; earlier versions: `bin_x`."""
     bins = summary.get("bins")
     axes = [one for one in bins if isinstance(one, dict)] if isinstance(bins, list) else []
-    widths = {one.get("column"): one.get("width") for one in axes}
+    widths = {str(one.get("column")): one.get("width") for one in axes}
     return widths.get(column, summary.get(f"bin_{column[-1]}"))
 
 
 def _bins(path: Path, centres: npt.NDArray[np.float64], stored_width: Any) -> tuple[float, float]:
     """An edge and the width of an axis' bins; the width as the matrix' own file has it, or as its centres tell."""
     try:
-        if isinstance(stored_width, int | float) and stored_width > 0:
+        if isinstance(stored_width, int | float) and 0 < stored_width < 1e300:
             places = (centres - centres[0]) / stored_width
             if np.abs(places - np.rint(places)).max() < CLOSE:
                 return float(centres[0] - stored_width / 2), float(stored_width)

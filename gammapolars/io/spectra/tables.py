@@ -16,6 +16,7 @@ from gammapolars.io import columnar
 from gammapolars.io.spectra import measurement as measurements
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, energies_at
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
+from gammapolars.io.text.formulas import unmarked
 from gammapolars.io.untrusted import read_parquet, scan_parquet
 from gammapolars.streaming.slices import batches_of
 
@@ -67,7 +68,7 @@ def scan(path: Path, kind: str) -> pl.LazyFrame:
     Raises:
         InputError: it is no Parquet file.
     """
-    return pl.scan_csv(path, glob=False) if kind == "csv" else scan_parquet(path)
+    return unmarked(pl.scan_csv(path, glob=False)) if kind == "csv" else scan_parquet(path)
 
 
 def encode_text(channels: Channels) -> bytes:
