@@ -1,6 +1,22 @@
 """The command line: a folder for each command, with what it is asked, what it does and what it says."""
 
-from gammapolars.commands.app import COMMANDS
-from gammapolars.commands.process import main, run
+from typing import NoReturn
 
-__all__ = ["COMMANDS", "main", "run"]
+from gammapolars.commands.streams import leave_on_interrupt, open_closed, write_what_fits
+
+
+def run() -> NoReturn:
+    """The command `gammapolars`, in a process of its own."""
+    leave_on_interrupt()
+    open_closed()
+    write_what_fits()
+    from gammapolars.commands import process
+
+    process.run()
+
+
+def main(command: str | None = None) -> None:
+    """The same in any process: see `process.main`."""
+    from gammapolars.commands import process
+
+    process.main(command)

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from typer.models import OptionInfo
 from gammapolars.commands.app import app
 from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
 from gammapolars.commands.options import Recording
+from gammapolars.commands.streams import is_unicode, raise_on_interrupt
 from gammapolars.core.visible import visible, visible_json
 
 if TYPE_CHECKING:
@@ -100,6 +102,7 @@ def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
 def _perform(folder: str, options: Any, *, as_json: bool) -> None:
     """Open the runs that are named, do what is asked, and print what came out."""
     run, started = import_module(f"{folder}.run"), time.perf_counter()
+    raise_on_interrupt()
     with guarded_outputs(options), ExitStack() as stack:
         if hasattr(run, "check"):
             run.check(options)
@@ -107,7 +110,7 @@ def _perform(folder: str, options: Any, *, as_json: bool) -> None:
         summary: Summary = getattr(run, folder.rpartition(".")[2])(options, *runs)
     summary = summary.timed(time.perf_counter() - started)
     if as_json:
-        print(visible_json(json.dumps(summary.to_json(), ensure_ascii=False, allow_nan=False)))
+        print(visible_json(json.dumps(summary.to_json(), ensure_ascii=not is_unicode(sys.stdout), allow_nan=False)))
     else:
         words = run if hasattr(run, "text") else import_module(f"{folder}.text")
         print("\n".join(map(visible, words.text(summary))))

@@ -11,6 +11,7 @@ import typer
 
 from gammapolars.commands.app import app, load
 from gammapolars.commands.memory import reuse_freed_memory
+from gammapolars.commands.streams import discard
 from gammapolars.core.errors import GammapolarsError
 from gammapolars.core.visible import visible
 
@@ -39,8 +40,11 @@ def run() -> NoReturn:
         code = end.code
     try:
         sys.stdout.flush()
-    except OSError:  # nobody reads it any more, or the disk is full
+    except BrokenPipeError:  # nobody reads it any more
         code = code or 1
+    except OSError as error:
+        code = code or 1
+        _say(f"what there is to say cannot be written: {error.strerror}")
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
@@ -84,23 +88,28 @@ def main(command: str | None = None) -> None:
     Args:
         command: its name, where it is known to be the first word: no other command is then prepared.
     """
-    load(command)
     try:
+        load(command)
         code = app(prog_name="gammapolars", standalone_mode=False)
         if code == INTERRUPTED:  # typer exits without a word
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except WRONG_USAGE as error:
         error.message = "\n".join(map(visible, error.message.split("\n")))
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         sys.exit(error.exit_code)
     except GammapolarsError as error:
         _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         _fail_interrupted()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            discard(sys.stdout)
+        _fail(f"{error.filename or 'an output'}: cannot be read or written: {error.strerror or error}", 1)
     except MemoryError:
         _fail("out of memory: choose a smaller window, or a machine with more", 1)
     except Exception as error:
@@ -123,5 +132,10 @@ def _fail_interrupted() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"Error: {visible(' '.join(message.split()))}", file=sys.stderr)
+    _say(message)
     sys.exit(code)
+
+
+def _say(message: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"Error: {visible(' '.join(message.split()))}", file=sys.stderr, flush=True)

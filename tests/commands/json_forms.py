@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import numpy as np
 import polars as pl
 
-from gammapolars.commands import COMMANDS
+from gammapolars.commands.app import COMMANDS
 from gammapolars.core.records import Part, Rows
 
 PLAIN = {int: "integer", float: "number", str: "text", bool: "true or false", object: "anything", Any: "anything"}

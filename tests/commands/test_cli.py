@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 import gammapolars as gp
-from gammapolars.commands import COMMANDS
+from gammapolars.commands.app import COMMANDS
 from gammapolars.commands.info.run import OrderTally
 from gammapolars.detectors import Detector
 from gammapolars.io.root.writer import Layout

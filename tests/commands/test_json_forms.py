@@ -14,7 +14,7 @@ import pytest
 
 import gammapolars as gp
 from gammapolars.analysis.summaries import PairSummary
-from gammapolars.commands import COMMANDS
+from gammapolars.commands.app import COMMANDS
 from tests.commandline import REPOSITORY, gammapolars
 from tests.commands.json_forms import keys_of, object_misfits, records_of, table
 from tests.sources import LINES, expected_counts, peak_table, write_lines
