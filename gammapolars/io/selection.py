@@ -37,7 +37,7 @@ def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool
     try:
         paths = [path for name in names for path in _expanded(name)]
         folders = [path for path in paths if path.is_dir()]
-        files = [path for path in paths if path not in folders]
+        files = [path for path in paths if not path.is_dir()]
         if only and not folders:
             raise UsageError("--stage chooses among the files of a run's folder: name the folder")
         runs = [find_run_files(folder, only) for folder in folders]
@@ -77,7 +77,8 @@ def _expanded(name: str | Path) -> list[Path]:
 def _streams(files: Iterable[Path]) -> list[tuple[Path, ...]]:
     """Files as streams: segments of a recording are known by CoMPASS's names, any other file is a stream of its own."""
     named = [path for path in files if parse_name(path) and not is_remote(path)]
-    return [*group_segments(named), *((path,) for path in files if path not in named)]
+    segments = set(named)
+    return [*group_segments(named), *((path,) for path in files if path not in segments)]
 
 
 def _files(streams: Sequence[tuple[Path, ...]]) -> RunFiles:
@@ -94,12 +95,14 @@ def _files(streams: Sequence[tuple[Path, ...]]) -> RunFiles:
 def _check_once(paths: Iterable[Path]) -> None:
     """Raise if hits would count twice, because the same file or a copy of it is given again."""
     seen: dict[Path, Path] = {}
-    of_size: dict[int, list[Path]] = {}
+    alone: dict[int, Path] = {}
+    of_content: dict[tuple[int, str], Path] = {}
     for path in paths:
         if seen.setdefault(path.resolve(), path) is not path:
             raise UsageError(f"{path}: is given twice, and each of its hits would count twice")
         size = path.stat().st_size
-        for other in of_size.get(size, []):
-            if size and fingerprint(path) == fingerprint(other):
-                raise UsageError(f"{path}: is a copy of {other}, and each of its hits would count twice")
-        of_size.setdefault(size, []).append(path)
+        if not size or (first := alone.setdefault(size, path)) is path:
+            continue
+        of_content.setdefault((size, fingerprint(first)), first)
+        if (other := of_content.setdefault((size, fingerprint(path)), path)) is not path:
+            raise UsageError(f"{path}: is a copy of {other}, and each of its hits would count twice")

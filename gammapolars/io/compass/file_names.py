@@ -1,7 +1,7 @@
 """What the names of a digitizer's files tell: stage, channels, segments, and which files hold the same hits."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,13 +103,14 @@ def group_segments(paths: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
 
 def missing_segments(streams: Iterable[Sequence[Path]]) -> tuple[str, ...]:
     """For each stream in whose numbering segments are missing: a line that names the file and says which."""
-    return tuple(note for stream in streams if (note := _gap(stream)))
+    stems = cache(_stems)
+    return tuple(note for stream in streams if (note := _gap(stream, stems)))
 
 
-def _gap(stream: Sequence[Path]) -> str | None:
+def _gap(stream: Sequence[Path], stems: Callable[[Path, str], frozenset[str]]) -> str | None:
     if len(stream) == 1:
-        stems = _stems(stream[0].parent, stream[0].suffix.lower())
-        numbers = {_base_and_number(stream[0], stems)[1]}
+        beside = stems(stream[0].parent, stream[0].suffix.lower())
+        numbers = {_base_and_number(stream[0], beside)[1]}
     else:
         base = _base_of(stream)
         numbers = {0 if path.stem == base else int(path.stem.removeprefix(base)[1:]) for path in stream}

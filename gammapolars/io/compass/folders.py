@@ -191,7 +191,8 @@ def _with_other_names(folder: Path, places: list[_Place], only: Stage | None) ->
             continue
         preferred = min((path.suffix.lower() for path in place.others), key=list(FORMATS).index)
         streams = group_segments(path for path in place.others if path.suffix.lower() == preferred)
-        left = [path for other in places for path in other.others if path not in {p for s in streams for p in s}]
+        taken = {path for stream in streams for path in stream}
+        left = [path for other in places for path in other.others if path not in taken]
         passed_over = (f"{_some(left)}: in another format or place",) if left else ()
         return RunFiles(_run_folder(folder), stage, preferred, streams, passed_over, missing_segments(streams))
     return None
