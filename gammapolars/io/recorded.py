@@ -143,6 +143,7 @@ def read_by(names: Iterable[str | Path], further: Iterable[Path] = ()) -> Record
         further: files that are read as well.
     """
     files, folders, patterns = [*further], list[RunFolder](), list[str]()
+    looked_into = set[Path]()
     for name in names:
         if is_remote(name):
             continue
@@ -156,7 +157,8 @@ def read_by(names: Iterable[str | Path], further: Iterable[Path] = ()) -> Record
                 folders += _folders_of(path)
                 continue
             files.append(path)
-            if parse_name(path) or stage_of_folder(path.absolute().parent):
+            if folder not in looked_into and (parse_name(path) or stage_of_folder(path.absolute().parent)):
+                looked_into.add(folder)
                 folders += _with_stages(folder, RunFolder(folder))
     return Recorded(tuple(files), tuple(folders), tuple(patterns))
 
