@@ -9,6 +9,9 @@
 Every stage takes and gives a polars LazyFrame, so that further lazy polars fits between any two of them. The public
 names are listed in `__init__.pyi`.
 
+Processes that use it are started by `multiprocessing.get_context("spawn")`: one that is forked after polars was used
+has none of its threads, and reading in it raises an error.
+
 The rooms, by floors; each imports those of lower floors only:
 
 7  commands       the command line: a folder for each command
@@ -34,6 +37,10 @@ The rooms, by floors; each imports those of lower floors only:
 """
 
 import lazy_loader
+
+from gammapolars.core.threads import without_zero
+
+without_zero()  # before polars is imported
 
 # A public name is imported when it is first asked for: the help of the command line must not wait for polars.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -2,6 +2,32 @@
 
 import os
 
+from gammapolars.core.errors import UsageError
+
+_processes: set[int] = set()
+"""The process that polars was first used in."""
+
+
+def check_process() -> None:
+    """Raise in a process that was forked from one in which polars has worked: its threads are not there any more.
+
+    Raises:
+        UsageError: it is such a process; a query would wait for the threads for ever.
+    """
+    _processes.add(os.getpid())
+    if len(_processes) > 1:
+        _processes.discard(os.getpid())
+        raise UsageError(
+            "this process was forked after polars had been used, whose threads it does not have: start processes by "
+            "multiprocessing.get_context('spawn')"
+        )
+
+
+def without_zero() -> None:
+    """Take back POLARS_MAX_THREADS=0, of which polars would panic: it means as many threads as there are processors."""
+    if not os.environ.get("POLARS_MAX_THREADS", "1").strip("0"):
+        os.environ.pop("POLARS_MAX_THREADS")
+
 
 def threads() -> int:
     """As many as POLARS_MAX_THREADS says, so that one number holds for polars and for us; else one for each processor.

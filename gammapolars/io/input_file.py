@@ -8,6 +8,7 @@ import polars as pl
 
 from gammapolars.core.errors import GammapolarsError, InputError, UsageError
 from gammapolars.core.schema import HITS, require
+from gammapolars.core.small_files import check_regular
 from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import FORMATS, REMOTE, format_of
@@ -74,6 +75,8 @@ def open_file(path: Path, reading: Reading) -> InputFile:
         raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(FORMATS)}")
     if is_remote(path) and not form.remote:
         raise InputError(f"{path}: only {' and '.join(REMOTE)} files are read from servers: copy it here first")
+    if not is_remote(path):
+        check_regular(path)
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
     hits = as_hits(form.scan(path, reading), path, reading)

@@ -144,6 +144,7 @@ def read_by(names: Iterable[str | Path], further: Iterable[Path] = (), *, to_hit
         to_hits: whether outputs are hits again: a pattern would take them for more of the run without an error.
     """
     files, folders, patterns = [*further], list[RunFolder](), list[str]()
+    looked_into = set[Path]()
     for name in names:
         if is_remote(name):
             continue
@@ -157,7 +158,8 @@ def read_by(names: Iterable[str | Path], further: Iterable[Path] = (), *, to_hit
                 folders += _folders_of(path)
                 continue
             files.append(path)
-            if parse_name(path) or stage_of_folder(path.absolute().parent):
+            if folder not in looked_into and (parse_name(path) or stage_of_folder(path.absolute().parent)):
+                looked_into.add(folder)
                 folders += _with_stages(folder, RunFolder(folder))
     return Recorded(tuple(files), tuple(folders), tuple(patterns))
 

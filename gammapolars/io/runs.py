@@ -10,6 +10,7 @@ import polars as pl
 
 from gammapolars.core.errors import InputError, TimeOrderError, UsageError, first_line
 from gammapolars.core.schema import HITS
+from gammapolars.core.threads import check_process
 from gammapolars.core.units import format_ps
 from gammapolars.io.compass.folders import RunFiles
 from gammapolars.io.compass.run_info import RunInfo, read_run_info
@@ -205,6 +206,7 @@ def open_runs(
         InputError: nothing is found, or a file is no table of hits.
         UsageError: a file has a suffix that no reader is for, or its hits would count twice.
     """
+    check_process()
     reading = reading or Reading()
     if reorder_ps < 0:
         raise UsageError(f"the reorder buffer cannot reach {format_ps(reorder_ps)} back: give 0ps or more")

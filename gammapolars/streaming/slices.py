@@ -14,7 +14,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from gammapolars.core.file_identity import begin_reading, is_filled
-from gammapolars.core.threads import threads
+from gammapolars.core.threads import check_process, threads
 from gammapolars.streaming.clock import OnRepair
 from gammapolars.streaming.time_order import REORDER_PS, time_ordered
 
@@ -57,6 +57,7 @@ def lazy_frame(schema: pl.Schema | dict[str, pl.DataType], batches: Batches, *, 
             none but the number of rows. Further columns are dropped here.
         of: the file whose rows they are; while an output is about to replace it, they are not read.
     """
+    check_process()
     columns = list(schema)
     filled = of is not None and is_filled(of)
 
@@ -111,6 +112,7 @@ def guarded(
 
 def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS // 2) -> Iterator[pl.DataFrame]:
     """The rows of a lazy frame in their order, in frames of about `batch_rows`, as the streaming engine makes them."""
+    check_process()
     yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
 
 

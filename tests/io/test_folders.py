@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gammapolars.core.errors import InputError
+from gammapolars.core.errors import InputError, UsageError
+from gammapolars.io import selection
 from gammapolars.io.compass.file_names import Stage, group_segments, missing_segments, run_folder_of, same_hits_twice
 from gammapolars.io.compass.folders import RunFiles, find_run_files
 
@@ -409,3 +410,30 @@ def test_recorded_run_folders() -> None:
 
     with pytest.raises(InputError, match=r"several runs \(Co60_0_872uCi_.*, Cs137_9_38uCi_.*\)"):
         find_run_files(REAL / "co60-cs137-nai")
+
+
+def test_the_time_of_finding_segments_grows_no_faster_than_their_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(300):
+        suffix = f"_{number}" if number else ""
+        (tmp_path / f"DataR_run{suffix}.csv").write_text(f"0;0;{number};100;0x0\n")
+    read: list[Path] = []
+
+    def fingerprint(path: Path) -> str:
+        read.append(path)
+        return path.read_text()
+
+    monkeypatch.setattr(selection, "fingerprint", fingerprint)
+    (found,) = selection.select([str(tmp_path / "*.csv")])
+    (stream,) = found.streams
+    assert [path.stem.partition("run")[2] for path in stream[:3]] == ["", "_1", "_2"]
+    assert len(stream) == 300
+    assert len(read) <= 2 * 300
+
+
+def test_the_third_of_two_copies_is_named(tmp_path: Path) -> None:
+    for name, text in {"a": "1", "b": "2", "c": "2"}.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+    with pytest.raises(UsageError, match=r"c\.csv: is a copy of .*b\.csv"):
+        selection.select([str(tmp_path / "*.csv")])

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -137,8 +137,13 @@ def _base_and_number(path: Path, stems: frozenset[str]) -> tuple[str, int]:
     match = _SEGMENT.fullmatch(path.stem)
     if match is None or match["base"] not in stems:
         return path.stem, 0
-    own = re.compile(re.escape(path.stem) + r"_[1-9]\d{0,3}")
-    return (path.stem, 0) if any(map(own.fullmatch, stems)) else (match["base"], int(match["number"]))
+    return (path.stem, 0) if path.stem in _bases(stems) else (match["base"], int(match["number"]))
+
+
+@lru_cache(maxsize=16)
+def _bases(stems: frozenset[str]) -> frozenset[str]:
+    """The names that have segments."""
+    return frozenset(match["base"] for match in map(_SEGMENT.fullmatch, stems) if match)
 
 
 def same_hits_twice(paths: Sequence[Path]) -> str | None:
