@@ -144,7 +144,7 @@ def read_plainly(data: bytes, layout: Layout) -> list[dict[str, Any]]:
             raise Damaged from None
         is_empty = not any(data[begin:at])
         at += 2 * samples if layout.has_waveform else 0
-        if at > len(data) or max(board, channel) > 255 or timestamp >= 2**63 or (is_empty and found):
+        if at > len(data) or max(board, channel) > 255 or timestamp > 2**62 or (is_empty and found):
             raise Damaged
         found.append(hit)
     return found

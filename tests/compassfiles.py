@@ -21,7 +21,7 @@ NAMES = {
 MOST = {
     "BOARD": 2**16,
     "CHANNEL": 2**16,
-    "TIMETAG": 2**63,
+    "TIMETAG": 2**62 + 1,
     "ENERGY": 2**16,
     "ENERGYSHORT": 2**16,
     "FLAGS": 2**32,

@@ -13,6 +13,12 @@ PS_PER_S = 10**12
 PS_PER_LONG_UNIT = {"min": 60 * PS_PER_S, "h": 3600 * PS_PER_S}
 """Units that people give times in, and digitizers do not."""
 MAX_PS = 2**62
+TIMES_PS = (-(2**61), 2**62)
+"""Times of hits lie between these, 53 days after the clock began: differences then fit 64 bits, offsets and all."""
+
+MAX_OFFSET_PS = 2**59
+"""No time offset is larger: 6.7 days."""
+
 
 _TIME = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,2})?)\s*([a-zA-Zµμ]*)\s*")
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from gammapolars.core.errors import DetectorsError, TableError, UsageError
 from gammapolars.core.schema import HITS, DType
-from gammapolars.core.units import PS_PER_UNIT, parse_ps
+from gammapolars.core.units import PS_PER_UNIT, TIMES_PS, parse_ps
 from gammapolars.detectors.values import format_table, shown
 
 MAPPED: dict[str, DType] = {
@@ -136,6 +136,11 @@ def converted(ours: str, column: Column, dtype: DType) -> pl.Expr:
         limit = MAX_INT64 // int(factor)
         whole = pl.when(whole.is_between(-limit, limit)).then(whole) * pl.lit(int(factor), pl.Int64)
     return whole.alias(ours)
+
+
+def within_times(time: pl.Expr) -> pl.Expr:
+    """Times of hits (ps); null where no clock of a run can be."""
+    return pl.when(time.is_between(*TIMES_PS)).then(time)
 
 
 VELTKAMP = 2.0**27 + 1.0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gammapolars.core.errors import DetectorsError
+from gammapolars.core.units import MAX_OFFSET_PS
 from gammapolars.detectors.columns import format_columns, parse_columns
 from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
 from gammapolars.detectors.sources import format_source, parse_sources
@@ -178,8 +179,9 @@ def _number(value: object, where: str) -> int:
 
 
 def _picoseconds(value: object, where: str) -> int:
-    if type(value) is not int or abs(value) >= 2**62:
-        raise DetectorsError(f"{where} must be a whole number of picoseconds, not {shown(value)}")
+    if type(value) is not int or abs(value) > MAX_OFFSET_PS:
+        limit = f"of {MAX_OFFSET_PS:,} at most"
+        raise DetectorsError(f"{where} must be a whole number of picoseconds, {limit}, not {shown(value)}")
     return value
 
 

@@ -7,13 +7,19 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, TableError
-from gammapolars.detectors.columns import MAPPED, Column, converted
+from gammapolars.core.schema import HITS, DType
+from gammapolars.detectors.columns import MAPPED, Column, converted, within_times
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.reading import Reading
 from gammapolars.streaming.slices import batches_of, lazy_frame
 
+OWN: dict[str, DType] = {**MAPPED, "run": pl.UInt16()}
 
-def as_hits(table: pl.LazyFrame, path: Path, reading: Reading) -> pl.LazyFrame:
+REQUIRED = {*HITS.columns, "run"}
+"""What every hit has."""
+
+
+def as_hits(table: pl.LazyFrame, path: Path, reading: Reading, *, unchecked: bool) -> pl.LazyFrame:
     """A file's table with the columns of a table of hits.
 
     With a map of columns the result has these, those that have our names already, and board and flags of 0 if nothing
@@ -24,6 +30,7 @@ def as_hits(table: pl.LazyFrame, path: Path, reading: Reading) -> pl.LazyFrame:
         table: as the file holds it.
         path: the file.
         reading: the map, and what happens to hits that are out of range.
+        unchecked: whether values may be missing, and times anything, because the format's reader looks at none.
 
     Raises:
         InputError: the map names a column that the table has not, or one that holds something else than it should; when
@@ -34,12 +41,12 @@ def as_hits(table: pl.LazyFrame, path: Path, reading: Reading) -> pl.LazyFrame:
         sources = _sources(columns, path, reading)
     else:
         sources = {name: Column(name) for name in columns}
-        if not any(_is_wider(name, dtype) for name, dtype in columns.items()):
+        if not unchecked and not any(_is_wider(name, dtype) for name, dtype in columns.items()):
             return table
     try:
         expressions = {
             ours: _expression(ours, column, columns)
-            if reading.columns or _is_wider(ours, columns[ours])
+            if reading.columns or ours == "timestamp_ps" or _is_wider(ours, columns[ours])
             else pl.col(ours)  # what is wrong with it, if anything, is said of all tables alike
             for ours, column in sources.items()
         }
@@ -74,14 +81,17 @@ def _sources(columns: pl.Schema, path: Path, reading: Reading) -> dict[str, Colu
 
 def _is_wider(name: str, dtype: pl.DataType) -> bool:
     """Whether a column with one of our names holds numbers of another width than ours."""
-    ours = MAPPED.get(name)
+    ours = OWN.get(name)
     return ours is not None and dtype != ours and (dtype.is_integer() or (dtype.is_float() and ours == pl.Float64))
 
 
 def _expression(ours: str, column: Column, columns: pl.Schema) -> pl.Expr:
     if column.value is not None:
         return pl.repeat(column.value, pl.len(), dtype=MAPPED[ours])
-    return converted(ours, column, columns[column.name])
+    if ours == "run":
+        return pl.col(column.name).cast(OWN[ours], strict=False)
+    value = converted(ours, column, columns[column.name])
+    return within_times(value) if ours == "timestamp_ps" else value
 
 
 def _fitting(
@@ -90,11 +100,13 @@ def _fitting(
     """The hits without those that lack a value which every hit has."""
     unfit = []
     for column in hits:
-        if column.name in MAPPED and column.dtype.is_integer() and column.null_count():
+        is_ours = column.name in REQUIRED or batch.schema.get(sources[column.name].name) != column.dtype
+        if column.name in OWN and column.dtype.is_integer() and is_ours and column.null_count():
             unfit.append(column.is_null().to_numpy())
             where = int(unfit[-1].argmax())
             name = sources[column.name].name
             place = f"column '{name}' has values that are no {column.name}"
-            what = f"{place} (the first: {batch[name][where]} in row {first_row + where + 1})"
+            value = "null" if batch[name][where] is None else batch[name][where]
+            what = f"{place} (the first: {value} in row {first_row + where + 1})"
             lost.leave_out(what, first_row, unfit[-1], "out_of_range", place=place)
     return hits.filter(~np.logical_or.reduce(unfit)) if unfit else hits

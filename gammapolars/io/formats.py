@@ -35,6 +35,7 @@ class Format:
         text: gives the provenance or another text that a file (its path) carries under a key; None: it carries none.
             It raises whatever a damaged file leads to.
         remote: whether files on servers are read, in parts.
+        unchecked: whether its reader looks at no value: any may be missing, and times may be anything.
     """
 
     scan: Scan
@@ -45,6 +46,7 @@ class Format:
     numbers_only: bool = False
     text: Callable[[Path, str], str] | None = None
     remote: bool = False
+    unchecked: bool = False
 
 
 def _count_rows(_: Path, __: Reading, hits: pl.LazyFrame) -> int:
@@ -70,12 +72,14 @@ FORMATS = {
         save=columnar.sink_parquet,
         text=columnar.text_in_parquet,
         remote=True,
+        unchecked=True,
     ),
     ".arrow": Format(
         lambda path, _: untrusted.scan_arrow(path),
         count=_count_rows,
         save=columnar.sink_arrow,
         text=columnar.text_in_arrow,
+        unchecked=True,
     ),
 }
 """By the file's suffix, in the order in which they are preferred where the same hits are there in several."""

@@ -79,7 +79,7 @@ def open_file(path: Path, reading: Reading) -> InputFile:
         check_regular(path)
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
-    hits = as_hits(form.scan(path, reading), path, reading)
+    hits = as_hits(form.scan(path, reading), path, reading, unchecked=form.unchecked)
     try:
         require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
     except GammapolarsError as error:

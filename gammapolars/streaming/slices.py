@@ -6,13 +6,14 @@ This module alone touches polars' unstable interfaces (io sources and `collect_b
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from gammapolars.core.errors import TableError
 from gammapolars.core.file_identity import begin_reading, is_filled
 from gammapolars.core.threads import check_process, threads
 from gammapolars.streaming.clock import OnRepair
@@ -189,15 +190,25 @@ def slices(
 
 
 def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
-    """The batches of one run after the other, told apart by a column `run`; of all together where there is none."""
+    """The batches of one run after the other, told apart by a column `run`; of all together where there is none.
+
+    Raises:
+        TableError: when they are taken, a run that occurs again after another one: its hits would be paired apart.
+    """
     parts = (part for batch in batches for part in _parts_by_run(batch))
-    return (of_run for _, of_run in groupby(parts, key=_run_of))
+    ended: list[int | None] = []
+    for run, of_run in groupby(parts, key=_run_of):
+        if run in ended:
+            raise TableError(f"run {run} occurs again after run {ended[-1]}: sort the hits by run")
+        yield of_run
+        ended.append(run)
 
 
 def _parts_by_run(batch: pl.DataFrame) -> list[pl.DataFrame]:
     if "run" not in batch.columns or batch.is_empty() or batch["run"].n_unique() == 1:
         return [batch] if batch.height else []
-    return batch.partition_by("run", maintain_order=True)
+    changes = (batch["run"].diff() != 0).arg_true().to_list()
+    return [batch[first:end] for first, end in pairwise([0, *changes, batch.height])]
 
 
 def _run_of(batch: pl.DataFrame) -> int | None:

@@ -57,7 +57,7 @@ def hits(draw: st.DrawFn, *, most: int = 12) -> pl.DataFrame:
     """A table of hits with any values that records can hold."""
     number = st.integers(0, 255)
     short = st.integers(0, 65535)
-    row = st.tuples(number, number, st.integers(0, 2**63 - 1), short, st.integers(0, 2**32 - 1), short, st.floats())
+    row = st.tuples(number, number, st.integers(0, 2**62), short, st.integers(0, 2**32 - 1), short, st.floats())
     recorded = (HITS.columns | HITS.optional).items()
     dtypes = {name: dtype for name, dtype in recorded if name not in ("gain_factor", "run")}
     return pl.DataFrame(draw(st.lists(row, max_size=most)), dtypes, orient="row")
@@ -387,7 +387,7 @@ def test_timestamps_out_of_range_are_left_out_and_counted(tmp_path: Path) -> Non
     content[2 + 20 * 9 + 11] = 0x80
     path = write_bytes(tmp_path / "run.bin", bytes(content))
 
-    with pytest.raises(InputError, match=r"timestamp over 2\^63 ps \(the first: record 10 at byte 182\)"):
+    with pytest.raises(InputError, match=r"timestamp over 2\^62 ps \(the first: record 10 at byte 182\)"):
         read(path)
     assert_frame_equal(read(path, losses=losses), pl.concat([run[:9], run[10:]]).select(columns_of(PLAIN)))
     assert (losses.count("out_of_range"), losses.count("damaged")) == (1, 0)

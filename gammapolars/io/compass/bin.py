@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.types import Mask
+from gammapolars.core.units import TIMES_PS
 from gammapolars.io.compass.bin_file import BinFile, open_bin
 from gammapolars.io.compass.bin_layout import MAX_NUMBER, Heads, is_hit, zeros
 from gammapolars.io.compass.bin_records import Records, read_records
@@ -82,12 +83,12 @@ def _kept(file: BinFile, records: Records, lost: LostRows) -> npt.NDArray[np.boo
             f", board {first['board']} and channel {first['channel']}",
         )
     times = _values(heads, "timestamp_ps")
-    if len(times) and times.min() <= 0:
+    if len(times) and (times.min() <= 0 or times.max() > TIMES_PS[1]):
         if (nothing := zeros(heads, first=records.number == 0)).any():
             leave_out("records of nothing but zeros", nothing, "")
-        late = times < 0
+        late = (times < 0) | (times > TIMES_PS[1])
         if bad:
             late &= ~np.logical_or.reduce(bad)
         if late.any():
-            leave_out("records with a timestamp over 2^63 ps", late, "", kind="out_of_range")
+            leave_out("records with a timestamp over 2^62 ps", late, "", kind="out_of_range")
     return ~np.logical_or.reduce(bad) if bad else None

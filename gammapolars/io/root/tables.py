@@ -12,6 +12,8 @@ import polars.selectors as cs
 from gammapolars.core.errors import InputError, OutputError
 from gammapolars.core.schema import HITS, PAIRS, REGION, DType
 from gammapolars.core.types import Mask
+from gammapolars.core.units import TIMES_PS
+from gammapolars.detectors.columns import within_times
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.reading import READING, Losses, Reading
 from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
@@ -144,6 +146,10 @@ def scan_tree(
     return lazy_frame(schema, batches, of=tree.path)
 
 
+LIMITS = {"timestamp_ps": "2^62 ps"}
+"""What values must fit where that is less than the column could hold."""
+
+
 def _chunk(
     arrays: dict[str, npt.NDArray[Any]], schema: pl.Schema, lost: LostRows, first: int, damages: list[Damage]
 ) -> pl.DataFrame:
@@ -158,10 +164,12 @@ def _chunk(
     for column, values in arrays.items():
         whole = _series(column, _signed(values) if schema[column] == pl.Int64 else values)
         cast = whole if whole.dtype == schema[column] else whole.cast(schema[column], strict=False)
+        if column == "timestamp_ps" and not cast.is_between(*TIMES_PS).all():
+            cast = cast.to_frame().select(within_times(pl.col(column))).to_series()
         if cast.null_count():
             unread.append(cast.is_null().to_numpy())
             where = int(unread[-1].argmax())
-            place = f"column '{column}' has values that do not fit {schema[column]}"
+            place = f"column '{column}' has values that do not fit {LIMITS.get(column, schema[column])}"
             what = f"{place} (the first: {whole[where]} in hit {first + where + 1})"
             lost.leave_out(what, first, unread[-1], "out_of_range", place=place)
         series.append(cast)

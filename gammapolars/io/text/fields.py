@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from gammapolars.core.schema import DType
+from gammapolars.detectors.columns import within_times
 
 INTEGER = r"-?[0-9]+"
 HEXADECIMAL = r"0x[0-9a-fA-F]+"
@@ -50,7 +51,8 @@ class Field:
         """The column, from what the parser makes of the text."""
         if self.hexadecimal:
             return parsed.str.strip_prefix("0x").str.to_integer(base=16, dtype=pl.UInt32, strict=strict)
-        return parsed.cast(self.dtype, strict=strict)
+        value = parsed.cast(self.dtype, strict=strict)
+        return within_times(value) if self.column == "timestamp_ps" else value
 
     def is_damaged(self, text: pl.Expr) -> pl.Expr:
         """Whether a text is not of the field's form; always for null, which stands for a field that is missing."""
