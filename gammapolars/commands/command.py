@@ -16,6 +16,7 @@ from typer.models import OptionInfo
 
 from gammapolars.commands.app import app
 from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
+from gammapolars.commands.memory import check_limit
 from gammapolars.commands.options import Recording
 from gammapolars.commands.streams import is_unicode, raise_on_interrupt
 from gammapolars.core.visible import visible, visible_json
@@ -101,6 +102,7 @@ def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
 
 def _perform(folder: str, options: Any, *, as_json: bool) -> None:
     """Open the runs that are named, do what is asked, and print what came out."""
+    check_limit()
     run, started = import_module(f"{folder}.run"), time.perf_counter()
     raise_on_interrupt()
     with guarded_outputs(options), ExitStack() as stack:

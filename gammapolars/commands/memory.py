@@ -2,6 +2,12 @@
 
 import contextlib
 import ctypes
+import sys
+
+from gammapolars.core.errors import GammapolarsError
+
+LEAST_BYTES = 2**30
+"""Address space without which the libraries cannot even begin: they then hang, or end the process by a signal."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 
@@ -18,3 +24,21 @@ def reuse_freed_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, 32 * 2**20)
         mallopt(M_TRIM_THRESHOLD, 128 * 2**20)
         mallopt(M_ARENA_MAX, 4)
+
+
+def check_limit() -> None:
+    """Raise where the process may have too little memory (`ulimit -v`) for the libraries alone.
+
+    Raises:
+        GammapolarsError: it may.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit != resource.RLIM_INFINITY and limit < LEAST_BYTES:
+        raise GammapolarsError(
+            f"this process may use {limit / 2**20:,.0f} MB of memory, and needs {LEAST_BYTES / 2**20:,.0f} MB to "
+            "begin: raise the limit (ulimit -v)"
+        )

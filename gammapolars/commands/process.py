@@ -15,6 +15,11 @@ from gammapolars.commands.streams import discard
 from gammapolars.core.errors import GammapolarsError
 from gammapolars.core.visible import visible
 
+NO_MEMORY = ("Cannot allocate memory", "failed to map segment")
+"""What libraries say, in errors of other kinds, where there is no memory for them."""
+
+OUT_OF_MEMORY = "out of memory: choose a smaller window, or a machine with more"
+
 WRONG_USAGE: Any = typer.BadParameter.__mro__[2]
 """What typer raises, of click's kinds: the words are those of the command line, and may hold anything."""
 
@@ -111,18 +116,22 @@ def main(command: str | None = None) -> None:
             discard(sys.stdout)
         _fail(f"{error.filename or 'an output'}: cannot be read or written: {error.strerror or error}", 1)
     except MemoryError:
-        _fail("out of memory: choose a smaller window, or a machine with more", 1)
+        _fail(OUT_OF_MEMORY, 1)
     except Exception as error:
         if os.environ.get("GAMMAPOLARS_TRACEBACK"):
             raise
-        reason = str(error).strip().partition("\n")[0]
-        _fail(
-            f"unexpected {type(error).__name__}: {reason} (set GAMMAPOLARS_TRACEBACK=1 to see where, and report it)", 1
-        )
+        _fail(_unexpected(error), 1)
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # polars' own kind, which is no Exception
             raise
         _fail("polars met something unexpected and cannot go on: is an input damaged?", 1)
+
+
+def _unexpected(error: Exception) -> str:
+    reason = str(error).strip().partition("\n")[0]
+    if any(sign in reason for sign in NO_MEMORY):
+        return OUT_OF_MEMORY
+    return f"unexpected {type(error).__name__}: {reason} (set GAMMAPOLARS_TRACEBACK=1 to see where, and report it)"
 
 
 def _fail_interrupted() -> NoReturn:

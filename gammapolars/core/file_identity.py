@@ -1,5 +1,6 @@
 """Which names mean the same file, and which files are about to be replaced by an output."""
 
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,13 +24,18 @@ def identity(path: str | Path) -> Identity | None:
     return (of.st_dev, of.st_ino)
 
 
+def real(path: Path) -> Path:
+    """Where a path leads, without links; also where they lead in a circle, of which pathlib raises a RuntimeError."""
+    return Path(os.path.realpath(path))
+
+
 def same_file(path: Path, others: Iterable[Path]) -> Path | None:
     """The first of some files of which a path is another name or a link; None: of none."""
-    own, resolved = identity(path), path.resolve()
+    own, resolved = identity(path), real(path)
     if own is None:
         return None
     # Not every file system numbers its files reliably.
-    return next((one for one in others if identity(one) == own or one.resolve() == resolved), None)
+    return next((one for one in others if identity(one) == own or real(one) == resolved), None)
 
 
 def repeated_name(paths: Sequence[Path]) -> Path | None:
@@ -39,7 +45,7 @@ def repeated_name(paths: Sequence[Path]) -> Path | None:
     """
     seen: set[object] = set()
     for path in paths:
-        spelling = unicodedata.normalize("NFC", str(path.resolve())).casefold()
+        spelling = unicodedata.normalize("NFC", str(real(path))).casefold()
         keys = {spelling, identity(path) or spelling}
         if keys & seen:
             return path

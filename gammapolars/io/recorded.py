@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from gammapolars.core.errors import GammapolarsError, OutputError
-from gammapolars.core.file_identity import Identity, identity
+from gammapolars.core.file_identity import Identity, identity, real
 from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.compass.file_names import parse_name, run_folder_of, stage_of_folder
 from gammapolars.io.compass.folders import find_run_files
@@ -69,7 +69,7 @@ class Recorded(Protection):
 
     @cached_property
     def _by_identity(self) -> dict[Identity | Path, Path]:
-        folders = {path.parent: path.parent.resolve() for path in self.files}
+        folders = {path.parent: real(path.parent) for path in self.files}
         by_path: dict[Identity | Path, Path] = {folders[path.parent] / path.name: path for path in self.files}
         return by_path | {own: path for path in self.files if (own := identity(path))}
 
@@ -79,7 +79,7 @@ class Recorded(Protection):
         Raises:
             OutputError: it would.
         """
-        if same := self._by_identity.get(identity(path) or path.resolve()) or self._by_identity.get(path.resolve()):
+        if same := self._by_identity.get(identity(path) or real(path)) or self._by_identity.get(real(path)):
             other = "" if str(same) == str(path) else f" (as {same})"
             raise OutputError(
                 f"{path}: is read by this command{other}, and an output never replaces what it is made from: {ANOTHER}"

@@ -87,3 +87,19 @@ def test_ctrl_c_while_modules_are_imported_is_one_line() -> None:
         [sys.executable, "-c", program, "gammapolars.commands.process"], capture_output=True, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (130, b"Error: interrupted\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v limits address space on Linux alone")
+def test_too_little_memory_to_begin_is_one_line(folder: Path) -> None:
+    done = shell("ulimit -v 500000; GP info hits.parquet", folder)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"Error: this process may use 488 MB of memory")
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_a_loop_of_links_is_no_place_for_an_output(folder: Path) -> None:
+    (folder / "loop.parquet").symlink_to(folder / "loop.parquet")
+    done = shell("GP convert hits.parquet -o loop.parquet --overwrite", folder)
+    assert done.returncode in (0, 1)
+    assert b"unexpected" not in done.stderr
+    assert (folder / "hits.parquet").is_file()
