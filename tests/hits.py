@@ -132,6 +132,8 @@ def windows(draw: st.DrawFn, *, signed: bool = True) -> tuple[int, int]:
     low, high = draw(st.one_of(symmetric, st.tuples(end, width).map(lambda drawn: (drawn[0], sum(drawn)))))
     if not signed and high < 0:
         low, high = -high, -low
+    if not signed and low not in (-high, max(low, 0)):  # without a start no dt lies below 0
+        low = 0
     return (low, high)
 
 

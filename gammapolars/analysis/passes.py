@@ -133,6 +133,15 @@ def summarise(reading: PairPass, hits: HitTally, pairs: PairTally) -> PairSummar
     )
 
 
+def summed_runs(recording: Recording) -> list[str]:
+    """Where one result is the sum over several runs, in a sentence."""
+    names = [run.name for run in recording.runs.all]
+    if len(names) < 2:
+        return []
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return [f"these are sums over {len(names)} runs: {', '.join(names[:3])}{more}"]
+
+
 def named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
     """A table with the detector's `name` behind its board and channel."""
     keys = table.select("board", "channel").unique(maintain_order=True)

@@ -15,7 +15,7 @@ from gammapolars.core import defaults, schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
 from gammapolars.core.types import Key
-from gammapolars.core.units import Window, parse_window
+from gammapolars.core.units import Window, format_ps, parse_window
 from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_of
 from gammapolars.streaming.slices import Slice
@@ -103,6 +103,11 @@ class PairRule:
             raise UsageError("start and stop are the same detector: hits of one detector are never a pair")
         if not self.start and self.window.high < 0:
             raise UsageError(f"window '{window}' lies below 0, and without a start detector no dt does")
+        if not self.start and self.window.low < 0 and self.window.low != -self.window.high:
+            raise UsageError(
+                f"window '{window}' begins below 0, and without a start detector no dt does: name start and stop, or "
+                f"write {format_ps(self.window.high)}"
+            )
         if self.nearest and not self.start:
             raise UsageError("the nearest stop is that of a start: name both detectors with --start and --stop")
         if self.nearest and self.random:

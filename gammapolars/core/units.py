@@ -68,8 +68,13 @@ def parse_window(window: "str | int | tuple[int, int]") -> Window:
     """A window from `250ns` (|dt| ≤ 250 ns), `LOW:HIGH` (`-50ns:1us`), picoseconds, or a pair of them.
 
     Raises:
-        UsageError: it cannot be read, is empty (low above high, a negative half-width), or is too long.
+        UsageError: it cannot be read, is no whole number, is empty (low above high, a negative half-width), too long.
     """
+    ends = window if isinstance(window, tuple) else (window,)
+    if not isinstance(window, str) and not all(type(end) is int for end in ends):
+        raise UsageError(
+            f"window {window!r} is no whole number of picoseconds: write those, or a time with its unit, as in '250ns'"
+        )
     if isinstance(window, str):
         parts = [parse_ps(part) for part in window.split(":")]
         if len(parts) > 2:

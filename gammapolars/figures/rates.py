@@ -18,7 +18,7 @@ def rates(rates: pl.DataFrame) -> p9.ggplot:
     Args:
         rates: `board`, `channel`, `name`, `time_s` (bin centre), `width_s`, `counts`.
     """
-    title = "Count rates over time"
+    title = "Count rates of all hits, used or not, over time"
     if rates.is_empty() or not (rates["counts"] > 0).any():
         return house.no_data(title, "no data: there are no hits")
     facets = facets_of(rates, by_counts=True)

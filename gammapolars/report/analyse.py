@@ -14,7 +14,7 @@ from gammapolars.analysis.accumulators import (
     Rates,
     TimeDifferences,
 )
-from gammapolars.analysis.passes import PairPass, named, summarise
+from gammapolars.analysis.passes import PairPass, named, summarise, summed_runs
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.analysis.summaries import PairSummary
@@ -152,7 +152,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
-        warnings=totals.warnings,
+        warnings=(*totals.warnings, *summed_runs(recording)),
         detectors=_detector_rows(hits.by_detector(mask), recording, hits.real_time_s),
         pairs_by_detectors=totals.of_pairs.pairs_by_detectors,
         spectra=named(spectra_table(spectra, detectors, bin_kev), detectors),

@@ -71,7 +71,10 @@ def rates(analysis: Analysis, drifts: list[Steadiness]) -> list[str]:
     if not unsteady:
         ratios = [f"{detector.chi2 / detector.ndf:.2f}" for detector in drifts]
         span = ratios[0] if len(set(ratios)) == 1 else f"{min(ratios, key=float)} to {max(ratios, key=float)}"
-        return [text, f"Every rate was steady: its changes are those of counting statistics (χ²/ndf = {span})."]
+        return [
+            text,
+            f"Every rate was steady: its changes are those of counting statistics (χ²/ndf = {span}).",
+        ]
     texts = [
         f"{detector.name} (χ²/ndf = {detector.chi2:,.0f}/{detector.ndf}; {detector.first_cps:,.4g} counts/s in the "
         f"first third of the run, {detector.last_cps:,.4g} in the last)"

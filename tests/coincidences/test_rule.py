@@ -7,10 +7,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+import gammapolars as gp
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.regions import Clock
+from gammapolars.core.errors import UsageError
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detector
+from tests.hits import frame
 
 ENDS: dict[str, Any] = {"start": (0, 1), "stop": (0, 2)}
 CLOCK = {(0, 1): Clock(2000, 0), (0, 2): Clock(4000, 500)}
@@ -61,3 +64,22 @@ def test_rules_with_random_windows_keep_the_rest() -> None:
     assert with_random.regions
     assert with_random.regions.random == (Window(1_000_000, 4_000_000),)
     assert replace(with_random, random=(), clock={}) == rule
+
+
+@pytest.mark.parametrize("window", [2.5, True, (0.5, 2), (0, 2.0), [0, 2], None])
+def test_windows_in_python_are_whole_picoseconds_or_have_a_unit(window: Any) -> None:
+    with pytest.raises(UsageError, match="is no whole number of picoseconds: write those, or a time with its unit"):
+        PairRule(window)
+
+
+@pytest.mark.parametrize("window", ["-1ns:2ns", "-3ns:2ns", (-5, 10), (-5, 0)])
+def test_without_a_start_no_window_begins_below_0(window: Any) -> None:
+    with pytest.raises(UsageError, match="begins below 0, and without a start detector no dt does"):
+        PairRule(window)
+    assert PairRule(window, start=(0, 0), stop=(0, 1)).window.low < 0
+
+
+def test_a_window_from_0_is_the_same_without_start_and_stop() -> None:
+    hits = frame([(1000 * n, n % 2, 0, n, 0) for n in range(1, 9)]).lazy()
+    assert gp.pairs(hits, "0ns:2us").collect().equals(gp.pairs(hits, "2us").collect())
+    assert gp.pairs(hits, 2_000_000).collect().equals(gp.pairs(hits, "2us").collect())

@@ -331,3 +331,14 @@ def test_the_truth_of_a_simulation_tells_how_it_was_made(tmp_path: Path) -> None
     summary_of("simulate", *words, "-o", tmp_path / "run.root", "--truth", tmp_path / "truth.parquet")
 
     assert provenance_of(tmp_path / "truth.parquet")["simulation"]["seed"] == 5
+
+
+def test_sums_over_several_runs_say_so(tmp_path: Path) -> None:
+    FIRST.write_parquet(tmp_path / "run1.parquet")
+    SECOND.write_parquet(tmp_path / "run2.parquet")
+    runs: list[str | Path] = [tmp_path / "run1.parquet", tmp_path / "run2.parquet", "--apart"]
+
+    told = summary_of("spectrum", *runs, "-o", tmp_path / "s.csv")
+    assert any(warning.startswith("these are sums over 2 runs: ") for warning in told["warnings"])
+    sliced = summary_of("spectrum", *runs, "--slice", "1s", "-o", tmp_path / "t.csv")
+    assert not any("sums over" in warning for warning in sliced["warnings"])

@@ -87,7 +87,9 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
         measurements = {key: replace(of, title=f"{of.title}, per second") for key, of in measurements.items()}
     if slice_ps and len(tally.spans) <= 1:
         table = table.drop("run")
-    warnings = (*passes.warnings(tally.by_detector(union(rule.reject)), recording, rule), *untimed)
+    found = passes.warnings(tally.by_detector(union(rule.reject)), recording, rule)
+    summed = passes.summed_runs(recording) if slice_ps is None else []
+    warnings = (*found, *summed, *untimed)
     summary = SpectrumSummary(
         **of_hits(recording, tally, rule.reject, warnings),
         bin_kev=bin_kev,
