@@ -12,7 +12,7 @@ from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
-from gammapolars.io.compass.live_times import live_times
+from gammapolars.io.compass.run_info import live_times
 from gammapolars.io.spectra.measurement import Measurement
 
 

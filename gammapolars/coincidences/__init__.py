@@ -4,9 +4,9 @@ Each takes a LazyFrame and gives a LazyFrame.
 """
 
 from gammapolars.coincidences.add_back import AddBack, add_back
-from gammapolars.coincidences.chance import chance_pairs, nearest_chance_pairs
 from gammapolars.coincidences.event_summary import event_summary
 from gammapolars.coincidences.events import EventRule, events
+from gammapolars.coincidences.regions import chance_pairs, nearest_chance_pairs
 from gammapolars.coincidences.rule import AnyWindow, PairRule
 from gammapolars.coincidences.tables import nearest, pairs
 from gammapolars.coincidences.triples import triples

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 import numpy as np
 import polars as pl
 
-from gammapolars.coincidences.event_windows import event_starts, parse_span
-from gammapolars.coincidences.events import detector_counts
+from gammapolars.coincidences.events import detector_counts, event_starts, parse_span
 from gammapolars.core import schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import FLAGS, has_any

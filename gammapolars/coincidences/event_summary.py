@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.coincidences.event_windows import fired
+from gammapolars.coincidences.events import fired
 from gammapolars.core import schema
 from gammapolars.core.errors import TableError
 from gammapolars.streaming.slices import SLICE_HITS, batches_of, in_parallel, lazy_frame

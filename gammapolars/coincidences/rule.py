@@ -1,6 +1,6 @@
 """What makes two hits a coincidence, and the pairs of one slice of hits."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.coincidences.pair_columns import b_is_lower, both_sides, common, swapped
 from gammapolars.coincidences.regions import Clock, Regions, regions_of
 from gammapolars.core import defaults, schema
 from gammapolars.core.errors import UsageError
@@ -19,6 +18,40 @@ from gammapolars.core.units import Window, format_ps, parse_window
 from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_of
 from gammapolars.streaming.slices import Slice
+
+
+def both_sides(columns: Iterable[str]) -> list[str]:
+    """The columns of hits that a pair has twice: board, channel and adc first, then the others."""
+    names = list(columns)
+    first = [name for name in ("board", "channel", "adc", "energy_kev") if name in names]
+    return first + [name for name in names if name not in {*first, "timestamp_ps", "flags", "run", "_row"}]
+
+
+def common(columns: Iterable[str]) -> list[str]:
+    """The columns of hits that both hits of a pair have the same: their run, where there are several."""
+    return ["run"] if "run" in columns else []
+
+
+def b_is_lower() -> pl.Expr:
+    """Whether b is of the lower (board, channel)."""
+    return (pl.col("board_b") < pl.col("board_a")) | (
+        (pl.col("board_b") == pl.col("board_a")) & (pl.col("channel_b") < pl.col("channel_a"))
+    )
+
+
+def swapped(names: Iterable[str], where: pl.Expr) -> list[pl.Expr]:
+    """Columns of both hits, with a and b swapped in some pairs.
+
+    Args:
+        names: of the columns, without their side.
+        where: whether a pair is one of these.
+    """
+    return [
+        pl.when(where).then(pl.col(f"{name}_{other}")).otherwise(pl.col(f"{name}_{side}")).alias(f"{name}_{side}")
+        for side, other in ("ab", "ba")
+        for name in names
+    ]
+
 
 PART_PAIRS = 4_000_000
 """A burst of hits is worked off in parts of about this many candidate pairs, to bound memory."""

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.coincidences.event_summary import whole_events
-from gammapolars.coincidences.event_windows import parse_span
+from gammapolars.coincidences.events import parse_span
 from gammapolars.coincidences.rule import AnyWindow
 from gammapolars.coincidences.sample import AUTO
 from gammapolars.coincidences.triple_regions import NONE, PROMPT, Times, TripleRegions, measured_regions, random_rule

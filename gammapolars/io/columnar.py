@@ -15,8 +15,7 @@ from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.reading import READING, Reading
 from gammapolars.io.text import formulas
 from gammapolars.io.text.blocks import TextFile
-from gammapolars.io.text.fields import Field
-from gammapolars.io.text.table import TextTable
+from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import lazy_frame
 
 Metadata = Callable[[], dict[str, str]]

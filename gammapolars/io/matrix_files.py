@@ -12,8 +12,7 @@ from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 from gammapolars.io.root.tree_parser import kinds_in
 from gammapolars.io.spectra import histograms, radware, tables
-from gammapolars.io.spectra.grid import Grid, grid_of
-from gammapolars.io.spectra.outputs import check_columns, naming
+from gammapolars.io.spectra.channels import Grid, check_columns, grid_of, naming
 from gammapolars.streaming.slices import lazy_frame
 
 Texts = Mapping[str, str]

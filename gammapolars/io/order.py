@@ -7,9 +7,8 @@ from typing import NamedTuple
 import polars as pl
 
 from gammapolars.core.errors import TimeOrderError
-from gammapolars.streaming.clock import OnRepair
 from gammapolars.streaming.epochs import Epoch, epochs
-from gammapolars.streaming.time_order import Batches, continuous, reordered
+from gammapolars.streaming.time_order import Batches, OnRepair, continuous, reordered
 
 ORDER_COLUMNS = ("board", "channel", "timestamp_ps", "flags")
 """What the time order of several files depends on."""

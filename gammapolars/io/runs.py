@@ -19,9 +19,8 @@ from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
-from gammapolars.streaming.clock import Repair
 from gammapolars.streaming.slices import batches_of, lazy_frame
-from gammapolars.streaming.time_order import REORDER_PS, time_ordered
+from gammapolars.streaming.time_order import REORDER_PS, Repair, time_ordered
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from gammapolars.core.errors import OutputError
 from gammapolars.core.units import PS_PER_S
 from gammapolars.io.hidden import hidden_folder, remove_abandoned
 from gammapolars.io.order import Source, Stream, merge, ranked
-from gammapolars.streaming.clock import OnRepair
 from gammapolars.streaming.epochs import Epoch
-from gammapolars.streaming.time_order import Batches, continuous
+from gammapolars.streaming.time_order import Batches, OnRepair, continuous
 
 SORTED_HITS = 3_000_000
 """So many hits are sorted in memory."""

@@ -15,9 +15,8 @@ from gammapolars.core.small_files import read_small
 from gammapolars.io.output import check_output, complete_or_nothing, write_bytes
 from gammapolars.io.spectra import chn, histograms, radware, spe, tables
 from gammapolars.io.spectra import measurement as measurements
-from gammapolars.io.spectra.channels import Channels, Widths, channels_of
+from gammapolars.io.spectra.channels import Channels, Widths, channels_of, check_columns, naming
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
-from gammapolars.io.spectra.outputs import check_columns, naming
 from gammapolars.io.transaction import outputs_together
 
 Texts = Mapping[str, str]

@@ -7,9 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import polars as pl
 
 from gammapolars.core.errors import UsageError
-from gammapolars.simulate.correlations import Correlation
 from gammapolars.simulate.decays import START_PS, Deposits, Emitter
 from gammapolars.simulate.digitizer import Chunk, Digitizer
+from gammapolars.simulate.emission import Correlation
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source
 

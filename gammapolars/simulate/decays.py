@@ -13,8 +13,7 @@ import numpy.typing as npt
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats, Integers
 from gammapolars.corrections.walk import extremes_ps, walk_ps
-from gammapolars.simulate.correlations import Correlation, pairs_of
-from gammapolars.simulate.emission import Emission, emission, facing
+from gammapolars.simulate.emission import Correlation, Emission, emission, facing, pairs_of
 from gammapolars.simulate.response import SimulatedDetector, partial_deposit_kev
 from gammapolars.simulate.sources import Source, cascades, photons_per_decay
 

@@ -4,11 +4,9 @@ from gammapolars.corrections.dithering import dithered
 from gammapolars.spectra.arithmetic import add_spectra, divide_by_efficiency, per_second, subtract
 from gammapolars.spectra.binning import spectrum
 from gammapolars.spectra.bins import fitting_bin_kev
-from gammapolars.spectra.cubes import cube_slice
-from gammapolars.spectra.matrices import matrix
-from gammapolars.spectra.projection import project
+from gammapolars.spectra.matrices import matrix, project
 from gammapolars.spectra.rebinning import rebin, rebinned
-from gammapolars.spectra.selections import gate, time_slices
+from gammapolars.spectra.selections import cube_slice, gate, time_slices
 
 __all__ = [
     "add_spectra",

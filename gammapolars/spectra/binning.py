@@ -7,8 +7,7 @@ import polars as pl
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra.bins import check_count, check_width
 from gammapolars.spectra.counting import BIN, Bins, BinTally, Part, count_bins
-from gammapolars.spectra.weighted_tallies import WeightedCounts, WeightedTally
-from gammapolars.spectra.weights import AUTO, WEIGHT, sum_bins, weight_column
+from gammapolars.spectra.weighted_tallies import AUTO, WEIGHT, WeightedCounts, WeightedTally, sum_bins, weight_column
 from gammapolars.streaming.slices import batches_of, in_parallel, lazy_frame
 
 COUNTS: dict[str, pl.DataType] = {"counts": pl.Float64(), "variance": pl.Float64()}

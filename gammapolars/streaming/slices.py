@@ -16,8 +16,7 @@ from polars.io.plugins import register_io_source
 from gammapolars.core.errors import TableError
 from gammapolars.core.file_identity import begin_reading, is_filled
 from gammapolars.core.threads import check_process, threads
-from gammapolars.streaming.clock import OnRepair
-from gammapolars.streaming.time_order import REORDER_PS, time_ordered
+from gammapolars.streaming.time_order import REORDER_PS, OnRepair, time_ordered
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -18,7 +18,6 @@ from gammapolars.analysis.accumulators import (
     PairTally,
     Rates,
     TimeDifferences,
-    few_detectors,
 )
 from gammapolars.analysis.accumulators import hits as hits_module
 from gammapolars.analysis.accumulators import rates as rates_module
@@ -227,7 +226,7 @@ def test_rates_count_every_hit_but_those_of_the_last_bin_that_the_run_cuts(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rates_module, "MAX_TIME_BINS", most_bins)
-        patch.setattr(few_detectors, "FEW_DETECTORS", few)
+        patch.setattr(hits_module, "FEW_DETECTORS", few)
         found = fed(Rates(), hits=in_batches(hits, rows)).table()
 
     (width_s,) = found["width_s"].unique()

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 import gammapolars as gp
 from gammapolars.analysis.accumulators import Matrix, matrix
 from gammapolars.analysis.accumulators.axes import VALUES, Axis
-from gammapolars.analysis.accumulators.cells import CellTally
+from gammapolars.analysis.accumulators.matrix import CellTally
 from gammapolars.core.quantities import ADC, ENERGY, QUANTITIES
 from gammapolars.core.schema import REGION
 from gammapolars.core.units import Window

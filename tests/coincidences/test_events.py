@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.coincidences import event_summary, events, triples
-from gammapolars.coincidences.event_windows import event_starts
+from gammapolars.coincidences.events import event_starts
 from gammapolars.core.errors import InputError, TableError, TimeOrderError, UsageError
 from gammapolars.core.schema import EVENTS, TRIPLES, require
 from gammapolars.corrections import calibrate

@@ -24,7 +24,7 @@ from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source
-from gammapolars.spectra.weights import sums
+from gammapolars.spectra.weighted_tallies import sums
 from tests.commandline import REPOSITORY, gammapolars
 
 pytestmark = pytest.mark.usefixtures("fits_once")

@@ -17,7 +17,7 @@ import gammapolars as gp
 from gammapolars.analysis import live_times
 from gammapolars.commands.spectrum import run as exports
 from gammapolars.io import provenance
-from gammapolars.io.compass.live_times import ChannelTimes, LiveTimes
+from gammapolars.io.compass.run_info import ChannelTimes, LiveTimes
 from tests.commandline import files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
 

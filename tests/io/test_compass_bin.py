@@ -16,8 +16,8 @@ from polars.testing import assert_frame_equal
 import gammapolars as gp
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.schema import HITS
+from gammapolars.io.compass import bin as bin_files
 from gammapolars.io.compass import bin as compass_bin
-from gammapolars.io.compass import bin_records
 from gammapolars.io.compass.bin_layout import Layout, layouts_named, layouts_of_header
 from gammapolars.io.reading import Losses, Reading
 from tests.binfiles import (
@@ -79,7 +79,7 @@ def test_records_come_out_as_a_plain_loop_reads_them(
     path = write_bytes(tmp_path_factory.getbasetemp() / "run.BIN", header + content)
 
     chunk, block = data.draw(st.integers(1, 14)), data.draw(st.integers(layout.head.itemsize, 300))
-    with patch.object(bin_records, "CHUNK_RECORDS", chunk), patch.object(bin_records, "BLOCK_BYTES", block):
+    with patch.object(bin_files, "CHUNK_RECORDS", chunk), patch.object(bin_files, "BLOCK_BYTES", block):
         try:
             expected = table(read_plainly(content, layout), layout)
         except Damaged:  # a record of nothing but zeros
@@ -106,7 +106,7 @@ def test_waveforms_are_stepped_over(tmp_path: Path, lengths: int | list[int]) ->
     run = made_hits(2000)
     path = write_bin(tmp_path / "run.bin", run, WAVES, lengths)
 
-    with patch.object(bin_records, "BLOCK_BYTES", 5000):
+    with patch.object(bin_files, "BLOCK_BYTES", 5000):
         found = gp.scan(path).collect()
 
     assert_frame_equal(found, run.select(columns_of(WAVES)))
@@ -116,7 +116,7 @@ def test_a_waveform_may_be_longer_than_what_is_read_at_once(tmp_path: Path) -> N
     run = made_hits(6)
     path = write_bin(tmp_path / "run.bin", run, WAVES, [10, 3000, 10, 2999, 5000, 3])
 
-    with patch.object(bin_records, "BLOCK_BYTES", 64):
+    with patch.object(bin_files, "BLOCK_BYTES", 64):
         found = gp.scan(path).collect()
 
     assert_frame_equal(found, run.select(columns_of(WAVES)))
@@ -126,7 +126,7 @@ def test_queries_read_what_they_need(tmp_path: Path) -> None:
     run = made_hits(3000)
     frame = gp.scan(write_bin(tmp_path / "run.bin", run, PLAIN))
 
-    with patch.object(bin_records, "CHUNK_RECORDS", 700):
+    with patch.object(bin_files, "CHUNK_RECORDS", 700):
         for columns in (["adc"], ["flags", "channel"], ["timestamp_ps"]):
             assert_frame_equal(frame.select(columns).collect(), run.select(columns))
         assert frame.select(pl.len()).collect().item() == 3000
@@ -352,7 +352,7 @@ def test_damage_is_an_error_or_what_a_plain_loop_reads(
     except Damaged:
         expected = None
 
-    with patch.object(bin_records, "BLOCK_BYTES", 400), patch.object(bin_records, "CHUNK_RECORDS", 7):
+    with patch.object(bin_files, "BLOCK_BYTES", 400), patch.object(bin_files, "CHUNK_RECORDS", 7):
         if expected is None:
             with pytest.raises(InputError, match=r"mutated\.BIN"):
                 read(path, layout="old" if layout.old else None)
@@ -370,7 +370,7 @@ def test_records_that_cannot_be_hits_are_left_out_and_counted(tmp_path: Path) ->
 
     with pytest.raises(InputError, match=r"the first: record 101 at byte 2002, board 40000 and channel \d+\)"):
         read(path)
-    with patch.object(bin_records, "CHUNK_RECORDS", 64):
+    with patch.object(bin_files, "CHUNK_RECORDS", 64):
         found = read(path, losses=losses)
         for columns in (["adc"], ["channel", "flags"]):
             frame = compass_bin.scan_bin(path, Reading(losses=losses))
@@ -421,7 +421,7 @@ def test_a_wrong_length_costs_no_other_record(tmp_path: Path, layout: Layout, sa
 
     with pytest.raises(InputError, match=r"record 20[12] at byte \d+ is damaged.*--keep-going"):
         read(path, layout=named)
-    with patch.object(bin_records, "BLOCK_BYTES", 5000):
+    with patch.object(bin_files, "BLOCK_BYTES", 5000):
         found = read(path, layout=named, losses=losses)
 
     # The record itself is left out where it claims more than the file holds: then all of it is in doubt.
@@ -492,7 +492,7 @@ def test_waveforms_may_become_much_longer(tmp_path: Path) -> None:
     run, losses = made_hits(200), Losses()
     path = write_bin(tmp_path / "run.bin", run, WAVES, [10] * 100 + [300, 10, 20, 5000, 4000] * 20)
 
-    with patch.object(bin_records, "BLOCK_BYTES", 3000):
+    with patch.object(bin_files, "BLOCK_BYTES", 3000):
         assert_frame_equal(read(path, losses=losses), run.select(columns_of(WAVES)))
     assert losses.all == ()
 
@@ -528,7 +528,7 @@ def test_with_keep_going_no_hit_is_made_up(
     path = write_bytes(tmp_path_factory.getbasetemp() / "mutated.BIN", struct.pack("<H", 0xCAED) + content)
     losses = Losses()
 
-    with patch.object(bin_records, "BLOCK_BYTES", block):
+    with patch.object(bin_files, "BLOCK_BYTES", block):
         found = read(path, losses=losses)
 
     # A field may be another one, but no row comes from samples: all times but those overwritten are the run's.

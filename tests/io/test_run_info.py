@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.core.errors import InputError
-from gammapolars.io.compass.live_times import ChannelTimes, live_times
-from gammapolars.io.compass.run_info import RunInfo, read_run_info
+from gammapolars.io.compass.run_info import ChannelTimes, RunInfo, live_times, read_run_info
 from gammapolars.io.compass.settings_xml import MAX_BYTES, BoardInfo, ChannelInfo, read_settings
 from tests.commandline import REPOSITORY
 
@@ -395,7 +394,7 @@ def test_notes_are_read_without_uproot(tmp_path: Path) -> None:
         "import sys\n"
         "from gammapolars.io.compass.run_info import read_run_info\n"
         "assert read_run_info(sys.argv[1]).id == 'test_3'\n"
-        "import gammapolars.io.compass.live_times\n"
+        "import gammapolars.io.compass.run_info\n"
         "print('uproot' in sys.modules)\n"
     )
 

@@ -12,7 +12,7 @@ from gammapolars.core.errors import OutputError
 from gammapolars.io import scan
 from gammapolars.io.order import Source
 from gammapolars.io.sort import scratch_beside, sorted_by_time, sorted_sources
-from gammapolars.streaming.clock import Repair
+from gammapolars.streaming.time_order import Repair
 from tests.commandline import files_in, gammapolars
 from tests.drawing import examples
 from tests.hits import SIZES, frame, in_batches, numbered, times

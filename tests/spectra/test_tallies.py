@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from gammapolars.spectra import tallies, weighted_tallies
-from gammapolars.spectra.tallies import Histogram, Tally, count_by
+from gammapolars.spectra.tallies import Histogram, Tally, WideningTally, count_by
 from gammapolars.spectra.weighted_tallies import WeightedTally, count_by_weight
-from gammapolars.spectra.widening_tallies import WideningTally
 from tests.drawing import examples
 from tests.hits import counted
 

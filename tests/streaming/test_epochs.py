@@ -13,9 +13,8 @@ from gammapolars.core.errors import TimeOrderError
 from gammapolars.io import open_runs
 from gammapolars.io.order import Source, merged
 from gammapolars.streaming import epochs as cutting
-from gammapolars.streaming.clock import RESET_GAP_PS, Repair
 from gammapolars.streaming.slices import slices
-from gammapolars.streaming.time_order import time_ordered
+from gammapolars.streaming.time_order import RESET_GAP_PS, Repair, time_ordered
 from tests.commandline import gammapolars
 from tests.drawing import examples
 from tests.hits import SIZES, Hit, brute_pairs, frame, in_batches, numbered, pair_rows, stream, times

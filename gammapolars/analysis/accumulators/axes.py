@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.coincidences.pair_columns import b_is_lower
+from gammapolars.coincidences.rule import b_is_lower
 from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE, Quantity
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S

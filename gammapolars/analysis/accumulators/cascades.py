@@ -21,7 +21,7 @@ from gammapolars.core.units import PS_PER_S
 from gammapolars.corrections import calibrate
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
-from gammapolars.spectra.widening_tallies import WideningTally
+from gammapolars.spectra.tallies import WideningTally
 
 MOST_ROWS = 200_000
 """Tables of more rows are counted on in slices twice as wide, which bounds the memory."""

@@ -13,7 +13,7 @@ from gammapolars.core.types import Key
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import Gate
-from gammapolars.spectra.cubes import weights_of_thirds
+from gammapolars.spectra.selections import weights_of_thirds
 from gammapolars.spectra.tallies import Tally
 from gammapolars.spectra.weighted_tallies import WeightedTally, count_by_weight
 

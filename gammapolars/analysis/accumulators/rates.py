@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
-from gammapolars.analysis.accumulators.few_detectors import FewDetectors
+from gammapolars.analysis.accumulators.hits import FewDetectors
 from gammapolars.core.types import Integers, Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.spectra.tallies import count_by

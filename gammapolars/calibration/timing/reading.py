@@ -11,12 +11,12 @@ from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
-from gammapolars.coincidences.pair_columns import b_is_lower, swapped
+from gammapolars.coincidences.rule import b_is_lower, swapped
 from gammapolars.core.types import Integers, Key
 from gammapolars.corrections import energy_kev, gain_corrected_adc
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs
-from gammapolars.spectra.widening_tallies import WideningTally
+from gammapolars.spectra.tallies import WideningTally
 from gammapolars.streaming.slices import Slice, in_parallel
 
 Pair = tuple[Key, Key]

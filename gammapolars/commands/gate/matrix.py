@@ -19,7 +19,7 @@ from gammapolars.io import provenance
 from gammapolars.io.matrix_files import scan_matrix
 from gammapolars.io.spectra.channels import axis_of
 from gammapolars.spectra import project
-from gammapolars.spectra.projection import axes_of
+from gammapolars.spectra.matrices import axes_of
 
 CLOSE = 1e-3
 """Centres may be off by this part of a bin: by rounding in files."""

@@ -18,7 +18,7 @@ from gammapolars.core.flags import FLAGS, names_in
 from gammapolars.core.records import Rows, optional
 from gammapolars.core.units import PS_PER_S, format_ps
 from gammapolars.io import InputFile, Run, Runs, is_table_of_pairs, provenance, scan_pairs
-from gammapolars.io.compass.live_times import live_times
+from gammapolars.io.compass.run_info import live_times
 from gammapolars.io.root.tables import open_hit_tree
 from gammapolars.streaming.epochs import Border, epochs
 from gammapolars.streaming.slices import batches_of

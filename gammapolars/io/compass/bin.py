@@ -1,4 +1,4 @@
-"""CoMPASS BIN files: records as hits, in chunks; waveforms are stepped over.
+"""CoMPASS BIN files: records as hits, block by block; waveforms of any length are stepped over.
 
 What a damaged byte can do, and what is noticed of it: a board or channel that cannot be, a timestamp beyond 2^63 ps, a
 record of nothing but zeros and a number of samples after which no record follows are found here. A timestamp that jumps
@@ -6,22 +6,191 @@ further than hits are put in order is found when they are. What stays a possible
 below 256, a timestamp's low bytes) cannot be told from a true one: the format has no checksums.
 """
 
+import os
+import struct
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.core.errors import InputError, readable
 from gammapolars.core.types import Mask
 from gammapolars.core.units import TIMES_PS
-from gammapolars.io.compass.bin_file import BinFile, open_bin
-from gammapolars.io.compass.bin_layout import MAX_NUMBER, Heads, is_hit, zeros
-from gammapolars.io.compass.bin_records import Records, read_records
+from gammapolars.io.compass.bin_layout import MAX_NUMBER, BinFile, Heads, is_hit, open_bin, zeros
+from gammapolars.io.compass.bin_resync import Chain
 from gammapolars.io.lost_rows import LostRows
-from gammapolars.io.reading import READING, Reading
+from gammapolars.io.reading import READING, Losses, Reading
 from gammapolars.streaming.slices import lazy_frame
+
+CHUNK_RECORDS = 500_000
+"""Records without waveforms that are read at once."""
+
+BLOCK_BYTES = 16 * 2**20
+"""So much of a file with waveforms is read at once; what of a longer waveform lies behind it is never read."""
+
+STILL_WRITTEN_S = 5.0
+"""A file that was modified so short a time ago may still be growing."""
+
+
+Places = range | npt.NDArray[np.int64]
+
+
+class Records(NamedTuple):
+    """Some records that follow one another.
+
+    Attributes:
+        number: of the first in the file, from 0.
+        heads: valid until the next are read.
+        places: the byte in the file where each begins.
+    """
+
+    number: int
+    heads: Heads
+    places: Places
+
+
+def read_records(file: BinFile, losses: Losses) -> Iterator[Records]:
+    """All complete records of a file; what is damaged in between and at the end is left out.
+
+    Raises:
+        InputError: the file cannot be read, or has damage that may not be left out.
+    """
+    with readable(file.path), file.path.open("rb", buffering=0) as opened:
+        reader = _Reader(file, opened.fileno(), losses)
+        yield from reader.waveforms() if file.layout.has_waveform else reader.fixed()
+
+
+@dataclass
+class _State:
+    """How far a file with waveforms is read.
+
+    Attributes:
+        at: the byte where the next record should begin.
+        number: of that record in the file, from 0.
+        last: the byte where the record before it begins; negative if there is none.
+        resumed: the byte where reading went on after damage.
+        lengths: of so many records the length is known, because another followed.
+        length_bytes: how long they are together.
+    """
+
+    at: int
+    number: int = 0
+    last: int = -1
+    resumed: int = -1
+    lengths: int = 0
+    length_bytes: int = 0
+
+    def go_on(self, count: int, last: int, end: int) -> None:
+        """Count records up to the one that begins at `last`."""
+        follows = self.last >= 0 and self.resumed != self.at
+        self.lengths += count if follows else count - 1
+        self.length_bytes += last - (self.last if follows else self.at)
+        self.number += count
+        self.last, self.at = last, end
+
+
+class _Reader:
+    """Reads one file's records into a buffer that is used again and again."""
+
+    def __init__(self, file: BinFile, descriptor: int, losses: Losses) -> None:
+        self._file = file
+        self._descriptor = descriptor
+        self._losses = losses
+        self._width = file.layout.head.itemsize
+        self._chain = Chain(file, descriptor)
+        self._samples_at = self._width - 4
+
+    def fixed(self) -> Iterator[Records]:
+        """Records without waveforms."""
+        file, width = self._file, self._width
+        total = (file.size - file.begin) // width
+        buffer = memoryview(bytearray(min(total, CHUNK_RECORDS) * width))
+        for number in range(0, total, CHUNK_RECORDS):
+            count, at = min(CHUNK_RECORDS, total - number), file.begin + number * width
+            heads = np.frombuffer(self._read(buffer, at, count * width), file.layout.head, count)
+            yield Records(number, heads, range(at, at + count * width, width))
+        at = file.begin + total * width
+        if at < file.size:
+            self._cut(total, at, f"after {file.size - at} of its {width} bytes")
+
+    def waveforms(self) -> Iterator[Records]:
+        """Records with waveforms, each of which tells its own length."""
+        file, state = self._file, _State(self._file.begin)
+        buffer = memoryview(bytearray(min(file.size - file.begin, BLOCK_BYTES)))
+        while file.size - state.at >= self._width:
+            block = self._read(buffer, state.at, min(file.size - state.at, BLOCK_BYTES))
+            places, heads = self._heads(block, state.at)
+            verdict = self._chain.examine(places, heads)
+            if kept := verdict.kept:
+                number, last = state.number, int(places[kept - 1])
+                state.go_on(kept, last, self._chain.end(last, heads[kept - 1]))
+                yield Records(number, heads[:kept], places[:kept])
+            if verdict.cut:
+                self._cut(state.number, state.at, "inside its waveform")
+                return
+            if verdict.why_lost:
+                at = int(places[kept])
+                self._find_again(state, f"record {state.number + 1} at byte {at} is damaged: {verdict.why_lost}")
+        if state.at < file.size:
+            self._cut(state.number, state.at, f"after {file.size - state.at} bytes")
+
+    def _heads(self, block: memoryview, begin: int) -> tuple[Places, Heads]:
+        """The heads in a block and the bytes where they begin, at equal distances or from one length to the next."""
+        dtype, width = self._file.layout.head, self._width
+        samples = struct.Struct("<I").unpack_from
+        size = width + 2 * samples(block, self._samples_at)[0]
+        last = len(block) - width
+        heads: Heads = np.ndarray(last // size + 1, dtype, block, strides=(size,))
+        if (heads["samples"] == heads["samples"][0]).all():
+            return range(begin, begin + last + 1, size), heads
+        # A step per record in Python: as fast as most disks can read the waveforms between.
+        offsets, at = [], 0
+        while at <= last:
+            offsets.append(at)
+            at += width + 2 * samples(block, at + self._samples_at)[0]
+        anywhere: Heads = np.ndarray(last + 1, dtype, block, strides=(1,))
+        places = np.array(offsets)
+        return places + begin, anywhere[places]
+
+    def _find_again(self, state: "_State", what: str) -> None:
+        """Go on where records follow again; what lies between is left out, and how many hits it held is estimated."""
+        if not self._losses.keep_going:
+            self._losses.leave_out(self._file.path, what, 0)
+        # The record before counts, though its length may be what is wrong: the search begins behind its head.
+        begin = state.last if state.last >= 0 else state.at - self._width
+        place = self._chain.next_from(max(begin + self._width, state.resumed + 1))
+        until = self._file.size if place is None else place
+        length = state.length_bytes / state.lengths if state.lengths else self._chain.length_at(place or state.at)
+        hits = max(round((until - begin) / length) - 1, int(place is None))
+        rest = "the rest of the file is" if place is None else f"all up to byte {place} is"
+        left_out = f"{rest} left out, about {hits} hits by their mean length of {length:.0f} bytes"
+        self._losses.leave_out(self._file.path, f"{what}; {left_out}", hits)
+        state.at, state.resumed, state.number = until, until, state.number + hits
+
+    def _cut(self, number: int, at: int, how: str) -> None:
+        """The file ends inside a record: because it is still being written, or because the rest is lost."""
+        status = os.fstat(self._descriptor)
+        if status.st_size != self._file.size or abs(time.time() - status.st_mtime) < STILL_WRITTEN_S:
+            self._losses.note(self._file.path, f"is still being written: read up to record {number}")
+            return
+        self._losses.leave_out(
+            self._file.path, f"record {number + 1} at byte {at} is cut short: the file ends {how}", 1
+        )
+
+    def _read(self, buffer: memoryview, at: int, count: int) -> memoryview:
+        """Bytes of the file, in the buffer."""
+        done = 0
+        while done < count:
+            step = os.preadv(self._descriptor, [buffer[done:count]], at + done)
+            if not step:
+                raise InputError(f"{self._file.path}: became shorter while it was read: read it again")
+            done += step
+        return buffer[:count]
 
 
 def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:

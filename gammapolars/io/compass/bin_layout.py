@@ -1,15 +1,21 @@
-"""Records of CoMPASS BIN files: the layouts that there are, their names, and what records of hits look like."""
+"""Layouts of the records of CoMPASS BIN files, what records of hits look like, and which layout a file has.
+
+A file of the new format begins with the number 0xCAEx, whose bits tell the fields of its records. Later segments of a
+recording lack it, older files never had it, and public readers disagree on what it means when both energies are set:
+then the records themselves must show which layout fits them, or the user names it.
+"""
 
 import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.core.errors import UsageError
+from gammapolars.core.errors import InputError, UsageError, readable
 from gammapolars.core.schema import HITS, DType
 
 FIELDS = {
@@ -155,3 +161,169 @@ def consistent(heads: Heads) -> npt.NDArray[np.bool_]:
         energy = np.abs(heads["energy_kev"])
         looks &= (energy == 0) | ((energy >= MIN_ENERGY_KEV) & (energy <= MAX_ENERGY_KEV))
     return looks
+
+
+HEADER = 0xCAE0
+"""The high bits of a new file's first number; the low four tell the fields."""
+
+HEADER_BYTES = 2
+
+SAMPLED_RECORDS = 1000
+
+LEAST_RECORDS = 8
+"""With fewer records than this no layout is decided: chance would be too good a guesser."""
+
+LEAST_CONSISTENT = 0.95
+"""Of the records, where they decide alone; a reset clock or a damaged record must not hide the layout."""
+
+HOW_TO_NAME = (
+    "name the layout with --bin-layout: a header such as 0xCAE5, 'old', or a record's fields, such as "
+    "energy,calibrated,short,flags,waveform"
+)
+
+
+@dataclass(frozen=True)
+class BinFile:
+    """A BIN file whose layout is known.
+
+    Attributes:
+        path: where it is.
+        layout: of its records.
+        begin: the byte where the first record begins.
+        size: the file's bytes when it was opened; what is appended later is not read.
+        shown: whether nothing but its records shows the layout.
+        consistent: whether its first records look like hits in this layout, so that those which do not are damaged.
+        empty_waveforms: whether records without samples are usual in it.
+        longest: the most samples of its first records.
+    """
+
+    path: Path
+    layout: Layout
+    begin: int
+    size: int
+    shown: bool = False
+    consistent: bool = True
+    empty_waveforms: bool = False
+    longest: int = 0
+
+
+def open_bin(path: Path, named: str | None = None) -> BinFile:
+    """Find out a file's layout: the one that is named, or what its header, its first segment or its records tell.
+
+    Args:
+        path: a BIN file.
+        named: the value of `--bin-layout`.
+
+    Raises:
+        InputError: it cannot be read, or the layout cannot be decided.
+        UsageError: the named layout is none.
+    """
+    candidates = layouts_named(named) if named is not None else ()
+    with readable(path), path.open("rb") as file:
+        return _opened(path, file.fileno(), candidates)
+
+
+def _opened(path: Path, descriptor: int, named: tuple[Layout, ...]) -> BinFile:
+    size = os.fstat(descriptor).st_size
+    header = int.from_bytes(os.pread(descriptor, HEADER_BYTES, 0), "little") if size >= HEADER_BYTES else 0
+    has_header = header & 0xFFF0 == HEADER
+    records = _Records(descriptor, HEADER_BYTES if has_header else 0, size)
+    candidates = named or (layouts_of_header(header) if has_header else ())
+    if not candidates and (first := _layout_of_first_segment(path)) and records.mostly_hits(first):
+        candidates = (first,)
+    candidates = candidates or HEADERLESS
+    layout = _decided(path, candidates, records, header if has_header else None)
+    consistent = records.mostly_hits(layout)
+    if not consistent and not named:
+        raise InputError(
+            f"{path}: its records do not look like hits in the layout {layout.name} that its header "
+            f"0x{header:04X} tells: is it damaged? If not, {HOW_TO_NAME}"
+        )
+    lengths = records.waveform_lengths(layout)
+    return BinFile(
+        path,
+        layout,
+        records.begin,
+        size,
+        shown=len(candidates) > 1,
+        consistent=consistent,
+        empty_waveforms=not lengths.all(),
+        longest=int(lengths.max(initial=0)),
+    )
+
+
+def _layout_of_first_segment(path: Path) -> Layout | None:
+    """The layout of `run.BIN`, for `run_1.BIN` and so on."""
+    stem = re.sub(r"_\d+$", "", path.stem)
+    first = path.with_name(stem + path.suffix)
+    if stem == path.stem or not first.is_file():
+        return None
+    try:
+        return open_bin(first).layout
+    except InputError:
+        return None
+
+
+def _decided(path: Path, candidates: tuple[Layout, ...], records: "_Records", header: int | None) -> Layout:
+    """The one layout that fits the records, of several that are possible."""
+    if len(candidates) == 1 or (header is not None and records.begin == records.size):
+        return candidates[0]
+    fitting = [layout for layout in candidates if records.fit(layout)]
+    if len(fitting) > 1:
+        fitting = [layout for layout in fitting if records.end_with_a_record(layout)] or fitting
+    if len(fitting) == 1:
+        return fitting[0]
+    reason = (
+        "it has no header" if header is None else f"its header 0xCAE{header & 15:X} does not tell which energies follow"
+    )
+    names = " and ".join(layout.name for layout in fitting) or "none of those known"
+    raise InputError(f"{path}: {reason}, and its records fit {names}: {HOW_TO_NAME}")
+
+
+class _Records:
+    """Samples of a file's records, read in one layout or another."""
+
+    def __init__(self, descriptor: int, begin: int, size: int) -> None:
+        self.begin = begin
+        self.size = size
+        self._descriptor = descriptor
+
+    def first(self, layout: Layout) -> Heads:
+        """The first records that are complete."""
+        if layout.has_waveform:
+            return follow(self._descriptor, layout, self.begin, self.size, SAMPLED_RECORDS)
+        return self._fixed(layout, 0, self._complete(layout))
+
+    def fit(self, layout: Layout) -> bool:
+        """Whether the records at the beginning look like a run of hits, and at the end where their places are known."""
+        samples = [self.first(layout)]
+        if not layout.has_waveform:
+            complete = self._complete(layout)
+            samples.append(self._fixed(layout, max(complete - SAMPLED_RECORDS, 0), complete))
+        return all(len(heads) >= LEAST_RECORDS and consistent(heads).mean() >= LEAST_CONSISTENT for heads in samples)
+
+    def mostly_hits(self, layout: Layout) -> bool:
+        """Whether of the first records more look like hits than do not, each taken by itself."""
+        heads = self.first(layout)
+        return len(heads) == 0 or bool(is_hit(heads).mean() > 0.5)
+
+    def waveform_lengths(self, layout: Layout) -> npt.NDArray[np.uint32]:
+        """The numbers of samples of the first records."""
+        if not layout.has_waveform:
+            return np.empty(0, np.uint32)
+        heads = self.first(layout)
+        lengths: npt.NDArray[np.uint32] = heads["samples"][~zeros(heads, first=True)]
+        return lengths
+
+    def end_with_a_record(self, layout: Layout) -> bool:
+        """Whether the file may end where a record ends."""
+        return layout.has_waveform or (self.size - self.begin) % layout.head.itemsize == 0
+
+    def _complete(self, layout: Layout) -> int:
+        return (self.size - self.begin) // layout.head.itemsize
+
+    def _fixed(self, layout: Layout, first: int, last: int) -> Heads:
+        size = layout.head.itemsize
+        count = min(last - first, SAMPLED_RECORDS)
+        data = os.pread(self._descriptor, count * size, self.begin + first * size)
+        return np.frombuffer(data, layout.head, len(data) // size)

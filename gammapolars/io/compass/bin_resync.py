@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gammapolars.io.compass.bin_file import BinFile
-from gammapolars.io.compass.bin_layout import Heads, consistent, follow, is_hit, zeros
+from gammapolars.io.compass.bin_layout import BinFile, Heads, consistent, follow, is_hit, zeros
 
 CHAIN_RECORDS = 16
 """So many records in a row cannot be read out of samples by chance."""

@@ -14,8 +14,7 @@ import polars as pl
 from gammapolars.core.errors import InputError
 from gammapolars.io.reading import READING, Reading
 from gammapolars.io.text.blocks import TextFile
-from gammapolars.io.text.fields import Field
-from gammapolars.io.text.table import TextTable
+from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import lazy_frame
 
 FIELDS = {

@@ -12,9 +12,8 @@ from gammapolars.core.errors import InputError, first_line, readable
 from gammapolars.io.remote import is_remote
 from gammapolars.io.root.branches import Branch, Tree, checked
 from gammapolars.io.root.recovery import Expected, recover
-from gammapolars.io.root.rntuple import RNTUPLE, rntuple_tree
 from gammapolars.io.root.tree_parser import check_keys, parse_tree
-from gammapolars.io.root.uproot_file import opened_by_uproot
+from gammapolars.io.root.uproot_file import RNTUPLE, opened_by_uproot, rntuple_tree
 
 
 class Header(NamedTuple):

@@ -1,9 +1,14 @@
-"""ROOT files opened by uproot, for what is not read here directly."""
+"""What uproot reads: ROOT files that are not read here directly, and RNTuples, as trees, cluster by cluster."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gammapolars.io.root.branches import Branch, Tree
 
 
 @contextmanager
@@ -28,3 +33,50 @@ def opened_by_uproot(path: str | Path) -> Iterator[Any]:
         for name, of_class in versions.items():
             before[name].known_versions.clear()
             before[name].known_versions.update(of_class)
+
+
+RNTUPLE = "ROOT::RNTuple"
+"""The class of an RNTuple in a file's list of keys."""
+
+
+def rntuple_tree(path: Path, name: str, ntuple: Any) -> Tree:
+    """An RNTuple's metadata as those of a tree: its clusters stand for baskets, which uproot reads.
+
+    Args:
+        path: the file.
+        name: the RNTuple's name in it.
+        ntuple: as uproot gives it.
+    """
+    ends = [cluster.num_first_entry + cluster.num_entries for cluster in ntuple.cluster_summaries]
+    entries = np.array([0, *ends], np.int64)
+    none = np.empty(0, np.int64)
+    branches, other = {}, []
+    form = ntuple.to_akform()[0]
+    for field, content in zip(form.fields, form.contents, strict=True):
+        dtype = _dtype(content)
+        if dtype is None:
+            other.append(field)
+        else:
+            branches[field] = Branch(field, dtype, entries, none, none, embedded=True)
+    return Tree(path, name, int(ntuple.num_entries), branches, "as each page tells", tuple(other))
+
+
+def read_field(ntuple: Any, name: str, first: int, last: int) -> npt.NDArray[Any]:
+    """A flat field's values from entry `first` to `last`, out of the clusters that hold them and no other.
+
+    By clusters, because for a range of entries uproot reads the cluster behind them too.
+    """
+    form = ntuple.to_akform()[0]
+    column = int(form.content(name).form_key.removeprefix("column-"))
+    begins = np.array([cluster.num_first_entry for cluster in ntuple.cluster_summaries])
+    low, high = int(np.searchsorted(begins, first, side="right")) - 1, int(np.searchsorted(begins, last, side="left"))
+    values: npt.NDArray[Any] = ntuple.read_cluster_range(column, low, high)
+    return values[first - int(begins[low]) : last - int(begins[low])]
+
+
+def _dtype(form: Any) -> np.dtype[Any] | None:
+    """What numbers a field holds; None where it is not one number per entry."""
+    if not hasattr(form, "primitive") or form.inner_shape:
+        return None
+    dtype = np.dtype(form.primitive)
+    return dtype if dtype.kind in "iuf" else None

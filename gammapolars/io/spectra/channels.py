@@ -1,13 +1,16 @@
-"""Sparse tables of bins as the channels 0, 1, 2, … that files hold."""
+"""Sparse tables of bins, of spectra and matrices, as the channels 0, 1, 2, … that files hold."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.core.errors import OutputError
+from gammapolars.core.errors import OutputError, first_line
+from gammapolars.core.quantities import axis_columns
 from gammapolars.core.types import Floats, Integers
 from gammapolars.io.spectra.measurement import Measurement, polynomial
 
@@ -182,3 +185,88 @@ def whole_counts(counts: npt.NDArray[np.generic], low: int, high: int, what: str
             f"{what} holds whole counts from {low} to {high} alone, and a bin has {first:.17g}: {instead}"
         )
     return values.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A matrix's filled bins by their numbers.
+
+    Attributes:
+        x: the bins of the first energy.
+        y: the bins of the second.
+        x_places: number of each filled bin in x.
+        y_places: and in y.
+        counts: of each filled bin.
+        variance: of the counts.
+    """
+
+    x: Axis
+    y: Axis
+    x_places: Integers
+    y_places: Integers
+    counts: Floats
+    variance: Floats
+
+
+def grid_of(matrix: pl.DataFrame, widths: Widths = NO_WIDTHS) -> Grid:
+    """The numbered bins of a matrix.
+
+    Args:
+        matrix: `energy_kev_x` and `energy_kev_y`, or with `adc`, `dt_ps`, `time_s` instead (bin centres), `counts`,
+            `variance`.
+        widths: of the bins, where they are known: by quantity, or by column where the axes differ.
+
+    Raises:
+        OutputError: it has bins of different widths, or one that stands twice.
+    """
+    columns = axis_columns(matrix.columns)
+    assert columns  # which is checked before
+    x, y = (matrix[column].cast(pl.Float64).fill_null(np.nan).to_numpy() for column in columns)
+    x_axis, y_axis = (_axis(*axis, widths) for axis in zip(columns, (x, y), strict=True))
+    places = x_axis.places(x), y_axis.places(y)
+    _check_once(*places, x_axis)
+    counts, variance = (matrix[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("counts", "variance"))
+    return Grid(x_axis, y_axis, *places, counts, variance)
+
+
+def _axis(column: str, centres: Floats, widths: Widths) -> Axis:
+    """The bins of one axis; of a matrix without counts, the one at 0."""
+    quantity = column[:-2]
+    width = widths.get(column, widths.get(quantity))
+    if len(centres):
+        return axis_of(centres, quantity, width)
+    return Axis(quantity, 0.0, 1.0, 1) if width is None else Axis(quantity, width / 2, width, 1)
+
+
+def _check_once(x_places: Integers, y_places: Integers, x_axis: Axis) -> None:
+    flat = pl.Series(y_places) * x_axis.bins + pl.Series(x_places)
+    if flat.n_unique() != len(flat):
+        raise OutputError("a bin of the matrix stands twice: select one matrix, or sum them first")
+
+
+def check_columns(table: pl.DataFrame, path: Path, noun: str, bins: tuple[str, ...]) -> None:
+    """Raise unless a table has counts, variances and one of the columns of bin centres.
+
+    Raises:
+        OutputError: it has not.
+    """
+    missing = [name for name in ("counts", "variance") if name not in table.columns]
+    if missing or not any(name in table.columns for name in bins):
+        needed = " or ".join(bins)
+        raise OutputError(
+            f"{path}: this frame is no {noun}: it needs {needed}, counts and variance "
+            f"(it has {', '.join(table.columns)})"
+        )
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Lets errors tell which output they are about."""
+    try:
+        yield
+    except OutputError as error:
+        text = str(error)
+        raise OutputError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from None
+    except (OSError, pl.exceptions.ComputeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise OutputError(f"{path}: cannot be written: {reason or first_line(error)}") from None

@@ -14,8 +14,7 @@ from gammapolars.core.types import Floats
 from gammapolars.io.root.tree import read_header
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.spectra import measurement as measurements
-from gammapolars.io.spectra.channels import Axis, Channels, energies_at
-from gammapolars.io.spectra.grid import Grid
+from gammapolars.io.spectra.channels import Axis, Channels, Grid, energies_at
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 
 CHANNELS = 2**20

@@ -9,8 +9,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError
-from gammapolars.io.spectra.channels import Channels, whole_counts
-from gammapolars.io.spectra.grid import Grid
+from gammapolars.io.spectra.channels import Channels, Grid, whole_counts
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum, one_line, recorded
 
 CHANNELS = 16384
