@@ -3,29 +3,18 @@
 Each takes a LazyFrame and gives a LazyFrame.
 """
 
-from gammapolars.coincidences.add_back import AddBack, add_back
-from gammapolars.coincidences.event_summary import event_summary
-from gammapolars.coincidences.events import EventRule, events
-from gammapolars.coincidences.regions import chance_pairs, nearest_chance_pairs
-from gammapolars.coincidences.rule import AnyWindow, PairRule
-from gammapolars.coincidences.tables import nearest, pairs
-from gammapolars.coincidences.triples import triples
-from gammapolars.coincidences.veto import Veto, Vetoes, veto
-
-__all__ = [
-    "AddBack",
-    "AnyWindow",
-    "EventRule",
-    "PairRule",
-    "Veto",
-    "Vetoes",
-    "add_back",
-    "chance_pairs",
-    "event_summary",
-    "events",
-    "nearest",
-    "nearest_chance_pairs",
-    "pairs",
-    "triples",
-    "veto",
-]
+from gammapolars.coincidences.add_back import AddBack as AddBack
+from gammapolars.coincidences.add_back import add_back as add_back
+from gammapolars.coincidences.event_summary import event_summary as event_summary
+from gammapolars.coincidences.events import EventRule as EventRule
+from gammapolars.coincidences.events import events as events
+from gammapolars.coincidences.regions import chance_pairs as chance_pairs
+from gammapolars.coincidences.regions import nearest_chance_pairs as nearest_chance_pairs
+from gammapolars.coincidences.rule import AnyWindow as AnyWindow
+from gammapolars.coincidences.rule import PairRule as PairRule
+from gammapolars.coincidences.tables import nearest as nearest
+from gammapolars.coincidences.tables import pairs as pairs
+from gammapolars.coincidences.triples import triples as triples
+from gammapolars.coincidences.veto import Veto as Veto
+from gammapolars.coincidences.veto import Vetoes as Vetoes
+from gammapolars.coincidences.veto import veto as veto

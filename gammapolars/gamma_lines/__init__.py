@@ -3,15 +3,10 @@
 The table is `gamma_lines.csv` in this folder; README.md there gives the source of every figure.
 """
 
-from gammapolars.gamma_lines.ensdf import cascades, in_cascade
-from gammapolars.gamma_lines.table import ANNIHILATION, canonical, lines, nearest_lines, nuclides
-
-__all__ = [
-    "ANNIHILATION",
-    "canonical",
-    "cascades",
-    "in_cascade",
-    "lines",
-    "nearest_lines",
-    "nuclides",
-]
+from gammapolars.gamma_lines.ensdf import cascades as cascades
+from gammapolars.gamma_lines.ensdf import in_cascade as in_cascade
+from gammapolars.gamma_lines.table import ANNIHILATION as ANNIHILATION
+from gammapolars.gamma_lines.table import canonical as canonical
+from gammapolars.gamma_lines.table import lines as lines
+from gammapolars.gamma_lines.table import nearest_lines as nearest_lines
+from gammapolars.gamma_lines.table import nuclides as nuclides

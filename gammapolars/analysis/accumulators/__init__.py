@@ -1,25 +1,14 @@
 """What a pass over runs counts on its way: accumulators, whose states of consecutive stretches merge to the whole."""
 
-from gammapolars.analysis.accumulators.accumulator import Accumulator
-from gammapolars.analysis.accumulators.ends import Ends, StopCover
-from gammapolars.analysis.accumulators.hits import HitTally
-from gammapolars.analysis.accumulators.matrix import Matrix
-from gammapolars.analysis.accumulators.pairs import InRegions, PairTally, TimeDifferences
-from gammapolars.analysis.accumulators.rates import Rates
-from gammapolars.analysis.accumulators.spectra import AdcSpectra, RunSpectra
-from gammapolars.analysis.accumulators.summed_spectra import EnergySpectra
-
-__all__ = [
-    "Accumulator",
-    "AdcSpectra",
-    "Ends",
-    "EnergySpectra",
-    "HitTally",
-    "InRegions",
-    "Matrix",
-    "PairTally",
-    "Rates",
-    "RunSpectra",
-    "StopCover",
-    "TimeDifferences",
-]
+from gammapolars.analysis.accumulators.accumulator import Accumulator as Accumulator
+from gammapolars.analysis.accumulators.ends import Ends as Ends
+from gammapolars.analysis.accumulators.ends import StopCover as StopCover
+from gammapolars.analysis.accumulators.hits import HitTally as HitTally
+from gammapolars.analysis.accumulators.matrix import Matrix as Matrix
+from gammapolars.analysis.accumulators.pairs import InRegions as InRegions
+from gammapolars.analysis.accumulators.pairs import PairTally as PairTally
+from gammapolars.analysis.accumulators.pairs import TimeDifferences as TimeDifferences
+from gammapolars.analysis.accumulators.rates import Rates as Rates
+from gammapolars.analysis.accumulators.spectra import AdcSpectra as AdcSpectra
+from gammapolars.analysis.accumulators.spectra import RunSpectra as RunSpectra
+from gammapolars.analysis.accumulators.summed_spectra import EnergySpectra as EnergySpectra
