@@ -41,13 +41,7 @@ Places = range | npt.NDArray[np.int64]
 
 
 class Records(NamedTuple):
-    """Some records that follow one another.
-
-    Attributes:
-        number: of the first in the file, from 0.
-        heads: valid until the next are read.
-        places: the byte in the file where each begins.
-    """
+    """Some records that follow one another: the first's number from 0, heads that hold until the next, their bytes."""
 
     number: int
     heads: Heads
@@ -67,15 +61,12 @@ def read_records(file: BinFile, losses: Losses) -> Iterator[Records]:
 
 @dataclass
 class _State:
-    """How far a file with waveforms is read.
+    """How far a file with waveforms is read: up to the record of a `number` from 0, at a byte.
 
     Attributes:
-        at: the byte where the next record should begin.
-        number: of that record in the file, from 0.
         last: the byte where the record before it begins; negative if there is none.
         resumed: the byte where reading went on after damage.
-        lengths: of so many records the length is known, because another followed.
-        length_bytes: how long they are together.
+        lengths: of so many records the length is known, because another followed; together they are `length_bytes`.
     """
 
     at: int

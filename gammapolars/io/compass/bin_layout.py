@@ -101,11 +101,7 @@ HEADERLESS = (
 
 
 def layouts_named(text: str) -> tuple[Layout, ...]:
-    """The layouts that a value of `--bin-layout` stands for.
-
-    Raises:
-        UsageError: it is no layout.
-    """
+    """The layouts that a value of `--bin-layout` stands for; a UsageError, where it is none."""
     text = text.strip().lower()
     if text == "old":
         return (OLD,)
@@ -184,14 +180,10 @@ HOW_TO_NAME = (
 
 @dataclass(frozen=True)
 class BinFile:
-    """A BIN file whose layout is known.
+    """A BIN file whose layout is known, `shown` by nothing but its records, or told, with its bytes when it was opened.
 
     Attributes:
-        path: where it is.
-        layout: of its records.
         begin: the byte where the first record begins.
-        size: the file's bytes when it was opened; what is appended later is not read.
-        shown: whether nothing but its records shows the layout.
         consistent: whether its first records look like hits in this layout, so that those which do not are damaged.
         empty_waveforms: whether records without samples are usual in it.
         longest: the most samples of its first records.
@@ -208,11 +200,7 @@ class BinFile:
 
 
 def open_bin(path: Path, named: str | None = None) -> BinFile:
-    """Find out a file's layout: the one that is named, or what its header, its first segment or its records tell.
-
-    Args:
-        path: a BIN file.
-        named: the value of `--bin-layout`.
+    """A file with its layout: the one that is named, or what its header, its first segment or its records tell.
 
     Raises:
         InputError: it cannot be read, or the layout cannot be decided.

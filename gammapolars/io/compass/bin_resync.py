@@ -34,12 +34,9 @@ DOUBTFUL_RECORDS = 8
 
 
 class Verdict(NamedTuple):
-    """What is true of some records that were read by following their lengths.
+    """How many of the first of some records stand, read from length to length, and what is wrong behind them.
 
-    Attributes:
-        kept: so many of the first are records.
-        cut: whether the one behind them is cut short by the file's end.
-        why_lost: what is wrong behind them, if no record is there.
+    The next is cut short by the file's end, or what is there is no record.
     """
 
     kept: int

@@ -49,12 +49,7 @@ HEADER = "BOARD;CHANNEL;TIMETAG;ENERGY;ENERGYSHORT;FLAGS"
 
 @dataclass(frozen=True)
 class Layout:
-    """What the lines of a file hold.
-
-    Attributes:
-        names: of the fields, as CoMPASS calls them.
-        header: whether the file's first line tells them.
-    """
+    """The fields of a file's lines, as CoMPASS calls them, and whether its first line tells them."""
 
     names: tuple[str, ...]
     header: bool

@@ -60,7 +60,7 @@ def parse_name(path: Path) -> HitFile | None:
     match = _NAME.fullmatch(path.stem)
     if match is None or path.suffix.lower() not in SUFFIXES:
         return None
-    stage = _stage_by_folder(path) or _STAGE_OF_LETTER[match["letter"]]
+    stage = stage_of_folder(path.absolute().parent) or _STAGE_OF_LETTER[match["letter"]]
     channel = None if match["channel"] is None else int(match["channel"])
     return HitFile(path, stage, bool(match["all"]), channel, match["board"] or "", match["run"])
 
@@ -69,10 +69,6 @@ def stage_of_folder(folder: Path) -> Stage | None:
     """The stage that a folder inside a run's folder is for."""
     name = folder.name.lower()
     return next((stage for stage in STAGES if stage == name), None)
-
-
-def _stage_by_folder(path: Path) -> Stage | None:
-    return stage_of_folder(path.absolute().parent)
 
 
 def run_folder_of(path: str | Path) -> Path:
@@ -87,11 +83,7 @@ def group_segments(paths: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
     A segment `<name>_3.root` belongs to the file `<name>.root` of its folder. Where there is none, or where it has
     segments itself, the number is part of a run's name.
 
-    Args:
-        paths: files. They may be some segments of a recording only.
-
-    Returns:
-        The streams in the order of their first files, each with its segments by number.
+    The streams come in the order of their first files, each with its segments by number, of which some may be missing.
     """
     streams: dict[tuple[Path, str, str], list[tuple[int, Path]]] = {}
     stems = cache(_stems)
@@ -147,18 +139,13 @@ def _bases(stems: frozenset[str]) -> frozenset[str]:
 
 
 def same_hits_twice(paths: Sequence[Path]) -> str | None:
-    """Whether two of the files hold the same hits, each of which would count twice.
-
-    Args:
-        paths: files that were named one by one.
-
-    Returns:
-        One line that names both files and says what to do; None if all is well.
-    """
+    """A line that says what to do where two files, named one by one, hold the same hits, which would count twice."""
     stems = cache(_stems)
     agreed: dict[tuple[object, ...], tuple[object, Path]] = {}
     # What lies beside the folder of a stage belongs to the same run, whatever its name.
-    in_stages = {run_folder_of(path): (stage, path) for path in paths if (stage := _stage_by_folder(path))}
+    in_stages = {
+        run_folder_of(path): (stage, path) for path in paths if (stage := stage_of_folder(path.absolute().parent))
+    }
     for path in paths:
         base, _ = _base_and_number(path, stems(path.parent, path.suffix.lower()))
         file = parse_name(path.with_name(base + path.suffix))

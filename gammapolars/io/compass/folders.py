@@ -19,15 +19,13 @@ from gammapolars.io.formats import FORMATS
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The files of a run's hits, each hit in one of them.
+    """The files of a run's hits, each hit in one of them, in the folder where `run.info` and `settings.xml` lie.
 
     Attributes:
-        folder: the run's folder, where its `run.info` and `settings.xml` lie.
         stage: the stage that was chosen; None where files are not named as CoMPASS names them.
         format: the suffix of the files, in lower case.
         streams: one for each channel's file or the file of all channels, with its segments in the order of recording.
-        passed_over: what else could be hits and why it was not taken, one line each.
-        warnings: what is wrong with the files that were taken, one line each.
+        passed_over: what else could be hits and why it was not taken, one line each, as `warnings` of those taken are.
     """
 
     folder: Path
@@ -45,13 +43,7 @@ class RunFiles:
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder that files of hits lie in.
-
-    Attributes:
-        folder: the run's folder, or that of a stage inside it.
-        files: those that are named as CoMPASS names them.
-        others: those that have another name and could hold hits all the same.
-    """
+    """A run's folder, or that of a stage inside it: files named by CoMPASS, and others that could hold hits."""
 
     folder: Path
     files: tuple[HitFile, ...]

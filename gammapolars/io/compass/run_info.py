@@ -25,12 +25,9 @@ _CALIBRATION = "calibration.energy."
 
 @dataclass(frozen=True)
 class RunInfo:
-    """What is written down about a run. What is not is None.
+    """What is written down about a run; what is not is None. `id` is the run's name, moments have their time zone.
 
     Attributes:
-        id: the run's name.
-        start: when it began, with the time zone.
-        stop: when it ended, with the time zone.
         real_time_s: its length in seconds; `run.info` gives whole ones.
         boards: the digitizers, in the order of `settings.xml`.
         warnings: what could not be read, one line each, that begins with the file's name.
@@ -50,14 +47,7 @@ class RunInfo:
 
 
 def read_run_info(folder: str | Path) -> RunInfo | None:
-    """Read a run folder's `run.info` and `settings.xml`; damage in them becomes warnings.
-
-    Args:
-        folder: the run's folder, above RAW, FILTERED and UNFILTERED.
-
-    Returns:
-        What they tell; None where there is neither.
-    """
+    """What `run.info` and `settings.xml` of a run's folder tell; None without either. Damage becomes warnings."""
     notes, settings = Path(folder) / "run.info", Path(folder) / "settings.xml"
     info = _read_notes(notes) if notes.is_file() else None
     if settings.is_file():
@@ -186,13 +176,7 @@ class ChannelTimes:
 
 @dataclass(frozen=True)
 class LiveTimes:
-    """What a file of histograms tells of the times of its channels.
-
-    Attributes:
-        path: the file, the latest of the run.
-        channels: by number. The file does not tell the boards.
-        warnings: what could not be read, one line each, that begins with the file's name.
-    """
+    """What a run's latest file of histograms tells of its channels' times, by number: it does not tell the boards."""
 
     path: Path
     channels: tuple[ChannelTimes, ...]
@@ -204,14 +188,7 @@ class LiveTimes:
 
 
 def live_times(folder: str | Path) -> LiveTimes | None:
-    """Read the live times of a run from its latest `Hcompass….root`; damage in it becomes warnings.
-
-    Args:
-        folder: the run's folder, above RAW, FILTERED and UNFILTERED.
-
-    Returns:
-        Its channels' times; None where the run has no such file.
-    """
+    """The live times in the latest `Hcompass….root` of a run's folder; None without one. Damage becomes warnings."""
     path = max(_histogram_files(Path(folder)), key=_moment_and_stage, default=None)
     if path is None:
         return None

@@ -27,9 +27,6 @@ class ChannelInfo:
     """One channel of a digitizer. What is not written down is None.
 
     Attributes:
-        channel: its number.
-        label: its name, where it was given one.
-        enabled: whether it was switched on.
         threshold_lsb: trigger threshold in steps of the converter.
         time_offset_ps: the offset that CoMPASS added to its timestamps.
         icr_cps: input count rate in hits/s, as CoMPASS reckoned it when it wrote the file; not the run's mean.
@@ -59,11 +56,8 @@ class BoardInfo:
 
     Attributes:
         id: CoMPASS's name for it, such as `0-14-292`.
-        model: such as `V1725`.
-        serial_number: its number.
-        label: the name that file names carry, such as `V1725_292`.
+        label: the name that file names carry: model and serial number, such as `V1725_292`.
         firmware: `DPP_PHA` or `DPP_PSD`.
-        sample_time_ps: the time between two samples.
         channels: by number; those of `run.info` and all of `settings.xml`.
     """
 

@@ -45,15 +45,7 @@ class Branch:
         return self.pending[0]
 
     def header(self, entries: int, size: int, date: int, *, place: int, directory: int) -> bytes:
-        """The header of one basket: TKey, names, TBasket.
-
-        Args:
-            entries: in the basket.
-            size: bytes of the basket with its header, as stored.
-            date: from `root_date`.
-            place: of the basket in the file.
-            directory: place of its directory.
-        """
+        """The header (TKey, names, TBasket) of a basket of `size` bytes with it, as stored at a place in the file."""
         plain = entries * self.dtype.itemsize
         last = self.key_bytes + plain
         # Like ROOT, the cycle numbers the branch's baskets: where the metadata are lost, a missing one is noticed.

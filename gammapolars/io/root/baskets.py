@@ -44,14 +44,7 @@ WHOLE_READ_BYTES = 4 * 2**20
 
 
 class Damage(NamedTuple):
-    """Entries that cannot be read.
-
-    Attributes:
-        place: the basket, its hits and where it lies in the file.
-        reason: what is wrong with it.
-        first: the first of the entries.
-        last: the end of the entries.
-    """
+    """Entries that cannot be read, from `first` to before `last`: in which basket, where in the file, and why."""
 
     place: str
     reason: str
@@ -75,13 +68,8 @@ def read_chunks(
 ) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
     """Read branches in chunks whose borders follow those of the baskets, some chunks ahead.
 
-    Args:
-        tree: from `open_tree`.
-        names: branches to read.
-        chunk_hits: the least size of a chunk, except the last.
-        most_hits: above this a chunk is cut within baskets, if it need not be larger.
-        workers: how many threads decode; None: as many as may work at once.
-        on_damage: told which entries of a chunk cannot be read before the chunk is given, with zeros in their place.
+    Chunks but the last have `chunk_hits` at least, and above `most_hits` are cut within baskets. `on_damage` is told
+    which entries of a chunk cannot be read before the chunk is given, with zeros in their place.
 
     Yields:
         The number of the chunk's first entry, and one native array per branch.
@@ -136,8 +124,6 @@ def chunk_borders(branches: list[Branch], entries: int, chunk_hits: int, most_hi
 
 
 class _Chunk(NamedTuple):
-    """A chunk that is being decoded."""
-
     first: int
     last: int
     arrays: dict[str, npt.NDArray[Any]]
@@ -255,15 +241,9 @@ def _copy(pieces: Iterator[memoryview], dtype: np.dtype[Any], target: npt.NDArra
 def uncompressed(
     fetch: Callable[[int, int], memoryview | bytes], at: int, end: int, whole: int, low: int, high: int
 ) -> Iterator[memoryview]:
-    """Bytes `low` to `high` of what the frames of one basket hold, frame by frame.
+    """Bytes `low` to `high` of the `whole` uncompressed ones that a basket's frames hold, frame by frame.
 
-    Args:
-        fetch: gives bytes of the basket from (offset, count).
-        at: where the first frame begins, behind the key.
-        end: where the basket ends.
-        whole: uncompressed bytes of the basket; equal to those stored if it is not compressed.
-        low: first byte wanted.
-        high: end of the bytes wanted.
+    `fetch` gives bytes of the basket from (offset, count); its frames lie from `at`, behind the key, to `end`.
 
     Raises:
         ValueError, deflate.DeflateError: a frame is damaged.

@@ -15,14 +15,11 @@ MAX_BASKET_BYTES = 2**31 - 1
 
 @dataclass(frozen=True)
 class Branch:
-    """Where one branch's baskets lie.
+    """Where one branch's baskets lie: each from byte `seeks` on, `sizes` long with its key.
 
     Attributes:
-        name: the branch's name in the tree.
         dtype: of its values on disk, big-endian.
         entries: first entry of each basket, and the end: shape (baskets + 1,).
-        seeks: file offset of each basket, in bytes.
-        sizes: bytes of each basket, its key included.
         embedded: whether the last baskets lie inside the tree's metadata, where only uproot reads them.
     """
 
@@ -38,14 +35,8 @@ class Branch:
 class Tree:
     """A TTree's metadata: enough to read any of its flat branches.
 
-    Attributes:
-        path: the file.
-        name: the tree's.
-        entries: how many there are to read; a branch may have more.
-        branches: those that hold one number per entry.
-        compression: codec and level, as far as the metadata tell.
-        other_branches: the names of those that hold something else.
-        note: what a user must know about how it was found.
+    `branches` hold one number per entry, `other_branches` something else; a branch may have more than `entries`.
+    `compression` is codec and level, as far as the metadata tell, `note` what a user must know about how it was found.
     """
 
     path: Path
@@ -58,12 +49,7 @@ class Tree:
 
 
 def checked(tree: Tree) -> Tree:
-    """The tree itself.
-
-    Raises:
-        InputError: one of its branches ends before the tree does, or has a basket larger than any can be, or baskets
-            that do not follow one another.
-    """
+    """The tree itself; an InputError, where a branch ends before it, or its baskets are too large or out of order."""
     for branch in tree.branches.values():
         if branch.entries[0] != 0 or (np.diff(branch.entries) < 0).any():
             raise InputError(f"{tree.path}: branch '{branch.name}' has baskets in an impossible order: it is damaged")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.errors import OutputError
-from gammapolars.io.root.tables import FOREIGN_PAIR_BRANCHES, FOREIGN_PAIRS_TREE, WRITTEN_ENTRIES
+from gammapolars.io.root.tables import FOREIGN_PAIR_BRANCHES, FOREIGN_PAIRS_TREE, WRITTEN_ENTRIES, numbers_of
 from gammapolars.streaming.slices import batches_of
 
 _BOARDS = ("board_a", "board_b")
@@ -19,12 +19,7 @@ def sink_compass_pairs(frame: pl.LazyFrame, path: Path, metadata: Callable[[], d
     """Write pairs as `Data_C`: of each pair the rows (a, b, dt) and (b, a, -dt), one behind the other.
 
     The branches are int64: `Channel_a`, `Channel_b`, `Energy_a`, `Energy_b` (adc) and `Time_difference` (ps). Boards,
-    times and calibrated energies have no place there.
-
-    Args:
-        frame: a table of pairs, all of board 0.
-        path: the file to write.
-        metadata: texts that are stored beside the tree, asked for at the end.
+    times and calibrated energies have no place there. `metadata` is as for `sink_root`.
 
     Raises:
         OutputError: the frame is no table of pairs, or has pairs of another board.
@@ -55,16 +50,10 @@ def _check_boards(pairs: pl.DataFrame, path: Path) -> None:
 
 def _both_orders(pairs: pl.DataFrame, path: Path) -> dict[str, npt.NDArray[Any]]:
     """The branches of pairs as they are and turned, in alternating rows."""
-    numbers = {name: _numbers(pairs[name], path) for name in FOREIGN_PAIR_BRANCHES.values()}
+    numbers = {name: numbers_of(pairs[name].cast(pl.Int64), path) for name in FOREIGN_PAIR_BRANCHES.values()}
     swapped = {name: numbers[name[:-1] + {"a": "b", "b": "a"}[name[-1]]] for name in numbers if name != "dt_ps"}
     swapped["dt_ps"] = -numbers["dt_ps"]
     return {
         branch: np.column_stack([numbers[name], swapped[name]]).ravel()
         for branch, name in FOREIGN_PAIR_BRANCHES.items()
     }
-
-
-def _numbers(column: pl.Series, path: Path) -> npt.NDArray[np.int64]:
-    if column.null_count():
-        raise OutputError(f"{path}: column '{column.name}' has nulls, which a ROOT branch cannot hold: use .parquet")
-    return column.cast(pl.Int64).to_numpy()

@@ -33,12 +33,7 @@ NUMBERS = 2**16
 
 
 class Expected(NamedTuple):
-    """What a tree's branches should be.
-
-    Attributes:
-        types: of those that can be read, what they hold on disk.
-        needed: of each of these groups one branch is there, though it may have no basket yet.
-    """
+    """What a tree's branches hold on disk, and groups of which one branch is there, though it may have no basket."""
 
     types: Mapping[str, np.dtype[Any]]
     needed: tuple[tuple[str, ...], ...]
@@ -47,14 +42,7 @@ class Expected(NamedTuple):
 def recover(path: Path, names: tuple[str, ...], expected: Expected, size: int) -> Tree | None:
     """The first of the named trees of which a file has baskets, up to the last entry that all its branches have.
 
-    Args:
-        path: the file.
-        names: of the trees.
-        expected: of their branches; others are not read.
-        size: bytes of the file that count; what is written behind them meanwhile is left alone.
-
-    Returns:
-        The tree; None where there is no basket of any of them.
+    Of the file's bytes `size` count: what is written behind them meanwhile is left alone. None: no tree has a basket.
     """
     trees: dict[str, list[_Basket]] = {name: [] for name in names}
     with path.open("rb") as file:

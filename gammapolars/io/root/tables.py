@@ -115,14 +115,9 @@ def open_hit_tree(path: str | Path, reading: Reading = READING) -> Tree:
 def scan_tree(
     tree: Tree, columns: dict[str, str], dtypes: dict[str, DType], losses: Losses, chunk_hits: int = CHUNK_HITS
 ) -> pl.LazyFrame:
-    """A tree's branches as a lazy frame.
+    """A tree's branches as a lazy frame, in the order of `columns`, the column's name for each branch.
 
-    Args:
-        tree: from `open_tree`.
-        columns: the column's name for each branch, in the frame's order.
-        dtypes: the dtype of each column; integers are cast to it.
-        losses: what happens to entries in damaged baskets, and to those with a value that does not fit its column.
-        chunk_hits: the least number of entries that are decoded at once.
+    Integers are cast to their `dtypes`; entries in damaged baskets, and values that do not fit, count as `losses`.
     """
     for name, column in columns.items():
         _check_branch(tree, name, integer=not dtypes[column].is_float())
@@ -220,14 +215,8 @@ def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFram
     tree = open_tree(path, (PAIRS_TREE, FOREIGN_PAIRS_TREE))
     dtypes = PAIRS.columns | PAIRS.optional
     if tree.name == PAIRS_TREE:
-        return _with_regions(
-            scan_tree(
-                tree,
-                {name: name for name in dtypes if name in tree.branches},
-                dtypes | {"region": pl.UInt8},
-                reading.losses,
-            )
-        )
+        columns = {name: name for name in dtypes if name in tree.branches}
+        return _with_regions(scan_tree(tree, columns, dtypes | {"region": pl.UInt8}, reading.losses))
     once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
     board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
     both = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)
@@ -252,10 +241,8 @@ def text_in(path: Path, key: str) -> str:
 def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, str]]) -> None:
     """Write a table as a TTree: hits as CoMPASS's `Data_R`, anything else as `pairs` with the columns' names.
 
-    Args:
-        frame: columns of numbers; a null in a column of floats becomes NaN. An Enum becomes its category's number.
-        path: the file to write.
-        metadata: texts that are stored beside the tree, asked for at the end.
+    A null in a column of floats becomes NaN, an Enum its category's number. `metadata` gives the texts that are stored
+    beside the tree, at the end.
 
     Raises:
         OutputError: a column holds no numbers, or a null that has no number to stand for it.
@@ -269,11 +256,10 @@ def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, 
     names = names or {column: column for column in schema}
     types = {names[column]: _numpy_type(column, schema[column], path) for column in names}
     tree, title = ("Data_R", "hits") if hits else (PAIRS_TREE, "pairs of hits of different detectors")
-    with TreeWriter(
-        path, types, tree=tree, title=title, layout=Layout(entries=WRITTEN_ENTRIES), overwrite=True
-    ) as writer:
+    layout = Layout(entries=WRITTEN_ENTRIES)
+    with TreeWriter(path, types, tree=tree, title=title, layout=layout, overwrite=True) as writer:
         for batch in batches_of(frame.select(list(names))):
-            writer.extend({names[column.name]: _numbers(column, path) for column in batch})
+            writer.extend({names[column.name]: numbers_of(column, path) for column in batch})
         writer.annotate(metadata())
 
 
@@ -296,7 +282,8 @@ def _numpy_type(column: str, dtype: pl.DataType, path: Path) -> str:
     return str(pl.Series([], dtype=dtype).to_numpy().dtype)
 
 
-def _numbers(column: pl.Series, path: Path) -> npt.NDArray[Any]:
+def numbers_of(column: pl.Series, path: Path) -> npt.NDArray[Any]:
+    """A column as a branch holds it; an OutputError, where it has a null that no number stands for."""
     if column.null_count() and not column.dtype.is_float():
         raise OutputError(f"{path}: column '{column.name}' has nulls, which a ROOT branch cannot hold: use .parquet")
     return column.to_numpy()

@@ -17,12 +17,7 @@ from gammapolars.io.root.uproot_file import RNTUPLE, opened_by_uproot, rntuple_t
 
 
 class Header(NamedTuple):
-    """The lengths of a ROOT file.
-
-    Attributes:
-        end: where it ends, as its header says.
-        size: what it has.
-    """
+    """Where a ROOT file ends by its header, and how many bytes it has."""
 
     end: int
     size: int
@@ -37,11 +32,8 @@ def open_tree(
     takes longer than finding the pairs of ten million hits. A file that has grown beyond what its header tells was not
     closed: its metadata are missing or old, and its tree is put together from its baskets.
 
-    Args:
-        path: the file.
-        names: of the trees.
-        expected: the branches of a tree without metadata; None: there is no reading without metadata.
-        keep_going: whether a file whose end is missing, or whose metadata are damaged, is read as far as it goes.
+    `expected` are the branches of a tree without metadata, without which none is read; with `keep_going`, a file whose
+    end is missing, or whose metadata are damaged, is read as far as it goes.
 
     Raises:
         InputError: the file is missing, empty, truncated or no ROOT file, or has none of the trees.
@@ -109,11 +101,7 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
 
 
 def read_header(path: Path) -> Header:
-    """Check that a file is a ROOT file, and read what its header tells of its length.
-
-    Raises:
-        InputError: it is missing, unreadable, empty or something else.
-    """
+    """What a ROOT file's header tells of its length; an InputError, where it is missing, empty or something else."""
     with readable(path), path.open("rb") as file:
         head = file.read(64)
         size = path.stat().st_size if is_remote(path) else os.fstat(file.fileno()).st_size

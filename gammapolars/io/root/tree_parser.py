@@ -40,13 +40,11 @@ LEAF_TYPES = {
 
 CODECS = {1: "ZLIB", 2: "LZMA", 4: "LZ4", 5: "ZSTD"}
 
+UNREADABLE = (struct.error, ValueError, IndexError, KeyError, OSError, OverflowError, MemoryError)
+
 
 def parse_tree(path: Path, names: tuple[str, ...]) -> Tree | None:
-    """The metadata of the first of the named trees in a file's top folder; None where anything is unusual.
-
-    Raises:
-        InputError: the tree is read, and one of its branches ends before the tree does.
-    """
+    """The metadata of the first of the named trees in a file's top folder, `checked`; None if anything is unusual."""
     try:
         with path.open("rb") as file:
             keys = _top_keys(file)
@@ -56,17 +54,13 @@ def parse_tree(path: Path, names: tuple[str, ...]) -> Tree | None:
                     newest = max(cycles, key=lambda key: key.cycle)
                     tree = _parsed(path, file, newest) if newest.kind == "TTree" else None
                     return tree and checked(tree)
-    except (struct.error, ValueError, IndexError, KeyError, OSError, OverflowError, MemoryError, deflate.DeflateError):
+    except (*UNREADABLE, deflate.DeflateError):
         return None
     return None
 
 
 def check_keys(path: Path) -> None:
-    """Check that the list of keys of a file's top folder is one: uproot follows it wherever it leads.
-
-    Raises:
-        ValueError, struct.error: it is none.
-    """
+    """A ValueError or struct.error, if a top folder's list of keys is none: uproot follows it wherever it leads."""
     with path.open("rb") as file:
         _top_keys(file)
 
@@ -76,7 +70,7 @@ def kinds_in(path: Path) -> set[str]:
     try:
         with path.open("rb") as file:
             return {key.kind for key in _top_keys(file)}
-    except (struct.error, ValueError, IndexError, KeyError, OSError, OverflowError, MemoryError):
+    except UNREADABLE:
         return set()
 
 
@@ -97,12 +91,7 @@ class _Key(NamedTuple):
 
 
 class _Buffer:
-    """Big-endian numbers, strings and objects, one after the other.
-
-    Args:
-        data: the bytes.
-        origin: what positions in the bytes are counted from in references: minus the length of the key before them.
-    """
+    """Big-endian numbers, strings and objects, one after the other; references to them count from `origin`."""
 
     def __init__(self, data: bytes | memoryview, origin: int = 0) -> None:
         self.data = data

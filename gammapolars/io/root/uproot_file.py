@@ -40,13 +40,7 @@ RNTUPLE = "ROOT::RNTuple"
 
 
 def rntuple_tree(path: Path, name: str, ntuple: Any) -> Tree:
-    """An RNTuple's metadata as those of a tree: its clusters stand for baskets, which uproot reads.
-
-    Args:
-        path: the file.
-        name: the RNTuple's name in it.
-        ntuple: as uproot gives it.
-    """
+    """An RNTuple's metadata, as uproot gives it, as those of a tree: its clusters stand for baskets."""
     ends = [cluster.num_first_entry + cluster.num_entries for cluster in ntuple.cluster_summaries]
     entries = np.array([0, *ends], np.int64)
     none = np.empty(0, np.int64)

@@ -13,14 +13,7 @@ from gammapolars.io.root.basket_bytes import Branch
 
 
 class BasketTree:
-    """A tree in a file that uproot writes: it gives baskets their places, and takes their list at the end.
-
-    Args:
-        file: from `uproot.recreate`.
-        name: of the tree.
-        title: of the tree.
-        types: numpy's types of the branches by their names.
-    """
+    """A tree in a file from `uproot.recreate`: it gives baskets their places, and takes their list at the end."""
 
     def __init__(self, file: Any, name: str, title: str, types: Mapping[str, np.dtype[Any]]) -> None:
         self._file = file._file
@@ -45,11 +38,7 @@ class BasketTree:
     def finish(self, branches: Iterable[Branch], entries: int, numbers: Mapping[str, int], compress: int) -> None:
         """Write the tree's metadata, and mark what is left free in the file.
 
-        Args:
-            branches: with their baskets.
-            entries: how many each of them has.
-            numbers: members of the TTree, such as `fTotBytes`.
-            compress: the branches' fCompress: 100 times the algorithm, and the level.
+        `numbers` are members of the TTree, such as `fTotBytes`; `compress` is 100 times the algorithm, and the level.
         """
         branches, tree = list(branches), self._tree
         tree._num_entries = entries

@@ -39,11 +39,9 @@ _HIT_COLUMNS = {"Channel": "channel", "Timestamp": "timestamp_ps", "Board": "boa
 
 
 class Layout(NamedTuple):
-    """Where baskets end.
+    """Where baskets end: full at 32 kB, or after a number of `entries`, which each cluster then has, too.
 
-    Attributes:
-        first_bytes: compressed bytes of all branches after which a basket holds a whole cluster; None: never.
-        entries: the entries of every basket and cluster, instead of baskets that are full at 32 kB.
+    After `first_bytes`, compressed, of all branches, each basket holds a whole cluster; None: never.
     """
 
     first_bytes: int | None = 30_000_000
@@ -61,11 +59,7 @@ LARGE = Layout(entries=4_000_000)
 
 
 def parse_layout(text: str) -> Layout:
-    """The layout that `native`, `small`, `large` or a number of entries per basket names.
-
-    Raises:
-        UsageError: it is none of them.
-    """
+    """The layout that `native`, `small`, `large` or a number of entries per basket names; else a UsageError."""
     named = {"native": NATIVE, "small": SMALL, "large": LARGE}
     if text in named:
         return named[text]
@@ -86,16 +80,9 @@ class TreeWriter:
     the `with` block removes it. Baskets of different branches follow each other in the order in which they fill, each
     compressed by zlib in 9-byte-headed frames of at most 16 MB, or stored plain where compression does not shrink it.
 
-    Args:
-        path: the ROOT file.
-        branches: name and numpy type of each branch, such as `HIT_BRANCHES`.
-        tree: the tree's name.
-        title: the tree's title.
-        layout: `NATIVE`, `SMALL`, `LARGE` or a `Layout`.
-        level: zlib's, 1 to 9.
-        metadata: texts to be stored beside the tree, each as a TObjString under its name.
-        overwrite: replace a file that exists.
-        reproducible: write no date and no unique number, so that equal entries give equal bytes.
+    `branches` are the numpy types by name, such as `HIT_BRANCHES`, `level` is zlib's, 1 to 9, and `metadata` are texts
+    to be stored beside the tree. A `reproducible` file holds no date and no unique number: equal entries give equal
+    bytes.
 
     Raises:
         OutputError: the file exists already or cannot be written, or an entry does not fit its branch.

@@ -27,14 +27,7 @@ ANY_TABLE = "write .parquet or .csv, which hold any table"
 
 @dataclass(frozen=True)
 class Axis:
-    """Equal bins: the centre of bin n lies at `start` + n `width`.
-
-    Attributes:
-        quantity: the column of what is binned.
-        start: centre of bin 0.
-        width: of each bin.
-        bins: how many.
-    """
+    """Equal bins of a quantity, named by its column: the centre of bin n lies at `start` + n `width`."""
 
     quantity: str
     start: float
@@ -52,14 +45,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class Channels:
-    """One spectrum, every channel of it.
-
-    Attributes:
-        axis: the channels.
-        counts: one a channel; 0 where the table had no row.
-        variance: of the counts.
-        measurement: what is known beside them.
-    """
+    """One spectrum, every channel of it, with 0 counts where the table had no row, and what is known beside them."""
 
     axis: Axis
     counts: Floats
@@ -82,13 +68,9 @@ class Channels:
 def channels_of(
     table: pl.DataFrame, measurement: Measurement, *, most: int = MAX_CHANNELS, widths: Widths = NO_WIDTHS
 ) -> Channels:
-    """One spectrum's table with its empty bins.
+    """One spectrum's table with its empty bins, at most as many as the format has.
 
-    Args:
-        table: `adc` or `energy_kev` (bin centres), `counts`, `variance`. With both, `adc` counts the channels.
-        measurement: what is known beside them.
-        most: channels that the format has.
-        widths: of the bins, where they are known.
+    It has `adc` or `energy_kev` (bin centres), `counts` and `variance`. With both, `adc` counts the channels.
 
     Raises:
         OutputError: bins of different widths, too many of them, or a bin that stands twice.
@@ -116,12 +98,7 @@ def axis_of(centres: Floats, quantity: str, width: float | None = None) -> Axis:
     """The equal bins that some centres are among, from bin 0 to the highest of them.
 
     Bin 0 is the one at 0, or the lowest where some lie below 0. Whole numbers of adc are channel numbers, however far
-    apart they lie, unless a width is given.
-
-    Args:
-        centres: of the filled bins, in any order.
-        quantity: the column of what is binned.
-        width: of all bins; if it is not given, the largest that explains all distances.
+    apart they lie, unless a width is given; otherwise the width is the largest that explains all distances.
 
     Raises:
         OutputError: the bins are not of one width, or a centre is no finite number.
@@ -165,18 +142,7 @@ def energies_at(channels: Channels, numbers: Floats) -> Floats | None:
 
 
 def whole_counts(counts: npt.NDArray[np.generic], low: int, high: int, what: str, instead: str) -> Integers:
-    """Counts as whole numbers, if a format can hold them.
-
-    Args:
-        counts: one a bin, flat or in rows.
-        low: the least that the format can hold.
-        high: the most.
-        what: the format's name.
-        instead: what to do where it cannot.
-
-    Raises:
-        OutputError: a count is fractional, out of range or no number.
-    """
+    """Counts as whole numbers from `low` to `high`; an OutputError, with what to do instead, where some are not."""
     values = np.asarray(counts)
     wrong = ~((values >= low) & (values <= high) & (values == np.rint(values)))
     if wrong.any():
@@ -189,16 +155,7 @@ def whole_counts(counts: npt.NDArray[np.generic], low: int, high: int, what: str
 
 @dataclass(frozen=True)
 class Grid:
-    """A matrix's filled bins by their numbers.
-
-    Attributes:
-        x: the bins of the first energy.
-        y: the bins of the second.
-        x_places: number of each filled bin in x.
-        y_places: and in y.
-        counts: of each filled bin.
-        variance: of the counts.
-    """
+    """A matrix's filled bins by their numbers along x and y."""
 
     x: Axis
     y: Axis
@@ -209,12 +166,7 @@ class Grid:
 
 
 def grid_of(matrix: pl.DataFrame, widths: Widths = NO_WIDTHS) -> Grid:
-    """The numbered bins of a matrix.
-
-    Args:
-        matrix: `energy_kev_x` and `energy_kev_y`, or with `adc`, `dt_ps`, `time_s` instead (bin centres), `counts`,
-            `variance`.
-        widths: of the bins, where they are known: by quantity, or by column where the axes differ.
+    """The numbered bins of a matrix; their widths, as far as known, by quantity, or by column where the axes differ.
 
     Raises:
         OutputError: it has bins of different widths, or one that stands twice.
@@ -245,11 +197,7 @@ def _check_once(x_places: Integers, y_places: Integers, x_axis: Axis) -> None:
 
 
 def check_columns(table: pl.DataFrame, path: Path, noun: str, bins: tuple[str, ...]) -> None:
-    """Raise unless a table has counts, variances and one of the columns of bin centres.
-
-    Raises:
-        OutputError: it has not.
-    """
+    """Raise an OutputError unless a table has counts, variances and one of the columns of bin centres."""
     missing = [name for name in ("counts", "variance") if name not in table.columns]
     if missing or not any(name in table.columns for name in bins):
         needed = " or ".join(bins)

@@ -74,11 +74,7 @@ def _coefficients(energy: tuple[float, ...] | None) -> list[float]:
 
 
 def decode(data: bytes) -> RecordedSpectrum:
-    """The spectrum of a CHN file.
-
-    Raises:
-        InputError: it is no such file, or is cut short.
-    """
+    """The spectrum of a CHN file; an InputError, where it is none, or is cut short."""
     if len(data) < _HEAD.size or struct.unpack_from("<h", data)[0] != -1:
         raise InputError("is no CHN file: it does not begin with -1")
     _, _, _, second, real, live, date, clock, first, number = _HEAD.unpack_from(data)

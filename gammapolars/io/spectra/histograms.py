@@ -14,7 +14,7 @@ from gammapolars.core.types import Floats
 from gammapolars.io.root.tree import read_header
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.spectra import measurement as measurements
-from gammapolars.io.spectra.channels import Axis, Channels, Grid, energies_at
+from gammapolars.io.spectra.channels import Channels, Grid, energies_at
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 
 CHANNELS = 2**20
@@ -26,12 +26,8 @@ TYPES = "[CSILFD]"
 def write_spectra(spectra: Mapping[str, Channels], file: BinaryIO, texts: Mapping[str, str]) -> None:
     """Write a TH1D for each spectrum: over energy where it is calibrated, else over adc.
 
-    Sumw2 is stored where the variances are not the counts, which ROOT takes for them otherwise.
-
-    Args:
-        spectra: by the histograms' names.
-        file: open for writing and reading.
-        texts: to be stored beside them, by their names.
+    Sumw2 is stored where the variances are not the counts, which ROOT takes for them otherwise; texts stand beside the
+    histograms, by their names.
 
     Raises:
         OutputError: a calibration does not rise with the channel.
@@ -79,18 +75,13 @@ def _root_axis(name: str, quantity: str, edges: Floats, *, even: bool) -> Any:
     from uproot.writing.identify import to_TAxis
 
     bins = None if even else edges.astype(">f8")
-    ends = float(edges[0]), float(edges[-1])
-    return to_TAxis(
-        fName=name, fTitle=BY_COLUMN[quantity].title, fNbins=len(edges) - 1, fXmin=ends[0], fXmax=ends[1], fXbins=bins
-    )
+    low, high = float(edges[0]), float(edges[-1])
+    title = BY_COLUMN[quantity].title
+    return to_TAxis(fName=name, fTitle=title, fNbins=len(edges) - 1, fXmin=low, fXmax=high, fXbins=bins)
 
 
 def read_spectrum(path: Path, name: str | None) -> RecordedSpectrum:
     """A TH1 as a spectrum: over `energy_kev` if its axis' title has keV in it, else over `adc`.
-
-    Args:
-        path: the ROOT file.
-        name: the histogram's; not needed where there is one alone.
 
     Raises:
         InputError: the file is damaged, or has no such histogram.
@@ -135,7 +126,8 @@ def write_matrix(grid: Grid, file: BinaryIO, texts: Mapping[str, str]) -> None:
         filled[flat] = values
         return filled
 
-    weights, (x, y) = grid.counts, (axis.start + places * axis.width for axis, places in _axes(grid))
+    weights = grid.counts
+    x, y = grid.x.start + grid.x_places * grid.x.width, grid.y.start + grid.y_places * grid.y.width
     with uproot.recreate(file) as root:
         root["matrix"] = to_TH2x(
             fName=None,
@@ -155,10 +147,6 @@ def write_matrix(grid: Grid, file: BinaryIO, texts: Mapping[str, str]) -> None:
         )
         for key, text in texts.items():
             root[key] = text
-
-
-def _axes(grid: Grid) -> tuple[tuple[Axis, Any], tuple[Axis, Any]]:
-    return (grid.x, grid.x_places), (grid.y, grid.y_places)
 
 
 def read_matrix(path: Path, name: str | None) -> pl.DataFrame:

@@ -72,14 +72,7 @@ class RecordedSpectrum(NamedTuple):
 def recorded(
     counts: npt.NDArray[Any], measurement: Measurement, *, first: int = 0, variance: npt.NDArray[Any] | None = None
 ) -> RecordedSpectrum:
-    """A spectrum of counts by channel; calibrated, if the measurement is.
-
-    Args:
-        counts: one a channel.
-        measurement: what is known beside them.
-        first: number of the first channel.
-        variance: one a channel; the counts, if it is not given.
-    """
+    """A spectrum of counts by channel, with themselves as variances by default; calibrated, if the measurement is."""
     adc = first + np.arange(len(counts), dtype=np.float64)
     columns = {"adc": adc}
     if measurement.energy is not None:

@@ -73,20 +73,12 @@ def decode(data: bytes) -> RecordedSpectrum:
 
 
 def write_mat(grid: Grid, file: BinaryIO) -> None:
-    """Write a matrix of 16-bit counts, all x of one y behind each other.
-
-    Raises:
-        OutputError: a count does not fit, or the matrix has more than 4096 channels a side.
-    """
+    """Write a matrix of 16-bit counts, all x of one y behind each other; an OutputError, where it does not fit."""
     _write(grid, file, "<u2", 0, 2**16 - 1, ".mat", "write .m4b, which holds up to 2^31 - 1, or .root or .parquet")
 
 
 def write_m4b(grid: Grid, file: BinaryIO) -> None:
-    """Write a matrix of signed 32-bit counts, all x of one y behind each other.
-
-    Raises:
-        OutputError: a count does not fit, or the matrix has more than 4096 channels a side.
-    """
+    """The same of signed 32-bit counts."""
     _write(grid, file, "<i4", -(2**31), 2**31 - 1, ".m4b", "write .root or .parquet")
 
 
@@ -104,15 +96,7 @@ def _write(grid: Grid, file: BinaryIO, dtype: str, low: int, high: int, suffix: 
 
 
 def batches(path: Path, dtype: str) -> Iterator[pl.DataFrame]:
-    """A matrix's filled bins: `adc_x` and `adc_y` (channels), `counts`, `variance`.
-
-    Args:
-        path: the file.
-        dtype: numpy's type of its counts.
-
-    Raises:
-        InputError: it has not the length of such a matrix.
-    """
+    """The filled bins of a matrix of counts of this type: `adc_x` and `adc_y` (channels), `counts`, `variance`."""
     row_bytes = SIDE * np.dtype(dtype).itemsize
     with path.open("rb") as file:
         for first in range(0, SIDE, BLOCK_ROWS):
@@ -122,22 +106,11 @@ def batches(path: Path, dtype: str) -> Iterator[pl.DataFrame]:
             counts = np.frombuffer(data, dtype)
             filled = np.flatnonzero(counts)
             values = counts[filled].astype(np.float64)
-            yield pl.DataFrame(
-                {
-                    "adc_x": (filled % SIDE).astype(np.float64),
-                    "adc_y": (first + filled // SIDE).astype(np.float64),
-                    "counts": values,
-                    "variance": np.abs(values),
-                }
-            )
+            yield pl.DataFrame([filled % SIDE, first + filled // SIDE, values, np.abs(values)], COLUMNS)
 
 
 def check_matrix(path: Path, dtype: str) -> None:
-    """Raise unless a file has the length of a matrix of such counts.
-
-    Raises:
-        InputError: it has another.
-    """
+    """Raise an InputError unless a file has the length of a matrix of such counts."""
     expected, size = SIDE * SIDE * np.dtype(dtype).itemsize, path.stat().st_size
     if size != expected:
         raise InputError(

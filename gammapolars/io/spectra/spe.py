@@ -70,11 +70,7 @@ def _calibration(energy: tuple[float, ...] | None) -> list[str]:
 
 
 def decode(data: bytes) -> RecordedSpectrum:
-    """The spectrum of an SPE file.
-
-    Raises:
-        InputError: it is no such file, is cut short, or holds something else than numbers.
-    """
+    """The spectrum of an SPE file; an InputError, where it is none, is cut short, or lacks a number."""
     try:
         text = data.decode()
     except UnicodeDecodeError:

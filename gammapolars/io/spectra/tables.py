@@ -63,11 +63,7 @@ def names_in(path: Path, kind: str) -> list[str]:
 
 
 def scan(path: Path, kind: str) -> pl.LazyFrame:
-    """A CSV or Parquet file's table as it stands.
-
-    Raises:
-        InputError: it is no Parquet file.
-    """
+    """A CSV or Parquet file's table as it stands."""
     return unmarked(pl.scan_csv(path, glob=False)) if kind == "csv" else scan_parquet(path)
 
 
@@ -125,11 +121,7 @@ def decode_csv(data: bytes, name: str | None) -> RecordedSpectrum:
 
 
 def decode_parquet(data: bytes, name: str | None) -> RecordedSpectrum:
-    """The spectrum of a Parquet file, with what was stored of its measurement.
-
-    Args:
-        data: the file.
-        name: which spectrum, such as `b0_ch3`, where it holds several.
+    """The spectrum of a Parquet file, of several the one of this name, with what was stored of its measurement.
 
     Raises:
         InputError: it is no Parquet, or no table of a spectrum.
@@ -190,11 +182,7 @@ def by_detector(spectra: pl.DataFrame) -> dict[str, pl.DataFrame]:
 
 
 def matrix_batches(frame: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:
-    """A stored matrix, with its columns as numbers.
-
-    Raises:
-        InputError: a line or page cannot be read.
-    """
+    """A stored matrix, with its columns as numbers; an InputError, where a line or page cannot be read."""
     try:
         for batch in batches_of(frame):
             numbers = batch.cast(pl.Float64)
@@ -206,11 +194,7 @@ def matrix_batches(frame: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:
 
 
 def matrix_columns(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
-    """The columns of a matrix that a stored table has; its variances are the counts, where it has none.
-
-    Raises:
-        InputError: it is no matrix, or no such file.
-    """
+    """The columns of a matrix that a stored table has; its variances are the counts, where it has none."""
     try:
         names = frame.collect_schema().names()
     except FileNotFoundError:

@@ -25,13 +25,9 @@ KEPT_OF_LONG_LINE = 80
 
 
 class Block(NamedTuple):
-    """Some lines of a file.
+    """Some lines of a file, each with its end, the first's number from 1, and how many there are.
 
-    Attributes:
-        text: the lines, each with its end.
-        first_line: number of the first of them in the file, from 1.
-        lines: how many there are; 0 for the rest of a file behind its last line end.
-        growing: of such a rest, whether somebody seems to be writing it.
+    They are 0 for the rest of a file behind its last line end, which is `growing` if somebody seems to be writing it.
     """
 
     text: bytes
@@ -66,15 +62,9 @@ class TextFile:
         return text.replace(b"\r\n", b"\n").decode(errors="replace").split("\n")
 
     def blocks(self, *, header: bool) -> Iterator[Block]:
-        """The lines up to where the file ended when this began.
+        """The lines up to where the file ended when this began, without a header's; the last may lack its end.
 
         A line longer than a block is given by its beginning, followed by a NUL, which no line can hold.
-
-        Args:
-            header: whether to begin behind the first line.
-
-        Yields:
-            Blocks of at least one line. The last may be the rest behind the last line end.
 
         Raises:
             InputError: the file becomes shorter meanwhile, or cannot be read.

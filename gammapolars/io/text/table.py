@@ -34,8 +34,6 @@ class Field:
     """A field of each line, and the column that it becomes.
 
     Attributes:
-        column: its name.
-        dtype: what the column holds.
         hexadecimal: whether the text is `0x4000`; the column is u32.
         natural: whether a negative number is out of range, though the dtype could hold it.
         required: whether it is never empty.
@@ -107,15 +105,7 @@ SHOWN_CHARACTERS = 60
 
 
 class BadLines(NamedTuple):
-    """Lines of a block that cannot be read, for one kind of reason.
-
-    Attributes:
-        kind: of the loss.
-        first: number of the first line in the file.
-        last: number of the last.
-        lines: how many of the lines from the first to the last.
-        reason: what is wrong with the first.
-    """
+    """How many lines from a first to a last, by number in the file, cannot be read, and why the first cannot."""
 
     kind: Kind
     first: int
@@ -155,13 +145,7 @@ class TextTable:
     def read(self, file: TextFile, losses: Losses, *, header: bool) -> Iterator[pl.DataFrame]:
         """The rows of all lines that can be read; of all fields, so that the rows do not depend on the columns wanted.
 
-        Args:
-            file: the file.
-            losses: told of all other lines.
-            header: whether the first line is none of the table.
-
-        Raises:
-            InputError: the file, or a line where none may be left out, cannot be read.
+        `losses` are told of all others but the `header`; an InputError, where none may be left out.
         """
         for text, line, lines, growing in file.blocks(header=header):
             if lines:
