@@ -143,12 +143,7 @@ class AddBack:
         return rows.with_columns(added.alias(ADDED), _set=self._set.fill_null(-1)).collect()
 
     def _summed(self, hits: pl.DataFrame, *, complete: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Hits with all sums that nothing can be added to any more, and those that must wait.
-
-        Args:
-            hits: as from `_prepared`, in time order.
-            complete: whether no hits follow.
-        """
+        """Hits, `_prepared`, with all sums that nothing can be added to any more, and those that must wait."""
         times, last = hits["timestamp_ps"].to_numpy(), int(hits["timestamp_ps"][-1])
         rows = np.flatnonzero(hits[ADDED].to_numpy() == 0)
         if not len(rows):

@@ -47,14 +47,7 @@ def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.L
 
 
 def whole_events(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The same hits, in frames that hold whole events.
-
-    Args:
-        frames: of a table of events, in its order.
-
-    Raises:
-        TableError: event numbers step back.
-    """
+    """The hits of a table of events in frames that hold whole ones; a TableError, where event numbers step back."""
     waiting: pl.DataFrame | None = None
     for frame in frames:
         hits = frame if waiting is None else pl.concat([waiting, frame])

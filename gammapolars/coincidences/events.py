@@ -20,15 +20,7 @@ WindowRef = Literal["first", "last"]
 
 
 def parse_span(window: str | int, what: str = "an event") -> int:
-    """How long after a hit another still belongs to it, in picoseconds.
-
-    Args:
-        window: `250ns`, or picoseconds.
-        what: is built, for the error.
-
-    Raises:
-        UsageError: no time, one below 0, or one with two ends.
-    """
+    """How long after a hit another still belongs to it, ps; a UsageError, where it is no one time of 0 or more."""
     low, high = parse_window(window)
     if low != -high:
         raise UsageError(f"the window of {what} is one time, such as 250ns, not '{window}'")
@@ -36,11 +28,7 @@ def parse_span(window: str | int, what: str = "an event") -> int:
 
 
 def parse_window_ref(text: str) -> WindowRef:
-    """Check what a window is measured from.
-
-    Raises:
-        UsageError: it is neither `first` nor `last`.
-    """
+    """Check what a window is measured from; a UsageError, where it is neither `first` nor `last`."""
     for known in get_args(WindowRef):
         if text == known:
             return known  # type: ignore[no-any-return]
@@ -72,13 +60,7 @@ def event_starts(times: Integers, window_ps: int, ref: WindowRef, breaks: Mask |
 
 
 def fired(event: npt.NDArray[np.uint64], board: npt.NDArray[Any], channel: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """Which detectors fired in which event: event << 32 | board << 16 | channel, each once, ascending.
-
-    Args:
-        event: of each hit, its number, below 2^32.
-        board: of each hit.
-        channel: of each hit.
-    """
+    """Which detectors fired in which event (below 2^32): event << 32 | board << 16 | channel, each once, ascending."""
     keys = event << np.uint64(32) | board.astype(np.uint64) << np.uint64(16) | channel.astype(np.uint64)
     keys.sort()  # np.unique takes ten times as long where most are different
     different = np.ones(len(keys), np.bool_)

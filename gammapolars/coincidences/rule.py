@@ -40,12 +40,7 @@ def b_is_lower() -> pl.Expr:
 
 
 def swapped(names: Iterable[str], where: pl.Expr) -> list[pl.Expr]:
-    """Columns of both hits, with a and b swapped in some pairs.
-
-    Args:
-        names: of the columns, without their side.
-        where: whether a pair is one of these.
-    """
+    """Columns of both hits, named without their side, with a and b swapped in some pairs."""
     return [
         pl.when(where).then(pl.col(f"{name}_{other}")).otherwise(pl.col(f"{name}_{side}")).alias(f"{name}_{side}")
         for side, other in ("ab", "ba")

@@ -102,13 +102,8 @@ def format_ps(picoseconds: int) -> str:
 def parse_numbers(text: str, what: str, *, at_least: int) -> tuple[float, ...]:
     """Numbers divided by commas.
 
-    Args:
-        text: such as `3.545,0.396467`.
-        what: the option that it was given for.
-        at_least: how many there must be.
-
     Raises:
-        UsageError: too few, or one is no finite number.
+        UsageError: fewer than `at_least`, or one is no finite number; it names the option, `what`.
     """
     try:
         found = tuple(float(part) for part in text.split(","))
@@ -122,16 +117,10 @@ def parse_numbers(text: str, what: str, *, at_least: int) -> tuple[float, ...]:
 def parse_range(
     text: str, what: str, number: Callable[[str], float] = float, *, example: str = "1170:1176"
 ) -> tuple[float, float]:
-    """Two numbers with a colon between them, the lower first.
-
-    Args:
-        text: such as `1170:1176`.
-        what: the option that it was given for.
-        number: reads one of them.
-        example: to show where it cannot be read.
+    """Two numbers with a colon between them, the lower first, each read by `number`.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is none; it names the option, `what`, and shows an example.
     """
     low, colon, high = text.partition(":")
     try:

@@ -79,11 +79,7 @@ class Digitizer:
     Deposits of a detector within its trigger time of the first add up to one hit. A later one within the pile-up time
     marks the hit with the flag 0x8000, and the hit's adc is then 0, as CoMPASS records it. No deposit makes a hit
     within the dead time of the hit before. An adc above the range is cut, with the flags 0x80 and 0x400. Every hit has
-    the fine-timestamp flag 0x4000.
-
-    Args:
-        detectors: in the order in which deposits number them.
-        sources: in the order in which deposits number them.
+    the fine-timestamp flag 0x4000. Deposits number detectors and sources in their order here.
     """
 
     def __init__(self, detectors: Sequence[SimulatedDetector], sources: Sequence[Source]) -> None:

@@ -90,11 +90,7 @@ def parse_correlations(texts: Iterable[str]) -> tuple[Correlation, ...]:
 def pairs_of(
     correlations: Sequence[Correlation], schemes: Sequence[Sequence[Cascade]]
 ) -> list[dict[tuple[float, float], Correlation]]:
-    """The correlated lines of each source, by the energies of its scheme, the upper one first.
-
-    Args:
-        correlations: as they were asked for.
-        schemes: the cascades of each source.
+    """The correlated lines of each source, by the energies of its scheme (its cascades), the upper one first.
 
     Raises:
         UsageError: two lines that do not follow one another, or a line in two correlations.

@@ -38,11 +38,7 @@ MOST_GAPS = 12
 
 
 def check_width(bin_kev: float) -> None:
-    """Raise for bins that have no width, or one that nothing measured is counted in.
-
-    Raises:
-        UsageError: the width is not above 0, no number, or out of range.
-    """
+    """Raise a UsageError for bins whose width is not above 0, no number, or one that nothing measured is counted in."""
     if not 0 < bin_kev < np.inf:
         raise UsageError(f"a bin must be wider than 0 keV, not {bin_kev}")
     if not WIDTHS[0] <= bin_kev <= WIDTHS[1]:
@@ -50,11 +46,7 @@ def check_width(bin_kev: float) -> None:
 
 
 def check_count(bins: float, bin_kev: float) -> None:
-    """Raise for spectra of more bins than are counted, before memory is taken for them.
-
-    Raises:
-        UsageError: there are too many.
-    """
+    """Raise a UsageError for spectra of more bins than are counted, before memory is taken for them."""
     if not bins <= MOST_BINS:
         raise UsageError(
             f"bins of {bin_kev:g} make spectra of more than {MOST_BINS // 10**6} million bins: take wider bins"

@@ -76,12 +76,7 @@ Spans = tuple[tuple[int, int], ...]
 
 
 class Cells(NamedTuple):
-    """Counts of all combinations of keys and bins within some spans, filled or not.
-
-    Attributes:
-        spans: of the keys, and of the bins.
-        counts: by cell; the bin's number changes fastest.
-    """
+    """Counts of combinations of keys and bins within some spans, filled or not: the bin's number changes fastest."""
 
     spans: Spans
     counts: Integers
@@ -92,12 +87,7 @@ Part = pl.DataFrame | Cells
 
 
 class BinTally:
-    """A sum of counts by keys and bins, of batches whose keys and bins may differ.
-
-    Args:
-        keys: columns and their dtypes.
-        width: of the bins.
-    """
+    """A sum of counts by keys and bins of some width, of batches whose keys and bins may differ."""
 
     def __init__(self, keys: Mapping[str, pl.DataType], width: float) -> None:
         self._keys, self._width = keys, width
@@ -158,12 +148,8 @@ def count_bins(batch: pl.DataFrame, keys: Sequence[str], bins: Bins) -> Part:
     """Rows of a batch by its keys and bins.
 
     Keys that are integers are packed with the bin's number into one cell number, of which a histogram is counted if
-    there are few cells; numpy does nearly all of that without holding up other threads.
-
-    Args:
-        batch: the keys, and `_bin`: the values to be binned.
-        keys: columns.
-        bins: what the values fall into.
+    there are few cells; numpy does nearly all of that without holding up other threads. `_bin` has the values that fall
+    into the bins.
 
     Raises:
         UsageError: the bins are so narrow that some have no number.
@@ -208,12 +194,7 @@ def _packed(batch: pl.DataFrame, bins: Bins, spans: Spans) -> Cells | Integers:
     """The counts of all cells where these are few, else each row's cell.
 
     Done in blocks that stay in the processor's cache, in buffers that are used again: fresh memory costs more than
-    counting.
-
-    Args:
-        batch: the keys, and the values last.
-        bins: what the values fall into.
-        spans: of each column.
+    counting. The batch has the keys, and the values last; there is a span for each column.
     """
     rows, cells = batch.height, math.prod(cardinality for _, cardinality in spans)
     few = cells <= min(MAX_CELLS, 4 * rows)

@@ -95,11 +95,7 @@ def _centre(value: pl.Expr, width: float) -> pl.Expr:
 
 
 def axes_of(columns: pl.Schema) -> tuple[str, str]:
-    """The columns of a matrix' axes.
-
-    Raises:
-        TableError: it is no matrix.
-    """
+    """The columns of a matrix' axes; a TableError, where it is none."""
     axes = axis_columns(columns)
     if axes is None or not {"counts", "variance"} <= set(columns):
         raise TableError(

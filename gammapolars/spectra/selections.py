@@ -105,13 +105,7 @@ def gate(
 def single_hits(
     table: pl.LazyFrame, values: Mapping[str, Sequence[pl.Expr]], counts: Sequence[pl.Expr]
 ) -> pl.LazyFrame:
-    """A row for each hit of pairs or triples that counts.
-
-    Args:
-        table: pairs or triples.
-        values: the new columns, by the hits of each.
-        counts: which of the hits count; null and false do not.
-    """
+    """A row for each hit of pairs or triples that counts: null and false do not. The columns are by hit."""
     keys = ["run"] if "run" in table.collect_schema() else []
     lists = {name: pl.concat_list(of) for name, of in values.items()}
     return (

@@ -90,12 +90,7 @@ WEIGHTED: dict[str, DType] = {"counts": pl.Float64, "variance": pl.Float64}
 
 
 class Tally:
-    """A sum of tables of counts.
-
-    Args:
-        keys: columns, by which rows are summed up.
-        sums: the columns that are summed up, with their dtypes.
-    """
+    """A sum of tables of counts, by keys; `sums` are the columns that are summed up, with their dtypes."""
 
     def __init__(self, *keys: str, sums: dict[str, DType] = COUNTS) -> None:
         self._keys = keys
@@ -145,9 +140,6 @@ class Histogram:
 
     The array grows with the values that come; rows for which it would grow too large are counted in tables next to it.
     In numpy alone where it can be: while pairs are searched for, a small query would wait for large ones.
-
-    Args:
-        keys: the columns.
     """
 
     def __init__(self, *keys: str) -> None:
@@ -159,12 +151,7 @@ class Histogram:
         self._others = Tally(*keys)
 
     def add(self, frame: pl.DataFrame, rows: Integers | None = None) -> None:
-        """Count rows.
-
-        Args:
-            frame: has the columns, with values from 0 on.
-            rows: numbers of those that count; None: all.
-        """
+        """Count rows, all or those of these numbers, of a frame whose columns have values from 0 on."""
         count = frame.height if rows is None else len(rows)
         if not count:
             return

@@ -120,11 +120,7 @@ class WeightedTally:
         return table if keys == self._keys else table.group_by(keys).agg(pl.exclude(self._keys).sum())
 
     def summed(self, *keys: str) -> pl.DataFrame:
-        """The keys, `counts` and `variance`, in any order; only the latter two if nothing was added.
-
-        Args:
-            keys: some of the keys, by which all is summed up; none: all.
-        """
+        """By some of the keys, or all, `counts` and `variance`, in any order; only these two if nothing was added."""
         by = keys or self._keys
         return self._by(by, self._sums.summed()) if self._sums else self._net(by)
 
@@ -188,15 +184,9 @@ def sums(weight: str | None) -> dict[str, pl.Expr]:
 
 
 def sum_bins(batch: pl.DataFrame, keys: list[str], bins: Bins) -> WeightedCounts:
-    """The rows of a batch by their weights, keys and bins.
+    """The rows of a batch by their `_weight`, other than 0, by keys and bins of `_bin`, as of `count_by_weight`.
 
-    Args:
-        batch: the keys, `_bin` (the values to be binned) and `_weight`. Rows that weigh nothing are left out.
-        keys: columns.
-        bins: what the values fall into.
-
-    Returns:
-        As for `count_by_weight`; the keys are those, and `_bin` (number, as a float).
+    In the result, `_bin` is the bin's number, as a float.
     """
     kept = batch.filter(pl.col(BIN).is_finite() & (pl.col(WEIGHT) != 0))
     numbers = pl.Series(BIN, bins.numbers(kept[BIN].to_numpy())).cast(pl.Float64) + 0.0  # -0 and 0 are one bin

@@ -26,10 +26,9 @@ class Repair:
     """A reset or rollover of the timestamps, and how times were made to go on.
 
     Attributes:
-        kind: what the flags tell.
         hit: number, from 1, of the hit with which the new epoch begins, in its file or stream.
         before_ps: time of the latest hit before, as given out.
-        recorded_ps: recorded time of that hit.
+        recorded_ps: recorded time of the hit with which the new epoch begins.
         offset_ps: what is added to recorded times from there on.
         period_ps: the counter's period; None where it is not known, and a gap of `RESET_GAP_PS` was put.
     """
@@ -73,12 +72,7 @@ class Clock:
         return batch.with_columns(pl.col("timestamp_ps") + self.offset_ps)
 
     def restart(self, ended: list[Epoch], begun: list[tuple[Epoch, Epoch]]) -> None:
-        """Go on to the next epoch.
-
-        Args:
-            ended: the epoch that ends, of all recordings.
-            begun: of each recording that goes on, the epoch that ends and the one that begins.
-        """
+        """Go on from the epochs that end, of all recordings, to those that begin behind one of them."""
         ended = [epoch for epoch in ended if epoch.hits]
         borders = [begin.border for end, begin in begun if begin.border and begin.border.time_ps < end.last_ps]
         if not ended or not borders:
@@ -140,10 +134,7 @@ def continuous(
 ) -> Batches:
     """The hits of one epoch of all recordings after those of the epoch before, with times that go on.
 
-    Args:
-        recordings: streams that were recorded by the same clock.
-        combine: makes one stream, in time order, of what the recordings hold of one epoch.
-        on_repair: told of each reset and rollover.
+    The recordings are of one clock; `combine` makes one stream, in time order, of what they hold of an epoch.
 
     Raises:
         TimeOrderError: recordings flag a reset behind which the times of none of them start again.

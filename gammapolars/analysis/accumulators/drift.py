@@ -44,15 +44,7 @@ class AdcRange:
 
 @dataclass(frozen=True)
 class SlicedRun:
-    """A run's counts in slices of time.
-
-    Attributes:
-        run: its number.
-        first_ps: time of its first hit, where the first slice begins.
-        last_ps: time of its last hit.
-        width_ps: of each slice.
-        counts: (slices, columns).
-    """
+    """A run's counts, (slices, columns), in slices `width_ps` long; the first begins with the run's first hit."""
 
     run: int
     first_ps: int

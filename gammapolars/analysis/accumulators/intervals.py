@@ -28,12 +28,7 @@ class Gaps(Generic[K]):
         self.spans: Spans[K] = {}
 
     def before(self, kind: K, times_ps: Integers) -> Integers:
-        """The times to these hits from those before them, ps: to the first of a kind there is none.
-
-        Args:
-            kind: theirs.
-            times_ps: of the hits, in order.
-        """
+        """The times to these hits, in order, from those before them, ps: to the first of a kind there is none."""
         if not len(times_ps):
             return np.empty(0, np.int64)
         earlier = self.spans.get(kind)

@@ -16,7 +16,7 @@ from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
 from gammapolars.spectra.tallies import Histogram
 
-KEYS = ("board_a", "channel_a", "board_b", "channel_b")
+ENDS = ("board_a", "channel_a", "board_b", "channel_b")
 
 
 class PairTally(Accumulator):
@@ -24,7 +24,7 @@ class PairTally(Accumulator):
 
     def __init__(self, window: Window) -> None:
         self._window = window
-        self._prompt, self._random = Histogram(*KEYS), Histogram(*KEYS)
+        self._prompt, self._random = Histogram(*ENDS), Histogram(*ENDS)
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
         low, high = self._window
@@ -58,12 +58,7 @@ def _by_detectors(tally: Histogram) -> dict[tuple[Key, Key], int]:
 
 
 class InRegions(Accumulator):
-    """An accumulator that sees only pairs in the prompt and random windows, with their region and weight.
-
-    Args:
-        accumulator: what counts them.
-        regions: the windows.
-    """
+    """An accumulator that sees only pairs in the prompt and random windows, with their region and weight."""
 
     def __init__(self, accumulator: Accumulator, regions: Regions) -> None:
         self._accumulator, self._regions = accumulator, regions
@@ -81,8 +76,6 @@ class InRegions(Accumulator):
 Numbers = npt.NDArray[Any]
 
 MAX_NS_STEPS = 200_000
-
-ENDS = ("board_a", "channel_a", "board_b", "channel_b")
 
 
 class TimeDifferences(Accumulator):
