@@ -271,7 +271,7 @@ def _compare_each(data: bytes, layout: Layout, read: Read) -> str | None:
         record = data[at : at + width]
         if len(record) < width or max(struct.unpack_from("<HH", record)) > 255 or (at and not any(record)):
             damaged += 1
-        elif struct.unpack_from("<Q", record, 4)[0] >= 2**63:
+        elif struct.unpack_from("<Q", record, 4)[0] > 2**62:
             outside += 1
         else:
             rows += binfiles.read_plainly(record, layout)

@@ -1,6 +1,6 @@
 """CoMPASS BIN files: records as hits, block by block; waveforms of any length are stepped over.
 
-What a damaged byte can do, and what is noticed of it: a board or channel that cannot be, a timestamp beyond 2^63 ps, a
+What a damaged byte can do, and what is noticed of it: a board or channel that cannot be, a timestamp beyond 2^62 ps, a
 record of nothing but zeros and a number of samples after which no record follows are found here. A timestamp that jumps
 further than hits are put in order is found when they are. What stays a possible value (an energy, a flag, a channel
 below 256, a timestamp's low bytes) cannot be told from a true one: the format has no checksums.
