@@ -669,3 +669,12 @@ def test_walk_moves_hits_by_what_their_adc_tells() -> None:
     by = (moved.hits["timestamp_ps"] - still.hits["timestamp_ps"]).to_numpy()
     np.testing.assert_array_equal(by[single], np.rint(walk[0] * root + walk[1] * root**2)[single])
     assert single.sum() > 1900
+
+
+def test_a_deposit_at_the_very_end_of_a_dead_time_is_a_hit_of_its_own() -> None:
+    times = np.array([0, 600, 1000, 1999, 2000, 2500], np.int64)
+    chain = np.array([True, False, False, False, False, False])
+
+    owner = hit_of_deposit(times, chain, np.full(6, 1000, np.int64))
+
+    assert owner.tolist() == [0, 0, 2, 2, 4, 4]
