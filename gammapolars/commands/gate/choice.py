@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import UsageError
+from gammapolars.core.quantities import ENERGY
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.gates import Gate
 from gammapolars.spectra.line_gates import gate_doubts, line_gate
 
-KEV, ADC = "keV", "adc"
+KEV = ENERGY.unit
 
 
 class Choice(NamedTuple):

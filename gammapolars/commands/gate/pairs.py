@@ -94,7 +94,7 @@ class PairsFile:
                 f"{self.path}: its energies are by another calibration than that of {', '.join(other)} in "
                 f"{self.options.detectors}, and are kept: make the pairs once more to change them",
             )
-        if not dithers and self.options.unit == KEV:
+        if not dithers:
             return (
                 f"{self.path}: its energies are not spread over the width of their adc values, as no calibration of "
                 "its detectors is known: name the detectors.toml that they were made with",

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from gammapolars.commands.checks import is_energy
 from gammapolars.commands.gate import outputs
-from gammapolars.commands.gate.choice import ADC, KEV
 from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.matrix import StoredMatrix
 from gammapolars.commands.gate.pairs import PairsFile, RunPairs
@@ -47,8 +47,7 @@ def input_of(options: GateOptions) -> Input:
         UsageError: options that do not go with it, or gates that cannot be.
     """
     alone = options.names[0] if len(options.names) == 1 else ""
-    if options.unit not in (KEV, ADC):
-        raise UsageError(f"unknown unit '{options.unit}': gates are in {KEV} or {ADC}")
+    is_energy(options.unit, "gates")
     if options.second is None and options.second_background:
         raise UsageError("--and-background is beside a second line: name the line with --and")
     if is_matrix(alone):

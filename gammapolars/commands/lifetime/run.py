@@ -12,11 +12,11 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairSummary, RunSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import CLOCK_HITS, clocks
+from gammapolars.commands.checks import is_energy
 from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.commands.lifetime.parse import LifetimeOptions
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
-from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.core.records import Rows
 from gammapolars.core.units import PS_PER_S, Window, parse_numbers, parse_ps, parse_range
 from gammapolars.corrections import align, gain_corrected_adc, hit_energy
@@ -108,7 +108,7 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
         _gate(options.start_gate, "--start-gate", both[0], recording, options.unit),
         _gate(options.stop_gate, "--stop-gate", both[1], recording, options.unit),
     )
-    in_kev = options.unit == ENERGY.unit
+    in_kev = is_energy(options.unit, "gates")
     counts = _counts(recording, rule, gates, bin_ps=width, nearest=options.nearest, in_kev=in_kev)
     fit = fit_lifetime(
         counts.spectrum,
@@ -159,13 +159,12 @@ def _gate(text: str | None, option: str, detector: Detector, recording: Recordin
     """A gate on a detector's hits, in keV or adc: of two ends, or on one line; None where none is asked for."""
     if not text:
         return None
-    if unit not in (ENERGY.unit, ADC.unit):
-        raise UsageError(f"unknown unit '{unit}': gates are in {ENERGY.unit} or {ADC.unit}")
-    if unit == ENERGY.unit and not detector.energy and "energy_kev" not in recording.schema:
+    in_kev = is_energy(unit, "gates")
+    if in_kev and not detector.energy and "energy_kev" not in recording.schema:
         raise UsageError(f"{detector.name} is not calibrated, and {option} is in keV: give adc values with --unit adc")
     if ":" not in text:
         (line,) = parse_numbers(text, option, at_least=1)[:1]
-        return line_gate(line, None, (), [detector] if unit == ENERGY.unit else [])
+        return line_gate(line, None, (), [detector] if in_kev else [])
     low, high = parse_range(text, option)
     if not low < high:
         raise UsageError(f"the gate of {detector.name} is empty: {low:g} to {high:g}")

@@ -15,13 +15,12 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.coincidences import PairRule
-from gammapolars.commands.checks import check_bins
+from gammapolars.commands.checks import check_bins, is_energy
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.spectrum.parse import SpectrumOptions
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
-from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.core.records import Rows
 from gammapolars.core.types import Key
 from gammapolars.detectors import Detectors
@@ -63,9 +62,7 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
     time, or of the real time where none was recorded, with a warning.
     """
     detectors, rule = recording.detectors, PairRule(defaults.WINDOW, reject=options.reject)
-    if options.unit not in (ENERGY.unit, ADC.unit):
-        raise UsageError(f"unknown unit '{options.unit}': spectra are in {ENERGY.unit} or {ADC.unit}")
-    recording = replace(recording, recorded_energies=options.unit == ENERGY.unit)
+    recording = replace(recording, recorded_energies=is_energy(options.unit, "spectra"))
     check_bins(options.bin_kev, calibrated=recording.is_calibrated)
     kind = _check_output(options.output, options.format, overwrite=options.overwrite)
     slice_ps = None if options.slice_width is None else slice_width_ps(options.slice_width)
