@@ -124,6 +124,17 @@ def test_channels_are_taken_where_they_are_asked_for(folder: Path, tmp_path: Pat
     )
 
 
+@pytest.mark.parametrize(("name", "toml"), RUNS)
+def test_detectors_are_aligned_by_hits_of_a_recorded_energy(
+    folder: Path, tmp_path: Path, name: str, toml: str | None
+) -> None:
+    run = run_of(folder, name, toml)
+    both = done("align", *run, "--energy", "1100:1400", "-o", tmp_path / "a.toml")
+    assert both["detector_pairs"][0]["pairs"] == PAIRS
+    refused = gammapolars("align", *run, "--energy", "1300:1400", "-o", tmp_path / "b.toml")
+    assert (refused.code, "prompt peak" in refused.err) == (1, True)
+
+
 def test_nothing_to_calibrate_is_refused(folder: Path, tmp_path: Path) -> None:
     refused = gammapolars("calibrate", folder / "energies.parquet", "--source", "Co-60", "-o", tmp_path / "d.toml")
     assert (refused.code, "hits without adc values" in refused.err) == (1, True)

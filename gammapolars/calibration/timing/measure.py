@@ -70,7 +70,7 @@ def measure_timing(
         raise UsageError(f"the search for peaks must reach further than 0 s, not '{search}'")
     if most_hits is not None and most_hits < 1:
         raise UsageError(f"at least one hit must be read, not {most_hits}")
-    if energy_kev and not any(one.energy for one in table):
+    if energy_kev and not any(one.energy for one in table) and "energy_kev" not in runs.hits.collect_schema():
         raise UsageError("hits cannot be chosen by energy: no detector is calibrated in detectors.toml")
     if "adc" not in runs.hits.collect_schema():
         if walk:

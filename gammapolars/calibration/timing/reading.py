@@ -13,7 +13,7 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.rule import b_is_lower, swapped
 from gammapolars.core.types import Integers, Key
-from gammapolars.corrections import energy_kev, gain_corrected_adc
+from gammapolars.corrections import gain_corrected_adc, hit_energy
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import Runs
 from gammapolars.spectra.tallies import WideningTally
@@ -69,7 +69,8 @@ class PairReader:
     def _gated(self, part: Slice) -> Slice:
         """A slice without the hits outside the gate."""
         assert self.energy_kev
-        energy = energy_kev(self.detectors, adc=gain_corrected_adc(part.hits.columns))
+        columns = part.hits.columns
+        energy = hit_energy(columns, self.detectors, adc=gain_corrected_adc(columns))
         good = part.hits.select(energy.is_between(*self.energy_kev).fill_null(False)).to_series()
         before = int(good[: part.first].sum())
         return Slice(part.hits.filter(good), before, before + int(good[part.first : part.end].sum()))
