@@ -1,4 +1,4 @@
-"""Pairs of each two detectors, and how many of them chance makes: from rates, and from random windows."""
+"""Pairs of each two detectors, and how many of them are random: as rates and dead times let expect, and as measured."""
 
 import math
 from collections.abc import Iterator
@@ -8,28 +8,37 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis.accumulators import HitTally, PairTally, StopCover
-from gammapolars.coincidences import PairRule, chance_pairs, nearest_chance_pairs
-from gammapolars.core.flags import union
+from gammapolars.analysis.accumulators import PairTally, StopCover
+from gammapolars.analysis.random_pairs import Expectation, Expected
+from gammapolars.coincidences import PairRule, nearest_chance_pairs
 from gammapolars.core.records import Part
 from gammapolars.core.schema import DType
-from gammapolars.core.types import Key
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
 
-DISAGREE_SIGMA = 4.0
-DISAGREE_PART = 0.05
-"""Rates and random windows disagree where the difference is larger than both."""
+DIFFERENT_SIGMA = 3.0
+"""What is expected and what random windows measure differ by more than statistics from here on,"""
+
+DIFFERENT_PART = 0.01
+"""and by so much of it at the least."""
+
+NOTABLE_FACTOR = 0.05
+"""A random window in which random coincidences are more frequent than in the prompt one by so much is warned of."""
 
 SIDES: dict[str, DType] = {
     f"{column}_{side}": dtype
     for side in "ab"
     for column, dtype in {"board": pl.UInt16, "channel": pl.UInt16, "name": pl.String}.items()
 }
-COUNTS: dict[str, DType] = {"pairs": pl.Int64, "chance_pairs_expected": pl.Float64}
+COUNTS: dict[str, DType] = {
+    "pairs": pl.Int64,
+    "chance_pairs_expected": pl.Float64,
+    "chance_pairs_expected_unc": pl.Float64,
+}
 NET: dict[str, DType] = {
     "random_pairs": pl.Int64,
     "random_pairs_expected": pl.Float64,
+    "random_pairs_expected_unc": pl.Float64,
     "chance_pairs": pl.Float64,
     "chance_pairs_unc": pl.Float64,
     "net_pairs": pl.Float64,
@@ -39,19 +48,20 @@ NET: dict[str, DType] = {
 
 @dataclass(frozen=True)
 class RandomNet(Part):
-    """Pairs in random windows, and what is left of all pairs without those by chance, summed over detector pairs.
+    """Pairs in random windows, and what is left of all pairs without random ones, summed over detector pairs.
 
     Attributes:
         random_ps: the windows, [low, high] each (ps).
         random_pairs: pairs in them.
-        random_pairs_expected: how many rates let expect there.
-        chance_pairs: pairs by chance among all, as the random windows measure them.
+        random_pairs_expected: how many rates and dead times let expect there.
+        chance_pairs: random coincidences among all pairs, as the random windows measure them.
         net_pairs: pairs less those.
     """
 
     random_ps: tuple[Window, ...]
     random_pairs: int
     random_pairs_expected: float
+    random_pairs_expected_unc: float
     chance_pairs: float
     chance_pairs_unc: float
     net_pairs: float
@@ -59,88 +69,111 @@ class RandomNet(Part):
 
 
 def by_detectors(
-    hits: HitTally, pairs: PairTally, rule: PairRule, detectors: Detectors, cover: StopCover | None = None
+    pairs: PairTally,
+    rule: PairRule,
+    detectors: Detectors,
+    expectation: Expectation,
+    cover: StopCover | None = None,
 ) -> pl.DataFrame:
-    """Pairs of each two detectors, beside those expected by chance.
+    """Pairs of each two detectors, beside the random ones among them.
 
-    Chance is expected to make N = r_a r_b w T pairs, with the rates of the used hits. Random windows, if the rule has
-    them, measure it: s R of R random pairs, so that N = P - s R pairs are net, with the variance P + s² R. Where each
-    start takes the nearest stop alone, chance takes starts that have no true partner: see `nearest_chance_pairs`.
+    `Expectation` tells how many to expect. Random windows, if the rule has them, measure it: s R of R random pairs, so
+    that N = P - s R pairs are net, with the variance P + s² R. Where each start takes the nearest stop alone, random
+    ones are found by starts that have no true partner: see `nearest_chance_pairs`.
 
     Args:
-        hits: what was read.
         pairs: what was found.
         rule: what made the pairs.
         detectors: their names.
+        expectation: of random pairs.
         cover: of the stops, if the rule takes the nearest one.
 
     Returns:
-        `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected`; a before b by
+        `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected` with `_unc`; a before b by
         (board, channel), all detector pairs that the rule admits, found or not. With random windows also
-        `random_pairs`, `random_pairs_expected` (r_a r_b w_r T), `chance_pairs` (s R), `net_pairs`, the last two with
-        `_unc`.
+        `random_pairs`, `random_pairs_expected` with `_unc`, `chance_pairs` (s R) and `net_pairs`, each with `_unc`.
     """
-    keys = hits.by_detector().select("board", "channel").rows()
-    runs = hits.in_runs(union(rule.reject))
     counts, random = pairs.counts(), pairs.random_counts()
     rows = []
-    for a, b in combinations(keys, 2):
+    for a, b in combinations(expectation.detectors, 2):
         if rule.detectors and {a, b} != set(rule.detectors):
             continue
-
-        def expected(width_ps: float, a: Key = a, b: Key = b) -> float:
-            return sum((chance_pairs(used.get(a, 0), used.get(b, 0), width_ps, time_s) for time_s, used in runs), 0.0)
-
-        names = detectors.at(*a).name, detectors.at(*b).name
         prompt = counts.get((a, b), 0)
-        by_chance = _nearest_expected(hits, rule, cover, prompt) if cover else expected(rule.width_ps)
-        row = (*a, names[0], *b, names[1], prompt, by_chance)
+        by_chance = expectation.prompt(a, b)
+        if cover:
+            by_chance = _nearest_expected(rule, expectation, cover, prompt)
+        row: tuple[Any, ...] = (*a, detectors.at(*a).name, *b, detectors.at(*b).name, prompt, *by_chance)
         if rule.regions:
-            ends = rule.detectors or (a, b)
-            scale, beside = rule.regions.scale(*ends), random.get((a, b), 0)
-            wide = rule.regions.width(rule.regions.random, *ends)
+            scale, beside = rule.regions.scale(*(rule.detectors or (a, b))), random.get((a, b), 0)
             measured = scale * beside, scale * math.sqrt(beside)
-            row += (beside, expected(wide), *measured, prompt - scale * beside, math.sqrt(prompt + scale**2 * beside))
+            net = prompt - scale * beside, math.sqrt(prompt + scale**2 * beside)
+            row += (beside, *expectation.random(a, b), *measured, *net)
         rows.append(row)
     return pl.DataFrame(rows, SIDES | COUNTS | (NET if rule.regions else {}), orient="row")
 
 
-def _nearest_expected(hits: HitTally, rule: PairRule, cover: StopCover, pairs: int) -> float:
-    """Pairs by chance of starts with their nearest stop; of several runs, together."""
+def _nearest_expected(rule: PairRule, expectation: Expectation, cover: StopCover, pairs: int) -> Expected:
+    """Random pairs of starts with their nearest stop; of several runs, together."""
     assert rule.detectors
-    starts, covered = 0, 0.0
-    for run, (time_s, used) in zip(sorted(hits.spans), hits.in_runs(union(rule.reject)), strict=True):
-        of_run = used.get(rule.detectors[0], 0)
-        starts, covered = starts + of_run, covered + of_run * cover.part(run, time_s)
-    return nearest_chance_pairs(starts, pairs, covered / starts) if starts else 0.0
+    starts, covered = 0.0, 0.0
+    for run, (time_s, used) in expectation.together(*rule.detectors).items():
+        starts, covered = starts + used[0], covered + used[0] * cover.part(run, time_s)
+    number = nearest_chance_pairs(starts, pairs, covered / starts) if starts else 0.0
+    return Expected(number, math.sqrt(number * number / starts) if starts else 0.0)
+
+
+def total_expected(table: pl.DataFrame) -> Expected:
+    """Random pairs of all detector pairs of a table together; they share detectors: uncertainties add linearly."""
+    return Expected(float(table["chance_pairs_expected"].sum()), float(table["chance_pairs_expected_unc"].sum()))
 
 
 def net_of_random(table: pl.DataFrame, rule: PairRule) -> RandomNet | None:
     """What random windows tell, summed over the detector pairs of a table; None where there are none."""
     if not rule.regions:
         return None
-    sums: dict[str, Any] = {name: table[name].sum() for name in NET if not name.endswith("_unc")}
-    uncs = {name: math.sqrt(float((table[name] ** 2).sum())) for name in NET if name.endswith("_unc")}
+    sums: dict[str, Any] = {name: table[name].sum() for name in NET}
+    uncs = {name: math.sqrt(float((table[name] ** 2).sum())) for name in ("chance_pairs_unc", "net_pairs_unc")}
     return RandomNet(rule.regions.random, **sums | uncs)
 
 
-def chance_warnings(table: pl.DataFrame) -> Iterator[str]:
-    """Where random windows hold other numbers of pairs than rates tell, in a sentence."""
+def chance_warnings(table: pl.DataFrame, expectation: Expectation) -> Iterator[str]:
+    """Where random windows hold other numbers of pairs than expected, or too many for the prompt one, in a sentence."""
     if "random_pairs" not in table.columns:
         return
+    yield from _beyond_dead_time(table, expectation)
     random, expected = pl.col("random_pairs"), pl.col("random_pairs_expected")
-    sigma = (random - expected) / pl.max_horizontal(expected, 1.0).sqrt()
-    apart = table.with_columns(sigma=sigma).filter(
-        (pl.col("sigma").abs() > DISAGREE_SIGMA) & ((random - expected).abs() > DISAGREE_PART * expected)
+    unc = (pl.max_horizontal(expected, 1.0) + pl.col("random_pairs_expected_unc") ** 2).sqrt()
+    # Of many detector pairs the worst one differs by more: as rarely as one by 3 standard deviations.
+    limit = math.sqrt(DIFFERENT_SIGMA**2 + 2 * math.log(max(table.height, 1)))
+    apart = table.with_columns(sigma=(random - expected) / unc).filter(
+        (pl.col("sigma").abs() > limit) & ((random - expected).abs() > DIFFERENT_PART * expected)
     )
     if apart.is_empty():
         return
     worst = apart.sort(pl.col("sigma").abs(), descending=True).row(0, named=True)
     others = f", and {apart.height - 1} more detector pairs differ" if apart.height > 1 else ""
-    fewer = "detectors are dead after true coincidences, or were not recorded together"
-    more = "rates changed during the run, or the windows hold more than chance"
+    fewer = "the detectors were not recorded together all the time, or are dead for longer than was seen"
+    more = "rates changed quickly, or the windows hold delayed coincidences"
     yield (
-        f"random windows hold {worst['random_pairs']:,} pairs of {worst['name_a']} and {worst['name_b']}, where rates "
-        f"tell {worst['random_pairs_expected']:,.0f} (r_a r_b w T){others}: it may be that "
-        f"{fewer if worst['sigma'] < 0 else more}; net counts follow the random windows"
+        f"random windows hold {worst['random_pairs']:,} pairs of {worst['name_a']} and {worst['name_b']}, where "
+        f"{worst['random_pairs_expected']:,.0f} are expected ({abs(worst['sigma']):.1f} standard deviations){others}: "
+        f"it may be that {fewer if worst['sigma'] < 0 else more}; net counts follow the random windows"
     )
+
+
+def _beyond_dead_time(table: pl.DataFrame, expectation: Expectation) -> Iterator[str]:
+    """Random windows in which dead time takes fewer pairs away than it does in the prompt one."""
+    most, worst = NOTABLE_FACTOR, None
+    for row in table.iter_rows(named=True):
+        a, b = (row["board_a"], row["channel_a"]), (row["board_b"], row["channel_b"])
+        excess = expectation.excess(a, b) - 1
+        if abs(excess) > most:
+            most, worst = abs(excess), (row, 1 + excess)
+    if worst:
+        row, factor = worst
+        yield (
+            f"random windows hold {factor:.3g} times as many pairs of {row['name_a']} and {row['name_b']} as belong "
+            "to the prompt window, because they lie beyond the dead time in which true coincidences leave both "
+            f"detectors: net counts are too low by {(1 - 1 / factor) * row['chance_pairs']:,.0f} there; --random auto "
+            "finds windows within it"
+        )

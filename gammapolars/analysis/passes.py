@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from gammapolars.analysis import chance
-from gammapolars.analysis.accumulators import Accumulator, HitTally, PairTally, StopCover
+from gammapolars.analysis.accumulators import Accumulator, CloseHits, HitTally, PairTally, RecordedTime, StopCover
+from gammapolars.analysis.random_pairs import Expectation
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairCounts, PairSummary, of_hits
 from gammapolars.coincidences import PairRule
@@ -35,8 +36,9 @@ class PairPass:
 
     def __post_init__(self) -> None:
         self.cover = StopCover(self.rule) if self.rule.nearest else None
-        if self.cover:
-            self.accumulators = [*self.accumulators, self.cover]
+        self.recorded, self.close = RecordedTime(self.rule.mask), CloseHits(self.rule.mask)
+        further = [self.recorded, self.close, *([self.cover] if self.cover else [])]
+        self.accumulators = [*self.accumulators, *further]
 
     def pairs(self) -> pl.LazyFrame:
         """The calibrated pairs. Collecting them reads the runs and fills the accumulators, once."""
@@ -50,6 +52,10 @@ class PairPass:
             yield from self._read(schema)
 
         return lazy_frame(schema, batches)
+
+    def expectation(self, rule: PairRule | None = None) -> Expectation:
+        """What to expect of random coincidences, of this rule or of a narrower one, when the pass is over."""
+        return Expectation(rule or self.rule, self.recorded, self.close)
 
     def run(self) -> None:
         """Fill the accumulators, where the pairs themselves go nowhere."""
@@ -113,20 +119,25 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
         return measured(given, hits, auto=auto, reorder_ps=recording.reorder_ps)
 
 
-def summarise(reading: PairPass, hits: HitTally, pairs: PairTally) -> PairSummary:
-    """What a pass found, when it is over."""
-    recording, rule, detectors = reading.recording, reading.rule, reading.recording.detectors
+def summarise(reading: PairPass, hits: HitTally, pairs: PairTally, rule: PairRule | None = None) -> PairSummary:
+    """What a pass found, when it is over; by its own rule, or by a narrower one by which the pairs were tallied."""
+    rule = rule or reading.rule
+    recording, detectors = reading.recording, reading.recording.detectors
     preselection = recording.preselection
     seen = preselection.read if preselection else hits
-    table = chance.by_detectors(hits, pairs, rule, detectors, reading.cover)
-    further = (*warnings(seen.by_detector(union(rule.reject)), recording, rule), *chance.chance_warnings(table))
+    expectation = reading.expectation(rule)
+    table = chance.by_detectors(pairs, rule, detectors, expectation, reading.cover)
+    expected = chance.total_expected(table)
+    of_hits_seen = warnings(seen.by_detector(union(rule.reject)), recording, rule)
+    further = (*of_hits_seen, *chance.chance_warnings(table, expectation))
     return PairSummary(
         **of_hits(recording, hits, rule.reject, further, seen=seen),
         of_pairs=PairCounts(
             pairs=int(table["pairs"].sum()),
             pairs_by_detectors=table,
             window_ps=rule.window,
-            chance_pairs_expected=float(table["chance_pairs_expected"].sum()),
+            chance_pairs_expected=expected.pairs,
+            chance_pairs_expected_unc=expected.unc,
             random=chance.net_of_random(table, rule),
         ),
         preselection=preselection.account() if preselection else None,

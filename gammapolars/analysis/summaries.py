@@ -103,11 +103,12 @@ class PairCounts(Part):
     Attributes:
         pairs: within the window.
         pairs_by_detectors: of each two detectors `board_a`, `channel_a`, `name_a`, `board_b`, `channel_b`, `name_b`,
-            `pairs` and `chance_pairs_expected`; with random windows also `random_pairs`, `random_pairs_expected`,
-            `chance_pairs`, `chance_pairs_unc`, `net_pairs` and `net_pairs_unc`.
+            `pairs` and `chance_pairs_expected` with its `_unc`; with random windows also `random_pairs`, and
+            `random_pairs_expected`, `chance_pairs` and `net_pairs`, each with its `_unc`.
         window_ps: [low, high] (ps).
         random: what random windows tell, where there are any.
-        chance_pairs_expected: how many pairs rates let expect by chance.
+        chance_pairs_expected: how many random coincidences rates and dead times let expect among them.
+        chance_pairs_expected_unc: one standard deviation.
     """
 
     pairs: int
@@ -115,6 +116,7 @@ class PairCounts(Part):
     window_ps: Window
     random: RandomNet | None = optional()
     chance_pairs_expected: float
+    chance_pairs_expected_unc: float
 
 
 @dataclass(frozen=True, kw_only=True)

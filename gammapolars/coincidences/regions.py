@@ -66,15 +66,8 @@ class Regions:
         included, each of which stands for the differences that are rounded to it. So a window of ±20 ns on a clock of
         10 ns is 50 ns wide.
         """
-        plain = sum(high - low for low, high in windows)
-        if a not in self.clock or b not in self.clock:
-            return plain
-        step = math.gcd(self.clock[a].step_ps, self.clock[b].step_ps)
-        narrowest = min(sum(high - low for low, high in part) for part in (self.prompt, self.random))
-        if step * FINE <= narrowest:
-            return plain
-        phase = (self.clock[b].phase_ps - self.clock[a].phase_ps) % step
-        return step * sum((high - phase) // step + (phase - low) // step + 1 for low, high in windows)
+        narrowest = min(plain_width_ps(part) for part in (self.prompt, self.random))
+        return stepped_width_ps(windows, self.clock.get(a), self.clock.get(b), narrowest)
 
     def weighted(self, pairs: pl.LazyFrame) -> pl.LazyFrame:
         """The pairs that lie in a window, with `region` and `weight`; of pairs with `dt_ps` as they come out."""
@@ -107,6 +100,34 @@ class Regions:
         return any(self.scale(a, b) != plain for a in keys for b in keys if a != b)
 
 
+def plain_width_ps(windows: Sequence[Window]) -> float:
+    """The width of some windows together."""
+    return sum(high - low for low, high in windows)
+
+
+def stepped_width_ps(windows: Sequence[Window], a: Clock | None, b: Clock | None, narrowest_ps: float) -> float:
+    """How much of the time differences some windows hold, in whole steps of the clocks of two detectors.
+
+    Args:
+        windows: of t_b - t_a, closed.
+        a: the clock of one, if it is known.
+        b: that of the other.
+        narrowest_ps: with many steps in this width, they do not matter.
+    """
+    if a is None or b is None:
+        return plain_width_ps(windows)
+    step = math.gcd(a.step_ps, b.step_ps)
+    if step * FINE <= narrowest_ps:
+        return plain_width_ps(windows)
+    phase = (b.phase_ps - a.phase_ps) % step
+    return step * sum((high - phase) // step + (phase - low) // step + 1 for low, high in windows)
+
+
+def both_windows(window: Window, *, signed: bool) -> tuple[Window, ...]:
+    """A prompt window as intervals of dt that has a sign."""
+    return (window,) if signed else _both_sides(Window(max(window.low, 0), window.high))
+
+
 def regions_of(window: Window, random: Sequence[Window], *, signed: bool, clock: Mapping[Key, Clock]) -> Regions:
     """Prompt and random windows as intervals of dt.
 
@@ -119,7 +140,7 @@ def regions_of(window: Window, random: Sequence[Window], *, signed: bool, clock:
     Raises:
         UsageError: a random window is empty, or reaches into the prompt window.
     """
-    prompt = (window,) if signed else _both_sides(Window(max(window.low, 0), window.high))
+    prompt = both_windows(window, signed=signed)
     intervals = [part for one in random for part in ((one,) if signed else _both_sides(_folded(one)))]
     merged = _merged(intervals)
     for part in merged:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.coincidences.regions import Clock, Regions, regions_of
+from gammapolars.coincidences.regions import Clock, Regions, both_windows, regions_of
 from gammapolars.core import defaults, schema
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any, parse_reject, union
@@ -173,6 +173,16 @@ class PairRule:
         """The total width in which two detectors' chance pairs fall, whichever of the two is the earlier."""
         low, high = self.window
         return high - low if self.start else 2 * (high - max(low, 0))
+
+    def windows(self, a: Key, b: Key) -> tuple[tuple[Window, ...], tuple[Window, ...]]:
+        """The prompt and the random windows of two detectors, as intervals of t_b - t_a."""
+        signed = self.start is not None
+        prompt, random = both_windows(self.window, signed=signed), self.regions.random if self.regions else ()
+        if signed and (self.start, self.stop) == (b, a):
+            return tuple(Window(-high, -low) for low, high in prompt), tuple(
+                Window(-high, -low) for low, high in random
+            )
+        return prompt, random
 
     @property
     def detectors(self) -> tuple[Key, Key] | None:

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from gammapolars.coincidences.hit_intervals import binned, dead_time_ps
 from gammapolars.coincidences.regions import Clock
 from gammapolars.coincidences.rule import PairRule
 from gammapolars.core.errors import UsageError
@@ -91,8 +92,9 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
     """Where only chance makes pairs, by the time differences of some hits: on each side of 0 where such a place is.
 
     A window begins twice as far out as the prompt one at the least, and where time differences are flat; it reaches as
-    far out as they stay so. Further out they may rise: while a detector is dead after a true coincidence, it makes no
-    chance pair, so that close to the prompt peak there are fewer, there as below the peak. They may not fall: delayed
+    far out as they stay so, but not beyond the dead time of a detector if there is room within. Further out they may
+    rise: while a detector is dead after a true coincidence, it makes no chance pair, so that close to the prompt peak
+    there are fewer, there as below the peak. They may not fall: delayed
     coincidences would be counted as chance. Pairs are counted out to twenty times the prompt window, and where nothing
     is flat, four times as far, and so on.
 
@@ -104,17 +106,19 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
     most = min(max(WIDEST * half, reach), MOST_REACH_PS)
     if reach < 8 * half:
         raise UsageError(f"random windows are not found for a window of {rule.window}: name one with --random LOW:HIGH")
+    dead_ps = _shortest_dead_ps(hits, rule)
     step = math.lcm(*(clock.step_ps for clock in clocks(hits.head(CLOCK_HITS)).values()))
     while True:
         width = max(min(reach // SIDE_BINS, half // 2), 1)
         if step < reach // LEAST_BINS:
             width = -(-width // step) * step  # as many steps in each bin
         edges = np.arange(reach // width + 1) * width - min(step, width) // 2
-        sides = _sides(hits, rule, edges, reorder_ps)
+        sides, within = _sides(hits, rule, edges, reorder_ps), int(np.searchsorted(edges, dead_ps, side="right")) - 1
         least = -(-2 * half // width) + 1
         windows = []
         for sign, counts in sides.items():
-            if stretch := flat_stretch(counts, least, max(least, LEAST_BINS)):
+            bins = max(least, LEAST_BINS)
+            if stretch := flat_stretch(counts, least, bins, within) or flat_stretch(counts, least, bins):
                 low, high = (int(edges[place]) for place in stretch)
                 windows.append(Window(low, high) if sign > 0 else Window(-high, -low))
         if windows:
@@ -140,19 +144,31 @@ def _sides(hits: pl.DataFrame, rule: PairRule, edges: npt.NDArray[np.int64], reo
     return sides
 
 
-def flat_stretch(counts: Counts, first: int, least: int) -> tuple[int, int] | None:
+def _shortest_dead_ps(hits: pl.DataFrame, rule: PairRule) -> float:
+    """The shortest dead time of the detectors that the rule pairs."""
+    dead = [
+        dead_time_ps(binned(np.diff(np.sort(part["timestamp_ps"].to_numpy()))))
+        for key, part in hits.group_by("board", "channel")
+        if not rule.detectors or key in rule.detectors
+    ]
+    return min(dead, default=0.0)
+
+
+def flat_stretch(counts: Counts, first: int, least: int, limit: int | None = None) -> tuple[int, int] | None:
     """The innermost stretch of bins in which counts are flat, and beyond which they do not fall.
 
     Args:
         counts: by distance from 0.
         first: where it may begin.
         least: how many bins it must have.
+        limit: the bin before which it must end; None: the last may be its own.
 
     Returns:
         Its first bin, and the one behind its last; None if there is none.
     """
-    for begin in range(first, len(counts) - least + 1, STEP):
-        lengths = np.unique(np.geomspace(least, len(counts) - begin, 12).astype(int))
+    limit = len(counts) if limit is None else min(limit, len(counts))
+    for begin in range(first, limit - least + 1, STEP):
+        lengths = np.unique(np.geomspace(least, limit - begin, 12).astype(int))
         end = max((begin + int(length) for length in lengths if _is_flat(counts[begin : begin + length])), default=0)
         if end and not _leaves(counts[begin:end], counts[end:]):
             return begin, end

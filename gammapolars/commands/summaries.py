@@ -66,10 +66,16 @@ def timed_tail(summary: Summary) -> list[str]:
 
 
 def pair_lines(counts: PairCounts) -> list[str]:
-    """How many pairs there are, and how many of them chance makes."""
+    """How many pairs there are, and how many of them are random: as measured where that was asked for."""
+    expected = plus_minus(counts.chance_pairs_expected, counts.chance_pairs_expected_unc)
+    if random := counts.random:
+        measured = plus_minus(random.chance_pairs, random.chance_pairs_unc)
+        number = f"of which {measured} are random as measured, {expected} as expected"
+    else:
+        number = f"of which {expected} are expected to be random"
     return [
-        f"{counts.pairs:,} pairs within {counts.window_ps}, {counts.chance_pairs_expected:,.1f} expected by chance",
-        *net_lines(counts.random),
+        f"{counts.pairs:,} pairs within {counts.window_ps}, {number}",
+        *net_lines(random),
         *_pairs_table(counts.pairs_by_detectors),
     ]
 
@@ -79,9 +85,9 @@ def net_lines(random: RandomNet | None) -> list[str]:
     if random is None:
         return []
     return [
-        f"{random.random_pairs:,} pairs in the random windows {', '.join(map(str, random.random_ps))}: "
-        f"{plus_minus(random.chance_pairs, random.chance_pairs_unc)} of the pairs are by chance, "
-        f"{plus_minus(random.net_pairs, random.net_pairs_unc)} net"
+        f"{plus_minus(random.net_pairs, random.net_pairs_unc)} pairs net; {random.random_pairs:,} pairs in the random "
+        f"windows {', '.join(map(str, random.random_ps))}, "
+        f"{plus_minus(random.random_pairs_expected, random.random_pairs_expected_unc)} expected"
     ]
 
 

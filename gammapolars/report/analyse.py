@@ -1,5 +1,6 @@
 """All that a report shows, in one pass over a run, after a look at its beginning for the prompt peaks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from gammapolars.calibration.timing.prompt_peaks import COLUMNS, prompt_peaks
 from gammapolars.coincidences import PairRule
 from gammapolars.core import defaults, schema
 from gammapolars.core.flags import union
+from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_ps
 from gammapolars.io import save
 from gammapolars.spectra import fitting_bin_kev
@@ -132,7 +134,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
 
     def summary() -> PairSummary:
-        return summarise(replace(reading, rule=rule), hits, pairs)
+        return summarise(reading, hits, pairs, rule)
 
     if pairs_output:
         save(within, pairs_output, metadata=lambda: summary().provenance(recording))
@@ -153,7 +155,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
         warnings=(*totals.warnings, *summed_runs(recording)),
-        detectors=_detector_rows(hits.by_detector(mask), recording, hits.real_time_s),
+        detectors=_detector_rows(hits.by_detector(mask), recording, reading.recorded.seconds()),
         pairs_by_detectors=totals.of_pairs.pairs_by_detectors,
         spectra=named(spectra_table(spectra, detectors, bin_kev), detectors),
         rates=named(rates.table(), detectors),
@@ -170,12 +172,13 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     )
 
 
-def _detector_rows(by_detector: pl.DataFrame, recording: Recording, real_time_s: float) -> pl.DataFrame:
-    """The table of detectors: names, hits, rates of the used hits, and whether they are calibrated."""
+def _detector_rows(by_detector: pl.DataFrame, recording: Recording, recorded_s: Mapping[Key, float]) -> pl.DataFrame:
+    """The table of detectors: names, hits, rates of the used hits while recorded, and whether they are calibrated."""
     calibrated = [
         recording.has_energies or recording.detectors.at(board, channel).energy is not None
         for board, channel in by_detector.select("board", "channel").iter_rows()
     ]
-    rate = pl.col("hits_used") / real_time_s if real_time_s > 0 else pl.lit(None, pl.Float64)
+    seconds = [recorded_s.get(key) or None for key in by_detector.select("board", "channel").iter_rows()]
+    rate = pl.col("hits_used") / pl.Series(seconds, dtype=pl.Float64)
     has_energy = pl.Series(calibrated, dtype=pl.Boolean)
     return named(by_detector, recording.detectors).with_columns(rate_cps=rate, calibrated=has_energy)

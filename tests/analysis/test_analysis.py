@@ -157,8 +157,9 @@ def test_chance_is_expected_for_the_detectors_that_the_rule_admits(tmp_path: Pat
     tally, pair_tally = HitTally(), PairTally(rule.window)
     run = in_file(tmp_path, hits)
 
-    made = PairPass(Recording(run), rule, [tally, pair_tally]).pairs().collect()
-    found = by_detectors(tally, pair_tally, rule, Detectors())
+    reading = PairPass(Recording(run), rule, [tally, pair_tally])
+    made = reading.pairs().collect()
+    found = by_detectors(pair_tally, rule, Detectors(), reading.expectation())
 
     used = {row[:2]: row[3] for row in tally.by_detector(BAD).iter_rows()}
     (row,) = found.to_dicts()

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ import gammapolars as gp
 from gammapolars.analysis.accumulators import (
     Accumulator,
     AdcSpectra,
+    CloseHits,
     Ends,
     EnergySpectra,
     HitTally,
@@ -24,6 +26,7 @@ from gammapolars.analysis.accumulators import (
     Matrix,
     PairTally,
     Rates,
+    RecordedTime,
     RunSpectra,
     StopCover,
     TimeDifferences,
@@ -93,6 +96,21 @@ def intervals(found: Intervals) -> tuple[Any, ...]:
             found.shortest_ps, found.spans)  # fmt: skip
 
 
+def recorded_time(found: RecordedTime) -> list[Any]:
+    return [
+        (run, times.first_ps, times.edges_ps.tolist(), {key: gaps.tolist() for key, gaps in times.gaps.items()},
+         {key: counts.tolist() for key, counts in times.counts.items()}, found.longest_ps(run))
+        for run, times in found.of_runs().items()
+    ]  # fmt: skip
+
+
+def close_hits(found: CloseHits) -> Any:
+    state = found.whole().state()
+    arrays = {name: {key: np.asarray(counts).tolist() for key, counts in state[name].items() if np.any(counts)}
+              for name in ("hits", "intervals", "pairs")}  # fmt: skip
+    return arrays, found.clocks()
+
+
 def histograms(found: Histograms) -> dict[Any, list[int]]:
     return {pair: counts.tolist() for pair, counts in found.all()}
 
@@ -117,6 +135,10 @@ KINDS = {
         lambda a: (a.counts, a.starts, a.longer.tolist(), *intervals(a.intervals)),
     ),
     "intervals": Kind(lambda _: Intervals(), intervals),
+    "recorded time": Kind(lambda _: RecordedTime(BAD), recorded_time, step_ps=2**21),
+    "recorded for long": Kind(lambda _: RecordedTime(BAD), recorded_time, step_ps=2**31),
+    "close hits": Kind(lambda _: CloseHits(BAD), close_hits, step_ps=2**17),
+    "close hits for long": Kind(lambda _: CloseHits(BAD), close_hits, step_ps=2**27),
     "in regions": Kind(
         lambda _: InRegions(PairTally(Window(-5, 5)), REGIONS),
         lambda a: (a.parts()["in_regions"].counts(), a.parts()["in_regions"].random_counts()),

@@ -1,0 +1,299 @@
+"""When each detector recorded: its hits over time, and the longest times between them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from gammapolars.analysis.accumulators.accumulator import Accumulator, State
+from gammapolars.analysis.accumulators.hits import FewDetectors
+from gammapolars.analysis.accumulators.intervals import Gaps
+from gammapolars.core.flags import FLAGS, has_any
+from gammapolars.core.types import Floats, Integers, Key
+from gammapolars.core.units import PS_PER_S
+from gammapolars.streaming.slices import run_of
+
+LONGEST = 300
+"""So many of the longest times between hits are kept of each detector of a run."""
+
+BINS = 1024
+"""No more bins of time than this in a run."""
+
+FINEST = 20
+"""Bins are 2^20 ps = 1 us wide or more."""
+
+UNLIKELY = 1e-9
+"""A time between hits is a gap where chance makes one as long less often than once in so many runs."""
+
+NEAR_HITS = 30
+NEAR_BINS = (4, 16, 64, 256, BINS)
+"""The rate next to a gap is that of the fewest bins with enough hits, and of at least so many."""
+
+LEAST_HITS = 5
+"""With fewer hits beside it, nothing is known of the rate there."""
+
+
+@dataclass
+class _Timeline:
+    """Used hits of one run by detector and time; bins are 2^shift ps wide and begin at whole multiples of that."""
+
+    first_ps: int
+    last_ps: int
+    shift: int = FINEST
+    first_bin: int = 0
+    counts: dict[Key, Integers] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.first_bin = self.first_ps >> self.shift
+        self.reach(self.first_ps, self.last_ps)
+
+    def reach(self, first_ps: int, last_ps: int, shift: int = FINEST) -> None:
+        """Let bins hold these times too, and be as wide as some others at the least."""
+        first, last = min(first_ps, self.first_ps), max(last_ps, self.last_ps)
+        while (last >> shift) - (first >> shift) >= BINS:
+            shift += 1
+        shift = max(shift, self.shift)
+        coarser, first_bin = shift - self.shift, first >> shift
+        if coarser or first_bin != self.first_bin:
+            for key, counts in self.counts.items():
+                wider = np.zeros(BINS, np.int64)
+                filled = np.flatnonzero(counts)
+                np.add.at(wider, ((filled + self.first_bin) >> coarser) - first_bin, counts[filled])
+                self.counts[key] = wider
+        self.first_ps, self.last_ps, self.shift, self.first_bin = first, last, shift, first_bin
+
+    def add(self, key: Key, times_ps: Integers, weight: int = 1) -> None:
+        """Take some times of one detector, in order; or take them away again, with the weight -1."""
+        if not len(times_ps):
+            return
+        bins = np.arange(int(times_ps[0]) >> self.shift, (int(times_ps[-1]) >> self.shift) + 1)
+        rows = np.append(np.searchsorted(times_ps, bins << self.shift), len(times_ps))
+        self.add_counts(key, bins, weight * np.diff(rows))
+
+    def add_counts(self, key: Key, bins: Integers, counts: Integers) -> None:
+        """Take counts in some bins."""
+        self.counts.setdefault(key, np.zeros(BINS, np.int64))[bins - self.first_bin] += counts
+
+    def edges_ps(self) -> Floats:
+        """The edges of all bins, ps after the first hit, which begin and end with the run's hits."""
+        last_bin = self.last_ps >> self.shift
+        edges = (np.arange(self.first_bin, last_bin + 2) << self.shift) - self.first_ps
+        return np.asarray(np.clip(edges, 0, self.last_ps - self.first_ps), np.float64)
+
+
+class RecordedTime(Accumulator):
+    """When each detector of each run recorded: how many hits it has over time, and where it has none.
+
+    Rejected hits count for the gaps, since they tell that a detector was recorded, and not for the rates; fake events
+    count for neither.
+
+    Args:
+        mask: the flags that reject a hit.
+    """
+
+    def __init__(self, mask: int = 0) -> None:
+        self._mask = mask
+        self._few = FewDetectors()
+        self._gaps: Gaps[tuple[int, Key]] = Gaps()
+        self._hits: dict[tuple[int, Key], int] = {}
+        self._longest: dict[tuple[int, Key], Integers] = {}
+        """(n, 2): the longest times between hits, and when they end, ps."""
+        self._timelines: dict[int, _Timeline] = {}
+
+    def add_hits(self, hits: pl.DataFrame) -> None:
+        """Take hits of one run, in time order."""
+        if "flags" in hits.columns and (hits["flags"].to_numpy() & FLAGS["fake_event"]).any():
+            hits = hits.filter(~has_any(FLAGS["fake_event"]))
+        if hits.is_empty():
+            return
+        run, times = run_of(hits), hits["timestamp_ps"].to_numpy()
+        timeline = self._timeline(run, int(times[0]), int(times[-1]))
+        rejected = (hits["flags"].to_numpy() & self._mask) != 0 if self._mask else None
+        for key, mask in (self._few.masks(hits) or _masks(hits)).items():
+            of_key = times[np.flatnonzero(mask)]  # several times faster than by the mask itself
+            if not len(of_key):
+                continue
+            self._add_intervals((run, key), of_key)
+            timeline.add(key, of_key)
+            if rejected is not None:
+                timeline.add(key, times[np.flatnonzero(mask & rejected)], -1)
+
+    def _timeline(self, run: int, first_ps: int, last_ps: int, shift: int = FINEST) -> _Timeline:
+        timeline = self._timelines.setdefault(run, _Timeline(first_ps, last_ps))
+        timeline.reach(first_ps, last_ps, shift)
+        return timeline
+
+    def _add_intervals(self, kind: tuple[int, Key], times_ps: Integers) -> None:
+        intervals = self._gaps.before(kind, times_ps)
+        self._hits[kind] = self._hits.get(kind, 0) + len(times_ps)
+        self._add_longest(kind, intervals, times_ps[len(times_ps) - len(intervals) :])
+
+    def _add_longest(self, kind: tuple[int, Key], intervals_ps: Integers, ends_ps: Integers) -> None:
+        known = self._longest.get(kind)
+        if known is not None and len(known) == LONGEST:
+            longer = np.flatnonzero(intervals_ps >= known[-1, 0])
+            intervals_ps, ends_ps = intervals_ps[longer], ends_ps[longer]
+        if not len(intervals_ps):
+            return
+        found = np.stack([intervals_ps, ends_ps], axis=1)
+        if len(found) > LONGEST:
+            least = np.partition(intervals_ps, len(found) - LONGEST)[len(found) - LONGEST]
+            found = found[intervals_ps >= least]
+        every = found if known is None else np.concatenate([known, found])
+        order = np.lexsort((every[:, 1], -every[:, 0]))[:LONGEST]
+        self._longest[kind] = every[order]
+
+    def state(self) -> State:
+        return {
+            "spans": self._gaps.state(),
+            "hits": dict(self._hits),
+            "longest": {
+                kind: pl.DataFrame(longest, ["interval_ps", "end_ps"]) for kind, longest in self._longest.items()
+            },
+            "timelines": {run: _state(timeline) for run, timeline in self._timelines.items()},
+        }
+
+    def merge(self, state: State) -> None:
+        for kind, seam_ps in self._gaps.join(state["spans"]).items():
+            first_ps = state["spans"][kind][0]
+            self._add_longest(kind, np.array([seam_ps]), np.array([first_ps]))
+        for kind, hits in state["hits"].items():
+            self._hits[kind] = self._hits.get(kind, 0) + hits
+        for kind, table in state["longest"].items():
+            self._add_longest(kind, *table.to_numpy().T)
+        for run, other in state["timelines"].items():
+            timeline = self._timeline(run, other["first_ps"], other["last_ps"], other["shift"])
+            for key, table in other["counts"].items():
+                bins, counts = table.to_numpy().astype(np.int64).T
+                wider, place = np.unique(bins >> (timeline.shift - other["shift"]), return_inverse=True)
+                timeline.add_counts(key, wider, np.bincount(place, counts).astype(np.int64))
+
+    def longest_ps(self, run: int) -> dict[Key, list[int]]:
+        """The longest times between hits of each detector of a run, the longest first."""
+        return {key: longest[:, 0].tolist() for (of_run, key), longest in self._longest.items() if of_run == run}
+
+    def seconds(self) -> dict[Key, float]:
+        """How long each detector was recorded, of all runs: from the first hit of any to the last, without its gaps."""
+        total: dict[Key, float] = {}
+        for times in self.of_runs().values():
+            for key in times.gaps:
+                total[key] = total.get(key, 0.0) + float(times.live_ps(key)[-1]) / PS_PER_S
+        return total
+
+    def of_runs(self) -> dict[int, "RunTime"]:
+        """What is known of each run."""
+        return {run: self._of_run(run, timeline) for run, timeline in sorted(self._timelines.items())}
+
+    def _of_run(self, run: int, timeline: _Timeline) -> "RunTime":
+        edges, bins = timeline.edges_ps(), (timeline.last_ps >> timeline.shift) - timeline.first_bin + 1
+        counts = {key: timeline.counts[key][:bins].astype(np.float64) for key in sorted(timeline.counts)}
+        gaps = {}
+        for key in sorted(key for of_run, key in self._hits if of_run == run):
+            intervals, ends = self._longest.get((run, key), np.empty((0, 2), np.int64)).T
+            first, last = self._gaps.spans[run, key]
+            begins = np.concatenate([[0], ends - intervals - timeline.first_ps, [last - timeline.first_ps]])
+            stops = np.concatenate([[first - timeline.first_ps], ends - timeline.first_ps, [edges[-1]]])
+            gaps[key] = _gaps(np.stack([begins, stops], axis=1).astype(np.float64), counts.get(key), edges)
+        return RunTime(timeline.first_ps, edges, counts, gaps)
+
+
+def _masks(hits: pl.DataFrame) -> dict[Key, np.ndarray]:
+    """Which rows are hits of which detector, of many."""
+    codes = hits["board"].to_numpy().astype(np.uint32) << np.uint32(16) | hits["channel"].to_numpy()
+    return {(int(code) >> 16, int(code) & 0xFFFF): codes == code for code in np.unique(codes)}
+
+
+def _state(timeline: _Timeline) -> State:
+    filled = {key: np.flatnonzero(counts) for key, counts in timeline.counts.items()}
+    return {
+        "first_ps": timeline.first_ps,
+        "last_ps": timeline.last_ps,
+        "shift": timeline.shift,
+        "counts": {
+            key: pl.DataFrame({"bin": bins + timeline.first_bin, "counts": timeline.counts[key][bins]})
+            for key, bins in filled.items()
+        },
+    }
+
+
+def _gaps(intervals: Floats, counts: Floats | None, edges: Floats) -> Floats:
+    """Those of some times without hits that chance does not make, in order: (n, 2), ps after the run's first hit.
+
+    The rate next to each is the lower one of both sides, so that where it changed none is found.
+    """
+    if counts is None:
+        return np.empty((0, 2))
+    intervals = intervals[np.argsort(intervals[:, 0], kind="stable")]
+    length = intervals[:, 1] - intervals[:, 0]
+    before = np.searchsorted(edges, intervals[:, 0], side="right") - 1  # the bin in which it begins
+    after = np.minimum(
+        np.searchsorted(edges, intervals[:, 1], side="right"), len(edges) - 1
+    )  # behind the one it ends in
+    total = np.concatenate([[0.0], np.cumsum(counts)])
+    rate = np.full(len(intervals), math.inf)
+    for near, sign in ((before, -1), (after, 1)):
+        rate = np.minimum(rate, _rate_beside(np.clip(near, 0, len(counts)), sign, total, edges))
+    expected = np.where(np.isfinite(rate), rate, 0.0) * length
+    return intervals[expected > math.log(max(total[-1], 1.0) / UNLIKELY)]
+
+
+def _rate_beside(edge: Integers, sign: int, total: Floats, edges: Floats) -> Floats:
+    """Hits per ps in bins beside some edges, on one side; infinite where there are too few hits to tell."""
+    rate = np.full(len(edge), math.inf)
+    for bins in NEAR_BINS:
+        other = np.clip(edge + sign * bins, 0, len(total) - 1)
+        hits, time = np.abs(total[other] - total[edge]), np.abs(edges[other] - edges[edge])
+        known = (hits >= (LEAST_HITS if bins == NEAR_BINS[-1] else NEAR_HITS)) & ~np.isfinite(rate) & (time > 0)
+        rate[known] = hits[known] / time[known]
+    return rate
+
+
+@dataclass(frozen=True)
+class RunTime:
+    """When the detectors of one run recorded; times are in ps after the run's first hit.
+
+    Attributes:
+        first_ps: the time of that.
+        edges_ps: (n + 1,) of bins of time.
+        counts: used hits of each detector in these.
+        gaps: of each detector (m, 2), ascending: where it was not recorded.
+    """
+
+    first_ps: int
+    edges_ps: Floats
+    counts: Mapping[Key, Floats]
+    gaps: Mapping[Key, Floats]
+
+    def live_ps(self, *keys: Key) -> Floats:
+        """(n + 1,) the time up to each edge in which all of some detectors were recorded."""
+        gaps = _union([self.gaps[key] for key in keys if key in self.gaps])
+        if not len(gaps):
+            return self.edges_ps
+        lost = np.concatenate([[0.0], np.cumsum(gaps[:, 1] - gaps[:, 0])])
+        so_far = np.stack([lost[:-1], lost[1:]], axis=1).ravel()
+        return np.asarray(self.edges_ps - np.interp(self.edges_ps, gaps.ravel(), so_far), np.float64)
+
+    def common_gaps(self) -> Floats:
+        """(m, 2): where no detector was recorded."""
+        every = list(self.gaps.values())
+        if not every or not all(map(len, every)):
+            return np.empty((0, 2))
+        common = every[0]
+        for gaps in every[1:]:
+            begins = np.maximum(common[:, None, 0], gaps[None, :, 0]).ravel()
+            ends = np.minimum(common[:, None, 1], gaps[None, :, 1]).ravel()
+            common = np.stack([begins, ends], axis=1)[ends > begins]
+        return common
+
+
+def _union(every: list[Floats]) -> Floats:
+    """Stretches of time that lie in any of some gaps, ascending."""
+    gaps = np.concatenate([np.empty((0, 2)), *every])
+    if len(gaps) < 2 or len(every) < 2:
+        return gaps
+    gaps = gaps[np.argsort(gaps[:, 0], kind="stable")]
+    ends = np.maximum.accumulate(gaps[:, 1])
+    first = np.concatenate([[True], gaps[1:, 0] > ends[:-1]])
+    return np.stack([gaps[first, 0], np.append(ends[:-1][first[1:]], ends[-1])], axis=1)

@@ -1,0 +1,86 @@
+"""What times between hits of a detector tell: its dead time, and whether what comes within prolongs that."""
+
+import math
+
+import numpy as np
+
+from gammapolars.core.types import Floats, Integers
+from gammapolars.core.units import PS_PER_S
+
+PER_OCTAVE = 32
+
+SCALE = np.asarray(2.0 ** (np.arange(28 * PER_OCTAVE + 1) / PER_OCTAVE), np.float64)
+"""Edges (ps) of bins of times between hits, 2 % wide, up to 2^28 ps = 268 us; times below 1 ps are in the first."""
+
+LEAK = 0.05
+"""So many times less often than otherwise may hits come within the dead time: fewer than none would be too strict."""
+
+LEAST_INTERVALS = 20
+
+
+def binned(intervals_ps: Integers) -> Floats:
+    """How many of some times lie in each bin of `SCALE`; longer ones are left out."""
+    inside = np.clip(intervals_ps[intervals_ps < SCALE[-1]], 1, None)
+    place = np.floor(np.log2(inside) * PER_OCTAVE).astype(np.int64)
+    return np.bincount(np.minimum(place, len(SCALE) - 2), minlength=len(SCALE) - 1).astype(np.float64)
+
+
+def dead_time_ps(counts: Floats) -> float:
+    """Where the times between hits of a detector begin, by maximum likelihood.
+
+    Up to their median X they are taken to be as frequent everywhere beyond the dead time τ, with the density D, and
+    `LEAK` times that within it, so that a few that are too short, as those of pile-up or noise, do not hide it. The
+    likelihood of n times, k of them below τ, is n ln D + k ln LEAK - n, with D = n / (X - τ + LEAK τ).
+
+    Args:
+        counts: (n,) times in the bins of `SCALE`.
+
+    Returns:
+        The dead time in ps, 0 where there is none; with few hits it is the shortest time between two of them.
+    """
+    if counts.sum() < LEAST_INTERVALS:
+        return 0.0
+    total = np.cumsum(counts)
+    end = int(np.searchsorted(total, total[-1] / 2)) + 1
+    n = float(total[end - 1])
+    edges = np.concatenate([[0.0], SCALE[1:end]])
+    below = np.concatenate([[0.0], total[: end - 1]])
+    density = n / (SCALE[end] - (1 - LEAK) * edges)
+    return float(edges[(n * np.log(density) + below * math.log(LEAK)).argmax()])
+
+
+SHAPE_DEAD = 8
+"""The shape of the times between hits is looked at up to so many dead times."""
+
+GRID = 32
+
+
+def extendable_log_odds(counts: Floats, rate_cps: float) -> float:
+    """Whether the dead time is prolonged by what comes within it: ln of the likelihood ratio, extendable to not.
+
+    Where it is not, times between hits are exponential beyond the dead time τ, with R = m / (1 - m τ). Where it is,
+    any time beyond τ after a hit is as good as another for a hit, with the density m, so that the times f between
+    successive ones follow from f(x) = m (1 - ∫ f) with the integral from τ to x - τ (renewal theory).
+
+    Args:
+        counts: (n,) times between hits in the bins of `SCALE`.
+        rate_cps: m, hits counted (1/s).
+
+    Returns:
+        The odds, 0 where the times do not tell.
+    """
+    dead, rate = dead_time_ps(counts), rate_cps / PS_PER_S
+    if dead <= 0 or not 0 < rate * dead < 0.36:
+        return 0.0
+    x = (np.arange(SHAPE_DEAD * GRID) + 0.5) / GRID * dead
+    plain = np.where(x > dead, np.exp(-rate / (1 - rate * dead) * (x - dead)), 0.0)
+    prolonged = np.where(x > dead, 1.0, 0.0)
+    for step in range(2 * GRID, len(x)):
+        prolonged[step] = 1 - rate * dead / GRID * prolonged[GRID : step - GRID].sum()
+    inside = (SCALE[:-1] > 1.05 * dead) & (SCALE[1:] < SHAPE_DEAD * dead)
+    edges, cumulative = np.arange(len(x) + 1) / GRID * dead, [np.cumsum([0.0, *shape]) for shape in (plain, prolonged)]
+    logs = []
+    for one in cumulative:
+        part = np.diff(np.interp(SCALE, edges, one))[inside]
+        logs.append(np.log(part / part.sum()))
+    return float(counts[inside] @ (logs[1] - logs[0]))
