@@ -1,6 +1,6 @@
 """What is known of each detector's spectrum beside its counts: names, calibration, real and live time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -8,6 +8,7 @@ import polars as pl
 from gammapolars.analysis.accounting import CLOCK_S, COVERED
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.core.errors import InputError
+from gammapolars.core.schema import DType
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.detectors import Detectors
@@ -50,6 +51,54 @@ def _recorded(runs: Runs, tally: HitTally, keys: list[Key]) -> Mapping[Key, dict
         if channel and complete:
             found[key] |= {"real_time_s": real_s, "live_time_s": channel.live_time_s}
     return found
+
+
+NOTED: dict[str, DType] = dict.fromkeys(("noted_icr_cps", "noted_ocr_cps", "noted_live_fraction"), pl.Float64)
+
+NOTABLE_PART = 0.1
+"""Noted rates of the whole run and those of its hits differ by more than this where something is missing."""
+
+
+def with_noted(table: pl.DataFrame, runs: Runs) -> pl.DataFrame:
+    """A table of detectors with the rates and the live fraction that the digitizer's program noted of their run.
+
+    That is `run.info`, and the latest file of histograms, of a single run. Boards are in its order.
+
+    Args:
+        table: with `board` and `channel`.
+        runs: what was read.
+
+    Returns:
+        The same with `noted_icr_cps` and `noted_ocr_cps`, hits that came in and that were counted, and
+        `noted_live_fraction`; null where nothing is noted.
+    """
+    noted = _noted(runs) if len(runs.all) == 1 else {}
+    rows = [noted.get(key, (None, None, None)) for key in table.select("board", "channel").iter_rows()]
+    return table.hstack(pl.DataFrame(rows, NOTED, orient="row"))
+
+
+def _noted(runs: Runs) -> dict[Key, tuple[float | None, float | None, float | None]]:
+    run = runs.all[0]
+    if run.recorded is None:
+        return {}
+    told = live_times(run.source.folder)
+    # Histograms tell times by channel alone: they are those of the board where there is one.
+    times = {one.channel: one for one in told.channels} if told and len(run.recorded.boards) == 1 else {}
+    found = {}
+    for board, info in enumerate(run.recorded.boards):
+        for channel in info.channels:
+            time = times.get(channel.channel)
+            live = time.live_time_s / time.real_time_s if time and time.live_time_s and time.real_time_s else None
+            found[board, channel.channel] = channel.icr_cps, channel.ocr_cps, live
+    return found
+
+
+def noted_warnings(table: pl.DataFrame) -> Iterator[str]:
+    """Detectors whose hits come at another rate than was noted, one sentence each."""
+    rate, noted = pl.col("rate_cps"), pl.col("noted_ocr_cps")
+    apart = table.filter((noted > 0) & ((rate / noted - 1).abs() > NOTABLE_PART))
+    for name, own, other in apart.select("name", "rate_cps", "noted_ocr_cps").iter_rows():
+        yield f"{name} has {own:,.6g} hits/s in these files, where run.info has {other:,.6g} (OCR) of the whole run"
 
 
 Spans = Mapping[int, tuple[int, int]]

@@ -61,6 +61,18 @@ class Expectation:
         """By run, the time (s) in which two detectors were recorded, and their used hits in it."""
         return {run: _together(times, a, b)[:2] for run, times in self._runs.items()}
 
+    def equivalent_s(self, a: Key, b: Key) -> dict[int, float]:
+        """By run, the time T (s) with which N_a N_b w / T of two detectors are random, however rates changed in it.
+
+        N are all used hits, or, with the same T, those in gates of energy.
+        """
+        found = {}
+        for run, times in self._runs.items():
+            hits = [float(times.counts[key].sum()) if key in times.counts else 0.0 for key in (a, b)]
+            product = _together(times, a, b).product_cps
+            found[run] = hits[0] * hits[1] / product if product else 0.0
+        return found
+
     def prompt(self, a: Key, b: Key) -> Expected:
         """Random pairs of two detectors in the prompt window; a is the lower one."""
         return self._pair(a, b).expected(self._rule.windows(a, b)[0])
@@ -124,8 +136,8 @@ class _Pair:
         width_ps, unc_ps = self._width_ps(windows)
         stepped = stepped_width_ps(windows, *self._clocks, plain)
         pairs = self._product_cps * width_ps * stepped / plain / PS_PER_S
-        relative = 1 / self._used[0] + 1 / self._used[1] + (unc_ps / width_ps) ** 2
-        return Expected(pairs, pairs * math.sqrt(relative))
+        # The hits are counted: that another run would have others is no uncertainty of how many are random in this one.
+        return Expected(pairs, pairs * unc_ps / width_ps)
 
     def level(self, windows: Sequence[Window]) -> float:
         """The mean of ρ in some windows."""

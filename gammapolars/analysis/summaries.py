@@ -103,8 +103,9 @@ class PairCounts(Part):
     Attributes:
         pairs: within the window.
         pairs_by_detectors: of each two detectors `board_a`, `channel_a`, `name_a`, `board_b`, `channel_b`, `name_b`,
-            `pairs` and `chance_pairs_expected` with its `_unc`; with random windows also `random_pairs`, and
-            `random_pairs_expected`, `chance_pairs` and `net_pairs`, each with its `_unc`.
+            `pairs`, `chance_pairs_expected` and `chance_pairs_expected_unc`; with random windows also `random_pairs`,
+            `random_pairs_expected`, `random_pairs_expected_unc`, `chance_pairs`, `chance_pairs_unc`, `net_pairs` and
+            `net_pairs_unc`.
         window_ps: [low, high] (ps).
         random: what random windows tell, where there are any.
         chance_pairs_expected: how many random coincidences rates and dead times let expect among them.

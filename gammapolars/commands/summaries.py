@@ -67,7 +67,8 @@ def timed_tail(summary: Summary) -> list[str]:
 
 def pair_lines(counts: PairCounts) -> list[str]:
     """How many pairs there are, and how many of them are random: as measured where that was asked for."""
-    expected = plus_minus(counts.chance_pairs_expected, counts.chance_pairs_expected_unc)
+    mean, unc = counts.chance_pairs_expected, counts.chance_pairs_expected_unc
+    expected = plus_minus(mean, unc) if unc else f"{mean:,.1f}" if mean >= 10 else f"{mean:.2g}"
     if random := counts.random:
         measured = plus_minus(random.chance_pairs, random.chance_pairs_unc)
         number = f"of which {measured} are random as measured, {expected} as expected"

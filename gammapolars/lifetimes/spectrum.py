@@ -51,7 +51,7 @@ def time_spectrum(pairs: pl.LazyFrame, *, bin_ps: int, by: tuple[str, ...] = ())
 def expected_chance(counts: list[tuple[float, int, int]]) -> tuple[float, float]:
     """Chance pairs per ns, N_start N_stop / T of each run summed up, and the uncertainty of it.
 
-    Of each run the real time (s), the starts and the stops are given.
+    Of each run the time (s) in which both were recorded, the starts and the stops are given.
     """
     per_ns = PS_PER_S / 1000
     runs = [(n * m / (time_s * per_ns), n, m) for time_s, n, m in counts if time_s > 0 and n and m]

@@ -329,7 +329,7 @@ def test_the_text_tells_what_is_subtracted_and_what_is_not(tmp_path: Path) -> No
 
     assert plain[3:5] == ["9,522 pairs within ±250 ns", "gate 1329.5 to 1335.5 keV"]
     assert plain[5].endswith(" partners; the background below the line and chance not subtracted")
-    assert "of the pairs are by chance" in net[4]
+    assert "pairs in the random windows -2 us to -500 ns, 500 ns to 2 us" in net[4]
     assert net[5] == "gate 1329.5 to 1335.5, less background of 1345 to 1355 keV"
     assert net[6].endswith(" partners, net of the background below the line and of chance")
 

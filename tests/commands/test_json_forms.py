@@ -163,6 +163,7 @@ def test_what_does_not_fit_a_form_is_seen(change: dict[str, Any], misfit: str) -
     account = {**dict.fromkeys(("hits_read", "hits_used", "hits_rejected", "hits_damaged", "hits_out_of_range"), 0)}
     times = {"real_time_s": 0.0, "first_timestamp_ps": None, "last_timestamp_ps": 5}
     pairs = {"pairs": 0, "pairs_by_detectors": [], "window_ps": [0, 1], "chance_pairs_expected": 1}
+    pairs |= {"chance_pairs_expected_unc": 0.5}
     summary = {"inputs": [], "outputs": [], "warnings": [], "rejected": {}, "left_out": []} | account | times | pairs
 
     assert list(object_misfits(summary, PairSummary, "it")) == []

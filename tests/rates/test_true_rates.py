@@ -179,3 +179,51 @@ def test_a_rate_agrees_with_that_above_a_later_cut_within_the_difference_of_thei
     rate = TrueRate(1000.0, 10.0, 1e6, 10_000, 18.0, 18, 0.9, 0.01, 1e6, 1e4, exponential=True)
 
     assert _agree(rate, rate._replace(rate_cps=1000.0 + apart_cps, rate_cps_unc=12.0)) is agree
+
+
+def test_gaps_are_no_time_in_which_a_detector_was_recorded(tmp_path: Path) -> None:
+    """Of three stretches with 89 s and 66 s between them, rates and live fractions are those of the stretches."""
+    stretches = [counted(seed, 30_000, 1_000_000, 60_000)["timestamp_ps"].to_numpy() for seed in (1, 2, 3)]
+    times = np.concatenate([of + begin * 10**12 for of, begin in zip(stretches, (0, 91, 159), strict=True)])
+    gp.save(hits_at(times).lazy(), tmp_path / "run.parquet")
+
+    done = gammapolars("rates", tmp_path / "run.parquet", "--json")
+
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)["detectors"]
+    seconds = sum(int(of[-1]) - int(of[0]) for of in stretches) / 1e12
+    assert row["real_time_s"] == pytest.approx(seconds, abs=1e-3)
+    assert row["missing_s"] == pytest.approx((int(times[-1]) - int(times[0])) / 1e12 - seconds, abs=1e-3)
+    assert abs(row["rate_cps"] - len(times) / seconds) < 0.01 * row["rate_cps_unc"]
+    assert row["rate_cps_unc"] < 0.005 * row["rate_cps"]
+    assert abs(row["true_rate_cps"] - 30_000) < 4 * row["true_rate_cps_unc"]
+    assert abs(row["live_fraction"] - 1 / 1.03) < 4 * row["live_fraction_unc"]
+    assert abs(row["dead_time_ps"] - 1_000_000) < 4 * row["dead_time_ps_unc"]
+    (warning,) = json.loads(done.out)["warnings"]
+    assert "has no hits for 15" in warning
+
+
+def test_hits_recorded_twice_are_live_for_longer_than_can_be(tmp_path: Path) -> None:
+    once = counted(4, 20_000, 1_000_000, 50_000)["timestamp_ps"].to_numpy()
+    gp.save(hits_at(np.sort(np.concatenate([once, once]))).lazy(), tmp_path / "run.parquet")
+
+    done = gammapolars("rates", tmp_path / "run.parquet", "--json")
+
+    warnings = json.loads(done.out)["warnings"]
+    assert any("which cannot be" in warning for warning in warnings), warnings
+
+
+def test_what_run_info_notes_stands_beside(tmp_path: Path) -> None:
+    gp.save(counted(5, 20_000, 1_000_000, 50_000).lazy(), tmp_path / "run.parquet")
+    folder = tmp_path / "noted"
+    (folder / "RAW").mkdir(parents=True)
+    gp.save(gp.scan(tmp_path / "run.parquet"), folder / "RAW" / "DataR_noted.root")
+    (folder / "run.info").write_text("id=noted\nboard.0-14-292.3.icr=20400\nboard.0-14-292.3.ocr=25000\n")
+
+    done = gammapolars("rates", folder, "--json")
+
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)["detectors"]
+    assert (row["noted_icr_cps"], row["noted_ocr_cps"], row["noted_live_fraction"]) == (20400.0, 25000.0, None)
+    assert any("25,000 (OCR)" in warning for warning in json.loads(done.out)["warnings"])
+    assert "ICR noted" in gammapolars("rates", folder).out

@@ -10,13 +10,14 @@ from tests.validation.outcomes import Outcome
 
 def _validations() -> dict[str, Callable[[], Outcome]]:
     """All of them that can run here: some need recorded spectra, and one another program."""
-    from tests.validation import calibrations, chance, simulated_peaks, triples
+    from tests.validation import calibrations, chance, dead_time, simulated_peaks, triples
 
     found: dict[str, Callable[[], Outcome]] = {
         "pulls": simulated_peaks.pulls,
         "doublets": simulated_peaks.doublets,
         "hpge": lambda: calibrations.automatic("HPGe"),
         "chance": chance.chance,
+        "dead-time": dead_time.dead_time,
         "triples": triples.triples,
         "nai": lambda: calibrations.automatic("NaI", runs=100, hits=300_000),
     }

@@ -189,14 +189,15 @@ class RecordedTime(Accumulator):
     def _of_run(self, run: int, timeline: _Timeline) -> "RunTime":
         edges, bins = timeline.edges_ps(), (timeline.last_ps >> timeline.shift) - timeline.first_bin + 1
         counts = {key: timeline.counts[key][:bins].astype(np.float64) for key in sorted(timeline.counts)}
-        gaps = {}
+        gaps, own = {}, {}
         for key in sorted(key for of_run, key in self._hits if of_run == run):
             intervals, ends = self._longest.get((run, key), np.empty((0, 2), np.int64)).T
-            first, last = self._gaps.spans[run, key]
-            begins = np.concatenate([[0], ends - intervals - timeline.first_ps, [last - timeline.first_ps]])
-            stops = np.concatenate([[first - timeline.first_ps], ends - timeline.first_ps, [edges[-1]]])
+            first, last = (time - timeline.first_ps for time in self._gaps.spans[run, key])
+            own[key] = float(first), float(last)
+            begins = np.concatenate([[0], ends - intervals - timeline.first_ps, [last]])
+            stops = np.concatenate([[first], ends - timeline.first_ps, [edges[-1]]])
             gaps[key] = _gaps(np.stack([begins, stops], axis=1).astype(np.float64), counts.get(key), edges)
-        return RunTime(timeline.first_ps, edges, counts, gaps)
+        return RunTime(timeline.first_ps, edges, counts, gaps, own)
 
 
 def _masks(hits: pl.DataFrame) -> dict[Key, np.ndarray]:
@@ -259,12 +260,19 @@ class RunTime:
         edges_ps: (n + 1,) of bins of time.
         counts: used hits of each detector in these.
         gaps: of each detector (m, 2), ascending: where it was not recorded.
+        own_ps: the times of each detector's first and last hit.
     """
 
     first_ps: int
     edges_ps: Floats
     counts: Mapping[Key, Floats]
     gaps: Mapping[Key, Floats]
+    own_ps: Mapping[Key, tuple[float, float]]
+
+    def inner_gaps(self, key: Key) -> Floats:
+        """(m, 2): a detector's gaps between its first hit and its last."""
+        gaps, (first, last) = self.gaps[key], self.own_ps[key]
+        return gaps[(gaps[:, 0] >= first) & (gaps[:, 1] <= last)]
 
     def live_ps(self, *keys: Key) -> Floats:
         """(n + 1,) the time up to each edge in which all of some detectors were recorded."""
@@ -277,11 +285,8 @@ class RunTime:
 
     def common_gaps(self) -> Floats:
         """(m, 2): where no detector was recorded."""
-        every = list(self.gaps.values())
-        if not every or not all(map(len, every)):
-            return np.empty((0, 2))
-        common = every[0]
-        for gaps in every[1:]:
+        common, *others = self.gaps.values() or [np.empty((0, 2))]
+        for gaps in others:
             begins = np.maximum(common[:, None, 0], gaps[None, :, 0]).ravel()
             ends = np.minimum(common[:, None, 1], gaps[None, :, 1]).ravel()
             common = np.stack([begins, ends], axis=1)[ends > begins]

@@ -18,7 +18,7 @@ from gammapolars.commands.lifetime.parse import LifetimeOptions
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
 from gammapolars.core.records import Rows
-from gammapolars.core.units import PS_PER_S, Window, parse_numbers, parse_ps, parse_range
+from gammapolars.core.units import Window, parse_numbers, parse_ps, parse_range
 from gammapolars.corrections import align, gain_corrected_adc, hit_energy
 from gammapolars.detectors import Detector
 from gammapolars.gates import Gate
@@ -178,6 +178,7 @@ class _Counts(NamedTuple):
     hits: HitTally
     ends: Ends
     summary: PairSummary
+    reading: passes.PairPass
 
 
 def _counts(
@@ -202,7 +203,7 @@ def _counts(
     sides = zip("ab", gates, strict=True)
     of_pairs = [pl.col(f"{name}_{side}").is_between(gate.low, gate.high) for side, gate in sides if gate]
     spectrum = time_spectrum(reading.pairs().filter(*of_pairs), bin_ps=bin_ps).collect()
-    return _Counts(spectrum, hits, ends, passes.summarise(reading, hits, pairs))
+    return _Counts(spectrum, hits, ends, passes.summarise(reading, hits, pairs), reading)
 
 
 def _widths(sigma: str | None, both: tuple[Detector, Detector]) -> tuple[float | None, float | None]:
@@ -219,10 +220,10 @@ def _widths(sigma: str | None, both: tuple[Detector, Detector]) -> tuple[float |
 
 def _expected(counts: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any]:
     """Rates of starts and stops, and the chance that they lead to expect."""
-    hits, ends = counts.hits, counts.ends
-    time_s = {run: (last - first) / PS_PER_S for run, (first, last) in hits.spans.items()}
-    chance, chance_unc = expected_chance([(time_s[run], n, m) for run, (n, m) in sorted(ends.counts.items())])
-    table = {(row["board"], row["channel"]): row for row in rates_of(hits, ends.intervals).to_dicts()}
+    hits, ends, recorded = counts.hits, counts.ends, counts.reading.recorded
+    time_s, recorded_s = counts.reading.expectation().equivalent_s(both[0].key, both[1].key), recorded.seconds()
+    chance, chance_unc = expected_chance([(time_s.get(run, 0.0), n, m) for run, (n, m) in sorted(ends.counts.items())])
+    table = {(row["board"], row["channel"]): row for row in rates_of(hits, ends.intervals, recorded).to_dicts()}
     rows = []
     for place, detector in enumerate(both):
         inside = sum(counts[place] for counts in ends.counts.values())
@@ -231,7 +232,7 @@ def _expected(counts: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any
             {
                 "name": detector.name,
                 "hits_in_gate": inside,
-                "rate_in_gate_cps": inside / hits.real_time_s if hits.real_time_s else None,
+                "rate_in_gate_cps": inside / recorded_s[detector.key] if recorded_s.get(detector.key) else None,
                 **{name: rates.get(name) for name in RATES},
             }
         )

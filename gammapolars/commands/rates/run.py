@@ -8,6 +8,8 @@ import polars as pl
 
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.analysis.accumulators.recorded_time import RecordedTime
+from gammapolars.analysis.live_times import noted_warnings, with_noted
 from gammapolars.analysis.passes import count_hits, named
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
@@ -19,6 +21,7 @@ from gammapolars.io import check_writable, save
 from gammapolars.rates import rates_of
 
 UNLIKELY = 20.0
+IMPOSSIBLE_SIGMA = 3.0
 LEAST_MISSING = 0.01
 """A detector was recorded partly where so many of its mean times between hits are missing, and that part of the run."""
 
@@ -28,9 +31,11 @@ class RatesSummary(RunSummary):
     """Rates with and without dead time, each of the time from a detector's first hit to its last.
 
     Attributes:
-        detectors: `board`, `channel`, `name`, `hits`, `real_time_s`, `rate_cps`, `rate_cps_unc`, `true_rate_cps`,
-            `true_rate_cps_unc`, `live_fraction`, `live_fraction_unc`, `dead_time_ps`, `dead_time_ps_unc`,
-            `shortest_interval_ps`, `cut_ps`, `chi2`, `ndf`, and whether times between hits are `exponential`.
+        detectors: `board`, `channel`, `name`, `hits`, `real_time_s` without the `missing_s` of gaps, `rate_cps`,
+            `rate_cps_unc`, `true_rate_cps`, `true_rate_cps_unc`, `live_fraction`, `live_fraction_unc`, `dead_time_ps`,
+            `dead_time_ps_unc`, `shortest_interval_ps`, `cut_ps`, `chi2`, `ndf`, whether times between hits are
+            `exponential`, and what the digitizer's program noted of the run: `noted_icr_cps` and `noted_ocr_cps`, hits
+            that came and that it counted, and `noted_live_fraction`.
     """
 
     detectors: pl.DataFrame
@@ -44,9 +49,9 @@ def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
     if options.output is not None:
         check_writable(options.output, overwrite=options.overwrite, text=True)
     detectors, recording = recording.detectors, recording.without_detectors()
-    tally, intervals = HitTally(), Intervals()
-    count_hits(recording, [tally, intervals])
-    table = named(rates_of(tally, intervals), detectors)
+    tally, intervals, recorded = HitTally(), Intervals(), RecordedTime()
+    count_hits(recording, [tally, intervals, recorded])
+    table = with_noted(named(rates_of(tally, intervals, recorded), detectors), recording.runs)
     changing = table.filter(~table["exponential"].fill_null(value=True))["name"].to_list()
     warnings = (
         *_partly_recorded(tally, intervals, detectors),
@@ -54,6 +59,9 @@ def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
             f"times between hits of {name} are not those of one rate: it changed, or hits come in bunches"
             for name in changing
         ),
+        *_missing(table),
+        *_impossible(table),
+        *noted_warnings(table),
     )
     summary = RatesSummary(
         **of_hits(recording, tally, {"fake_event": FLAGS["fake_event"]}, warnings),
@@ -67,6 +75,22 @@ def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
             metadata=summary.provenance(recording),
         )
     return summary.saved(options.output)
+
+
+def _missing(table: pl.DataFrame) -> Iterator[str]:
+    """Detectors that have gaps, one sentence each."""
+    for name, missing_s in table.filter(pl.col("missing_s") > 0).select("name", "missing_s").iter_rows():
+        yield f"{name} has no hits for {missing_s:.4g} s in all, where its rate makes some: its rates are those without"
+
+
+def _impossible(table: pl.DataFrame) -> Iterator[str]:
+    """Detectors that would be live for more than all of the time, one sentence each."""
+    excess = (pl.col("live_fraction") - 1) / pl.col("live_fraction_unc")
+    for name, live in table.filter(excess > IMPOSSIBLE_SIGMA).select("name", "live_fraction").iter_rows():
+        yield (
+            f"{name} would be live for {100 * live:.4g} % of the time, which cannot be: its hits come in bunches, or "
+            "are recorded more than once"
+        )
 
 
 def _partly_recorded(tally: HitTally, intervals: Intervals, detectors: Detectors) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The summary of `rates` for people."""
 
+from typing import Any
+
 from gammapolars.commands.layout import plus_minus, table
 from gammapolars.commands.rates.run import RatesSummary
 from gammapolars.commands.summaries import gone, tail
@@ -8,24 +10,36 @@ from gammapolars.core.units import PS_PER_UNIT, format_ps
 SHOWN = {"rate_cps": 1.0, "true_rate_cps": 1.0, "live_fraction": 100.0, "dead_time_ps": 1 / PS_PER_UNIT["us"]}
 """What people are shown, and by how much it is multiplied."""
 
+NOTED = {
+    "noted_ocr_cps": ("OCR noted", 1.0),
+    "noted_icr_cps": ("ICR noted", 1.0),
+    "noted_live_fraction": ("live % noted", 100.0),
+}
+"""The same of what the digitizer's program noted, where it did, with the heading."""
+
 
 def text(summary: RatesSummary) -> list[str]:
     """The summary for people."""
-    rows = [
-        [
-            row["name"],
-            f"{row['hits']:,}",
-            *(
-                "–" if row[name] is None else plus_minus(factor * row[name], factor * row[f"{name}_unc"])
-                for name, factor in SHOWN.items()
-            ),
-            "–" if row["shortest_interval_ps"] is None else format_ps(row["shortest_interval_ps"]),
-        ]
-        for row in summary.detectors.iter_rows(named=True)
-    ]
+    noted = [name for name in NOTED if summary.detectors[name].is_not_null().any()]
+    rows = [_cells(row, noted) for row in summary.detectors.iter_rows(named=True)]
+    head = ["detector", "hits", "counts/s", "without dead time", "live %", "dead time (us)", "shortest"]
     return [
         f"{summary.account.hits_read:,} hits in {summary.times.real_time_s:.6g} s",
         *gone(summary.account),
-        *table(["detector", "hits", "counts/s", "without dead time", "live %", "dead time (us)", "shortest"], rows),
+        *table([*head, *(NOTED[name][0] for name in noted)], rows),
         *tail(summary),
+    ]
+
+
+def _cells(row: dict[str, Any], noted: list[str]) -> list[str]:
+    shortest = row["shortest_interval_ps"]
+    return [
+        row["name"],
+        f"{row['hits']:,}",
+        *(
+            "–" if row[name] is None else plus_minus(factor * row[name], factor * row[f"{name}_unc"])
+            for name, factor in SHOWN.items()
+        ),
+        "–" if shortest is None else format_ps(shortest),
+        *("–" if row[name] is None else f"{NOTED[name][1] * row[name]:,.6g}" for name in noted),
     ]

@@ -1,0 +1,161 @@
+"""How many random coincidences are expected: where data are missing, rates change, or detectors are dead."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gammapolars.analysis.accumulators import CloseHits, RecordedTime
+from gammapolars.analysis.random_pairs import Expectation
+from gammapolars.coincidences import PairRule
+from gammapolars.coincidences.dead_time import random_density
+from gammapolars.coincidences.hit_intervals import binned, dead_time_ps, extendable_log_odds
+from tests.deadtimes import NS, US, A, B, Detectors, expected, random_pairs, recorded
+from tests.hits import in_batches
+
+S = 10**12
+
+
+def in_stretches(seed: int, stretches: list[tuple[float, float, float, float]]) -> pl.DataFrame:
+    """Hits at random: of each stretch its begin and end (s), and the rates of two detectors in it (1/s)."""
+    rng = np.random.default_rng(seed)
+    parts = [
+        pl.DataFrame(
+            {"timestamp_ps": rng.integers(int(begin * S), int(end * S), rng.poisson(rate * (end - begin)))}
+        ).with_columns(board=pl.lit(0, pl.UInt16), channel=pl.lit(channel, pl.UInt16), flags=pl.lit(0, pl.UInt32))
+        for begin, end, *rates in stretches
+        for channel, rate in enumerate(rates)
+    ]
+    hits = pl.concat(parts).sort("timestamp_ps")
+    event = pl.int_range(pl.len())
+    return hits.with_columns(event=event)
+
+
+def run_time(hits: pl.DataFrame) -> RecordedTime:
+    found = RecordedTime()
+    for batch in in_batches(hits, 5_000):
+        found.add_hits(batch)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("stretches", "gaps_a", "gaps_b"),
+    [
+        ([(0, 4, 5e3, 4e3), (90, 94, 5e3, 4e3), (160, 163, 5e3, 4e3)], [(4, 90), (94, 160)], [(4, 90), (94, 160)]),
+        ([(0, 4, 5e3, 4e3), (4, 8, 5e3, 0), (8, 9, 5e3, 4e3)], [], [(4, 8)]),
+        ([(0, 4, 5e3, 4e3), (4, 9, 0, 4e3)], [(4, 9)], []),
+        ([(0, 2, 0, 4e3), (2, 4, 5e3, 4e3), (4, 6, 5e3, 0)], [(0, 2)], [(4, 6)]),
+        ([(0, 1, 2e4, 1e4), (1, 9, 1e3, 500)], [], []),
+        ([(0, 60, 0.1, 1e3)], [], []),
+    ],
+    ids=["of the run", "of a detector", "ends early", "begin late and end early", "other rates", "rare hits"],
+)  # fmt: skip
+def test_gaps_are_found_and_random_pairs_are_those_of_the_common_time(
+    stretches: list[tuple[float, float, float, float]],
+    gaps_a: list[tuple[float, float]],
+    gaps_b: list[tuple[float, float]],
+) -> None:
+    hits = in_stretches(3, stretches)
+    truth = sum(a * b * (end - begin) for begin, end, a, b in stretches) * 40e-6
+
+    (times,) = run_time(hits).of_runs().values()
+    found = expected(hits, "20us")
+
+    assert times.gaps[A] / S == pytest.approx(np.array(gaps_a).reshape(-1, 2), abs=0.02)
+    assert times.gaps[B] / S == pytest.approx(np.array(gaps_b).reshape(-1, 2), abs=0.02)
+    common = sum(end - begin for begin, end, a, b in stretches if a and b)
+    assert times.live_ps(A, B)[-1] / S == pytest.approx(common, abs=0.03)
+    assert found.pairs == pytest.approx(truth, rel=0.05 if truth > 1 else 1.0)
+    assert abs(random_pairs(hits, 0, 20 * US) - found.pairs) < 4 * math.sqrt(max(truth, 1.0))
+
+
+def test_gaps_of_all_detectors_are_gaps_of_the_run() -> None:
+    hits = in_stretches(4, [(0, 1, 5e3, 4e3), (1, 2, 5e3, 0), (2, 3, 0, 0), (3, 4, 0, 4e3), (4, 5, 5e3, 4e3)])
+
+    (times,) = run_time(hits).of_runs().values()
+
+    assert times.common_gaps() / S == pytest.approx(np.array([[2.0, 3.0]]), abs=0.01)
+
+
+CASES = {
+    "as counted": Detectors(share=0.4),
+    "none": Detectors(share=0.0),
+    "extendable": Detectors(share=0.6, dead_ps=(10 * US, 10 * US), extendable=True),
+    "unequal": Detectors((40_000.0, 15_000.0), 0.8, (5 * US, 2 * US)),
+    "short": Detectors(share=0.5, dead_ps=(100 * NS, 100 * NS)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_random_pairs_within_the_dead_time_are_expected(name: str) -> None:
+    detectors, dead_ps = CASES[name], min(CASES[name].dead_ps)
+    hits = recorded(11, detectors, 4.0)
+    within, beyond = 2 * dead_ps // 5, 6 * max(detectors.dead_ps)
+
+    inside = expected(hits, f"{within}ps")
+    outside = expected(hits, "1ps", f"{beyond}ps:{2 * beyond}ps")
+
+    counted = random_pairs(hits, 0, within), random_pairs(hits, beyond, 2 * beyond)
+    for number, (pairs, unc) in zip(counted, (inside, outside), strict=True):
+        assert abs(number - pairs) < 4 * math.sqrt(pairs + unc**2)
+    rates = (hits.filter(channel=channel).height / 4.0 for channel in (0, 1))
+    naive = math.prod(rates) * 4.0 * 2e-12 * within
+    assert inside.pairs / naive == pytest.approx(1 - detectors.share, abs=0.15) or name == "unequal"
+
+
+def test_rejected_hits_leave_detectors_dead_too() -> None:
+    hits = recorded(12, Detectors(share=0.6), 4.0)
+    bad = np.random.default_rng(12).random(hits.height) < 0.3
+    hits = hits.with_columns(flags=pl.Series(np.where(bad, 0x400, 0), dtype=pl.UInt32))
+
+    found = expected(hits, "400ns", mask=0x400)
+
+    counted = random_pairs(hits.filter(pl.col("flags") == 0), 0, 400_000)
+    assert abs(counted - found.pairs) < 4 * math.sqrt(found.pairs + found.unc**2)
+    assert found.pairs == pytest.approx(counted, rel=0.15)
+
+
+def test_random_windows_beyond_the_dead_time_hold_too_many() -> None:
+    hits = recorded(13, Detectors(share=0.5), 3.0)
+    counted, close = RecordedTime(), CloseHits()
+    counted.add_hits(hits)
+    close.add_hits(hits)
+
+    within = Expectation(PairRule("100ns", random="300ns:900ns"), counted, close).excess(A, B)
+    beyond = Expectation(PairRule("100ns", random="2us:5us"), counted, close).excess(A, B)
+    turned = Expectation(PairRule("-100ns:50ns", random="2us:5us", start=B, stop=A), counted, close).excess(A, B)
+
+    assert within == pytest.approx(1.0, abs=0.02)
+    assert beyond == pytest.approx(2.0, abs=0.1)
+    assert turned == pytest.approx(beyond, rel=0.02)
+
+
+def test_the_density_of_random_pairs_is_that_of_the_rates_where_nothing_correlates() -> None:
+    assert random_density((1e4, 1e4), (1e6, 1e6), 0.0) is None
+    assert random_density((1e4, 1e4), (0.0, 0.0), 1e3) is None
+    assert random_density((1e6, 1e4), (1e6, 1e6), 1e3) is None
+    found = random_density((100.0, 100.0), (1e6, 1e6), 30.0)
+    assert found
+    assert found.width_ps([(-1e5, 1e5)]) == pytest.approx(2e5 * 0.7, rel=1e-3)
+    assert found.width_ps([(2e6, 3e6)]) == pytest.approx(1e6, rel=1e-3)
+    assert found.width_ps([(-2e6, -5e5), (5e5, 2e6)]) == pytest.approx(2 * (1e6 + 0.5e6 * 0.7), rel=1e-3)
+
+
+@pytest.mark.parametrize("extendable", [False, True])
+def test_the_kind_of_dead_time_shows_in_the_times_between_hits(extendable: bool) -> None:
+    hits = recorded(14, Detectors((50_000.0, 10_000.0), 0.0, (3 * US, 3 * US), extendable), 4.0)
+    counts = binned(np.diff(hits.filter(channel=0)["timestamp_ps"].to_numpy()))
+
+    odds = extendable_log_odds(counts, hits.filter(channel=0).height / 4.0)
+
+    assert (odds > 3) if extendable else (odds < -3)
+    assert dead_time_ps(counts) == pytest.approx(3 * US, rel=0.02)
+
+
+def test_a_few_times_that_are_too_short_do_not_hide_the_dead_time() -> None:
+    times = recorded(15, Detectors((30_000.0, 10_000.0), 0.0), 4.0).filter(channel=0)["timestamp_ps"].to_numpy()
+    noisy = np.sort(np.concatenate([times, times[::2000] + 40 * NS]))
+
+    assert dead_time_ps(binned(np.diff(noisy))) == pytest.approx(US, rel=0.03)
+    assert dead_time_ps(binned(np.diff(times[:10]))) == 0.0
