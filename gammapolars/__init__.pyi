@@ -67,6 +67,7 @@ from .core.schema import (
 from .corrections import align as align, calibrate as calibrate, energy_kev as energy_kev
 from .corrections.drift_table import Drift as Drift
 from .detectors import (
+    BoardClock as BoardClock,
     CalibrationSource as CalibrationSource,
     Detector as Detector,
     Detectors as Detectors,

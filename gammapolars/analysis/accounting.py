@@ -7,6 +7,7 @@ from gammapolars.analysis.accumulators import HitTally
 from gammapolars.core.flags import union
 from gammapolars.core.records import Part, Rows, optional
 from gammapolars.core.units import PS_PER_S
+from gammapolars.detectors import Detectors
 from gammapolars.io import Losses, Runs
 
 COVERED = 0.9
@@ -14,6 +15,9 @@ COVERED = 0.9
 
 CLOCK_S = 2
 """Recorded times are whole seconds."""
+
+BEYOND = 0.1
+"""Changing rates are trusted this part of their range beyond its end."""
 
 LISTED = 5
 """So many places of damage stand among the warnings; a summary lists them all."""
@@ -120,6 +124,18 @@ def time_warnings(hits: HitTally, runs: Runs) -> Iterator[str]:
         if seconds and covered_s < COVERED * seconds - CLOCK_S:
             name = run.source.folder.name
             yield f"{name}: was recorded for {seconds:g} s, its hits cover {covered_s:g} s of that: are files missing?"
+
+
+def clock_warnings(hits: HitTally, detectors: Detectors) -> Iterator[str]:
+    """Clocks whose rates change and were measured over less time than hits cover, one sentence each."""
+    last = max((end for _, end in hits.spans.values()), default=0) / PS_PER_S
+    for clock in detectors.clocks:
+        first_known, known = clock.rate_range_s or (0.0, last)
+        if last > known + BEYOND * (known - first_known):
+            yield (
+                f"the rates of the clock of board {clock.board} are known up to {known:.6g} s, and hits go on to "
+                f"{last:.6g} s: measure them with 'gammapolars align' on this run"
+            )
 
 
 def reading_warnings(runs: Runs) -> Iterator[str]:

@@ -115,7 +115,7 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
         raise UsageError("--random auto finds the windows: name no others beside it")
     given = rule if auto else rule.with_random(random)
     with recording.runs.naming_errors():
-        hits = align(recording.runs.hits, recording.detectors)
+        hits = align(recording.runs.hits, recording.detectors, reorder_ps=recording.runs.reorder_ps)
         return measured(given, hits, auto=auto, reorder_ps=recording.reorder_ps)
 
 

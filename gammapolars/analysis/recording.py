@@ -13,7 +13,7 @@ from gammapolars.analysis.preselection import Preselection
 from gammapolars.core.errors import TableError
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.types import Progress
-from gammapolars.corrections import align, spread_ps
+from gammapolars.corrections import align, aligned_in_order, spread_ps
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
 from gammapolars.io.order import ORDER_COLUMNS
@@ -24,6 +24,11 @@ T = TypeVar("T")
 
 OWN_COLUMNS = {*HITS.columns, "energy_kev", "gain_factor", "run"}
 """Formats differ in further columns: without them results are the same whatever a run was read from."""
+
+RESTARTED = (
+    "clocks of detectors.toml are corrected as if they went on behind the reset of the timestamps: give what was "
+    "recorded before and after it as runs of their own"
+)
 
 ALIGNED_ROWS = 250_000
 """Offsets put hits out of order; smaller batches keep what must be sorted again small."""
@@ -63,6 +68,8 @@ class Recording:
     @property
     def reorder_ps(self) -> int:
         """How far back in time an aligned hit may lie and still be put in its place."""
+        if self.detectors.clocks:
+            return 0  # correcting them has put all hits in time order
         return self.runs.reorder_ps + spread_ps(self.detectors)
 
     @property
@@ -91,7 +98,10 @@ class Recording:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What a reader must know of the correction, one sentence each, when the hits have been read."""
-        return tuple(self.gain_correction.warnings) if self.gain_correction else ()
+        found = list(self.gain_correction.warnings) if self.gain_correction else []
+        if self.detectors.clocks and self.runs.losses.lost_time:
+            found.append(RESTARTED)
+        return tuple(found)
 
     @cached_property
     def recorded(self) -> pl.LazyFrame:
@@ -112,7 +122,7 @@ class Recording:
     @property
     def hits(self) -> pl.LazyFrame:
         """The aligned and corrected hits, lazily: in time order where there is a correction, else as recorded."""
-        aligned = align(self.recorded, self.detectors)
+        aligned = align(self.recorded, self.detectors, reorder_ps=self.runs.reorder_ps)
         if not self.gain_correction:
             return aligned
         needed = {*ORDER_COLUMNS, "run", "gain_factor"}
@@ -157,6 +167,10 @@ class Recording:
 
     def _aligned(self, hits: pl.LazyFrame) -> Iterator[pl.DataFrame]:
         """Hits with offsets and walk subtracted batch by batch: fewer wait between stages so than in one query."""
+        if self.detectors.clocks:
+            batches = batches_of(hits, batch_rows=ALIGNED_ROWS)
+            note = self.runs.note_repair
+            return aligned_in_order(batches, self.detectors, reorder_ps=self.runs.reorder_ps, on_repair=note)
         if not spread_ps(self.detectors):
             return batches_of(hits)
         return (align(batch.lazy(), self.detectors).collect() for batch in batches_of(hits, batch_rows=ALIGNED_ROWS))

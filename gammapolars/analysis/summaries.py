@@ -7,7 +7,15 @@ from typing import Any, Self
 
 import polars as pl
 
-from gammapolars.analysis.accounting import HitAccount, Times, account, reading_warnings, time_warnings, times
+from gammapolars.analysis.accounting import (
+    HitAccount,
+    Times,
+    account,
+    clock_warnings,
+    reading_warnings,
+    time_warnings,
+    times,
+)
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.chance import RandomNet
 from gammapolars.analysis.preselection import PreselectionAccount
@@ -92,7 +100,13 @@ def of_hits(
         "inputs": tuple(str(file.path) for file in runs.files),
         "account": account(hits, runs.losses, reject, seen=seen),
         "times": times(seen or hits, runs),
-        "warnings": (*reading_warnings(runs), *of_times, *warnings, *recording.warnings),
+        "warnings": (
+            *reading_warnings(runs),
+            *of_times,
+            *clock_warnings(seen or hits, recording.detectors),
+            *warnings,
+            *recording.warnings,
+        ),
     }
 
 

@@ -1,4 +1,4 @@
-"""What is applied to hits: energy polynomials, gain factors, time offsets and walk; each as expressions."""
+"""What is applied to hits: energy polynomials, gain factors, time offsets, walk and clocks; each as expressions."""
 
 from gammapolars.corrections.energy import (
     MAX_TABLE,
@@ -10,14 +10,16 @@ from gammapolars.corrections.energy import (
     gain_corrected_adc,
     hit_energy,
 )
-from gammapolars.corrections.timing import align, spread_ps
+from gammapolars.corrections.timing import align, aligned_in_order, corrected_time, spread_ps
 from gammapolars.corrections.walk import walk_ps
 
 __all__ = [
     "MAX_TABLE",
     "align",
+    "aligned_in_order",
     "by_detector",
     "calibrate",
+    "corrected_time",
     "dithered_adc",
     "dithered_energy",
     "energy_kev",

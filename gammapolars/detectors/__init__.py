@@ -1,5 +1,7 @@
 """detectors.toml: which detector is on which channel, its calibrations; calibration sources; PeakEasy's .CALp files."""
 
+from gammapolars.detectors.clocks import BoardClock as BoardClock
+from gammapolars.detectors.clocks import combined as combined
 from gammapolars.detectors.model import MAX_NUMBER as MAX_NUMBER
 from gammapolars.detectors.model import Covariance as Covariance
 from gammapolars.detectors.model import Detector as Detector

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gammapolars.core.errors import DetectorsError, UsageError
+from gammapolars.detectors.clocks import BoardClock
 from gammapolars.detectors.columns import Column
 from gammapolars.detectors.sources import CalibrationSource
 
@@ -83,6 +84,7 @@ class Detectors:
         drift: the file that holds the drift of the gains, as detectors.toml names it; None: gains are steady.
         folder: where detectors.toml lies: relative names of files begin there.
         text: of the detectors.toml that they were read from, whose comments an update keeps; empty: from none.
+        clocks: of boards whose clocks run fast or slow.
     """
 
     all: tuple[Detector, ...] = ()
@@ -91,6 +93,7 @@ class Detectors:
     drift: str | None = None
     folder: Path = field(default=Path(), compare=False)
     text: str = field(default="", compare=False, repr=False)
+    clocks: tuple[BoardClock, ...] = ()
     _by_key: dict[tuple[int, int], Detector] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +109,9 @@ class Detectors:
         for place, source in enumerate(self.sources):
             if source.name in {other.name for other in self.sources[:place]}:
                 raise DetectorsError(f"two sources are named '{source.name}': give each a name")
+        for place, clock in enumerate(self.clocks):
+            if clock.board in {other.board for other in self.clocks[:place]}:
+                raise DetectorsError(f"the clock of board {clock.board} is described twice: keep one [[clock]]")
         object.__setattr__(self, "_by_key", by_key)
 
     @property
@@ -135,6 +141,10 @@ class Detectors:
     def at(self, board: int, channel: int) -> Detector:
         """The detector on a channel; one with a default name where the file describes none."""
         return self._by_key.get((board, channel)) or Detector(board, channel)
+
+    def clock(self, board: int) -> BoardClock | None:
+        """The clock of a board; None where it is the one that others are compared with."""
+        return next((clock for clock in self.clocks if clock.board == board), None)
 
     def source(self, name: str) -> CalibrationSource:
         """The calibration source with a name; or of a nuclide, where there is one of it.

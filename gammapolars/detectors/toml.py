@@ -10,6 +10,7 @@ from typing import Any
 
 from gammapolars.core.errors import DetectorsError
 from gammapolars.core.units import MAX_OFFSET_PS
+from gammapolars.detectors.clocks import format_clock, parse_clocks
 from gammapolars.detectors.columns import format_columns, parse_columns
 from gammapolars.detectors.model import MAX_NUMBER, Covariance, Detector, Detectors
 from gammapolars.detectors.sources import format_source, parse_sources
@@ -72,7 +73,7 @@ def parse_detectors(toml: str) -> Detectors:
         document = tomllib.loads(toml)
     except (ValueError, RecursionError) as error:
         raise DetectorsError(f"cannot be read as TOML: {error}") from None
-    if unknown := document.keys() - {"detector", "columns", "drift", "source"}:
+    if unknown := document.keys() - {"detector", "columns", "drift", "source", "clock"}:
         raise DetectorsError(f"unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
     tables = document.get("detector", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -83,6 +84,7 @@ def parse_detectors(toml: str) -> Detectors:
         parse_sources(document.get("source", [])),
         _file_name(document.get("drift")),
         text=toml,
+        clocks=parse_clocks(document.get("clock", [])),
     )
 
 
@@ -208,6 +210,7 @@ def format_detectors(detectors: Iterable[Detector]) -> str:
     whole = detectors if isinstance(detectors, Detectors) else Detectors()
     blocks = [format_key("drift", whole.drift)] if whole.drift else []
     blocks += [format_columns(whole.columns)] if whole.columns else []
+    blocks += map(format_clock, whole.clocks)
     blocks += [format_table("[[detector]]", values_of(detector), KEYS) for detector in detectors]
     return "\n".join([*blocks, *map(format_source, whole.sources)])
 

@@ -32,7 +32,7 @@ def describe(runs: Runs, summary: dict[str, Any], detectors: Detectors | None = 
     ]
     recorded = [run.recorded.as_json() for run in runs.all if run.recorded]
     entry = {"inputs": inputs, "recorded": recorded, "summary": summary, "versions": versions()}
-    if detectors is not None and len(detectors):
+    if detectors is not None and (len(detectors) or detectors.clocks):
         entry["detectors"] = format_detectors(detectors)
     return {KEY: json.dumps(entry, ensure_ascii=False)}
 

@@ -35,10 +35,14 @@ class Losses:
 
     Args:
         keep_going: whether hits that cannot be read are left out and remembered; otherwise they are an error.
+
+    Attributes:
+        lost_time: whether clocks began again so that the time that passed is not known.
     """
 
     def __init__(self, *, keep_going: bool = True) -> None:
         self.keep_going = keep_going
+        self.lost_time = False
         self._losses: dict[tuple[Path, str], Loss] = {}
         self._notes: dict[tuple[Path, str], None] = {}
         self._lock = Lock()

@@ -105,6 +105,7 @@ class Run:
         """Remember that timestamps were reset or rolled over, for the summaries to tell."""
         first = self.files[0]
         first.reading.losses.note(first.path, str(repair))
+        first.reading.losses.lost_time |= repair.period_ps is None
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,31 @@ def reordered(batches: Batches, reorder_ps: int) -> Batches:
         yield waiting
 
 
+def moved(batches: Batches, move: Callable[[pl.DataFrame], pl.DataFrame], least_ps: Callable[[int], int]) -> Batches:
+    """Hits in time order again, whose times a correction moves, however far; those of equal time as they were before.
+
+    Hits wait only as long as one that is yet to come could lie before them, so that memory follows how far apart the
+    correction moves hits at that time, and not how far it moves any in the end.
+
+    Args:
+        batches: hits in time order.
+        move: corrects their times, row by row.
+        least_ps: gives the least time to which it moves hits of some time or a later one.
+    """
+    waiting: pl.DataFrame | None = None
+    for batch in batches:
+        latest = _ends(batch)[1]
+        frame = move(batch)
+        frame = frame if waiting is None else pl.concat([waiting, frame])
+        frame = frame if frame["timestamp_ps"].is_sorted() else frame.sort("timestamp_ps", maintain_order=True)
+        final = frame["timestamp_ps"].search_sorted(least_ps(latest), side="left")
+        if final:
+            yield frame[:final]
+        waiting = frame[final:]
+    if waiting is not None and waiting.height:
+        yield waiting
+
+
 def _ends(frame: pl.DataFrame) -> tuple[int, int]:
     times = frame["timestamp_ps"]
     return times[0], times[-1]

@@ -22,6 +22,7 @@ PUBLIC = [
     "TRIPLES",
     "Activity",
     "AngularFit",
+    "BoardClock",
     "CalibrationError",
     "CalibrationSource",
     "CurrieLimits",

@@ -5,6 +5,7 @@ Polars draws its physical plan with the nodes in colours, and its legend tells t
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -14,8 +15,8 @@ from gammapolars.analysis.gain_correction import correct_drift
 from gammapolars.coincidences import add_back, event_summary, events, nearest, pairs, triples, veto
 from gammapolars.core.flags import has_any
 from gammapolars.core.schema import DRIFT
-from gammapolars.corrections import align, calibrate
-from gammapolars.detectors import Detector, Detectors
+from gammapolars.corrections import align, calibrate, corrected_time
+from gammapolars.detectors import BoardClock, Detector, Detectors
 from gammapolars.io import scan
 from gammapolars.spectra import binning, dithered, gate, matrix, spectrum, time_slices
 from gammapolars.streaming.slices import batches_of
@@ -27,6 +28,7 @@ NODE = re.compile(r'^\d+ \[label="((?:[^"\\]|\\.)*)"(?:,style=filled,fillcolor="
 MANY = Detectors(
     tuple(Detector(b, c, energy=(0.1, 1.0 + c, 1e-6), time_offset_ps=c) for b in range(4) for c in range(16))
 )
+DRIFTING = replace(MANY, clocks=(BoardClock(1, 5.0), BoardClock(3, (-2.0, 7.0, 1.0), (0.0, 1e-4))))
 FAR = Detectors((Detector(65535, 65535, energy=(0.0, 1.0)), Detector(0, 0, energy=(0.0, 2.0, 0.1))))
 
 
@@ -108,6 +110,10 @@ QUERIES: dict[str, Callable[[pl.LazyFrame], pl.LazyFrame]] = {
     ),
     "energies of many detectors": calibrated,
     "energies of detectors too far apart for a table": lambda hits: calibrated(hits, FAR),
+    "times corrected for drifting clocks": lambda hits: hits.with_columns(
+        timestamp_ps=corrected_time(hits.collect_schema(), DRIFTING)
+    ),
+    "pairs of drifting clocks": lambda hits: pairs(calibrated(hits, DRIFTING)).filter(pl.col("energy_kev_a") > 500),
     "a spectrum": lambda hits: spectrum(calibrated(hits)),
     "energies corrected for drift": lambda hits: calibrated(correct_drift(hits, GAINS)),
     "a spectrum corrected for drift": lambda hits: spectrum(calibrated(correct_drift(hits, GAINS))),

@@ -258,7 +258,8 @@ def _fitting_bin_ps(recording: Recording, rule: PairRule) -> int:
     width = max(1, round(next(step * decade for step in (1, 2, 5, 10) if step * decade >= least_ps * (1 - 1e-9))))
     names = ["board", "channel", "timestamp_ps"]
     with recording.runs.naming_errors():
-        first = align(recording.runs.hits, recording.detectors).select(names).head(CLOCK_HITS).collect()
+        hits = align(recording.runs.hits, recording.detectors, reorder_ps=recording.runs.reorder_ps)
+        first = hits.select(names).head(CLOCK_HITS).collect()
     of_detectors = clocks(first)
     step = math.gcd(*(of_detectors[key].step_ps for key in rule.detectors or () if key in of_detectors))
     return -(-width // step) * step if step > 1 and step * 100 > width else width
