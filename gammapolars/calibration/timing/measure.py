@@ -1,23 +1,27 @@
 """Time offsets, walk and resolutions of detectors, measured from the prompt peaks of detector pairs.
 
 Runs are read twice: for histograms of far time differences, in which each detector pair's peak is searched, and for
-samples of pairs near the peaks, by which all else is fitted. Both readings end when there are enough pairs.
+samples of pairs near the peaks, by which all else is fitted. Both readings end when there are enough pairs. Runs of
+several boards are read to their end in between, for the rates of the boards' clocks; where these differ, the search is
+done once more, with them corrected.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from gammapolars.calibration.timing import tables
+from gammapolars.calibration.timing.clocks import Clocks, detectors_apart, measure_clocks
 from gammapolars.calibration.timing.fit import fit_timing
 from gammapolars.calibration.timing.reading import PairReader
-from gammapolars.calibration.timing.search import check_search, draw_sample, search_peaks
+from gammapolars.calibration.timing.search import Search, check_search, draw_sample, search_peaks
 from gammapolars.calibration.timing.tables import Timing
 from gammapolars.core import defaults
-from gammapolars.core.errors import UsageError
+from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Key
-from gammapolars.core.units import MAX_PS, format_ps, parse_ps
+from gammapolars.core.units import MAX_PS, PS_PER_S, format_ps, parse_ps
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs, open_runs
 
@@ -40,11 +44,14 @@ def measure_timing(
 ) -> Timing:
     """Time offsets, walk and resolution of all detectors, from the prompt peaks of all detector pairs.
 
-    Memory is bounded, whatever the number and length of the runs.
+    Where detectors are on several boards, their clocks are compared: the peak of two boards is followed through the
+    runs, and where it moves, the rates of clocks are measured first, constant or changing. Memory is bounded, whatever
+    the number and length of the runs.
 
     Args:
         runs: from `open_runs`, or the names of files or folders as the command line takes them.
-        detectors: names, and offsets to begin with: peaks are searched around them, and what is found is added.
+        detectors: names, and offsets and clocks to begin with: peaks are searched around them, and what is found is
+            added.
         search: how far from there a peak may lie.
         reject: flags that reject a hit.
         walk: True: fit both terms of every detector's walk; False: leave walks as `detectors` has them; None: fit them,
@@ -80,11 +87,50 @@ def measure_timing(
     reading = PairReader(runs, reject, table, energy_kev, most_hits, progress)
     prompt_peaks = search_peaks(reading, reach_ps)
     notes = [_read(reading, f"search within ±{format_ps(reach_ps)}")]
+    clocks = _clocks(reading, prompt_peaks, reach_ps, first)
+    if clocks and clocks.changed:
+        notes += clocks.notes
+        table = replace(table, clocks=clocks.clocks)
+        reading.detectors = _start(table, prompt_peaks.keys, clocks)
+        prompt_peaks = search_peaks(reading, reach_ps)
     check_search(prompt_peaks, reach_ps, reading)
     sample, widths = draw_sample(reading, prompt_peaks, enough)
     notes.append(_read(reading, "fits"))
     outcome, done = fit_timing(sample, widths, prompt_peaks, table, walk=walk, reference=first)
-    return _result(outcome, reading, first, [*notes, *done])
+    if clocks:
+        outcome = _with_rates(outcome, clocks, reading)
+    return _result(outcome, reading, first, [*notes, *done], clocks)
+
+
+def _clocks(reading: PairReader, search: Search, reach_ps: int, reference: Key | None) -> Clocks | None:
+    """The clocks of several boards, where they can be measured.
+
+    Raises:
+        CalibrationError: detectors of one board have clocks of their own.
+    """
+    if len({board for board, _ in search.keys}) > 1:
+        return measure_clocks(reading, search, reach_ps, reference[0] if reference else None)
+    if not search.peaks and (apart := detectors_apart(reading, search, reach_ps)):
+        name = reading.runs.all[0].name
+        raise CalibrationError(f"{name}: {apart}: clocks are corrected by board, so give each a board of its own")
+    return None
+
+
+def _start(detectors: Detectors, keys: Sequence[Key], clocks: Clocks) -> Detectors:
+    """Detectors with the offsets at which their peaks lie when clocks that have changed are right."""
+    for key in keys:
+        one = detectors.at(*key)
+        offset = one.time_offset_ps + round(clocks.offset_ps.get(key[0], 0.0))
+        detectors = detectors.replacing(replace(one, time_offset_ps=offset))
+    return detectors
+
+
+def _with_rates(outcome: tables.Outcome, clocks: Clocks, reading: PairReader) -> tables.Outcome:
+    """The outcome with what the uncertainty of rates adds to that of offsets, which hold when the clocks show 0."""
+    ends = [end for span in reading.hits.spans.values() for end in span]
+    boards = [board for board, _ in outcome.sample.keys]
+    further = clocks.offset_covariance(boards, sum(ends) / len(ends) / PS_PER_S)
+    return outcome._replace(offsets=outcome.offsets._replace(covariance=outcome.offsets.covariance + further))
 
 
 def _read(reading: PairReader, what: str) -> str:
@@ -93,7 +139,9 @@ def _read(reading: PairReader, what: str) -> str:
     return f"{what}: {read:,} hits read{why}"
 
 
-def _result(outcome: tables.Outcome, reading: PairReader, reference: Key | None, notes: list[str]) -> Timing:
+def _result(
+    outcome: tables.Outcome, reading: PairReader, reference: Key | None, notes: list[str], clocks: Clocks | None
+) -> Timing:
     detectors = tables.aligned_detectors(outcome)
     table = tables.detector_table(outcome, detectors)
     return Timing(
@@ -107,7 +155,8 @@ def _result(outcome: tables.Outcome, reading: PairReader, reference: Key | None,
         clock_ps=outcome.clock,
         walk=bool(outcome.walks),
         notes=tuple(notes),
-        warnings=tuple(tables.warnings(outcome, reference)),
+        warnings=(*(clocks.warnings if clocks else ()), *tables.warnings(outcome, reference)),
         complete=not reading.has_enough and reading.most_hits is None,
         hits=reading.hits,
+        clocks=clocks.table if clocks else None,
     )

@@ -1,8 +1,8 @@
 """Readings of runs for their timing: pairs as they come, and histograms of far time differences."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.rule import b_is_lower, swapped
+from gammapolars.core.flags import has_any
 from gammapolars.core.types import Integers, Key
 from gammapolars.corrections import gain_corrected_adc, hit_energy
 from gammapolars.detectors import Detector, Detectors
@@ -48,9 +49,10 @@ class PairReader:
     def pairs(self, reach_ps: int, detectors: Detectors, done: Callable[[], bool]) -> Iterator[pl.DataFrame]:
         """All pairs within ±`reach_ps`, the offsets of detectors subtracted; until `done` says that there are enough.
 
-        It is asked after each part of the pairs. The detectors have offsets, and no walk.
+        It is asked after each part of the pairs. The detectors have offsets, and no walk; clocks are those of all.
         """
         self.hits, self.has_enough = HitTally(), False
+        detectors = replace(detectors, clocks=self.detectors.clocks)
         recording = Recording(self.runs, detectors, self.progress, most_hits=self.most_hits)
         rule = PairRule(reach_ps, reject=self.reject)
         rule.require(recording.recorded)
@@ -61,6 +63,14 @@ class PairReader:
                     self.has_enough = True
                     return
 
+    def accepted_hits(self) -> Iterator[pl.DataFrame]:
+        """All hits that are neither rejected nor outside the gate, aligned as the detectors say, in time order."""
+        recording = Recording(self.runs, self.detectors, self.progress, most_hits=self.most_hits)
+        mask = PairRule(1, reject=self.reject).mask
+        for frame in recording.frames():
+            hits = frame.filter(~has_any(mask)) if "flags" in frame.columns else frame
+            yield hits if self.energy_kev is None else hits.filter(self._in_gate(hits.columns))
+
     def _slices(self, recording: Recording, reach_ps: int) -> Generator[Slice]:
         for part in recording.slices(reach_ps):
             self.hits.add_hits(part.own)
@@ -68,12 +78,14 @@ class PairReader:
 
     def _gated(self, part: Slice) -> Slice:
         """A slice without the hits outside the gate."""
-        assert self.energy_kev
-        columns = part.hits.columns
-        energy = hit_energy(columns, self.detectors, adc=gain_corrected_adc(columns))
-        good = part.hits.select(energy.is_between(*self.energy_kev).fill_null(False)).to_series()
+        good = part.hits.select(self._in_gate(part.hits.columns)).to_series()
         before = int(good[: part.first].sum())
         return Slice(part.hits.filter(good), before, before + int(good[part.first : part.end].sum()))
+
+    def _in_gate(self, columns: Sequence[str]) -> pl.Expr:
+        assert self.energy_kev
+        energy = hit_energy(columns, self.detectors, adc=gain_corrected_adc(columns))
+        return energy.is_between(*self.energy_kev).fill_null(False)
 
 
 def shifted(offsets: Mapping[Key, int]) -> Detectors:

@@ -161,6 +161,8 @@ def check_search(search: Search, reach_ps: int, reading: PairReader) -> None:
     if search.unclear:
         best = max(search.unclear.values(), key=lambda one: one.sigmas)
         pairs += f" (the clearest excess has {max(best.excess, 0.0):.0f} pairs, {best.sigmas:.1f} standard deviations)"
+    if len({board for board, _ in search.keys}) > 1:
+        pairs += ", nor one that moves by up to 100 ppm of the time"
     raise CalibrationError(f"{name}: {pairs}: is there a coincident source, and does --search reach far enough?")
 
 

@@ -70,6 +70,10 @@ class Timing:
         warnings: what must be known before trusting it, one sentence each.
         complete: whether runs were read to their end.
         hits: what the last reading read.
+        clocks: where the peak of two boards could be followed, a row a board: `board`, `reference` (the clock that
+            others are compared with), `rate_ppm` (how fast its clock is in the mean, as `aligned` has it; 0 where it
+            has none), `rate_ppm_unc`, `change_ppm` (what was measured, beyond the clocks that were given), `rates` (how
+            many were fitted) and `moves_ps` (how far that moves the peak).
     """
 
     aligned: Detectors
@@ -85,6 +89,7 @@ class Timing:
     warnings: tuple[str, ...]
     complete: bool
     hits: HitTally = field(repr=False)
+    clocks: pl.DataFrame | None = None
 
 
 SHOWN_FWHM = 4.0

@@ -12,6 +12,7 @@ from gammapolars.commands.align.parse import AlignOptions
 from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.figure_files import check_figure
 from gammapolars.core.flags import parse_reject
+from gammapolars.core.records import optional
 from gammapolars.core.units import parse_range
 from gammapolars.io.output import check_output, write_bytes
 
@@ -33,6 +34,8 @@ class AlignSummary(RunSummary):
         clock_ps: times are multiples of it (ps).
         walk: whether time walk was fitted.
         notes: what was decided on the way, one sentence each.
+        clocks: where the peak of two boards could be followed: `board`, `reference`, `rate_ppm`, `rate_ppm_unc`,
+            `change_ppm`, `rates` and `moves_ps`.
     """
 
     detectors: pl.DataFrame
@@ -43,6 +46,7 @@ class AlignSummary(RunSummary):
     clock_ps: int
     walk: bool
     notes: tuple[str, ...]
+    clocks: pl.DataFrame | None = optional()
 
 
 def align(options: AlignOptions, recording: Recording) -> AlignSummary:
@@ -75,6 +79,7 @@ def align(options: AlignOptions, recording: Recording) -> AlignSummary:
         clock_ps=timing.clock_ps,
         walk=timing.walk,
         notes=tuple(timing.notes),
+        clocks=timing.clocks,
     ).saved(options.output, options.figure)
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import polars as pl
+
 from gammapolars.commands.align.run import AlignSummary
 from gammapolars.commands.layout import plus_minus, table
 from gammapolars.commands.summaries import head, tail
@@ -21,9 +23,21 @@ def text(summary: AlignSummary) -> list[str]:
             ["detector", "offset (ns)", "walk (ps)", "FWHM (ns)", ""],
             [_detector(row) for row in summary.detectors.iter_rows(named=True)],
         ),
+        *_clocks(summary.clocks),
         *_clock(summary.clock_ps),
         *tail(summary),
     ]
+
+
+def _clocks(clocks: pl.DataFrame | None) -> list[str]:
+    """The rates of clocks, where some are corrected."""
+    if clocks is None or not (clocks["rate_ppm"] != 0).any():
+        return []
+    rows = []
+    for row in clocks.iter_rows(named=True):
+        fast, change = f"{row['rate_ppm']:.6f}", plus_minus(row["change_ppm"], row["rate_ppm_unc"] or 0.0)
+        rows.append([f"board {row['board']}", fast, *(["", "reference"] if row["reference"] else [change, ""])])
+    return table(["clock", "fast by (ppm)", "measured now (ppm)", ""], rows)
 
 
 def _clock(clock_ps: int) -> list[str]:

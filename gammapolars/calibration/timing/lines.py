@@ -1,0 +1,143 @@
+"""Straight lines among points in time and time difference: prompt coincidences of clocks that differ in rate.
+
+Chance pairs fill a band evenly, true ones lie on a line whose place and slope are not known. All lines of a band are
+tried (a Hough transform, P. V. C. Hough, Proc. Int. Conf. High Energy Accelerators (1959) 554), coarse ones first, and
+the fullest is judged by the Poisson probability that chance fills one so, anywhere. The line is then fitted by
+expectation and maximisation as a Gaussian on a level (A. P. Dempster, N. M. Laird, D. B. Rubin, J. R. Stat. Soc. B 39
+(1977) 1).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gammapolars.core.types import Floats
+
+LEAST_POINTS = 8
+"""Fewer points make no line."""
+
+COARSEST = 8
+"""The first lines that are tried are as wide as the band's half-width divided by this."""
+
+MOST_TRIALS = 20_000_000
+"""Points times slopes that are tried for lines of one width: a few seconds."""
+
+AT_ONCE = 1_000_000
+
+WIDE = 4.0
+"""A line is fitted to the points within this many of its widths."""
+
+ROUNDS = 60
+
+
+class Band(NamedTuple):
+    """Where lines are searched: points within ±(`half_ps` + `slope` · t) of 0, for times from 0 to `length_s`.
+
+    Lines begin within ±`half_ps` and rise by up to ±`slope` (ps/s); they are no narrower than `least_ps`.
+    """
+
+    half_ps: float
+    slope: float
+    length_s: float
+    least_ps: float
+
+    @property
+    def area(self) -> float:
+        """Its area, ps s."""
+        return (2 * self.half_ps + self.slope * self.length_s) * self.length_s
+
+
+class Line(NamedTuple):
+    """A line: its place (ps) at a time (s), its slope (ps/s), both with uncertainties and not correlated, its width σ.
+
+    `points` are about how many points lie on it.
+    """
+
+    time_s: float
+    position_ps: float
+    position_ps_unc: float
+    slope: float
+    slope_unc: float
+    sigma_ps: float
+    points: float
+
+    def at(self, time_s: float | Floats) -> Floats:
+        """Its place at times."""
+        return np.asarray(self.position_ps + self.slope * (np.asarray(time_s) - self.time_s))
+
+
+def find_line(time_s: Floats, dt_ps: Floats, band: Band, *, chance: float) -> Line | None:
+    """The clearest line among the points of a band; None where chance makes one as clear with more than `chance`."""
+    from scipy.stats import poisson
+
+    width = max(band.half_ps / COARSEST, band.least_ps)
+    tried = 0
+    while len(time_s) >= LEAST_POINTS:
+        slopes = 2 * math.ceil(band.slope * band.length_s / width) + 1
+        if slopes * len(time_s) > MOST_TRIALS:
+            return None
+        counts, position, slope, places = _fullest(time_s, dt_ps, band, width, slopes)
+        tried += places
+        level = len(time_s) / band.area * 2 * width * band.length_s
+        if counts >= LEAST_POINTS and poisson.logsf(counts - 1, level) + math.log(tried) < math.log(chance):
+            return fit_line(time_s, dt_ps, (position, slope), width, band.least_ps)
+        if width <= band.least_ps:
+            return None
+        width = max(width / 2, band.least_ps)
+    return None
+
+
+def _fullest(time_s: Floats, dt_ps: Floats, band: Band, width: float, slopes: int) -> tuple[int, float, float, int]:
+    """Of lines two `width` wide, the counts, place at t = 0 and slope of the fullest, and how many there are."""
+    step = width / band.length_s if slopes > 1 else 0.0
+    bins = 2 * math.ceil(band.half_ps / width) + 2
+    low = -(bins / 2) * width
+    best = (-1, 0.0, 0.0)
+    rows = max(1, AT_ONCE // len(time_s))
+    trials = (np.arange(slopes) - slopes // 2) * step
+    for first in range(0, slopes, rows):
+        some = trials[first : first + rows]
+        place = np.floor((dt_ps - some[:, None] * time_s - low) / width)
+        inside = (place >= 0) & (place < bins)
+        # An empty place behind each slope's last, so that neighbours are of one slope.
+        number = np.sort((place + np.arange(len(some))[:, None] * (bins + 1))[inside].astype(np.int64))
+        counts = np.searchsorted(number, number + 2) - np.arange(len(number))
+        if len(counts) and counts.max() > best[0]:
+            at = int(counts.argmax())
+            row, column = divmod(int(number[at]), bins + 1)
+            best = int(counts[at]), low + (column + 1) * width, float(some[row])
+    return (*best, slopes * (bins - 1))
+
+
+def fit_line(
+    time_s: Floats, dt_ps: Floats, start: tuple[float, float], width_ps: float, least_ps: float
+) -> Line | None:
+    """The line near a place at t = 0 and a slope, about so wide, by maximum likelihood; None where it has no points."""
+    position, slope = start
+    near = np.abs(dt_ps - position - slope * time_s) <= WIDE * width_ps
+    time, dt = time_s[near], dt_ps[near]
+    sigma, part, centre = max(width_ps, least_ps), 0.5, 0.0
+    least = least_ps / 4
+    for _ in range(ROUNDS):
+        residual = dt - position - slope * (time - centre)
+        with np.errstate(under="ignore"):
+            peak = part * np.exp(-0.5 * (residual / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
+        weight = peak / (peak + (1 - part) / (2 * WIDE * width_ps))
+        points = float(weight.sum())
+        if points < LEAST_POINTS / 2:
+            return None
+        mean = float(weight @ time) / points
+        position, centre = position + slope * (mean - centre), mean
+        arm = time - centre
+        residual = dt - position - slope * arm
+        spread = float(weight @ arm**2)
+        position += float(weight @ residual) / points
+        slope += float(weight @ (arm * residual)) / spread if spread > 0 else 0.0
+        before = sigma
+        sigma = max(math.sqrt(float(weight @ (dt - position - slope * arm) ** 2) / points), least)
+        part = min(points / len(time), 1 - 1e-6)
+        if abs(sigma - before) < 1e-4 * sigma:
+            break
+    slope_unc = sigma / math.sqrt(spread) if spread > 0 else math.inf
+    return Line(centre, position, sigma / math.sqrt(points), slope, slope_unc, sigma, points)
