@@ -1,7 +1,7 @@
 """Small runs for tests: builders, strategies that draw them, and pairs found by comparing every hit with all others."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -137,46 +137,62 @@ def windows(draw: st.DrawFn, *, signed: bool = True) -> tuple[int, int]:
     return (low, high)
 
 
+def coincident(
+    hits: Iterable[dict[str, Any]], window: tuple[int, int], *, ends: tuple[Key, Key] | None = None, mask: int = BAD
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], int]]:
+    """All pairs of one run's hits, a, b and t_b - t_a, by comparing each hit with each behind it; hits are in order."""
+    good = [hit for hit in hits if not hit["flags"] & mask]
+    for place, earlier in enumerate(good):
+        for later in good[place + 1 :]:
+            a, b = earlier, later
+            if key_of(a) == key_of(b) or a.get("run") != b.get("run"):
+                continue
+            if ends and {key_of(a), key_of(b)} != set(ends):
+                continue
+            tied = a["timestamp_ps"] == b["timestamp_ps"]
+            if key_of(a) != ends[0] if ends else tied and key_of(b) < key_of(a):
+                a, b = b, a
+            dt = b["timestamp_ps"] - a["timestamp_ps"]
+            if window[0] <= dt <= window[1]:
+                yield a, b, dt
+
+
 def brute_pairs(
     table: pl.DataFrame, window: tuple[int, int], *, ends: tuple[Key, Key] | None = None, mask: int = BAD
 ) -> list[Pair]:
     """All pairs, by comparing each hit with each behind it; in the order of the earlier hit, then of the later."""
-    hits = list(table.sort("timestamp_ps", maintain_order=True).iter_rows(named=True))
-    hits = [hit for hit in hits if not hit["flags"] & mask]
-    found = []
-    for place, earlier in enumerate(hits):
-        for later in hits[place + 1 :]:
-            a, b = earlier, later
-            if _key(a) == _key(b) or (ends and {_key(a), _key(b)} != set(ends)):
-                continue
-            tied = a["timestamp_ps"] == b["timestamp_ps"]
-            if _key(a) != ends[0] if ends else tied and _key(b) < _key(a):
-                a, b = b, a
-            dt = b["timestamp_ps"] - a["timestamp_ps"]
-            if window[0] <= dt <= window[1]:
-                found.append((*_key(a), a["adc"], *_key(b), b["adc"], a["timestamp_ps"], dt))
-    return found
+    hits = table.sort("timestamp_ps", maintain_order=True).iter_rows(named=True)
+    return [
+        (*key_of(a), a["adc"], *key_of(b), b["adc"], a["timestamp_ps"], dt)
+        for a, b, dt in coincident(hits, window, ends=ends, mask=mask)
+    ]
 
 
 def brute_nearest(
     table: pl.DataFrame, window: tuple[int, int], ends: tuple[Key, Key], *, mask: int = BAD
 ) -> list[tuple[int, int, int]]:
     """For each start, in time order: its adc, its time and the dt of the nearest stop, if one is in the window."""
-    hits = list(table.sort("timestamp_ps", maintain_order=True).iter_rows(named=True))
-    hits = [hit for hit in hits if not hit["flags"] & mask]
-    stops = [hit["timestamp_ps"] for hit in hits if _key(hit) == ends[1]]
-    found = []
-    for start in hits:
-        if _key(start) != ends[0]:
+    hits = table.sort("timestamp_ps", maintain_order=True).iter_rows(named=True)
+    return [(start["adc"], start["timestamp_ps"], dt) for start, dt in nearest_stops(hits, window, ends, mask=mask)]
+
+
+def nearest_stops(
+    hits: Iterable[dict[str, Any]], window: tuple[int, int], ends: tuple[Key, Key], *, mask: int = BAD
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """Each start with the dt of the nearest stop of its run in the window, of two as near the later."""
+    good = [hit for hit in hits if not hit["flags"] & mask]
+    for start in good:
+        if key_of(start) != ends[0]:
             continue
-        differences = [stop - start["timestamp_ps"] for stop in stops]
+        stops = [hit for hit in good if key_of(hit) == ends[1] and hit.get("run") == start.get("run")]
+        differences = [stop["timestamp_ps"] - start["timestamp_ps"] for stop in stops]
         inside = [dt for dt in differences if window[0] <= dt <= window[1]]
         if inside:
-            found.append((start["adc"], start["timestamp_ps"], min(inside, key=lambda dt: (abs(dt), -dt))))
-    return found
+            yield start, min(inside, key=lambda dt: (abs(dt), -dt))
 
 
-def _key(hit: dict[str, Any]) -> Key:
+def key_of(hit: Mapping[str, Any]) -> Key:
+    """The (board, channel) of a hit."""
     return (hit["board"], hit["channel"])
 
 

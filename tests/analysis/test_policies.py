@@ -18,6 +18,7 @@ from gammapolars.core.schema import DRIFT, HITS, require
 from gammapolars.corrections import calibrate
 from gammapolars.corrections.dithering import dithered
 from gammapolars.detectors import Detector, Detectors
+from tests.brute import Shield, brute_add_back, brute_veto, calibrated
 from tests.commandline import gammapolars
 from tests.drawing import examples
 from tests.hits import BAD, PILE_UP, SATURATION, SIZES, CountedStream, frame, runs, stream, windows
@@ -39,39 +40,15 @@ CLOVERS = Detectors(
 """Two clovers of two crystals, one with a shield, and a detector that surrounds all."""
 
 
-def energies(hits: pl.DataFrame) -> pl.DataFrame:
-    """Energies that are exact in any order of summing; the adc, by which hits are told apart, gives them."""
-    return calibrate(hits.lazy(), CLOVERS).collect()
-
-
-def brute_add_back(table: pl.DataFrame, window: int, kinds: tuple[str, ...] = ("HPGe",)) -> list[tuple[Any, ...]]:
-    """Sums, group by group and hit by hit: adc, time, energy, flags and number of each hit that is left."""
-    hits = list(energies(table).with_row_index("row").iter_rows(named=True))
-    groups: dict[tuple[str, str], list[list[dict[str, Any]]]] = {}
-    left = []
-    for hit in hits:
-        detector = CLOVERS.at(hit["board"], hit["channel"])
-        if not detector.group or detector.kind not in kinds or hit["flags"] & FAKE:
-            left.append(hit | {"added": 1})
-            continue
-        sums = groups.setdefault((detector.group, detector.kind), [])
-        if not sums or hit["timestamp_ps"] - sums[-1][0]["timestamp_ps"] > window:
-            sums.append([])
-        sums[-1].append(hit)
-    for parts in (parts for sums in groups.values() for parts in sums):
-        largest = max(parts, key=lambda hit: (hit["energy_kev"], -hit["row"]))
-        flags = 0
-        for hit in parts:
-            flags |= hit["flags"]
-        total = sum(hit["energy_kev"] for hit in parts)
-        left.append(largest | {"energy_kev": total, "flags": flags, "added": len(parts)})
-    return [
-        (hit["adc"], hit["timestamp_ps"], hit["energy_kev"], hit["flags"], hit["added"])
-        for hit in sorted(left, key=lambda hit: hit["row"])
-    ]
-
-
 FOUND = ["adc", "timestamp_ps", "energy_kev", "flags", "added_hits"]
+
+KNOWN = {detector.key: detector for detector in CLOVERS}
+
+
+def sums_of(table: pl.DataFrame, window: int, leave_out: tuple[str, ...] = ("BGO",)) -> list[tuple[Any, ...]]:
+    """Sums, hit by hit: their energies are exact in any order; the adc, by which hits are told apart, gives them."""
+    sums = brute_add_back(calibrated(table.to_dicts(), KNOWN), KNOWN, window, leave_out)
+    return [tuple(hit[name] for name in FOUND) for hit in sums]
 
 
 @examples(100)
@@ -83,7 +60,7 @@ def test_sums_are_those_of_a_loop_over_all_hits(
         stream(hits, rows), CLOVERS, window, leave_out=["BGO"], slice_hits=slice_hits, reorder_ps=reorder_ps
     ).collect()
 
-    assert found.select(FOUND).rows() == brute_add_back(hits, window)
+    assert found.select(FOUND).rows() == sums_of(hits, window)
 
 
 @examples(60)
@@ -93,7 +70,7 @@ def test_no_sum_goes_from_one_run_into_another(hits: pl.DataFrame, window: int, 
 
     found = add_back(stream(twice, 7), CLOVERS, window, slice_hits=slice_hits, reorder_ps=REORDER).collect()
 
-    assert found.select(FOUND).rows() == 2 * brute_add_back(hits, window)
+    assert found.select(FOUND).rows() == 2 * sums_of(hits, window)
 
 
 def test_a_long_run_without_gaps_gives_the_same_sums_whatever_the_slices() -> None:
@@ -107,9 +84,9 @@ def test_a_long_run_without_gaps_gives_the_same_sums_whatever_the_slices() -> No
     assert cut.equals(add_back(stream(hits), CLOVERS, 60).collect())
     assert cut["timestamp_ps"].is_sorted()
     assert cut["added_hits"].sum() == hits.height
-    known = energies(hits).select(pl.col("energy_kev").sum()).item()
+    known = sum(hit["energy_kev"] or 0 for hit in calibrated(hits.to_dicts(), KNOWN))
     assert cut["energy_kev"].sum() == pytest.approx(known, rel=1e-12)
-    assert cut.select(FOUND).rows() == brute_add_back(hits, 60)
+    assert cut.select(FOUND).rows() == sums_of(hits, 60)
 
 
 def test_a_sum_has_time_and_detector_of_the_largest_and_the_flags_of_all() -> None:
@@ -160,27 +137,6 @@ def test_add_back_needs_groups_and_calibrations() -> None:
 # Vetoes
 
 
-def brute_veto(
-    table: pl.DataFrame, kind: str, window: tuple[int, int], *, min_adc: int = 0, keep: bool = False
-) -> list[int]:
-    """The adc of the hits that are left, each compared with every other."""
-    hits = list(table.iter_rows(named=True))
-    left = []
-    for hit in hits:
-        own = CLOVERS.at(hit["board"], hit["channel"])
-        if own.kind == kind:
-            left += [hit["adc"]] if keep else []
-            continue
-        vetoed = False
-        for other in hits:
-            shield = CLOVERS.at(other["board"], other["channel"])
-            fires = shield.kind == kind and not other["flags"] & FAKE and other["adc"] >= min_adc
-            near = window[0] <= other["timestamp_ps"] - hit["timestamp_ps"] <= window[1]
-            vetoed |= fires and near and shield.group in ("", own.group)
-        left += [] if vetoed else [hit["adc"]]
-    return left
-
-
 @examples(100)
 @given(runs(), windows(), st.sampled_from(["BGO", "plastic"]), SIZES, SIZES, st.sampled_from([0, 10]), st.booleans())
 def test_what_a_veto_leaves_is_what_a_loop_leaves(
@@ -192,7 +148,8 @@ def test_what_a_veto_leaves_is_what_a_loop_leaves(
         stream(hits, rows), CLOVERS, kind, window, slice_hits=slice_hits, reorder_ps=REORDER, **options
     ).collect()
 
-    assert found["adc"].to_list() == brute_veto(hits, kind, window, **options)
+    left = brute_veto(hits.to_dicts(), KNOWN, [Shield(kind, window, **options)])
+    assert found["adc"].to_list() == [hit["adc"] for hit in left]
     assert found.schema == hits.schema
 
 
@@ -400,7 +357,7 @@ def test_matrix_and_spectra_of_the_same_pass_are_of_the_summed_energies(folder: 
 
     slopes = {detector.key: detector.energy[1] for detector in CLOVERS if detector.energy}
     noise = dithered("adc", pl.col("timestamp_ps"), "channel", "board") - pl.col("adc")
-    summed = energies(pl.read_parquet(folder / "run.parquet")).lazy().pipe(add_back, CLOVERS, "100ns").collect()
+    summed = calibrate(pl.scan_parquet(folder / "run.parquet"), CLOVERS).pipe(add_back, CLOVERS, "100ns").collect()
     slope = [slopes.get(key) for key in summed.select("board", "channel").iter_rows()]
     spread = summed.with_columns(pl.col("energy_kev") + noise * pl.Series(slope, dtype=pl.Float64))
     used = spread.filter((pl.col("flags") & BAD) == 0)

@@ -1,7 +1,6 @@
 """Events, their sums and their triples, against plain loops over all hits."""
 
 from importlib import import_module
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,9 @@ from gammapolars.core.schema import EVENTS, TRIPLES, require
 from gammapolars.corrections import calibrate
 from gammapolars.simulate import DEFAULT_DETECTORS, around_source, parse_sources, simulate
 from gammapolars.streaming.slices import batches_of
+from tests.brute import brute_events, brute_triples, detectors_of
 from tests.drawing import examples
-from tests.hits import BAD, PILE_UP, SIZES, CountedStream, frame, in_batches, numbered, runs, stream
+from tests.hits import PILE_UP, SIZES, CountedStream, frame, in_batches, numbered, runs, stream
 
 REFS = st.sampled_from(["first", "last"])
 WINDOWS = st.one_of(st.integers(0, 60), st.sampled_from([150, 10**6, 2**61]))
@@ -35,24 +35,6 @@ def several_runs(draw: st.DrawFn) -> pl.DataFrame:
     parts = draw(st.lists(runs(most=20), min_size=1, max_size=3))
     table = pl.concat([part.with_columns(run=pl.lit(n, pl.UInt16)) for n, part in enumerate(parts, 1)])
     return table.with_columns(adc=pl.int_range(table.height, dtype=pl.UInt16))
-
-
-def brute_events(table: pl.DataFrame, window: int, ref: str, mask: int = BAD) -> list[Rows]:
-    """Events, one hit after the other; of a table in time order, run after run."""
-    found: list[Rows] = []
-    for hit in table.iter_rows(named=True):
-        if hit["flags"] & mask:
-            continue
-        before = found[-1][0 if ref == "first" else -1] if found else None
-        same = before is not None and before.get("run") == hit.get("run")
-        if before is None or not same or hit["timestamp_ps"] - before["timestamp_ps"] > window:
-            found.append([])
-        found[-1].append(hit)
-    return found
-
-
-def detectors_of(event: Rows) -> set[tuple[int, int]]:
-    return {(hit["board"], hit["channel"]) for hit in event}
 
 
 def event_rows(found: list[Rows], least: int = 1) -> list[tuple[int, ...]]:
@@ -85,7 +67,7 @@ def test_events_are_those_of_a_loop_over_all_hits(
 
     found = built(hits, window, rows, window_ref=ref, **options)
 
-    assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(hits, window, ref), least)
+    assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(hits.to_dicts(), window, ref), least)
 
 
 @examples(60)
@@ -95,7 +77,7 @@ def test_no_event_goes_from_one_run_into_another(
 ) -> None:
     found = built(hits, window, rows, window_ref=ref, slice_hits=slice_hits)
 
-    assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(hits, window, ref))
+    assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(hits.to_dicts(), window, ref))
 
 
 @examples(100)
@@ -105,7 +87,7 @@ def test_events_of_disordered_hits_are_those_of_sorted_hits(
 ) -> None:
     found = built(hits, window, rows, window_ref=ref, slice_hits=slice_hits, reorder_ps=60)
 
-    assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(in_order(hits), window, ref))
+    assert found.select(EVENT_COLUMNS).rows() == event_rows(brute_events(in_order(hits).to_dicts(), window, ref))
 
 
 @pytest.mark.parametrize("ref", ["first", "last"])
@@ -117,7 +99,9 @@ def test_a_long_run_without_gaps_gives_the_same_whatever_the_slices(ref: str, me
 
     whole = built(hits, 100, window_ref=ref)
 
-    oracle = [(number, hit["timestamp_ps"]) for number, e in enumerate(brute_events(hits, 100, ref)) for hit in e]
+    oracle = [
+        (number, hit["timestamp_ps"]) for number, e in enumerate(brute_events(hits.to_dicts(), 100, ref)) for hit in e
+    ]
     assert whole.select("event", "timestamp_ps").rows() == oracle
     assert built(hits, 100, 700, window_ref=ref, slice_hits=500, reorder_ps=0).equals(whole)
 
@@ -263,7 +247,7 @@ def test_sums_are_those_of_a_loop_over_events(
     ).collect()
 
     expected = []
-    for number, event in enumerate(brute_events(hits, window, ref)):
+    for number, event in enumerate(brute_events(hits.to_dicts(), window, ref)):
         known = [hit["energy_kev"] for hit in event if hit["energy_kev"] is not None]
         names = [f"{board}/{channel}" for board, channel in sorted(detectors_of(event))]
         first = event[0]
@@ -283,18 +267,12 @@ def test_events_out_of_order_have_no_summary() -> None:
 # Triples
 
 
-def brute_triples(table: pl.DataFrame, window: int | None) -> list[tuple[int, ...]]:
+def triple_rows(table: pl.DataFrame, window: int | None) -> list[tuple[int, ...]]:
     """All threes of hits, each with each: adc of a, b, c, time of a, dt."""
-    order = ["timestamp_ps", "board", "channel"]
-    if "run" in table.columns:
-        order = ["run", *order]
-    hits = [hit for hit in table.sort(order, maintain_order=True).iter_rows(named=True) if not hit["flags"] & BAD]
-    found: list[tuple[int, ...]] = []
-    for a, b, c in combinations(hits, 3):
-        dt_ab, dt_ac = b["timestamp_ps"] - a["timestamp_ps"], c["timestamp_ps"] - a["timestamp_ps"]
-        together = all(one.get(key) == a.get(key) for one in (b, c) for key in ("run", "event"))
-        if together and (window is None or dt_ac <= window) and len(detectors_of([a, b, c])) == 3:
-            found.append((a["adc"], b["adc"], c["adc"], a["timestamp_ps"], dt_ab, dt_ac))
+    found = []
+    for three in brute_triples(table.to_dicts(), window):
+        first, *others = (hit["timestamp_ps"] for hit in three)
+        found.append((*(hit["adc"] for hit in three), first, *(time - first for time in others)))
     return found
 
 
@@ -310,7 +288,7 @@ def test_triples_are_those_of_every_three_hits(
         patch.setattr(import_module("gammapolars.coincidences.triples"), "PART_ROWS", part)
         found = triples(stream(hits, rows), window, slice_hits=slice_hits, reorder_ps=REORDER).collect()
 
-    assert found.select(TRIPLE_COLUMNS).rows() == brute_triples(hits, window)
+    assert found.select(TRIPLE_COLUMNS).rows() == triple_rows(hits, window)
 
 
 @examples(50)
@@ -322,7 +300,7 @@ def test_triples_of_events_lie_in_one_event(
 
     found = triples(stream(table, rows), within, slice_hits=slice_hits).collect()
 
-    assert found.select(TRIPLE_COLUMNS).rows() == brute_triples(table, within)
+    assert found.select(TRIPLE_COLUMNS).rows() == triple_rows(table, within)
     assert found["event"].is_sorted()
 
 
