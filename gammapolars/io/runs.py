@@ -97,7 +97,7 @@ class Run:
 
     def sources(self, names: list[str] | None = None) -> list[Source]:
         """The hits of each stream as recorded: the columns that are wanted, and those that the time order needs."""
-        needed = {*ORDER_COLUMNS, *(self.columns if names is None else names)}
+        needed = {*ORDER_COLUMNS, "run", *(self.columns if names is None else names)}
         columns = [name for name in self.columns if name in needed]
         return [source for stream in self.streams if (source := _source(stream, columns, len(self.streams)))]
 

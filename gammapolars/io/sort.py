@@ -18,6 +18,7 @@ from gammapolars.core.units import PS_PER_S
 from gammapolars.io.hidden import hidden_folder, remove_abandoned
 from gammapolars.io.order import Source, Stream, merge, ranked
 from gammapolars.streaming.epochs import Epoch
+from gammapolars.streaming.slices import run_of
 from gammapolars.streaming.time_order import Batches, OnRepair, continuous
 
 SORTED_HITS = 3_000_000
@@ -61,7 +62,7 @@ def sorted_by_time(
     chunk_hits: int = CHUNK_HITS,
     most_open: int = MOST_OPEN,
 ) -> Batches:
-    """Hits sorted by time, in bounded memory; hits of equal time keep their order.
+    """Hits sorted by time, in bounded memory; hits of equal time keep their order. Runs follow one another.
 
     Args:
         batches: frames with a column `timestamp_ps`.
@@ -75,20 +76,28 @@ def sorted_by_time(
     """
     spills = _Spills(scratch, chunk_hits)
     try:
-        runs: list[_Spill] = []
+        of_run: dict[int, list[_Spill]] = {}
         for block in _blocks(batches, sorted_hits):
-            ordered = block.sort("timestamp_ps", maintain_order=True)
-            if not runs and ordered.height < sorted_hits:  # the only one
-                yield from ordered.iter_slices(chunk_hits)
+            if not of_run and block.height < sorted_hits:  # the only one
+                yield from block.sort(*_order(block), maintain_order=True).iter_slices(chunk_hits)
                 return
-            runs.append(spills.write([ordered]))
+            for ordered in _by_run(block.sort(*_order(block), maintain_order=True)):
+                of_run.setdefault(run_of(ordered), []).append(spills.write([ordered]))
             del block, ordered
-        while len(runs) > most_open:
-            groups = [runs[first : first + most_open] for first in range(0, len(runs), most_open)]
-            runs = [spills.write(spills.merged(group)) for group in groups]
-        yield from spills.merged(runs)
+        for _, spilled in sorted(of_run.items()):
+            yield from spills.merged(spills.few(spilled, most_open))
     finally:
         spills.remove()
+
+
+def _order(hits: pl.DataFrame) -> list[str]:
+    """Runs follow one another, each in time order."""
+    return ["run", "timestamp_ps"] if "run" in hits.columns else ["timestamp_ps"]
+
+
+def _by_run(hits: pl.DataFrame) -> list[pl.DataFrame]:
+    """The hits of each run apart, where a column tells runs apart."""
+    return hits.partition_by("run", maintain_order=True) if "run" in hits.columns else [hits]
 
 
 @contextmanager
@@ -155,6 +164,13 @@ class _Spills:
                 f"there is room for it and, beside it, for all hits uncompressed"
             ) from None
         return _Spill(path, int(first["timestamp_ps"][0]))
+
+    def few(self, runs: list[_Spill], most: int) -> list[_Spill]:
+        """The same hits in no more than so many runs: some are merged to one, and these again."""
+        while len(runs) > most:
+            groups = [runs[first : first + most] for first in range(0, len(runs), most)]
+            runs = [self.write(self.merged(group)) for group in groups]
+        return runs
 
     def merged(self, runs: list[_Spill]) -> Batches:
         """The hits of some runs in time order; they are removed when all have been read."""

@@ -198,7 +198,7 @@ def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
     ended: list[int | None] = []
     for run, of_run in groupby(parts, key=_run_of):
         if run in ended:
-            raise TableError(f"run {run} occurs again after run {ended[-1]}: sort the hits by run")
+            raise TableError(f"run {run} occurs again after run {ended[-1]}: sort the hits by run, with convert --sort")
         yield of_run
         ended.append(run)
 

@@ -39,6 +39,35 @@ def test_any_order_is_sorted_and_equal_times_keep_their_order(
     assert files_in(scratch) == []
 
 
+@examples(40)
+@given(st.lists(st.tuples(st.integers(-5, 50), st.sampled_from([1, 2, 7])), max_size=120), SIZES, st.integers(1, 30))
+def test_runs_follow_one_another_however_they_are_mixed(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, int]], rows: int, sorted_hits: int
+) -> None:
+    scratch = tmp_path_factory.mktemp("scratch")
+    run = pl.Series("run", [run for _, run in drawn], pl.UInt16)
+    hits = numbered((time, place % 3) for place, (time, _) in enumerate(drawn)).with_columns(run)
+
+    parts = list(sorted_by_time(in_batches(hits, rows), scratch, sorted_hits=sorted_hits, chunk_hits=3, most_open=2))
+
+    assert pl.concat([hits.clear(), *parts]).equals(hits.sort("run", "timestamp_ps", maintain_order=True))
+    assert files_in(scratch) == []
+
+
+def test_a_table_whose_runs_are_mixed_is_sorted_by_run(tmp_path: Path) -> None:
+    """Its runs overlap in time, as those of folders do; sorted by time alone, they would be mixed again."""
+    run = pl.Series("run", [4, 8, 4, 8], pl.UInt16)
+    frame([(3, 0), (2, 1), (1, 1), (4, 0)]).with_columns(run).write_parquet(tmp_path / "mixed.parquet")
+
+    said = gammapolars("coincidences", tmp_path / "mixed.parquet", "-o", tmp_path / "pairs.parquet").error
+    assert "run 4 occurs again after run 8: sort the hits by run, with convert --sort" in said
+    assert gammapolars("convert", tmp_path / "mixed.parquet", "--sort", "-o", tmp_path / "sorted.parquet").code == 0
+    found = pl.read_parquet(tmp_path / "sorted.parquet").select("run", "timestamp_ps").rows()
+    assert found == [(4, 1), (4, 3), (8, 2), (8, 4)]
+    assert gammapolars("coincidences", tmp_path / "sorted.parquet", "-o", tmp_path / "pairs.parquet").code == 0
+    assert pl.read_parquet(tmp_path / "pairs.parquet").select("run", "dt_ps").rows() == [(4, 2), (8, 2)]
+
+
 def test_every_column_keeps_its_dtype_and_its_nulls(tmp_path: Path) -> None:
     hits = frame((-time,) for time in range(100)).with_columns(
         energy_kev=pl.when(pl.col("timestamp_ps") % 3 == 0).then(pl.lit(1.5)), run=pl.lit(1, pl.UInt16)
