@@ -45,6 +45,15 @@ def check_width(bin_kev: float) -> None:
         raise UsageError(f"bins must be {WIDTHS[0]:g} to {WIDTHS[1]:g} keV wide, not {bin_kev:g}")
 
 
+def quotient(value: pl.Expr, width: float) -> pl.Expr:
+    """A column over a width, rounded correctly; null stays null, and what is infinite becomes NaN.
+
+    polars divides columns of more than one row by a number by multiplying with its inverse: values at the edge of a bin
+    would fall into the bin below, or not, as batches are cut.
+    """
+    return value / (value * 0.0 + width)
+
+
 def check_count(bins: float, bin_kev: float) -> None:
     """Raise a UsageError for spectra of more bins than are counted, before memory is taken for them."""
     if not bins <= MOST_BINS:

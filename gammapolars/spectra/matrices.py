@@ -7,7 +7,7 @@ import polars as pl
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.quantities import axis_columns
 from gammapolars.gates import Gate
-from gammapolars.spectra.bins import AnyFrame, check_width, computed
+from gammapolars.spectra.bins import AnyFrame, check_width, computed, quotient
 from gammapolars.spectra.weighted_tallies import AUTO, sums, weight_column
 
 
@@ -91,7 +91,7 @@ def _stem(column: str) -> str:
 
 
 def _centre(value: pl.Expr, width: float) -> pl.Expr:
-    return ((value / width).floor() + 0.5) * width
+    return (quotient(value, width).floor() + 0.5) * width
 
 
 def axes_of(columns: pl.Schema) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from gammapolars.spectra.bins import (
     computed,
     edges,
     keys_of,
+    quotient,
     spectra_of,
 )
 
@@ -196,7 +197,8 @@ def rebinned(adc_counts: pl.DataFrame, detectors: Detectors, *, bin_kev: float) 
     spans = (
         adc_counts.lazy()
         .with_columns(
-            _low=energy_kev(detectors, adc=adc - 0.5) / bin_kev, _high=energy_kev(detectors, adc=adc + 0.5) / bin_kev
+            _low=quotient(energy_kev(detectors, adc=adc - 0.5), bin_kev),
+            _high=quotient(energy_kev(detectors, adc=adc + 0.5), bin_kev),
         )
         .drop_nulls("_low")
         .with_columns(_low=pl.min_horizontal("_low", "_high"), _high=pl.max_horizontal("_low", "_high"))

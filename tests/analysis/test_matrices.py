@@ -13,7 +13,7 @@ import gammapolars as gp
 from gammapolars.analysis.accumulators import Matrix, matrix
 from gammapolars.analysis.accumulators.axes import VALUES, Axis
 from gammapolars.analysis.accumulators.matrix import CellTally
-from gammapolars.core.quantities import ADC, ENERGY, QUANTITIES
+from gammapolars.core.quantities import ADC, ENERGY, QUANTITIES, TIME_DIFFERENCE
 from gammapolars.core.schema import REGION
 from gammapolars.core.units import Window
 from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
@@ -133,3 +133,11 @@ def test_a_matrix_of_too_many_bins_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(gp.UsageError, match=r"bins of 0\.01 keV × 0\.01 keV make a matrix of more than"):
         counts.table()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_a_time_difference_at_an_edge_lies_in_the_bin_above_however_many_pairs_there_are(rows: int) -> None:
+    """A clock of 12.5 ns, bins of 25 ns: each second difference is an edge."""
+    axis, pairs = Axis(TIME_DIFFERENCE, 25_000.0), pl.DataFrame({"dt_ps": [-187_500] * rows})
+
+    assert pairs.select(axis.number(pl.col("dt_ps"))).to_series().to_list() == [-7] * rows

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.spectra import counting
+from gammapolars.spectra.bins import quotient
 from gammapolars.streaming.slices import lazy_frame
 from tests.commandline import REPOSITORY
 from tests.drawing import examples
@@ -168,3 +169,14 @@ def test_memory_grows_with_the_bins_and_not_with_the_hits() -> None:
 
     # 150 million hits more, 1.5 gigabytes of these columns; what the engine keeps for itself is reached before.
     assert peak_kb(400) - peak_kb(100) < 150_000
+
+
+@pytest.mark.parametrize("rows", [1, 2, 1000])
+@pytest.mark.parametrize(("value", "width", "number"), [(-175_000, 25_000, -7), (1.3, 0.1, 13), (0.009, 0.001, 9)])
+def test_a_value_at_an_edge_lies_above_it_however_many_there_are(
+    rows: int, value: float, width: float, number: int
+) -> None:
+    """polars multiplies by the inverse, where there is more than one row: -175,000 × 1/25,000 is below -7."""
+    table = pl.DataFrame({"value": [value] * rows})
+
+    assert table.select(quotient(pl.col("value"), width).floor()).to_series().to_list() == [number] * rows

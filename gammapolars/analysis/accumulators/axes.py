@@ -13,6 +13,7 @@ from gammapolars.core.units import PS_PER_S
 from gammapolars.corrections import dithered_adc, dithered_energy, hit_energy
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
+from gammapolars.spectra.bins import quotient
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Axis:
     def number(self, value: pl.Expr) -> pl.Expr:
         """The number of a value's bin; null where there is no value, or one out of the axis' range."""
         shifted = value + self.width / 2 if self.quantity.centred else value
-        number = (shifted / self.width).floor().cast(pl.Int64, strict=False)
+        number = quotient(shifted, self.width).floor().cast(pl.Int64, strict=False)
         if self.low is None or self.high is None:
             return number
         return pl.when((value >= self.low) & (value < self.high)).then(number)
@@ -118,7 +119,7 @@ VALUES: dict[Quantity, Callable[[Rows, str], pl.Expr]] = {
     ENERGY: energy_value,
     ADC: lambda rows, suffix: dithered_adc(rows.columns, suffix),
     TIME_DIFFERENCE: lambda _, of_x: pl.col("dt_ps") if of_x == "_a" else -pl.col("dt_ps"),
-    TIME: lambda _, suffix: pl.col(f"timestamp_ps{suffix}") / PS_PER_S,
+    TIME: lambda _, suffix: quotient(pl.col(f"timestamp_ps{suffix}"), PS_PER_S),
 }
 """Values of hits, or of one hit of pairs, by the suffix of its columns: none, `_a` or `_b`. A quantity that single hits
 do not have is one of the whole pair, from its hit of x to that of y: by the suffix of x."""
