@@ -7,7 +7,7 @@ Nothing here knows of slices, batches, files or expressions. Hits are rows with 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import combinations, pairwise
+from itertools import combinations, groupby, pairwise
 from typing import Any, NamedTuple
 
 from gammapolars.detectors import Detector
@@ -123,43 +123,60 @@ def clocks(hits: Sequence[Row], *, least: int = 50) -> dict[Key, tuple[int, int]
     return found
 
 
+def step_width(
+    known: Mapping[Key, tuple[int, int]],
+    window: Interval,
+    random: Iterable[Interval],
+    a: Key,
+    b: Key,
+    *,
+    signed: bool,
+) -> tuple[float, float]:
+    """How much of the time differences of two detectors the prompt and the random windows hold, both signs of dt.
+
+    That is their width; but where both clocks are known, and step more coarsely than in a thousandth of the narrower
+    windows, it is how many steps they hold.
+    """
+    prompt, beside = windows_of(window, random, signed=signed)
+    widths = [sum(high - low for low, high in windows) for windows in (prompt, beside)]
+    if a in known and b in known:
+        step = math.gcd(known[a][0], known[b][0])
+        if step * 1000 > min(widths):
+            phase = known[b][1] - known[a][1]
+            steps = [
+                sum((high - phase) // step - (low - phase - 1) // step for low, high in windows)
+                for windows in (prompt, beside)
+            ]
+            return steps[0] * step, steps[1] * step
+    return widths[0], widths[1]
+
+
+def windows_of(window: Interval, random: Iterable[Interval], *, signed: bool) -> tuple[list[Interval], list[Interval]]:
+    """Prompt and random windows of dt; without start and stop, of either sign."""
+    if signed:
+        return [window], union(random)
+    return both_signs([(max(window[0], 0), window[1])]), both_signs(random)
+
+
 def weighted_pairs(
     hits: Sequence[Row],
     window: Interval,
-    random: Iterable[Interval],
+    random: Sequence[Interval],
     *,
     ends: tuple[Key, Key] | None = None,
     mask: int = BAD,
 ) -> list[Weighted]:
-    """Pairs of the prompt window, which weigh 1, and of the random windows, which weigh -w_prompt / w_random.
-
-    Widths are those of both signs of dt, or of what lies in them of times by the detectors' clocks, where these step
-    more coarsely than in a thousandth of the narrower windows.
-    """
-    if ends:
-        prompt, beside = [window], union(random)
-    else:
-        prompt, beside = both_signs([(max(window[0], 0), window[1])]), both_signs(random)
+    """Pairs of the prompt window, which weigh 1, and of the random windows, which weigh -w_prompt / w_random."""
+    prompt, beside = windows_of(window, random, signed=ends is not None)
     known = clocks(hits)
-    plain = min(sum(high - low for low, high in windows) for windows in (prompt, beside))
-
-    def width(windows: list[Interval], a: Key, b: Key) -> float:
-        if a in known and b in known:
-            step = math.gcd(known[a][0], known[b][0])
-            if step * 1000 > plain:
-                phase = known[b][1] - known[a][1]
-                return step * sum((high - phase) // step - (low - phase - 1) // step for low, high in windows)
-        return sum(high - low for low, high in windows)
-
+    reach = max(abs(end) for ends_of in (*prompt, *beside) for end in ends_of)
     found = []
-    reach = max(high for _, high in (*prompt, *beside))
-    reach = max(reach, *(-low for low, _ in (*prompt, *beside)))
     for a, b, dt in coincident(hits, (-reach, reach), ends=ends, mask=mask):
         if within(prompt, dt):
             found.append(Weighted(a, b, dt, "prompt", 1.0))
         elif within(beside, dt):
-            ratio = width(prompt, key_of(a), key_of(b)) / width(beside, key_of(a), key_of(b))
-            found.append(Weighted(a, b, dt, "random", -ratio))
+            widths = step_width(known, window, random, key_of(a), key_of(b), signed=ends is not None)
+            found.append(Weighted(a, b, dt, "random", -widths[0] / widths[1]))
     return found
 
 
@@ -182,15 +199,18 @@ def detectors_of(event: Iterable[Row]) -> set[Key]:
 def brute_triples(hits: Iterable[Row], window: int | None, mask: int = BAD) -> list[tuple[Row, Row, Row]]:
     """All threes of hits of three detectors: of one run, of one event where they have those, and within a window."""
 
-    def place(hit: Row) -> tuple[int, ...]:
-        return (hit.get("run") or 0, hit["timestamp_ps"], hit["board"], hit["channel"])
+    def whole(hit: Row) -> tuple[int, int]:
+        return (hit.get("run") or 0, hit.get("event") or 0)
+
+    def place(hit: Row) -> tuple[Any, ...]:
+        return (*whole(hit), hit["timestamp_ps"], hit["board"], hit["channel"])
 
     found = []
-    for a, b, c in combinations(sorted(used(hits, mask), key=place), 3):
-        together = all(one.get(name) == a.get(name) for one in (b, c) for name in ("run", "event"))
-        near = window is None or c["timestamp_ps"] - a["timestamp_ps"] <= window
-        if together and near and len(detectors_of([a, b, c])) == 3:
-            found.append((a, b, c))
+    for _, together in groupby(sorted(used(hits, mask), key=place), key=whole):
+        for a, b, c in combinations(together, 3):
+            near = window is None or c["timestamp_ps"] - a["timestamp_ps"] <= window
+            if near and len(detectors_of([a, b, c])) == 3:
+                found.append((a, b, c))
     return found
 
 

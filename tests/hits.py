@@ -142,8 +142,11 @@ def coincident(
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], int]]:
     """All pairs of one run's hits, a, b and t_b - t_a, by comparing each hit with each behind it; hits are in order."""
     good = [hit for hit in hits if not hit["flags"] & mask]
+    reach = max(-window[0], window[1])
     for place, earlier in enumerate(good):
         for later in good[place + 1 :]:
+            if later["timestamp_ps"] - earlier["timestamp_ps"] > reach:
+                break
             a, b = earlier, later
             if key_of(a) == key_of(b) or a.get("run") != b.get("run"):
                 continue

@@ -147,6 +147,7 @@ def run(
     seconds: float | None = None,
     workers: int = 2,
     limit_s: float = LIMIT_S,
+    command: Sequence[str] = WORKER,
     log: Callable[[int, dict[str, Any]], object] = lambda number, answer: None,
 ) -> Summary:
     """Run cases of a format.
@@ -158,13 +159,14 @@ def run(
         seconds: no case is begun after this time.
         workers: so many processes run them.
         limit_s: how long a case may take.
+        command: what runs them.
         log: told what came of each case.
     """
     summary, lock = Summary(), threading.Lock()
     left = _until(iter(numbers), None if seconds is None else time.monotonic() + seconds)
 
     def work() -> None:
-        worker = Worker(limit_s=limit_s)
+        worker = Worker(command, limit_s=limit_s)
         try:
             while True:
                 with lock:

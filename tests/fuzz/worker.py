@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,12 @@ WARM_UP_CASES = 3
 
 
 def main() -> None:
-    """Answer until stdin ends."""
+    """Run cases of the fuzzer until stdin ends."""
+    serve(run_case)
+
+
+def serve(run_case: Callable[[str, int, int], dict[str, Any]]) -> None:
+    """Answer with what a function makes of the kind, the seed and the number of a case, until stdin ends."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # whatever else prints
     sys.set_int_max_str_digits(0)  # for the readers that results are compared with
