@@ -11,7 +11,7 @@ import typer
 
 from gammapolars.commands.app import app, load
 from gammapolars.commands.memory import reuse_freed_memory
-from gammapolars.commands.streams import discard
+from gammapolars.commands.streams import INTERRUPTED, TERMINATED, discard, ended_by
 from gammapolars.core.errors import GammapolarsError
 from gammapolars.core.visible import visible
 
@@ -22,12 +22,6 @@ OUT_OF_MEMORY = "out of memory: choose a smaller window, or a machine with more"
 
 WRONG_USAGE: Any = typer.BadParameter.__mro__[2]
 """What typer raises, of click's kinds: the words are those of the command line, and may hold anything."""
-
-INTERRUPTED, TERMINATED = 130, 143
-"""The exit codes after Ctrl-C and after SIGTERM, as shells have them."""
-
-_ended_by: set[int] = set()
-"""The signals, other than Ctrl-C, that asked the process to end."""
 
 
 def run() -> NoReturn:
@@ -70,7 +64,7 @@ def _end_as_by_interrupt(number: int) -> None:
     def pass_on() -> None:
         while signals := os.read(reading, 16):
             if number in signals:
-                _ended_by.add(number)
+                ended_by.add(number)
                 os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=pass_on, name="signals", daemon=True).start()
@@ -135,7 +129,7 @@ def _unexpected(error: Exception) -> str:
 
 
 def _fail_interrupted() -> NoReturn:
-    if _ended_by:
+    if ended_by:
         _fail("terminated", TERMINATED)
     _fail("interrupted", INTERRUPTED)
 

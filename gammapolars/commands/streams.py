@@ -6,6 +6,12 @@ import signal
 import sys
 from typing import Any
 
+INTERRUPTED, TERMINATED = 130, 143
+"""The exit codes after Ctrl-C and after SIGTERM, as shells have them."""
+
+ended_by: set[int] = set()
+"""The signals, other than Ctrl-C, that asked the process to end, and were passed on as that."""
+
 STANDARD = ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w"))
 
 
@@ -40,9 +46,10 @@ def discard(stream: Any) -> None:
 
 
 def leave_on_interrupt() -> None:
-    """Leave at once on Ctrl-C, while modules are imported: a half-imported one raises what comes to its hand."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, _leave)
+    """Leave at once on Ctrl-C or SIGTERM, while modules are imported: a half-imported one raises what comes to hand."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
+        if signal.getsignal(number) is usual:
+            signal.signal(number, _leave)
 
 
 def raise_on_interrupt() -> None:
@@ -51,7 +58,8 @@ def raise_on_interrupt() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _leave(*_: object) -> None:
+def _leave(number: int, _: object) -> None:
+    is_terminated = number == signal.SIGTERM or signal.SIGTERM in ended_by
     with contextlib.suppress(OSError):
-        os.write(2, b"Error: interrupted\n")
-    os._exit(130)
+        os.write(2, b"Error: terminated\n" if is_terminated else b"Error: interrupted\n")
+    os._exit(TERMINATED if is_terminated else INTERRUPTED)

@@ -72,21 +72,25 @@ def test_streams_that_take_nothing(folder: Path, command: str, code: int, says: 
         assert pl.read_parquet(folder / "out.parquet").height == 2
 
 
-def test_ctrl_c_while_modules_are_imported_is_one_line() -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "said"), [("SIGINT", 130, b"Error: interrupted\n"), ("SIGTERM", 143, b"Error: terminated\n")]
+)
+@pytest.mark.parametrize("module", ["gammapolars.commands.process", "gammapolars.commands.info.parse"])
+def test_a_signal_while_modules_are_imported_is_one_line(module: str, number: str, code: int, said: bytes) -> None:
     program = (
-        "import os, signal, sys\n"
+        "import os, signal, sys, time\n"
         "import gammapolars.commands as commands\n"
+        "module, number, sys.argv[1:] = *sys.argv[1:], ['info', '--help']\n"
         "class Interrupt:\n"
         "    def find_spec(self, name, *_):\n"
-        "        if name == sys.argv[1]: os.kill(os.getpid(), signal.SIGINT)\n"
+        "        if name == module:\n"
+        "            os.kill(os.getpid(), getattr(signal, number))\n"
+        "            time.sleep(2)  # until the signal has been passed on\n"
         "sys.meta_path.insert(0, Interrupt())\n"
-        "module, sys.argv[1:] = sys.argv[1], [sys.argv[1], '--help']\n"
         "commands.run()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "gammapolars.commands.process"], capture_output=True, timeout=60, check=False
-    )
-    assert (done.returncode, done.stderr) == (130, b"Error: interrupted\n")
+    done = subprocess.run([sys.executable, "-c", program, module, number], capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (code, said)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v limits address space on Linux alone")
