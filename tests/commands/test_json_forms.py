@@ -101,15 +101,13 @@ def test_every_command_is_called() -> None:
     assert {text.split()[0] for text in CALLS.values()} == set(COMMANDS)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A short run, and what else commands take."""
-    folder = tmp_path_factory.mktemp("forms")
+def write_inputs(folder: Path, *, most: int = HITS) -> None:
+    """What all these commands read: a short run of so many hits at most, and what else they take."""
     text = (REPOSITORY / "data" / "detectors.toml").read_text()
     for phi_deg in (0, 90, 150, 200):
         text = text.replace('kind = "HPGe"\n', f"kind = 'HPGe'\ntheta_deg = 90\nphi_deg = {phi_deg}\n", 1)
     (folder / "d.toml").write_text(text)
-    hits = gp.scan(REPOSITORY / "data" / "co60-four-hpge.root").head(HITS).collect()
+    hits = gp.scan(REPOSITORY / "data" / "co60-four-hpge.root").head(most).collect()
     hits.write_parquet(folder / "run.parquet")
     hits.head(500).write_parquet(folder / "second.parquet")
     known = gp.load_detectors(folder / "d.toml")
@@ -126,6 +124,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "source.toml").write_text(ONE_DETECTOR + SOURCE)
     (folder / "efficient.toml").write_text(ONE_DETECTOR + EFFICIENCY)
     (folder / "ch1.CALp").write_text(CALP)
+
+
+def words_of(name: str) -> list[str]:
+    """The words of one of these command lines, in the folder of its inputs."""
+    text = CALLS[name].replace("DETECTORS", "--detectors d.toml").replace("QUERIES", str(REPOSITORY / "queries"))
+    return text.split()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all inputs."""
+    folder = tmp_path_factory.mktemp("forms")
+    write_inputs(folder)
     return folder
 
 
@@ -133,14 +144,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", CALLS)
 def test_what_a_command_prints_has_its_form(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
-    words = CALLS[name].replace("DETECTORS", "--detectors d.toml").replace("QUERIES", str(REPOSITORY / "queries"))
+    words = words_of(name)
 
-    done = gammapolars(*words.split(), "--json", *(["--overwrite"] if "-o" in words else []))
+    done = gammapolars(*words, "--json", *(["--overwrite"] if "-o" in words else []))
 
     assert done.code == 0, done.err
     summary = json.loads(done.out)
     assert {"inputs", "outputs", "warnings", "elapsed_s"} <= summary.keys()
-    misfits = [list(object_misfits(summary, record, name)) for record in records_of(words.split()[0])]
+    misfits = [list(object_misfits(summary, record, name)) for record in records_of(words[0])]
     assert min(misfits, key=len) == []
 
 

@@ -1,6 +1,7 @@
 """What commands write of hostile runs beside plain loops, a few runs each; and that what is wrong is noticed."""
 
 import random
+import sys
 from collections import Counter
 from pathlib import Path
 from unittest.mock import patch
@@ -11,9 +12,12 @@ import pytest
 from tests.drawing import repetitions
 from tests.fuzz import runner
 from tests.oracle import trial
-from tests.oracle.__main__ import LIMIT_S, NAME, WORKER
 from tests.oracle.recordings import OF_COMPASS, TABLES, drawn
-from tests.oracle.worker import run_case
+from tests.oracle.worker import LIMIT_S, run_case
+
+NAME = "oracle"
+
+WORKER = (sys.executable, "-m", "tests.oracle.worker")
 
 CASES = 5
 """Every day; the slow test goes on where these end, and `python -m tests.oracle` runs 2,000."""

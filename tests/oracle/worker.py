@@ -30,6 +30,12 @@ CHECKS: tuple[Callable[[Trial], None], ...] = (
     check_side_outputs,
 )
 
+KINDS = {"oracle": 2000}
+"""Of which kind there are so many cases."""
+
+LIMIT_S = 120.0
+"""A run takes half a second; a process of its own, where the machine is busy, some seconds."""
+
 PROCESS = 10
 """One run in so many has a command in a process of its own."""
 
