@@ -48,14 +48,11 @@ DECODERS: dict[str, Callable[[bytes, str | None], RecordedSpectrum]] = {
     "spe": lambda data, _: radware.decode(data) if radware.is_spectrum(data) else spe.decode(data),
     "chn": lambda data, _: chn.decode(data),
     "radware": lambda data, _: radware.decode(data),
-    "text": lambda data, _: tables.decode_text(data),
-    "csv": tables.decode_csv,
+    "text": tables.decode_text,
+    "csv": tables.decode_text,
     "parquet": tables.decode_parquet,
 }
 """What reads a spectrum out of a file's bytes, by its format; ROOT files have to be opened."""
-
-MAX_BYTES = 2**28
-"""A larger file is no spectrum."""
 
 
 def save_spectrum(
@@ -127,8 +124,8 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     """One spectrum out of a file, with what the file tells beside it.
 
     Args:
-        path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt (two columns), .csv, .parquet or
-            .root (TH1).
+        path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt or .csv (columns of any
+            names, separator and decimal sign), .parquet or .root (TH1).
         name: which one, where a file holds several: a histogram's name, or `b0_ch3` for board 0, channel 3.
         format: where the suffix tells another one, or none.
 
@@ -144,7 +141,7 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     with readable(path):
         if kind == "root":
             return histograms.read_spectrum(path, name)
-        data = read_small(path, MAX_BYTES)
+        data = read_small(path, tables.MAX_BYTES)
     if not data:
         raise InputError(f"{path}: is empty")
     try:

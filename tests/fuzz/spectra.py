@@ -2,6 +2,7 @@
 
 import re
 import struct
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,13 +42,16 @@ def check(case: Case, path: Path) -> Verdict:
             raise Wrong(f"the valid file is refused: {found.message}")
         return Verdict(read=False)
     counts = found.table["counts"].to_list()
+    is_net = min(counts) < 0  # without variances, unless they were stored
     for name in found.table.columns:
-        if found.table[name].null_count() or found.table[name].dtype != pl.Float64:
+        if (found.table[name].null_count() and not (is_net and name == "variance")) or found.table[
+            name
+        ].dtype != pl.Float64:
             raise Wrong(f"column {name} of {found.table.schema} has nulls")
     is_radware = case.data[:4] in (struct.pack("<i", 24), struct.pack(">i", 24))
     reader = READERS.get("radware" if is_radware and path.suffix == ".spe" else path.suffix[1:])
     if reader is not None:
-        expected = reader(case.data)
+        expected = reader(case.data.replace(BOM_UTF8, b"") if reader in (_spe, _text) else case.data)
         if counts != expected:
             raise Wrong(f"read {counts[:5]}…, {len(counts)} counts, of {len(expected)}")
     return Verdict(read=True, unnoticed=counts != case.base.truth)
@@ -62,7 +66,7 @@ def _spe(data: bytes) -> list[float]:
 
 def _chn(data: bytes) -> list[float]:
     (number,) = struct.unpack_from("<H", data, 30)
-    return [float(count) for count in struct.unpack_from(f"<{number}I", data, 32)]
+    return [float(count) for count in struct.unpack_from(f"<{number}i", data, 32)]
 
 
 def _radware(data: bytes) -> list[float]:

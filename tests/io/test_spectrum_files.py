@@ -258,7 +258,7 @@ def test_of_several_files_none_is_replaced_unasked(tmp_path: Path, detectors: pl
         ("spe", -1.0, r"\.root, \.csv or \.parquet"),
         ("spe", 0.5, r"\.root, \.csv or \.parquet"),
         ("spe", float("nan"), r"\.root, \.csv or \.parquet"),
-        ("chn", 2.0**32, r"\.root, \.csv or \.parquet"),
+        ("chn", 2.0**31, r"\.root, \.csv or \.parquet"),
         ("chn", -1.0, r"\.root, \.csv or \.parquet"),
         ("chn", 7.25, r"\.root, \.csv or \.parquet"),
         ("radware", 2.0**24 + 1, r"\.root, \.csv or \.parquet"),
@@ -274,7 +274,7 @@ def test_counts_that_do_not_fit(tmp_path: Path, kind: str, count: float, instead
     assert files_in(tmp_path) == []
 
 
-@pytest.mark.parametrize(("kind", "count"), [("spe", 2**31 - 1), ("chn", 2**32 - 1), ("radware", 2**24)])
+@pytest.mark.parametrize(("kind", "count"), [("spe", 2**31 - 1), ("chn", 2**31 - 1), ("radware", 2**24)])
 def test_the_largest_counts_fit(tmp_path: Path, kind: str, count: int) -> None:
     path = tmp_path / f"s{FORMATS[kind]}"
 
@@ -473,6 +473,57 @@ def test_the_lines_of_spe() -> None:
         *("$PRESETS:", "None", "0", "0", "$ENER_FIT:", "0.5 0.25", "$MCA_CAL:", "3", "0.5 0.25 0.0 keV"),
         *("$ENDRECORD:", ""),
     ]
+
+
+LINES_OF_SPE = "$SPEC_ID:\nx\n$MEAS_TIM:\n300 301\n$DATA:\n0 3\n1\n2\n3\n4\n$ENER_FIT:\n1.0 0.5\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("1.0 0.5", "1.0\n0.5"),
+        ("1.0 0.5", "1.0\n\n  0.5 0"),
+        ("1.0 0.5", "1,0 0,5"),
+        ("1.0 0.5", "1.0 0.5 keV"),
+        ("1.0 0.5", "0.001 0.0005 MeV"),
+        ("$ENER_FIT:\n1.0 0.5", "$MCA_CAL:\n2\n1.0\n0.5 keV"),
+        ("$ENER_FIT:\n1.0 0.5", "$MCA_CAL:\n3\n1.0 0.5\n0.0"),
+        ("$ENER_FIT:\n1.0 0.5", "$MCA_CAL: 2\n1.0 0.5 keV"),
+        ("$ENER_FIT:\n", "$MCA_CAL:\n3\n0 0 0 keV\n$ENER_FIT:\n"),
+        ("300 301", "300\n301"),
+        ("$MEAS_TIM:\n300 301", "$MEAS_TIM: 300 301"),
+        ("$MEAS_TIM:", "$MEAS.TIM:"),
+        ("0 3\n", "0\n3\n"),
+        ("$DATA:\n0 3\n1\n2\n3\n4", "$DATA: 0 3\n1 2 3\n4"),
+        ("$SPEC_ID:", "\ufeff$SPEC_ID:"),
+        ("\n", "\r"),
+    ],
+)
+def test_numbers_of_spe_stand_on_lines_of_any_kind(before: str, after: str) -> None:
+    table, known = spe.decode(LINES_OF_SPE.replace(before, after).encode())
+
+    assert known == Measurement(title="x", live_time_s=300, real_time_s=301, energy=(1.0, 0.5))
+    assert table["energy_kev"].to_list() == [1.0, 1.5, 2.0, 2.5]
+    assert table["counts"].to_list() == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("fit", ["0.0 0.0", "5.0 0.0", "", "0 0 0"])
+def test_energies_that_do_not_rise_are_no_calibration(fit: str) -> None:
+    assert spe.decode(LINES_OF_SPE.replace("1.0 0.5", fit).encode()).measurement.energy is None
+
+
+def test_one_coefficient_is_no_calibration() -> None:
+    with pytest.raises(InputError, match=r"\$ENER_FIT: holds one coefficient, and a calibration has two at least"):
+        spe.decode(LINES_OF_SPE.replace("1.0 0.5", "0.5").encode())
+
+
+def test_counts_of_chn_are_signed() -> None:
+    data = chn.encode(channels(np.array([5, 0, 7]))).replace(struct.pack("<3i", 5, 0, 7), struct.pack("<3i", 5, -3, 7))
+
+    table = chn.decode(data).table
+
+    assert table["counts"].to_list() == [5, -3, 7]
+    assert table["variance"].null_count() == 3
 
 
 def test_the_bytes_of_chn() -> None:
@@ -723,10 +774,10 @@ def test_files_that_are_cut_short(originals: dict[str, Path], kind: str, left: f
         ("a.chn", b"hello" * 10, "is no CHN file: it does not begin with -1"),
         ("a.chn", struct.pack("<h", -1) + bytes(28) + b"\xff\xff" + bytes(40), "announces 65535 channels, and 10"),
         ("a.txt", b"1 2\n3\n", "line 2 does not hold two numbers"),
-        ("a.txt", b"# nothing\n", "no line holds two numbers"),
-        ("a.csv", b"adc,counts\n1,2\n3,\n", "holds bins without a number"),
-        ("a.csv", b"time,value\n1,2\n", "is no table of a spectrum: it needs a column 'counts'"),
-        ("a.csv", b"adc,counts\n1,x\n", "cannot be read as CSV"),
+        ("a.txt", b"# nothing\n", "no line holds numbers"),
+        ("a.csv", b"adc,counts\n1,2\n3,\n", "line 3 holds no number in the column 'counts': ''"),
+        ("a.csv", b"time,value\n1,2\n", "its columns are those of hits .time., and no spectrum's"),
+        ("a.csv", b"adc,counts\n1,x\n", "line 2 holds no number in the column 'counts': 'x'"),
         ("a.parquet", b"PAR1" * 10, "cannot be read as Parquet"),
         ("a.root", b"toor" * 10, "is no ROOT file"),
         ("a.root", b"root" * 10, "is truncated: it has 40 of the"),

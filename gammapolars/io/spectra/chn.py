@@ -9,7 +9,9 @@ from gammapolars.core.errors import InputError, OutputError
 from gammapolars.io.spectra.channels import Channels, whole_counts
 from gammapolars.io.spectra.measurement import UNKNOWN_START, Measurement, RecordedSpectrum, one_line, recorded
 
-MAX_COUNT = 2**32 - 1
+MAX_COUNT = 2**31 - 1
+"""Counts are signed, as spectra less a background have negative ones."""
+
 CHANNELS = 2**16 - 1
 
 _HEAD = struct.Struct("<hHH2sII8s4sHH")
@@ -31,7 +33,7 @@ def encode(channels: Channels) -> bytes:
     """The bytes of a CHN file. Times are kept to 20 ms, coefficients to 7 digits, texts to 63 letters of Latin-1.
 
     Raises:
-        OutputError: a count is fractional, negative or above 2^32 - 1, the calibration has more than three
+        OutputError: a count is fractional, negative or above 2^31 - 1, the calibration has more than three
             coefficients, or a time or date does not fit.
     """
     counts = whole_counts(channels.counts, 0, MAX_COUNT, "CHN", "write .root, .csv or .parquet")
@@ -57,7 +59,7 @@ def encode(channels: Channels) -> bytes:
     )
     energy = _coefficients(channels.energy)
     texts = (len(detector), detector.ljust(63), len(title), title.ljust(63))
-    return head + counts.astype("<u4").tobytes() + _TRAILER.pack(TRAILER, 0, *energy, 0, 0, 0, b"", *texts, b"")
+    return head + counts.astype("<i4").tobytes() + _TRAILER.pack(TRAILER, 0, *energy, 0, 0, 0, b"", *texts, b"")
 
 
 def _coefficients(energy: tuple[float, ...] | None) -> list[float]:
@@ -82,7 +84,7 @@ def decode(data: bytes) -> RecordedSpectrum:
     if number == 0 or len(data) < end:
         have = (len(data) - _HEAD.size) // 4
         raise InputError(f"announces {number} channels, and {have} follow: is it cut short or damaged?")
-    counts = np.frombuffer(data, "<u4", number, _HEAD.size)
+    counts = np.frombuffer(data, "<i4", number, _HEAD.size)
     energy, detector, title = _trailer(data[end : end + _TRAILER.size])
     measurement = Measurement(
         title=title,

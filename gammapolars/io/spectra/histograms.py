@@ -15,7 +15,7 @@ from gammapolars.io.root.tree import read_header
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.io.spectra import measurement as measurements
 from gammapolars.io.spectra.channels import Channels, Grid, energies_at
-from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
+from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum, with_variance
 
 CHANNELS = 2**20
 MAX_CELLS = 4096 * 4096
@@ -52,6 +52,8 @@ def _th1(channels: Channels) -> Any:
     edges = axis.edges() if edges is None else edges
     if not (np.diff(edges) > 0).all():
         raise OutputError("the energy does not rise with the channel, as a histogram's axis must: write .spe or .csv")
+    if not np.isfinite(channels.variance).all():
+        raise OutputError("a histogram needs the variance of each bin: write .csv or .parquet, or give them")
     even = channels.energy is None or len(np.trim_zeros(channels.energy, "b")) <= 2
     measurement = channels.measurement
     contents = np.concatenate([[measurement.underflow], channels.counts, [measurement.overflow]])
@@ -92,7 +94,10 @@ def read_spectrum(path: Path, name: str | None) -> RecordedSpectrum:
     values, squares = contents[1:-1], variances[1:-1]
     adc = quantity == "adc" and measurement.energy is None
     table = {"adc" if adc else "energy_kev": (edges[1:] + edges[:-1]) / 2, "counts": values, "variance": squares}
-    return RecordedSpectrum(pl.DataFrame(table), measurement)
+    spectrum = pl.DataFrame(table)
+    # Without a sum of squares, they are the contents as far as these are positive.
+    has_squares = not ((values < 0).any() and np.array_equal(np.maximum(values, 0.0), np.maximum(squares, 0.0)))
+    return RecordedSpectrum(spectrum if has_squares else with_variance(spectrum.drop("variance")), measurement)
 
 
 def spectrum_names(path: Path) -> list[str]:

@@ -5,13 +5,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.core.errors import UsageError
+from gammapolars.core.errors import InputError, UsageError
 
 KEY = "measurements"
 """The metadata entry, one JSON object by spectrum name, in Parquet and ROOT files."""
@@ -72,14 +73,49 @@ class RecordedSpectrum(NamedTuple):
 def recorded(
     counts: npt.NDArray[Any], measurement: Measurement, *, first: int = 0, variance: npt.NDArray[Any] | None = None
 ) -> RecordedSpectrum:
-    """A spectrum of counts by channel, with themselves as variances by default; calibrated, if the measurement is."""
+    """A spectrum of counts by channel, with variances as `with_variance` gives them by default; calibrated, if the
+    measurement is.
+    """
     adc = first + np.arange(len(counts), dtype=np.float64)
     columns = {"adc": adc}
     if measurement.energy is not None:
         columns["energy_kev"] = polynomial(measurement.energy, adc)
     columns["counts"] = np.asarray(counts, np.float64)
-    columns["variance"] = columns["counts"] if variance is None else np.asarray(variance, np.float64)
-    return RecordedSpectrum(pl.DataFrame(columns), measurement)
+    if variance is not None:
+        columns["variance"] = np.asarray(variance, np.float64)
+    return RecordedSpectrum(with_variance(pl.DataFrame(columns)), measurement)
+
+
+def with_variance(table: pl.DataFrame) -> pl.DataFrame:
+    """One spectrum with its variances: of counts they are the counts themselves, if none are given.
+
+    Where counts are negative they are no plain counts, and nothing tells how much they scatter: variances are null.
+    """
+    if "variance" in table.columns:
+        return table
+    plain = (pl.col("counts") >= 0).all()
+    return table.with_columns(variance=pl.when(plain).then(pl.col("counts")))
+
+
+def has_variance(table: pl.DataFrame) -> bool:
+    """Whether the scatter of a spectrum's counts is known."""
+    return table.height == 0 or table["variance"].null_count() < table.height
+
+
+def require_variance(table: pl.DataFrame, path: Path) -> None:
+    """Raise unless the scatter of a spectrum's counts is known.
+
+    Raises:
+        InputError: counts are negative, and no variances are given; or variances are negative.
+    """
+    if not has_variance(table):
+        raise InputError(
+            f"{path}: has negative counts and no variances, so that their scatter is not known, as of a spectrum less "
+            f"its background: give them in a column 'variance' (.csv or .parquet: channel, counts, variance), "
+            f"or take the spectrum as it was counted"
+        )
+    if table.height and (negative := table.filter(pl.col("variance") < 0)).height:
+        raise InputError(f"{path}: has a negative variance, {negative['variance'][0]:g}")
 
 
 def polynomial(coefficients: Sequence[float], x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

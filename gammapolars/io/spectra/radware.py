@@ -69,7 +69,7 @@ def decode(data: bytes) -> RecordedSpectrum:
     counts = np.frombuffer(data, f"{order}f4", number, place)
     if not np.isfinite(counts).all():
         raise InputError(f"channel {int(np.isfinite(counts).argmin())} holds no number: is it damaged?")
-    return recorded(counts, Measurement(title=one_line(name.decode("latin-1"))), variance=np.abs(counts))
+    return recorded(counts, Measurement(title=one_line(name.decode("latin-1"))))
 
 
 def write_mat(grid: Grid, file: BinaryIO) -> None:

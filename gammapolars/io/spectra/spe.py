@@ -9,6 +9,7 @@ import polars as pl
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, whole_counts
 from gammapolars.io.spectra.measurement import UNKNOWN_START, Measurement, RecordedSpectrum, one_line, recorded
+from gammapolars.io.spectra.text_lines import text_of
 
 MAX_COUNT = 2**31 - 1
 CHANNELS = MAX_CHANNELS
@@ -20,7 +21,7 @@ DATE = "%m/%d/%Y %H:%M:%S"
 
 KEV_PER_UNIT = {"ev": 1e-3, "kev": 1.0, "mev": 1e3}
 
-_SECTION = re.compile(r"^\$([A-Z][A-Z0-9_]*):[^\S\n]*$", re.MULTILINE)
+_SECTION = re.compile(r"^[^\S\n]*\$([A-Za-z][\w.]*):", re.MULTILINE)
 
 
 def encode(channels: Channels) -> bytes:
@@ -71,16 +72,14 @@ def _calibration(energy: tuple[float, ...] | None) -> list[str]:
 
 def decode(data: bytes) -> RecordedSpectrum:
     """The spectrum of an SPE file; an InputError, where it is none, is cut short, or lacks a number."""
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    parts = _SECTION.split(text.replace("\r\n", "\n").replace("\r", "\n"))
-    sections = {name: part.strip() for name, part in zip(parts[1::2], parts[2::2], strict=True)}
+    text = text_of(data).replace("\r\n", "\n").replace("\r", "\n")
+    parts = _SECTION.split(text)
+    names = (name.upper().replace(".", "_") for name in parts[1::2])
+    sections = {name: part.strip() for name, part in zip(names, parts[2::2], strict=True)}
     if "DATA" not in sections:
         raise InputError("is no SPE file: it has no section $DATA:")
     first, counts = _counts(sections["DATA"])
-    times = _numbers("MEAS_TIM", sections.get("MEAS_TIM", ""), [0.0, 0.0])
+    times = _numbers("MEAS_TIM", sections["MEAS_TIM"].split()) if sections.get("MEAS_TIM") else [0.0, 0.0]
     if len(times) < 2 or min(times) < 0:
         raise InputError("$MEAS_TIM: should be live and real time in seconds")
     title = one_line(sections.get("SPEC_ID", ""))
@@ -101,12 +100,16 @@ def decode(data: bytes) -> RecordedSpectrum:
 
 def _counts(section: str) -> tuple[int, pl.Series]:
     """The first channel's number, and the counts."""
-    head, _, body = section.partition("\n")
-    limits = re.fullmatch(r"(\d{1,9})\s+(\d{1,9})", head.strip())
-    if not limits or int(limits[2]) < int(limits[1]):
+    words = section.split()
+    limits = words[:2]
+    if (
+        len(limits) < 2
+        or not all(re.fullmatch("[0-9]{1,9}", word) for word in limits)
+        or int(limits[1]) < int(limits[0])
+    ):
         raise InputError("$DATA: should begin with the numbers of the first and last channel")
-    first, number = int(limits[1]), int(limits[2]) - int(limits[1]) + 1
-    values = pl.Series(body.split(), dtype=pl.String).cast(pl.Float64, strict=False)
+    first, number = int(limits[0]), int(limits[1]) - int(limits[0]) + 1
+    values = pl.Series(words[2:], dtype=pl.String).cast(pl.Float64, strict=False)
     if len(values) != number:
         less = "is it cut short?" if len(values) < number else "is it damaged?"
         raise InputError(f"$DATA: announces {number} counts, and {len(values)} follow: {less}")
@@ -116,13 +119,13 @@ def _counts(section: str) -> tuple[int, pl.Series]:
     return first, values
 
 
-def _numbers(name: str, text: str, default: list[float]) -> list[float]:
-    """The numbers of a section's last line."""
-    if not text:
-        return default
-    values = pl.Series(text.splitlines()[-1].split(), dtype=pl.String).cast(pl.Float64, strict=False)
+def _numbers(name: str, words: list[str]) -> list[float]:
+    """The numbers of a section, however its lines are wrapped, with decimal points or, throughout, commas."""
+    if not any("." in word for word in words):
+        words = [re.sub(r"(?<=[0-9]),(?=[0-9])", ".", word, count=1) for word in words]
+    values = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False)
     if not values.is_finite().fill_null(value=False).all():
-        raise InputError(f"${name}: holds no number where one should be: {one_line(text)[:40]!r}")
+        raise InputError(f"${name}: holds no number where one should be: {' '.join(words)[:40]!r}")
     return values.to_list()
 
 
@@ -135,17 +138,18 @@ def _started(text: str) -> datetime | None:
 
 
 def _energy(sections: dict[str, str]) -> tuple[float, ...] | None:
-    """The polynomial of $MCA_CAL, else that of $ENER_FIT, without trailing zeros; None where all is 0."""
-    if text := sections.get("MCA_CAL", ""):
-        words = text.split()
-        number = words[0]
-        unit = words.pop().lower() if words[-1].lower() in KEV_PER_UNIT else "kev"
-        terms = _numbers("MCA_CAL", " ".join(words[1:]), [])
+    """The polynomial of $MCA_CAL, else that of $ENER_FIT, without trailing zeros; None where it rises with nothing."""
+    for name in ("MCA_CAL", "ENER_FIT"):
+        words = sections.get(name, "").split()
+        unit = words.pop().lower() if words and words[-1].lower() in KEV_PER_UNIT else "kev"
+        number = words.pop(0) if words and name == "MCA_CAL" else str(len(words))
+        terms = _numbers(name, words)
         if not number.isdecimal() or len(number) > 3 or len(terms) != int(number):
-            raise InputError("$MCA_CAL: should be a number of coefficients, and on the next line the coefficients")
-        scale = KEV_PER_UNIT[unit]
-    else:
-        terms, scale = _numbers("ENER_FIT", sections.get("ENER_FIT", ""), []), 1.0
-    while terms and terms[-1] == 0:
-        terms.pop()
-    return tuple(term * scale for term in terms) or None
+            raise InputError(f"${name}: should be a number of coefficients, and on the next line the coefficients")
+        if len(terms) == 1:
+            raise InputError(f"${name}: holds one coefficient, and a calibration has two at least")
+        if any(terms[1:]):
+            while terms[-1] == 0:
+                terms.pop()
+            return tuple(term * KEV_PER_UNIT[unit] for term in terms)
+    return None

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +11,21 @@ from gammapolars.core.errors import InputError, UsageError, first_line
 from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import SPECTRUM as SCHEMA
 from gammapolars.core.schema import DType
+from gammapolars.core.small_files import read_small
 from gammapolars.io import columnar
 from gammapolars.io.spectra import measurement as measurements
+from gammapolars.io.spectra import text_spectra
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, energies_at
-from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
+from gammapolars.io.spectra.measurement import RecordedSpectrum
+from gammapolars.io.spectra.text_names import own_names
 from gammapolars.io.text.formulas import unmarked
 from gammapolars.io.untrusted import read_parquet, scan_parquet
 from gammapolars.streaming.slices import batches_of
 
 CHANNELS = MAX_CHANNELS
+
+MAX_BYTES = 2**28
+"""A larger file is no spectrum."""
 
 DETECTOR = ("board", "channel")
 
@@ -48,17 +53,25 @@ def detector_of(name: str) -> tuple[int, int] | None:
 
 
 def is_spectra(path: Path, kind: str) -> bool:
-    """Whether a CSV or Parquet file has the columns of spectra, and none that hits or pairs have."""
+    """Whether a CSV or Parquet file holds spectra, and neither hits nor pairs."""
+    if kind == "csv":
+        try:
+            with path.open("rb") as file:
+                return text_spectra.is_spectrum(file.read(text_spectra.OPENING_BYTES))
+        except OSError:
+            return False
     try:
-        names = set(scan(path, kind).collect_schema())
+        names = scan(path, kind).collect_schema().names()
     except (pl.exceptions.PolarsError, InputError, OSError):
         return False
-    return "counts" in names and bool({"adc", "energy_kev", "channel"} & names) and "timestamp_ps" not in names
+    ours = {*names, *own_names(names).values()}
+    return "counts" in ours and bool({"adc", "energy_kev", "channel"} & ours) and "timestamp_ps" not in ours
 
 
 def names_in(path: Path, kind: str) -> list[str]:
     """The spectra in a CSV or Parquet file of several detectors."""
-    keys = scan(path, kind).select(pl.col(DETECTOR).cast(pl.UInt16)).unique().sort(DETECTOR).collect()
+    table = text_spectra.table_of(read_small(path, MAX_BYTES)).lazy() if kind == "csv" else scan(path, kind)
+    keys = table.select(pl.col(DETECTOR).cast(pl.UInt16)).unique().sort(DETECTOR).collect()
     return [key_of(board, channel) for board, channel in keys.rows()]
 
 
@@ -77,46 +90,18 @@ def encode_text(channels: Channels) -> bytes:
     return (head + body).encode()
 
 
-def decode_text(data: bytes) -> RecordedSpectrum:
-    """A spectrum of two columns of numbers, divided by blanks, tabs, commas or semicolons; or of one, the counts.
-
-    Lines that begin with #, and a first line of words, are passed over. The first of two columns is taken for energies
-    in keV, unless those lines do not speak of keV and it holds whole numbers alone: then for channels. Counts alone
-    stand for the channels from 0 on.
+def decode_text(data: bytes, name: str | None = None) -> RecordedSpectrum:
+    """The spectrum of a text, of several the one of this name: `text_spectra.table_of` says how it is read.
 
     Raises:
-        InputError: a line has not two numbers, or none has.
+        InputError: it cannot be read, in one way alone, as a spectrum.
+        UsageError: it holds several, and none is named.
     """
-    text = pl.Series("text", data.decode("utf-8", "replace").splitlines(), dtype=pl.String)
-    lines = pl.DataFrame(text).with_row_index("line", offset=1)
-    lines = lines.with_columns(words=pl.col("text").str.replace_all(r"[,;\s]+", " ").str.strip_chars().str.split(" "))
-    first, second = (pl.col("words").list.get(place, null_on_oob=True) for place in (0, 1))
-    lines = lines.filter(first != "").with_columns(
-        x=first.cast(pl.Float64, strict=False), counts=second.cast(pl.Float64, strict=False)
-    )
-    remark = first.str.starts_with("#") | ((pl.int_range(pl.len()) == 0) & pl.col("x").is_null())
-    remarks, rows = lines.filter(remark), lines.filter(~remark)
-    if rows.height and (rows["words"].list.len() == 1).all() and rows["x"].is_finite().fill_null(value=False).all():
-        adc = pl.int_range(pl.len()).cast(pl.Float64).alias("adc")
-        return RecordedSpectrum(rows.select(adc, counts="x", variance=pl.col("x").abs()), Measurement())
-    two_numbers = pl.col("x").is_finite() & pl.col("counts").is_finite() & (pl.col("words").list.len() == 2)
-    wrong = rows.filter(~two_numbers.fill_null(value=False))
-    if rows.is_empty() or not wrong.is_empty():
-        where = "no line holds" if rows.is_empty() else f"line {wrong['line'][0]} does not hold"
-        raise InputError(f"is no spectrum of two columns: {where} two numbers")
-    whole = bool((rows["x"] == rows["x"].round()).all())
-    in_kev = bool(remarks["text"].str.to_lowercase().str.contains("kev").any()) or not whole
-    x = pl.col("x").alias("energy_kev" if in_kev else "adc")
-    return RecordedSpectrum(rows.select(x, "counts", variance=pl.col("counts").abs()), Measurement())
-
-
-def decode_csv(data: bytes, name: str | None) -> RecordedSpectrum:
-    """The spectrum of a CSV file with a header line; as `decode_parquet`."""
+    table = text_spectra.table_of(data)
     try:
-        text = pl.read_csv(BytesIO(data), infer_schema=False)
-        table = text.select(pl.col(column).str.strip_chars().cast(DTYPES[column]) for column in _spectrum_columns(text))
+        table = table.select(pl.col(column).cast(DTYPES[column]) for column in _spectrum_columns(table))
     except pl.exceptions.PolarsError as error:
-        raise InputError(f"cannot be read as CSV: {first_line(error)}") from None
+        raise InputError(f"cannot be read as a table of spectra: {first_line(error)}") from None
     return _one_spectrum(table, name, None)
 
 
@@ -128,6 +113,7 @@ def decode_parquet(data: bytes, name: str | None) -> RecordedSpectrum:
         UsageError: it holds several, and none is named.
     """
     stored, texts = read_parquet(data)
+    stored = stored.rename(own_names(stored.columns))
     try:
         table = stored.select(pl.col(column).cast(DTYPES[column]) for column in _spectrum_columns(stored))
     except pl.exceptions.PolarsError as error:
@@ -146,18 +132,17 @@ def _one_spectrum(table: pl.DataFrame, name: str | None, text: str | None) -> Re
         table = table.rename({"channel": "adc"}).cast({"adc": pl.Float64})
     if "counts" not in table.columns or not {"adc", "energy_kev"} & set(table.columns):
         raise InputError("is no table of a spectrum: it needs a column 'counts', and 'energy_kev' or 'adc'")
-    if "variance" not in table.columns:
-        table = table.with_columns(variance=pl.col("counts").abs())
     parts = by_detector(table)
     if name is None and len(parts) > 1:
         raise UsageError(f"holds several spectra: name one of {', '.join(parts)}")
     key = name if name is not None else next(iter(parts), SPECTRUM)
     if key not in parts:
         raise InputError(f"has no spectrum '{key}' (it has {', '.join(parts) or 'none'})")
-    part = parts[key]
+    part = measurements.with_variance(parts[key])
     x = [column for column in ("adc", "energy_kev") if column in part.columns and part[column].null_count() == 0]
     values = part.select(*x, "counts", "variance")
-    if not x or not all(column.is_finite().fill_null(value=False).all() for column in values):
+    numbers = values if measurements.has_variance(values) else values.drop("variance")
+    if not x or not all(column.is_finite().fill_null(value=False).all() for column in numbers):
         raise InputError("holds bins without a number: is it cut short?")
     if values[x[0]].is_duplicated().any():
         raise InputError(f"holds bins of {x[0]} twice: a table of several spectra, such as slices, is read by polars")
