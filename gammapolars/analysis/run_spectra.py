@@ -19,7 +19,7 @@ from gammapolars.core.types import Key
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.io.provenance import describe, describe_files
-from gammapolars.io.spectra.measurement import Measurement, polynomial
+from gammapolars.io.spectra.measurement import Measurement, polynomial, require_variance
 from gammapolars.io.spectrum_files import holds_spectra, read_spectra
 from gammapolars.peaks import fit_peaks
 from gammapolars.spectra import fitting_bin_kev
@@ -88,11 +88,12 @@ def from_files(
         calibration: an energy polynomial (keV, lowest order first) that holds for all of them instead.
 
     Raises:
-        InputError: a file is missing or damaged, or has no such spectrum.
+        InputError: a file is missing or damaged, has no such spectrum, or one whose counts scatter nobody knows how.
     """
     parts, measurements = [], {}
     for run, name in enumerate(names, 1):
         for (board, channel), one in read_spectra(Path(name), spectrum).items():
+            require_variance(one.table, Path(name))
             measurement = one.measurement
             energy = tuple(calibration) if calibration else detectors.at(board, channel).energy or measurement.energy
             measurements[run, board, channel] = replace(measurement, energy=energy)

@@ -80,7 +80,7 @@ def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str
             (bin centres), and `board`, `channel`, `run` where it holds several. Bins may be left out and in any order.
 
     Raises:
-        TableError: it has no counts, or neither adc nor energies.
+        TableError: it has no counts, or neither adc nor energies, or negative counts without variances.
     """
     table = spectrum.lazy().collect()
     if "counts" not in table.columns or not {"adc", "energy_kev"} & set(table.columns):
@@ -88,7 +88,8 @@ def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str
             "this frame is no table of spectra: it needs 'counts', and 'adc' or 'energy_kev' (bin centres)"
         )
     if "variance" not in table.columns:
-        table = table.with_columns(variance=pl.col("counts").abs())
+        table = table.with_columns(variance=pl.when(pl.col("counts") >= 0).then(pl.col("counts")))
+    _check_variance(table)
     keys = [name for name in KEYS if name in table.columns]
     if not keys:
         if table.height:
@@ -96,6 +97,18 @@ def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str
         return
     for values, part in table.sort(keys, maintain_order=True).group_by(keys, maintain_order=True):
         yield dict(zip(keys, (int(str(value)) for value in values), strict=True)), _bins(part)
+
+
+def _check_variance(table: pl.DataFrame) -> None:
+    unknown = table.filter(~(pl.col("variance") >= 0).fill_null(value=False) | pl.col("variance").is_nan())
+    if unknown.is_empty():
+        return
+    if unknown["variance"].null_count():
+        raise TableError(
+            "this spectrum has negative counts or no variances, so that the scatter of its counts is not known: "
+            "give it a column 'variance', as gp.subtract does"
+        )
+    raise TableError(f"this spectrum has a variance of {unknown['variance'][0]:g}: variances are 0 or more")
 
 
 def _bins(table: pl.DataFrame) -> Bins:

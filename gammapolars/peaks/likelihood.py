@@ -96,7 +96,7 @@ class Cost:
     def __init__(self, model: Model, counts: Floats, variance: Floats, knowledge: Knowledge) -> None:
         self._model = model
         self._counts = counts
-        self._is_poisson = bool((counts >= 0).all())
+        self.is_poisson = bool((counts >= 0).all())
         self._total, spread = float(counts.sum()), float(variance.sum())
         self._scale = self._total / spread if self._total > 0 and spread > 0 else 1.0
         self._weight = 1 / np.maximum(variance, max(0.1 * spread / max(len(counts), 1), TINY))
@@ -109,7 +109,7 @@ class Cost:
         """The cost."""
         expected = self._model.expected(np.asarray(parameters, np.float64))
         penalty = float(sum(((parameters[number] - value) / unc) ** 2 for number, value, unc in self._priors))
-        if not self._is_poisson:
+        if not self.is_poisson:
             return float(self._weight @ (self._counts - expected) ** 2 + penalty)
         safe = np.maximum(expected, TINY)
         excess = float(safe.sum()) - self._total - float(self._counts @ np.log(safe)) + self._logs
@@ -119,7 +119,7 @@ class Cost:
         """The cost's derivatives by the parameters."""
         values = np.asarray(parameters, np.float64)
         expected, slopes = self._model.expected(values), self._model.slopes(values)
-        if self._is_poisson:
+        if self.is_poisson:
             pull = 2 * self._scale * (1 - self._counts / np.maximum(expected, TINY))
         else:
             pull = 2 * self._weight * (expected - self._counts)
@@ -132,7 +132,7 @@ class Cost:
         """The Fisher information of the parameters: half of the cost's expected second derivatives."""
         slopes = self._model.slopes(parameters)
         weight = self._scale / np.maximum(self._model.expected(parameters), LEAST_EXPECTED)
-        matrix = (slopes * (weight if self._is_poisson else self._weight)) @ slopes.T
+        matrix = (slopes * (weight if self.is_poisson else self._weight)) @ slopes.T
         for number, _, unc in self._priors:
             matrix[number, number] += 1 / unc**2
         return np.asarray(matrix, np.float64)
@@ -140,7 +140,7 @@ class Cost:
     def chi2(self, parameters: Floats) -> float:
         """Pearson's χ²."""
         expected = self._model.expected(parameters)
-        if not self._is_poisson:
+        if not self.is_poisson:
             return float(self._weight @ (self._counts - expected) ** 2)
         return float(self._scale * ((self._counts - expected) ** 2 / np.maximum(expected, LEAST_EXPECTED)).sum())
 
@@ -165,7 +165,8 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
         minuit.limits[name] = LIMITS[name]
         minuit.errors[name] = prior.unc or 0.1 * max(prior.value, 0.01)
     for name in (name for name in model.names if name.startswith("background")):
-        minuit.limits[name] = (0.0, None)
+        # What is left of a background that was subtracted lies on either side of 0.
+        minuit.limits[name] = (0.0 if cost.is_poisson else None, None)
         minuit.errors[name] = np.sqrt(max(minuit.values[name], 1.0) / 5)
     return _minimise(minuit, cost, model)
 

@@ -19,6 +19,7 @@ from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io import save
 from gammapolars.io.output import check_output
+from gammapolars.io.spectra.measurement import require_variance
 from gammapolars.io.spectrum_files import read_spectrum
 
 
@@ -111,6 +112,7 @@ def _spectrum_of(path: Path, detector: Detector, *, alone: bool) -> pl.DataFrame
             f"limits without a peak need the FWHM of detector '{detector.name}': give fwhm in detectors.toml"
         )
     table = read_spectrum(path, None if alone else f"b{detector.board}_ch{detector.channel}").table
+    require_variance(table, path)
     if detector.energy is not None and "adc" in table.columns:
         own = table.with_columns(board=pl.lit(detector.board), channel=pl.lit(detector.channel))
         return own.with_columns(energy_kev(Detectors((detector,))))
