@@ -54,6 +54,7 @@ class Reading:
     tree: Annotated[str | None, "The hits' tree in ROOT files, if it has another name."] = None
     stage: Annotated[str | None, "Of a run's folder: raw, filtered or unfiltered files."] = None
     bin_layout: Annotated[str | None, "Of BIN files that do not tell: 0xCAE5, old, or energy,short,flags."] = None
+    bits: Annotated[str | None, "Of a counter of time that rolls over without a flag, and its step: 31:8ns."] = None
     reorder: Annotated[str, "How far back in time a hit may lie and still be put in place."] = defaults.REORDER
     apart: Annotated[bool, "Each file is a run of its own, as each folder is."] = False
     keep_going: Annotated[bool, "Leave out what is damaged, and count it, instead of stopping."] = False
@@ -66,6 +67,7 @@ class Reading:
     def open(self, names: list[str]) -> "io.Runs":
         """Find the files of the runs that are named."""
         from gammapolars.core.units import parse_ps
+        from gammapolars.detectors.columns import rollover_ps
         from gammapolars.io import Losses, open_runs
         from gammapolars.io import Reading as FileReading
 
@@ -73,6 +75,7 @@ class Reading:
             tree=self.tree,
             bin_layout=self.bin_layout,
             columns=self.known.columns,
+            rollover_ps=rollover_ps(self.bits, self.known.columns) if self.bits else None,
             losses=Losses(keep_going=self.keep_going),
         )
         return open_runs(*names, reading=reading, reorder_ps=parse_ps(self.reorder), stage=self.stage, apart=self.apart)

@@ -31,6 +31,13 @@ def floats(*names: str) -> dict[str, DType]:
     return dict.fromkeys(names, pl.Float64)
 
 
+ADC_COLUMNS = tuple(f"{name}{suffix}" for name in ("adc", "adc_short") for suffix in ("", "_a", "_b", "_c"))
+"""Columns of raw energies."""
+
+ADC_TYPES: tuple[DType, ...] = (pl.UInt16(), pl.Int64(), pl.Float64())
+"""What they hold: channels of 16 bits, as digitizers have them; where a recording needs them, whole numbers of 32 bits
+with or without a sign, kept in 64, or real numbers."""
+
 HITS = Table(
     "hits",
     {
@@ -207,7 +214,7 @@ def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | Non
                 f"this frame is no table of {table.name}: it has no column '{name}' (it has {', '.join(found)})"
             )
     for name, dtype in found.items():
-        if name in needed and dtype != needed[name]:
+        if name in needed and dtype != needed[name] and not (name in ADC_COLUMNS and dtype in ADC_TYPES):
             raise TableError(
                 f"column '{name}' of a table of {table.name} should be {needed[name]}, not {dtype}: cast it first"
             )

@@ -40,11 +40,15 @@ class Window(NamedTuple):
         return f"{format_ps(self.low)} to {format_ps(self.high)}"
 
 
-def parse_ps(text: str) -> int:
+def parse_ps(text: str, *, most_ps: int | None = MAX_PS) -> int:
     """The picoseconds of a time with its unit, such as `250ns` or `1.5 us`.
 
+    Args:
+        text: the time.
+        most_ps: the longest that it can be; None: any.
+
     Raises:
-        UsageError: no number, no or an unknown unit, or not a whole number of picoseconds.
+        UsageError: no number, no or an unknown unit, not a whole number of picoseconds, or too long.
     """
     match = _TIME.fullmatch(text)
     if not match:
@@ -59,7 +63,7 @@ def parse_ps(text: str) -> int:
     picoseconds = Decimal(number) * units[unit]
     if picoseconds != picoseconds.to_integral_value():
         raise UsageError(f"time '{text}' is not a whole number of picoseconds")
-    if abs(picoseconds) > MAX_PS:
+    if most_ps is not None and abs(picoseconds) > most_ps:
         raise UsageError(f"time '{text}' is longer than the 53 days that a window can be")
     return int(picoseconds)
 

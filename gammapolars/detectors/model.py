@@ -113,6 +113,9 @@ class Detectors:
             if clock.board in {other.board for other in self.clocks[:place]}:
                 raise DetectorsError(f"the clock of board {clock.board} is described twice: keep one [[clock]]")
         object.__setattr__(self, "_by_key", by_key)
+        if channel := self.columns.get("channel"):
+            named = replace(channel, names={detector.name: detector.key for detector in self.all})
+            object.__setattr__(self, "columns", {**self.columns, "channel": named})
 
     @property
     def drift_path(self) -> Path | None:

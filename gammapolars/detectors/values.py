@@ -58,11 +58,13 @@ def quote(value: str) -> str:
 
 
 def format_value(value: object) -> str:
-    """A text, a number, a date, a list of floats (a tuple, which may hold others) or a small table as TOML."""
+    """A text, a number, a date, floats (a tuple, which may hold others), a small table or a list of such as TOML."""
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, tuple):
         return "[" + ", ".join(format_value(one if isinstance(one, tuple) else float(one)) for one in value) + "]"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(format_value, value)) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {format_value(one)}" for key, one in value.items()) + "}"
     if isinstance(value, datetime) and (offset := value.utcoffset()) is not None and offset.total_seconds() % 60:

@@ -15,8 +15,12 @@ from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.reading import READING, Reading
 from gammapolars.io.text import formulas
 from gammapolars.io.text.blocks import TextFile
+from gammapolars.io.text.dialect import Dialect, dialect_of, rows_of
 from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import lazy_frame
+
+LINES = 1000
+"""So many rows of a text show what its columns hold."""
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
@@ -33,28 +37,36 @@ def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
         InputError: the file is missing, or is no such CSV file; when collected, for a line that cannot be read.
     """
     file = TextFile(path)
-    separator = ";" if ";" in file.first_line else ","
-    if separator == ";" and (compass_csv.is_header(file.first_line) or not reading.columns):
+    if ";" in file.header and (compass_csv.is_header(file.first_line) or not reading.columns):
         return compass_csv.scan_compass_csv(path, reading)
-    mapped = {column.name for column in reading.columns.values()}
-    table = TextTable(_csv_fields(file, separator, mapped), separator, quotes=True)
+    mapped = {name for column in reading.columns.values() for name in column.sources}
+    rows = rows_of(file.first_lines[file.header_line + 1 :])[:LINES]
+    dialect = dialect_of(file.header, rows)
+    is_own = dialect.separator == "," and not mapped and not file.header_line
+    dialect = Dialect() if is_own else dialect
+    fields = _csv_fields(file, dialect, rows, mapped)
+    table = TextTable(fields, dialect.separator, quotes=True, dialect=None if is_own else dialect)
 
     return lazy_frame(pl.Schema(table.schema), lambda _: table.read(file, reading.losses, header=True), of=Path(path))
 
 
-def _csv_fields(file: TextFile, separator: str, mapped: Collection[str]) -> dict[str, Field]:
+def _csv_fields(file: TextFile, dialect: Dialect, rows: list[str], mapped: Collection[str]) -> dict[str, Field]:
     """The columns in the header: ours with our types, others, and those that a map names, as they look."""
     of_hits = HITS.columns | HITS.optional
     of_pairs = {f"{name}_{side}": dtype for name, dtype in of_hits.items() for side in "ab"} | {"dt_ps": pl.Int64}
     ours = of_hits | of_pairs
-    header, *lines = file.first_lines
+    plain = dialect.plain("\n".join([*rows, ""]).encode())
+    first = plain.partition(b"\n")[0].decode()
+    names = dialect.names(file.header, first.count(dialect.separator) + 1 if rows else None)
+    schema = pl.Schema()
     try:
-        names = pl.read_csv(header.encode(), separator=separator).columns
-        if all(name in ours and name not in mapped for name in names):
-            schema = pl.Schema()
-        else:
-            text = "\n".join([header, *lines[:100]])
-            schema = pl.read_csv(text.encode(), separator=separator, truncate_ragged_lines=True).schema
+        header = pl.read_csv(dialect.separator.join(names).encode(), separator=dialect.separator)
+        names = header.columns
+        if not all(name in ours and name not in mapped for name in names):
+            text = dialect.separator.join(names).encode() + b"\n" + plain
+            schema = pl.read_csv(
+                text, separator=dialect.separator, truncate_ragged_lines=True, infer_schema_length=LINES
+            ).schema
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{file.path}: cannot be read as CSV: {first_line(error)}") from None
     # Only energies, and the time of a pair, may be unknown.

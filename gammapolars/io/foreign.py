@@ -1,16 +1,21 @@
 """Tables of other programs as tables of hits: columns with our names, units and types, and only values that fit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, TableError
-from gammapolars.core.schema import HITS, DType
-from gammapolars.detectors.columns import MAPPED, Column, converted, within_times
+from gammapolars.core.schema import ADC_COLUMNS, HITS, DType
+from gammapolars.detectors.columns import MAPPED, TIME, Column
+from gammapolars.detectors.conversion import converted
+from gammapolars.io.adc_width import adc_type
+from gammapolars.io.flattening import flat
+from gammapolars.io.foreign_times import CoarseFloats, check_whole_time, origin_advice
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.reading import Reading
+from gammapolars.io.rollover import Counter
 from gammapolars.streaming.slices import batches_of, lazy_frame
 
 OWN: dict[str, DType] = {**MAPPED, "run": pl.UInt16()}
@@ -19,79 +24,131 @@ REQUIRED = {*HITS.columns, "run"}
 """What every hit has."""
 
 
-def as_hits(table: pl.LazyFrame, path: Path, reading: Reading, *, unchecked: bool) -> pl.LazyFrame:
+def as_hits(
+    table: pl.LazyFrame, path: Path, reading: Reading, *, unchecked: bool, counter: Counter | None = None
+) -> pl.LazyFrame:
     """A file's table with the columns of a table of hits.
 
     With a map of columns the result has these, those that have our names already, and board and flags of 0 if nothing
-    is said of them. Without a map a table stays as it is, but for whole numbers of other widths. Hits with a value that
-    is missing or does not fit its column are out of range.
+    is said of them. Without a map a table stays as it is, but for numbers of other widths. Hits with a value that
+    is missing or does not fit its column are out of range. Rows that hold lists are events, each of several hits.
 
     Args:
         table: as the file holds it.
         path: the file.
         reading: the map, and what happens to hits that are out of range.
         unchecked: whether values may be missing, and times anything, because the format's reader looks at none.
+        counter: that of its times, if it rolls over without a flag.
 
     Raises:
         InputError: the map names a column that the table has not, or one that holds something else than it should; when
             collected, for hits that are out of range.
     """
+    mapped = [name for column in reading.columns.values() for name in column.sources]
+    table = flat(table, path, [*mapped, *OWN])
     columns = table.collect_schema()
-    if reading.columns:
-        sources = _sources(columns, path, reading)
-    else:
-        sources = {name: Column(name) for name in columns}
-        if not unchecked and not any(_is_wider(name, dtype) for name, dtype in columns.items()):
-            return table
+    sources = _sources(columns, path, reading)
+    unlike = {ours for ours in sources if reading.columns or ours == TIME or _is_wider(ours, columns[ours])}
+    if not reading.columns and not unchecked and not counter and unlike <= {TIME}:
+        return table
     try:
+        check_whole_time(table, reading.columns.get(TIME), mapped)
         expressions = {
-            ours: _expression(ours, column, columns)
-            if reading.columns or ours == "timestamp_ps" or _is_wider(ours, columns[ours])
-            else pl.col(ours)  # what is wrong with it, if anything, is said of all tables alike
-            for ours, column in sources.items()
-        }
+            ours: _expression(ours, sources, table) if ours in unlike else pl.col(ours) for ours in sources
+        }  # what is wrong with the others, if anything, is said of all tables alike
     except TableError as error:
         raise InputError(f"{path}: {error}") from None
     schema = pl.LazyFrame(schema=columns).select(**expressions).collect_schema()
     lost = LostRows(path, reading.losses)
+    floats = CoarseFloats(sources.get(TIME), columns, path, reading.losses)
 
-    def batches(names: list[str]) -> Iterator[pl.DataFrame]:
-        read = list(dict.fromkeys(sources[name].name for name in names if sources[name].value is None))
+    def fitting(names: list[str]) -> Iterator[pl.DataFrame]:
+        read = list(dict.fromkeys(name for ours in names for name in sources[ours].sources))
         row = 0
         for batch in batches_of(table.select(read or list(columns)[:1])):
+            if TIME in names:
+                floats.look_at(batch)
             yield _fitting(batch.select(**{name: expressions[name] for name in names}), batch, sources, lost, row)
             row += batch.height
 
-    return lazy_frame(schema, batches)
+    def batches(names: list[str]) -> Iterator[pl.DataFrame]:
+        with_times = counter is not None and TIME in names
+        return counter.continuous(fitting(names), path, reading.losses) if with_times and counter else fitting(names)
+
+    hits = lazy_frame(schema, batches)
+    if counter:
+        counter.of(hits)
+    return hits
 
 
 def _sources(columns: pl.Schema, path: Path, reading: Reading) -> dict[str, Column]:
     """Where each column of hits comes from."""
+    if not reading.columns:
+        return {name: Column(name) for name in columns}
     for ours, column in reading.columns.items():
-        if column.value is None and column.name not in columns:
-            raise InputError(
-                f"{path}: has no column '{column.name}', from which [columns] takes {ours} "
-                f"(it has {', '.join(columns)})"
-            )
-    implied = {name: Column(name) for name in MAPPED if name in columns}
-    implied |= {name: Column(value=0) for name in ("board", "flags") if name not in columns}
+        for name in column.sources:
+            if name not in columns:
+                raise InputError(
+                    f"{path}: has no column '{name}', from which [columns] takes {ours} (it has {', '.join(columns)})"
+                )
+    others = {name for column in reading.columns.values() for name in column.sources} - reading.columns.keys()
+    implied = {name: Column(name) for name in MAPPED if name in columns and name not in others}
+    implied |= {name: Column(value=0) for name in ("board", "flags") if name not in implied}
     sources = implied | dict(reading.columns)
+    channel = sources.get("channel", Column(value=0))
+    if channel.value is None and _names_detectors(columns[channel.name]) and "board" not in reading.columns:
+        sources["board"] = channel
     return {name: sources[name] for name in MAPPED if name in sources}
 
 
 def _is_wider(name: str, dtype: pl.DataType) -> bool:
     """Whether a column with one of our names holds numbers of another width than ours."""
     ours = OWN.get(name)
-    return ours is not None and dtype != ours and (dtype.is_integer() or (dtype.is_float() and ours == pl.Float64))
+    if ours is None or dtype == ours:
+        return False
+    return dtype.is_integer() or (dtype.is_float() and (ours == pl.Float64 or name in ADC_COLUMNS))
 
 
-def _expression(ours: str, column: Column, columns: pl.Schema) -> pl.Expr:
+def _names_detectors(dtype: DType) -> bool:
+    return dtype in (pl.String, pl.Categorical, pl.Enum)
+
+
+def _expression(ours: str, sources: Mapping[str, Column], table: pl.LazyFrame) -> pl.Expr:
+    column, columns = sources[ours], table.collect_schema()
     if column.value is not None:
         return pl.repeat(column.value, pl.len(), dtype=MAPPED[ours])
     if ours == "run":
         return pl.col(column.name).cast(OWN[ours], strict=False)
-    value = converted(ours, column, columns[column.name])
-    return within_times(value) if ours == "timestamp_ps" else value
+    if ours in ("board", "channel") and _names_detectors(columns[column.name]):
+        return _by_name(ours, column, columns[column.name])
+    target = adc_type(table, column.name, column.bits) if ours in ADC_COLUMNS else None
+    return converted(ours, column, columns, board=_board(sources, columns), target=target)
+
+
+def _board(sources: Mapping[str, Column], columns: pl.Schema) -> pl.Expr:
+    """The boards of hits, in a foreign table."""
+    board = sources.get("board", Column(value=0))
+    if board.value is not None:
+        return pl.lit(board.value)
+    dtype = columns[board.name]
+    return _by_name("board", board, dtype) if _names_detectors(dtype) else pl.col(board.name)
+
+
+def _by_name(ours: str, column: Column, dtype: DType) -> pl.Expr:
+    """The board or the channel of detectors that a table has by name; null for a name that none has.
+
+    Raises:
+        TableError: no detector has a name.
+    """
+    if not column.names:
+        raise TableError(
+            f"column '{column.name}' holds {dtype}, and channel takes numbers: if it names detectors, describe each in "
+            "a [[detector]] table with its name, board and channel"
+        )
+    place = 0 if ours == "board" else 1
+    numbers = {name: key[place] for name, key in column.names.items()}
+    name = pl.col(column.name).cast(pl.String).str.strip_chars()
+    return name.replace_strict(numbers, default=None, return_dtype=OWN[ours]).alias(ours)
 
 
 def _fitting(
@@ -100,13 +157,28 @@ def _fitting(
     """The hits without those that lack a value which every hit has."""
     unfit = []
     for column in hits:
-        is_ours = column.name in REQUIRED or batch.schema.get(sources[column.name].name) != column.dtype
-        if column.name in OWN and column.dtype.is_integer() and is_ours and column.null_count():
+        source = sources[column.name]
+        is_ours = column.name in REQUIRED or batch.schema.get(source.name) != column.dtype
+        is_whole = column.dtype.is_integer() or column.name in ADC_COLUMNS
+        if column.name in OWN and is_whole and is_ours and column.null_count():
             unfit.append(column.is_null().to_numpy())
             where = int(unfit[-1].argmax())
-            name = sources[column.name].name
-            place = f"column '{name}' has values that are no {column.name}"
-            value = "null" if batch[name][where] is None else batch[name][where]
-            what = f"{place} (the first: {value} in row {first_row + where + 1})"
+            names = "' and '".join(source.sources)
+            values = [batch[name][where] for name in source.sources]
+            place = f"column{'s' if source.further else ''} '{names}' has values that are no {column.name}"
+            shown = " and ".join("null" if value is None else str(value) for value in values)
+            what = f"{place} (the first: {shown} in row {first_row + where + 1})"
+            what += _advice(column, source, values)
             lost.leave_out(what, first_row, unfit[-1], "out_of_range", place=place)
     return hits.filter(~np.logical_or.reduce(unfit)) if unfit else hits
+
+
+def _advice(hits: pl.Series, source: Column, values: list[object]) -> str:
+    """What to do where values do not fit, if there is anything."""
+    if hits.name == TIME:
+        return origin_advice(source, values[0])
+    if hits.name in ADC_COLUMNS and hits.dtype == pl.UInt16 and isinstance(values[0], int) and source.bits is None:
+        return f': {hits.name} = {{name = "{source.name}", bits = 32}} reads wider ones'
+    if hits.name in ("board", "channel") and isinstance(values[0], str):
+        return ": name it in a [[detector]] table"
+    return ""

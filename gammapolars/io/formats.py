@@ -57,7 +57,7 @@ FORMATS = {
     ".root": Format(
         root.scan_root,
         root.scan_root_pairs,
-        lambda path, reading, _: root.open_hit_tree(path, reading).entries,
+        lambda path, reading, _: root.count_hits(path, reading),
         root.sink_root,
         {"compass-pairs": root_pairs.sink_compass_pairs},
         numbers_only=True,

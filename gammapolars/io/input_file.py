@@ -14,6 +14,7 @@ from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import FORMATS, REMOTE, format_of
 from gammapolars.io.reading import Reading
 from gammapolars.io.remote import is_remote
+from gammapolars.io.rollover import Counter
 
 
 @dataclass
@@ -41,12 +42,14 @@ class InputFile:
         hits: its hits as recorded.
         reading: how they are read.
         span: when they were recorded, known once the file has been read as one of several.
+        counter: that of its times, if it rolls over without a flag.
     """
 
     path: Path
     hits: pl.LazyFrame
     reading: Reading = field(default_factory=Reading)
     span: Span = field(default_factory=Span, compare=False)
+    counter: Counter | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -63,8 +66,13 @@ class InputFile:
         return form.count(self.path, self.reading, self.hits) if form else None
 
 
-def open_file(path: Path, reading: Reading) -> InputFile:
+def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None) -> InputFile:
     """Read the metadata of a file of hits.
+
+    Args:
+        path: where it lies.
+        reading: how it is read.
+        follows: the file before, of the same recording, whose counter goes on in this one.
 
     Raises:
         InputError: it is empty, damaged, or no table of hits.
@@ -79,11 +87,13 @@ def open_file(path: Path, reading: Reading) -> InputFile:
         check_regular(path)
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty")
-    hits = as_hits(form.scan(path, reading), path, reading, unchecked=form.unchecked)
+    period = reading.period_ps
+    counter = Counter(period, follows.counter if follows else None) if period else None
+    hits = as_hits(form.scan(path, reading), path, reading, unchecked=form.unchecked, counter=counter)
     try:
         require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
     except GammapolarsError as error:
         raise InputError(
             f"{path}: {error}; where columns have other names, tell them in [columns] of detectors.toml"
         ) from None
-    return InputFile(path, hits, reading)
+    return InputFile(path, hits, reading, counter=counter)

@@ -7,7 +7,7 @@ from threading import Lock
 from typing import Literal
 
 from gammapolars.core.errors import InputError
-from gammapolars.detectors.columns import Column
+from gammapolars.detectors.columns import TIME, Column, period_ps
 
 Kind = Literal["damaged", "out_of_range"]
 
@@ -88,6 +88,7 @@ class Reading:
         tree: name of the hits' tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
         bin_layout: layout of CoMPASS BIN files that do not tell it.
         columns: which column of a foreign table holds what, by our names; from `[columns]` of detectors.toml.
+        rollover_ps: the period of a counter of time that rolls over without a flag (ps), where `columns` tell of none.
         losses: what happens to hits that cannot be read.
         chunk_hits: the least that a reader that decodes ahead does so at once: less where many files are open.
     """
@@ -95,8 +96,17 @@ class Reading:
     tree: str | None = None
     bin_layout: str | None = None
     columns: Mapping[str, Column] = field(default_factory=dict)
+    rollover_ps: int | None = None
     losses: Losses = field(default_factory=lambda: Losses(keep_going=False))
     chunk_hits: int = 1_000_000
+
+    @property
+    def period_ps(self) -> int | None:
+        """After which the counter of times rolls over without a flag; None where it does not."""
+        time = self.columns.get(TIME)
+        if self.rollover_ps is None and time and time.bits:
+            return period_ps(time.bits, time.unit or "ps")
+        return self.rollover_ps
 
 
 READING = Reading()

@@ -1,6 +1,6 @@
 """Runs: the files of what was recorded between one start and stop, and several runs one after another."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import InputError, TimeOrderError, UsageError, first_line
-from gammapolars.core.schema import HITS
+from gammapolars.core.schema import ADC_COLUMNS, ADC_TYPES, HITS
 from gammapolars.core.threads import check_process
+from gammapolars.core.types import Key
 from gammapolars.core.units import format_ps
 from gammapolars.io.compass.folders import RunFiles
 from gammapolars.io.compass.run_info import RunInfo, read_run_info
@@ -21,6 +22,9 @@ from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
 from gammapolars.streaming.slices import batches_of, lazy_frame
 from gammapolars.streaming.time_order import REORDER_PS, Repair, time_ordered
+
+COUNTER_HITS = 1000
+"""So many of a file's first hits show whose counter it is that rolls over."""
 
 
 @dataclass(frozen=True)
@@ -221,20 +225,35 @@ def _with_the_same_columns(runs: list[Run]) -> list[Run]:
     """
     schemas = [file.hits.collect_schema() for run in runs for file in run.files]
     every = {name: dtype for schema in schemas for name, dtype in schema.items()}
+    every |= {name: _widest(schema.get(name) for schema in schemas) for name in ADC_COLUMNS if name in every}
     missing = {name for schema in schemas for name in every if schema.get(name) != every[name]}
-    if all(schema == schemas[0] for schema in schemas) or not missing <= set(HITS.optional):
+    wider = {name for name in missing & {"adc"} if all(schema.get(name) in ADC_TYPES for schema in schemas)}
+    if all(schema == schemas[0] for schema in schemas) or not missing - wider <= set(HITS.optional):
         return runs
     order = [name for name in (*HITS.columns, *HITS.optional) if name in every]
     order += [name for name in every if name not in order]
 
     def completed(file: InputFile) -> InputFile:
         there = file.hits.collect_schema()
-        columns = [pl.col(name) if name in there else pl.lit(None, every[name]).alias(name) for name in order]
+        columns = [
+            pl.lit(None, every[name]).alias(name)
+            if name not in there
+            else pl.col(name)
+            if there[name] == every[name]
+            else pl.col(name).cast(every[name])
+            for name in order
+        ]
         return replace(file, hits=file.hits.select(columns))
 
     return [
         replace(run, streams=tuple(tuple(completed(file) for file in stream) for stream in run.streams)) for run in runs
     ]
+
+
+def _widest(dtypes: Iterable[pl.DataType | None]) -> pl.DataType:
+    """Of several types of adc values that which holds all."""
+    there = [dtype for dtype in dtypes if dtype is not None]
+    return max(there, key=lambda dtype: ADC_TYPES.index(dtype) if dtype in ADC_TYPES else -1)
 
 
 def _source(stream: tuple[InputFile, ...], columns: list[str], streams: int) -> Source | None:
@@ -260,6 +279,34 @@ def _source(stream: tuple[InputFile, ...], columns: list[str], streams: int) -> 
 def _run(source: RunFiles, reading: Reading, reorder_ps: int) -> Run:
     if (share := share_of_rows(len(source.streams))) < MOST_ROWS:
         reading = replace(reading, chunk_hits=share)
-    return Run(
-        source, tuple(tuple(open_file(path, reading) for path in stream) for stream in source.streams), reorder_ps
-    )
+    streams = [_opened(stream, reading) for stream in source.streams]
+    return Run(source, tuple(_going_on(streams, reading) if reading.period_ps else streams), reorder_ps)
+
+
+def _opened(paths: Iterable[Path], reading: Reading) -> tuple[InputFile, ...]:
+    """Files that follow each other: a counter that rolls over goes on from one to the next."""
+    files: list[InputFile] = []
+    for path in paths:
+        files.append(open_file(path, reading, follows=files[-1] if files else None))
+    return tuple(files)
+
+
+def _going_on(streams: Sequence[tuple[InputFile, ...]], reading: Reading) -> Iterator[tuple[InputFile, ...]]:
+    """Streams as those of counters that roll over: a detector has one, which goes on in the next file with its hits."""
+    chains: list[tuple[set[Key], list[Path]]] = []
+    for stream in streams:
+        ends = stream[0].hits.select("board", "channel").head(COUNTER_HITS).collect()
+        detectors = set(ends.unique().iter_rows())
+        before = next((chain for chain in chains if chain[0] & detectors), None)
+        if before is None:
+            before = (set(), [])
+            chains.append(before)
+        else:
+            reading.losses.note(
+                stream[0].path,
+                f"its counter is taken to go on from {before[1][-1].name}, which has hits of the same detector: "
+                "give what was recorded apart with --apart",
+            )
+        before[0].update(detectors)
+        before[1].extend(file.path for file in stream)
+    return (_opened(paths, reading) for _, paths in chains)

@@ -14,7 +14,8 @@ from polars.testing import assert_frame_equal
 
 from gammapolars.core.errors import DetectorsError, InputError
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
-from gammapolars.detectors.columns import CONSTANT, MAPPED, Column, nearest_whole_product, parse_columns
+from gammapolars.detectors.columns import CONSTANT, MAPPED, Column, parse_columns
+from gammapolars.detectors.conversion import nearest_whole_product
 from gammapolars.io import Losses, Reading, open_runs
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.root.writer import hit_branches
@@ -285,7 +286,7 @@ def test_without_a_map_a_foreign_table_is_refused_with_the_way_out(
     [
         ({"channel": Column("name")}, "column 'name' holds String, and channel takes numbers"),
         ({"channel": Column("x")}, "column 'x' holds Float64, and channel takes whole numbers"),
-        ({"channel": Column("ch"), "adc": Column("x")}, "give it as energy_kev if it is calibrated"),
+        ({"channel": Column("ch"), "adc": Column("name")}, "column 'name' holds String, and adc takes numbers"),
         ({}, "no column 'channel'"),
     ],
 )

@@ -10,16 +10,18 @@ import polars as pl
 import polars.selectors as cs
 
 from gammapolars.core.errors import InputError, OutputError
-from gammapolars.core.schema import HITS, PAIRS, REGION, DType
+from gammapolars.core.schema import ADC_COLUMNS, ADC_TYPES, HITS, PAIRS, REGION, DType
 from gammapolars.core.types import Mask
 from gammapolars.core.units import TIMES_PS
-from gammapolars.detectors.columns import within_times
+from gammapolars.detectors.conversion import within_times
+from gammapolars.io.adc_width import adc_type
 from gammapolars.io.lost_rows import LostRows
 from gammapolars.io.reading import READING, Losses, Reading
 from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.root.branches import Tree
+from gammapolars.io.root.events import scan_events
 from gammapolars.io.root.recovery import Expected
-from gammapolars.io.root.tree import open_tree
+from gammapolars.io.root.tree import open_tree, trees_in
 from gammapolars.io.root.tree_parser import check_keys
 from gammapolars.io.root.uproot_file import opened_by_uproot
 from gammapolars.streaming.slices import SLICE_HITS, batches_of, lazy_frame
@@ -91,13 +93,33 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     if "CalibEnergy" in tree.branches:
         needed.remove("Energy")
     columns = {name: column for name, column in HIT_BRANCHES.items() if name in tree.branches or name in needed}
-    return scan_tree(tree, columns, HITS.columns | HITS.optional, reading.losses, reading.chunk_hits)
+    dtypes = HITS.columns | HITS.optional
+    if stored := _wide(tree, columns):
+        as_stored = scan_tree(tree, columns, dtypes | stored, reading.losses, reading.chunk_hits)
+        dtypes |= {name: adc_type(as_stored, name) for name in stored}
+    return scan_tree(tree, columns, dtypes, reading.losses, reading.chunk_hits)
+
+
+def _wide(tree: Tree, columns: dict[str, str]) -> dict[str, DType]:
+    """The types of those columns of adc values that are stored in more than 16 bits, or as real numbers."""
+    of_adc = {
+        column: tree.branches[name].dtype
+        for name, column in columns.items()
+        if column in ADC_COLUMNS and name in tree.branches
+    }
+    return {column: _polars_type(dtype) for column, dtype in of_adc.items() if dtype.kind != "u" or dtype.itemsize > 2}
 
 
 def _scan_foreign(tree: Tree, reading: Reading) -> pl.LazyFrame:
-    """All flat branches of another program's tree as they are; those with CoMPASS's names are called by ours."""
-    named = {column.name for column in reading.columns.values()}
-    columns = {name: name if name in named else HIT_BRANCHES.get(name, name) for name in tree.branches}
+    """All flat branches of another program's tree as they are; those with CoMPASS's names are called by ours.
+
+    Where others are named, or are called as CoMPASS's, they hold lists: entries are events.
+    """
+    named = {name for column in reading.columns.values() for name in column.sources}
+    lists = [name for name in tree.other_branches if name in named or name in HIT_BRANCHES]
+    columns = {name: name if name in named else HIT_BRANCHES.get(name, name) for name in (*tree.branches, *lists)}
+    if lists:
+        return scan_events(tree, columns)
     dtypes = {columns[name]: _polars_type(branch.dtype) for name, branch in tree.branches.items()}
     return scan_tree(tree, columns, dtypes, reading.losses, reading.chunk_hits)
 
@@ -109,7 +131,16 @@ def _polars_type(dtype: np.dtype[Any]) -> DType:
 def open_hit_tree(path: str | Path, reading: Reading = READING) -> Tree:
     """The metadata of a file's hit tree, as `scan_root` finds it."""
     names = (reading.tree,) if reading.tree else HIT_TREES
+    if reading.columns and not reading.tree and len(only := trees_in(path)) == 1:
+        names = (*names, *only)
     return open_tree(path, names, RECORDED, keep_going=reading.losses.keep_going)
+
+
+def count_hits(path: Path, reading: Reading) -> int | None:
+    """How many hits a file's tree holds by its metadata; None where entries are events of several."""
+    tree = open_hit_tree(path, reading)
+    named = {name for column in reading.columns.values() for name in column.sources}
+    return None if reading.columns and {*named, *HIT_BRANCHES} & {*tree.other_branches} else tree.entries
 
 
 def scan_tree(
@@ -175,7 +206,10 @@ def _chunk(
 def _check_branch(tree: Tree, name: str, *, integer: bool) -> None:
     if name not in tree.branches:
         if name in tree.other_branches:
-            raise InputError(f"{tree.path}: branch '{name}' of tree '{tree.name}' does not hold one number per hit")
+            raise InputError(
+                f"{tree.path}: branch '{name}' of tree '{tree.name}' does not hold one number per hit: if it holds a "
+                "list of hits for each event, name it in [columns] of detectors.toml"
+            )
         have = ", ".join([*tree.branches, *tree.other_branches])
         raise InputError(
             f"{tree.path}: tree '{tree.name}' has no branch '{name}' (it has {have}): "
@@ -216,7 +250,8 @@ def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFram
     dtypes = PAIRS.columns | PAIRS.optional
     if tree.name == PAIRS_TREE:
         columns = {name: name for name in dtypes if name in tree.branches}
-        return _with_regions(scan_tree(tree, columns, dtypes | {"region": pl.UInt8}, reading.losses))
+        stored = {name: ADC_TYPES[1 + dtype.is_float()] for name, dtype in _wide(tree, columns).items()}
+        return _with_regions(scan_tree(tree, columns, dtypes | stored | {"region": pl.UInt8}, reading.losses))
     once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
     board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
     both = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)

@@ -1,6 +1,7 @@
 """A TTree's metadata, read by uproot: where the baskets of its flat branches lie."""
 
 import os
+import re
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,15 @@ from gammapolars.io.root.branches import Branch, Tree, checked
 from gammapolars.io.root.recovery import Expected, recover
 from gammapolars.io.root.tree_parser import check_keys, parse_tree
 from gammapolars.io.root.uproot_file import RNTUPLE, opened_by_uproot, rntuple_tree
+from gammapolars.io.untrusted import CRASHES
+
+TREES = ("TTree", "TNtuple", "TNtupleD", RNTUPLE)
+"""Classes of what holds entries."""
+
+HISTOGRAM = "TH[123][CSIFDL]"
+
+SHOWN = 8
+"""So many histograms are named."""
 
 
 class Header(NamedTuple):
@@ -86,7 +96,7 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
         with opened_by_uproot(path) as file:
             trees = {key.partition(";")[0]: kind for key, kind in file.classnames().items()}
             for name in names:
-                if trees.get(name) == "TTree":
+                if trees.get(name) in TREES[:-1]:
                     return _tree(path, file[name])
                 if trees.get(name) == RNTUPLE:
                     return checked(rntuple_tree(path, name, file[name]))
@@ -96,8 +106,33 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
         raise InputError(
             f"{path}: cannot be read as a ROOT file, is it damaged or incomplete? ({first_line(error)})"
         ) from None
-    have = ", ".join(sorted(name for name, kind in trees.items() if kind in ("TTree", RNTUPLE))) or "none"
-    raise InputError(f"{path}: has no tree {' or '.join(names)} (trees in it: {have}): name the tree with --tree")
+    raise InputError(f"{path}: has no tree {' or '.join(names)} {_instead(trees)}")
+
+
+def _instead(kinds: dict[str, str]) -> str:
+    """What a file holds in place of a tree that is looked for, and what to do."""
+    if have := ", ".join(sorted(name for name, kind in kinds.items() if kind in TREES)):
+        return f"(trees in it: {have}): name the tree with --tree"
+    histograms = [name for name, kind in kinds.items() if re.fullmatch(HISTOGRAM, kind)]
+    if not histograms:
+        return "(trees in it: none), and no histograms: it holds no hits"
+    more = f" and {len(histograms) - SHOWN} more" if len(histograms) > SHOWN else ""
+    return (
+        f"(trees in it: none), but histograms ({', '.join(histograms[:SHOWN])}{more}): they are no hits; commands that "
+        f"take spectra, such as peaks, read one of them by its name: --spectrum '{histograms[0]}'"
+    )
+
+
+def trees_in(path: str | Path) -> list[str]:
+    """The names of all trees of a ROOT file; none where it cannot be read."""
+    try:
+        check_keys(Path(path))
+        with opened_by_uproot(path) as file:
+            return list(
+                dict.fromkeys(key.partition(";")[0] for key, kind in file.classnames().items() if kind in TREES)
+            )
+    except (InputError, *CRASHES):
+        return []
 
 
 def read_header(path: Path) -> Header:

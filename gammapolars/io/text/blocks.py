@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import re
 import time
 from collections.abc import Iterator
 from functools import cached_property
@@ -22,6 +23,35 @@ GROWING_S = 5.0
 """A file that was modified so many seconds ago may be in the middle of being written."""
 
 KEPT_OF_LONG_LINE = 80
+
+REMARK_AND_BLANKS = "#% \t"
+
+ENCODINGS = {codecs.BOM_UTF8: "", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+"""By the mark that a text begins with; UTF-8 needs no decoding."""
+
+NUMBERS_ALONE = re.compile(r"[-+0-9.eE;,\s]+")
+
+WORD = re.compile(r"[^\s,;]+")
+
+
+def is_remark(line: str) -> bool:
+    """Whether a line tells something of the table, and holds none of its rows."""
+    return line.lstrip().startswith(("#", "%"))
+
+
+def _encoding_of(opening: bytes) -> tuple[str, int]:
+    """The encoding of a text, empty for UTF-8, and how long the mark is that tells it.
+
+    Without a mark, UTF-16 shows by the zero in every other byte of its first line.
+    """
+    for mark, encoding in ENCODINGS.items():
+        if opening.startswith(mark):
+            return encoding, len(mark)
+    first = opening[:KEPT_OF_LONG_LINE]
+    for encoding, zeros in (("utf-16-le", first[1::2]), ("utf-16-be", first[::2])):
+        if len(zeros) > 1 and not any(zeros) and first.count(0) == len(zeros):
+            return encoding, 0
+    return "", 0
 
 
 class Block(NamedTuple):
@@ -47,8 +77,34 @@ class TextFile:
         self.path = Path(path)
         with readable(path), self.path.open("rb") as file:
             opening = file.read(OPENING_BYTES)
-        self.mark_bytes = len(codecs.BOM_UTF8) if opening.startswith(codecs.BOM_UTF8) else 0
-        self._opening = opening[self.mark_bytes :]
+        self._encoding, self.mark_bytes = _encoding_of(opening)
+        opening = opening[self.mark_bytes :]
+        self._opening = self._decoder().decode(opening).encode() if self._encoding else opening
+
+    def _decoder(self) -> codecs.IncrementalDecoder:
+        return codecs.getincrementaldecoder(self._encoding)(errors="replace")
+
+    @cached_property
+    def header_line(self) -> int:
+        """The number, from 0, of the first line that is neither empty nor a remark.
+
+        Where numbers follow a remark at once, and are as many as its words, it is the header.
+        """
+        if not is_remark(self.first_line) and self.first_line.strip():
+            return 0
+        lines = self.first_lines
+        place = next((place for place, line in enumerate(lines) if line.strip() and not is_remark(line)), 0)
+        before = lines[place - 1] if place else ""
+        if is_remark(before) and NUMBERS_ALONE.fullmatch(lines[place]):
+            words, numbers = (len(WORD.findall(line)) for line in (before.lstrip(REMARK_AND_BLANKS), lines[place]))
+            return place - 1 if words == numbers else place
+        return place
+
+    @property
+    def header(self) -> str:
+        """The line that names the columns, without the sign of a remark."""
+        line = self.first_lines[self.header_line] if self.header_line else self.first_line
+        return line.lstrip(REMARK_AND_BLANKS) if is_remark(line) else line
 
     @cached_property
     def first_line(self) -> str:
@@ -75,13 +131,17 @@ class TextFile:
     def _blocks(self, descriptor: int, header: bool) -> Iterator[Block]:
         end = os.fstat(descriptor).st_size
         at, line, rest = self.mark_bytes, 1, b""
-        if header:
-            at, line = at + len(self._opening.partition(b"\n")[0]) + 1, 2
+        decoder = self._decoder() if self._encoding else None
+        skipped = self.header_line + 1 if header else 0
+        if skipped and decoder is None:
+            at, line, skipped = at + sum(len(part) + 1 for part in self._opening.split(b"\n")[:skipped]), 1 + skipped, 0
         while at < end:
             read = os.pread(descriptor, min(BLOCK_BYTES, end - at), at)
             if not read:
                 raise InputError(f"{self.path}: became shorter while it was read")
             at += len(read)
+            if decoder is not None:
+                read = decoder.decode(read, final=at >= end).encode()
             cut = read.rfind(b"\n") + 1
             if not cut and len(rest) + len(read) > BLOCK_BYTES:
                 rest = (rest or read)[:KEPT_OF_LONG_LINE] + b"\0"
@@ -89,6 +149,9 @@ class TextFile:
             if cut:
                 text = rest + read[:cut] if rest or cut < len(read) else read
                 lines = int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
+                if skipped:  # a block is longer than all that comes before a header
+                    text = text.split(b"\n", skipped)[-1] if lines > skipped else b""
+                    line, lines, skipped = line + skipped, max(lines - skipped, 0), 0
                 yield Block(text, line, lines)
                 line, rest = line + lines, b""
             rest += read[cut:]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import compress, groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +18,10 @@ import polars as pl
 from numpy.lib.stride_tricks import sliding_window_view
 
 from gammapolars.core.schema import DType
-from gammapolars.detectors.columns import within_times
+from gammapolars.detectors.conversion import within_times
 from gammapolars.io.reading import Kind, Losses
 from gammapolars.io.text.blocks import TextFile
+from gammapolars.io.text.dialect import Dialect
 
 INTEGER = r"-?[0-9]+"
 HEXADECIMAL = r"0x[0-9a-fA-F]+"
@@ -92,6 +93,8 @@ NEWLINE = ord("\n")
 LEAST_MARK = ord(",")
 """Of the characters below it only the line end stands in a line of numbers: not blanks, quotes, NULs, or the sign +."""
 
+NO_ROW = re.compile(rb"(?:^|\n)\s*(?:\n|[#%])")
+
 HEAD_BYTES = 128
 """In a line with waveform samples, the fields before them are no longer than this."""
 
@@ -130,6 +133,7 @@ class TextTable:
         tail: whether further fields follow, of numbers that are not read.
         quotes: whether fields may stand in quotes; line ends may not.
         whole_lines: whether each line has an end, so that one without is incomplete.
+        dialect: of other programs, whose lines may be padded, and among which empty lines and remarks are passed over.
     """
 
     fields: Mapping[str, Field]
@@ -137,6 +141,7 @@ class TextTable:
     tail: bool = False
     quotes: bool = False
     whole_lines: bool = False
+    dialect: Dialect | None = None
 
     @property
     def schema(self) -> dict[str, DType]:
@@ -158,11 +163,35 @@ class TextTable:
                 losses.leave_out(file.path, f"line {line} is cut short: '{_shown(text.decode(errors='replace'))}'", 1)
 
     def _read_block(self, file: TextFile, losses: Losses, text: bytes, line: int, lines: int) -> Iterator[pl.DataFrame]:
-        frames, bad = self._pieces(text.replace(b"\r\n", b"\n") if b"\r" in text else text, line, lines)
+        text = text.replace(b"\r\n", b"\n") if b"\r" in text else text
+        frames, bad = self._plain_pieces(text, line, lines) if self.dialect else self._pieces(text, line, lines)
         for lost in merged(bad):
             losses.leave_out(file.path, lost.text, lost.lines, lost.kind)
         if frames:
             yield pl.concat(frames, rechunk=False)
+
+    def _plain_pieces(self, text: bytes, line: int, lines: int) -> tuple[list[pl.DataFrame], list[BadLines]]:
+        """The same as `_pieces` of lines in a dialect, without those that hold no row."""
+        assert self.dialect
+        plain = self.dialect.plain(text)
+        every = plain.split(b"\n")[:-1] if NO_ROW.search(plain) else []
+        has_row = [bool(one) and not one.lstrip().startswith((b"#", b"%")) for one in every]
+        if all(has_row):
+            return self._pieces(plain, line, lines)
+        rows = list(compress(every, has_row))
+        if not rows:
+            return [], []
+        frame = self._parsed(b"\n".join([*rows, b""]), len(rows))
+        if frame is not None:
+            return [frame], []
+        frames, bad = [], []
+        for rows_here, group in groupby(enumerate(every), key=lambda one: has_row[one[0]]):
+            if rows_here:
+                places, parts = zip(*group, strict=True)
+                more_frames, more_bad = self._pieces(b"\n".join([*parts, b""]), line + places[0], len(parts))
+                frames += more_frames
+                bad += more_bad
+        return frames, bad
 
     def _pieces(self, text: bytes, line: int, lines: int) -> tuple[list[pl.DataFrame], list[BadLines]]:
         """The rows of some lines, and the lines that cannot be read."""
@@ -194,7 +223,8 @@ class TextTable:
             octets = heads
             text = heads.tobytes()
         separators = np.count_nonzero(octets == ord(self.separator))
-        if separators != lines * (len(self.fields) - 1) or np.count_nonzero(octets < LEAST_MARK) != lines:
+        low = lines + separators if ord(self.separator) < LEAST_MARK else lines
+        if separators != lines * (len(self.fields) - 1) or np.count_nonzero(octets < LEAST_MARK) != low:
             return None
         try:
             parsed = pl.read_csv(

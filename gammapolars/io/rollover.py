@@ -1,0 +1,90 @@
+"""Counters of time that roll over without a flag: their times made to go on, from file to file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from gammapolars.core.errors import InputError
+from gammapolars.core.types import Integers
+from gammapolars.core.units import TIMES_PS, format_ps
+from gammapolars.io.reading import Losses
+from gammapolars.streaming.slices import batches_of
+
+LATE = 8
+"""A hit may lie behind the one before it by an eighth of the period; further back, the counter has rolled over."""
+
+
+class Counter:
+    """The counter of a file, or of one of several files that follow one another.
+
+    A step back of an eighth of the period or more is a rollover, and a step forward of seven eighths or more leads to a
+    hit that came late, from before one. So a gap without a hit may be as long as seven eighths of the period.
+
+    Args:
+        period_ps: after which the counter begins again (ps).
+        follows: the counter of the file before, which goes on in this one.
+    """
+
+    def __init__(self, period_ps: int, follows: "Counter | None" = None) -> None:
+        self.period_ps = period_ps
+        self._follows = follows
+        self._hits: pl.LazyFrame | None = None
+        self._end: _State | None = None
+
+    def of(self, hits: pl.LazyFrame) -> None:
+        """Remember the hits whose counter it is, by which the files that follow know how often it has rolled over."""
+        self._hits = hits
+
+    def continuous(self, batches: Iterator[pl.DataFrame], path: Path, losses: Losses) -> Iterator[pl.DataFrame]:
+        """The batches of the whole file with times that go on.
+
+        Args:
+            batches: of hits, or of columns of theirs with `timestamp_ps`.
+            path: of the file.
+            losses: is given a note of how often the counter rolled over.
+
+        Raises:
+            InputError: times go on for too long.
+        """
+        state = _State(self._follows.end) if self._follows else _State()
+        begun = state.rolled
+        for batch in batches:
+            times = state.read(batch["timestamp_ps"].to_numpy(), self.period_ps)
+            if len(times) and not TIMES_PS[0] <= times.min() <= times.max() <= TIMES_PS[1]:
+                raise InputError(f"{path}: its counter of {format_ps(self.period_ps)} rolls over for more than 53 days")
+            yield batch.with_columns(timestamp_ps=pl.Series(times))
+        if state.rolled > begun:
+            losses.note(
+                path,
+                f"its counter rolled over {state.rolled - begun} times, each after {format_ps(self.period_ps)}: times "
+                "are made to go on",
+            )
+        self._end = state
+
+    @property
+    def end(self) -> "_State":
+        """Where the counter stands behind the file's last hit."""
+        if self._end is None and self._hits is not None:
+            for _ in batches_of(self._hits.select("timestamp_ps")):
+                pass
+        return self._end or _State()
+
+
+class _State:
+    """Where a counter stands, and how often it has rolled over; as another one, of the file before."""
+
+    def __init__(self, before: "_State | None" = None) -> None:
+        self.last_ps: int | None = before.last_ps if before else None
+        self.rolled: int = before.rolled if before else 0
+
+    def read(self, times: Integers, period_ps: int) -> Integers:
+        """Times that go on (ps), of times as the counter showed them."""
+        if not len(times):
+            return times
+        steps = np.diff(times, prepend=times[0] if self.last_ps is None else self.last_ps)
+        late = period_ps // LATE
+        rolled = self.rolled + np.cumsum((steps <= -late).astype(np.int64) - (steps >= period_ps - late))
+        self.last_ps, self.rolled = int(times[-1]), int(rolled[-1])
+        return times + rolled * period_ps

@@ -1,0 +1,83 @@
+"""How tables of other programs are written as text: what divides their cells, and stands around them and the rows."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gammapolars.io.text.blocks import is_remark
+
+SEPARATORS = ";\t,|"
+"""What divides cells, those first that stand in no number; where none does, blanks do."""
+
+BLANK_CELLS = re.compile(r"[ \t]+")
+WIDE_BLANKS = re.compile(r"\t| {2,}")
+PADDING = re.compile(r"^ | $| (?=[;\t,|])|(?<=[;\t,|]) ")
+DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How cells and rows are set apart, by one rule for the whole file.
+
+    Attributes:
+        separator: between cells; a tab where blanks are, of which any number counts as one.
+        blanks: whether blanks divide the cells.
+        padded: whether blanks stand around cells.
+        decimal_comma: whether numbers have a comma where others have a point.
+    """
+
+    separator: str = ","
+    blanks: bool = False
+    padded: bool = False
+    decimal_comma: bool = False
+
+    def plain(self, text: bytes) -> bytes:
+        """Lines without blanks around the cells, and with decimal points: as many as before."""
+        mark = self.separator.encode()
+        if self.blanks:
+            text = _outside_quotes(rb"[ \t]+", mark, text)
+            text = re.sub(rb"^\t|\t$", b"", text, flags=re.MULTILINE)
+        elif self.padded:
+            text = _outside_quotes(rb" *" + re.escape(mark) + rb" *", mark, text)
+            text = re.sub(rb"^ +| +$", b"", text, flags=re.MULTILINE)
+        return text.replace(b",", b".") if self.decimal_comma else text
+
+    def names(self, header: str, cells: int | None) -> list[str]:
+        """The names of the columns in a header; `cells` are those of a row, where there is one."""
+        if self.blanks:
+            names = header.split()
+            apart = [name for name in WIDE_BLANKS.split(header.strip()) if name]
+            names = apart if len(names) != cells and len(apart) == cells else names
+        else:
+            names = header.split(self.separator)
+        return [name.strip().strip('"').strip() for name in names]
+
+
+def _outside_quotes(pattern: bytes, mark: bytes, text: bytes) -> bytes:
+    """Replace a pattern, but not in cells that stand in quotes."""
+    if b'"' not in text:
+        return re.sub(pattern, mark, text)
+    return re.sub(rb'"[^"\n]*"|' + pattern, lambda found: found[0] if found[0].startswith(b'"') else mark, text)
+
+
+def dialect_of(header: str, rows: Sequence[str]) -> Dialect:
+    """The dialect of a table, by the line that names its columns and some of its rows."""
+    lines = [header, *rows[:1]]
+    separator = next((mark for mark in SEPARATORS if all(mark in line for line in lines)), "")
+    if not separator and all(BLANK_CELLS.search(line.strip()) for line in lines):
+        return Dialect("\t", blanks=True, decimal_comma=_has_decimal_commas([BLANK_CELLS.split(row) for row in rows]))
+    separator = separator or next((mark for mark in SEPARATORS if mark in header), ",")
+    padded = any(PADDING.search(line) for line in (header, *rows))
+    comma = separator != "," and _has_decimal_commas([row.split(separator) for row in rows])
+    return Dialect(separator, padded=padded, decimal_comma=comma)
+
+
+def _has_decimal_commas(rows: list[list[str]]) -> bool:
+    """Whether commas stand in numbers, and nowhere else."""
+    cells = [cell.strip() for row in rows for cell in row if "," in cell]
+    return bool(cells) and all(DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+
+
+def rows_of(lines: Sequence[str]) -> list[str]:
+    """The lines that hold rows: neither empty nor remarks."""
+    return [line for line in lines if line.strip() and not is_remark(line)]
