@@ -10,7 +10,9 @@ from gammapolars.detectors import Detectors
 def spectra_counter(
     recording: Recording, mask: int, bin_kev: float | None, slice_ps: int | None = None, *, sums: bool = False
 ) -> AdcSpectra | EnergySpectra:
-    """What counts the spectra of a run: by adc value, or where energies were recorded or are sums, in bins of energy.
+    """What counts the spectra of a run: by adc value, or in bins of energy.
+
+    The latter where energies were recorded or are sums, and where adc values are real numbers, of any scale.
 
     Args:
         recording: the run.
@@ -19,7 +21,8 @@ def spectra_counter(
         slice_ps: the width of slices of time, if there are any.
         sums: whether energies are of several hits each.
     """
-    if bin_kev is not None and (sums or recording.has_energies):
+    real = "adc" in recording.schema and recording.schema["adc"].is_float()
+    if bin_kev is not None and (sums or recording.has_energies or (real and recording.is_calibrated)):
         return EnergySpectra(mask, recording.detectors, bin_kev=bin_kev, sums=sums, slice_ps=slice_ps)
     recording.require_adc("counted by channel")
     return AdcSpectra(mask, slice_ps)

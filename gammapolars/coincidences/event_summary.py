@@ -12,7 +12,12 @@ from gammapolars.core import schema
 from gammapolars.core.errors import TableError
 from gammapolars.streaming.slices import SLICE_HITS, batches_of, in_parallel, lazy_frame
 
-SUMS: dict[str, schema.DType] = {"sum_adc": pl.UInt64, "sum_energy_kev": pl.Float64}
+SUM_TYPES: dict[pl.DataType, pl.DataType] = {
+    pl.UInt16(): pl.UInt64(),
+    pl.Int64(): pl.Int64(),
+    pl.Float64(): pl.Float64(),
+}
+"""What sums are kept as, by the type of what is summed up."""
 
 
 def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyFrame:
@@ -43,7 +48,7 @@ def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.L
     kinds: dict[str, schema.DType] = {"event": pl.UInt64}
     kinds |= {"run": columns["run"]} if "run" in columns else {}
     kinds |= {"timestamp_ps": pl.Int64, "multiplicity": pl.UInt16, "hits": pl.UInt32, "detectors": pl.List(pl.String)}
-    return lazy_frame(pl.Schema(kinds | {name: SUMS[name] for name in sums}), batches)
+    return lazy_frame(pl.Schema(kinds | {name: SUM_TYPES[columns[name[4:]]] for name in sums}), batches)
 
 
 def whole_events(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -76,7 +81,7 @@ def _summed(hits: pl.DataFrame) -> Iterator[pl.DataFrame]:
     ]
     columns += [pl.Series("hits", lengths.astype(np.uint32)), _detectors(hits, lengths)]
     if "adc" in hits.columns:
-        adc = hits["adc"].to_numpy().astype(np.uint64)
+        adc = hits["adc"].cast(SUM_TYPES[hits.schema["adc"]]).to_numpy()
         columns.append(pl.Series("sum_adc", np.add.reduceat(adc, starts)))
     if "energy_kev" in hits.columns:
         energy = hits["energy_kev"]

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 import polars as pl
+import polars.selectors as cs
 
 
 def dithered(adc: str, time: pl.Expr, channel: str, board: str | None = None) -> pl.Expr:
     """An adc column with noise in [-½, ½) added, the same each time: derived from the hit's time and detector.
 
-    Integer adc values against bins of energy make a comb; the noise spreads each over its own width. The noise is the
+    Integer adc values against bins of energy make a comb; the noise spreads each over its own width. Real numbers have
+    no such width, and stay as they are. The noise is the
     top bits of (time + detector · c₂) · c₁ modulo 2⁶⁴ (Fibonacci hashing; Knuth, The Art of Computer Programming, 6.4),
     folded and multiplied once more: else the noises of two hits would differ by what their dt alone determines.
 
@@ -26,7 +28,8 @@ def dithered(adc: str, time: pl.Expr, channel: str, board: str | None = None) ->
     mixed = seed * pl.lit(0x9E3779B97F4A7C15, pl.UInt64)
     mixed = (mixed ^ (mixed // pl.lit(2**32, pl.UInt64))) * pl.lit(0xBF58476D1CE4E5B9, pl.UInt64)
     noise = mixed // pl.lit(2**40, pl.UInt64)
-    return pl.col(adc).cast(pl.Float64) + noise.cast(pl.Float64) / 2**24 - 0.5
+    noisy = pl.col(adc).cast(pl.Float64) + noise.cast(pl.Float64) / 2**24 - 0.5
+    return pl.coalesce(cs.by_name(adc, require_all=False) & cs.float(), noisy)
 
 
 def time_of(columns: Iterable[str], suffix: str) -> pl.Expr:

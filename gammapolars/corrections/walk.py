@@ -10,10 +10,10 @@ import polars as pl
 
 from gammapolars.core.errors import DetectorsError
 from gammapolars.core.units import MAX_PS
-from gammapolars.corrections.energy import by_detector, gain_corrected_adc
+from gammapolars.corrections.energy import FARTHEST_ADC, by_detector, gain_corrected_adc
 from gammapolars.detectors import Detector, Detectors
 
-ADC_RANGE = (1.0, 2.0**16 - 1)
+ADC_RANGE = (1.0, FARTHEST_ADC)
 """Where a walk holds that has no range: an adc of 0 is taken for 1, since the walk has no end there."""
 
 NEGLIGIBLE_PS = 1e-3

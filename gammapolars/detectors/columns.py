@@ -1,5 +1,6 @@
 """The columns of other programs' tables: which one holds what, in which unit, as `[columns]` of detectors.toml says."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,8 @@ KEV_PER_UNIT = {"eV": 1e-3, "keV": 1.0, "MeV": 1e3}
 
 TIME = "timestamp_ps"
 
+ADC = ("adc", "adc_short")
+
 COUNTER_BITS = (8, 62)
 """A counter of time has no fewer and no more bits."""
 
@@ -45,7 +48,8 @@ class Column:
 
     Attributes:
         name: in the table.
-        unit: of its values; None: ours, or none. Of times it may be a clock's step, such as `4ns`.
+        unit: of its values; None: ours, or none. Of times it may be a clock's step, such as `4ns`; of adc values it is
+            a number, how much one channel is.
         value: that all hits have.
         units: of times, by board, where boards have clocks of their own: pairs of the board and its unit.
         origin: the time that is subtracted: a whole number in the column's unit, a time with its unit, or a date.
@@ -110,6 +114,8 @@ def _column(ours: str, description: object) -> Column:
         )
     if "value" in table:
         return _constant(where, ours, table["value"])
+    if ours in ADC and type(table.get("unit")) in (int, float):
+        table = {**table, "unit": str(table["unit"])}
     by_board = isinstance(table.get("unit"), dict)
     for key in ("name",) if by_board else ("name", "unit"):
         if key in table and not (isinstance(table[key], str) and table[key].isprintable() and table[key]):
@@ -147,7 +153,7 @@ def _units(where: str, ours: str, units: dict[str, Any]) -> tuple[tuple[int, str
 def _bits(where: str, ours: str, bits: object) -> int:
     if ours == TIME and type(bits) is int and COUNTER_BITS[0] <= bits <= COUNTER_BITS[1]:
         return bits
-    if ours in ("adc", "adc_short") and type(bits) is int and bits in ADC_BITS:
+    if ours in ADC and type(bits) is int and bits in ADC_BITS:
         return bits
     low, high = COUNTER_BITS
     raise DetectorsError(
@@ -207,16 +213,26 @@ def _constant(where: str, ours: str, value: object) -> Column:
 def unit_factor(ours: str, unit: str) -> float:
     """What values in a unit are multiplied by to become ours: a whole number of picoseconds, or a number of keV.
 
+    Adc values are divided by theirs.
+
     Raises:
         DetectorsError: the column has no such unit.
     """
-    where = f"[columns] {ours}"
+    where, more = f"[columns] {ours}", ""
     if ours == "energy_kev":
         if unit not in KEV_PER_UNIT:
             raise DetectorsError(f"{where}: unknown unit '{unit}' (known: {', '.join(KEV_PER_UNIT)})")
         return KEV_PER_UNIT[unit]
+    if ours in ADC:
+        try:
+            channel = float(unit)
+        except ValueError:
+            channel = 0.0
+        if 0 < channel < math.inf:
+            return channel
+        more = f": of {ours} it is a number, how much one channel is"
     if ours != TIME:
-        raise DetectorsError(f"{where} has a unit, which only timestamp_ps and energy_kev can have")
+        raise DetectorsError(f"{where} has a unit, which only timestamp_ps and energy_kev can have" + more)
     try:
         factor = PS_PER_UNIT[unit] if unit in PS_PER_UNIT else parse_ps(unit)
     except UsageError:

@@ -41,6 +41,8 @@ def converted(
     _check_numbers(ours, column, dtype)
     source = pl.col(column.name)
     if ours in ("adc", "adc_short"):
+        if column.unit is not None:
+            source = source.cast(pl.Float64) / unit_factor(ours, column.unit)
         return adc(source, dtype, target).alias(ours)
     if target == pl.Float64:
         factor = 1 if column.unit is None else unit_factor(ours, column.unit)
@@ -57,9 +59,11 @@ def _check_numbers(ours: str, column: Column, dtype: DType) -> None:
 
 def adc(values: pl.Expr, dtype: DType, target: DType) -> pl.Expr:
     """Adc values of another program, as they are if they fit into 32 bits; null for others, and for NaN."""
-    if target == pl.UInt16:
-        return values.cast(target, strict=False)
     cast = values.cast(target, strict=False)
+    if dtype.is_float() and target.is_integer():
+        cast = pl.when(values == values.round()).then(cast)
+    if target == pl.UInt16:
+        return cast
     if dtype.is_integer() and dtype in (pl.Int8, pl.Int16, pl.Int32, pl.UInt32):
         return cast
     return pl.when(cast.is_between(-WIDEST_ADC, WIDEST_ADC)).then(cast)

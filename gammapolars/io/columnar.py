@@ -7,9 +7,10 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import InputError, first_line
-from gammapolars.core.schema import HITS
+from gammapolars.core.schema import ADC_COLUMNS, HITS, DType
 from gammapolars.core.small_files import read_small
 from gammapolars.io import untrusted
+from gammapolars.io.adc_width import adc_type_in
 from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.reading import READING, Reading
@@ -54,7 +55,7 @@ def _csv_fields(file: TextFile, dialect: Dialect, rows: list[str], mapped: Colle
     """The columns in the header: ours with our types, others, and those that a map names, as they look."""
     of_hits = HITS.columns | HITS.optional
     of_pairs = {f"{name}_{side}": dtype for name, dtype in of_hits.items() for side in "ab"} | {"dt_ps": pl.Int64}
-    ours = of_hits | of_pairs
+    ours: dict[str, DType] = of_hits | of_pairs
     plain = dialect.plain("\n".join([*rows, ""]).encode())
     first = plain.partition(b"\n")[0].decode()
     names = dialect.names(file.header, first.count(dialect.separator) + 1 if rows else None)
@@ -73,6 +74,10 @@ def _csv_fields(file: TextFile, dialect: Dialect, rows: list[str], mapped: Colle
     required = {name for name in ours if not name.startswith("energy")} - (
         {"timestamp_ps"} if "dt_ps" in names else set()
     )
+    cells = [row.split(dialect.separator) for row in plain.decode().splitlines()]
+    for place, name in enumerate(names):
+        if name in ADC_COLUMNS and name not in mapped:
+            ours[name] = adc_type_in([row[place] for row in cells if len(row) == len(names)])
     return {
         name: Field(name, ours[name], required=name in required)
         if name in ours and name not in mapped

@@ -10,7 +10,7 @@ from gammapolars.core.errors import InputError, TableError
 from gammapolars.core.schema import ADC_COLUMNS, HITS, DType
 from gammapolars.detectors.columns import MAPPED, TIME, Column
 from gammapolars.detectors.conversion import converted
-from gammapolars.io.adc_width import adc_type
+from gammapolars.io.adc_width import adc_type, note_narrow
 from gammapolars.io.flattening import flat
 from gammapolars.io.foreign_times import CoarseFloats, check_whole_time, origin_advice
 from gammapolars.io.lost_rows import LostRows
@@ -59,6 +59,9 @@ def as_hits(
     except TableError as error:
         raise InputError(f"{path}: {error}") from None
     schema = pl.LazyFrame(schema=columns).select(**expressions).collect_schema()
+    for ours in unlike & set(ADC_COLUMNS):
+        if schema[ours].is_float():
+            note_narrow(table, ours, sources[ours], path, reading.losses)
     lost = LostRows(path, reading.losses)
     floats = CoarseFloats(sources.get(TIME), columns, path, reading.losses)
 
@@ -121,7 +124,7 @@ def _expression(ours: str, sources: Mapping[str, Column], table: pl.LazyFrame) -
         return pl.col(column.name).cast(OWN[ours], strict=False)
     if ours in ("board", "channel") and _names_detectors(columns[column.name]):
         return _by_name(ours, column, columns[column.name])
-    target = adc_type(table, column.name, column.bits) if ours in ADC_COLUMNS else None
+    target = adc_type(table, column) if ours in ADC_COLUMNS else None
     return converted(ours, column, columns, board=_board(sources, columns), target=target)
 
 

@@ -24,7 +24,7 @@ and number."""
 
 FIRST_WIDTH_PS = PS_PER_S // 64
 
-ADC_VALUES = 2**16
+LEAST_ADC_VALUES = 2**16
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ class DriftSpectra(Accumulator):
         self._mask, self._first_width_ps = mask, first_width_ps
         self._keys = sorted(key for key, parts in ranges.items() if parts)
         self._packed = np.array([board << 16 | channel for board, channel in self._keys], np.int64)
-        self._column = np.full((len(self._keys), ADC_VALUES), -1, np.int32)
+        ends = [part.first_adc + part.bins * part.bin_adc for parts in ranges.values() for part in parts]
+        self._column = np.full((len(self._keys), max([LEAST_ADC_VALUES, *ends])), -1, np.int32)
         self._first: dict[tuple[Key, AdcRange], int] = {}
         self._columns = 0
         for place, key in enumerate(self._keys):
@@ -130,7 +131,12 @@ class DriftSpectra(Accumulator):
             return
         packed = used["board"].cast(pl.Int64).to_numpy() << 16 | used["channel"].to_numpy()
         place = np.minimum(np.searchsorted(self._packed, packed), len(self._keys) - 1)
-        column = np.where(self._packed[place] == packed, self._column[place, used["adc"].to_numpy()], -1)
+        adc = used["adc"].to_numpy()
+        if adc.dtype != np.uint16:
+            adc = np.floor(adc + 0.5).astype(np.int64)
+            packed = np.where((adc >= 0) & (adc < self._column.shape[1]), packed, -1)
+            adc = np.clip(adc, 0, self._column.shape[1] - 1)
+        column = np.where(self._packed[place] == packed, self._column[place, adc], -1)
         inside = np.flatnonzero(column >= 0)
         slice_ = np.maximum(used["timestamp_ps"].to_numpy()[inside] - self._first_ps, 0) // self._width_ps
         np.add.at(self._counts.reshape(-1), slice_ * self._columns + column[inside], np.uint32(1))

@@ -49,6 +49,7 @@ class AdcSpectra(Accumulator):
         Raises:
             UsageError: slices so short that their spectra would outgrow the memory.
         """
+        hits = in_channels(hits)
         if not self._slice_ps and "gain_factor" not in hits.columns:
             # Rejected hits are few: counting them and all is faster than copying the used ones.
             self._counts.add(hits)
@@ -145,7 +146,7 @@ class RunSpectra(Accumulator):
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run."""
-        used = _used(hits, self._mask)
+        used = _used(in_channels(hits), self._mask)
         if used.is_empty():
             return
         run = run_of(used)
@@ -164,12 +165,20 @@ class RunSpectra(Accumulator):
         return table.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).with_columns(variance="counts")
 
 
+def in_channels(hits: pl.DataFrame) -> pl.DataFrame:
+    """Hits with adc values that are real numbers rounded to whole channels: n holds those from n - ½ to n + ½."""
+    if "gain_factor" in hits.columns or not hits.schema["adc"].is_float():
+        return hits
+    return hits.with_columns((pl.col("adc") + 0.5).floor().cast(pl.Int64))
+
+
 def _used(hits: pl.DataFrame, mask: int) -> pl.DataFrame:
     """The hits without any of the flags, their adc as it would be at a steady gain."""
     used = hits.filter(~has_any(mask)) if mask else hits
-    return used.with_columns(adc=_corrected(used.columns)) if "gain_factor" in used.columns else used
+    return used.with_columns(adc=_corrected(used.schema)) if "gain_factor" in used.columns else used
 
 
-def _corrected(columns: list[str]) -> pl.Expr:
+def _corrected(columns: pl.Schema) -> pl.Expr:
     """Whole adc values at a steady gain: dithered over the step that each stands for, so that none is left out."""
-    return (dithered_adc(columns) + 0.5).floor().clip(0, 2**16 - 1).cast(pl.UInt16)
+    whole = (dithered_adc(columns) + 0.5).floor()
+    return whole.clip(0, 2**16 - 1).cast(pl.UInt16) if columns["adc"] == pl.UInt16 else whole.cast(pl.Int64)

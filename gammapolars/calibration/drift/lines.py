@@ -13,6 +13,9 @@ from gammapolars.detectors import Detector
 
 TOP_ADC = 2**16 - 1
 
+WIDE_TOP_ADC = 2**22 - 1
+"""Where lines are looked for in adc values of more than 16 bits."""
+
 BINS_PER_FWHM = 10
 """Wide lines are counted in bins of several adc values: this many per line width lose nothing."""
 
@@ -37,11 +40,16 @@ class TrackedLine(NamedTuple):
     part: AdcRange
 
 
-def tracked_lines(detector: Detector, energies_kev: Sequence[float], reach: float) -> list[TrackedLine]:
-    """Those lines that lie in a calibrated detector's adc range; `reach` is the largest relative change of the gain."""
+def tracked_lines(
+    detector: Detector, energies_kev: Sequence[float], reach: float, *, top_adc: int = TOP_ADC
+) -> list[TrackedLine]:
+    """Those lines that lie in a calibrated detector's adc range, which ends at `top_adc`.
+
+    `reach` is the largest relative change of the gain.
+    """
     places = []
     for energy_kev in energies_kev:
-        adc = adc_at(detector.energy or (), energy_kev)
+        adc = adc_at(detector.energy or (), energy_kev, top_adc)
         if adc is None:
             continue
         slope = sum(order * c * adc ** (order - 1) for order, c in enumerate(detector.energy or ()) if order)
@@ -54,19 +62,19 @@ def tracked_lines(detector: Detector, energies_kev: Sequence[float], reach: floa
         fwhm = None if math.isnan(width) else width / slope
         room = SIDE_FWHM * (fwhm or math.sqrt(WIDEST[0] + WIDEST[1] * energy_kev) / slope)
         first = max(0, int((adc * (1 - reach) - room) // step))
-        last = min(TOP_ADC // step, int((adc * (1 + reach) + room) // step))
+        last = min(top_adc // step, int((adc * (1 + reach) + room) // step))
         if last > first:
             lines.append(TrackedLine(energy_kev, adc, slope, fwhm, AdcRange(first * step, last - first + 1, step)))
     return lines
 
 
-def adc_at(energy: Sequence[float], energy_kev: float) -> float | None:
-    """The lowest adc, not a whole number, at which a polynomial gives an energy; None where it never does."""
+def adc_at(energy: Sequence[float], energy_kev: float, top_adc: int = TOP_ADC) -> float | None:
+    """The lowest adc up to `top_adc`, not rounded, where a polynomial gives an energy; None where it never does."""
     if len(energy) < 2:
         return None
     polynomial = np.polynomial.Polynomial([energy[0] - energy_kev, *energy[1:]])
     roots: list[complex] = polynomial.trim().roots().astype(complex).tolist()
-    real = sorted(root.real for root in roots if abs(root.imag) < 1e-6 and 0 < root.real <= TOP_ADC)
+    real = sorted(root.real for root in roots if abs(root.imag) < 1e-6 and 0 < root.real <= top_adc)
     return real[0] if real else None
 
 

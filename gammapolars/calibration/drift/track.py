@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.drift import FIRST_WIDTH_PS, DriftSpectra, SlicedRun
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
 from gammapolars.calibration.drift.curves import Reference, courses, gain_curves
-from gammapolars.calibration.drift.lines import TrackedLine, tracked_lines
+from gammapolars.calibration.drift.lines import TOP_ADC, WIDE_TOP_ADC, TrackedLine, tracked_lines
 from gammapolars.calibration.drift.path import LineCounts
 from gammapolars.calibration.drift.results import DetectorTrack, DriftTrack, drift_track, line_spectra
 from gammapolars.calibration.drift.tracks import RunLines, follow, follow_again
@@ -72,11 +73,12 @@ def track_drift(
     width_ps = FIRST_WIDTH_PS if slice is None else parse_ps(slice)
     if width_ps <= 0:
         raise UsageError(f"a slice must be longer than 0 s, not '{slice}'")
-    lines_by_detector = _lines(detectors, energies, reach)
+    recording = Recording(runs, progress=progress, recorded_energies=False)
+    usual = recording.schema.get("adc", pl.UInt16()) == pl.UInt16
+    lines_by_detector = _lines(detectors, energies, reach, TOP_ADC if usual else WIDE_TOP_ADC)
     tally = HitTally()
     ranges = {key: [line.part for line in lines] for key, lines in lines_by_detector.items()}
     slices = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
-    recording = Recording(runs, progress=progress, recorded_energies=False)
     recording.require_adc("followed in time")
     count_hits(recording, [tally, slices])
     keys = set(tally.by_detector().select("board", "channel").rows())
@@ -90,9 +92,11 @@ def track_drift(
     return drift_track(runs, tracks, slices.runs, tally, texts)
 
 
-def _lines(detectors: Detectors, energies: Sequence[float], reach: float) -> dict[Key, list[TrackedLine]]:
+def _lines(detectors: Detectors, energies: Sequence[float], reach: float, top_adc: int) -> dict[Key, list[TrackedLine]]:
     """The lines that each calibrated detector can see."""
-    lines_by_detector = {one.key: tracked_lines(one, energies, reach) for one in detectors if one.energy}
+    lines_by_detector = {
+        one.key: tracked_lines(one, energies, reach, top_adc=top_adc) for one in detectors if one.energy
+    }
     if not lines_by_detector:
         raise UsageError(
             "no detector is calibrated, and a line is looked for by its energy: give energy in detectors.toml"

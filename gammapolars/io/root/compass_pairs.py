@@ -29,6 +29,11 @@ def sink_compass_pairs(frame: pl.LazyFrame, path: Path, metadata: Callable[[], d
     columns = [*FOREIGN_PAIR_BRANCHES.values(), *_BOARDS]
     if missing := [name for name in columns if name not in frame.collect_schema()]:
         raise OutputError(f"{path}: layout compass-pairs is for pairs, and this table has no column '{missing[0]}'")
+    if real := [name for name in columns if frame.collect_schema()[name].is_float()]:
+        raise OutputError(
+            f"{path}: layout compass-pairs has whole adc values, and those of '{real[0]}' are real numbers: leave the "
+            "layout out"
+        )
     layout = Layout(entries=WRITTEN_ENTRIES)
     types = dict.fromkeys(FOREIGN_PAIR_BRANCHES, "i8")
     title = "pairs of hits, each in both orders"

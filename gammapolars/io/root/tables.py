@@ -13,6 +13,7 @@ from gammapolars.core.errors import InputError, OutputError
 from gammapolars.core.schema import ADC_COLUMNS, ADC_TYPES, HITS, PAIRS, REGION, DType
 from gammapolars.core.types import Mask
 from gammapolars.core.units import TIMES_PS
+from gammapolars.detectors.columns import Column
 from gammapolars.detectors.conversion import within_times
 from gammapolars.io.adc_width import adc_type
 from gammapolars.io.lost_rows import LostRows
@@ -96,7 +97,7 @@ def scan_root(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     dtypes = HITS.columns | HITS.optional
     if stored := _wide(tree, columns):
         as_stored = scan_tree(tree, columns, dtypes | stored, reading.losses, reading.chunk_hits)
-        dtypes |= {name: adc_type(as_stored, name) for name in stored}
+        dtypes |= {name: adc_type(as_stored, Column(name)) for name in stored}
     return scan_tree(tree, columns, dtypes, reading.losses, reading.chunk_hits)
 
 
@@ -254,6 +255,9 @@ def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFram
         return _with_regions(scan_tree(tree, columns, dtypes | stored | {"region": pl.UInt8}, reading.losses))
     once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
     board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
+    if stored := _wide(tree, FOREIGN_PAIR_BRANCHES):
+        as_stored = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes | stored, reading.losses)
+        dtypes = dtypes | {name: adc_type(as_stored, Column(name)) for name in stored}
     both = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)
     return both.filter(once).with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(*PAIRS.columns)
 
