@@ -54,18 +54,16 @@ def _coarse_bins(table: pl.DataFrame, most: int) -> pl.DataFrame:
     times = table["time_s"].unique().sort()
     factor = bins.nice_factor(len(times), most)
     position = pl.DataFrame({"time_s": times}).with_row_index("bin").with_columns(pl.col("bin") // factor)
-    low, high = pl.col("time_s") - pl.col("width_s") / 2, pl.col("time_s") + pl.col("width_s") / 2
     sums = (
         table.join(position, on="time_s")
         .group_by(*DETECTOR, "facet", "bin")
         .agg(
-            low.min().alias("from"),
-            high.max().alias("to"),
+            pl.col("time_s").mean(),
             pl.col("width_s").sum(),
             pl.col("counts").sum().cast(pl.Float64),
         )
     )
-    return sums.with_columns(time_s=(pl.col("from") + pl.col("to")) / 2).sort(*DETECTOR, "bin")
+    return sums.sort(*DETECTOR, "bin")
 
 
 def _with_band(frame: pl.DataFrame) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.angular.directions import groups_of
+from gammapolars.angular.normalise import arrays, mixed_events
 from gammapolars.angular.theory import f_coefficient
 from gammapolars.detectors import format_detectors
 from gammapolars.simulate import Correlation, SimulatedDetector, Source, parse_correlations, simulate
@@ -299,6 +300,22 @@ def test_detectors_that_were_off_while_the_source_was_strong_change_nothing() ->
     assert abs(sliced.a4 - A4) < 4 * sliced.a4_unc
     assert sliced.chi2 < sliced.ndf + 4 * math.sqrt(2 * sliced.ndf)
     assert whole.chi2 > 3 * sliced.chi2
+
+
+def test_true_coincidences_are_taken_from_the_products_of_singles() -> None:
+    """E[S1 S2] = E[S1] E[S2] + E[N]: what is expected without correlation is the product less the coincidences."""
+    ends = [{"board_1": 0, "channel_1": i, "board_2": 0, "channel_2": 1 - i} for i in (0, 1)]
+    zeros = dict.fromkeys(("random", "random_variance", "covariance_random", "covariance_1", "covariance_2"), 0.0)
+    pairs = [end | {"coincidences": n, "variance": n} | zeros for end, n in zip(ends, (2.0, 1.0), strict=True)]
+    lines = [
+        {"board": 0, "channel": i, "counts_1": one, "variance_1": one, "counts_2": two, "variance_2": two}
+        | {"covariance": 0.0}
+        for i, (one, two) in enumerate([(4.0, 3.0), (5.0, 6.0)])
+    ]
+
+    found = mixed_events(arrays(typed(pairs), typed(lines), [(0, 0), (0, 1)]), np.array([0, 1]))
+
+    assert found.of_groups[0] / found.of_groups[1] == pytest.approx((4 * 6 - 2) / (5 * 3 - 1))
 
 
 def test_an_angle_without_counts_is_fitted() -> None:

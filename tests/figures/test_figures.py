@@ -213,6 +213,23 @@ def test_negative_counts_of_a_subtracted_matrix_are_left_out() -> None:
     built(plot)
 
 
+@pytest.mark.parametrize(
+    ("bins", "width_s", "unit_s"), [(8, 0.05, 1e-3), (10, 0.05, 1.0), (601, 1.0, 60.0), (9, 60.0, 1.0)]
+)
+def test_rates_are_drawn_from_the_first_edge_to_the_last(bins: int, width_s: float, unit_s: float) -> None:
+    """Also where bins are joined, and where the last edge alone tells the unit: 0.5 s are the first seconds."""
+    centres = (np.arange(bins) + 0.5) * width_s
+    key = {"board": 0, "channel": 1, "name": "one", "width_s": width_s}
+    table = pl.DataFrame({"time_s": centres, "counts": np.arange(bins) + 5}).with_columns(
+        **{name: pl.lit(value) for name, value in key.items()}
+    )
+
+    times = figures.rates(table).data["time_s"]
+
+    assert times.min() == pytest.approx(0.0, abs=1e-9)
+    assert times.max() == pytest.approx(bins * width_s / unit_s)
+
+
 def test_rates_have_poisson_bands_and_a_scale_that_does_not_invent_a_drift(cobalt: Analysis) -> None:
     plot = figures.rates(cobalt.rates)
     first = plot.data.row(0, named=True)

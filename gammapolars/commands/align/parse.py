@@ -13,7 +13,7 @@ from gammapolars.core import defaults
 
 @command()
 class AlignOptions(Recording, Saving):
-    """Measure time offsets, clock rates, walk and resolution of detectors by their coincidences, into detectors.toml."""
+    """Measure time offsets, clock rates, walk and resolution of detectors by coincidences, into detectors.toml."""
 
     output: Annotated[Path, "The detectors.toml to write.", Writes(updates="detectors")]
     search: Annotated[str, "How far prompt peaks may lie from the offsets of --detectors, or from 0."] = defaults.SEARCH
