@@ -8,6 +8,7 @@ import polars as pl
 
 from gammapolars.analysis import chance
 from gammapolars.analysis.accumulators import Accumulator, CloseHits, HitTally, PairTally, RecordedTime, StopCover
+from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.random_pairs import Expectation
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairCounts, PairSummary, of_hits
@@ -129,7 +130,7 @@ def summarise(reading: PairPass, hits: HitTally, pairs: PairTally, rule: PairRul
     table = chance.by_detectors(pairs, rule, detectors, expectation, reading.cover)
     expected = chance.total_expected(table)
     of_hits_seen = warnings(seen.by_detector(union(rule.reject)), recording, rule)
-    further = (*of_hits_seen, *chance.chance_warnings(table, expectation))
+    further = (*of_hits_seen, *gap_warnings(reading.recorded, detectors), *chance.chance_warnings(table, expectation))
     return PairSummary(
         **of_hits(recording, hits, rule.reject, further, seen=seen),
         of_pairs=PairCounts(

@@ -3,27 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.accumulators.recorded_time import RecordedTime
+from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.live_times import noted_warnings, with_noted
 from gammapolars.analysis.passes import count_hits, named
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.rates.parse import RatesOptions
 from gammapolars.core.flags import FLAGS
-from gammapolars.core.units import PS_PER_S
-from gammapolars.detectors import Detectors
 from gammapolars.io import check_writable, save
 from gammapolars.rates import rates_of
 
-UNLIKELY = 20.0
 IMPOSSIBLE_SIGMA = 3.0
-LEAST_MISSING = 0.01
-"""A detector was recorded partly where so many of its mean times between hits are missing, and that part of the run."""
+"""A detector that is live for more than all of the time by so many standard deviations is warned of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +50,11 @@ def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
     table = with_noted(named(rates_of(tally, intervals, recorded), detectors), recording.runs)
     changing = table.filter(~table["exponential"].fill_null(value=True))["name"].to_list()
     warnings = (
-        *_partly_recorded(tally, intervals, detectors),
+        *gap_warnings(recorded, detectors),
         *(
             f"times between hits of {name} are not those of one rate: it changed, or hits come in bunches"
             for name in changing
         ),
-        *_missing(table),
         *_impossible(table),
         *noted_warnings(table),
     )
@@ -77,12 +72,6 @@ def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
     return summary.saved(options.output)
 
 
-def _missing(table: pl.DataFrame) -> Iterator[str]:
-    """Detectors that have gaps, one sentence each."""
-    for name, missing_s in table.filter(pl.col("missing_s") > 0).select("name", "missing_s").iter_rows():
-        yield f"{name} has no hits for {missing_s:.4g} s in all, where its rate makes some: its rates are those without"
-
-
 def _impossible(table: pl.DataFrame) -> Iterator[str]:
     """Detectors that would be live for more than all of the time, one sentence each."""
     excess = (pl.col("live_fraction") - 1) / pl.col("live_fraction_unc")
@@ -91,17 +80,3 @@ def _impossible(table: pl.DataFrame) -> Iterator[str]:
             f"{name} would be live for {100 * live:.4g} % of the time, which cannot be: its hits come in bunches, or "
             "are recorded more than once"
         )
-
-
-def _partly_recorded(tally: HitTally, intervals: Intervals, detectors: Detectors) -> Iterator[str]:
-    """Detectors whose hits begin late or end early, one sentence each."""
-    for (run, key), (first, last) in sorted(intervals.spans.items()):
-        begin, end = tally.spans[run]
-        known_ps = (last - first) / max(float(intervals.counts.get(key, np.zeros(1)).sum()), 1.0)
-        missing = max(first - begin, end - last)
-        if missing > UNLIKELY * max(known_ps, 1.0) and missing > LEAST_MISSING * (end - begin):
-            yield (
-                f"hits of {detectors.at(*key).name} cover {(last - first) / PS_PER_S:.6g} s of "
-                f"{(end - begin) / PS_PER_S:.6g} s{f' of run {run}' if len(tally.spans) > 1 else ''}: its rates are "
-                "those of the time from its first hit to its last"
-            )
