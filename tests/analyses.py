@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gammapolars.analysis.chance import COUNTS, SIDES
 from gammapolars.core.units import Window
 from gammapolars.report.analyse import Analysis
 
@@ -159,6 +160,7 @@ def assemble(
     inside = differences.filter(pl.col("dt_ns").abs() <= window_ns).group_by("name_a", "name_b", maintain_order=True)
     pairs = inside.agg(pairs=pl.col("counts").sum().cast(pl.Int64)).with_columns(
         chance_pairs_expected=pl.lit(chance_per_ns * 2 * window_ns),
+        chance_pairs_expected_unc=pl.lit(0.0),
         board_a=pl.lit(0, pl.UInt16),
         board_b=pl.lit(0, pl.UInt16),
         channel_a=pl.col("name_a").replace_strict(number, return_dtype=pl.UInt16),
@@ -179,9 +181,7 @@ def assemble(
         last_timestamp_ps=1_000_000 + int(real_time * 1e12),
         warnings=(),
         detectors=hits.select("board", "channel", "name", "hits", "hits_used", "rate_cps", "calibrated"),
-        pairs_by_detectors=pairs.select(
-            "board_a", "channel_a", "name_a", "board_b", "channel_b", "name_b", "pairs", "chance_pairs_expected"
-        ),
+        pairs_by_detectors=pairs.select([*SIDES, *COUNTS]),
         spectra=spectra,
         rates=rates,
         time_differences=differences,

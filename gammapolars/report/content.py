@@ -12,15 +12,16 @@ from gammapolars.io.provenance import versions
 from gammapolars.report import estimates, tables, text
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.lines import ANNIHILATION, Lines, Spot, lines_of, spots_of
-from gammapolars.report.numbers import about, count, duration
+from gammapolars.report.numbers import about, count, duration, with_uncertainty
 from gammapolars.report.page import Image, Section, page
 
 PAGE = "index.html"
 
 CHANCE = (
-    "Chance pairs of two detectors: N = r_a r_b w T, with the rates r_a and r_b of their used hits, the total width w "
-    "of the coincidence window and the real time T; several detector pairs are summed. True coincidences are the pairs "
-    "less N, with the uncertainty √pairs."
+    "Random coincidences of two detectors: N = Σ r_a r_b w t, with the rates r_a and r_b of their used hits in slices "
+    "t of the time in which both were recorded, and the total width w of the coincidence window. What lies within "
+    "their dead time counts less, because true coincidences leave both dead. Several detector pairs are summed. True "
+    "coincidences are the pairs less N."
 )
 MEASURED_CHANCE = (
     " Random windows hold no true coincidences: s times the pairs in them, with s the width of the window over theirs, "
@@ -107,8 +108,17 @@ def _tiles(analysis: Analysis) -> list[tuple[str, str]]:
         (str(analysis.detectors.height), "detectors"),
         (duration(analysis.real_time_s), "real time"),
         (count(analysis.pairs), f"pairs within {analysis.window}"),
-        (about(analysis.chance_pairs_expected), "pairs expected by chance"),
+        *_random_tiles(analysis),
     ]
+
+
+def _random_tiles(analysis: Analysis) -> list[tuple[str, str]]:
+    """The number of random coincidences: as measured first, where random windows were asked for."""
+    expected = about(analysis.chance_pairs_expected), "random coincidences expected"
+    net = analysis.summary.of_pairs.random if analysis.summary else None
+    if net is None:
+        return [expected]
+    return [(with_uncertainty(net.chance_pairs, net.chance_pairs_unc), "random coincidences, measured"), expected]
 
 
 def _line_labels(lines: list[Lines]) -> dict[float, str]:

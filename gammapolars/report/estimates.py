@@ -86,13 +86,11 @@ def _normal_deviate(chi2: float, ndf: int) -> float:
 
 
 def with_net(pairs_by_detectors: pl.DataFrame) -> pl.DataFrame:
-    """The table with `net` and `net_unc`: pairs less chance, from random windows, or else from the rates.
-
-    The expectation from rates has no uncertainty to speak of: that of the net pairs is √pairs.
-    """
+    """The table with `net` and `net_unc`: pairs less random ones, measured in random windows, or else expected."""
     if "net_pairs" in pairs_by_detectors.columns:
         return pairs_by_detectors.with_columns(net="net_pairs", net_unc="net_pairs_unc")
     pairs = pl.col("pairs")
     return pairs_by_detectors.with_columns(
-        net=pairs - pl.col("chance_pairs_expected"), net_unc=pl.max_horizontal(pairs, 1).sqrt()
+        net=pairs - pl.col("chance_pairs_expected"),
+        net_unc=(pl.max_horizontal(pairs, 1) + pl.col("chance_pairs_expected_unc") ** 2).sqrt(),
     )

@@ -90,15 +90,11 @@ def coincidences(analysis: Analysis) -> list[str]:
     if analysis.pairs == 0:
         return [
             f"No two hits of different detectors lie within the window of {analysis.window} "
-            f"({about(analysis.chance_pairs_expected)} expected by chance)."
+            f"({about(analysis.chance_pairs_expected)} random ones are expected)."
         ]
     table = with_net(analysis.pairs_by_detectors)
     net, unc = float(table["net"].sum()), math.sqrt(float((table["net_unc"] ** 2).sum()))
-    text = (
-        f"{amount(analysis.pairs, 'pair')} within {analysis.window}. Chance alone would give "
-        f"{about(analysis.chance_pairs_expected)} ({percent(analysis.chance_pairs_expected, analysis.pairs)})"
-        f"{_resolutions(table)}; "
-    )
+    text = f"{amount(analysis.pairs, 'pair')} within {analysis.window}. {_random(analysis, table)}; "
     if abs(net) < 3 * unc:
         return [text + f"the difference, {with_uncertainty(net, unc)}, is no evidence of true coincidences."]
     if net < 0:
@@ -117,12 +113,14 @@ def coincidences(analysis: Analysis) -> list[str]:
     ]
 
 
-def _resolutions(table: pl.DataFrame) -> str:
-    """What random windows say of chance, as it continues a sentence."""
+def _random(analysis: Analysis, table: pl.DataFrame) -> str:
+    """How many pairs are random, as the beginning of a sentence: measured, where random windows were asked for."""
+    expected = analysis.chance_pairs_expected
     if "chance_pairs" not in table.columns:
-        return ""
-    chance, unc = float(table["chance_pairs"].sum()), math.sqrt(float((table["chance_pairs_unc"] ** 2).sum()))
-    return f" by the rates, and random windows tell {with_uncertainty(chance, unc)}"
+        return f"Of these {about(expected)} ({percent(expected, analysis.pairs)}) are expected to be random"
+    number, unc = float(table["chance_pairs"].sum()), math.sqrt(float((table["chance_pairs_unc"] ** 2).sum()))
+    measured = f"{with_uncertainty(number, unc)} ({percent(number, analysis.pairs)})"
+    return f"Of these {measured} are random as measured, where {about(expected)} are expected"
 
 
 def prompt(analysis: Analysis) -> list[str]:
@@ -172,7 +170,7 @@ def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
         return []
     return [
         f"Beside this peak the histogram's level is that of {with_uncertainty(level, unc)} pairs per window, where "
-        f"{about(expected)} by chance are expected of the rates: changing rates, dead time or a tail of the peak make "
+        f"{about(expected)} random ones are expected in it: dead time, or a tail of the peak, makes "
         "such a difference."
     ]
 

@@ -103,12 +103,12 @@ def test_page_tells_the_runs_numbers(cobalt: Analysis, cobalt_files: dict[str, b
     page = Page(cobalt_files["index.html"].decode()).text
     for number in (cobalt.hits_read, cobalt.hits_used, cobalt.pairs, *cobalt.pairs_by_detectors["pairs"]):
         assert f"{number:,}" in page
-    assert "Chance alone would give 1,200" in page
+    assert "Of these 1,200" in page
     assert "the clock of board 0 stepped back" in page
     assert "Co-60: 1,173.2 keV in 4 of 4 detectors" in page
     assert "1,173–1,332 keV: " in page
     assert "Every rate was steady" in page
-    assert "N = r_a r_b w T" in page
+    assert "N = Σ r_a r_b w t" in page
     assert "run7.root" in page
     assert "2026-03-14T15:09:00+00:00" in page
     assert "polars " + pl.__version__ in page
@@ -198,7 +198,7 @@ def test_a_level_that_is_not_the_expected_one_is_told() -> None:
     assert not any("Beside this peak" in sentence for sentence in text.prompt(run))
     doubled = run.pairs_by_detectors.with_columns(pl.col("chance_pairs_expected") * 2)
     told = text.prompt(replace(run, pairs_by_detectors=doubled))
-    assert any("where 1,200 by chance are expected" in sentence for sentence in told)
+    assert any("where 1,200 random ones are expected" in sentence for sentence in told)
 
 
 @pytest.mark.parametrize(
