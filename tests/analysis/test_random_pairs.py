@@ -11,6 +11,7 @@ from gammapolars.analysis.random_pairs import Expectation
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.dead_time import random_density
 from gammapolars.coincidences.hit_intervals import binned, dead_time_ps, extendable_log_odds
+from gammapolars.coincidences.sample import random_windows
 from tests.deadtimes import NS, US, A, B, Detectors, expected, random_pairs, recorded
 from tests.hits import in_batches
 
@@ -159,3 +160,15 @@ def test_a_few_times_that_are_too_short_do_not_hide_the_dead_time() -> None:
 
     assert dead_time_ps(binned(np.diff(noisy))) == pytest.approx(US, rel=0.03)
     assert dead_time_ps(binned(np.diff(times[:10]))) == 0.0
+
+
+@pytest.mark.parametrize(("share", "dead_ps"), [(0.5, 2 * US), (0.05, 2 * US), (0.0, 2 * US)])
+def test_random_windows_are_found_within_the_dead_time(share: float, dead_ps: int) -> None:
+    """Also where few hits are correlated, so that the step at its end is not seen."""
+    hits = recorded(16, Detectors(share=share, dead_ps=(dead_ps, dead_ps)), 2.0)
+
+    found = random_windows(hits.drop("event"), PairRule("100ns", reject="none"))
+    wide = random_windows(hits.drop("event"), PairRule("1500ns", reject="none"))
+
+    assert all(200 * NS <= window.low < window.high <= dead_ps for window in found)
+    assert all(window.high > dead_ps for window in wide)  # there is no room within
