@@ -256,10 +256,12 @@ def around_source(detectors: Detectors, **changes: Any) -> tuple[SimulatedDetect
         changes: values for attributes of all of them, where they are not None.
 
     Raises:
-        UsageError: no detector, or one with a number out of its range.
+        UsageError: no detector, or one with a number out of its range; clocks that drift.
     """
     if not len(detectors):
         raise UsageError("no detector to simulate: describe at least one in detectors.toml")
+    if detectors.clocks:
+        raise UsageError("all clocks of a simulated run are right: leave [[clock]] out of detectors.toml")
     overrides = {key: value for key, value in changes.items() if value is not None}
     simulated = [SimulatedDetector.from_detector(detector, **overrides) for detector in detectors]
     directions = [(one.theta_deg, one.phi_deg) for one in detectors]

@@ -11,11 +11,12 @@ import polars as pl
 import pytest
 
 import gammapolars as gp
+from gammapolars import simulate
 from gammapolars.calibration.timing import measure
 from gammapolars.calibration.timing.clock_fit import ClockFit, Knots, Moves, fit_clocks
 from gammapolars.calibration.timing.follow import Follower
 from gammapolars.calibration.timing.lines import Band, find_line
-from gammapolars.core.errors import CalibrationError
+from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.detectors import BoardClock, Detector, Detectors, format_detectors, load_detectors
 from gammapolars.io import open_runs
 from gammapolars.io.provenance import detectors_of
@@ -272,6 +273,25 @@ def test_pulls_of_offsets_count_the_uncertainty_of_rates(tmp_path: Path) -> None
     assert 0.3 < np.std(pulls) < 1.8
 
 
+def test_a_peak_is_found_again_behind_a_gap(tmp_path: Path) -> None:
+    hits = two_clocks({1: steady(5.0)}, chance_cps=30.0, seconds=400)
+    run = saved(hits.filter(~pl.col("timestamp_ps").is_between(10 * 10**12, 300 * 10**12)), tmp_path)
+
+    found = gp.measure_timing(run)
+
+    assert rows(found)[1]["rate_ppm"] == pytest.approx(5.0, abs=3e-6)
+    assert rows(found)[1]["rate_ppm_unc"] < 1.5e-6  # of 400 s, and not of 10
+
+
+def test_offsets_that_lie_far_off_are_found_as_far_as_the_search_goes(tmp_path: Path) -> None:
+    run = saved(two_clocks({1: steady(5.0)}, start_s=20.0), tmp_path)  # 100 us when the run begins
+
+    found = gp.measure_timing(run, search="200us")
+
+    assert found.aligned.clocks[0].rate_ppm == pytest.approx(5.0, abs=3e-5)
+    assert true_pairs(run, found.aligned) > 2900
+
+
 def test_several_runs_have_one_rate(tmp_path: Path) -> None:
     runs = [saved(two_clocks({1: steady(5.0)}, seconds=40, seed=seed), tmp_path, f"{seed}.parquet") for seed in (1, 2)]
 
@@ -402,3 +422,19 @@ def test_rates_that_are_used_beyond_their_times_are_warned_of(folder: Path, tmp_
     )
 
     assert "the rates of the clock of board 1 are known up to 20 s, and hits go on to 49.9" in done.out + done.err
+
+
+def test_a_reset_of_drifting_clocks_is_warned_of(folder: Path, tmp_path: Path) -> None:
+    hits = pl.read_parquet(folder / "drifting.parquet").head(2000)
+    again = hits.with_columns(flags=pl.when(pl.int_range(hits.height) == 0).then(0x4).otherwise(0).cast(pl.UInt32))
+    run = saved(pl.concat([hits, again]), tmp_path)
+
+    done = gammapolars("coincidences", run, "--detectors", folder / "clocks.toml", "-o", tmp_path / "p.csv")
+
+    assert done.code == 0, done.err
+    assert "clocks of detectors.toml are corrected as if they went on behind the reset" in done.out
+
+
+def test_runs_of_drifting_clocks_are_not_simulated() -> None:
+    with pytest.raises(UsageError, match=r"leave \[\[clock\]\] out"):
+        simulate.around_source(Detectors((Detector(0, 0),), clocks=(BoardClock(0, 1.0),)))

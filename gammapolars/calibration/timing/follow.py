@@ -46,8 +46,8 @@ GAPS = (100, 30.0)
 
 SIGMAS = 4.0
 
-LOST_PS = 100_000_000
-"""A peak that could lie further away than ±100 us from where it is expected is lost."""
+LOST_PS = 10**9
+"""A peak that could lie further away than ±1 ms from where it is expected is lost, as after a gap of minutes."""
 
 SAMPLED = 10.0
 """Pairs within this many σ of the line are sampled."""
