@@ -117,7 +117,7 @@ class BoardClock:
         if self.rate_range_s is None:
             return (Stretch(0, 0, shares[0], 0),)
         begin, step = self.first_ps, self.step_ps
-        found = [Stretch(begin, shares[0] * begin // PARTS, shares[0], 0)]
+        found = [Stretch(begin, Stretch(0, 0, shares[0], 0).shift_at(begin), shares[0], 0)]
         for place, (share, following) in enumerate(pairwise(shares)):
             shift = found[-1].shift_at(begin + place * step)
             found.append(Stretch(begin + place * step, shift, share, (following - share) * SLOPE_PARTS // (2 * step)))
