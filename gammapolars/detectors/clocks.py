@@ -117,17 +117,24 @@ class BoardClock:
         if self.rate_range_s is None:
             return (Stretch(0, 0, shares[0], 0),)
         begin, step = self.first_ps, self.step_ps
-        found = [Stretch(begin, Stretch(0, 0, shares[0], 0).shift_at(begin), shares[0], 0)]
+        total = 2 * shares[0] * begin  # twice the shift at a rate's time, so that it is a whole number of 1 / PARTS
+        found = [Stretch(begin, _rounded(total), shares[0], 0)]
         for place, (share, following) in enumerate(pairwise(shares)):
-            shift = found[-1].shift_at(begin + place * step)
-            found.append(Stretch(begin + place * step, shift, share, (following - share) * SLOPE_PARTS // (2 * step)))
+            slope = (following - share) * SLOPE_PARTS // (2 * step)
+            found.append(Stretch(begin + place * step, _rounded(total), share, slope))
+            total += (share + following) * step
         end = begin + (len(shares) - 1) * step
-        return (*found, Stretch(end, found[-1].shift_at(end), shares[-1], 0))
+        return (*found, Stretch(end, _rounded(total), shares[-1], 0))
 
     def shift_ps(self, time_ps: int) -> int:
         """What the clock has counted too much when it shows this time."""
         place = (time_ps - self.first_ps) // self.step_ps + 1
         return self.stretches[min(max(place, 0), len(self.stretches) - 1)].shift_at(time_ps)
+
+
+def _rounded(twice: int) -> int:
+    """Whole picoseconds of twice as many in units of 1 / `PARTS`."""
+    return (twice + PARTS) // (2 * PARTS)
 
 
 def parse_clocks(tables: object) -> tuple[BoardClock, ...]:
