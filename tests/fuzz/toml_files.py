@@ -77,6 +77,20 @@ half_life_s = 9.5e8
 half_life_s_unc = 1000000
 """
 
+CLOCKS = """\
+[[clock]]
+board = 1
+rate_ppm = 5.25
+
+[[detector]]
+channel = 3
+
+[[clock]]
+rate_range_s = [0, 3600.5]
+rate_ppm = [-3, 2.5, 1e-3]
+board = 12
+"""
+
 INLINE = "detector = [{channel = 1, name = 'a'}, {channel = 2, energy = [1.0, 2.5e-3], board = 65535}]\n"
 
 CALIBRATIONS = {"energy": 2, "efficiency": 1}
@@ -93,14 +107,16 @@ KEYS = {"board", "channel", "fwhm", "time_offset_ps", *WALK, *LIMITS, *TEXTS} | 
     name + part for name in CALIBRATIONS for part in ("", "_covariance", "_range")
 }
 
+CLOCK_KEYS = {"board", "rate_ppm", "rate_range_s"}
+
 SOURCE_KEYS = {
     *("nuclide", "activity_bq", "activity_bq_unc", "reference_date", "name", "half_life_s", "half_life_s_unc", "notes")
 }
 
 
 def bases(folder: Path) -> list[Base]:
-    """A file as documented, one with a map of columns, one with fits and sources, and one in other words."""
-    texts = {"plain": PLAIN, "columns": COLUMNS + PLAIN, "fitted": FITTED, "inline": INLINE}
+    """A file as documented, and files with a map of columns, fits and sources, or clocks; and one in other words."""
+    texts = {"plain": PLAIN, "columns": COLUMNS + PLAIN, "fitted": FITTED, "clocks": CLOCKS, "inline": INLINE}
     return [Base(name, "detectors.toml", text.encode(), None) for name, text in texts.items()]
 
 
@@ -124,39 +140,64 @@ def check(case: Case, path: Path) -> Verdict:
     return Verdict(read=True)
 
 
-Held = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+Held = tuple[list[dict[str, Any]], ...]
 
 
 def _held(found: Detectors) -> Held:
-    """The detectors and the sources, field by field."""
+    """The detectors, the sources and the clocks, field by field."""
     return (
         [{key: getattr(detector, key) for key in KEYS} for detector in found],
         [{key: getattr(source, key) for key in SOURCE_KEYS} for source in found.sources],
+        [{key: getattr(clock, key) for key in CLOCK_KEYS} for clock in found.clocks],
     )
 
 
 def _expected(data: bytes) -> Held | None:
-    """The detectors and the sources of a valid file."""
+    """The detectors, the sources and the clocks of a valid file."""
     try:
         document = tomllib.loads(data.decode())
     except (ValueError, RecursionError):
         return None
-    tables = document.pop("detector", []), document.pop("source", [])
+    tables = document.pop("detector", []), document.pop("source", []), document.pop("clock", [])
     try:
         parse_columns(document.pop("columns", {}))
     except GammapolarsError:
         return None
     if document or not all(isinstance(array, list) for array in tables):
         return None
-    detectors, sources = (
-        [of(table) for table in array] for of, array in zip((_detector, _source), tables, strict=True)
-    )
-    if None in detectors or None in sources:
+    of_tables = [[of(table) for table in array] for of, array in zip((_detector, _source, _clock), tables, strict=True)]
+    if any(None in array for array in of_tables):
         return None
-    found = [one for one in detectors if one], [one for one in sources if one]
+    found = tuple([one for one in array if one] for array in of_tables)
     keys = {(detector["board"], detector["channel"]) for detector in found[0]}
-    names, source_names = ({one["name"] for one in array} for array in found)
-    return found if len(keys) == len(names) == len(found[0]) and len(source_names) == len(found[1]) else None
+    names, source_names = ({one["name"] for one in array} for array in found[:2])
+    boards = {one["board"] for one in found[2]}
+    alone = len(keys) == len(names) == len(found[0]) and len(source_names) == len(found[1])
+    return found if alone and len(boards) == len(found[2]) else None
+
+
+def _clock(table: Any) -> dict[str, Any] | None:
+    """A board and one rate; or several, with the times of the first and the last of them."""
+    if not isinstance(table, dict) or not {"board", "rate_ppm"} <= table.keys() <= CLOCK_KEYS:
+        return None
+    board, rate, ends = table["board"], table["rate_ppm"], table.get("rate_range_s")
+    if type(board) is not int or not 0 <= board < 2**16:
+        return None
+    if not isinstance(rate, list):
+        good = type(rate) in (int, float) and abs(rate) <= 1000 and ends is None
+        return {"board": board, "rate_ppm": float(rate), "rate_range_s": None} if good else None
+    if not _are_numbers(rate) or not 2 <= len(rate) <= 10_000 or not all(abs(one) <= 1000 for one in rate):
+        return None
+    if (
+        not isinstance(ends, list)
+        or not _are_numbers(ends)
+        or len(ends) != 2
+        or not -(2**61) <= ends[0] * 1e12 < ends[1] * 1e12 <= 2**62
+    ):
+        return None
+    if (ends[1] - ends[0]) * 1e12 / (len(rate) - 1) < 999_999.5:
+        return None
+    return {"board": board, "rate_ppm": _as_tuple(rate), "rate_range_s": _as_tuple(ends)}
 
 
 def _source(table: Any) -> dict[str, Any] | None:
