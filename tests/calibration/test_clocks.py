@@ -438,3 +438,23 @@ def test_a_reset_of_drifting_clocks_is_warned_of(folder: Path, tmp_path: Path) -
 def test_runs_of_drifting_clocks_are_not_simulated() -> None:
     with pytest.raises(UsageError, match=r"leave \[\[clock\]\] out"):
         simulate.around_source(Detectors((Detector(0, 0),), clocks=(BoardClock(0, 1.0),)))
+
+
+def test_walk_is_fitted_behind_the_correction_of_clocks(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    hits = two_clocks({1: steady(5.0)}, true_cps=300.0, sigma_ps=1000.0, seed=4)
+    adc = rng.integers(100, 4000, hits.height)
+    walk = np.where(hits["board"].to_numpy() == 0, 60_000, 100_000) / np.sqrt(adc)
+    moved = hits["timestamp_ps"] + pl.Series(np.rint(walk).astype(np.int64))
+    run = saved(
+        hits.with_columns(adc=pl.Series(adc.astype(np.uint16)), timestamp_ps=moved).sort("timestamp_ps"), tmp_path
+    )
+
+    found = gp.measure_timing(run, walk=True)
+
+    assert rows(found)[1]["rate_ppm"] == pytest.approx(5.0, abs=2e-5)
+    known = found.aligned
+    pairs = gp.scan(run).pipe(gp.align, known).pipe(gp.pairs, "8ns", start=(0, 0), stop=(1, 0)).collect()
+    assert pairs.height == pytest.approx(30_000, abs=700)
+    assert float(pairs["dt_ps"].std()) == pytest.approx(1000, rel=0.03)  # type: ignore[arg-type]
+    assert float(pairs["dt_ps"].mean()) == pytest.approx(0, abs=60)  # type: ignore[arg-type]
