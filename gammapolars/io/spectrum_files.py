@@ -13,7 +13,7 @@ from gammapolars.core.errors import InputError, OutputError, UsageError, readabl
 from gammapolars.core.file_identity import replacing
 from gammapolars.core.small_files import read_small
 from gammapolars.io.output import check_output, complete_or_nothing, write_bytes
-from gammapolars.io.spectra import chn, histograms, radware, spe, tables
+from gammapolars.io.spectra import chn, histograms, n42, radware, spe, tables
 from gammapolars.io.spectra import measurement as measurements
 from gammapolars.io.spectra.channels import Channels, Widths, channels_of, check_columns, naming
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
@@ -33,6 +33,9 @@ FORMATS = {
 }
 """The formats of spectra by the file's suffix; `radware` shares .spe with ORTEC's, and has to be named."""
 
+READ_FORMATS = FORMATS | {".n42": "n42"}
+"""The same, with those that are read alone."""
+
 ENCODERS: dict[str, tuple[Callable[[Channels], bytes], int]] = {
     "spe": (spe.encode, spe.CHANNELS),
     "chn": (chn.encode, chn.CHANNELS),
@@ -51,6 +54,7 @@ DECODERS: dict[str, Callable[[bytes, str | None], RecordedSpectrum]] = {
     "text": tables.decode_text,
     "csv": tables.decode_text,
     "parquet": tables.decode_parquet,
+    "n42": n42.decode,
 }
 """What reads a spectrum out of a file's bytes, by its format; ROOT files have to be opened."""
 
@@ -124,8 +128,8 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     """One spectrum out of a file, with what the file tells beside it.
 
     Args:
-        path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt or .csv (columns of any
-            names, separator and decimal sign), .parquet or .root (TH1).
+        path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt or .csv (columns of any names,
+            separator and decimal sign), .parquet, .root (TH1) or .n42.
         name: which one, where a file holds several: a histogram's name, or `b0_ch3` for board 0, channel 3.
         format: where the suffix tells another one, or none.
 
@@ -137,7 +141,7 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
         UsageError: an unknown suffix or format, or several spectra, of which none is named.
     """
     path = Path(path)
-    kind = spectrum_format(path, format)
+    kind = spectrum_format(path, format, suffixes=READ_FORMATS)
     with readable(path):
         if kind == "root":
             return histograms.read_spectrum(path, name)
@@ -181,9 +185,11 @@ def read_spectra(
 
 def _names_in(path: Path, format: str | None) -> list[str]:
     """The spectra that a file of several holds."""
-    kind = spectrum_format(path, format)
+    kind = spectrum_format(path, format, suffixes=READ_FORMATS)
     if kind == "root":
         return histograms.spectrum_names(path)
+    if kind == "n42":
+        return n42.names_in(read_small(path, tables.MAX_BYTES))
     if kind not in COLLECTIONS:
         return []
     return tables.names_in(path, kind)
@@ -197,9 +203,9 @@ def holds_spectra(path: Path, *, named: bool = False) -> bool:
         named: whether a spectrum in it is asked for by its name.
     """
     suffix = path.suffix.lower()
-    if suffix not in FORMATS:
+    if suffix not in READ_FORMATS:
         return False
-    if FORMATS[suffix] not in COLLECTIONS:
+    if READ_FORMATS[suffix] not in COLLECTIONS:
         return True  # missing or not, it can be nothing else
     if not path.is_file():
         return False
@@ -211,7 +217,7 @@ def holds_one_spectrum(format: str) -> bool:
     return format in ENCODERS
 
 
-def spectrum_format(path: Path, format: str | None = None) -> str:
+def spectrum_format(path: Path, format: str | None = None, *, suffixes: Texts = FORMATS) -> str:
     """The format that is named, or else told by the suffix.
 
     Raises:
@@ -220,10 +226,10 @@ def spectrum_format(path: Path, format: str | None = None) -> str:
     formats = [*ENCODERS, *COLLECTIONS]
     if format is not None and format not in formats:
         raise UsageError(f"unknown format '{format}' of spectra: it is one of {', '.join(formats)}")
-    name = format or FORMATS.get(path.suffix.lower())
+    name = format or suffixes.get(path.suffix.lower())
     if name is None:
         raise UsageError(
-            f"{path}: unknown suffix '{path.suffix}': spectra stand in {', '.join(FORMATS)}, "
+            f"{path}: unknown suffix '{path.suffix}': spectra stand in {', '.join(suffixes)}, "
             f"or in the format that is named: {', '.join(formats)}"
         )
     return name

@@ -339,7 +339,7 @@ def test_bins_of_different_widths(tmp_path: Path) -> None:
     assert_frame_equal(gp.read_spectrum(tmp_path / "s.parquet").table, uneven)
 
 
-@pytest.mark.parametrize("suffix", ["", ".n42", ".dat"])
+@pytest.mark.parametrize("suffix", ["", ".spc", ".dat"])
 def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"s{suffix}"
 
