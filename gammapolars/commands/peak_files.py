@@ -149,9 +149,13 @@ def parse_moment(text: str) -> date:
 def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataFrame]:
     """A table of peaks by (board, channel); without these columns it is that of the only detector there is.
 
+    A table without any peak is that of every detector.
+
     Raises:
         UsageError: it does not tell, and there is not one detector.
     """
+    if peaks.is_empty():
+        return {detector.key: peaks for detector in detectors}
     if "channel" not in peaks.columns or peaks["channel"].null_count():
         if len(detectors) > 1:
             raise UsageError("these peaks do not tell their detector: they have no column 'channel'")

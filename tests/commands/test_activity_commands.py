@@ -218,6 +218,30 @@ def test_what_has_no_peak_gets_a_limit_from_the_spectrum() -> None:
     assert "±" in europium
 
 
+NO_PEAKS = "board,channel,centroid_kev,centroid_kev_unc,fwhm_kev,area,area_unc,background,significance,status,region\n"
+
+
+def test_a_table_without_a_peak_gives_limits() -> None:
+    """Of 20 counts a channel of half a keV, 200 lie within 2.5 FWHM, here of 2 keV, and as many at both sides."""
+    Path("none.csv").write_text(NO_PEAKS)
+    detector = DETECTORS.split("[[source]]", maxsplit=1)[0]
+    Path("e.toml").write_text(
+        detector + "efficiency = [-4.605170186, 0.0]\n"
+        "efficiency_covariance = [[1e-8, 0.0], [0.0, 1e-8]]\nefficiency_range = [50.0, 2000.0]\n"
+    )
+    counts = pl.Series(np.random.default_rng(5).poisson(20.0, 4000)).cast(pl.Float64)
+    pl.select(adc=pl.int_range(4000), counts=counts).write_csv("s.csv")
+    words = ("activity", "none.csv", "--nuclide", "Cs-137", "--detectors", "e.toml", "--live-time", "300", "--json")
+
+    (row,) = parsed(gammapolars(*words, "--spectrum", "s.csv").out)["activities"]
+
+    assert not row["detected"]
+    per_bq = 0.01 * 0.8499 * 300
+    scatter = math.sqrt(200 * (1 + 2.5 / 2.5))
+    assert 1.0 * scatter < row["upper_limit_bq"] * per_bq < 4.0 * scatter
+    assert "an upper limit needs the spectrum" in gammapolars(*words).error
+
+
 BAD_CALLS = {
     "no source named": (
         ("efficiency", "eu.csv", *OPTIONS, "-o", "e.toml"),
