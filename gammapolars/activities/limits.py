@@ -149,12 +149,14 @@ def line_counts(spectrum: pl.DataFrame, energy_kev: float, fwhm_kev: float) -> L
         fwhm_kev: its width.
 
     Raises:
-        TableError: the spectrum lacks a column.
+        TableError: the spectrum lacks a column, or variances.
         UsageError: the line lies outside of the spectrum, or its bins are too wide.
     """
     for name in ("energy_kev", "counts", "variance"):
         if name not in spectrum.columns:
             raise TableError(f"this spectrum has no column '{name}'")
+    if spectrum["variance"].null_count():
+        raise TableError("this spectrum has bins without a variance, so that the scatter of its counts is not known")
     reach = SIDES_FWHM[1] * fwhm_kev
     table = spectrum.sort("energy_kev")
     first, last = table["energy_kev"].min(), table["energy_kev"].max()

@@ -90,10 +90,15 @@ def from_files(
     Raises:
         InputError: a file is missing or damaged, has no such spectrum, or one whose counts scatter nobody knows how.
     """
-    parts, measurements = [], {}
+    parts, measurements, warnings = [], {}, []
     for run, name in enumerate(names, 1):
         for (board, channel), one in read_spectra(Path(name), spectrum).items():
             require_variance(one.table, Path(name))
+            if _are_fractions(one.table):
+                warnings.append(
+                    f"{name}: its counts are no whole numbers, and no variances stand with them: uncertainties are "
+                    f"those of as many counts, too large for counts per second"
+                )
             measurement = one.measurement
             energy = tuple(calibration) if calibration else detectors.at(board, channel).energy or measurement.energy
             measurements[run, board, channel] = replace(measurement, energy=energy)
@@ -108,9 +113,15 @@ def from_files(
         tuple(Path(name).name for name in names),
         detectors,
         measurements,
-        {"inputs": tuple(names), "warnings": ()},
+        {"inputs": tuple(names), "warnings": tuple(dict.fromkeys(warnings))},
         lambda summary: describe_files([Path(name) for name in names], summary),
     )
+
+
+def _are_fractions(table: pl.DataFrame) -> bool:
+    """Whether what is taken for counts, which are their own variances, are rates or other fractions."""
+    counts = table["counts"]
+    return bool((counts != counts.round()).any() and (counts == table["variance"]).all())
 
 
 def _calibrated(table: pl.DataFrame, energy: Sequence[float] | None) -> pl.DataFrame:

@@ -100,15 +100,16 @@ def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str
 
 
 def _check_variance(table: pl.DataFrame) -> None:
-    unknown = table.filter(~(pl.col("variance") >= 0).fill_null(value=False) | pl.col("variance").is_nan())
-    if unknown.is_empty():
-        return
-    if unknown["variance"].null_count():
+    variance = table["variance"].cast(pl.Float64)
+    if not variance.is_finite().fill_null(value=False).all():
         raise TableError(
             "this spectrum has negative counts or no variances, so that the scatter of its counts is not known: "
             "give it a column 'variance', as gp.subtract does"
         )
-    raise TableError(f"this spectrum has a variance of {unknown['variance'][0]:g}: variances are 0 or more")
+    if (variance < 0).any():
+        raise TableError(
+            f"this spectrum has a variance of {variance.filter(variance < 0)[0]:g}: variances are 0 or more"
+        )
 
 
 def _bins(table: pl.DataFrame) -> Bins:

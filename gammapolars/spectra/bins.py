@@ -86,7 +86,8 @@ def computed(schema: Mapping[str, Any], make: Callable[[], pl.DataFrame]) -> pl.
 
 
 def spectra_of(frame: AnyFrame) -> tuple[pl.LazyFrame, pl.Schema]:
-    """A table of spectra as a lazy frame, and its columns.
+    """A table of spectra as a lazy frame, and its columns. Variances that are not known become NaN, so that they stay
+    unknown in sums.
 
     Raises:
         TableError: it has no counts, no variances or no bins.
@@ -97,7 +98,7 @@ def spectra_of(frame: AnyFrame) -> tuple[pl.LazyFrame, pl.Schema]:
         raise TableError(
             f"this frame is no table of spectra: it has no column 'energy_kev' or 'adc' (it has {', '.join(columns)})"
         )
-    return lazy, columns
+    return lazy.with_columns(pl.col("variance").fill_null(pl.lit(np.nan))), columns
 
 
 def parts_by_axis(table: pl.DataFrame) -> dict[Axis, pl.DataFrame]:

@@ -219,6 +219,19 @@ def test_tables_of_other_programs(text: str, columns: dict[str, list[float]]) ->
     assert set(table.columns) == {*columns, "variance"}
 
 
+def test_channels_and_energies_are_known_by_their_steps() -> None:
+    text = "".join(f"{n} {0.5 * n:.2f} {count}\n" for n, count in enumerate(cobalt().tolist()))
+
+    table = tables.decode_text(text.encode()).table
+
+    assert table["energy_kev"].to_list() == [0.5 * n for n in range(2048)]
+    assert table["counts"].to_list() == cobalt().tolist()
+
+
+def test_rows_of_a_spreadsheet_may_be_longer_than_the_table() -> None:
+    assert counts_of("Kanal;Impulse;;\r\n;;;\r\n0;54;;\r\n1;58;;\r\n;;;\r\n") == [54, 58]
+
+
 @pytest.mark.parametrize("separator", ["", ","])
 def test_a_decimal_comma_is_no_separator(separator: str) -> None:
     rates = cobalt() / 100
@@ -286,6 +299,13 @@ def test_a_csv_of_spectra_is_told_from_one_of_hits(tmp_path: Path, text: str, is
     (tmp_path / "s.csv").write_text(text)
 
     assert holds_spectra(tmp_path / "s.csv") is is_spectrum
+
+
+def test_a_csv_of_one_long_line_is_a_spectrum(tmp_path: Path) -> None:
+    (tmp_path / "s.csv").write_text(",".join(str(100_000 + n % 7) for n in range(16_384)))
+
+    assert holds_spectra(tmp_path / "s.csv")
+    assert gp.read_spectrum(tmp_path / "s.csv").table.height == 16_384
 
 
 def test_hits_are_no_spectrum(tmp_path: Path) -> None:

@@ -97,7 +97,10 @@ def read_spectrum(path: Path, name: str | None) -> RecordedSpectrum:
     spectrum = pl.DataFrame(table)
     # Without a sum of squares, they are the contents as far as these are positive.
     has_squares = not ((values < 0).any() and np.array_equal(np.maximum(values, 0.0), np.maximum(squares, 0.0)))
-    return RecordedSpectrum(spectrum if has_squares else with_variance(spectrum.drop("variance")), measurement)
+    try:
+        return RecordedSpectrum(with_variance(spectrum if has_squares else spectrum.drop("variance")), measurement)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def spectrum_names(path: Path) -> list[str]:

@@ -90,8 +90,13 @@ def with_variance(table: pl.DataFrame) -> pl.DataFrame:
     """One spectrum with its variances: of counts they are the counts themselves, if none are given.
 
     Where counts are negative they are no plain counts, and nothing tells how much they scatter: variances are null.
+
+    Raises:
+        InputError: a variance is negative.
     """
     if "variance" in table.columns:
+        if (negative := table.filter(pl.col("variance") < 0)).height:
+            raise InputError(f"has a negative variance, {negative['variance'][0]:g}")
         return table
     plain = (pl.col("counts") >= 0).all()
     return table.with_columns(variance=pl.when(plain).then(pl.col("counts")))
@@ -106,7 +111,7 @@ def require_variance(table: pl.DataFrame, path: Path) -> None:
     """Raise unless the scatter of a spectrum's counts is known.
 
     Raises:
-        InputError: counts are negative, and no variances are given; or variances are negative.
+        InputError: counts are negative, and no variances are given.
     """
     if not has_variance(table):
         raise InputError(
@@ -114,8 +119,6 @@ def require_variance(table: pl.DataFrame, path: Path) -> None:
             f"its background: give them in a column 'variance' (.csv or .parquet: channel, counts, variance), "
             f"or take the spectrum as it was counted"
         )
-    if table.height and (negative := table.filter(pl.col("variance") < 0)).height:
-        raise InputError(f"{path}: has a negative variance, {negative['variance'][0]:g}")
 
 
 def polynomial(coefficients: Sequence[float], x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

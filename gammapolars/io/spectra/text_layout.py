@@ -6,8 +6,9 @@ Names of columns decide between readings; without them, where two are left, only
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -129,8 +130,8 @@ def _cells(lines: Lines, separator: str) -> tuple[pl.DataFrame, pl.Series | None
         return words, lines.rows["line"]
     parts = _parts(text, separator)
     number = parts.list.len()
-    if bool((parts.list.last() == "").all()):  # each line ends in a separator
-        number = number - 1
+    while bool((parts.list.get(number - 1, null_on_oob=True) == "").fill_null(value=False).all()):
+        number = number - 1  # each line ends in a separator
     width = int(number.mode().max())  # type: ignore[arg-type]
     if width < 2:
         raise NoReadingError("is no spectrum: no line holds numbers", 0)
@@ -169,7 +170,8 @@ def _signs(cells: pl.DataFrame) -> list[str]:
 
 def _interpreted(lines: Lines, cells: pl.DataFrame, numbers: pl.Series | None, separator: str, sign: str) -> Reading:
     """The numbers of a table by what they are."""
-    names, places = _places(lines, cells.width, separator)
+    are_axes = cells.width == 3 and _are_axes(cells, sign)
+    names, places = _places(lines, cells.width, separator, {"adc": 0, "energy_kev": 1, "counts": 2} if are_axes else {})
     if names and set(DETECTOR_TABLE) <= {name.lower() for name in names}:
         own = {name.lower(): cells[str(place)] for place, name in enumerate(names) if name}
         table = pl.DataFrame({name: column.replace("", None) for name, column in own.items()})
@@ -188,8 +190,19 @@ def _interpreted(lines: Lines, cells: pl.DataFrame, numbers: pl.Series | None, s
     return Reading(columns, texts, numbers, named=bool(names), is_table=False, separator=separator)
 
 
-def _places(lines: Lines, width: int, separator: str) -> tuple[tuple[str, ...], dict[str, tuple[int, float]]]:
-    """The names of the columns where they tell, and where each quantity stands."""
+def _are_axes(cells: pl.DataFrame, sign: str) -> bool:
+    """Whether the first two of three columns are channels and energies, as their steps show, and the third is not."""
+    if cells.height < MANY or not all(cells[name].str.contains(SIGNS[sign]).all() for name in cells.columns):
+        return False
+    values = cells.select(_value(pl.col(name), sign) for name in cells.columns)
+    channels, energies, counts = (np.diff(values[name].to_numpy()) for name in values.columns)
+    return bool((channels == 1).all() and (energies > 0).all() and (counts > 0).any() and (counts <= 0).any())
+
+
+def _places(
+    lines: Lines, width: int, separator: str, otherwise: Mapping[str, int] = MappingProxyType({})
+) -> tuple[tuple[str, ...], dict[str, tuple[int, float]]]:
+    """The names of the columns where they tell, and where each quantity stands; `otherwise`, where they do not."""
     for line in reversed(lines.head):
         names = names_of(line, separator, width)
         known = [role_of(name) for name in names]
@@ -211,6 +224,8 @@ def _places(lines: Lines, width: int, separator: str) -> tuple[tuple[str, ...], 
             f"which of its columns ({', '.join(names)}) are channels or energies? Name it 'channel' or 'energy_kev'"
         )
         raise NoReadingError(reason, 8)
+    if otherwise:
+        return (), {role: (place, 1.0) for role, place in otherwise.items()}
     if width == 1:
         return (), {"counts": (0, 1.0)}
     if width == 2:

@@ -64,7 +64,7 @@ def lines_of(data: bytes, *, strict: bool = True) -> Lines:
     """
     text = text_of(data).replace("\r\n", "\n").replace("\r", "\n")
     lines = pl.DataFrame({"text": text.split("\n")}).with_row_index("line", offset=1)
-    lines = lines.filter(pl.col("text").str.strip_chars() != "")
+    lines = lines.filter(pl.col("text").str.contains(r"[^\s;,\"]"))
     is_number = pl.col("text").str.contains(NUMBER)
     numbers = lines.filter(is_number)
     if numbers.is_empty():

@@ -42,7 +42,7 @@ def is_spectrum(opening: bytes) -> bool:
 
     The names of its columns tell; without known ones, one column of numbers, or equal steps of the first of two.
     """
-    whole = opening[: opening.rfind(b"\n") + 1] if len(opening) >= OPENING_BYTES else opening
+    whole = opening[: opening.rfind(b"\n") + 1 or None] if len(opening) >= OPENING_BYTES else opening
     try:
         lines = lines_of(whole, strict=False)
         by_names = is_named(lines)
