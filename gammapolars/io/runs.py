@@ -21,6 +21,7 @@ from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
 from gammapolars.streaming.slices import batches_of, lazy_frame
+from gammapolars.streaming.steps_back import StepBack
 from gammapolars.streaming.time_order import REORDER_PS, Repair, time_ordered
 
 COUNTER_HITS = 1000
@@ -105,11 +106,11 @@ class Run:
         columns = [name for name in self.columns if name in needed]
         return [source for stream in self.streams if (source := _source(stream, columns, len(self.streams)))]
 
-    def note_repair(self, repair: Repair) -> None:
+    def note_repair(self, repair: Repair | StepBack) -> None:
         """Remember that timestamps were reset or rolled over, for the summaries to tell."""
         first = self.files[0]
         first.reading.losses.note(first.path, str(repair))
-        first.reading.losses.lost_time |= repair.period_ps is None
+        first.reading.losses.lost_time |= isinstance(repair, Repair) and repair.period_ps is None
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ class Runs:
         """
         return replace(self, all=tuple(replace(run, scratch=scratch) for run in self.all))
 
-    def note_repair(self, repair: Repair) -> None:
+    def note_repair(self, repair: Repair | StepBack) -> None:
         """Remember that the timestamps of one run were reset or rolled over; several runs notice it themselves."""
         self.all[0].note_repair(repair)
 

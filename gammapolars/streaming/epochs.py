@@ -17,6 +17,7 @@ import polars as pl
 from gammapolars.core.errors import TimeOrderError
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.units import PS_PER_S, format_ps
+from gammapolars.streaming.steps_back import StepBack
 
 Kind = Literal["reset", "rollover"]
 
@@ -33,6 +34,10 @@ MOST_RESETS = 1000
 
 STEP_HITS = 1000
 """The clock's step is the greatest common divisor of so many timestamps at least."""
+
+
+WATCHED_PS = PS_PER_S // 100
+"""Where hits may lie back further than this, it is looked whether a clock started again."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ class Epoch:
         hits: how many of them have been given out.
         first_ps: time of the first of them.
         last_ps: the latest time of them.
+        step_back: the first hit that lies so far back, without a flag, that its clock may have rolled over or been
+            reset, where hits may be in such disorder.
     """
 
     def __init__(
@@ -62,6 +69,7 @@ class Epoch:
         self.border = border
         self.begin_ps = begin_ps
         self.hits = self.first_ps = self.last_ps = 0
+        self.step_back: StepBack | None = None
         self._recent: deque[pl.Series] = deque()
         self.batches = batches(self)
 
@@ -137,8 +145,9 @@ class _Cutter:
         """The batches of one epoch; behind the last of them `border` tells how the next one begins."""
         self.border = self._latest = self._before = None
         while (batch := self._next()) is not None:
-            cut = self._cut(batch)
+            cut = self._cut(epoch, batch)
             if cut is None:
+                self._watch(epoch, batch["timestamp_ps"])
                 yield self._give(epoch, batch)
                 continue
             row, kind = cut
@@ -168,15 +177,36 @@ class _Cutter:
         epoch.add(times, self._latest)
         return batch
 
-    def _cut(self, batch: pl.DataFrame) -> tuple[int, Kind] | None:
+    def _watch(self, epoch: Epoch, times: pl.Series) -> None:
+        """Notice where times that may be in disorder look like those of a clock that started again."""
+        if epoch.step_back or (self._reorder_ps < WATCHED_PS and not self._disorder):
+            return
+        if times.is_sorted() and (self._latest is None or times[0] >= self._latest - self._reorder_ps):
+            return
+        latest = self._latest_until(times)
+        near_zero = (((latest - times) > WATCHED_PS) & (times < latest // 2)).arg_max()
+        if near_zero is not None and latest[near_zero] - times[near_zero] > WATCHED_PS:
+            step = self._step_at(epoch, times, near_zero, int(latest[near_zero]))
+            epoch.step_back = step if step.started_again else None
+
+    def _latest_until(self, times: pl.Series) -> pl.Series:
+        """The latest time up to each hit."""
+        return times.cum_max() if self._latest is None else times.cum_max().clip(lower_bound=self._latest)
+
+    def _step_at(self, epoch: Epoch, times: pl.Series, row: int, latest: int) -> StepBack:
+        step = int(np.gcd.reduce(times[:row].to_numpy(), initial=epoch.step_ps if epoch.hits else 0))
+        first = epoch.first_ps if epoch.hits else int(times[0])
+        return StepBack(self._row + row + 1, int(times[row]), latest, first, epoch.hits + row, step)
+
+    def _cut(self, epoch: Epoch, batch: pl.DataFrame) -> tuple[int, Kind] | None:
         """The first row of the next epoch and how it begins, if it begins in this batch."""
         restart = self._restart_by_flag(batch) if self._by_flag else None
-        step = self._step_back(batch if restart is None else batch[:restart])
+        step = self._step_back(epoch, batch if restart is None else batch[:restart])
         if step is not None:
             return step
         return None if restart is None else (restart, "reset")
 
-    def _step_back(self, batch: pl.DataFrame) -> tuple[int, Kind] | None:
+    def _step_back(self, epoch: Epoch, batch: pl.DataFrame) -> tuple[int, Kind] | None:
         """The first row that lies too far back, by a flag.
 
         Raises:
@@ -187,7 +217,7 @@ class _Cutter:
             return None
         if times.is_sorted() and (self._latest is None or times[0] >= self._latest - self._reorder_ps):
             return None
-        latest = times.cum_max() if self._latest is None else times.cum_max().clip(lower_bound=self._latest)
+        latest = self._latest_until(times)
         late = ((latest - times) > self._reorder_ps).arg_true().to_numpy()
         if not len(late):
             return None
@@ -199,7 +229,7 @@ class _Cutter:
         nearest = np.append(fakes, -10 * NEAR_HITS)[np.searchsorted(fakes, late, side="right") - 1]
         announced = flagged[late + before] | (late - nearest <= NEAR_HITS)
         if not self._disorder and not announced[0]:
-            raise self._out_of_order(times, int(late[0]), int(latest[int(late[0])]))
+            raise self._out_of_order(self._step_at(epoch, times, int(late[0]), int(latest[int(late[0])])))
         if not announced.any():
             return None
         row = int(late[announced.argmax()])
@@ -257,20 +287,11 @@ class _Cutter:
         mask = pl.Series(old)
         return rest.filter(mask), rest.filter(~mask)
 
-    def _out_of_order(self, times: pl.Series, row: int, latest: int) -> TimeOrderError:
-        time = int(times[row])
-        said = (
-            f"times are out of order: hit {self._row + row + 1} lies {format_ps(latest - time)} behind a hit before "
-            f"it (at {format_ps(time)}), and only {format_ps(self._reorder_ps)} can be repaired: "
-        )
-        if latest - time > PS_PER_S and abs(time) < latest / 100:
-            return TimeOrderError(
-                f"{said}time starts again near 0, which looks like a reset of the timestamps that no flag tells of: "
-                f"give what was recorded before and after it as runs of their own"
-            )
+    def _out_of_order(self, step: StepBack) -> TimeOrderError:
         return TimeOrderError(
-            f"{said}allow more with --reorder, or sort the run first with 'gammapolars convert RUN... --sort "
-            f"-o sorted.parquet'"
+            f"times are out of order: hit {step.hit} lies {format_ps(step.latest_ps - step.time_ps)} behind a hit "
+            f"before it (at {format_ps(step.time_ps)}), and only {format_ps(self._reorder_ps)} can be repaired: "
+            f"{step.advice}"
         )
 
 

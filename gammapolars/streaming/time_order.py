@@ -10,15 +10,13 @@ from gammapolars.core import defaults
 from gammapolars.core.errors import TimeOrderError
 from gammapolars.core.units import PS_PER_S, format_ps, parse_ps
 from gammapolars.streaming.epochs import Border, Epoch, Kind, epochs
+from gammapolars.streaming.steps_back import StepBack, rollover_period
 
 RESET_GAP_PS = PS_PER_S
 """What is put between the last hit before a reset and the reset itself, because the true time is not known.
 
 Far more than any coincidence window, so that no pair forms across a reset; far less than a run, so that rates hold.
 """
-
-MOST_INTERVALS = 100
-"""A rollover's period is believed if the hole at the rollover is at most so many mean intervals between hits."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,8 @@ class Repair:
         )
 
 
-OnRepair = Callable[[Repair], None]
+OnRepair = Callable[[Repair | StepBack], None]
+"""Told of what was repaired, and of clocks that seem to have started again among hits that are put in order."""
 
 
 class Clock:
@@ -91,12 +90,7 @@ def _period(ended: list[Epoch], border: Border) -> int | None:
     """The period of the counter that rolled over, if times before and after it agree with one."""
     hits, latest = sum(epoch.hits for epoch in ended), max(epoch.last_ps for epoch in ended)
     step = math.gcd(*(epoch.step_ps for epoch in ended))
-    if not step or latest < 0:
-        return None
-    period = step << (latest // step).bit_length()
-    hole = period - latest + border.time_ps
-    interval = (latest - min(epoch.first_ps for epoch in ended)) / hits
-    return period if hole <= MOST_INTERVALS * interval else None
+    return rollover_period(latest, border.time_ps, min(epoch.first_ps for epoch in ended), hits, step)
 
 
 REORDER_PS = parse_ps(defaults.REORDER)
@@ -153,6 +147,9 @@ def continuous(
                 )
             last = end
             yield frame
+        for _, epoch in current:
+            if on_repair and epoch.step_back and epoch.step_back.bits:
+                on_repair(epoch.step_back)
         following = [(recording, ended, epoch) for recording, ended in current if (epoch := next(recording, None))]
         if following:
             clock.restart([epoch for _, epoch in current], [(ended, begun) for _, ended, begun in following])
