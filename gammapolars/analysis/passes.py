@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from gammapolars.analysis import chance
-from gammapolars.analysis.accumulators import Accumulator, CloseHits, HitTally, PairTally, RecordedTime, StopCover
+from gammapolars.analysis.accumulators import (
+    Accumulator,
+    ClockSteps,
+    CloseHits,
+    HitTally,
+    PairTally,
+    RecordedTime,
+    StopCover,
+)
 from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.random_pairs import Expectation
 from gammapolars.analysis.recording import Recording
@@ -38,7 +46,8 @@ class PairPass:
     def __post_init__(self) -> None:
         self.cover = StopCover(self.rule) if self.rule.nearest else None
         self.recorded, self.close = RecordedTime(self.rule.mask), CloseHits(self.rule.mask)
-        further = [self.recorded, self.close, *([self.cover] if self.cover else [])]
+        self.steps = ClockSteps()
+        further = [self.recorded, self.close, self.steps, *([self.cover] if self.cover else [])]
         self.accumulators = [*self.accumulators, *further]
 
     def pairs(self) -> pl.LazyFrame:
@@ -130,7 +139,9 @@ def summarise(reading: PairPass, hits: HitTally, pairs: PairTally, rule: PairRul
     table = chance.by_detectors(pairs, rule, detectors, expectation, reading.cover)
     expected = chance.total_expected(table)
     of_hits_seen = warnings(seen.by_detector(union(rule.reject)), recording, rule)
-    further = (*of_hits_seen, *gap_warnings(reading.recorded, detectors), *chance.chance_warnings(table, expectation))
+    of_clocks = reading.steps.warnings(rule.window, detectors)
+    of_gaps = gap_warnings(reading.recorded, detectors)
+    further = (*of_hits_seen, *of_clocks, *of_gaps, *chance.chance_warnings(table, expectation))
     return PairSummary(
         **of_hits(recording, hits, rule.reject, further, seen=seen),
         of_pairs=PairCounts(

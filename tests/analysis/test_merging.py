@@ -18,6 +18,7 @@ import gammapolars as gp
 from gammapolars.analysis.accumulators import (
     Accumulator,
     AdcSpectra,
+    ClockSteps,
     CloseHits,
     Ends,
     EnergySpectra,
@@ -137,6 +138,7 @@ KINDS = {
     "intervals": Kind(lambda _: Intervals(), intervals),
     "recorded time": Kind(lambda _: RecordedTime(BAD), recorded_time, step_ps=2**21),
     "recorded for long": Kind(lambda _: RecordedTime(BAD), recorded_time, step_ps=2**31),
+    "clock steps": Kind(lambda _: ClockSteps(least_hits=2), lambda a: [a.steps_ps()], step_ps=2**17),
     "close hits": Kind(lambda _: CloseHits(BAD), close_hits, step_ps=2**17),
     "close hits for long": Kind(lambda _: CloseHits(BAD), close_hits, step_ps=2**27),
     "in regions": Kind(

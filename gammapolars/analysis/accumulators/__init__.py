@@ -1,6 +1,7 @@
 """What a pass over runs counts on its way: accumulators, whose states of consecutive stretches merge to the whole."""
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator as Accumulator
+from gammapolars.analysis.accumulators.clock_steps import ClockSteps as ClockSteps
 from gammapolars.analysis.accumulators.close_hits import CloseHits as CloseHits
 from gammapolars.analysis.accumulators.ends import Ends as Ends
 from gammapolars.analysis.accumulators.ends import StopCover as StopCover

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis import passes
-from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.accumulators import ClockSteps, HitTally
 from gammapolars.analysis.preselection import Preselection, PreselectionAccount, by_name
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
@@ -62,7 +62,7 @@ class _Built:
 
     def begin(self) -> None:
         """Count anew."""
-        self.kept, self.triples = HitTally(), 0
+        self.kept, self.steps, self.triples = HitTally(), ClockSteps(), 0
         self.by_multiplicity = np.zeros(1, np.int64)
         self.below: Counter[tuple[int, int]] = Counter()
 
@@ -79,6 +79,7 @@ class _Built:
     def _seen(self, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         for frame in frames:
             self.kept.add_hits(frame)
+            self.steps.add_hits(frame)
             yield frame
 
     def counting(self, triples: pl.LazyFrame) -> pl.LazyFrame:
@@ -129,6 +130,7 @@ def events(options: EventsOptions, recording: Recording) -> EventSummary:
     def summary() -> EventSummary:
         seen = preselection.read
         warnings = passes.warnings(seen.by_detector(union(rule.reject)), recording, PairRule())
+        warnings += built.steps.warnings(Window(0, rule.window_ps), detectors)
         shared = of_hits(recording, built.kept, rule.reject, warnings, seen=seen)
         below = sum(built.below.values())
         used = shared["account"].hits_used - below
