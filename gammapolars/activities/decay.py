@@ -87,6 +87,7 @@ def decay_unc(half_life_s: Measurement, elapsed_s: float, counting_s: float = 0.
     """
     rate = math.log(2) / half_life_s.value
     during = rate * counting_s
+    during = min(during, 700.0)  # beyond, the second term is 0 to any digit, and e^x no number
     mean = 1 - during / math.expm1(during) if during > 1e-6 else during / 2
     return abs(rate * elapsed_s + mean) * half_life_s.unc / half_life_s.value
 

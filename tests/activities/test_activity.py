@@ -485,3 +485,9 @@ def test_peaks_that_were_not_expected_change_nothing() -> None:
 
     assert with_other.activity_bq == gp.activity_of("Eu-152", peaks, EU, CURVE, live_time_s=LIVE_S).activity_bq
     assert float(true_efficiency(np.array([700.0]))[0]) > 0
+
+
+def test_counting_for_longer_than_anything_lives_has_an_uncertainty() -> None:
+    """d ln f / d ln T½ is 1, where all decays while it is counted: f = T½ / (t_c ln 2)."""
+    assert decay_unc(Measurement(1000.0, 7.0), 0.0, 1e300) == pytest.approx(0.007)
+    assert decay_factor(1000.0, 0.0, 1e300) == pytest.approx(1000.0 / (1e300 * math.log(2)))
