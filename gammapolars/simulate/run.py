@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.core.flags import names_in
+from gammapolars.core.units import PS_PER_S, TIMES_PS
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.io.output import complete_or_nothing
 from gammapolars.io.root.writer import HIT_BRANCHES, NATIVE, Layout, TreeWriter, hit_branches, parse_layout
@@ -23,6 +24,9 @@ from gammapolars.simulate.digitizer import TRUTH, Chunk
 from gammapolars.simulate.emission import Correlation
 from gammapolars.simulate.response import GainDrift, SimulatedDetector, around_source
 from gammapolars.simulate.sources import parse_sources
+
+MOST_HITS = 10**10
+"""Of a simulated run: 100 GB, which an hour is enough for."""
 
 METADATA_KEY = "gammapolars"
 """The text next to the tree that carries a run's parameters, as one JSON object, where all outputs carry theirs."""
@@ -200,6 +204,8 @@ def run(
         solid_angle=solid_angle, background_cps=background_cps, time_resolution_ps=time_resolution_ps, tick_ps=tick_ps,
         dead_time_ps=dead_time_ps, pile_up_ps=pile_up_ps, adc_bits=adc_bits, drift=drift,
     )  # fmt: skip
+    rates = Emitter(source_list, array, seed).rates_cps()
+    check_length(hits, duration_s, float(rates.sum()))
     chunks = simulate(source_list, array, seed=seed, hits=hits, duration_s=duration_s, correlations=correlations)
     settings = {
         "sources": {source.nuclide: source.activity_bq for source in source_list},
@@ -218,12 +224,25 @@ def run(
         overwrite=overwrite,
         progress=progress,
     )
-    rates = Emitter(source_list, array, seed).rates_cps()
     rows = [
         {"name": item.name, "board": item.board, "channel": item.channel, "deposits_cps": round(float(rate), 3)}
         for item, rate in zip(array, rates, strict=True)
     ]
     return summary | {"sources": settings["sources"], "seed": seed, "detectors": rows, **correlated}
+
+
+def check_length(hits: int | None, duration_s: float | None, rate_cps: float) -> None:
+    """Raise a UsageError for runs of more hits than any disk takes, or longer than their times can be."""
+    expected = min(
+        (end for end in (hits, None if duration_s is None else duration_s * rate_cps) if end is not None), default=0
+    )
+    if expected > MOST_HITS:
+        raise UsageError(f"a run of {expected:.3g} hits is not simulated: ask for at most {MOST_HITS:.0e} (--hits)")
+    if hits is not None and duration_s is None and hits > rate_cps * TIMES_PS[1] / PS_PER_S:
+        raise UsageError(
+            f"{hits:.3g} hits at {rate_cps:.3g} /s take longer than the 53 days of a run: ask for fewer, or name more "
+            "activity"
+        )
 
 
 def _numbers(detector: SimulatedDetector) -> dict[str, Any]:

@@ -539,6 +539,20 @@ def test_what_no_detector_can_take_is_a_usage_error() -> None:
         around_source(Detectors())
 
 
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        ({"hits": 10**60}, "a run of 1e\\+60 hits is not simulated"),
+        ({"duration_s": 4e6, "background_cps": 1e5}, "a run of 1.61e\\+12 hits is not simulated"),
+        ({"hits": 10**9, "sources": ["Co-60=1Bq"]}, "take longer than the 53 days of a run"),
+    ],
+)
+def test_a_run_that_would_never_end_is_a_usage_error(tmp_path: Path, wanted: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        run(tmp_path / "run.root", **{"sources": ["Co-60=20kBq"], **wanted})
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_run() -> None:
     chunks = simulate([Source("Co-60")], HPGE, hits=1_000_000, chunk_hits=100_000)
