@@ -1,6 +1,7 @@
 """Where an output comes from: its inputs, parameters, versions and accounting, as text that a file can carry."""
 
 import json
+import math
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -68,13 +69,26 @@ def versions() -> dict[str, str]:
     return numbers
 
 
+def finite_json(text: str) -> Any:
+    """What a JSON text holds, with nulls for what Python's own reader takes for a number, and JSON has not: NaN, 1e999.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+
+    def finite(number: str) -> float | None:
+        return value if math.isfinite(value := float(number)) else None
+
+    return json.loads(text, parse_float=finite, parse_constant=lambda _: None)
+
+
 def of_file(path: Path) -> dict[str, Any] | None:
     """What `describe` wrote into a file; None where it carries nothing of the kind."""
     form = format_of(path)
     if form is None or form.text is None:
         return None
     try:
-        entry = json.loads(form.text(path, KEY))
+        entry = finite_json(form.text(path, KEY))
     except Exception:  # its hits may be read all the same; uproot raises what comes to a parser's hand
         return None
     return _known(entry) if isinstance(entry, dict) else None

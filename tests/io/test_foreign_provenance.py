@@ -45,3 +45,13 @@ def test_escapes_do_not_reach_the_terminal(tmp_path: Path) -> None:
     output = CliRunner().invoke(app, ["info", str(path)]).output
     assert "made from \\x1b[31m (1 bytes) with \\u202e \\x9b" in output
     assert all(line.isprintable() for line in output.splitlines())
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_numbers_that_json_has_not_are_nulls(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "hits.parquet"
+    HITS.write_parquet(path, metadata={"gammapolars": f'{{"summary": {{"hits_read": {number}, "pairs": 2.5}}}}'})
+    load()
+    result = CliRunner().invoke(app, ["info", str(path), "--json"])
+    assert result.exit_code == 0, result.exception
+    assert json.loads(result.output)["files"][0]["provenance"]["summary"] == {"hits_read": None, "pairs": 2.5}
