@@ -11,6 +11,7 @@ import polars as pl
 from gammapolars.analysis.gain_correction import GainCorrection
 from gammapolars.analysis.preselection import Preselection
 from gammapolars.core.errors import TableError
+from gammapolars.core.quantities import ADC, ENERGY, Quantity
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.types import Progress
 from gammapolars.corrections import align, aligned_in_order, spread_ps
@@ -94,6 +95,11 @@ class Recording:
         if "adc" not in self.recorded.collect_schema():
             names = ", ".join(run.name for run in self.runs.all[:3])
             raise TableError(f"{names}: hits without adc values cannot be {purpose}")
+
+    def require_along(self, *quantities: Quantity) -> None:
+        """Raise where hits have no values of some quantities, the axes of a matrix."""
+        if ADC in quantities or (ENERGY in quantities and not self.has_energies):
+            self.require_adc("counted in a matrix")
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -165,3 +165,14 @@ def test_cases_of_recorded_energies(tmp_path: Path, name: str, toml: str | None)
     assert done("matrix", *run, "-o", tmp_path / "m.parquet")["counts"] == 2 * PAIRS
     for command in ("spectrum", "rates", "peaks"):
         assert done(command, *run, "-o", tmp_path / f"{command}.csv")["hits_used"] == 2 * PAIRS
+
+
+@pytest.mark.parametrize("words", [("matrix",), ("matrix", "--axes", "dt:adc"), ("matrix", "--axes", "adc:time")])
+def test_times_alone_have_no_matrix(tmp_path: Path, words: tuple[str, ...]) -> None:
+    hits = pl.DataFrame({"board": [0, 0], "channel": [0, 1], "timestamp_ps": [0, 10], "flags": [0, 0]})
+    dtypes = {"board": pl.UInt16, "channel": pl.UInt16, "flags": pl.UInt32}
+    hits.cast(dtypes).write_parquet(tmp_path / "times.parquet")  # type: ignore[arg-type]
+    refused = gammapolars(*words, tmp_path / "times.parquet", "-o", tmp_path / "m.parquet")
+    assert refused.error.endswith("times.parquet: hits without adc values cannot be counted in a matrix")
+    side = ("-o", tmp_path / "p.csv", "--matrix", tmp_path / "m.parquet")
+    assert "cannot be counted in a matrix" in gammapolars("coincidences", tmp_path / "times.parquet", *side).error

@@ -107,6 +107,7 @@ class FurtherProducts:
         matrix = Matrix.of_energies(
             self.rule.window, self.detectors, bin_kev=bin_kev, calibrated=self.recording.is_calibrated, sums=self.sums
         )
+        self.recording.require_along(*(axis.quantity for axis in matrix.axes))
         width = matrix.axes[0].width
         self.products.append(matrix)
         self._savers[path] = lambda overwrite, texts: save_matrix(

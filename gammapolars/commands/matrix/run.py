@@ -61,6 +61,7 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     rule, detectors = PairRule(options.window, reject=options.reject), recording.detectors
     polygons = load_gates(options.polygon) if options.polygon else ()
     x, y = axes_of(options, detectors, calibrated=recording.is_calibrated)
+    recording.require_along(x.quantity, y.quantity)
     counts = Matrix(
         x,
         y,
