@@ -194,7 +194,7 @@ def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
     Raises:
         TableError: when they are taken, a run that occurs again after another one: its hits would be paired apart.
     """
-    parts = (part for batch in batches for part in _parts_by_run(batch))
+    parts = (part for batch in batches for part in parts_by_run(batch))
     ended: list[int | None] = []
     for run, of_run in groupby(parts, key=_run_of):
         if run in ended:
@@ -203,7 +203,8 @@ def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
         ended.append(run)
 
 
-def _parts_by_run(batch: pl.DataFrame) -> list[pl.DataFrame]:
+def parts_by_run(batch: pl.DataFrame) -> list[pl.DataFrame]:
+    """A batch cut where another run begins, if a column `run` tells several apart; nothing of an empty one."""
     if "run" not in batch.columns or batch.is_empty() or batch["run"].n_unique() == 1:
         return [batch] if batch.height else []
     changes = (batch["run"].diff() != 0).arg_true().to_list()

@@ -79,11 +79,14 @@ def test_a_run_in_pieces_is_refused_however_it_is_cut(tmp_path: Path, runs: list
         gp.pairs(table.lazy(), "1us", slice_hits=slice_hits).collect()
     refused = gammapolars("coincidences", in_file(tmp_path, table), "-o", tmp_path / "p.csv")
     assert (refused.code, f"run {runs[0]} occurs again after run {runs[0] + 1}" in refused.err) == (1, True)
+    warned = gammapolars("info", in_file(tmp_path, table))
+    assert (warned.code, f"run {runs[0]} occurs again after another one" in warned.out) == (0, True)
 
 
 def test_runs_in_blocks_are_paired_apart(tmp_path: Path) -> None:
     table = HITS.with_columns(run=pl.Series([7, 7, 7, 7, 2, 2, 2, 2], dtype=pl.UInt16))
     assert gp.pairs(table.lazy(), "1ns", slice_hits=2).collect().height == 2 * 3
+    assert "occurs again" not in gammapolars("info", in_file(tmp_path, table)).out
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".arrow", ".csv"])

@@ -21,7 +21,7 @@ from gammapolars.io import InputFile, Run, Runs, is_table_of_pairs, provenance, 
 from gammapolars.io.compass.run_info import live_times
 from gammapolars.io.root.tables import open_hit_tree
 from gammapolars.streaming.epochs import Border, epochs
-from gammapolars.streaming.slices import batches_of
+from gammapolars.streaming.slices import batches_of, parts_by_run
 
 TROUBLE = {
     "memory_full": "the digitizer's memory ran full",
@@ -90,6 +90,12 @@ class OrderTally:
         self._previous: int | None = None
         self._run = 1
         self.restarts: list[Border] = []
+        self.blocks: list[int] = []
+
+    @property
+    def again(self) -> list[int]:
+        """The runs that go on after another one, each once."""
+        return sorted({run for place, run in enumerate(self.blocks) if run in self.blocks[:place]})
 
     def in_epochs(self, batches: Iterator[pl.DataFrame], reorder_ps: int) -> Iterator[pl.DataFrame]:
         """Pass batches on; where flags tell that timestamps start again, no step back is counted."""
@@ -102,6 +108,8 @@ class OrderTally:
     def add(self, times: pl.Series, run: int = 1) -> None:
         if times.is_empty():
             return
+        if not self.blocks or self.blocks[-1] != run:
+            self.blocks.append(run)
         if run != self._run:
             self._run, self._latest, self._previous = run, None, None
         if self._previous is not None and times[0] < self._previous:
@@ -132,7 +140,7 @@ def inspect(recording: Recording) -> InfoSummary:
     """Read a run once, file by file as recorded, and sum it up."""
     runs, progress = recording.runs, recording.progress
     hits, files, read = HitTally(), [], 0
-    ranges, restarts, inversions, step_back = [], [], 0, 0
+    ranges, restarts, again, inversions, step_back = [], [], [], 0, 0
     for number, run in enumerate(runs.all, 1):
         for file in run.files:
             order, of_file = OrderTally(), HitTally()
@@ -147,6 +155,11 @@ def inspect(recording: Recording) -> InfoSummary:
                     if progress:
                         progress(read)
             inversions += order.inversions
+            if order.again:
+                again.append(
+                    f"{file.path}: run {order.again[0]} occurs again after another one, and would be paired apart: "
+                    "'gammapolars convert RUN... --sort -o sorted.parquet' sorts by run"
+                )
             restarts += [{"file": str(file.path), **asdict(border)} for border in order.restarts]
             step_back = max(step_back, order.largest_step_back_ps)
             if of_file.first_ps is not None:
@@ -165,16 +178,15 @@ def inspect(recording: Recording) -> InfoSummary:
         restarts=restarts,
         sources=[_source(run) for run in runs.all],
     )
-    return replace(summary, warnings=(*summary.warnings, *_warnings(summary, runs, ranges), *time_warnings(hits, runs)))
+    found = (*again, *_warnings(summary, runs, ranges), *time_warnings(hits, runs))
+    return replace(summary, warnings=(*summary.warnings, *found))
 
 
 def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
     """A batch with the number of its run; by run, where one file holds several."""
-    if batch.is_empty():
-        return []
     if runs == 1 and "run" in batch.columns:
-        return batch.partition_by("run", maintain_order=True)
-    return [batch.with_columns(run=pl.lit(number, pl.UInt16))]
+        return parts_by_run(batch)
+    return [] if batch.is_empty() else [batch.with_columns(run=pl.lit(number, pl.UInt16))]
 
 
 def _source(run: Run) -> dict[str, Any]:
