@@ -65,7 +65,7 @@ class PairPass:
 
     def expectation(self, rule: PairRule | None = None) -> Expectation:
         """What to expect of random coincidences, of this rule or of a narrower one, when the pass is over."""
-        return Expectation(rule or self.rule, self.recorded, self.close)
+        return Expectation(rule or self.rule, self.recorded, self.close, self.steps.clocks())
 
     def run(self) -> None:
         """Fill the accumulators, where the pairs themselves go nowhere."""

@@ -47,13 +47,16 @@ class Expectation:
         rule: what makes the pairs.
         recorded: when the detectors were.
         close: what is known of their dead times and true coincidences.
+        clocks: their steps, where they are known.
     """
 
-    def __init__(self, rule: PairRule, recorded: RecordedTime, close: CloseHits) -> None:
+    def __init__(
+        self, rule: PairRule, recorded: RecordedTime, close: CloseHits, clocks: Mapping[Key, Clock] | None = None
+    ) -> None:
         self._rule = rule
         self._runs = recorded.of_runs()
         self._close = close.whole()
-        self._dead, self._clocks = self._close.dead_ps(), self._close.clocks()
+        self._dead, self._clocks = self._close.dead_ps(), clocks or {}
         self.detectors = sorted({key for run in self._runs.values() for key in run.gaps})
         self._known: dict[tuple[Key, Key], _Pair] = {}
 

@@ -107,9 +107,8 @@ def recorded_time(found: RecordedTime) -> list[Any]:
 
 def close_hits(found: CloseHits) -> Any:
     state = found.whole().state()
-    arrays = {name: {key: np.asarray(counts).tolist() for key, counts in state[name].items() if np.any(counts)}
+    return {name: {key: np.asarray(counts).tolist() for key, counts in state[name].items() if np.any(counts)}
               for name in ("hits", "intervals", "pairs")}  # fmt: skip
-    return arrays, found.clocks()
 
 
 def histograms(found: Histograms) -> dict[Any, list[int]]:

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
+from gammapolars.coincidences.regions import Clock
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window, format_ps
 from gammapolars.detectors import Detectors
@@ -61,6 +62,15 @@ class ClockSteps(Accumulator):
             if step and hits >= self._least_hits:
                 steps[key] = max(step, steps.get(key, 0))
         return steps
+
+    def clocks(self) -> dict[Key, Clock]:
+        """The clock of each detector whose step is known."""
+        steps = self.steps_ps()
+        return {
+            key: Clock(steps[key], first_ps % steps[key])
+            for (_, key), (first_ps, _, _) in sorted(self._steps.items(), reverse=True)
+            if key in steps
+        }
 
     def warnings(self, window: Window, detectors: Detectors) -> list[str]:
         """Where clocks are too coarse for a coincidence window, in a sentence."""

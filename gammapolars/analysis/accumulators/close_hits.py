@@ -8,7 +8,6 @@ import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.coincidences.hit_intervals import binned, dead_time_ps, extendable_log_odds
-from gammapolars.coincidences.regions import Clock
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.streaming.slices import run_of
@@ -30,9 +29,6 @@ MOST_DETECTORS = 100
 
 SIGNIFICANT = 4.0
 """Standard deviations from which on true coincidences are told from random ones."""
-
-STEP_HITS = 50
-"""So many hits of a detector tell the step of its clock."""
 
 ITERATIONS = 20
 
@@ -73,8 +69,6 @@ class CloseHits(Accumulator):
         self._hits: dict[Key, Integers] = {}
         """(2,): all, and used ones."""
         self._intervals: dict[Key, Integers] = {}
-        self._steps: dict[Key, tuple[int, int]] = {}
-        """The first time (ps), and the greatest common divisor of the times after it."""
         self._pairs: dict[tuple[Key, Key], Integers] = {}
         """(3, 2 STEPS + 1) by (lower detector, higher one): all pairs, those with a used, those with b used."""
 
@@ -117,12 +111,6 @@ class CloseHits(Accumulator):
             key = _key(codes[begin])
             self._intervals[key] = self._intervals.get(key, 0) + binned(np.diff(times[begin:end])).astype(np.int64)
             self._hits[key] = self._hits.get(key, 0) + np.array([end - begin, used[begin:end].sum()])
-            first, step = int(times[begin]), int(np.gcd.reduce(np.diff(times[begin:end]))) if end - begin > 1 else 0
-            self._add_step(key, first, step)
-
-    def _add_step(self, key: Key, first_ps: int, step_ps: int) -> None:
-        first, step = self._steps.get(key, (first_ps, 0))
-        self._steps[key] = min(first, first_ps), math.gcd(step, step_ps, first_ps - first)
 
     def _count_pairs(self, times: Integers, codes: Integers, used: Integers) -> None:
         if len(self._hits) > MOST_DETECTORS:
@@ -156,7 +144,6 @@ class CloseHits(Accumulator):
             },
             "hits": dict(self._hits),
             "intervals": dict(self._intervals),
-            "steps": dict(self._steps),
             "pairs": dict(self._pairs),
         }
 
@@ -164,8 +151,6 @@ class CloseHits(Accumulator):
         for name, mine in (("hits", self._hits), ("intervals", self._intervals), ("pairs", self._pairs)):
             for key, counts in state[name].items():
                 mine[key] = mine.get(key, 0) + counts
-        for key, (first, step) in state["steps"].items():
-            self._add_step(key, first, step)
         for run, blocks in state["open"].items():
             for _, rows in sorted(blocks.items()):
                 self._add(run, tuple(rows))
@@ -183,17 +168,6 @@ class CloseHits(Accumulator):
         """How many hits of a detector there are for each used one."""
         hits, used = self._hits.get(key, (1, 1))
         return float(hits / used) if used else 1.0
-
-    def clocks(self) -> dict[Key, Clock]:
-        """The steps of the detectors' clocks: the largest of which their times are whole multiples, and a phase.
-
-        Detectors with few hits, whose times may be multiples of more by accident, are left out.
-        """
-        return {
-            key: Clock(step, first % step)
-            for key, (first, step) in self._steps.items()
-            if step and self._hits[key][0] >= STEP_HITS
-        }
 
     def extendable(self, a: Key, b: Key, rates_cps: tuple[float, float]) -> float:
         """How probable it is, before which nothing is known, that the dead times of two detectors are prolonged."""
