@@ -1,6 +1,7 @@
 """Gamma lines of a run: those that each spectrum shows, and those that the matrix shows in coincidence."""
 
 import math
+from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -8,11 +9,12 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.constants import ANNIHILATION_KEV
-from gammapolars.core.types import Floats
+from gammapolars.core.types import Floats, Mask
 from gammapolars.figures import bins
 from gammapolars.gamma_lines import lines
 from gammapolars.peaks import fit_peaks
 from gammapolars.report.analyse import Analysis
+from gammapolars.spectra.line_gates import WIDTH_FWHM
 
 LEAST_SIGMA = 6.0
 
@@ -184,35 +186,45 @@ def spots_of(analysis: Analysis, lines: list[Lines]) -> list[Spot]:
     spots = []
     for place, low in enumerate(energies):
         for high in energies[place:]:
-            net, net_unc = _spot(x, y, counts, (low, widths[low]), (high, widths[high]), width=width)
+            net, net_unc = _spot(x, y, counts, (low, high), widths, width=width)
             if net > LEAST_SPOT_SIGMA * net_unc:
                 spots.append(Spot(low, high, net, net_unc, _chance_spot(analysis, lines, low, high)))
     return sorted(spots, key=lambda spot: spot.net, reverse=True)
 
 
 def _spot(
-    x: Floats, y: Floats, counts: Floats, line_x: tuple[float, float], line_y: tuple[float, float], *, width: float
+    x: Floats, y: Floats, counts: Floats, line: tuple[float, float], widths: Mapping[float, float], *, width: float
 ) -> tuple[float, float]:
     """Net pairs of a spot: peak × peak, less peak × side and side × peak, plus side × side, and the uncertainty.
 
-    Bins are given by both centres and counts, in both orders, the diagonal once; lines by energy and FWHM; all in keV.
+    Bins are given by both centres and counts, in both orders, the diagonal once; the lines of the two axes by their
+    energies, and all lines with their FWHM; all in keV.
     """
     weights = []
-    for axis, (energy, fwhm) in ((x, line_x), (y, line_y)):
-        half = 1.1 * fwhm + width / 2
+    for axis, energy in ((x, line[0]), (y, line[1])):
         # As many bins as the axis has there, filled or not: the matrix is sparse.
         grid = axis[0] + width * (np.round((energy - axis[0]) / width) + np.arange(-1000, 1001))
-        distances = (np.abs(places - energy) for places in (axis, grid))
-        (peak, side), (grid_peak, grid_side) = (
-            (far <= half, (far > 1.2 * half) & (far <= 1.2 * half + max(half, 2 * width))) for far in distances
-        )
+        (peak, side), (grid_peak, grid_side) = (_peak_and_sides(one, energy, widths, width) for one in (axis, grid))
+        if not grid_side.any():
+            return 0.0, 1.0  # without a background nothing is told of it
         weights.append(np.where(peak, 1.0, 0.0) - np.where(side, grid_peak.sum() / grid_side.sum(), 0.0))
     weight = weights[0] * weights[1]
-    if line_x == line_y:
+    if line[0] == line[1]:
         # Within one line's square each pair stands twice, but once on the diagonal.
         weight = np.where(x < y, weight, np.where(x == y, weight, 0.0))
     variance = float((weight**2 * counts).sum())
     return float((weight * counts).sum()), math.sqrt(max(variance, 1.0))
+
+
+def _peak_and_sides(places: Floats, energy: float, widths: Mapping[float, float], width: float) -> tuple[Mask, Mask]:
+    """Which bins are in a line's gate, and which beside it: a FWHM away from it, and in the gate of no other line."""
+    half = {line: WIDTH_FWHM / 2 * fwhm + width / 2 for line, fwhm in widths.items()}
+    far, begin = np.abs(places - energy), half[energy] + widths[energy]
+    side = (far > begin) & (far <= begin + max(half[energy], 2 * width))
+    for other in widths:
+        if other != energy:
+            side &= np.abs(places - other) > half[other]
+    return far <= half[energy], side
 
 
 def _chance_spot(analysis: Analysis, lines: list[Lines], low: float, high: float) -> float:

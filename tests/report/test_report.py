@@ -16,7 +16,7 @@ from gammapolars.core.units import Window
 from gammapolars.report import content, estimates, lines, numbers, text, write_report
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak
-from gammapolars.report.lines import Peak, full_energy_peaks, identify
+from gammapolars.report.lines import Peak, _peak_and_sides, full_energy_peaks, identify
 from tests import analyses
 from tests.analyses import Lines
 from tests.drawing import THOROUGH
@@ -424,3 +424,15 @@ def test_impossible_places_are_one_line_errors(tmp_path: Path, cobalt: Analysis)
         assert "\n" not in str(error.value)
         assert str(folder) in str(error.value)
     assert entries(tmp_path) == {"file"}
+
+
+def test_the_background_of_a_spot_begins_a_fwhm_away_and_leaves_other_lines_out() -> None:
+    """On NaI the sides of 1173 keV would hold the line at 1332 keV."""
+    bins_kev = np.arange(900.0, 1700.0, 5.0)
+    peak, sides = _peak_and_sides(bins_kev, 1173.2, {1173.2: 60.0, 1332.5: 64.0, 1500.0: 10.0}, 5.0)
+
+    assert (bins_kev[peak].min(), bins_kev[peak].max()) == (1115.0, 1235.0)
+    assert np.abs(bins_kev[sides] - 1173.2).min() > 120
+    assert not ((bins_kev[sides] > 1332.5 - 64) & (bins_kev[sides] < 1332.5 + 64)).any()
+    assert bins_kev[sides].min() == 990.0
+    assert sides.sum() > 5
