@@ -1,5 +1,6 @@
 """Parquet, Arrow IPC and CSV: hits and pairs in and out, with provenance where the format can carry it."""
 
+import csv
 from codecs import BOM_UTF8
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -16,7 +17,7 @@ from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.reading import READING, Reading
 from gammapolars.io.text import formulas
 from gammapolars.io.text.blocks import TextFile
-from gammapolars.io.text.dialect import Dialect, dialect_of, rows_of
+from gammapolars.io.text.dialect import Dialect, dialect_of, rows_of, type_of
 from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import lazy_frame
 
@@ -56,34 +57,23 @@ def _csv_fields(file: TextFile, dialect: Dialect, rows: list[str], mapped: Colle
     of_hits = HITS.columns | HITS.optional
     of_pairs = {f"{name}_{side}": dtype for name, dtype in of_hits.items() for side in "ab"} | {"dt_ps": pl.Int64}
     ours: dict[str, DType] = of_hits | of_pairs
-    plain = dialect.plain("\n".join([*rows, ""]).encode())
-    first = plain.partition(b"\n")[0].decode()
-    names = dialect.names(file.header, first.count(dialect.separator) + 1 if rows else None)
-    schema = pl.Schema()
+    plain = dialect.plain("\n".join([*rows, ""]).encode()).decode(errors="replace").splitlines()
+    cells = list(csv.reader(plain, delimiter=dialect.separator))
     try:
-        header = pl.read_csv(dialect.separator.join(names).encode(), separator=dialect.separator)
-        names = header.columns
-        if not all(name in ours and name not in mapped for name in names):
-            text = dialect.separator.join(names).encode() + b"\n" + plain
-            schema = pl.read_csv(
-                text, separator=dialect.separator, truncate_ragged_lines=True, infer_schema_length=LINES
-            ).schema
+        names = dialect.names(file.header, len(cells[0]) if cells else None)
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{file.path}: cannot be read as CSV: {first_line(error)}") from None
+    whole = [row for row in cells if len(row) == len(names)]
+    columns = dict(zip(names, zip(*whole, strict=True) if whole else [()] * len(names), strict=True))
+    ours |= {name: adc_type_in(columns[name]) for name in names if name in ADC_COLUMNS}
     # Only energies, and the time of a pair, may be unknown.
     required = {name for name in ours if not name.startswith("energy")} - (
         {"timestamp_ps"} if "dt_ps" in names else set()
     )
-    cells = [row.split(dialect.separator) for row in plain.decode().splitlines()]
-    for place, name in enumerate(names):
-        if name in ADC_COLUMNS and name not in mapped:
-            ours[name] = adc_type_in([row[place] for row in cells if len(row) == len(names)])
     return {
         name: Field(name, ours[name], required=name in required)
         if name in ours and name not in mapped
-        else Field(
-            name, dtype if (dtype := schema[name]).is_numeric() or dtype == pl.Boolean else pl.String, required=False
-        )
+        else Field(name, type_of(columns[name]), required=False)
         for name in names
     }
 

@@ -14,10 +14,10 @@ from gammapolars.detectors.columns import TIME, Column, unit_factor
 from gammapolars.io.reading import Losses
 
 FINER = {
-    "ms": "ms|msecs?|millis?|milliseconds?",
-    "us": "us|µs|μs|usecs?|micros?|microseconds?",
-    "ns": "ns|nsecs?|nanos?|nanoseconds?",
-    "ps": "ps|psecs?|picos?|picoseconds?",
+    "ms": "ms|msecs?|milli(?:s|secs?|seconds?)?",
+    "us": "us|µs|μs|usecs?|micro(?:s|secs?|seconds?)?",
+    "ns": "ns|nsecs?|nano(?:s|secs?|seconds?)?",
+    "ps": "ps|psecs?|pico(?:s|secs?|seconds?)?",
     "": "frac|fractions?|fine|subsecs?|subseconds?",
 }
 """What columns are called that hold what a coarser column of time leaves out, by their unit."""

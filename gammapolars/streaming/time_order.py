@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -10,7 +11,7 @@ from gammapolars.core import defaults
 from gammapolars.core.errors import TimeOrderError
 from gammapolars.core.units import PS_PER_S, format_ps, parse_ps
 from gammapolars.streaming.epochs import Border, Epoch, Kind, epochs
-from gammapolars.streaming.steps_back import StepBack, rollover_period
+from gammapolars.streaming.steps_back import rollover_period
 
 RESET_GAP_PS = PS_PER_S
 """What is put between the last hit before a reset and the reset itself, because the true time is not known.
@@ -46,8 +47,8 @@ class Repair:
         )
 
 
-OnRepair = Callable[[Repair | StepBack], None]
-"""Told of what was repaired, and of clocks that seem to have started again among hits that are put in order."""
+OnRepair = Callable[[Any], None]
+"""Told of each `Repair`, and by a `StepBack` of clocks that seem to have started again among hits put in order."""
 
 
 class Clock:

@@ -82,7 +82,7 @@ class ClockSteps(Accumulator):
         names = [detectors.at(*key).name for key in coarse]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return [
-            f"the clock of {', '.join(names[:NAMED])}{more} has steps of {format_ps(step)}, longer than the "
-            f"coincidence window of {window}: which hits coincide cannot be told (is the unit of the times right, or is another "
+            f"the clock of {', '.join(names[:NAMED])}{more} has steps of {format_ps(step)}, longer than the coincidence"
+            f" window of {window}: which hits coincide cannot be told (is the unit of the times right, or is another "
             "column of time missing?)"
         ]

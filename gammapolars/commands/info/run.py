@@ -22,6 +22,7 @@ from gammapolars.io.compass.run_info import live_times
 from gammapolars.io.root.tables import open_hit_tree
 from gammapolars.streaming.epochs import Border, epochs
 from gammapolars.streaming.slices import batches_of, parts_by_run
+from gammapolars.streaming.steps_back import StepBack
 
 TROUBLE = {
     "memory_full": "the digitizer's memory ran full",
@@ -90,6 +91,7 @@ class OrderTally:
         self._previous: int | None = None
         self._run = 1
         self.restarts: list[Border] = []
+        self.step_back: StepBack | None = None
         self.blocks: list[int] = []
 
     @property
@@ -104,6 +106,7 @@ class OrderTally:
                 self.restarts.append(epoch.border)
                 self._latest = self._previous = None
             yield from epoch.batches
+            self.step_back = self.step_back or epoch.step_back
 
     def add(self, times: pl.Series, run: int = 1) -> None:
         if times.is_empty():
@@ -141,6 +144,7 @@ def inspect(recording: Recording) -> InfoSummary:
     runs, progress = recording.runs, recording.progress
     hits, files, read = HitTally(), [], 0
     ranges, restarts, again, inversions, step_back = [], [], [], 0, 0
+    started_again: StepBack | None = None
     for number, run in enumerate(runs.all, 1):
         for file in run.files:
             order, of_file = OrderTally(), HitTally()
@@ -160,6 +164,7 @@ def inspect(recording: Recording) -> InfoSummary:
                     f"{file.path}: run {order.again[0]} occurs again after another one, and would be paired apart: "
                     "'gammapolars convert RUN... --sort -o sorted.parquet' sorts by run"
                 )
+            started_again = started_again or order.step_back
             restarts += [{"file": str(file.path), **asdict(border)} for border in order.restarts]
             step_back = max(step_back, order.largest_step_back_ps)
             if of_file.first_ps is not None:
@@ -178,7 +183,7 @@ def inspect(recording: Recording) -> InfoSummary:
         restarts=restarts,
         sources=[_source(run) for run in runs.all],
     )
-    found = (*again, *_warnings(summary, runs, ranges), *time_warnings(hits, runs))
+    found = (*again, *_warnings(summary, runs, ranges, started_again), *time_warnings(hits, runs))
     return replace(summary, warnings=(*summary.warnings, *found))
 
 
@@ -231,15 +236,19 @@ def _unnamed(hits: HitTally) -> dict[str, int]:
     return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
 
 
-def _warnings(summary: InfoSummary, runs: Runs, ranges: list[tuple[int, int, Any, str]]) -> Iterator[str]:
+def _warnings(
+    summary: InfoSummary, runs: Runs, ranges: list[tuple[int, int, Any, str]], started_again: StepBack | None
+) -> Iterator[str]:
     yield from (warning for source in summary.sources for warning in (source["live_times"] or {}).get("warnings", []))
     if not summary.hits:
         yield "the run holds no hits"
     if step := summary.largest_step_back_ps:
-        repaired = "is repaired while reading"
-        if step > runs.reorder_ps:
-            repaired = "needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
-        yield f"{summary.inversions:,} hits lie before their predecessor, by up to {format_ps(step)}: this {repaired}"
+        repaired = "this is repaired while reading"
+        if started_again:
+            repaired = started_again.advice
+        elif step > runs.reorder_ps:
+            repaired = "this needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
+        yield f"{summary.inversions:,} hits lie before their predecessor, by up to {format_ps(step)}: {repaired}"
     for restart in summary.restarts[:LISTED]:
         yield (
             f"{restart['file']}: timestamps start again at hit {restart['hit']} by a flagged {restart['kind']} "

@@ -4,6 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
+from gammapolars.core.schema import DType
 from gammapolars.io.text.blocks import is_remark
 
 SEPARATORS = ";\t,|"
@@ -13,6 +16,9 @@ BLANK_CELLS = re.compile(r"[ \t]+")
 WIDE_BLANKS = re.compile(r"\t| {2,}")
 PADDING = re.compile(r"^ | $| (?=[;\t,|])|(?<=[;\t,|]) ")
 DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?")
+
+MOSTLY = 0.9
+"""So many cells of a column have its form: others are wrong, and named when they are read."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +49,17 @@ class Dialect:
         return text.replace(b",", b".") if self.decimal_comma else text
 
     def names(self, header: str, cells: int | None) -> list[str]:
-        """The names of the columns in a header; `cells` are those of a row, where there is one."""
+        """The names of the columns in a header; `cells` are those of a row, where there is one.
+
+        Raises:
+            polars.exceptions.PolarsError: the header holds none.
+        """
         if self.blanks:
             names = header.split()
             apart = [name for name in WIDE_BLANKS.split(header.strip()) if name]
             names = apart if len(names) != cells and len(apart) == cells else names
-        else:
-            names = header.split(self.separator)
-        return [name.strip().strip('"').strip() for name in names]
+            return [name.strip('"') for name in names]
+        return [name.strip() for name in pl.read_csv(header.encode(), separator=self.separator).columns]
 
 
 def _outside_quotes(pattern: bytes, mark: bytes, text: bytes) -> bytes:
@@ -73,11 +82,36 @@ def dialect_of(header: str, rows: Sequence[str]) -> Dialect:
 
 
 def _has_decimal_commas(rows: list[list[str]]) -> bool:
-    """Whether commas stand in numbers, and nowhere else."""
+    """Whether commas stand in numbers, and hardly anywhere else."""
     cells = [cell.strip() for row in rows for cell in row if "," in cell]
-    return bool(cells) and all(DECIMAL_COMMA.fullmatch(cell) for cell in cells)
+    return bool(cells) and sum(bool(DECIMAL_COMMA.fullmatch(cell)) for cell in cells) >= MOSTLY * len(cells)
 
 
 def rows_of(lines: Sequence[str]) -> list[str]:
     """The lines that hold rows: neither empty nor remarks."""
     return [line for line in lines if line.strip() and not is_remark(line)]
+
+
+FORMS: tuple[tuple[DType, re.Pattern[str]], ...] = (
+    (pl.Boolean(), re.compile("true|false")),
+    (pl.Int64(), re.compile("-?[0-9]+")),
+    (
+        pl.Float64(),
+        re.compile(r"-?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|-?(?:nan|inf|infinity)", re.IGNORECASE),
+    ),
+)
+"""What cells look like, the narrower forms first."""
+
+
+def type_of(cells: Sequence[str]) -> DType:
+    """What a column holds, by most of its cells: truths, whole numbers, numbers, or text."""
+    filled = [cell for cell in cells if cell]
+    for dtype, form in FORMS:
+        fits = sum(bool(form.fullmatch(cell)) for cell in filled)
+        if filled and (fits == len(filled) or (fits >= MOSTLY * len(filled) and fits == _fits_any(filled))):
+            return dtype
+    return pl.String()
+
+
+def _fits_any(cells: Sequence[str]) -> int:
+    return sum(any(form.fullmatch(cell) for _, form in FORMS) for cell in cells)
