@@ -184,21 +184,25 @@ def format_clock(clock: BoardClock) -> str:
 def combined(first: BoardClock | None, further: BoardClock) -> BoardClock:
     """The clock by which both corrections are made at once: the first, and the further one of the times behind it.
 
-    Rates of the two multiply: 1 + r = (1 + r1) (1 + r2). Where one of them changes, the rates are taken at the times of
-    the one that has more of them.
+    Rates of the two multiply: 1 + r = (1 + r1) (1 + r2). Where both change, there are rates from the earliest to the
+    latest time of either, as close as the closer ones.
     """
     if first is None:
         return further
-    finer = max(first, further, key=lambda clock: len(clock.rates))
-    if finer.rate_range_s is None:
+    changing = [clock for clock in (first, further) if clock.rate_range_s]
+    if not changing:
         return BoardClock(further.board, _product(first.rates[0], further.rates[0]))
-    begin, step = finer.first_ps, finer.step_ps
-    times = [begin + place * step for place in range(len(finer.rates))]
+    begin = min(clock.first_ps for clock in changing)
+    end = max(clock.first_ps + (len(clock.rates) - 1) * clock.step_ps for clock in changing)
+    steps = math.ceil((end - begin) / min(clock.step_ps for clock in changing))
+    steps = len(changing[0].rates) - 1 if len(changing) == 1 else min(steps, MOST_RATES - 1)
+    times = [begin + (end - begin) * place / steps for place in range(steps + 1)]
     rates = tuple(_product(rate_at(first, time), rate_at(further, time)) for time in times)
-    return BoardClock(further.board, rates, finer.rate_range_s)
+    ends = changing[0].rate_range_s if len(changing) == 1 else (begin / PS_PER_S, end / PS_PER_S)
+    return BoardClock(further.board, rates, ends)
 
 
-def rate_at(clock: BoardClock, time_ps: int) -> float:
+def rate_at(clock: BoardClock, time_ps: float) -> float:
     """The rate of a clock at a time, ppm."""
     place = min(max((time_ps - clock.first_ps) / clock.step_ps, 0.0), len(clock.rates) - 1.0)
     low = math.floor(place)

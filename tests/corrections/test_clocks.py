@@ -3,6 +3,7 @@
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -151,6 +152,18 @@ def test_a_further_rate_adds_to_each_of_several() -> None:
     assert combined(old, BoardClock(1, 1.0)).rates == pytest.approx((2.0, 3.0, 5.0), abs=1e-5)
     assert combined(BoardClock(1, 1.0), old).rates == pytest.approx((2.0, 3.0, 5.0), abs=1e-5)
     assert combined(None, old) is old
+
+
+def test_rates_that_both_change_are_given_over_the_times_of_both() -> None:
+    first, further = BoardClock(1, (0.0, 2.0), (0.0, 10.0)), BoardClock(1, (1.0, 1.0, 4.0), (5.0, 20.0))
+
+    both = combined(first, further)
+
+    assert both.rate_range_s == (0.0, 20.0)
+    assert len(both.rates) == 4  # 7.5 s apart at most
+    times = [0.0, 20 / 3, 40 / 3, 20.0]
+    sums = [np.interp(t, [0, 10], [0, 2]) + np.interp(t, [5, 12.5, 20], [1, 1, 4]) for t in times]
+    assert both.rates == pytest.approx(sums, abs=1e-4)
 
 
 # In detectors.toml.

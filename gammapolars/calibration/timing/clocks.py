@@ -11,6 +11,7 @@ import polars as pl
 from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.clock_fit import ClockFit, Moves, fit_clocks
 from gammapolars.calibration.timing.follow import Follower
+from gammapolars.calibration.timing.lines import MOST_TRIALS
 from gammapolars.calibration.timing.reading import PairReader
 from gammapolars.calibration.timing.sample import ends_of
 from gammapolars.calibration.timing.search import Search
@@ -38,6 +39,9 @@ LEAST_STRETCHES = 2
 
 MOST_CHANNELS = 8
 """Of a board whose detectors are looked at one by one."""
+
+LEAST_TRIALS = 5_000_000
+"""Of each of many pairs of boards, which would take minutes otherwise."""
 
 MISFIT = 2.0
 """A warning says that the peak still moves if χ²/n of its positions is larger, and the move matters."""
@@ -160,6 +164,7 @@ def _followers(
     reading: PairReader, pairs: Sequence[tuple[int, int]], reach_ps: int, *, by: str = "board"
 ) -> list[tuple[int, Follower]]:
     """The followers of all pairs of boards (or of what else has clocks) through each run, with the run's number."""
+    trials = max(MOST_TRIALS // len(pairs), LEAST_TRIALS)
     found: list[tuple[int, Follower]] = []
     none = np.zeros(0, np.int64)
     run, own = None, list[Follower]()
@@ -167,7 +172,7 @@ def _followers(
         if run_of(frame) != run:
             for follower in own:
                 follower.add(none, none, none, end=True)
-            run, own = run_of(frame), [Follower(pair, reach_ps) for pair in pairs]
+            run, own = run_of(frame), [Follower(pair, reach_ps, trials) for pair in pairs]
             found += [(run, follower) for follower in own]
         columns = [frame[name].to_numpy() for name in (by, "channel", "timestamp_ps")]
         for follower in own:

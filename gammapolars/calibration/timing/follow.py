@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gammapolars.calibration.timing.expectation import ACCELERATION, Expectation
-from gammapolars.calibration.timing.lines import Band, Line, find_line
+from gammapolars.calibration.timing.lines import MOST_TRIALS, Band, Line, find_line
 from gammapolars.calibration.timing.near_hits import Waiting, by_channels, near, rows_of_pairs
 from gammapolars.calibration.timing.search import densest
 from gammapolars.core.types import Floats, Integers
@@ -82,6 +82,7 @@ class Follower:
     Args:
         boards: the two, the lower first.
         reach_ps: how far from 0 the peak may lie at the first hit.
+        trials: how much is tried to find it.
 
     Attributes:
         stretches: where the peak was found.
@@ -89,12 +90,13 @@ class Follower:
         last_s: time of the last hits that were looked at.
     """
 
-    def __init__(self, boards: tuple[int, int], reach_ps: int) -> None:
+    def __init__(self, boards: tuple[int, int], reach_ps: int, trials: int = MOST_TRIALS) -> None:
         self.boards = boards
         self.stretches: list[Stretch] = []
         self.lost_s: float | None = None
         self.last_s = 0.0
         self._reach_ps = reach_ps
+        self._trials = trials
         self._hits = (Waiting(), Waiting())
         self._wanted = SEEK_PAIRS[0]
         self._start_s: float | None = None
@@ -153,7 +155,8 @@ class Follower:
             return
         dt = (b.time_ps[rows_b] - a.time_ps[rows_a]).astype(np.float64)
         since = a.time_ps[rows_a] / PS_PER_S - start_s
-        line = find_line(since, dt, Band(self._reach_ps, MOST_RATE, length_s, self._least_ps()), chance=CHANCE)
+        band = Band(self._reach_ps, MOST_RATE, length_s, self._least_ps())
+        line = find_line(since, dt, band, chance=CHANCE, trials=self._trials)
         if line is None:
             return
         on_it = np.flatnonzero(np.abs(dt - line.at(since)) <= SIGMAS * line.sigma_ps)

@@ -20,7 +20,7 @@ LEAST_POINTS = 8
 COARSEST = 8
 """The first lines that are tried are as wide as the band's half-width divided by this."""
 
-MOST_TRIALS = 20_000_000
+MOST_TRIALS = 60_000_000
 """Points times slopes that are tried for lines of one width: a few seconds."""
 
 AT_ONCE = 1_000_000
@@ -67,20 +67,25 @@ class Line(NamedTuple):
         return np.asarray(self.position_ps + self.slope * (np.asarray(time_s) - self.time_s))
 
 
-def find_line(time_s: Floats, dt_ps: Floats, band: Band, *, chance: float) -> Line | None:
-    """The clearest line among the points of a band; None where chance makes one as clear with more than `chance`."""
+def find_line(time_s: Floats, dt_ps: Floats, band: Band, *, chance: float, trials: int = MOST_TRIALS) -> Line | None:
+    """The clearest line among the points of a band; None where chance makes one as clear with more than `chance`.
+
+    Points times slopes of lines of one width are `trials` at most.
+    """
     from scipy.stats import poisson
 
     width = max(band.half_ps / COARSEST, band.least_ps)
     tried = 0
     while len(time_s) >= LEAST_POINTS:
         slopes = 2 * math.ceil(band.slope * band.length_s / width) + 1
-        if slopes * len(time_s) > MOST_TRIALS:
+        if slopes * len(time_s) > trials:
             return None
         counts, position, slope, places = _fullest(time_s, dt_ps, band, width, slopes)
         tried += places
         level = len(time_s) / band.area * 2 * width * band.length_s
-        if counts >= LEAST_POINTS and poisson.logsf(counts - 1, level) + math.log(tried) < math.log(chance):
+        if counts < LEAST_POINTS:
+            return None  # each narrower line lies in one of these
+        if poisson.logsf(counts - 1, level) + math.log(tried) < math.log(chance):
             return fit_line(time_s, dt_ps, (position, slope), width, band.least_ps)
         if width <= band.least_ps:
             return None
