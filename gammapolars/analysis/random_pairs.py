@@ -59,6 +59,7 @@ class Expectation:
         self._dead, self._clocks = self._close.dead_ps(), clocks or {}
         self.detectors = sorted({key for run in self._runs.values() for key in run.gaps})
         self._known: dict[tuple[Key, Key], _Pair] = {}
+        self._odds: dict[Key, float] = {}
 
     def together(self, a: Key, b: Key) -> Mapping[int, tuple[float, tuple[float, float]]]:
         """By run, the time (s) in which two detectors were recorded, and their used hits in it."""
@@ -94,6 +95,16 @@ class Expectation:
             self._known[a, b] = self._new_pair(a, b)
         return self._known[a, b]
 
+    def _extendable(self, a: Key, b: Key) -> float:
+        """How probable it is, before which nothing is known, that the dead times of two detectors are prolonged."""
+        for key in (a, b):
+            if key not in self._odds:
+                used = sum(float(run.counts[key].sum()) for run in self._runs.values() if key in run.counts)
+                time_s = sum(float(run.live_ps(key)[-1]) for run in self._runs.values() if key in run.gaps) / PS_PER_S
+                rate = self._close.all_of_used(key) * used / time_s if time_s else 0.0
+                self._odds[key] = self._close.extendable_log_odds(key, rate)
+        return 1 / (1 + math.exp(-max(min(self._odds[a] + self._odds[b], 50.0), -50.0)))
+
     def _new_pair(self, a: Key, b: Key) -> "_Pair":
         runs = [_together(times, a, b) for times in self._runs.values()]
         time_s, used = sum(run.time_s for run in runs), [sum(run.used[end] for run in runs) for end in (0, 1)]
@@ -104,7 +115,7 @@ class Expectation:
         if min(*dead, *used, time_s) > 0:
             rate_a, rate_b = (self._close.all_of_used(key) * n / time_s for key, n in zip((a, b), used, strict=True))
             if found := self._close.correlated(a, b, (rate_a, rate_b), min(dead)):
-                pair.correlate(found, (rate_a, rate_b), self._close.extendable(a, b, (rate_a, rate_b)))
+                pair.correlate(found, (rate_a, rate_b), self._extendable(a, b))
         return pair
 
 

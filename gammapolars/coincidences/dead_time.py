@@ -34,6 +34,9 @@ REACH = 4
 MOST_DEAD = {False: 0.6, True: 0.36}
 """Largest m τ, by whether dead time is extendable: then m τ = R τ exp(-R τ) is no larger than 1/e at any rate."""
 
+NEGLIGIBLE = 1e-3
+"""Below this, m τ times the share of hits in true coincidences, of which higher orders are, does not matter."""
+
 ITERATIONS = 60
 
 MOST_TERMS = 1000
@@ -98,6 +101,8 @@ def random_density(
     step_ps = longest / steps
     dead = round(dead_ps[0] / step_ps), round(dead_ps[1] / step_ps)
     model = _extendable if extendable else _non_extendable
+    if busy * true_cps / min(rates_cps) < NEGLIGIBLE:
+        model = _lowest_order
     sides = model(rates_cps, dead, step_ps / PS_PER_S, true_cps)
     after, before = (np.concatenate([[0.0], np.cumsum(side)]) * step_ps for side in sides)
     return RandomDensity(step_ps, after, before, centre_ps)
@@ -105,6 +110,13 @@ def random_density(
 
 Pair = tuple[float, float]
 Steps = tuple[int, int]
+
+
+def _lowest_order(counted: Pair, dead: Steps, step_s: float, true_cps: float) -> list[Floats]:
+    """ρ in each step, for b after a and for a after b, where nothing but the two hits matters."""
+    del step_s
+    step = np.arange(REACH * max(dead))
+    return [np.where(step < dead[then], 1 - true_cps / counted[first], 1.0) for first, then in ((0, 1), (1, 0))]
 
 
 def _extendable(counted: Pair, dead: Steps, step_s: float, true_cps: float) -> list[Floats]:

@@ -106,9 +106,9 @@ def recorded_time(found: RecordedTime) -> list[Any]:
 
 
 def close_hits(found: CloseHits) -> Any:
-    state = found.whole().state()
-    return {name: {key: np.asarray(counts).tolist() for key, counts in state[name].items() if np.any(counts)}
-              for name in ("hits", "intervals", "pairs")}  # fmt: skip
+    sample = found.whole()
+    arrays = (sample.hits, sample.intervals)
+    return *({key: np.asarray(counts).tolist() for key, counts in of.items()} for of in arrays), sample.pairs
 
 
 def histograms(found: Histograms) -> dict[Any, list[int]]:

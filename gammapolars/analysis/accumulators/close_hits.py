@@ -1,7 +1,7 @@
 """Hits that follow each other closely, in a sample of a run: what they tell of dead times and true coincidences."""
 
-import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -10,6 +10,8 @@ from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.coincidences.hit_intervals import binned, dead_time_ps, extendable_log_odds
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Floats, Integers, Key
+from gammapolars.core.units import PS_PER_S
+from gammapolars.spectra.tallies import Tally
 from gammapolars.streaming.slices import run_of
 
 BLOCK = 28
@@ -31,6 +33,14 @@ SIGNIFICANT = 4.0
 """Standard deviations from which on true coincidences are told from random ones."""
 
 ITERATIONS = 20
+
+MOST_NEIGHBOURS = 64
+"""No more hits behind each are looked at: more lie within 1 us only where a clock stands still."""
+
+AT_ONCE = 50_000
+"""So many hits are counted together, since there may be many detectors."""
+
+PAIRS = ("pairs", "a", "b")
 
 Rows = tuple[Integers, Integers, Integers]
 """Times (ps), detectors as 2^16 board + channel, and whether a hit is used (1) or rejected (0)."""
@@ -54,7 +64,7 @@ class Correlated:
 
 
 class CloseHits(Accumulator):
-    """Times between successive hits of each detector, and between hits of two, in one of eight blocks of time.
+    """Times between successive hits of each detector, and between hits of two, in one of 16 blocks of time.
 
     Rejected hits are there too, since they make detectors dead as others do; fake events are not.
 
@@ -66,11 +76,13 @@ class CloseHits(Accumulator):
         self._mask = mask
         self._open: dict[int, dict[int, list[Rows]]] = {}
         """By run and block: the first and the last one, which hits may still come to."""
+        self._over: list[Rows] = []
+        """Blocks of one run that are over, and not counted yet: many are counted at once."""
+        self._run = 1
         self._hits: dict[Key, Integers] = {}
         """(2,): all, and used ones."""
         self._intervals: dict[Key, Integers] = {}
-        self._pairs: dict[tuple[Key, Key], Integers] = {}
-        """(3, 2 STEPS + 1) by (lower detector, higher one): all pairs, those with a used, those with b used."""
+        self._pairs = Tally("pair", "step", sums=dict.fromkeys(PAIRS, pl.Int64()))
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
@@ -94,29 +106,40 @@ class CloseHits(Accumulator):
         kept = self._open.setdefault(run, {})
         kept.setdefault(first, []).append(_part(rows, 0, begin))
         if last > first:
-            self._count(_part(rows, begin, end))
+            self._later(run, _part(rows, begin, end))
             kept.setdefault(last, []).append(_part(rows, end, len(blocks)))
         for block in sorted(kept)[1:-1]:
-            self._count(_joined(kept.pop(block)))
+            self._later(run, _joined(kept.pop(block)))
 
-    def _count(self, rows: Rows) -> None:
-        times, codes, used = rows
-        if not len(times):
+    def _later(self, run: int, rows: Rows) -> None:
+        if run != self._run:
+            self._count()
+            self._run = run
+        self._over.append(rows)
+        if sum(len(times) for times, _, _ in self._over) >= AT_ONCE:
+            self._count()
+
+    def _count(self) -> None:
+        """Count the blocks that are over: they are further apart than anything that is counted."""
+        if not self._over:
             return
-        self._count_pairs(times, codes, used)
+        times, codes, used = _joined(self._over)
+        self._over = []
+        order = np.argsort(times, kind="stable")
+        times, codes, used = times[order], codes[order], used[order]
+        if len(self._hits) <= MOST_DETECTORS:
+            self._count_pairs(times, codes, used)
         order = np.argsort(codes, kind="stable")
         codes, times, used = codes[order], times[order], used[order]
         starts = np.flatnonzero(np.diff(codes, prepend=-1))
-        for begin, end in zip(starts, np.append(starts[1:], len(codes)), strict=True):
+        for begin, end in pairwise([*starts.tolist(), len(codes)]):
             key = _key(codes[begin])
             self._intervals[key] = self._intervals.get(key, 0) + binned(np.diff(times[begin:end])).astype(np.int64)
             self._hits[key] = self._hits.get(key, 0) + np.array([end - begin, used[begin:end].sum()])
 
     def _count_pairs(self, times: Integers, codes: Integers, used: Integers) -> None:
-        if len(self._hits) > MOST_DETECTORS:
-            return
         found = []
-        for apart in range(1, len(times)):
+        for apart in range(1, min(len(times), MOST_NEIGHBOURS)):
             near = np.flatnonzero(times[apart:] - times[:-apart] <= REACH_PS)
             if not len(near):
                 break
@@ -127,16 +150,12 @@ class CloseHits(Accumulator):
         swap = codes[i] > codes[j]
         a, b = np.where(swap, j, i), np.where(swap, i, j)
         step = ((times[b] - times[a] + (1 << STEP - 1)) >> STEP) + STEPS
-        ends = codes[a] << 32 | codes[b]
-        for pair in np.unique(ends):
-            rows = np.flatnonzero(ends == pair)
-            counts = [
-                np.bincount(step[rows], weights, 2 * STEPS + 1) for weights in (None, used[a[rows]], used[b[rows]])
-            ]
-            key = _key(pair >> 32), _key(pair & 0xFFFFFFFF)
-            self._pairs[key] = self._pairs.get(key, 0) + np.array(counts).astype(np.int64)
+        pair = codes[a].astype(np.uint64) << np.uint64(32) | codes[b].astype(np.uint64)
+        table = pl.DataFrame({"pair": pair, "step": step, "pairs": np.ones_like(step), "a": used[a], "b": used[b]})
+        self._pairs.add(table.group_by("pair", "step").agg(pl.col(PAIRS).sum()))
 
     def state(self) -> State:
+        self._count()
         return {
             "open": {
                 run: {block: np.stack(_joined(parts)) for block, parts in blocks.items()}
@@ -144,42 +163,65 @@ class CloseHits(Accumulator):
             },
             "hits": dict(self._hits),
             "intervals": dict(self._intervals),
-            "pairs": dict(self._pairs),
+            "pairs": self._pairs.state(),
         }
 
     def merge(self, state: State) -> None:
-        for name, mine in (("hits", self._hits), ("intervals", self._intervals), ("pairs", self._pairs)):
+        self._count()
+        for name, mine in (("hits", self._hits), ("intervals", self._intervals)):
             for key, counts in state[name].items():
                 mine[key] = mine.get(key, 0) + counts
+        self._pairs.merge(state["pairs"])
         for run, blocks in state["open"].items():
             for _, rows in sorted(blocks.items()):
                 self._add(run, tuple(rows))
 
-    def whole(self) -> "CloseHits":
-        """The same with all blocks counted, when no more hits come."""
+    def whole(self) -> "CloseSample":
+        """What they tell, when no more hits come."""
         whole = CloseHits(self._mask)
         whole.merge({**self.state(), "open": {}})
-        for blocks in self._open.values():
+        for run, blocks in self._open.items():
             for _, parts in sorted(blocks.items()):
-                whole._count(_joined(parts))
-        return whole
+                whole._later(run, _joined(parts))
+        whole._count()
+        return CloseSample(whole._hits, whole._intervals, whole._pairs.total())
+
+
+class CloseSample:
+    """What hits that follow each other closely tell of detectors.
+
+    Args:
+        hits: by detector, (2,): all, and used ones.
+        intervals: by detector, times between successive hits in the bins of `SCALE`.
+        pairs: by `pair` of detectors, the lower one first, and `step` of their time difference: how many `pairs`, with
+            how many used hits of `a` and of `b` in them.
+    """
+
+    def __init__(self, hits: dict[Key, Integers], intervals: dict[Key, Integers], pairs: pl.DataFrame) -> None:
+        self.hits, self.intervals, self.pairs = hits, intervals, pairs
+        self._of_pair = pairs.partition_by("pair", as_dict=True) if pairs.height else {}
+
+    def _counts(self, a: Key, b: Key) -> Floats | None:
+        """(3, 2 STEPS + 1): all pairs of two detectors, those with a used, and those with b used."""
+        found = self._of_pair.get(((a[0] << 16 | a[1]) << 32 | b[0] << 16 | b[1],))
+        if found is None or len(self.hits) > MOST_DETECTORS:
+            return None
+        counts = np.zeros((len(PAIRS), 2 * STEPS + 1))
+        counts[:, found["step"].to_numpy()] = found.select(PAIRS).to_numpy().T
+        return counts
 
     def all_of_used(self, key: Key) -> float:
         """How many hits of a detector there are for each used one."""
-        hits, used = self._hits.get(key, (1, 1))
+        hits, used = self.hits.get(key, (1, 1))
         return float(hits / used) if used else 1.0
 
-    def extendable(self, a: Key, b: Key, rates_cps: tuple[float, float]) -> float:
-        """How probable it is, before which nothing is known, that the dead times of two detectors are prolonged."""
-        odds = sum(
-            extendable_log_odds(self._intervals[key].astype(np.float64), rate)
-            for key, rate in zip((a, b), rates_cps, strict=True)
-        )
-        return 1 / (1 + math.exp(-max(min(odds, 50.0), -50.0)))
+    def extendable_log_odds(self, key: Key, rate_cps: float) -> float:
+        """Whether the dead time of a detector, with all of its hits, is prolonged: ln of the likelihood ratio."""
+        return extendable_log_odds(self.intervals[key].astype(np.float64), rate_cps) if key in self.intervals else 0.0
 
     def dead_ps(self) -> dict[Key, float]:
         """The dead time of each detector."""
-        return {key: dead_time_ps(counts.astype(np.float64)) for key, counts in self._intervals.items()}
+        return {key: dead_time_ps(counts.astype(np.float64)) for key, counts in self.intervals.items()}
 
     def correlated(self, a: Key, b: Key, rates_cps: tuple[float, float], within_ps: float) -> Correlated | None:
         """The true coincidences of two detectors, a the lower one; None where there are none to be seen.
@@ -193,16 +235,16 @@ class CloseHits(Accumulator):
             rates_cps: counts/s of all hits of a and b while both were recorded.
             within_ps: the shorter dead time.
         """
-        if (a, b) not in self._pairs or len(self._hits) > MOST_DETECTORS:
+        counts = self._counts(a, b)
+        if counts is None:
             return None
-        counts = self._pairs[a, b].astype(np.float64)
         smooth = np.convolve(counts[0], np.ones(3), "same")
         centre = int(smooth.argmax())
         reach = max(int(min(within_ps, REACH_PS) / (1 << STEP)), 1)
         window = slice(max(centre - reach, 0), centre + reach + 1)
         pairs = counts[:, window].sum(axis=1)
-        side_s = (pairs.size and counts[0, window].size) * (1 << STEP) * 1e-12 / 2
-        hits, used = (np.array([self._hits[key][kind] for key in (a, b)], np.float64) for kind in (0, 1))
+        side_s = counts[0, window].size * (1 << STEP) / PS_PER_S / 2
+        hits, used = (np.array([self.hits[key][kind] for key in (a, b)], np.float64) for kind in (0, 1))
         random = hits[0] * rates_cps[1] * side_s  # on each side
         share = np.zeros(2)
         for _ in range(ITERATIONS):

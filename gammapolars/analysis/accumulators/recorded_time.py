@@ -1,8 +1,9 @@
 """When each detector recorded: its hits over time, and the longest times between them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -111,14 +112,26 @@ class RecordedTime(Accumulator):
         run, times = run_of(hits), hits["timestamp_ps"].to_numpy()
         timeline = self._timeline(run, int(times[0]), int(times[-1]))
         rejected = (hits["flags"].to_numpy() & self._mask) != 0 if self._mask else None
-        for key, mask in (self._few.masks(hits) or _masks(hits)).items():
-            of_key = times[np.flatnonzero(mask)]  # several times faster than by the mask itself
-            if not len(of_key):
-                continue
+        for key, rows in self._rows(hits):
+            of_key = times[rows]
             self._add_intervals((run, key), of_key)
             timeline.add(key, of_key)
-            if rejected is not None:
-                timeline.add(key, times[np.flatnonzero(mask & rejected)], -1)
+            if rejected is not None and (of_rejected := rejected[rows]).any():
+                timeline.add(key, of_key[of_rejected], -1)
+
+    def _rows(self, hits: pl.DataFrame) -> Iterator[tuple[Key, Integers]]:
+        """The rows of each detector that has some, in order."""
+        if masks := self._few.masks(hits):
+            for key, mask in masks.items():
+                if len(rows := np.flatnonzero(mask)):  # several times faster than by the mask itself
+                    yield key, rows
+            return
+        codes = hits["board"].to_numpy().astype(np.uint32) << np.uint32(16) | hits["channel"].to_numpy()
+        order = np.argsort(codes, kind="stable")
+        starts = np.flatnonzero(np.diff(codes[order], prepend=codes[order[0]] + np.uint32(1)))
+        for begin, end in pairwise([*starts.tolist(), len(codes)]):
+            code = int(codes[order[begin]])
+            yield (code >> 16, code & 0xFFFF), order[begin:end]
 
     def _timeline(self, run: int, first_ps: int, last_ps: int, shift: int = FINEST) -> _Timeline:
         timeline = self._timelines.setdefault(run, _Timeline(first_ps, last_ps))
@@ -198,12 +211,6 @@ class RecordedTime(Accumulator):
             stops = np.concatenate([[first], ends - timeline.first_ps, [edges[-1]]])
             gaps[key] = _gaps(np.stack([begins, stops], axis=1).astype(np.float64), counts.get(key), edges)
         return RunTime(timeline.first_ps, edges, counts, gaps, own)
-
-
-def _masks(hits: pl.DataFrame) -> dict[Key, np.ndarray]:
-    """Which rows are hits of which detector, of many."""
-    codes = hits["board"].to_numpy().astype(np.uint32) << np.uint32(16) | hits["channel"].to_numpy()
-    return {(int(code) >> 16, int(code) & 0xFFFF): codes == code for code in np.unique(codes)}
 
 
 def _state(timeline: _Timeline) -> State:
