@@ -99,8 +99,8 @@ class RecordedTime(Accumulator):
         self._few = FewDetectors()
         self._gaps: Gaps[tuple[int, Key]] = Gaps()
         self._hits: dict[tuple[int, Key], int] = {}
-        self._longest: dict[tuple[int, Key], Integers] = {}
-        """(n, 2): the longest times between hits, and when they end, ps."""
+        self._longest: dict[tuple[int, Key], tuple[Integers, int]] = {}
+        """(n, 2): the longest times between hits, and when they end, ps; and the least that is long enough."""
         self._timelines: dict[int, _Timeline] = {}
 
     def add_hits(self, hits: pl.DataFrame) -> None:
@@ -126,12 +126,15 @@ class RecordedTime(Accumulator):
                 if len(rows := np.flatnonzero(mask)):  # several times faster than by the mask itself
                     yield key, rows
             return
-        codes = hits["board"].to_numpy().astype(np.uint32) << np.uint32(16) | hits["channel"].to_numpy()
+        board, channel = hits["board"].to_numpy(), hits["channel"].to_numpy()
+        small = board.max() < 256 and channel.max() < 256
+        # Numbers of 16 bits are sorted many times faster.
+        codes = board << np.uint16(8) | channel if small else board.astype(np.uint32) << np.uint32(16) | channel
         order = np.argsort(codes, kind="stable")
-        starts = np.flatnonzero(np.diff(codes[order], prepend=codes[order[0]] + np.uint32(1)))
-        for begin, end in pairwise([*starts.tolist(), len(codes)]):
-            code = int(codes[order[begin]])
-            yield (code >> 16, code & 0xFFFF), order[begin:end]
+        ends = [0, *(np.flatnonzero(np.diff(codes[order])) + 1).tolist(), len(codes)]
+        for begin, end in pairwise(ends):
+            rows = order[begin:end]
+            yield (int(board[rows[0]]), int(channel[rows[0]])), rows
 
     def _timeline(self, run: int, first_ps: int, last_ps: int, shift: int = FINEST) -> _Timeline:
         timeline = self._timelines.setdefault(run, _Timeline(first_ps, last_ps))
@@ -144,26 +147,26 @@ class RecordedTime(Accumulator):
         self._add_longest(kind, intervals, times_ps[len(times_ps) - len(intervals) :])
 
     def _add_longest(self, kind: tuple[int, Key], intervals_ps: Integers, ends_ps: Integers) -> None:
-        known = self._longest.get(kind)
-        if known is not None and len(known) == LONGEST:
-            longer = np.flatnonzero(intervals_ps >= known[-1, 0])
-            intervals_ps, ends_ps = intervals_ps[longer], ends_ps[longer]
-        if not len(intervals_ps):
+        known, least_ps = self._longest.get(kind, (np.empty((0, 2), np.int64), 0))
+        longer = np.flatnonzero(intervals_ps >= least_ps)
+        if not len(longer):
             return
-        found = np.stack([intervals_ps, ends_ps], axis=1)
-        if len(found) > LONGEST:
-            least = np.partition(intervals_ps, len(found) - LONGEST)[len(found) - LONGEST]
-            found = found[intervals_ps >= least]
-        every = found if known is None else np.concatenate([known, found])
-        order = np.lexsort((every[:, 1], -every[:, 0]))[:LONGEST]
-        self._longest[kind] = every[order]
+        every = np.concatenate([known, np.stack([intervals_ps[longer], ends_ps[longer]], axis=1)])
+        if len(every) > 4 * LONGEST:  # not each time: sorting takes long
+            every = _sorted(every)[:LONGEST]
+            least_ps = int(every[-1, 0])
+        self._longest[kind] = every, least_ps
+
+    def _longest_of(self, kind: tuple[int, Key]) -> Integers:
+        """(n, 2): the longest times between hits, and when they end, the longest first."""
+        return _sorted(self._longest[kind][0])[:LONGEST] if kind in self._longest else np.empty((0, 2), np.int64)
 
     def state(self) -> State:
         return {
             "spans": self._gaps.state(),
             "hits": dict(self._hits),
             "longest": {
-                kind: pl.DataFrame(longest, ["interval_ps", "end_ps"]) for kind, longest in self._longest.items()
+                kind: pl.DataFrame(self._longest_of(kind), ["interval_ps", "end_ps"]) for kind in self._longest
             },
             "timelines": {run: _state(timeline) for run, timeline in self._timelines.items()},
         }
@@ -185,7 +188,7 @@ class RecordedTime(Accumulator):
 
     def longest_ps(self, run: int) -> dict[Key, list[int]]:
         """The longest times between hits of each detector of a run, the longest first."""
-        return {key: longest[:, 0].tolist() for (of_run, key), longest in self._longest.items() if of_run == run}
+        return {key: self._longest_of((run, key))[:, 0].tolist() for of_run, key in self._longest if of_run == run}
 
     def seconds(self) -> dict[Key, float]:
         """How long each detector was recorded, of all runs: from the first hit of any to the last, without its gaps."""
@@ -204,13 +207,17 @@ class RecordedTime(Accumulator):
         counts = {key: timeline.counts[key][:bins].astype(np.float64) for key in sorted(timeline.counts)}
         gaps, own = {}, {}
         for key in sorted(key for of_run, key in self._hits if of_run == run):
-            intervals, ends = self._longest.get((run, key), np.empty((0, 2), np.int64)).T
+            intervals, ends = self._longest_of((run, key)).T
             first, last = (time - timeline.first_ps for time in self._gaps.spans[run, key])
             own[key] = float(first), float(last)
             begins = np.concatenate([[0], ends - intervals - timeline.first_ps, [last]])
             stops = np.concatenate([[first], ends - timeline.first_ps, [edges[-1]]])
             gaps[key] = _gaps(np.stack([begins, stops], axis=1).astype(np.float64), counts.get(key), edges)
         return RunTime(timeline.first_ps, edges, counts, gaps, own)
+
+
+def _sorted(longest: Integers) -> Integers:
+    return longest[np.lexsort((longest[:, 1], -longest[:, 0]))]
 
 
 def _state(timeline: _Timeline) -> State:
