@@ -164,7 +164,8 @@ def inspect(recording: Recording) -> InfoSummary:
                     f"{file.path}: run {order.again[0]} occurs again after another one, and would be paired apart: "
                     "'gammapolars convert RUN... --sort -o sorted.parquet' sorts by run"
                 )
-            started_again = started_again or order.step_back
+            if len(order.blocks) <= 1:  # several runs in one file begin again each
+                started_again = started_again or order.step_back
             restarts += [{"file": str(file.path), **asdict(border)} for border in order.restarts]
             step_back = max(step_back, order.largest_step_back_ps)
             if of_file.first_ps is not None:
