@@ -272,6 +272,35 @@ def test_what_is_ambiguous_or_wrong_is_refused(text: str, reason: str | None) ->
         counts_of(text)
 
 
+@pytest.mark.parametrize("header", ["", "Channel,Counts\n"])
+@pytest.mark.parametrize(
+    ("before", "after"), [("\n7,", "\n7"), ("\n7,", "\n7,\n"), ("\n7,", "\n#7,"), ("\n7,", "\n7,,")]
+)
+def test_one_damaged_line_does_not_make_decimals_of_two_columns(header: str, before: str, after: str) -> None:
+    written = header + lines(300 + np.arange(40) % 7, "{channel},{count}\n")
+
+    with pytest.raises(InputError):
+        counts_of(written.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("Channel;Countsx0;54\n1;58\n2;37\n", "a line holds names of columns and numbers"),
+        ("Counts54\n58\n37\n", "a line holds names of columns and numbers"),
+        ("Channel;Counts\np;54\n1;58\n", "line 2 holds neither a number nor words"),
+        ("54\n#8\n37\n", "line 2 may be a remark or a channel's number: '#8': put a blank behind #"),
+        ("#4\n58\n37\n", "line 1 may be a remark"),
+        ('0 54\n1 "8\n', "a quote without its other|holds no number"),
+        ('0;"54"\n1;"8\n', "a quote without its other|holds no number"),
+        ("54 58 #37 " + "5 " * 20, "holds no number"),
+    ],
+)
+def test_a_damaged_line_is_neither_title_nor_remark(text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        counts_of(text)
+
+
 # Spectra and hits are told apart.
 
 

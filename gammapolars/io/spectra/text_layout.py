@@ -6,17 +6,16 @@ Names of columns decide between readings; without them, where two are left, only
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError
-from gammapolars.core.types import Floats
 from gammapolars.io.spectra.text_lines import Lines, shown
 from gammapolars.io.spectra.text_names import DETECTOR_TABLE, names_of, role_of, roles_of
+from gammapolars.io.spectra.text_readings import MANY, Reading, decided
 
 SEPARATORS = ("\t", ";", ",", " ", "")
 """What may stand between columns; nothing, where there is one."""
@@ -29,13 +28,6 @@ SIGNS = {
 
 MOST_COLUMNS = 64
 
-MANY = 16
-"""From how many numbers on a pattern among them is no accident, and one line of them is a spectrum."""
-
-DETECTORS = "detectors"
-"""In place of an axis: a table of several detectors' spectra."""
-
-
 OF_HITS = 9
 """The rank of names of hits: nothing else decides."""
 
@@ -47,37 +39,6 @@ class NoReadingError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.rank = rank
-
-
-class AmbiguousError(InputError):
-    """The numbers of a text can be read in more than one way."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A text as it is read with one separator and decimal sign.
-
-    Attributes:
-        columns: the numbers, by what they are: `adc`, `energy_kev`, `x` (one of them), `counts`, `variance`, `sigma`;
-            of a table of detectors, its own columns by their names.
-        cells: the same as text.
-        lines: the line that each row stands in, or None for numbers that stand in one line.
-        named: whether names of columns told which is which.
-        is_table: whether it is a table of several detectors.
-        separator: between the columns.
-    """
-
-    columns: pl.DataFrame
-    cells: pl.DataFrame
-    lines: pl.Series | None
-    named: bool
-    is_table: bool
-    separator: str
-
-    @property
-    def axes(self) -> list[str]:
-        """The columns along which the counts stand."""
-        return [name for name in ("adc", "energy_kev", "x") if name in self.columns.columns]
 
 
 def reading_of(lines: Lines) -> Reading:
@@ -101,17 +62,15 @@ def reading_of(lines: Lines) -> Reading:
     if not readings:
         best = max(failures, key=lambda failure: failure.rank)
         raise InputError(best.reason)
-    reading = _decided(readings)
-    _check_grouping(reading)
-    return reading
+    return decided(readings)
 
 
 def is_named(lines: Lines) -> bool | None:
     """Whether names above the numbers are those of a spectrum: False where they are those of hits, None without any."""
     first = lines.rows["text"].head(1)
     for separator in SEPARATORS[:-1]:
-        width = len(_parts(first, separator)[0])
         try:
+            width = len(_parts(first, separator)[0])
             names, _ = _places(lines, width, separator)
         except NoReadingError as failure:
             if failure.rank == OF_HITS:
@@ -126,8 +85,7 @@ def _cells(lines: Lines, separator: str) -> tuple[pl.DataFrame, pl.Series | None
     """The cells of all lines in columns `0`, `1`, …, and the lines' numbers; None of those, where all stand in one."""
     text = lines.rows["text"]
     if separator == "":
-        words = pl.DataFrame({"0": text.str.strip_chars(' \t"')})
-        return words, lines.rows["line"]
+        return pl.DataFrame({"0": _unquoted(text)}), lines.rows["line"]
     parts = _parts(text, separator)
     number = parts.list.len()
     while bool((parts.list.get(number - 1, null_on_oob=True) == "").fill_null(value=False).all()):
@@ -141,10 +99,10 @@ def _cells(lines: Lines, separator: str) -> tuple[pl.DataFrame, pl.Series | None
         what = f"line {at} does not hold {_spelt(width)} numbers, as line {first} does: {shown(text[where])}"
         raise NoReadingError(f"is no spectrum: {what}", 3 if 2 * int(other.sum()) <= len(text) else 1)
     if len(text) == 1 and width >= MANY:
-        return pl.DataFrame({"0": parts[0][:width].str.strip_chars(' \t"')}), None
+        return pl.DataFrame({"0": _unquoted(parts[0][:width])}), None
     if width > MOST_COLUMNS:
         raise NoReadingError(f"is no spectrum: each line holds {width} numbers: write one column of counts", 3)
-    cells = {str(place): parts.list.get(place).str.strip_chars(' \t"') for place in range(width)}
+    cells = {str(place): _unquoted(parts.list.get(place)) for place in range(width)}
     return pl.DataFrame(cells), lines.rows["line"]
 
 
@@ -153,8 +111,14 @@ def _parts(text: pl.Series, separator: str) -> pl.Series:
         return text.str.strip_chars().str.replace_all(r"\s+", " ").str.split(" ")
     if not text.str.contains('"', literal=True).any():
         return text.str.split(separator)
+    if (odd := text.str.count_matches('"') % 2 == 1).any():
+        raise NoReadingError(f"a line has a quote without its other: {shown(text.filter(odd)[0])}", 2)
     rows = csv.reader(text, delimiter=separator, skipinitialspace=True)
     return pl.Series(list(rows), dtype=pl.List(pl.String))
+
+
+def _unquoted(cells: pl.Series) -> pl.Series:
+    return cells.str.strip_chars(" \t").str.replace('^"(.*)"$', "$1").str.strip_chars(" \t")
 
 
 def _spelt(number: int) -> str:
@@ -177,6 +141,8 @@ def _interpreted(lines: Lines, cells: pl.DataFrame, numbers: pl.Series | None, s
         table = pl.DataFrame({name: column.replace("", None) for name, column in own.items()})
         columns = table.select(_value(pl.col(name), sign, strict=False) for name in table.columns)
         return Reading(columns, table, numbers, named=True, is_table=True, separator=separator)
+    if separator == "" and sign == "," and not names and _names_two(lines):
+        raise NoReadingError("is no spectrum: its lines hold two numbers", 0)
     text = {}
     for role, (place, _) in places.items():
         column = cells[str(place)]
@@ -204,6 +170,7 @@ def _places(
 ) -> tuple[tuple[str, ...], dict[str, tuple[int, float]]]:
     """The names of the columns where they tell, and where each quantity stands; `otherwise`, where they do not."""
     for line in reversed(lines.head):
+        _check_no_row(line, separator, width)
         names = names_of(line, separator, width)
         known = [role_of(name) for name in names]
         if hits := [name for name, role in zip(names, known, strict=True) if role and role.name == "hits"]:
@@ -237,6 +204,22 @@ def _places(
     raise NoReadingError(reason, 5)
 
 
+def _names_two(lines: Lines) -> bool:
+    """Whether a line of names with a comma between them has known ones."""
+    return any(any(map(role_of, names_of(line, ",", 2))) for line in lines.head if "," in line)
+
+
+def _check_no_row(line: str, separator: str, width: int) -> None:
+    """Raise where the end of a line is missing between names of columns and the first numbers."""
+    cells = [cell.strip() for cell in (re.split(r"\s+", line) if separator in (" ", "") else line.split(separator))]
+    glued = re.fullmatch(r"([^\W\d_]+)[0-9.,]+", cells[0]) if width == 1 else None
+    first = role_of(glued[1] if glued else cells[0])
+    if first is None or not (glued or (width > 1 and len(cells) == 2 * width - 1)):
+        return
+    if any(re.match(r"[+-]?[.,]?[0-9]", cell) for cell in cells[1:]) or glued:
+        raise NoReadingError(f"a line holds names of columns and numbers: {shown(line)}: is it damaged?", 9)
+
+
 def _speaks_of_energies(lines: Lines) -> bool:
     """Whether the line above two columns begins with energies in keV."""
     words = lines.head[-1].split() if lines.head else []
@@ -258,62 +241,3 @@ def _check_numbers(column: pl.Series, name: str, numbers: pl.Series | None, sign
 def _value(text: pl.Expr, sign: str, *, strict: bool = True) -> pl.Expr:
     plain = text.str.replace(",", ".", literal=True) if sign == "," else text
     return plain.str.replace("[dD]", "e").cast(pl.Float64, strict=strict)
-
-
-def _decided(readings: list[Reading]) -> Reading:
-    """The reading that all evidence is for."""
-    named = [reading for reading in readings if reading.named]
-    left = list(_different(named or readings))
-    if len(left) == 1:
-        return left[0]
-    if len(left) == 2 and {len(reading.columns.columns) for reading in left} == {1, 2}:
-        one, two = sorted(left, key=lambda reading: len(reading.columns.columns))
-        if (has_axis := _has_axis(two.columns.to_series(0).to_numpy())) is not None:
-            return two if has_axis else one
-        shown_text = f"{two.cells.row(0)[0]},{two.cells.row(0)[1]}"
-        raise AmbiguousError(
-            f"'{shown_text}' may be {two.cells.row(0)[1]} counts in channel {two.cells.row(0)[0]}, or "
-            f"{one.columns.row(0)[0]:g} counts: name the columns in a first line, such as channel,counts or counts"
-        )
-    raise AmbiguousError(
-        "its numbers can be read in more than one way: separate them by tabs, and write a decimal point"
-    )
-
-
-def _different(readings: list[Reading]) -> Iterator[Reading]:
-    """The readings that give other numbers than those before them."""
-    for place, reading in enumerate(readings):
-        if not any(reading.columns.equals(before.columns) for before in readings[:place]):
-            yield reading
-
-
-def _has_axis(x: Floats) -> bool | None:
-    """Whether what stands before the commas of one or two columns is an axis, rather than the whole part of counts.
-
-    An axis always rises, or always falls. Whole parts of counts go up and down, or stay the same for long; but few of
-    them may rise by chance, and an axis may have a fault: then nothing is certain.
-    """
-    steps = np.diff(x)
-    if len(x) > 1 and (steps == 0).all():
-        return False
-    if len(x) < MANY:
-        return None
-    if (steps > 0).all() or (steps < 0).all():
-        return True
-    up, down = float((steps > 0).mean()), float((steps < 0).mean())
-    return False if down > 0 and (up < 0.4 or down > 0.2) else None
-
-
-def _check_grouping(reading: Reading) -> None:
-    """Raise an error where what is read as decimals may be groups of three digits, as in 1,234 for 1234."""
-    for name in reading.cells.columns:
-        cells = reading.cells[name]
-        marked = cells.str.contains("[.,]")
-        if not marked.any() or (name != "counts" and bool(marked.all())):
-            continue
-        grouped = cells.filter(marked).str.contains(r"^[+-]?[1-9][0-9]{0,2}(?:[.,][0-9]{3})$")
-        ungrouped = cells.filter(~marked).str.contains("[0-9]{4}")
-        if grouped.all() and not ungrouped.any():
-            text = cells.filter(marked)[0]
-            whole = re.sub("[.,]", "", text)
-            raise AmbiguousError(f"'{text}' may be {whole} or a decimal number: write {name} without groups of digits")

@@ -11,14 +11,20 @@ from gammapolars.core.errors import InputError
 REMARK = r"^\s*#"
 """How a line begins that is passed over wherever it stands."""
 
+REMARK_BEHIND = r"\s+#\s*[^0-9\s.,+-].*$"
+"""What may stand behind the numbers of a line."""
+
 MARKED = re.compile(r"^\s*(?:#|%|!|//)+")
 """How titles may begin, too."""
 
 NUMBER = r"^[\s\"']*[+-]?[.,]?[0-9]"
 """How a line of numbers begins."""
 
-WORDS = re.compile(r"[^\W\d_]{2}|[A-Za-z](?![0-9.,+-])")
-"""What a title or the names of columns have, and the first number behind a damaged byte has not."""
+WORDS = re.compile(r"[^\W\d_]{2}|^[^0-9]*[A-Za-z][^0-9]*$")
+"""What a title or the names of columns have, and numbers with a damaged digit have not."""
+
+NUMBER_AS_REMARK = r"^\s*#[0-9.,]+\s*$"
+"""A number that somebody left out, or whose first digit is damaged: the channels behind it are not certain."""
 
 NO_NUMBER = re.compile(r"\W*(?:nan|inf|infinity|null|none|n/?a)\b", re.IGNORECASE)
 """What stands for a number that is missing, and no title."""
@@ -78,7 +84,13 @@ def lines_of(data: bytes, *, strict: bool = True) -> Lines:
     if strict and (others := rest.filter(~is_number)).height:
         line, words = others.row(0)
         raise InputError(f"line {line} holds no number, where the numbers began in line {first}: {shown(words)}")
-    rows = rest.filter(is_number).with_columns(pl.col("text").str.replace(r"\s+#.*$", "").str.strip_chars(" "))
+    left_out = lines.filter(pl.col("text").str.contains(NUMBER_AS_REMARK))
+    if strict and left_out.height:
+        line, words = left_out.row(0)
+        raise InputError(f"line {line} may be a remark or a channel's number: {shown(words)}: put a blank behind #")
+    rows = rest.filter(is_number).with_columns(
+        pl.col("text").str.replace(r"\s+#\s*[^0-9\s.,+-].*$", "").str.strip_chars(" ")
+    )
     return Lines([MARKED.sub("", line).strip() for line in head["text"]], rows)
 
 

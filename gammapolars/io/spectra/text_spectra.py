@@ -4,8 +4,9 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError
-from gammapolars.io.spectra.text_layout import MANY, AmbiguousError, Reading, is_named, reading_of
+from gammapolars.io.spectra.text_layout import is_named, reading_of
 from gammapolars.io.spectra.text_lines import lines_of
+from gammapolars.io.spectra.text_readings import MANY, AmbiguousError, Reading
 
 OPENING_BYTES = 2**16
 """How much of a file's beginning shows whether it holds a spectrum."""
