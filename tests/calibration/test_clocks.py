@@ -386,6 +386,19 @@ def test_every_command_corrects_clocks_as_if_they_had_been_right(words: str, fol
         assert first[key] == second[key], key
 
 
+def test_files_of_single_boards_are_merged_by_corrected_times(folder: Path, tmp_path: Path) -> None:
+    hits = pl.read_parquet(folder / "drifting.parquet")
+    files = [saved(part, tmp_path, f"{number}.parquet") for number, part in enumerate(hits.partition_by("board"))]
+    words = ("--detectors", folder / "clocks.toml", "--window", "100ns", "--json")
+
+    whole = gammapolars("coincidences", folder / "drifting.parquet", *words, "-o", tmp_path / "whole.parquet")
+    apart = gammapolars("coincidences", *files, *words, "-o", tmp_path / "apart.parquet")
+
+    assert whole.code == apart.code == 0, whole.err + apart.err
+    assert pl.read_parquet(tmp_path / "apart.parquet").equals(pl.read_parquet(tmp_path / "whole.parquet"))
+    assert json.loads(whole.out)["pairs"] > 4000
+
+
 def test_outputs_carry_the_clocks_that_they_were_made_with(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "alone.toml").write_text("[[clock]]\nboard = 1\nrate_ppm = 5.0\n")
     words = ("coincidences", folder / "drifting.parquet", "--detectors", tmp_path / "alone.toml")

@@ -51,7 +51,8 @@ class Timing:
     """What was found of the timing of some runs' detectors.
 
     Attributes:
-        aligned: the detectors that were given, or seen, with offsets, walks and resolutions; all else as it was.
+        aligned: the detectors that were given, or seen, with offsets, walks and resolutions, and the clocks of boards;
+            all else as it was.
         detectors: a row a detector: `board`, `channel`, `name`, `group` (detectors tied by prompt peaks; null: none),
             `reference` (its offset stays as it was), `pairs` (prompt ones), `time_offset_ps`, `time_offset_ps_unc`
             (against the reference), `time_walk_ps` with `time_walk_ps_unc` and `time_walk_range`, `time_fwhm_ps` of
