@@ -22,7 +22,7 @@ from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import lazy_frame
 
 LINES = 1000
-"""So many rows of a text show what its columns hold."""
+"""So many rows of a text's beginning show what its columns hold."""
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
@@ -42,7 +42,8 @@ def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     if ";" in file.header and (compass_csv.is_header(file.first_line) or not reading.columns):
         return compass_csv.scan_compass_csv(path, reading)
     mapped = {name for column in reading.columns.values() for name in column.sources}
-    rows = rows_of(file.first_lines[file.header_line + 1 :])[:LINES]
+    rows = rows_of(file.first_lines[file.header_line + 1 :])
+    rows = rows[:: len(rows) // LINES + 1]
     dialect = dialect_of(file.header, rows)
     is_own = dialect.separator == "," and not mapped and not file.header_line
     dialect = Dialect() if is_own else dialect
