@@ -17,7 +17,7 @@ from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.reading import READING, Reading
 from gammapolars.io.text import formulas
 from gammapolars.io.text.blocks import TextFile
-from gammapolars.io.text.dialect import Dialect, dialect_of, rows_of, type_of
+from gammapolars.io.text.dialect import PADDING, Dialect, dialect_of, rows_of, type_of
 from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import lazy_frame
 
@@ -39,13 +39,14 @@ def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
         InputError: the file is missing, or is no such CSV file; when collected, for a line that cannot be read.
     """
     file = TextFile(path)
-    if ";" in file.header and (compass_csv.is_header(file.first_line) or not reading.columns):
+    own_names = any(name.strip() in HITS.columns for name in file.header.split(";"))
+    if ";" in file.header and (compass_csv.is_header(file.first_line) or not (reading.columns or own_names)):
         return compass_csv.scan_compass_csv(path, reading)
     mapped = {name for column in reading.columns.values() for name in column.sources}
     rows = rows_of(file.first_lines[file.header_line + 1 :])
     rows = rows[:: len(rows) // LINES + 1]
     dialect = dialect_of(file.header, rows)
-    is_own = dialect.separator == "," and not mapped and not file.header_line
+    is_own = dialect.separator == "," and not (mapped or file.header_line or PADDING.search(file.header))
     dialect = Dialect() if is_own else dialect
     fields = _csv_fields(file, dialect, rows, mapped)
     table = TextTable(fields, dialect.separator, quotes=True, dialect=None if is_own else dialect)

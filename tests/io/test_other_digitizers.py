@@ -556,6 +556,17 @@ def test_blocks_of_utf_16_are_cut_between_characters(
     assert losses.all == ()
 
 
+@pytest.mark.parametrize("kind", ["tab", "blanks", "padded", "padded semicolons", "remarks"])
+def test_text_with_our_names_needs_no_map(tmp_path: Path, kind: str) -> None:
+    hits = cascades().select(board=pl.lit(0), channel="channel", timestamp_ps="time", adc="adc", flags=pl.lit(0))
+    (tmp_path / "run.csv").write_text(TEXTS[kind](hits))
+
+    found, _ = read(tmp_path / "run.csv")
+
+    assert found.rows() == hits.rows()
+    assert dict(found.schema) == HITS.columns
+
+
 # Histograms alone.
 
 

@@ -220,7 +220,8 @@ def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
         tree = open_hit_tree(file.path, file.reading)
         facts |= {"tree": tree.name, "compression": tree.compression}
         facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in tree.branches.items()}
-        facts["branches"] |= dict.fromkeys(tree.other_branches, "not read")
+        read = {name for column in file.reading.columns.values() for name in column.sources}
+        facts["branches"] |= {name: "lists" if name in read else "not read" for name in tree.other_branches}
         facts["baskets"] = {name: len(branch.entries) - 1 for name, branch in tree.branches.items()}
     else:
         facts["columns"] = {name: str(dtype) for name, dtype in file.hits.collect_schema().items()}
