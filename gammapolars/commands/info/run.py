@@ -16,6 +16,7 @@ from gammapolars.commands.info.parse import InfoOptions
 from gammapolars.commands.layout import share
 from gammapolars.core.flags import FLAGS, names_in
 from gammapolars.core.records import Rows, optional
+from gammapolars.core.schema import HITS
 from gammapolars.core.units import PS_PER_S, format_ps
 from gammapolars.io import InputFile, Run, Runs, is_table_of_pairs, provenance, scan_pairs
 from gammapolars.io.compass.run_info import live_times
@@ -149,7 +150,7 @@ def inspect(recording: Recording) -> InfoSummary:
         for file in run.files:
             order, of_file = OrderTally(), HitTally()
             with run.naming_errors():
-                recorded = batches_of(file.hits)  # all columns, so that no damage goes unnoticed
+                recorded = batches_of(_flat(file.hits))
                 for batch in order.in_epochs(recorded, run.reorder_ps):
                     for of_run in _numbered(batch, number, len(runs.all)):
                         order.add(of_run["timestamp_ps"], of_run["run"][0])
@@ -186,6 +187,15 @@ def inspect(recording: Recording) -> InfoSummary:
     )
     found = (*again, *_warnings(summary, runs, ranges, started_again), *time_warnings(hits, runs))
     return replace(summary, warnings=(*summary.warnings, *found))
+
+
+def _flat(hits: pl.LazyFrame) -> pl.LazyFrame:
+    """All columns of numbers, so that no damage goes unnoticed: texts and lists, which hits have none of, are stored
+    once and may unpack to any size.
+    """
+    return hits.select(
+        name for name, dtype in hits.collect_schema().items() if dtype.is_numeric() or name in HITS.columns
+    )
 
 
 def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
