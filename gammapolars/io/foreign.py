@@ -75,8 +75,9 @@ def as_hits(
             row += batch.height
 
     def batches(names: list[str]) -> Iterator[pl.DataFrame]:
-        with_times = counter is not None and TIME in names
-        return counter.continuous(fitting(names), path, reading.losses) if with_times and counter else fitting(names)
+        if counter is None or TIME not in names:
+            return fitting(names)
+        return counter.continuous(fitting(list(dict.fromkeys([*names, "board"]))), path, reading.losses)
 
     hits = lazy_frame(schema, batches)
     if counter:

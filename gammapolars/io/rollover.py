@@ -15,6 +15,9 @@ from gammapolars.streaming.slices import batches_of
 LATE = 8
 """A hit may lie behind the one before it by an eighth of the period; further back, the counter has rolled over."""
 
+LEAST_JUMPS, MOST_JUMPS = 3, 0.1
+"""Where the hits of one board seem to be a period apart so often, several boards have counters of their own."""
+
 
 class Counter:
     """The counter of a file, or of one of several files that follow one another.
@@ -41,17 +44,20 @@ class Counter:
         """The batches of the whole file with times that go on.
 
         Args:
-            batches: of hits, or of columns of theirs with `timestamp_ps`.
+            batches: of hits, or of columns of theirs with `timestamp_ps`; with `board`, it is seen whether one counter
+                can be that of all boards.
             path: of the file.
             losses: is given a note of how often the counter rolled over.
 
         Raises:
-            InputError: times go on for too long.
+            InputError: times go on for too long, or are not those of one such counter.
         """
         state = _State(self._follows.end) if self._follows else _State()
         begun = state.rolled
         for batch in batches:
-            times = state.read(batch["timestamp_ps"].to_numpy(), self.period_ps)
+            recorded = batch["timestamp_ps"].to_numpy()
+            times = state.read(recorded, self.period_ps)
+            self._check(batch, recorded, times, path)
             if len(times) and not TIMES_PS[0] <= times.min() <= times.max() <= TIMES_PS[1]:
                 raise InputError(f"{path}: its counter of {format_ps(self.period_ps)} rolls over for more than 53 days")
             yield batch.with_columns(timestamp_ps=pl.Series(times))
@@ -62,6 +68,24 @@ class Counter:
                 "are made to go on",
             )
         self._end = state
+
+    def _check(self, batch: pl.DataFrame, recorded: Integers, times: Integers, path: Path) -> None:
+        """Raise where the times are not those of one counter with this period."""
+        if not len(recorded):
+            return
+        period, late = self.period_ps, self.period_ps // LATE
+        if int(recorded.max()) - int(recorded.min()) >= period + late:
+            raise InputError(f"{path}: its times span more than a counter of {format_ps(period)}: it has more bits")
+        if "board" not in batch.columns or batch["board"].n_unique() == 1:
+            return
+        busiest = batch["board"].mode()[0]
+        steps = np.diff(times[(batch["board"] == busiest).to_numpy()])
+        jumps = int(np.count_nonzero((steps >= period - late) | (steps <= -late)))
+        if jumps >= LEAST_JUMPS and jumps > MOST_JUMPS * len(steps):
+            raise InputError(
+                f"{path}: the counters of its boards do not roll over together: read each board's hits as a file of "
+                "their own"
+            )
 
     @property
     def end(self) -> "_State":

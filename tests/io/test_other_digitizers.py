@@ -115,6 +115,37 @@ def test_hits_that_come_late_across_a_rollover_keep_their_times() -> None:
     assert frame["timestamp_ps"].to_list() == truth.tolist()
 
 
+def test_boards_that_roll_over_apart_are_refused(tmp_path: Path) -> None:
+    hits, _ = rolling(31, 8000, count=300)
+    apart = hits.with_columns(board="channel", time=(pl.col("time") + pl.col("channel") * 2**30) % 2**31)
+    apart.write_parquet(tmp_path / "run.parquet")
+    mapped = 'channel = {value = 0}\ntimestamp_ps = {name = "time", unit = "8ns", bits = 31}'
+
+    with pytest.raises(InputError, match=r"run\.parquet: the counters of its boards do not roll over together"):
+        read(tmp_path / "run.parquet", toml=mapped)
+
+
+def test_a_board_with_few_hits_rolls_over_with_the_others(tmp_path: Path) -> None:
+    hits, truth = rolling(31, 8000)
+    rare = hits.with_row_index().with_columns(board=(pl.col("index") % 1999 == 5).cast(pl.Int32)).drop("index")
+    rare.write_parquet(tmp_path / "run.parquet")
+    mapped = 'channel = "channel"\ntimestamp_ps = {name = "time", unit = "8ns", bits = 31}'
+
+    found, _ = read(tmp_path / "run.parquet", toml=mapped)
+
+    assert found["timestamp_ps"].to_list() == truth
+
+
+def test_a_counter_of_more_bits_than_said_is_refused(tmp_path: Path) -> None:
+    rolling(31, 8000)[0].write_parquet(tmp_path / "run.parquet")
+    mapped = 'channel = "channel"\ntimestamp_ps = {name = "time", unit = "8ns"'
+
+    with pytest.raises(InputError, match="it has more bits"):
+        read(tmp_path / "run.parquet", toml=mapped + "}", rollover_ps=2**29 * 8000)
+    with pytest.raises(InputError, match="values that are no timestamp_ps"):
+        read(tmp_path / "run.parquet", toml=mapped + ", bits = 29}")
+
+
 @pytest.mark.parametrize("rows", [1, 7, 100])
 def test_batches_of_any_length_go_on(rows: int) -> None:
     truth = np.cumsum(np.random.default_rng(3).integers(1, 60, 300))
