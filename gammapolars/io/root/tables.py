@@ -132,7 +132,11 @@ def _polars_type(dtype: np.dtype[Any]) -> DType:
 def open_hit_tree(path: str | Path, reading: Reading = READING) -> Tree:
     """The metadata of a file's hit tree, as `scan_root` finds it."""
     names = (reading.tree,) if reading.tree else HIT_TREES
-    if reading.columns and not reading.tree and len(only := trees_in(path)) == 1:
+    if (
+        reading.columns
+        and not reading.tree
+        and len(only := trees_in(path if isinstance(path, Path) else Path(path))) == 1
+    ):
         names = (*names, *only)
     return open_tree(path, names, RECORDED, keep_going=reading.losses.keep_going)
 

@@ -13,9 +13,8 @@ from gammapolars.core.errors import InputError, first_line, readable
 from gammapolars.io.remote import is_remote
 from gammapolars.io.root.branches import Branch, Tree, checked
 from gammapolars.io.root.recovery import Expected, recover
-from gammapolars.io.root.tree_parser import check_keys, parse_tree
+from gammapolars.io.root.tree_parser import check_keys, classes_in, parse_tree
 from gammapolars.io.root.uproot_file import RNTUPLE, opened_by_uproot, rntuple_tree
-from gammapolars.io.untrusted import CRASHES
 
 TREES = ("TTree", "TNtuple", "TNtupleD", RNTUPLE)
 """Classes of what holds entries."""
@@ -123,16 +122,9 @@ def _instead(kinds: dict[str, str]) -> str:
     )
 
 
-def trees_in(path: str | Path) -> list[str]:
-    """The names of all trees of a ROOT file; none where it cannot be read."""
-    try:
-        check_keys(Path(path))
-        with opened_by_uproot(path) as file:
-            return list(
-                dict.fromkeys(key.partition(";")[0] for key, kind in file.classnames().items() if kind in TREES)
-            )
-    except (InputError, *CRASHES):
-        return []
+def trees_in(path: Path) -> list[str]:
+    """The names of the trees in a ROOT file's top folder; none where it cannot be read."""
+    return [name for name, kind in classes_in(path).items() if kind in TREES]
 
 
 def read_header(path: Path) -> Header:

@@ -67,11 +67,16 @@ def check_keys(path: Path) -> None:
 
 def kinds_in(path: Path) -> set[str]:
     """The classes of what lies in a file's top folder, such as TTree; none where that cannot be read."""
+    return set(classes_in(path).values())
+
+
+def classes_in(path: Path) -> dict[str, str]:
+    """The classes of what lies in a file's top folder, by name; none where that cannot be read."""
     try:
         with path.open("rb") as file:
-            return {key.kind for key in _top_keys(file)}
+            return {key.name: key.kind for key in _top_keys(file)}
     except UNREADABLE:
-        return set()
+        return {}
 
 
 class _UnusualError(ValueError):
