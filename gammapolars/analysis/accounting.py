@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.core.flags import union
@@ -9,6 +10,7 @@ from gammapolars.core.records import Part, Rows, optional
 from gammapolars.core.units import PS_PER_S
 from gammapolars.detectors import Detectors
 from gammapolars.io import Losses, Runs
+from gammapolars.io.reading import Kind
 
 COVERED = 0.9
 """Hits should cover so much of the time for which their run was recorded."""
@@ -19,13 +21,10 @@ CLOCK_S = 2
 BEYOND = 0.1
 """Changing rates are trusted this part of their range beyond its end."""
 
-LISTED = 5
-"""So many places of damage stand among the warnings; a summary lists them all."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class HitAccount(Part):
-    """Where every hit went: `hits_read` is the sum of those used, rejected, damaged and out of range.
+    """Where every hit went: `hits_read` is the sum of those used, rejected, damaged, out of range and repeated.
 
     Attributes:
         hits_read: hits in the files.
@@ -34,8 +33,9 @@ class HitAccount(Part):
         rejected: hits by flag name; one with two flags counts under both.
         hits_damaged: hits left out because the file is damaged there.
         hits_out_of_range: hits left out because no hit can have their values.
-        left_out: where hits were left out: `file`, `what` is wrong there, `hits`, and the `kind`, damaged or
-            out_of_range.
+        hits_repeated: hits left out because they repeat another one, where those are to be dropped.
+        left_out: where hits were left out: `file`, `what` is wrong there, `hits`, and the `kind`: damaged,
+            out_of_range or repeated.
     """
 
     hits_read: int
@@ -44,6 +44,7 @@ class HitAccount(Part):
     rejected: dict[str, int]
     hits_damaged: int
     hits_out_of_range: int
+    hits_repeated: int
     left_out: Rows
 
 
@@ -76,15 +77,16 @@ def account(hits: HitTally, losses: Losses, reject: dict[str, int], *, seen: Hit
     """
     by_detector = hits.by_detector(union(reject))
     good, used = int(by_detector["hits"].sum()), int(by_detector["hits_used"].sum())
-    damaged, out_of_range = losses.count("damaged"), losses.count("out_of_range")
+    damaged, out_of_range, repeated = (losses.count(kind) for kind in get_args(Kind))
     whole = int(seen.by_detector()["hits"].sum()) if seen else good
     return HitAccount(
-        hits_read=whole + damaged + out_of_range,
+        hits_read=whole + damaged + out_of_range + repeated,
         hits_used=used,
         hits_rejected=good - used,
         rejected=dict.fromkeys(reject, 0) | hits.with_flags(reject),
         hits_damaged=damaged,
         hits_out_of_range=out_of_range,
+        hits_repeated=repeated,
         left_out=[
             {"file": str(loss.path), "what": loss.what, "hits": loss.hits, "kind": loss.kind} for loss in losses.all
         ],
@@ -115,17 +117,6 @@ def times(hits: HitTally, runs: Runs) -> Times:
     return Times(*whole, rows)
 
 
-def time_warnings(hits: HitTally, runs: Runs) -> Iterator[str]:
-    """Runs whose hits cover less time than was recorded, one sentence each."""
-    for number, run in enumerate(runs.all, 1):
-        first, last = hits.spans.get(number, (0, 0))
-        covered_s = (last - first) / PS_PER_S
-        seconds = run.recorded.real_time_s if run.recorded else None
-        if seconds and covered_s < COVERED * seconds - CLOCK_S:
-            name = run.source.folder.name
-            yield f"{name}: was recorded for {seconds:g} s, its hits cover {covered_s:g} s of that: are files missing?"
-
-
 def clock_warnings(hits: HitTally, detectors: Detectors) -> Iterator[str]:
     """Clocks whose rates change and were measured over less time than hits cover, one sentence each."""
     last = max((end for _, end in hits.spans.values()), default=0) / PS_PER_S
@@ -136,16 +127,3 @@ def clock_warnings(hits: HitTally, detectors: Detectors) -> Iterator[str]:
                 f"the rates of the clock of board {clock.board} are known up to {known:.6g} s, and hits go on to "
                 f"{last:.6g} s: measure them with 'gammapolars align' on this run"
             )
-
-
-def reading_warnings(runs: Runs) -> Iterator[str]:
-    """What a reader must know of the reading before trusting the rest, one sentence each."""
-    for run in runs.all:
-        yield from run.source.warnings
-        yield from run.recorded.warnings if run.recorded else ()
-    yield from runs.losses.notes
-    losses = runs.losses.all
-    for loss in losses[:LISTED]:
-        yield f"left out: {loss.path.name}: {loss.what}"
-    if more := losses[LISTED:]:
-        yield f"left out: {len(more):,} more places, {sum(loss.hits for loss in more):,} hits"

@@ -13,7 +13,6 @@ from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.detectors import Detectors
 from gammapolars.io import Runs
-from gammapolars.io.compass.run_info import live_times
 from gammapolars.io.spectra.measurement import Measurement
 
 
@@ -39,7 +38,7 @@ def _recorded(runs: Runs, tally: HitTally, keys: list[Key]) -> Mapping[Key, dict
     run = runs.all[0]
     if len(runs.all) > 1 or run.recorded is None or len({board for board, _ in keys}) > 1:
         return {}
-    told, start = live_times(run.source.folder), run.recorded.start
+    told, start = run.live_times, run.recorded.start
     started = start.replace(tzinfo=None, microsecond=0) if start else None
     by_channel = {channel.channel: channel for channel in told.channels} if told else {}
     found: dict[Key, dict[str, Any]] = {}
@@ -81,7 +80,7 @@ def _noted(runs: Runs) -> dict[Key, tuple[float | None, float | None, float | No
     run = runs.all[0]
     if run.recorded is None:
         return {}
-    told = live_times(run.source.folder)
+    told = run.live_times
     # Histograms tell times by channel alone: they are those of the board where there is one.
     times = {one.channel: one for one in told.channels} if told and len(run.recorded.boards) == 1 else {}
     found = {}
@@ -98,10 +97,7 @@ def noted_warnings(table: pl.DataFrame) -> Iterator[str]:
     rate, noted = pl.col("rate_cps"), pl.col("noted_ocr_cps")
     apart = table.filter((noted > 0) & ((rate / noted - 1).abs() > NOTABLE_PART))
     for name, own, other in apart.select("name", "rate_cps", "noted_ocr_cps").iter_rows():
-        yield (
-            f"{name} has {own:,.6g} hits/s in these files, where run.info notes {other:,.6g} (OCR), which may be that "
-            "of the run's end: are files missing, or did the rate change?"
-        )
+        yield f"{name} has {own:,.6g} hits/s in these files, where run.info has {other:,.6g} (OCR) of the whole run"
 
 
 Spans = Mapping[int, tuple[int, int]]

@@ -16,6 +16,7 @@ from gammapolars.analysis.accumulators import (
     RecordedTime,
     StopCover,
 )
+from gammapolars.analysis.expected_pairs import check_beginning, checked
 from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.random_pairs import Expectation
 from gammapolars.analysis.recording import Recording
@@ -37,11 +38,13 @@ class PairPass:
         recording: whose hits are paired.
         rule: what makes a pair.
         accumulators: count in the same pass.
+        shown: how many times wider than the window that the user named that of the rule is.
     """
 
     recording: Recording
     rule: PairRule
     accumulators: list[Accumulator] = field(default_factory=list)
+    shown: int = 1
 
     def __post_init__(self) -> None:
         self.cover = StopCover(self.rule) if self.rule.nearest else None
@@ -89,13 +92,19 @@ class PairPass:
         """The slices; beside the search for pairs, the accumulators see them, in order."""
         with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
             counting: Future[None] | None = None
-            for part in self.recording.slices(self.rule.reach):
+            for part in self._parts():
                 if counting:
                     counting.result()
                 counting = counter.submit(self._count, part)
                 yield part
             if counting:
                 counting.result()
+
+    def _parts(self) -> Iterator[Slice]:
+        parts = self.recording.slices(self.rule.reach)
+        if self.recording.many_pairs or self.rule.nearest:
+            return parts
+        return checked(parts, self.recording, self.rule, self.shown)
 
     def _count(self, part: Slice) -> None:
         for hits in pieces(part.own):
@@ -124,6 +133,8 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
     if auto and len(random) > 1:
         raise UsageError("--random auto finds the windows: name no others beside it")
     given = rule if auto else rule.with_random(random)
+    if auto:
+        check_beginning(recording, rule)
     with recording.runs.naming_errors():
         hits = align(recording.runs.hits, recording.detectors, reorder_ps=recording.runs.reorder_ps)
         return measured(given, hits, auto=auto, reorder_ps=recording.reorder_ps)
@@ -177,7 +188,7 @@ def named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
 def warnings(by_detector: pl.DataFrame, recording: Recording, rule: PairRule) -> list[str]:
     """What a reader must know before trusting the rest, one sentence each."""
     if by_detector.is_empty():
-        return ["the run holds no hits"]
+        return []
     detectors = recording.detectors
     seen = [detectors.at(board, channel) for board, channel in by_detector.select("board", "channel").iter_rows()]
     keys = {detector.key for detector in seen}

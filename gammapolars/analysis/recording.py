@@ -46,6 +46,7 @@ class Recording:
         preselection: add-back and vetoes, which hits pass before anything else sees them.
         all_columns: whether columns in which formats differ come along, such as `adc_short`.
         recorded_energies: whether energies that were recorded beside, or without, adc values are taken.
+        many_pairs: whether pairs are looked for however many there are.
         most_hits: no more hits are read than so many, from the beginning; None: all.
     """
 
@@ -56,6 +57,7 @@ class Recording:
     all_columns: bool = False
     most_hits: int | None = None
     recorded_energies: bool = True
+    many_pairs: bool = False
 
     @cached_property
     def gain_correction(self) -> GainCorrection | None:
@@ -154,7 +156,7 @@ class Recording:
         """
         require(self.recorded, HITS, columns=("board", "channel", "timestamp_ps", "flags"))
         names = [name for name in self.recorded.collect_schema() if name in OWN_COLUMNS]
-        return self._frames(batches_of(self.recorded.select(names)), self.runs.reorder_ps)
+        return self._frames(self.runs.watched(batches_of(self.recorded.select(names))), self.runs.reorder_ps)
 
     def slices(self, reach_ps: int) -> Iterator[Slice]:
         """The aligned and corrected hits that the preselection leaves, in slices that are complete in themselves.
@@ -178,19 +180,22 @@ class Recording:
             note = self.runs.note_repair
             return aligned_in_order(batches, self.detectors, reorder_ps=self.runs.reorder_ps, on_repair=note)
         if not spread_ps(self.detectors):
-            return batches_of(hits)
-        return (align(batch.lazy(), self.detectors).collect() for batch in batches_of(hits, batch_rows=ALIGNED_ROWS))
+            return self.runs.watched(batches_of(hits))
+        recorded = self.runs.watched(batches_of(hits, batch_rows=ALIGNED_ROWS))
+        return (align(batch.lazy(), self.detectors).collect() for batch in recorded)
 
     def _frames(self, batches: Iterable[pl.DataFrame], reorder_ps: int) -> Iterator[pl.DataFrame]:
         ordered = (
-            time_ordered(of_run, reorder_ps=reorder_ps, on_repair=self.runs.note_repair) for of_run in by_run(batches)
+            time_ordered(of_run, reorder_ps=reorder_ps, on_repair=self.runs.note_repair, on_wild=self.runs.on_wild)
+            for of_run in by_run(batches)
         )
         for frame in self._watched(chain.from_iterable(ordered), lambda frame: frame.height):
             yield self._corrected(frame)
 
     def _slices(self, reach_ps: int) -> Iterator[Slice]:
         batches = self._aligned(self.recorded)
-        parts = slices(batches, reach_ps, reorder_ps=self.reorder_ps, on_repair=self.runs.note_repair)
+        runs = self.runs
+        parts = slices(batches, reach_ps, reorder_ps=self.reorder_ps, on_repair=runs.note_repair, on_wild=runs.on_wild)
         for part in self._watched(parts, lambda part: part.end - part.first):
             yield part._replace(hits=self._corrected(part.hits))
 

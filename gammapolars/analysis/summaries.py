@@ -7,19 +7,12 @@ from typing import Any, Self
 
 import polars as pl
 
-from gammapolars.analysis.accounting import (
-    HitAccount,
-    Times,
-    account,
-    clock_warnings,
-    reading_warnings,
-    time_warnings,
-    times,
-)
+from gammapolars.analysis.accounting import HitAccount, Times, account, clock_warnings, times
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.chance import RandomNet
 from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.run_warnings import run_warnings
 from gammapolars.core.records import Part, entries, optional
 from gammapolars.core.units import Window
 from gammapolars.io.provenance import describe
@@ -90,19 +83,18 @@ def of_hits(
         recording: what was read.
         hits: those that were used or rejected.
         reject: the masks that disqualify a hit, by flag name.
-        warnings: further ones, between those of the reading and those of the correction of gains.
+        warnings: further ones, between those of the runs and those of the correction of gains.
         seen: all hits, if some were taken away before they could be used or rejected.
         complete: whether all hits were read.
     """
     runs = recording.runs
-    of_times = time_warnings(seen or hits, runs) if complete else ()
+    of_runs = run_warnings(runs, seen or hits, complete=complete)
     return {
         "inputs": tuple(str(file.path) for file in runs.files),
         "account": account(hits, runs.losses, reject, seen=seen),
         "times": times(seen or hits, runs),
         "warnings": (
-            *reading_warnings(runs),
-            *of_times,
+            *of_runs,
             *clock_warnings(seen or hits, recording.detectors),
             *warnings,
             *recording.warnings,

@@ -57,6 +57,7 @@ class Reading:
     bits: Annotated[str | None, "Of a counter of time that rolls over without a flag, and its step: 31:8ns."] = None
     reorder: Annotated[str, "How far back in time a hit may lie and still be put in place."] = defaults.REORDER
     apart: Annotated[bool, "Each file is a run of its own, as each folder is."] = False
+    drop_duplicates: Annotated[bool, "Of hits with one board, channel and time keep the first alone."] = False
     keep_going: Annotated[bool, "Leave out what is damaged, and count it, instead of stopping."] = False
 
     @cached_property
@@ -78,7 +79,14 @@ class Reading:
             rollover_ps=rollover_ps(self.bits, self.known.columns) if self.bits else None,
             losses=Losses(keep_going=self.keep_going),
         )
-        return open_runs(*names, reading=reading, reorder_ps=parse_ps(self.reorder), stage=self.stage, apart=self.apart)
+        return open_runs(
+            *names,
+            reading=reading,
+            reorder_ps=parse_ps(self.reorder),
+            stage=self.stage,
+            apart=self.apart,
+            drop_duplicates=self.drop_duplicates,
+        )
 
     @contextmanager
     def recording(self, names: list[str]) -> Iterator["recording.Recording"]:
@@ -88,7 +96,7 @@ class Reading:
 
         runs = self.open(names)
         with Progress(runs.count) as progress:
-            yield Recording(runs, self.known, progress)
+            yield Recording(runs, self.known, progress, many_pairs=isinstance(self, Pairing) and self.many_pairs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +104,13 @@ class Recording(Reading):
     """Runs, and how they are read."""
 
     names: Runs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """Whether pairs are looked for however many there are."""
+
+    many_pairs: Annotated[bool, "Go on where more than 10 pairs a hit, or 10^10 in all, are expected."] = False
 
 
 @dataclass(frozen=True, kw_only=True)

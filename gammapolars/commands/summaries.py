@@ -30,6 +30,7 @@ def gone(account: HitAccount, preselection: PreselectionAccount | None = None) -
         lines += taken(account, "of veto detectors", preselection.vetoing)
     rejected = [("rejected", count, name) for name, count in account.rejected.items()]
     left_out = [("left out", account.hits_damaged, "damaged"), ("left out", account.hits_out_of_range, "out of range")]
+    left_out.append(("left out", account.hits_repeated, "repeating another hit"))
     return lines + [
         f"  {what}: {count:,} {name} ({share(count, account.hits_read)})"
         for what, count, name in rejected + left_out

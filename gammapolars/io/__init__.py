@@ -39,6 +39,7 @@ def scan(
     bin_layout: str | None = None,
     columns: Mapping[str, Column] | None = None,
     apart: bool = False,
+    drop_duplicates: bool = False,
     losses: Losses | None = None,
 ) -> pl.LazyFrame:
     """The hits of a run, lazily: columns and rows that a query does not need are not kept.
@@ -54,6 +55,7 @@ def scan(
         bin_layout: layout of CoMPASS BIN files that do not tell it.
         columns: which columns of another program's table hold what: `load_detectors("detectors.toml").columns`.
         apart: whether files, too, are runs of their own.
+        drop_duplicates: whether hits with the board, channel and time of another one are left out.
         losses: takes up what cannot be read; without it, damage is an error.
 
     Raises:
@@ -63,7 +65,7 @@ def scan(
     reading = Reading(
         tree=tree, bin_layout=bin_layout, columns=columns or {}, losses=losses or Losses(keep_going=False)
     )
-    return open_runs(*runs, reading=reading, stage=stage, apart=apart).hits
+    return open_runs(*runs, reading=reading, stage=stage, apart=apart, drop_duplicates=drop_duplicates).hits
 
 
 def scan_pairs(path: str | Path) -> pl.LazyFrame:

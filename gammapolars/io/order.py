@@ -9,6 +9,7 @@ import polars as pl
 from gammapolars.core.errors import TimeOrderError
 from gammapolars.streaming.epochs import Epoch, epochs
 from gammapolars.streaming.time_order import Batches, OnRepair, continuous, reordered
+from gammapolars.streaming.wild_times import OnWild
 
 ORDER_COLUMNS = ("board", "channel", "timestamp_ps", "flags")
 """What the time order of several files depends on."""
@@ -29,16 +30,25 @@ class Source:
         batches: opens it and gives its hits as recorded.
         detector: (board, channel) of its first hit: of hits at the same time, the lower detector's come first.
         name: what messages call it.
+        on_wild: told of hits whose time cannot be, and whether they are left out.
     """
 
     first_ps: int
     batches: Callable[[], Batches]
     detector: tuple[int, int] = (0, 0)
     name: str = ""
+    on_wild: OnWild | None = None
 
     def epochs(self, reorder_ps: int, *, disorder: bool = False, by_flag: bool = False) -> Iterator[Epoch]:
         """Its hits, cut where the clock starts again; see `gammapolars.epochs.epochs`."""
-        cut = epochs(self.batches, reorder_ps=reorder_ps, begin_ps=self.first_ps, disorder=disorder, by_flag=by_flag)
+        cut = epochs(
+            self.batches,
+            reorder_ps=reorder_ps,
+            begin_ps=self.first_ps,
+            disorder=disorder,
+            by_flag=by_flag,
+            on_wild=self.on_wild,
+        )
         for epoch in cut:
             epoch.batches = self._naming_errors(epoch.batches)
             yield epoch

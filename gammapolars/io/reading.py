@@ -9,7 +9,7 @@ from typing import Literal
 from gammapolars.core.errors import InputError
 from gammapolars.detectors.columns import TIME, Column, period_ps
 
-Kind = Literal["damaged", "out_of_range"]
+Kind = Literal["damaged", "out_of_range", "repeated"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Loss:
         what: the place in the file and what is wrong with it, as one clause:
             "basket 3 of branch 'Energy' (hits 201 to 300, at byte 4000) is damaged: …".
         hits: how many hits it is.
-        kind: `damaged`, or `out_of_range` for readable values that no hit can have.
+        kind: `damaged`; `out_of_range` for readable values that no hit can have; `repeated` for hits at the time of
+            another one of their detector, where those are to be dropped.
     """
 
     path: Path
@@ -55,8 +56,19 @@ class Losses:
         """
         if not self.keep_going:
             raise InputError(f"{path}: {what} (--keep-going leaves it out and counts it)")
+        self.set_aside(path, what, hits, kind)
+
+    def set_aside(self, path: Path, what: str, hits: int, kind: Kind) -> None:
+        """Remember hits that are left out even where nothing may be, since nothing but a look at the run is asked."""
         with self._lock:
             self._losses[path, what] = Loss(path, what, hits, kind)
+
+    def drop(self, path: Path, what: str, hits: int) -> None:
+        """Remember hits that repeat another one: how many, as far as the reading that went furthest has come."""
+        with self._lock:
+            known = self._losses.get((path, what))
+            if hits and (known is None or known.hits < hits):
+                self._losses[path, what] = Loss(path, what, hits, "repeated")
 
     def note(self, path: Path, what: str) -> None:
         """Remember something that a reader of the results must know, though no hit is missing for it."""

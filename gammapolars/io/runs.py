@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -14,15 +15,20 @@ from gammapolars.core.threads import check_process
 from gammapolars.core.types import Key
 from gammapolars.core.units import format_ps
 from gammapolars.io.compass.folders import RunFiles
-from gammapolars.io.compass.run_info import RunInfo, read_run_info
+from gammapolars.io.compass.run_info import LiveTimes, RunInfo, live_times, read_run_info
 from gammapolars.io.input_file import InputFile, open_file
 from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
-from gammapolars.streaming.slices import batches_of, lazy_frame
+from gammapolars.streaming.repeats import without_repeats
+from gammapolars.streaming.slices import batches_of, by_run, lazy_frame
 from gammapolars.streaming.steps_back import StepBack
 from gammapolars.streaming.time_order import REORDER_PS, Repair, time_ordered
+from gammapolars.streaming.wild_times import OnWild, WildTime
+
+FIRST_HITS = 100
+"""So many hits of a file tell when it begins."""
 
 COUNTER_HITS = 1000
 """So many of a file's first hits show whose counter it is that rolls over."""
@@ -37,12 +43,14 @@ class Run:
         streams: its files; those of one stream follow each other in time, streams are merged.
         reorder_ps: how far back in time a hit may lie and still be put in its place.
         scratch: a folder for temporary files, if hits are to be sorted however far back they lie.
+        drop_duplicates: whether hits with the board, channel and time of another one are left out.
     """
 
     source: RunFiles
     streams: tuple[tuple[InputFile, ...], ...]
     reorder_ps: int = REORDER_PS
     scratch: Path | None = None
+    drop_duplicates: bool = False
 
     @property
     def name(self) -> str:
@@ -59,6 +67,11 @@ class Run:
     def recorded(self) -> RunInfo | None:
         """What the digitizer's software wrote down about the run, beside its hits."""
         return read_run_info(self.source.folder)
+
+    @cached_property
+    def live_times(self) -> LiveTimes | None:
+        """The times that the digitizer's software counted, as it wrote them beside the run's hits."""
+        return live_times(self.source.folder)
 
     @contextmanager
     def naming_errors(self) -> Iterator[None]:
@@ -89,6 +102,26 @@ class Run:
 
     @property
     def hits(self) -> pl.LazyFrame:
+        """The hits of all files: of one as recorded, of several merged in time; or sorted, or without duplicates."""
+        if not self.drop_duplicates:
+            return self._all_hits
+        columns = self.columns
+        needed = {*ORDER_COLUMNS, "adc", "run"}
+
+        def batches(names: list[str]) -> Iterator[pl.DataFrame]:
+            read = [name for name in columns if name in needed or name in names]
+            recorded = self._watched(batches_of(self._all_hits.select(read)))
+            ordered = (
+                time_ordered(of_run, reorder_ps=self.reorder_ps, on_repair=self.note_repair, on_wild=self._on_wild)
+                for of_run in by_run(recorded)
+            )
+            for batch in without_repeats(chain.from_iterable(ordered), self.note_repeats):
+                yield batch.select(names)
+
+        return lazy_frame(columns, batches)
+
+    @property
+    def _all_hits(self) -> pl.LazyFrame:
         """The hits of all files: of one file as recorded, of several merged in time; or sorted."""
         if len(self.files) == 1 and not self.scratch:
             return self.files[0].hits
@@ -104,13 +137,50 @@ class Run:
         """The hits of each stream as recorded: the columns that are wanted, and those that the time order needs."""
         needed = {*ORDER_COLUMNS, "run", *(self.columns if names is None else names)}
         columns = [name for name in self.columns if name in needed]
-        return [source for stream in self.streams if (source := _source(stream, columns, len(self.streams)))]
+        return [source for stream in self.streams if (source := _source(self, stream, columns))]
+
+    def watched(self, batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The batches of its hits; their recorded order is noticed, that of several files when they are merged."""
+        return batches if self.drop_duplicates else self._watched(batches)
+
+    def _watched(self, batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        is_recorded = len(self.files) == 1 and not self.scratch
+        return self.files[0].watched(batches, self.reorder_ps) if is_recorded else batches
 
     def note_repair(self, repair: Repair | StepBack) -> None:
         """Remember that timestamps were reset or rolled over, for the summaries to tell."""
         first = self.files[0]
         first.reading.losses.note(first.path, str(repair))
         first.reading.losses.lost_time |= isinstance(repair, Repair) and repair.period_ps is None
+
+    @property
+    def on_wild(self) -> OnWild | None:
+        """Told, in its hits, of those whose time cannot be; None: it has been told where they were recorded."""
+        return None if self.drop_duplicates else self._on_wild
+
+    @property
+    def _on_wild(self) -> OnWild | None:
+        is_recorded = len(self.files) == 1 and not self.scratch
+        return partial(self.note_wild, self.files[0].path) if is_recorded else None
+
+    def note_wild(self, path: Path, wild: WildTime) -> bool:
+        """Leave out a hit whose time cannot be, or remember it where it is not out of order, or is to be sorted.
+
+        Raises:
+            InputError: it is out of order, and nothing may be left out.
+        """
+        losses, what = self.files[0].reading.losses, f"{wild}: its time is wrong"
+        if losses.keep_going or not (wild.at_end or self.scratch):
+            losses.leave_out(path, what, 1, "out_of_range")
+            return True
+        losses.note(path, f"{what} (--keep-going leaves it out and counts it)")
+        return False
+
+    def note_repeats(self, hits: int, others: int) -> None:
+        """Remember how many hits were left out that repeat others, and how many of them had another adc value."""
+        first, place = self.files[0], "hits with the board, channel and time of another hit"
+        first.reading.losses.drop(first.path, place, hits - others)
+        first.reading.losses.drop(first.path, f"{place}, but another ADC value: the first of them is kept", others)
 
 
 @dataclass(frozen=True)
@@ -159,6 +229,15 @@ class Runs:
         """
         return replace(self, all=tuple(replace(run, scratch=scratch) for run in self.all))
 
+    def watched(self, batches: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The batches of their hits; the recorded order of one run is noticed, several notice theirs by themselves."""
+        return self.all[0].watched(batches) if len(self.all) == 1 else batches
+
+    @property
+    def on_wild(self) -> OnWild | None:
+        """Told, in the hits of one run, of those whose time cannot be; several runs notice it themselves."""
+        return self.all[0].on_wild if len(self.all) == 1 else None
+
     def note_repair(self, repair: Repair | StepBack) -> None:
         """Remember that the timestamps of one run were reset or rolled over; several runs notice it themselves."""
         self.all[0].note_repair(repair)
@@ -184,8 +263,10 @@ class Runs:
             read = [name for name in columns if name in {*names, *ORDER_COLUMNS}]
             for number, run in enumerate(self.all, 1):
                 with run.naming_errors():
-                    batches = batches_of(run.hits.select(read))
-                    for batch in time_ordered(batches, reorder_ps=run.reorder_ps, on_repair=run.note_repair):
+                    batches = run.watched(batches_of(run.hits.select(read)))
+                    for batch in time_ordered(
+                        batches, reorder_ps=run.reorder_ps, on_repair=run.note_repair, on_wild=run.on_wild
+                    ):
                         yield batch.with_columns(run=pl.lit(number, pl.UInt16))
 
         return lazy_frame(pl.Schema({**columns, "run": pl.UInt16()}), batches)
@@ -197,6 +278,7 @@ def open_runs(
     reorder_ps: int = REORDER_PS,
     stage: str | None = None,
     apart: bool = False,
+    drop_duplicates: bool = False,
 ) -> Runs:
     """Find the files that are meant, and read their metadata.
 
@@ -206,6 +288,7 @@ def open_runs(
         reorder_ps: how far back in time a hit may lie and still be put in its place.
         stage: the stage to take from folders: `raw`, `unfiltered` or `filtered`.
         apart: whether each file is a run of its own, as each folder is.
+        drop_duplicates: whether hits with the board, channel and time of another one are left out.
 
     Raises:
         InputError: nothing is found, or a file is no table of hits.
@@ -215,7 +298,10 @@ def open_runs(
     reading = reading or Reading()
     if reorder_ps < 0:
         raise UsageError(f"the reorder buffer cannot reach {format_ps(reorder_ps)} back: give 0ps or more")
-    runs = [_run(source, reading, reorder_ps) for source in select(names, stage=stage, apart=apart)]
+    runs = [
+        replace(_run(source, reading, reorder_ps), drop_duplicates=drop_duplicates)
+        for source in select(names, stage=stage, apart=apart)
+    ]
     return Runs(tuple(_with_the_same_columns(runs)), reading)
 
 
@@ -257,24 +343,29 @@ def _widest(dtypes: Iterable[pl.DataType | None]) -> pl.DataType:
     return max(there, key=lambda dtype: ADC_TYPES.index(dtype) if dtype in ADC_TYPES else -1)
 
 
-def _source(stream: tuple[InputFile, ...], columns: list[str], streams: int) -> Source | None:
+def _source(run: Run, stream: tuple[InputFile, ...], columns: list[str]) -> Source | None:
     """The hits of files that follow each other; None if there are none."""
     for file in stream:
-        first = file.hits.select("timestamp_ps", "board", "channel").head(1).collect()
+        first = file.hits.select("timestamp_ps", "board", "channel").head(FIRST_HITS).collect()
         if first.height:
             break
     else:
         return None
 
-    def batches() -> Iterator[pl.DataFrame]:
+    def recorded() -> Iterator[pl.DataFrame]:
         for file in stream:
-            for batch in batches_of(file.hits.select(columns), batch_rows=share_of_rows(streams)):
-                file.span.add(batch["timestamp_ps"])
+            for batch in batches_of(file.hits.select(columns), batch_rows=share_of_rows(len(run.streams))):
+                file.span.add(batch)
                 yield batch
 
-    time, board, channel = first.row(0)
+    def batches() -> Iterator[pl.DataFrame]:
+        yield from stream[0].watched(recorded(), run.reorder_ps)
+
+    _, board, channel = first.row(0)
+    time = int(first["timestamp_ps"].min())  # type: ignore[arg-type]  # the first one may be off
     more = f" and {len(stream) - 1} more" if len(stream) > 1 else ""
-    return Source(time, batches, (board, channel), f"{stream[0].path}{more}")
+    on_wild = partial(run.note_wild, stream[0].path)
+    return Source(time, batches, (board, channel), f"{stream[0].path}{more}", on_wild)
 
 
 def _run(source: RunFiles, reading: Reading, reorder_ps: int) -> Run:

@@ -15,6 +15,7 @@ from gammapolars.analysis.accumulators import (
     Rates,
     TimeDifferences,
 )
+from gammapolars.analysis.expected_pairs import check_beginning
 from gammapolars.analysis.passes import PairPass, named, summarise, summed_runs
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
@@ -70,6 +71,7 @@ class Analysis:
         random_windows: intervals of t_b - t_a that were taken to hold chance pairs alone, if any (ps).
         hits_damaged: hits that were left out because the file is damaged there.
         hits_out_of_range: hits that were left out because no hit can have their values.
+        hits_repeated: hits that were left out because they repeat another one.
         parameters: settings that the results depend on, as a person would write them, for the report's foot.
         summary: what `gammapolars coincidences` sums up of the same run.
     """
@@ -96,6 +98,7 @@ class Analysis:
     parameters: dict[str, str] = field(default_factory=dict)
     hits_damaged: int = 0
     hits_out_of_range: int = 0
+    hits_repeated: int = 0
     summary: PairSummary | None = None
     random_windows: tuple[Window, ...] = ()
 
@@ -119,6 +122,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     schema.require(runs.hits, schema.HITS, columns=("board", "channel", "timestamp_ps", "flags"))
     reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
     wide = PairRule(reach_ps, reject=rule.reject)
+    check_beginning(recording, wide, TIME_DIFFERENCE_WINDOWS)
     search_ps = max(parse_ps(defaults.SEARCH), reach_ps)
     peaks = prompt_peaks(replace(recording, progress=None), reject=rule.reject, search_ps=search_ps)
     mask = union(rule.reject)
@@ -129,7 +133,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     matrix = Matrix.of_energies(rule.window, detectors, calibrated=recording.is_calibrated)
     accumulators: list[Accumulator] = [spectra, rates, differences, hits]
     accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
-    reading = PairPass(recording, wide, accumulators)
+    reading = PairPass(recording, wide, accumulators, TIME_DIFFERENCE_WINDOWS)
     every = reading.pairs()
     within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
 
@@ -142,7 +146,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         for _ in batches_of(within.select(pl.len())):
             pass
     totals = summary()
-    same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range")
+    same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "hits_repeated")
     return Analysis(
         **{name: getattr(totals.account, name) for name in same},
         pairs=totals.of_pairs.pairs,

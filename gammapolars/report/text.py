@@ -38,12 +38,15 @@ def run(analysis: Analysis) -> list[str]:
     others = "the others were rejected by their flags"
     if lost := analysis.hits_damaged + analysis.hits_out_of_range:
         others += f", but for {amount(lost, 'hit')} that could not be read"
+    if repeated := analysis.hits_repeated:
+        others += f", but for {amount(repeated, 'hit')} that repeated another one"
     return [f"{text} {count(analysis.hits_used)} of them ({used}) were used, {others}."]
 
 
 def rejected(analysis: Analysis) -> list[str]:
     """How many hits were rejected, and how the counts by flag add up."""
-    lost = analysis.hits_read - analysis.hits_used - analysis.hits_damaged - analysis.hits_out_of_range
+    left_out = analysis.hits_damaged + analysis.hits_out_of_range + analysis.hits_repeated
+    lost = analysis.hits_read - analysis.hits_used - left_out
     if lost == 0:
         return ["No hit was rejected."] if analysis.hits_read else []
     text = f"{amount(lost, 'hit')} of {count(analysis.hits_read)} rejected ({percent(lost, analysis.hits_read)})."

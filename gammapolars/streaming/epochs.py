@@ -8,6 +8,7 @@ such a step costs nothing. Epochs shorter than the reorder buffer are not told a
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from gammapolars.core.errors import TimeOrderError
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.units import PS_PER_S, format_ps
 from gammapolars.streaming.steps_back import StepBack
+from gammapolars.streaming.wild_times import NEAR_HITS, OnWild, refuse, without_wild_times
 
 Kind = Literal["reset", "rollover"]
 
@@ -25,9 +27,6 @@ RESET = FLAGS["external_reset"]
 ROLLOVER = FLAGS["rollover"] | FLAGS["fake_rollover"]
 
 FAKE = FLAGS["fake_event"] | FLAGS["fake_rollover"]
-
-NEAR_HITS = 16
-"""A fake event that tells of a rollover may stand so many hits before the step back."""
 
 MOST_RESETS = 1000
 """Where more hits in one batch, and most of them, flag a reset, the flag is stuck and tells nothing by itself."""
@@ -71,6 +70,7 @@ class Epoch:
         self.hits = self.first_ps = self.last_ps = 0
         self.step_back: StepBack | None = None
         self._recent: deque[pl.Series] = deque()
+        self._step_ps: int | None = None
         self.batches = batches(self)
 
     def add(self, times: pl.Series, last_ps: int) -> None:
@@ -83,10 +83,18 @@ class Epoch:
         while sum(len(part) for part in self._recent) - len(self._recent[0]) >= STEP_HITS:
             self._recent.popleft()
 
+    def close(self) -> None:
+        """Keep what is known of it, and no times any more."""
+        self._step_ps = self.step_ps
+        self._recent.clear()
+
     @property
     def step_ps(self) -> int:
         """The clock's step, as far as the last hits show it."""
-        return int(np.gcd.reduce([np.gcd.reduce(times.to_numpy()) for times in self._recent], initial=0))
+        if self._step_ps is not None:
+            return self._step_ps
+        steps = np.array([np.gcd.reduce(times.to_numpy()) for times in self._recent], np.int64)
+        return int(np.gcd.reduce(steps, initial=0))
 
 
 def epochs(
@@ -96,6 +104,7 @@ def epochs(
     begin_ps: int = 0,
     disorder: bool = False,
     by_flag: bool = False,
+    on_wild: OnWild | None = None,
 ) -> Iterator[Epoch]:
     """Cut a recording where its clock starts again.
 
@@ -106,11 +115,19 @@ def epochs(
         disorder: whether hits without a flag may lie back any further.
         by_flag: whether a channel's reset flag begins an epoch even where its time does not step back, if the hit
             before is of the same channel. In a file of one channel that is seldom hit, nothing else tells.
+        on_wild: told of hits whose time cannot be, and whether they are left out; None: they are an error, where
+            disorder is.
 
     Raises:
         TimeOrderError: from the batches of an epoch, where a hit lies further back and no flag tells why.
     """
-    cutter = _Cutter(batches, reorder_ps, disorder=disorder, by_flag=by_flag)
+    judge = on_wild or (None if disorder else refuse)
+    tame = partial(without_wild_times, reorder_ps=reorder_ps, on_wild=judge) if judge else iter
+
+    def tamed() -> Iterable[pl.DataFrame]:
+        return tame(batch for batch in batches() if batch.height)
+
+    cutter = _Cutter(tamed, reorder_ps, disorder=disorder, by_flag=by_flag)
     try:
         yield Epoch(None, begin_ps, cutter.until_border)
         while cutter.border:

@@ -17,6 +17,7 @@ from gammapolars.core.errors import TableError
 from gammapolars.core.file_identity import begin_reading, is_filled
 from gammapolars.core.threads import check_process, threads
 from gammapolars.streaming.time_order import REORDER_PS, OnRepair, time_ordered
+from gammapolars.streaming.wild_times import OnWild
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -162,6 +163,7 @@ def slices(
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
     on_repair: OnRepair | None = None,
+    on_wild: OnWild | None = None,
 ) -> Iterator[Slice]:
     """Cut a hit stream where neighbouring hits are further apart than a window reaches.
 
@@ -177,6 +179,7 @@ def slices(
         reorder_ps: how far back a hit may lie and still be put in its place.
         slice_hits: how many hits gather before a cut; memory is proportional to it.
         on_repair: told of resets and rollovers of the timestamps, behind which times are made to go on.
+        on_wild: told of hits whose time cannot be, and whether they are left out; None: they are an error.
 
     Raises:
         TimeOrderError: hits lie too far back in time to be repaired.
@@ -184,7 +187,7 @@ def slices(
     # In halves, because two batches wait while their order is not certain.
     batches = batches_of(hits, batch_rows=max(slice_hits // 2, 1)) if isinstance(hits, pl.LazyFrame) else hits
     for of_run in by_run(batches):
-        ordered = time_ordered(of_run, reorder_ps=reorder_ps, on_repair=on_repair)
+        ordered = time_ordered(of_run, reorder_ps=reorder_ps, on_repair=on_repair, on_wild=on_wild)
         yield from _slices_of_run(ordered, reach_ps, slice_hits)
 
 

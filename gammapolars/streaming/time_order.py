@@ -12,6 +12,7 @@ from gammapolars.core.errors import TimeOrderError
 from gammapolars.core.units import PS_PER_S, format_ps, parse_ps
 from gammapolars.streaming.epochs import Border, Epoch, Kind, epochs
 from gammapolars.streaming.steps_back import rollover_period
+from gammapolars.streaming.wild_times import OnWild
 
 RESET_GAP_PS = PS_PER_S
 """What is put between the last hit before a reset and the reset itself, because the true time is not known.
@@ -94,6 +95,19 @@ def _period(ended: list[Epoch], border: Border) -> int | None:
     return rollover_period(latest, border.time_ps, min(epoch.first_ps for epoch in ended), hits, step)
 
 
+def repairs(recordings: list[list[Epoch]], on_repair: OnRepair) -> None:
+    """Say how times are made to go on in recordings of one clock whose epochs have been read one after the other.
+
+    Args:
+        recordings: the epochs of each.
+        on_repair: told of each reset and rollover, as by `continuous`.
+    """
+    clock, place = Clock(on_repair), 0
+    while begun := [(epochs[place], epochs[place + 1]) for epochs in recordings if len(epochs) > place + 1]:
+        clock.restart([epochs[place] for epochs in recordings if len(epochs) > place], begun)
+        place += 1
+
+
 REORDER_PS = parse_ps(defaults.REORDER)
 """How far back in time a hit may lie and still be put in its place."""
 
@@ -104,7 +118,11 @@ Batches = Iterator[pl.DataFrame]
 
 
 def time_ordered(
-    batches: Iterable[pl.DataFrame], *, reorder_ps: int = REORDER_PS, on_repair: OnRepair | None = None
+    batches: Iterable[pl.DataFrame],
+    *,
+    reorder_ps: int = REORDER_PS,
+    on_repair: OnRepair | None = None,
+    on_wild: OnWild | None = None,
 ) -> Batches:
     """Hits in time order, out of a stream in which a hit may lie up to `reorder_ps` behind the latest before it.
 
@@ -116,11 +134,12 @@ def time_ordered(
         batches: frames with a column `timestamp_ps`, and `flags` if resets are to be repaired.
         reorder_ps: the largest step back that is put in place, in picoseconds.
         on_repair: told of each reset and rollover.
+        on_wild: told of hits whose time cannot be, and whether they are left out; None: they are an error.
 
     Raises:
         TimeOrderError: a hit lies further back; the message says which, where and how far.
     """
-    recording = epochs(lambda: iter(batches), reorder_ps=reorder_ps)
+    recording = epochs(lambda: iter(batches), reorder_ps=reorder_ps, on_wild=on_wild)
     yield from continuous([recording], lambda parts: reordered(parts[0].batches, reorder_ps), on_repair)
 
 

@@ -39,6 +39,7 @@ from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
 from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedSpectra, NetSpectra
 from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.analysis.accumulators.repeats import Repeats
 from gammapolars.calibration.timing import reading
 from gammapolars.calibration.timing.reading import Histograms
 from gammapolars.coincidences import PairRule
@@ -121,6 +122,7 @@ def net_spectra(found: NetSpectra) -> tuple[Any, ...]:
 
 KINDS = {
     "hits": Kind(lambda _: HitTally(), lambda a: (a.by_flags(), a.spans, a.in_runs(BAD), a.by_detector(BAD))),
+    "repeats": Kind(lambda _: Repeats(), lambda a: (a.hits, a.most)),
     "pairs": Kind(lambda _: PairTally(Window(-5, 9)), lambda a: (a.counts(), a.random_counts())),
     "spectra": Kind(lambda _: AdcSpectra(BAD), lambda a: [a.spectra(DETECTORS, None)]),
     "slices": Kind(lambda _: AdcSpectra(BAD, 50), lambda a: [a.spectra(DETECTORS, None)]),

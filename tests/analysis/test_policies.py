@@ -238,7 +238,15 @@ def summary_of(command: str, folder: Path, *words: str | Path, output: str = "ou
     return found
 
 
-GONE = ("hits_rejected", "hits_added_back", "hits_vetoed", "hits_vetoing", "hits_damaged", "hits_out_of_range")
+GONE = (
+    "hits_rejected",
+    "hits_added_back",
+    "hits_vetoed",
+    "hits_vetoing",
+    "hits_damaged",
+    "hits_out_of_range",
+    "hits_repeated",
+)
 
 POLICIES = ("--add-back", "100ns", "--veto", "BGO=60ns", "--veto", "plastic=-20ns:50ns,min_adc=1000")
 

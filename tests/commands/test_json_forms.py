@@ -171,7 +171,8 @@ def test_what_a_command_prints_has_its_form(folder: Path, name: str, monkeypatch
     ],
 )
 def test_what_does_not_fit_a_form_is_seen(change: dict[str, Any], misfit: str) -> None:
-    account = {**dict.fromkeys(("hits_read", "hits_used", "hits_rejected", "hits_damaged", "hits_out_of_range"), 0)}
+    ways = ("read", "used", "rejected", "damaged", "out_of_range", "repeated")
+    account = dict.fromkeys((f"hits_{way}" for way in ways), 0)
     times = {"real_time_s": 0.0, "first_timestamp_ps": None, "last_timestamp_ps": 5}
     pairs = {"pairs": 0, "pairs_by_detectors": [], "window_ps": [0, 1], "chance_pairs_expected": 1}
     pairs |= {"chance_pairs_expected_unc": 0.5}

@@ -85,6 +85,7 @@ CHANGES = Changes(
         "*": (
             *("inputs", "outputs", "warnings", "elapsed_s", "hits_per_s"),
             *("hits_read", "hits_used", "hits_rejected", "rejected", "hits_damaged", "hits_out_of_range", "left_out"),
+            "hits_repeated",
             *("real_time_s", "first_timestamp_ps", "last_timestamp_ps", "runs", "window_ps"),
         ),
         "calibrate": ("drift.inputs",),

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
+from gammapolars.analysis.accumulators.repeats import Repeats
 from gammapolars.core.types import Key, Mask
 from gammapolars.core.units import PS_PER_S
 from gammapolars.spectra.tallies import Tally, count_by
@@ -50,10 +51,11 @@ FEW_KEYS = 1000
 
 
 class HitTally(Accumulator):
-    """Hits by run, detector and flags, and the times of each run's first and last hit.
+    """Hits by run, detector and flags, the times of each run's first and last hit, and hits that repeat others.
 
     Attributes:
         spans: the times (ps) of the first and last hit by run; a run that has no number is run 1.
+        repeats: hits at the time of another one of their detector, where hits come in time order.
     """
 
     def __init__(self) -> None:
@@ -62,12 +64,14 @@ class HitTally(Accumulator):
         self._usual_flags = 0
         self._counts: Counter[tuple[int, int, int, int]] = Counter()
         self.spans: dict[int, tuple[int, int]] = {}
+        self.repeats = Repeats()
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run."""
         if hits.is_empty():
             return
         run = run_of(hits)
+        self.repeats.add_hits(hits)
         if not self._compared(hits, run):
             counts = count_by(hits, FLAG_KEYS)
             self._usual_flags = counts.group_by("flags").agg(pl.col("counts").sum()).sort("counts")["flags"][-1]
@@ -106,12 +110,13 @@ class HitTally(Accumulator):
         return True
 
     def state(self) -> State:
-        return {"hits": self._total(), "spans": dict(self.spans)}
+        return {"hits": self._total(), "spans": dict(self.spans), "repeats": self.repeats.state()}
 
     def merge(self, state: State) -> None:
         self._tally.add(state["hits"])
         for run, span in state["spans"].items():
             self._extend(run, *span)
+        self.repeats.merge(state["repeats"])
 
     @property
     def real_time_s(self) -> float:

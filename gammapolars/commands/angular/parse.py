@@ -9,6 +9,7 @@ from gammapolars.commands.command import command
 from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import (
     BackgroundOption,
+    Pairing,
     RandomOption,
     Recording,
     Reject,
@@ -20,7 +21,7 @@ from gammapolars.core import defaults
 
 
 @command()
-class AngularOptions(Recording, Saving):
+class AngularOptions(Recording, Pairing, Saving):
     """Measure the angular correlation of a cascade: theta_deg and phi_deg of detectors stand in detectors.toml."""
 
     on: Annotated[float, "The first line of the cascade, keV."]

@@ -8,6 +8,7 @@ from gammapolars.commands.command import command
 from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import (
     AddBackOption,
+    Pairing,
     RandomOption,
     Recording,
     Reject,
@@ -30,7 +31,7 @@ class Further:
 
 
 @command()
-class CoincidencesOptions(Further, Recording, Saving):
+class CoincidencesOptions(Further, Recording, Pairing, Saving):
     """Find all pairs of hits of different detectors within a window, and save them."""
 
     output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root.", OUTPUT]

@@ -9,6 +9,7 @@ from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.convert.parse import ConvertOptions
+from gammapolars.commands.summaries import warnings
 from gammapolars.corrections import calibrate
 from gammapolars.io import check_writable, save
 from gammapolars.io.sort import scratch_beside
@@ -55,4 +56,4 @@ def _convert(options: ConvertOptions, recording: Recording) -> RunSummary:
 
 def text(summary: RunSummary) -> list[str]:
     """The summary for people."""
-    return [f"{summary.account.hits_read:,} hits written to {summary.outputs[0]}"]
+    return [f"{summary.account.hits_used:,} hits written to {summary.outputs[0]}", *warnings(summary)]

@@ -9,6 +9,7 @@ from gammapolars.commands.command import command
 from gammapolars.commands.declared import FILE, OUTPUT
 from gammapolars.commands.options import (
     BackgroundOption,
+    Pairing,
     RandomOption,
     Reading,
     Reject,
@@ -21,7 +22,7 @@ from gammapolars.core import defaults
 
 
 @command()
-class GateOptions(Reading, Saving):
+class GateOptions(Reading, Pairing, Saving):
     """Show what is in coincidence with a line, net of background and chance: of a run, a file of pairs, or a matrix."""
 
     names: Runs

@@ -10,6 +10,7 @@ import polars as pl
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.gated import CubeSpectra
+from gammapolars.analysis.expected_pairs import check_beginning
 from gammapolars.analysis.summaries import of_hits
 from gammapolars.coincidences import PairRule, triples
 from gammapolars.commands.gate.choice import KEV, chosen
@@ -56,6 +57,7 @@ class RunTriples:
             )
             spectra = CubeSpectra(first.gate, second.gate, width=bin_width_of(options.bin_width, calibrated=True))
             recording, hits = replace(opened, all_columns=True, progress=None), _CountedHits(opened.progress)
+            check_beginning(recording, rule)
             rule = passes.with_random(recording, rule, options.random or ())
             table = triples(
                 hits.passing(recording.hits.pipe(calibrate, detectors, dither=True)),

@@ -1,41 +1,27 @@
 """What is in a run, as recorded: hits, detectors, flags, times and their order."""
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis.accounting import LISTED, time_warnings
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, Summary, of_hits
 from gammapolars.commands.info.parse import InfoOptions
-from gammapolars.commands.layout import share
 from gammapolars.core.flags import FLAGS, names_in
 from gammapolars.core.records import Rows, optional
-from gammapolars.core.schema import HITS
-from gammapolars.core.units import PS_PER_S, format_ps
-from gammapolars.io import InputFile, Run, Runs, is_table_of_pairs, provenance, scan_pairs
-from gammapolars.io.compass.run_info import live_times
+from gammapolars.io import InputFile, Run, is_table_of_pairs, provenance, scan_pairs
 from gammapolars.io.root.tables import open_hit_tree
-from gammapolars.streaming.epochs import Border, epochs
+from gammapolars.streaming.epochs import Border
+from gammapolars.streaming.order_tally import OrderTally
+from gammapolars.streaming.repeats import without_repeats
 from gammapolars.streaming.slices import batches_of, parts_by_run
-from gammapolars.streaming.steps_back import StepBack
-
-TROUBLE = {
-    "memory_full": "the digitizer's memory ran full",
-    "trigger_lost": "triggers were lost",
-    "n_triggers_lost": "triggers were lost",
-    "event_lost": "hits were lost in the digitizer's memory",
-    "external_reset": "timestamps were reset from outside",
-    "pll_lock_lost": "the clock lost its lock",
-    "over_temperature": "the digitizer was too hot",
-    "adc_shutdown": "the digitizer switched its converter off",
-}
-"""Flags that a reader should know of even when they reject nothing."""
+from gammapolars.streaming.time_order import repairs
+from gammapolars.streaming.wild_times import WildTime, without_wild_times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,56 +68,6 @@ class PairsInfoSummary(Summary):
     pairs_by_detectors: pl.DataFrame
 
 
-class OrderTally:
-    """How far a stream of hits is out of time order."""
-
-    def __init__(self) -> None:
-        self.inversions = 0
-        self.largest_step_back_ps = 0
-        self._latest: int | None = None
-        self._previous: int | None = None
-        self._run = 1
-        self.restarts: list[Border] = []
-        self.step_back: StepBack | None = None
-        self.blocks: list[int] = []
-
-    @property
-    def again(self) -> list[int]:
-        """The runs that go on after another one, each once."""
-        return sorted({run for place, run in enumerate(self.blocks) if run in self.blocks[:place]})
-
-    def in_epochs(self, batches: Iterator[pl.DataFrame], reorder_ps: int) -> Iterator[pl.DataFrame]:
-        """Pass batches on; where flags tell that timestamps start again, no step back is counted."""
-        for epoch in epochs(lambda: batches, reorder_ps=reorder_ps, disorder=True):
-            if epoch.border:
-                self.restarts.append(epoch.border)
-                self._latest = self._previous = None
-            yield from epoch.batches
-            self.step_back = self.step_back or epoch.step_back
-
-    def add(self, times: pl.Series, run: int = 1) -> None:
-        if times.is_empty():
-            return
-        if not self.blocks or self.blocks[-1] != run:
-            self.blocks.append(run)
-        if run != self._run:
-            self._run, self._latest, self._previous = run, None, None
-        if self._previous is not None and times[0] < self._previous:
-            self.inversions += 1
-        if times.is_sorted():
-            back = 0 if self._latest is None else max(self._latest - times[0], 0)
-        else:
-            self.inversions += int((times.diff() < 0).sum())
-            so_far = times.cum_max()
-            if self._latest is not None:
-                so_far = so_far.clip(lower_bound=self._latest)
-            back = int((so_far - times).max() or 0)  # type: ignore[arg-type]
-        self.largest_step_back_ps = max(self.largest_step_back_ps, back)
-        last = int(times.max())  # type: ignore[arg-type]
-        self._latest = last if self._latest is None else max(self._latest, last)
-        self._previous = times[-1]
-
-
 def info(options: InfoOptions) -> InfoSummary | PairsInfoSummary:
     """What is in runs, or in a file of pairs."""
     if len(options.names) == 1 and is_table_of_pairs(options.names[0]):
@@ -141,61 +77,94 @@ def info(options: InfoOptions) -> InfoSummary | PairsInfoSummary:
 
 
 def inspect(recording: Recording) -> InfoSummary:
-    """Read a run once, file by file as recorded, and sum it up."""
-    runs, progress = recording.runs, recording.progress
-    hits, files, read = HitTally(), [], 0
-    ranges, restarts, again, inversions, step_back = [], [], [], 0, 0
-    started_again: StepBack | None = None
+    """Read runs once, file by file as recorded, and sum them up."""
+    runs, inspection = recording.runs, _Inspection(recording)
     for number, run in enumerate(runs.all, 1):
-        for file in run.files:
-            order, of_file = OrderTally(), HitTally()
-            with run.naming_errors():
-                recorded = batches_of(_flat(file.hits))
-                for batch in order.in_epochs(recorded, run.reorder_ps):
-                    for of_run in _numbered(batch, number, len(runs.all)):
-                        order.add(of_run["timestamp_ps"], of_run["run"][0])
-                        of_file.add_hits(of_run)
-                        hits.add_hits(of_run)
-                    read += batch.height
-                    if progress:
-                        progress(read)
-            inversions += order.inversions
-            if order.again:
-                again.append(
-                    f"{file.path}: run {order.again[0]} occurs again after another one, and would be paired apart: "
-                    "'gammapolars convert RUN... --sort -o sorted.parquet' sorts by run"
-                )
-            if len(order.blocks) <= 1:  # several runs in one file begin again each
-                started_again = started_again or order.step_back
-            restarts += [{"file": str(file.path), **asdict(border)} for border in order.restarts]
-            step_back = max(step_back, order.largest_step_back_ps)
-            if of_file.first_ps is not None:
-                ranges.append((number, of_file.first_ps, of_file.last_ps, file.path.name))
-            files.append(_file(file, of_file))
+        with run.naming_errors():
+            inspection.read(run, number)
+    hits = inspection.hits
     rows = hits.by_detector().select("board", "channel", "hits").to_dicts()
-    seconds = hits.real_time_s
-    summary = InfoSummary(
-        **of_hits(recording, hits, {}, complete=False),
-        files=files,
+    seconds, orders = hits.real_time_s, [file.order for file in runs.files]
+    return InfoSummary(
+        **of_hits(recording, hits, {}),
+        files=[_file(file, inspection.of_files[file.path]) for file in runs.files],
         hits=sum(row["hits"] for row in rows),
         detectors=[row | {"rate_cps": row["hits"] / seconds if seconds else None} for row in rows],
         flags=hits.with_flags(FLAGS | _unnamed(hits)),
-        inversions=inversions,
-        largest_step_back_ps=step_back,
-        restarts=restarts,
+        inversions=sum(order.inversions for order in orders),
+        largest_step_back_ps=max(order.largest_step_back_ps for order in orders),
+        restarts=inspection.restarts,
         sources=[_source(run) for run in runs.all],
     )
-    found = (*again, *_warnings(summary, runs, ranges, started_again), *time_warnings(hits, runs))
-    return replace(summary, warnings=(*summary.warnings, *found))
 
 
-def _flat(hits: pl.LazyFrame) -> pl.LazyFrame:
-    """All columns of numbers, so that no damage goes unnoticed: texts and lists, which hits have none of, are stored
-    once and may unpack to any size.
+class _Inspection:
+    """What runs hold, as it was recorded.
+
+    Attributes:
+        hits: of all files.
+        of_files: of each file, by its path.
+        restarts: where timestamps start again, by flags.
     """
-    return hits.select(
-        name for name, dtype in hits.collect_schema().items() if dtype.is_numeric() or name in HITS.columns
-    )
+
+    def __init__(self, recording: Recording) -> None:
+        self.hits, self.restarts = HitTally(), list[dict[str, Any]]()
+        self.of_files: dict[Path, HitTally] = {}
+        self._recording, self._read = recording, 0
+
+    def read(self, run: Run, number: int) -> None:
+        """Read all files of a run: no step back is counted where flags tell that timestamps start again."""
+        recordings = []
+        for stream in run.streams:
+            order = OrderTally()
+            batches = self._recorded(run, stream, number)
+            recordings.append(order.epochs(batches, run.reorder_ps, by_flag=len(run.streams) > 1))
+            stream[0].order.take(order)
+            borders = [epoch.border for epoch in recordings[-1] if epoch.border]
+            self.restarts += [self._restart(stream, border) for border in borders]
+        repairs(recordings, run.note_repair)
+
+    def _recorded(self, run: Run, stream: tuple[InputFile, ...], number: int) -> Iterator[pl.DataFrame]:
+        """The hits of a stream, counted: with all columns, so that no damage goes unnoticed."""
+        runs = len(self._recording.runs.all)
+        for file in stream:
+            of_file = self.of_files[file.path] = HitTally()
+            waiting = deque[pl.DataFrame]()
+            ordered = self._ordered(file, run.reorder_ps, waiting)
+            for part in without_repeats(ordered, run.note_repeats) if run.drop_duplicates else ordered:
+                for of_run in _numbered(part, number, runs):
+                    of_file.add_hits(of_run)
+                    self.hits.add_hits(of_run)
+                while waiting:
+                    yield waiting.popleft()
+
+    def _ordered(self, file: InputFile, reorder_ps: int, waiting: deque[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """The hits of a file, each batch in time order; as they were recorded, they are put where they wait."""
+        losses = file.reading.losses
+
+        def leave_out(wild: WildTime) -> bool:
+            losses.set_aside(file.path, f"{wild}: its time is wrong", 1, "out_of_range")
+            return True
+
+        recorded = (batch for batch in batches_of(file.hits) if batch.height)
+        for batch in without_wild_times(recorded, reorder_ps, leave_out):
+            if batch.height:
+                file.span.add(batch)
+                waiting.append(batch)
+                yield batch if batch["timestamp_ps"].is_sorted() else batch.sort("timestamp_ps")
+                self._read += batch.height
+                if self._recording.progress:
+                    self._recording.progress(self._read)
+
+    def _restart(self, stream: tuple[InputFile, ...], border: Border) -> dict[str, Any]:
+        """The file of a stream in which a clock starts again, and at which of its hits."""
+        hit = border.hit
+        for file in stream:
+            hits = int(self.of_files[file.path].by_flags()["counts"].sum())
+            if hit <= hits:
+                break
+            hit -= hits
+        return {"file": str(file.path), **asdict(replace(border, hit=hit))}
 
 
 def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
@@ -207,7 +176,7 @@ def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]
 
 def _source(run: Run) -> dict[str, Any]:
     """Where a run's files were found, what was passed over, and what was written down beside them."""
-    source, live = run.source, live_times(run.source.folder)
+    source, live = run.source, run.live_times
     return {
         "folder": str(source.folder),
         "stage": source.stage,
@@ -230,8 +199,7 @@ def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
         tree = open_hit_tree(file.path, file.reading)
         facts |= {"tree": tree.name, "compression": tree.compression}
         facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in tree.branches.items()}
-        read = {name for column in file.reading.columns.values() for name in column.sources}
-        facts["branches"] |= {name: "lists" if name in read else "not read" for name in tree.other_branches}
+        facts["branches"] |= dict.fromkeys(tree.other_branches, "not read")
         facts["baskets"] = {name: len(branch.entries) - 1 for name, branch in tree.branches.items()}
     else:
         facts["columns"] = {name: str(dtype) for name, dtype in file.hits.collect_schema().items()}
@@ -246,37 +214,6 @@ def _unnamed(hits: HitTally) -> dict[str, int]:
     for flags in hits.by_flags()["flags"]:
         seen |= flags
     return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
-
-
-def _warnings(
-    summary: InfoSummary, runs: Runs, ranges: list[tuple[int, int, Any, str]], started_again: StepBack | None
-) -> Iterator[str]:
-    yield from (warning for source in summary.sources for warning in (source["live_times"] or {}).get("warnings", []))
-    if not summary.hits:
-        yield "the run holds no hits"
-    if step := summary.largest_step_back_ps:
-        repaired = "this is repaired while reading"
-        if started_again:
-            repaired = started_again.advice
-        elif step > runs.reorder_ps:
-            repaired = "this needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
-        yield f"{summary.inversions:,} hits lie before their predecessor, by up to {format_ps(step)}: {repaired}"
-    for restart in summary.restarts[:LISTED]:
-        yield (
-            f"{restart['file']}: timestamps start again at hit {restart['hit']} by a flagged {restart['kind']} "
-            f"({format_ps(restart['time_ps'])}): while reading, times are made to go on"
-        )
-    if (more := len(summary.restarts) - LISTED) > 0:
-        yield f"timestamps start again, by flags, at {more} more places"
-    for name, meaning in TROUBLE.items():
-        if count := summary.flags.get(name):
-            yield f"{meaning} ({count:,} hits with flag {name})"
-    for name in ("saturation", "pile_up"):
-        if (count := summary.flags.get(name, 0)) > 0.1 * summary.hits:
-            yield f"{share(count, summary.hits)} of the hits carry the flag {name}"
-    for before, after in pairwise(sorted(ranges)):
-        if before[0] == after[0] and (gap := after[1] - before[2]) > 60 * PS_PER_S:
-            yield f"{format_ps(gap)} without a hit between {before[3]} and {after[3]}"
 
 
 def _inspect_pairs(path: Path) -> PairsInfoSummary:

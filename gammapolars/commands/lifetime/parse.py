@@ -7,12 +7,12 @@ import typer
 
 from gammapolars.commands.command import command
 from gammapolars.commands.declared import OUTPUT
-from gammapolars.commands.options import Recording, Reject, Saving
+from gammapolars.commands.options import Pairing, Recording, Reject, Saving
 from gammapolars.core import defaults
 
 
 @command()
-class LifetimeOptions(Recording, Saving):
+class LifetimeOptions(Recording, Pairing, Saving):
     """Fit the lifetime of a level to the time differences of a start and a stop detector."""
 
     start: Annotated[str, "The detector that sees what feeds the level."]

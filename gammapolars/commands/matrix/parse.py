@@ -7,12 +7,12 @@ import typer
 
 from gammapolars.commands.command import command
 from gammapolars.commands.declared import FILE, OUTPUT
-from gammapolars.commands.options import RandomOption, Recording, Reject, Saving, WindowOption
+from gammapolars.commands.options import Pairing, RandomOption, Recording, Reject, Saving, WindowOption
 from gammapolars.core import defaults
 
 
 @command()
-class MatrixOptions(Recording, Saving):
+class MatrixOptions(Recording, Pairing, Saving):
     """Write the symmetric matrix of the energies of all pairs within a window, or one of chosen detectors and axes."""
 
     output: Annotated[Path, "Ends in .mat, .m4b, .spn, .root, .parquet, .csv or .png.", OUTPUT]

@@ -7,12 +7,12 @@ import typer
 
 from gammapolars.commands.command import command
 from gammapolars.commands.declared import HITS, RUNS, Reads
-from gammapolars.commands.options import Reading, Reject, Saving, WindowOption
+from gammapolars.commands.options import Pairing, Reading, Reject, Saving, WindowOption
 from gammapolars.core import defaults
 
 
 @command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-class QueryOptions(Reading, Saving):
+class QueryOptions(Reading, Pairing, Saving):
     """Run your own query: a module with def query(hits, *, parameters) -> LazyFrame. Its parameters are options.
 
     With a name and no run, show the query and its parameters.

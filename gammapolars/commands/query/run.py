@@ -13,6 +13,7 @@ from gammapolars.analysis.summaries import Summary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.query import queries
 from gammapolars.commands.query.parse import QueryOptions
+from gammapolars.commands.summaries import warnings
 from gammapolars.core.errors import GammapolarsError, QueryError
 from gammapolars.core.records import Part, Rows, entries, optional
 from gammapolars.core.units import Window
@@ -31,6 +32,7 @@ class QueryAccount(Part):
         rejected: hits by flag name.
         hits_damaged: hits left out because the file is damaged there.
         hits_out_of_range: hits left out because no hit can have their values.
+        hits_repeated: hits left out because they repeat another one, where those are to be dropped.
         left_out: where hits were left out: `file`, `what` is wrong there, `hits`, and the `kind`.
         real_time_s: from the first hit to the last (s).
         first_timestamp_ps: of the first hit (ps).
@@ -44,6 +46,7 @@ class QueryAccount(Part):
     rejected: dict[str, int] | None = None
     hits_damaged: int
     hits_out_of_range: int
+    hits_repeated: int
     left_out: Rows
     real_time_s: float | None = None
     first_timestamp_ps: int | None = None
@@ -112,7 +115,7 @@ def query(options: QueryOptions) -> QuerySummary | QueryHelp:
     if options.output is None:
         raise typer.BadParameter("a query needs an output: add -o result.parquet")
     rule = PairRule(options.window, reject=options.reject)
-    recording = Recording(options.open(files), options.known, all_columns=True)
+    recording = Recording(options.open(files), options.known, all_columns=True, many_pairs=options.many_pairs)
     return _run(own, arguments, recording, rule, options.output, overwrite=options.overwrite)
 
 
@@ -152,13 +155,13 @@ def _run(
     return summary().saved(output)
 
 
-LOST = ("hits_damaged", "hits_out_of_range", "left_out")
+LOST = ("hits_damaged", "hits_out_of_range", "hits_repeated", "left_out")
 
 
 def text(summary: QuerySummary | QueryHelp) -> list[str]:
     """What was written, or what a query does and its parameters."""
     if isinstance(summary, QuerySummary):
-        return [f"query '{summary.query}' written to {summary.outputs[0]}"]
+        return [f"query '{summary.query}' written to {summary.outputs[0]}", *warnings(summary)]
     lines = [f"{summary.query} ({summary.path})", "", summary.description, ""]
     for row in summary.parameters:
         default = "needed" if row["required"] else f"default {row['default']!r}"

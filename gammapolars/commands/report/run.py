@@ -4,6 +4,7 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.report.parse import ReportOptions
+from gammapolars.commands.summaries import warnings
 from gammapolars.report import make_report
 
 
@@ -15,4 +16,4 @@ def report(options: ReportOptions, recording: Recording) -> PairSummary:
 
 def text(summary: PairSummary) -> list[str]:
     """The summary for people."""
-    return [f"{summary.of_pairs.pairs:,} pairs; open {summary.outputs[0]}"]
+    return [*warnings(summary), f"{summary.of_pairs.pairs:,} pairs; open {summary.outputs[0]}"]
