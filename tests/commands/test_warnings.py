@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import gammapolars as gp
 from gammapolars.streaming.repeats import without_repeats
 from tests.commandline import gammapolars
 from tests.hits import frame, in_batches
@@ -295,3 +296,27 @@ def test_the_case_of_a_hit_that_is_off(tmp_path: Path) -> None:
 
     assert (found["pairs"], found["hits_out_of_range"]) == (999, 1)
     assert found["real_time_s"] == pytest.approx(9.98173, abs=1e-5)
+
+
+def test_info_gives_rates_of_the_time_with_data_and_names_gaps(tmp_path: Path) -> None:
+    """As rates does; a detector of which fewer hits were recorded has the rate of its own time."""
+    rng = np.random.default_rng(5)
+    stretches = [(0.0, 3.0, 4000), (91.0, 93.0, 4000)], [(0.0, 2.0, 1000), (91.0, 93.0, 1000)]
+    parts = [
+        pl.DataFrame({"timestamp_ps": np.sort(rng.integers(int(a * 1e12), int(b * 1e12), int((b - a) * rate)))}).select(
+            board=pl.lit(0, pl.UInt16), channel=pl.lit(channel, pl.UInt16), timestamp_ps="timestamp_ps",
+            adc=pl.lit(7, pl.UInt16), flags=pl.lit(0, pl.UInt32),
+        )
+        for channel, of in enumerate(stretches) for a, b, rate in of
+    ]  # fmt: skip
+    gp.save(pl.concat(parts).sort("timestamp_ps").lazy(), tmp_path / "run.parquet")
+
+    info, rates = (
+        json.loads(gammapolars(command, tmp_path / "run.parquet", "--json").out) for command in ("info", "rates")
+    )
+
+    for row, other, rate in zip(info["detectors"], rates["detectors"], (4000, 1000), strict=True):
+        assert row["rate_cps"] == pytest.approx(rate, rel=0.01)
+        assert row["rate_cps"] == pytest.approx(other["rate_cps"], rel=0.01)
+    assert info["warnings"] == rates["warnings"]
+    assert [text.split(" for ")[0] for text in info["warnings"]] == ["no detector has hits", "0/1 has no hits"]

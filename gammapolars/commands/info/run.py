@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.accumulators import HitTally, RecordedTime
+from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, Summary, of_hits
 from gammapolars.commands.info.parse import InfoOptions
@@ -84,12 +85,15 @@ def inspect(recording: Recording) -> InfoSummary:
             inspection.read(run, number)
     hits = inspection.hits
     rows = hits.by_detector().select("board", "channel", "hits").to_dicts()
-    seconds, orders = hits.real_time_s, [file.order for file in runs.files]
+    seconds, orders = inspection.recorded.seconds(), [file.order for file in runs.files]
+    for row in rows:
+        time_s = seconds.get((row["board"], row["channel"]))
+        row["rate_cps"] = row["hits"] / time_s if time_s else None
     return InfoSummary(
-        **of_hits(recording, hits, {}),
+        **of_hits(recording, hits, {}, gap_warnings(inspection.recorded, recording.detectors)),
         files=[_file(file, inspection.of_files[file.path]) for file in runs.files],
         hits=sum(row["hits"] for row in rows),
-        detectors=[row | {"rate_cps": row["hits"] / seconds if seconds else None} for row in rows],
+        detectors=rows,
         flags=hits.with_flags(FLAGS | _unnamed(hits)),
         inversions=sum(order.inversions for order in orders),
         largest_step_back_ps=max(order.largest_step_back_ps for order in orders),
@@ -105,10 +109,11 @@ class _Inspection:
         hits: of all files.
         of_files: of each file, by its path.
         restarts: where timestamps start again, by flags.
+        recorded: when each detector was.
     """
 
     def __init__(self, recording: Recording) -> None:
-        self.hits, self.restarts = HitTally(), list[dict[str, Any]]()
+        self.hits, self.restarts, self.recorded = HitTally(), list[dict[str, Any]](), RecordedTime()
         self.of_files: dict[Path, HitTally] = {}
         self._recording, self._read = recording, 0
 
@@ -126,7 +131,7 @@ class _Inspection:
 
     def _recorded(self, run: Run, stream: tuple[InputFile, ...], number: int) -> Iterator[pl.DataFrame]:
         """The hits of a stream, counted: with all columns, so that no damage goes unnoticed."""
-        runs = len(self._recording.runs.all)
+        runs, recorded = len(self._recording.runs.all), RecordedTime()
         for file in stream:
             of_file = self.of_files[file.path] = HitTally()
             waiting = deque[pl.DataFrame]()
@@ -135,8 +140,10 @@ class _Inspection:
                 for of_run in _numbered(part, number, runs):
                     of_file.add_hits(of_run)
                     self.hits.add_hits(of_run)
+                    recorded.add_hits(of_run)
                 while waiting:
                     yield waiting.popleft()
+        self.recorded.merge(recorded.state())
 
     def _ordered(self, file: InputFile, reorder_ps: int, waiting: deque[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The hits of a file, each batch in time order; as they were recorded, they are put where they wait."""
