@@ -22,6 +22,7 @@ from gammapolars.io import open_runs
 from gammapolars.io.provenance import detectors_of
 from tests.commandline import gammapolars
 from tests.drawing import repetitions
+from tests.hits import frame
 from tests.timing_runs import steady, swinging, two_clocks
 
 CASES = os.environ.get("GAMMAPOLARS_CASES", "")
@@ -471,3 +472,20 @@ def test_walk_is_fitted_behind_the_correction_of_clocks(tmp_path: Path) -> None:
     assert pairs.height == pytest.approx(30_000, abs=700)
     assert float(pairs["dt_ps"].std()) == pytest.approx(1000, rel=0.03)  # type: ignore[arg-type]
     assert float(pairs["dt_ps"].mean()) == pytest.approx(0, abs=60)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("length_ps", [0, 10, 10**6, 10**15])
+@pytest.mark.parametrize("hits", [5, 50])
+def test_runs_that_tell_nothing_of_clocks_give_no_rates(length_ps: int, hits: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(hits + length_ps % 7)
+    times = np.repeat((rng.random(hits) * length_ps).astype(np.int64), 3)
+    boards, channels = rng.integers(0, 3, (2, len(times)))
+    rows = zip(times.tolist(), channels.tolist(), boards.tolist(), strict=True)
+    run = saved(frame((time, channel, board, 1) for time, channel, board in rows).sort("timestamp_ps"), tmp_path)
+
+    try:
+        found = gp.measure_timing(run)
+    except CalibrationError:
+        return
+
+    assert found.aligned.clocks == ()

@@ -162,6 +162,12 @@ def _design(boards: Sequence[int], knots: Knots, ends: tuple[int, int], time_s: 
     return parts.reshape(len(time_s), -1)
 
 
+def _sizes(design: Floats) -> Floats:
+    """The root mean square of each column; 1 of one that is 0."""
+    sizes = np.sqrt((design**2).mean(axis=0))
+    return np.asarray(np.where(sizes > 0, sizes, 1.0))
+
+
 def _fit_positions(moves: Sequence[Moves], boards: Sequence[int], knots: Knots) -> _Positions:
     """Rates and a constant of each of the moves, by least squares."""
     designs, lines = [], []
@@ -172,7 +178,7 @@ def _fit_positions(moves: Sequence[Moves], boards: Sequence[int], knots: Knots) 
         designs.append(np.hstack([constant, _design(boards, knots, one.boards, line[0], line[1])]))
         lines.append(line)
     design, (_, position, unc) = np.concatenate(designs), np.concatenate(lines, axis=1)
-    scale = np.sqrt((design**2).mean(axis=0)) + 1e-300
+    scale = _sizes(design)
     matrix = design / scale
     solution = np.linalg.lstsq(matrix / unc[:, None], position / unc, rcond=1e-13)[0]
     residual = position - matrix @ solution
@@ -213,7 +219,7 @@ class _Pairs:
 
     def fit(self) -> tuple[Floats, Floats]:
         """Rates of boards and their covariance, that of the estimate whether or not pairs follow the model."""
-        scale = np.sqrt((self._design**2).mean(axis=0)) + 1e-300
+        scale = _sizes(self._design)
         design = self._design / scale
         some = design[:: max(1, len(design) // 1000)]
         residual, sigma, part = self._start, self._width, np.full(len(self._dt), 0.9)

@@ -10,7 +10,7 @@ import polars as pl
 
 from gammapolars.calibration.timing import solve
 from gammapolars.calibration.timing.clock_fit import ClockFit, Moves, fit_clocks
-from gammapolars.calibration.timing.follow import Follower
+from gammapolars.calibration.timing.follow import MOST_RATE, Follower
 from gammapolars.calibration.timing.lines import MOST_TRIALS
 from gammapolars.calibration.timing.reading import PairReader
 from gammapolars.calibration.timing.sample import ends_of
@@ -125,8 +125,11 @@ def measure_clocks(reading: PairReader, search: Search, reach_ps: int, reference
         members = [board for board in boards if group[board] == number]
         own = [one for one in moves if one.boards[0] in members]
         one, of_boards = _tied(own, members, reference if reference in members else members[0])
-        tied.append(one)
-        rows += of_boards
+        if np.abs(one.fit.rates).max(initial=0.0) <= 2 * MOST_RATE:  # else there is too little time for a rate
+            tied.append(one)
+            rows += of_boards
+    if not tied:
+        return None
     clocks = _clocks(reading, tied, rows)
     # Where no clock is corrected, a peak that is not followed to the end stands still as far as it is.
     lost = _lost(follower for _, follower in followers) if clocks.clocks else ()

@@ -32,17 +32,20 @@ class Expectation:
 
     def unc_at(self, time_s: float) -> tuple[float, float]:
         """How uncertain its place (ps) and its slope (ps/s) are at a time."""
-        variances = np.diag(self._predicted(time_s - self.line.time_s))
+        variances = np.maximum(np.diag(self._predicted(time_s - self.line.time_s)), 0.0)
         return math.sqrt(variances[0]), math.sqrt(variances[1])
 
     def take(self, line: Line, length_s: float) -> None:
         """Take account of the line of another stretch, so long."""
         covariance = self._predicted(line.time_s - self.line.time_s)
         noise = np.diag([line.position_ps_unc**2, min(line.slope_unc, 1e9) ** 2])
-        gain = covariance @ np.linalg.inv(covariance + noise)
+        sizes = np.sqrt(np.diag(covariance + noise))  # ps and ps/s, far apart
+        scaled = (covariance + noise) / np.outer(sizes, sizes)
+        gain = covariance @ (np.linalg.pinv(scaled, rcond=1e-15, hermitian=True) / np.outer(sizes, sizes))
         before = np.array([float(self.line.at(line.time_s)), self.line.slope])
         position, slope = before + gain @ (np.array([line.position_ps, line.slope]) - before)
-        self._covariance = (np.eye(2) - gain) @ covariance
+        rest = np.eye(2) - gain
+        self._covariance = rest @ covariance @ rest.T + gain @ noise @ gain.T  # never negative, as rounding may be
         sigma = self.line.sigma_ps + SMOOTHING * (line.sigma_ps - self.line.sigma_ps)
         self.line = line._replace(position_ps=float(position), slope=float(slope), sigma_ps=sigma)
         self.per_s += SMOOTHING * (line.points / length_s - self.per_s)

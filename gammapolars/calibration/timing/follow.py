@@ -177,7 +177,7 @@ class Follower:
         begin = self._next_s
         finish = begin + self._length(peak)
         half = SIGMAS * (peak.unc_at(finish)[0] + peak.line.sigma_ps)
-        if half > LOST_PS:
+        if not half <= LOST_PS or not abs(peak.line.slope) <= 2 * MOST_RATE:
             self.lost_s = peak.line.time_s
             return False
         further = max(abs(position) + sigma for position, sigma in self._positions.values())

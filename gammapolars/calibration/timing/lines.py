@@ -118,7 +118,7 @@ def _fullest(time_s: Floats, dt_ps: Floats, band: Band, width: float, slopes: in
 def fit_line(
     time_s: Floats, dt_ps: Floats, start: tuple[float, float], width_ps: float, least_ps: float
 ) -> Line | None:
-    """The line near a place at t = 0 and a slope, about so wide, by maximum likelihood; None where it has no points."""
+    """The line near a place at t = 0 and a slope, about so wide, by maximum likelihood; None where it has no length."""
     position, slope = start
     near = np.abs(dt_ps - position - slope * time_s) <= WIDE * width_ps
     time, dt = time_s[near], dt_ps[near]
@@ -138,11 +138,12 @@ def fit_line(
         residual = dt - position - slope * arm
         spread = float(weight @ arm**2)
         position += float(weight @ residual) / points
-        slope += float(weight @ (arm * residual)) / spread if spread > 0 else 0.0
+        if not spread > 0:
+            return None  # all at one time
+        slope += float(weight @ (arm * residual)) / spread
         before = sigma
         sigma = max(math.sqrt(float(weight @ (dt - position - slope * arm) ** 2) / points), least)
         part = min(points / len(time), 1 - 1e-6)
         if abs(sigma - before) < 1e-4 * sigma:
             break
-    slope_unc = sigma / math.sqrt(spread) if spread > 0 else math.inf
-    return Line(centre, position, sigma / math.sqrt(points), slope, slope_unc, sigma, points)
+    return Line(centre, position, sigma / math.sqrt(points), slope, sigma / math.sqrt(spread), sigma, points)

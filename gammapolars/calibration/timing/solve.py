@@ -13,6 +13,9 @@ from gammapolars.core.types import Floats
 Ends = npt.NDArray[np.intp]
 """(pairs, 2): the places of two detectors, a and b."""
 
+LEAST_UNC_PS = 1e-3
+"""Peaks all of whose pairs have the same time difference are known to the picosecond and no better."""
+
 WORST_CHI2_NDF = 2.0
 """Positions of pairs that disagree by more make the uncertainties larger."""
 
@@ -50,6 +53,7 @@ def solve_offsets(
     Where pairs disagree by more than `WORST_CHI2_NDF`, the covariance grows by χ²/n. `reference` is the place of the
     reference of its group; elsewhere it is the group's first detector.
     """
+    unc_ps = np.maximum(unc_ps, LEAST_UNC_PS)
     group = groups(ends, detectors)
     references = [int(np.argmax(group == number)) for number in range(group.max(initial=-1) + 1)]
     if reference is not None and group[reference] >= 0:
