@@ -86,6 +86,8 @@ class Recorded(Protection):
             )
         folder = self._folder(path.parent)
         exists = path.exists() and not path.is_dir()
+        if exists and not path.is_file():
+            raise OutputError(f"{path}: is a device or a pipe, which an output would take the place of: {ANOTHER}")
         if folder and exists and of_file(path) is None:
             raise OutputError(
                 f"{path}: lies in the folder of a run that is read, where nothing is replaced but outputs with "

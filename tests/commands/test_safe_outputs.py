@@ -262,6 +262,13 @@ def test_two_outputs_are_two_files(run: Path, tmp_path: Path, other: str) -> Non
     assert files_in(tmp_path) == ["raw.root"]
 
 
+def test_a_pipe_is_no_place_for_an_output(run: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.parquet")
+
+    assert "is a device or a pipe" in refused("convert", run, "-o", tmp_path / "pipe.parquet")
+    assert (tmp_path / "pipe.parquet").is_fifo()
+
+
 def test_segments_and_notes_of_a_run_are_protected(folder: Path) -> None:
     protected = read_by([str(folder / "RAW" / "DataR_run.root")])
 
