@@ -237,7 +237,9 @@ def check_length(hits: int | None, duration_s: float | None, rate_cps: float) ->
         (end for end in (hits, None if duration_s is None else duration_s * rate_cps) if end is not None), default=0
     )
     if expected > MOST_HITS:
-        raise UsageError(f"a run of {expected:.3g} hits is not simulated: ask for at most {MOST_HITS:.0e} (--hits)")
+        raise UsageError(
+            f"a run of {min(expected, 1e300):.3g} hits is not simulated: ask for at most {MOST_HITS:.0e} (--hits)"
+        )
     if hits is not None and duration_s is None and hits > rate_cps * TIMES_PS[1] / PS_PER_S:
         raise UsageError(
             f"{hits:.3g} hits at {rate_cps:.3g} /s take longer than the 53 days of a run: ask for fewer, or name more "

@@ -543,6 +543,7 @@ def test_what_no_detector_can_take_is_a_usage_error() -> None:
     ("wanted", "says"),
     [
         ({"hits": 10**60}, "a run of 1e\\+60 hits is not simulated"),
+        ({"hits": 10**600}, "a run of 1e\\+300 hits is not simulated"),
         ({"duration_s": 4e6, "background_cps": 1e5}, "a run of 1.61e\\+12 hits is not simulated"),
         ({"hits": 10**9, "sources": ["Co-60=1Bq"]}, "take longer than the 53 days of a run"),
     ],
