@@ -6,7 +6,7 @@ import sys
 
 from gammapolars.core.errors import GammapolarsError
 
-LEAST_BYTES = 2**30
+LEAST_BYTES = 5 * 2**28
 """Address space without which the libraries cannot even begin: they then hang, or end the process by a signal."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
