@@ -158,7 +158,13 @@ def _of_other_type(stage: Stage, hits: pl.DataFrame, name: str, path: Path, comm
             raise Wrong(f"column '{name}' of {dtype} has other values: {found[name].to_list()[:5]}, not {kept[:5]}")
     elif outcome.code:
         refused(outcome, path.name)
-    elif not dtype.is_numeric() and dtype != pl.Boolean and name != "adc" and command not in ("info", "rates"):
+    elif (
+        not dtype.is_numeric()
+        and not dtype.is_nested()
+        and dtype != pl.Boolean
+        and name != "adc"
+        and command not in ("info", "rates")
+    ):
         raise Wrong(f"column '{name}' of {dtype} is taken")
     stage.unchanged(before, "out.parquet", "out.csv")
 

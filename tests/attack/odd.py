@@ -154,7 +154,7 @@ def _loops(stage: Stage) -> list[str]:
 
 
 def _devices(stage: Stage) -> list[str]:
-    device = stage.rng.choice(("/dev/zero", "/dev/null", "/dev/urandom", "/dev/full", "/proc/self/mem", "/proc/kmsg"))
+    device = stage.rng.choice(("/dev/zero", "/dev/null", "/dev/urandom", "/dev/full", "/proc/self/mem"))
     return stage.rng.choice(
         (
             ["info", device],
