@@ -15,7 +15,7 @@ from gammapolars.commands.streams import INTERRUPTED, TERMINATED, discard, ended
 from gammapolars.core.errors import GammapolarsError
 from gammapolars.core.visible import visible
 
-NO_MEMORY = ("Cannot allocate memory", "failed to map segment")
+NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "can't start new thread")
 """What libraries say, in errors of other kinds, where there is no memory for them."""
 
 OUT_OF_MEMORY = "out of memory: choose a smaller window, or a machine with more"
