@@ -46,7 +46,8 @@ class EfficiencyFit(EfficiencyCurve):
         chi2: Σ r V⁻¹ r over the residuals r, with the points' full covariance V.
         ndf: points less coefficients.
         points: the points that were used, with `fitted` (ε of the curve), `residual_percent` (of the curve) and
-            `residual_sigma` (by the point's own uncertainty, without what it shares with other points).
+            `residual_sigma` (by the point's own uncertainty, without what it shares with other points); both null where
+            there are as many coefficients as points, and they would be 0 by construction.
         tried: the orders that were compared; one, if it was given.
         warnings: what a person should know before using the curve.
     """
@@ -176,12 +177,13 @@ def _common_covariance(points: pl.DataFrame) -> Floats:
     return np.asarray(parts[0] + parts[1], np.float64)
 
 
-def _with_residuals(points: pl.DataFrame, curve: EfficiencyCurve) -> pl.DataFrame:
+def _with_residuals(points: pl.DataFrame, curve: EfficiencyFit) -> pl.DataFrame:
     own = pl.sum_horizontal(pl.col(name).pow(2) for name in PARTS[:2]).sqrt()
     difference = pl.col("efficiency") - pl.col("fitted")
-    return points.with_columns(fitted=curve.values(points["energy_kev"])).with_columns(
-        residual_percent=100 * difference / pl.col("fitted"), residual_sigma=difference / own
-    )
+    residuals = {"residual_percent": 100 * difference / pl.col("fitted"), "residual_sigma": difference / own}
+    if curve.ndf < 1:
+        residuals = dict.fromkeys(residuals, pl.lit(None, pl.Float64))
+    return points.with_columns(fitted=curve.values(points["energy_kev"])).with_columns(**residuals)
 
 
 def _warnings(points: pl.DataFrame, fit: EfficiencyFit, *, omissions: int) -> tuple[str, ...]:

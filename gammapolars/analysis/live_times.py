@@ -97,7 +97,10 @@ def noted_warnings(table: pl.DataFrame) -> Iterator[str]:
     rate, noted = pl.col("rate_cps"), pl.col("noted_ocr_cps")
     apart = table.filter((noted > 0) & ((rate / noted - 1).abs() > NOTABLE_PART))
     for name, own, other in apart.select("name", "rate_cps", "noted_ocr_cps").iter_rows():
-        yield f"{name} has {own:,.6g} hits/s in these files, where run.info has {other:,.6g} (OCR) of the whole run"
+        yield (
+            f"{name} has {own:,.6g} hits/s in these files, where run.info notes {other:,.6g} (OCR), which may be that "
+            "of the run's end: are files missing, or did the rate change?"
+        )
 
 
 Spans = Mapping[int, tuple[int, int]]

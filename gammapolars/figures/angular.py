@@ -6,6 +6,7 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
+from gammapolars.core.goodness import goodness
 from gammapolars.figures import theme as house
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _coefficients(fit: "AngularFit") -> str:
         of_a4 = f", a4 = {a4:.4f} ± {a4_unc:.4f}" if a4_unc else ""
         return f"a2 = {a2:.4f} ± {a2_unc:.4f}{of_a4}"
 
-    text = f"{coefficients(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
+    text = f"{coefficients(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; {goodness(fit.chi2, fit.ndf)}"
     if fit.attenuation != (1.0, 1.0):
         corrected = coefficients(fit.a2_point, fit.a2_point_unc, fit.a4_point, fit.a4_point_unc)
         text += f"\n{corrected} corrected for the detectors' size"

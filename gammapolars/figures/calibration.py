@@ -79,12 +79,16 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False) -> p9.ggplot:
     """Line energy less fit against energy, one facet a detector: in keV with error bars, or in standard deviations.
 
     Args:
-        residuals: `board`, `channel`, `name`, `energy_kev`, `residual_kev`, `residual_sigma`, `used`.
+        residuals: `board`, `channel`, `name`, `energy_kev`, `residual_kev`, `residual_sigma`, `used`; lines without a
+            residual, which are 0 by construction, are left out.
         in_sigma: in units of each line's own uncertainty.
     """
     title = "Residuals of the energy fit"
     if residuals.is_empty():
         return house.no_data(title, "no data: no detector was calibrated")
+    residuals = residuals.drop_nulls("residual_kev")
+    if residuals.is_empty():
+        return house.no_data(title, "no data: there are no more lines than coefficients")
     facets = facets_of(residuals)
     columns = facets.columns
     frame = facets.join(residuals).with_columns(

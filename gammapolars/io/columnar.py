@@ -16,13 +16,13 @@ from gammapolars.io.arrow_footer import add_metadata
 from gammapolars.io.compass import csv as compass_csv
 from gammapolars.io.reading import READING, Reading
 from gammapolars.io.text import formulas
-from gammapolars.io.text.blocks import TextFile
-from gammapolars.io.text.dialect import Dialect, dialect_of, rows_of, type_of
+from gammapolars.io.text.blocks import TextFile, is_of_numbers
+from gammapolars.io.text.dialect import PADDING, Dialect, dialect_of, rows_of, type_of
 from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import lazy_frame
 
 LINES = 1000
-"""So many rows of a text show what its columns hold."""
+"""So many rows of a text's beginning show what its columns hold."""
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""
@@ -39,21 +39,31 @@ def scan_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
         InputError: the file is missing, or is no such CSV file; when collected, for a line that cannot be read.
     """
     file = TextFile(path)
-    if ";" in file.header and (compass_csv.is_header(file.first_line) or not reading.columns):
+    own_names = any(name.strip() in HITS.columns for name in file.header.split(";"))
+    if ";" in file.header and (compass_csv.is_header(file.first_line) or not (reading.columns or own_names)):
         return compass_csv.scan_compass_csv(path, reading)
     mapped = {name for column in reading.columns.values() for name in column.sources}
-    rows = rows_of(file.first_lines[file.header_line + 1 :])[:LINES]
+    has_header = not (mapped and is_of_numbers(file.header))
+    rows = rows_of(file.first_lines[file.header_line + has_header :])
+    rows = rows[:: len(rows) // LINES + 1]
     dialect = dialect_of(file.header, rows)
-    is_own = dialect.separator == "," and not mapped and not file.header_line
+    is_own = dialect.separator == "," and not (mapped or file.header_line or PADDING.search(file.header))
     dialect = Dialect() if is_own else dialect
-    fields = _csv_fields(file, dialect, rows, mapped)
+    fields = _csv_fields(file, dialect, rows, mapped, has_header=has_header)
     table = TextTable(fields, dialect.separator, quotes=True, dialect=None if is_own else dialect)
 
-    return lazy_frame(pl.Schema(table.schema), lambda _: table.read(file, reading.losses, header=True), of=Path(path))
+    return lazy_frame(
+        pl.Schema(table.schema), lambda _: table.read(file, reading.losses, header=has_header), of=Path(path)
+    )
 
 
-def _csv_fields(file: TextFile, dialect: Dialect, rows: list[str], mapped: Collection[str]) -> dict[str, Field]:
-    """The columns in the header: ours with our types, others, and those that a map names, as they look."""
+def _csv_fields(
+    file: TextFile, dialect: Dialect, rows: list[str], mapped: Collection[str], *, has_header: bool
+) -> dict[str, Field]:
+    """The columns in the header: ours with our types, others, and those that a map names, as they look.
+
+    Without a header they are called column_1, column_2, …
+    """
     of_hits = HITS.columns | HITS.optional
     of_pairs = {f"{name}_{side}": dtype for name, dtype in of_hits.items() for side in "ab"} | {"dt_ps": pl.Int64}
     ours: dict[str, DType] = of_hits | of_pairs
@@ -61,6 +71,7 @@ def _csv_fields(file: TextFile, dialect: Dialect, rows: list[str], mapped: Colle
     cells = list(csv.reader(plain, delimiter=dialect.separator))
     try:
         names = dialect.names(file.header, len(cells[0]) if cells else None)
+        names = names if has_header else [f"column_{place}" for place in range(1, len(names) + 1)]
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{file.path}: cannot be read as CSV: {first_line(error)}") from None
     whole = [row for row in cells if len(row) == len(names)]

@@ -31,7 +31,7 @@ def as_hits(
 
     With a map of columns the result has these, those that have our names already, and board and flags of 0 if nothing
     is said of them. Without a map a table stays as it is, but for numbers of other widths. Hits with a value that
-    is missing or does not fit its column are out of range. Rows that hold lists are events, each of several hits.
+    is missing or does not fit its column are out of range. With a map, rows that hold lists are events of several hits.
 
     Args:
         table: as the file holds it.
@@ -45,7 +45,7 @@ def as_hits(
             collected, for hits that are out of range.
     """
     mapped = [name for column in reading.columns.values() for name in column.sources]
-    table = flat(table, path, [*mapped, *OWN])
+    table = flat(table, path, [*mapped, *OWN]) if reading.columns else table
     columns = table.collect_schema()
     sources = _sources(columns, path, reading)
     unlike = {ours for ours in sources if reading.columns or ours == TIME or _is_wider(ours, columns[ours])}

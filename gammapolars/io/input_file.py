@@ -17,6 +17,7 @@ from gammapolars.io.formats import FORMATS, REMOTE, format_of
 from gammapolars.io.reading import Reading
 from gammapolars.io.remote import is_remote
 from gammapolars.io.rollover import Counter
+from gammapolars.io.spectrum_files import is_spectrum
 from gammapolars.streaming.order_tally import OrderTally
 from gammapolars.streaming.steps_back import StepBack
 
@@ -145,6 +146,7 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
     """
     form = format_of(path)
     if form is None:
+        _check_no_spectrum(path)
         raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(FORMATS)}")
     if is_remote(path) and not form.remote:
         raise InputError(f"{path}: only {' and '.join(REMOTE)} files are read from servers: copy it here first")
@@ -154,11 +156,22 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
         raise InputError(f"{path}: is empty")
     period = reading.period_ps
     counter = Counter(period, follows.counter if follows else None) if period else None
-    hits = as_hits(form.scan(path, reading), path, reading, unchecked=form.unchecked, counter=counter)
+    try:
+        hits = as_hits(form.scan(path, reading), path, reading, unchecked=form.unchecked, counter=counter)
+    except InputError:
+        _check_no_spectrum(path)
+        raise
     try:
         require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
     except GammapolarsError as error:
+        _check_no_spectrum(path)
         raise InputError(
             f"{path}: {error}; where columns have other names, tell them in [columns] of detectors.toml"
         ) from None
     return InputFile(path, hits, reading, counter=counter)
+
+
+def _check_no_spectrum(path: Path) -> None:
+    """Raise an InputError for a file of spectra, where one of hits should be."""
+    if not is_remote(path) and is_spectrum(path):
+        raise InputError(f"{path}: holds a spectrum, and hits are asked for: spectra are read by peaks and calibrate")

@@ -212,6 +212,13 @@ def holds_spectra(path: Path, *, named: bool = False) -> bool:
     return named or (FORMATS[suffix] != "root" and tables.is_spectra(path, FORMATS[suffix]))
 
 
+def is_spectrum(path: Path) -> bool:
+    """Whether a file that was taken for hits holds spectra: a text, too, by its content."""
+    if READ_FORMATS.get(path.suffix.lower()) == "text":
+        return tables.is_spectra(path, "csv")
+    return path.is_file() and holds_spectra(path)
+
+
 def holds_one_spectrum(format: str) -> bool:
     """Whether each spectrum needs a file of its own in a format."""
     return format in ENCODERS

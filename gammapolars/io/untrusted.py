@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, first_line
@@ -26,6 +27,10 @@ PADDING_BYTES = 64
 
 BATCH_ROWS = 500_000
 """So many rows of a Parquet file are read at once."""
+
+BATCH_BYTES = 2**26
+"""What a batch of a Parquet file unpacks to, 64 MB, or a single row where that is more. What is stored once may be told
+of in every row, so that a file of 2 kB would fill any memory."""
 
 CRASHES = (
     *(pl.exceptions.PolarsError, pl.exceptions.PanicException, struct.error),
@@ -94,12 +99,53 @@ def _scan_remote_parquet(path: Path) -> pl.LazyFrame:
 
 
 def _parquet_batches(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
+    """The rows in batches that are bounded in what they unpack to: texts stay unpacked in dictionaries until then."""
+    import pyarrow as pa
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path, pre_buffer=False) as file:
-        for batch in file.iter_batches(BATCH_ROWS, columns=columns):
+    schema = pyarrow.parquet.read_schema(path)
+    texts = [
+        name for name in columns if pa.types.is_string(kind := schema.field(name).type) or pa.types.is_binary(kind)
+    ]
+    with pyarrow.parquet.ParquetFile(path, pre_buffer=False, read_dictionary=texts or None) as file:
+        for batch in file.iter_batches(_batch_rows(file.metadata, columns), columns=columns):
             batch.validate(full=True)
-            yield pl.DataFrame(batch.replace_schema_metadata())
+            for part in _pieces(batch, texts):
+                yield pl.DataFrame(part.replace_schema_metadata())
+
+
+def _batch_rows(metadata: Any, columns: list[str]) -> int:
+    """How many rows are read at once: fewer where each has many values, as lists do."""
+    most = 1
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        stored = [group.column(number) for number in range(group.num_columns)]
+        values = sum(one.num_values for one in stored if one.path_in_schema.split(".")[0] in columns)
+        most = max(most, values // max(group.num_rows, 1))
+    return max(min(BATCH_ROWS, BATCH_BYTES // (8 * most)), 1)
+
+
+def _pieces(batch: Any, texts: list[str]) -> Iterator[Any]:
+    """A batch with its texts unpacked, cut where they would take too much."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not texts:
+        yield batch
+        return
+    lengths = np.zeros(batch.num_rows, np.int64)
+    for name in texts:
+        column = batch.column(name)
+        of_row = pc.binary_length(column.dictionary).take(column.indices)
+        lengths += pc.fill_null(of_row, 0).to_numpy(zero_copy_only=False)
+    number = np.cumsum(lengths) // BATCH_BYTES
+    ends = [*(np.flatnonzero(np.diff(number)) + 1).tolist(), batch.num_rows]
+    for begin, end in pairwise([0, *ends]):
+        part = batch.slice(begin, end - begin)
+        unpacked = [
+            column.dictionary_decode() if name in texts else column
+            for name, column in zip(part.schema.names, part.columns, strict=True)
+        ]
+        yield pa.record_batch(unpacked, names=part.schema.names)
 
 
 def _checked_rows(path: Path) -> int:

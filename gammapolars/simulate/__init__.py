@@ -12,4 +12,5 @@ from gammapolars.simulate.run import run as run
 from gammapolars.simulate.run import write_run as write_run
 from gammapolars.simulate.sources import NUCLIDES as NUCLIDES
 from gammapolars.simulate.sources import Source as Source
+from gammapolars.simulate.sources import cascades as cascades
 from gammapolars.simulate.sources import parse_sources as parse_sources

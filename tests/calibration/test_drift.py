@@ -276,6 +276,18 @@ def test_a_few_positions_are_enough(count: int) -> None:
     assert (found.unc > 0).all()
 
 
+@pytest.mark.parametrize("unc", [1e6, 1e12])
+def test_a_position_that_nothing_is_known_of_does_not_move_the_course(unc: float) -> None:
+    time = np.arange(8.0)
+    known = np.arange(8) != 3
+    line = 1000 + 0.5 * time
+
+    found = smooth(time, np.where(known, line, line + unc), np.where(known, 0.01, unc), time)
+
+    assert found.level == pytest.approx(line, abs=1e-4)
+    assert (found.unc < 0.011).all()
+
+
 # Counts in slices
 
 
@@ -415,6 +427,18 @@ def test_a_factor_jumps_at_a_step_alone() -> None:
     found = gp.correct_drift(frame((time,) for time in times).lazy(), known).collect()
 
     assert found["gain_factor"].to_list() == pytest.approx([1.0, 1.1, 1.1, 1.1, 1.1])  # the late one: that of its time
+
+
+@pytest.mark.parametrize("span_us", [1, 2, 3])
+def test_factors_rise_evenly_between_knots_a_few_microseconds_apart(span_us: int) -> None:
+    start, end = 5 * 10**6, (5 + span_us) * 10**6
+    known = table([(1, 0, 0, start, 1.0), (1, 0, 0, end, 1.6)])
+    times = np.linspace(start, end - 1, 7).astype(np.int64)
+
+    found = gp.correct_drift(frame((int(time),) for time in times).lazy(), known).collect()
+
+    expected = 1 + 0.6 * (times - start) / (end - start)
+    assert found["gain_factor"].to_list() == pytest.approx(expected, rel=1e-12)
 
 
 def test_calibrating_makes_use_of_the_factor() -> None:

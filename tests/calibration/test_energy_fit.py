@@ -120,6 +120,47 @@ def test_a_common_scatter_is_no_row_of_outliers(fits: int) -> None:
     assert fit.chi2 > 10 * fit.ndf
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("shift", [2.5, 3.4, 6.0])
+def test_weak_lines_that_lie_off_take_no_weight_from_strong_ones(shift: float, seed: int) -> None:
+    # Two weak lines are some of their σ off: hardly outliers, or outliers that hide one another.
+    random = np.random.default_rng(seed)
+    energy = np.array([121.78, 244.7, 344.28, 411.12, 778.9, 867.38, 1085.84, 1112.08, 1212.9, 1299.1, 1408.01])
+    unc = np.full(len(energy), 0.03)
+    unc[[3, 8, 9]] = 1.5
+    adc = true_positions((-3.0, 0.2), tuple(energy)) + random.normal(0, unc)
+    adc[[3, 9]] += shift * unc[[3, 9]]
+
+    good = np.delete(np.arange(len(energy)), [3, 9])
+    known = fit_energy(adc[good], unc[good], energy[good], 0.001, order=2)
+    fit = fit_energy(adc, unc, energy, 0.001, order=2)
+
+    at = adc[good]
+    assert fit.energy_at(at)[1] == pytest.approx(known.energy_at(at)[1], rel=0.6)
+    assert np.abs(fit.energy_at(at)[0] - known.energy_at(at)[0]).max() < 0.004
+    assert fit.extra_kev < 0.01
+
+
+@pytest.mark.parametrize("spectra", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_a_bend_that_is_hardly_seen_is_within_the_uncertainty(spectra: int) -> None:
+    # A parabola that is about 1.5 of its σ from a straight line: either order is chosen.
+    random = np.random.default_rng(11)
+    truth = (-3.0, 0.2, 3e-9)
+    true = true_positions(truth, tuple(EUROPIUM))
+    unc = np.where(np.arange(len(EUROPIUM)) % 3 == 0, 0.05, 0.25)
+    at = true[[0, 3, 6, 9, -1]]
+    pulls, orders = [], []
+    for _ in range(spectra):
+        fit = fit_energy(true + random.normal(0, unc), unc, EUROPIUM, 0.002)
+        energy, energy_unc = fit.energy_at(at)
+        pulls.append((energy - np.polynomial.polynomial.polyval(at, truth)) / energy_unc)
+        orders.append(fit.order)
+
+    assert 0.1 < np.mean(np.array(orders) == 1) < 0.9
+    assert np.abs(np.mean(pulls, 0)).max() < 0.25 + 3 / math.sqrt(spectra)
+    assert np.std(pulls, 0).max() < 1.3 + 2 / math.sqrt(spectra)  # this bend is about the worst
+
+
 def test_two_lines_are_a_straight_line() -> None:
     fit = fit_energy([692, 1725], 0.5, [511, 1274.5], 0.001)
 
@@ -255,6 +296,34 @@ def test_the_table_tells_what_was_used() -> None:
     difference = table["residual_kev"] - (table["energy_kev"] - table["fitted_kev"])
     assert difference.abs().max() == 0
     assert table["channel"].unique().to_list() == [1]
+
+
+def test_lines_are_left_out_by_hand() -> None:
+    random = np.random.default_rng(1)
+    truth = random_truth(random)
+    peaks = peaks_of(truth, random, ("Eu-152",), extra=5, strength=12.0)
+
+    found = calibrate_peaks(peaks, table_of("Eu-152"), Detector(0, 0), without=[1299.0, 121.8])
+
+    unused = found.residuals.filter(reason="left out by hand")
+    assert unused["energy_kev"].to_list() == pytest.approx([121.782, 1299.142], abs=0.01)
+    assert not unused["used"].any()
+    assert found.energy.adc_range[0] == pytest.approx(float(truth.adc(np.array(244.697))), abs=1)
+
+
+@pytest.mark.parametrize("energies", [(511.0, 1274.5), (661.66, 1173.2), (344.28, 1408.01)])
+def test_a_residual_that_is_zero_by_construction_is_no_result(energies: tuple[float, float]) -> None:
+    peaks = pl.DataFrame(
+        {"centroid_adc": [1000.0, 2400.0], "centroid_adc_unc": 0.1, "fwhm_adc": 5.0, "area": 1e4, "area_unc": 110.0}
+    )
+    pairs = [Pair(adc, energy) for adc, energy in zip((1000.0, 2400.0), energies, strict=True)]
+
+    found = calibrate_peaks(peaks, table_of("Eu-152"), Detector(0, 0), pairs=pairs, adc_range=(12.0, 4000.0))
+
+    assert found.energy.ndf == 0
+    assert found.residuals.select("residual_kev", "residual_sigma").null_count().row(0) == (2, 2)
+    assert found.residuals["used"].all()
+    assert found.adc_range == (12.0, 4000.0)
 
 
 def test_a_start_and_one_line() -> None:

@@ -104,6 +104,20 @@ def test_the_text_shows_the_residuals_and_the_warnings() -> None:
     assert done.out.endswith("e.toml: written\n")
 
 
+@pytest.mark.parametrize(("points", "order"), [(2, 1), (3, 2), (4, 3)])
+def test_residuals_that_are_zero_by_construction_are_not_shown(points: int, order: int) -> None:
+    peaks_of("Eu-152", 37_000, 1).head(points).write_csv("few.csv")
+    words = ["efficiency", "few.csv", *OPTIONS, "-o", "e.toml", "--overwrite", "--source", "europium"]
+
+    done = gammapolars(*words, "--order", str(order))
+    (fit,) = parsed(gammapolars(*words, "--order", str(order), "--json").out)["detectors"]
+
+    assert "no degree of freedom: nothing tests the fit" in done.out
+    assert "0.00 %" not in done.out
+    assert (fit["ndf"], fit["chi2"]) == (0, None)
+    assert {point["residual_percent"] for point in fit["points"]} == {None}
+
+
 def test_a_wrong_energy_calibration_is_suspected() -> None:
     shifted = pl.when(pl.col("centroid_kev") > 1000).then(0.6 * pl.col("fwhm_kev")).otherwise(0.0)
     peaks_of("Eu-152", 37_000, 1).with_columns(pl.col("centroid_kev") + shifted).write_csv("off.csv")

@@ -171,10 +171,59 @@ def test_pairs_by_hand(europium: Path) -> None:
     assert np.abs(errors_kev(load_detectors("d.toml"), 1, TRUE[1])[[0, -1]]).max() < 0.05
 
 
+def test_a_line_is_left_out_by_hand(europium: Path) -> None:
+    words = ["--source", "Eu-152", "--only", "0/1", "--without", "1408", "--without", "121.8", "-o", "d.toml"]
+
+    done = gammapolars("calibrate", europium, *words, "--residuals", "lines.csv")
+
+    assert done.code == 0, done.err
+    table = pl.read_csv("lines.csv")
+    assert table.filter(reason="left out by hand")["energy_kev"].to_list() == [121.7817, 1408.013]
+    assert "not used: left out by hand" in done.out
+    assert "not used: near the sum 1408.0 + 121.8" in done.out
+    assert set(table.filter("used")["reason"].fill_null("")) == {""}
+    assert np.abs(errors_kev(load_detectors("d.toml"), 1, TRUE[1])).max() < 0.1
+
+
+@pytest.mark.parametrize(("kev", "channel"), [((121.7817, 1408.013), 1), ((344.2785, 778.9045), 2)])
+def test_nothing_tests_a_straight_line_through_two_lines(
+    europium: Path, kev: tuple[float, float], channel: int
+) -> None:
+    at = [adc_of(energy, TRUE[channel]) for energy in kev]
+    pairs = ",".join(f"{adc:.0f}={energy}" for adc, energy in zip(at, kev, strict=True))
+    words = [
+        "calibrate",
+        str(europium),
+        "--source",
+        "Eu-152",
+        "--lines",
+        pairs,
+        "--only",
+        f"0/{channel}",
+        "--overwrite",
+    ]
+
+    done = gammapolars(*words, "-o", "d.toml")
+    (detector,) = (summary := parsed(*words, "-o", "d.toml"))["detectors"]
+
+    low, high = detector["data_range"]
+    assert low < at[0] < at[1] < high
+    said = (
+        f"0/{channel}: nothing tests the straight line through 2 lines; it is extrapolated below adc {at[0]:,.0f} "
+        f"(down to {low:,.0f}) and above {at[1]:,.0f} (up to {high:,.0f}): name another source"
+    )
+    assert said in done.out
+    assert said in summary["warnings"]
+    assert "+0.000" not in done.out
+    assert (detector["ndf"], detector["chi2"], detector["largest_residual_kev"]) == (0, None, None)
+    assert {line["residual_kev"] for line in summary["lines"]} == {None}
+
+
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
         (["--source", "Eu-999"], 2, "Eu-999"),
+        (["--source", "Eu-152", "--without", "1500"], 2, "the nearest is at 1528.1 keV"),
         (["--source", "Eu-152", "--order", "7"], 2, "1, 2 or 3"),
         (["--source", "Eu-152", "--lines", "nonsense"], 2, "gives no pairs"),
         (["--source", "Eu-152", "--only", "0/7"], 2, "no hits of detector '0/7'"),

@@ -24,7 +24,21 @@ def bases(folder: Path) -> list[Base]:
     made = []
     for name, suffix in {"spe": "spe", "chn": "chn", "radware": "spe", "text": "txt", "csv": "csv"}.items():
         made.append(_saved(folder, table, name, suffix))
+    made.append(_n42(folder, table))
     return [*made, _saved(folder, table, "parquet", "parquet"), _saved(folder, table, "root", "root")]
+
+
+def _n42(folder: Path, table: pl.DataFrame) -> Base:
+    counts = table["counts"].to_list()
+    numbers = " ".join(f"{count:.0f}" for count in counts)
+    data = (
+        '<RadInstrumentData><RadMeasurement id="m"><RealTimeDuration>PT100S</RealTimeDuration><Spectrum id="s">'
+        f"<LiveTimeDuration>PT98.5S</LiveTimeDuration><ChannelData>{numbers}</ChannelData></Spectrum></RadMeasurement>"
+        "</RadInstrumentData>"
+    ).encode()
+    path = folder / "spectrum.n42"
+    path.write_bytes(data)
+    return Base("n42", path.name, data, counts, hot=[(0, 180)])
 
 
 def _saved(folder: Path, table: pl.DataFrame, name: str, suffix: str) -> Base:

@@ -587,6 +587,32 @@ def test_blocks_of_utf_16_are_cut_between_characters(
     assert losses.all == ()
 
 
+@pytest.mark.parametrize("kind", ["tab", "blanks", "padded", "remarks"])
+def test_columns_without_names_have_numbers(tmp_path: Path, table: pl.DataFrame, kind: str) -> None:
+    lines = TEXTS[kind](table).splitlines(keepends=True)
+    header = next(place for place, line in enumerate(lines) if "time_us" in line)
+    (tmp_path / "run.csv").write_text("".join([*lines[:header], *lines[header + 1 :]]))
+    toml = TEXT_TOML.replace("time_us", "column_1").replace("det", "column_2").replace('"E"', '"column_3"')
+
+    found, _ = read(tmp_path / "run.csv", toml=toml)
+
+    assert found["timestamp_ps"].to_list() == (table["time_us"] * 1e6).round().cast(pl.Int64).to_list()
+    assert found["adc"].to_list() == table["E"].to_list()
+    with pytest.raises(InputError, match=r"no column 'det', .* \(it has column_1, column_2, column_3\)"):
+        read(tmp_path / "run.csv", toml=TEXT_TOML.replace("time_us", "column_1"))
+
+
+@pytest.mark.parametrize("kind", ["tab", "blanks", "padded", "padded semicolons", "remarks"])
+def test_text_with_our_names_needs_no_map(tmp_path: Path, kind: str) -> None:
+    hits = cascades().select(board=pl.lit(0), channel="channel", timestamp_ps="time", adc="adc", flags=pl.lit(0))
+    (tmp_path / "run.csv").write_text(TEXTS[kind](hits))
+
+    found, _ = read(tmp_path / "run.csv")
+
+    assert found.rows() == hits.rows()
+    assert dict(found.schema) == HITS.columns
+
+
 # Histograms alone.
 
 

@@ -42,6 +42,11 @@ def spectrum_of(detector: SimulatedDetector, sources: Sequence[str], hits: int, 
     for chunk in simulate(parse_sources(sources), [detector], seed=seed, hits=hits):
         used = chunk.hits.filter((pl.col("flags") & mask) == 0)
         counts += np.bincount(used["adc"].to_numpy(), minlength=2**ADC_BITS)
+    return spectrum_table(counts)
+
+
+def spectrum_table(counts: Floats) -> pl.DataFrame:
+    """Counts by adc as the spectrum of a lone detector."""
     return pl.DataFrame(
         {
             "run": pl.Series([1] * len(counts), dtype=pl.UInt16),

@@ -222,6 +222,9 @@ def _curves(one: DetectorTrack, zeros: Mapping[int, int]) -> Iterator[tuple[obje
 
 
 def _lines(one: DetectorTrack) -> Iterator[tuple[object, ...]]:
+    # A straight line goes through two positions of a run whatever they are: what scatters is beyond these.
+    needed = 2 * len(one.curves.curves) + len(one.lines) - 1
+    is_tested = sum(position.fit.status == "ok" for position in one.tracks.positions) > needed
     for place, line in enumerate(one.lines):
         own = [
             (position.fit, residual)
@@ -233,7 +236,7 @@ def _lines(one: DetectorTrack) -> Iterator[tuple[object, ...]]:
         pulls = residuals / np.array([fit.unc / fit.position for fit, _ in good])
         disagreement = one.curves.disagreement[place]
         spectra = one.spectra[place]
-        several = len(good) > 1
+        several = len(good) > 1 and is_tested
         yield (
             *_who(one),
             line.energy_kev,

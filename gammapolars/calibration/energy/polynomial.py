@@ -2,166 +2,33 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from gammapolars.calibration.energy.least_squares import (
+    EnergyFit,
+    Points,
+    extra_variance,
+    fit_of,
+    is_likely,
+    points_of,
+    slope_of,
+    solve,
+)
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Floats, Mask
-from gammapolars.detectors import Covariance
 
-WORSE = 0.05
-"""A scatter beyond the uncertainties is assumed if chance alone would make χ² so large less often than this."""
-
-
-@dataclass(frozen=True)
-class Points:
-    """Lines to fit: positions and energies with uncertainties, and positions scaled to [-1, 1]."""
-
-    x: Floats
-    x_unc: Floats
-    e: Floats
-    e_unc: Floats
-    middle: float
-    half: float
-
-    def variance(self, slope: Floats) -> Floats:
-        """Effective variance of each line: that of its energy, and that of its position times the slope squared."""
-        return self.e_unc**2 + (slope * self.x_unc) ** 2
-
-
-def points_of(adc: ArrayLike, adc_unc: ArrayLike, energy: ArrayLike, energy_unc: ArrayLike, shape: ArrayLike) -> Points:
-    """Lines to fit; `shape` is added to the uncertainties of positions in quadrature.
-
-    Raises:
-        UsageError: positions and energies do not belong together, or are no numbers, or have no uncertainty.
-    """
-    x, e = np.atleast_1d(np.asarray(adc, np.float64)), np.atleast_1d(np.asarray(energy, np.float64))
-    own_unc = np.asarray(adc_unc, np.float64)
-    x_unc = np.hypot(np.where(own_unc < 0, np.nan, own_unc), np.asarray(shape, np.float64))
-    x_unc = np.asarray(np.broadcast_to(x_unc, x.shape), np.float64)
-    e_unc = np.broadcast_to(np.asarray(energy_unc, np.float64), x.shape)
-    if x.shape != e.shape:
-        raise UsageError(f"{len(x)} positions and {len(e)} energies: give one of each a line")
-    if not (np.isfinite(x).all() and np.isfinite(e).all() and (x_unc >= 0).all() and (e_unc >= 0).all()):
-        raise UsageError("a position, an energy or an uncertainty of a line is no number, or is negative")
-    if len(x) and not (np.hypot(x_unc, e_unc) > 0).all():
-        raise UsageError("a line has no uncertainty, neither of its position nor of its energy: give one")
-    low, high = (float(x.min()), float(x.max())) if len(x) else (0.0, 1.0)
-    return Points(x, x_unc, e, e_unc, (low + high) / 2, max((high - low) / 2, 1e-12))
-
-
-def solve(points: Points, used: Mask, order: int, extra: float = 0.0) -> tuple[Floats, Floats, float]:
-    """Coefficients over scaled positions, their covariance and χ²; `extra` keV² are added to each line's variance."""
-    u = (points.x[used] - points.middle) / points.half
-    design = np.stack([u**power for power in range(order + 1)], 1)
-    slope = np.full(len(u), np.ptp(points.e[used]) / max(np.ptp(points.x[used]), 1e-12))
-    for _ in range(2):
-        root = 1 / np.sqrt(points.e_unc[used] ** 2 + (slope * points.x_unc[used]) ** 2 + extra)
-        q, r = np.linalg.qr(design * root[:, None])
-        solution = np.linalg.solve(r, q.T @ (points.e[used] * root))
-        slope = slope_of(solution, u) / points.half
-    inverse = np.linalg.inv(r)
-    chi2 = float((((points.e[used] - design @ solution) * root) ** 2).sum())
-    return solution, inverse @ inverse.T, chi2
-
-
-def slope_of(coefficients: Floats, x: Floats) -> Floats:
-    """The derivative of a polynomial at some places."""
-    return np.asarray(np.polynomial.polynomial.polyval(x, np.polynomial.polynomial.polyder(coefficients)))
-
-
-def extra_variance(points: Points, used: Mask, order: int) -> float:
-    """The variance in keV² beyond the lines' own that makes χ² equal the degrees of freedom; 0 where chance will do."""
-    ndf = int(used.sum()) - order - 1
-    coefficients, _, chi2 = solve(points, used, order)
-    if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE:
-        return 0.0
-    u = (points.x[used] - points.middle) / points.half
-    residual = points.e[used] - np.polynomial.polynomial.polyval(u, coefficients)
-    high = math.log(float((residual**2).sum()) + 1e-12)
-    low = high - 16.0
-    for _ in range(18):
-        middle = (low + high) / 2
-        if solve(points, used, order, math.exp(middle))[2] > ndf:
-            low = middle
-        else:
-            high = middle
-    return math.exp(high)
-
-
-@dataclass(frozen=True)
-class EnergyFit:
-    """An energy polynomial and what it was fitted to.
-
-    Attributes:
-        coefficients: keV, lowest order first: E = Σ c_i adc^i.
-        covariance: of the coefficients, with `extra_kev` among the lines' uncertainties.
-        chi2: of the lines used, with their own uncertainties alone.
-        ndf: lines used less coefficients.
-        order: of the polynomial.
-        adc_range: lowest and highest position among the lines used.
-        extra_kev: scatter of the lines beyond their own uncertainties (line shapes, differential non-linearity, a
-            scintillator's non-proportionality), added to each in quadrature; 0 where χ² does not ask for it.
-        used: of each line, whether it took part: false for outliers.
-        fitted_kev: the polynomial at each line's position.
-        residual_kev: line energy less `fitted_kev`.
-        residual_sigma: the same over the uncertainty of position, line energy and `extra_kev` together.
-    """
-
-    coefficients: tuple[float, ...]
-    covariance: Covariance
-    chi2: float
-    ndf: int
-    order: int
-    adc_range: tuple[float, float]
-    extra_kev: float
-    used: tuple[bool, ...]
-    fitted_kev: tuple[float, ...]
-    residual_kev: tuple[float, ...]
-    residual_sigma: tuple[float, ...]
-
-    def energy_at(self, adc: ArrayLike) -> tuple[Floats, Floats]:
-        """Energies at some adc and their uncertainties (of the polynomial alone), keV."""
-        x = np.asarray(adc, np.float64)
-        powers = np.stack([x**order for order in range(len(self.coefficients))], -1)
-        variance = np.einsum("...i,ij,...j->...", powers, np.array(self.covariance), powers)
-        return powers @ np.array(self.coefficients), np.sqrt(np.maximum(variance, 0.0))
-
-    def slope_at(self, adc: ArrayLike) -> Floats:
-        """dE/dadc, keV."""
-        return slope_of(np.array(self.coefficients), np.asarray(adc, np.float64))
-
-
-def fit_of(
-    points: Points, used: Mask, coefficients: Floats, covariance: Floats, quality: tuple[float, int, float]
-) -> EnergyFit:
-    """A fit, with what it leaves of each line; `quality` is χ², degrees of freedom and the variance that was added."""
-    curve = np.polynomial.polynomial.polyval(points.x, coefficients)
-    sigma = np.sqrt(points.variance(slope_of(coefficients, points.x)) + quality[2])
-    residual = points.e - curve
-    return EnergyFit(
-        coefficients=tuple(coefficients.tolist()),
-        covariance=tuple(tuple(row) for row in ((covariance + covariance.T) / 2).tolist()),
-        chi2=quality[0],
-        ndf=quality[1],
-        order=len(coefficients) - 1,
-        adc_range=(float(points.x[used].min()), float(points.x[used].max())),
-        extra_kev=math.sqrt(quality[2]),
-        used=tuple(used.tolist()),
-        fitted_kev=tuple(curve.tolist()),
-        residual_kev=tuple(residual.tolist()),
-        residual_sigma=tuple((residual / sigma).tolist()),
-    )
-
+__all__ = ["EnergyFit", "fit_energy", "fit_gain"]
 
 LEAST_LINES = {1: 2, 2: 4, 3: 7}
 """Different lines that a polynomial of each order needs, where nobody asks for the order."""
 
-BETTER = 0.05
-"""A higher order is taken if chance alone would improve χ² that much (F-test) less often than this."""
+BETTER = {2: 0.19, 3: 0.05}
+"""A higher order is taken if chance alone would improve χ² that much (F-test) less often than this. Detectors bend a
+little as a rule: a parabola is taken for little more than it costs to estimate (Akaike's criterion has 0.16). Few need
+a cubic."""
 
 OUTLIER = 0.003
 """A line is left out if chance would put any of them so far from the others' fit less often than this."""
@@ -178,14 +45,16 @@ def fit_energy(
 ) -> EnergyFit:
     """Fit an energy polynomial by least squares with effective variances (Orear 1982, Am. J. Phys. 50, 912).
 
-    Where χ² is larger than chance allows in one of 20 fits, the same variance is added to all lines so that χ² equals
-    the degrees of freedom (Paule and Mandel 1982, J. Res. NBS 87, 377): else the strongest peaks, whose positions are
-    known to thousandths of their width, would pull the curve to where line shapes and the digitizer's non-linearity
-    put them. The order is 1, and is raised to 2 (from four different lines) and 3 (from seven) where an F-test finds
-    the higher one better at the 5 % level. A line is an outlier, and left out, if its residual against the fit of all
-    others, in units of their scatter (at least their uncertainties), would occur in fewer than 3 in 1000 such fits
-    (externally studentised residual with Bonferroni's correction); at most one line in five is, and three more than
-    coefficients stay.
+    A line is an outlier, and left out, if chance would put any line so far from the fit of all others in fewer than 3
+    in 1000 fits (Bonferroni's correction); at most one line in five is, and three more than coefficients stay. Where
+    χ² is then still larger than chance allows in one of 20 fits, the same variance is added to all lines (see
+    `extra_variance`): else the strongest peaks, whose positions are known to thousandths of their width, would pull the
+    curve to where line shapes and the digitizer's non-linearity put them. What χ² is still too large by is a factor on
+    the covariance.
+
+    The order is 1, and is raised to 2 (from four different lines) and 3 (from seven) where an F-test finds the
+    higher one better (`BETTER`). No detector is exactly linear: where a straight line
+    is chosen and a parabola could have been, the uncertainty of the straight line is that against the parabola.
 
     Args:
         adc: peak positions.
@@ -204,14 +73,8 @@ def fit_energy(
         raise UsageError(f"the order of an energy polynomial is 1, 2 or 3, not {order}")
     used = np.ones(len(points.x), dtype=bool)
     _require(points, used, order or 1)
-    for _ in range(1 + len(points.x) // 5):
-        chosen = order or _order(points, used)
-        worst = _outlier(points, used, chosen)
-        if worst is None:
-            break
-        used[worst] = False
-    best_order = order or _order(points, used)
-    return _result(points, used, best_order)
+    used = _without_outliers(points, used, order)
+    return _result(points, used, order)
 
 
 def _require(points: Points, used: Mask, order: int) -> None:
@@ -223,23 +86,91 @@ def _require(points: Points, used: Mask, order: int) -> None:
         )
 
 
+def _improvement(points: Points, used: Mask, order: int, higher: int) -> float:
+    """By how much a higher order reduces χ² for each of its terms, in units of its own χ²/ndf; 0: it cannot be had."""
+    if len(np.unique(points.e[used])) < LEAST_LINES.get(higher, len(points.e) + 1):
+        return 0.0
+    extra = extra_variance(points, used, higher)
+    chi2 = solve(points, used, order, extra)[2]
+    coefficients, _, better = solve(points, used, higher, extra)
+    if not (slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all():
+        return 0.0
+    ndf = int(used.sum()) - higher - 1
+    return (chi2 - better) / (higher - order) / max(better / ndf, 1e-300)
+
+
 def _order(points: Points, used: Mask) -> int:
     """The lowest order that no higher one improves significantly."""
-    order, different = 1, len(np.unique(points.e[used]))
+    order = 1
     for higher in (2, 3):
-        if different < LEAST_LINES[higher]:
-            break
-        extra = extra_variance(points, used, higher)
-        chi2 = solve(points, used, order, extra)[2]
-        coefficients, _, better = solve(points, used, higher, extra)
         ndf = int(used.sum()) - higher - 1
-        gain = (chi2 - better) / (higher - order) / max(better / ndf, 1e-300)
-        if (
-            stats.f.sf(gain, higher - order, ndf) < BETTER
-            and (slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all()
-        ):
+        gain = _improvement(points, used, order, higher)
+        if gain > 0 and stats.f.sf(gain, higher - order, ndf) < BETTER[higher]:
             order = higher
     return order
+
+
+def _widened(points: Points, used: Mask, coefficients: Floats, covariance: Floats) -> Floats:
+    """The covariance of a straight line for which a parabola could be true.
+
+    Against the parabola the line errs at each line by the parabola's own variance and the square of their distance. The
+    covariance of the straight line's two coefficients that comes nearest to that is taken.
+    """
+    if len(np.unique(points.e[used])) < LEAST_LINES[2]:
+        return covariance
+    u = (points.x[used] - points.middle) / points.half
+    bent, bent_covariance, _ = solve(points, used, 2, extra_variance(points, used, 2))
+    powers = u[:, None] ** np.arange(3)
+    wanted = np.einsum("ij,jk,ik->i", powers, bent_covariance, powers)
+    wanted += (powers @ bent - powers[:, :2] @ coefficients) ** 2
+    design = np.stack([np.ones_like(u), 2 * u, u**2], 1) / wanted[:, None]
+    (constant, mixed, square), *_ = np.linalg.lstsq(design, np.ones_like(u))
+    nearest = np.array([[constant, mixed], [mixed, square]])
+    if (np.linalg.eigvalsh(nearest) > 0).all():
+        return nearest
+    own = np.einsum("ij,jk,ik->i", powers[:, :2], covariance, powers[:, :2])
+    return covariance * max(1.0, float(np.mean(wanted / own)))
+
+
+def _without_outliers(points: Points, used: Mask, order: int | None) -> Mask:
+    """The lines without those that lie off, the worst first.
+
+    Where the others scatter by no more than their uncertainties once a few lines are left out, these few are judged
+    together against the others: one of them does not hide the next. Else all scatter, and each is judged by that.
+    """
+    most = 1 + len(points.x) // 5
+    few = _few_that_lie_off(points, used, order, most)
+    if few is not None:
+        return few
+    used = used.copy()
+    for _ in range(most):
+        worst = _outlier(points, used, order or _order(points, used))
+        if worst is None:
+            break
+        used[worst] = False
+    return used
+
+
+def _few_that_lie_off(points: Points, used: Mask, order: int | None, most: int) -> Mask | None:
+    """The lines without a few outliers, if the others then agree within their uncertainties; None where they do not."""
+    others = used.copy()
+    for _ in range(most + 1):
+        degree = min(order or _order(points, others), 2)  # a cubic would follow a bad line at an end
+        coefficients, covariance, chi2 = solve(points, others, degree)
+        u = (points.x - points.middle) / points.half
+        powers = u[:, None] ** np.arange(degree + 1)
+        own = points.variance(slope_of(coefficients, u) / points.half)
+        curve = np.einsum("ij,jk,ik->i", powers, covariance, powers)
+        deviation = np.abs(points.e - powers @ coefficients)
+        if is_likely(chi2, int(others.sum()) - degree - 1):
+            chance = 2 * stats.norm.sf(deviation / np.sqrt(own + curve))
+            return np.asarray(others | (used & (chance > OUTLIER / used.sum())), np.bool_)
+        if others.sum() < degree + 5:
+            return None
+        # Without a line χ² falls by the square of its residual over the variance of that.
+        fall = np.where(others, deviation**2 / np.maximum(own - curve, 1e-12 * own), -1.0)
+        others[int(np.argmax(fall))] = False
+    return None
 
 
 def _outlier(points: Points, used: Mask, order: int) -> int | None:
@@ -261,28 +192,42 @@ def _outlier(points: Points, used: Mask, order: int) -> int | None:
         powers = u ** np.arange(order + 1)
         slope = float(slope_of(coefficients, np.array(u))) / points.half
         own = points.e_unc[line] ** 2 + (slope * points.x_unc[line]) ** 2 + extra
+        sigmas = abs(points.e[line] - float(powers @ coefficients)) / math.sqrt(
+            own + float(powers @ covariance @ powers)
+        )
         ndf = count - 1 - order - 1
-        sigma = math.sqrt((own + float(powers @ covariance @ powers)) * max(1.0, chi2 / ndf))
-        probability = 2 * float(stats.t.sf(abs(points.e[line] - float(powers @ coefficients)) / sigma, ndf))
+        if extra == 0:  # the others agree within their uncertainties, which are known
+            probability = 2 * float(stats.norm.sf(sigmas))
+        else:
+            probability = 2 * float(stats.t.sf(sigmas / math.sqrt(max(1.0, chi2 / ndf)), ndf))
         if probability < least:
             worst, least = int(line), probability
     return worst
 
 
-def _result(points: Points, used: Mask, order: int) -> EnergyFit:
+def _result(points: Points, used: Mask, asked: int | None) -> EnergyFit:
     """The final fit, in powers of adc."""
+    order = asked or _order(points, used)
     chi2, extra = solve(points, used, order)[2], extra_variance(points, used, order)
-    coefficients, covariance, _ = solve(points, used, order, extra)
+    coefficients, covariance, misfit = solve(points, used, order, extra)
     if not (slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all():
         raise CalibrationError(
             f"the energy polynomial of order {order} falls within its lines' range: ask for a lower order"
         )
     ndf = int(used.sum()) - order - 1
-    # ((x - m) / h)^k in powers of x, row by row.
+    if not is_likely(misfit, ndf):
+        covariance = covariance * (misfit / ndf)
+    if asked is None and order == 1:
+        covariance = _widened(points, used, coefficients, covariance)
+    change = _in_adc(points, order)
+    return fit_of(points, used, change.T @ coefficients, change.T @ covariance @ change, (chi2, ndf, extra))
+
+
+def _in_adc(points: Points, order: int) -> Floats:
+    """((x - m) / h)^k in powers of x, row by row."""
     scaled = [-points.middle / points.half, 1 / points.half]
     rows = [np.polynomial.polynomial.polypow(scaled, power) for power in range(order + 1)]
-    change = np.array([np.pad(row, (0, order + 1 - len(row))) for row in rows])
-    return fit_of(points, used, change.T @ coefficients, change.T @ covariance @ change, (chi2, ndf, extra))
+    return np.array([np.pad(row, (0, order + 1 - len(row))) for row in rows])
 
 
 def fit_gain(
@@ -305,7 +250,7 @@ def fit_gain(
     weight = 1 / np.maximum(sigma, 1e-9) ** 2
     factor = float((weight * at / points.x).sum() / weight.sum())
     chi2, ndf = float((weight * (at / points.x - factor) ** 2).sum()), len(points.x) - 1
-    unc_factor = 1.0 if ndf < 1 or stats.chi2.sf(chi2, ndf) > WORSE else math.sqrt(chi2 / ndf)
+    unc_factor = 1.0 if is_likely(chi2, ndf) else math.sqrt(chi2 / ndf)
     powers = np.arange(len(start_polynomial))
     coefficients = start_polynomial * factor**powers
     change = start_polynomial * powers * factor ** np.maximum(powers - 1, 0) * unc_factor / math.sqrt(weight.sum())

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from gammapolars.calibration.energy.disturbances import disturbances
 from gammapolars.calibration.energy.matching import Match, match_lines, match_table
 from gammapolars.calibration.energy.polynomial import EnergyFit, fit_energy, fit_gain
 from gammapolars.calibration.energy.resolution import ResolutionFit, fit_resolution
@@ -17,6 +18,9 @@ from gammapolars.detectors import Detector
 
 SAME_LINE_KEV = 1.0
 """A pair's energy is that of a known line if it is no further away, and takes its exact energy."""
+
+DOUBLET, BY_HAND, OFF = "another line in its peak", "left out by hand", "off the curve of the others"
+"""Why a matched line is not used; or what disturbs it."""
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)"
 _PAIR = re.compile(rf"({_NUMBER})\s*=\s*({_NUMBER})")
@@ -116,6 +120,7 @@ class Calibration:
         energy: the fit of the polynomial to the lines that are fit for it.
         resolution: the fit of FWHM(E); None where no line determines it.
         residuals: one row a matched line, see `residual_table`.
+        adc_range: first and last adc of the data.
     """
 
     detector: Detector
@@ -123,6 +128,7 @@ class Calibration:
     energy: EnergyFit
     resolution: ResolutionFit | None
     residuals: pl.DataFrame
+    adc_range: tuple[float, float]
 
 
 def calibrate_peaks(
@@ -134,6 +140,7 @@ def calibrate_peaks(
     start: Sequence[float] | None = None,
     pairs: Iterable[Pair] | None = None,
     adc_range: tuple[float, float] | None = None,
+    without: Sequence[float] = (),
 ) -> Calibration:
     """Calibrate a detector from the peaks of its spectra.
 
@@ -145,6 +152,7 @@ def calibrate_peaks(
         start: a calibration to start from; where only one line is matched, its gain alone is adjusted.
         pairs: given by hand, instead of matching.
         adc_range: where peaks could have been found.
+        without: energies of lines to leave out of the fit, keV; a line within 1 keV is meant.
 
     Raises:
         CalibrationError: no match can be trusted, or too few lines are left to fit.
@@ -153,8 +161,10 @@ def calibrate_peaks(
         match = match_pairs(peaks, pairs, lines, detector=detector.name)
     else:
         match = match_lines(peaks, lines, start=start, adc_range=adc_range, detector=detector.name)
-    fit = match.table.filter("calibrate")
-    if fit.is_empty() and start is not None:
+    reasons = _reasons(match, without, by_hand=pairs is not None)
+    fit = match.table.filter(reasons == "")
+    if fit.is_empty() and start is not None and not without:
+        reasons = reasons.clear(match.table.height).fill_null("")
         fit = match.table
     points = [fit[name].cast(pl.Float64).to_numpy() for name in ("adc", "adc_unc", "energy_kev", "energy_kev_unc")]
     try:
@@ -164,7 +174,7 @@ def calibrate_peaks(
             energy = fit_energy(*points, order=order)
     except GammapolarsError as error:
         raise type(error)(f"detector {detector.name}: {error}") from None
-    residuals = residual_table(match, energy, detector)
+    residuals = residual_table(match, energy, detector, reasons)
     resolution = _resolution(residuals)
     updated = replace(
         detector,
@@ -173,44 +183,58 @@ def calibrate_peaks(
         energy_range=energy.adc_range,
         fwhm=resolution.coefficients if resolution else detector.fwhm,
     )
-    return Calibration(updated, match, energy, resolution, residuals)
+    return Calibration(updated, match, energy, resolution, residuals, adc_range or energy.adc_range)
+
+
+def _reasons(match: Match, without: Sequence[float], *, by_hand: bool) -> pl.Series:
+    """Why each matched line is not for the fit; empty for those that are. Pairs by hand are taken as they are given."""
+    left_out = pl.any_horizontal(
+        pl.lit(value=False), *((pl.col("energy_kev") - energy).abs() <= SAME_LINE_KEV for energy in without)
+    )
+    disturbed = pl.Series([""] * match.table.height if by_hand else disturbances(match.table), dtype=pl.String)
+    reason = pl.when(left_out).then(pl.lit(BY_HAND)).when(~pl.col("calibrate")).then(pl.lit(DOUBLET))
+    return match.table.select(reason=reason.otherwise(disturbed))["reason"]
 
 
 def _resolution(residuals: pl.DataFrame) -> ResolutionFit | None:
-    sharp = residuals.filter("calibrate")
+    sharp = residuals.filter("calibrate", pl.col("reason").is_in(["", OFF]))
     try:
         return fit_resolution(sharp["energy_kev"], sharp["fwhm_kev"], sharp["fwhm_kev_unc"].fill_null(float("nan")))
     except CalibrationError:
         return None
 
 
-def residual_table(match: Match, energy: EnergyFit, detector: Detector) -> pl.DataFrame:
-    """The matched lines with the fit, in order of energy.
+def residual_table(match: Match, energy: EnergyFit, detector: Detector, reasons: pl.Series) -> pl.DataFrame:
+    """The matched lines with the fit, in order of energy; `reasons` says why lines were not for it.
 
     Returns:
         `board`, `channel`, `name`, `run`, `nuclide`, `energy_kev`, `energy_kev_unc`, `adc`, `adc_unc`, `fitted_kev`,
-        `residual_kev` (line less fit), `residual_sigma`, `fwhm_kev`, `fwhm_kev_unc`, `area`, `area_unc`, `calibrate`
-        (false: no line to calibrate by, see `Match`) and `used` (false also for outliers).
+        `residual_kev` (line less fit) and `residual_sigma` (null where the fit has no degree of freedom: they are 0 by
+        construction), `fwhm_kev`, `fwhm_kev_unc`, `area`, `area_unc`, `calibrate` (false: no line to calibrate by, see
+        `Match`), `used`, and the `reason` where it was not used.
     """
     table = match.table
     adc, adc_unc = table["adc"].cast(pl.Float64).to_numpy(), table["adc_unc"].cast(pl.Float64).to_numpy()
     slope = pl.Series(energy.slope_at(adc))
     curve = pl.Series(energy.energy_at(adc)[0])
     sigma = pl.Series((adc_unc * slope.to_numpy()) ** 2) + table["energy_kev_unc"] ** 2 + energy.extra_kev**2
-    fit = table["calibrate"] if table["calibrate"].any() else pl.Series([True] * table.height)
-    used = fit.to_numpy().copy()
+    used = (reasons == "").to_numpy().copy()
     used[used] = energy.used
+    residual = table["energy_kev"] - curve
+    if energy.ndf < 1:
+        residual = residual.set(pl.Series(used), None)
     return table.with_columns(
         board=pl.lit(detector.board, pl.UInt16),
         channel=pl.lit(detector.channel, pl.UInt16),
         name=pl.lit(detector.name),
         fitted_kev=curve,
-        residual_kev=table["energy_kev"] - curve,
-        residual_sigma=(table["energy_kev"] - curve) / sigma.sqrt(),
+        residual_kev=residual,
+        residual_sigma=residual / sigma.sqrt(),
         fwhm_kev=table["fwhm_adc"] * slope,
         fwhm_kev_unc=table["fwhm_adc_unc"] * slope,
         used=pl.Series(used),
+        reason=pl.when(pl.Series(used)).then(pl.lit("")).when(reasons == "").then(pl.lit(OFF)).otherwise(reasons),
     ).select(
         "board", "channel", "name", "run", "nuclide", "energy_kev", "energy_kev_unc", "adc", "adc_unc", "fitted_kev",
-        "residual_kev", "residual_sigma", "fwhm_kev", "fwhm_kev_unc", "area", "area_unc", "calibrate", "used",
+        "residual_kev", "residual_sigma", "fwhm_kev", "fwhm_kev_unc", "area", "area_unc", "calibrate", "used", "reason",
     )  # fmt: skip

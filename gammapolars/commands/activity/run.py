@@ -128,6 +128,7 @@ def _row(detector: Detector, activity: NuclideActivity) -> dict[str, Any]:
         name: value for name, value in vars(activity).items() if name not in ("nuclide", "at", "lines", "warnings")
     }
     at = activity.at.isoformat() if activity.at else None
+    values["chi2"] = activity.chi2 if activity.ndf > 0 else None
     return own | {"at": at} | values | {"lines": activity.lines.to_dicts()}
 
 
@@ -146,5 +147,5 @@ def _check_table(output: Path, *, overwrite: bool) -> None:
 
 def _save(activities: list[dict[str, Any]], output: Path, *, overwrite: bool) -> None:
     table = pl.DataFrame(activities, infer_schema_length=None).select(ACTIVITY_COLUMNS)
-    table = table.with_columns(pl.col("upper_limit_bq").cast(pl.Float64), pl.col("at").cast(pl.String))
+    table = table.with_columns(pl.col("upper_limit_bq", "chi2").cast(pl.Float64), pl.col("at").cast(pl.String))
     save(table.lazy(), output, overwrite=overwrite)

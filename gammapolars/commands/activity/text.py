@@ -18,7 +18,7 @@ def text(summary: ActivitySummary) -> list[str]:
                 for name in ("counting_bq_unc", "intensity_bq_unc", "efficiency_bq_unc", "decay_bq_unc")
             ),
             f"{row['detectable_bq']:.3g}",
-            f"{row['chi2']:.1f}/{row['ndf']}",
+            "–" if row["chi2"] is None else f"{row['chi2']:.1f}/{row['ndf']}",
         ]
         for row in summary.activities
     ]

@@ -29,7 +29,7 @@ class AlignSummary(RunSummary):
             `position_ps`, `position_ps_unc`, `position_after_ps`, `fwhm_before_ps`, `fwhm_before_ps_unc`,
             `fwhm_after_ps`, `fwhm_after_ps_unc` and `status`.
         covariance_ps2: of the offsets (ps²); null where there is none.
-        chi2: of the offsets, by the peaks of all detector pairs.
+        chi2: of the offsets, by the peaks of all detector pairs; null where these are no more than needed.
         ndf: its degrees of freedom.
         clock_ps: times are multiples of it (ps).
         walk: whether time walk was fitted.
@@ -41,7 +41,7 @@ class AlignSummary(RunSummary):
     detectors: pl.DataFrame
     detector_pairs: pl.DataFrame
     covariance_ps2: list[list[float | None]]
-    chi2: float
+    chi2: float | None
     ndf: int
     clock_ps: int
     walk: bool
@@ -74,7 +74,7 @@ def align(options: AlignOptions, recording: Recording) -> AlignSummary:
         detectors=timing.detectors,
         detector_pairs=timing.pairs,
         covariance_ps2=[[None if math.isnan(one) else one for one in row] for row in timing.covariance_ps2],
-        chi2=timing.chi2,
+        chi2=timing.chi2 if timing.ndf else None,
         ndf=timing.ndf,
         clock_ps=timing.clock_ps,
         walk=timing.walk,

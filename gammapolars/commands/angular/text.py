@@ -4,6 +4,7 @@ from gammapolars.angular import NORMALISATIONS
 from gammapolars.commands.angular.run import AngularSummary
 from gammapolars.commands.layout import plus_minus, table
 from gammapolars.commands.summaries import head, tail
+from gammapolars.core.goodness import goodness
 
 
 def text(summary: AngularSummary) -> list[str]:
@@ -23,7 +24,7 @@ def text(summary: AngularSummary) -> list[str]:
         f"{plus_minus(summary.net_counts, summary.net_counts_unc)} net coincidences of the two lines, "
         f"normalised by {NORMALISATIONS[summary.normalise]}",
         *table(["angle", "pairs of detectors", "coincidences", "W(θ)/A0", "fit"], rows),
-        f"χ²/ndf {summary.fit.chi2:.1f}/{summary.fit.ndf}",
+        goodness(summary.fit.chi2, summary.fit.ndf),
         *_coefficients(summary),
         *tail(summary),
     ]

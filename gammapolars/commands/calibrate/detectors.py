@@ -7,7 +7,7 @@ from itertools import combinations
 import polars as pl
 
 from gammapolars.analysis.run_spectra import SpectrumSet, fitted
-from gammapolars.calibration.energy import Calibration, Pair, calibrate_peaks
+from gammapolars.calibration.energy import SAME_LINE_KEV, Calibration, Pair, calibrate_peaks
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Key
 from gammapolars.detectors import Detector
@@ -27,12 +27,14 @@ class Basis:
         order: of the polynomials; None: chosen.
         pairs: of adc and energy, given by hand, by detector name or `board/channel`; under "" those for every detector.
         only: the detectors that are to be calibrated; all where it is empty.
+        without: energies of lines to leave out, keV.
     """
 
     lines: pl.DataFrame
     order: int | None = None
     pairs: Mapping[str, Sequence[Pair]] | None = None
     only: Sequence[str] = ()
+    without: Sequence[float] = ()
 
 
 def calibrations(spectra: SpectrumSet, basis: Basis) -> tuple[list[Calibration], list[str]]:
@@ -95,7 +97,14 @@ def _calibration(
 
     def calibrated(start: Sequence[float] | None, expected: pl.DataFrame) -> Calibration:
         return calibrate_peaks(
-            trusted, expected, detector, order=basis.order, start=start, pairs=pairs, adc_range=adc_range
+            trusted,
+            expected,
+            detector,
+            order=basis.order,
+            start=start,
+            pairs=pairs,
+            adc_range=adc_range,
+            without=basis.without,
         )
 
     trials: list[tuple[Sequence[float] | None, pl.DataFrame]] = [(None, basis.lines)]
@@ -118,6 +127,22 @@ def _fewer_sources(expected: pl.DataFrame, *, missing: int) -> Iterator[pl.DataF
     for fewer in range(1, min(missing, len(nuclides) - 1) + 1):
         for kept in combinations(nuclides, len(nuclides) - fewer):
             yield expected.filter(pl.col("parent").is_in(kept))
+
+
+def lines_without(
+    energies: Sequence[float], lines: pl.DataFrame, pairs: Mapping[str, Sequence[Pair]] | None
+) -> tuple[float, ...]:
+    """Energies (keV) of lines to leave out.
+
+    Raises:
+        UsageError: neither the sources nor the pairs have a line there.
+    """
+    known = [*lines["energy_kev"], *(pair.energy_kev for group in (pairs or {}).values() for pair in group)]
+    for energy in energies:
+        nearest = min(known, key=lambda line: abs(line - energy))
+        if not abs(nearest - energy) <= SAME_LINE_KEV:
+            raise UsageError(f"--without {energy:g}: no such line is to be fitted; the nearest is at {nearest:g} keV")
+    return tuple(energies)
 
 
 def lines_of(sources: Sequence[str]) -> pl.DataFrame:

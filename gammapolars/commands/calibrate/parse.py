@@ -22,6 +22,9 @@ class CalibrateOptions(Reading, Saving):
     lines: Annotated[list[str] | None, "Pairs by hand: ADC=KEV,ADC=KEV; for one detector BOARD/CHANNEL:ADC=KEV,…"] = (
         None
     )
+    without: Annotated[
+        list[float] | None, typer.Option(metavar="KEV", help="Leave this line out of the fit. May be repeated.")
+    ] = None
     only: Annotated[list[str] | None, "Calibrate this detector alone: its name, or board/channel."] = None
     residuals: Annotated[Path | None, "Table of the lines: .csv, .parquet or .arrow.", OUTPUT] = None
     figures: Annotated[Path | None, "Folder for figures of lines, residuals and widths.", OUTPUT] = None

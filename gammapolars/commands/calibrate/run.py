@@ -14,8 +14,8 @@ from gammapolars.analysis.passes import named
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.run_spectra import SpectrumSet, are_spectra, from_runs
 from gammapolars.analysis.summaries import Summary
-from gammapolars.calibration.energy import Calibration, parse_pairs
-from gammapolars.commands.calibrate.detectors import Basis, calibrations, lines_of
+from gammapolars.calibration.energy import OFF, Calibration, parse_pairs
+from gammapolars.commands.calibrate.detectors import Basis, calibrations, lines_of, lines_without
 from gammapolars.commands.calibrate.parse import CalibrateOptions
 from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.drifts import DriftSummary, follow
@@ -30,6 +30,8 @@ from gammapolars.io.output import check_output, write_bytes
 from gammapolars.io.output_folder import check_folder, folder_complete_or_nothing
 from gammapolars.io.transaction import outputs_at_once
 
+_CURVES = {1: "straight line", 2: "parabola", 3: "cubic"}
+
 PARTS = (1, 4, 16, 32, 64)
 """Where a drift smears lines so that none can be told, they are looked for in the first of so many parts of a run."""
 
@@ -42,11 +44,12 @@ class CalibrateSummary(Summary):
         account: where every hit went, of runs.
         times: when hits were recorded, of runs.
         detectors: of each one that was calibrated `name`, `board`, `channel`, `order`, the polynomial `energy` (keV)
-            with `energy_covariance` and `energy_range` (adc), `lines_used`, `chi2`, `ndf`, `largest_residual_kev`, the
+            with `energy_covariance` and `energy_range` (adc; that of the lines), the `data_range` (adc), `lines_used`,
+            `chi2`, `ndf`, `largest_residual_kev` (both null where no degree of freedom tests the polynomial), the
             coefficients of `fwhm`, and the `evidence` for the match of its lines.
         lines: those that were matched: `board`, `channel`, `name`, `run`, `nuclide`, `energy_kev`, `energy_kev_unc`,
             `adc`, `adc_unc`, `fitted_kev`, `residual_kev`, `residual_sigma`, `fwhm_kev`, `fwhm_kev_unc`, `area`,
-            `area_unc`, whether they are fit to `calibrate`, and whether they were `used`.
+            `area_unc`, whether they are fit to `calibrate`, whether they were `used`, and the `reason` where not.
         drift: how gains drift, where that was followed.
     """
 
@@ -60,7 +63,14 @@ class CalibrateSummary(Summary):
 def calibrate(options: CalibrateOptions) -> CalibrateSummary:
     """Calibrate detectors by the lines of sources, and write detectors.toml."""
     pairs = parse_pairs(options.lines) if options.lines else None
-    basis = Basis(lines_of(options.source), order=options.order, pairs=pairs, only=tuple(options.only or ()))
+    lines = lines_of(options.source)
+    basis = Basis(
+        lines,
+        order=options.order,
+        pairs=pairs,
+        only=tuple(options.only or ()),
+        without=lines_without(options.without or (), lines, pairs),
+    )
     check_output(options.output, overwrite=options.overwrite)
     if options.residuals:
         check_writable(options.residuals, overwrite=options.overwrite)
@@ -118,6 +128,7 @@ def _calibrated_drifting(
 ) -> CalibrateSummary:
     """Calibrate detectors whose gains drift: calibrate roughly, follow lines, correct the hits, and calibrate those.
 
+    Hits are corrected to the mean gain, so that the rough calibration's errors do not enter: the new one holds for it.
     The factors of the gains become a table, `NAME.drift.parquet` next to detectors.toml, which names it, so that every
     command uses both; `drift.png` stands with the other figures.
     """
@@ -130,7 +141,9 @@ def _calibrated_drifting(
         tracked = Path(scratch) / table.name
         figure = Path(scratch) / "drift.png" if options.figures else None
         with outputs_at_once():
-            moved = follow(Recording(runs, detectors), tracked, track, reject=options.reject, figure=figure)
+            moved = follow(
+                Recording(runs, detectors), tracked, track, reject=options.reject, reference="mean", figure=figure
+            )
         corrected = from_runs(
             Recording(runs, replace(detectors, drift=str(tracked)), recorded_energies=False), reject=options.reject
         )
@@ -175,10 +188,11 @@ def _described(one: Calibration) -> dict[str, Any]:
         "energy": list(fit.coefficients),
         "energy_covariance": [list(row) for row in fit.covariance],
         "energy_range": list(fit.adc_range),
+        "data_range": list(one.adc_range),
         "lines_used": used.height,
-        "chi2": fit.chi2,
+        "chi2": fit.chi2 if fit.ndf else None,
         "ndf": fit.ndf,
-        "largest_residual_kev": float(used["residual_kev"].abs().max() or 0.0),  # type: ignore[arg-type]
+        "largest_residual_kev": used["residual_kev"].abs().max(),
         "fwhm": list(resolution.coefficients) if resolution else None,
         "evidence": one.match.evidence if one.match.evidence < float("inf") else None,
     }
@@ -191,11 +205,26 @@ def _doubts(one: Calibration) -> list[str]:
         doubts.append(f"{name}: not seen: {', '.join(one.match.unseen)}")
     if one.match.missing:
         doubts.append(f"{name}: no line of {', '.join(one.match.missing)} was found")
-    left_out = one.residuals.filter(pl.col("calibrate") & ~pl.col("used"))
+    if not one.energy.ndf:
+        doubts.append(f"{name}: {_untested(one)}")
+    left_out = one.residuals.filter(pl.col("reason") == OFF)
     if left_out.height:
         energies = ", ".join(f"{energy:.1f}" for energy in left_out["energy_kev"])
         doubts.append(f"{name}: left out of the fit, for they lie off it: {energies} keV")
     return doubts
+
+
+def _untested(one: Calibration) -> str:
+    """That nothing tests a polynomial through as many lines as it has coefficients, and where it is extrapolated."""
+    lines = one.residuals.filter("used").height
+    (low, high), (first, last) = one.energy.adc_range, one.adc_range
+    if lines == 1:
+        what = "one line sets the gain, and nothing tests the rest, which is the older calibration's"
+    else:
+        what = f"nothing tests the {_CURVES[one.energy.order]} through {lines} lines"
+    beyond = [f"below adc {low:,.0f} (down to {first:,.0f})"] if first < low else []
+    beyond += [f"above {high:,.0f} (up to {last:,.0f})"] if last > high else []
+    return what + (f"; it is extrapolated {' and '.join(beyond)}: name another source" if beyond else "")
 
 
 def _drawn(results: list[Calibration], spectra: SpectrumSet, detectors: Detectors) -> dict[str, bytes]:

@@ -41,8 +41,8 @@ def _line_row(line: dict[str, Any]) -> list[str]:
         line["nuclide"] or "given",
         f"{line['energy_kev']:.3f}",
         plus_minus(line["adc"], line["adc_unc"]),
-        f"{line['residual_kev']:+.3f}",
-        f"{line['residual_sigma']:+.1f}",
+        "–" if line["residual_kev"] is None else f"{line['residual_kev']:+.3f}",
+        "–" if line["residual_sigma"] is None else f"{line['residual_sigma']:+.1f}",
         f"{line['fwhm_kev']:.3g}",
-        "" if line["used"] else "not used",
+        "" if line["used"] else f"not used: {line['reason']}",
     ]

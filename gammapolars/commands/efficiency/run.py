@@ -15,6 +15,7 @@ from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.options import described_by
 from gammapolars.commands.peak_files import Lines, PeakList, by_detector, lines_from, read_peak_lists, with_sources
 from gammapolars.core.errors import UsageError
+from gammapolars.core.goodness import goodness
 from gammapolars.core.records import Rows
 from gammapolars.core.types import Key
 from gammapolars.detectors import CalibrationSource, Detector, Detectors
@@ -129,7 +130,7 @@ def _row(detector: Detector, fit: EfficiencyFit) -> dict[str, Any]:
         "efficiency_covariance": fit.covariance,
         "efficiency_range": fit.energy_range_kev,
         "order": len(fit.coefficients) - 1,
-        "chi2": fit.chi2,
+        "chi2": fit.chi2 if fit.ndf else None,
         "ndf": fit.ndf,
         "points": fit.points.select(shown).to_dicts(),
     }
@@ -147,7 +148,7 @@ def _figure_paths(figure: Path | None, keys: list[Key]) -> dict[Key, Path]:
 def _draw(fit: EfficiencyFit, detector: Detector, path: Path, *, overwrite: bool) -> None:
     from gammapolars.figures import curve_energies, efficiency
 
-    note = f"χ²/ndf = {fit.chi2:.1f}/{fit.ndf}; band: ±1σ of the curve; bars: ±1σ of area and intensity"
+    note = f"{goodness(fit.chi2, fit.ndf)}; band: ±1σ of the curve; bars: ±1σ of area and intensity"
     title = f"Full-energy-peak efficiency of {detector.name}"
     plot = efficiency(fit.points, fit.band(curve_energies(fit.points)), title=title, note=note)
     save_figure(plot, path, overwrite=overwrite)

@@ -3,6 +3,7 @@
 from gammapolars.commands.efficiency.run import EfficiencySummary
 from gammapolars.commands.layout import share, table
 from gammapolars.commands.summaries import tail
+from gammapolars.core.goodness import goodness
 
 
 def text(summary: EfficiencySummary) -> list[str]:
@@ -10,7 +11,7 @@ def text(summary: EfficiencySummary) -> list[str]:
     lines: list[str] = []
     for fit in summary.detectors:
         low, high = fit["efficiency_range"]
-        quality = f"χ²/ndf = {fit['chi2']:.1f}/{fit['ndf']}"
+        quality = goodness(fit["chi2"], fit["ndf"])
         lines.append(f"{fit['name']}: order {fit['order']}, {low:.1f} to {high:.1f} keV, {quality}")
         lines += table(
             ["source", "energy (keV)", "efficiency", "uncertainty", "residual", "(σ)"],
@@ -20,8 +21,8 @@ def text(summary: EfficiencySummary) -> list[str]:
                     f"{point['energy_kev']:.2f}",
                     f"{point['efficiency']:.4g}",
                     share(point["efficiency_unc"], point["efficiency"]),
-                    f"{point['residual_percent']:+.2f} %",
-                    f"{point['residual_sigma']:+.1f}",
+                    "–" if point["residual_percent"] is None else f"{point['residual_percent']:+.2f} %",
+                    "–" if point["residual_sigma"] is None else f"{point['residual_sigma']:+.1f}",
                 ]
                 for point in fit["points"]
             ],

@@ -15,6 +15,7 @@ from gammapolars.analysis.summaries import RunSummary, Summary, of_hits
 from gammapolars.commands.info.parse import InfoOptions
 from gammapolars.core.flags import FLAGS, names_in
 from gammapolars.core.records import Rows, optional
+from gammapolars.core.schema import HITS
 from gammapolars.io import InputFile, Run, is_table_of_pairs, provenance, scan_pairs
 from gammapolars.io.root.tables import open_hit_tree
 from gammapolars.streaming.epochs import Border
@@ -153,7 +154,7 @@ class _Inspection:
             losses.set_aside(file.path, f"{wild}: its time is wrong", 1, "out_of_range")
             return True
 
-        recorded = (batch for batch in batches_of(file.hits) if batch.height)
+        recorded = (batch for batch in batches_of(_flat(file.hits)) if batch.height)
         for batch in without_wild_times(recorded, reorder_ps, leave_out):
             if batch.height:
                 file.span.add(batch)
@@ -172,6 +173,15 @@ class _Inspection:
                 break
             hit -= hits
         return {"file": str(file.path), **asdict(replace(border, hit=hit))}
+
+
+def _flat(hits: pl.LazyFrame) -> pl.LazyFrame:
+    """All columns of numbers, so that no damage goes unnoticed: texts and lists, which hits have none of, are stored
+    once and may unpack to any size.
+    """
+    return hits.select(
+        name for name, dtype in hits.collect_schema().items() if dtype.is_numeric() or name in HITS.columns
+    )
 
 
 def _numbered(batch: pl.DataFrame, number: int, runs: int) -> list[pl.DataFrame]:
@@ -206,7 +216,8 @@ def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:
         tree = open_hit_tree(file.path, file.reading)
         facts |= {"tree": tree.name, "compression": tree.compression}
         facts["branches"] = {name: branch.dtype.newbyteorder("=").name for name, branch in tree.branches.items()}
-        facts["branches"] |= dict.fromkeys(tree.other_branches, "not read")
+        read = {name for column in file.reading.columns.values() for name in column.sources}
+        facts["branches"] |= {name: "lists" if name in read else "not read" for name in tree.other_branches}
         facts["baskets"] = {name: len(branch.entries) - 1 for name, branch in tree.branches.items()}
     else:
         facts["columns"] = {name: str(dtype) for name, dtype in file.hits.collect_schema().items()}

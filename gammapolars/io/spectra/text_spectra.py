@@ -46,12 +46,15 @@ def is_spectrum(opening: bytes) -> bool:
     whole = opening[: opening.rfind(b"\n") + 1 or None] if len(opening) >= OPENING_BYTES else opening
     try:
         lines = lines_of(whole, strict=False)
-        by_names = is_named(lines)
-        if by_names is not None:
-            return by_names
+    except InputError:
+        return False
+    by_names = is_named(lines)
+    if by_names is not None:
+        return by_names
+    try:
         reading = reading_of(lines)
     except InputError as error:
-        return isinstance(error, AmbiguousError)
+        return isinstance(error, AmbiguousError) and not lines.head
     if not reading.axes or not lines.head:
         return True
     steps = np.diff(reading.columns.to_series(0).to_numpy())

@@ -29,14 +29,19 @@ REMARK_AND_BLANKS = "#% \t"
 ENCODINGS = {codecs.BOM_UTF8: "", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 """By the mark that a text begins with; UTF-8 needs no decoding."""
 
-NUMBERS_ALONE = re.compile(r"[-+0-9.eE;,\s]+")
-
-WORD = re.compile(r"[^\s,;]+")
+WORD = re.compile(r"[^\s;,|]+")
+NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 def is_remark(line: str) -> bool:
     """Whether a line tells something of the table, and holds none of its rows."""
     return line.lstrip().startswith(("#", "%"))
+
+
+def is_of_numbers(line: str) -> bool:
+    """Whether a line holds numbers alone, and no names of columns."""
+    words = WORD.findall(line)
+    return bool(words) and all(map(NUMBER.fullmatch, words))
 
 
 def _encoding_of(opening: bytes) -> tuple[str, int]:
@@ -95,7 +100,7 @@ class TextFile:
         lines = self.first_lines
         place = next((place for place, line in enumerate(lines) if line.strip() and not is_remark(line)), 0)
         before = lines[place - 1] if place else ""
-        if is_remark(before) and NUMBERS_ALONE.fullmatch(lines[place]):
+        if is_remark(before) and is_of_numbers(lines[place]):
             words, numbers = (len(WORD.findall(line)) for line in (before.lstrip(REMARK_AND_BLANKS), lines[place]))
             return place - 1 if words == numbers else place
         return place

@@ -1,0 +1,81 @@
+"""Small Parquet files that tell of much: they are unpacked in bounded batches, and come out as they are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import gammapolars as gp
+from gammapolars.core.schema import HITS
+from gammapolars.io import untrusted
+from tests.commandline import gammapolars
+from tests.rootfiles import made_hits
+
+TEXT = "x" * 1_000_000
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """80 hits with a text of 1 MB each, stored once: 5 kB."""
+    table = made_hits(80).to_arrow().append_column("note", pa.array([TEXT] * 80))
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=2**30)
+    return path
+
+
+def test_repeated_texts_are_unpacked_a_part_at_a_time(texts: Path) -> None:
+    assert texts.stat().st_size < 10_000
+
+    rows = []
+    for frame in untrusted._parquet_batches(texts, ["adc", "note"]):
+        assert frame.height * len(TEXT) <= untrusted.BATCH_BYTES + len(TEXT)
+        assert frame["note"].dtype == pl.String
+        assert frame["note"].str.len_bytes().to_list() == [len(TEXT)] * frame.height
+        rows += frame["adc"].to_list()
+
+    assert rows == made_hits(80)["adc"].to_list()
+
+
+def test_info_reads_what_hits_can_have(texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither texts nor lists; other numbers are, so that damage in them does not go unnoticed."""
+    read: list[str] = []
+    batches = untrusted._parquet_batches
+
+    def watched(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
+        read.extend(columns)
+        yield from batches(path, columns)
+
+    monkeypatch.setattr(untrusted, "_parquet_batches", watched)
+    table = pq.read_table(texts, columns=list(HITS.columns)).append_column("further", pa.array([0.5] * 80))
+    pq.write_table(table.append_column("waveform", pa.array([[1, 2]] * 80)), tmp_path / "further.parquet")
+
+    assert "80 hits" in gammapolars("info", texts).out
+    assert set(read) == set(HITS.columns)
+    assert "80 hits" in gammapolars("info", tmp_path / "further.parquet").out
+    assert set(read) == {*HITS.columns, "further"}
+
+
+def test_lists_are_unpacked_a_few_rows_at_a_time(tmp_path: Path) -> None:
+    ends = pa.array(np.arange(13) * 1_000_000, pa.int32())
+    lists = pa.ListArray.from_arrays(ends, pa.array(np.zeros(12_000_000, np.int8)))
+    path = tmp_path / "bomb.parquet"
+    pq.write_table(made_hits(12).to_arrow().append_column("waveform", lists), path, compression="zstd")
+
+    assert max(frame.height for frame in untrusted._parquet_batches(path, ["adc", "waveform"])) <= 8
+    assert [frame.height for frame in untrusted._parquet_batches(path, ["adc", "flags"])] == [12]
+
+
+@pytest.mark.parametrize("row_group_size", [1, 7, 100])
+@pytest.mark.parametrize("dictionaries", [True, False])
+def test_texts_come_out_as_they_are(tmp_path: Path, row_group_size: int, *, dictionaries: bool) -> None:
+    notes = ["a", None, "", "γ", "a", None, "long" * 500] * 10
+    hits = made_hits(70).with_columns(note=pl.Series(notes), raw=pl.Series([str(n).encode() for n in notes]))
+    path = tmp_path / "run.parquet"
+    pq.write_table(hits.to_arrow(), path, row_group_size=row_group_size, use_dictionary=dictionaries)
+
+    assert gp.scan(path).collect().equals(hits)
+    assert gp.scan(path).select("note").collect()["note"].to_list() == notes
