@@ -184,7 +184,7 @@ def judge(outcome: Outcome, codes: Iterable[int] = (0, 1, 2)) -> None:
         raise Wrong(f"an error, and exit code 0: {said!r}")
     if outcome.code == 1 and outcome.err and len(errors) != 1:
         raise Wrong(f"not one error: {said!r}")
-    if outcome.code == 2 and len(errors) != 1 and "Usage:" not in outcome.err:
+    if outcome.code == 2 and outcome.err and len(errors) != 1 and "Usage:" not in outcome.err:
         raise Wrong(f"neither an error nor how it is used: {said!r}")
 
 
