@@ -42,7 +42,7 @@ def bombs(stage: Stage) -> None:
     """Small files that unpack to very much: memory stays bounded, whether the column is needed or not."""
     path = stage.rng.choice(BOMBS)(stage)
     os.utime(path, (LONG_AGO, LONG_AGO))
-    if (size := path.stat().st_size) > 20 * 2**20:
+    if (size := path.stat().st_size) > 40 * 2**20:
         raise Wrong(f"the bomb itself has {size} bytes")
     command = stage.rng.choice(("info", "coincidences", "spectrum", "rates"))  # `convert` carries all columns along
     before = stage.contents()
