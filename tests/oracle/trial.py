@@ -62,7 +62,8 @@ class Trial:
             Wrong: it fails in another way.
         """
         path = self.folder / f"{command}.{self.rng.choice(suffixes)}"
-        words = [command, *self.words, *options, "-o", path, "--overwrite", "--json"]
+        many = ["--many-pairs"] if command in ("coincidences", "matrix") else []
+        words = [command, *self.words, *options, *many, "-o", path, "--overwrite", "--json"]
         self.commands.append(" ".join(map(str, words)))
         outcome = self.run(*words)
         if outcome.code:
