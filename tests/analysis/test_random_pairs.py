@@ -1,12 +1,13 @@
 """How many random coincidences are expected: where data are missing, rates change, or detectors are dead."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 import pytest
 
-from gammapolars.analysis.accumulators import CloseHits, RecordedTime
+from gammapolars.analysis.accumulators import CloseHits, RecordedTime, recorded_time
 from gammapolars.analysis.random_pairs import Expectation
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.dead_time import random_density
@@ -172,3 +173,20 @@ def test_random_windows_are_found_within_the_dead_time(share: float, dead_ps: in
 
     assert all(200 * NS <= window.low < window.high <= dead_ps for window in found)
     assert all(window.high > dead_ps for window in wide)  # there is no room within
+
+
+def test_the_longest_intervals_are_found_whatever_the_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded_time, "LONGEST", 5)
+    rng = np.random.default_rng(7)
+    hits = in_stretches(7, [(0, 1, 6e4, 2e4), (1.5, 2, 6e4, 50), (2.1, 2.6, 300, 2e4)])
+    hits = hits.with_columns(timestamp_ps=pl.col("timestamp_ps") // 10_000 * 10_000)
+    found = RecordedTime()
+
+    for begin, end in pairwise([0, *sorted(rng.integers(0, hits.height, 60).tolist()), hits.height]):
+        found.add_hits(hits[begin:end])
+
+    for key in (A, B):
+        times = hits.filter(channel=key[1])["timestamp_ps"].to_numpy()
+        assert found.longest_ps(1)[key] == sorted(np.diff(times).tolist(), reverse=True)[:5]
+        counts = found.of_runs()[1].counts[key]
+        assert counts.sum() == len(times)

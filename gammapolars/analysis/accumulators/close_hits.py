@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
+from gammapolars.analysis.accumulators.hits import detector_codes
 from gammapolars.coincidences.hit_intervals import binned, dead_time_ps, extendable_log_odds
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Floats, Integers, Key
@@ -86,8 +87,10 @@ class CloseHits(Accumulator):
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
+        if hits.is_empty():
+            return
         times = hits["timestamp_ps"].to_numpy()
-        rows = np.flatnonzero((times >> BLOCK) & (EVERY - 1) == 0)
+        rows = np.flatnonzero(times & ((EVERY - 1) << BLOCK) == 0)
         if not len(rows):
             return
         times, flags = times[rows], hits["flags"].to_numpy()[rows]
@@ -125,11 +128,12 @@ class CloseHits(Accumulator):
             return
         times, codes, used = _joined(self._over)
         self._over = []
-        order = np.argsort(times, kind="stable")
-        times, codes, used = times[order], codes[order], used[order]
+        if (times[1:] < times[:-1]).any():
+            order = np.argsort(times, kind="stable")
+            times, codes, used = times[order], codes[order], used[order]
         if len(self._hits) <= MOST_DETECTORS:
             self._count_pairs(times, codes, used)
-        order = np.argsort(codes, kind="stable")
+        order = np.argsort(detector_codes((codes >> 16).astype(np.uint16), codes.astype(np.uint16)), kind="stable")
         codes, times, used = codes[order], times[order], used[order]
         starts = np.flatnonzero(np.diff(codes, prepend=-1))
         for begin, end in pairwise([*starts.tolist(), len(codes)]):

@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
-from gammapolars.analysis.accumulators.hits import FewDetectors
+from gammapolars.analysis.accumulators.hits import FewDetectors, detector_codes
 from gammapolars.analysis.accumulators.intervals import Gaps
 from gammapolars.core.flags import FLAGS, has_any
 from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.streaming.slices import run_of
 
-LONGEST = 300
+LONGEST = 100
 """So many of the longest times between hits are kept of each detector of a run."""
 
 BINS = 1024
@@ -105,13 +105,13 @@ class RecordedTime(Accumulator):
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
-        if "flags" in hits.columns and (hits["flags"].to_numpy() & FLAGS["fake_event"]).any():
+        if "flags" in hits.columns and (hits["flags"].to_numpy() & np.uint32(FLAGS["fake_event"])).any():
             hits = hits.filter(~has_any(FLAGS["fake_event"]))
         if hits.is_empty():
             return
         run, times = run_of(hits), hits["timestamp_ps"].to_numpy()
         timeline = self._timeline(run, int(times[0]), int(times[-1]))
-        rejected = (hits["flags"].to_numpy() & self._mask) != 0 if self._mask else None
+        rejected = (hits["flags"].to_numpy() & np.uint32(self._mask)) != 0 if self._mask else None
         for key, rows in self._rows(hits):
             of_key = times[rows]
             self._add_intervals((run, key), of_key)
@@ -127,9 +127,7 @@ class RecordedTime(Accumulator):
                     yield key, rows
             return
         board, channel = hits["board"].to_numpy(), hits["channel"].to_numpy()
-        small = board.max() < 256 and channel.max() < 256
-        # Numbers of 16 bits are sorted many times faster.
-        codes = board << np.uint16(8) | channel if small else board.astype(np.uint32) << np.uint32(16) | channel
+        codes = detector_codes(board, channel)
         order = np.argsort(codes, kind="stable")
         ends = [0, *(np.flatnonzero(np.diff(codes[order])) + 1).tolist(), len(codes)]
         for begin, end in pairwise(ends):
@@ -153,6 +151,7 @@ class RecordedTime(Accumulator):
             return
         every = np.concatenate([known, np.stack([intervals_ps[longer], ends_ps[longer]], axis=1)])
         if len(every) > 4 * LONGEST:  # not each time: sorting takes long
+            every = every[every[:, 0] >= np.partition(every[:, 0], -LONGEST)[-LONGEST]]
             every = _sorted(every)[:LONGEST]
             least_ps = int(every[-1, 0])
         self._longest[kind] = every, least_ps

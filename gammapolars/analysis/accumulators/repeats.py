@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
-from gammapolars.core.types import Key
-from gammapolars.streaming.repeats import PLACE, detections, of_same_time
+from gammapolars.core.flags import FLAGS
+from gammapolars.core.types import Integers, Key
+from gammapolars.streaming.repeats import PLACE, detections
 from gammapolars.streaming.slices import run_of
 
 At = tuple[int, dict[Key, int]]
@@ -33,7 +35,7 @@ class Repeats(Accumulator):
         """Take hits of one run, in time order."""
         if hits.is_empty():
             return
-        shared = of_same_time(hits)
+        shared = _alike(hits)
         if len(shared):
             rows = detections(hits.select(*PLACE, "flags")[shared])
             crowds = rows.group_by(PLACE).agg(hits=pl.len()).filter(pl.col("hits") > 1)
@@ -75,16 +77,33 @@ class Repeats(Accumulator):
             self._follow(run, first, last)
 
 
+def _alike(hits: pl.DataFrame) -> Integers:
+    """The rows of hits that may repeat another one: of the same time as a neighbour, and of its detector too unless
+    more than two hits have that time.
+
+    Most hits that share a time are two of a coincidence, which need not be grouped.
+    """
+    times, board, channel = (hits[name].to_numpy() for name in PLACE)
+    behind = np.flatnonzero(times[1:] == times[:-1]) + 1
+    doubtful = (board[behind] == board[behind - 1]) & (channel[behind] == channel[behind - 1])
+    third = np.diff(behind) == 1
+    doubtful[1:] |= third
+    doubtful[:-1] |= third
+    rows = behind[doubtful]
+    return np.union1d(rows - 1, rows) if len(rows) else rows
+
+
 def _ends(hits: pl.DataFrame) -> tuple[At, At]:
     """What detectors have at the first and at the last time of hits in time order."""
-    times = hits["timestamp_ps"]
+    times = hits["timestamp_ps"].to_numpy()
     first, last = int(times[0]), int(times[-1])
-    behind, before = int(times.search_sorted(first, side="right")), int(times.search_sorted(last, side="left"))
+    behind, before = int(np.searchsorted(times, first, side="right")), int(np.searchsorted(times, last))
     return (first, _by_detector(hits[:behind])), (last, _by_detector(hits[before:]))
 
 
 def _by_detector(hits: pl.DataFrame) -> dict[Key, int]:
     if hits.height == 1:
-        return dict.fromkeys(detections(hits).select("board", "channel").rows(), 1)
+        is_fake = "flags" in hits.columns and hits["flags"][0] & FLAGS["fake_event"]
+        return {} if is_fake else {(hits["board"][0], hits["channel"][0]): 1}
     counts = detections(hits).group_by("board", "channel").len()
     return {(board, channel): count for board, channel, count in counts.iter_rows()}
