@@ -13,7 +13,7 @@ from gammapolars.analysis.random_pairs import Expectation, Expected
 from gammapolars.coincidences import PairRule, nearest_chance_pairs
 from gammapolars.core.records import Part
 from gammapolars.core.schema import DType
-from gammapolars.core.units import Window
+from gammapolars.core.units import Window, format_ps
 from gammapolars.detectors import Detectors
 
 DIFFERENT_SIGMA = 3.0
@@ -136,11 +136,11 @@ def net_of_random(table: pl.DataFrame, rule: PairRule) -> RandomNet | None:
     return RandomNet(rule.regions.random, **sums | uncs)
 
 
-def chance_warnings(table: pl.DataFrame, expectation: Expectation) -> Iterator[str]:
+def chance_warnings(table: pl.DataFrame, rule: PairRule, expectation: Expectation) -> Iterator[str]:
     """Where random windows hold other numbers of pairs than expected, or too many for the prompt one, in a sentence."""
     if "random_pairs" not in table.columns:
         return
-    yield from _beyond_dead_time(table, expectation)
+    yield from _beyond_dead_time(table, rule, expectation)
     random, expected = pl.col("random_pairs"), pl.col("random_pairs_expected")
     unc = (pl.max_horizontal(expected, 1.0) + pl.col("random_pairs_expected_unc") ** 2).sqrt()
     # Of many detector pairs the worst one differs by more: as rarely as one by 3 standard deviations.
@@ -161,7 +161,7 @@ def chance_warnings(table: pl.DataFrame, expectation: Expectation) -> Iterator[s
     )
 
 
-def _beyond_dead_time(table: pl.DataFrame, expectation: Expectation) -> Iterator[str]:
+def _beyond_dead_time(table: pl.DataFrame, rule: PairRule, expectation: Expectation) -> Iterator[str]:
     """Random windows in which dead time takes fewer pairs away than it does in the prompt one."""
     most, worst = NOTABLE_FACTOR, None
     for row in table.iter_rows(named=True):
@@ -171,9 +171,18 @@ def _beyond_dead_time(table: pl.DataFrame, expectation: Expectation) -> Iterator
             most, worst = abs(excess), (row, 1 + excess)
     if worst:
         row, factor = worst
+        a, b = (row["board_a"], row["channel_a"]), (row["board_b"], row["channel_b"])
         yield (
-            f"random windows hold {factor:.3g} times as many pairs of {row['name_a']} and {row['name_b']} as belong "
+            f"random windows hold {factor:,.2f} times as many pairs of {row['name_a']} and {row['name_b']} as belong "
             "to the prompt window, because they lie beyond the dead time in which true coincidences leave both "
-            f"detectors: net counts are too low by {(1 - 1 / factor) * row['chance_pairs']:,.0f} there; --random auto "
-            "finds windows within it"
+            f"detectors: net counts are too low by {(1 - 1 / factor) * row['chance_pairs']:,.0f} there; "
+            f"{_advice(rule, expectation.dead_ps(a, b), factor)}"
         )
+
+
+def _advice(rule: PairRule, dead_ps: float, factor: float) -> str:
+    """What to do about random windows that hold too many pairs."""
+    low, high = 2 * rule.window.reach, int(dead_ps)
+    if high > 1.2 * low:
+        return f"--random {format_ps(low).replace(' ', '')}:{format_ps(high).replace(' ', '')} lies within it"
+    return f"there is no room within it ({format_ps(high)}), so that random pairs are to be divided by {factor:,.2f}"

@@ -20,6 +20,14 @@ def gap_warnings(recorded: RecordedTime, detectors: Detectors) -> Iterator[str]:
     runs = recorded.of_runs()
     for number, times in runs.items():
         where = f" of run {number}" if len(runs) > 1 else ""
+        if many := [detectors.at(*key).name for key in times.gaps if times.is_cut_short(key)]:
+            names = ", ".join(many[:SHOWN]) + (" and others" if len(many) > SHOWN else "")
+            yield (
+                f"{names}{where}: more gaps than can be followed, as of a pulsed beam: rates, and the random "
+                "coincidences expected of them, are means over times with and without hits, and too low; "
+                "--random auto measures them"
+            )
+            continue
         common, whole_ps = times.common_gaps(), float(times.edges_ps[-1])
         if _total(common) > NOTABLE_PART * whole_ps:
             yield (

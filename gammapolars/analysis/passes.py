@@ -152,7 +152,7 @@ def summarise(reading: PairPass, hits: HitTally, pairs: PairTally, rule: PairRul
     of_hits_seen = warnings(seen.by_detector(union(rule.reject)), recording, rule)
     of_clocks = reading.steps.warnings(rule.window, detectors)
     of_gaps = gap_warnings(reading.recorded, detectors)
-    further = (*of_hits_seen, *of_clocks, *of_gaps, *chance.chance_warnings(table, expectation))
+    further = (*of_hits_seen, *of_clocks, *of_gaps, *chance.chance_warnings(table, rule, expectation))
     return PairSummary(
         **of_hits(recording, hits, rule.reject, further, seen=seen),
         of_pairs=PairCounts(

@@ -10,6 +10,7 @@ from gammapolars.analysis.accumulators.close_hits import CloseHits, Correlated
 from gammapolars.analysis.accumulators.recorded_time import RecordedTime, RunTime
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.dead_time import RandomDensity, random_density
+from gammapolars.coincidences.hit_intervals import DeadTime
 from gammapolars.coincidences.regions import Clock, plain_width_ps, stepped_width_ps
 from gammapolars.core.types import Floats, Key
 from gammapolars.core.units import PS_PER_S, Window
@@ -56,7 +57,7 @@ class Expectation:
         self._rule = rule
         self._runs = recorded.of_runs()
         self._close = close.whole()
-        self._dead, self._clocks = self._close.dead_ps(), clocks or {}
+        self._dead, self._clocks = self._close.dead_times(), clocks or {}
         self.detectors = sorted({key for run in self._runs.values() for key in run.gaps})
         self._known: dict[tuple[Key, Key], _Pair] = {}
         self._odds: dict[Key, float] = {}
@@ -85,6 +86,10 @@ class Expectation:
         """Random pairs of two detectors in the random windows."""
         return self._pair(a, b).expected(self._rule.windows(a, b)[1])
 
+    def dead_ps(self, a: Key, b: Key) -> float:
+        """The shorter dead time of two detectors."""
+        return min(self._dead[key].dead_ps if key in self._dead else 0.0 for key in (a, b))
+
     def excess(self, a: Key, b: Key) -> float:
         """How much more frequent random pairs are in the random windows than in the prompt one."""
         prompt, random = (self._pair(a, b).level(windows) for windows in self._rule.windows(a, b))
@@ -99,23 +104,32 @@ class Expectation:
         """How probable it is, before which nothing is known, that the dead times of two detectors are prolonged."""
         for key in (a, b):
             if key not in self._odds:
-                used = sum(float(run.counts[key].sum()) for run in self._runs.values() if key in run.counts)
                 time_s = sum(float(run.live_ps(key)[-1]) for run in self._runs.values() if key in run.gaps) / PS_PER_S
-                rate = self._close.all_of_used(key) * used / time_s if time_s else 0.0
+                rate = self._close.all_of_used(key) * self._used(key) / time_s if time_s else 0.0
                 self._odds[key] = self._close.extendable_log_odds(key, rate)
         return 1 / (1 + math.exp(-max(min(self._odds[a] + self._odds[b], 50.0), -50.0)))
+
+    def _used(self, key: Key) -> float:
+        """All used hits of a detector."""
+        return sum(float(run.counts[key].sum()) for run in self._runs.values() if key in run.counts)
 
     def _new_pair(self, a: Key, b: Key) -> "_Pair":
         runs = [_together(times, a, b) for times in self._runs.values()]
         time_s, used = sum(run.time_s for run in runs), [sum(run.used[end] for run in runs) for end in (0, 1)]
         product_cps = sum(run.product_cps for run in runs)
         clocks = self._clocks.get(a), self._clocks.get(b)
-        dead = self._dead.get(a, 0.0), self._dead.get(b, 0.0)
+        both = self._dead.get(a, DeadTime(0.0, 0.0)), self._dead.get(b, DeadTime(0.0, 0.0))
+        dead = both[0].dead_ps, both[1].dead_ps
         pair = _Pair(product_cps, (used[0], used[1]), clocks, dead)
+        pair.is_partial = any(run.is_cut_short(key) for run in self._runs.values() for key in (a, b))
         if min(*dead, *used, time_s) > 0:
             rate_a, rate_b = (self._close.all_of_used(key) * n / time_s for key, n in zip((a, b), used, strict=True))
-            if found := self._close.correlated(a, b, (rate_a, rate_b), min(dead)):
-                pair.correlate(found, (rate_a, rate_b), self._extendable(a, b))
+            # Chance makes pairs by the mean of products, where rates change, and not by the product of means.
+            changing = product_cps * time_s / (used[0] * used[1])
+            parts = used[0] / self._used(a), used[1] / self._used(b)
+            if found := self._close.correlated(a, b, (changing * rate_a, changing * rate_b), min(dead), parts):
+                dead_probability = both[0].probability * both[1].probability
+                pair.correlate(found, (rate_a, rate_b), self._extendable(a, b), dead_probability)
         return pair
 
 
@@ -132,11 +146,14 @@ class _Pair:
         self._product_cps, self._used, self._clocks, self._dead_ps = product_cps, used, clocks, dead_ps
         self._correlated: Correlated | None = None
         self._densities: list[tuple[float, RandomDensity]] = []
+        self._undead = 1.0
+        self.is_partial = False
+        """Whether there are more gaps than can be followed, so that the rates while there is beam are not known."""
 
-    def correlate(self, found: Correlated, rates_cps: tuple[float, float], extendable: float) -> None:
-        """Let true coincidences leave the detectors dead, in either way, each as probable as it is."""
-        self._correlated = found
-        for weight, prolonged in ((1 - extendable, False), (extendable, True)):
+    def correlate(self, found: Correlated, rates_cps: tuple[float, float], extendable: float, dead: float) -> None:
+        """Let true coincidences leave the detectors dead, in either way or not at all, each as probable as it is."""
+        self._correlated, self._undead = found, 1 - dead
+        for weight, prolonged in ((dead * (1 - extendable), False), (dead * extendable, True)):
             true_cps, centre_ps = found.share[0] * rates_cps[0], found.centre_ps
             density = random_density(rates_cps, self._dead_ps, true_cps, extendable=prolonged, centre_ps=centre_ps)
             if density and weight:
@@ -151,7 +168,7 @@ class _Pair:
         stepped = stepped_width_ps(windows, *self._clocks, plain)
         pairs = self._product_cps * width_ps * stepped / plain / PS_PER_S
         # The hits are counted: that another run would have others is no uncertainty of how many are random in this one.
-        return Expected(pairs, pairs * unc_ps / width_ps)
+        return Expected(pairs, pairs if self.is_partial else pairs * unc_ps / width_ps)
 
     def level(self, windows: Sequence[Window]) -> float:
         """The mean of ρ in some windows."""
@@ -162,17 +179,20 @@ class _Pair:
         """∫ρ over some windows, and its standard deviation."""
         if not self._densities or not self._correlated:
             return plain_width_ps(windows), 0.0
-        found, total = self._correlated, sum(weight for weight, _ in self._densities)
-        widths = [(weight / total, density.width_ps(windows)) for weight, density in self._densities]
+        found, plain = self._correlated, plain_width_ps(windows)
+        widths = [(self._undead, plain), *((weight, density.width_ps(windows)) for weight, density in self._densities)]
+        total = sum(weight for weight, _ in widths)
+        widths = [(weight / total, width) for weight, width in widths]
         mean = sum(weight * width for weight, width in widths)
         variance = sum(weight * (width - mean) ** 2 for weight, width in widths)
         # Of used hits another share is in true coincidences than of all.
         centre, dead = found.centre_ps, self._dead_ps
         sides = (centre, centre + dead[1]), (centre - dead[0], centre)
         inside = [sum(max(min(high, end) - max(low, begin), 0.0) for low, high in windows) for begin, end in sides]
-        mean += sum(one * (found.share[end] - found.used_share[end]) for end, one in enumerate(inside))
-        variance += sum(one * found.share_unc[end] for end, one in enumerate(inside)) ** 2
-        return max(mean, 1e-3 * plain_width_ps(windows)), math.sqrt(variance)
+        dead_part = 1 - self._undead
+        mean += dead_part * sum(one * (found.share[end] - found.used_share[end]) for end, one in enumerate(inside))
+        variance += (dead_part * sum(one * found.share_unc[end] for end, one in enumerate(inside))) ** 2
+        return max(mean, 1e-3 * plain), math.sqrt(variance)
 
 
 def _together(run: RunTime, a: Key, b: Key) -> _Together:

@@ -1,6 +1,7 @@
 """What times between hits of a detector tell: its dead time, and whether what comes within prolongs that."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,7 +26,14 @@ def binned(intervals_ps: Integers) -> Floats:
     return np.bincount(np.minimum(place, len(SCALE) - 2), minlength=len(SCALE) - 1).astype(np.float64)
 
 
-def dead_time_ps(counts: Floats) -> float:
+class DeadTime(NamedTuple):
+    """The dead time of a detector (ps), and how probable it is that there is one at all."""
+
+    dead_ps: float
+    probability: float
+
+
+def dead_time(counts: Floats) -> DeadTime:
     """Where the times between hits of a detector begin, by maximum likelihood.
 
     Up to their median X they are taken to be as frequent everywhere beyond the dead time τ, with the density D, and
@@ -36,17 +44,21 @@ def dead_time_ps(counts: Floats) -> float:
         counts: (n,) times in the bins of `SCALE`.
 
     Returns:
-        The dead time in ps, 0 where there is none; with few hits it is the shortest time between two of them.
+        The dead time, and how probable it is. With few hits it is the shortest time between two of them, which chance
+        makes as well: then it is not probable, since any other time might have been the shortest.
     """
     if counts.sum() < LEAST_INTERVALS:
-        return 0.0
+        return DeadTime(0.0, 0.0)
     total = np.cumsum(counts)
     end = int(np.searchsorted(total, total[-1] / 2)) + 1
     n = float(total[end - 1])
     edges = np.concatenate([[0.0], SCALE[1:end]])
     below = np.concatenate([[0.0], total[: end - 1]])
     density = n / (SCALE[end] - (1 - LEAK) * edges)
-    return float(edges[(n * np.log(density) + below * math.log(LEAK)).argmax()])
+    likelihood = n * np.log(density) + below * math.log(LEAK)
+    best = int(likelihood.argmax())
+    odds = float(likelihood[best] - likelihood[0]) - math.log(len(likelihood))
+    return DeadTime(float(edges[best]), 1 / (1 + math.exp(-min(odds, 50.0)))) if best else DeadTime(0.0, 0.0)
 
 
 SHAPE_DEAD = 8
@@ -69,7 +81,7 @@ def extendable_log_odds(counts: Floats, rate_cps: float) -> float:
     Returns:
         The odds, 0 where the times do not tell.
     """
-    dead, rate = dead_time_ps(counts), rate_cps / PS_PER_S
+    dead, rate = dead_time(counts).dead_ps, rate_cps / PS_PER_S
     if dead <= 0 or not 0 < rate * dead < 0.36:
         return 0.0
     x = (np.arange(SHAPE_DEAD * GRID) + 0.5) / GRID * dead

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.coincidences.hit_intervals import binned, dead_time_ps
+from gammapolars.coincidences.hit_intervals import binned, dead_time
 from gammapolars.coincidences.regions import Clock
 from gammapolars.coincidences.rule import PairRule
 from gammapolars.core.errors import UsageError
@@ -47,8 +47,11 @@ STEP = 4
 DIFFERENT = 3.5
 """Standard deviations from which on counts differ from the level."""
 
-MOST_RISE = 2.0
-"""Chance beyond the dead time over that within: at most half of the hits are dead. Bunches rise by more."""
+LIKELY = 0.99
+
+MOST_RISE = 4.0
+"""Chance beyond the dead time over that within: 1 / (1 - f), with the share f of hits in true coincidences. Bunches
+rise by more."""
 
 Counts = npt.NDArray[np.float64]
 
@@ -147,11 +150,11 @@ def _sides(hits: pl.DataFrame, rule: PairRule, edges: npt.NDArray[np.int64], reo
 def _shortest_dead_ps(hits: pl.DataFrame, rule: PairRule) -> float:
     """The shortest dead time of the detectors that the rule pairs."""
     dead = [
-        dead_time_ps(binned(np.diff(np.sort(part["timestamp_ps"].to_numpy()))))
+        dead_time(binned(np.diff(np.sort(part["timestamp_ps"].to_numpy()))))
         for key, part in hits.group_by("board", "channel")
         if not rule.detectors or key in rule.detectors
     ]
-    return min(dead, default=0.0)
+    return min((one.dead_ps if one.probability > LIKELY else 0.0 for one in dead), default=0.0)
 
 
 def flat_stretch(counts: Counts, first: int, least: int, limit: int | None = None) -> tuple[int, int] | None:

@@ -7,16 +7,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gammapolars.analysis.accumulators import CloseHits, RecordedTime, recorded_time
-from gammapolars.analysis.random_pairs import Expectation
+import gammapolars as gp
+from gammapolars.analysis.accumulators import CloseHits, PairTally, RecordedTime, recorded_time
+from gammapolars.analysis.chance import by_detectors, chance_warnings
+from gammapolars.analysis.gaps import gap_warnings
+from gammapolars.analysis.random_pairs import Expectation, Expected
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.dead_time import random_density
-from gammapolars.coincidences.hit_intervals import binned, dead_time_ps, extendable_log_odds
+from gammapolars.coincidences.hit_intervals import binned, dead_time, extendable_log_odds
 from gammapolars.coincidences.sample import random_windows
 from tests.deadtimes import NS, US, A, B, Detectors, expected, random_pairs, recorded
 from tests.hits import in_batches
 
 S = 10**12
+DETECTORS = gp.Detectors()
 
 
 def in_stretches(seed: int, stretches: list[tuple[float, float, float, float]]) -> pl.DataFrame:
@@ -152,15 +156,17 @@ def test_the_kind_of_dead_time_shows_in_the_times_between_hits(extendable: bool)
     odds = extendable_log_odds(counts, hits.filter(channel=0).height / 4.0)
 
     assert (odds > 3) if extendable else (odds < -3)
-    assert dead_time_ps(counts) == pytest.approx(3 * US, rel=0.02)
+    assert dead_time(counts).dead_ps == pytest.approx(3 * US, rel=0.02)
 
 
 def test_a_few_times_that_are_too_short_do_not_hide_the_dead_time() -> None:
     times = recorded(15, Detectors((30_000.0, 10_000.0), 0.0), 4.0).filter(channel=0)["timestamp_ps"].to_numpy()
     noisy = np.sort(np.concatenate([times, times[::2000] + 40 * NS]))
 
-    assert dead_time_ps(binned(np.diff(noisy))) == pytest.approx(US, rel=0.03)
-    assert dead_time_ps(binned(np.diff(times[:10]))) == 0.0
+    found = dead_time(binned(np.diff(noisy)))
+    assert found.dead_ps == pytest.approx(US, rel=0.03)
+    assert found.probability > 0.999
+    assert dead_time(binned(np.diff(times[:10]))) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(("share", "dead_ps"), [(0.5, 2 * US), (0.05, 2 * US), (0.0, 2 * US)])
@@ -190,3 +196,67 @@ def test_the_longest_intervals_are_found_whatever_the_batches(monkeypatch: pytes
         assert found.longest_ps(1)[key] == sorted(np.diff(times).tolist(), reverse=True)[:5]
         counts = found.of_runs()[1].counts[key]
         assert counts.sum() == len(times)
+
+
+def check(hits: pl.DataFrame, within_ps: int) -> Expected:
+    """The expectation in a window, which agrees with the random pairs that are there."""
+    found, counted = expected(hits, f"{within_ps}ps"), random_pairs(hits, 0, within_ps)
+    assert abs(counted - found.pairs) < 4 * math.sqrt(found.pairs + found.unc**2), (counted, found)
+    return found
+
+
+def test_the_share_of_true_coincidences_is_that_of_the_time_together() -> None:
+    hits = recorded(17, Detectors(share=0.6, dead_ps=(3 * US // 2, 3 * US // 2)), 4.0)
+    time = pl.col("timestamp_ps")
+
+    check(hits.filter((pl.col("channel") == 0) | ~time.is_between(S, 2 * S)), 500 * NS)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_changing_rates_are_no_true_coincidences(share: float) -> None:
+    hits = recorded(18, Detectors((60_000.0, 60_000.0), share), 4.0)
+    _, event = np.unique(hits["event"].to_numpy(), return_inverse=True)  # hits of one event stay or go together
+    draws = np.random.default_rng(18).random(int(event.max()) + 1)[event]
+    falling = hits.filter(pl.Series(draws) < (-pl.col("timestamp_ps") / (1.2 * S)).exp())
+
+    check(falling, 500 * NS)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_no_dead_time_is_made_up_where_hits_are_few(share: float) -> None:
+    """The shortest of few times between hits is not much longer than none."""
+    hits = recorded(20, Detectors((1_500.0, 1_500.0), share, (0, 0)), 60.0)
+
+    found = check(hits, 500 * NS)
+
+    naive = math.prod(hits.filter(channel=channel).height for channel in (0, 1)) / 60.0 * 1e-6
+    assert abs(found.pairs - naive) < 3 * found.unc + 0.02 * naive
+
+
+def test_a_pulsed_beam_with_more_gaps_than_are_kept_is_told() -> None:
+    hits = in_stretches(21, [(0.02 * n, 0.02 * n + 0.001, 1e5, 1e5) for n in range(1200)])
+
+    found = expected(hits, "1us")
+
+    assert found.unc == found.pairs > 0
+    (warning,) = gap_warnings(run_time(hits), DETECTORS)
+    assert warning.startswith("0/0, 0/1: more gaps than can be followed")
+    few = run_time(in_stretches(21, [(0.02 * n, 0.02 * n + 0.001, 1e5, 1e5) for n in range(500)]))
+    assert few.seconds()[A] == pytest.approx(0.5, rel=0.05)
+
+
+def test_advice_on_random_windows_names_one_that_has_room() -> None:
+    hits = recorded(22, Detectors(share=0.5, dead_ps=(3 * US // 2, 3 * US // 2)), 3.0)
+    counted, close = RecordedTime(), CloseHits()
+    counted.add_hits(hits)
+    close.add_hits(hits)
+
+    def warning(window: str) -> str:
+        rule = PairRule(window, random="4us:6us")
+        pairs = PairTally(rule.window)
+        expectation = Expectation(rule, counted, close)
+        table = by_detectors(pairs, rule, DETECTORS, expectation)
+        return next(text for text in chance_warnings(table, rule, expectation) if "times as many" in text)
+
+    assert "--random 200ns:1.4" in warning("100ns")
+    assert "there is no room within it (1.4" in warning("1us")

@@ -8,7 +8,7 @@ import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.analysis.accumulators.hits import detector_codes
-from gammapolars.coincidences.hit_intervals import binned, dead_time_ps, extendable_log_odds
+from gammapolars.coincidences.hit_intervals import DeadTime, binned, dead_time, extendable_log_odds
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import PS_PER_S
@@ -223,11 +223,18 @@ class CloseSample:
         """Whether the dead time of a detector, with all of its hits, is prolonged: ln of the likelihood ratio."""
         return extendable_log_odds(self.intervals[key].astype(np.float64), rate_cps) if key in self.intervals else 0.0
 
-    def dead_ps(self) -> dict[Key, float]:
+    def dead_times(self) -> dict[Key, DeadTime]:
         """The dead time of each detector."""
-        return {key: dead_time_ps(counts.astype(np.float64)) for key, counts in self.intervals.items()}
+        return {key: dead_time(counts.astype(np.float64)) for key, counts in self.intervals.items()}
 
-    def correlated(self, a: Key, b: Key, rates_cps: tuple[float, float], within_ps: float) -> Correlated | None:
+    def correlated(
+        self,
+        a: Key,
+        b: Key,
+        rates_cps: tuple[float, float],
+        within_ps: float,
+        parts: tuple[float, float] = (1.0, 1.0),
+    ) -> Correlated | None:
         """The true coincidences of two detectors, a the lower one; None where there are none to be seen.
 
         They are the pairs within a time of the most frequent time difference that random ones are not, which lie there
@@ -236,8 +243,10 @@ class CloseSample:
         Args:
             a: the lower detector.
             b: the higher one.
-            rates_cps: counts/s of all hits of a and b while both were recorded.
+            rates_cps: counts/s of all hits of a and b, with the product that random coincidences have while both were
+                recorded: where rates change, it is larger than that of their means.
             within_ps: the shorter dead time.
+            parts: of the hits of a, and of b, that were recorded while the other detector was too.
         """
         counts = self._counts(a, b)
         if counts is None:
@@ -249,6 +258,7 @@ class CloseSample:
         pairs = counts[:, window].sum(axis=1)
         side_s = counts[0, window].size * (1 << STEP) / PS_PER_S / 2
         hits, used = (np.array([self.hits[key][kind] for key in (a, b)], np.float64) for kind in (0, 1))
+        hits, used = hits * np.array(parts), used * np.array(parts)
         random = hits[0] * rates_cps[1] * side_s  # on each side
         share = np.zeros(2)
         for _ in range(ITERATIONS):

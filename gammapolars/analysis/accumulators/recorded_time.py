@@ -16,7 +16,7 @@ from gammapolars.core.types import Floats, Integers, Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.streaming.slices import run_of
 
-LONGEST = 100
+LONGEST = 1000
 """So many of the longest times between hits are kept of each detector of a run."""
 
 BINS = 1024
@@ -281,6 +281,10 @@ class RunTime:
     counts: Mapping[Key, Floats]
     gaps: Mapping[Key, Floats]
     own_ps: Mapping[Key, tuple[float, float]]
+
+    def is_cut_short(self, key: Key) -> bool:
+        """Whether a detector has more gaps than are kept."""
+        return key in self.gaps and len(self.gaps[key]) >= LONGEST
 
     def inner_gaps(self, key: Key) -> Floats:
         """(m, 2): a detector's gaps between its first hit and its last."""
