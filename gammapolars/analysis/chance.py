@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from gammapolars.analysis.accumulators import PairTally, StopCover
+from gammapolars.analysis.accumulators.close_hits import MOST_DETECTORS
 from gammapolars.analysis.random_pairs import Expectation, Expected
 from gammapolars.coincidences import PairRule, nearest_chance_pairs
 from gammapolars.core.records import Part
@@ -90,12 +91,15 @@ def by_detectors(
 
     Returns:
         `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected` with `_unc`; a before b by
-        (board, channel), all detector pairs that the rule admits, found or not. With random windows also
-        `random_pairs`, `random_pairs_expected` with `_unc`, `chance_pairs` (s R) and `net_pairs`, each with `_unc`.
+        (board, channel), all detector pairs that the rule admits, found or not; of very many detectors, those found.
+        With random windows also `random_pairs`, `random_pairs_expected` with `_unc`, `chance_pairs` (s R) and
+        `net_pairs`, each with `_unc`.
     """
     counts, random = pairs.counts(), pairs.random_counts()
     rows = []
-    for a, b in combinations(expectation.detectors, 2):
+    every = combinations(expectation.detectors, 2)
+    many = len(expectation.detectors) > MOST_DETECTORS and not rule.detectors
+    for a, b in sorted({*counts, *random}) if many else every:
         if rule.detectors and {a, b} != set(rule.detectors):
             continue
         prompt = counts.get((a, b), 0)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gammapolars.analysis.accumulators.close_hits import CloseHits, Correlated
+from gammapolars.analysis.accumulators.close_hits import MOST_DETECTORS, CloseHits, Correlated
 from gammapolars.analysis.accumulators.recorded_time import RecordedTime, RunTime
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.dead_time import RandomDensity, random_density
@@ -42,7 +42,8 @@ class Expectation:
 
     The sum runs over slices of the time in which both detectors were recorded, with the rates of each, so that neither
     gaps nor changing rates matter; the integral over the window, with ρ as `random_density` derives it, so that it is
-    right within the dead time too. Windows count whole steps of a coarse clock.
+    right within the dead time too. Windows count whole steps of a coarse clock. Of more than 100 detectors, mean rates
+    alone count.
 
     Args:
         rule: what makes the pairs.
@@ -61,6 +62,10 @@ class Expectation:
         self.detectors = sorted({key for run in self._runs.values() for key in run.gaps})
         self._known: dict[tuple[Key, Key], _Pair] = {}
         self._odds: dict[Key, float] = {}
+        self._totals = [
+            (float(run.edges_ps[-1]) / PS_PER_S, {key: float(counts.sum()) for key, counts in run.counts.items()})
+            for run in self._runs.values()
+        ]
 
     def together(self, a: Key, b: Key) -> Mapping[int, tuple[float, tuple[float, float]]]:
         """By run, the time (s) in which two detectors were recorded, and their used hits in it."""
@@ -111,9 +116,19 @@ class Expectation:
 
     def _used(self, key: Key) -> float:
         """All used hits of a detector."""
-        return sum(float(run.counts[key].sum()) for run in self._runs.values() if key in run.counts)
+        return sum(hits.get(key, 0.0) for _, hits in self._totals)
+
+    def _of_means(self, a: Key, b: Key) -> "_Pair":
+        """Two of very many detectors, by their mean rates alone: there are too many pairs to look at each."""
+        clocks = self._clocks.get(a), self._clocks.get(b)
+        product_cps = sum(
+            hits[a] * hits[b] / time_s for time_s, hits in self._totals if time_s and a in hits and b in hits
+        )
+        return _Pair(product_cps, (self._used(a), self._used(b)), clocks, (0.0, 0.0))
 
     def _new_pair(self, a: Key, b: Key) -> "_Pair":
+        if len(self.detectors) > MOST_DETECTORS:
+            return self._of_means(a, b)
         runs = [_together(times, a, b) for times in self._runs.values()]
         time_s, used = sum(run.time_s for run in runs), [sum(run.used[end] for run in runs) for end in (0, 1)]
         product_cps = sum(run.product_cps for run in runs)

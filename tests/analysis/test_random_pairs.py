@@ -260,3 +260,23 @@ def test_advice_on_random_windows_names_one_that_has_room() -> None:
 
     assert "--random 200ns:1.4" in warning("100ns")
     assert "there is no room within it (1.4" in warning("1us")
+
+
+def test_many_detectors_take_no_time() -> None:
+    rng = np.random.default_rng(23)
+    hits = in_stretches(23, [(0, 1, 4e3, 0)]).with_columns(
+        channel=pl.Series(rng.integers(0, 3000, in_stretches(23, [(0, 1, 4e3, 0)]).height), dtype=pl.UInt16)
+    )
+    counted, close = RecordedTime(), CloseHits()
+    counted.add_hits(hits)
+    close.add_hits(hits)
+    rule = PairRule("10us")
+    pairs = PairTally(rule.window)
+    pairs.add_pairs(gp.pairs(hits.with_columns(adc=pl.lit(1, pl.UInt16)).lazy(), "10us").collect())
+
+    table = by_detectors(pairs, rule, DETECTORS, Expectation(rule, counted, close))
+
+    assert table.height == table.filter(pl.col("pairs") > 0).height > 100
+    one = table.row(0, named=True)
+    numbers = [hits.filter(channel=one[f"channel_{side}"]).height for side in "ab"]
+    assert one["chance_pairs_expected"] == pytest.approx(math.prod(numbers) * 20e-6, rel=0.01)
