@@ -88,9 +88,7 @@ def lines_of(data: bytes, *, strict: bool = True) -> Lines:
     if strict and left_out.height:
         line, words = left_out.row(0)
         raise InputError(f"line {line} may be a remark or a channel's number: {shown(words)}: put a blank behind #")
-    rows = rest.filter(is_number).with_columns(
-        pl.col("text").str.replace(r"\s+#\s*[^0-9\s.,+-].*$", "").str.strip_chars(" ")
-    )
+    rows = rest.filter(is_number).with_columns(pl.col("text").str.replace(REMARK_BEHIND, "").str.strip_chars(" "))
     return Lines([MARKED.sub("", line).strip() for line in head["text"]], rows)
 
 
