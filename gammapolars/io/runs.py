@@ -1,6 +1,6 @@
 """Runs: the files of what was recorded between one start and stop, and several runs one after another."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -12,11 +12,11 @@ import polars as pl
 from gammapolars.core.errors import InputError, TimeOrderError, UsageError, first_line
 from gammapolars.core.schema import ADC_COLUMNS, ADC_TYPES, HITS
 from gammapolars.core.threads import check_process
-from gammapolars.core.types import Key
 from gammapolars.core.units import format_ps
 from gammapolars.io.compass.folders import RunFiles
 from gammapolars.io.compass.run_info import LiveTimes, RunInfo, live_times, read_run_info
-from gammapolars.io.input_file import InputFile, open_file
+from gammapolars.io.counter_chains import counter_chains, open_chain
+from gammapolars.io.input_file import InputFile
 from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.selection import select
@@ -29,9 +29,6 @@ from gammapolars.streaming.wild_times import OnWild, WildTime
 
 FIRST_HITS = 100
 """So many hits of a file tell when it begins."""
-
-COUNTER_HITS = 1000
-"""So many of a file's first hits show whose counter it is that rolls over."""
 
 
 @dataclass(frozen=True)
@@ -371,34 +368,5 @@ def _source(run: Run, stream: tuple[InputFile, ...], columns: list[str]) -> Sour
 def _run(source: RunFiles, reading: Reading, reorder_ps: int) -> Run:
     if (share := share_of_rows(len(source.streams))) < MOST_ROWS:
         reading = replace(reading, chunk_hits=share)
-    streams = [_opened(stream, reading) for stream in source.streams]
-    return Run(source, tuple(_going_on(streams, reading) if reading.period_ps else streams), reorder_ps)
-
-
-def _opened(paths: Iterable[Path], reading: Reading) -> tuple[InputFile, ...]:
-    """Files that follow each other: a counter that rolls over goes on from one to the next."""
-    files: list[InputFile] = []
-    for path in paths:
-        files.append(open_file(path, reading, follows=files[-1] if files else None))
-    return tuple(files)
-
-
-def _going_on(streams: Sequence[tuple[InputFile, ...]], reading: Reading) -> Iterator[tuple[InputFile, ...]]:
-    """Streams as those of counters that roll over: a detector has one, which goes on in the next file with its hits."""
-    chains: list[tuple[set[Key], list[Path]]] = []
-    for stream in streams:
-        ends = stream[0].hits.select("board", "channel").head(COUNTER_HITS).collect()
-        detectors = set(ends.unique().iter_rows())
-        before = next((chain for chain in chains if chain[0] & detectors), None)
-        if before is None:
-            before = (set(), [])
-            chains.append(before)
-        else:
-            reading.losses.note(
-                stream[0].path,
-                f"its counter is taken to go on from {before[1][-1].name}, which has hits of the same detector: "
-                "give what was recorded apart with --apart",
-            )
-        before[0].update(detectors)
-        before[1].extend(file.path for file in stream)
-    return (_opened(paths, reading) for _, paths in chains)
+    streams = tuple(open_chain(stream, reading) for stream in source.streams)
+    return Run(source, counter_chains(streams, reading) if reading.period_ps else streams, reorder_ps)

@@ -10,6 +10,7 @@ from gammapolars.io.compass.file_names import (
     Stage,
     group_segments,
     missing_segments,
+    natural_order,
     parse_name,
     run_folder_of,
     same_hits_twice,
@@ -68,8 +69,8 @@ def _expanded(name: str | Path) -> list[Path]:
     if path.exists():
         return [path]
     if glob.has_magic(str(name)):
-        if matches := sorted(Path(match) for match in glob.glob(str(name))):  # noqa: PTH207 - it may be absolute
-            return matches
+        if matches := [Path(match) for match in glob.glob(str(name))]:  # noqa: PTH207 - it may be absolute
+            return sorted(matches, key=natural_order)
         raise InputError(f"{name}: no file matches this pattern")
     raise InputError(f"{path}: no such file")
 

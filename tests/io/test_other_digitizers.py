@@ -17,6 +17,7 @@ from gammapolars.core.schema import HITS
 from gammapolars.detectors import Detector, Detectors, format_detectors, parse_detectors
 from gammapolars.detectors.columns import Column, parse_columns, rollover_ps
 from gammapolars.io import Losses, Reading, open_runs
+from gammapolars.io.compass.file_names import counts_back
 from gammapolars.io.rollover import Counter
 from tests.commandline import gammapolars
 from tests.rootfiles import write_branches
@@ -166,6 +167,55 @@ def test_a_counter_goes_on_from_file_to_file(tmp_path: Path) -> None:
 
     assert found["timestamp_ps"].to_list() == truth
     assert "its counter is taken to go on from part0.csv" in "".join(losses.notes)
+
+
+def numbered(folder: Path, stem: str = "run_", hits_each: int = 300) -> tuple[list[Path], list[int]]:
+    """Twelve files, numbered from 1, of one counter with a rollover every 17 s, and all true times (ps)."""
+    hits, truth = rolling(31, 8000, count=hits_each * 6)
+    paths = [folder / f"{stem}{number}.csv" for number in range(1, 13)]
+    for place, path in enumerate(paths):
+        hits[place * hits_each : (place + 1) * hits_each].write_csv(path)
+    return paths, truth
+
+
+ROLLING_TOML = 'channel = "channel"\nadc = "adc"\ntimestamp_ps = {name = "time", unit = "8ns", bits = 31}'
+
+
+@pytest.mark.parametrize("stem", ["run_", "LaBr-07 run", "2024.05.03_"])
+@pytest.mark.parametrize("pattern", ["", "*.csv"])
+def test_files_of_a_folder_or_a_pattern_follow_by_their_numbers(tmp_path: Path, stem: str, pattern: str) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    _, truth = numbered(folder, stem)
+
+    found, _ = read(folder / pattern, toml=ROLLING_TOML)
+
+    assert found["timestamp_ps"].to_list() == truth
+
+
+def test_files_given_against_their_numbers_are_refused(tmp_path: Path) -> None:
+    paths, truth = numbered(tmp_path)
+
+    with pytest.raises(UsageError, match=r"run_2\.csv: follows run_12\.csv, which has a higher number, .* in quotes"):
+        read(*sorted(paths), toml=ROLLING_TOML)
+    assert read(*paths, toml=ROLLING_TOML)[0]["timestamp_ps"].to_list() == truth
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "back"),
+    [
+        ("run_2", "run_10", False),
+        ("run_10", "run_2", True),
+        ("a/day10_1", "a/day2_1", True),
+        ("run_10_1", "run_2_3", True),
+        ("31-05-2024", "01-06-2024", False),
+        ("b_2", "a_1", False),
+        ("run", "run_1", False),
+        ("run_01", "run_1", False),
+    ],
+)
+def test_names_that_count_back(before: str, after: str, back: bool) -> None:
+    assert counts_back(Path(f"{before}.csv"), Path(f"{after}.csv")) == back
 
 
 def test_segments_of_compass_go_on_by_the_option(tmp_path: Path) -> None:

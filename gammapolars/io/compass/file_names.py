@@ -26,6 +26,8 @@ _NAME = re.compile(
     r"(?P<run>.*)"
 )
 
+_DIGITS = re.compile(r"([0-9]+)")
+
 # Longer numbers are dates or run numbers.
 _SEGMENT = re.compile(r"(?P<base>.+)_(?P<number>[1-9]\d{0,3})")
 
@@ -91,6 +93,28 @@ def group_segments(paths: Iterable[Path]) -> tuple[tuple[Path, ...], ...]:
         base, number = _base_and_number(path, stems(path.parent, path.suffix.lower()))
         streams.setdefault((path.parent, base, path.suffix.lower()), []).append((number, path))
     return tuple(tuple(path for _, path in sorted(stream)) for stream in streams.values())
+
+
+def natural_order(path: Path) -> tuple[list[str | int], str]:
+    """A key that sorts files as people count them: the numbers in their names as numbers, `run_2` before `run_10`.
+
+    Text and numbers take turns in it, so that a number is never compared with text.
+    """
+    parts = _DIGITS.split(str(path.parent / path.stem))
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], str(path)
+
+
+def counts_back(before: Path, after: Path) -> bool:
+    """Whether a file that was given behind another has a lower number: `run_2` behind `run_10`.
+
+    Where several numbers differ, as in dates with the day first, only the order in which shells list files is taken
+    for one that nobody chose.
+    """
+    first, second = natural_order(before)[0], natural_order(after)[0]
+    if len(first) != len(second) or first[::2] != second[::2] or first <= second:
+        return False
+    differing = sum(one != other for one, other in zip(first, second, strict=True))
+    return differing == 1 or str(before) < str(after)
 
 
 def missing_segments(streams: Iterable[Sequence[Path]]) -> tuple[str, ...]:

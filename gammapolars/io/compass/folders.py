@@ -11,6 +11,7 @@ from gammapolars.io.compass.file_names import (
     Stage,
     group_segments,
     missing_segments,
+    natural_order,
     parse_name,
     stage_of_folder,
 )
@@ -105,7 +106,7 @@ def _place(folder: Path, inside: Iterable[Path]) -> _Place:
 
 def _listed(folder: Path) -> list[Path]:
     try:
-        return sorted(folder.iterdir())
+        return sorted(folder.iterdir(), key=natural_order)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
 
@@ -172,7 +173,11 @@ def _in_one_format(files: list[HitFile], place: Path) -> tuple[list[HitFile], li
             for file in files
             if not file.all_channels and (file.board, file.channel) not in channels
         ]
-    return sorted(selection, key=lambda file: (file.board, file.channel or 0, file.path)), passed_over, warnings
+    return (
+        sorted(selection, key=lambda file: (file.board, file.channel or 0, natural_order(file.path))),
+        passed_over,
+        warnings,
+    )
 
 
 def _with_other_names(folder: Path, places: list[_Place], only: Stage | None) -> RunFiles | None:

@@ -1,0 +1,60 @@
+"""Chains of files through which a counter of time goes on, and what is known of the counters of several chains."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gammapolars.core.errors import UsageError
+from gammapolars.core.types import Key
+from gammapolars.io.compass.file_names import counts_back
+from gammapolars.io.input_file import InputFile, open_file
+from gammapolars.io.reading import Reading
+
+COUNTER_HITS = 1000
+"""So many of a file's first hits show whose counter it is that rolls over."""
+
+
+def open_chain(paths: Iterable[Path], reading: Reading) -> tuple[InputFile, ...]:
+    """Files that follow each other: a counter that rolls over goes on from one to the next."""
+    files: list[InputFile] = []
+    for path in paths:
+        files.append(open_file(path, reading, follows=files[-1] if files else None))
+    return tuple(files)
+
+
+def counter_chains(streams: Sequence[tuple[InputFile, ...]], reading: Reading) -> tuple[tuple[InputFile, ...], ...]:
+    """Streams as those of counters that roll over: a detector has one, which goes on in the next file with its hits.
+
+    Args:
+        streams: of one run, in the order in which they were given.
+        reading: how their files are read; is given a note of each file that is taken to follow another one.
+
+    Raises:
+        UsageError: a file follows one of a higher number.
+    """
+    chains: list[tuple[set[Key], list[Path]]] = []
+    for stream in streams:
+        ends = stream[0].hits.select("board", "channel").head(COUNTER_HITS).collect()
+        detectors = set(ends.unique().iter_rows())
+        before = next((chain for chain in chains if chain[0] & detectors), None)
+        if before is None:
+            before = (set(), [])
+            chains.append(before)
+        else:
+            _follow(before[1][-1], stream[0].path, reading)
+        before[0].update(detectors)
+        before[1].extend(file.path for file in stream)
+    return tuple(open_chain(paths, reading) for _, paths in chains)
+
+
+def _follow(before: Path, path: Path, reading: Reading) -> None:
+    """Note that a counter goes on in a file; raise where its name says that it was recorded before."""
+    if counts_back(before, path):
+        raise UsageError(
+            f"{path}: follows {before.name}, which has a higher number, and a counter that rolls over goes on from "
+            "file to file in the order given: give the files by number, or as their folder, or as a pattern in quotes"
+        )
+    reading.losses.note(
+        path,
+        f"its counter is taken to go on from {before.name}, which has hits of the same detector: "
+        "give what was recorded apart with --apart",
+    )
