@@ -43,7 +43,9 @@ def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool
             raise UsageError("--stage chooses among the files of a run's folder: name the folder")
         runs = [find_run_files(folder, only) for folder in folders]
         streams = _streams(files)
-        runs += [_files([stream]) for stream in streams] if apart else [_files(streams)] if files else []
+        segments = group_segments(path for path in files if not is_remote(path))
+        of_runs = [[stream] for stream in streams] if apart else [streams] if streams else []
+        runs += [_files(of_run, segments) for of_run in of_runs]
         _check_once([path for run in runs for path in run.paths])
         if not apart and (twice := same_hits_twice([path for path in files if not is_remote(path)])):
             raise UsageError(twice)
@@ -82,14 +84,16 @@ def _streams(files: Iterable[Path]) -> list[tuple[Path, ...]]:
     return [*group_segments(named), *((path,) for path in files if path not in segments)]
 
 
-def _files(streams: Sequence[tuple[Path, ...]]) -> RunFiles:
+def _files(streams: Sequence[tuple[Path, ...]], segments: Sequence[tuple[Path, ...]]) -> RunFiles:
+    """Files as a run: segments that were given are not missing, though they may be streams or runs of their own."""
     first = streams[0][0]
+    paths = {path for stream in streams for path in stream}
     return RunFiles(
         run_folder_of(first),
         None,
         first.suffix.lower(),
         tuple(streams),
-        warnings=missing_segments(stream for stream in streams if not is_remote(stream[0])),
+        warnings=missing_segments(given for given in segments if given[0] in paths),
     )
 
 

@@ -206,6 +206,22 @@ def test_missing_segments_are_warned_of(tmp_path: Path) -> None:
     assert missing_segments(group_segments([folder / "SDataR_run.root"])) == ()
 
 
+@pytest.mark.parametrize("apart", [False, True])
+def test_files_of_other_programs_miss_no_segment_that_is_given(tmp_path: Path, apart: bool) -> None:
+    folder = tree(tmp_path, *(f"b1{end}.csv" for end in ("", "_1", "_2", "_4")))
+
+    def missing(*names: str) -> list[str]:
+        for name in names:
+            (folder / name).write_text(name)
+        return [
+            line for run in selection.select([folder / name for name in names], apart=apart) for line in run.warnings
+        ]
+
+    assert missing("b1.csv", "b1_1.csv", "b1_2.csv") == []
+    assert missing("b1_1.csv", "b1_2.csv") == ["b1_2.csv: segments before it are missing: the first"]
+    assert missing("b1.csv", "b1_1.csv", "b1_2.csv", "b1_4.csv") == ["b1_4.csv: segments before it are missing: 3"]
+
+
 def test_a_long_number_is_a_date_and_no_segment(tmp_path: Path) -> None:
     folder = tree(tmp_path, "run.root", "run_20250318.root", "run_01.root", "run_0.root")
 
