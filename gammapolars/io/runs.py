@@ -166,12 +166,24 @@ class Run:
         Raises:
             InputError: it is out of order, and nothing may be left out.
         """
-        losses, what = self.files[0].reading.losses, f"{wild}: its time is wrong"
-        if losses.keep_going or not (wild.at_end or self.scratch):
-            losses.leave_out(path, what, 1, "out_of_range")
-            return True
-        losses.note(path, f"{what} (--keep-going leaves it out and counts it)")
-        return False
+        losses = self.files[0].reading.losses
+        if self._keeps(wild):
+            losses.note(path, f"{wild.verdict} (--keep-going leaves it out and counts it)")
+            return False
+        losses.leave_out(path, wild.verdict, 1, "out_of_range")
+        return True
+
+    def look_at_wild(self, path: Path, wild: WildTime) -> bool:
+        """The same where nothing but a look at the run is asked: what would be an error is left out, and says so."""
+        losses = self.files[0].reading.losses
+        if losses.keep_going or self._keeps(wild):
+            return self.note_wild(path, wild)
+        losses.set_aside(path, f"{wild.verdict}; other commands end here without --keep-going", 1, "out_of_range")
+        return True
+
+    def _keeps(self, wild: WildTime) -> bool:
+        """Whether a hit whose time cannot be is a hit as others are."""
+        return (wild.at_end or self.scratch is not None) and not self.files[0].reading.losses.keep_going
 
     def note_repeats(self, hits: int, others: int) -> None:
         """Remember how many hits were left out that repeat others, and how many of them had another adc value."""

@@ -63,6 +63,11 @@ class WildTime(NamedTuple):
         side = "later" if self.off_ps > 0 else "earlier"
         return f"hit {self.hit:,} is {off} {side} than {'all others' if self.at_end else 'the hits around it'}"
 
+    @property
+    def verdict(self) -> str:
+        """What is to be said of it: at an end, it may be a good hit after a gap."""
+        return f"{self}: its time {'may be' if self.at_end else 'is'} wrong"
+
 
 OnWild = Callable[[WildTime], bool]
 """Told of each; whether it is left out. Where it is not, and is out of order, its time is taken as it is."""

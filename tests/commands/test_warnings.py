@@ -270,9 +270,31 @@ def test_a_hit_that_is_off_is_left_out_and_counted(place: int, late: bool, tmp_p
     assert said in outcome.out + outcome.err
     assert "--keep-going leaves it out and counts it" in outcome.out + outcome.err
     assert outcome.code == (0 if at_end else 1)
-    assert info["real_time_s"] == pytest.approx(10, abs=0.1)
+    assert info["hits"] == (2000 if at_end else 1999)
+    assert info["real_time_s"] == pytest.approx(27.2 if at_end else 10, abs=0.1)
+    if at_end:
+        assert info["real_time_s"] == told("rates", run, folder=tmp_path)["real_time_s"]
     assert said in info["warnings"][0]
+    assert ("may be wrong" in info["warnings"][0]) is at_end
+    assert ("other commands end here without --keep-going" in info["warnings"][0]) is not at_end
     assert not any("--sort" in warning or "--reorder" in warning for warning in info["warnings"])
+
+
+def test_info_counts_what_all_commands_count_of_hits_far_behind_the_others(tmp_path: Path) -> None:
+    """A source is taken away, and two hits of the background come 40 s later: they are good hits."""
+    rng = np.random.default_rng(8)
+    times = np.sort(rng.integers(0, 10 * S, 10_000))
+    hits = frame([(int(time), channel % 2) for channel, time in enumerate([*times, 50_999 * 10**9, 51_000 * 10**9])])
+    run = tmp_path / "run.parquet"
+    hits.write_parquet(run)
+
+    info, spectrum, rates = (told(name, run, folder=tmp_path) for name in ("info", "spectrum", "rates"))
+    going_on = told("info", run, folder=tmp_path, further="--keep-going")
+
+    assert info["hits"] == info["hits_read"] == spectrum["hits_read"] == rates["hits_read"] == 10_002
+    assert info["real_time_s"] == spectrum["real_time_s"] == rates["real_time_s"] == pytest.approx(51, abs=0.01)
+    assert sum("its time may be wrong (--keep-going leaves it out" in text for text in info["warnings"]) == 2
+    assert (going_on["hits"], going_on["hits_out_of_range"]) == (10_000, 2)
 
 
 def test_a_hit_that_is_off_in_one_of_several_files_is_named(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from gammapolars.streaming.order_tally import OrderTally
 from gammapolars.streaming.repeats import without_repeats
 from gammapolars.streaming.slices import batches_of, parts_by_run
 from gammapolars.streaming.time_order import repairs
-from gammapolars.streaming.wild_times import WildTime, without_wild_times
+from gammapolars.streaming.wild_times import without_wild_times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +137,7 @@ class _Inspection:
         for file in stream:
             of_file = self.of_files[file.path] = HitTally()
             waiting = deque[pl.DataFrame]()
-            ordered = self._ordered(file, run.reorder_ps, waiting)
+            ordered = self._ordered(file, run, waiting)
             for part in without_repeats(ordered, run.note_repeats) if run.drop_duplicates else ordered:
                 for of_run in _numbered(part, number, runs):
                     of_file.add_hits(of_run)
@@ -146,16 +147,10 @@ class _Inspection:
                     yield waiting.popleft()
         self.recorded.merge(recorded.state())
 
-    def _ordered(self, file: InputFile, reorder_ps: int, waiting: deque[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def _ordered(self, file: InputFile, run: Run, waiting: deque[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """The hits of a file, each batch in time order; as they were recorded, they are put where they wait."""
-        losses = file.reading.losses
-
-        def leave_out(wild: WildTime) -> bool:
-            losses.set_aside(file.path, f"{wild}: its time is wrong", 1, "out_of_range")
-            return True
-
         recorded = (batch for batch in batches_of(_flat(file.hits)) if batch.height)
-        for batch in without_wild_times(recorded, reorder_ps, leave_out):
+        for batch in without_wild_times(recorded, run.reorder_ps, partial(run.look_at_wild, file.path)):
             if batch.height:
                 file.span.add(batch)
                 waiting.append(batch)
