@@ -9,6 +9,7 @@ import polars as pl
 
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
+from gammapolars.core.digits import rounded
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any
 from gammapolars.core.types import Integers
@@ -148,7 +149,7 @@ def _too_many(sample: Sample, hits: int, rule: PairRule, windows: Sequence[Windo
     """What there is to say of too many pairs."""
     per_hit = sample.pairs(windows) / sample.hits
     said = (
-        f"about {float(f'{per_hit * hits:.2g}'):,.0f} pairs are expected, {per_hit:,.3g} a hit, which is more than "
+        f"about {rounded(per_hit * hits, 2)} pairs are expected, {rounded(per_hit)} a hit, which is more than "
         f"{MOST_PER_HIT} a hit or 10^10 in all"
     )
     goes_on = "(--many-pairs goes on)"
@@ -163,7 +164,7 @@ def _too_many(sample: Sample, hits: int, rule: PairRule, windows: Sequence[Windo
         )
     factor = _fitting(sample, hits, windows)
     if rule.regions:
-        return UsageError(f"{said}: windows {1 / factor:.2g} times narrower would fit {goes_on}")
+        return UsageError(f"{said}: windows {rounded(1 / factor, 2)} times narrower would fit {goes_on}")
     low, high = (int(end * factor / shown) for end in rule.window)
     fits = _short(high) if low == -high else f"{_short(low)}:{_short(high)}"
     return UsageError(f"{said}: --window {fits} would fit {goes_on}")

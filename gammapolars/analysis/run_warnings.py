@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from gammapolars.analysis.accounting import CLOCK_S, COVERED
 from gammapolars.analysis.accumulators import HitTally
+from gammapolars.core.digits import percent
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, format_ps
@@ -175,7 +176,7 @@ def _of_flags(hits: HitTally) -> Iterator[str]:
             yield f"{meaning} ({count:,} hits with flag {name})"
     for name in ("saturation", "pile_up"):
         if (count := flags.get(name, 0)) > MANY * total:
-            yield f"{100 * count / total:.2g} % of the hits carry the flag {name}"
+            yield f"{percent(count, total)} of the hits carry the flag {name}"
 
 
 def _of_times(hits: HitTally, runs: Runs) -> Iterator[str]:

@@ -7,6 +7,7 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
+from gammapolars.core.digits import rounded
 from gammapolars.core.quantities import ADC, BY_COLUMN, ENERGY, axis_columns
 from gammapolars.figures import bins
 from gammapolars.figures import theme as house
@@ -52,7 +53,7 @@ def matrix(pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | No
         p9.scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
         p9.labs(
             title=title,
-            subtitle=f"{hidden:.2g} % of the pairs lie at higher energies, outside" if hidden else None,
+            subtitle=f"{rounded(hidden, 2)} % of the pairs lie at higher energies, outside" if hidden else None,
             x=f"{quantity.label} of one detector ({unit})",
             y=f"{quantity.label} of the other detector ({unit})",
         ),

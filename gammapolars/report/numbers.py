@@ -2,6 +2,8 @@
 
 import math
 
+from gammapolars.core.digits import rounded
+
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -30,22 +32,10 @@ def with_uncertainty(value: float, uncertainty: float) -> str:
     return f"{value:,.{places}f} ± {uncertainty:,.{places}f}".replace("-", MINUS)
 
 
-def percent(part: float, whole: float) -> str:
-    """`3.1 %`; a share that is there but tiny is `< 0.01 %`, never `0 %`."""
-    if whole <= 0:
-        return "–"
-    share = 100 * part / whole
-    if 0 < share < 0.01:
-        return "< 0.01 %"
-    if share > 99.9 and part < whole:
-        return f"{math.floor(share * 100) / 100:.2f} %"
-    return f"{share:.3g} %" if share < 99.95 else f"{share:,.0f} %"
-
-
 def duration(seconds: float) -> str:
     """`4.2 s`, `10 min 5 s` or `3 h 12 min`."""
     if seconds < 1:
-        return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
+        return f"{rounded(seconds * 1000)} ms" if seconds else "0 s"
     if seconds < 60:
         return f"{seconds:.3g} s"
     if seconds < 3600:

@@ -2,9 +2,10 @@
 
 import math
 
+from gammapolars.core.digits import percent
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import with_net
-from gammapolars.report.numbers import about, count, percent, with_uncertainty
+from gammapolars.report.numbers import about, count, with_uncertainty
 from gammapolars.report.page import Table
 
 REASONS = {

@@ -5,6 +5,7 @@ import shlex
 
 import polars as pl
 
+from gammapolars.core.digits import percent
 from gammapolars.figures.time_difference import window_ranges_ns
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak, Steadiness, level_beside, with_net
@@ -16,7 +17,6 @@ from gammapolars.report.numbers import (
     duration,
     enumeration,
     nanoseconds,
-    percent,
     with_uncertainty,
 )
 

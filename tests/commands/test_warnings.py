@@ -92,6 +92,16 @@ def test_every_command_warns_of_what_info_warns_of(name: str, troubled: Path, tm
         assert all(html.escape(warning) in page[: page.index('class="tiles"')] for warning in of_info)
 
 
+@pytest.mark.parametrize(("flagged", "said"), [(1000, "100 %"), (999, "99.9 %"), (126, "12.6 %")])
+def test_the_share_of_flagged_hits_is_written_out(flagged: int, said: str, tmp_path: Path) -> None:
+    hits = frame((row * 10**9, 0, 0, 0, 0x8000 * (row < flagged)) for row in range(1000))
+    hits.write_parquet(tmp_path / "run.parquet")
+
+    found = told("info", tmp_path / "run.parquet", folder=tmp_path)["warnings"]
+
+    assert f"{said} of the hits carry the flag pile_up" in found
+
+
 def test_the_text_of_convert_and_query_warns_too(troubled: Path, tmp_path: Path) -> None:
     converted = gammapolars("convert", troubled, "-o", tmp_path / "hits.arrow").out
 

@@ -340,12 +340,9 @@ def test_values_are_rounded_to_their_uncertainty(value: float, uncertainty: floa
     assert numbers.with_uncertainty(value, uncertainty) == said
 
 
-def test_shares_durations_and_lists() -> None:
-    assert [numbers.percent(*share) for share in [(1, 3), (1, 10**6), (0, 5), (5, 5), (3, 0), (99_999, 100_000)]] == [
-        "33.3 %", "< 0.01 %", "0 %", "100 %", "–", "99.99 %",
-    ]  # fmt: skip
-    assert [numbers.duration(t) for t in (0, 0.0042, 59, 600, 605, 11_520)] == [
-        "0 s", "4.2 ms", "59 s", "10 min", "10 min 5 s", "3 h 12 min",
+def test_durations_and_lists() -> None:
+    assert [numbers.duration(t) for t in (0, 0.0042, 0.9999, 59, 600, 605, 11_520)] == [
+        "0 s", "4.2 ms", "1,000 ms", "59 s", "10 min", "10 min 5 s", "3 h 12 min",
     ]  # fmt: skip
     assert numbers.enumeration(["a", "b", "c"]) == "a, b and c"
     assert [numbers.amount(n, "hit") for n in (0, 1, 2000)] == ["no hits", "1 hit", "2,000 hits"]

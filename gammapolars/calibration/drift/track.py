@@ -17,6 +17,7 @@ from gammapolars.calibration.drift.path import LineCounts
 from gammapolars.calibration.drift.results import DetectorTrack, DriftTrack, drift_track, line_spectra
 from gammapolars.calibration.drift.tracks import RunLines, follow, follow_again
 from gammapolars.core import defaults
+from gammapolars.core.digits import rounded
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
 from gammapolars.core.types import Key, Progress
@@ -183,15 +184,15 @@ def warnings(one: DetectorTrack, slices: Sequence[SlicedRun], reach: float) -> l
         if size is not None:
             texts.append(
                 f"{name}: the line at {line.energy_kev:g} keV drifts otherwise than the others, by up to "
-                f"{100 * size:.2g} %: is there a drift of the offset, or another line beside it?"
+                f"{rounded(100 * size, 2)} %: is there a drift of the offset, or another line beside it?"
             )
     at = np.array(
         [p.fit.position / one.lines[p.line].expected_adc for p in one.tracks.positions if p.fit.status == "ok"]
     )
     if len(at) and abs(away := float(np.median(at)) - 1) > FAR_AWAY * reach:
         texts.append(
-            f"{name}: lines lie {100 * away:+.2g} % from where the calibration expects them: "
-            "is it an old one, or are these other lines?"
+            f"{name}: lines lie {'+' if away > 0 else ''}{rounded(100 * away, 2)} % from where the calibration expects "
+            "them: is it an old one, or are these other lines?"
         )
     if len(at) and np.mean(np.abs(at - 1) > 0.95 * reach) > EDGE_SHARE:
         texts.append(f"{name}: the gain reaches the end of what was searched: raise the reach, or calibrate anew")

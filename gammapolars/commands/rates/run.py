@@ -14,6 +14,7 @@ from gammapolars.analysis.passes import count_hits, named
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.rates.parse import RatesOptions
+from gammapolars.core.digits import rounded
 from gammapolars.core.flags import FLAGS
 from gammapolars.io import check_writable, save
 from gammapolars.rates import rates_of
@@ -77,6 +78,6 @@ def _impossible(table: pl.DataFrame) -> Iterator[str]:
     excess = (pl.col("live_fraction") - 1) / pl.col("live_fraction_unc")
     for name, live in table.filter(excess > IMPOSSIBLE_SIGMA).select("name", "live_fraction").iter_rows():
         yield (
-            f"{name} would be live for {100 * live:.4g} % of the time, which cannot be: its hits come in bunches, or "
-            "are recorded more than once"
+            f"{name} would be live for {rounded(100 * live, 4)} % of the time, which cannot be: its hits come in "
+            "bunches, or are recorded more than once"
         )

@@ -1,0 +1,21 @@
+"""Numbers in messages: rounded to what a reader needs, and written out, never as `1e+02`."""
+
+import math
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits: `0.0123`, `1.2`, `12,300`."""
+    short = float(f"{value:.{digits}g}")
+    return f"{short:,.0f}" if abs(short) >= 10 ** (digits - 1) else f"{short:.{digits}g}"
+
+
+def percent(part: float, whole: float) -> str:
+    """`3.1 %`; a share that is there but tiny is `< 0.01 %`, never `0 %`."""
+    if whole <= 0:
+        return "–"
+    share = 100 * part / whole
+    if 0 < share < 0.01:
+        return "< 0.01 %"
+    if share > 99.9 and part < whole:
+        return f"{math.floor(share * 100) / 100:.2f} %"
+    return f"{share:.3g} %" if share < 99.95 else f"{share:,.0f} %"
