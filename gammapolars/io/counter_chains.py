@@ -8,6 +8,7 @@ from gammapolars.core.types import Key
 from gammapolars.io.compass.file_names import counts_back
 from gammapolars.io.input_file import InputFile, open_file
 from gammapolars.io.reading import Reading
+from gammapolars.io.rollover import CommonStart
 
 COUNTER_HITS = 1000
 """So many of a file's first hits show whose counter it is that rolls over."""
@@ -43,7 +44,13 @@ def counter_chains(streams: Sequence[tuple[InputFile, ...]], reading: Reading) -
             _follow(before[1][-1], stream[0].path, reading)
         before[0].update(detectors)
         before[1].extend(file.path for file in stream)
-    return tuple(open_chain(paths, reading) for _, paths in chains)
+    opened = tuple(open_chain(paths, reading) for _, paths in chains)
+    if len(opened) > 1:
+        start = CommonStart(len(opened), reading.losses)
+        for *_, last in opened:
+            if last.counter:
+                last.counter.start = start
+    return opened
 
 
 def _follow(before: Path, path: Path, reading: Reading) -> None:

@@ -19,6 +19,45 @@ LEAST_JUMPS, MOST_JUMPS = 3, 0.1
 """Where the hits of one board seem to be a period apart so often, several boards have counters of their own."""
 
 
+class CommonStart:
+    """The counters of one run, taken to have begun together: noted, where their last hits say that they may not have.
+
+    A counter that began late shows the times since its own start, less whole periods as all counters do: how many of
+    them passed before its first hit is not recorded.
+
+    Args:
+        counters: how many there are, each going on through files of its own.
+        losses: is given the note.
+    """
+
+    def __init__(self, counters: int, losses: Losses) -> None:
+        self._counters = counters
+        self._losses = losses
+        self._ends: dict[Path, int | None] = {}
+
+    def ended(self, path: Path, end_ps: int | None, period_ps: int) -> None:
+        """Compare the counters, once all have been read.
+
+        Args:
+            path: of a counter's last file.
+            end_ps: the time of the counter's last hit, made to go on (ps); None: it has none.
+            period_ps: of the counters.
+        """
+        self._ends[path] = end_ps
+        ends = {path: end for path, end in self._ends.items() if end is not None}
+        if len(self._ends) < self._counters or len(ends) < 2:
+            return
+        first, last = min(ends, key=ends.__getitem__), max(ends, key=ends.__getitem__)
+        apart = ends[last] - ends[first]
+        if apart > period_ps // 2:
+            self._losses.note(
+                first,
+                f"its last hit lies {format_ps(apart)} before that of {last.name}, and their counters are taken to "
+                f"have begun together: if one began later, its times are off by whole periods of "
+                f"{format_ps(period_ps)} (time_offset_ps of its detectors corrects that)",
+            )
+
+
 class Counter:
     """The counter of a file, or of one of several files that follow one another.
 
@@ -35,6 +74,8 @@ class Counter:
         self._follows = follows
         self._hits: pl.LazyFrame | None = None
         self._end: _State | None = None
+        self.start: CommonStart | None = None
+        """Where other counters are those of the same run, and this is that of the last file that it goes on in."""
 
     def of(self, hits: pl.LazyFrame) -> None:
         """Remember the hits whose counter it is, by which the files that follow know how often it has rolled over."""
@@ -68,6 +109,8 @@ class Counter:
                 "are made to go on",
             )
         self._end = state
+        if self.start:
+            self.start.ended(path, state.end_ps(self.period_ps), self.period_ps)
 
     def _check(self, batch: pl.DataFrame, recorded: Integers, times: Integers, path: Path) -> None:
         """Raise where the times are not those of one counter with this period."""
@@ -102,6 +145,10 @@ class _State:
     def __init__(self, before: "_State | None" = None) -> None:
         self.last_ps: int | None = before.last_ps if before else None
         self.rolled: int = before.rolled if before else 0
+
+    def end_ps(self, period_ps: int) -> int | None:
+        """The time of the last hit, made to go on (ps); None: there was none."""
+        return None if self.last_ps is None else self.last_ps + self.rolled * period_ps
 
     def read(self, times: Integers, period_ps: int) -> Integers:
         """Times that go on (ps), of times as the counter showed them."""

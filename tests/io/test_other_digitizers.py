@@ -243,6 +243,52 @@ def test_channels_in_files_of_their_own_stay_together(tmp_path: Path) -> None:
     assert "go on from" not in "".join(losses.notes)
 
 
+def two_boards(folder: Path, *, late_s: float = 0.0, early_s: float = 0.0) -> list[Path]:
+    """Two files of a board each, whose counters of 17.18 s begin 0 s and `late_s` after the start of 100 s.
+
+    The second board's last hit lies `early_s` before that of the first.
+    """
+    hits = cascades(count=2000, step_ps=8000)
+    boards = []
+    for board, (begin, end) in enumerate([(0.0, 0.0), (late_s, early_s)]):
+        of_board = hits.filter(pl.col("channel") == board, pl.col("time") >= begin / 8e-9)
+        of_board = of_board.filter(pl.col("time") <= hits["time"][-1] - end / 8e-9)
+        boards.append(folder / f"l{board}.csv")
+        of_board.select(board=pl.lit(board), channel=pl.lit(0), time=pl.col("time") % 2**31, adc="adc").write_csv(
+            boards[-1]
+        )
+    return boards
+
+
+@pytest.mark.parametrize(("late_s", "early_s"), [(20.0, 0.0), (60.0, 0.0), (0.0, 12.0)])
+def test_a_counter_that_may_have_begun_late_is_noted(tmp_path: Path, late_s: float, early_s: float) -> None:
+    _, losses = read(*two_boards(tmp_path, late_s=late_s, early_s=early_s), toml='board = "board"\n' + ROLLING_TOML)
+
+    (noted,) = [note for note in losses.notes if "rolled over" not in note]
+    assert noted.startswith("l1.csv: its last hit lies ")
+    assert " before that of l0.csv, and their counters are taken to have begun together: if one began later" in noted
+    assert "whole periods of 17.1799 s" in noted
+
+
+@pytest.mark.parametrize(("late_s", "early_s"), [(0.0, 0.0), (15.0, 0.0), (0.0, 5.0)])
+def test_counters_that_end_together_have_begun_together(tmp_path: Path, late_s: float, early_s: float) -> None:
+    found, losses = read(*two_boards(tmp_path, late_s=late_s, early_s=early_s), toml='board = "board"\n' + ROLLING_TOML)
+
+    assert [note for note in losses.notes if "rolled over" not in note] == []
+    truth = cascades(count=2000, step_ps=8000).filter(channel=1)["time"] * 8000
+    assert found.filter(board=1)["timestamp_ps"].is_in(truth.implode()).all()
+
+
+def test_the_warning_of_a_late_counter_is_shown(tmp_path: Path) -> None:
+    paths = two_boards(tmp_path, late_s=20.0)
+    (tmp_path / "d.toml").write_text('[columns]\nboard = "board"\n' + ROLLING_TOML)
+
+    done = gammapolars("convert", *paths, "--detectors", tmp_path / "d.toml", "-o", tmp_path / "out.parquet")
+
+    assert done.code == 0, done.err
+    assert "taken to have begun together" in done.out + done.err
+
+
 def test_all_commands_judge_a_rollover_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rolling(31, 8000)[0].write_csv("run.csv")
