@@ -153,21 +153,32 @@ def _too_many(sample: Sample, hits: int, rule: PairRule, windows: Sequence[Windo
         f"{MOST_PER_HIT} a hit or 10^10 in all"
     )
     goes_on = "(--many-pairs goes on)"
-    at_once = sample.pairs([Window(0, 0)]) / sample.hits
-    if at_once > MOST_PER_HIT and any(low <= 0 <= high for low, high in windows):
-        place = np.searchsorted(sample.times, sample.chosen, side="right")
-        place -= np.searchsorted(sample.times, sample.chosen, side="left")
-        worst = int(place.argmax())
-        return UsageError(
-            f"{said}: the clock stands still, or its steps are far too long: {place[worst]:,} hits have the time "
-            f"{sample.chosen[worst] / PS_PER_S:.12g} s, and no window fits {goes_on}"
-        )
+    if (still := _still_clock(sample)) and any(low <= 0 <= high for low, high in windows):
+        return UsageError(f"{said}: {still}, and no window fits {goes_on}")
     factor = _fitting(sample, hits, windows)
     if rule.regions:
         return UsageError(f"{said}: windows {rounded(1 / factor, 2)} times narrower would fit {goes_on}")
     low, high = (int(end * factor / shown) for end in rule.window)
     fits = _short(high) if low == -high else f"{_short(low)}:{_short(high)}"
     return UsageError(f"{said}: --window {fits} would fit {goes_on}")
+
+
+def still_clock(hits: pl.DataFrame) -> str:
+    """A clause, where hits in time order have so many others at their own time that no time tells them apart."""
+    times = hits["timestamp_ps"].to_numpy()
+    return _still_clock(_sample_of(times, times, 0.5, len(times))) if len(times) else ""
+
+
+def _still_clock(sample: Sample) -> str:
+    if sample.pairs([Window(0, 0)]) <= MOST_PER_HIT * sample.hits:
+        return ""
+    place = np.searchsorted(sample.times, sample.chosen, side="right")
+    place -= np.searchsorted(sample.times, sample.chosen, side="left")
+    worst = int(place.argmax())
+    return (
+        f"the clock stands still, or its steps are far too long: {place[worst]:,} hits have the time "
+        f"{sample.chosen[worst] / PS_PER_S:.12g} s"
+    )
 
 
 def _fitting(sample: Sample, hits: int, windows: Sequence[Window]) -> float:

@@ -256,6 +256,28 @@ def test_pairs_of_a_clock_that_stands_still_are_refused(words: str, tmp_path: Pa
     assert "no window fits (--many-pairs goes on)" in outcome.error
 
 
+@pytest.mark.parametrize(("channels", "boards"), [(2, 1), (3, 1), (1, 4)])
+def test_align_refuses_a_clock_that_stands_still(channels: int, boards: int, tmp_path: Path) -> None:
+    """In one line, before any pair is made: those of 60,000 hits at one time would fill any memory."""
+    places = [(channel, board) for channel in range(channels) for board in range(boards)]
+    frame((S, *places[row % len(places)]) for row in range(60_000)).write_parquet(tmp_path / "run.parquet")
+
+    outcome = gammapolars("align", tmp_path / "run.parquet", "-o", tmp_path / "detectors.toml")
+
+    assert outcome.code != 0
+    assert "the clock stands still, or its steps are far too long: 60,000 hits have the time 1 s" in outcome.error
+    assert outcome.err.strip().count("\n") == 0
+    assert not (tmp_path / "detectors.toml").exists()
+
+
+def test_align_refuses_a_few_hits_at_one_time(tmp_path: Path) -> None:
+    frame((S, row % 2) for row in range(20)).write_parquet(tmp_path / "run.parquet")
+
+    outcome = gammapolars("align", tmp_path / "run.parquet", "-o", tmp_path / "detectors.toml")
+
+    assert outcome.error.endswith("the clock stands still: all hits have one time, which ties no detectors")
+
+
 @pytest.mark.parametrize("place", [1000, 0, 1999])
 @pytest.mark.parametrize("late", [True, False])
 def test_a_hit_that_is_off_is_left_out_and_counted(place: int, late: bool, tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def measure_timing(
         progress: called with the number of hits read, in the second reading from the beginning again.
 
     Raises:
-        CalibrationError: no detector pair shows a prompt peak.
+        CalibrationError: no detector pair shows a prompt peak, or the clock stands still.
         UsageError: an argument that cannot be, or a gate on energies without a calibration.
         TableError: the runs have no adc values.
     """

@@ -9,9 +9,11 @@ import polars as pl
 
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.accumulators.accumulator import Accumulator, Mergeable
+from gammapolars.analysis.expected_pairs import still_clock
 from gammapolars.analysis.recording import Recording
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.rule import b_is_lower, swapped
+from gammapolars.core.errors import CalibrationError
 from gammapolars.core.flags import has_any
 from gammapolars.core.types import Integers, Key
 from gammapolars.corrections import gain_corrected_adc, hit_energy
@@ -50,6 +52,9 @@ class PairReader:
         """All pairs within ±`reach_ps`, the offsets of detectors subtracted; until `done` says that there are enough.
 
         It is asked after each part of the pairs. The detectors have offsets, and no walk; clocks are those of all.
+
+        Raises:
+            CalibrationError: the clock stands still.
         """
         self.hits, self.has_enough = HitTally(), False
         detectors = replace(detectors, clocks=self.detectors.clocks)
@@ -73,6 +78,8 @@ class PairReader:
 
     def _slices(self, recording: Recording, reach_ps: int) -> Generator[Slice]:
         for part in recording.slices(reach_ps):
+            if clause := still_clock(part.own):
+                raise CalibrationError(f"{self.runs.all[0].name}: {clause}: no time difference tells where peaks are")
             self.hits.add_hits(part.own)
             yield part if self.energy_kev is None else self._gated(part)
 

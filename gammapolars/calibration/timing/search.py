@@ -151,10 +151,15 @@ def search_peaks(reading: PairReader, reach_ps: int) -> Search:
 
 
 def check_search(search: Search, reach_ps: int, reading: PairReader) -> None:
-    """Refuse, by a CalibrationError, to take offsets from noise: where no detector pair shows a prompt peak."""
+    """Refuse, by a CalibrationError, to take offsets from noise: where no detector pair shows a prompt peak.
+
+    All hits at one time make none either, however few they are.
+    """
+    name = reading.runs.all[0].name
+    if len(search.keys) > 1 and not reading.hits.real_time_s:
+        raise CalibrationError(f"{name}: the clock stands still: all hits have one time, which ties no detectors")
     if search.peaks:
         return
-    name = reading.runs.all[0].name
     if len(search.keys) < 2:
         raise CalibrationError(f"{name}: fewer than two detectors have hits: there are no pairs to align by")
     pairs = f"no two of its {len(search.keys)} detectors show a prompt peak within ±{format_ps(reach_ps)}"
