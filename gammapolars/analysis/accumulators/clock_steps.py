@@ -10,7 +10,7 @@ from gammapolars.core.units import Window, format_ps
 from gammapolars.detectors import Detectors
 from gammapolars.streaming.slices import run_of
 
-FIRST_HITS = 100_000
+FIRST_HITS = 20_000
 """So many hits show the steps."""
 
 LEAST_HITS = 50

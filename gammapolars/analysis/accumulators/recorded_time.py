@@ -111,13 +111,13 @@ class RecordedTime(Accumulator):
             return
         run, times = run_of(hits), hits["timestamp_ps"].to_numpy()
         timeline = self._timeline(run, int(times[0]), int(times[-1]))
-        rejected = (hits["flags"].to_numpy() & np.uint32(self._mask)) != 0 if self._mask else None
         for key, rows in self._rows(hits):
             of_key = times[rows]
             self._add_intervals((run, key), of_key)
             timeline.add(key, of_key)
-            if rejected is not None and (of_rejected := rejected[rows]).any():
-                timeline.add(key, of_key[of_rejected], -1)
+        if self._mask and len(rejected := np.flatnonzero(hits["flags"].to_numpy() & np.uint32(self._mask))):
+            for key, rows in self._rows(hits[rejected]):
+                timeline.add(key, times[rejected[rows]], -1)
 
     def _rows(self, hits: pl.DataFrame) -> Iterator[tuple[Key, Integers]]:
         """The rows of each detector that has some, in order."""
