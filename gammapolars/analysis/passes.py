@@ -51,6 +51,7 @@ class PairPass:
         self.recorded, self.close = RecordedTime(self.rule.mask), CloseHits(self.rule.mask)
         self.steps = ClockSteps()
         further = [self.recorded, self.close, self.steps, *([self.cover] if self.cover else [])]
+        self._groups = self.accumulators, further  # each counts on a thread of its own
         self.accumulators = [*self.accumulators, *further]
 
     def pairs(self) -> pl.LazyFrame:
@@ -90,15 +91,15 @@ class PairPass:
 
     def _counted(self) -> Iterator[Slice]:
         """The slices; beside the search for pairs, the accumulators see them, in order."""
-        with ThreadPoolExecutor(1, thread_name_prefix="count") as counter:
-            counting: Future[None] | None = None
+        with ThreadPoolExecutor(len(self._groups), thread_name_prefix="count") as counter:
+            counting: list[Future[None]] = []
             for part in self._parts():
-                if counting:
-                    counting.result()
-                counting = counter.submit(self._count, part)
+                for each in counting:
+                    each.result()
+                counting = [counter.submit(_count, part, group) for group in self._groups]
                 yield part
-            if counting:
-                counting.result()
+            for each in counting:
+                each.result()
 
     def _parts(self) -> Iterator[Slice]:
         parts = self.recording.slices(self.rule.reach)
@@ -106,10 +107,11 @@ class PairPass:
             return parts
         return checked(parts, self.recording, self.rule, self.shown)
 
-    def _count(self, part: Slice) -> None:
-        for hits in pieces(part.own):
-            for accumulator in self.accumulators:
-                accumulator.add_hits(hits)
+
+def _count(part: Slice, accumulators: list[Accumulator]) -> None:
+    for hits in pieces(part.own):
+        for accumulator in accumulators:
+            accumulator.add_hits(hits)
 
 
 def count_hits(recording: Recording, accumulators: Sequence[Accumulator]) -> None:
