@@ -258,7 +258,7 @@ def test_warnings_name_what_a_reader_must_know(tmp_path: Path) -> None:
     found = analyse(Recording(in_file(tmp_path, hits), CALIBRATED), PairRule("1ns"))
 
     assert len(found.warnings) == 4
-    assert "33 % of the hits carry the flag pile_up" in found.warnings[0]
+    assert "33.3 % of the hits carry the flag pile_up" in found.warnings[0]
     assert "no energy calibration for 0/2" in found.warnings[1]
     assert "no hits in silent" in found.warnings[2]
     assert "all hits of right carry flags" in found.warnings[3]
