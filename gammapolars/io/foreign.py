@@ -11,6 +11,7 @@ from gammapolars.core.schema import ADC_COLUMNS, HITS, DType
 from gammapolars.detectors.columns import MAPPED, TIME, Column
 from gammapolars.detectors.conversion import converted
 from gammapolars.io.adc_width import adc_type, note_narrow
+from gammapolars.io.detector_numbers import check_channel_numbers
 from gammapolars.io.flattening import flat
 from gammapolars.io.foreign_times import CoarseFloats, check_whole_time, origin_advice
 from gammapolars.io.lost_rows import LostRows
@@ -53,6 +54,7 @@ def as_hits(
         return table
     try:
         check_whole_time(table, reading.columns.get(TIME), mapped)
+        check_channel_numbers(table, sources.get("channel"), path, reading.losses)
         expressions = {
             ours: _expression(ours, sources, table) if ours in unlike else pl.col(ours) for ours in sources
         }  # what is wrong with the others, if anything, is said of all tables alike
@@ -66,7 +68,8 @@ def as_hits(
     floats = CoarseFloats(sources.get(TIME), columns, path, reading.losses)
 
     def fitting(names: list[str]) -> Iterator[pl.DataFrame]:
-        read = list(dict.fromkeys(name for ours in names for name in sources[ours].sources))
+        needed = [*names, "board"] if TIME in names and sources[TIME].units else names
+        read = list(dict.fromkeys(name for ours in needed for name in sources[ours].sources))
         row = 0
         for batch in batches_of(table.select(read or list(columns)[:1])):
             if TIME in names:
@@ -173,8 +176,28 @@ def _fitting(
             shown = " and ".join("null" if value is None else str(value) for value in values)
             what = f"{place} (the first: {shown} in row {first_row + where + 1})"
             what += _advice(column, source, values)
+            if (
+                column.name == TIME
+                and (board := _board_without_unit(source, sources, batch.slice(where, 1))) is not None
+            ):
+                place = f"board {board} has no unit in [columns]"
+                what = f"{place} (its first hit is in row {first_row + where + 1}): {_units_with(source, board)}"
             lost.leave_out(what, first_row, unfit[-1], "out_of_range", place=place)
     return hits.filter(~np.logical_or.reduce(unfit)) if unfit else hits
+
+
+def _board_without_unit(time: Column, sources: Mapping[str, Column], hit: pl.DataFrame) -> int | None:
+    """The board of one hit, if boards have units of their own and it has none."""
+    if not time.units:
+        return None
+    board: int | None = hit.select(_board(sources, hit.schema)).item()
+    return None if board in dict(time.units) else board
+
+
+def _units_with(time: Column, board: int) -> str:
+    """What to write so that a board has a unit, too."""
+    units = ", ".join(f'{number} = "{unit}"' for number, unit in time.units)
+    return f'write {TIME} = {{name = "{time.name}", unit = {{{units}, {board} = "…"}}}}'
 
 
 def _advice(hits: pl.Series, source: Column, values: list[object]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,14 @@ def _largest_unit_ps(column: Column) -> float:
 
 def origin_advice(column: Column, value: object) -> str:
     """What to write where a value lies beyond all times, because it counts from a date; nothing where it does not."""
-    if column.origin is not None or column.units or not isinstance(value, int | float):
+    if column.origin is not None:
+        return ""
+    if isinstance(value, datetime):
+        hour = value.astimezone(UTC) if value.tzinfo else value
+        return (
+            f': dates need an origin, such as {TIME} = {{name = "{column.name}", origin = {hour:%Y-%m-%dT%H}:00:00Z}}'
+        )
+    if column.units or not isinstance(value, int | float):
         return ""
     factor = 1 if column.unit is None else unit_factor(TIME, column.unit)
     if not MAX_PS < value * factor < np.inf:

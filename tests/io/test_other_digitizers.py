@@ -439,6 +439,21 @@ def test_times_without_an_origin_name_one_that_fits(tmp_path: Path) -> None:
     assert found["timestamp_ps"][0] == 0
 
 
+@pytest.mark.parametrize("zone", [None, "Europe/Helsinki"])
+def test_dates_without_an_origin_name_one_that_fits(tmp_path: Path, zone: str | None) -> None:
+    dates = cascades().select("channel", t=(pl.col("time") // 1000 + 1_714_761_500 * 10**6).cast(pl.Datetime("us")))
+    dates = dates.with_columns(pl.col("t").dt.replace_time_zone("UTC").dt.convert_time_zone(zone)) if zone else dates
+    dates.write_parquet(tmp_path / "run.parquet")
+
+    with pytest.raises(InputError) as refused:
+        read(tmp_path / "run.parquet", toml='channel = "channel"\ntimestamp_ps = "t"')
+    advice = str(refused.value).partition("such as timestamp_ps = ")[2].partition("}")[0] + "}"
+    found, _ = read(tmp_path / "run.parquet", toml=f'channel = "channel"\ntimestamp_ps = {advice}')
+
+    assert advice == '{name = "t", origin = 2024-05-03T18:00:00Z}'
+    assert found["timestamp_ps"][0] // 10**12 == 1_714_761_500 % 3600
+
+
 def test_floats_that_are_too_coarse_are_noted(tmp_path: Path) -> None:
     hits = cascades().select("channel", t=pl.col("time") / 1e9 + 1_700_000_000)
     hits.write_parquet(tmp_path / "run.parquet")
@@ -466,8 +481,23 @@ def test_boards_have_units_of_their_own(tmp_path: Path) -> None:
 
     assert found["timestamp_ps"].to_list() == (hits["time"] * 8000).to_list()
     assert pairs_in(tmp_path / "run.parquet", "[columns]\n" + toml)["pairs"] == 500
-    with pytest.raises(InputError, match="values that are no timestamp_ps"):
-        read(tmp_path / "run.parquet", toml=toml.replace("4 =", "5 ="))
+    alone = open_runs(tmp_path / "run.parquet", reading=Reading(columns=columns(toml))).hits.select("timestamp_ps")
+    assert alone.collect()["timestamp_ps"].equals(found["timestamp_ps"])
+
+
+def test_a_board_without_a_unit_is_named(tmp_path: Path) -> None:
+    cascades(step_ps=8000).write_parquet(tmp_path / "run.parquet")
+    toml = 'timestamp_ps = {name = "time", unit = {0 = "8ns", 7 = "2ns"}}\nboard = "channel"\nchannel = {value = 0}'
+
+    with pytest.raises(
+        InputError,
+        match=r"run\.parquet: board 1 has no unit in \[columns\] \(its first hit is in row 2\): "
+        r'write timestamp_ps = \{name = "time", unit = \{0 = "8ns", 7 = "2ns", 1 = "…"\}\}',
+    ):
+        read(tmp_path / "run.parquet", toml=toml)
+    found, losses = read(tmp_path / "run.parquet", toml=toml, keep_going=True)
+    assert found["board"].unique().to_list() == [0]
+    assert losses.count("out_of_range") == 500
 
 
 NAMED = (Detector(0, 3, "Ge A"), Detector(2, 0, "LaBr"))
@@ -503,6 +533,34 @@ def test_names_that_no_detector_has_are_named(tmp_path: Path) -> None:
         open_runs(tmp_path / "run.parquet", reading=Reading(columns=columns(mapped, *NAMED))).hits.collect()
     with pytest.raises(InputError, match=r"column 'det' holds String.*describe each in a \[\[detector\]\] table"):
         read(tmp_path / "run.parquet", toml=mapped)
+
+
+def by_number(path: Path, numbers: list[int], *detectors: Detector) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """What is read of hits with these numbers in the column of channels."""
+    pl.DataFrame({"det": numbers, "t": range(len(numbers))}).write_parquet(path)
+    reading = Reading(columns=columns('timestamp_ps = {name = "t", unit = "ns"}\nchannel = "det"', *detectors))
+    return open_runs(path, reading=reading).hits.collect(), reading.losses.notes
+
+
+def test_numbers_that_name_detectors_are_no_channels(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"'det' holds the number 101, which names a detector .* channel = 101"):
+        by_number(tmp_path / "a.parquet", [101, 102], Detector(0, 0, "101"), Detector(0, 1, "102"))
+    with pytest.raises(InputError, match=r"'det' holds the number 3, which names a detector"):
+        by_number(tmp_path / "b.parquet", [1, 2, 3], *(Detector(0, number, str(number + 1)) for number in range(3)))
+    found, notes = by_number(tmp_path / "c.parquet", [1, 2], *(Detector(0, n, str(n + 1)) for n in range(3)))
+    assert found["channel"].to_list() == [1, 2]
+    assert "they are taken as channels" in notes[0]
+
+
+@pytest.mark.parametrize("numbers", [[0, 1, 2], [0, 1, 2, 3], [0]])
+def test_numbers_of_which_one_is_no_name_are_channels(tmp_path: Path, numbers: list[int]) -> None:
+    detectors = [Detector(0, number, str(number + 1)) for number in range(3)]
+
+    found, notes = by_number(tmp_path / "run.parquet", numbers, *detectors)
+
+    assert found["channel"].to_list() == numbers
+    assert notes == ()
+    assert by_number(tmp_path / "run.parquet", [101], Detector(0, 101, "101"))[1] == ()
 
 
 def test_a_column_of_another_meaning_is_not_taken_by_its_name(tmp_path: Path) -> None:
