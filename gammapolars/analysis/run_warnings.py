@@ -94,9 +94,11 @@ def _of_order(run: Run) -> Iterator[str]:
     repaired = "this is repaired while reading"
     started_again = next((file.order.step_back for file in run.files if file.order.step_back), None)
     if started_again:
-        repaired = started_again.advice
+        repaired = run.advice(started_again.advice)
     elif step > run.reorder_ps and not run.scratch:
-        repaired = "this needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
+        repaired = run.advice(
+            "this needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
+        )
     count = sum(file.order.inversions for file in run.files)
     yield f"{count:,} hits lie before their predecessor, by up to {format_ps(step)}: {repaired}"
 

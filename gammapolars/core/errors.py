@@ -23,7 +23,16 @@ class InputError(GammapolarsError):
 
 
 class TimeOrderError(GammapolarsError):
-    """Hits go further back in time than the reorder buffer can repair."""
+    """Hits go further back in time than the reorder buffer can repair.
+
+    Args:
+        what: is wrong with their times.
+        advice: what to do, where that depends on how they were recorded.
+    """
+
+    def __init__(self, what: str, advice: str = "") -> None:
+        super().__init__(f"{what}: {advice}" if advice else what)
+        self.what, self.advice = what, advice
 
 
 class DetectorsError(GammapolarsError):

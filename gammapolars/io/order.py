@@ -57,7 +57,7 @@ class Source:
         try:
             yield from batches
         except TimeOrderError as error:
-            raise TimeOrderError(f"in {self.name}, {error}" if self.name else str(error)) from None
+            raise TimeOrderError(f"in {self.name}, {error.what}" if self.name else error.what, error.advice) from None
 
 
 def merged(sources: list[Source], *, reorder_ps: int = 0, on_repair: OnRepair | None = None) -> Batches:

@@ -19,6 +19,15 @@ LEAST_JUMPS, MOST_JUMPS = 3, 0.1
 """Where the hits of one board seem to be a period apart so often, several boards have counters of their own."""
 
 
+def gap_advice(period_ps: int) -> str:
+    """What it means, and what to do, where times of a counter step back that were made to go on."""
+    return (
+        f"its counter rolls over after {format_ps(period_ps)}, and may have a gap without a hit of more than "
+        f"{format_ps(period_ps - period_ps // LATE)}, behind which rollovers cannot be counted: give what was recorded "
+        "before and after the gap as runs of their own; if hits only come late, allow more with --reorder"
+    )
+
+
 class CommonStart:
     """The counters of one run, taken to have begun together: noted, where their last hits say that they may not have.
 

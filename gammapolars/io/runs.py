@@ -19,6 +19,7 @@ from gammapolars.io.counter_chains import counter_chains, open_chain
 from gammapolars.io.input_file import InputFile
 from gammapolars.io.order import MOST_ROWS, ORDER_COLUMNS, Source, merged, share_of_rows
 from gammapolars.io.reading import Losses, Reading
+from gammapolars.io.rollover import LATE, gap_advice
 from gammapolars.io.selection import select
 from gammapolars.io.sort import sorted_sources
 from gammapolars.streaming.repeats import without_repeats
@@ -70,13 +71,19 @@ class Run:
         """The times that the digitizer's software counted, as it wrote them beside the run's hits."""
         return live_times(self.source.folder)
 
+    def advice(self, otherwise: str) -> str:
+        """What to do about times that step back: where they were made to go on, their counter is known already."""
+        period = self.files[0].reading.period_ps
+        return gap_advice(period) if period else otherwise
+
     @contextmanager
     def naming_errors(self) -> Iterator[None]:
         """Lets errors that come out of the run's hits say which run it is."""
         try:
             yield
         except TimeOrderError as error:
-            raise TimeOrderError(f"{self.name}: {error}") from None
+            advice = self.advice(error.advice) if error.advice else ""
+            raise TimeOrderError(f"{self.name}: {error.what}", advice) from None
         except (OSError, pl.exceptions.PolarsError) as error:
             raise InputError(f"{self.name}: cannot be read, is it damaged? ({first_line(error)})") from None
 
@@ -146,8 +153,12 @@ class Run:
 
     def note_repair(self, repair: Repair | StepBack) -> None:
         """Remember that timestamps were reset or rolled over, for the summaries to tell."""
-        first = self.files[0]
-        first.reading.losses.note(first.path, str(repair))
+        first, said = self.files[0], str(repair)
+        if isinstance(repair, StepBack) and (period := first.reading.period_ps):
+            if repair.back_ps > period // LATE:  # no counter that was made to go on steps back so far
+                return
+            said = f"{repair.place}, {self.advice(repair.advice)}"
+        first.reading.losses.note(first.path, said)
         first.reading.losses.lost_time |= isinstance(repair, Repair) and repair.period_ps is None
 
     @property

@@ -307,8 +307,8 @@ class _Cutter:
     def _out_of_order(self, step: StepBack) -> TimeOrderError:
         return TimeOrderError(
             f"times are out of order: hit {step.hit} lies {format_ps(step.latest_ps - step.time_ps)} behind a hit "
-            f"before it (at {format_ps(step.time_ps)}), and only {format_ps(self._reorder_ps)} can be repaired: "
-            f"{step.advice}"
+            f"before it (at {format_ps(step.time_ps)}), and only {format_ps(self._reorder_ps)} can be repaired",
+            step.advice,
         )
 
 

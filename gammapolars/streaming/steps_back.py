@@ -73,9 +73,18 @@ class StepBack:
             "-o sorted.parquet'"
         )
 
+    @property
+    def back_ps(self) -> int:
+        """How far behind the latest hit before it lies (ps)."""
+        return self.latest_ps - self.time_ps
+
+    @property
+    def place(self) -> str:
+        """Where it was met among hits that are put in order."""
+        return f"hits are put in order of time, but at hit {self.hit}, {format_ps(self.back_ps)} behind a hit before it"
+
     def __str__(self) -> str:
-        back = format_ps(self.latest_ps - self.time_ps)
-        return f"hits are put in order of time, but at hit {self.hit}, {back} behind a hit before it, {self.advice}"
+        return f"{self.place}, {self.advice}"
 
 
 def rollover_period(latest_ps: int, time_ps: int, first_ps: int, hits: int, step_ps: int) -> int | None:

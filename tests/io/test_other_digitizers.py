@@ -289,6 +289,25 @@ def test_the_warning_of_a_late_counter_is_shown(tmp_path: Path) -> None:
     assert "taken to have begun together" in done.out + done.err
 
 
+@pytest.mark.parametrize("before", [100, 900])
+def test_a_gap_behind_which_rollovers_cannot_be_counted_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gap = int(0.95 * 2**31)
+    hits = cascades(step_ps=8000, gap_s=0.02).with_row_index()
+    late = hits.with_columns(time=pl.when(pl.col("index") < before).then("time").otherwise(pl.col("time") + gap))
+    late.with_columns(pl.col("time") % 2**31).write_csv("run.csv")
+    Path("d.toml").write_text("[columns]\n" + ROLLING_TOML)
+    stops = gammapolars("coincidences", "run.csv", "--detectors", "d.toml", "-o", "p.csv", "--reorder", "100ms")
+    says = gammapolars("info", "run.csv", "--detectors", "d.toml", "--reorder", "100ms")
+
+    for said in (stops.error, says.out + says.err):
+        assert "its counter rolls over after 17.1799 s, and may have a gap without a hit of more than 15.0324 s" in said
+        assert "bits" not in said
+        assert "--sort" not in said
+
+
 def test_all_commands_judge_a_rollover_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     rolling(31, 8000)[0].write_csv("run.csv")
