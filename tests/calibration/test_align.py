@@ -274,8 +274,9 @@ def test_old_offsets_are_where_the_search_begins(tmp_path: Path) -> None:
     assert far.aligned.at(0, 0).time_offset_ps == pytest.approx(-250_000, abs=15)
 
 
-def test_noise_gives_no_offsets(tmp_path: Path) -> None:
-    run = simulated(tmp_path / "run.parquet", described("LaBr3", OFFSETS), hits=150_000, background_cps=20_000.0)
+@pytest.mark.parametrize("hits", [3000, pytest.param(150_000, marks=pytest.mark.slow)])
+def test_noise_gives_no_offsets(hits: int, tmp_path: Path) -> None:
+    run = simulated(tmp_path / "run.parquet", described("LaBr3", OFFSETS), hits=hits, background_cps=20_000.0)
 
     with pytest.raises(gp.CalibrationError, match=r"no two of its 4 detectors show a prompt peak within ±10 us"):
         gp.measure_timing(run)

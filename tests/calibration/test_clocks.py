@@ -12,7 +12,7 @@ import pytest
 
 import gammapolars as gp
 from gammapolars import simulate
-from gammapolars.calibration.timing import measure
+from gammapolars.calibration.timing import lines, measure
 from gammapolars.calibration.timing.clock_fit import ClockFit, Knots, Moves, fit_clocks
 from gammapolars.calibration.timing.follow import Follower
 from gammapolars.calibration.timing.lines import Band, find_line
@@ -489,3 +489,20 @@ def test_runs_that_tell_nothing_of_clocks_give_no_rates(length_ps: int, hits: in
         return
 
     assert found.aligned.clocks == ()
+
+
+@pytest.mark.parametrize(("points", "bins"), [(1, 2), (7, 3), (40, 200), (500, 30)])
+def test_the_fullest_line_is_the_same_whichever_way_points_are_counted(points: int, bins: int) -> None:
+    rng = np.random.default_rng(points)
+    for _ in range(20):
+        place = np.floor(rng.uniform(-0.2 * bins, 1.2 * bins, (9, points)))
+        counts = [
+            [int(((row == low) | (row == low + 1) & (low + 1 < bins)).sum()) for low in range(bins)] for row in place
+        ]
+        inside = bool(((place >= 0) & (place < bins)).any())
+
+        sparse, dense = lines.fullest_of_sparse(place.copy(), bins), lines.fullest_of_dense(place.copy(), bins)
+
+        assert sparse == dense
+        assert sparse[0] == np.max(counts)
+        assert not inside or counts[sparse[1]][sparse[2]] == sparse[0]
