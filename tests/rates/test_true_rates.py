@@ -12,9 +12,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 import gammapolars as gp
+from gammapolars.analysis.accumulators import HitTally, RecordedTime
 from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.rates.hits import rates_of
 from gammapolars.rates.intervals import TrueRate, _agree
 from tests.commandline import REPOSITORY, gammapolars
 
@@ -149,6 +152,22 @@ def test_intervals_are_those_of_each_detector_whatever_the_slices(rows: list[tup
         assert found.counts.get((0, channel), np.zeros(1)).sum() == len(apart)
         assert found.sums_ps.get((0, channel), np.zeros(1)).sum() == sum(apart)
         assert found.shortest_ps.get((0, channel)) == min(apart, default=None)
+
+
+def test_rates_of_the_same_counts_are_the_same_again() -> None:
+    """Gaps are taken out of what was counted each time anew."""
+    hits = counted(4, 20_000, 0, 20_000).with_columns(flags=pl.lit(0, pl.UInt32))
+    late = pl.col("timestamp_ps") + 10**13
+    table = pl.concat([hits, hits.with_columns(timestamp_ps=late)])
+    tally, intervals, recorded = HitTally(), Intervals(), RecordedTime()
+    for one in (tally, intervals, recorded):
+        one.add_hits(table)
+
+    first, second = (rates_of(tally, intervals, recorded) for _ in range(2))
+
+    assert first["missing_s"][0] == pytest.approx(9, abs=0.1)
+    assert first["rate_cps"][0] == pytest.approx(20_000, rel=0.03)
+    assert_frame_equal(first, second)
 
 
 def test_the_command_tells_rates(tmp_path: Path) -> None:
