@@ -95,6 +95,21 @@ def test_one_bad_line_is_left_out() -> None:
         assert abs(fit.energy_at(adc[bad] - 15)[0] - energy[bad]) < 0.5
 
 
+@pytest.mark.parametrize("lines", [5, 6, 9, 10, 11])
+def test_no_more_lines_are_left_out_than_promised(lines: int) -> None:
+    """One line and one more for each five: the others must be the many."""
+    random = np.random.default_rng(lines)
+    left_out = []
+    for bad in range(lines):
+        adc, unc, energy, energy_unc = simulated(random, (1.0, 0.2), EUROPIUM[:lines])
+        adc[:bad] += random.choice([-1, 1], bad) * random.uniform(20, 200, bad)
+        left_out.append(int((~np.array(fit_energy(adc, unc, energy, energy_unc, order=1).used)).sum()))
+
+    assert left_out[0] == 0
+    assert max(left_out) <= 1 + lines // 5
+    assert left_out[1] == 1
+
+
 @pytest.mark.parametrize(("fits", "most"), [(20, 1), pytest.param(80, 2, marks=pytest.mark.slow)])
 def test_good_lines_are_kept(fits: int, most: int) -> None:
     random = np.random.default_rng(6)

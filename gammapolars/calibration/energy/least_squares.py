@@ -108,7 +108,9 @@ class EnergyFit:
 
     Attributes:
         coefficients: keV, lowest order first: E = Σ c_i adc^i.
-        covariance: of the coefficients, with `extra_kev` among the lines' uncertainties.
+        covariance: of the coefficients, with `extra_kev` among the lines' uncertainties; times χ²/ndf where that is
+            larger than chance allows even so. Where a straight line was chosen and a parabola could have been, that
+            of the straight line against the parabola.
         chi2: of the lines used, with their own uncertainties alone.
         ndf: lines used less coefficients.
         order: of the polynomial.

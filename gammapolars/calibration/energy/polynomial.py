@@ -46,8 +46,8 @@ def fit_energy(
     """Fit an energy polynomial by least squares with effective variances (Orear 1982, Am. J. Phys. 50, 912).
 
     A line is an outlier, and left out, if chance would put any line so far from the fit of all others in fewer than 3
-    in 1000 fits (Bonferroni's correction); at most one line in five is, and three more than coefficients stay. Where
-    χ² is then still larger than chance allows in one of 20 fits, the same variance is added to all lines (see
+    in 1000 fits (Bonferroni's correction); at most one line, and one more for each five, is.
+    Where χ² is then still larger than chance allows in one of 20 fits, the same variance is added to all lines (see
     `extra_variance`): else the strongest peaks, whose positions are known to thousandths of their width, would pull the
     curve to where line shapes and the digitizer's non-linearity put them. What χ² is still too large by is a factor on
     the covariance.
@@ -152,7 +152,10 @@ def _without_outliers(points: Points, used: Mask, order: int | None) -> Mask:
 
 
 def _few_that_lie_off(points: Points, used: Mask, order: int | None, most: int) -> Mask | None:
-    """The lines without a few outliers, if the others then agree within their uncertainties; None where they do not."""
+    """The lines without a few outliers, if the others then agree within their uncertainties; None where they do not.
+
+    No more than `most` are: a line that is left out to make the others agree may come back in the end, none is added.
+    """
     others = used.copy()
     for _ in range(most + 1):
         degree = min(order or _order(points, others), 2)  # a cubic would follow a bad line at an end
