@@ -14,7 +14,8 @@ from gammapolars.io.input_file import InputFile
 from gammapolars.io.output import check_output, complete_or_nothing
 from gammapolars.io.plan_sources import check_not_scanned
 from gammapolars.io.reading import READING, Losses, Reading
-from gammapolars.io.runs import Run, Runs, open_runs
+from gammapolars.io.run import Run
+from gammapolars.io.runs import Runs, open_runs
 
 __all__ = [
     "WRITERS",

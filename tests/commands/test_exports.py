@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars.commands.spectrum import run as exports
 from gammapolars.io import provenance
-from gammapolars.io import runs as io_runs
+from gammapolars.io import run as io_run
 from gammapolars.io.compass.run_info import ChannelTimes, LiveTimes
 from tests.commandline import files_in, gammapolars
 from tests.rootfiles import made_hits, write_hits
@@ -159,7 +159,7 @@ def test_recorded_times_are_taken_of_whole_recordings_alone(
     span_s = (hits["timestamp_ps"][-1] - hits["timestamp_ps"][0]) / 1e12
     real_s = span_s * (1.05 if whole_run else 100)
     channels = tuple(ChannelTimes(channel, real_s, real_s / 2) for channel in (0, 1))
-    monkeypatch.setattr(io_runs, "live_times", lambda folder: LiveTimes(folder, channels))
+    monkeypatch.setattr(io_run, "live_times", lambda folder: LiveTimes(folder, channels))
     Path("DAQ/run.info").write_text("id=x\ntime.start=2025/03/18 12:11:24.131-0400\n")
 
     assert gammapolars("spectrum", "DAQ", "-o", "s.parquet").code == 0
@@ -246,7 +246,7 @@ def test_counts_per_second_of_live_time(
     write_hits(folder / "SDataR_run.root", hits)
     span_s = (hits["timestamp_ps"][-1] - hits["timestamp_ps"][0]) / 1e12
     channels = tuple(ChannelTimes(channel, span_s * 1.02, span_s * 1.02 / 2) for channel in (0, 1))
-    monkeypatch.setattr(io_runs, "live_times", lambda folder: LiveTimes(folder, channels))
+    monkeypatch.setattr(io_run, "live_times", lambda folder: LiveTimes(folder, channels))
     Path("DAQ/run.info").write_text("id=x\ntime.start=2025/03/18 12:11:24.131-0400\n")
 
     sliced = ["--slice", slices] if slices else []
