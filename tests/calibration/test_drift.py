@@ -557,9 +557,9 @@ def test_a_width_that_is_not_known_is_found(runs: dict[str, Path], tracked: Call
     assert found.lines["fwhm_after_kev"].to_list() == pytest.approx(known, rel=0.02)
 
 
-def test_runs_are_corrected_each_by_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sizes", [(8000, 1300, 6500), pytest.param((30_000, 1300, 25_000), marks=pytest.mark.slow)])
+def test_runs_are_corrected_each_by_itself(sizes: tuple[int, ...], tmp_path: Path) -> None:
     drifts = [GainDrift(per_hour=0.01), GainDrift(step=-0.006), GainDrift(step=0.005, per_hour=-0.01)]
-    sizes = (30_000, 1300, 25_000)
     paths = [
         made(tmp_path / f"run{number}.root", drift, hits=size, seed=number, detectors=ONE)
         for number, (drift, size) in enumerate(zip(drifts, sizes, strict=True), 1)
