@@ -227,7 +227,8 @@ def limits(stage: Stage) -> None:
     if kind == "memory":
         limit = f"ulimit -v {rng.choice((200_000, 500_000, 900_000, 1_100_000, 1_200_000, 1_500_000, 2_500_000))};"
     elif kind == "disk":
-        limit = f"trap '' XFSZ; ulimit -f {rng.choice((0, 1, 4, 20))};"
+        # Not 0: the files that take what a command prints are limited too.
+        limit = f"trap '' XFSZ; ulimit -f {rng.choice((1, 2, 4, 20))};"
     else:
         limit = f"ulimit -n {rng.choice((12, 20, 40, 64))};"
     before = stage.contents()
