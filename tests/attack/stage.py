@@ -103,7 +103,7 @@ class Stage:
 
     def _wait(self, process: "subprocess.Popen[bytes]", began: float) -> int:
         """Wait for the end; the most memory that the process had, in bytes."""
-        while True:
+        while process.returncode is None:  # a signal that was sent to it may have found it ended
             pid, status, used = os.wait4(process.pid, os.WNOHANG)
             if pid:
                 process.returncode = os.waitstatus_to_exitcode(status)
@@ -113,6 +113,7 @@ class Stage:
                 process.wait()
                 raise Wrong(f"no end within {PROCESS_S:g} s")
             time.sleep(0.005)
+        return 0
 
     def contents(self, *but: str) -> dict[str, str]:
         """What lies in the folder, by its hash; of links, where they lead."""

@@ -15,7 +15,7 @@ import gammapolars as gp
 from gammapolars import figures, simulate
 from gammapolars.detectors import Detector, Detectors, format_detectors
 from gammapolars.lifetimes.model import decay_share, part_in_bins
-from gammapolars.lifetimes.spectrum import expected_chance
+from gammapolars.lifetimes.spectrum import chance_warning, expected_chance
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Nuclide, Source, Transition
 from tests.commandline import REPOSITORY, files_in, gammapolars
@@ -391,8 +391,8 @@ def test_nearest_stops_at_high_rates_tell_the_same(
 
 
 @pytest.mark.slow
-def test_chance_that_rates_do_not_explain_is_told(delayed_run: Path, tmp_path: Path) -> None:
-    """Half of the run without source: its stops are no partners of the starts, as rates would have it."""
+def test_a_time_without_a_source_is_no_time_of_random_pairs(delayed_run: Path, tmp_path: Path) -> None:
+    """Most of the run without source: rates of the whole run would let expect few random pairs."""
     hits = pl.read_parquet(delayed_run)
     late = hits["timestamp_ps"].max() + 10**9  # type: ignore[operator]
     twice = pl.concat([hits, hits.head(1000).with_columns(pl.col("timestamp_ps") + 3 * late)])
@@ -403,7 +403,21 @@ def test_chance_that_rates_do_not_explain_is_told(delayed_run: Path, tmp_path: P
 
     done = gammapolars("lifetime", tmp_path / "twice.parquet", *words, "-o", tmp_path / "times.csv", "--json")
 
-    assert any("where rates tell" in warning for warning in json.loads(done.out)["warnings"])
+    summary = json.loads(done.out)
+    assert not any("where rates tell" in warning for warning in summary["warnings"])
+    assert any("no detector has hits for" in warning for warning in summary["warnings"])
+    unc = math.hypot(summary["chance_per_ns_unc"], summary["chance_per_ns_expected_unc"])
+    assert abs(summary["chance_per_ns"] - summary["chance_per_ns_expected"]) < 4 * unc
+
+
+def test_chance_that_rates_do_not_explain_is_told() -> None:
+    (more,) = chance_warning(2.0, 0.01, 1.0, 0.01)
+    (fewer,) = chance_warning(0.5, 0.01, 1.0, 0.01)
+
+    assert "where rates tell 1 " in more
+    assert "a lifetime longer than the window" in more
+    assert "detectors are dead after true coincidences" in fewer
+    assert list(chance_warning(1.02, 0.01, 1.0, 0.01)) == []
 
 
 def test_the_width_of_the_prompt_peak_comes_from_the_detectors(tmp_path: Path) -> None:

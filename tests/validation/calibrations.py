@@ -105,7 +105,11 @@ def automatic(kind: str = "HPGe", runs: int = 200, hits: int = 1_000_000, seed: 
     ]
     if kind == "HPGe":
         checks.append(Check("largest error at any main line of any run (keV)", float(np.max(largest)), high=0.1))
-        checks.append(Check("width of the residuals in units of their uncertainties", float(np.std(pulls)), 0.8, 1.2))
+        scatter = len(pulls) ** -0.5  # 1.4 standard deviations of a width
+        width = float(np.std(pulls))
+        checks.append(
+            Check("width of the residuals in units of their uncertainties", width, 0.8 - scatter, 1.2 + scatter)
+        )
     else:
         checks.append(Check("largest relative error at any line of any run", float(np.max(largest)), high=0.005))
     return Outcome(f"{kind}: {runs} simulated runs of {sources} with {hits:,} hits", lines, checks)
