@@ -1,7 +1,9 @@
 """What killed commands leave goes with the next write, and SIGTERM ends a command as Ctrl-C does."""
 
+import fcntl
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -74,6 +76,32 @@ def wait_for(folder: Path, suffix: str) -> None:
         time.sleep(0.002)
 
 
+def stop_where_it_holds(process: "subprocess.Popen[str]", folder: Path, suffix: str) -> str:
+    """Halt a command that holds a hidden folder: what it has made and not locked yet is anybody's."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        wait_for(folder, suffix)
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        for hidden in (name for name in files_in(folder) if name.endswith(suffix)):
+            if is_held(folder / hidden):
+                return hidden
+        os.kill(process.pid, signal.SIGCONT)
+    raise AssertionError(f"no {suffix} was held")
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process has locked a folder."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(opened)
+    return False
+
+
 COMMANDS = {".sort": ("convert", "sorted.parquet", "--sort"), ".partial": ("report", "report")}
 
 
@@ -104,13 +132,11 @@ def test_the_folders_of_a_killed_command_are_removed_by_the_next(run: Path, tmp_
 def test_what_a_living_command_uses_is_left_alone(run: Path, tmp_path: Path, suffix: str) -> None:
     command, output, *words = COMMANDS[suffix]
     process = started(command, run, "-o", tmp_path / output, *words)
-    wait_for(tmp_path, suffix)
-    os.kill(process.pid, signal.SIGSTOP)
-    before = [name for name in files_in(tmp_path) if name.endswith(suffix)]
+    held = stop_where_it_holds(process, tmp_path, suffix)
 
     sort_to(tmp_path / output)
 
-    assert [name for name in files_in(tmp_path) if name.endswith(suffix)] == before
+    assert [name for name in files_in(tmp_path) if name.endswith(suffix)] == [held]
     os.kill(process.pid, signal.SIGKILL)
     process.wait(60)
     sort_to(tmp_path / output)
