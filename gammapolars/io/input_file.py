@@ -17,7 +17,6 @@ from gammapolars.io.formats import FORMATS, REMOTE, format_of
 from gammapolars.io.reading import Reading
 from gammapolars.io.remote import is_remote
 from gammapolars.io.rollover import Counter
-from gammapolars.io.spectrum_files import is_spectrum
 from gammapolars.streaming.order_tally import OrderTally
 from gammapolars.streaming.steps_back import StepBack
 
@@ -173,5 +172,7 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
 
 def _check_no_spectrum(path: Path) -> None:
     """Raise an InputError for a file of spectra, where one of hits should be."""
+    from gammapolars.io.spectrum_files import is_spectrum  # the formats of spectra are many, and hardly ever needed
+
     if not is_remote(path) and is_spectrum(path):
         raise InputError(f"{path}: holds a spectrum, and hits are asked for: spectra are read by peaks and calibrate")

@@ -135,7 +135,7 @@ class _Stream:
         yield from self._give(waiting)
         self._waiting, self._numbers = batch, numbers
         if not self._may_be_off(batch):
-            self._waiting = batch[:0]
+            self._waiting = batch.clear()  # a slice of no rows would keep the batch in memory
             yield from self._give(batch)
 
     def _may_be_off(self, batch: pl.DataFrame) -> bool:

@@ -38,8 +38,10 @@ ITERATIONS = 20
 MOST_NEIGHBOURS = 64
 """No more hits behind each are looked at: more lie within 1 us only where a clock stands still."""
 
-AT_ONCE = 50_000
+AT_ONCE = 200_000
 """So many hits are counted together, since there may be many detectors."""
+
+COLUMNS = ("timestamp_ps", "board", "channel", "flags")
 
 PAIRS = ("pairs", "a", "b")
 
@@ -89,12 +91,9 @@ class CloseHits(Accumulator):
         """Take hits of one run, in time order."""
         if hits.is_empty():
             return
-        times = hits["timestamp_ps"].to_numpy()
-        rows = np.flatnonzero(times & ((EVERY - 1) << BLOCK) == 0)
-        if not len(rows):
-            return
-        times, flags = times[rows], hits["flags"].to_numpy()[rows]
-        codes = hits["board"].to_numpy()[rows].astype(np.int64) << 16 | hits["channel"].to_numpy()[rows]
+        chosen = hits["timestamp_ps"] & ((EVERY - 1) << BLOCK) == 0
+        times, board, channel, flags = (hits[name].filter(chosen).to_numpy() for name in COLUMNS)
+        codes = board.astype(np.int64) << 16 | channel
         used = ((flags & self._mask) == 0).astype(np.int64)
         real = np.flatnonzero((flags & FLAGS["fake_event"]) == 0)
         self._add(run_of(hits), (times[real], codes[real], used[real]))

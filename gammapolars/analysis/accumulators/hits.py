@@ -7,7 +7,7 @@ import polars as pl
 
 from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.analysis.accumulators.repeats import Repeats
-from gammapolars.core.types import Integers, Key, Mask
+from gammapolars.core.types import Integers, Key
 from gammapolars.core.units import PS_PER_S
 from gammapolars.spectra.tallies import Tally, count_by
 from gammapolars.streaming.slices import run_of
@@ -23,16 +23,17 @@ class FewDetectors:
     def __init__(self) -> None:
         self._seen: frozenset[Key] = frozenset()
 
-    def masks(self, hits: pl.DataFrame) -> dict[Key, Mask] | None:
+    def masks(self, hits: pl.DataFrame) -> dict[Key, pl.Series] | None:
         """Which rows are hits of which detector, as (board, channel); None where more than a few have been seen.
 
-        Every row is of one of them; a detector that has been seen before may have none.
+        Every row is of one of them; a detector that has been seen before may have none. A mask is a series, whose bits
+        are compared, counted and filtered by several times faster than an array's bytes.
         """
         if len(self._seen) > FEW_DETECTORS:
             return None
         masks = self._compared(hits)
         for first in (FIRST_ROWS, hits.height):  # the first rows mostly have all detectors
-            if sum(int(np.count_nonzero(mask)) for mask in masks.values()) == hits.height:
+            if sum(int(mask.sum()) for mask in masks.values()) == hits.height:
                 return masks
             self._seen |= {*hits.head(first).select("board", "channel").unique().iter_rows()}
             if len(self._seen) > FEW_DETECTORS:
@@ -40,8 +41,8 @@ class FewDetectors:
             masks = self._compared(hits)
         return masks
 
-    def _compared(self, hits: pl.DataFrame) -> dict[Key, Mask]:
-        board, channel = hits["board"].to_numpy(), hits["channel"].to_numpy()
+    def _compared(self, hits: pl.DataFrame) -> dict[Key, pl.Series]:
+        board, channel = hits["board"], hits["channel"]
         of_board = {number: board == number for number in {number for number, _ in self._seen}}
         return {key: (channel == key[1]) & of_board[key[0]] for key in sorted(self._seen)}
 
@@ -118,7 +119,7 @@ class HitTally(Accumulator):
         )
         if len(keys) > FEW_KEYS:
             return False
-        usual = {key: int(np.count_nonzero(mask)) for key, mask in masks.items()}
+        usual = {key: int(mask.sum()) for key, mask in masks.items()}
         for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
             detector = key >> 48, key >> 32 & 0xFFFF
             usual[detector] -= count

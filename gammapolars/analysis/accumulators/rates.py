@@ -65,7 +65,7 @@ class Rates(Accumulator):
         for key, mask in masks.items():
             counts = self._counts_of(key)
             for number, (begin, end) in enumerate(pairwise(rows), first):
-                counts[number] += np.count_nonzero(mask[begin:end])
+                counts[number] += int(mask.slice(begin, end - begin).sum())
 
     @property
     def _last_bin(self) -> int:

@@ -12,7 +12,7 @@ from gammapolars.analysis.accumulators.accumulator import Accumulator, State
 from gammapolars.analysis.accumulators.hits import FewDetectors, detector_codes
 from gammapolars.analysis.accumulators.intervals import Gaps
 from gammapolars.core.flags import FLAGS, has_any
-from gammapolars.core.types import Floats, Integers, Key
+from gammapolars.core.types import Floats, Integers, Key, Mask
 from gammapolars.core.units import PS_PER_S
 from gammapolars.streaming.slices import run_of
 
@@ -31,6 +31,8 @@ UNLIKELY = 1e-9
 NEAR_HITS = 30
 NEAR_BINS = (4, 16, 64, 256, BINS)
 """The rate next to a gap is that of the fewest bins with enough hits, and of at least so many."""
+
+_NONE = np.empty(0, np.int64)
 
 LEAST_HITS = 5
 """With fewer hits beside it, nothing is known of the rate there."""
@@ -105,34 +107,41 @@ class RecordedTime(Accumulator):
 
     def add_hits(self, hits: pl.DataFrame) -> None:
         """Take hits of one run, in time order."""
-        if "flags" in hits.columns and (hits["flags"].to_numpy() & np.uint32(FLAGS["fake_event"])).any():
+        if "flags" in hits.columns and (hits["flags"] & FLAGS["fake_event"] != 0).any():
             hits = hits.filter(~has_any(FLAGS["fake_event"]))
         if hits.is_empty():
             return
-        run, times = run_of(hits), hits["timestamp_ps"].to_numpy()
-        timeline = self._timeline(run, int(times[0]), int(times[-1]))
-        for key, rows in self._rows(hits):
-            of_key = times[rows]
+        run, times = run_of(hits), hits["timestamp_ps"]
+        timeline = self._timeline(run, times[0], times[-1])
+        for key, of_key, rejected in self._times(hits):
             self._add_intervals((run, key), of_key)
             timeline.add(key, of_key)
-        if self._mask and len(rejected := np.flatnonzero(hits["flags"].to_numpy() & np.uint32(self._mask))):
-            for key, rows in self._rows(hits[rejected]):
-                timeline.add(key, times[rejected[rows]], -1)
+            timeline.add(key, rejected, -1)
 
-    def _rows(self, hits: pl.DataFrame) -> Iterator[tuple[Key, Integers]]:
-        """The rows of each detector that has some, in order."""
-        if masks := self._few.masks(hits):
-            for key, mask in masks.items():
-                if len(rows := np.flatnonzero(mask)):  # several times faster than by the mask itself
-                    yield key, rows
+    def _times(self, hits: pl.DataFrame) -> Iterator[tuple[Key, Integers, Integers]]:
+        """The times of each detector's hits, in order, and of the rejected ones among them."""
+        times, rejected = hits["timestamp_ps"], None
+        if self._mask and not (rejected := hits["flags"] & self._mask != 0).any():
+            rejected = None
+        if (masks := self._few.masks(hits)) is None:
+            yield from self._grouped(hits, times.to_numpy(), None if rejected is None else rejected.to_numpy())
             return
+        for key, mask in masks.items():
+            if len(of_key := times.filter(mask)):
+                yield key, of_key.to_numpy(), _NONE if rejected is None else times.filter(mask & rejected).to_numpy()
+
+    @staticmethod
+    def _grouped(
+        hits: pl.DataFrame, times: Integers, rejected: Mask | None
+    ) -> Iterator[tuple[Key, Integers, Integers]]:
         board, channel = hits["board"].to_numpy(), hits["channel"].to_numpy()
         codes = detector_codes(board, channel)
         order = np.argsort(codes, kind="stable")
         ends = [0, *(np.flatnonzero(np.diff(codes[order])) + 1).tolist(), len(codes)]
         for begin, end in pairwise(ends):
             rows = order[begin:end]
-            yield (int(board[rows[0]]), int(channel[rows[0]])), rows
+            key = int(board[rows[0]]), int(channel[rows[0]])
+            yield key, times[rows], _NONE if rejected is None else times[rows[rejected[rows]]]
 
     def _timeline(self, run: int, first_ps: int, last_ps: int, shift: int = FINEST) -> _Timeline:
         timeline = self._timelines.setdefault(run, _Timeline(first_ps, last_ps))

@@ -23,8 +23,6 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.detectors import Detectors
 from gammapolars.io import check_writable, save
-from gammapolars.io.matrix_files import SUFFIXES as MATRIX_SUFFIXES
-from gammapolars.io.matrix_files import save_matrix
 from gammapolars.io.output import check_output, check_suffix
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.spectra.bins import check_width
@@ -48,7 +46,9 @@ def check(further: Further, *, overwrite: bool) -> None:
             raise UsageError("--bin-kev is the width of a matrix' bins: name the matrix with --matrix, or leave it out")
         check_width(further.bin_kev)
     if further.matrix:
-        check_suffix(further.matrix, "matrices are", MATRIX_SUFFIXES)
+        from gammapolars.io.matrix_files import SUFFIXES
+
+        check_suffix(further.matrix, "matrices are", SUFFIXES)
         check_output(further.matrix, overwrite=overwrite)
     for path in tables:
         if path:
@@ -103,6 +103,8 @@ class FurtherProducts:
         self._add(path, counts, lambda: named(spectra_table(counts, self.detectors, bin_kev), self.detectors))
 
     def _add_matrix(self, path: Path) -> None:
+        from gammapolars.io.matrix_files import save_matrix  # with the formats of spectra, which pairs do not need
+
         bin_kev = self.files.bin_kev
         matrix = Matrix.of_energies(
             self.rule.window, self.detectors, bin_kev=bin_kev, calibrated=self.recording.is_calibrated, sums=self.sums
