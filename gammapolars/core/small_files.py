@@ -1,11 +1,15 @@
 """Files that are read whole: no larger than they can sensibly be, and files, so that reading them comes to an end."""
 
+import os
 import stat
 from pathlib import Path
 
 from gammapolars.core.errors import InputError, readable
 
 MAX_BYTES = 2**26
+
+NEVER_WAIT: int = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Some files of the system give lines as they come, and would be waited for."""
 
 
 def check_regular(path: Path) -> None:
@@ -33,8 +37,10 @@ def read_small(path: Path, most: int = MAX_BYTES) -> bytes:
         InputError: it cannot be read, is no file, or is larger.
     """
     check_regular(path)
-    with readable(path), path.open("rb") as file:
-        content = file.read(most + 1)
+    with readable(path), os.fdopen(os.open(path, os.O_RDONLY | NEVER_WAIT), "rb") as file:
+        content: bytes | None = file.read(most + 1)
+    if content is None:
+        raise InputError(f"{path}: gives nothing now: save what it gives in a file first")
     if len(content) > most:
         raise InputError(f"{path}: is larger than the {most >> 20} MB that such a file can have")
     return content

@@ -54,10 +54,10 @@ def read_blocks(file: BinaryIO) -> tuple[list[tuple[int, int]], range]:
         raise ValueError("it does not end as Arrow IPC files do")
     file.seek(end - length)
     data = file.read(length)
-    cells = _cells(data, _target(data, 0))
+    cells = field_places(data, target(data, 0))
     blocks: list[tuple[int, int]] = []
     for field in {FOOTER_DICTIONARIES, FOOTER_BATCHES} & set(cells):
-        listed = _target(data, cells[field])
+        listed = target(data, cells[field])
         (count,) = struct.unpack_from("<I", data, listed)
         if count * BLOCK.size > length:
             raise ValueError("its footer lists more than it can hold")
@@ -69,8 +69,8 @@ def read_blocks(file: BinaryIO) -> tuple[list[tuple[int, int]], range]:
 
 def with_metadata(old: bytes, texts: Mapping[str, str]) -> bytes:
     """A footer with metadata in its schema, made of one without."""
-    footer = _cells(old, _target(old, 0))
-    schema = _cells(old, _target(old, footer[FOOTER_SCHEMA]))
+    footer = field_places(old, target(old, 0))
+    schema = field_places(old, target(old, footer[FOOTER_SCHEMA]))
     new = bytearray(4)  # refers to the outermost table
     new_footer = _append_table(new, 0, list(footer))
     new_schema = _append_table(new, new_footer[FOOTER_SCHEMA], [*schema, SCHEMA_METADATA])
@@ -85,16 +85,16 @@ def with_metadata(old: bytes, texts: Mapping[str, str]) -> bytes:
             if field == number_field:
                 new[new_cells[field] : new_cells[field] + 2] = old[cell : cell + 2]
             else:
-                _refer(new, new_cells[field], len(new) + _target(old, cell))
+                _refer(new, new_cells[field], len(new) + target(old, cell))
     return bytes(new) + old
 
 
-def _target(data: bytes, cell: int) -> int:
+def target(data: bytes, cell: int) -> int:
     """The place that a reference points to."""
     return cell + int(struct.unpack_from("<I", data, cell)[0])
 
 
-def _cells(data: bytes, table: int) -> dict[int, int]:
+def field_places(data: bytes, table: int) -> dict[int, int]:
     """The places of a table's fields by their numbers; those with default values are left out."""
     vtable = table - struct.unpack_from("<i", data, table)[0]
     (length,) = struct.unpack_from("<H", data, vtable)

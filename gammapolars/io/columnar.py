@@ -19,7 +19,7 @@ from gammapolars.io.text import formulas
 from gammapolars.io.text.blocks import TextFile, is_of_numbers
 from gammapolars.io.text.dialect import PADDING, Dialect, dialect_of, rows_of, type_of
 from gammapolars.io.text.table import Field, TextTable
-from gammapolars.streaming.slices import lazy_frame
+from gammapolars.streaming.slices import WIDE_ROWS, has_wide_rows, lazy_frame
 
 LINES = 1000
 """So many rows of a text's beginning show what its columns hold."""
@@ -150,7 +150,8 @@ def sink_parquet(frame: pl.LazyFrame, path: Path, metadata: Metadata) -> None:
 
     with path.open("wb") as file:
         try:
-            frame.sink_parquet(file, metadata=texts)
+            row_group_size = WIDE_ROWS if has_wide_rows(frame.collect_schema()) else None
+            frame.sink_parquet(file, metadata=texts, row_group_size=row_group_size)
         except pl.exceptions.ComputeError:
             if failed:
                 raise failed[0] from None  # polars tells of it in words alone

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, first_line
+from gammapolars.io.arrow_batches import check_packing
 from gammapolars.io.arrow_footer import read_blocks
 from gammapolars.io.remote import is_remote
 from gammapolars.streaming.slices import guarded, lazy_frame
@@ -100,18 +101,22 @@ def _scan_remote_parquet(path: Path) -> pl.LazyFrame:
 
 def _parquet_batches(path: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
     """The rows in batches that are bounded in what they unpack to: texts stay unpacked in dictionaries until then."""
-    import pyarrow as pa
     import pyarrow.parquet
 
     schema = pyarrow.parquet.read_schema(path)
-    texts = [
-        name for name in columns if pa.types.is_string(kind := schema.field(name).type) or pa.types.is_binary(kind)
-    ]
+    texts = [name for name in columns if _is_text(schema.field(name).type)]
     with pyarrow.parquet.ParquetFile(path, pre_buffer=False, read_dictionary=texts or None) as file:
         for batch in file.iter_batches(_batch_rows(file.metadata, columns), columns=columns):
             batch.validate(full=True)
             for part in _pieces(batch, texts):
                 yield pl.DataFrame(part.replace_schema_metadata())
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def _batch_rows(metadata: Any, columns: list[str]) -> int:
@@ -185,6 +190,7 @@ def scan_arrow(path: Path) -> pl.LazyFrame:
 
     try:
         _check_blocks(path)
+        check_packing(path)
         with pa.OSFile(str(path)) as file:
             names = pyarrow.ipc.open_file(file).schema
         schema = _polars_schema(names)

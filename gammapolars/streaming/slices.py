@@ -25,6 +25,9 @@ R = TypeVar("R")
 SLICE_HITS = 1_000_000
 """Slices are cut when at least this many hits have gathered, so that memory stays bounded and queries stay fast."""
 
+WIDE_ROWS = 8192
+"""Of rows with texts or lists, which may be of any length, fewer are held at once."""
+
 Batches = Callable[[list[str]], Iterator[pl.DataFrame]]
 """Gives a table's rows in frames, of the named columns at least."""
 
@@ -111,9 +114,19 @@ def guarded(
     return register_io_source(source, schema=schema, is_pure=True, validate_schema=True)
 
 
+def has_wide_rows(schema: pl.Schema) -> bool:
+    """Whether rows have texts or lists, whose length is not known."""
+    return any(dtype.is_nested() or dtype in (pl.String, pl.Binary) for dtype in schema.dtypes())
+
+
 def batches_of(frame: pl.LazyFrame, *, batch_rows: int = SLICE_HITS // 2) -> Iterator[pl.DataFrame]:
-    """The rows of a lazy frame in their order, in frames of about `batch_rows`, as the streaming engine makes them."""
+    """The rows of a lazy frame in their order, in frames of about `batch_rows`, as the streaming engine makes them.
+
+    Rows with texts or lists come in frames of `WIDE_ROWS` at most.
+    """
     check_process()
+    if has_wide_rows(frame.collect_schema()):
+        batch_rows = min(batch_rows, WIDE_ROWS)
     yield from frame.collect_batches(chunk_size=batch_rows, maintain_order=True, engine="streaming")
 
 

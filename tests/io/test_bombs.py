@@ -1,4 +1,4 @@
-"""Small Parquet files that tell of much: they are unpacked in bounded batches, and come out as they are."""
+"""Small files that tell of much: they are unpacked in bounded batches or refused, and come out as they are."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,22 +6,32 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
 
 import gammapolars as gp
 from gammapolars.core.schema import HITS
-from gammapolars.io import untrusted
+from gammapolars.io import arrow_batches, untrusted
+from gammapolars.io.arrow_footer import read_blocks
+from gammapolars.streaming.slices import WIDE_ROWS, batches_of
 from tests.commandline import gammapolars
 from tests.rootfiles import made_hits
 
 TEXT = "x" * 1_000_000
 
 
-@pytest.fixture
-def texts(tmp_path: Path) -> Path:
+def blocks_of(path: Path) -> list[bytes]:
+    """The description and contents of each batch of an Arrow IPC file."""
+    data = path.read_bytes()
+    with path.open("rb") as file:
+        return [data[place : place + size] for place, size in read_blocks(file)[0]]
+
+
+@pytest.fixture(params=[pa.string(), pa.large_string()])
+def texts(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """80 hits with a text of 1 MB each, stored once: 5 kB."""
-    table = made_hits(80).to_arrow().append_column("note", pa.array([TEXT] * 80))
+    table = made_hits(80).to_arrow().append_column("note", pa.array([TEXT] * 80, request.param))
     path = tmp_path / "bomb.parquet"
     pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=2**30)
     return path
@@ -67,6 +77,43 @@ def test_lists_are_unpacked_a_few_rows_at_a_time(tmp_path: Path) -> None:
 
     assert max(frame.height for frame in untrusted._parquet_batches(path, ["adc", "waveform"])) <= 8
     assert [frame.height for frame in untrusted._parquet_batches(path, ["adc", "flags"])] == [12]
+
+
+def test_rows_with_texts_are_held_by_the_thousand(tmp_path: Path) -> None:
+    hits = made_hits(20_000).with_columns(note=pl.lit("n"))
+    hits.write_parquet(tmp_path / "run.parquet")
+
+    assert gammapolars("convert", tmp_path / "run.parquet", "-o", tmp_path / "out.parquet").code == 0
+    assert max(frame.height for frame in batches_of(gp.scan(tmp_path / "run.parquet"))) <= WIDE_ROWS
+    groups = pq.read_metadata(tmp_path / "out.parquet")
+    assert max(groups.row_group(number).num_rows for number in range(groups.num_row_groups)) <= WIDE_ROWS
+    assert pl.read_parquet(tmp_path / "out.parquet").equals(hits)
+
+
+@pytest.mark.parametrize("packing", ["lz4", "zstd"])
+def test_an_arrow_batch_is_not_unpacked_to_hundreds_of_times_its_size(tmp_path: Path, packing: str) -> None:
+    """25 million hits, all alike."""
+    hits = made_hits(1).to_arrow().take(pa.array(np.zeros(25_000_000, np.int8)))
+    path = tmp_path / "bomb.arrow"
+    options = ipc.IpcWriteOptions(compression=packing)
+    with ipc.new_file(path, hits.schema, options=options) as file:
+        file.write_table(hits.combine_chunks())
+
+    assert path.stat().st_size < 3_000_000
+    for command in ("info", "rates"):
+        assert "unpacks to 0.5 GB, too much to be unpacked at once" in gammapolars(command, path).err
+
+
+@pytest.mark.parametrize("packing", ["lz4", "zstd", None])
+def test_arrow_batches_that_are_packed_as_hits_are_come_out_as_they_are(tmp_path: Path, packing: str | None) -> None:
+    hits = made_hits(30_000)
+    options = ipc.IpcWriteOptions(compression=packing)
+    with ipc.new_file(tmp_path / "run.arrow", hits.to_arrow().schema, options=options) as file:
+        file.write_table(hits.to_arrow(), max_chunksize=7000)
+
+    unpacked = [arrow_batches.unpacked_bytes(block) for block in blocks_of(tmp_path / "run.arrow")]
+    assert all(bytes_ == 0 for bytes_ in unpacked) if packing is None else sum(unpacked) >= hits.estimated_size()
+    assert gp.scan(tmp_path / "run.arrow").collect().equals(hits)
 
 
 @pytest.mark.parametrize("row_group_size", [1, 7, 100])

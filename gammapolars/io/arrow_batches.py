@@ -1,0 +1,61 @@
+"""What the batches of an Arrow IPC file unpack to, which their descriptions and contents tell before they are unpacked.
+
+A batch is a flatbuffer, a `Message` of Arrow's `Message.fbs`, and its contents: buffers one behind the other, each of
+which begins with its unpacked length where the batch is compressed.
+"""
+
+import struct
+from pathlib import Path
+
+from gammapolars.core.errors import InputError
+from gammapolars.io.arrow_footer import field_places, read_blocks, target
+
+PACKED_BYTES = 2**28
+"""A batch may always unpack to so much, 256 MB,"""
+
+MOST_PACKED = 100
+"""and to so many times what is stored: measured hits are packed 2 to 10 times, and zeros a thousand times."""
+
+CONTINUATION = b"\xff\xff\xff\xff"
+
+# Numbers of the fields in their tables.
+MESSAGE_HEADER = 2
+BATCH_BUFFERS, BATCH_COMPRESSION = 2, 3
+
+BUFFER = struct.Struct("<qq")
+LENGTH = struct.Struct("<q")
+
+
+def check_packing(path: Path) -> None:
+    """Raise for batches that unpack to very much more than is stored: each is unpacked whole.
+
+    Raises:
+        InputError: there is one.
+        ValueError, struct.error: the file is no Arrow IPC file, or a damaged one.
+    """
+    with path.open("rb") as file:
+        blocks, _ = read_blocks(file)
+        for place, size in blocks:
+            file.seek(place)
+            data = file.read(size) if size < PACKED_BYTES // MOST_PACKED else b""
+            unpacked = unpacked_bytes(data) if data else 0
+            if unpacked > max(PACKED_BYTES, MOST_PACKED * size):
+                raise InputError(
+                    f"{path}: a batch of {size:,} bytes unpacks to {unpacked / 1e9:.1f} GB, too much to be unpacked at "
+                    f"once: write the file anew in batches of fewer rows, or as Parquet"
+                )
+
+
+def unpacked_bytes(block: bytes) -> int:
+    """What a description and the contents behind it unpack to; 0 where they are not packed."""
+    start = 8 if block.startswith(CONTINUATION) else 4
+    (length,) = struct.unpack_from("<i", block, start - 4)
+    head, contents = block[start : start + length], block[start + length :]
+    batch = target(head, field_places(head, target(head, 0))[MESSAGE_HEADER])
+    places = field_places(head, batch)
+    if BATCH_COMPRESSION not in places:
+        return 0
+    listed = target(head, places[BATCH_BUFFERS])
+    (count,) = struct.unpack_from("<I", head, listed)
+    buffers = BUFFER.iter_unpack(head[listed + 4 : listed + 4 + BUFFER.size * count])
+    return sum(max(LENGTH.unpack_from(contents, place)[0], 0) for place, size in buffers if size >= LENGTH.size)
