@@ -102,16 +102,34 @@ class Runs:
                 )
 
         def batches(names: list[str]) -> Iterator[pl.DataFrame]:
-            read = [name for name in columns if name in {*names, *ORDER_COLUMNS}]
+            read = [name for name in columns if name in {*names, *ORDER_COLUMNS, "run"}]
             for number, run in enumerate(self.all, 1):
                 with run.naming_errors():
-                    batches = run.watched(batches_of(run.hits.select(read)))
+                    batches = run.watched(_of_one_run(run, batches_of(run.hits.select(read))))
                     for batch in time_ordered(
                         batches, reorder_ps=run.reorder_ps, on_repair=run.note_repair, on_wild=run.on_wild
                     ):
                         yield batch.with_columns(run=pl.lit(number, pl.UInt16))
 
         return lazy_frame(pl.Schema({**columns, "run": pl.UInt16()}), batches)
+
+
+def _of_one_run(run: Run, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The hits of a run that has no further ones in it: its own numbers would be lost, and their hits paired.
+
+    Raises:
+        InputError: a column `run` tells of several.
+    """
+    first: int | None = None
+    for batch in batches:
+        if "run" in batch.columns and batch.height:
+            first = batch["run"][0] if first is None else first
+            if (others := batch["run"].filter(batch["run"] != first)).len():
+                raise InputError(
+                    f"{run.name}: holds several runs, {first} and {others[0]}, and would be one of several: "
+                    f"give it alone, or write each of its runs into a file of its own"
+                )
+        yield batch
 
 
 def open_runs(

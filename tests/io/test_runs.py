@@ -112,6 +112,24 @@ def test_files_are_one_run_unless_they_are_kept_apart(tmp_path: Path) -> None:
     assert apart.equals(in_runs([FIRST, SECOND]))
 
 
+def test_a_run_of_several_that_holds_several_itself_is_refused(tmp_path: Path) -> None:
+    """Its own numbers would be replaced by one, and hits of two runs paired."""
+    later = pl.col("timestamp_ps") + 10**12
+    for name in ("a", "b"):
+        parts = [made_hits(50).with_columns(run=pl.lit(3, pl.UInt16))]
+        if name == "b":
+            parts.append(made_hits(50).with_columns(later, run=pl.lit(4, pl.UInt16)))
+        pl.concat(parts).write_parquet(tmp_path / f"{name}.parquet")
+
+    said = gammapolars("convert", tmp_path / "a.parquet", tmp_path / "b.parquet", "--apart", "-o", tmp_path / "o.arrow")
+
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "b.parquet: holds several runs, 3 and 4" in said.err
+    assert not (tmp_path / "o.arrow").exists()
+    assert gammapolars("convert", tmp_path / "b.parquet", "-o", tmp_path / "o.parquet").code == 0
+    assert pl.read_parquet(tmp_path / "o.parquet")["run"].unique().to_list() == [3, 4]
+
+
 def test_a_folder_and_files_are_runs_apart(tmp_path: Path) -> None:
     (folder,) = folders(tmp_path, FIRST)
     file = write_hits(tmp_path / "b.root", SECOND)
