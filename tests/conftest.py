@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
+from gammapolars.core.system import EMULATES_WINDOWS
 from tests.drawing import THOROUGH, USUAL, examples
 
 # Each run draws others.
@@ -30,6 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"undrawn", "built_figures"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("figures")
+
+
+@pytest.fixture(autouse=EMULATES_WINDOWS)
+def _windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `GAMMAPOLARS_EMULATE=windows`, files that are open are neither renamed nor removed."""
+    import_module("tests.windows").emulate(monkeypatch)
 
 
 @pytest.fixture

@@ -76,9 +76,17 @@ def _pass_interrupts_on(lost: Any) -> None:
     In a callback of the garbage collector nothing can be raised, and in here neither.
     """
     if lost.exc_type is KeyboardInterrupt:
-        threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(0.02, _interrupt).start()
     else:
         sys.__unraisablehook__(lost)
+
+
+def _interrupt() -> None:
+    """Send Ctrl-C to this process: on Windows `os.kill` would end it at once."""
+    if sys.platform == "win32":
+        signal.raise_signal(signal.SIGINT)
+    else:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def main(command: str | None = None) -> None:

@@ -1,4 +1,7 @@
-"""Hidden files and folders that outputs grow in: locked while they are used, removed when they are abandoned."""
+"""Hidden files and folders that outputs grow in: locked while they are used, removed when they are abandoned.
+
+Where a system locks files only, as Windows does, a file next to a folder is locked for it.
+"""
 
 import contextlib
 import os
@@ -10,17 +13,17 @@ from pathlib import Path
 from typing import Literal
 
 from gammapolars.core.errors import writable
-
-try:
-    import fcntl
-except ImportError:  # no POSIX system: what killed processes leave stays
-    fcntl = None  # type: ignore[assignment]
+from gammapolars.core.system import IS_WINDOWS, patiently
+from gammapolars.io.locks import try_lock
 
 Kind = Literal["part", "partial", "sort"]
 """A file that is being written, a folder of such files, a folder of temporary files."""
 
-HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>part|partial|sort)", re.DOTALL)
-"""What they are called."""
+HIDDEN = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8}\.(?P<kind>part|partial|sort|lock)", re.DOTALL)
+"""What they are called; a `lock` is the file that is locked for a folder."""
+
+_HELD: dict[Path, int] = {}
+"""The descriptors by which files are locked."""
 
 
 def hidden_name(path: Path, kind: Kind) -> Path:
@@ -70,30 +73,53 @@ def hold(path: Path, cleaning: ExitStack) -> bool:
     Returns:
         Whether it is there: another process may have taken it for abandoned before it was locked.
     """
+    locked = _locked_for(path)
+    if locked != path:
+        cleaning.callback(remove, locked)
+        locked.touch()
     try:
-        opened = os.open(path, os.O_RDONLY)
+        opened = os.open(locked, os.O_RDWR if locked.is_file() and IS_WINDOWS else os.O_RDONLY)
     except FileNotFoundError:
         return False
-    except OSError:  # a system that opens no folders
+    except OSError:
         return True
-    cleaning.callback(os.close, opened)
-    if _locked(opened) is False:
+    _HELD[locked] = opened
+    cleaning.callback(let_go, locked)
+    if try_lock(opened) is False:
         return False
     with contextlib.suppress(OSError):
-        return os.path.samestat(os.fstat(opened), path.stat())
+        return path.exists() and os.path.samestat(os.fstat(opened), locked.stat())
     return False
+
+
+def let_go(path: Path) -> None:
+    """Unlock a file or folder that is held, if it is."""
+    with contextlib.suppress(KeyError):
+        os.close(_HELD.pop(path))
+
+
+def ready_to_move(path: Path) -> None:
+    """Unlock a file that is about to be renamed, where the system does not rename what is open."""
+    if IS_WINDOWS:
+        let_go(path)
+
+
+def _locked_for(path: Path) -> Path:
+    """What is locked for a hidden file or folder."""
+    return path.with_suffix(".lock") if IS_WINDOWS and path.is_dir() else path
 
 
 def remove(hidden: Path) -> None:
     """Remove a hidden file, or a hidden folder with all that is in it, if it is there."""
     with contextlib.suppress(OSError):
         if not hidden.is_dir() or hidden.is_symlink():
-            hidden.unlink(missing_ok=True)
+            patiently(lambda: hidden.unlink(missing_ok=True))
             return
-    for _ in range(10):  # a thread that still writes there may be in the way for a moment
-        shutil.rmtree(hidden, ignore_errors=True)
-        if not hidden.exists():
-            break
+    with contextlib.suppress(OSError):
+        for _ in range(10):  # a thread that still writes there may be in the way for a moment
+            patiently(lambda: shutil.rmtree(hidden, ignore_errors=not IS_WINDOWS))
+            if not hidden.exists():
+                break
 
 
 def remove_abandoned(path: Path) -> None:
@@ -108,22 +134,18 @@ def remove_abandoned(path: Path) -> None:
 
 def _remove_unheld(hidden: Path) -> None:
     with contextlib.suppress(OSError):
-        opened = os.open(hidden, os.O_RDONLY)
+        locked = _locked_for(hidden)
+        if locked != hidden and not locked.exists():
+            remove(hidden)
+            return
+        opened = os.open(locked, os.O_RDWR if IS_WINDOWS else os.O_RDONLY)
         try:
-            if _locked(opened):
+            if not try_lock(opened):
+                return
+            if not IS_WINDOWS:  # so that nobody locks it meanwhile
                 remove(hidden)
         finally:
             os.close(opened)
-
-
-def _locked(opened: int) -> bool | None:
-    """Lock a file against other processes; False if another one has, None if the file system has no locks."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
+        if IS_WINDOWS:  # which removes nothing that is open
+            remove(hidden)
+            remove(locked)

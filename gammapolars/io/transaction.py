@@ -12,7 +12,8 @@ from typing import Self
 
 from gammapolars.core.errors import OutputError, UsageError, writable
 from gammapolars.core.file_identity import repeated_name
-from gammapolars.io.hidden import hidden_name, hold, remove
+from gammapolars.core.system import patiently
+from gammapolars.io.hidden import hidden_name, hold, ready_to_move, remove
 
 _CURRENT: ContextVar["Transaction | None"] = ContextVar("outputs that appear together", default=None)
 
@@ -44,12 +45,13 @@ class _Output:
         Raises:
             OutputError: it cannot, or another process wrote a file of this name.
         """
+        ready_to_move(self.hidden)
         with writable(self.path):
             if self.overwrite:
-                self.hidden.replace(self.path)
+                patiently(lambda: self.hidden.replace(self.path))
                 return
             if self.hidden.is_dir():
-                self.hidden.rename(self.path)
+                patiently(lambda: self.hidden.rename(self.path))
                 return
             try:
                 os.link(self.hidden, self.path)  # unlike a rename, never replaces what another process wrote meanwhile
@@ -58,7 +60,7 @@ class _Output:
                     f"{self.path}: was written by another process meanwhile: name another output"
                 ) from None
             except OSError:
-                self.hidden.rename(self.path)  # file systems without hard links
+                patiently(lambda: self.hidden.rename(self.path))  # file systems without hard links
 
     def take_back(self, published: os.stat_result) -> None:
         """Put back what was there before, if the output has its name already; `published` is of the hidden file."""
@@ -68,6 +70,7 @@ class _Output:
         except FileNotFoundError:
             return
         if self._before:
+            ready_to_move(self._before)
             self._before.replace(self.path)
         elif self.path.is_dir():
             self.path.rename(self.hidden)

@@ -56,7 +56,8 @@ def test_what_nobody_holds_is_removed_and_nothing_else(
         write(output)
 
         left = {".out.01234567.partial", f".other.0123abcd.{kind}", f".out.0123.{kind}", held.name, "user", "out"}
-        assert set(files_in(tmp_path)) - {"out"} == left - {".out.01234567.partial", "out"}
+        names = {name for name in files_in(tmp_path) if not name.endswith(".lock")}  # where folders have no locks
+        assert names - {"out"} == left - {".out.01234567.partial", "out"}
         assert (held / "data").read_text() == "in use"
     assert (other / "data").read_text() == "precious"
 

@@ -24,6 +24,7 @@ from gammapolars.core.units import TIMES_PS
 from gammapolars.io.compass.bin_layout import MAX_NUMBER, BinFile, Heads, is_hit, open_bin, zeros
 from gammapolars.io.compass.bin_resync import Chain
 from gammapolars.io.lost_rows import LostRows
+from gammapolars.io.placed_reading import read_into
 from gammapolars.io.reading import READING, Losses, Reading
 from gammapolars.streaming.slices import lazy_frame
 
@@ -177,7 +178,7 @@ class _Reader:
         """Bytes of the file, in the buffer."""
         done = 0
         while done < count:
-            step = os.preadv(self._descriptor, [buffer[done:count]], at + done)
+            step = read_into(self._descriptor, buffer[done:count], at + done)
             if not step:
                 raise InputError(f"{self._file.path}: became shorter while it was read: read it again")
             done += step

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from gammapolars.core.errors import InputError, UsageError, readable
 from gammapolars.core.schema import HITS, DType
+from gammapolars.io.placed_reading import read_at
 
 FIELDS = {
     "energy": ("adc", "<u2"),
@@ -121,7 +122,7 @@ def follow(descriptor: int, layout: Layout, at: int, size: int, count: int) -> H
     heads: list[bytes] = []
     width = layout.head.itemsize
     while len(heads) < count and at + width <= size:
-        head = os.pread(descriptor, width, at)
+        head = read_at(descriptor, width, at)
         at += width + 2 * int.from_bytes(head[-4:], "little")
         if at > size or len(head) < width:
             break
@@ -213,7 +214,7 @@ def open_bin(path: Path, named: str | None = None) -> BinFile:
 
 def _opened(path: Path, descriptor: int, named: tuple[Layout, ...]) -> BinFile:
     size = os.fstat(descriptor).st_size
-    header = int.from_bytes(os.pread(descriptor, HEADER_BYTES, 0), "little") if size >= HEADER_BYTES else 0
+    header = int.from_bytes(read_at(descriptor, HEADER_BYTES, 0), "little") if size >= HEADER_BYTES else 0
     has_header = header & 0xFFF0 == HEADER
     records = _Records(descriptor, HEADER_BYTES if has_header else 0, size)
     candidates = named or (layouts_of_header(header) if has_header else ())
@@ -313,5 +314,5 @@ class _Records:
     def _fixed(self, layout: Layout, first: int, last: int) -> Heads:
         size = layout.head.itemsize
         count = min(last - first, SAMPLED_RECORDS)
-        data = os.pread(self._descriptor, count * size, self.begin + first * size)
+        data = read_at(self._descriptor, count * size, self.begin + first * size)
         return np.frombuffer(data, layout.head, len(data) // size)

@@ -4,13 +4,13 @@ Each record tells its number of samples, and with it where the next begins: afte
 instead of records. They give themselves away, because hardly any of them can be a board, a channel and the next length.
 """
 
-import os
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gammapolars.io.compass.bin_layout import BinFile, Heads, consistent, follow, is_hit, zeros
+from gammapolars.io.placed_reading import read_at
 
 CHAIN_RECORDS = 16
 """So many records in a row cannot be read out of samples by chance."""
@@ -59,7 +59,7 @@ class Chain:
 
     def length_at(self, place: int) -> int:
         """How long the record at this byte is."""
-        head = os.pread(self._descriptor, self._width, place)
+        head = read_at(self._descriptor, self._width, place)
         return self._width + 2 * int.from_bytes(head[-4:], "little")
 
     def examine(self, places: range | npt.NDArray[np.int64], heads: Heads) -> Verdict:
@@ -128,7 +128,7 @@ class Chain:
         """The first byte, from this one on, with a chain of records behind it that chance does not make."""
         window = FIRST_WINDOW_BYTES
         while self._file.consistent and self._file.size - place >= self._width:
-            data = os.pread(self._descriptor, min(window, self._file.size - place), place)
+            data = read_at(self._descriptor, min(window, self._file.size - place), place)
             count = len(data) - self._width + 1
             if count <= 0:
                 return None
@@ -170,7 +170,7 @@ class Chain:
 
     def _is_cut(self, place: int) -> bool:
         """Whether what is left from this byte on may be the beginning of a record."""
-        head = os.pread(self._descriptor, self._width, place)
+        head = read_at(self._descriptor, self._width, place)
         if len(head) < self._width:
             return True
         return int.from_bytes(head[-4:], "little") <= (self._longest or MOST_SAMPLES)

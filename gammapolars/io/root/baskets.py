@@ -3,7 +3,6 @@
 Jobs of many small baskets or one large one, libdeflate, and a big-endian copy straight into the column's buffer.
 """
 
-import os
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from gammapolars.core.errors import InputError, first_line
 from gammapolars.core.threads import threads
 from gammapolars.io.buffers import paged_array
+from gammapolars.io.placed_reading import read_at
 from gammapolars.io.remote import THREADS, RemotePath
 from gammapolars.io.root.branches import Branch, Tree
 from gammapolars.io.root.uproot_file import opened_by_uproot, read_field
@@ -216,7 +216,7 @@ class _Decoder:
         if isinstance(self.path, RemotePath):
             data = self.path.read_range(offset, count)
         else:
-            data = os.pread(self.descriptor, count, offset)
+            data = read_at(self.descriptor, count, offset)
         if len(data) != count:
             raise ValueError(f"the file ends {count - len(data)} bytes too early")
         return data

@@ -4,7 +4,6 @@ While a file is written its baskets lie one behind the other, each behind a key 
 that finds them is written last. ROOT numbers a branch's baskets in their keys, so that a missing one is noticed.
 """
 
-import os
 import struct
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gammapolars.io.placed_reading import read_at
 from gammapolars.io.root.branches import Branch, Tree
 
 KEY_BYTES = 1024
@@ -129,11 +129,11 @@ def _branch(name: str, dtype: np.dtype[Any], baskets: list[_Basket]) -> Branch:
 
 def _baskets(descriptor: int, size: int) -> Iterator[_Basket]:
     """All complete baskets of a file, in their order in it."""
-    head = os.pread(descriptor, 12, 0)
+    head = read_at(descriptor, 12, 0)
     at = int.from_bytes(head[8:12], "big")
     sure = at == FIRST_KEY
     while 0 < at < size:
-        key = os.pread(descriptor, min(KEY_BYTES, size - at), at)
+        key = read_at(descriptor, min(KEY_BYTES, size - at), at)
         step = _step(key, at, size)
         if not step:  # something that is no key: a hole, or damage
             sure = False
@@ -189,7 +189,7 @@ def _basket(key: bytes, at: int, sure: bool) -> _Basket | None:
 def _next_signature(descriptor: int, at: int, size: int) -> int:
     """Where the next key of a basket begins, at a place or behind it; the file's size if there is none."""
     while at < size:
-        block = os.pread(descriptor, min(SEARCHED_BYTES, size - at), at)
+        block = read_at(descriptor, min(SEARCHED_BYTES, size - at), at)
         offset = block.find(SIGNATURE)
         while offset >= 0:
             for before in (34, 26):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gammapolars.core.errors import InputError, readable
+from gammapolars.io.placed_reading import read_at
 
 BLOCK_BYTES = 2**24
 """What is read at once: about half a million hits. No line is longer than that."""
@@ -141,7 +142,7 @@ class TextFile:
         if skipped and decoder is None:
             at, line, skipped = at + sum(len(part) + 1 for part in self._opening.split(b"\n")[:skipped]), 1 + skipped, 0
         while at < end:
-            read = os.pread(descriptor, min(BLOCK_BYTES, end - at), at)
+            read = read_at(descriptor, min(BLOCK_BYTES, end - at), at)
             if not read:
                 raise InputError(f"{self.path}: became shorter while it was read")
             at += len(read)
