@@ -7,7 +7,15 @@ import numpy as np
 
 from gammapolars.core.errors import InputError, OutputError
 from gammapolars.io.spectra.channels import Channels, whole_counts
-from gammapolars.io.spectra.measurement import UNKNOWN_START, Measurement, RecordedSpectrum, one_line, recorded
+from gammapolars.io.spectra.dates import MONTHS
+from gammapolars.io.spectra.measurement import (
+    UNKNOWN_START,
+    Measurement,
+    RecordedSpectrum,
+    one_line,
+    recorded,
+    without_times,
+)
 
 MAX_COUNT = 2**31 - 1
 """Counts are signed, as spectra less a background have negative ones."""
@@ -24,9 +32,6 @@ TICKS_PER_S = 50
 TRAILER = -102
 OLD_TRAILER = -101
 """Has two energy coefficients."""
-
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-"""In English on every machine."""
 
 
 def encode(channels: Channels) -> bytes:
@@ -84,17 +89,18 @@ def decode(data: bytes) -> RecordedSpectrum:
     if number == 0 or len(data) < end:
         have = (len(data) - _HEAD.size) // 4
         raise InputError(f"announces {number} channels, and {have} follow: is it cut short or damaged?")
+    live_s, real_s = (live / TICKS_PER_S, real / TICKS_PER_S) if live or real else (None, None)
     counts = np.frombuffer(data, "<i4", number, _HEAD.size)
     energy, detector, title = _trailer(data[end : end + _TRAILER.size])
     measurement = Measurement(
         title=title,
         detector=detector,
-        live_time_s=live / TICKS_PER_S if live or real else None,
-        real_time_s=real / TICKS_PER_S if live or real else None,
+        live_time_s=live_s,
+        real_time_s=real_s,
         started=_started(date, clock, second),
         energy=energy,
     )
-    return recorded(counts, measurement, first=first)
+    return recorded(without_times(counts, live_s, real_s) if first == 0 else counts, measurement, first=first)
 
 
 def _trailer(data: bytes) -> tuple[tuple[float, ...] | None, str, str]:

@@ -86,6 +86,22 @@ def recorded(
     return RecordedSpectrum(with_variance(pl.DataFrame(columns)), measurement)
 
 
+def without_times(
+    counts: npt.NDArray[Any], live_time_s: float | None, real_time_s: float | None
+) -> npt.NDArray[np.float64]:
+    """Counts by channel from 0 on, with 0 in channels 0 and 1 where some analysers keep the times of a measurement.
+
+    These are the live and real time (in either order) that the file tells, too, in whole seconds: then they are no
+    counts. That both agree by chance is rare; that one of them does is not.
+    """
+    values = np.asarray(counts, np.float64)
+    live, real = ({math.floor(time), round(time)} - {0} for time in (live_time_s or 0.0, real_time_s or 0.0))
+    pair = values[:2].tolist()
+    if len(pair) == 2 and any(pair[0] in first and pair[1] in second for first, second in ((live, real), (real, live))):
+        return np.concatenate([np.zeros(2), values[2:]])
+    return values
+
+
 def with_variance(table: pl.DataFrame) -> pl.DataFrame:
     """One spectrum with its variances: of counts they are the counts themselves, if none are given.
 

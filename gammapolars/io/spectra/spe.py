@@ -8,6 +8,7 @@ import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, whole_counts
+from gammapolars.io.spectra.dates import moment_of
 from gammapolars.io.spectra.measurement import UNKNOWN_START, Measurement, RecordedSpectrum, one_line, recorded
 from gammapolars.io.spectra.text_lines import text_of
 
@@ -17,11 +18,13 @@ CHANNELS = MAX_CHANNELS
 NO_TITLE = "No sample description was entered."
 """As ORTEC's own programs write it."""
 
-DATE = "%m/%d/%Y %H:%M:%S"
-
 KEV_PER_UNIT = {"ev": 1e-3, "kev": 1.0, "mev": 1e3}
 
-_SECTION = re.compile(r"^[^\S\n]*\$([A-Za-z][\w.]*):", re.MULTILINE)
+_SECTION = re.compile(r"^[^\S\n]*\$([A-Za-z][\w.]*)[^\S\n]*(?::|(?=\s)|\Z)", re.MULTILINE)
+"""How a section begins. Some programs leave the colon out."""
+
+_UNIT = re.compile(r"(?<=[0-9.])(?=(?:k|m)?ev\b)", re.IGNORECASE)
+"""Where a unit is written right behind its number."""
 
 
 def encode(channels: Channels) -> bytes:
@@ -74,33 +77,37 @@ def decode(data: bytes) -> RecordedSpectrum:
     """The spectrum of an SPE file; an InputError, where it is none, is cut short, or lacks a number."""
     text = text_of(data).replace("\r\n", "\n").replace("\r", "\n")
     parts = _SECTION.split(text)
-    names = (name.upper().replace(".", "_") for name in parts[1::2])
+    names = [name.upper().replace(".", "_") for name in parts[1::2]]
     sections = {name: part.strip() for name, part in zip(names, parts[2::2], strict=True)}
     if "DATA" not in sections:
         raise InputError("is no SPE file: it has no section $DATA:")
-    first, counts = _counts(sections["DATA"])
-    times = _numbers("MEAS_TIM", sections["MEAS_TIM"].split()) if sections.get("MEAS_TIM") else [0.0, 0.0]
-    if len(times) < 2 or min(times) < 0:
-        raise InputError("$MEAS_TIM: should be live and real time in seconds")
+    last = names[-1]
+    first, counts = _counts(sections["DATA"], is_last=last == "DATA")
+    live, real = _times(sections.get("MEAS_TIM", ""))
     title = one_line(sections.get("SPEC_ID", ""))
     remarks = re.findall(r"^DETDESC#[^\S\n]*(.*)$", sections.get("SPEC_REM", ""), re.MULTILINE)
     try:
         measurement = Measurement(
             title="" if title == NO_TITLE else title,
             detector=one_line(remarks[0]) if remarks else "",
-            live_time_s=times[0] if any(times[:2]) else None,
-            real_time_s=times[1] if any(times[:2]) else None,
-            started=_started(sections.get("DATE_MEA", "")),
-            energy=_energy(sections),
+            live_time_s=live,
+            real_time_s=real,
+            started=moment_of(sections.get("DATE_MEA", "")),
+            energy=_energy(sections, last),
         )
     except UsageError as error:
         raise InputError(f"cannot be read as SPE: {error}") from None
     return recorded(counts.to_numpy(), measurement, first=first)
 
 
-def _counts(section: str) -> tuple[int, pl.Series]:
-    """The first channel's number, and the counts."""
-    words = section.split()
+def _counts(section: str, *, is_last: bool) -> tuple[int, pl.Series]:
+    """The first channel's number, and the counts.
+
+    Some programs give the number of channels, behind a 0, in place of the last one: where one count is missing and
+    another section follows, so that the file is not cut short there, that is meant.
+    """
+    opening, *rest = section.split("\n", 1)
+    words = [*opening.replace(",", " ").split(), *"".join(rest).split()]
     limits = words[:2]
     if (
         len(limits) < 2
@@ -110,6 +117,8 @@ def _counts(section: str) -> tuple[int, pl.Series]:
         raise InputError("$DATA: should begin with the numbers of the first and last channel")
     first, number = int(limits[0]), int(limits[1]) - int(limits[0]) + 1
     values = pl.Series(words[2:], dtype=pl.String).cast(pl.Float64, strict=False)
+    if len(values) == number - 1 > 0 and first == 0 and not is_last:
+        number -= 1
     if len(values) != number:
         less = "is it cut short?" if len(values) < number else "is it damaged?"
         raise InputError(f"$DATA: announces {number} counts, and {len(values)} follow: {less}")
@@ -117,6 +126,16 @@ def _counts(section: str) -> tuple[int, pl.Series]:
         where = int(values.is_finite().fill_null(value=False).arg_min() or 0)
         raise InputError(f"$DATA: channel {first + where} holds no number")
     return first, values
+
+
+def _times(section: str) -> tuple[float | None, float | None]:
+    """Live and real time (s); None for those that are missing, and for a real time of 0 behind a live one."""
+    times = _numbers("MEAS_TIM", section.split())
+    if min(times, default=0.0) < 0:
+        raise InputError("$MEAS_TIM: should be live and real time in seconds")
+    if not any(times[:2]):
+        return None, None
+    return times[0], (times[1] if len(times) > 1 else 0.0) or None
 
 
 def _numbers(name: str, words: list[str]) -> list[float]:
@@ -129,22 +148,18 @@ def _numbers(name: str, words: list[str]) -> list[float]:
     return values.to_list()
 
 
-def _started(text: str) -> datetime | None:
-    try:
-        moment = datetime.strptime(" ".join(text.split()), DATE)
-    except ValueError:  # others write it in other orders, of which none is certain
-        return None
-    return None if moment == UNKNOWN_START else moment
+def _energy(sections: dict[str, str], last: str) -> tuple[float, ...] | None:
+    """The polynomial of $MCA_CAL, else that of $ENER_FIT, without trailing zeros; None where it rises with nothing.
 
-
-def _energy(sections: dict[str, str]) -> tuple[float, ...] | None:
-    """The polynomial of $MCA_CAL, else that of $ENER_FIT, without trailing zeros; None where it rises with nothing."""
+    The number before the coefficients of $MCA_CAL may be larger, as zeros are left out, or smaller, as it is the order
+    to some programs: the coefficients themselves count, unless the file may be cut short behind them.
+    """
     for name in ("MCA_CAL", "ENER_FIT"):
-        words = sections.get(name, "").split()
+        words = _UNIT.sub(" ", sections.get(name, "")).split()
         unit = words.pop().lower() if words and words[-1].lower() in KEV_PER_UNIT else "kev"
-        number = words.pop(0) if words and name == "MCA_CAL" else str(len(words))
+        number = _announced(words) if name == "MCA_CAL" else None
         terms = _numbers(name, words)
-        if not number.isdecimal() or len(number) > 3 or len(terms) != int(number):
+        if number is not None and len(terms) < number and (name == last or not terms):
             raise InputError(f"${name}: should be a number of coefficients, and on the next line the coefficients")
         if len(terms) == 1:
             raise InputError(f"${name}: holds one coefficient, and a calibration has two at least")
@@ -153,3 +168,15 @@ def _energy(sections: dict[str, str]) -> tuple[float, ...] | None:
                 terms.pop()
             return tuple(term * KEV_PER_UNIT[unit] for term in terms)
     return None
+
+
+def _announced(words: list[str]) -> int | None:
+    """The number of coefficients, taken off the words before them; None where there is none.
+
+    It stands as `3`, as `%3`, or not at all: then the first coefficient has a decimal sign, or is 0.
+    """
+    number = re.fullmatch("[%#]?([0-9]{1,2})", words[0]) if words else None
+    if number is None or int(number[1]) == 0:
+        return None
+    del words[0]
+    return int(number[1])

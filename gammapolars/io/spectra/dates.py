@@ -1,0 +1,71 @@
+"""When a measurement began, as the texts of spectrum files write it."""
+
+import re
+from datetime import datetime
+
+from gammapolars.io.spectra.measurement import UNKNOWN_START
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""In English on every machine."""
+
+LAST_OF_THIS_CENTURY = 69
+"""Years of two digits: up to this one they are of 2000 to 2069, as POSIX has it."""
+
+_CLOCK = re.compile(
+    r"[\sT,]+([0-9]{1,2}):([0-9]{2}):([0-9]{2})(?:[.,][0-9]*)?\s*(?:([AaPp])\.?[Mm]\.?)?"
+    r"\s*(?:Z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})?"
+)
+
+_YEAR_FIRST = re.compile(r"([0-9]{4})([-/.])([0-9]{1,2})\2([0-9]{1,2})")
+_YEAR_LAST = re.compile(r"([0-9]{1,2})([-/.])([0-9]{1,2})\2([0-9]{4}|[0-9]{2})")
+_MONTH_BY_NAME = re.compile(r"([0-9]{1,2})[-/. ]([A-Za-z]{3})[a-z]*[-/. ]([0-9]{4}|[0-9]{2})")
+
+
+def moment_of(text: str) -> datetime | None:
+    """A date and a time of day, on the clock of the laboratory; None where they are none, or none that is certain.
+
+    Of `07/11/2018` the first number is the month, as the format of IAEA and ORTEC has it, unless it is above 12; of
+    `11.07.2018` it is the day.
+    """
+    words = " ".join(text.split())
+    for pattern, date_of in ((_YEAR_FIRST, _year_first), (_MONTH_BY_NAME, _by_name), (_YEAR_LAST, _year_last)):
+        if date := pattern.match(words):
+            clock = _CLOCK.fullmatch(words[date.end() :])
+            return _moment(date_of(date), clock) if clock else None
+    return None
+
+
+def _moment(date: tuple[int, int, int], clock: re.Match[str]) -> datetime | None:
+    hour, minute, second = (int(clock[place]) for place in (1, 2, 3))
+    if half := clock[4]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half in "Pp" else 0)
+    try:
+        moment = datetime(*date, hour, minute, second)
+    except ValueError:
+        return None
+    return None if moment == UNKNOWN_START else moment
+
+
+def _year_first(date: re.Match[str]) -> tuple[int, int, int]:
+    return int(date[1]), int(date[3]), int(date[4])
+
+
+def _by_name(date: re.Match[str]) -> tuple[int, int, int]:
+    name = date[2].title()
+    return _full_year(date[3]), MONTHS.index(name) + 1 if name in MONTHS else 0, int(date[1])
+
+
+def _year_last(date: re.Match[str]) -> tuple[int, int, int]:
+    first, second = int(date[1]), int(date[3])
+    day_first = date[2] == "." or first > 12
+    day, month = (first, second) if day_first else (second, first)
+    return _full_year(date[4]), month, day
+
+
+def _full_year(digits: str) -> int:
+    year = int(digits)
+    if len(digits) == 4:
+        return year
+    return year + (2000 if year <= LAST_OF_THIS_CENTURY else 1900)
