@@ -1,5 +1,6 @@
 """Run folders: each hit is found once, in whatever files CoMPASS wrote it."""
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,9 @@ from gammapolars.core.errors import InputError, UsageError
 from gammapolars.io import selection
 from gammapolars.io.compass.file_names import Stage, group_segments, missing_segments, run_folder_of, same_hits_twice
 from gammapolars.io.compass.folders import RunFiles, find_run_files
+from tests.commandline import gammapolars
+from tests.io.test_n42 import OF_2012
+from tests.rootfiles import made_hits, write_hits
 
 REAL = Path(os.environ.get("GAMMAPOLARS_REAL_DATA", ""))
 recorded = pytest.mark.skipif(
@@ -266,6 +270,37 @@ def test_histograms_pictures_and_hidden_files_are_left_alone(tmp_path: Path) -> 
 
     assert streams(found) == [["RAW/SDataR_run.root"]]
     assert found.passed_over == ()
+
+
+def test_spectra_next_to_the_hits_are_listed(tmp_path: Path) -> None:
+    there = ("RAW/CH0@DT5725_1701_EspectrumR_run_20240503_181136.n42", "RAW/b.N42", "a.n42")
+    elsewhere = ("FILTERED/SDataF_run.root", "FILTERED/c.n42", "RAW/.d.n42", "RAW/e.txt")
+    folder = tree(tmp_path, "RAW/SDataR_run.root", *there, *elsewhere)
+
+    assert find_run_files(folder).spectra == tuple(folder / name for name in there)
+    assert [path.name for path in find_run_files(folder, "filtered").spectra] == ["c.n42", "a.n42"]
+    assert selection.select([folder / "RAW" / "SDataR_run.root"])[0].spectra == ()
+
+
+def test_info_lists_the_spectra_of_a_run(tmp_path: Path) -> None:
+    (tmp_path / "RAW").mkdir()
+    write_hits(tmp_path / "RAW" / "SDataR_run.root", made_hits(10))
+    (tmp_path / "RAW" / "CH0@DT5725_1701_EspectrumR_run.n42").write_text(OF_2012)
+    (tmp_path / "RAW" / "damaged.n42").write_text(OF_2012[:300])
+
+    done = gammapolars("info", tmp_path)
+
+    assert "spectrum: CH0@DT5725_1701_EspectrumR_run.n42 (14 counts, live 3600.5 of 519.127 s)" in done.out
+    assert "spectrum: damaged.n42 (cannot be read)" in done.out
+    (source,) = json.loads(gammapolars("info", tmp_path, "--json").out)["sources"]
+    assert [Path(row.pop("name")).name for row in source["spectra"]] == [
+        "CH0@DT5725_1701_EspectrumR_run.n42",
+        "damaged.n42",
+    ]
+    assert source["spectra"] == [
+        {"counts": 14.0, "real_time_s": 519.127, "live_time_s": 3600.5},
+        {"counts": None, "real_time_s": None, "live_time_s": None},
+    ]
 
 
 def test_files_that_could_hold_hits_are_named(tmp_path: Path) -> None:

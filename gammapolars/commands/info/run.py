@@ -14,11 +14,13 @@ from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, Summary, of_hits
 from gammapolars.commands.info.parse import InfoOptions
+from gammapolars.core.errors import InputError
 from gammapolars.core.flags import FLAGS, names_in
 from gammapolars.core.records import Rows, optional
 from gammapolars.core.schema import HITS
 from gammapolars.io import InputFile, Run, is_table_of_pairs, provenance, scan_pairs
 from gammapolars.io.root.tables import open_hit_tree
+from gammapolars.io.spectrum_files import read_spectra
 from gammapolars.streaming.epochs import Border
 from gammapolars.streaming.order_tally import OrderTally
 from gammapolars.streaming.repeats import without_repeats
@@ -40,7 +42,9 @@ class InfoSummary(RunSummary):
         inversions: hits that lie before their predecessor.
         largest_step_back_ps: by how much at most (ps).
         restarts: where timestamps start again: `file`, `hit`, `kind`, `time_ps`.
-        sources: of each run `folder`, `stage`, what was `passed_over`, what was `recorded` of it, and `live_times`.
+        sources: of each run `folder`, `stage`, what was `passed_over`, what was `recorded` of it, `live_times`, and the
+            files of `spectra` in a run's folder: of each `name`, `counts`, `real_time_s` and `live_time_s`, which are
+            null where it cannot be read.
     """
 
     files: Rows
@@ -195,7 +199,25 @@ def _source(run: Run) -> dict[str, Any]:
         "passed_over": list(source.passed_over),
         "recorded": run.recorded.as_json() if run.recorded else None,
         "live_times": live.as_json() if live else None,
+        "spectra": [row for path in source.spectra for row in _spectra(path)],
     }
+
+
+def _spectra(path: Path) -> list[dict[str, Any]]:
+    """What is in a file of spectra next to the hits; one that cannot be read is no reason to refuse the run."""
+    try:
+        spectra = read_spectra(path).values()
+    except InputError:
+        return [{"name": str(path), "counts": None, "real_time_s": None, "live_time_s": None}]
+    return [
+        {
+            "name": str(path),
+            "counts": float(one.table["counts"].sum()),
+            "real_time_s": one.measurement.real_time_s,
+            "live_time_s": one.measurement.live_time_s,
+        }
+        for one in spectra
+    ]
 
 
 def _file(file: InputFile, hits: HitTally) -> dict[str, Any]:

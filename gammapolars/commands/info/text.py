@@ -1,5 +1,6 @@
 """What is in a run or in a file of pairs, in words: the text that `gammapolars info` prints."""
 
+from pathlib import Path
 from typing import Any
 
 from gammapolars.commands.info.run import InfoSummary, PairsInfoSummary
@@ -72,7 +73,17 @@ def _recorded(source: dict[str, Any]) -> list[str]:
             if None not in (row["live_time_s"], row["real_time_s"])
         )
         lines += [f"live times: {live}"] if live else []
-    return lines
+    return lines + [f"spectrum: {_spectrum(row)}" for row in source["spectra"]]
+
+
+def _spectrum(row: dict[str, Any]) -> str:
+    """A file of spectra next to the hits, in a line."""
+    name = Path(row["name"]).name
+    if row["counts"] is None:
+        return f"{name} (cannot be read)"
+    live, real = row["live_time_s"], row["real_time_s"]
+    times = f", live {live:g} of {real:g} s" if live is not None and real is not None else ""
+    return f"{name} ({row['counts']:,.0f} counts{times})"
 
 
 def _origin(origin: dict[str, Any]) -> list[str]:

@@ -1,7 +1,7 @@
 """A run's folder as CoMPASS leaves it: which of its files are the run's hits."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gammapolars.core.errors import InputError
@@ -17,6 +17,9 @@ from gammapolars.io.compass.file_names import (
 )
 from gammapolars.io.formats import FORMATS
 
+SPECTRUM = ".n42"
+"""The suffix of spectra that CoMPASS writes next to the hits, if it is asked to."""
+
 
 @dataclass(frozen=True)
 class RunFiles:
@@ -27,6 +30,7 @@ class RunFiles:
         format: the suffix of the files, in lower case.
         streams: one for each channel's file or the file of all channels, with its segments in the order of recording.
         passed_over: what else could be hits and why it was not taken, one line each, as `warnings` of those taken are.
+        spectra: the files of spectra next to those of hits, and in the run's folder.
     """
 
     folder: Path
@@ -35,6 +39,7 @@ class RunFiles:
     streams: tuple[tuple[Path, ...], ...]
     passed_over: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    spectra: tuple[Path, ...] = ()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -69,14 +74,22 @@ def find_run_files(folder: str | Path, stage: Stage | None = None) -> RunFiles:
     folder = Path(folder)
     places = _places(folder)
     if any(place.files for place in places):
-        return _chosen(folder, places, stage)
+        return _with_spectra(_chosen(folder, places, stage))
     if runs := _runs_below(folder):
         if len(runs) == 1:
             return find_run_files(runs[0], stage)
         raise InputError(f"{folder}: holds several runs ({_some(runs)}): give one of them, such as {runs[0]}")
     if files := _with_other_names(folder, places, stage):
-        return files
+        return _with_spectra(files)
     raise InputError(f"{folder}: no file of hits lies in this folder{_looked_for(places, stage)}")
+
+
+def _with_spectra(files: RunFiles) -> RunFiles:
+    """The same with the files of spectra that belong to them."""
+    folders = dict.fromkeys((*(path.parent for path in files.paths), files.folder))
+    there = [path for folder in folders for path in _listed(folder) if path.suffix.lower() == SPECTRUM]
+    spectra = dict.fromkeys(path for path in there if path.is_file() and not path.name.startswith("."))
+    return replace(files, spectra=tuple(spectra))
 
 
 def _places(folder: Path) -> list[_Place]:
