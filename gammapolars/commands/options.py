@@ -22,7 +22,9 @@ Runs = Annotated[
 ]
 Inputs = Annotated[
     list[str],
-    typer.Argument(metavar="RUN", help="Runs, as for other commands; or spectra: .spe, .chn, .txt, .csv, .parquet."),
+    typer.Argument(
+        metavar="RUN", help="Runs, as for other commands; or spectra: .spe, .chn, .n42, .cnf, .txt and others."
+    ),
     RUNS,
 ]
 SpectrumName = Annotated[str | None, "Which spectrum, of a file that holds several: b0_ch3, or a TH1."]

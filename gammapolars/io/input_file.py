@@ -145,8 +145,13 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
     """
     form = format_of(path)
     if form is None:
+        from gammapolars.io.spectrum_files import READ_FORMATS
+
         _check_no_spectrum(path)
-        raise UsageError(f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(FORMATS)}")
+        raise UsageError(
+            f"{path}: unknown suffix '{path.suffix}': hits are read from {', '.join(FORMATS)}, and spectra, "
+            f"by peaks and calibrate, from {', '.join(READ_FORMATS)}"
+        )
     if is_remote(path) and not form.remote:
         raise InputError(f"{path}: only {' and '.join(REMOTE)} files are read from servers: copy it here first")
     if not is_remote(path):

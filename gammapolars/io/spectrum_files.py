@@ -4,7 +4,8 @@ Channel n of a file is the bin of adc n, and the energy polynomial gives the ene
 spectrum in bins of energy has a straight line for its calibration.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
@@ -13,10 +14,23 @@ from gammapolars.core.errors import InputError, OutputError, UsageError, readabl
 from gammapolars.core.file_identity import replacing
 from gammapolars.core.small_files import read_small
 from gammapolars.io.output import check_output, complete_or_nothing, write_bytes
-from gammapolars.io.spectra import chn, histograms, n42, radware, spe, tables
+from gammapolars.io.spectra import (
+    amptek,
+    chn,
+    cnf,
+    histograms,
+    iec,
+    n42,
+    n42_document,
+    radware,
+    spe,
+    spec_utils,
+    tables,
+    tka,
+)
 from gammapolars.io.spectra import measurement as measurements
 from gammapolars.io.spectra.channels import Channels, Widths, channels_of, check_columns, naming
-from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
+from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum, Spectra, one_of
 from gammapolars.io.transaction import outputs_together
 
 Texts = Mapping[str, str]
@@ -30,10 +44,19 @@ FORMATS = {
     ".parquet": "parquet",
     ".root": "root",
     ".asc": "text",
+    ".n42": "n42",
 }
 """The formats of spectra by the file's suffix; `radware` shares .spe with ORTEC's, and has to be named."""
 
-READ_FORMATS = FORMATS | {".n42": "n42"}
+READ_FORMATS = FORMATS | {
+    ".cnf": "cnf",
+    ".tka": "tka",
+    ".mca": "amptek",
+    ".iec": "iec",
+    ".spc": "spc",
+    ".an1": "spc",
+    ".pcf": "pcf",
+}
 """The same, with those that are read alone."""
 
 ENCODERS: dict[str, tuple[Callable[[Channels], bytes], int]] = {
@@ -45,7 +68,7 @@ ENCODERS: dict[str, tuple[Callable[[Channels], bytes], int]] = {
 """What makes a file of one spectrum, by its format, and how many channels that can have."""
 
 COLLECTIONS = ("csv", "parquet", "root")
-"""The formats that hold the spectra of all detectors in one file."""
+"""The formats that hold the spectra of all detectors in one file, and tables of hits, too."""
 
 DECODERS: dict[str, Callable[[bytes, str | None], RecordedSpectrum]] = {
     "spe": lambda data, _: radware.decode(data) if radware.is_spectrum(data) else spe.decode(data),
@@ -54,9 +77,21 @@ DECODERS: dict[str, Callable[[bytes, str | None], RecordedSpectrum]] = {
     "text": tables.decode_text,
     "csv": tables.decode_text,
     "parquet": tables.decode_parquet,
-    "n42": n42.decode,
+    "cnf": lambda data, _: cnf.decode(data),
+    "tka": lambda data, _: tka.decode(data),
+    "amptek": lambda data, _: amptek.decode(data),
+    "iec": lambda data, _: iec.decode(data),
 }
 """What reads a spectrum out of a file's bytes, by its format; ROOT files have to be opened."""
+
+
+NAMED: dict[str, Callable[[bytes], Spectra]] = {"n42": n42.spectra_of, "spc": spec_utils.spc, "pcf": spec_utils.pcf}
+"""The same of formats that give all spectra of a file by their names."""
+
+WRITTEN = [*ENCODERS, *COLLECTIONS, "n42"]
+
+READ = [*WRITTEN, *(name for name in (*DECODERS, *NAMED) if name not in WRITTEN)]
+"""The names of all formats."""
 
 
 def save_spectrum(
@@ -77,8 +112,8 @@ def save_spectrum(
 
     Args:
         spectrum: a table of spectra, with `adc` or `energy_kev` (bin centres) or both.
-        path: ends in .spe (ORTEC's text), .chn, .txt (two columns), .csv, .parquet or .root (TH1D). The spectra of
-            several detectors are `name_b0_ch1.spe`, `name_b0_ch2.spe`, … in the first three.
+        path: ends in .spe (ORTEC's text), .chn, .txt (two columns), .n42, .csv, .parquet or .root (TH1D). The spectra
+            of several detectors are `name_b0_ch1.spe`, `name_b0_ch2.spe`, … in the first three.
         measurement: times, title and calibration; of all detectors, or by (board, channel).
         bin_kev: width of the bins of energy, where so few are filled that their distances do not tell.
         bin_adc: width of the bins of adc, where they hold several values each; otherwise whole numbers are channels.
@@ -103,9 +138,9 @@ def save_spectrum(
     check_columns(table, path, "spectrum", ("adc", "energy_kev"))
     parts = tables.by_detector(table)
     of_spectra = {name: _measurement(part, measurement) for name, part in parts.items()}
+    if not parts and kind not in COLLECTIONS:
+        raise OutputError(f"{path}: the spectrum has no bins: write .root, .csv or .parquet")
     if kind in ENCODERS:
-        if not parts:
-            raise OutputError(f"{path}: the spectrum has no bins: write .root, .csv or .parquet")
         encode, most = ENCODERS[kind]
         names = _names(path, tuple(parts))
         contents = {}
@@ -114,8 +149,11 @@ def save_spectrum(
                 contents[names[name]] = encode(channels_of(part, of_spectra[name], most=most, widths=widths))
         return _write_all(contents, overwrite=overwrite)
     with naming(path), complete_or_nothing(path, overwrite=overwrite) as hidden:
-        if kind == "root":
+        if kind in ("root", "n42"):
             spectra = {name: channels_of(part, of_spectra[name], widths=widths) for name, part in parts.items()}
+        if kind == "n42":
+            hidden.write_bytes(n42_document.encode(spectra))
+        elif kind == "root":
             with hidden.open("r+b") as file:
                 histograms.write_spectra(spectra, file, metadata or {})
         else:
@@ -128,8 +166,9 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     """One spectrum out of a file, with what the file tells beside it.
 
     Args:
-        path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt or .csv (columns of any names,
-            separator and decimal sign), .parquet, .root (TH1) or .n42.
+        path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt, .asc or .csv (columns of any names,
+            separator and decimal sign), .parquet, .root (TH1), .n42, .cnf, .tka, .mca (Amptek), .iec, or, with
+            `gammapolars[spectra]`, .spc, .an1 (the same) or .pcf.
         name: which one, where a file holds several: a histogram's name, or `b0_ch3` for board 0, channel 3.
         format: where the suffix tells another one, or none.
 
@@ -137,7 +176,8 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
         The table of all bins, and the measurement.
 
     Raises:
-        InputError: the file is missing, damaged or cut short, or holds no such spectrum.
+        InputError: the file is missing, damaged or cut short, holds no such spectrum, or needs a package that is not
+            installed.
         UsageError: an unknown suffix or format, or several spectra, of which none is named.
     """
     path = Path(path)
@@ -148,8 +188,15 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
         data = read_small(path, tables.MAX_BYTES)
     if not data:
         raise InputError(f"{path}: is empty")
+    with _naming(path):
+        return one_of(NAMED[kind](data), name) if kind in NAMED else DECODERS[kind](data, name)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Lets errors tell which input they are about."""
     try:
-        return DECODERS[kind](data, name)
+        yield
     except (InputError, UsageError) as error:
         raise type(error)(f"{path}: {error}") from None
 
@@ -170,29 +217,35 @@ def read_spectra(
         InputError, UsageError: as for `read_spectrum`.
     """
     path = Path(path)
+    kind = spectrum_format(path, format, suffixes=READ_FORMATS)
+    if kind in NAMED and name is None:
+        with readable(path):
+            data = read_small(path, tables.MAX_BYTES)
+        with _naming(path):
+            return _by_key({each: read() for each, read in NAMED[kind](data).items()}, path.stem)
     try:
         one = read_spectrum(path, name, format=format)
     except UsageError:
-        names = _names_in(path, format)
+        names = _names_in(path, kind)
         if name is not None or len(names) < 2:
             raise
-    else:
-        key = tables.detector_of(name or path.stem) or (0, 0)
-        return {key: one}
-    keys = [tables.detector_of(each) or (0, place) for place, each in enumerate(names)]
-    return {key: read_spectrum(path, each, format=format) for key, each in zip(keys, names, strict=True)}
+        return _by_key({each: read_spectrum(path, each, format=format) for each in names}, path.stem)
+    return _by_key({name or path.stem: one}, path.stem)
 
 
-def _names_in(path: Path, format: str | None) -> list[str]:
-    """The spectra that a file of several holds."""
-    kind = spectrum_format(path, format, suffixes=READ_FORMATS)
+def _by_key(spectra: Mapping[str, RecordedSpectrum], stem: str) -> dict[tuple[int, int], RecordedSpectrum]:
+    """Spectra by the (board, channel) that their names end in; else, of one alone, the file's; else numbered."""
+    if len(spectra) == 1:
+        ((name, one),) = spectra.items()
+        return {tables.detector_of(name) or tables.detector_of(stem) or (0, 0): one}
+    return {tables.detector_of(name) or (0, place): one for place, (name, one) in enumerate(spectra.items())}
+
+
+def _names_in(path: Path, kind: str) -> list[str]:
+    """The spectra that a table or a ROOT file of several holds."""
     if kind == "root":
         return histograms.spectrum_names(path)
-    if kind == "n42":
-        return n42.names_in(read_small(path, tables.MAX_BYTES))
-    if kind not in COLLECTIONS:
-        return []
-    return tables.names_in(path, kind)
+    return tables.names_in(path, kind) if kind in COLLECTIONS else []
 
 
 def holds_spectra(path: Path, *, named: bool = False) -> bool:
@@ -230,7 +283,7 @@ def spectrum_format(path: Path, format: str | None = None, *, suffixes: Texts = 
     Raises:
         UsageError: it is none of those that spectra are kept in.
     """
-    formats = [*ENCODERS, *COLLECTIONS]
+    formats = WRITTEN if suffixes is FORMATS else READ
     if format is not None and format not in formats:
         raise UsageError(f"unknown format '{format}' of spectra: it is one of {', '.join(formats)}")
     name = format or suffixes.get(path.suffix.lower())

@@ -34,7 +34,7 @@ energy = [1.0, 0.5]
 """
 
 REJECTED = 0x8000 | 0x400
-SPECTRA = [".spe", ".chn", ".txt", ".csv", ".parquet", ".root"]
+SPECTRA = [".spe", ".chn", ".txt", ".csv", ".parquet", ".root", ".n42"]
 MATRICES = [".mat", ".m4b", ".spn", ".csv", ".parquet", ".root"]
 
 
@@ -87,7 +87,7 @@ def test_every_used_hit_is_in_its_channel(hits: pl.DataFrame, suffix: str) -> No
     assert summary["hits_used"] == sum(sum(counted(hits, channel).values()) for channel in range(3))
 
 
-@pytest.mark.parametrize("suffix", [".spe", ".chn"])
+@pytest.mark.parametrize("suffix", [".spe", ".chn", ".n42"])
 def test_the_calibration_goes_into_the_file(suffix: str) -> None:
     gammapolars("spectrum", "run.root", "--detectors", "d.toml", "-o", f"s{suffix}")
 
@@ -381,7 +381,7 @@ def test_uproot_reads_the_spectra(hits: pl.DataFrame) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        (["spectrum", "run.root", "-o", "s.n42"], 2, r"unknown suffix '.n42': spectra are written to .spe.*\.png"),
+        (["spectrum", "run.root", "-o", "s.cnf"], 2, r"unknown suffix '.cnf': spectra are written to .spe.*\.png"),
         (["matrix", "run.root", "-o", "m.spe"], 2, r"unknown suffix '.spe': matrices are written to .mat.*\.png"),
         (["spectrum", "run.root", "-o", "s.csv", "--bin-kev", "1"], 2, r"bins of energy need a calibration"),
         (["matrix", "run.root", "-o", "m.mat", "--detectors", "d.toml", "--bin-kev", "0"], 2, r"wider than 0 keV"),

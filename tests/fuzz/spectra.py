@@ -4,6 +4,7 @@ import re
 import struct
 from codecs import BOM_UTF8
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum
 from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
 from tests.fuzz.cases import Base, Case, Verdict
 from tests.fuzz.outcomes import Refused, Wrong, attempt
+from tests.spectrumfiles import AMPTEK, COUNTS, cnf_of, iec_of, measured, written
 
 KNOWN = Measurement(title="Eu-152", detector="HPGe", real_time_s=100.0, live_time_s=98.5, energy=(0.5, 0.25, 1e-6))
 
@@ -24,8 +26,45 @@ def bases(folder: Path) -> list[Base]:
     made = []
     for name, suffix in {"spe": "spe", "chn": "chn", "radware": "spe", "text": "txt", "csv": "csv"}.items():
         made.append(_saved(folder, table, name, suffix))
-    made.append(_n42(folder, table))
-    return [*made, _saved(folder, table, "parquet", "parquet"), _saved(folder, table, "root", "root")]
+    for name in ("parquet", "root", "n42"):
+        made.append(_saved(folder, table, name, name))
+    return [*made, _n42(folder, table), *_of_others(), *_of_spec_utils(folder)]
+
+
+def _of_others() -> list[Base]:
+    """Formats that are read alone."""
+    whole = [int(count) for count in COUNTS[:256]]
+    head, *lines = iec_of().decode().splitlines()
+    texts = {"tka": "\n".join(map(str, [60, 116, *whole])), "iec": "\n".join([head, *lines]), "mca": AMPTEK}
+    made = [
+        Base("cnf", "spectrum.cnf", cnf_of(whole), [float(count) for count in whole], hot=[(112, 260), (4096, 4900)])
+    ]
+    for suffix, text in texts.items():
+        counts = read_spectrum_of(suffix, text.encode())
+        made.append(Base(suffix, f"spectrum.{suffix}", text.encode(), counts, hot=[(0, 300)]))
+    return made
+
+
+def read_spectrum_of(suffix: str, data: bytes) -> list[float]:
+    """The counts of a text, found without its reader."""
+    if suffix == "tka":
+        return [float(word) for word in data.split()[2:]]
+    if suffix == "mca":
+        return [float(word) for word in re.findall(r"<<DATA>>\s([^<]*)<<END>>", data.decode())[0].split()]
+    lines = data.decode().splitlines()[58:]
+    return [float(word) for line in lines for word in line[4:].split()[1:]]
+
+
+def _of_spec_utils(folder: Path) -> list[Base]:
+    """Those that SpecUtils reads, as it writes them; none, where it is not installed."""
+    if find_spec("SpecUtils") is None:
+        return []
+    kinds = {"SpcBinaryInt": "spc", "SpcBinaryFloat": "an1", "SpcAscii": "spc", "Pcf": "pcf"}
+    made = []
+    for kind, suffix in kinds.items():
+        data = written(folder / f"{kind}.{suffix}", kind, measured(counts=COUNTS[:256])).read_bytes()
+        made.append(Base(kind, f"spectrum.{suffix}", data, COUNTS[:256].tolist(), hot=[(0, 512)]))
+    return made
 
 
 def _n42(folder: Path, table: pl.DataFrame) -> Base:

@@ -3,12 +3,15 @@
 import os
 from datetime import datetime
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import gammapolars as gp
 from gammapolars.core.errors import InputError, UsageError
-from gammapolars.io.spectra import n42
+from gammapolars.io.spectra import n42, n42_document
+from gammapolars.io.spectra.channels import Axis, Channels
 from gammapolars.io.spectra.measurement import Measurement
 from tests.commandline import gammapolars
 
@@ -99,16 +102,116 @@ def test_damage_is_named(tmp_path: Path, before: str, after: str, reason: str | 
         gp.read_spectrum(tmp_path / "s.n42")
 
 
+def test_bounds_of_energy_give_the_middles_of_channels() -> None:
+    bounds = "<EnergyBoundaryValues>0 10 30 60 100 150</EnergyBoundaryValues>"
+    text = OF_2012.replace("<CoefficientValues>0.5 3.0 0</CoefficientValues>", bounds)
+
+    table, known = n42.decode(text.encode())
+
+    assert known.energy is None
+    assert table.columns == ["adc", "energy_kev", "counts", "variance"]
+    assert table["energy_kev"].to_list() == [5, 20, 45, 80, 125]
+    lower = n42.decode(text.replace(" 150", "").encode()).table
+    assert lower["energy_kev"].to_list() == [5, 20, 45, 80, 120]
+    with pytest.raises(InputError, match=r"its 5 channels have 3 bounds of energy"):
+        n42.decode(text.replace(" 60 100 150", "").encode())
+
+
+def test_titles_and_detectors_are_read() -> None:
+    information = '<RadDetectorInformation id="d"><RadDetectorName>HPGe 3</RadDetectorName></RadDetectorInformation>'
+    text = OF_2012.replace("  <EnergyCalibration", f"{information}<EnergyCalibration")
+    text = text.replace('id="first"', 'id="first" radDetectorInformationReference="d"')
+    text = text.replace("<LiveTimeDuration>", "<Remark>Title: Cs &amp; Co\nand more</Remark><LiveTimeDuration>")
+
+    known = n42.decode(text.encode()).measurement
+
+    assert (known.title, known.detector) == ("Cs & Co", "HPGe 3")
+    assert n42.decode(text.replace("Title: ", "").encode()).measurement.title == ""
+
+
+def test_names_that_stand_twice_are_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "s.n42"
+    again = '<Spectrum id="first"><ChannelData>{}</ChannelData></Spectrum>'
+    path.write_text(
+        OF_2012.replace("  </RadMeasurement>", f"{again.format('7 8')}{again.format('9 10')}</RadMeasurement>")
+    )
+
+    assert gp.read_spectrum(path, "first-2").table["counts"].to_list() == [7, 8]
+    assert gp.read_spectrum(path, "first-3").table["counts"].to_list() == [9, 10]
+    assert gp.read_spectrum(path, "first").table["counts"].to_list() == [3, 1, 4, 1, 5]
+
+
+def test_of_many_spectra_a_few_are_named(tmp_path: Path) -> None:
+    spectra = "".join(f'<Spectrum id="s{place}"><ChannelData>1 2</ChannelData></Spectrum>' for place in range(30))
+    (tmp_path / "s.n42").write_text(OF_2012.replace("  </RadMeasurement>", f"{spectra}</RadMeasurement>"))
+
+    with pytest.raises(UsageError, match=r"name one of first, s0, s1, s2, s3, s4, s5, s6, …$"):
+        gp.read_spectrum(tmp_path / "s.n42")
+
+
+def channels(known: Measurement) -> Channels:
+    counts = np.arange(40.0)
+    return Channels(Axis("adc", 0.0, 1.0, 40), counts, counts, known)
+
+
+KNOWN = Measurement(
+    "Eu-152 at 7 cm", "HPGe-3", 98.5, 100.25, datetime(2024, 2, 29, 23, 59, 58), (0.5, 0.25, 1e-7, 1e-12)
+)
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        KNOWN,
+        Measurement(),
+        Measurement(title="< & > \" '"),
+        Measurement(real_time_s=1e-9),
+        Measurement(live_time_s=1e9),
+    ],
+)
+def test_what_is_written_is_read(known: Measurement) -> None:
+    data = n42_document.encode({"b0_ch1": channels(known), "b0_ch2": channels(KNOWN)})
+
+    for name, expected in {"b0_ch1": known, "b0_ch2": KNOWN}.items():
+        table, measurement = n42.decode(data, name)
+        assert measurement == expected
+        assert table["counts"].to_list() == list(range(40))
+
+
+@pytest.mark.parametrize("parser", ["N42_2012", "Auto"])
+def test_specutils_reads_all_that_is_written(tmp_path: Path, parser: str) -> None:
+    module = pytest.importorskip("SpecUtils", reason="SandiaSpecUtils is not installed")
+    other = Measurement("two", "NaI", 9.0, 10.0, datetime(2024, 3, 1))
+    data = n42_document.encode({"b0_ch1": channels(KNOWN), "b0_ch2": channels(other)})
+    (tmp_path / "s.n42").write_bytes(data)
+    file = module.SpecFile()
+
+    file.loadFile(str(tmp_path / "s.n42"), getattr(module.ParserType, parser))
+
+    first, second = file.measurements()
+    assert [first.title(), second.title()] == ["Eu-152 at 7 cm", "two"]
+    assert [first.detectorName(), second.detectorName()] == ["detector-b0_ch1", "detector-b0_ch2"]  # its word for ids
+    assert [first.startTime(), second.startTime()] == [KNOWN.started, other.started]
+    assert (first.liveTime(), first.realTime(), second.liveTime()) == (98.5, 100.25, 9.0)
+    assert first.calibrationCoeffs() == pytest.approx(KNOWN.energy, rel=1e-6)
+    assert list(first.gammaCounts()) == list(second.gammaCounts()) == list(range(40))
+
+
+def test_what_is_written_is_xml_of_the_standard() -> None:
+    tree = ElementTree.fromstring(n42_document.encode({"b0_ch1": channels(KNOWN)}))
+
+    space = {"n": "http://physics.nist.gov/N42/2011/N42"}
+    (spectrum,) = tree.findall("n:RadMeasurement/n:Spectrum", space)
+    ids = {element.get("id") for element in tree.iter() if element.get("id")}
+    assert tree.tag == "{http://physics.nist.gov/N42/2011/N42}RadInstrumentData"
+    assert {spectrum.get("radDetectorInformationReference"), spectrum.get("energyCalibrationReference")} <= ids
+    assert tree.findtext("n:RadMeasurement/n:RealTimeDuration", namespaces=space) == "PT100.25S"
+    assert len(ids) == 5
+
+
 @pytest.mark.parametrize("coefficients", ["0 1 0", "0 0 0", "5", ""])
 def test_no_calibration(coefficients: str) -> None:
     assert n42.decode(OF_2012.replace("0.5 3.0 0", coefficients).encode()).measurement.energy is None
-
-
-def test_none_is_written(tmp_path: Path) -> None:
-    spectrum = n42.decode(OF_2012.encode()).table
-
-    with pytest.raises(UsageError, match=r"s\.n42: unknown suffix '\.n42': spectra stand in \.spe"):
-        gp.save_spectrum(spectrum, tmp_path / "s.n42")
 
 
 @needs_cases

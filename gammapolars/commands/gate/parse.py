@@ -27,7 +27,7 @@ class GateOptions(Reading, Pairing, Saving):
 
     names: Runs
     on: Annotated[float, "The line's energy in keV; the channel, with --unit adc."]
-    output: Annotated[Path, "Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn or .png.", OUTPUT]
+    output: Annotated[Path, "Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn, .n42 or .png.", OUTPUT]
     width: Annotated[float | None, "Of the gate, from one end to the other; else 2 FWHM of each detector."] = None
     unit: Annotated[str, "keV; adc: gate on channels, where there are no energies."] = "keV"
     background: BackgroundOption = None

@@ -30,7 +30,7 @@ from gammapolars.io.spectrum_files import COLLECTIONS, FORMATS, holds_one_spectr
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.spectra.selections import slice_width_ps
 
-WHOLE_COUNTS = ("spe", "chn")
+WHOLE_COUNTS = ("spe", "chn", "n42")
 """Formats of spectra that hold no fractions of a count."""
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,9 @@ KEY = "measurements"
 """The metadata entry, one JSON object by spectrum name, in Parquet and ROOT files."""
 
 MAX_TERMS = 32
+
+MOST_NAMES = 8
+"""So many spectra of a file are named in a message."""
 
 UNKNOWN_START = datetime(1970, 1, 1)
 """Stands in formats that need a date where none is known, and is read as none."""
@@ -70,6 +73,10 @@ class RecordedSpectrum(NamedTuple):
     measurement: Measurement
 
 
+Spectra = dict[str, Callable[[], RecordedSpectrum]]
+"""What reads each spectrum of a file, by its name."""
+
+
 def recorded(
     counts: npt.NDArray[Any], measurement: Measurement, *, first: int = 0, variance: npt.NDArray[Any] | None = None
 ) -> RecordedSpectrum:
@@ -86,6 +93,21 @@ def recorded(
     return RecordedSpectrum(with_variance(pl.DataFrame(columns)), measurement)
 
 
+def one_of(spectra: Spectra, name: str | None) -> RecordedSpectrum:
+    """The spectrum of this name, or the only one.
+
+    Raises:
+        InputError: there is none of this name.
+        UsageError: there are several, and none is named.
+    """
+    names = [*spectra][:MOST_NAMES] + ["…"] * (len(spectra) > MOST_NAMES)
+    if name is None and len(spectra) > 1:
+        raise UsageError(f"holds several spectra: name one of {', '.join(names)}")
+    if name is not None and name not in spectra:
+        raise InputError(f"has no spectrum '{name}' (it has {', '.join(names) or 'none'})")
+    return (spectra[name] if name is not None else next(iter(spectra.values())))()
+
+
 def without_times(
     counts: npt.NDArray[Any], live_time_s: float | None, real_time_s: float | None
 ) -> npt.NDArray[np.float64]:
@@ -100,6 +122,25 @@ def without_times(
     if len(pair) == 2 and any(pair[0] in first and pair[1] in second for first, second in ((live, real), (real, live))):
         return np.concatenate([np.zeros(2), values[2:]])
     return values
+
+
+def with_bounds(spectrum: RecordedSpectrum, bounds: npt.NDArray[np.float64]) -> RecordedSpectrum:
+    """A spectrum by channel with the energies (keV) in the middle between the bounds of channels.
+
+    Args:
+        spectrum: without energies.
+        bounds: lower ones, and the upper one of the last channel, which may be missing.
+
+    Raises:
+        InputError: there are fewer or more of them, or some are not finite.
+    """
+    channels = spectrum.table.height
+    if len(bounds) == channels > 1:
+        bounds = np.append(bounds, 2 * bounds[-1] - bounds[-2])
+    if len(bounds) != channels + 1 or not np.isfinite(bounds).all():
+        raise InputError(f"its {channels:,} channels have {len(bounds):,} bounds of energy, or some are no numbers")
+    middles = pl.Series("energy_kev", (bounds[:-1] + bounds[1:]) / 2)
+    return spectrum._replace(table=spectrum.table.insert_column(1, middles))
 
 
 def with_variance(table: pl.DataFrame) -> pl.DataFrame:

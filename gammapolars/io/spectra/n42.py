@@ -1,20 +1,33 @@
 """N42: spectra as XML (ANSI N42.42, of 2006 and of 2012 and later), as CoMPASS and handheld instruments write them."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.types import Floats
 from gammapolars.io.spectra.channels import MAX_CHANNELS
-from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum, one_line, recorded
+from gammapolars.io.spectra.measurement import (
+    Measurement,
+    RecordedSpectrum,
+    Spectra,
+    one_line,
+    one_of,
+    recorded,
+    with_bounds,
+)
 
 MAX_ELEMENTS = 2**20
 
 MAX_DEPTH = 64
+
+TITLE = "Title:"
+"""How other programs mark a spectrum's title among its remarks."""
 
 KEPT = {
     "ChannelData": "counts",
@@ -26,6 +39,9 @@ KEPT = {
     "StartTime": "started",
     "CoefficientValues": "energy",
     "Coefficients": "energy",
+    "EnergyBoundaryValues": "edges",
+    "RadDetectorName": "detector",
+    "Remark": "remark",
 }
 """The elements that are read, in the words of both editions, and what they tell."""
 
@@ -39,12 +55,8 @@ class _Part:
     name: str = ""
     texts: dict[str, str] = field(default_factory=dict)
     calibration: str = ""
+    detector: str = ""
     is_packed: bool = False
-
-
-def names_in(data: bytes) -> list[str]:
-    """The names of a file's spectra."""
-    return [spectrum.name for spectrum, _ in _parsed(data).spectra]
 
 
 def decode(data: bytes, name: str | None = None) -> RecordedSpectrum:
@@ -54,25 +66,45 @@ def decode(data: bytes, name: str | None = None) -> RecordedSpectrum:
         InputError: it is no such file, is damaged, or has no such spectrum.
         UsageError: it has several, and none is named.
     """
+    return one_of(spectra_of(data), name)
+
+
+def spectra_of(data: bytes) -> Spectra:
+    """The spectra of a file by their names, of which those that stand twice are numbered.
+
+    Raises:
+        InputError: it is no such file, or is damaged.
+    """
     collected = _parsed(data)
-    by_name = {spectrum.name: (spectrum, measured) for spectrum, measured in collected.spectra}
-    if name is None and len(by_name) > 1:
-        raise UsageError(f"holds several spectra: name one of {', '.join(by_name)}")
-    if not by_name or (name is not None and name not in by_name):
-        raise InputError(f"has no spectrum{f' {name!r}' if name else ''} (it has {', '.join(by_name) or 'none'})")
-    spectrum, measured = by_name[name] if name is not None else next(iter(by_name.values()))
+    times: Counter[str] = Counter()
+    spectra: Spectra = {}
+    for spectrum, measured in collected.spectra:
+        name = spectrum.name
+        while name in spectra:
+            times[spectrum.name] += 1
+            name = f"{spectrum.name}-{times[spectrum.name] + 1}"
+        spectra[name] = partial(_recorded, spectrum, measured, collected)
+    return spectra
+
+
+def _recorded(spectrum: "_Part", measured: "_Part", collected: "_Collected") -> RecordedSpectrum:
+    """One spectrum, with what is known of its measurement."""
     texts = measured.texts | spectrum.texts
-    energies = spectrum.texts.get("energy") or collected.calibrations.get(spectrum.calibration, "")
+    calibration = collected.calibrations.get(spectrum.calibration, {}) | spectrum.texts
     try:
         known = Measurement(
+            title=one_line(texts.get("title", "")),
+            detector=one_line(collected.detectors.get(spectrum.detector, "")),
             live_time_s=_seconds(texts.get("live", "")),
             real_time_s=_seconds(texts.get("real", "")),
             started=_moment(texts.get("started", "")),
-            energy=_energy(energies),
+            energy=_energy(calibration.get("energy", "")),
         )
     except UsageError as error:
         raise InputError(f"cannot be read as N42: {error}") from None
-    return recorded(_counts(spectrum), known)
+    found = recorded(_counts(spectrum), known)
+    edges = _numbers(calibration.get("edges", ""), "bounds of energy")
+    return found if known.energy is not None or not len(edges) else with_bounds(found, edges)
 
 
 class _Collected:
@@ -80,13 +112,15 @@ class _Collected:
 
     def __init__(self) -> None:
         self.spectra: list[tuple[_Part, _Part]] = []
-        self.calibrations: dict[str, str] = {}
+        self.calibrations: dict[str, dict[str, str]] = {}
+        self.detectors: dict[str, str] = {}
         self._inside: list[str] = []
         self._elements = 0
         self._text: list[str] = []
         self._measured = _Part()
         self._spectrum: _Part | None = None
         self._calibration: str | None = None
+        self._detector = ""
 
     def refuse_doctype(self, *_: object) -> None:
         raise ValueError("it declares a document type, as these files never do")
@@ -103,10 +137,13 @@ class _Collected:
         elif name == "Spectrum":
             own = attributes.get("id") or attributes.get("ID") or f"spectrum-{len(self.spectra) + 1}"
             reference = attributes.get("energyCalibrationReference") or attributes.get("CalibrationIDs", "")
-            self._spectrum = _Part(one_line(own), calibration=reference.partition(" ")[0])
+            detector = attributes.get("radDetectorInformationReference", "")
+            self._spectrum = _Part(one_line(own), calibration=reference.partition(" ")[0], detector=detector)
             self.spectra.append((self._spectrum, self._measured))
         elif name == "EnergyCalibration" or (name == "Calibration" and attributes.get("Type", "Energy") == "Energy"):
             self._calibration = attributes.get("id") or attributes.get("ID", "")
+        elif name == "RadDetectorInformation":
+            self._detector = attributes.get("id", "")
         elif name == "ChannelData" and self._spectrum is not None:
             how = attributes.get("compressionCode") or attributes.get("Compression", "None")
             self._spectrum.is_packed = how.lower().startswith("countedzero")
@@ -119,18 +156,28 @@ class _Collected:
         name = self._inside.pop()
         what = KEPT.get(name)
         text = "".join(self._text).strip()
-        if what == "energy":
-            if self._calibration:
-                self.calibrations[self._calibration] = text
-            elif self._calibration is not None and self._spectrum is not None:
-                self._spectrum.texts.setdefault(what, text)
-        elif what is not None:
-            (self._spectrum or self._measured).texts.setdefault(what, text)
+        if what is not None:
+            self._keep(what, text)
         if name == "Spectrum":
             self._spectrum = None
         elif name in ("EnergyCalibration", "Calibration"):
             self._calibration = None
         self._text.clear()
+
+    def _keep(self, what: str, text: str) -> None:
+        """A text where it belongs."""
+        if what in ("energy", "edges"):
+            if self._calibration:
+                self.calibrations.setdefault(self._calibration, {})[what] = text
+            elif self._calibration is not None and self._spectrum is not None:
+                self._spectrum.texts.setdefault(what, text)
+        elif what == "detector":
+            self.detectors[self._detector] = text
+        elif what == "remark":
+            if self._spectrum is not None and text.startswith(TITLE):
+                self._spectrum.texts.setdefault("title", text[len(TITLE) :].partition("\n")[0])
+        else:
+            (self._spectrum or self._measured).texts.setdefault(what, text)
 
 
 def _parsed(data: bytes) -> _Collected:
