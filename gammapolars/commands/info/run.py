@@ -20,7 +20,6 @@ from gammapolars.core.records import Rows, optional
 from gammapolars.core.schema import HITS
 from gammapolars.io import InputFile, Run, is_table_of_pairs, provenance, scan_pairs
 from gammapolars.io.root.tables import open_hit_tree
-from gammapolars.io.spectrum_files import read_spectra
 from gammapolars.streaming.epochs import Border
 from gammapolars.streaming.order_tally import OrderTally
 from gammapolars.streaming.repeats import without_repeats
@@ -205,6 +204,8 @@ def _source(run: Run) -> dict[str, Any]:
 
 def _spectra(path: Path) -> list[dict[str, Any]]:
     """What is in a file of spectra next to the hits; one that cannot be read is no reason to refuse the run."""
+    from gammapolars.io.spectrum_files import read_spectra  # most runs have none
+
     try:
         spectra = read_spectra(path).values()
     except InputError:
