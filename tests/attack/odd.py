@@ -185,7 +185,10 @@ def _wrong_kind(stage: Stage) -> list[str]:
     rng = stage.rng
     sources = ("run.parquet", "d.toml", "peaks.csv", "matrix.parquet", "spectrum.csv", "ch1.CALp", "lines.csv")
     suffix = rng.choice(
-        (".root", ".BIN", ".CSV", ".csv", ".parquet", ".arrow", ".spe", ".chn", ".txt", ".mat", ".toml")
+        (
+            *(".root", ".BIN", ".CSV", ".csv", ".parquet", ".arrow", ".spe", ".chn", ".txt", ".mat", ".toml"),
+            *(".n42", ".cnf", ".tka", ".mca", ".iec", ".spc", ".pcf"),
+        )
     )
     data = (stage.folder / rng.choice(sources)).read_bytes()
     data = rng.choice((data, data[: len(data) // 2], b"", b"\xff\xfe" + data[:50], b"\xef\xbb\xbf" + data, bytes(1000)))

@@ -2,15 +2,20 @@
 
 import struct
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+import gammapolars as gp
 from gammapolars.core.errors import InputError
+from gammapolars.core.types import Floats
 from gammapolars.io.spectra import chn, spe
 from gammapolars.io.spectra.channels import Axis, Channels
 from gammapolars.io.spectra.dates import moment_of
 from gammapolars.io.spectra.measurement import Measurement, without_times
+from tests.commandline import gammapolars
 
 HEAD = "$SPEC_ID:\nx\n$MEAS_TIM:\n300 301\n$DATA:\n0 3\n1\n2\n3\n4\n"
 
@@ -94,6 +99,55 @@ def test_channels_of_spe(data: str, first: int, counts: list[float]) -> None:
 def test_counts_that_are_missing_are_not_made_up(data: str) -> None:
     with pytest.raises(InputError, match=r"announces [56] counts, and 4 follow: is it cut short"):
         spe.decode(data.encode())
+
+
+def tabled(energies: Floats, counts: Floats, *, before: str = "") -> bytes:
+    """An SPE file with the energy of every channel, rounded to keV, beside a straight line that is off."""
+    pairs = "\n".join(f"{place} {energy:.0f}" for place, energy in enumerate(energies))
+    return (
+        f"$DATA:\n0 {len(counts) - 1}\n"
+        + "\n".join(f"{count:8.0f}" for count in counts)
+        + f"\n$ENER_FIT:\n0.000000 3.096774\n{before}$ENER_TABLE:\n{len(energies)}\n{pairs}\n{END}"
+    ).encode()
+
+
+CHANNELS = np.arange(600.0)
+BENT = 2.95 * CHANNELS + 1e-4 * CHANNELS**2 + 4 * np.tanh((CHANNELS - 35) / 15) + 4
+
+
+def test_a_table_of_energies_comes_before_the_line(tmp_path: Path) -> None:
+    counts = np.rint(100 + 4000 * np.exp(-(((CHANNELS - 220) / 7) ** 2)))
+    (tmp_path / "s.spe").write_bytes(tabled(BENT, counts))
+
+    table, known = gp.read_spectrum(tmp_path / "s.spe")
+
+    off = table["energy_kev"].to_numpy() - BENT
+    assert known.energy is None
+    assert np.abs(off).max() < 0.75
+    assert off.std() < 0.15  # rounding alone is 0.29
+    assert np.abs(np.diff(table["energy_kev"].to_numpy()) - np.diff(BENT)).max() < 0.3
+    assert gammapolars("peaks", tmp_path / "s.spe", "-o", tmp_path / "p.csv").code == 0
+    (energy,) = pl.read_csv(tmp_path / "p.csv").sort("area")["centroid_kev"].tail(1)
+    assert energy == pytest.approx(BENT[220], abs=0.5)  # the line says 681.3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tabled(BENT[:-1], CHANNELS),
+        tabled(BENT[::-1], CHANNELS),
+        tabled(np.zeros(600), CHANNELS),
+        tabled(BENT, CHANNELS, before="$MCA_CAL:\n2\n0.0 3.096774\n"),
+        tabled(BENT[:4], CHANNELS[:4]),
+    ],
+)
+def test_another_table_of_energies_is_no_calibration(data: bytes) -> None:
+    assert spe.decode(data).measurement.energy == (0.0, 3.096774)
+
+
+def test_several_spectra_in_one_file_are_refused() -> None:
+    with pytest.raises(InputError, match=r"\$DATA: stands 2 times: give each spectrum a file of its own"):
+        spe.decode((HEAD + FIT + "$ENDRECORD:\n" + HEAD).encode())
 
 
 @pytest.mark.parametrize(

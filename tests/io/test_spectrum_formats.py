@@ -4,6 +4,7 @@ import builtins
 import struct
 from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,23 @@ def test_every_number_of_cnf() -> None:
     assert known.energy == pytest.approx((-1.5, 0.25, 1e-7, -1e-12), rel=1e-7)
     assert (known.live_time_s, known.real_time_s, known.started) == (98.5, 100.25, STARTED)
     assert known.title == "Csµg"
+
+
+@pytest.mark.slow  # it takes 10 s to be imported
+def test_becquerel_reads_the_same_of_cnf_and_iec(tmp_path: Path) -> None:
+    pytest.importorskip("becquerel", reason="becquerel is not installed")
+    parsers = import_module("becquerel.parsers")
+    terms = (0.5, 0.25, 1e-7)
+    (tmp_path / "s.cnf").write_bytes(cnf_of([98, 100, *range(254)], terms=terms) + bytes(2**17))
+    (tmp_path / "s.iec").write_bytes(iec_of())
+
+    for name, read in {"s.cnf": parsers.cnf.read, "s.iec": parsers.iec1455.read}.items():
+        other, calibration = read(tmp_path / name)
+        table, known = gp.read_spectrum(tmp_path / name)
+        assert table["counts"].to_list() == list(other["counts"])
+        assert (known.live_time_s, known.real_time_s) == pytest.approx((other["livetime"], other["realtime"]), abs=1e-6)
+        assert known.started == other["start_time"]
+        np.testing.assert_allclose(calibration(np.arange(table.height)), table["energy_kev"], rtol=1e-9)
 
 
 @pytest.mark.parametrize("terms", [(0.0, 1.0), (0.0, 0.0), (5.0, 0.0)])

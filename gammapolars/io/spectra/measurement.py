@@ -139,8 +139,12 @@ def with_bounds(spectrum: RecordedSpectrum, bounds: npt.NDArray[np.float64]) -> 
         bounds = np.append(bounds, 2 * bounds[-1] - bounds[-2])
     if len(bounds) != channels + 1 or not np.isfinite(bounds).all():
         raise InputError(f"its {channels:,} channels have {len(bounds):,} bounds of energy, or some are no numbers")
-    middles = pl.Series("energy_kev", (bounds[:-1] + bounds[1:]) / 2)
-    return spectrum._replace(table=spectrum.table.insert_column(1, middles))
+    return with_middles(spectrum, (bounds[:-1] + bounds[1:]) / 2)
+
+
+def with_middles(spectrum: RecordedSpectrum, energies: npt.NDArray[np.float64]) -> RecordedSpectrum:
+    """A spectrum by channel with the energies (keV) of the middles of its channels."""
+    return spectrum._replace(table=spectrum.table.insert_column(1, pl.Series("energy_kev", energies)))
 
 
 def with_variance(table: pl.DataFrame) -> pl.DataFrame:

@@ -7,9 +7,17 @@ import numpy as np
 import polars as pl
 
 from gammapolars.core.errors import InputError, UsageError
+from gammapolars.core.types import Floats
 from gammapolars.io.spectra.channels import MAX_CHANNELS, Channels, whole_counts
 from gammapolars.io.spectra.dates import moment_of
-from gammapolars.io.spectra.measurement import UNKNOWN_START, Measurement, RecordedSpectrum, one_line, recorded
+from gammapolars.io.spectra.measurement import (
+    UNKNOWN_START,
+    Measurement,
+    RecordedSpectrum,
+    one_line,
+    recorded,
+    with_middles,
+)
 from gammapolars.io.spectra.text_lines import text_of
 
 MAX_COUNT = 2**31 - 1
@@ -19,6 +27,9 @@ NO_TITLE = "No sample description was entered."
 """As ORTEC's own programs write it."""
 
 KEV_PER_UNIT = {"ev": 1e-3, "kev": 1.0, "mev": 1e3}
+
+LEAST_TABLE = 16
+"""A table of fewer energies than this is one of points, which a fit went through."""
 
 _SECTION = re.compile(r"^[^\S\n]*\$([A-Za-z][\w.]*)[^\S\n]*(?::|(?=\s)|\Z)", re.MULTILINE)
 """How a section begins. Some programs leave the colon out."""
@@ -81,11 +92,14 @@ def decode(data: bytes) -> RecordedSpectrum:
     sections = {name: part.strip() for name, part in zip(names, parts[2::2], strict=True)}
     if "DATA" not in sections:
         raise InputError("is no SPE file: it has no section $DATA:")
+    if (spectra := names.count("DATA")) > 1:
+        raise InputError(f"$DATA: stands {spectra} times: give each spectrum a file of its own")
     last = names[-1]
     first, counts = _counts(sections["DATA"], is_last=last == "DATA")
     live, real = _times(sections.get("MEAS_TIM", ""))
     title = one_line(sections.get("SPEC_ID", ""))
     remarks = re.findall(r"^DETDESC#[^\S\n]*(.*)$", sections.get("SPEC_REM", ""), re.MULTILINE)
+    middles = None if "MCA_CAL" in sections else _tabled(sections.get("ENER_TABLE", ""), first, len(counts))
     try:
         measurement = Measurement(
             title="" if title == NO_TITLE else title,
@@ -93,11 +107,12 @@ def decode(data: bytes) -> RecordedSpectrum:
             live_time_s=live,
             real_time_s=real,
             started=moment_of(sections.get("DATE_MEA", "")),
-            energy=_energy(sections, last),
+            energy=_energy(sections, last) if middles is None else None,
         )
     except UsageError as error:
         raise InputError(f"cannot be read as SPE: {error}") from None
-    return recorded(counts.to_numpy(), measurement, first=first)
+    spectrum = recorded(counts.to_numpy(), measurement, first=first)
+    return spectrum if middles is None else with_middles(spectrum, middles)
 
 
 def _counts(section: str, *, is_last: bool) -> tuple[int, pl.Series]:
@@ -180,3 +195,24 @@ def _announced(words: list[str]) -> int | None:
         return None
     del words[0]
     return int(number[1])
+
+
+def _tabled(section: str, first: int, channels: int) -> Floats | None:
+    """The energies (keV) that $ENER_TABLE gives for every channel; None, where it has not all of them.
+
+    Instruments with scintillators write it beside $ENER_FIT, which is a straight line and 1 % off. Its energies are
+    rounded, to whole keV as a rule: the smoothest curve that stays as close to them as rounding does is what was
+    rounded, so that channels have their own widths again.
+    """
+    numbers = _numbers("ENER_TABLE", section.split())[1:]
+    places, energies = np.array(numbers[::2]), np.array(numbers[1::2])
+    expected = np.arange(first, first + channels, dtype=np.float64)
+    if channels < LEAST_TABLE or not (np.array_equal(places, expected) and len(energies) == channels):
+        return None
+    if (np.diff(energies) < 0).any() or energies[0] == energies[-1]:
+        return None
+    from scipy.interpolate import UnivariateSpline
+
+    step = 1.0 if (energies % 1 == 0).all() else 0.0
+    middles = np.asarray(UnivariateSpline(expected, energies, s=channels * step**2 / 12)(expected), np.float64)
+    return middles if (np.diff(middles) > 0).all() else energies
