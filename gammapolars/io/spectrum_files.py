@@ -12,7 +12,7 @@ import polars as pl
 
 from gammapolars.core.errors import InputError, OutputError, UsageError, readable
 from gammapolars.core.file_identity import replacing
-from gammapolars.core.small_files import read_small
+from gammapolars.core.small_files import MAX_BYTES, read_small
 from gammapolars.io.output import check_output, complete_or_nothing, write_bytes
 from gammapolars.io.spectra import (
     amptek,
@@ -69,6 +69,8 @@ ENCODERS: dict[str, tuple[Callable[[Channels], bytes], int]] = {
 
 COLLECTIONS = ("csv", "parquet", "root")
 """The formats that hold the spectra of all detectors in one file, and tables of hits, too."""
+
+TABLES = ("text", "csv", "parquet")
 
 DECODERS: dict[str, Callable[[bytes, str | None], RecordedSpectrum]] = {
     "spe": lambda data, _: radware.decode(data) if radware.is_spectrum(data) else spe.decode(data),
@@ -185,11 +187,16 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     with readable(path):
         if kind == "root":
             return histograms.read_spectrum(path, name)
-        data = read_small(path, tables.MAX_BYTES)
+        data = _content(path, kind)
     if not data:
         raise InputError(f"{path}: is empty")
     with _naming(path):
         return one_of(NAMED[kind](data), name) if kind in NAMED else DECODERS[kind](data, name)
+
+
+def _content(path: Path, kind: str) -> bytes:
+    """A file's bytes; tables of spectra may have more of them than files of one or a few."""
+    return read_small(path, tables.MAX_BYTES if kind in TABLES else MAX_BYTES)
 
 
 @contextmanager
@@ -220,7 +227,7 @@ def read_spectra(
     kind = spectrum_format(path, format, suffixes=READ_FORMATS)
     if kind in NAMED and name is None:
         with readable(path):
-            data = read_small(path, tables.MAX_BYTES)
+            data = _content(path, kind)
         with _naming(path):
             return _by_key({each: read() for each, read in NAMED[kind](data).items()}, path.stem)
     try:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gammapolars as gp
+from gammapolars.core.errors import InputError
 from gammapolars.core.schema import HITS
 from gammapolars.io import arrow_batches, untrusted
 from gammapolars.io.arrow_footer import read_blocks
@@ -126,3 +127,28 @@ def test_texts_come_out_as_they_are(tmp_path: Path, row_group_size: int, *, dict
 
     assert gp.scan(path).collect().equals(hits)
     assert gp.scan(path).select("note").collect()["note"].to_list() == notes
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("s.n42", "<R><Spectrum><ChannelData>{}</ChannelData></Spectrum></R>", "counts are more than 1,048,576"),
+        ("s.mca", "<<PMCA SPECTRUM>>\n<<DATA>>\n{}\n<<END>>\n", "<<DATA>> holds no finite numbers, or too many"),
+        ("s.tka", "1\n1\n{}", "has .* lines, and TKA has a live time, a real time and counts"),
+    ],
+)
+def test_more_channels_than_any_spectrum_has_are_refused(tmp_path: Path, name: str, text: str, reason: str) -> None:
+    (tmp_path / name).write_text(text.format("7\n" * (2**20 + 2)))
+
+    with pytest.raises(InputError, match=reason):
+        gp.read_spectrum(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".n42", ".cnf", ".spc", ".pcf", ".tka", ".mca", ".iec", ".spe", ".chn"])
+def test_larger_files_than_any_spectrum_has_are_not_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"s{suffix}"
+    with path.open("wb") as file:
+        file.truncate(2**26 + 1)
+
+    with pytest.raises(InputError, match=rf"s\{suffix}: is larger than the 64 MB that such a file can have"):
+        gp.read_spectrum(path)

@@ -62,8 +62,9 @@ def _seconds(entries: dict[str, str], name: str) -> float | None:
 
 
 def _numbers(section: str, name: str) -> Floats:
+    words = section.split(None, MAX_CHANNELS + 1)
     try:
-        values = np.array(section.split(), np.float64)
+        values = np.array(words[: MAX_CHANNELS + 1], np.float64)
     except ValueError:
         raise InputError(f"<<{name}>> holds something else than numbers: is it damaged?") from None
     if not 0 < len(values) <= MAX_CHANNELS or not np.isfinite(values).all():

@@ -206,8 +206,11 @@ def _parsed(data: bytes) -> _Collected:
 
 
 def _numbers(text: str, what: str) -> Floats:
+    words = text.split(None, MAX_CHANNELS + 1)
+    if len(words) > MAX_CHANNELS + 1:
+        raise InputError(f"cannot be read as N42: {what} are more than {MAX_CHANNELS:,}: is it damaged?")
     try:
-        values = np.array(text.split(), np.float64)
+        values = np.array(words, np.float64)
     except ValueError:
         raise InputError(f"cannot be read as N42: {what} are no numbers") from None
     if not np.isfinite(values).all():

@@ -122,7 +122,7 @@ def _counts(section: str, *, is_last: bool) -> tuple[int, pl.Series]:
     another section follows, so that the file is not cut short there, that is meant.
     """
     opening, *rest = section.split("\n", 1)
-    words = [*opening.replace(",", " ").split(), *"".join(rest).split()]
+    words = [*opening.replace(",", " ").split(None, MAX_CHANNELS + 2), *"".join(rest).split(None, MAX_CHANNELS + 2)]
     limits = words[:2]
     if (
         len(limits) < 2

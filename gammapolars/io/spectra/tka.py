@@ -13,7 +13,7 @@ TIMES = 2
 
 def decode(data: bytes) -> RecordedSpectrum:
     """The spectrum of a TKA file; an InputError, where it is none. Nothing in it tells whether it is cut short."""
-    lines = text_of(data).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text_of(data).replace("\r\n", "\n").replace("\r", "\n").split("\n", 2 * MAX_CHANNELS)
     words = pl.Series([line.strip() for line in lines], dtype=pl.String)
     numbered = pl.DataFrame({"text": words}).with_row_index("line", offset=1).filter(pl.col("text") != "")
     values = numbered["text"].cast(pl.Float64, strict=False)
