@@ -207,6 +207,15 @@ def test_times_in_the_first_channels_of_chn_are_no_counts(
     assert table["adc"].to_list() == [0, 1, 2, 3]
 
 
+def test_times_in_the_first_channels_of_spe_are_no_counts() -> None:
+    times = HEAD.replace("1\n2\n3\n4\n", "{}\n{}\n3\n4\n")
+
+    assert spe.decode(times.format(300, 301).encode()).table["counts"].to_list() == [0, 0, 3, 4]
+    assert spe.decode(times.format(300, 302).encode()).table["counts"].to_list() == [300, 302, 3, 4]
+    later = times.replace("0 3\n", "1 4\n").format(300, 301)  # channels 1 and 2
+    assert spe.decode(later.encode()).table["counts"].to_list() == [300, 301, 3, 4]
+
+
 def test_one_channel_holds_no_times() -> None:
     assert without_times(np.array([300]), 300, 300).tolist() == [300]
 

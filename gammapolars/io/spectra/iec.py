@@ -13,7 +13,7 @@ from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.types import Floats
 from gammapolars.io.spectra.channels import MAX_CHANNELS
 from gammapolars.io.spectra.dates import moment_of
-from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum, one_line, recorded
+from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum, one_line, recorded, without_times
 from gammapolars.io.spectra.text_lines import shown, text_of
 
 _MARK = re.compile(r"A00[0-9]")
@@ -43,7 +43,7 @@ def decode(data: bytes) -> RecordedSpectrum:
         )
     except UsageError as error:
         raise InputError(f"cannot be read as IEC 61455: {error}") from None
-    return recorded(counts, measurement, first=first)
+    return recorded(without_times(counts, live, real) if first == 0 else counts, measurement, first=first)
 
 
 def _records(text: str) -> list[str]:

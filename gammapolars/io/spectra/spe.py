@@ -17,6 +17,7 @@ from gammapolars.io.spectra.measurement import (
     one_line,
     recorded,
     with_middles,
+    without_times,
 )
 from gammapolars.io.spectra.text_lines import text_of
 
@@ -111,7 +112,8 @@ def decode(data: bytes) -> RecordedSpectrum:
         )
     except UsageError as error:
         raise InputError(f"cannot be read as SPE: {error}") from None
-    spectrum = recorded(counts.to_numpy(), measurement, first=first)
+    values = without_times(counts.to_numpy(), live, real) if first == 0 else counts.to_numpy()
+    spectrum = recorded(values, measurement, first=first)
     return spectrum if middles is None else with_middles(spectrum, middles)
 
 

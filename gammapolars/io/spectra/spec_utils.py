@@ -24,6 +24,7 @@ from gammapolars.io.spectra.measurement import (
     one_line,
     recorded,
     with_bounds,
+    without_times,
 )
 
 EXTRA = "gammapolars[spectra]"
@@ -116,7 +117,7 @@ def _recorded(one: Any, title: str, what: str) -> RecordedSpectrum:
         raise InputError(f"cannot be read as {what}, is it damaged? ({first_line(error)})") from None
     if not np.isfinite(counts).all() or len(counts) > MAX_CHANNELS:
         raise InputError(f"cannot be read as {what}: its counts are no finite numbers, or too many: is it damaged?")
-    spectrum = recorded(counts, known)
+    spectrum = recorded(without_times(counts, known.live_time_s, known.real_time_s), known)
     return with_bounds(spectrum, bounds) if known.energy is None and model in CALIBRATED and len(bounds) else spectrum
 
 
