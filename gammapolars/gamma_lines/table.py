@@ -33,18 +33,24 @@ class Branch(NamedTuple):
     ratio_unc: float
 
 
-_INCLUDES = {"Th-232": ("Th-232", "Th-228")}
+_INCLUDES = {
+    "Th-232": ("Th-232", "Th-228"),
+    "U-232": ("U-232", "Th-228"),
+    "Ac-227": ("Ac-227", "Ra-223"),
+    "Th-229": ("Th-229", "Ac-225"),
+}
 """Chains that hold another chain of the table."""
 
-_BRANCHES = {"Tl-208": Branch(0.3594, 0.0006)}
-"""Where it is not every decay, to 0.1 %: the alpha branch of Bi-212 (ENSDF)."""
+_BRANCHES = {"Tl-208": Branch(0.3594, 0.0006), "Tl-209": Branch(0.0214, 0.0001)}
+"""Where it is not every decay, to 0.3 %: the alpha branches of Bi-212 and Bi-213 (ENSDF)."""
 
 
 def lines(nuclide: str | None = None, *, least_intensity: float = 0.0) -> pl.DataFrame:
     """The gamma lines of a nuclide, or of the chain that it heads in equilibrium; without a name, the whole table.
 
-    Heads of chains are Ra-226 (with Pb-214 and Bi-214), Th-228, Th-232 (with Ac-228 and all of Th-228), and U-238 (down
-    to Pa-234m, as in purified uranium). Their lines come with intensities per 100 decays of the head, and lines of two
+    Heads of chains are Ra-226 (with Pb-214 and Bi-214), Th-228, Th-232 (with Ac-228 and all of Th-228), U-238 (down
+    to Pa-234m, as in purified uranium), and parents that outlive their daughters by far, such as Ac-225, Ru-106 or
+    Np-237. Their lines come with intensities per 100 decays of the head, and lines of two
     nuclides of the chain that are one peak are doublets.
 
     Args:
