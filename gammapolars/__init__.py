@@ -26,6 +26,7 @@ The rooms, by floors; each imports those of lower floors only:
 3  io             files in and out: runs, tables, spectra, provenance
    corrections    what is applied to hits: energy, gain factors, time offsets and walk
    activities     from peak areas to efficiencies and activities
+   identification what peaks are, and of which nuclides
    lifetimes      lifetimes of nuclear levels, from time differences
    angular        angular correlations of cascades
 2  streaming      streams of hits of any length: slices, time order, clocks

@@ -77,6 +77,7 @@ from .gamma_lines import cascades as cascades, lines as lines, nearest_lines as 
 from .gates import Gate as Gate, PolygonGate as PolygonGate, load_gates as load_gates
 from .io import save as save, scan as scan, scan_pairs as scan_pairs
 from .io.matrix_files import save_matrix as save_matrix, scan_matrix as scan_matrix
+from .identification import peak_kinds as peak_kinds
 from .io.reading import Losses as Losses
 from .io.spectra.measurement import Measurement as Measurement, RecordedSpectrum as RecordedSpectrum
 from .io.spectrum_files import read_spectrum as read_spectrum, save_spectrum as save_spectrum

@@ -147,12 +147,17 @@ PEAKS = Table(
         "fwhm_adc_unc": pl.Float64,
         "significance": pl.Float64,
         "region": pl.UInt32,
+        "kind": pl.String,
+        "reason": pl.String,
+        "nuclide": pl.String,
+        "line_kev": pl.Float64,
     },
 )
 """One row a fitted peak: centroid and FWHM in keV where the spectrum is calibrated and in adc where it has channels,
 `area` in counts above `background`, which is the counts below the peak within its FWHM on both sides of the centroid.
 `significance` is the area in units of the uncertainty that it would have if there were no peak. Peaks of one `region`
-were fitted together; `status` is `ok`, or says why the fit is not to be trusted."""
+were fitted together; `status` is `ok`, or says why the fit is not to be trusted. `kind` is what a peak is, with the
+`reason`, and `nuclide` and `line_kev` of a full-energy peak (see `peak_kinds`)."""
 
 
 LINES = Table(

@@ -1,12 +1,15 @@
 """Gamma lines of calibration sources and of the natural background, and the cascades that they belong to.
 
-The table is `gamma_lines.csv` in this folder; README.md there gives the source of every figure.
+The table is `gamma_lines.csv` in this folder; README.md there gives the source of every figure. `x_rays.csv` holds
+K X-rays.
 """
 
 from gammapolars.gamma_lines.ensdf import cascades as cascades
 from gammapolars.gamma_lines.ensdf import in_cascade as in_cascade
 from gammapolars.gamma_lines.table import ANNIHILATION as ANNIHILATION
+from gammapolars.gamma_lines.table import COMMON as COMMON
 from gammapolars.gamma_lines.table import canonical as canonical
 from gammapolars.gamma_lines.table import lines as lines
 from gammapolars.gamma_lines.table import nearest_lines as nearest_lines
 from gammapolars.gamma_lines.table import nuclides as nuclides
+from gammapolars.gamma_lines.table import x_rays as x_rays

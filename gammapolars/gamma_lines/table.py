@@ -108,6 +108,36 @@ def nearest_lines(
     )
 
 
+COMMON = frozenset({
+    "Be-7", "F-18", "Na-22", "K-40", "Cr-51", "Mn-54", "Co-57", "Co-58", "Co-60", "Zn-65", "Se-75", "Sr-85", "Y-88",
+    "Tc-99m", "Cd-109", "Ag-110m", "In-111", "Sn-113", "Sb-125", "I-131", "Ba-133", "Cs-134", "Cs-137", "La-138",
+    "Ce-139", "Eu-152", "Eu-154", "Lu-176", "Hf-181", "Ir-192", "Hg-203", "Bi-207", "Tl-208", "Pb-210", "Bi-212",
+    "Pb-212", "Bi-214", "Pb-214", "Ra-224", "Ra-226", "Ac-228", "Th-228", "Th-232", "Pa-234m", "Th-234", "U-235",
+    "U-238", "Am-241",
+})  # fmt: skip
+"""Calibration sources, natural nuclides and what is met everywhere else: they name a peak sooner than others."""
+
+
+def x_rays(names: Iterable[str] | None = None) -> pl.DataFrame:
+    """K X-rays that nuclides emit, and the fluorescence of common elements (`nuclide` is empty).
+
+    Args:
+        names: of nuclides, empty for fluorescence; None: all.
+
+    Returns:
+        `nuclide`, `element`, `line` (`Kalpha1` and so on), `energy_kev`, `intensity` per 100 decays of the nuclide, or
+        per 100 K X-rays of the element.
+    """
+    table = _x_rays()
+    return table if names is None else table.filter(pl.col("nuclide").is_in(list(names)))
+
+
+@cache
+def _x_rays() -> pl.DataFrame:
+    text = files("gammapolars.gamma_lines").joinpath("x_rays.csv").read_bytes()
+    return pl.read_csv(text, schema_overrides={"nuclide": pl.String}).with_columns(pl.col("nuclide").fill_null(""))
+
+
 @cache
 def nuclides() -> tuple[str, ...]:
     """The names that `lines` knows: nuclides of the table by mass number, with the heads of chains."""

@@ -12,13 +12,13 @@ from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.types import Floats, Mask
 from gammapolars.figures import bins
 from gammapolars.gamma_lines import lines
+from gammapolars.identification import ANNIHILATION as ANNIHILATION_KIND
+from gammapolars.identification import FULL_ENERGY, UNKNOWN, peak_kinds
 from gammapolars.peaks import fit_peaks
 from gammapolars.report.analyse import Analysis
 from gammapolars.spectra.line_gates import WIDTH_FWHM
 
 LEAST_SIGMA = 6.0
-
-ELECTRON_KEV = 511.0
 
 
 class Peak(NamedTuple):
@@ -36,28 +36,14 @@ class Peak(NamedTuple):
 def full_energy_peaks(energy_kev: Floats, counts: Floats, variance: Floats) -> list[Peak]:
     """The peaks of one spectrum that are six standard deviations high, in order of energy.
 
-    Left out are humps below the Compton edge of a larger peak, and what is wider than peaks of higher energy: widths in
-    keV only grow with energy, but for 511 keV, by half as much at most. Bins are equal, and in order.
+    What has another origin (`peak_kinds`: humps, sums, escapes, X-rays) is left out. Bins are equal, and in order.
     """
     spectrum = pl.DataFrame({"energy_kev": energy_kev, "counts": counts, "variance": variance})
     table = fit_peaks(spectrum, least_significance=LEAST_SIGMA).filter(pl.col("status") != "failed")
+    table = peak_kinds(table).filter(pl.col("kind").is_in([FULL_ENERGY, ANNIHILATION_KIND, UNKNOWN]))
     columns = ("centroid_kev", "centroid_kev_unc", "fwhm_kev", "area", "area_unc")
     peaks = [Peak(*row) for row in table.select(columns).iter_rows()]
-    clear = [peak for peak in peaks if peak.area > LEAST_SIGMA * peak.area_unc and peak.centroid_kev > 10]
-    return [peak for peak in clear if not _is_hump(peak, clear)]
-
-
-def _is_hump(peak: Peak, peaks: list[Peak]) -> bool:
-    """True for what is too wide for its energy, or the hump at a Compton edge."""
-    if peak.fwhm_kev > 0.2 * peak.centroid_kev:
-        return True
-    for other in peaks:
-        if other.centroid_kev > peak.centroid_kev and other.area > peak.area and peak.fwhm_kev > 1.5 * other.fwhm_kev:
-            return True
-        edge = other.centroid_kev / (1 + ELECTRON_KEV / (2 * other.centroid_kev))
-        if -1.2 < (peak.centroid_kev - edge) / peak.fwhm_kev < 0.5 and peak.area < other.area:
-            return True
-    return False
+    return [peak for peak in peaks if peak.area > LEAST_SIGMA * peak.area_unc and peak.centroid_kev > 10]
 
 
 ANNIHILATION = "annihilation radiation"

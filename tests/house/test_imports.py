@@ -17,7 +17,7 @@ PACKAGE = REPOSITORY / "gammapolars"
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("core",),
     ("streaming", "detectors", "gates", "peaks", "gamma_lines"),
-    ("io", "corrections", "activities", "lifetimes", "angular"),
+    ("io", "corrections", "activities", "identification", "lifetimes", "angular"),
     ("coincidences", "spectra", "figures", "simulate"),
     ("analysis",),
     ("calibration", "rates"),

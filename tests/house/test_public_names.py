@@ -94,6 +94,7 @@ PUBLIC = [
     "nearest_lines",
     "nuclides",
     "pairs",
+    "peak_kinds",
     "per_second",
     "project",
     "read_spectrum",

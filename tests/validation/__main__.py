@@ -10,12 +10,14 @@ from tests.validation.outcomes import Outcome
 
 def _validations() -> dict[str, Callable[[], Outcome]]:
     """All of them that can run here: some need recorded spectra, and one another program."""
-    from tests.validation import calibrations, chance, dead_time, line_energies, simulated_peaks, triples
+    from tests.validation import calibrations, chance, dead_time, line_energies, peak_kinds, simulated_peaks, triples
 
     found: dict[str, Callable[[], Outcome]] = {
         "pulls": simulated_peaks.pulls,
         "doublets": simulated_peaks.doublets,
         "hpge": lambda: calibrations.automatic("HPGe"),
+        "kinds-hpge": lambda: peak_kinds.kinds("HPGe"),
+        "kinds-nai": lambda: peak_kinds.kinds("NaI"),
         "line-energies": line_energies.line_energies,
         "tracked-line-energies": line_energies.tracked_line_energies,
         "chance": chance.chance,

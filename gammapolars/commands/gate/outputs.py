@@ -11,6 +11,7 @@ import polars as pl
 from gammapolars.commands.figure_files import FIGURE, check_figure, save_figure
 from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.parse import GateOptions
+from gammapolars.identification import peak_kinds
 from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
@@ -52,7 +53,7 @@ def write(counts: NetCounts, options: GateOptions) -> GateSummary:
     if net.is_empty():
         empty = f"{summary.gate.low:g} to {summary.gate.high:g} {summary.unit}"
         summary = replace(summary, warnings=(*summary.warnings, f"no pair has a hit in the gate {empty}"))
-    peaks = _peaks(net, total)
+    peaks = peak_kinds(_peaks(net, total))
     if "name" in net.columns:
         names = net.select("board", "channel", "name").unique()
         peaks = peaks.join(names, on=["board", "channel"], how="left", maintain_order="left")

@@ -2,6 +2,7 @@
 
 from gammapolars.commands.gate.counts import GateSummary, TripleCounts
 from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.peak_text import kind_text
 from gammapolars.commands.summaries import gone, hits_read, net_lines, tail
 from gammapolars.spectra.line_gates import width_of
 
@@ -88,7 +89,11 @@ def _peaks(summary: GateSummary) -> list[str]:
             plus_minus(peak[f"fwhm_{name}"], peak[f"fwhm_{name}_unc"]),
             plus_minus(peak["area"], peak["area_unc"]),
             "" if peak["status"] == "ok" else peak["status"],
+            *([kind_text(peak)] if unit == "keV" else []),
         ]
         for peak in sorted(shown, key=lambda peak: (peak.get("board"), peak.get("channel"), peak[f"centroid_{name}"]))
     ]
-    return table([*(["detector"] if each else []), f"peak at {unit}", "FWHM", "area", ""], rows)
+    return table(
+        [*(["detector"] if each else []), f"peak at {unit}", "FWHM", "area", "", *(["kind"] if unit == "keV" else [])],
+        rows,
+    )

@@ -12,6 +12,7 @@ from gammapolars.commands.peaks.parse import PeaksOptions
 from gammapolars.commands.spectra_inputs import spectra_of
 from gammapolars.core.records import optional
 from gammapolars.core.units import parse_numbers
+from gammapolars.identification import peak_kinds
 from gammapolars.io import check_writable, save
 
 
@@ -42,7 +43,7 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
     spectra = spectra_of(
         options.inputs, options, reject=options.reject, spectrum=options.spectrum, calibration=polynomial
     )
-    table = fitted(spectra, least_significance=options.significance)
+    table = peak_kinds(fitted(spectra, least_significance=options.significance))
     if len(spectra.runs) == 1:
         table = table.drop("run")
     summary = PeaksSummary(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.peak_text import kind_text
 from gammapolars.commands.peaks.run import PeaksSummary
 from gammapolars.commands.summaries import tail
 
@@ -22,11 +23,21 @@ def text(summary: PeaksSummary) -> list[str]:
             f"{peak['significance']:,.1f}",
             f"{peak['chi2_ndf']:.2f}",
             "" if peak["status"] == "ok" else peak["status"],
+            *([kind_text(peak)] if in_kev else []),
         ]
         for peak in peaks
         if peak.get(f"centroid_{unit}") is not None
     ]
-    head = [*(["detector"] if several else []), name, f"FWHM {name}", "area", "sigma", "χ²/ndf", ""]
+    head = [
+        *(["detector"] if several else []),
+        name,
+        f"FWHM {name}",
+        "area",
+        "sigma",
+        "χ²/ndf",
+        "",
+        *(["kind"] if in_kev else []),
+    ]
     return [
         *table(head, rows),
         f"{len(peaks)} peaks above {summary.least_significance:g} sigma in {summary.spectra.height} spectra",

@@ -1,0 +1,7 @@
+"""What peaks are: full-energy peaks and of which nuclide, or what else photons leave in and around a detector."""
+
+from gammapolars.identification.kinds import KINDS as KINDS
+from gammapolars.identification.kinds import peak_kinds as peak_kinds
+from gammapolars.identification.origins import ANNIHILATION as ANNIHILATION
+from gammapolars.identification.origins import FULL_ENERGY as FULL_ENERGY
+from gammapolars.identification.origins import UNKNOWN as UNKNOWN

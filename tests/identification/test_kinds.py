@@ -1,0 +1,142 @@
+"""What peaks are called: sources, and everything else that photons leave in a spectrum."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import gammapolars as gp
+from gammapolars.identification import KINDS
+from tests.commandline import gammapolars
+
+
+def peak_table(
+    peaks: Sequence[tuple[float, float]], *, resolution: float, fwhm: dict[float, float] | None = None
+) -> pl.DataFrame:
+    """Peaks by energy (keV) and area, as wide as FWHM² = 0.3 + resolution² · 662 E says, or as `fwhm` does."""
+    energy, area = np.array(sorted(peaks)).T
+    width = np.sqrt(0.3 + resolution**2 * 662 * energy)
+    for kev, value in (fwhm or {}).items():
+        width[np.abs(energy - kev).argmin()] = value
+    unc = np.sqrt(area * 1.5 + 20)
+    return pl.DataFrame(
+        {
+            "centroid_kev": energy, "centroid_kev_unc": width / 2.35 * unc / area, "fwhm_kev": width,
+            "fwhm_kev_unc": 0.02 * width, "area": area, "area_unc": unc, "significance": area / unc, "status": "ok",
+        }
+    )  # fmt: skip
+
+
+def kinds(table: pl.DataFrame, **known: object) -> dict[float, tuple[str, str | None]]:
+    """Kind and nuclide by energy."""
+    found = gp.peak_kinds(table, **known)  # type: ignore[arg-type]
+    rows = found.select("centroid_kev", "kind", "nuclide").rows()
+    return {round(kev, 1): (kind, nuclide) for kev, kind, nuclide in rows}
+
+
+HPGE, NAI = 0.0023, 0.075
+
+
+def test_humps_sums_and_edges_of_cobalt_in_sodium_iodide_are_no_lines() -> None:
+    """The peaks of a recorded spectrum."""
+    found = kinds(
+        peak_table(
+            [(200.1, 538), (230.7, 404), (904.2, 760), (1172.5, 10178), (1333.1, 9276), (2531.8, 142), (2639.1, 47)],
+            resolution=NAI,
+        )
+    )
+
+    assert found[1172.5] == found[1333.1] == ("full energy", "Co-60")
+    assert found[200.1][0] == found[230.7][0] == "backscatter"
+    assert found[904.2][0] == "Compton edge or hump"
+    assert found[2531.8][0] == found[2639.1][0] == "sum"
+
+
+def test_the_peaks_of_the_room_and_of_pair_production_in_germanium() -> None:
+    thorium = [(238.6, 4500), (338.3, 1020), (583.2, 2090), (727.3, 440), (860.6, 225), (911.2, 1800), (969.0, 1056)]
+    radium = [(295.2, 1155), (351.9, 2281), (609.3, 2275), (1120.3, 834), (1238.1, 391), (1764.5, 1250)]
+    pairs = [(1592.5, 153), (2103.5, 268), (2614.5, 3104), (511.0, 9161)]
+    others = [(74.97, 3697), (1460.8, 5054), (661.7, 353), (1173.2, 509), (1332.5, 456)]
+
+    found = kinds(peak_table(thorium + radium + pairs + others, resolution=HPGE, fwhm={511.0: 2.6}))
+
+    assert found[511.0] == ("annihilation", None)
+    assert (found[1592.5][0], found[2103.5][0]) == ("double escape", "single escape")
+    assert found[2614.5] == found[583.2] == ("full energy", "Tl-208")
+    assert found[911.2] == ("full energy", "Ac-228")
+    assert found[609.3] == found[1764.5] == ("full energy", "Bi-214")
+    assert (found[1460.8][1], found[661.7][1], found[1332.5][1]) == ("K-40", "Cs-137", "Co-60")
+    assert found[75.0][0] == "X-ray"
+
+
+def test_positrons_of_a_source_name_it_and_others_do_not() -> None:
+    assert kinds(peak_table([(511.0, 90_000), (1274.5, 20_000)], resolution=HPGE)) == {
+        511.0: ("annihilation", "Na-22"),
+        1274.5: ("full energy", "Na-22"),
+    }
+    assert kinds(peak_table([(514.0, 90_000), (1460.8, 900)], resolution=HPGE))[514.0] == ("full energy", "Sr-85")
+
+
+def test_a_calibration_that_is_off_by_half_a_width_still_names_a_source_of_many_lines() -> None:
+    lines = gp.lines("Eu-152", least_intensity=1.0).select("energy_kev", "intensity").rows()
+    peaks = [(kev * 1.0008 - 0.1, 3e6 / kev * photons / 100) for kev, photons in lines if not 1088 < kev < 1091]
+
+    found = gp.peak_kinds(peak_table(peaks, resolution=HPGE))
+
+    assert set(found["nuclide"]) == {"Eu-152"}
+    assert found.sort("centroid_kev")["line_kev"][-1] == 1408.013
+
+
+def test_what_is_too_wide_is_a_hump() -> None:
+    found = kinds(peak_table([(225.0, 70_000), (661.7, 120_000)], resolution=NAI, fwhm={225.0: 89.0}))
+
+    assert found[225.0][0] in ("backscatter", "Compton edge or hump")
+    assert found[661.7] == ("full energy", "Cs-137")
+
+
+def test_named_nuclides_alone_are_looked_for() -> None:
+    table = peak_table([(1173.2, 20_000), (1332.5, 18_000), (661.7, 9000)], resolution=HPGE)
+
+    assert kinds(table, nuclides=["co60"])[661.7] == ("full energy", None)
+    with pytest.raises(gp.UsageError, match="Xx-1"):
+        gp.peak_kinds(table, nuclides=["Xx-1"])
+
+
+def test_without_energies_nothing_is_told() -> None:
+    table = peak_table([(500.0, 1000), (900.0, 2000)], resolution=HPGE)
+    in_adc = table.rename({name: name.replace("kev", "adc") for name in table.columns})
+
+    found = gp.peak_kinds(in_adc)
+
+    assert set(found["kind"]) == {"unknown"}
+    assert set(found["reason"]) == {"the spectrum has no energies"}
+
+
+def test_every_table_keeps_its_rows_and_order() -> None:
+    table = peak_table([(661.7, 9000), (32.0, 500)], resolution=HPGE)
+    both = pl.concat([table.with_columns(run=pl.lit(2)), table.reverse().with_columns(run=pl.lit(1))])
+    both = both.with_columns(status=pl.Series(["ok", "failed", "ok", "ok"]))
+
+    found = gp.peak_kinds(both)
+
+    assert found.drop("kind", "reason", "nuclide", "line_kev").equals(both)
+    assert set(found["kind"]) <= set(KINDS)
+    assert gp.peak_kinds(found).equals(found)
+    assert gp.peak_kinds(both.head(0)).height == 0
+    with pytest.raises(gp.TableError, match="no table of peaks"):
+        gp.peak_kinds(pl.DataFrame({"centroid_kev": [1.0]}))
+
+
+@pytest.mark.skipif("GAMMAPOLARS_REAL_DATA" not in os.environ, reason="recorded runs are not at hand")
+def test_the_command_says_what_each_peak_is(tmp_path: Path) -> None:
+    run = Path(os.environ["GAMMAPOLARS_REAL_DATA"]) / "iaea-1995" / "CALIB.ASC"
+    done = gammapolars("peaks", run, "--calibration", "3.545,0.396467", "-o", tmp_path / "peaks.csv")
+
+    assert done.code == 0, done.err
+    for line in ("Cs-137 661.7", "Mn-54 834.8", "Na-22 1274.5", "Co-60 1332.5", "annihilation (Na-22)", "Co-57 122.1"):
+        assert line in done.out
+    table = pl.read_csv(tmp_path / "peaks.csv")
+    assert {"kind", "reason", "nuclide", "line_kev"} <= set(table.columns)
