@@ -86,6 +86,7 @@ from .peaks import find_peaks as find_peaks, fit_peaks as fit_peaks
 from .rates import true_rates as true_rates
 from .spectra import (
     add_spectra as add_spectra,
+    coincidence_peak as coincidence_peak,
     cube_slice as cube_slice,
     divide_by_efficiency as divide_by_efficiency,
     gate as gate,
@@ -97,6 +98,7 @@ from .spectra import (
     subtract as subtract,
     time_slices as time_slices,
 )
+from .spectra.net_matrix import NetMatrix as NetMatrix
 from .streaming.slices import slices as slices
 
 __all__: list[str]

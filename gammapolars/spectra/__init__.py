@@ -7,6 +7,8 @@ from gammapolars.spectra.arithmetic import per_second as per_second
 from gammapolars.spectra.arithmetic import subtract as subtract
 from gammapolars.spectra.binning import spectrum as spectrum
 from gammapolars.spectra.bins import fitting_bin_kev as fitting_bin_kev
+from gammapolars.spectra.coincidence_peaks import CoincidencePeak as CoincidencePeak
+from gammapolars.spectra.coincidence_peaks import coincidence_peak as coincidence_peak
 from gammapolars.spectra.matrices import matrix as matrix
 from gammapolars.spectra.matrices import project as project
 from gammapolars.spectra.rebinning import rebin as rebin

@@ -105,6 +105,33 @@ def axes_of(columns: pl.Schema) -> tuple[str, str]:
     return axes
 
 
+NET_OF = "background"
+"""The column that a matrix has from which its background in two dimensions was subtracted."""
+
+
+def check_independent(columns: pl.Schema) -> None:
+    """Raise where the cells of a matrix are correlated, so that their variances do not add up.
+
+    Raises:
+        TableError: its background in two dimensions was subtracted.
+    """
+    if NET_OF in columns:
+        raise TableError(
+            "the background of this matrix was subtracted, after which neighbouring cells are correlated: take the "
+            "matrix as it was counted, and subtract the background there (gp.NetMatrix, or gate --subtract-background)"
+        )
+
+
+def is_symmetric(matrix: pl.DataFrame) -> bool:
+    """Whether each count of a matrix stands at (x, y) and at (y, x)."""
+    x, y = axes_of(matrix.schema)
+    if x[:-2] != y[:-2]:
+        return False
+    cells = matrix.select(x, y, "counts").sort(x, y)
+    swapped = matrix.select(pl.col(y).alias(x), pl.col(x).alias(y), "counts").sort(x, y)
+    return cells.equals(swapped)
+
+
 def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width: float | None = None) -> pl.LazyFrame:
     """The spectrum along one axis of a matrix, of the bins that a gate takes out of the other: sums of its rows.
 
@@ -122,17 +149,18 @@ def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width:
         A lazy spectrum: `energy_kev`, `adc`, `dt_ps` or `time_s` (bin centre), `counts`, `variance`.
 
     Raises:
-        TableError: it is no matrix.
+        TableError: it is no matrix, or one that is net of its background in two dimensions.
         UsageError: when collected, if the gate, or the background, holds no bin.
     """
     lazy = matrix.lazy()
     columns = axes_of(lazy.collect_schema())
+    check_independent(lazy.collect_schema())
     gated, along = columns if on == "x" else columns[::-1]
     name = along[:-2]
 
     def spectrum() -> pl.DataFrame:
         table = lazy.select(gated, along, "counts", "variance").collect()
-        weight = _weight(table[gated], gate, width)
+        weight = gate_weight(table[gated], gate, width)
         rows = table.lazy().with_columns(_weight=weight).filter(pl.col("_weight") != 0)
         sums = rows.group_by(pl.col(along).alias(name)).agg(
             counts=(pl.col("counts") * pl.col("_weight")).sum(),
@@ -143,8 +171,12 @@ def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width:
     return computed({name: pl.Float64(), "counts": pl.Float64(), "variance": pl.Float64()}, spectrum)
 
 
-def _weight(centres: pl.Series, gate: Gate, width: float | None) -> pl.Expr:
-    """The gate's weights, its background scaled by numbers of bins."""
+def gate_weight(centres: pl.Series, gate: Gate, width: float | None) -> pl.Expr:
+    """The gate's weights of bins, its background scaled by numbers of bins.
+
+    Raises:
+        UsageError: the gate, or the background, holds no bin.
+    """
     column = pl.col(centres.name)
     inside = Gate(gate.low, gate.high).weight(column)
     if not gate.background or centres.is_empty():

@@ -19,7 +19,7 @@ from gammapolars.io import provenance
 from gammapolars.io.matrix_files import scan_matrix
 from gammapolars.io.spectra.channels import axis_of
 from gammapolars.spectra import project
-from gammapolars.spectra.matrices import axes_of
+from gammapolars.spectra.matrices import axes_of, is_symmetric
 
 CLOSE = 1e-3
 """Centres may be off by this part of a bin: by rounding in files."""
@@ -69,7 +69,7 @@ class StoredMatrix:
         net = project(table, gate, on="x" if side == "x" else "y", width=width).collect()
         total = table.group_by(pl.col(along).alias(quantity.column)).agg(pl.col("counts", "variance").sum())
         variance = float(net["variance"].sum())
-        if _is_symmetric(table, columns):
+        if is_symmetric(table):
             variance += _twice_counted(table, columns, gate)
         summary = GateSummary(
             inputs=(str(self.path),),
@@ -143,14 +143,6 @@ def _bins(path: Path, centres: npt.NDArray[np.float64], stored_width: Any) -> tu
     except OutputError:
         raise InputError(f"{path}: the matrix has bins of several widths, which no gate fits: rebin it") from None
     return axis.start - axis.width / 2, axis.width
-
-
-def _is_symmetric(table: pl.DataFrame, columns: tuple[str, str]) -> bool:
-    """Whether each count stands at (x, y) and at (y, x)."""
-    x, y = columns
-    cells = table.select(x, y, "counts").sort(x, y)
-    swapped = table.select(pl.col(y).alias(x), pl.col(x).alias(y), "counts").sort(x, y)
-    return cells.equals(swapped)
 
 
 def _twice_counted(table: pl.DataFrame, columns: tuple[str, str], gate: Gate) -> float:

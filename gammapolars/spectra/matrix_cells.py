@@ -1,0 +1,155 @@
+"""The cells of a stored matrix as arrays: its grid of bins, which of them are filled, and what the axes sum up to."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from gammapolars.core.errors import TableError
+from gammapolars.core.quantities import BY_COLUMN
+from gammapolars.core.types import Floats, Integers
+from gammapolars.gates import Gate
+from gammapolars.spectra.bins import CLOSE, width_of
+from gammapolars.spectra.matrices import axes_of, check_independent, gate_weight, is_symmetric
+
+MAX_CELLS = 20_000_000
+"""A matrix whose grid has more bins than this, filled or not, is not held in memory."""
+
+
+class Side(NamedTuple):
+    """The bins along one axis, from the first filled one to the last.
+
+    Attributes:
+        column: of the matrix.
+        first: the centre of the first bin.
+        width: of the bins, in the column's unit.
+        bins: how many there are.
+    """
+
+    column: str
+    first: float
+    width: float
+    bins: int
+
+    @property
+    def centres(self) -> Floats:
+        """(bins,) in the column's unit."""
+        return self.first + np.arange(self.bins, dtype=np.float64) * self.width
+
+    def weights(self, gate: Gate) -> Floats:
+        """(bins,) what each bin weighs in a gate: 1, or that of its background by numbers of bins; else 0.
+
+        Raises:
+            UsageError: the gate or its background holds no bin.
+        """
+        centres = pl.Series(self.column, self.centres)
+        weight = pl.DataFrame(centres).select(gate_weight(centres, gate, self.width)).to_series()
+        return weight.cast(pl.Float64).to_numpy()
+
+
+@dataclass(frozen=True)
+class MatrixCells:
+    """The filled bins of a matrix, each a number of observations that is independent of those in all others.
+
+    Bins of both axes are numbered through, those of x first. A symmetric matrix has one axis, and each of its pairs
+    once, at the lower bin first: it adds one to the projection at either of its bins, two where they are the same.
+
+    Attributes:
+        sides: the axes.
+        symmetric: whether each pair stands at (x, y) and at (y, x).
+        one: (n,) the bin on x.
+        other: (n,) that on y.
+        counts: (n,) in the cell.
+        variance: (n,) of these.
+    """
+
+    sides: tuple[Side, Side]
+    symmetric: bool
+    one: Integers
+    other: Integers
+    counts: Floats
+    variance: Floats
+
+    @property
+    def offset(self) -> int:
+        """The number of the first bin of y."""
+        return 0 if self.symmetric else self.sides[0].bins
+
+    @property
+    def nodes(self) -> int:
+        """How many bins both axes have; those of a symmetric matrix are counted once."""
+        return self.offset + self.sides[1].bins
+
+    def part(self, side: int) -> slice:
+        """The bins of one axis among all."""
+        return slice(0, self.sides[0].bins) if side == 0 else slice(self.offset, self.nodes)
+
+    def sums(self, values: Floats) -> Floats:
+        """(nodes,) values of the cells, summed over the rows and columns that they lie in."""
+        found = np.bincount(self.one, values, self.nodes) + np.bincount(self.other, values, self.nodes)
+        return np.asarray(found, np.float64)
+
+    def products(self, x: Floats, y: Floats) -> Floats:
+        """(n,) what each cell weighs, of weights (nodes,) on either axis; a pair of a symmetric matrix in both orders.
+
+        On the diagonal it stands once, as in the stored matrix.
+        """
+        weights = x[self.one] * y[self.other]
+        if self.symmetric:
+            weights = weights + np.where(self.one != self.other, x[self.other] * y[self.one], 0.0)
+        return weights
+
+
+def cells_of(matrix: pl.DataFrame, width: float | tuple[float, float] | None = None) -> MatrixCells:
+    """The cells of a matrix as a table.
+
+    Args:
+        matrix: as `gp.matrix` gives it.
+        width: of the bins, on both axes or on each; None: as the distances of centres tell.
+
+    Raises:
+        TableError: it is no matrix of two energies or of two adc values in equal bins, it has no counts, or too many
+            bins.
+    """
+    columns = axes_of(matrix.schema)
+    check_independent(matrix.schema)
+    x, y = (BY_COLUMN[name[:-2]] for name in columns)
+    if x != y or not (x.of_hits and x.of_pairs):
+        raise TableError(f"this is a matrix of {x.column} and {y.column}, and must be one of two energies, or two adc")
+    if matrix.is_empty():
+        raise TableError("the matrix has no counts")
+    symmetric = is_symmetric(matrix)
+    widths = width if isinstance(width, tuple) else (width, width)
+    sides = tuple(_side(matrix, name, one) for name, one in zip(columns, widths, strict=True))
+    if sides[0].bins * sides[1].bins > MAX_CELLS:
+        raise TableError(f"the matrix has more than {MAX_CELLS // 10**6} million bins, filled or not: take wider ones")
+    places = [_places(matrix[side.column].to_numpy(), side) for side in sides]
+    if pl.Series(places[0] * sides[1].bins + places[1]).n_unique() < matrix.height:
+        raise TableError("a bin of the matrix stands there more than once: sum such rows first")
+    counts, variance = (matrix[name].cast(pl.Float64).to_numpy() for name in ("counts", "variance"))
+    if not (np.isfinite(counts).all() and np.isfinite(variance).all() and (variance >= 0).all()):
+        raise TableError("the matrix has bins without a number of counts or without their variance")
+    if symmetric:
+        upper = places[0] <= places[1]
+        return MatrixCells((sides[0], sides[1]), True, *(one[upper] for one in (*places, counts, variance)))
+    return MatrixCells((sides[0], sides[1]), False, places[0], places[1] + sides[0].bins, counts, variance)
+
+
+def _side(matrix: pl.DataFrame, column: str, width: float | None) -> Side:
+    centres = matrix[column].cast(pl.Float64).to_numpy()
+    if width is None:
+        width = width_of(centres, "energy_kev") or 1.0
+    first, last = float(centres.min()), float(centres.max())
+    bins = (last - first) / width
+    if not bins <= MAX_CELLS:
+        raise TableError(f"bins of {width:g} make a matrix of more than {MAX_CELLS // 10**6} million: take wider ones")
+    return Side(column, first, width, round(bins) + 1)
+
+
+def _places(centres: Floats, side: Side) -> Integers:
+    numbers = (centres - side.first) / side.width
+    places = np.rint(numbers).astype(np.int64)
+    if np.abs(numbers - places).max() > CLOSE:
+        raise TableError(f"the bins of {side.column} are not of one width, {side.width:g}")
+    return places

@@ -1,0 +1,150 @@
+"""Matrices net of their background in two dimensions."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+from scipy.sparse import block_diag, csr_array
+
+from gammapolars.core.errors import TableError
+from gammapolars.core.types import Floats, Range
+from gammapolars.gates import Gate
+from gammapolars.spectra.bins import AnyFrame
+from gammapolars.spectra.factorised_background import FactorisedBackground
+from gammapolars.spectra.matrix_cells import cells_of
+from gammapolars.spectra.peak_regions import background_operator, found_regions, given_regions, ranges_of
+
+SIDES = {"x": 0, "y": 1}
+
+
+class NetSum(NamedTuple):
+    """A weighted sum over a net matrix.
+
+    Attributes:
+        counts: net ones.
+        unc: their standard deviation, with what all cells have in common.
+        background: what was subtracted.
+    """
+
+    counts: float
+    unc: float
+    background: float
+
+
+class NetMatrix:
+    """A matrix net of the background that its projections tell, after Palameta and Waddington, with its covariance.
+
+    With the projections P_i, the background b_i below their peaks and the sum T, B_ij = (P_i b_j + b_i P_j - b_i b_j)/T
+    is subtracted from each cell. `factorised_background` derives it, also for axes of different detectors, and the
+    variances.
+
+    That is right where all but the coincidences of two peaks factorises: of random coincidences, and of many cascades
+    together. Where cascades are few, the Compton background of a line is in coincidence with its own partners alone,
+    and net counts are biased; `gp.coincidence_peak` takes the background from the matrix around a peak instead.
+
+    Args:
+        matrix: from `gp.matrix` or `gp.scan_matrix`, of two energies or two adc values, also net of chance.
+        regions: stretches with peaks, in the axes' unit; None: they are searched in the projections.
+        fwhm: coefficients of FWHM² = a + b E + c E² (keV²), for that search; None: measured at the clearest peaks.
+        width: of the bins, on both axes or on each; None: as the distances of centres tell.
+
+    Attributes:
+        regions: the stretches of x, and of y, in which peaks lie.
+        symmetric: whether each pair stands at (x, y) and at (y, x).
+        total: T, the sum of the matrix; of a symmetric one, with twice its diagonal.
+
+    Raises:
+        TableError: it is no matrix of two energies or of two adc values, or its sum is not above 0.
+        UsageError: a peak that holds no bin, or peaks that leave none.
+    """
+
+    def __init__(
+        self,
+        matrix: AnyFrame,
+        *,
+        regions: Sequence[Range] | None = None,
+        fwhm: Sequence[float] | None = None,
+        width: float | tuple[float, float] | None = None,
+    ) -> None:
+        self._cells = cells = cells_of(matrix.lazy().collect(), width)
+        self.symmetric = cells.symmetric
+        projection, variance = cells.sums(cells.counts), cells.sums(cells.variance)
+        found, operators = [], []
+        for number in (1,) if self.symmetric else (0, 1):
+            side, part = cells.sides[number], cells.part(number)
+            if regions is None:
+                found.append(found_regions(side, projection[part], variance[part], fwhm))
+            else:
+                found.append(given_regions(side, regions))
+            operators.append(background_operator(side.bins, found[-1]))
+        self.regions = tuple(ranges_of(side, found[end]) for side, end in zip(cells.sides, (0, -1), strict=True))
+        self._background = FactorisedBackground(cells, csr_array(block_diag(operators, format="csr")))
+        self.total = self._background.total
+        if not self.total > 0:
+            raise TableError(f"the counts of the matrix add up to {self.total:g}, which tells no background")
+
+    def projections(self) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Of x and of y, `energy_kev` or `adc` (bin centre), `counts`, and the `background` below their peaks."""
+        values = {"counts": self._background.projection, "background": self._background.below}
+        x, y = (
+            pl.DataFrame({side.column[:-2]: side.centres} | {name: one[part] for name, one in values.items()})
+            for side, part in zip(self._cells.sides, map(self._cells.part, (0, 1)), strict=True)
+        )
+        return x, y
+
+    def sum(self, x: Gate | None = None, y: Gate | None = None) -> NetSum:
+        """The net counts of a rectangle, or of two gates with background: Σ w_i u_j N_ij.
+
+        Args:
+            x: on the x axis; None: all of it.
+            y: on the y axis.
+
+        Raises:
+            UsageError: a gate without a bin.
+        """
+        net = self._background.net_sum(self._weights(0, x), self._weights(1, y))
+        return NetSum(float(net.counts), float(np.sqrt(net.variance)), float(net.background))
+
+    def project(self, gate: Gate, *, on: Literal["x", "y"] = "x") -> pl.DataFrame:
+        """The net spectrum along one axis of what a gate takes out of the other.
+
+        Its bins are correlated: of several together, `sum` tells the uncertainty.
+
+        Args:
+            gate: in the unit of the gated axis.
+            on: the axis that is gated.
+
+        Returns:
+            `energy_kev` or `adc` (bin centre), net `counts`, `variance`, and the `background` that was subtracted.
+
+        Raises:
+            UsageError: a gate without a bin.
+        """
+        along = 1 - SIDES[on]
+        part, side = self._cells.part(along), self._cells.sides[along]
+        net = self._background.projected(self._weights(SIDES[on], gate))
+        return pl.DataFrame({side.column[:-2]: side.centres} | {k: v[part] for k, v in net._asdict().items()})
+
+    def table(self) -> pl.DataFrame:
+        """All cells of the grid, filled or not.
+
+        Cells have their projections in common, so that variances do not add up to that of a sum. `gp.project` refuses
+        this table therefore, which it knows by the column `background`: take `project` and `sum`.
+
+        Returns:
+            The columns of the matrix, net `counts`, `variance`, and the `background` that was subtracted.
+        """
+        x, y = self._cells.sides
+        parts = []
+        for rows, net in self._background.blocks():
+            centres = x.centres[rows]
+            grid = {x.column: np.repeat(centres, y.bins), y.column: np.tile(y.centres, len(centres))}
+            parts.append(pl.DataFrame(grid | {name: values.ravel() for name, values in net._asdict().items()}))
+        return pl.concat(parts)
+
+    def _weights(self, side: int, gate: Gate | None) -> Floats:
+        """(nodes,) a gate's weights on its own axis."""
+        weights = np.zeros(self._cells.nodes)
+        weights[self._cells.part(side)] = 1.0 if gate is None else self._cells.sides[side].weights(gate)
+        return weights
