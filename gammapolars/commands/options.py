@@ -41,6 +41,11 @@ BackgroundOption = Annotated[
 SecondBackgroundOption = Annotated[
     list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line, or auto.")
 ]
+SubtractBackground = Annotated[bool, "Subtract what the projections tell, in two dimensions, cell by cell."]
+PeakRegion = Annotated[
+    list[str] | None,
+    typer.Option(metavar="LOW:HIGH", help="Where projections have peaks for that, instead of a search."),
+]
 Reject = Annotated[str, "Flags that reject a hit: names, a mask such as 0x480, or none."]
 AddBackOption = Annotated[str | None, "Sum what detectors of one group saw within this time, such as 100ns."]
 VetoOption = Annotated[

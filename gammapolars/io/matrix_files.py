@@ -9,6 +9,7 @@ import polars as pl
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.file_identity import replacing
 from gammapolars.core.quantities import BY_COLUMN
+from gammapolars.io import provenance
 from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 from gammapolars.io.root.tree_parser import kinds_in
 from gammapolars.io.spectra import histograms, radware, tables
@@ -30,6 +31,9 @@ TABLES = {".parquet": "parquet", ".csv": "csv"}
 """The suffixes of matrices that are written as the tables that they are."""
 
 SUFFIXES = (*GRID_WRITERS, *TABLES)
+
+SUBTRACTED_KEY = "background_counts"
+"""What the summary of a command has where the background of the matrix was subtracted."""
 
 RADWARE_TYPES = {".mat": "<u2", ".m4b": "<i4", ".spn": "<i4"}
 """numpy's types of the counts in RadWare matrices, by the file's suffix."""
@@ -95,7 +99,7 @@ def scan_matrix(path: str | Path, name: str | None = None, *, energy: Sequence[f
 
     Returns:
         `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` where no calibration is known, or what else its axes
-        are; `counts`, `variance`.
+        are; `counts`, `variance`; where the background was subtracted in two dimensions, `background`.
 
     Raises:
         InputError: the file is missing, damaged or cut short, or holds no matrix; of its counts, when collected.
@@ -139,7 +143,10 @@ def is_matrix(path: str | Path) -> bool:
 def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
     """A stored matrix as it stands; of a histogram, which is a whole in its file, at once."""
     if suffix == ".root":
-        return histograms.read_matrix(path, name).lazy()
+        matrix = histograms.read_matrix(path, name).lazy()
+        summary = (provenance.of_file(path) or {}).get("summary", {})
+        is_net = SUBTRACTED_KEY in summary  # a histogram has no room for how much of each bin that was
+        return matrix.with_columns(pl.lit(None, pl.Float64).alias(tables.SUBTRACTED)) if is_net else matrix
     if suffix in RADWARE_TYPES:
         dtype = RADWARE_TYPES[suffix]
         radware.check_matrix(path, dtype)

@@ -7,6 +7,7 @@ import polars as pl
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.quantities import axis_columns
 from gammapolars.gates import Gate
+from gammapolars.io.spectra.tables import SUBTRACTED
 from gammapolars.spectra.bins import AnyFrame, check_width, computed, quotient
 from gammapolars.spectra.weighted_tallies import AUTO, sums, weight_column
 
@@ -105,17 +106,13 @@ def axes_of(columns: pl.Schema) -> tuple[str, str]:
     return axes
 
 
-NET_OF = "background"
-"""The column that a matrix has from which its background in two dimensions was subtracted."""
-
-
 def check_independent(columns: pl.Schema) -> None:
     """Raise where the cells of a matrix are correlated, so that their variances do not add up.
 
     Raises:
         TableError: its background in two dimensions was subtracted.
     """
-    if NET_OF in columns:
+    if SUBTRACTED in columns:
         raise TableError(
             "the background of this matrix was subtracted, after which neighbouring cells are correlated: take the "
             "matrix as it was counted, and subtract the background there (gp.NetMatrix, or gate --subtract-background)"

@@ -78,7 +78,7 @@ class NetMatrix:
             else:
                 found.append(given_regions(side, regions))
             operators.append(background_operator(side.bins, found[-1]))
-        self.regions = tuple(ranges_of(side, found[end]) for side, end in zip(cells.sides, (0, -1), strict=True))
+        self.regions = ranges_of(cells.sides[0], found[0]), ranges_of(cells.sides[1], found[-1])
         self._background = FactorisedBackground(cells, csr_array(block_diag(operators, format="csr")))
         self.total = self._background.total
         if not self.total > 0:

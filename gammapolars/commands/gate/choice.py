@@ -1,6 +1,7 @@
 """The gate on a line, as the command line says it: in which unit, on whose hits, how wide, and what to doubt of it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from gammapolars.commands.gate.parse import GateOptions
@@ -8,7 +9,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import ENERGY
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.gates import Gate
-from gammapolars.spectra.line_gates import gate_doubts, line_gate
+from gammapolars.spectra.line_gates import AUTO, gate_doubts, line_gate
 
 KEV = ENERGY.unit
 
@@ -71,3 +72,20 @@ def chosen(
     by_fwhm = options.width is None and any(one.fwhm for one in those)
     width_from = "given" if options.width is not None else "2 FWHM" if by_fwhm else "no FWHM is known"
     return Choice(gate, options.unit == KEV, those, width_from)
+
+
+def partner_gate(
+    options: GateOptions, detectors: Detectors, *, has_energies: bool, widest: bool = False
+) -> Gate | None:
+    """The gate on the line of the partners, in any detector, if one is named.
+
+    Raises:
+        UsageError: an energy is asked for, and there are channels alone.
+    """
+    if options.partner is None:
+        return None
+    anywhere = replace(options, of=None)
+    beside = options.partner_background or [AUTO]
+    return chosen(
+        anywhere, detectors, has_energies=has_energies, line=options.partner, backgrounds=beside, widest=widest
+    ).gate

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -12,6 +12,7 @@ from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.accumulators.gated import NetSpectra
 from gammapolars.analysis.summaries import PairCounts, Summary
 from gammapolars.commands.gate.parse import GateOptions
+from gammapolars.commands.net_matrices import MatrixBackground
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.core.records import Part, optional
@@ -73,6 +74,37 @@ class MatrixCounts:
     counts: float
 
 
+@dataclass(frozen=True)
+class CoincidenceCounts:
+    """The coincidences of two lines, net of the background below either.
+
+    Attributes:
+        gate: on the second line.
+        peak_peak: counts in both gates.
+        peak_background: in the first gate and the background of the second, scaled to the gates' widths.
+        background_peak: the other way round.
+        background_background: in both backgrounds.
+        net: coincidences of the two lines, by those four.
+        net_unc: one standard deviation.
+        net_of_projections: of a matrix net of its background in two dimensions, the same of that.
+        net_of_projections_unc: one standard deviation, with what its cells have in common.
+    """
+
+    gate: Gate
+    peak_peak: float
+    peak_background: float
+    background_peak: float
+    background_background: float
+    net: float
+    net_unc: float
+    net_of_projections: float | None = optional()
+    net_of_projections_unc: float | None = optional()
+
+    def beside(self, net: float, unc: float) -> "CoincidenceCounts":
+        """The same with what the matrix net of its background in two dimensions has there."""
+        return replace(self, net_of_projections=net, net_of_projections_unc=unc)
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateSummary(Summary):
     """What is in coincidence with a line.
@@ -87,6 +119,8 @@ class GateSummary(Summary):
         asked_gate: of a stored matrix, the gate before its ends were moved to edges of bins.
         gate: on the line; of detectors of several resolutions, the widest.
         gate_width_from: where its width is from: given, 2 FWHM, or no FWHM is known.
+        background: what was subtracted of a stored matrix in two dimensions.
+        coincidence: with the line of the partners, where one is named.
         and_gate: on the second line, of triples.
         gated_detectors: whose hits may lie in the gate; none: all.
         polygons: names of those that pairs lie in.
@@ -105,6 +139,8 @@ class GateSummary(Summary):
     asked_gate: Gate | None = optional()
     gate: Gate
     gate_width_from: str
+    background: MatrixBackground | None = optional()
+    coincidence: CoincidenceCounts | None = optional()
     and_gate: Gate | None = optional()
     gated_detectors: tuple[str, ...] = ()
     polygons: tuple[str, ...] = ()

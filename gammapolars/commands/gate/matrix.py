@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.commands.gate.choice import chosen
+from gammapolars.commands.gate.choice import chosen, partner_gate
 from gammapolars.commands.gate.counts import GateSummary, MatrixCounts, NetCounts
+from gammapolars.commands.gate.matrix_gates import MatrixGates
 from gammapolars.commands.gate.parse import GateOptions
+from gammapolars.commands.net_matrices import peak_regions
 from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.core.quantities import BY_COLUMN, ENERGY, Quantity
 from gammapolars.gates import Gate
 from gammapolars.io import provenance
 from gammapolars.io.matrix_files import scan_matrix
 from gammapolars.io.spectra.channels import axis_of
-from gammapolars.spectra import project
-from gammapolars.spectra.matrices import axes_of, is_symmetric
+from gammapolars.io.spectra.tables import SUBTRACTED
+from gammapolars.spectra.matrices import axes_of
 
 CLOSE = 1e-3
 """Centres may be off by this part of a bin: by rounding in files."""
@@ -55,37 +57,45 @@ class StoredMatrix:
             raise UsageError(f"a matrix has the axes x and y, not '{side}'")
         table = scan_matrix(self.path).collect()
         columns = axes_of(table.schema)
-        gated, along = columns if side == "x" else columns[::-1]
         quantity = _quantity(self.path, columns)
         known = self.options.known if self.options.detectors else provenance.detectors_of(self.path)
         choice = chosen(self.options, known, has_energies=quantity == ENERGY, widest=True)
+        line = partner_gate(self.options, known, has_energies=quantity == ENERGY, widest=True)
         if choice.calibrated != (quantity == ENERGY):
             raise UsageError(f"{self.path} is a matrix of energies: leave --unit adc out")
         if table.is_empty():
             raise InputError(f"{self.path}: the matrix has no counts")
+        if SUBTRACTED in table.columns:
+            raise UsageError(
+                f"{self.path}: its background was subtracted, after which neighbouring cells are correlated: gate on "
+                "the matrix as it was counted, with --subtract-background"
+            )
         stored = (provenance.of_file(self.path) or {}).get("summary", {})
-        edge, width = _bins(self.path, table[gated].to_numpy(), _stored_width(stored, gated))
-        gate = on_edges(choice.gate, edge, width, f"{quantity.unit} of {self.path}")
-        net = project(table, gate, on="x" if side == "x" else "y", width=width).collect()
+        bins = [_bins(self.path, table[name].to_numpy(), _stored_width(stored, name)) for name in columns]
+        gated, unit = 0 if side == "x" else 1, f"{quantity.unit} of {self.path}"
+        gate, along = on_edges(choice.gate, *bins[gated], unit), columns[1 - gated]
+        partner = on_edges(line, *bins[1 - gated], unit) if line else None
+        gates = MatrixGates(table, gate, partner, "x" if side == "x" else "y", (bins[0][1], bins[1][1]))
+        subtracts = self.options.subtract_background
+        found = gates.net_of_background(peak_regions(self.options.peak_region)) if subtracts else gates.as_counted()
         total = table.group_by(pl.col(along).alias(quantity.column)).agg(pl.col("counts", "variance").sum())
-        variance = float(net["variance"].sum())
-        if is_symmetric(table):
-            variance += _twice_counted(table, columns, gate)
         summary = GateSummary(
             inputs=(str(self.path),),
             matrix=MatrixCounts(side, table.height, float(table["counts"].sum())),
-            warnings=tuple(choice.doubts()),
+            warnings=(*choice.doubts(), *found.warnings),
             asked_gate=choice.gate,
             gate=gate,
             gate_width_from=choice.width_from,
             net_of_chance="random_ps" in stored if stored else None,
             unit=quantity.unit,
-            bin_width=_bins(self.path, table[along].to_numpy(), _stored_width(stored, along))[1],
-            counts=float(net["counts"].sum()),
-            counts_unc=math.sqrt(variance),
+            bin_width=bins[1 - gated][1],
+            counts=found.counts,
+            counts_unc=found.unc,
+            background=found.background,
+            coincidence=found.coincidence,
         )
         texts = provenance.describe_files([self.path], summary.to_json())
-        return NetCounts(net, total.sort(quantity.column), summary, texts)
+        return NetCounts(found.net, total.sort(quantity.column), summary, texts)
 
 
 def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:
@@ -143,13 +153,3 @@ def _bins(path: Path, centres: npt.NDArray[np.float64], stored_width: Any) -> tu
     except OutputError:
         raise InputError(f"{path}: the matrix has bins of several widths, which no gate fits: rebin it") from None
     return axis.start - axis.width / 2, axis.width
-
-
-def _twice_counted(table: pl.DataFrame, columns: tuple[str, str], gate: Gate) -> float:
-    """What the variance of all net counts has beyond those of the bins, in a symmetric matrix.
-
-    Pairs with both hits in the gate or its background stand in two bins: (g + h)² v is 2 g h v more than (g² + h²) v.
-    """
-    x, y = columns
-    cells = table.filter(pl.col(x) != pl.col(y))
-    return float(cells.select((gate.weight(x) * gate.weight(y) * pl.col("variance")).sum()).item())

@@ -12,15 +12,16 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.gated import GatedSpectra
 from gammapolars.coincidences import PairRule
-from gammapolars.commands.gate.choice import KEV, Choice, chosen
-from gammapolars.commands.gate.counts import NetCounts, bin_width_of, net_counts
+from gammapolars.commands.gate.choice import KEV, Choice, chosen, partner_gate
+from gammapolars.commands.gate.counts import CoincidenceCounts, NetCounts, bin_width_of, net_counts
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import InputError
 from gammapolars.corrections import dithered_adc, dithered_energy, energy_kev
 from gammapolars.detectors import Detectors
-from gammapolars.gates import PolygonGate, load_gates
+from gammapolars.gates import Gate, PolygonGate, load_gates
 from gammapolars.io import scan_pairs
 from gammapolars.io.provenance import describe, describe_files, detectors_of
+from gammapolars.spectra.coincidence_peaks import CoincidencePeakTally
 from gammapolars.streaming.slices import batches_of
 
 
@@ -45,11 +46,12 @@ class RunPairs:
             reading = passes.PairPass(recording, rule, [hits, pairs])
             choice = chosen(options, options.known, has_energies=recording.is_calibrated)
             table = dithered_pairs(reading.pairs(), options.known)
-            spectra = partners(table, choice, polygons, options, options.known)
+            line = partner_gate(options, options.known, has_energies=recording.is_calibrated)
+            spectra, coincidence = partners(table, choice, line, polygons, options, options.known)
             content = vars(passes.summarise(reading, hits, pairs))
             content |= _of_gate(choice, polygons, options, content["warnings"], spectra.without_value(options.known))
             del content["preselection"]
-            content |= {"net_of_chance": rule.regions is not None}
+            content |= {"net_of_chance": rule.regions is not None, "coincidence": coincidence}
             return net_counts(spectra, content, options, partial(describe, recording.runs))
 
 
@@ -77,9 +79,12 @@ class PairsFile:
             raise InputError(f"{self.path}: its pairs have neither energies nor adc values to gate on")
         of_adc = has_adc and any(detector.energy for detector in detectors)
         choice = chosen(options, detectors, has_energies=has_energies or of_adc)
-        spectra = partners(dithered_pairs(pairs, detectors), choice, polygons, options, detectors)
+        line = partner_gate(options, detectors, has_energies=has_energies or of_adc)
+        table = dithered_pairs(pairs, detectors)
+        spectra, coincidence = partners(table, choice, line, polygons, options, detectors)
         doubts = self._doubts(stored, dithers=of_adc or not (has_energies and has_adc))
         content = {"inputs": (str(self.path),), "net_of_chance": "weight" in columns}
+        content |= {"coincidence": coincidence}
         content |= _of_gate(choice, polygons, options, doubts, spectra.without_value(detectors))
         return net_counts(spectra, content, options, partial(describe_files, [self.path]))
 
@@ -108,17 +113,25 @@ def polygons_of(options: GateOptions) -> tuple[PolygonGate, ...]:
 
 
 def partners(
-    pairs: pl.LazyFrame, choice: Choice, polygons: Sequence[PolygonGate], options: GateOptions, detectors: Detectors
-) -> GatedSpectra:
-    """Count the partners of the hits in the gate, in one pass."""
+    pairs: pl.LazyFrame,
+    choice: Choice,
+    line: Gate | None,
+    polygons: Sequence[PolygonGate],
+    options: GateOptions,
+    detectors: Detectors,
+) -> tuple[GatedSpectra, CoincidenceCounts | None]:
+    """Count the partners of the hits in the gate, and those on a line of their own, in one pass."""
     width = bin_width_of(options.bin_width, calibrated=choice.calibrated)
     keys = [detectors.named(name).key for name in options.of or ()] or None
     spectra = GatedSpectra(choice.gate, keys, calibrated=choice.calibrated, width=width)
     for polygon in polygons:
         pairs = polygon.select(pairs)
+    peak = CoincidencePeakTally(choice.gate, line, on=spectra.axis, of=keys) if line else None
     for batch in batches_of(pairs):
         spectra.add_pairs(batch)
-    return spectra
+        if peak:
+            peak.add_pairs(batch)
+    return spectra, CoincidenceCounts(line, *peak.total()) if line and peak else None
 
 
 def _of_gate(

@@ -10,12 +10,14 @@ from gammapolars.commands.declared import FILE, OUTPUT
 from gammapolars.commands.options import (
     BackgroundOption,
     Pairing,
+    PeakRegion,
     RandomOption,
     Reading,
     Reject,
     Runs,
     Saving,
     SecondBackgroundOption,
+    SubtractBackground,
     WindowOption,
 )
 from gammapolars.core import defaults
@@ -31,6 +33,10 @@ class GateOptions(Reading, Pairing, Saving):
     width: Annotated[float | None, "Of the gate, from one end to the other; else 2 FWHM of each detector."] = None
     unit: Annotated[str, "keV; adc: gate on channels, where there are no energies."] = "keV"
     background: BackgroundOption = None
+    partner: Annotated[float | None, "Also count the coincidences with this line, net of all three backgrounds."] = None
+    partner_background: Annotated[
+        list[str] | None, typer.Option(metavar="LOW:HIGH", help="Beside that line; else auto. May be repeated.")
+    ] = None
     second: Annotated[
         float | None, typer.Option("--and", help="A second line, of triples: the spectrum of their third hits.")
     ] = None
@@ -44,6 +50,8 @@ class GateOptions(Reading, Pairing, Saving):
     bin_width: Annotated[float | None, typer.Option("--bin", help="Width of the bins: 1 keV, or 1 adc.")] = None
     by_detector: Annotated[bool, "A spectrum of each detector."] = False
     axis: Annotated[str | None, "Of a stored matrix: which axis to gate on, x or y."] = None
+    subtract_background: SubtractBackground = False
+    peak_region: PeakRegion = None
     peaks: Annotated[Path | None, "The peaks' table: .csv, .parquet.", OUTPUT] = None
     figure: Annotated[Path | None, "The spectrum, a .png.", OUTPUT] = None
     reject: Reject = defaults.REJECT

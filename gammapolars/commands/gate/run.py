@@ -18,8 +18,9 @@ from gammapolars.io.matrix_files import is_matrix
 
 OF_HITS = ("--and", "--window", "--random", "--reject")
 OF_PAIRS = ("--in", "--polygon")
+OF_PARTNERS = ("--partner",)
 OF_SPECTRA = ("--bin", "--by-detector")
-OF_MATRICES = ("--axis",)
+OF_MATRICES = ("--axis", "--subtract-background")
 
 
 class Input(Protocol):
@@ -50,6 +51,10 @@ def input_of(options: GateOptions) -> Input:
     is_energy(options.unit, "gates")
     if options.second is None and options.second_background:
         raise UsageError("--and-background is beside a second line: name the line with --and")
+    if options.partner is None and options.partner_background:
+        raise UsageError("--partner-background is beside a line of partners: name the line with --partner")
+    if options.peak_region and not options.subtract_background:
+        raise UsageError("--peak-region says where the background of --subtract-background has peaks: add that")
     if is_matrix(alone):
         why = f"{alone} is a matrix, in which no hits and pairs can be told apart"
         _refuse(options, [*OF_HITS, *OF_PAIRS, *OF_SPECTRA], why)
@@ -59,7 +64,7 @@ def input_of(options: GateOptions) -> Input:
     if of_file:
         _refuse(options, OF_HITS, f"{alone} holds pairs as another command made them, and no single hits")
     if options.second is not None:
-        _refuse(options, OF_PAIRS, "--and gates on triples")
+        _refuse(options, [*OF_PAIRS, *OF_PARTNERS], "--and gates on triples")
         return RunTriples(options)
     return PairsFile(Path(alone), options) if of_file else RunPairs(options)
 
@@ -76,6 +81,8 @@ def _refuse(options: GateOptions, names: Sequence[str], why: str) -> None:
         "--bin": options.bin_width is not None,
         "--by-detector": options.by_detector,
         "--axis": options.axis is not None,
+        "--subtract-background": options.subtract_background,
+        "--partner": options.partner is not None,
     }
     if wrong := [name for name in names if given[name]]:
         raise UsageError(f"{why}: leave {' and '.join(wrong)} out")

@@ -17,6 +17,7 @@ def text(summary: GateSummary) -> list[str]:
         *_input(summary),
         *_gates(summary),
         f"{plus_minus(summary.counts, summary.counts_unc)} {partners}{_net_of(summary)}",
+        *_coincidence(summary),
         *_peaks(summary),
         *tail(summary),
     ]
@@ -65,10 +66,29 @@ def _gates(summary: GateSummary) -> list[str]:
     return lines
 
 
+def _coincidence(summary: GateSummary) -> list[str]:
+    """The coincidences of two lines, and the four components that they follow from."""
+    if not (one := summary.coincidence):
+        return []
+    unit = summary.unit
+    lines = [
+        f"{plus_minus(one.net, one.net_unc)} coincidences with the line in {one.gate} {unit}:",
+        f"  {one.peak_peak:,.1f} of peak and peak, less {one.peak_background:,.1f} of peak and background and "
+        f"{one.background_peak:,.1f} of background and peak, plus {one.background_background:,.1f} of both backgrounds",
+    ]
+    if one.net_of_projections is not None:
+        number = plus_minus(one.net_of_projections, one.net_of_projections_unc or 0.0)
+        lines.append(f"  {number} by the background of the projections")
+    return lines
+
+
 def _net_of(summary: GateSummary) -> str:
     """What has been subtracted, and what has not; of chance nothing where it is not known."""
     background = summary.gate.background or (summary.and_gate and summary.and_gate.background)
     parts = {"the background below the line": bool(background), "chance": bool(summary.net_of_chance)}
+    if summary.background:
+        own = {f"a background of {summary.background.background_counts:,.0f} by the projections": True}
+        parts = own | {name: done for name, done in parts.items() if done or name == "chance"}
     gone, left = ([name for name, is_gone in parts.items() if is_gone is subtracted] for subtracted in (True, False))
     net = f", net of {' and of '.join(gone)}" if gone else ""
     return net + (f"; {' and '.join(left)} not subtracted" if left else "")

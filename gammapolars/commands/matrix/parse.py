@@ -7,7 +7,16 @@ import typer
 
 from gammapolars.commands.command import command
 from gammapolars.commands.declared import FILE, OUTPUT
-from gammapolars.commands.options import Pairing, RandomOption, Recording, Reject, Saving, WindowOption
+from gammapolars.commands.options import (
+    Pairing,
+    PeakRegion,
+    RandomOption,
+    Recording,
+    Reject,
+    Saving,
+    SubtractBackground,
+    WindowOption,
+)
 from gammapolars.core import defaults
 
 
@@ -38,4 +47,6 @@ class MatrixOptions(Recording, Pairing, Saving):
         typer.Option("--symmetric/--no-symmetric", help="Each pair in both orders: where x and y are the same."),
     ] = None
     polygon: Annotated[Path | None, "Only pairs inside the polygons of this .toml or .csv.", FILE] = None
+    subtract_background: SubtractBackground = False
+    peak_region: PeakRegion = None
     reject: Reject = defaults.REJECT

@@ -12,13 +12,15 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairCounts, RunSummary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.figure_files import FIGURE, save_figure
+from gammapolars.commands.matrix.background import check_factorises, net_of_background
 from gammapolars.commands.matrix.choice import axes_of, is_symmetric, sides_of
 from gammapolars.commands.matrix.parse import MatrixOptions
+from gammapolars.commands.net_matrices import MatrixBackground
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import TIME, TIME_DIFFERENCE
 from gammapolars.core.records import Rows, optional
 from gammapolars.gates import load_gates
-from gammapolars.io.matrix_files import SUFFIXES, save_matrix
+from gammapolars.io.matrix_files import RADWARE_TYPES, SUFFIXES, save_matrix
 from gammapolars.io.output import check_output, check_suffix
 
 FEW = 5
@@ -39,6 +41,8 @@ class MatrixSummary(RunSummary):
         bins: of x and of y, `quantity`, `column`, `unit`, `width`, and `channel_0`, the middle of the first in files of
             channels.
         counts: in all bins.
+        background: what was subtracted in two dimensions.
+        counts_unc: of such a net sum, with what its bins have in common.
     """
 
     of_pairs: PairCounts | None = optional()
@@ -49,6 +53,8 @@ class MatrixSummary(RunSummary):
     polygons: tuple[str, ...]
     bins: Rows
     counts: float
+    background: MatrixBackground | None = optional()
+    counts_unc: float | None = optional()
 
 
 def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
@@ -72,7 +78,11 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
         window=rule.window,
         mask=rule.mask,
     )
-    check_suffix(options.output, "matrices are", (*SUFFIXES, FIGURE))
+    if options.subtract_background:
+        check_factorises(options, counts)
+    elif options.peak_region:
+        raise UsageError("--peak-region says where the background of --subtract-background has peaks: add that")
+    check_suffix(options.output, "matrices are", (*_formats(options), FIGURE))
     check_output(options.output, overwrite=options.overwrite)
     if counts.is_of_pairs:
         if options.random and TIME_DIFFERENCE in (x.quantity, y.quantity):
@@ -84,6 +94,10 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
             raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
         totals = _count_hits(recording, rule, counts)
     table = counts.table()
+    if options.subtract_background:
+        table, unc, background = net_of_background(table, counts, options)
+        totals["warnings"] = (*totals["warnings"], *background.doubts())
+        totals |= {"background": background, "counts_unc": unc}
     summary = MatrixSummary(**totals, **_of_matrix(counts, table, options))
     if options.output.suffix.lower() == FIGURE:
         _draw(table, counts, options)
@@ -91,6 +105,11 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
         metadata = summary.provenance(recording)
         save_matrix(table, options.output, bin_x=x.width, bin_y=y.width, overwrite=options.overwrite, metadata=metadata)
     return summary.saved(options.output)
+
+
+def _formats(options: MatrixOptions) -> tuple[str, ...]:
+    """The suffixes of matrices; RadWare's have no room for variances and for negative counts."""
+    return tuple(one for one in SUFFIXES if one not in RADWARE_TYPES) if options.subtract_background else SUFFIXES
 
 
 def _count_pairs(recording: Recording, rule: PairRule, counts: Matrix) -> dict[str, Any]:

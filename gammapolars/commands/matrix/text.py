@@ -1,5 +1,6 @@
 """The summary of `matrix` for people."""
 
+from gammapolars.commands.layout import plus_minus
 from gammapolars.commands.matrix.run import MatrixSummary
 from gammapolars.commands.summaries import head, pair_lines, timed_tail, warnings
 
@@ -7,8 +8,23 @@ from gammapolars.commands.summaries import head, pair_lines, timed_tail, warning
 def text(summary: MatrixSummary) -> list[str]:
     """What was read, how much the matrix holds, and where its channels lie."""
     if summary.of_pairs:
-        return [*head(summary), *pair_lines(summary.of_pairs), *timed_tail(summary), _bins(summary)]
+        lines = [*head(summary), *pair_lines(summary.of_pairs), *timed_tail(summary), _bins(summary)]
+        return [*lines, *_background(summary)]
     return [*head(summary), *warnings(summary), _bins(summary), f"{summary.outputs[0]}: written"]
+
+
+def _background(summary: MatrixSummary) -> list[str]:
+    """What was subtracted in two dimensions, and how far the rest may be summed."""
+    if not (background := summary.background):
+        return []
+    regions = len(background.peak_regions_x), len(background.peak_regions_y)
+    peaks = f"{regions[0]}" if summary.symmetric else f"{regions[0]} and {regions[1]}"
+    return [
+        f"net of a background of {background.background_counts:,.0f} by the projections, in which {peaks} regions have "
+        f"peaks: {plus_minus(summary.counts, summary.counts_unc or 0.0)} in all",
+        "variances are those of single bins, which are correlated: gate on the matrix as counted, with "
+        "gate --subtract-background, for sums",
+    ]
 
 
 def _bins(summary: MatrixSummary) -> str:

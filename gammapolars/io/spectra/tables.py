@@ -29,6 +29,9 @@ MAX_BYTES = 2**28
 
 DETECTOR = ("board", "channel")
 
+SUBTRACTED = "background"
+"""The column of a matrix that is net of its background in two dimensions: its cells are correlated."""
+
 SPECTRUM = "spectrum"
 """The name of a spectrum that belongs to no one detector."""
 
@@ -179,7 +182,10 @@ def matrix_batches(frame: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:
 
 
 def matrix_columns(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
-    """The columns of a matrix that a stored table has; its variances are the counts, where it has none."""
+    """The columns of a matrix that a stored table has; its variances are the counts, where it has none.
+
+    Where its background was subtracted, the column that says so is among them.
+    """
     try:
         names = frame.collect_schema().names()
     except FileNotFoundError:
@@ -189,5 +195,6 @@ def matrix_columns(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
     axes = axis_columns(names)
     if axes and "counts" in names:
         variance = pl.col("variance") if "variance" in names else pl.col("counts").abs().alias("variance")
-        return frame.select(*axes, "counts", variance)
+        subtracted = [SUBTRACTED] if SUBTRACTED in names else []
+        return frame.select(*axes, "counts", variance, *subtracted)
     raise InputError(f"{path}: is no matrix: it has no columns energy_kev_x, energy_kev_y and counts")

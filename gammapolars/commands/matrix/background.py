@@ -1,0 +1,63 @@
+"""The background of a matrix in two dimensions, as the command `matrix` subtracts it."""
+
+from typing import NamedTuple
+
+import polars as pl
+
+from gammapolars.analysis.accumulators import Matrix
+from gammapolars.commands.matrix.parse import MatrixOptions
+from gammapolars.commands.net_matrices import MatrixBackground, peak_regions
+from gammapolars.core.errors import InputError, TableError, UsageError
+from gammapolars.core.quantities import ADC, ENERGY
+
+CUT = ("energy_kev", "adc_a", "adc_b", "adc_x", "adc_y")
+"""What polygons may not be in: they would take parts out of the plane that the projections stand for."""
+
+
+class NetOfBackground(NamedTuple):
+    """A matrix without its background.
+
+    Attributes:
+        table: all cells of the grid.
+        counts_unc: of all of them together, with what they have in common.
+        background: what was subtracted.
+    """
+
+    table: pl.DataFrame
+    counts_unc: float
+    background: MatrixBackground
+
+
+def check_factorises(options: MatrixOptions, counts: Matrix) -> None:
+    """Raise, before any work, where projections cannot tell the background.
+
+    Raises:
+        UsageError: axes other than two of energy or two of adc, or polygons in these.
+    """
+    x, y = (axis.quantity for axis in counts.axes)
+    if x != y or x not in (ENERGY, ADC):
+        raise UsageError("--subtract-background is for matrices of two energies, or of two adc values")
+    for polygon in counts.polygons:
+        if any(column.startswith(CUT) for column in (polygon.x, polygon.y)):
+            raise UsageError(
+                f"polygon '{polygon.name}' cuts the plane of the matrix, whose projections then tell no background: "
+                "leave it or --subtract-background out"
+            )
+    peak_regions(options.peak_region)
+
+
+def net_of_background(table: pl.DataFrame, counts: Matrix, options: MatrixOptions) -> NetOfBackground:
+    """A matrix as counted, less what its projections tell.
+
+    Raises:
+        InputError: there are no counts, or too many bins for all of them to be filled.
+    """
+    from gammapolars.spectra.net_matrix import NetMatrix
+
+    widths = counts.axes[0].width, counts.axes[1].width
+    try:
+        net = NetMatrix(table, regions=peak_regions(options.peak_region), width=widths)
+    except TableError as error:
+        raise InputError(f"{options.names[0]}: the background of its matrix cannot be subtracted: {error}") from None
+    whole = net.sum()
+    return NetOfBackground(net.table(), whole.unc, MatrixBackground(*net.regions, whole.background))
