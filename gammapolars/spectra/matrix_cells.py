@@ -17,20 +17,26 @@ MAX_CELLS = 20_000_000
 """A matrix whose grid has more bins than this, filled or not, is not held in memory."""
 
 
+BEYOND = 16
+"""So many empty bins behind the last filled one show that the highest peak has no background above it."""
+
+
 class Side(NamedTuple):
-    """The bins along one axis, from the first filled one to the last.
+    """The bins along one axis, from the first filled one to some behind the last.
 
     Attributes:
         column: of the matrix.
         first: the centre of the first bin.
         width: of the bins, in the column's unit.
         bins: how many there are.
+        filled: how many there are up to the last filled one.
     """
 
     column: str
     first: float
     width: float
     bins: int
+    filled: int
 
     @property
     def centres(self) -> Floats:
@@ -144,7 +150,7 @@ def _side(matrix: pl.DataFrame, column: str, width: float | None) -> Side:
     bins = (last - first) / width
     if not bins <= MAX_CELLS:
         raise TableError(f"bins of {width:g} make a matrix of more than {MAX_CELLS // 10**6} million: take wider ones")
-    return Side(column, first, width, round(bins) + 1)
+    return Side(column, first, width, round(bins) + 1 + BEYOND, round(bins) + 1)
 
 
 def _places(centres: Floats, side: Side) -> Integers:

@@ -1,13 +1,13 @@
 """Matrices net of their background in two dimensions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 from scipy.sparse import block_diag, csr_array
 
-from gammapolars.core.errors import TableError
+from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.types import Floats, Range
 from gammapolars.gates import Gate
 from gammapolars.spectra.bins import AnyFrame
@@ -56,7 +56,7 @@ class NetMatrix:
 
     Raises:
         TableError: it is no matrix of two energies or of two adc values, or its sum is not above 0.
-        UsageError: a peak that holds no bin, or peaks that leave none.
+        UsageError: no peaks are found, one holds no bin, or they leave none.
     """
 
     def __init__(
@@ -75,9 +75,14 @@ class NetMatrix:
             side, part = cells.sides[number], cells.part(number)
             if regions is None:
                 found.append(found_regions(side, projection[part], variance[part], fwhm))
+                if not found[-1]:
+                    raise UsageError(
+                        f"no peaks were found in the projection on {side.column}: say where they lie by regions, or "
+                        "--peak-region LOW:HIGH"
+                    )
             else:
                 found.append(given_regions(side, regions))
-            operators.append(background_operator(side.bins, found[-1]))
+            operators.append(background_operator(side, found[-1]))
         self.regions = ranges_of(cells.sides[0], found[0]), ranges_of(cells.sides[1], found[-1])
         self._background = FactorisedBackground(cells, csr_array(block_diag(operators, format="csr")))
         self.total = self._background.total
@@ -87,11 +92,13 @@ class NetMatrix:
     def projections(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Of x and of y, `energy_kev` or `adc` (bin centre), `counts`, and the `background` below their peaks."""
         values = {"counts": self._background.projection, "background": self._background.below}
-        x, y = (
-            pl.DataFrame({side.column[:-2]: side.centres} | {name: one[part] for name, one in values.items()})
-            for side, part in zip(self._cells.sides, map(self._cells.part, (0, 1)), strict=True)
-        )
-        return x, y
+        return self._along(0, values), self._along(1, values)
+
+    def _along(self, side: int, values: Mapping[str, Floats]) -> pl.DataFrame:
+        """Values of all bins as a spectrum along one axis, without bins in which none is other than 0."""
+        axis, part = self._cells.sides[side], self._cells.part(side)
+        spectrum = pl.DataFrame({axis.column[:-2]: axis.centres} | {name: one[part] for name, one in values.items()})
+        return spectrum.filter(pl.any_horizontal(pl.col(list(values)) != 0))
 
     def sum(self, x: Gate | None = None, y: Gate | None = None) -> NetSum:
         """The net counts of a rectangle, or of two gates with background: Σ w_i u_j N_ij.
@@ -121,13 +128,11 @@ class NetMatrix:
         Raises:
             UsageError: a gate without a bin.
         """
-        along = 1 - SIDES[on]
-        part, side = self._cells.part(along), self._cells.sides[along]
         net = self._background.projected(self._weights(SIDES[on], gate))
-        return pl.DataFrame({side.column[:-2]: side.centres} | {k: v[part] for k, v in net._asdict().items()})
+        return self._along(1 - SIDES[on], net._asdict())
 
     def table(self) -> pl.DataFrame:
-        """All cells of the grid, filled or not.
+        """All cells that have counts, or in which the background lets expect some.
 
         Cells have their projections in common, so that variances do not add up to that of a sum. `gp.project` refuses
         this table therefore, which it knows by the column `background`: take `project` and `sum`.
@@ -141,7 +146,7 @@ class NetMatrix:
             centres = x.centres[rows]
             grid = {x.column: np.repeat(centres, y.bins), y.column: np.tile(y.centres, len(centres))}
             parts.append(pl.DataFrame(grid | {name: values.ravel() for name, values in net._asdict().items()}))
-        return pl.concat(parts)
+        return pl.concat(parts).filter(pl.any_horizontal(pl.col("counts", "variance", "background") != 0))
 
     def _weights(self, side: int, gate: Gate | None) -> Floats:
         """(nodes,) a gate's weights on its own axis."""

@@ -89,23 +89,26 @@ def _merged(regions: Sequence[Region]) -> list[Region]:
     return merged
 
 
-def background_operator(bins: int, regions: Sequence[Region]) -> csr_array:
+def background_operator(side: Side, regions: Sequence[Region]) -> csr_array:
     """What turns a projection P into the background below its peaks, b = A P: (bins, bins).
 
     Outside of the regions b is P itself. In a region it is the parabola of least squares through the bins on either
     side of it; a straight line where the region is wide compared to these; where one side has none, the mean of the
-    other. A does not depend on the counts, so that the covariance of b, and that with P, follow exactly.
+    other. Empty bins behind all counts are a side only of a peak that reaches to these: of others, the axis may have
+    been cut off there. A does not depend on the counts, so that the covariance of b, and that with P, follow exactly.
 
     Raises:
         UsageError: a region leaves no bin on either side.
     """
+    bins = side.bins
     inside = np.zeros(bins, np.bool_)
     for region in regions:
         inside[region.begin : region.end] = True
     outside = np.flatnonzero(~inside)
     rows, columns, values = [outside], [outside], [np.ones(len(outside))]
     for region in regions:
-        near = np.arange(max(region.begin - region.beside, 0), min(region.end + region.beside, bins))
+        last = side.filled if region.end < side.filled else bins
+        near = np.arange(max(region.begin - region.beside, 0), min(region.end + region.beside, last))
         near, places = near[~inside[near]], np.arange(region.begin, region.end)
         weights = _interpolation(places, near)
         rows.append(np.repeat(places, len(near)))

@@ -1,38 +1,20 @@
 """Matrices net of their background in two dimensions: what is subtracted, and what cells have in common."""
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pytest
-from scipy.special import ndtr
 
 import gammapolars as gp
 from gammapolars.gates import Gate
+from tests.matrices import BINS, drawn, model, table_of
 
 Floats = npt.NDArray[np.float64]
 
 REGIONS = [(10.0, 14.0), (20.0, 24.0)]
 GATES = [Gate(10, 14), Gate(5, 9), Gate(20, 24, ((16, 19), (26, 28)))]
-
-
-def table_of(matrix: Floats) -> pl.DataFrame:
-    """A matrix in bins of 1 keV."""
-    x, y = np.nonzero(matrix)
-    counts = matrix[x, y]
-    return pl.DataFrame({"energy_kev_x": x + 0.5, "energy_kev_y": y + 0.5, "counts": counts, "variance": counts})
-
-
-def drawn(rng: np.random.Generator, mean: Floats, *, symmetric: bool) -> pl.DataFrame:
-    """A matrix with Poisson counts; of a symmetric one `mean` has each pair in both orders, twice on the diagonal."""
-    if not symmetric:
-        return table_of(rng.poisson(mean).astype(np.float64))
-    upper = np.triu(mean)
-    upper[np.diag_indices(len(mean))] /= 2
-    counts = rng.poisson(upper).astype(np.float64)
-    return table_of(counts + np.triu(counts, 1).T)
 
 
 @pytest.fixture(params=[True, False], ids=["symmetric", "of two sides"])
@@ -146,34 +128,11 @@ def test_variances_of_cells_do_not_add_up_and_are_not_added_up(counts: Floats) -
         gp.coincidence_peak(table, Gate(10, 14), Gate(20, 24))
 
 
-class Model(NamedTuple):
-    """A matrix of some lines, whose background factorises; each pair in both orders."""
-
-    mean: Floats
-    lines: tuple[float, ...]
-    coincidences: Floats
-
-
-def model(total: float = 3e5, bins: int = 150) -> Model:
-    """In the background are so many parts of each line as of all counts: the rest is in coincidence with others."""
-    e = np.arange(bins) + 0.5
-    background = np.exp(-e / 120) + 0.2
-    lines, sigma = (40.0, 90.0, 130.0), 1.0
-    shapes = np.array([ndtr((e + 0.5 - line) / sigma) - ndtr((e - 0.5 - line) / sigma) for line in lines])
-    links = np.array([[0.01, 0.03, 0.02], [0.03, 0.0, 0.04], [0.02, 0.04, 0.0]])
-    areas = links.sum(axis=1)
-    background *= (1 - areas.sum()) / background.sum()
-    peaks = areas @ shapes
-    true = areas.sum() * shapes.T @ links @ shapes
-    mixed = np.outer(background, background) + np.outer(background, peaks) + np.outer(peaks, background)
-    return Model(total * (mixed + true), lines, total * true)
-
-
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_pulls_where_the_background_factorises(*, symmetric: bool) -> None:
     rng, (mean, lines, true) = np.random.default_rng(5), model()
     gates = [*(Gate(line - 5, line + 5) for line in lines), Gate(50, 80)]
-    inside = np.array([(np.arange(150) >= gate.low) & (np.arange(150) < gate.high) for gate in gates])
+    inside = np.array([(np.arange(BINS) >= gate.low) & (np.arange(BINS) < gate.high) for gate in gates])
     pulls = []
     for _ in range(3):
         net = gp.NetMatrix(drawn(rng, mean, symmetric=symmetric), regions=[(line - 5, line + 5) for line in lines])
@@ -194,6 +153,28 @@ def test_peaks_are_found_in_the_projections() -> None:
     assert all(6 <= high - low <= 10 for low, high in regions)
 
 
+def test_the_highest_peak_has_the_emptiness_behind_it_as_its_background() -> None:
+    counts = np.full(30, 5.0)
+    counts[24:30] = 40, 90, 90, 40, 10, 0
+    whole = table_of(np.outer(counts, counts))
+
+    net = gp.NetMatrix(whole, regions=[(24.0, 29.0)])
+    cut = gp.NetMatrix(whole.filter(pl.col("energy_kev_x") < 22), regions=[(17.0, 20.0)])
+
+    below = net.projections()[1]["background"].to_numpy()[24:29] / counts.sum()
+    assert (np.diff(below) < 0).all()
+    assert 0 < below[-1] < below[0] < 5
+    assert cut.projections()[0]["background"].to_numpy() / counts.sum() == pytest.approx(5)  # nothing is seen to end
+
+
+def test_where_no_peaks_are_found_they_are_asked_for() -> None:
+    flat = np.random.default_rng(1).poisson(2, (60, 60)).astype(np.float64)
+
+    with pytest.raises(gp.UsageError, match="no peaks were found in the projection on energy_kev_x"):
+        gp.NetMatrix(table_of(flat))
+    assert gp.NetMatrix(table_of(flat), regions=[]).sum().counts == pytest.approx(0)
+
+
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
@@ -211,6 +192,6 @@ def test_what_is_no_such_matrix_is_refused(table: pl.DataFrame, problem: str) ->
 
 def test_peaks_that_leave_no_background_are_refused(counts: Floats) -> None:
     with pytest.raises(gp.UsageError, match="leave no background"):
-        gp.NetMatrix(table_of(counts), regions=[(0.0, 50.0)])
+        gp.NetMatrix(table_of(counts), regions=[(0.0, 60.0)])
     with pytest.raises(gp.UsageError, match="holds no bin"):
         gp.NetMatrix(table_of(counts), regions=[(5.1, 5.2)])

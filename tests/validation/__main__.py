@@ -10,7 +10,16 @@ from tests.validation.outcomes import Outcome
 
 def _validations() -> dict[str, Callable[[], Outcome]]:
     """All of them that can run here: some need recorded spectra, and one another program."""
-    from tests.validation import calibrations, chance, dead_time, line_energies, peak_kinds, simulated_peaks, triples
+    from tests.validation import (
+        calibrations,
+        chance,
+        dead_time,
+        line_energies,
+        matrix_background,
+        peak_kinds,
+        simulated_peaks,
+        triples,
+    )
 
     found: dict[str, Callable[[], Outcome]] = {
         "pulls": simulated_peaks.pulls,
@@ -23,6 +32,7 @@ def _validations() -> dict[str, Callable[[], Outcome]]:
         "chance": chance.chance,
         "dead-time": dead_time.dead_time,
         "triples": triples.triples,
+        "matrix-background": matrix_background.matrix_background,
         "nai": lambda: calibrations.automatic("NaI", runs=100, hits=300_000),
     }
     if os.environ.get("GAMMAPOLARS_REAL_DATA"):

@@ -11,6 +11,7 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.accumulators.gated import NetSpectra
 from gammapolars.analysis.summaries import PairCounts, Summary
+from gammapolars.commands.gate.cascades import Cascades
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.commands.net_matrices import MatrixBackground
 from gammapolars.core.errors import UsageError
@@ -128,6 +129,7 @@ class GateSummary(Summary):
         bin_width: of the spectrum, in that unit.
         counts: net counts of the spectrum.
         peaks: the evident ones, a row each.
+        cascades: what ENSDF knows of them, where nuclides are named.
     """
 
     account: HitAccount | None = optional()
@@ -149,6 +151,7 @@ class GateSummary(Summary):
     counts: float
     counts_unc: float
     peaks: pl.DataFrame | None = optional()
+    cascades: Cascades | None = optional()
 
 
 Texts = Callable[[dict[str, Any]], dict[str, str]]

@@ -13,7 +13,6 @@ from gammapolars.commands.gate.choice import chosen, partner_gate
 from gammapolars.commands.gate.counts import GateSummary, MatrixCounts, NetCounts
 from gammapolars.commands.gate.matrix_gates import MatrixGates
 from gammapolars.commands.gate.parse import GateOptions
-from gammapolars.commands.net_matrices import peak_regions
 from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.core.quantities import BY_COLUMN, ENERGY, Quantity
 from gammapolars.gates import Gate
@@ -76,13 +75,13 @@ class StoredMatrix:
         gate, along = on_edges(choice.gate, *bins[gated], unit), columns[1 - gated]
         partner = on_edges(line, *bins[1 - gated], unit) if line else None
         gates = MatrixGates(table, gate, partner, "x" if side == "x" else "y", (bins[0][1], bins[1][1]))
-        subtracts = self.options.subtract_background
-        found = gates.net_of_background(peak_regions(self.options.peak_region)) if subtracts else gates.as_counted()
+        regions, subtracts = self.options.peak_region, self.options.subtract_background
+        found = gates.net_of_background(regions, self.path) if subtracts else gates.as_counted()
         total = table.group_by(pl.col(along).alias(quantity.column)).agg(pl.col("counts", "variance").sum())
         summary = GateSummary(
             inputs=(str(self.path),),
             matrix=MatrixCounts(side, table.height, float(table["counts"].sum())),
-            warnings=(*choice.doubts(), *found.warnings),
+            warnings=tuple(choice.doubts()),
             asked_gate=choice.gate,
             gate=gate,
             gate_width_from=choice.width_from,

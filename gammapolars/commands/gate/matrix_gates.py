@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import polars as pl
 
 from gammapolars.commands.gate.counts import CoincidenceCounts
-from gammapolars.commands.net_matrices import MatrixBackground
+from gammapolars.commands.net_matrices import MatrixBackground, net_matrix
 from gammapolars.core.types import Range
 from gammapolars.gates import Gate
 from gammapolars.spectra import coincidence_peak, project
@@ -24,7 +24,6 @@ class Gated(NamedTuple):
         unc: one standard deviation, with what its bins have in common.
         coincidence: of the gate with the second one, if there is one.
         background: what was subtracted in two dimensions.
-        warnings: what a reader must know, one sentence each.
     """
 
     net: pl.DataFrame
@@ -32,7 +31,6 @@ class Gated(NamedTuple):
     unc: float
     coincidence: CoincidenceCounts | None
     background: MatrixBackground | None = None
-    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,15 +59,14 @@ class MatrixGates:
             variance += self._twice_counted()
         return Gated(net, float(net["counts"].sum()), math.sqrt(variance), self._coincidence())
 
-    def net_of_background(self, regions: Sequence[Range] | None) -> Gated:
+    def net_of_background(self, regions: Sequence[str] | None, name: object) -> Gated:
         """The same net of the background that the projections tell.
 
         Args:
-            regions: where these have peaks; None: they are searched.
+            regions: where these have peaks, as texts; None: they are searched.
+            name: of the matrix, for errors.
         """
-        from gammapolars.spectra.net_matrix import NetMatrix
-
-        matrix = NetMatrix(self.table, regions=regions, width=self.widths)
+        matrix = net_matrix(self.table, regions, self.widths, name)
         whole = matrix.sum(*self._on_axes(self.gate, None))
         coincidence = self._coincidence()
         if coincidence and self.partner:
@@ -77,7 +74,7 @@ class MatrixGates:
             coincidence = coincidence.beside(of_peak.counts, of_peak.unc)
         background = MatrixBackground(*matrix.regions, whole.background)
         net = matrix.project(self.gate, on=self.side).drop("background")
-        return Gated(net, whole.counts, whole.unc, coincidence, background, tuple(background.doubts()))
+        return Gated(net, whole.counts, whole.unc, coincidence, background)
 
     def _on_axes(self, gate: Gate, other: Gate | None) -> tuple[Gate | None, Gate | None]:
         return (gate, other) if self.side == "x" else (other, gate)

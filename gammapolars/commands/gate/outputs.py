@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from gammapolars.commands.checks import is_energy
 from gammapolars.commands.figure_files import FIGURE, check_figure, save_figure
+from gammapolars.commands.gate.cascades import cascades_of
 from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.parse import GateOptions
+from gammapolars.core.errors import UsageError
+from gammapolars.gamma_lines.coincident_lines import nuclides_named
 from gammapolars.identification import peak_kinds
 from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_output, check_suffix
@@ -33,9 +37,14 @@ def check(options: GateOptions) -> None:
     """Raise before any work if one of the files could not be written.
 
     Raises:
-        UsageError: an unknown suffix.
+        InputError: cascades are asked for, and paceENSDF is not installed.
+        UsageError: an unknown suffix, or a nuclide that ENSDF does not have.
         OutputError: one exists already.
     """
+    if options.cascade:
+        if not is_energy(options.unit, "gates"):
+            raise UsageError("cascades are those of energies: leave --cascade or --unit adc out")
+        nuclides_named(options.cascade)
     check_suffix(options.output, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
     check_output(options.output, overwrite=options.overwrite)
     if options.peaks is not None:
@@ -58,6 +67,9 @@ def write(counts: NetCounts, options: GateOptions) -> GateSummary:
         names = net.select("board", "channel", "name").unique()
         peaks = peaks.join(names, on=["board", "channel"], how="left", maintain_order="left")
     summary = replace(summary, peaks=peaks)
+    if options.cascade:
+        gates = [gate for gate in (summary.gate, summary.and_gate) if gate]
+        summary = replace(summary, cascades=cascades_of(peaks, gates, options.cascade))
     written = _save(net, summary, texts, options)
     if options.peaks is not None:
         save(peaks.lazy(), options.peaks, overwrite=options.overwrite, metadata=texts)

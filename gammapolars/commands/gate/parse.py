@@ -52,6 +52,10 @@ class GateOptions(Reading, Pairing, Saving):
     axis: Annotated[str | None, "Of a stored matrix: which axis to gate on, x or y."] = None
     subtract_background: SubtractBackground = False
     peak_region: PeakRegion = None
+    cascade: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NUCLIDE", help="Whose cascades of ENSDF explain the peaks: Eu-152,Co-60, or all."),
+    ] = None
     peaks: Annotated[Path | None, "The peaks' table: .csv, .parquet.", OUTPUT] = None
     figure: Annotated[Path | None, "The spectrum, a .png.", OUTPUT] = None
     reject: Reject = defaults.REJECT

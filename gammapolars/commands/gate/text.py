@@ -1,10 +1,13 @@
 """What the command `gate` prints."""
 
 from gammapolars.commands.gate.counts import GateSummary, TripleCounts
-from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.layout import bracketed, plus_minus, table
 from gammapolars.commands.peak_text import kind_text
 from gammapolars.commands.summaries import gone, hits_read, net_lines, tail
 from gammapolars.spectra.line_gates import width_of
+
+NAMED = 6
+"""More nuclides than these are only counted in the text."""
 
 LISTED = 12
 """At most this many peaks stand in the text; all are in the file."""
@@ -19,6 +22,7 @@ def text(summary: GateSummary) -> list[str]:
         f"{plus_minus(summary.counts, summary.counts_unc)} {partners}{_net_of(summary)}",
         *_coincidence(summary),
         *_peaks(summary),
+        *_cascades(summary),
         *tail(summary),
     ]
 
@@ -92,6 +96,30 @@ def _net_of(summary: GateSummary) -> str:
     gone, left = ([name for name, is_gone in parts.items() if is_gone is subtracted] for subtracted in (True, False))
     net = f", net of {' and of '.join(gone)}" if gone else ""
     return net + (f"; {' and '.join(left)} not subtracted" if left else "")
+
+
+def _cascades(summary: GateSummary) -> list[str]:
+    """The most frequent cascade of each peak, and the peaks without any."""
+    if not (cascades := summary.cascades):
+        return []
+    names = ", ".join(cascades.nuclides) if len(cascades.nuclides) <= NAMED else f"{len(cascades.nuclides)} nuclides"
+    rows = []
+    for (centroid,), found in cascades.lines.group_by("centroid_kev", maintain_order=True):
+        first, more = found.row(0, named=True), found.height - 1
+        rows.append(
+            [
+                f"{centroid:,.2f}",
+                f"{first['nuclide']} to {first['daughter']}",
+                f"{first['gate_kev']:.2f} – {first['energy_kev']:.2f}",
+                bracketed(first["coincidences"], first["coincidences_unc"]),
+                f"and {more} more" if more else "",
+            ]
+        )
+    unexplained = ", ".join(f"{energy:,.1f}" for energy in cascades.unexplained_kev)
+    return [
+        *table(["peak at keV", "cascade in ENSDF", "keV", "per 100 decays", ""], rows),
+        *([f"no cascade of {names} in ENSDF explains the peaks at {unexplained} keV"] if unexplained else []),
+    ]
 
 
 def _peaks(summary: GateSummary) -> list[str]:

@@ -6,8 +6,8 @@ import polars as pl
 
 from gammapolars.analysis.accumulators import Matrix
 from gammapolars.commands.matrix.parse import MatrixOptions
-from gammapolars.commands.net_matrices import MatrixBackground, peak_regions
-from gammapolars.core.errors import InputError, TableError, UsageError
+from gammapolars.commands.net_matrices import MatrixBackground, net_matrix, peak_regions
+from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import ADC, ENERGY
 
 CUT = ("energy_kev", "adc_a", "adc_b", "adc_x", "adc_y")
@@ -51,13 +51,9 @@ def net_of_background(table: pl.DataFrame, counts: Matrix, options: MatrixOption
 
     Raises:
         InputError: there are no counts, or too many bins for all of them to be filled.
+        UsageError: no peaks are found, or the regions leave no background.
     """
-    from gammapolars.spectra.net_matrix import NetMatrix
-
     widths = counts.axes[0].width, counts.axes[1].width
-    try:
-        net = NetMatrix(table, regions=peak_regions(options.peak_region), width=widths)
-    except TableError as error:
-        raise InputError(f"{options.names[0]}: the background of its matrix cannot be subtracted: {error}") from None
+    net = net_matrix(table, options.peak_region, widths, options.names[0])
     whole = net.sum()
     return NetOfBackground(net.table(), whole.unc, MatrixBackground(*net.regions, whole.background))

@@ -96,7 +96,6 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     table = counts.table()
     if options.subtract_background:
         table, unc, background = net_of_background(table, counts, options)
-        totals["warnings"] = (*totals["warnings"], *background.doubts())
         totals |= {"background": background, "counts_unc": unc}
     summary = MatrixSummary(**totals, **_of_matrix(counts, table, options))
     if options.output.suffix.lower() == FIGURE:
