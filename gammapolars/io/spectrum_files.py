@@ -188,15 +188,15 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
         if kind == "root":
             return histograms.read_spectrum(path, name)
         data = _content(path, kind)
-    if not data:
-        raise InputError(f"{path}: is empty")
     with _naming(path):
         return one_of(NAMED[kind](data), name) if kind in NAMED else DECODERS[kind](data, name)
 
 
 def _content(path: Path, kind: str) -> bytes:
-    """A file's bytes; tables of spectra may have more of them than files of one or a few."""
-    return read_small(path, tables.MAX_BYTES if kind in TABLES else MAX_BYTES)
+    """A file's bytes, of which there are some; tables of spectra may have more than files of one or a few."""
+    if data := read_small(path, tables.MAX_BYTES if kind in TABLES else MAX_BYTES):
+        return data
+    raise InputError(f"{path}: is empty")
 
 
 @contextmanager
@@ -245,7 +245,12 @@ def _by_key(spectra: Mapping[str, RecordedSpectrum], stem: str) -> dict[tuple[in
     if len(spectra) == 1:
         ((name, one),) = spectra.items()
         return {tables.detector_of(name) or tables.detector_of(stem) or (0, 0): one}
-    return {tables.detector_of(name) or (0, place): one for place, (name, one) in enumerate(spectra.items())}
+    if len(spectra) > tables.MOST_DETECTORS:
+        raise UsageError(f"holds {len(spectra):,} spectra, more than there are numbers for: name one of them")
+    keys = [tables.detector_of(name) or (0, place) for place, name in enumerate(spectra)]
+    if len({*keys}) < len(keys):
+        keys = [(0, place) for place in range(len(spectra))]
+    return dict(zip(keys, spectra.values(), strict=True))
 
 
 def _names_in(path: Path, kind: str) -> list[str]:

@@ -13,6 +13,7 @@ from gammapolars.core.errors import InputError, UsageError
 from gammapolars.io.spectra import n42, n42_document
 from gammapolars.io.spectra.channels import Axis, Channels
 from gammapolars.io.spectra.measurement import Measurement
+from gammapolars.io.spectrum_files import read_spectra
 from tests.commandline import gammapolars
 
 CASES = Path(os.environ.get("GAMMAPOLARS_CASES", ""))
@@ -147,6 +148,24 @@ def test_of_many_spectra_a_few_are_named(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match=r"name one of first, s0, s1, s2, s3, s4, s5, s6, …$"):
         gp.read_spectrum(tmp_path / "s.n42")
+
+
+@pytest.mark.parametrize(
+    ("names", "keys"),
+    [
+        (["b1_ch2", "b1_ch4"], [(1, 2), (1, 4)]),
+        (["left", "right"], [(0, 0), (0, 1)]),
+        (["left", "b0_ch0"], [(0, 0), (0, 1)]),
+        (["left", "b2_ch7"], [(0, 0), (2, 7)]),
+    ],
+)
+def test_no_spectrum_takes_the_place_of_another(tmp_path: Path, names: list[str], keys: list[tuple[int, int]]) -> None:
+    (tmp_path / "s.n42").write_bytes(n42_document.encode({name: channels(Measurement(name)) for name in names}))
+
+    found = read_spectra(tmp_path / "s.n42")
+
+    assert [*found] == keys
+    assert [one.measurement.title for one in found.values()] == names
 
 
 def channels(known: Measurement) -> Channels:

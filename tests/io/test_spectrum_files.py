@@ -21,6 +21,7 @@ from gammapolars.core.errors import GammapolarsError, InputError, OutputError, U
 from gammapolars.io.spectra import chn, n42, n42_document, radware, spe, tables
 from gammapolars.io.spectra.channels import Axis, Channels, axis_of
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum, without_times
+from gammapolars.io.spectrum_files import read_spectra
 from tests.commandline import files_in
 from tests.drawing import examples
 from tests.io.test_save import files_limited_to
@@ -558,6 +559,14 @@ def test_the_bytes_of_radware() -> None:
     assert data == expected
     swapped = struct.pack(">i8s5i", 24, b"HPGe-3  ", 2, 1, 1, 1, 24) + struct.pack(">i2fi", 8, 0.0, 1.5, 8)
     assert radware.decode(swapped).table.equals(radware.decode(data).table)
+
+
+@pytest.mark.parametrize("stem", ["b99999_ch1", "b65536_ch0", "b0_ch65536"])
+def test_names_beyond_the_numbers_of_detectors_are_names(tmp_path: Path, stem: str) -> None:
+    gp.save_spectrum(raw([1, 2]), tmp_path / f"{stem}.spe")
+
+    assert list(read_spectra(tmp_path / f"{stem}.spe")) == [(0, 0)]
+    assert tables.detector_of("b65535_ch65535") == (65535, 65535)
 
 
 def test_both_kinds_of_spe_are_told_apart_by_their_content(tmp_path: Path) -> None:

@@ -32,6 +32,9 @@ DETECTOR = ("board", "channel")
 SUBTRACTED = "background"
 """The column of a matrix that is net of its background in two dimensions: its cells are correlated."""
 
+MOST_DETECTORS = 2**16
+"""Boards, and channels of one: their numbers have 16 bits."""
+
 SPECTRUM = "spectrum"
 """The name of a spectrum that belongs to no one detector."""
 
@@ -50,9 +53,11 @@ def key_of(board: int, channel: int) -> str:
 
 
 def detector_of(name: str) -> tuple[int, int] | None:
-    """The (board, channel) that a name, as `key_of` makes them, ends in; None where it ends otherwise."""
-    match = re.search(r"b(\d{1,5})_ch(\d{1,5})$", name)
-    return (int(match[1]), int(match[2])) if match else None
+    """The (board, channel) that a name, as `key_of` makes them, ends in; None where it ends in no such numbers."""
+    match = re.search(r"b([0-9]{1,5})_ch([0-9]{1,5})$", name)
+    if match is None or max(numbers := (int(match[1]), int(match[2]))) >= MOST_DETECTORS:
+        return None
+    return numbers
 
 
 def is_spectra(path: Path, kind: str) -> bool:
