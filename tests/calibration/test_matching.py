@@ -1,5 +1,6 @@
 """Which peak is which line: found from lists with known truth, refused where they do not tell, given by hand."""
 
+import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -14,10 +15,12 @@ import gammapolars as gp
 from gammapolars.calibration.energy.matching import Match, match_lines
 from gammapolars.calibration.energy.result import Pair, match_pairs, parse_pairs
 from gammapolars.core.errors import CalibrationError, UsageError
+from tests.commandline import gammapolars
 from tests.drawing import examples, repetitions
-from tests.peaklists import Truth, peaks_of, random_truth, table_of
+from tests.peaklists import LINES, Truth, peaks_of, random_truth, table_of
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
+CASES = os.environ.get("GAMMAPOLARS_CASES", "")
 recorded = pytest.mark.skipif(not FOLDER, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")
 
 
@@ -227,6 +230,46 @@ def test_a_source_that_is_not_there_is_refused() -> None:
     with pytest.raises(CalibrationError, match="no peak is a line of Cs-137"):
         match_lines(peaks, table_of("Eu-152", "Cs-137"))
     assert match_lines(peaks, table_of("Eu-152", "Am-241")).missing == ("Am-241",)  # below the lowest peak
+
+
+def chain_of(*names: str) -> pl.DataFrame:
+    """The lines of `peaklists` as the command has them, with the heads of chains; and all of Ra-224."""
+    kev = [line[0] for name in names for line in LINES[name]]
+    table = pl.concat([gp.lines(name) for name in names])
+    near = [
+        nuclide == "Ra-224" or min(abs(one - line) for one in kev) < 0.3
+        for nuclide, line in table.select("nuclide", "energy_kev").rows()
+    ]
+    return table.filter(pl.Series(near))
+
+
+def test_a_daughter_without_a_peak_is_told_and_not_refused() -> None:
+    """Radium-224's only line lies in the peak of lead-212 and lead-214; a chain is one source."""
+    random = np.random.default_rng(5)
+    truth = random_truth(random)
+    peaks = peaks_of(truth, random, ["Th-228"], strength=11.0, extra=3)
+
+    found = match_lines(peaks, chain_of("Th-228"))
+
+    assert outcome(found, truth) == "right"
+    assert "Ra-224" in found.missing
+    assert {"Pb-212", "Tl-208"} <= set(found.table["nuclide"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CASES, reason="GAMMAPOLARS_CASES does not name the folder of cases")
+@pytest.mark.parametrize("sources", ["Th-232", "Ra-226 Th-232 K-40", "Th-232 K-40 Co-60 Cs-137 U-235 U-238 Ra-226"])
+def test_a_recorded_background_calibrates_by_its_chains(sources: str, tmp_path: Path) -> None:
+    """Five days in a cave: 0.1826 keV a channel; radium-224 has no peak of its own, and others are weak."""
+    options = [word for source in sources.split() for word in ("--source", source)]
+    spectrum = Path(CASES) / "spectra" / "hpge-cave-background.spe"
+    done = gammapolars("calibrate", spectrum, *options, "-o", tmp_path / "d.toml", "--json")
+
+    assert done.code == 0, done.err
+    (detector,) = json.loads(done.out)["detectors"]
+    energy = np.polynomial.polynomial.polyval([2534.6, 4988.3, 7993.4, 14308.7], detector["energy"])
+    assert energy == pytest.approx([463.0, 911.2, 1460.8, 2614.5], abs=0.5)
+    assert any("no line of Ra-224" in text for text in json.loads(done.out)["warnings"])
 
 
 def test_a_refusal_tells_what_was_tried() -> None:

@@ -14,6 +14,12 @@ EFFICIENCY_MEAN = np.array([0.0, -0.8, -0.2])
 EFFICIENCY_WIDTH = np.array([1.3, 0.7, 0.3])
 """What is expected of ln ε = p0 + p1 t + p2 t², t = ln(E / 300 keV); p0 from the strongest peak, see `areas`."""
 
+FURTHER_MEAN, FURTHER_WIDTH = -1.5, 2.2
+"""The same of p0 for each of several sources, of which one alone needs to be about the strongest."""
+
+FEW_LINES = 3
+"""With so few, areas must tell more: each source is taken to be about the strongest."""
+
 AREA_SCATTER = 0.35
 """How far ln area scatters about a smooth efficiency: summing, doublets, absorption."""
 
@@ -37,7 +43,8 @@ def areas(group: Group, peaks: Peaks, lines: Lines, x: Floats) -> tuple[float, i
     """The evidence of areas and of detection; how many lines should have been seen clearly, and which were not.
 
     ln(area / intensity) is a parabola in ln E, whose parameters are known beforehand to their usual widths and to the
-    spectrum's strongest peak: a source that somebody names is about the strongest there.
+    spectrum's strongest peak: a source that somebody names is about the strongest there. The nuclides of a chain are
+    one source, whose strongest line counts.
     """
     here = np.flatnonzero(peaks.spectrum == group.spectrum)
     others = np.flatnonzero((lines.nuclide == group.nuclide) & (x >= peaks.low) & (x <= peaks.high))
@@ -45,9 +52,12 @@ def areas(group: Group, peaks: Peaks, lines: Lines, x: Floats) -> tuple[float, i
     rows = np.concatenate([group.line, others])
     t = np.log(lines.energy[rows] / 300.0)
     design = np.stack([np.ones_like(t), t, t**2], 1)
-    usual = lines.log_intensity[rows] + design @ EFFICIENCY_MEAN
-    mean = EFFICIENCY_MEAN + np.array([peaks.log_area[here].max() - usual.max(), 0, 0])
-    prior = np.diag(EFFICIENCY_WIDTH**2)
+    mean = EFFICIENCY_MEAN + np.array([peaks.log_area[here].max() - _strongest(group, peaks, lines, x), 0, 0])
+    width = EFFICIENCY_WIDTH.copy()
+    if len(np.unique(lines.source)) > 1 and len(lines.energy) > FEW_LINES:
+        mean[0] += FURTHER_MEAN
+        width[0] = FURTHER_WIDTH
+    prior = np.diag(width**2)
     count = len(group.line)
     y = peaks.log_area[group.peak] - lines.log_intensity[group.line]
     variance = AREA_SCATTER**2 + peaks.log_area_unc[group.peak] ** 2
@@ -69,6 +79,15 @@ def areas(group: Group, peaks: Peaks, lines: Lines, x: Floats) -> tuple[float, i
     clear = likely > 0.9
     missing = others[clear[count:] & ~hidden]
     return value, int(clear[:count].sum()) + len(missing), missing.tolist()
+
+
+def _strongest(group: Group, peaks: Peaks, lines: Lines, x: Floats) -> float:
+    """The logarithm of the area that the strongest line of a nuclide's source has, with the usual efficiency."""
+    own = (lines.source == lines.source[group.line[0]]) & (x >= peaks.low) & (x <= peaks.high)
+    own[group.line] = True
+    t = np.log(lines.energy[own] / 300.0)
+    design = np.stack([np.ones_like(t), t, t**2], 1)
+    return float((lines.log_intensity[own] + design @ EFFICIENCY_MEAN).max())
 
 
 def _detection(

@@ -40,13 +40,17 @@ class Peaks(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Lines in order of energy: `energy` and `energy_unc` in keV, `log_intensity`, and the number of its `nuclide`."""
+    """Lines in order of energy: `energy` and `energy_unc` in keV, `log_intensity`, and the number of its `nuclide`.
+
+    `source` is the number of what was named: the nuclide itself, or the head of its chain.
+    """
 
     energy: Floats
     energy_unc: Floats
     log_intensity: Floats
     nuclide: Indices
     row: Indices
+    source: Indices
 
 
 def peak_arrays(table: pl.DataFrame, adc_range: tuple[float, float] | None) -> Peaks:
@@ -98,6 +102,7 @@ def _density(adc: Floats, high: float) -> Floats:
 def line_arrays(table: pl.DataFrame) -> Lines:
     """The lines that can be looked for, as arrays in order of energy."""
     strongest = pl.col("intensity").max().over("nuclide")
+    source = "parent" if "parent" in table.columns else "nuclide"
     frame = (
         table.with_row_index("row")
         .filter((pl.col("intensity") > WEAKEST * strongest) & (pl.col("energy_kev") > 0))
@@ -113,4 +118,5 @@ def line_arrays(table: pl.DataFrame) -> Lines:
         np.log(frame["intensity"].cast(pl.Float64).to_numpy()),
         frame["nuclide"].cast(pl.String).rank("dense").to_numpy().astype(np.intp),
         frame["row"].to_numpy().astype(np.intp),
+        frame[source].cast(pl.String).rank("dense").to_numpy().astype(np.intp),
     )

@@ -226,8 +226,8 @@ class _Trial:
             raise self.refusal(
                 f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({text})"
             )
-        for nuclide in np.setdiff1d(self.lines.nuclide, self.lines.nuclide[best.line]).tolist():
-            strongest = max(np.flatnonzero(self.lines.nuclide == nuclide), key=lambda at: self.lines.log_intensity[at])
+        for source in np.setdiff1d(self.lines.source, self.lines.source[best.line]).tolist():
+            strongest = max(np.flatnonzero(self.lines.source == source), key=lambda at: self.lines.log_intensity[at])
             x = float(positions(best.b, self.lines.energy[[strongest]])[0][0]) * self.peaks.high
             if self.peaks.low <= x <= self.peaks.high:
                 name = self.line_table["nuclide"][int(self.lines.row[strongest])]
