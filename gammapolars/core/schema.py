@@ -147,6 +147,9 @@ PEAKS = Table(
         "fwhm_adc_unc": pl.Float64,
         "significance": pl.Float64,
         "region": pl.UInt32,
+        "area_unc_low": pl.Float64,
+        "area_unc_high": pl.Float64,
+        "p_value": pl.Float64,
         "kind": pl.String,
         "reason": pl.String,
         "nuclide": pl.String,
@@ -155,9 +158,11 @@ PEAKS = Table(
 )
 """One row a fitted peak: centroid and FWHM in keV where the spectrum is calibrated and in adc where it has channels,
 `area` in counts above `background`, which is the counts below the peak within its FWHM on both sides of the centroid.
-`significance` is the area in units of the uncertainty that it would have if there were no peak. Peaks of one `region`
-were fitted together; `status` is `ok`, or says why the fit is not to be trusted. `kind` is what a peak is, with the
-`reason`, and `nuclide` and `line_kev` of a full-energy peak (see `peak_kinds`)."""
+`area_unc` is the area's own, `area_unc_low` and `area_unc_high` are how far it reaches down and up: different below 25
+counts, where the likelihood is lopsided. `significance` tests another thing, whether there is a peak at all, in
+standard deviations, at its own place; `p_value` is the probability that background alone gives such a peak anywhere in
+the spectrum. Peaks of one `region` were fitted together; `status` is `ok`, or says why the fit is not to be trusted.
+`kind` is what a peak is, with the `reason`, and `nuclide` and `line_kev` of a full-energy peak (see `peak_kinds`)."""
 
 
 LINES = Table(

@@ -13,7 +13,7 @@ from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit
 from gammapolars.peaks.model import SHAPE
 from gammapolars.peaks.regions import Data, Region, is_sharp, regions
 from gammapolars.peaks.resolution import WIDTH_UNC
-from gammapolars.peaks.results import significance_of
+from gammapolars.peaks.significance import significance_of
 from gammapolars.peaks.widths import Widths
 
 BENT = 10.0

@@ -49,7 +49,8 @@ class RegionFit:
     `cost` is -2 ln L of the counts against a saturated model, and the departures from what was known; `chi2` is
     Pearson's, `ndf` counts bins less free parameters. `valid` says whether Minuit found a minimum and a positive
     covariance there, `narrow` which parameters ended at the end of what they may be, and `price` what the freedom of
-    this model costs where it is compared with others, in units of the cost.
+    this model costs where it is compared with others, in units of the cost. `scale` times the counts are Poisson
+    numbers; None where χ² took the likelihood's place.
     """
 
     model: Model
@@ -61,6 +62,7 @@ class RegionFit:
     valid: bool
     narrow: tuple[str, ...] = ()
     price: float = 0.0
+    scale: float | None = 1.0
 
     @property
     def areas(self) -> Floats:
@@ -98,7 +100,7 @@ class Cost:
         self._counts = counts
         self.is_poisson = bool((counts >= 0).all())
         self._total, spread = float(counts.sum()), float(variance.sum())
-        self._scale = self._total / spread if self._total > 0 and spread > 0 else 1.0
+        self.scale = self._total / spread if self._total > 0 and spread > 0 else 1.0
         self._weight = 1 / np.maximum(variance, max(0.1 * spread / max(len(counts), 1), TINY))
         nonzero = counts[counts > 0]
         self._logs = float(nonzero @ np.log(nonzero))
@@ -113,14 +115,14 @@ class Cost:
             return float(self._weight @ (self._counts - expected) ** 2 + penalty)
         safe = np.maximum(expected, TINY)
         excess = float(safe.sum()) - self._total - float(self._counts @ np.log(safe)) + self._logs
-        return 2 * self._scale * excess + penalty
+        return 2 * self.scale * excess + penalty
 
     def gradient(self, parameters: Floats) -> Floats:
         """The cost's derivatives by the parameters."""
         values = np.asarray(parameters, np.float64)
         expected, slopes = self._model.expected(values), self._model.slopes(values)
         if self.is_poisson:
-            pull = 2 * self._scale * (1 - self._counts / np.maximum(expected, TINY))
+            pull = 2 * self.scale * (1 - self._counts / np.maximum(expected, TINY))
         else:
             pull = 2 * self._weight * (expected - self._counts)
         gradient = slopes @ pull
@@ -131,7 +133,7 @@ class Cost:
     def information(self, parameters: Floats) -> Floats:
         """The Fisher information of the parameters: half of the cost's expected second derivatives."""
         slopes = self._model.slopes(parameters)
-        weight = self._scale / np.maximum(self._model.expected(parameters), LEAST_EXPECTED)
+        weight = self.scale / np.maximum(self._model.expected(parameters), LEAST_EXPECTED)
         matrix = (slopes * (weight if self.is_poisson else self._weight)) @ slopes.T
         for number, _, unc in self._priors:
             matrix[number, number] += 1 / unc**2
@@ -142,7 +144,7 @@ class Cost:
         expected = self._model.expected(parameters)
         if not self.is_poisson:
             return float(self._weight @ (self._counts - expected) ** 2)
-        return float(self._scale * ((self._counts - expected) ** 2 / np.maximum(expected, LEAST_EXPECTED)).sum())
+        return float(self.scale * ((self._counts - expected) ** 2 / np.maximum(expected, LEAST_EXPECTED)).sum())
 
 
 def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> RegionFit:
@@ -208,6 +210,7 @@ def _minimise(minuit: Minuit, cost: Cost, model: Model) -> RegionFit:
         max(model.bins - int(free.sum()), 1),
         _is_minimum(minuit) and bool((np.diag(covariance) >= 0).all()),
         tuple(narrow),
+        scale=cost.scale if cost.is_poisson else None,
     )
 
 

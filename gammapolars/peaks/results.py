@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaincc
 
-from gammapolars.core.types import Floats
-from gammapolars.peaks.likelihood import RegionFit, inverse
+from gammapolars.peaks.likelihood import RegionFit
 from gammapolars.peaks.model import SHAPE, form_of
+from gammapolars.peaks.profile import area_interval
+from gammapolars.peaks.significance import significance_of
 
 IMPROBABLE = 1e-6
 
@@ -25,6 +26,8 @@ class FittedPeak(NamedTuple):
     fwhm_unc: float
     area: float
     area_unc: float
+    area_unc_low: float
+    area_unc_high: float
     background: float
     background_unc: float
     significance: float
@@ -49,6 +52,7 @@ def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
                 fwhm_unc,
                 area,
                 float(unc[number]),
+                *area_interval(fit, number),
                 background,
                 background_unc,
                 float(significance[number]),
@@ -111,18 +115,3 @@ def _below(fit: RegionFit, position: float, fwhm: float) -> tuple[float, float]:
     by_coefficient = model.parts(at, no_step)[peaks:] @ share
     variance = float(by_coefficient @ fit.covariance[coefficients, coefficients] @ by_coefficient)
     return counts, math.sqrt(max(variance, 0.0))
-
-
-def significance_of(fit: RegionFit) -> Floats:
-    """Each peak's area in units of the uncertainty that it would have if there were no peak.
-
-    The uncertainty is that of an area together with the other areas and the background, from their Fisher information.
-    """
-    parts = fit.model.parts(fit.positions, np.array(fit.shape()))
-    expected = fit.model.expected(fit.parameters)
-    significance = np.zeros(len(fit.areas))
-    for number, area in enumerate(fit.areas):
-        information = (parts / np.maximum(expected - area * parts[number], 0.1)) @ parts.T
-        variance = float(inverse(information)[number, number])
-        significance[number] = area / math.sqrt(variance) if variance > 0 else 0.0
-    return significance

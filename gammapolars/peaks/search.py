@@ -9,6 +9,7 @@ from scipy.signal import fftconvolve, find_peaks
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
+from gammapolars.peaks.significance import filter_tail
 
 WIDTH_STEP = 1.15
 """Ratio of neighbouring filters' widths: half a step off costs less than a percent of the significance."""
@@ -24,21 +25,47 @@ def significances(counts: Floats, variance: Floats, fwhm: float) -> Floats:
     """By how many standard deviations each bin's surroundings look like a peak of a given width, FWHM in bins.
 
     The filter is a Gaussian less its mean, blind to a constant and a slope (Mariscotti 1967, Nucl. Instrum. Methods 50,
-    309, with a Gaussian in place of its second derivative). Its noise is what the background alone would make, told
-    from the wings, as for a decision whether there is a peak at all (Currie 1968, Anal. Chem. 40, 586). It is 0 where
-    the filter would reach beyond the spectrum.
+    309, with a Gaussian in place of its second derivative). What it gives is compared with what it would give if the
+    counts that it sees had fallen anywhere among its bins: `filter_tail`. Where counts can be negative, it is the
+    `contrast`. It is 0 where the filter would reach beyond the spectrum.
     """
-    reach = max(2, math.ceil(REACH * fwhm))
-    if len(counts) < 2 * reach + 1:
+    kernel = _kernel(fwhm)
+    if len(counts) < len(kernel) or (counts < 0).any():
+        return contrast(counts, variance, fwhm)
+    response = fftconvolve(counts, kernel, "valid")
+    total, spread = (_sums(values, len(kernel)) for values in (counts, variance))
+    scale = np.divide(total, spread, out=np.ones_like(total), where=spread > 0)
+    significance = filter_tail(kernel).significance(response * scale, total * scale)
+    return np.asarray(np.pad(significance, len(kernel) // 2), np.float64)
+
+
+def contrast(counts: Floats, variance: Floats, fwhm: float) -> Floats:
+    """The response of the same filter in units of the standard deviation that it has where there is no peak.
+
+    That of the background in the filter's wings. For many counts it is the significance. Of filters of several widths
+    the one with the most contrast is about as wide as a strong peak, while its significance grows with all that a wide
+    filter sees around it.
+    """
+    kernel = _kernel(fwhm)
+    reach = len(kernel) // 2
+    if len(counts) < len(kernel):
         return np.zeros(len(counts))
-    offsets = np.arange(-reach, reach + 1)
-    kernel = np.exp(-0.5 * (offsets * FWHM_PER_SIGMA / fwhm) ** 2)
-    wings = np.where(np.abs(offsets) > max(0.9 * fwhm, 1.0), 1.0, 0.0)
-    kernel -= kernel.mean()
+    wings = np.where(np.abs(np.arange(-reach, reach + 1)) > max(0.9 * fwhm, 1.0), 1.0, 0.0)
     level = fftconvolve(variance, wings / wings.sum(), "valid")
     noise = np.sqrt(np.maximum(level, 1 / wings.sum()) * (kernel**2).sum())
-    response = fftconvolve(counts, kernel, "valid") / noise
-    return np.asarray(np.pad(response, reach), np.float64)
+    return np.asarray(np.pad(fftconvolve(counts, kernel, "valid") / noise, reach), np.float64)
+
+
+def _kernel(fwhm: float) -> Floats:
+    reach = max(2, math.ceil(REACH * fwhm))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * FWHM_PER_SIGMA / fwhm) ** 2)
+    return np.asarray(kernel - kernel.mean(), np.float64)
+
+
+def _sums(values: Floats, bins: int) -> Floats:
+    """Of so many neighbouring bins, none below 0 by rounding."""
+    sums = np.cumsum(np.concatenate([[0.0], values]))
+    return np.asarray(np.maximum(sums[bins:] - sums[:-bins], 0.0), np.float64)
 
 
 def filter_widths(low: float, high: float) -> Floats:
@@ -94,13 +121,13 @@ def is_edge(counts: Floats, place: float, fwhm: float) -> bool:
 
 
 def candidates(counts: Floats, variance: Floats, least: float) -> list[tuple[int, float, float]]:
-    """Places that stand out at any width: bin, the width (FWHM in bins) at which they do most, and significance.
+    """Places that stand out at any width: bin, the width (FWHM in bins) at which they do most, and their contrast.
 
     The clearest first, no two closer than their widths.
     """
     peaks: list[tuple[float, int, float]] = []
     for fwhm in filter_widths(NARROWEST, len(counts) / (4 * REACH)):
-        response = significances(counts, variance, float(fwhm))
+        response = contrast(counts, variance, float(fwhm))
         places, _ = find_peaks(response, height=least)
         peaks += [(float(response[place]), int(place), float(fwhm)) for place in places]
     distinct: list[tuple[int, float, float]] = []

@@ -17,9 +17,13 @@ from gammapolars.peaks.regions import Data
 from gammapolars.peaks.resolution import ENOUGH_BINS, measured_widths, refined_widths
 from gammapolars.peaks.results import FittedPeak, fitted_peaks
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width
+from gammapolars.peaks.significance import global_p_value, resolution_elements
 from gammapolars.peaks.widths import Widths, WidthTable
 
-FIGURES = ("area", "area_unc", "background", "background_unc", "significance", "chi2_ndf", "status", "region")
+FIGURES = (
+    *("area", "area_unc", "area_unc_low", "area_unc_high", "background", "background_unc"),
+    *("significance", "chi2_ndf", "status", "region"),
+)
 """What a peak has whatever the unit of its spectrum."""
 
 
@@ -36,7 +40,8 @@ def find_peaks(
             several are distinguished by `run`, `board`, `channel`. Bins without counts may be left out.
         fwhm: coefficients of FWHM² = a + b E + c E² (keV²), of calibrated spectra; None: measured at the
             spectra's own clearest peaks.
-        least_significance: of a peak, in standard deviations of what the background alone would give.
+        least_significance: of a peak, in standard deviations: by how much background alone would have to exceed itself
+            at this place. There are many places: see `p_value` of `fit_peaks`.
 
     Returns:
         One row a peak, in order: the spectrum's columns, `centroid_kev`, `fwhm_kev` and/or `centroid_adc`, `fwhm_adc`
@@ -74,6 +79,9 @@ def fit_peaks(
     given variances where counts can be negative. Peaks of a stretch share the shape; a spectrum's clearest lone peaks
     tell what it is. Uncertainties are from the Fisher information, with all correlations.
 
+    An area in units of `area_unc` is not its `significance`: the uncertainty holds the scatter of the peak's own
+    counts, which is not there where there is no peak. So 9 counts above no background are 9 ± 3, and yet no chance.
+
     Args:
         spectrum: as for `find_peaks`.
         peaks: where the peaks are, as `find_peaks` gives them: `centroid_kev` or `centroid_adc`, and the columns that
@@ -85,9 +93,12 @@ def fit_peaks(
 
     Returns:
         A table of peaks in order: the spectrum's columns, `centroid_*`, `fwhm_*` (with `kev` and/or `adc`), `area`,
-        `background` (below the peak, within its FWHM on both sides), each with `_unc`; `significance`, `chi2_ndf` and
-        the number of the `region` that was fitted together; `status`: `ok`, `poor fit` (its χ² has a probability below
-        10⁻⁶ and is more than twice its expectation), or `failed` (no minimum was found, or no peak).
+        `background` (below the peak, within its FWHM on both sides), each with `_unc`; `area_unc_low` and
+        `area_unc_high`, which differ from `area_unc` below 25 counts; `significance`, by which peaks are kept: of the
+        test that there is no peak, at this place; `p_value`, the probability that background alone gives a peak as
+        significant anywhere in the spectrum; `chi2_ndf` and the number of the `region` that was fitted together;
+        `status`: `ok`, `poor fit` (its χ² has a probability below 10⁻⁶ and is more than twice its expectation), or
+        `failed` (no minimum was found, or no peak).
 
     Raises:
         TableError: as for `find_peaks`, or `peaks` has no centroids.
@@ -106,10 +117,14 @@ def fit_peaks(
         places = _peak_places(bins, widths, least_significance)[0] if peaks is None else _centroids(bins, peaks, key)
         fits = fit_spectrum(Data(bins.counts, bins.variance, widths), places, settings)
         results = [peak for number, fit in enumerate(fits, regions) for peak in fitted_peaks(fit, number)]
-        rows += [{**key, **_row(bins, peak)} for peak in sorted(results)]
+        elements = resolution_elements(widths.at(bins.places[_occupied(bins)]))
+        rows += [
+            {**key, **_row(bins, peak), "p_value": global_p_value(peak.significance, elements)}
+            for peak in sorted(results)
+        ]
         regions += len(fits)
     per_axis = ["centroid_{}", "centroid_{}_unc", "fwhm_{}", "fwhm_{}_unc"]
-    return _table(rows, spectrum, per_axis, list(FIGURES))
+    return _table(rows, spectrum, per_axis, [*FIGURES, "p_value"])
 
 
 def _check(least_significance: float) -> None:
@@ -145,6 +160,12 @@ def _coarse(bins: Bins, widths: Widths) -> tuple[Bins, Widths]:
         return bins, widths
     coarse = bins.rebinned(factor)
     return coarse, WidthTable(widths.at(coarse.places * factor + 0.5 * (factor - 1)) / factor)
+
+
+def _occupied(bins: Bins) -> slice:
+    """From the first bin with counts to the last."""
+    occupied = np.flatnonzero(bins.counts)
+    return slice(int(occupied[0]), int(occupied[-1]) + 1) if len(occupied) else slice(0)
 
 
 def _peak_places(bins: Bins, widths: Widths, least: float) -> tuple[Floats, Floats]:

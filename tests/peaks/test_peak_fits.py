@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from gammapolars.peaks.likelihood import Knowledge, Prior, fit_region
 from gammapolars.peaks.model import Model
 from gammapolars.peaks.regions import MOST_PEAKS, regions
-from gammapolars.peaks.results import fitted_peaks, significance_of
+from gammapolars.peaks.results import fitted_peaks
+from gammapolars.peaks.significance import significance_of
 from gammapolars.peaks.widths import Width, WidthModel, width_model
 
 MODEL = Model(100, 40, np.array([1.9]), 1)

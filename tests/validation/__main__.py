@@ -14,6 +14,7 @@ def _validations() -> dict[str, Callable[[], Outcome]]:
         calibrations,
         chance,
         dead_time,
+        false_peaks,
         line_energies,
         matrix_background,
         peak_kinds,
@@ -24,6 +25,7 @@ def _validations() -> dict[str, Callable[[], Outcome]]:
     found: dict[str, Callable[[], Outcome]] = {
         "pulls": simulated_peaks.pulls,
         "doublets": simulated_peaks.doublets,
+        "false-peaks": false_peaks.false_peaks,
         "hpge": lambda: calibrations.automatic("HPGe"),
         "kinds-hpge": lambda: peak_kinds.kinds("HPGe"),
         "kinds-nai": lambda: peak_kinds.kinds("NaI"),

@@ -19,8 +19,9 @@ def text(summary: PeaksSummary) -> list[str]:
             *([_spectrum_name(peak, summary)] if several else []),
             plus_minus(peak[f"centroid_{unit}"], peak[f"centroid_{unit}_unc"]),
             plus_minus(peak[f"fwhm_{unit}"], peak[f"fwhm_{unit}_unc"]),
-            plus_minus(peak["area"], peak["area_unc"]),
+            _area(peak),
             f"{peak['significance']:,.1f}",
+            _probability(peak["p_value"]),
             f"{peak['chi2_ndf']:.2f}",
             "" if peak["status"] == "ok" else peak["status"],
             *([kind_text(peak)] if in_kev else []),
@@ -34,6 +35,7 @@ def text(summary: PeaksSummary) -> list[str]:
         f"FWHM {name}",
         "area",
         "sigma",
+        "p",
         "χ²/ndf",
         "",
         *(["kind"] if in_kev else []),
@@ -41,8 +43,19 @@ def text(summary: PeaksSummary) -> list[str]:
     return [
         *table(head, rows),
         f"{len(peaks)} peaks above {summary.least_significance:g} sigma in {summary.spectra.height} spectra",
+        *(["sigma: at this place; p: that background alone has such a peak anywhere in its spectrum"] if rows else []),
         *tail(summary),
     ]
+
+
+def _area(peak: dict[str, Any]) -> str:
+    """An area with its uncertainty, or with both where they differ."""
+    low, high = peak["area_unc_low"], peak["area_unc_high"]
+    return plus_minus(peak["area"], peak["area_unc"]) if low == high else f"{peak['area']:.1f} +{high:.1f} -{low:.1f}"
+
+
+def _probability(value: float) -> str:
+    return "<1e-9" if value < 1e-9 else f"{value:.1g}"
 
 
 def _spectrum_name(peak: dict[str, Any], summary: PeaksSummary) -> str:
