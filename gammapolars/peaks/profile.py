@@ -1,11 +1,9 @@
 """What a fit of a region becomes where one area is held at a value: the profile of its likelihood."""
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 
 from gammapolars.core.types import Floats
@@ -17,10 +15,7 @@ FEW = 25.0
 
 TINY = 1e-12
 STEPS = 30
-NEAR = 1e-4
-
-
-Indices = npt.NDArray[np.intp]
+NEAR = 1e-3
 
 
 class Profile(NamedTuple):
@@ -38,70 +33,70 @@ def profile(fit: RegionFit, number: int, area: float) -> Profile:
 
     The shape is that of the fit. Fisher's scoring, whose steps are shortened until they gain.
     """
-    target = np.maximum(fit.model.expected(fit.parameters), TINY)
-    free = _free(fit, number)
-    background = _background(fit)
-    least = np.full(len(fit.parameters), -math.inf)
-    least[background] = 0.0
+    null = _Null(fit, number)
     parameters = fit.parameters.copy()
-    parameters[background] += max(parameters[number] - area, 0.0) / fit.model.bins
+    parameters[null.background] += max(parameters[number] - area, 0.0) / fit.model.bins
     parameters[number] = area
-
-    def cost(values: Floats) -> float:
-        expected = np.maximum(fit.model.expected(values), TINY)
-        return 2 * (fit.scale or 1.0) * float((target * np.log(target / expected) - target + expected).sum())
-
-    now = cost(parameters)
+    expected = null.expected(parameters)
+    now = null.cost(expected)
     for _ in range(STEPS):
-        after, gained = _step(fit, target, parameters, free, least, now, cost)
-        if gained <= 0:
-            break
-        parameters, now = after, now - gained
+        parameters, expected, gained = _step(null, parameters, expected, now)
+        now -= gained
         if gained < NEAR * (1 + now):
             break
-    return Profile(now, np.maximum(fit.model.expected(parameters), TINY), fit.model.slopes(parameters)[free])
+    return Profile(now, expected, null.slopes(parameters)[null.free])
 
 
-def _background(fit: RegionFit) -> slice:
-    """The background's coefficients among the parameters."""
-    first = 2 * len(fit.areas) + len(SHAPE)
-    return slice(first, first + fit.model.degree + 1)
+class _Null:
+    """What is expected, and what it costs, where one area is held."""
+
+    def __init__(self, fit: RegionFit, number: int) -> None:
+        peaks = len(fit.areas)
+        first = 2 * peaks + len(SHAPE)
+        others = np.delete(np.arange(peaks), number)
+        self._fit = fit
+        self.background = slice(first, first + fit.model.degree + 1)
+        self.free = np.concatenate([others, others + peaks, np.arange(len(fit.parameters))[self.background]])
+        self.least = np.full(len(fit.parameters), -math.inf)
+        self.least[self.background] = 0.0
+        self.target = np.maximum(fit.model.expected(fit.parameters), TINY)
+        # Without other peaks everything that moves is linear.
+        self._constant = fit.model.slopes(fit.parameters) if peaks == 1 else None
+
+    def slopes(self, parameters: Floats) -> Floats:
+        """Derivatives of what is expected by all parameters."""
+        return self._fit.model.slopes(parameters) if self._constant is None else self._constant
+
+    def expected(self, parameters: Floats) -> Floats:
+        """Counts per bin."""
+        if self._constant is None:
+            return np.maximum(self._fit.model.expected(parameters), TINY)
+        linear = parameters[0] * self._constant[0] + parameters[self.background] @ self._constant[self.background]
+        return np.asarray(np.maximum(linear, TINY), np.float64)
+
+    def cost(self, expected: Floats) -> float:
+        """-2 ln L above that of the fit."""
+        difference = self.target * np.log(self.target / expected) - self.target + expected
+        return 2 * (self._fit.scale or 1.0) * float(difference.sum())
 
 
-def _free(fit: RegionFit, number: int) -> Indices:
-    """The parameters that move: areas and places of the other peaks, and the background."""
-    peaks = len(fit.areas)
-    others = np.delete(np.arange(peaks), number)
-    background = np.arange(len(fit.parameters))[_background(fit)]
-    return np.concatenate([others, others + peaks, background])
-
-
-def _step(
-    fit: RegionFit,
-    target: Floats,
-    parameters: Floats,
-    free: Indices,
-    least: Floats,
-    now: float,
-    cost: Callable[[Floats], float],
-) -> tuple[Floats, float]:
-    """One step of scoring, and by how much it lowers the cost."""
-    expected = np.maximum(fit.model.expected(parameters), TINY)
-    slopes = fit.model.slopes(parameters)
-    gradient = slopes @ (target / expected - 1)
-    moving = free[(parameters[free] > least[free]) | (gradient[free] > 0)]
-    slopes = slopes[moving]
+def _step(null: _Null, parameters: Floats, expected: Floats, now: float) -> tuple[Floats, Floats, float]:
+    """One step of scoring, what is expected then, and by how much the cost falls."""
+    slopes = null.slopes(parameters)[null.free]
+    gradient = slopes @ (null.target / expected - 1)
+    moving = (parameters[null.free] > null.least[null.free]) | (gradient > 0)
+    slopes, places = slopes[moving], null.free[moving]
     information = (slopes / expected) @ slopes.T
     root = np.sqrt(np.maximum(np.diag(information), 1e-300))
     change = np.linalg.lstsq(information / np.outer(root, root), gradient[moving] / root, rcond=1e-10)[0] / root
     for length in (1.0, 0.3, 0.1, 0.01):
         after = parameters.copy()
-        after[moving] += length * change
-        after = np.maximum(after, least)
-        gained = now - cost(after)
-        if gained > 0:
-            return after, gained
-    return parameters, 0.0
+        after[places] += length * change
+        after = np.maximum(after, null.least)
+        then = null.expected(after)
+        if (gained := now - null.cost(then)) > 0:
+            return after, then, gained
+    return parameters, expected, 0.0
 
 
 def area_interval(fit: RegionFit, number: int) -> tuple[float, float]:

@@ -130,8 +130,13 @@ def candidates(counts: Floats, variance: Floats, least: float) -> list[tuple[int
         response = contrast(counts, variance, float(fwhm))
         places, _ = find_peaks(response, height=least)
         peaks += [(float(response[place]), int(place), float(fwhm)) for place in places]
-    distinct: list[tuple[int, float, float]] = []
-    for significance, place, fwhm in sorted(peaks, reverse=True):
-        if all(abs(place - other) > max(0.7 * min(fwhm, other_fwhm), 1.5) for other, other_fwhm, _ in distinct):
-            distinct.append((place, fwhm, significance))
-    return distinct
+    if not peaks:
+        return []
+    height, place, width = np.array(sorted(peaks, reverse=True)).T
+    kept = np.zeros(len(place), dtype=bool)
+    for number in range(len(place)):
+        apart = np.abs(place[number] - place[kept]) > np.maximum(0.7 * np.minimum(width[number], width[kept]), 1.5)
+        kept[number] = apart.all()
+    return [
+        (int(at), float(fwhm), float(top)) for at, fwhm, top in zip(place[kept], width[kept], height[kept], strict=True)
+    ]
