@@ -6,6 +6,7 @@ import numpy as np
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
+from gammapolars.peaks.doublets import one_or_two
 from gammapolars.peaks.likelihood import Knowledge, Prior, fit_region
 from gammapolars.peaks.model import Model
 from gammapolars.peaks.regions import Data, regions
@@ -15,8 +16,11 @@ from gammapolars.peaks.widths import Width, WidthModel, Widths, width_model
 CLEAR = 6.0
 MOST_MEASURED = 40
 ENOUGH_WIDTHS = 6
-WIDTH_UNC, WIDTH_UNC_OF_FEW = 0.03, 0.08
+WIDTH_UNC, WIDTH_UNC_OF_FEW = 0.02, 0.08
 """Relative uncertainty of a single peak's width by a width model: one of many peaks, and one of few."""
+
+GIVEN_WIDTH_UNC = 0.01
+"""The same, where the widths are given: how peaks of a good detector scatter."""
 
 ENOUGH_BINS = 10.0
 """Bins per FWHM that are enough for a fit; where there are many more, neighbours are joined."""
@@ -48,12 +52,15 @@ def refined_widths(data: Data, positions: Floats) -> tuple[Widths, float]:
 
 
 def _joint_widths(data: Data, positions: Floats) -> list[Width]:
-    """The widths of clear peaks, each region's fitted together."""
+    """The widths of clear peaks, each region's fitted together; where one peak does not describe it, two."""
     measurements: list[Width] = []
     clearest = regions(positions, data.widths, len(data.counts))
     clearest.sort(key=lambda region: -data.counts[region.low : region.high].sum())
     for region in clearest[:MOST_MEASURED]:
+        part = slice(region.low, region.high)
         fit = data.fit(region, Knowledge(Prior(1.0, 0.3)))
+        if len(region.positions) == 1:
+            fit = one_or_two(data.counts[part], data.variance[part], fit)
         if not fit.valid or "width" in fit.narrow:
             continue
         unc = np.sqrt(np.diag(fit.covariance))
@@ -61,7 +68,15 @@ def _joint_widths(data: Data, positions: Floats) -> list[Width]:
         fwhms = fit.model.sigmas * FWHM_PER_SIGMA
         for at, fwhm, area, area_unc in np.array([fit.positions, fwhms, fit.areas, unc[: len(fwhms)]]).T.tolist():
             if area > CLEAR * area_unc > 0:
-                measurements.append(Width(at, fwhm * factor, fwhm * factor_unc, area / area_unc))
+                measurements.append(
+                    Width(
+                        at,
+                        fwhm * factor,
+                        fwhm * factor_unc,
+                        area / area_unc,
+                        resolved=len(fwhms) > len(region.positions),
+                    )
+                )
     return measurements
 
 
@@ -82,19 +97,23 @@ def _measure(counts: Floats, variance: Floats, place: int, fwhm: float) -> Width
         fit = fit_region(coarse, coarse_variance, model, np.array([at]), Knowledge(Prior(1.0, 0.5)))
         if not fit.valid or (fit.narrow and fit.narrow != ("background_0",) and "width" in fit.narrow):
             return None
-        position, before = (float(fit.parameters[1]) + 0.5) * factor + low - 0.5, width
-        width *= float(fit.parameters[2])
-        if abs(width / before - 1) < 0.2:
+        position = (float(fit.positions[0]) + 0.5) * factor + low - 0.5
+        if abs(fit.shape()[0] - 1) < 0.2:
             break
-    area, area_unc = float(fit.parameters[0]), math.sqrt(fit.covariance[0, 0])
-    width_unc = before * math.sqrt(fit.covariance[2, 2])
+        width *= fit.shape()[0]
+    fit = one_or_two(coarse, coarse_variance, fit)
+    largest = int(np.argmax(fit.areas))
+    area, area_unc = float(fit.areas[largest]), math.sqrt(fit.covariance[largest, largest])
+    unit = float(fit.model.sigmas[0]) * FWHM_PER_SIGMA * factor
+    place_of_width = 2 * len(fit.areas)
+    width, width_unc = unit * fit.shape()[0], unit * math.sqrt(fit.covariance[place_of_width, place_of_width])
     if area < CLEAR * area_unc or width_unc > 0.3 * width:
         return None
     flat = fit_region(coarse, coarse_variance, Model(0, len(coarse), np.empty(0)), np.empty(0), Knowledge(Prior(1.0)))
     excess, structure = max(fit.chi2 - fit.ndf, 0.0), flat.chi2 - flat.ndf
     if structure <= 0 or 1 - excess / structure < LEAST_LIKENESS:
         return None
-    return Width(position, width, width_unc, area / area_unc)
+    return Width(position, width, width_unc, area / area_unc, resolved=len(fit.areas) > 1)
 
 
 def _half_maximum(counts: Floats, place: int, fwhm: float) -> tuple[float, float]:

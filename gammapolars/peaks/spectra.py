@@ -14,7 +14,7 @@ from gammapolars.core.types import Floats
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
 from gammapolars.peaks.fit import Settings, fit_spectrum
 from gammapolars.peaks.regions import Data
-from gammapolars.peaks.resolution import ENOUGH_BINS, measured_widths, refined_widths
+from gammapolars.peaks.resolution import ENOUGH_BINS, GIVEN_WIDTH_UNC, measured_widths, refined_widths
 from gammapolars.peaks.results import FittedPeak, fitted_peaks
 from gammapolars.peaks.search import is_edge, maxima, significance_at_width
 from gammapolars.peaks.significance import global_p_value, resolution_elements
@@ -105,7 +105,8 @@ def fit_peaks(
         UsageError: a significance that is not positive.
     """
     _check(least_significance)
-    settings = Settings(least_significance, refine=peaks is None if refine is None else refine)
+    refining = peaks is None if refine is None else refine
+    settings = Settings(least_significance, refine=refining, width_unc=GIVEN_WIDTH_UNC)
     rows: list[dict[str, object]] = []
     regions = 0
     for key, bins, first_widths in _spectra(spectrum, fwhm):

@@ -10,20 +10,39 @@ from scipy.optimize import nnls
 
 from gammapolars.core.types import Floats
 
-TOLERANCE = 0.12
-"""Relative difference from the model within which a width supports it, besides its own uncertainty."""
+TOLERANCE = 0.06
+"""Relative difference from a model, as a standard deviation, at which a width still supports it, besides its own
+uncertainty.
+"""
+
+TOO_NARROW, RESOLVED_NARROW = 0.5, 1.0
+"""How much a width that is narrower than a model speaks against it, in units of what one that agrees speaks for it: of
+a single peak, which may be a fluctuation or an edge, and of a doublet whose shape gave it away.
+"""
+
+NARROWING = (0.12, 0.12, 0.08, 0.06)
+"""The same, while the model is refined."""
+
+SCATTER = 0.02
+"""Relative scatter of single peaks' widths about a model."""
+
+RESOLVED, LIMIT = 0.15, 5.0
+"""Share of resolved doublets from which widths of single peaks are doubted, and by how much more they may be off."""
 
 MOST_SUPPORT = 50.0
 """No single peak counts for more: one hump must not outweigh many peaks."""
 
 
 class Width(NamedTuple):
-    """A measured width: where, FWHM and its uncertainty (bins), and how clearly the peak stands out (sigma)."""
+    """A measured width: where, FWHM and its uncertainty (bins), how clearly the peak stands out (sigma), and whether it
+    is that of two peaks which look like one.
+    """
 
     position: float
     fwhm: float
     fwhm_unc: float
     significance: float
+    resolved: bool = False
 
 
 class WidthTable(NamedTuple):
@@ -54,27 +73,35 @@ Widths = WidthTable | WidthModel
 
 
 def width_model(widths: Sequence[Width]) -> WidthModel | None:
-    """The model that most peaks agree with; None where there is no peak.
+    """The narrowest model that peaks consistently agree with; None where there is no peak.
 
     Peaks that are no full-energy peaks of one photon (annihilation radiation, doublets, Compton edges, backscatter)
     have other widths. So each two widths, and each alone, propose a model, and the one with the most support by others
-    is refined with those alone.
+    is refined with those alone. Widths below a model speak against it: two lines that are taken for one are wider than
+    one, but nothing makes a peak narrower than the detector's resolution.
     """
     if not widths:
         return None
-    x, w, unc, weight = np.array(widths).T
+    x, w, unc, weight = np.array([width[:4] for width in widths]).T
+    resolved = np.array([width.resolved for width in widths])
     support = np.minimum(weight, MOST_SUPPORT)
-    tolerance = np.hypot(TOLERANCE, 2 * unc / w)
-    best, most = None, -1.0
-    for model in _proposals(widths):
-        agree = np.abs(np.log(w / model.at(x))) < tolerance
-        total = float(support[agree].sum())
-        if total > most:
-            best, most = model, total
-    assert best is not None
-    for _ in range(3):
-        agree = np.abs(np.log(w / best.at(x))) < tolerance
-        best = _fit(x[agree], w[agree], np.hypot(0.02 * w, unc)[agree], most=float(x.max())) or best
+    tolerance = np.hypot(TOLERANCE, unc / w)
+    against = np.where(resolved, RESOLVED_NARROW, TOO_NARROW)
+
+    def balance(model: WidthModel) -> float:
+        excess = np.log(w / model.at(x))
+        agreement = np.exp(-0.5 * (excess / tolerance) ** 2)
+        return float(support @ np.where(excess > 0, agreement, agreement - against * (1 - agreement)))
+
+    best = max(_proposals(widths), key=balance)
+    for part in NARROWING:
+        excess = np.log(w / best.at(x))
+        agree = np.abs(excess) < np.hypot(part, 2 * unc / w)
+        scatter = np.hypot(SCATTER * w, unc)
+        if support[agree & resolved].sum() > RESOLVED * support[agree].sum():
+            # Where many peaks are two, others are two that nobody can separate: they only limit the width.
+            scatter = np.where(~resolved & (excess > 0), LIMIT * scatter, scatter)
+        best = _fit(x[agree], w[agree], scatter[agree], most=float(x.max())) or best
     return best
 
 

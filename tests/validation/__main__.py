@@ -39,8 +39,10 @@ def _validations() -> dict[str, Callable[[], Outcome]]:
     }
     if os.environ.get("GAMMAPOLARS_REAL_DATA"):
         from tests.validation.intercomparison import intercomparison
+        from tests.validation.shifted_sums import shifted_sums
 
         found["iaea-1995"] = intercomparison
+        found["shifted-sums"] = shifted_sums
         try:
             from tests.validation.other_fitter import other_fitter
         except ImportError:

@@ -44,7 +44,7 @@ def intercomparison() -> Outcome:
     """
     found = gp.fit_peaks(straight()).with_columns(energy_kev=LINE_KEV[0] + LINE_KEV[1] * pl.col("centroid_adc"))
     known = reference()
-    owners = _owners(known, found)
+    owners = owners_of(known, found)
     strong = (known["area"] > 10 * known["expected_unc"]).to_numpy()
     lines = [
         f"{'keV':>9} {'area':>18} {'sigma':>8} {'reference keV':>16} {'reference area':>18} {'ratio':>7} {'pull':>6}"
@@ -88,7 +88,7 @@ def intercomparison() -> Outcome:
     )
 
 
-def _owners(known: pl.DataFrame, found: pl.DataFrame) -> Floats:
+def owners_of(known: pl.DataFrame, found: pl.DataFrame) -> Floats:
     """For each peak of the reference the fitted peak that it belongs to, or -1."""
     energies = found["energy_kev"].to_numpy()
     widths = found["fwhm_adc"].to_numpy() * LINE_KEV[1]
