@@ -58,6 +58,29 @@ def test_a_spectrum_of_2012() -> None:
     )
 
 
+def test_times_are_those_of_the_spectrum_and_of_nothing_next_to_it() -> None:
+    counter = "<GrossCounts><LiveTimeDuration>PT3S</LiveTimeDuration><CountData>7</CountData></GrossCounts>"
+    text = OF_2012.replace("<LiveTimeDuration>PT1H0.5S</LiveTimeDuration>", "").replace(
+        "<Spectrum", f"{counter}<Spectrum"
+    )
+    derived = """<DerivedData id="d"><StartDateTime>2021-01-01T00:00:00</StartDateTime><RealTimeDuration>PT100S
+</RealTimeDuration><Spectrum id="sum"><ChannelData>4 5</ChannelData></Spectrum></DerivedData></RadInstrumentData>"""
+
+    spectra = n42.spectra_of(text.replace("</RadInstrumentData>", derived).encode())
+
+    first, total = (spectra[name]().measurement for name in ("first", "sum"))
+    assert (first.live_time_s, first.real_time_s) == (None, 519.127)
+    assert (total.started, total.live_time_s, total.real_time_s) == (datetime(2021, 1, 1), None, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [("P0Y0M0DT0H0M9.5S", 9.5), ("PT1.5M", 90.0), ("P1DT1H", 90000.0), ("PT0.5H0S", 1800.0), ("P1M", None)],
+)
+def test_durations(duration: str, seconds: float | None) -> None:
+    assert n42.decode(OF_2012.replace("PT1H0.5S", duration).encode()).measurement.live_time_s == seconds
+
+
 def test_a_spectrum_of_2006_with_counted_zeros() -> None:
     table, known = n42.decode(OF_2006.encode())
 

@@ -45,7 +45,16 @@ KEPT = {
 }
 """The elements that are read, in the words of both editions, and what they tell."""
 
-DURATION = re.compile(r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+(?:\.[0-9]*)?)S)?)?")
+MEASUREMENTS = frozenset({"RadMeasurement", "Measurement", "DerivedData"})
+"""What the spectra in it share times with."""
+
+ASIDE = frozenset({"GrossCounts", "DoseRate", "TotalDose", "ExposureRate", "TotalExposure", "CountDoseData"})
+"""Elements next to spectra, the times in which are of something else than a spectrum."""
+
+_PART = "([0-9]+(?:\\.[0-9]*)?)"
+
+DURATION = re.compile(f"P(?:0+Y)?(?:0+M)?(?:{_PART}D)?(?:T(?:{_PART}H)?(?:{_PART}M)?(?:{_PART}S)?)?")
+"""Days, hours, minutes and seconds; years and months, of which nobody knows the length, are none."""
 
 
 @dataclass
@@ -132,7 +141,7 @@ class _Collected:
             raise ValueError("it has too many elements, or they lie too deep")
         self._inside.append(name)
         self._text.clear()
-        if name in ("RadMeasurement", "Measurement"):
+        if name in MEASUREMENTS:
             self._measured = _Part()
         elif name == "Spectrum":
             own = attributes.get("id") or attributes.get("ID") or f"spectrum-{len(self.spectra) + 1}"
@@ -156,7 +165,7 @@ class _Collected:
         name = self._inside.pop()
         what = KEPT.get(name)
         text = "".join(self._text).strip()
-        if what is not None:
+        if what is not None and ASIDE.isdisjoint(self._inside):
             self._keep(what, text)
         if name == "Spectrum":
             self._spectrum = None
