@@ -141,6 +141,50 @@ def test_bounds_of_energy_give_the_middles_of_channels() -> None:
         n42.decode(text.replace(" 60 100 150", "").encode())
 
 
+@pytest.mark.parametrize(
+    ("calibration", "energies"),
+    [
+        ('<Calibration Type="Energy" EnergyUnits="MeV"><Equation Model="Polynomial"><Coefficients>0.001 0.002', [1, 3]),
+        ('<Calibration EnergyUnits="keV"><Equation Model="LowerChannelEdge"><Coefficients>0 1 3 6 10 15 21', [0.5, 2]),
+        ('<Calibration EnergyUnits="keV"><Equation Model="FullRangeFraction"><Coefficients>0 3000 0', "FullRange"),
+        ('<Calibration EnergyUnits="channels"><Equation Model="Polynomial"><Coefficients>0 3', "channels"),
+    ],
+)
+def test_units_and_models_of_calibrations(calibration: str, energies: list[float] | str) -> None:
+    before = '<Calibration Type="Energy"><Equation><Coefficients>1 2'
+    data = OF_2006.replace(before, calibration).encode()
+
+    if isinstance(energies, str):
+        with pytest.raises(InputError, match=f"its calibration has the model .*{energies}.*: write polynomials"):
+            n42.decode(data)
+    else:
+        assert n42.decode(data).table["energy_kev"].to_list()[:2] == pytest.approx(energies)
+
+
+def test_a_spectrum_names_several_calibrations_in_any_order() -> None:
+    width = '<Calibration ID="w" Type="FWHM"><Equation><Coefficients>5 6</Coefficients></Equation></Calibration>'
+    energy = '<Calibration ID="e" Type="Energy"><Equation><Coefficients>0 3</Coefficients></Equation></Calibration>'
+    counts = "<ChannelData>1 2</ChannelData></Spectrum>"
+    beside, inside = f'{width}{energy}<Spectrum CalibrationIDs="w e">{counts}', f"<Spectrum>{width}{energy}{counts}"
+
+    for text in (beside, inside):
+        assert n42.decode(f"<N42>{text}</N42>".encode()).measurement.energy == (0.0, 3.0)
+
+
+def test_deviations_from_a_polynomial_are_no_polynomial() -> None:
+    deviations = (
+        "</CoefficientValues><EnergyValues>0 9</EnergyValues><EnergyDeviationValues>0 {}</EnergyDeviationValues>"
+    )
+
+    def read(last: str) -> tuple[float, ...] | None:
+        data = OF_2012.replace("</CoefficientValues>", deviations.format(last)).encode()
+        return n42.decode(data).measurement.energy
+
+    assert read("0") == (0.5, 3.0)
+    with pytest.raises(InputError, match=r"its calibration has deviations.*write polynomials, or \.pcf"):
+        read("2.5")
+
+
 def test_titles_and_detectors_are_read() -> None:
     information = '<RadDetectorInformation id="d"><RadDetectorName>HPGe 3</RadDetectorName></RadDetectorInformation>'
     text = OF_2012.replace("  <EnergyCalibration", f"{information}<EnergyCalibration")

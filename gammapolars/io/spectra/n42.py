@@ -21,6 +21,7 @@ from gammapolars.io.spectra.measurement import (
     recorded,
     with_bounds,
 )
+from gammapolars.io.spectra.spe import KEV_PER_UNIT
 
 MAX_ELEMENTS = 2**20
 
@@ -40,10 +41,19 @@ KEPT = {
     "CoefficientValues": "energy",
     "Coefficients": "energy",
     "EnergyBoundaryValues": "edges",
+    "EnergyDeviationValues": "deviations",
     "RadDetectorName": "detector",
     "Remark": "remark",
 }
 """The elements that are read, in the words of both editions, and what they tell."""
+
+ENERGIES = {"energy": "energy coefficients", "edges": "bounds of energy"}
+
+CALIBRATION = frozenset({*ENERGIES, "deviations", "unit", "model"})
+"""What belongs to a calibration; its unit and its model are attributes of the edition of 2006."""
+
+POLYNOMIAL, BOUNDS = "Polynomial", ("LowerChannelEdge", "LowerBinEdge")
+"""Models of calibrations: of the second, coefficients are the lower bounds of channels."""
 
 MEASUREMENTS = frozenset({"RadMeasurement", "Measurement", "DerivedData"})
 """What the spectra in it share times with."""
@@ -99,7 +109,9 @@ def spectra_of(data: bytes) -> Spectra:
 def _recorded(spectrum: "_Part", measured: "_Part", collected: "_Collected") -> RecordedSpectrum:
     """One spectrum, with what is known of its measurement."""
     texts = measured.texts | spectrum.texts
-    calibration = collected.calibrations.get(spectrum.calibration, {}) | spectrum.texts
+    named = (collected.calibrations.get(name) for name in spectrum.calibration.split())
+    calibration = next(filter(None, named), {}) | spectrum.texts
+    energy, edges = _calibrated(calibration)
     try:
         known = Measurement(
             title=one_line(texts.get("title", "")),
@@ -107,13 +119,28 @@ def _recorded(spectrum: "_Part", measured: "_Part", collected: "_Collected") -> 
             live_time_s=_seconds(texts.get("live", "")),
             real_time_s=_seconds(texts.get("real", "")),
             started=_moment(texts.get("started", "")),
-            energy=_energy(calibration.get("energy", "")),
+            energy=energy,
         )
     except UsageError as error:
         raise InputError(f"cannot be read as N42: {error}") from None
     found = recorded(_counts(spectrum), known)
-    edges = _numbers(calibration.get("edges", ""), "bounds of energy")
-    return found if known.energy is not None or not len(edges) else with_bounds(found, edges)
+    return found if energy is not None or not len(edges) else with_bounds(found, edges)
+
+
+def _calibrated(texts: Mapping[str, str]) -> tuple[tuple[float, ...] | None, Floats]:
+    """The polynomial (keV), and the bounds of channels, as far as there are any.
+
+    Raises:
+        InputError: the energies follow from something else, and those that stand here would be wrong.
+    """
+    unit, model = texts.get("unit", "keV"), texts.get("model", POLYNOMIAL)
+    numbers, edges = (_numbers(texts.get(name, ""), what) for name, what in ENERGIES.items())
+    deviations = _numbers(texts.get("deviations", ""), "deviations of energy")
+    if unit.lower() not in KEV_PER_UNIT or model not in (POLYNOMIAL, *BOUNDS) or deviations.any():
+        what = "deviations" if deviations.any() else f"the model {one_line(model)!r} in {one_line(unit)!r}"
+        raise InputError(f"its calibration has {what}, which is not read of N42: write polynomials, or .pcf")
+    kev = KEV_PER_UNIT[unit.lower()]
+    return (None, numbers * kev) if model in BOUNDS else (_energy(numbers * kev), edges * kev)
 
 
 class _Collected:
@@ -147,10 +174,13 @@ class _Collected:
             own = attributes.get("id") or attributes.get("ID") or f"spectrum-{len(self.spectra) + 1}"
             reference = attributes.get("energyCalibrationReference") or attributes.get("CalibrationIDs", "")
             detector = attributes.get("radDetectorInformationReference", "")
-            self._spectrum = _Part(one_line(own), calibration=reference.partition(" ")[0], detector=detector)
+            self._spectrum = _Part(one_line(own), calibration=reference, detector=detector)
             self.spectra.append((self._spectrum, self._measured))
         elif name == "EnergyCalibration" or (name == "Calibration" and attributes.get("Type", "Energy") == "Energy"):
             self._calibration = attributes.get("id") or attributes.get("ID", "")
+            self._keep("unit", attributes.get("EnergyUnits", "keV"))
+        elif name == "Equation" and self._calibration is not None:
+            self._keep("model", attributes.get("Model", POLYNOMIAL))
         elif name == "RadDetectorInformation":
             self._detector = attributes.get("id", "")
         elif name == "ChannelData" and self._spectrum is not None:
@@ -175,10 +205,10 @@ class _Collected:
 
     def _keep(self, what: str, text: str) -> None:
         """A text where it belongs."""
-        if what in ("energy", "edges"):
+        if what in CALIBRATION:
             if self._calibration:
                 self.calibrations.setdefault(self._calibration, {})[what] = text
-            elif self._calibration is not None and self._spectrum is not None:
+            if self._calibration is not None and self._spectrum is not None:
                 self._spectrum.texts.setdefault(what, text)
         elif what == "detector":
             self.detectors[self._detector] = text
@@ -246,9 +276,9 @@ def _counts(spectrum: _Part) -> Floats:
     return values
 
 
-def _energy(text: str) -> tuple[float, ...] | None:
+def _energy(numbers: Floats) -> tuple[float, ...] | None:
     """The polynomial; None for that of an uncalibrated spectrum, 0 1 0, or one that does not rise."""
-    terms = np.trim_zeros(_numbers(text, "energy coefficients"), "b").tolist()
+    terms = np.trim_zeros(numbers, "b").tolist()
     return None if len(terms) < 2 or terms == [0.0, 1.0] else tuple(terms)
 
 
