@@ -28,6 +28,10 @@ SAME_LINE_KEV = 0.5
 NOTABLE = 0.1
 """Coincidences per 100 decays: rarer ones are not shown, and name no peak, without being asked for."""
 
+CORRECTIONS = {("I-126", "Te-126"): 100 / 0.527, ("I-126", "Xe-126"): 1 / 0.473, ("Nb-95m", "Mo-95"): 2.296 / 0.9548}
+"""What the photons of paceENSDF are multiplied by where they contradict the feeding of the levels, by nuclide and
+daughter: of I-126 they are per 1 or 100 decays of both branches already, of Nb-95m less than ENSDF itself has."""
+
 _COLUMNS: dict[str, DType] = {
     "nuclide": pl.String,
     "daughter": pl.String,
@@ -142,7 +146,8 @@ def _decays() -> dict[str, tuple[Path, ...]]:
 def _read(nuclide: str, path: Path) -> list[_Cascade]:
     """All cascades of one decay: parent to one daughter."""
     decay = json.loads(path.read_bytes())
-    daughter = re.sub(r"(\D+)(\d+)", r"\1-\2", decay["daughterID"])
+    daughter = daughter_of(decay)
+    factor = CORRECTIONS.get((nuclide, daughter), 1.0)
     half_lives = {row["levelIndexInitial"]: row["levelHalfLifeConverted"] for row in decay["decaySingles"]}
     rows = []
     for row in decay["decayCoincidences"]:
@@ -155,14 +160,19 @@ def _read(nuclide: str, path: Path) -> list[_Cascade]:
                 daughter,
                 x,
                 y,
-                row["absoluteCoincidenceIntensity"],
-                row["dAbsoluteCoincidenceIntensity"],
+                factor * row["absoluteCoincidenceIntensity"],
+                factor * row["dAbsoluteCoincidenceIntensity"],
                 max((half_life for half_life in between if half_life is not None), default=None),
             )
         )
     if decay["decayMode"] == "electronCaptureBetaPlusDecay":
         rows += _annihilation(nuclide, daughter, decay)
     return rows
+
+
+def daughter_of(decay: dict[str, Any]) -> str:
+    """What a decay leads to, such as Xe-126."""
+    return re.sub(r"(\D+)(\d+)", r"\1-\2", decay["daughterID"])
 
 
 def _annihilation(nuclide: str, daughter: str, decay: dict[str, Any]) -> list[_Cascade]:

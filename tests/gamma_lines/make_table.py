@@ -45,13 +45,16 @@ Cm-245 Cf-249 Cf-251 Nb-95m Te-129m Te-129
 ISOMERS = {
     "Kr-81m": 190.6, "Sr-87m": 388.5, "Y-91m": 555.6, "Nb-95m": 235.7, "Cd-111m": 396.2, "In-113m": 391.7,
     "In-115m": 336.2, "Tc-99m": 140.5, "Sn-117m": 314.6, "Te-129m": 105.5, "Xe-131m": 163.9, "Xe-133m": 233.2,
-    "Xe-135m": 526.6,
+    "Xe-135m": 526.6, "Kr-85m": 304.9,
 }  # fmt: skip
 """Levels (keV) of isomers that decay within their nuclide, which paceENSDF has no decay of: the gamma rays that follow
 such a level in the decay that feeds it."""
 
 WAYS = {"Tc-99m": (0.99, 0.003)}
 """Share of an isomer's decays that pass the level given for it, where that is the next one: Tc-99m emits 2.17 keV."""
+
+ENERGY_UNC = {("Np-238", 984.45): 0.05}
+"""Where ENSDF gives none for a nuclide's strongest line: here it differs from its levels by 0.04 keV."""
 
 HEADS = {
     "Ga-68": "Ge-68", "Sc-44": "Ti-44", "Rb-82": "Sr-82", "Rh-106": "Ru-106", "Pr-144": "Ce-144", "Lu-172": "Hf-172",
@@ -132,6 +135,7 @@ def gammas(nuclide: str) -> Iterator[Gamma]:
         decay = json.loads(path.read_bytes())
         scheme = _scheme(decay)
         norm = scheme["decaySchemeNormalization"][0]["normalizationRecord"][0]
+        factor = ensdf.CORRECTIONS.get((nuclide, ensdf.daughter_of(decay)), 1.0)
         common = math.hypot(
             _relative(norm["multiplerPhotonIntensity"], norm["dMultiplerPhotonIntensity"]),
             _relative(norm["multiplerBranchingRatio"], norm["dMultiplerBranchingRatio"]),
@@ -143,22 +147,25 @@ def gammas(nuclide: str) -> Iterator[Gamma]:
         }
         for single in decay["decaySingles"]:
             gamma = own[single["levelIndexInitial"], single["gammaEnergy"]]
-            photons = single["absoluteGammaIntensity"] or 0.0
+            photons = factor * (single["absoluteGammaIntensity"] or 0.0)
             relative = math.hypot(_relative(gamma["gammaIntensity"], gamma["dGammaIntensity"]), common)
             difference = single["levelEnergyInitial"] - single["levelEnergyFinal"]
             unc = photons * (relative or NOT_GIVEN)
-            yield Gamma(gamma["gammaEnergy"], gamma["dGammaEnergy"] or 0.0, photons, unc, difference)
+            kev = gamma["gammaEnergy"]
+            kev_unc = gamma["dGammaEnergy"] or ENERGY_UNC.get((nuclide, kev), 0.0)
+            yield Gamma(kev, kev_unc, photons, unc, difference)
 
 
 def isomer_gammas(nuclide: str) -> Iterator[Gamma]:
     """The gamma rays that follow an isomer's level, per 100 of all its decays."""
     element, mass = re.fullmatch(r"([A-Z][a-z]?)-(\d+)m", nuclide).groups()  # type: ignore[union-attr]
     # What decays to other nuclides does not follow the level.
-    others = sum(_branching(path) for path in ensdf._decays().get(nuclide, ()))
+    branches = [_branching(path) for path in ensdf._decays().get(nuclide, ())]
+    others, others_unc = sum(value for value, _ in branches), math.hypot(*(unc for _, unc in branches))
     decay, start = _feeding(f"{element}{mass}", ISOMERS[nuclide])
     way, way_unc = WAYS.get(nuclide, (1.0, 0.0))
     remaining = 100 * max(0.0, 1 - others)
-    passing = {start: (remaining * way, remaining * way_unc)}
+    passing = {start: (remaining * way, math.hypot(remaining * way_unc, 100 * others_unc * way))}
     for at in _transitions(decay):
         number, unc = passing.get(at.upper, (0.0, 0.0))
         if not number:
@@ -214,9 +221,10 @@ def _transitions(decay: dict[str, Any]) -> list[_Transition]:
     return result
 
 
-def _branching(path: Path) -> float:
+def _branching(path: Path) -> tuple[float, float]:
+    """The share of decays to a daughter, and its uncertainty."""
     norm = _scheme(json.loads(path.read_bytes()))["decaySchemeNormalization"][0]["normalizationRecord"][0]
-    return float(norm["multiplerBranchingRatio"] or 0.0)
+    return float(norm["multiplerBranchingRatio"] or 0.0), float(norm["dMultiplerBranchingRatio"] or 0.0)
 
 
 def _feeding(daughter: str, level_kev: float) -> tuple[dict[str, Any], int]:

@@ -16,7 +16,7 @@ import gammapolars as gp
 from gammapolars.commands.layout import bracketed
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.gamma_lines import table
-from gammapolars.gamma_lines.ensdf import _decays
+from gammapolars.gamma_lines.ensdf import CORRECTIONS, _decays, daughter_of
 from gammapolars.report.lines import main_and_further
 from tests.commandline import gammapolars
 from tests.gamma_lines import make_table
@@ -168,7 +168,13 @@ def test_common_nuclides_are_there_and_the_tables_small() -> None:
 
 
 ISOMERS = {"Kr-81m": (190.5, 67.1), "Sr-87m": (388.5, 82.2), "Tc-99m": (140.511, 88.5), "In-113m": (391.70, 64.9)}
-ISOMERS |= {"Xe-131m": (163.93, 1.94), "Xe-133m": (233.22, 10.1), "Y-91m": (555.57, 95.0), "In-115m": (336.2, 45.9)}
+ISOMERS |= {
+    "Nb-95m": (235.69, 24.8),
+    "Xe-131m": (163.93, 1.94),
+    "Xe-133m": (233.22, 10.1),
+    "Y-91m": (555.57, 95.0),
+    "In-115m": (336.2, 45.9),
+}
 
 
 @pytest.mark.parametrize("name", ISOMERS)
@@ -179,6 +185,38 @@ def test_isomers_emit_what_the_evaluations_say(name: str) -> None:
 
     assert row["energy_kev"] == pytest.approx(kev, abs=0.1)
     assert row["intensity"] == pytest.approx(photons, rel=0.02)
+
+
+OF_BRANCHES = [("I-126", 388.633, 35.6), ("I-126", 666.331, 32.9), ("I-126", 753.819, 4.15), ("Kr-85m", 304.87, 14.0)]
+OF_BRANCHES += [
+    ("Kr-85m", 151.195, 75.2),
+    ("Nb-95m", 204.116, 2.3),
+    ("Np-238", 984.45, 25.2),
+    ("Cu-64", 1345.77, 0.475),
+]
+
+
+@pytest.mark.parametrize(("name", "kev", "photons"), OF_BRANCHES)
+def test_photons_of_nuclides_that_decay_in_several_ways(name: str, kev: float, photons: float) -> None:
+    """Per 100 decays of all ways together (NuDat)."""
+    rows = gp.lines(name).filter((pl.col("energy_kev") - kev).abs() < 0.1)
+
+    assert rows["intensity"].to_list() == pytest.approx([photons], rel=0.01)
+
+
+@pytest.mark.parametrize("daughter", ["Te-126", "Xe-126"])
+def test_photons_of_iodine_126_balance_the_feeding_of_the_ground_states(daughter: str) -> None:
+    """Every decay that does not feed the ground state reaches it by gamma rays."""
+    pytest.importorskip("paceENSDF", reason="gammapolars[nuclear] is not installed")
+    share, to_ground = {"Te-126": (52.7, 19.4), "Xe-126": (47.3, 10.3)}[daughter]
+    for path in _decays()["I-126"]:
+        decay = json.loads(path.read_bytes())
+        if daughter_of(decay) == daughter:
+            transitions = sum(
+                row["totalConvertedIntensity"] for row in decay["decaySingles"] if not row["levelIndexFinal"]
+            )
+
+    assert CORRECTIONS["I-126", daughter] * transitions + to_ground == pytest.approx(share, abs=0.6)
 
 
 @pytest.mark.parametrize(
@@ -238,8 +276,16 @@ def ensdf_of(nuclide: str) -> list[dict[str, float]]:
             if levels["decayIndex"] == decay["decayIndex"]:
                 gammas = [gamma for level in levels["levelScheme"] for gamma in level["gammaDecay"]]
                 kev_unc |= {gamma["gammaEnergy"]: gamma["dGammaEnergy"] or 0.0 for gamma in gammas}
+        factor = CORRECTIONS.get((nuclide, daughter_of(decay)), 1.0)
         singles = [row for row in decay["decaySingles"] if row["absoluteGammaIntensity"]]
-        found += [row | {"dGammaEnergy": kev_unc[row["gammaEnergy"]]} for row in singles]
+        found += [
+            row
+            | {
+                "dGammaEnergy": kev_unc[row["gammaEnergy"]],
+                "absoluteGammaIntensity": factor * row["absoluteGammaIntensity"],
+            }
+            for row in singles
+        ]
     return found
 
 
