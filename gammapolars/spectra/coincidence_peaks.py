@@ -79,7 +79,7 @@ def coincidence_peak(
         raise TableError(f"these pairs have no column '{missing[0]}' to gate on: calibrate them first")
     counts = CoincidencePeakTally(first, second, on=on)
     for batch in batches_of(lazy):
-        counts.add_pairs(batch)
+        counts.add(batch)
     return counts.total()
 
 
@@ -123,7 +123,7 @@ class CoincidencePeakTally:
         self._part = 0.5 if is_twice(first, second) and first != second and of is None else 1.0
         self._components, self._pairs = WeightedTally("component"), WeightedTally("all")
 
-    def add_pairs(self, pairs: pl.DataFrame) -> None:
+    def add(self, pairs: pl.DataFrame) -> None:
         """Count the pairs of a batch, by their weights if they have any."""
         own = pl.col("weight").cast(pl.Float64) if "weight" in pairs.columns else pl.lit(1.0)
         own = own * self._part

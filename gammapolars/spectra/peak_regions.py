@@ -12,8 +12,8 @@ from gammapolars.core.types import Floats, Integers, Range
 from gammapolars.peaks import find_peaks
 from gammapolars.spectra.matrix_cells import Side
 
-HALF_WIDTH = 1.5
-"""A peak lies within so many FWHM of its centroid: of a Gaussian, all but 4 in 10,000 counts do."""
+HALF_WIDTH = 2.0
+"""A peak lies within so many FWHM of its centroid, also where its width is known to 15 % alone, or has a tail."""
 
 BESIDE = 2.0
 """So many FWHM on each side of a peak tell the background below it,"""
@@ -55,7 +55,7 @@ def found_regions(side: Side, counts: Floats, variance: Floats, fwhm: Sequence[f
 
 
 def given_regions(side: Side, ranges: Sequence[Range]) -> list[Region]:
-    """Regions from stretches in the axis' unit, with two thirds as many bins on either side of each.
+    """Regions from stretches in the axis' unit, with half as many bins on either side of each.
 
     Raises:
         UsageError: one holds no bin.

@@ -150,7 +150,7 @@ def test_peaks_are_found_in_the_projections() -> None:
 
     assert regions == same
     assert [round((low + high) / 2) for low, high in regions] == pytest.approx(model().lines, abs=1)
-    assert all(6 <= high - low <= 10 for low, high in regions)
+    assert all(8 <= high - low <= 12 for low, high in regions)
 
 
 def test_the_highest_peak_has_the_emptiness_behind_it_as_its_background() -> None:

@@ -130,7 +130,7 @@ def partners(
     for batch in batches_of(pairs):
         spectra.add_pairs(batch)
         if peak:
-            peak.add_pairs(batch)
+            peak.add(batch)
     return spectra, CoincidenceCounts(line, *peak.total()) if line and peak else None
 
 
