@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.analysis.accumulators import CloseHits, RecordedTime
+from gammapolars.analysis.live_pairs import LivePart
 from gammapolars.analysis.random_pairs import Expectation, Expected
 from gammapolars.coincidences import PairRule
 from tests.hits import in_batches
@@ -79,3 +80,17 @@ def expected(hits: pl.DataFrame, window: str, random: str = "", mask: int = 0) -
         close.add_hits(batch)
     expectation = Expectation(rule, counted, close)
     return expectation.random(A, B) if random else expectation.prompt(A, B)
+
+
+def live_part(hits: pl.DataFrame) -> LivePart:
+    """Which part of the true coincidences is counted, as the hits tell."""
+    counted, close = RecordedTime(), CloseHits()
+    for batch in in_batches(hits, 20_000):
+        counted.add_hits(batch)
+        close.add_hits(batch)
+    return Expectation(PairRule("100ns"), counted, close).live_part(A, B)
+
+
+def true_pairs(hits: pl.DataFrame) -> int:
+    """Events of which both detectors have a hit."""
+    return hits.group_by("event").len().filter(pl.col("len") == 2).height

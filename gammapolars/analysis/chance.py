@@ -10,6 +10,7 @@ import polars as pl
 
 from gammapolars.analysis.accumulators import PairTally, StopCover
 from gammapolars.analysis.accumulators.close_hits import MOST_DETECTORS
+from gammapolars.analysis.live_pairs import UNKNOWN, LivePart
 from gammapolars.analysis.random_pairs import Expectation, Expected
 from gammapolars.coincidences import PairRule, nearest_chance_pairs
 from gammapolars.core.records import Part
@@ -35,6 +36,13 @@ COUNTS: dict[str, DType] = {
     "pairs": pl.Int64,
     "chance_pairs_expected": pl.Float64,
     "chance_pairs_expected_unc": pl.Float64,
+}
+LOST: dict[str, DType] = {
+    "live_fraction": pl.Float64,
+    "live_fraction_unc": pl.Float64,
+    "lost_pairs": pl.Float64,
+    "lost_pairs_unc": pl.Float64,
+    "live_doubt": pl.String,
 }
 NET: dict[str, DType] = {
     "random_pairs": pl.Int64,
@@ -93,7 +101,9 @@ def by_detectors(
         `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected` with `_unc`; a before b by
         (board, channel), all detector pairs that the rule admits, found or not; of very many detectors, those found.
         With random windows also `random_pairs`, `random_pairs_expected` with `_unc`, `chance_pairs` (s R) and
-        `net_pairs`, each with `_unc`.
+        `net_pairs`, each with `_unc`. Last `live_fraction`, the part of true pairs that finds neither detector dead,
+        and `lost_pairs`, the others, each with `_unc`, and `live_doubt`, why they do not do for a correction; null:
+        dead times are not known, or each start takes the nearest stop alone.
     """
     counts, random = pairs.counts(), pairs.random_counts()
     rows = []
@@ -112,8 +122,20 @@ def by_detectors(
             measured = scale * beside, scale * math.sqrt(beside)
             net = prompt - scale * beside, math.sqrt(prompt + scale**2 * beside)
             row += (beside, *expectation.random(a, b), *measured, *net)
-        rows.append(row)
-    return pl.DataFrame(rows, SIDES | COUNTS | (NET if rule.regions else {}), orient="row")
+        else:
+            net = prompt - by_chance.pairs, math.hypot(math.sqrt(prompt), by_chance.unc)
+        rows.append((*row, *(_lost(net, UNKNOWN if cover else expectation.live_part(a, b)))))
+    return pl.DataFrame(rows, SIDES | COUNTS | (NET if rule.regions else {}) | LOST, orient="row")
+
+
+def _lost(net: tuple[float, float], live: LivePart) -> tuple[Any, ...]:
+    """`LOST` of two detectors, of the true pairs that were counted: N (1/P - 1), P being the part that is."""
+    part, unc = live.part, live.unc
+    if part is None or unc is None:
+        return (None,) * len(LOST)
+    missing = 1 / part - 1
+    lost = net[0] * missing, math.hypot(net[1] * missing, net[0] * unc / part**2)
+    return part, unc, *lost, live.doubt
 
 
 def _nearest_expected(rule: PairRule, expectation: Expectation, cover: StopCover, pairs: int) -> Expected:

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from gammapolars.analysis.accumulators.close_hits import MOST_DETECTORS, CloseHits, Correlated
 from gammapolars.analysis.accumulators.recorded_time import RecordedTime, RunTime
+from gammapolars.analysis.live_pairs import UNKNOWN, LivePart, Together, by_pair, live_part
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.dead_time import RandomDensity, random_density
 from gammapolars.coincidences.hit_intervals import DeadTime
@@ -91,6 +94,14 @@ class Expectation:
         """Random pairs of two detectors in the random windows."""
         return self._pair(a, b).expected(self._rule.windows(a, b)[1])
 
+    def live_part(self, a: Key, b: Key) -> LivePart:
+        """Which part of the true coincidences of two detectors finds neither of them dead."""
+        return self._pair(a, b).live
+
+    @cached_property
+    def _close_pairs(self) -> dict[tuple[Key, Key], pl.DataFrame]:
+        return by_pair(self._close)
+
     def dead_ps(self, a: Key, b: Key) -> float:
         """The shorter dead time of two detectors."""
         return min(self._dead[key].dead_ps if key in self._dead else 0.0 for key in (a, b))
@@ -142,9 +153,14 @@ class Expectation:
             # Chance makes pairs by the mean of products, where rates change, and not by the product of means.
             changing = product_cps * time_s / (used[0] * used[1])
             parts = used[0] / self._used(a), used[1] / self._used(b)
-            if found := self._close.correlated(a, b, (changing * rate_a, changing * rate_b), min(dead), parts):
+            found = self._close.correlated(a, b, (changing * rate_a, changing * rate_b), min(dead), parts)
+            extendable = self._extendable(a, b)
+            if found:
                 dead_probability = both[0].probability * both[1].probability
-                pair.correlate(found, (rate_a, rate_b), self._extendable(a, b), dead_probability)
+                pair.correlate(found, (rate_a, rate_b), extendable, dead_probability)
+            share = found.share if found else (0.0, 0.0)
+            ends = Together((a, b), (rate_a, rate_b), both, changing, pair.is_partial, share, extendable)
+            pair.live = live_part(ends, pair.densities, self._close, self._close_pairs.get((a, b)))
         return pair
 
 
@@ -160,8 +176,9 @@ class _Pair:
     ) -> None:
         self._product_cps, self._used, self._clocks, self._dead_ps = product_cps, used, clocks, dead_ps
         self._correlated: Correlated | None = None
-        self._densities: list[tuple[float, RandomDensity]] = []
+        self.densities: list[tuple[float, RandomDensity]] = []
         self._undead = 1.0
+        self.live = UNKNOWN
         self.is_partial = False
         """Whether there are more gaps than can be followed, so that the rates while there is beam are not known."""
 
@@ -172,7 +189,7 @@ class _Pair:
             true_cps, centre_ps = found.share[0] * rates_cps[0], found.centre_ps
             density = random_density(rates_cps, self._dead_ps, true_cps, extendable=prolonged, centre_ps=centre_ps)
             if density and weight:
-                self._densities.append((weight, density))
+                self.densities.append((weight, density))
 
     def expected(self, windows: Sequence[Window]) -> Expected:
         """Random pairs in some windows of t_b - t_a."""
@@ -192,10 +209,10 @@ class _Pair:
 
     def _width_ps(self, windows: Sequence[Window]) -> tuple[float, float]:
         """∫ρ over some windows, and its standard deviation."""
-        if not self._densities or not self._correlated:
+        if not self.densities or not self._correlated:
             return plain_width_ps(windows), 0.0
         found, plain = self._correlated, plain_width_ps(windows)
-        widths = [(self._undead, plain), *((weight, density.width_ps(windows)) for weight, density in self._densities)]
+        widths = [(self._undead, plain), *((weight, density.width_ps(windows)) for weight, density in self.densities)]
         total = sum(weight for weight, _ in widths)
         widths = [(weight / total, width) for weight, width in widths]
         mean = sum(weight * width for weight, width in widths)

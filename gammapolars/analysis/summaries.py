@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import polars as pl
 
 from gammapolars.analysis.accounting import HitAccount, Times, account, clock_warnings, times
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.analysis.chance import RandomNet
+from gammapolars.analysis.chance import LOST, RandomNet
 from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.run_warnings import run_warnings
@@ -111,12 +112,16 @@ class PairCounts(Part):
         pairs_by_detectors: of each two detectors `board_a`, `channel_a`, `name_a`, `board_b`, `channel_b`, `name_b`,
             `pairs`, `chance_pairs_expected` and `chance_pairs_expected_unc`; with random windows also `random_pairs`,
             `random_pairs_expected`, `random_pairs_expected_unc`, `chance_pairs`, `chance_pairs_unc`, `net_pairs` and
-            `net_pairs_unc`.
+            `net_pairs_unc`; and `live_fraction`, the part of the time in which neither is dead, `live_fraction_unc`,
+            `lost_pairs`, `lost_pairs_unc`, and `live_doubt`, why these do not do for a correction; with `--live` also
+            `live_pairs`, true pairs without dead time, and `live_pairs_unc`.
         window_ps: [low, high] (ps).
         random: what random windows tell, where there are any.
         chance_pairs_expected: how many random coincidences rates and dead times let expect among them.
         chance_pairs_expected_unc: one standard deviation.
     """
+
+    DERIVED: ClassVar = ("lost_pairs", "lost_pairs_unc")
 
     pairs: int
     pairs_by_detectors: pl.DataFrame
@@ -124,6 +129,34 @@ class PairCounts(Part):
     random: RandomNet | None = optional()
     chance_pairs_expected: float
     chance_pairs_expected_unc: float
+
+    @property
+    def lost_pairs(self) -> float | None:
+        """How many true pairs the detectors' dead times cost; null: these are not known."""
+        return self._known("lost_pairs")
+
+    @property
+    def lost_pairs_unc(self) -> float | None:
+        """One standard deviation of these."""
+        if self.lost_pairs is None:
+            return None
+        lost, unc, part, part_unc = (
+            self.pairs_by_detectors[name].fill_null(0.0).to_numpy()
+            for name in ("lost_pairs", "lost_pairs_unc", "live_fraction", "live_fraction_unc")
+        )
+        alive = part * (1 - part)
+        common = np.abs(lost) * np.divide(part_unc, alive, out=np.zeros_like(part), where=alive > 0)
+        counts = np.maximum(unc**2 - common**2, 0.0).sum()
+        return float(np.hypot(np.sqrt(counts), common.sum()))  # dead times of electronics of one kind err together
+
+    def _known(self, name: str) -> float | None:
+        values = self.pairs_by_detectors[name].drop_nulls()
+        return float(values.sum()) if len(values) else None
+
+    def without_lost(self) -> Self:
+        """The same where nothing is known of what dead times cost."""
+        nothing = self.pairs_by_detectors.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in LOST.items())
+        return replace(self, pairs_by_detectors=nothing)
 
 
 @dataclass(frozen=True, kw_only=True)

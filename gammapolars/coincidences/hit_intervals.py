@@ -33,6 +33,13 @@ class DeadTime(NamedTuple):
     probability: float
 
 
+class DeadEnd(NamedTuple):
+    """A dead time (ps) as closely as it is known, and its standard deviation."""
+
+    dead_ps: float
+    unc_ps: float
+
+
 def dead_time(counts: Floats) -> DeadTime:
     """Where the times between hits of a detector begin, by maximum likelihood.
 
@@ -61,6 +68,28 @@ def dead_time(counts: Floats) -> DeadTime:
     return DeadTime(float(edges[best]), 1 / (1 + math.exp(-min(odds, 50.0)))) if best else DeadTime(0.0, 0.0)
 
 
+def dead_end(counts: Floats) -> DeadEnd:
+    """The dead time within the bin of `SCALE` in which times between hits begin: as much of it is dead as it lacks.
+
+    Args:
+        counts: (n,) times in the bins of `SCALE`.
+
+    Returns:
+        The dead time; 0 ± 0 where there is none.
+    """
+    first = int(np.searchsorted(SCALE, dead_time(counts).dead_ps))
+    if not first:
+        return DeadEnd(0.0, 0.0)
+    width = np.diff(SCALE)
+    behind = slice(first + 1, first + 1 + PER_OCTAVE)
+    density = float(counts[behind].sum() / width[behind].sum())
+    if not density:
+        return DeadEnd(float(SCALE[first]), float(width[first]))
+    alive = min(float(counts[first]) / density, float(width[first]))
+    unc = math.hypot(math.sqrt(counts[first] + 1) / density, alive / math.sqrt(counts[behind].sum()))
+    return DeadEnd(float(SCALE[first + 1]) - alive, min(unc, float(width[first])))
+
+
 SHAPE_DEAD = 8
 """The shape of the times between hits is looked at up to so many dead times."""
 
@@ -72,7 +101,8 @@ def extendable_log_odds(counts: Floats, rate_cps: float) -> float:
 
     Where it is not, times between hits are exponential beyond the dead time τ, with R = m / (1 - m τ). Where it is,
     any time beyond τ after a hit is as good as another for a hit, with the density m, so that the times f between
-    successive ones follow from f(x) = m (1 - ∫ f) with the integral from τ to x - τ (renewal theory).
+    successive ones follow from f(x) = m (1 - ∫ f) with the integral from τ to x - τ (renewal theory). Of a time x the
+    part 1 - x/L is seen, in blocks of the length L of the whole scale.
 
     Args:
         counts: (n,) times between hits in the bins of `SCALE`.
@@ -92,7 +122,8 @@ def extendable_log_odds(counts: Floats, rate_cps: float) -> float:
     inside = (SCALE[:-1] > 1.05 * dead) & (SCALE[1:] < SHAPE_DEAD * dead)
     edges, cumulative = np.arange(len(x) + 1) / GRID * dead, [np.cumsum([0.0, *shape]) for shape in (plain, prolonged)]
     logs = []
+    seen = 1 - np.sqrt(SCALE[1:] * SCALE[:-1]) / SCALE[-1]
     for one in cumulative:
-        part = np.diff(np.interp(SCALE, edges, one))[inside]
+        part = (seen * np.diff(np.interp(SCALE, edges, one)))[inside]
         logs.append(np.log(part / part.sum()))
     return float(counts[inside] @ (logs[1] - logs[0]))

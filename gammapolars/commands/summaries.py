@@ -78,8 +78,17 @@ def pair_lines(counts: PairCounts) -> list[str]:
     return [
         f"{counts.pairs:,} pairs within {counts.window_ps}, {number}",
         *net_lines(random),
+        *_lost_lines(counts),
         *_pairs_table(counts.pairs_by_detectors),
     ]
+
+
+def _lost_lines(counts: PairCounts) -> list[str]:
+    """How many true pairs dead time costs, where that is one at least."""
+    lost, unc = counts.lost_pairs, counts.lost_pairs_unc
+    return (
+        [] if lost is None or unc is None or lost < 1 else [f"dead time costs {plus_minus(lost, unc)} true pairs more"]
+    )
 
 
 def net_lines(random: RandomNet | None) -> list[str]:

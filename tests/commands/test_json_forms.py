@@ -65,6 +65,7 @@ CALLS = {
     "detectors": "detectors import 1=ch1.CALp -o imported.toml",
     "coincidences": "coincidences run.parquet DETECTORS --veto HPGe=1ns --rates r.csv -o p.parquet",
     "coincidences, net": f"coincidences run.parquet DETECTORS {RANDOM} -o p.parquet",
+    "coincidences, live": "coincidences run.parquet DETECTORS --live -o p.parquet",
     "spectrum": "spectrum run.parquet DETECTORS --slice 5s -o s.csv",
     "matrix": "matrix run.parquet DETECTORS -o m.csv",
     "matrix of hits": "matrix run.parquet DETECTORS --axes energy:time -o m.csv",
@@ -178,7 +179,7 @@ def test_what_does_not_fit_a_form_is_seen(change: dict[str, Any], misfit: str) -
     account = dict.fromkeys((f"hits_{way}" for way in ways), 0)
     times = {"real_time_s": 0.0, "first_timestamp_ps": None, "last_timestamp_ps": 5}
     pairs = {"pairs": 0, "pairs_by_detectors": [], "window_ps": [0, 1], "chance_pairs_expected": 1}
-    pairs |= {"chance_pairs_expected_unc": 0.5}
+    pairs |= {"chance_pairs_expected_unc": 0.5, "lost_pairs": None, "lost_pairs_unc": 1.5}
     summary = {"inputs": [], "outputs": [], "warnings": [], "rejected": {}, "left_out": []} | account | times | pairs
 
     assert list(object_misfits(summary, PairSummary, "it")) == []

@@ -6,21 +6,24 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.preselection import preselection_of
 from gammapolars.analysis.recording import Recording
-from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.coincidences import further
+from gammapolars.commands.coincidences.live import CoincidenceSummary, live_lines, summary_of
 from gammapolars.commands.coincidences.parse import CoincidencesOptions
 from gammapolars.commands.summaries import head, pair_lines, timed_tail
+from gammapolars.core.errors import UsageError
 from gammapolars.io import check_writable, save
 
 
 def check(options: CoincidencesOptions) -> None:
     """Raise where an output cannot be written."""
+    if options.live and (options.add_back or options.veto or options.nearest):
+        raise UsageError("--live is of pairs of single hits, and all of them: leave --add-back, --veto, --nearest out")
     check_writable(options.output, overwrite=options.overwrite, layout=options.layout)
     further.check(options, overwrite=options.overwrite)
 
 
-def coincidences(options: CoincidencesOptions, recording: Recording) -> PairSummary:
+def coincidences(options: CoincidencesOptions, recording: Recording) -> CoincidenceSummary:
     """Find a run's pairs in one pass, stream them to a file, and sum up what was read and found."""
     detectors = recording.detectors
     first, last = (detectors.named(name) if name is not None else None for name in (options.start, options.stop))
@@ -32,14 +35,18 @@ def coincidences(options: CoincidencesOptions, recording: Recording) -> PairSumm
     products = further.FurtherProducts(options, rule, recording, sums=bool(preselection and preselection.adds_back))
     reading = passes.PairPass(recording, rule, [hits, pairs, *products.products])
 
+    def summary() -> CoincidenceSummary:
+        return summary_of(passes.summarise(reading, hits, pairs), live=options.live)
+
     def metadata() -> dict[str, str]:
-        return passes.summarise(reading, hits, pairs).provenance(recording)
+        return summary().provenance(recording)
 
     save(reading.pairs(), options.output, layout=options.layout, overwrite=options.overwrite, metadata=metadata)
     written = products.save(metadata, overwrite=options.overwrite)
-    return passes.summarise(reading, hits, pairs).saved(options.output, *written)
+    return summary().saved(options.output, *written)
 
 
-def text(summary: PairSummary) -> list[str]:
+def text(summary: CoincidenceSummary) -> list[str]:
     """The summary for people."""
-    return [*head(summary, summary.preselection), *pair_lines(summary.of_pairs), *timed_tail(summary)]
+    lines = [*head(summary, summary.preselection), *pair_lines(summary.of_pairs)]
+    return [*lines, *live_lines(summary.live), *timed_tail(summary)]
