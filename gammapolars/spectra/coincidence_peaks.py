@@ -56,8 +56,7 @@ def coincidence_peak(
     backgrounds with each other. Taken from gates next to the lines they are n_pb, n_bp and n_bb, and with the ratios s
     of the widths of gate and background, N = n_pp - s₂ n_pb - s₁ n_bp + s₁ s₂ n_bb (E. R. Gamba, A. M. Bruce and
     M. Rudigier, Nucl. Instrum. Methods A 928 (2019) 93). That is the sum of the products of both gates' weights, and
-    the sum of their squares is its variance: a pair that fits in both orders has the sum of both. Of one gate with
-    itself, such as 511 keV, both orders are the same, and a pair counts once.
+    the sum of their squares is its variance: a pair that fits in both orders has the sum of both.
 
     Args:
         table: pairs with energies, which may have weights, or a matrix; of one that is not symmetric the first line is
@@ -91,15 +90,9 @@ def of_cells(cells: MatrixCells, first: Gate, second: Gate) -> CoincidencePeak:
         own[cells.part(side)] = cells.sides[side].weights(gate)
         weights.append(own)
     parts = ((np.maximum(own, 0.0), np.maximum(-own, 0.0)) for own in weights)
-    part = 0.5 if cells.symmetric and is_twice(first, second) else 1.0
-    four = [part * float(cells.products(x, y, of_pairs=True) @ cells.counts) for x, y in product(*parts)]
-    variance = part**2 * float(cells.products(*weights, of_pairs=True) ** 2 @ cells.variance)
+    four = [float(cells.products(x, y) @ cells.counts) for x, y in product(*parts)]
+    variance = float(cells.products(*weights) ** 2 @ cells.variance)
     return _with_net(four, variance)
-
-
-def is_twice(first: Gate, second: Gate) -> bool:
-    """Whether two gates are on the same line, so that each pair fits in both orders."""
-    return (first.low, first.high) == (second.low, second.high)
 
 
 def _with_net(four: Sequence[float], variance: float) -> CoincidencePeak:
@@ -120,13 +113,11 @@ class CoincidencePeakTally:
     def __init__(self, first: Gate, second: Gate, *, on: str = "energy_kev", of: Sequence[Key] | None = None) -> None:
         self._gates, self._on, self._of = (first, second), on, of
         self._orders = ("ab",) if first == second and of is None else ("ab", "ba")
-        self._part = 0.5 if is_twice(first, second) and first != second and of is None else 1.0
         self._components, self._pairs = WeightedTally("component"), WeightedTally("all")
 
     def add(self, pairs: pl.DataFrame) -> None:
         """Count the pairs of a batch, by their weights if they have any."""
         own = pl.col("weight").cast(pl.Float64) if "weight" in pairs.columns else pl.lit(1.0)
-        own = own * self._part
         values = {}
         for order in self._orders:
             w, u = (gate.weight(f"{self._on}_{side}") for gate, side in zip(self._gates, order, strict=True))

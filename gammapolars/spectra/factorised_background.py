@@ -62,26 +62,24 @@ class FactorisedBackground:
         self._peaks = self.projection - self.below
         self.total = self._part * float(self.projection.sum())
 
-    def net_sum(self, x: Floats, y: Floats, *, of_pairs: bool = False) -> Net:
+    def net_sum(self, x: Floats, y: Floats) -> Net:
         """Σ x_i y_j (M_ij - B_ij), exactly.
 
         Args:
             x: (nodes,) weights, those of x; 0 elsewhere.
             y: (nodes,) weights, those of y.
-            of_pairs: whether the diagonal of a symmetric matrix counts twice, as its pairs fit in both orders.
         """
         cells, b, p = self._cells, self.below, self._peaks
         direct, indirect = y * (x @ b) + x * (y @ b), y * (x @ p) + x * (y @ p)
-        diagonal = 1.0 if of_pairs else 0.0
-        if cells.symmetric and not of_pairs:  # the diagonal stands in the matrix once
+        if cells.symmetric:  # the diagonal stands in the matrix once
             direct, indirect = direct - x * y * b, indirect - x * y * p
-        background = self._expected(x, y) + diagonal * self._on_diagonal(x * y)
+        background = self._expected(x, y)
         derivative = (direct + self._operator.T @ indirect - background * self._part) / self.total
-        weights = cells.products(x, y, of_pairs=of_pairs)
+        weights = cells.products(x, y)
         change = weights - derivative[cells.one] - derivative[cells.other]
         variance, own, expected = change**2 @ cells.variance, weights**2 @ cells.variance, self._expected(x**2, y**2)
         if cells.symmetric:
-            expected += self._expected(x * y, x * y) + (3 * diagonal - 1) * self._on_diagonal((x * y) ** 2)
+            expected += self._expected(x * y, x * y) - self._on_diagonal((x * y) ** 2)
         variance += _missing(own, expected, float((x**2).max() * (y**2).max()))
         return Net(weights @ cells.counts - background, variance, background)
 

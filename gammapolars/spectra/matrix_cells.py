@@ -96,16 +96,14 @@ class MatrixCells:
         found = np.bincount(self.one, values, self.nodes) + np.bincount(self.other, values, self.nodes)
         return np.asarray(found, np.float64)
 
-    def products(self, x: Floats, y: Floats, *, of_pairs: bool = False) -> Floats:
+    def products(self, x: Floats, y: Floats) -> Floats:
         """(n,) what each cell weighs, of weights (nodes,) on either axis; a pair of a symmetric matrix in both orders.
 
-        On the diagonal it stands once, as in the stored matrix; as one `of_pairs` it fits there in both orders, too, so
-        that the width of bins does not matter.
+        On the diagonal it stands once, as in the stored matrix.
         """
         weights = x[self.one] * y[self.other]
         if self.symmetric:
-            in_other_order = x[self.other] * y[self.one]
-            weights = weights + (in_other_order if of_pairs else np.where(self.one != self.other, in_other_order, 0.0))
+            weights = weights + np.where(self.one != self.other, x[self.other] * y[self.one], 0.0)
         return weights
 
 

@@ -11,7 +11,6 @@ from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.types import Floats, Range
 from gammapolars.gates import Gate
 from gammapolars.spectra.bins import AnyFrame
-from gammapolars.spectra.coincidence_peaks import is_twice
 from gammapolars.spectra.factorised_background import FactorisedBackground
 from gammapolars.spectra.matrix_cells import cells_of
 from gammapolars.spectra.peak_regions import background_operator, found_regions, given_regions, ranges_of
@@ -113,23 +112,6 @@ class NetMatrix:
         """
         net = self._background.net_sum(self._weights(0, x), self._weights(1, y))
         return NetSum(float(net.counts), float(np.sqrt(net.variance)), float(net.background))
-
-    def coincidences(self, x: Gate, y: Gate) -> NetSum:
-        """The net pairs with one hit in each of two gates, as `gp.coincidence_peak` counts them.
-
-        Other than in the sum of cells, a pair of a symmetric matrix counts once in one gate with itself, and in both
-        orders where two gates overlap, on the diagonal as well.
-
-        Args:
-            x: on one line; of a matrix that is not symmetric on x.
-            y: on the other.
-
-        Raises:
-            UsageError: a gate without a bin.
-        """
-        net = self._background.net_sum(self._weights(0, x), self._weights(1, y), of_pairs=True)
-        part = 0.5 if self.symmetric and is_twice(x, y) else 1.0
-        return NetSum(*(part * float(one) for one in (net.counts, np.sqrt(net.variance), net.background)))
 
     def project(self, gate: Gate, *, on: Literal["x", "y"] = "x") -> pl.DataFrame:
         """The net spectrum along one axis of what a gate takes out of the other.

@@ -70,8 +70,7 @@ class MatrixGates:
         whole = matrix.sum(*self._on_axes(self.gate, None))
         coincidence = self._coincidence()
         if coincidence and self.partner:
-            first, second = Gate(self.gate.low, self.gate.high), Gate(*_ends(self.partner))
-            of_peak = matrix.coincidences(*((first, second) if self.side == "x" else (second, first)))
+            of_peak = matrix.sum(*self._on_axes(Gate(self.gate.low, self.gate.high), Gate(*_ends(self.partner))))
             coincidence = coincidence.beside(of_peak.counts, of_peak.unc)
         background = MatrixBackground(*matrix.regions, whole.background)
         net = matrix.project(self.gate, on=self.side).drop("background")
