@@ -88,6 +88,8 @@ def live_part(
     busy = [rate * end.dead_ps / PS_PER_S for rate, end in zip(both.rates_cps, ends, strict=True)]
     if min(one.probability for one in both.dead) < SURE or not 0 < max(busy) < MOST_DEAD[False]:
         return UNKNOWN
+    if any(both.share) and not densities:  # too busy for what follows from true coincidences
+        return UNKNOWN
     parts = [(weight, density.both_alive) for weight, density in densities] or _of_each(both)
     total = sum(weight for weight, _ in parts)
     mean = sum(weight * part for weight, part in parts) / total

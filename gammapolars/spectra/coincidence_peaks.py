@@ -18,6 +18,9 @@ from gammapolars.spectra.matrix_cells import MatrixCells, cells_of
 from gammapolars.spectra.weighted_tallies import WeightedTally, count_by_weight
 from gammapolars.streaming.slices import batches_of
 
+ORDERS = ("ab", "ba")
+"""Which hit of a pair is in the first gate, and which in the second."""
+
 
 class CoincidencePeak(NamedTuple):
     """The four components of a coincidence peak, each as counts below the peak, and what is net of the last three.
@@ -56,7 +59,8 @@ def coincidence_peak(
     backgrounds with each other. Taken from gates next to the lines they are n_pb, n_bp and n_bb, and with the ratios s
     of the widths of gate and background, N = n_pp - s₂ n_pb - s₁ n_bp + s₁ s₂ n_bb (E. R. Gamba, A. M. Bruce and
     M. Rudigier, Nucl. Instrum. Methods A 928 (2019) 93). That is the sum of the products of both gates' weights, and
-    the sum of their squares is its variance: a pair that fits in both orders has the sum of both.
+    the sum of their squares is its variance: a pair that fits in both orders has the sum of both, and half of it
+    where the gates are on one line, as of two photons of 511 keV.
 
     Args:
         table: pairs with energies, which may have weights, or a matrix; of one that is not symmetric the first line is
@@ -85,14 +89,21 @@ def coincidence_peak(
 def of_cells(cells: MatrixCells, first: Gate, second: Gate) -> CoincidencePeak:
     """The coincidence peak of a matrix, in whole bins."""
     weights = []
+    half = 0.5 if cells.symmetric and on_one_line(first, second) else 1.0
     for side, gate in enumerate((first, second)):
         own = np.zeros(cells.nodes)
         own[cells.part(side)] = cells.sides[side].weights(gate)
         weights.append(own)
     parts = ((np.maximum(own, 0.0), np.maximum(-own, 0.0)) for own in weights)
-    four = [float(cells.products(x, y) @ cells.counts) for x, y in product(*parts)]
-    variance = float(cells.products(*weights) ** 2 @ cells.variance)
+    diagonal = 1 / half
+    four = [half * float(cells.products(x, y, diagonal) @ cells.counts) for x, y in product(*parts)]
+    variance = float((half * cells.products(weights[0], weights[1], diagonal)) ** 2 @ cells.variance)
     return _with_net(four, variance)
+
+
+def on_one_line(first: Gate, second: Gate) -> bool:
+    """Whether two gates are on one line, so that a pair in both fits in either order, and is one coincidence."""
+    return (first.low, first.high) == (second.low, second.high)
 
 
 def _with_net(four: Sequence[float], variance: float) -> CoincidencePeak:
@@ -105,34 +116,42 @@ class CoincidencePeakTally:
 
     Args:
         first: the gate on one line.
-        second: that on the other; where it is the same gate, a pair is one, in either order.
+        second: that on the other; where it is on the same line, half of a pair is counted in either order.
         on: what is gated.
         of: detectors whose hits may lie in the first gate; None: all.
     """
 
     def __init__(self, first: Gate, second: Gate, *, on: str = "energy_kev", of: Sequence[Key] | None = None) -> None:
         self._gates, self._on, self._of = (first, second), on, of
-        self._orders = ("ab",) if first == second and of is None else ("ab", "ba")
+        self._half = on_one_line(first, second)
         self._components, self._pairs = WeightedTally("component"), WeightedTally("all")
 
     def add(self, pairs: pl.DataFrame) -> None:
         """Count the pairs of a batch, by their weights if they have any."""
         own = pl.col("weight").cast(pl.Float64) if "weight" in pairs.columns else pl.lit(1.0)
         values = {}
-        for order in self._orders:
+        if self._half:
+            own = own * self._of_each_order()
+        for order in ORDERS:
             w, u = (gate.weight(f"{self._on}_{side}") for gate, side in zip(self._gates, order, strict=True))
             if self._of is not None:
                 w = pl.when(is_one_of(self._of, f"_{order[0]}")).then(w).otherwise(0.0)
             values[f"w_{order}"] = (w * u * own).fill_null(0.0)
             values[f"c_{order}"] = 2 * (w < 0).cast(pl.Int64) + (u < 0).cast(pl.Int64)
         rows = pairs.lazy().select(**values).collect()
-        names = [f"w_{order}" for order in self._orders]
+        names = [f"w_{order}" for order in ORDERS]
         rows = rows.filter(pl.any_horizontal(pl.col(name) != 0 for name in names))
-        for order in self._orders:
+        for order in ORDERS:
             part = rows.select(component=f"c_{order}", w=f"w_{order}").filter(pl.col("w") != 0)
             self._components.add(count_by_weight(part, ["component"], "w"))
         whole = rows.select(all=pl.lit(0), w=pl.sum_horizontal(names))
         self._pairs.add(count_by_weight(whole, ["all"], "w"))
+
+    def _of_each_order(self) -> pl.Expr:
+        """How much of a pair is counted in either order, of two gates on one line."""
+        if self._of is None:
+            return pl.lit(0.5)
+        return pl.when(is_one_of(self._of, "_a") & is_one_of(self._of, "_b")).then(0.5).otherwise(1.0)
 
     def total(self) -> CoincidencePeak:
         """What was counted."""

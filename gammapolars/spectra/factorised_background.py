@@ -62,24 +62,26 @@ class FactorisedBackground:
         self._peaks = self.projection - self.below
         self.total = self._part * float(self.projection.sum())
 
-    def net_sum(self, x: Floats, y: Floats) -> Net:
+    def net_sum(self, x: Floats, y: Floats, *, diagonal: float = 1.0) -> Net:
         """Σ x_i y_j (M_ij - B_ij), exactly.
 
         Args:
             x: (nodes,) weights, those of x; 0 elsewhere.
             y: (nodes,) weights, those of y.
+            diagonal: how often that of a symmetric matrix is summed; 2: as often as pairs elsewhere.
         """
         cells, b, p = self._cells, self.below, self._peaks
         direct, indirect = y * (x @ b) + x * (y @ b), y * (x @ p) + x * (y @ p)
-        if cells.symmetric:  # the diagonal stands in the matrix once
-            direct, indirect = direct - x * y * b, indirect - x * y * p
         background = self._expected(x, y)
+        if cells.symmetric:  # the diagonal stands in the matrix once, and is half of the product of projections
+            direct, indirect = direct - (2 - diagonal) * x * y * b, indirect - (2 - diagonal) * x * y * p
+            background = background + (diagonal - 1) * self._on_diagonal(x * y)
         derivative = (direct + self._operator.T @ indirect - background * self._part) / self.total
-        weights = cells.products(x, y)
+        weights = cells.products(x, y, diagonal)
         change = weights - derivative[cells.one] - derivative[cells.other]
         variance, own, expected = change**2 @ cells.variance, weights**2 @ cells.variance, self._expected(x**2, y**2)
         if cells.symmetric:
-            expected += self._expected(x * y, x * y) - self._on_diagonal((x * y) ** 2)
+            expected += self._expected(x * y, x * y) + (diagonal**2 - 2) * self._on_diagonal((x * y) ** 2)
         variance += _missing(own, expected, float((x**2).max() * (y**2).max()))
         return Net(weights @ cells.counts - background, variance, background)
 

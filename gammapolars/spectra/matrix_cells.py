@@ -96,14 +96,15 @@ class MatrixCells:
         found = np.bincount(self.one, values, self.nodes) + np.bincount(self.other, values, self.nodes)
         return np.asarray(found, np.float64)
 
-    def products(self, x: Floats, y: Floats) -> Floats:
+    def products(self, x: Floats, y: Floats, diagonal: float = 1.0) -> Floats:
         """(n,) what each cell weighs, of weights (nodes,) on either axis; a pair of a symmetric matrix in both orders.
 
-        On the diagonal it stands once, as in the stored matrix.
+        On the diagonal it stands once, as in the stored matrix, or as often as `diagonal` says.
         """
         weights = x[self.one] * y[self.other]
         if self.symmetric:
-            weights = weights + np.where(self.one != self.other, x[self.other] * y[self.one], 0.0)
+            on_it = self.one == self.other
+            weights = np.where(on_it, diagonal * weights, weights + x[self.other] * y[self.one])
         return weights
 
 

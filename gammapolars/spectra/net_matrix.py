@@ -11,6 +11,7 @@ from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.types import Floats, Range
 from gammapolars.gates import Gate
 from gammapolars.spectra.bins import AnyFrame
+from gammapolars.spectra.coincidence_peaks import on_one_line
 from gammapolars.spectra.factorised_background import FactorisedBackground
 from gammapolars.spectra.matrix_cells import cells_of
 from gammapolars.spectra.peak_regions import background_operator, found_regions, given_regions, ranges_of
@@ -112,6 +113,23 @@ class NetMatrix:
         """
         net = self._background.net_sum(self._weights(0, x), self._weights(1, y))
         return NetSum(float(net.counts), float(np.sqrt(net.variance)), float(net.background))
+
+    def coincidences(self, first: Gate, second: Gate) -> NetSum:
+        """The net coincidences of two lines: their sum, or, where both gates are on one line, the pairs that are in it.
+
+        A symmetric matrix has these in both orders, those on the diagonal once.
+
+        Args:
+            first: on the x axis.
+            second: on the y axis.
+
+        Raises:
+            UsageError: a gate without a bin.
+        """
+        if not (self.symmetric and on_one_line(first, second)):
+            return self.sum(first, second)
+        net = self._background.net_sum(self._weights(0, first), self._weights(1, second), diagonal=2.0)
+        return NetSum(float(net.counts) / 2, float(np.sqrt(net.variance)) / 2, float(net.background) / 2)
 
     def project(self, gate: Gate, *, on: Literal["x", "y"] = "x") -> pl.DataFrame:
         """The net spectrum along one axis of what a gate takes out of the other.

@@ -44,6 +44,19 @@ def test_a_pair_in_one_gate_with_both_hits_is_one() -> None:
     assert tuple(peak) == pytest.approx((2, 0, 0, 0, 2, 2**0.5))
 
 
+def test_a_symmetric_matrix_has_a_pair_on_one_line_once() -> None:
+    energies = np.random.default_rng(1).integers(5, 18, (400, 2)) + 0.5
+    pairs = pl.DataFrame({"energy_kev_a": energies[:, 0], "energy_kev_b": energies[:, 1]})
+    gate, other = FIRST, Gate(10, 12, ((7, 9),))
+    matrix = pairs.lazy().pipe(gp.matrix, bin_kev=1).collect()
+
+    for second in (gate, other):
+        of_pairs = gp.coincidence_peak(pairs, gate, second)
+        assert tuple(gp.coincidence_peak(matrix, gate, second, width=1)) == pytest.approx(tuple(of_pairs))
+        inside = pl.all_horizontal(pl.col("energy_kev_a", "energy_kev_b").is_between(10, 12))
+        assert of_pairs.peak_peak == pairs.filter(inside).height
+
+
 @pytest.mark.parametrize("symmetric", [True, False])
 @given(seed=st.integers(0, 1000))
 def test_a_matrix_has_the_peak_of_its_pairs(seed: int, *, symmetric: bool) -> None:

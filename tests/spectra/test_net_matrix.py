@@ -82,6 +82,29 @@ def test_the_variance_is_that_of_the_first_derivatives(counts: Floats) -> None:
     assert net.unc == pytest.approx(math.sqrt(variance), rel=1e-4)
 
 
+def test_coincidences_on_one_line_are_pairs_each_once() -> None:
+    upper = np.triu(np.random.default_rng(2).poisson(30, (12, 12))).astype(np.float64)
+    upper[3:5, 3:5] += np.triu(np.full((2, 2), 50))
+    counts, gate, step, variance = upper + np.triu(upper, 1).T, Gate(3, 5), 1e-4, 0.0
+    regions = [(3.0, 5.0)]
+    net = gp.NetMatrix(table_of(counts), regions=regions)
+
+    found = net.coincidences(gate, gate)
+
+    for i, j in np.argwhere(upper > 0):
+        more = counts.copy()
+        more[i, j] += step
+        more[j, i] = more[i, j]
+        changed = gp.NetMatrix(table_of(more), regions=regions).coincidences(gate, gate).counts
+        variance += ((changed - found.counts) / step) ** 2 * counts[i, j]
+    whole = net.table().filter(pl.all_horizontal(pl.col("energy_kev_x", "energy_kev_y").is_between(3, 5)))
+    once = whole.filter(pl.col("energy_kev_x") <= pl.col("energy_kev_y"))
+    assert found.counts == pytest.approx(once["counts"].sum())
+    assert found.background == pytest.approx(once["background"].sum())
+    assert found.unc == pytest.approx(math.sqrt(variance), rel=1e-4)
+    assert net.coincidences(gate, Gate(7, 9)) == net.sum(gate, Gate(7, 9))
+
+
 def test_bins_without_counts_have_the_variance_of_one_where_the_background_lets_expect_some() -> None:
     counts = np.full((10, 10), 4.0)
     counts[2, 7] = counts[7, 2] = 0

@@ -84,4 +84,5 @@ def live_lines(live: LivePairs | None) -> list[str]:
     """What the correction gives."""
     if live is None or live.live_pairs is None:
         return []
-    return [f"{plus_minus(live.live_pairs, live.live_pairs_unc or 0.0)} true pairs without dead time"]
+    number = plus_minus(live.live_pairs, live.live_pairs_unc or 0.0)
+    return [f"{number} true pairs without dead time, where each detector is dead for itself after each of its hits"]

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import polars as pl
 
 from gammapolars.commands.gate.counts import CoincidenceCounts
 from gammapolars.commands.net_matrices import MatrixBackground, net_matrix
-from gammapolars.core.types import Range
 from gammapolars.gates import Gate
 from gammapolars.spectra import coincidence_peak, project
 from gammapolars.spectra.matrices import axes_of, is_symmetric
+
+OneGate = TypeVar("OneGate")
+OtherGate = TypeVar("OtherGate")
 
 
 class Gated(NamedTuple):
@@ -70,23 +72,21 @@ class MatrixGates:
         whole = matrix.sum(*self._on_axes(self.gate, None))
         coincidence = self._coincidence()
         if coincidence and self.partner:
-            of_peak = matrix.sum(*self._on_axes(Gate(self.gate.low, self.gate.high), Gate(*_ends(self.partner))))
+            first, second = (Gate(one.low, one.high) for one in self._on_axes(self.gate, self.partner))
+            of_peak = matrix.coincidences(first, second)
             coincidence = coincidence.beside(of_peak.counts, of_peak.unc)
         background = MatrixBackground(*matrix.regions, whole.background)
         net = matrix.project(self.gate, on=self.side).drop("background")
         return Gated(net, whole.counts, whole.unc, coincidence, background)
 
-    def _on_axes(self, gate: Gate, other: Gate | None) -> tuple[Gate | None, Gate | None]:
+    def _on_axes(self, gate: OneGate, other: OtherGate) -> tuple[OneGate | OtherGate, OneGate | OtherGate]:
         return (gate, other) if self.side == "x" else (other, gate)
 
     def _coincidence(self) -> CoincidenceCounts | None:
         """The coincidence peak of both gates, by the four gates around it."""
         if self.partner is None:
             return None
-        first, second = self._on_axes(self.gate, self.partner)
-        assert first is not None
-        assert second is not None
-        peak = coincidence_peak(self.table, first, second, width=self.widths)
+        peak = coincidence_peak(self.table, *self._on_axes(self.gate, self.partner), width=self.widths)
         if self.side == "y":
             peak = peak._replace(peak_background=peak.background_peak, background_peak=peak.peak_background)
         return CoincidenceCounts(self.partner, *peak)
@@ -100,7 +100,3 @@ class MatrixGates:
         x, y = axes_of(self.table.schema)
         cells = self.table.filter(pl.col(x) != pl.col(y))
         return float(cells.select((self.gate.weight(x) * self.gate.weight(y) * pl.col("variance")).sum()).item())
-
-
-def _ends(gate: Gate) -> Range:
-    return gate.low, gate.high
