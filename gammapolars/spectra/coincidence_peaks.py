@@ -95,9 +95,9 @@ def of_cells(cells: MatrixCells, first: Gate, second: Gate) -> CoincidencePeak:
         own[cells.part(side)] = cells.sides[side].weights(gate)
         weights.append(own)
     parts = ((np.maximum(own, 0.0), np.maximum(-own, 0.0)) for own in weights)
-    diagonal = 1 / half
-    four = [half * float(cells.products(x, y, diagonal) @ cells.counts) for x, y in product(*parts)]
-    variance = float((half * cells.products(weights[0], weights[1], diagonal)) ** 2 @ cells.variance)
+    # On the diagonal a pair of two gates that overlap fits in both orders too.
+    four = [half * float(cells.products(x, y, 2.0) @ cells.counts) for x, y in product(*parts)]
+    variance = float((half * cells.products(weights[0], weights[1], 2.0)) ** 2 @ cells.variance)
     return _with_net(four, variance)
 
 

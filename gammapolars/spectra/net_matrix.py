@@ -117,7 +117,8 @@ class NetMatrix:
     def coincidences(self, first: Gate, second: Gate) -> NetSum:
         """The net coincidences of two lines: their sum, or, where both gates are on one line, the pairs that are in it.
 
-        A symmetric matrix has these in both orders, those on the diagonal once.
+        A symmetric matrix has these in both orders, those on the diagonal once. Of two gates that overlap a pair that
+        fits in both orders is counted in both, as `gp.coincidence_peak` does.
 
         Args:
             first: on the x axis.
@@ -126,10 +127,11 @@ class NetMatrix:
         Raises:
             UsageError: a gate without a bin.
         """
-        if not (self.symmetric and on_one_line(first, second)):
+        if not self.symmetric:
             return self.sum(first, second)
         net = self._background.net_sum(self._weights(0, first), self._weights(1, second), diagonal=2.0)
-        return NetSum(float(net.counts) / 2, float(np.sqrt(net.variance)) / 2, float(net.background) / 2)
+        half = 0.5 if on_one_line(first, second) else 1.0
+        return NetSum(*(half * float(one) for one in (net.counts, np.sqrt(net.variance), net.background)))
 
     def project(self, gate: Gate, *, on: Literal["x", "y"] = "x") -> pl.DataFrame:
         """The net spectrum along one axis of what a gate takes out of the other.

@@ -74,6 +74,30 @@ def test_a_matrix_has_the_peak_of_its_pairs(seed: int, *, symmetric: bool) -> No
         assert tuple(of_matrix) == pytest.approx(tuple(gp.coincidence_peak(first, FIRST, SECOND)))
 
 
+@pytest.mark.parametrize(
+    "second", [FIRST, Gate(10, 12), Gate(10, 14, ((4, 8),))], ids=["itself", "its line", "another that overlaps"]
+)
+@pytest.mark.parametrize("bin_kev", [1, 2])
+def test_a_gate_on_the_diagonal_counts_pairs_and_not_cells(second: Gate, bin_kev: int) -> None:
+    a, b = np.random.default_rng(1).integers(0, 20, (2, 2000)) + 0.5
+    pairs = pl.DataFrame({"energy_kev_a": a, "energy_kev_b": b})
+    weights = [[gate.weight("e") for gate in (FIRST, second)] for _ in (a, b)]
+    (w_a, u_a), (w_b, u_b) = (
+        pl.DataFrame({"e": energies}).select(w=one[0], u=one[1]).cast(pl.Float64).to_numpy().T
+        for energies, one in zip((a, b), weights, strict=True)
+    )
+    of_pair = (w_a * u_b + w_b * u_a) * (0.5 if second.high == FIRST.high else 1.0)
+
+    matrix = gp.matrix(pairs.lazy(), bin_kev=bin_kev)
+    for peak in (gp.coincidence_peak(pairs, FIRST, second), gp.coincidence_peak(matrix, FIRST, second, width=bin_kev)):
+        assert (peak.net, peak.net_unc) == pytest.approx((of_pair.sum(), (of_pair**2).sum() ** 0.5))
+
+    net = gp.NetMatrix(matrix, regions=[(2, 4)], width=bin_kev)
+    gates = [Gate(gate.low, gate.high) for gate in (FIRST, second)]
+    found, cells = net.coincidences(*gates), gp.coincidence_peak(matrix, *gates, width=bin_kev)
+    assert found.counts + found.background == pytest.approx(cells.peak_peak)
+
+
 def test_pairs_without_energies_are_refused() -> None:
     with pytest.raises(gp.TableError, match=r"no column 'energy_kev_a'.*calibrate"):
         gp.coincidence_peak(pl.DataFrame({"adc_a": [1], "adc_b": [2]}), FIRST, SECOND)
