@@ -37,6 +37,11 @@ The rooms, by floors; each imports those of lower floors only:
 1  core           errors, defaults, units, tables, flags, types
 """
 
+from gammapolars.core.interrupts import is_program, leave_on_interrupt
+
+if is_program():
+    leave_on_interrupt()
+
 import lazy_loader
 
 from gammapolars.core.threads import without_zero

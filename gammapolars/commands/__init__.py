@@ -2,7 +2,8 @@
 
 from typing import NoReturn
 
-from gammapolars.commands.streams import leave_on_interrupt, open_closed, write_what_fits
+from gammapolars.commands.streams import open_closed, write_what_fits
+from gammapolars.core.interrupts import leave_on_interrupt
 
 
 def run() -> NoReturn:

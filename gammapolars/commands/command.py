@@ -18,7 +18,8 @@ from gammapolars.commands.app import app
 from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
 from gammapolars.commands.memory import check_limit
 from gammapolars.commands.options import Recording
-from gammapolars.commands.streams import is_unicode, raise_on_interrupt
+from gammapolars.commands.streams import is_unicode
+from gammapolars.core.interrupts import raise_on_interrupt
 from gammapolars.core.visible import visible, visible_json
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ import typer
 
 from gammapolars.commands.app import app, load
 from gammapolars.commands.memory import reuse_freed_memory
-from gammapolars.commands.streams import INTERRUPTED, TERMINATED, discard, ended_by
+from gammapolars.commands.streams import discard
 from gammapolars.core.errors import GammapolarsError
+from gammapolars.core.interrupts import INTERRUPTED, TERMINATED, ended_by
 from gammapolars.core.visible import visible
 
 NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "can't start new thread")
