@@ -8,11 +8,11 @@ from gammapolars.activities.decay import activity_at as activity_at
 from gammapolars.activities.fit import EfficiencyFit as EfficiencyFit
 from gammapolars.activities.fit import fit_efficiency as fit_efficiency
 from gammapolars.activities.limits import CurrieLimits as CurrieLimits
-from gammapolars.activities.limits import LineCounts as LineCounts
 from gammapolars.activities.limits import currie_limits as currie_limits
-from gammapolars.activities.limits import line_counts as line_counts
 from gammapolars.activities.limits import minimum_detectable_activity as minimum_detectable_activity
 from gammapolars.activities.limits import upper_limit as upper_limit
+from gammapolars.activities.line_counts import LineCounts as LineCounts
+from gammapolars.activities.line_counts import line_counts as line_counts
 from gammapolars.activities.mean import NuclideActivity as NuclideActivity
 from gammapolars.activities.mean import activity_of as activity_of
 from gammapolars.activities.points import LINE_COLUMNS as LINE_COLUMNS

@@ -7,6 +7,7 @@ from datetime import date
 from scipy.special import ndtri
 
 from gammapolars.activities.decay import Measurement, decay_factor, decay_unc, seconds_between
+from gammapolars.activities.few_counts import CountingLimits
 from gammapolars.activities.limits import counts_per_bq, currie_limits, upper_limit
 from gammapolars.activities.points import check_times
 from gammapolars.core.errors import UsageError
@@ -138,8 +139,7 @@ def activity(
         intensity=abs(value) * intensity_unc / intensity,
         efficiency=abs(value) * efficiency_unc / efficiency,
         correction=correction,
-        critical=limits[0] / per_bq,
-        detectable=limits[1] / per_bq,
+        limits=CountingLimits(limits[0] / per_bq, limits[1] / per_bq, None),
     )
 
 
@@ -150,13 +150,20 @@ def budget(
     intensity: float,
     efficiency: float,
     correction: DecayCorrection,
-    critical: float,
-    detectable: float,
+    limits: CountingLimits,
+    limit_unc: float = 0.0,
 ) -> Activity:
-    """An activity from the parts of its uncertainty, and by its threshold detected or not."""
+    """An activity from the parts of its uncertainty, and by its threshold detected or not.
+
+    `limit_unc` is the relative uncertainty of what turns counts into an activity, for a limit that is one of counting.
+    """
     decay = abs(value) * correction.relative_unc
     total = math.hypot(counting, intensity, efficiency, decay)
-    detected = value > critical
+    detected = value > limits.critical
+    if limits.upper is None:
+        upper = upper_limit(value, total)
+    else:
+        upper = value + math.hypot(limits.upper - value, K_95 * limit_unc * limits.upper)
     return Activity(
         value,
         total,
@@ -164,9 +171,9 @@ def budget(
         intensity,
         efficiency,
         decay,
-        critical,
-        detectable,
+        limits.critical,
+        limits.detectable,
         detected,
-        None if detected else upper_limit(value, total),
+        None if detected else upper,
         correction.at,
     )

@@ -3,17 +3,9 @@
 import math
 from typing import NamedTuple
 
-import polars as pl
-from scipy.special import erf, log_ndtr, ndtri, ndtri_exp
+from scipy.special import log_ndtr, ndtri, ndtri_exp
 
-from gammapolars.core.constants import FWHM_PER_SIGMA
-from gammapolars.core.errors import TableError, UsageError
-
-REGION_FWHM = 1.25
-"""A region of a line reaches this far to both sides: all but 0.3 % of a normal peak."""
-
-SIDES_FWHM = (1.5, 2.75)
-"""Its side regions, one on each side, from here to there."""
+from gammapolars.core.errors import UsageError
 
 
 class CurrieLimits(NamedTuple):
@@ -26,22 +18,6 @@ class CurrieLimits(NamedTuple):
 
     critical: float
     detection: float
-
-
-class LineCounts(NamedTuple):
-    """Counts of a region where a line should be.
-
-    Attributes:
-        area: net counts of the line, positive or negative.
-        area_unc: their uncertainty.
-        background: counts below the line, from the regions at its sides.
-        background_unc: their uncertainty.
-    """
-
-    area: float
-    area_unc: float
-    background: float
-    background_unc: float
 
 
 def currie_limits(
@@ -135,54 +111,3 @@ def upper_limit(value: float, unc: float, *, confidence: float = 0.95) -> float:
     # Φ⁻¹(1 - γ ω) = -Φ⁻¹(γ ω), in logarithms since ω is tiny where the value is far below 0.
     tail = math.log1p(-confidence) + float(log_ndtr(value / unc))
     return max(value - unc * float(ndtri_exp(tail)), 0.0)
-
-
-def line_counts(spectrum: pl.DataFrame, energy_kev: float, fwhm_kev: float) -> LineCounts:
-    """Net counts at an energy, whether there is a peak or not: a sum of bins less a straight line between its sides.
-
-    The region reaches 1.25 FWHM to both sides, the background is taken from 1.5 to 2.75 FWHM. Unlike areas of peaks
-    that a search has found, this has no bias where there is nothing. Another peak within 4 FWHM disturbs it.
-
-    Args:
-        spectrum: a table of SPECTRUM of one detector with `energy_kev`; bins without counts may be left out.
-        energy_kev: where the line should be.
-        fwhm_kev: its width.
-
-    Raises:
-        TableError: the spectrum lacks a column, or variances.
-        UsageError: the line lies outside of the spectrum, or its bins are too wide.
-    """
-    for name in ("energy_kev", "counts", "variance"):
-        if name not in spectrum.columns:
-            raise TableError(f"this spectrum has no column '{name}'")
-    if spectrum["variance"].null_count():
-        raise TableError("this spectrum has bins without a variance, so that the scatter of its counts is not known")
-    reach = SIDES_FWHM[1] * fwhm_kev
-    table = spectrum.sort("energy_kev")
-    first, last = table["energy_kev"].min(), table["energy_kev"].max()
-    if table.height < 2 or not (first <= energy_kev - reach and energy_kev + reach <= last):  # type: ignore[operator]
-        raise UsageError(f"the spectrum does not reach from {energy_kev - reach:.6g} to {energy_kev + reach:.6g} keV")
-    near = table.filter((pl.col("energy_kev") - energy_kev).abs() <= 2 * reach)
-    width = float((near if near.height > 1 else table)["energy_kev"].diff().drop_nulls().min())  # type: ignore[arg-type]
-    anchor = float((near if near.height else table)["energy_kev"][0])
-
-    def summed(low: float, high: float) -> tuple[int, float, float]:
-        """The bins with centres from low to high, their counts and variance."""
-        bins = math.floor((high - anchor) / width) - math.ceil((low - anchor) / width) + 1
-        inside = near.filter(pl.col("energy_kev").is_between(low, high))
-        return bins, float(inside["counts"].sum()), float(inside["variance"].sum())
-
-    half, (inner, outer) = REGION_FWHM * fwhm_kev, (fwhm_kev * part for part in SIDES_FWHM)
-    bins, counts, variance = summed(energy_kev - half, energy_kev + half)
-    left, right = summed(energy_kev - outer, energy_kev - inner), summed(energy_kev + inner, energy_kev + outer)
-    if min(bins, left[0], right[0]) < 1:
-        raise UsageError(f"bins of {width:.4g} keV are too wide for a line of FWHM {fwhm_kev:.4g} keV")
-    background = bins / 2 * (left[1] / left[0] + right[1] / right[0])
-    background_variance = (bins / 2) ** 2 * (left[2] / left[0] ** 2 + right[2] / right[0] ** 2)
-    share = float(erf(bins * width / 2 / fwhm_kev * FWHM_PER_SIGMA / math.sqrt(2)))
-    return LineCounts(
-        (counts - background) / share,
-        math.sqrt(variance + background_variance) / share,
-        background,
-        math.sqrt(background_variance),
-    )

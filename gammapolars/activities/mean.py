@@ -1,5 +1,6 @@
 """The activity of a nuclide from all of its lines."""
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -10,9 +11,11 @@ import polars as pl
 from gammapolars.activities.activity import K_95, Activity, DecayCorrection, budget, decay_correction
 from gammapolars.activities.curve import EfficiencyCurve
 from gammapolars.activities.decay import half_life
+from gammapolars.activities.few_counts import CountingLimits, counting_limits
 from gammapolars.activities.fit import expected_variance, summing_warning
-from gammapolars.activities.limits import SIDES_FWHM, counts_per_bq, line_counts
-from gammapolars.activities.points import check_times, emission_lines, match_peaks, unmatched_lines
+from gammapolars.activities.limits import counts_per_bq
+from gammapolars.activities.line_counts import ROOM_FWHM, SIDES_FWHM, line_counts
+from gammapolars.activities.points import UNRESOLVED_FWHM, check_times, emission_lines, match_peaks, unmatched_lines
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 
@@ -69,7 +72,8 @@ def activity_of(
     low.
 
     A peak search finds a weak line only where it happens to be high. With `spectrum` and `fwhm`, lines without a peak
-    take part with the counts summed at their place (`line_counts`), and a nuclide without any peak gets an upper limit.
+    take part with the counts at their place (`line_counts`), also next to other peaks, and a nuclide without any peak
+    gets an upper limit. Threshold and limit of such counts hold at few of them, too.
     Other nuclides' lines within the same peak are not separated. True coincidence summing is not corrected.
 
     Args:
@@ -100,7 +104,7 @@ def activity_of(
     table = match_peaks(peaks, lines, within_fwhm=within_fwhm, least_intensity=least_intensity)
     table = table.with_columns(peak=pl.lit(True))
     if spectrum is not None and fwhm is not None:
-        line_sums = _line_sums(spectrum, fwhm, peaks, lines, least_intensity)
+        line_sums = _line_sums(spectrum, fwhm, peaks, table, lines, least_intensity)
         table = pl.concat([table, line_sums], how="diagonal_relaxed").sort("energy_kev")
     if table.is_empty():
         raise UsageError(f"no line of {nuclide} has a peak: an upper limit needs the spectrum and its FWHM")
@@ -113,27 +117,33 @@ def activity_of(
 
 
 def _line_sums(
-    spectrum: pl.DataFrame, fwhm: Fwhm, peaks: pl.DataFrame, lines: pl.DataFrame, least_intensity: float
+    spectrum: pl.DataFrame,
+    fwhm: Fwhm,
+    peaks: pl.DataFrame,
+    matched: pl.DataFrame,
+    lines: pl.DataFrame,
+    least_intensity: float,
 ) -> pl.DataFrame:
-    """Counts where lines have no peak; not where another peak or a stronger line would disturb them."""
+    """Counts where lines have no peak, next to other peaks as well; not where a stronger line would disturb them."""
     strong = emission_lines(lines).filter(pl.col("intensity") >= least_intensity)
-    centroids = peaks["centroid_kev"].drop_nulls().to_numpy()
+    shapes = peaks.select("centroid_kev", "fwhm_kev").drop_nulls().cast(pl.Float64).rows()
     rows: list[dict[str, Any]] = []
     for line in strong.sort("intensity", descending=True).iter_rows(named=True):
         energy = line["energy_kev"]
         width = float(np.sqrt(max(np.polynomial.polynomial.polyval(energy, fwhm), 0.0)))
-        neighbours = np.concatenate([centroids, [row["energy_kev"] for row in rows]])
-        reach = (SIDES_FWHM[1] + 1) * width
-        inside = spectrum["energy_kev"].is_between(energy - reach, energy + reach).any()
-        if not width > 0 or not inside or (abs(neighbours - energy) < reach).any():
+        own = [(at, UNRESOLVED_FWHM * wide) for at, wide in matched.select("centroid_kev", "fwhm_kev").rows()]
+        stronger = [(row["energy_kev"], (SIDES_FWHM[1] + ROOM_FWHM) * width) for row in rows]
+        if not width > 0 or any(abs(at - energy) < reach for at, reach in (*own, *stronger)):
             continue
         try:
-            counts = line_counts(spectrum, energy, width)
-        except UsageError:  # at an end of the spectrum
+            counts = line_counts(spectrum, energy, width, shapes)
+        except UsageError:  # at an end of the spectrum, or where another peak is
             continue
         columns = {name: line[name] for name in ("nuclide", "energy_kev", "intensity", "intensity_unc")}
         # Without a single count the variance would be 0 and the weight without end: one count is the least.
-        rows.append(columns | {"area": counts.area, "area_unc": max(counts.area_unc, 1.0), "peak": False})
+        unc = max(counts.area_unc, 1.0)
+        null = {"null_variance": counts.null_variance, "unit": counts.unit, "ratio": counts.ratio}
+        rows.append(columns | {"area": counts.area, "area_unc": unc, "peak": False} | null)
     return pl.DataFrame(rows)
 
 
@@ -150,27 +160,29 @@ def _mean(
         ]
     )
     area, area_unc = lines["area"].to_numpy(), lines["area_unc"].to_numpy()
+    # Sums know their background from as many counts as they have: less where they are low would be weights by luck.
+    summed = ~lines["peak"].to_numpy()
     values, relative = area / per_bq, (intensity_unc / intensity) ** 2
     value = float(np.average(values, weights=(per_bq / area_unc) ** 2))
     for _ in range(ROUNDS):
         # Where the mean is negative, nothing is there, and the efficiency has no part in the scatter.
         present = max(value, 0.0)
-        counts = np.maximum(expected_variance(area_unc**2, area, present * per_bq), 0.25) / per_bq**2
+        expected = np.where(summed, area_unc**2, expected_variance(area_unc**2, area, present * per_bq))
+        counts = np.maximum(expected, 0.25) / per_bq**2
         covariance = np.diag(counts + present**2 * relative) + present**2 * common
         solution = np.linalg.solve(covariance, np.ones(len(values)))
         weight = solution / solution.sum()
         last, value = value, float(weight @ values)
         if abs(value - last) <= 1e-9 * abs(value):
             break
-    null = float(weight**2 @ (np.maximum(area_unc**2 - np.maximum(area, 0), 0.0) / per_bq**2))
     whole = budget(
         value,
         counting=float(np.sqrt(weight**2 @ counts)),
         intensity=float(abs(value) * np.sqrt(weight**2 @ relative)),
         efficiency=float(abs(value) * np.sqrt(weight @ common @ weight)),
         correction=correction,
-        critical=K_95 * null**0.5,
-        detectable=float(K_95**2 * (weight**2 @ (1 / per_bq)) + 2 * K_95 * null**0.5),
+        limits=_limits(lines, value, weight, per_bq),
+        limit_unc=math.sqrt(float(weight**2 @ relative + weight @ common @ weight) + correction.relative_unc**2),
     )
     residuals = values - value
     table = lines.select("energy_kev", "nuclide", "intensity", "area", "area_unc").with_columns(
@@ -190,6 +202,33 @@ def _mean(
         lines=table,
         warnings=_warnings(nuclide, table, intensity, efficiencies),
     )
+
+
+def _limits(lines: pl.DataFrame, value: float, weight: Floats, per_bq: Floats) -> CountingLimits:
+    """What can be told from background by counts, of lines with weights that add up to 1, in Bq.
+
+    Of fitted peaks these are Currie's, from their variances. With sums the mean is treated as one line that has as much
+    background, and as many counts of its own per Bq, as the mean has variance from either: of one line it is that line.
+    """
+    area, area_unc = lines["area"].to_numpy(), lines["area_unc"].to_numpy()
+    defaults = {"null_variance": np.maximum(area_unc**2 - np.maximum(area, 0.0), 0.0), "unit": 1.0, "ratio": 1.0}
+    null_variance, unit, ratio = (
+        np.where(np.isnan(values := _column(lines, name)), default, values) for name, default in defaults.items()
+    )
+    variances = weight**2 * null_variance / per_bq**2
+    if lines["peak"].all():
+        sigma = float(variances.sum()) ** 0.5
+        return CountingLimits(K_95 * sigma, float(K_95**2 * (weight**2 @ (1 / per_bq)) + 2 * K_95 * sigma), None)
+    counts_per_unit = 1 / float(weight**2 @ (unit / per_bq))
+    null, share = float(variances.sum()), np.abs(weight) + variances / max(float(variances.sum()), 1e-300)
+    return counting_limits(value, null, per_bq=counts_per_unit, ratio=float(np.average(ratio, weights=share)))
+
+
+def _column(lines: pl.DataFrame, name: str) -> Floats:
+    """A column of sums, without a value where a peak was fitted."""
+    if name not in lines.columns:
+        return np.full(lines.height, math.nan)
+    return lines[name].cast(pl.Float64).fill_null(math.nan).to_numpy()
 
 
 def _warnings(nuclide: str, table: pl.DataFrame, intensity: Floats, efficiencies: Floats) -> tuple[str, ...]:
