@@ -21,6 +21,9 @@ EFFICIENCY_KNEE = 120.0
 FACTOR, FACTOR_PER_LN = 3.0, 1.6
 """How far an area may be from the one that another line predicts: a factor, and one more for each e-fold of energy."""
 
+SEEN_FROM_KEV = 150.0
+"""Most spectra begin below: stronger lines from here on to the lowest peak should be there, where one alone is."""
+
 SEEN = 5.0
 """A line should be seen where its predicted area is this many times the uncertainty of an area there, with a factor."""
 
@@ -215,6 +218,8 @@ def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float
     shown = predicted[fits].sum()
     if shown < LEAST_PART * (shown + predicted[missing].sum()) or missing.sum() > 0.5 * fits.sum():
         return None
+    if fits.sum() == 1 and _lacks_lines_below(peaks, resolved, float(kev[main]), float(peaks.area[peak[main]])):
+        return None
     common = name in COMMON
     if not _convinces(peaks, (kev, peak, fits & ~doubtful[peak]), visible, common=common):
         return None
@@ -241,6 +246,15 @@ def _convinces(peaks: PeakList, found: tuple[Floats, Indices, Mask], visible: Ma
     alone = int(visible.sum()) <= (1 if common else 0) + int(own.sum())
     close = off < (1.0 if common else 0.4) * float(peaks.tolerance(kev[main])) + float(peaks.reach[peak[main]])
     return alone and close
+
+
+def _lacks_lines_below(peaks: PeakList, all_lines: _Lines, main: float, area: float) -> bool:
+    """Whether a nuclide with one peak, at the line `main`, should have others below all peaks, where spectra reach."""
+    kev, intensity = all_lines
+    below = (kev > SEEN_FROM_KEV) & (kev <= 0.9 * peaks.kev.min())
+    emitted = intensity * efficiency(kev)
+    predicted = area * emitted[below] / emitted[kev == main]
+    return bool((predicted > FACTOR * SEEN * _least_unc(peaks, kev[below])).any())
 
 
 def _neighbours_ratio(kev: Floats, ratio: Floats, sound: Mask) -> Floats:

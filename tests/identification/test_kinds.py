@@ -90,6 +90,13 @@ def test_a_calibration_that_is_off_by_half_a_width_still_names_a_source_of_many_
     assert found.sort("centroid_kev")["line_kev"][-1] == 1408.013
 
 
+@pytest.mark.parametrize(("kev", "nuclide"), [(1332.5, None), (1836.1, None), (661.7, "Cs-137"), (1460.8, "K-40")])
+def test_a_peak_alone_is_no_nuclide_with_a_stronger_line_below(kev: float, nuclide: str | None) -> None:
+    found = kinds(peak_table([(kev, 20_000)], resolution=HPGE))
+
+    assert found == {kev: ("full energy", nuclide)}
+
+
 def test_what_is_too_wide_is_a_hump() -> None:
     found = kinds(peak_table([(225.0, 70_000), (661.7, 120_000)], resolution=NAI, fwhm={225.0: 89.0}))
 
