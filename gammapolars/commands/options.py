@@ -41,10 +41,10 @@ BackgroundOption = Annotated[
 SecondBackgroundOption = Annotated[
     list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line, or auto.")
 ]
-SubtractBackground = Annotated[bool, "Subtract what the projections tell, in two dimensions, cell by cell."]
+SubtractBackground = Annotated[bool, "Subtract the two-dimensional background that follows from the projections."]
 PeakRegion = Annotated[
     list[str] | None,
-    typer.Option(metavar="LOW:HIGH", help="Where projections have peaks for that, instead of a search."),
+    typer.Option(metavar="LOW:HIGH", help="Where the projections have peaks, for that background; otherwise searched."),
 ]
 Reject = Annotated[str, "Flags that reject a hit: names, a mask such as 0x480, or none."]
 AddBackOption = Annotated[str | None, "Sum what detectors of one group saw within this time, such as 100ns."]

@@ -41,7 +41,7 @@ class CoincidencesOptions(Further, Recording, Pairing, Saving):
     start: Annotated[str | None, "Only pairs of this detector with --stop, dt signed."] = None
     stop: Annotated[str | None, "The other detector."] = None
     nearest: Annotated[bool, "Of each start the nearest stop alone, instead of all."] = False
-    live: Annotated[bool, "Say how many true pairs there were without the detectors' dead time, too."] = False
+    live: Annotated[bool, "Also give the number of true pairs corrected for the detectors' dead time."] = False
     layout: Annotated[str | None, "compass-pairs: a ROOT tree Data_C, each pair in both orders."] = None
     add_back: AddBackOption = None
     veto: VetoOption = None

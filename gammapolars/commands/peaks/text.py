@@ -43,7 +43,7 @@ def text(summary: PeaksSummary) -> list[str]:
     return [
         *table(head, rows),
         f"{len(peaks)} peaks above {summary.least_significance:g} sigma in {summary.spectra.height} spectra",
-        *(["sigma: at this place; p: that background alone has such a peak anywhere in its spectrum"] if rows else []),
+        *(["sigma: local significance; p: probability of such a peak anywhere in the spectrum from background alone"] if rows else []),
         *tail(summary),
     ]
 
