@@ -45,7 +45,7 @@ CLEAR = 5.0
 LEAST_ALONE = 0.05
 """Part of the strongest peak's counts that a rare nuclide's line must have to name it all alone."""
 
-MOST_DOUBTFUL = 2.0
+MOST_DOUBTFUL = 1.5
 """Where a hump may be, an area is a line's if it is at most this factor above the predicted one."""
 
 APART = (0.5, 0.95)

@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gammapolars as gp
-from gammapolars.calibration.energy.matching import Match, match_lines
+from gammapolars.calibration.energy import Hints
+from gammapolars.calibration.energy.matching import match_lines
 from gammapolars.calibration.energy.result import Pair, match_pairs, parse_pairs
+from gammapolars.calibration.energy.trial import Match
 from gammapolars.core.errors import CalibrationError, UsageError
 from tests.commandline import gammapolars
 from tests.drawing import examples, repetitions
@@ -232,6 +234,43 @@ def test_a_source_that_is_not_there_is_refused() -> None:
     assert match_lines(peaks, table_of("Eu-152", "Am-241")).missing == ("Am-241",)  # below the lowest peak
 
 
+def test_hints_decide_where_peaks_alone_do_not() -> None:
+    """Three peaks of a scintillator and the room's potassium: any of several gains would do."""
+    truth = Truth(0.65, -30.0, 0.004, 2700.0, (5.0, 3.2))
+    peaks = peaks_of(truth, np.random.default_rng(3), ["Cs-137"], strength=9.5, background=0.3).filter(
+        pl.col("true_kev").is_in([661.657, 1460.8])
+    )
+    blend = peaks.head(1).with_columns(
+        centroid_adc=pl.lit(float(truth.adc(np.array(352.0)))),
+        fwhm_adc=pl.lit(float(truth.width(np.array(352.0))) / 0.65),
+        area=pl.col("area") * 1.6,
+        area_unc=pl.col("area_unc") * 1.6,
+    )
+    table = pl.concat([blend, peaks])
+    lines = pl.concat([gp.lines("Ba-133"), gp.lines("Cs-137")])
+
+    with pytest.raises(CalibrationError):
+        match_lines(table, lines)
+    for wrong in (Hints(gain=(0.1, 0.2)), Hints(gain=(1.2, 2.0)), Hints(resolution=0.03)):
+        with pytest.raises(CalibrationError):
+            match_lines(table, lines, hints=wrong)
+    found = match_lines(table, lines, hints=Hints(gain=(0.5, 0.9)))
+    assert found.table["nuclide"].to_list() == ["Ba-133", "Cs-137", "K-40"]
+    assert found.table["energy_kev"].to_list()[1:] == [661.657, 1460.822]
+
+
+def test_a_wrong_gain_is_refused_and_a_right_one_is_not() -> None:
+    random = np.random.default_rng(12)
+    truth = Truth(0.4, 3.0, 0.002)
+    peaks = peaks_of(truth, random, ["Eu-152"], extra=3)
+
+    assert outcome(match_lines(peaks, table_of("Eu-152"), hints=Hints((0.3, 0.5), 0.002)), truth) == "right"
+    with pytest.raises(CalibrationError):
+        match_lines(peaks, table_of("Eu-152"), hints=Hints(gain=(0.5, 0.7)))
+    with pytest.raises(CalibrationError, match="such a gain or resolution"):
+        match_lines(peaks, table_of("Eu-152"), hints=Hints(resolution=0.07))
+
+
 def chain_of(*names: str) -> pl.DataFrame:
     """The lines of `peaklists` as the command has them, with the heads of chains; and all of Ra-224."""
     kev = [line[0] for name in names for line in LINES[name]]
@@ -270,6 +309,33 @@ def test_a_recorded_background_calibrates_by_its_chains(sources: str, tmp_path: 
     energy = np.polynomial.polynomial.polyval([2534.6, 4988.3, 7993.4, 14308.7], detector["energy"])
     assert energy == pytest.approx([463.0, 911.2, 1460.8, 2614.5], abs=0.5)
     assert any("no line of Ra-224" in text for text in json.loads(done.out)["warnings"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CASES, reason="GAMMAPOLARS_CASES does not name the folder of cases")
+def test_a_recorded_scintillator_calibrates_with_a_hint_of_its_gain(tmp_path: Path) -> None:
+    """CsI with Ba-133 and Cs-137: potassium of the room at adc 2313 and the end of its range, 2.6 MeV, say 0.65 keV."""
+    spectrum = Path(CASES) / "spectra" / "csi-ba133-cs137.spe"
+    words: list[str | Path] = [
+        "calibrate",
+        spectrum,
+        "--source",
+        "Ba-133",
+        "--source",
+        "Cs-137",
+        "-o",
+        tmp_path / "d.toml",
+        "--json",
+    ]
+
+    assert gammapolars(*words).code == 1
+    assert gammapolars(*words, "--gain", "0.15:0.25").code == 1
+    done = gammapolars(*words, "--gain", "0.5:0.9")
+
+    assert done.code == 0, done.err
+    (detector,) = json.loads(done.out)["detectors"]
+    assert np.polynomial.polynomial.polyval(1090.7, detector["energy"]) == pytest.approx(661.7, rel=0.015)
+    assert np.polynomial.polynomial.polyval(2312.6, detector["energy"]) == pytest.approx(1460.8, rel=0.005)
 
 
 def test_a_refusal_tells_what_was_tried() -> None:

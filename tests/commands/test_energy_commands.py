@@ -461,3 +461,20 @@ def test_recorded_sodium_iodide_without_hand_work() -> None:
     tested = [line for (channel, _), line in lines.items() if channel == 5]
     assert max(abs(line["residual_kev"]) / line["energy_kev"] for line in tested) < 0.01
     assert 0.06 < lines[5, 662]["fwhm_kev"] / 661.7 < 0.09
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--gain", "0.5"], "--gain takes LOW:HIGH"),
+        (["--gain", "0.5:0.2"], "--gain"),
+        (["--gain", "0:1"], "above 0"),
+        (["--resolution", "0"], "in per cent"),
+        (["--resolution", "nan"], "in per cent"),
+    ],
+)
+def test_hints_that_are_none_are_wrong_usage(words: list[str], said: str, tmp_path: Path) -> None:
+    done = gammapolars("calibrate", tmp_path / "run.spe", "--source", "Cs-137", *words, "-o", tmp_path / "d.toml")
+
+    assert done.code == 2
+    assert said in done.error

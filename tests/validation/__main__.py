@@ -21,6 +21,7 @@ def _validations() -> dict[str, Callable[[], Outcome]]:
         peak_kinds,
         simulated_peaks,
         triples,
+        wrong_sources,
     )
 
     found: dict[str, Callable[[], Outcome]] = {
@@ -31,6 +32,7 @@ def _validations() -> dict[str, Callable[[], Outcome]]:
         "hpge": lambda: calibrations.automatic("HPGe"),
         "kinds-hpge": lambda: peak_kinds.kinds("HPGe"),
         "kinds-nai": lambda: peak_kinds.kinds("NaI"),
+        "wrong-sources": wrong_sources.wrong_sources,
         "line-energies": line_energies.line_energies,
         "tracked-line-energies": line_energies.tracked_line_energies,
         "chance": chance.chance,

@@ -1,5 +1,7 @@
 """Energy calibration: which peak is which line of the sources, and the polynomial through them."""
 
+from gammapolars.calibration.energy.hints import NO_HINTS as NO_HINTS
+from gammapolars.calibration.energy.hints import Hints as Hints
 from gammapolars.calibration.energy.matching import match_lines as match_lines
 from gammapolars.calibration.energy.polynomial import fit_energy as fit_energy
 from gammapolars.calibration.energy.result import OFF as OFF

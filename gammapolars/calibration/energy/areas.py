@@ -15,7 +15,11 @@ EFFICIENCY_WIDTH = np.array([1.3, 0.7, 0.3])
 """What is expected of ln ε = p0 + p1 t + p2 t², t = ln(E / 300 keV); p0 from the strongest peak, see `areas`."""
 
 FURTHER_MEAN, FURTHER_WIDTH = -1.5, 2.2
-"""The same of p0 for each of several sources, of which one alone needs to be about the strongest."""
+"""The same of p0 for each of several sources, of which one alone needs to be about the strongest: where lines are
+resolved, and tell by their places what they are."""
+
+SHOULDER = 1.7
+"""How far, in units of its FWHM, a broad peak hides a smaller one, which is a shoulder of it."""
 
 FEW_LINES = 3
 """With so few, areas must tell more: each source is taken to be about the strongest."""
@@ -54,7 +58,7 @@ def areas(group: Group, peaks: Peaks, lines: Lines, x: Floats) -> tuple[float, i
     design = np.stack([np.ones_like(t), t, t**2], 1)
     mean = EFFICIENCY_MEAN + np.array([peaks.log_area[here].max() - _strongest(group, peaks, lines, x), 0, 0])
     width = EFFICIENCY_WIDTH.copy()
-    if len(np.unique(lines.source)) > 1 and len(lines.energy) > FEW_LINES:
+    if len(np.unique(lines.source)) > 1 and len(lines.energy) > FEW_LINES and not peaks.are_broad:
         mean[0] += FURTHER_MEAN
         width[0] = FURTHER_WIDTH
     prior = np.diag(width**2)
@@ -103,9 +107,11 @@ def _detection(
     strength = lines.log_intensity[rows] + design @ parameters
     likely = np.clip(ndtr((strength - least - 0.5) / sigma), 0.01, 0.97)
     count = len(group.line)
+    likely[count:][lines.may_lack[rows[count:]]] = 0.01
     # A peak hides a neighbouring line that should not be much stronger than itself.
-    close = nearest[:, count:] < peaks.fwhm[here][:, None]
-    close &= peaks.log_area[here][:, None] > strength[count:] - 1.0
+    reach = SHOULDER if lines.are_blends else 1.0
+    close = nearest[:, count:] < reach * peaks.fwhm[here][:, None]
+    close &= peaks.log_area[here][:, None] > strength[count:] - (0.0 if lines.are_blends else 1.0)
     return np.asarray(likely), np.asarray(close.any(0))
 
 

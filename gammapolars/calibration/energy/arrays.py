@@ -13,6 +13,9 @@ Indices = NDArray[np.intp]
 SHAPE_ERROR = 0.12
 """How far line shapes, neighbours and non-proportionality move a centroid, in units of its FWHM."""
 
+BROAD = 0.02
+"""From this FWHM over position on (median), peaks are those of a detector that does not resolve lines."""
+
 MOST_LINES = 40
 WEAKEST = 0.004
 """Lines weaker than this share of their nuclide's strongest are left out of the search."""
@@ -38,11 +41,18 @@ class Peaks(NamedTuple):
     low: float
     high: float
 
+    @property
+    def are_broad(self) -> bool:
+        """Whether they are as broad as those of scintillators."""
+        clear = self.adc > 0
+        return bool(clear.any()) and float(np.median(self.fwhm[clear] / self.adc[clear])) > BROAD
+
 
 class Lines(NamedTuple):
     """Lines in order of energy: `energy` and `energy_unc` in keV, `log_intensity`, and the number of its `nuclide`.
 
-    `source` is the number of what was named: the nuclide itself, or the head of its chain.
+    `source` is the number of what was named: the nuclide itself, or the head of its chain. A line that `may_lack` a
+    peak is held against nobody: X-rays stop in a housing, or lie below the threshold.
     """
 
     energy: Floats
@@ -51,6 +61,12 @@ class Lines(NamedTuple):
     nuclide: Indices
     row: Indices
     source: Indices
+    may_lack: NDArray[np.bool_]
+
+    @property
+    def are_blends(self) -> bool:
+        """Whether they are those of a detector that does not resolve them: then X-rays and the room are among them."""
+        return bool(self.may_lack.any())
 
 
 def peak_arrays(table: pl.DataFrame, adc_range: tuple[float, float] | None) -> Peaks:
@@ -119,4 +135,5 @@ def line_arrays(table: pl.DataFrame) -> Lines:
         frame["nuclide"].cast(pl.String).rank("dense").to_numpy().astype(np.intp),
         frame["row"].to_numpy().astype(np.intp),
         frame[source].cast(pl.String).rank("dense").to_numpy().astype(np.intp),
+        frame["may_lack"].to_numpy() if "may_lack" in frame.columns else np.zeros(frame.height, dtype=bool),
     )

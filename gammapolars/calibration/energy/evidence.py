@@ -31,6 +31,12 @@ BEND = 0.01
 
 WIDEST = 4.5
 
+WIDTHS_DIFFER, WIDTHS_BY_CHANCE = 0.12, 0.4
+"""Standard deviations of ln(FWHM/√E): of a scintillator's lines, and of peaks that are matched with wrong lines."""
+
+RESOLUTIONS = (0.025, 0.13)
+"""FWHM over energy at 662 keV, of all scintillators and CZT."""
+
 
 class Prior(NamedTuple):
     """What is known of b0, b1 and b2 beforehand: a normal distribution, or where the gain is `free`, what is usual.
@@ -159,6 +165,19 @@ def _fit(b: Floats, peaks: Peaks, lines: Lines, match: tuple[Indices, Indices], 
     return b, covariance
 
 
+def _widths(fwhm_kev: Floats, energy: Floats) -> Floats:
+    """The evidence of widths: where light makes them, FWHM² is proportional to the energy; by chance it is not.
+
+    What the resolution is costs one of them; it is that of scintillators.
+    """
+    value = np.log(fwhm_kev / np.sqrt(662.0 * energy))
+    middle = float(np.median(value))
+    off = value - middle
+    ratio = np.log(WIDTHS_BY_CHANCE / WIDTHS_DIFFER) - 0.5 * off**2 * (WIDTHS_DIFFER**-2 - WIDTHS_BY_CHANCE**-2)
+    beyond = max(np.log(RESOLUTIONS[0]) - middle, middle - np.log(RESOLUTIONS[1]), 0.0)
+    return np.asarray(ratio * (1 - 1 / len(value)) - 2.0 * (beyond / 0.15) ** 2 / len(value))
+
+
 def _score(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, excluded: tuple[int, ...]) -> Candidate | None:
     """The evidence of a curve; nuclides count in the spectra where they are more likely there than not."""
     peak, line, pull = _assign(b, peaks, lines, MATCHED, excluded)
@@ -170,13 +189,17 @@ def _score(b: Floats, peaks: Peaks, lines: Lines, prior: Prior, excluded: tuple[
     in_group = np.zeros(len(peak), dtype=bool)
     width = np.hypot(peaks.tolerance[peak], lines.energy_unc[line] / slope[line] * peaks.high)
     near = -0.5 * pull**2 - np.log(np.sqrt(2 * np.pi) * width * peaks.density[peak])
+    if lines.are_blends:
+        near += _widths(peaks.fwhm[peak] / peaks.high * slope[line], lines.energy[line])
     for spectrum in np.unique(peaks.spectrum[peak]):
         for nuclide in np.unique(lines.nuclide[line]):
             own = np.flatnonzero((peaks.spectrum[peak] == spectrum) & (lines.nuclide[line] == nuclide))
             if len(own) == 0:
                 continue
             group = Group(int(spectrum), int(nuclide), peak[own], line[own])
-            value, visible, missing = areas(group, peaks, lines, x)
+            # How much of the room's lines there should be, and of X-rays through a housing, nobody knows.
+            is_free = lines.may_lack[group.line].all()
+            value, visible, missing = (0.0, 0, list[int]()) if is_free else areas(group, peaks, lines, x)
             value += float(near[own].sum())
             if value > 0:
                 total += value

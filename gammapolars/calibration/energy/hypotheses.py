@@ -6,6 +6,7 @@ import numpy as np
 
 from gammapolars.calibration.energy.arrays import Indices, Lines, Peaks
 from gammapolars.calibration.energy.evidence import BEND, OFFSET, WIDEST, Prior, positions
+from gammapolars.calibration.energy.hints import NO_HINTS, Hints
 from gammapolars.core.types import Floats
 
 PROMINENT = 16
@@ -13,7 +14,7 @@ STRONG = 11
 KEPT = 48
 
 
-def propose(peaks: Peaks, lines: Lines, prior: Prior) -> list[Floats]:
+def propose(peaks: Peaks, lines: Lines, prior: Prior, hints: Hints = NO_HINTS) -> list[Floats]:
     """The most promising curves where nothing is known of the gain, the best first.
 
     Three prominent peaks and three strong lines in order fix a curve with its bend, two and two a straight one; those
@@ -25,7 +26,7 @@ def propose(peaks: Peaks, lines: Lines, prior: Prior) -> list[Floats]:
     curves = curves[curves[:, 1] > 0]
     most = WIDEST * OFFSET * prior.range_at(curves[:, 1])
     curves = curves[(np.abs(curves[:, 0]) <= most) & (np.abs(curves[:, 2] / curves[:, 1]) <= WIDEST * BEND)]
-    return best_of(curves, peaks, lines)
+    return best_of(curves[hints.has_gain(curves, peaks.high)], peaks, lines)
 
 
 def propose_near(peaks: Peaks, lines: Lines, prior: Prior) -> list[Floats]:

@@ -10,9 +10,11 @@ import numpy as np
 import polars as pl
 
 from gammapolars.calibration.energy.disturbances import disturbances
-from gammapolars.calibration.energy.matching import Match, match_lines, match_table
+from gammapolars.calibration.energy.hints import NO_HINTS, Hints
+from gammapolars.calibration.energy.matching import match_lines
 from gammapolars.calibration.energy.polynomial import EnergyFit, fit_energy, fit_gain
 from gammapolars.calibration.energy.resolution import ResolutionFit, fit_resolution
+from gammapolars.calibration.energy.trial import Match, match_table
 from gammapolars.core.errors import CalibrationError, GammapolarsError, UsageError
 from gammapolars.detectors import Detector
 
@@ -141,6 +143,7 @@ def calibrate_peaks(
     pairs: Iterable[Pair] | None = None,
     adc_range: tuple[float, float] | None = None,
     without: Sequence[float] = (),
+    hints: Hints = NO_HINTS,
 ) -> Calibration:
     """Calibrate a detector from the peaks of its spectra.
 
@@ -153,6 +156,7 @@ def calibrate_peaks(
         pairs: given by hand, instead of matching.
         adc_range: where peaks could have been found.
         without: energies of lines to leave out of the fit, keV; a line within 1 keV is meant.
+        hints: about which gain and resolution the detector has.
 
     Raises:
         CalibrationError: no match can be trusted, or too few lines are left to fit.
@@ -160,7 +164,7 @@ def calibrate_peaks(
     if pairs is not None:
         match = match_pairs(peaks, pairs, lines, detector=detector.name)
     else:
-        match = match_lines(peaks, lines, start=start, adc_range=adc_range, detector=detector.name)
+        match = match_lines(peaks, lines, start=start, adc_range=adc_range, hints=hints, detector=detector.name)
     reasons = _reasons(match, without, by_hand=pairs is not None)
     fit = match.table.filter(reasons == "")
     if fit.is_empty() and start is not None and not without:

@@ -7,7 +7,7 @@ from itertools import combinations
 import polars as pl
 
 from gammapolars.analysis.run_spectra import SpectrumSet, fitted
-from gammapolars.calibration.energy import SAME_LINE_KEV, Calibration, Pair, calibrate_peaks
+from gammapolars.calibration.energy import NO_HINTS, SAME_LINE_KEV, Calibration, Hints, Pair, calibrate_peaks
 from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.types import Key
 from gammapolars.detectors import Detector
@@ -28,6 +28,7 @@ class Basis:
         pairs: of adc and energy, given by hand, by detector name or `board/channel`; under "" those for every detector.
         only: the detectors that are to be calibrated; all where it is empty.
         without: energies of lines to leave out, keV.
+        hints: about which gain and resolution the detectors have.
     """
 
     lines: pl.DataFrame
@@ -35,6 +36,7 @@ class Basis:
     pairs: Mapping[str, Sequence[Pair]] | None = None
     only: Sequence[str] = ()
     without: Sequence[float] = ()
+    hints: Hints = NO_HINTS
 
 
 def calibrations(spectra: SpectrumSet, basis: Basis) -> tuple[list[Calibration], list[str]]:
@@ -105,6 +107,7 @@ def _calibration(
             pairs=pairs,
             adc_range=adc_range,
             without=basis.without,
+            hints=basis.hints,
         )
 
     trials: list[tuple[Sequence[float] | None, pl.DataFrame]] = [(None, basis.lines)]

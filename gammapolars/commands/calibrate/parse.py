@@ -22,6 +22,10 @@ class CalibrateOptions(Reading, Saving):
     lines: Annotated[list[str] | None, "Pairs by hand: ADC=KEV,ADC=KEV; for one detector BOARD/CHANNEL:ADC=KEV,…"] = (
         None
     )
+    gain: Annotated[
+        str | None, typer.Option(metavar="LOW:HIGH", help="About the gain, where known: keV per adc, 0.1:0.3.")
+    ] = None
+    resolution: Annotated[float | None, "About the FWHM at 662 keV, where known, in % of it: 7, or 0.2 of HPGe."] = None
     without: Annotated[
         list[float] | None, typer.Option(metavar="KEV", help="Leave this line out of the fit. May be repeated.")
     ] = None

@@ -1,5 +1,6 @@
 """Energy calibrations of the detectors of runs and files: what the command `calibrate` does."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,14 +15,15 @@ from gammapolars.analysis.passes import named
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.run_spectra import SpectrumSet, are_spectra, from_runs
 from gammapolars.analysis.summaries import Summary
-from gammapolars.calibration.energy import OFF, Calibration, parse_pairs
+from gammapolars.calibration.energy import OFF, Calibration, Hints, parse_pairs
 from gammapolars.commands.calibrate.detectors import Basis, calibrations, lines_of, lines_without
 from gammapolars.commands.calibrate.parse import CalibrateOptions
 from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.drifts import DriftSummary, follow
 from gammapolars.commands.spectra_inputs import spectra_of
-from gammapolars.core.errors import CalibrationError
+from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.records import Rows, optional
+from gammapolars.core.units import parse_range
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
@@ -70,6 +72,7 @@ def calibrate(options: CalibrateOptions) -> CalibrateSummary:
         pairs=pairs,
         only=tuple(options.only or ()),
         without=lines_without(options.without or (), lines, pairs),
+        hints=_hints(options),
     )
     check_output(options.output, overwrite=options.overwrite)
     if options.residuals:
@@ -84,6 +87,21 @@ def calibrate(options: CalibrateOptions) -> CalibrateSummary:
     if are_spectra(options.inputs, options.spectrum):
         raise typer.BadParameter("a drift is followed through the hits of a run, not in a spectrum: leave --track out")
     return _calibrated_drifting(options.open(options.inputs), spectra, basis, options.track, options)
+
+
+def _hints(options: CalibrateOptions) -> Hints:
+    """What is known of gain and resolution.
+
+    Raises:
+        UsageError: they are none of a detector.
+    """
+    gain = parse_range(options.gain, "--gain", example="0.1:0.3") if options.gain else None
+    if gain is not None and not 0 < gain[0] < gain[1] < math.inf:
+        raise UsageError(f"--gain takes keV per adc above 0, the lower first, such as 0.1:0.3, not '{options.gain}'")
+    percent = options.resolution
+    if percent is not None and not 0 < percent < 100:
+        raise UsageError(f"--resolution takes the FWHM at 662 keV in per cent of it, such as 7, not {percent:g}")
+    return Hints(gain, None if percent is None else percent / 100)
 
 
 def _calibrated(
