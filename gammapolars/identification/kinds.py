@@ -8,7 +8,7 @@ import polars as pl
 
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import TableError
-from gammapolars.gamma_lines import canonical, lines
+from gammapolars.gamma_lines import COMMON, canonical, lines
 from gammapolars.identification import origins
 from gammapolars.identification.nuclides import Sighting, aligned, sightings
 from gammapolars.identification.origins import (
@@ -60,6 +60,15 @@ class Kind(NamedTuple):
     def is_alone(self) -> bool:
         """Whether no other line confirms the nuclide."""
         return ", with" not in self.reason
+
+    def gives_way_to(self, x_ray: Origin) -> bool:
+        """Whether a peak that a nuclide explains is rather an X-ray.
+
+        Others than common nuclides need two more lines where further peaks show the X-rays, and common ones one.
+        """
+        if self.nuclide in COMMON:
+            return self.is_alone and x_ray.is_confirmed
+        return self.is_alone or (x_ray.is_confirmed and self.reason.endswith("with another line"))
 
 
 def peak_kinds(
@@ -151,7 +160,7 @@ def _sharp(
     peaks: PeakList, at: int, named: Kind | None, others: list[Origin], hump: Origin | None, parents: list[int]
 ) -> Kind:
     """What is as wide as a full-energy peak: the line of a nuclide, another trace of lines, or without a name."""
-    if named is not None and not (named.is_alone and any(one.kind == origins.X_RAY for one in others)):
+    if named is not None and not any(named.gives_way_to(one) for one in others if one.kind == origins.X_RAY):
         return named
     origin = min(others, key=lambda one: one.off, default=hump)
     if origin is not None:

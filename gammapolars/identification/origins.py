@@ -1,9 +1,11 @@
 """Peaks that are none of a nuclide: escapes, sums, backscatter, Compton edges, annihilation radiation and X-rays."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.gamma_lines import x_rays
@@ -36,11 +38,15 @@ HIGHEST_X_RAY = 120.0
 
 
 class Origin(NamedTuple):
-    """Where else a peak can come from: its kind, the reason in words, and how far off the peak lies (in tolerances)."""
+    """Where else a peak can come from: its kind, the reason in words, and how far off the peak lies (in tolerances).
+
+    Of X-rays, `is_confirmed` tells that other peaks show them, too.
+    """
 
     kind: str
     reason: str
     off: float
+    is_confirmed: bool = False
 
 
 def compton_edge(kev: float) -> float:
@@ -67,7 +73,7 @@ def sharp_origins(peaks: PeakList, at: int, parents: Sequence[int], seen: Sequen
                 yield Origin(kind, f"{energy:.1f} keV less {number} × 511 keV", off)
     yield from _sums(peaks, at, seen, tolerance)
     if kev < HIGHEST_X_RAY:
-        yield from _x_rays(kev, tolerance, float(peaks.width_at(kev)), seen)
+        yield from _x_rays(peaks, kev, tolerance, seen)
 
 
 def _sums(peaks: PeakList, at: int, seen: Sequence[Sighting], tolerance: float) -> Iterator[Origin]:
@@ -94,18 +100,32 @@ def _annihilation(peaks: PeakList) -> list[int]:
     return np.flatnonzero(off < peaks.tolerance(ANNIHILATION_KEV)).tolist()[:1]
 
 
-def _x_rays(kev: float, tolerance: float, width: float, seen: Sequence[Sighting]) -> Iterator[Origin]:
-    """K X-rays of the nuclides that are there, and of what stands around."""
-    table = x_rays(["", *(one.nuclide for one in seen)])
+def _x_rays(peaks: PeakList, kev: float, tolerance: float, seen: Sequence[Sighting]) -> Iterator[Origin]:
+    """K X-rays of the nuclides that are there, and of what stands around: there the weaker ones only beside Kα1."""
+    table, width = x_rays(["", *(one.nuclide for one in seen)]), float(peaks.width_at(kev))
     near = [
         (abs(row["energy_kev"] - kev), row)
         for row in table.iter_rows(named=True)
         if abs(row["energy_kev"] - kev) < tolerance + 0.15 * width
     ]
     # Those of a nuclide that is there are the likelier ones.
-    for off, row in sorted(near, key=lambda one: (not one[1]["nuclide"], one[0]))[:1]:
+    for off, row in sorted(near, key=lambda one: (not one[1]["nuclide"], one[1]["line"] != "Kalpha1", one[0])):
         of = f"of {row['nuclide']}" if row["nuclide"] else "fluorescence"
-        yield Origin(X_RAY, f"{row['element']} {row['line']} {row['energy_kev']:.1f} keV, {of}", off / tolerance)
+        partner = x_ray_partner(row["element"], row["line"])
+        is_resolved = abs(partner - row["energy_kev"]) > 1.2 * width
+        is_there = bool((np.abs(peaks.kev - partner) < max(tolerance, 0.5 * width)).any())
+        if row["nuclide"] or row["line"] == "Kalpha1" or is_there or not is_resolved:
+            confirmed = bool(row["nuclide"]) or (is_there and is_resolved)
+            reason = f"{row['element']} {row['line']} {row['energy_kev']:.1f} keV, {of}"
+            yield Origin(X_RAY, reason, off / tolerance, confirmed)
+            return
+
+
+@cache
+def x_ray_partner(element: str, line: str) -> float:
+    """The energy (keV) of the strongest K X-ray of a fluorescent element besides `line`; nan of others."""
+    others = x_rays([""]).filter(pl.col("element") == element, pl.col("line") != line).sort("intensity")
+    return float(others["energy_kev"][-1]) if others.height else float("nan")
 
 
 def humps(peaks: PeakList, at: int, parents: Sequence[int]) -> Iterator[Origin]:

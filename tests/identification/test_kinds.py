@@ -97,6 +97,32 @@ def test_a_peak_alone_is_no_nuclide_with_a_stronger_line_below(kev: float, nucli
     assert found == {kev: ("full energy", nuclide)}
 
 
+@pytest.mark.parametrize("resolution", [HPGE, NAI])
+def test_the_line_of_americium_is_no_x_ray_of_tungsten(resolution: float) -> None:
+    americium, caesium = (59.54, 30_000), (661.7, 20_000)
+
+    assert kinds(peak_table([americium, caesium], resolution=resolution))[59.5] == ("full energy", "Am-241")
+
+    tungsten = [(57.98, 17_000), (59.32, 30_000), (67.2, 8000)]
+    assert kinds(peak_table([*tungsten, caesium], resolution=HPGE))[59.3] == ("X-ray", None)
+
+
+def test_the_x_rays_of_lead_are_no_line_of_americium_243() -> None:
+    lead = [(72.78, 1613), (74.89, 3697), (84.84, 1336), (87.27, 936)]
+    others = [(63.17, 2049), (106.1, 300), (1460.8, 5054)]
+
+    found = kinds(peak_table([*lead, *others], resolution=HPGE))
+
+    assert [found[kev][0] for kev in (72.8, 74.9, 84.8, 87.3)] == ["X-ray"] * 4
+
+
+def test_the_weaker_x_rays_of_lead_need_the_stronger_ones() -> None:
+    line = (1460.8, 5000)
+
+    assert kinds(peak_table([(84.9, 900), line], resolution=HPGE))[84.9][0] != "X-ray"
+    assert kinds(peak_table([(74.97, 3700), (84.9, 900), line], resolution=HPGE))[84.9] == ("X-ray", None)
+
+
 def test_what_is_too_wide_is_a_hump() -> None:
     found = kinds(peak_table([(225.0, 70_000), (661.7, 120_000)], resolution=NAI, fwhm={225.0: 89.0}))
 
