@@ -15,6 +15,7 @@ from gammapolars.io.spectra.channels import Axis, Channels
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import read_spectra
 from tests.commandline import gammapolars
+from tests.spectrumfiles import measured, written
 
 CASES = Path(os.environ.get("GAMMAPOLARS_CASES", ""))
 needs_cases = pytest.mark.skipif("GAMMAPOLARS_CASES" not in os.environ, reason="GAMMAPOLARS_CASES is not set")
@@ -146,7 +147,11 @@ def test_bounds_of_energy_give_the_middles_of_channels() -> None:
     [
         ('<Calibration Type="Energy" EnergyUnits="MeV"><Equation Model="Polynomial"><Coefficients>0.001 0.002', [1, 3]),
         ('<Calibration EnergyUnits="keV"><Equation Model="LowerChannelEdge"><Coefficients>0 1 3 6 10 15 21', [0.5, 2]),
-        ('<Calibration EnergyUnits="keV"><Equation Model="FullRangeFraction"><Coefficients>0 3000 0', "FullRange"),
+        (
+            '<Calibration EnergyUnits="keV"><Equation Model="FullRangeFraction"><Coefficients>0 12 6',
+            [1.083333, 3.416667],
+        ),
+        ('<Calibration EnergyUnits="keV"><Equation Model="Other"><Coefficients>0 3000 0', "Other"),
         ('<Calibration EnergyUnits="channels"><Equation Model="Polynomial"><Coefficients>0 3', "channels"),
     ],
 )
@@ -169,6 +174,17 @@ def test_a_spectrum_names_several_calibrations_in_any_order() -> None:
 
     for text in (beside, inside):
         assert n42.decode(f"<N42>{text}</N42>".encode()).measurement.energy == (0.0, 3.0)
+
+
+@pytest.mark.parametrize("terms", [[-5.0, 3000.0, 20.0], [-5.0, 3000.0, 20.0, 1.0, 4.0]])
+def test_energies_are_those_of_specutils_by_fractions_of_the_range(tmp_path: Path, terms: list[float]) -> None:
+    module = pytest.importorskip("SpecUtils", reason="gammapolars[spectra] is not installed")
+    one = measured(calibration=module.EnergyCalibration.fromFullRangeFraction(1024, terms))
+
+    table, _ = n42.decode(written(tmp_path / "s.n42", "N42_2006", one).read_bytes())
+
+    bounds = np.asarray(one.channelEnergies())
+    assert table["energy_kev"].to_numpy() == pytest.approx((bounds[1:] + bounds[:-1]) / 2, rel=1e-5)
 
 
 def test_deviations_from_a_polynomial_are_no_polynomial() -> None:

@@ -52,8 +52,8 @@ ENERGIES = {"energy": "energy coefficients", "edges": "bounds of energy"}
 CALIBRATION = frozenset({*ENERGIES, "deviations", "unit", "model"})
 """What belongs to a calibration; its unit and its model are attributes of the edition of 2006."""
 
-POLYNOMIAL, BOUNDS = "Polynomial", ("LowerChannelEdge", "LowerBinEdge")
-"""Models of calibrations: of the second, coefficients are the lower bounds of channels."""
+POLYNOMIAL, FRACTION, BOUNDS = "Polynomial", "FullRangeFraction", ("LowerChannelEdge", "LowerBinEdge")
+"""Models of calibrations: of the third, coefficients are the lower bounds of channels."""
 
 MEASUREMENTS = frozenset({"RadMeasurement", "Measurement", "DerivedData"})
 """What the spectra in it share times with."""
@@ -111,7 +111,8 @@ def _recorded(spectrum: "_Part", measured: "_Part", collected: "_Collected") -> 
     texts = measured.texts | spectrum.texts
     named = (collected.calibrations.get(name) for name in spectrum.calibration.split())
     calibration = next(filter(None, named), {}) | spectrum.texts
-    energy, edges = _calibrated(calibration)
+    counts = _counts(spectrum)
+    energy, edges = _calibrated(calibration, len(counts))
     try:
         known = Measurement(
             title=one_line(texts.get("title", "")),
@@ -123,11 +124,11 @@ def _recorded(spectrum: "_Part", measured: "_Part", collected: "_Collected") -> 
         )
     except UsageError as error:
         raise InputError(f"cannot be read as N42: {error}") from None
-    found = recorded(_counts(spectrum), known)
+    found = recorded(counts, known)
     return found if energy is not None or not len(edges) else with_bounds(found, edges)
 
 
-def _calibrated(texts: Mapping[str, str]) -> tuple[tuple[float, ...] | None, Floats]:
+def _calibrated(texts: Mapping[str, str], channels: int) -> tuple[tuple[float, ...] | None, Floats]:
     """The polynomial (keV), and the bounds of channels, as far as there are any.
 
     Raises:
@@ -136,11 +137,13 @@ def _calibrated(texts: Mapping[str, str]) -> tuple[tuple[float, ...] | None, Flo
     unit, model = texts.get("unit", "keV"), texts.get("model", POLYNOMIAL)
     numbers, edges = (_numbers(texts.get(name, ""), what) for name, what in ENERGIES.items())
     deviations = _numbers(texts.get("deviations", ""), "deviations of energy")
-    if unit.lower() not in KEV_PER_UNIT or model not in (POLYNOMIAL, *BOUNDS) or deviations.any():
+    if unit.lower() not in KEV_PER_UNIT or model not in (POLYNOMIAL, FRACTION, *BOUNDS) or deviations.any():
         what = "deviations" if deviations.any() else f"the model {one_line(model)!r} in {one_line(unit)!r}"
         raise InputError(f"its calibration has {what}, which is not read of N42: write polynomials, or .pcf")
     kev = KEV_PER_UNIT[unit.lower()]
-    return (None, numbers * kev) if model in BOUNDS else (_energy(numbers * kev), edges * kev)
+    if model == FRACTION:
+        numbers = _bounds_of_fractions(numbers, channels)
+    return (None, numbers * kev) if model != POLYNOMIAL else (_energy(numbers * kev), edges * kev)
 
 
 class _Collected:
@@ -274,6 +277,15 @@ def _counts(spectrum: _Part) -> Floats:
         else:
             raise InputError(f"announces more than {MAX_CHANNELS:,} channels: is it damaged?")
     return values
+
+
+def _bounds_of_fractions(terms: Floats, channels: int) -> Floats:
+    """The bounds of channels by four terms of a polynomial of their part of the range, and one for low energies."""
+    if not 2 <= len(terms) <= 5:
+        raise InputError(f"its calibration by fractions of the range has {len(terms)} terms, and 2 to 5 are possible")
+    x = np.arange(channels + 1) / channels
+    low = terms[4] / (1 + 60 * x) if len(terms) == 5 else 0.0
+    return np.asarray(np.polynomial.polynomial.polyval(x, terms[:4]) + low, np.float64)
 
 
 def _energy(numbers: Floats) -> tuple[float, ...] | None:
