@@ -54,7 +54,9 @@ class GateOptions(Reading, Pairing, Saving):
     peak_region: PeakRegion = None
     cascade: Annotated[
         list[str] | None,
-        typer.Option(metavar="NUCLIDE", help="Nuclides whose ENSDF cascades may explain the peaks: Eu-152,Co-60, or all."),
+        typer.Option(
+            metavar="NUCLIDE", help="Nuclides whose ENSDF cascades may explain the peaks: Eu-152,Co-60, or all."
+        ),
     ] = None
     peaks: Annotated[Path | None, "The peaks' table: .csv, .parquet.", OUTPUT] = None
     figure: Annotated[Path | None, "The spectrum, a .png.", OUTPUT] = None

@@ -7,6 +7,8 @@ from gammapolars.commands.peak_text import kind_text
 from gammapolars.commands.peaks.run import PeaksSummary
 from gammapolars.commands.summaries import tail
 
+LEGEND = "sigma: local significance; p: probability of such a peak anywhere in the spectrum from background alone"
+
 
 def text(summary: PeaksSummary) -> list[str]:
     """The summary of `peaks` for people."""
@@ -43,7 +45,7 @@ def text(summary: PeaksSummary) -> list[str]:
     return [
         *table(head, rows),
         f"{len(peaks)} peaks above {summary.least_significance:g} sigma in {summary.spectra.height} spectra",
-        *(["sigma: local significance; p: probability of such a peak anywhere in the spectrum from background alone"] if rows else []),
+        *([LEGEND] if rows else []),
         *tail(summary),
     ]
 
