@@ -1,43 +1,60 @@
 """The fit of a whole spectrum: regions, the detector's own line shape, and peaks that only a fit resolves."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import permutations
 
 import numpy as np
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
-from gammapolars.core.types import Floats
-from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit
+from gammapolars.core.types import Floats, Mask
+from gammapolars.peaks.likelihood import CLOSEST, Knowledge, Prior, RegionFit
+from gammapolars.peaks.line_pairs import LEAST_GAIN, line_pair
+from gammapolars.peaks.line_shape import OWN, REACH, SHAPELY, line_shape, own_shapes
 from gammapolars.peaks.model import SHAPE
-from gammapolars.peaks.regions import Data, Region, is_sharp, regions
-from gammapolars.peaks.resolution import WIDTH_UNC
+from gammapolars.peaks.regions import MOST_PEAKS, Data, Region, is_sharp, regions
+from gammapolars.peaks.results import misfit
 from gammapolars.peaks.significance import significance_of
 from gammapolars.peaks.widths import Widths
 
-BENT = 10.0
-"""A parabola takes the place of a straight background where -2 ln L falls by at least this."""
+BENT, BENT_SHARP = 10.0, 20.0
+"""A parabola takes the place of a straight background where -2 ln L falls by at least this: below the broad peaks of a
+scintillator, and below those of a semiconductor, where a bend is more often another line.
+"""
 
-WIDE = 30.0
-"""A lone peak has a width of its own where -2 ln L falls by at least this, as for annihilation radiation."""
+WIDE, NO_DOUBLET = 30.0, 10.0
+"""A lone peak has a width of its own where -2 ln L falls by at least this, and where it is lower by at least this than
+that of several lines.
+"""
 
-OWN = 20.0
-"""A strong peak has a tail and step of its own where -2 ln L falls by at least this."""
+KNOWN_BROAD = 20.0
+"""At 511 keV several lines take the place of a wide one where -2 ln L falls by at least this."""
 
-SHAPELY = 20_000.0
-"""Counts from which a peak's own shape can be distinguished from the shape common to several peaks."""
+NEAR_ANNIHILATION, BROAD = 1.6, 1.6
+"""How far annihilation radiation reaches that is taken for several lines, in units of their FWHM; and how much wider
+than other peaks it is.
+"""
 
-FREE = Knowledge(Prior(1.0, 0.2), Prior(0.02, 0.3), Prior(1.8, 0.8), Prior(5e-4, 2e-3))
-"""A shape of which nothing is known but what detectors do."""
+LEAST_SURE = 2.0
+"""The area of a peak that is added is this many times its own uncertainty: of two halves of one line it is not."""
 
-SHAPES_DIFFER = np.array([0.003, 0.3, 5e-5])
-"""How much tail, slope and step differ from peak to peak of one detector, besides their uncertainties."""
+FAR_REACHING = 100_000.0
+"""Counts from which a peak's region reaches farther."""
 
-MOST_SHAPES = 10
+CLOSEST_BROAD = 0.8
+"""Peaks of a scintillator closer than this part of their FWHM are not resolved, on a bent background."""
 
-CLOSEST, CLOSEST_BROAD = 0.35, 0.8
-"""Peaks closer than this part of their FWHM are not resolved; the second of a scintillator, on a bent background."""
+WIDTH_SHOWS, LOOSE_UNC, LOOSE = 5_000.0, 0.06, 8.0
+"""Counts from which a peak shows its width to 1 %; and how far that may be from what is known, where -2 ln L
+falls by at least this.
+"""
+
+GIVEN_WIDTH_UNC = 0.015
+"""How well a width is known that is given: peaks scatter by 1 to 2 % about a good calibration of their widths."""
+
+MOST_TRIALS = 2
+"""Peaks of a region that two lines are tried in place of, those where linear fits gain most."""
 
 MOST_ADDED = 4
 """Peaks that may be added to a region after its first fit."""
@@ -54,7 +71,7 @@ class Settings:
 
     least_significance: float = 4.0
     refine: bool = True
-    width_unc: float = WIDTH_UNC
+    width_unc: float = GIVEN_WIDTH_UNC
 
 
 def fit_spectrum(data: Data, positions: Floats, settings: Settings) -> list[RegionFit]:
@@ -65,64 +82,133 @@ def fit_spectrum(data: Data, positions: Floats, settings: Settings) -> list[Regi
     """
     all_regions = regions(positions, data.widths, len(data.counts))
     knowledge = line_shape(data, all_regions, settings.width_unc)
-    fit = partial(_refine, settings=settings) if settings.refine else _best_fit
-    return [fit(data, region, knowledge) for region in all_regions]
+    if not settings.refine:
+        return [_best_fit(data, region, knowledge) for region in all_regions]
+
+    def refined(region: Region) -> tuple[Region, RegionFit]:
+        return _refine(data, region, knowledge, settings)
+
+    return _apart(list(map(refined, all_regions)), data.widths, refined)
 
 
-def line_shape(data: Data, all_regions: list[Region], width_unc: float = WIDTH_UNC) -> Knowledge:
-    """The detector's tail and step, from the clearest lone peaks: their weighted means, and how they scatter."""
-    lone = [region for region in all_regions if len(region.positions) == 1]
-    lone.sort(key=lambda region: float(data.counts[region.low : region.high].sum()), reverse=True)
-    shapes = []
-    for region in lone[:MOST_SHAPES]:
-        fit = data.fit(region, FREE)
-        area, area_unc = float(fit.areas[0]), math.sqrt(max(fit.covariance[0, 0], 0.0))
-        if fit.valid and not fit.narrow and fit.chi2 < 4 * fit.ndf and area > 5_000 and area > 40 * area_unc:
-            variances = np.diag(fit.covariance)[3:6] + SHAPES_DIFFER**2
-            shapes.append((fit.parameters[3:6], 1 / variances))
-    if not shapes:
-        return Knowledge(Prior(1.0, width_unc), tail=Prior(0.0, 0.02), step=Prior(0.0, 5e-4))
-    values, weights = (np.array(part) for part in zip(*shapes, strict=True))
-    tail, slope, step = ((values * weights).sum(0) / weights.sum(0)).tolist()
-    tail_unc, _, step_unc = np.sqrt(1 / weights.sum(0) + SHAPES_DIFFER**2).tolist()
-    # What is not significantly there is left out: its noise would be common to all peaks of the spectrum.
-    tail, step = (value if value > 2 * unc else 0.0 for value, unc in ((tail, tail_unc), (step, step_unc)))
-    return Knowledge(
-        Prior(1.0, width_unc),
-        Prior(tail, math.hypot(0.3 * tail, tail_unc)),
-        Prior(slope),
-        Prior(step, math.hypot(0.3 * step, step_unc)),
-    )
+def _apart(
+    fits: list[tuple[Region, RegionFit]], widths: Widths, refined: Callable[[Region], tuple[Region, RegionFit]]
+) -> list[RegionFit]:
+    """The fits of regions none of whose peaks lies in another's bins: those that do meet are fitted again as one.
+
+    Else a peak that one region's fit adds, or shifts, into the flank of another's would be counted by both.
+    """
+    result: list[tuple[Region, RegionFit]] = []
+    for following in sorted(fits, key=lambda of: of[0].low):
+        result.append(following)
+        while len(result) > 1 and _meet(result[-2][1], result[-1][1]):
+            joined = result[-2][0].joined(result[-1][0], widths)
+            result[-2:] = [refined(joined)]
+    return [fit for _, fit in result]
+
+
+def _meet(before: RegionFit, after: RegionFit) -> bool:
+    """True where a peak of one of two neighbours is seen in the bins of the other."""
+    if len(before.areas) == 0 or len(after.areas) == 0:
+        return False
+    right, left = (before.positions + _reach(before)).max(), (after.positions - _reach(after)).min()
+    return bool(right > after.model.first or left < before.model.first + before.model.bins - 1)
+
+
+def _reach(fit: RegionFit) -> Floats:
+    """How far from its position each peak is higher than the scatter of the background; half of a FWHM at least."""
+    sigmas = fit.model.widths(fit.model.shape(fit.parameters))
+    scatter = math.sqrt(max(float(fit.model.background(fit.parameters).min()), 1.0))
+    heights = np.maximum(fit.areas, 1.0) / (math.sqrt(2 * math.pi) * sigmas)
+    return np.asarray(sigmas * np.sqrt(2 * np.log(np.maximum(heights / scatter, 2.0))), np.float64)
 
 
 def _best_fit(data: Data, region: Region, knowledge: Knowledge) -> RegionFit:
-    """The fit of one region; where it is poor, on a bent background or, of a lone peak, with any width."""
+    """The fit of one region; where it is poor, on a bent background or, of a lone peak, with any width.
+
+    Strong peaks may have a shape of their own, since their counts show every difference.
+    """
     straight = data.fit(region, knowledge)
-    if not _is_poor(straight) and not _too_wide(straight, knowledge):
+    is_strong = straight.areas.max(initial=0.0) > SHAPELY
+    is_odd = _is_poor(straight) or _too_wide(straight, knowledge)
+    if not is_odd and not is_strong:
         return straight
-    peaks = len(region.positions)
     freedoms = [(knowledge, 0.0)]
-    if peaks == 1:
-        freedoms.append((knowledge._replace(width=Prior(1.0, None)), WIDE))
-    if straight.areas.max(initial=0.0) > SHAPELY:
-        freedoms.append((FREE._replace(width=knowledge.width), OWN))
+    if is_odd and straight.areas.max(initial=0.0) > WIDTH_SHOWS:
+        freedoms.append((knowledge._replace(width=Prior(knowledge.width.value, LOOSE_UNC)), LOOSE))
+    if is_strong:
+        freedoms += own_shapes(knowledge)
     fits = [straight, *(data.fit(region, shape, 1, price) for shape, price in freedoms[1:])]
-    if region.high - region.low >= 3 * peaks + 8:
-        fits += [data.fit(region, shape, 2, price + BENT) for shape, price in freedoms]
+    if is_odd and region.high - region.low >= 3 * len(region.positions) + 8:
+        bent = BENT_SHARP if _is_sharp(data, region) else BENT
+        likely = min(range(len(fits)), key=lambda number: fits[number].total)
+        fits += [data.fit(region, freedoms[k][0], 2, freedoms[k][1] + bent) for k in {0, likely}]
     sound = [fit for fit in fits if fit.valid and not (fit.price >= OWN and set(fit.narrow) & set(SHAPE))]
     return min(sound, key=lambda fit: fit.total, default=straight)
+
+
+def _is_sharp(data: Data, region: Region) -> bool:
+    middle = 0.5 * (region.low + region.high)
+    return is_sharp(middle, float(data.widths.at(middle)))
 
 
 def _is_poor(fit: RegionFit) -> bool:
     return fit.chi2 > fit.ndf + 1.5 * math.sqrt(2 * fit.ndf)
 
 
-def _refine(data: Data, region: Region, knowledge: Knowledge, settings: Settings) -> RegionFit:
-    """The fit of a region to which peaks are added, and from which they are dropped, until nothing stands out."""
+def _refine(data: Data, region: Region, knowledge: Knowledge, settings: Settings) -> tuple[Region, RegionFit]:
+    """A region, and its fit, with as many peaks as stand out, and one of a width of its own where that is better."""
+    if region.broad is not None:
+        return _with_peaks(data, region, knowledge, settings)
+    if _near_annihilation(data, region.positions).any():
+        return _annihilation(data, region.grown(BROAD), knowledge, settings)
+    result = _with_peaks(data, region, knowledge, settings)
+    fit = result[1]
+    is_single = len(fit.positions) == 1 and (_is_poor(fit) or _too_wide(fit, knowledge))
+    spread = float(np.ptp(fit.positions)) if len(fit.positions) else 0.0
+    if not is_single and not 0 < spread < 2 * float(data.widths.at(fit.positions[0])):
+        return result
+    wide = _with_broad(result[0], fit, np.ones(len(fit.positions), bool))
+    trial = _best_fit(data, wide, knowledge)
+    if not trial.valid or trial.total + (WIDE if is_single else NO_DOUBLET) > fit.total:
+        return result
+    # The bins were chosen for narrower peaks.
+    return _with_peaks(data, wide.grown(float(trial.parameters[-1])), knowledge, settings)
+
+
+def _annihilation(data: Data, region: Region, knowledge: Knowledge, settings: Settings) -> tuple[Region, RegionFit]:
+    """A region around 511 keV with one wide peak there, unless several narrow ones are clearly better."""
+    narrow = _with_peaks(data, region, knowledge, settings)
+    members = _near_annihilation(data, narrow[0].positions)
+    if not members.any():
+        return narrow
+    wide = _with_peaks(data, _with_broad(*narrow, members), knowledge, settings)
+    is_wide = wide[0].broad is not None and wide[1].valid and wide[1].parameters[-1] > 1
+    return wide if is_wide and wide[1].total < narrow[1].total + KNOWN_BROAD else narrow
+
+
+def _near_annihilation(data: Data, positions: Floats) -> Mask:
+    """Which peaks may be annihilation radiation, or one half of it."""
+    if data.annihilation is None:
+        return np.zeros(len(positions), bool)
+    reach = NEAR_ANNIHILATION * float(data.widths.at(data.annihilation))
+    return np.asarray(np.abs(positions - data.annihilation) < reach, np.bool_)
+
+
+def _with_broad(region: Region, fit: RegionFit, members: Mask) -> Region:
+    """The region with one peak of a width of its own in place of some."""
+    order = np.argsort(fit.positions)
+    at, areas = fit.positions[order], np.maximum(fit.areas[order], 1.0)
+    middle = float(np.average(at[members], weights=areas[members]))
+    return region._replace(positions=np.sort(np.append(at[~members], middle)), broad=middle)
+
+
+def _with_peaks(data: Data, region: Region, knowledge: Knowledge, settings: Settings) -> tuple[Region, RegionFit]:
+    """A region, and its fit, to which peaks are added, and from which they are dropped, until nothing stands out."""
     fit = _best_fit(data, region, knowledge)
-    if fit.price >= WIDE:
-        # The bins were chosen for a narrower peak.
-        region = region.grown(fit.shape()[0])
+    if fit.areas.max(initial=0.0) > FAR_REACHING and len(region.positions) < MOST_PEAKS:
+        # Tails and step are told from the background farther off than where the peak itself ends.
+        region = region.grown(REACH)
         fit = _best_fit(data, region, knowledge)
     for _ in range(MOST_ADDED):
         better = _with_one_more(data, region, fit, knowledge, settings.least_significance)
@@ -131,12 +217,15 @@ def _refine(data: Data, region: Region, knowledge: Knowledge, settings: Settings
         region, fit = better
     while len(region.positions) > 0:
         significance = significance_of(fit)
-        weakest = int(np.argmin(significance))
-        if significance[weakest] >= settings.least_significance:
+        is_crowded = np.array([f"position_{number}" in fit.narrow for number in range(len(significance))])
+        suspects = is_crowded if is_crowded.any() and len(significance) > 1 else ~is_crowded
+        weakest = int(np.argmin(np.where(suspects, significance, np.inf)))
+        if not is_crowded.sum() > 1 and significance[weakest] >= settings.least_significance:
             break
-        region = region._replace(positions=np.delete(region.positions, weakest))
+        left = np.delete(region.positions, weakest)
+        region = region._replace(positions=left, broad=None if weakest == fit.model.broad else region.broad)
         fit = _best_fit(data, region, knowledge)
-    return fit
+    return region._replace(positions=np.sort(fit.positions)), fit
 
 
 def _with_one_more(
@@ -148,18 +237,17 @@ def _with_one_more(
     place = _residual_peak(data, region, fit, least)
     if place is not None:
         trials.append(np.sort(np.append(at, place)))
-    if _is_poor(fit) or _too_wide(fit, knowledge):
-        # Two lines closer than their width look like one that is wider.
-        for number in range(len(at)):
-            half = 0.3 * float(data.widths.at(at[number]))
-            doublet = [at[number] - half, at[number] + half]
-            trials.append(np.sort(np.concatenate([np.delete(at, number), doublet])))
+    least_gain = -math.inf if _is_poor(fit) or _too_wide(fit, knowledge) else LEAST_GAIN
+    pairs = [line_pair(data, fit, number, knowledge) for number in range(len(at))]
+    likely = sorted((pair for pair in pairs if pair and pair.gain > least_gain), key=lambda pair: -pair.gain)
+    trials += [pair.positions for pair in likely[:MOST_TRIALS]]
     best = None
     for positions in trials:
         wider = region._replace(positions=positions)
         trial = _best_fit(data, wider, knowledge)
-        gain = fit.total - trial.total
-        if not trial.valid or gain < least**2 + 2 or not _distinct(trial, data.widths):
+        # Where counts differ from every shape by more than they scatter, so may any gain by another peak.
+        gain = (fit.total - trial.total) / misfit(trial) ** 2
+        if not trial.valid or gain < least**2 or not _distinct(trial, data.widths):
             continue
         if best is None or trial.total < best[1].total:
             best = (wider._replace(positions=np.sort(trial.positions)), trial)
@@ -191,6 +279,9 @@ def _too_wide(fit: RegionFit, knowledge: Knowledge) -> bool:
 def _distinct(fit: RegionFit, widths: Widths) -> bool:
     """True where all peaks are apart from each other, and no small one sits on the shape of a large one."""
     areas, at = fit.areas, fit.positions
+    uncs = np.sqrt(np.diag(fit.covariance)[: 2 * len(areas)])
+    if (areas < LEAST_SURE * uncs[: len(areas)]).any() or (uncs == 0).any():
+        return False
     for one, other in permutations(range(len(areas)), 2):
         if areas[one] > areas[other]:
             continue

@@ -1,25 +1,44 @@
-"""The fit of one region: a binned extended Poisson likelihood, minimised by Minuit."""
+"""The fit of one region: a binned extended Poisson likelihood, and its minimum."""
 
-import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from iminuit import Minuit
 from scipy.optimize import nnls
 
-from gammapolars.core.types import Floats
-from gammapolars.peaks.model import SHAPE, Model
+from gammapolars.core.constants import FWHM_PER_SIGMA
+from gammapolars.core.types import Floats, Mask
+from gammapolars.peaks.minimum import minimum
+from gammapolars.peaks.model import FURTHER, SHAPE, Model
 
 TINY = 1e-9
 
-NEAR = 0.01
-"""A fit that can gain no more than this in cost is at its minimum: parameters are within a tenth of their σ."""
+CLOSEST = 0.35
+"""Peaks closer than this part of their FWHM are not resolved."""
+
+REACH = 1.5
+"""How far a peak may lie from where it is looked for, in σ."""
+
+MOST_CENTRED = 4
+"""How often a fit goes on where two peaks have come as near to each other as from their first places they may."""
 
 LEAST_EXPECTED = 0.1
 """Bins where less is expected count as if this much were, in χ² and information, which divide by it."""
 
-LIMITS = {"width": (0.3, 4.0), "tail": (-0.05, 0.9), "slope": (0.3, 10.0), "step": (-0.0005, 0.1)}
+LEAST_CURVED = 0.02
+"""The same, in the search for the minimum, where bins without expectation would hold everything fast."""
+
+LIMITS = {
+    "width": (0.3, 4.0),
+    "tail": (-0.05, 0.9),
+    "slope": (0.3, 10.0),
+    "step": (-0.0005, 0.1),
+    "upper": (0.0, 0.3),
+    "upper_slope": (0.5, 6.0),
+    "long": (0.0, 0.3),
+    "long_slope": (2.5, 20.0),
+    "own_width": (0.5, 4.0),
+}
 """What shape parameters may be. Tail and step may fall a little below 0, so that their averages are not pushed up."""
 
 
@@ -32,14 +51,29 @@ class Prior:
 
 
 class Knowledge(NamedTuple):
-    """What is known of a region's shape, in the order of `SHAPE`: the factor on the expected widths, the tail's part η
-    of the area, its slope τ in units of σ, and the height of the step per count of the peak's area.
+    """What is known of a region's shape, in the order of `SHAPE` and `FURTHER`: the factor on the expected widths, the
+    tail's part η of the area, its slope τ in units of σ, and the height of the step per count of the peak's area; part
+    and slope of the tail on the high side, and of the second one on the low side; and how much wider one peak is.
     """
 
     width: Prior = Prior(1.0, None)
     tail: Prior = Prior(0.0)
     slope: Prior = Prior(1.5)
     step: Prior = Prior(0.0)
+    upper: Prior = Prior(0.0)
+    upper_slope: Prior = Prior(1.5)
+    long: Prior = Prior(0.0)
+    long_slope: Prior = Prior(6.0)
+    own_width: Prior = Prior(1.0)
+
+    def values(self, *, further: bool) -> Floats:
+        """What is known of the shape's parameters, those of `FURTHER` if they are asked for."""
+        return np.array([prior.value for prior in self][: None if further else len(SHAPE)])
+
+    @property
+    def has_further(self) -> bool:
+        """Whether a model needs the parameters of `FURTHER`."""
+        return any(prior.unc != 0 for prior in self[len(SHAPE) :]) or self.upper.value > 0 or self.long.value > 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +81,7 @@ class RegionFit:
     """The fit of a region: parameters in the model's order, and their covariance, 0 for those that are fixed.
 
     `cost` is -2 ln L of the counts against a saturated model, and the departures from what was known; `chi2` is
-    Pearson's, `ndf` counts bins less free parameters. `valid` says whether Minuit found a minimum and a positive
+    Pearson's, `ndf` counts bins less free parameters. `valid` says whether a minimum was found, with a positive
     covariance there, `narrow` which parameters ended at the end of what they may be, and `price` what the freedom of
     this model costs where it is compared with others, in units of the cost. `scale` times the counts are Poisson
     numbers; None where χ² took the likelihood's place.
@@ -87,7 +121,7 @@ class RegionFit:
 
 
 class Cost:
-    """-2 ln L of a region's counts, with its gradient.
+    """-2 ln L of a region's counts, with its slopes and the information that they hold.
 
     Where variances are larger than counts by a factor (sums of weights, scaled spectra), counts and expectation are
     divided by it (Bohm and Zech 2014, Nucl. Instrum. Methods A 748, 1). Where counts can be negative, as after a
@@ -104,31 +138,37 @@ class Cost:
         self._weight = 1 / np.maximum(variance, max(0.1 * spread / max(len(counts), 1), TINY))
         nonzero = counts[counts > 0]
         self._logs = float(nonzero @ np.log(nonzero))
-        first = model.names.index(SHAPE[0])
-        self._priors = [(number, prior.value, prior.unc) for number, prior in enumerate(knowledge, first) if prior.unc]
+        known = zip(_places(model), knowledge, strict=False)
+        self._priors = [(place, prior.value, prior.unc) for place, prior in known if prior.unc]
 
-    def value(self, parameters: Floats) -> float:
-        """The cost."""
-        expected = self._model.expected(np.asarray(parameters, np.float64))
-        penalty = float(sum(((parameters[number] - value) / unc) ** 2 for number, value, unc in self._priors))
-        if not self.is_poisson:
-            return float(self._weight @ (self._counts - expected) ** 2 + penalty)
-        safe = np.maximum(expected, TINY)
-        excess = float(safe.sum()) - self._total - float(self._counts @ np.log(safe)) + self._logs
-        return 2 * self.scale * excess + penalty
+    @property
+    def bins(self) -> int:
+        """Of the region."""
+        return len(self._counts)
 
-    def gradient(self, parameters: Floats) -> Floats:
-        """The cost's derivatives by the parameters."""
-        values = np.asarray(parameters, np.float64)
-        expected, slopes = self._model.expected(values), self._model.slopes(values)
+    def at(self, parameters: Floats) -> tuple[float, Floats, Floats]:
+        """The cost, its derivatives by the parameters, and their information."""
+        slopes = self._model.slopes(parameters)
+        peaks, coefficients = slice(0, len(self._model.sigmas)), self._model.coefficients
+        expected = parameters[peaks] @ slopes[peaks] + parameters[coefficients] @ slopes[coefficients]
+        departures = [(parameters[place] - value) / unc for place, value, unc in self._priors]
         if self.is_poisson:
-            pull = 2 * self.scale * (1 - self._counts / np.maximum(expected, TINY))
+            safe = np.maximum(expected, TINY)
+            pull = 2 * self.scale * (1 - self._counts / safe)
+            excess = float(safe.sum()) - self._total - float(self._counts @ np.log(safe)) + self._logs
+            value = 2 * self.scale * excess
+            weight = self.scale / np.maximum(expected, LEAST_CURVED)
         else:
             pull = 2 * self._weight * (expected - self._counts)
+            value = 0.5 * float(pull @ (expected - self._counts))
+            weight = self._weight
         gradient = slopes @ pull
-        for number, value, unc in self._priors:
-            gradient[number] += 2 * (values[number] - value) / unc**2
-        return np.asarray(gradient, np.float64)
+        matrix = (slopes * weight) @ slopes.T
+        for (place, _, unc), departure in zip(self._priors, departures, strict=True):
+            value += departure**2
+            gradient[place] += 2 * departure / unc
+            matrix[place, place] += 1 / unc**2
+        return value, np.asarray(gradient, np.float64), np.asarray(matrix, np.float64)
 
     def information(self, parameters: Floats) -> Floats:
         """The Fisher information of the parameters: half of the cost's expected second derivatives."""
@@ -147,6 +187,12 @@ class Cost:
         return float(self.scale * ((self._counts - expected) ** 2 / np.maximum(expected, LEAST_EXPECTED)).sum())
 
 
+def _places(model: Model) -> list[int]:
+    """Where the shape's parameters stand among all."""
+    begin, end = 2 * len(model.sigmas), model.coefficients.stop
+    return [*range(begin, begin + len(SHAPE)), *range(end, end + len(FURTHER) * model.has_further)]
+
+
 def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> RegionFit:
     """Fit the peaks of one region together.
 
@@ -154,74 +200,65 @@ def fit_region(counts: Floats, variance: Floats, model: Model, positions: Floats
     """
     cost = Cost(model, counts, variance, knowledge)
     start = _start(counts, variance, model, positions, knowledge)
-    minuit = Minuit(cost.value, start, grad=cost.gradient, name=model.names)
-    minuit.errordef = 1.0
-    minuit.strategy = 0
-    for number in range(len(positions)):
-        reach = 1.5 * model.sigmas[number]
-        minuit.limits[f"position_{number}"] = (positions[number] - reach, positions[number] + reach)
-        minuit.errors[f"position_{number}"] = 0.1 * model.sigmas[number]
-        minuit.errors[f"area_{number}"] = np.sqrt(max(start[number], 1.0))
-    for name, prior in zip(SHAPE, knowledge, strict=True):
-        minuit.fixed[name] = prior.unc == 0.0
-        minuit.limits[name] = LIMITS[name]
-        minuit.errors[name] = prior.unc or 0.1 * max(prior.value, 0.01)
-    for name in (name for name in model.names if name.startswith("background")):
-        # What is left of a background that was subtracted lies on either side of 0.
-        minuit.limits[name] = (0.0 if cost.is_poisson else None, None)
-        minuit.errors[name] = np.sqrt(max(minuit.values[name], 1.0) / 5)
-    return _minimise(minuit, cost, model)
-
-
-def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> Floats:
-    """Areas and background by linear least squares, none of them negative, with the shape as it is known."""
-    shape = np.array([prior.value for prior in knowledge])
-    parts = model.parts(positions, shape)
-    root = 1 / np.sqrt(np.maximum(variance, max(1.0, 0.1 * float(variance.mean()))))
-    linear, _ = nnls((parts * root).T, counts * root)
-    areas, background = linear[: len(positions)], linear[len(positions) :]
-    level = max(0.01 * float(np.abs(counts).mean()), 1e-3)
-    return np.concatenate([np.maximum(areas, 1.0), positions, shape, np.maximum(background, level)])
-
-
-def _minimise(minuit: Minuit, cost: Cost, model: Model) -> RegionFit:
-    """Minimise, fix what ended at a limit, and take the covariance of the rest."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Minuit warns of is in `valid`
-        minuit.migrad(ncall=3000)
-        narrow = _at_limits(minuit)
-        if narrow:
-            for name in narrow:
-                minuit.fixed[name] = True
-            minuit.migrad(ncall=3000)
-        if not minuit.valid:
-            minuit.strategy = 1
-            minuit.migrad(ncall=5000)
-    parameters = np.array(minuit.values, np.float64)
-    free = ~np.array(minuit.fixed)
+    low, high, free = _limits(model, knowledge, is_poisson=cost.is_poisson)
+    at = positions
+    for _ in range(MOST_CENTRED):
+        here = slice(len(at), 2 * len(at))
+        inner_low, inner_high = _apart(at, model.sigmas)
+        low[here] = np.maximum(positions - REACH * model.sigmas, inner_low)
+        high[here] = np.minimum(positions + REACH * model.sigmas, inner_high)
+        found = minimum(cost, start, low, high, free)
+        start, at = found.parameters, found.parameters[here]
+        if not (found.at_limit[here] & ((at == inner_low) | (at == inner_high))).any():
+            break
+    parameters, measured = found.parameters, free & ~found.at_limit
     covariance = np.zeros((len(parameters), len(parameters)))
-    covariance[np.ix_(free, free)] = inverse(cost.information(parameters)[np.ix_(free, free)])
+    covariance[np.ix_(measured, measured)] = inverse(cost.information(parameters)[np.ix_(measured, measured)])
     return RegionFit(
         model,
         parameters,
         covariance,
-        cost.value(parameters),
+        found.cost,
         cost.chi2(parameters),
-        max(model.bins - int(free.sum()), 1),
-        _is_minimum(minuit) and bool((np.diag(covariance) >= 0).all()),
-        tuple(narrow),
+        max(model.bins - int(measured.sum()), 1),
+        found.is_minimum and bool((np.diag(covariance) >= 0).all()),
+        tuple(name for name, is_narrow in zip(model.names, found.at_limit, strict=True) if is_narrow),
         scale=cost.scale if cost.is_poisson else None,
     )
 
 
-def _is_minimum(minuit: Minuit) -> bool:
-    """Whether Minuit found a minimum, or came so near that nothing is left to be gained.
+def _apart(positions: Floats, sigmas: Floats) -> tuple[Floats, Floats]:
+    """How far peaks may come to their neighbours: they cannot become one, whose two areas could be anything.
 
-    Without background around a peak the cost has a kink at an expectation of 0, and Minuit's own limit is not reached.
+    From wherever they are, each has half of what lies between, but for the distance that is never resolved.
     """
-    minimum = minuit.fmin
-    near = minimum and minimum.edm < NEAR and not minimum.has_reached_call_limit and not minimum.hesse_failed
-    return bool(minuit.valid or near)
+    between = 0.5 * (np.diff(positions) - CLOSEST * FWHM_PER_SIGMA * np.minimum(sigmas[1:], sigmas[:-1]))
+    between = np.maximum(between, 0.01 * sigmas[1:])
+    return positions - np.append(np.inf, between), positions + np.append(between, np.inf)
+
+
+def _limits(model: Model, knowledge: Knowledge, *, is_poisson: bool) -> tuple[Floats, Floats, Mask]:
+    """The least and the most that parameters may be, and which of them are free."""
+    names = model.names
+    low, high = np.full(len(names), -np.inf), np.full(len(names), np.inf)
+    free = np.ones(len(names), bool)
+    # What is left of a background that was subtracted lies on either side of 0.
+    low[model.coefficients] = 0.0 if is_poisson else -np.inf
+    for place, prior in zip(_places(model), knowledge, strict=False):
+        low[place], high[place] = LIMITS[names[place]]
+        free[place] = prior.unc != 0.0
+    return low, high, free
+
+
+def _start(counts: Floats, variance: Floats, model: Model, positions: Floats, knowledge: Knowledge) -> Floats:
+    """Areas and background by linear least squares, none of them negative, with the shape as it is known."""
+    shape = knowledge.values(further=model.has_further)
+    parts = model.parts(positions, shape)
+    root = 1 / np.sqrt(np.maximum(variance, max(1.0, 0.1 * float(variance.mean()))))
+    linear, _ = nnls((parts * root).T, counts * root)
+    areas, background = np.maximum(linear[: len(positions)], 1.0), linear[len(positions) :]
+    level = max(0.01 * float(np.abs(counts).mean()), 1e-3)
+    return np.concatenate([areas, positions, shape[:4], np.maximum(background, level), shape[4:]])
 
 
 def inverse(information: Floats) -> Floats:
@@ -229,17 +266,3 @@ def inverse(information: Floats) -> Floats:
     scale = np.sqrt(np.maximum(np.diag(information), 1e-300))
     inverted = np.linalg.pinv(information / np.outer(scale, scale), rcond=1e-13, hermitian=True)
     return np.asarray(inverted / np.outer(scale, scale), np.float64)
-
-
-def _at_limits(minuit: Minuit) -> list[str]:
-    """Free parameters that ended at a limit, where the curvature gives no covariance."""
-    names = []
-    for parameter in minuit.params:
-        if parameter.is_fixed or (parameter.lower_limit is None and parameter.upper_limit is None):
-            continue
-        low, high, value = parameter.lower_limit, parameter.upper_limit, parameter.value
-        scale = 1e-4 * (high - low) if low is not None and high is not None else 1e-3 * max(parameter.error, TINY)
-        if (low is not None and value - low < scale) or (high is not None and high - value < scale):
-            minuit.values[parameter.name] = low if low is not None and value - low < scale else high
-            names.append(parameter.name)
-    return names

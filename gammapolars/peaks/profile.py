@@ -8,7 +8,6 @@ from scipy.optimize import brentq
 
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import RegionFit
-from gammapolars.peaks.model import SHAPE
 
 FEW = 25.0
 """Counts below which the likelihood of an area is visibly lopsided."""
@@ -52,10 +51,9 @@ class _Null:
 
     def __init__(self, fit: RegionFit, number: int) -> None:
         peaks = len(fit.areas)
-        first = 2 * peaks + len(SHAPE)
         others = np.delete(np.arange(peaks), number)
         self._fit = fit
-        self.background = slice(first, first + fit.model.degree + 1)
+        self.background = fit.model.coefficients
         self.free = np.concatenate([others, others + peaks, np.arange(len(fit.parameters))[self.background]])
         self.least = np.full(len(fit.parameters), -math.inf)
         self.least[self.background] = 0.0

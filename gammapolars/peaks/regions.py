@@ -7,7 +7,7 @@ import numpy as np
 
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
-from gammapolars.peaks.likelihood import Knowledge, RegionFit, fit_region
+from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit, fit_region
 from gammapolars.peaks.model import Model
 from gammapolars.peaks.widths import Widths
 
@@ -17,19 +17,28 @@ TOGETHER = 3.0
 MOST_PEAKS = 10
 """Peaks of one region; longer rows are cut at their widest gaps."""
 
+SAME = 0.35
+"""Peaks that two regions have closer than this, in units of their FWHM, are the same one."""
+
 SHARP = 0.012
 """FWHM in units of the position, below which a detector is taken for a semiconductor's."""
 
 
+OWN_WIDTH = Prior(1.5, None)
+"""What is known of a width of its own, in units of the others', before the fit: nothing."""
+
+
 class Region(NamedTuple):
     """Neighbouring bins, up to the one before `high`, that are fitted together; their peaks' positions, in bins and in
-    order; and the `room` between the first bin and the one behind the last that are nobody else's.
+    order; the `room` between the first bin and the one behind the last that are nobody else's; and where the peak is
+    that has a width of its own, if one has.
     """
 
     low: int
     high: int
     positions: Floats
     room: tuple[int, int]
+    broad: float | None = None
 
     def grown(self, factor: float) -> "Region":
         """The region with more of what lies beside its peaks, as far as there is room."""
@@ -38,19 +47,34 @@ class Region(NamedTuple):
         high = min(self.room[1], round(last + factor * (self.high - last)))
         return self._replace(low=min(low, self.low), high=max(high, self.high))
 
+    def joined(self, following: "Region", widths: Widths) -> "Region":
+        """Two neighbours as one; what both took for a peak of their own is one peak."""
+        positions = np.sort(np.concatenate([self.positions, following.positions]))
+        apart = np.diff(positions, prepend=-np.inf) > SAME * widths.at(positions)
+        low, high = min(self.low, following.low), max(self.high, following.high)
+        room = min(self.room[0], following.room[0], low), max(self.room[1], following.room[1], high)
+        return Region(low, high, positions[apart], room, following.broad if self.broad is None else self.broad)
+
 
 class Data(NamedTuple):
-    """A spectrum's counts per bin with their variances, and the widths of peaks along it, in bins."""
+    """A spectrum's counts per bin with their variances, the widths of peaks along it, in bins, and where annihilation
+    radiation would be, whose lines are wider.
+    """
 
     counts: Floats
     variance: Floats
     widths: Widths
+    annihilation: float | None = None
 
     def fit(self, region: Region, knowledge: Knowledge, degree: int = 1, price: float = 0.0) -> RegionFit:
         """The fit of one region with a background of some degree, at the price of its freedom."""
         part = slice(region.low, region.high)
         sigmas = self.widths.at(region.positions) / FWHM_PER_SIGMA
-        model = Model(region.low, region.high - region.low, sigmas, degree)
+        broad = None
+        if region.broad is not None and len(region.positions):
+            broad = int(np.argmin(np.abs(region.positions - region.broad)))
+            knowledge = knowledge._replace(own_width=OWN_WIDTH)
+        model = Model(region.low, region.high - region.low, sigmas, degree, knowledge.has_further, broad)
         return replace(
             fit_region(self.counts[part], self.variance[part], model, region.positions, knowledge), price=price
         )

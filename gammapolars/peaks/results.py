@@ -1,17 +1,23 @@
 """The peaks of a fitted region."""
 
 import math
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import gammaincc
 
-from gammapolars.peaks.likelihood import RegionFit
-from gammapolars.peaks.model import SHAPE, form_of
+from gammapolars.core.types import Floats
+from gammapolars.peaks.likelihood import LEAST_EXPECTED, RegionFit
+from gammapolars.peaks.model import FURTHER, SHAPE, Form, form_of
 from gammapolars.peaks.profile import area_interval
 from gammapolars.peaks.significance import significance_of
 
 IMPROBABLE = 1e-6
+"""A fit whose χ² has a smaller probability is poor."""
+
+UNLIKELY = 1e-3
+"""Uncertainties of a fit whose χ² has a smaller probability grow with it."""
 
 STEP = 1e-3
 """Step of tail and slope by which derivatives are taken from differences."""
@@ -38,6 +44,7 @@ class FittedPeak(NamedTuple):
 
 def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
     """The peaks of a region, which has a number."""
+    fit = replace(fit, covariance=fit.covariance * misfit(fit) ** 2)
     unc = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
     significance = significance_of(fit)
     peaks = []
@@ -71,26 +78,39 @@ def _place(fit: RegionFit, number: int) -> tuple[float, float, float, float]:
     hardly tell, moves the maximum much less than the Gaussian's own centre.
     """
     peaks = len(fit.model.sigmas)
-    sigma = float(fit.model.sigmas[number])
-    width, tail, slope, _ = fit.shape()
-    form = form_of(tail, slope)
-    by_tail, by_slope = (
-        ((after.top - before.top) / (2 * STEP), (after.fwhm - before.fwhm) / (2 * STEP))
-        for after, before in (
-            (form_of(tail + STEP, slope), form_of(tail - STEP, slope)),
-            (form_of(tail, slope + STEP), form_of(tail, slope - STEP)),
-        )
+    shape = fit.model.shape(fit.parameters)
+    sigma = float(fit.model.widths(shape)[number])
+    tails = [1, 2, *range(len(SHAPE), min(len(shape), len(SHAPE) + 4))]
+    form = _form(shape)
+    parameters, position_by, fwhm_by = (
+        [peaks + number, 2 * peaks],
+        [1.0, sigma * form.top / shape[0]],
+        [0.0, sigma * form.fwhm / shape[0]],
     )
-    parameters = [peaks + number, 2 * peaks, 2 * peaks + 1, 2 * peaks + 2]
+    variances = np.diag(fit.covariance)
+    for place, parameter in ((place, fit.model.names.index((SHAPE + FURTHER)[place])) for place in tails):
+        if variances[parameter] > 0:
+            change = np.zeros(len(shape))
+            change[place] = STEP
+            after, before = _form(shape + change), _form(shape - change)
+            parameters.append(parameter)
+            position_by.append(sigma * (after.top - before.top) / (2 * STEP))
+            fwhm_by.append(sigma * (after.fwhm - before.fwhm) / (2 * STEP))
+    if fit.model.broad == number:
+        parameters.append(len(fit.parameters) - 1)
+        position_by.append(sigma * form.top / shape[-1])
+        fwhm_by.append(sigma * form.fwhm / shape[-1])
     covariance = fit.covariance[np.ix_(parameters, parameters)]
-    position_by = np.array([1.0, sigma * form.top, sigma * width * by_tail[0], sigma * width * by_slope[0]])
-    fwhm_by = np.array([0.0, sigma * form.fwhm, sigma * width * by_tail[1], sigma * width * by_slope[1]])
     return (
-        float(fit.positions[number]) + sigma * width * form.top,
-        math.sqrt(max(float(position_by @ covariance @ position_by), 0.0)),
-        sigma * width * form.fwhm,
-        math.sqrt(max(float(fwhm_by @ covariance @ fwhm_by), 0.0)),
+        float(fit.positions[number]) + sigma * form.top,
+        math.sqrt(max(float(np.array(position_by) @ covariance @ position_by), 0.0)),
+        sigma * form.fwhm,
+        math.sqrt(max(float(np.array(fwhm_by) @ covariance @ fwhm_by), 0.0)),
     )
+
+
+def _form(shape: Floats) -> Form:
+    return form_of(float(shape[1]), float(shape[2]), shape[len(SHAPE) :].tolist())
 
 
 def _status(fit: RegionFit, number: int) -> str:
@@ -98,8 +118,23 @@ def _status(fit: RegionFit, number: int) -> str:
     has_errors = fit.covariance[number, number] > 0 and fit.covariance[peaks + number, peaks + number] > 0
     if not fit.valid or not has_errors or fit.parameters[number] <= 0:
         return "failed"
-    improbable = float(gammaincc(0.5 * fit.ndf, 0.5 * fit.chi2)) < IMPROBABLE
-    return "poor fit" if improbable and fit.chi2 > 2 * fit.ndf else "ok"
+    return "poor fit" if _probability(fit) < IMPROBABLE else "ok"
+
+
+def _probability(fit: RegionFit) -> float:
+    """Of a χ² at least as large as that of a fit.
+
+    Where few counts are expected, Pearson's χ² of a bin scatters by 2 + 1 / expected about 1, instead of by 2; a gamma
+    distribution with that variance takes the place of that of χ².
+    """
+    expected = np.maximum(fit.model.expected(fit.parameters), LEAST_EXPECTED)
+    per_degree = 2 + float((1 / expected).mean())
+    return float(gammaincc(fit.ndf / per_degree, fit.chi2 / per_degree))
+
+
+def misfit(fit: RegionFit) -> float:
+    """The factor on a fit's uncertainties: √(χ² / ndf) where χ² is larger than chance makes it, else 1."""
+    return math.sqrt(fit.chi2 / fit.ndf) if fit.chi2 > fit.ndf and _probability(fit) < UNLIKELY else 1.0
 
 
 def _below(fit: RegionFit, position: float, fwhm: float) -> tuple[float, float]:
@@ -107,11 +142,12 @@ def _below(fit: RegionFit, position: float, fwhm: float) -> tuple[float, float]:
     model, peaks = fit.model, len(fit.model.sigmas)
     bins = model.first + np.arange(model.bins)
     share = np.clip(np.minimum(bins + 0.5, position + fwhm) - np.maximum(bins - 0.5, position - fwhm), 0.0, 1.0)
-    no_step = np.array([*fit.shape()[:3], 0.0])
+    shape = model.shape(fit.parameters)
+    no_step = np.array([*shape[:3], 0.0, *shape[4:]])
     at = fit.positions
-    parts = model.parts(at, np.array(fit.shape()))[:peaks] - model.parts(at, no_step)[:peaks]
+    parts = model.parts(at, shape)[:peaks] - model.parts(at, no_step)[:peaks]
     counts = float(share @ (fit.areas @ parts + model.background(fit.parameters)))
-    coefficients = slice(2 * peaks + len(SHAPE), None)
+    coefficients = fit.model.coefficients
     by_coefficient = model.parts(at, no_step)[peaks:] @ share
     variance = float(by_coefficient @ fit.covariance[coefficients, coefficients] @ by_coefficient)
     return counts, math.sqrt(max(variance, 0.0))

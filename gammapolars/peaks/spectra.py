@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.defaults import LEAST_SIGNIFICANCE
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.schema import PEAKS
@@ -75,9 +76,11 @@ def fit_peaks(
     """Areas, centroids and widths of peaks, by fits of each stretch of neighbouring peaks.
 
     The model is a Gaussian with an exponential tail on the left and a step, on a straight background (a parabola where
-    that fits much better), integrated over bins; the likelihood is the binned extended Poisson one, or χ² with the
-    given variances where counts can be negative. Peaks of a stretch share the shape; a spectrum's clearest lone peaks
-    tell what it is. Uncertainties are from the Fisher information, with all correlations.
+    that fits much better), integrated over bins; strong lines may have a second tail on the left and one on the right.
+    The likelihood is the binned extended Poisson one, or χ² with the given variances where counts can be negative.
+    Peaks of a stretch share the shape; a spectrum's clearest lone peaks show what it is. Only the line at 511 keV, and
+    lone peaks that demand it, have a width of their own. Uncertainties are from the Fisher information, with all
+    correlations.
 
     An area in units of `area_unc` is not its `significance`: the uncertainty holds the scatter of the peak's own
     counts, which is not there where there is no peak. So 9 counts above no background are 9 ± 3, and yet no chance.
@@ -97,8 +100,8 @@ def fit_peaks(
         `area_unc_high`, which differ from `area_unc` below 25 counts; `significance`, by which peaks are kept: of the
         test that there is no peak, at this place; `p_value`, the probability that background alone gives a peak as
         significant anywhere in the spectrum; `chi2_ndf` and the number of the `region` that was fitted together;
-        `status`: `ok`, `poor fit` (its χ² has a probability below 10⁻⁶ and is more than twice its expectation), or
-        `failed` (no minimum was found, or no peak).
+        `status`: `ok`, `poor fit` (its χ² has a probability below 10⁻⁶), or `failed` (no minimum was found, or no
+        peak). Where χ² is improbably large, uncertainties grow by √χ².
 
     Raises:
         TableError: as for `find_peaks`, or `peaks` has no centroids.
@@ -116,7 +119,7 @@ def fit_peaks(
             widths, width_unc = refined_widths(Data(bins.counts, bins.variance, widths), places)
             settings = replace(settings, width_unc=width_unc)
         places = _peak_places(bins, widths, least_significance)[0] if peaks is None else _centroids(bins, peaks, key)
-        fits = fit_spectrum(Data(bins.counts, bins.variance, widths), places, settings)
+        fits = fit_spectrum(Data(bins.counts, bins.variance, widths, _annihilation(bins)), places, settings)
         results = [peak for number, fit in enumerate(fits, regions) for peak in fitted_peaks(fit, number)]
         elements = resolution_elements(widths.at(bins.places[_occupied(bins)]))
         rows += [
@@ -179,6 +182,14 @@ def _peak_places(bins: Bins, widths: Widths, least: float) -> tuple[Floats, Floa
         if not is_edge(bins.counts, place, float(expected[place]))
     ]
     return np.array(places, np.float64), significance[places]
+
+
+def _annihilation(bins: Bins) -> float | None:
+    """Where annihilation radiation would be, in bins, of a calibrated spectrum."""
+    axis = bins.energy_kev
+    if axis is None or not axis[0] < ANNIHILATION_KEV < axis[-1]:
+        return None
+    return float(np.interp(ANNIHILATION_KEV, axis, bins.places))
 
 
 def _centroids(bins: Bins, peaks: pl.DataFrame, key: dict[str, int]) -> Floats:
