@@ -2,3 +2,5 @@
 
 from gammapolars.peaks.spectra import find_peaks as find_peaks
 from gammapolars.peaks.spectra import fit_peaks as fit_peaks
+from gammapolars.peaks.sums import difference as difference
+from gammapolars.peaks.sums import with_sums as with_sums

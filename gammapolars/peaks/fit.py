@@ -31,6 +31,9 @@ that of several lines.
 KNOWN_BROAD = 20.0
 """At 511 keV several lines take the place of a wide one where -2 ln L falls by at least this."""
 
+LEAST_BROAD = 1.08
+"""A width of its own is larger than the others' by this factor at least."""
+
 NEAR_ANNIHILATION, BROAD = 1.6, 1.6
 """How far annihilation radiation reaches that is taken for several lines, in units of their FWHM; and how much wider
 than other peaks it is.
@@ -50,8 +53,8 @@ WIDTH_SHOWS, LOOSE_UNC, LOOSE = 5_000.0, 0.06, 8.0
 falls by at least this.
 """
 
-GIVEN_WIDTH_UNC = 0.015
-"""How well a width is known that is given: peaks scatter by 1 to 2 % about a good calibration of their widths."""
+GIVEN_WIDTH_UNC = 0.01
+"""How well a width is known that is given: peaks scatter by 1 % about a good calibration of their widths."""
 
 MOST_TRIALS = 2
 """Peaks of a region that two lines are tried in place of, those where linear fits gain most."""
@@ -133,6 +136,8 @@ def _best_fit(data: Data, region: Region, knowledge: Knowledge) -> RegionFit:
     is_odd = _is_poor(straight) or _too_wide(straight, knowledge)
     if not is_odd and not is_strong:
         return straight
+    if straight.valid:
+        region = region._replace(positions=straight.positions)
     freedoms = [(knowledge, 0.0)]
     if is_odd and straight.areas.max(initial=0.0) > WIDTH_SHOWS:
         freedoms.append((knowledge._replace(width=Prior(knowledge.width.value, LOOSE_UNC)), LOOSE))
@@ -170,7 +175,11 @@ def _refine(data: Data, region: Region, knowledge: Knowledge, settings: Settings
         return result
     wide = _with_broad(result[0], fit, np.ones(len(fit.positions), bool))
     trial = _best_fit(data, wide, knowledge)
-    if not trial.valid or trial.total + (WIDE if is_single else NO_DOUBLET) > fit.total:
+    if (
+        not trial.valid
+        or trial.parameters[-1] < LEAST_BROAD
+        or trial.total + (WIDE if is_single else NO_DOUBLET) > fit.total
+    ):
         return result
     # The bins were chosen for narrower peaks.
     return _with_peaks(data, wide.grown(float(trial.parameters[-1])), knowledge, settings)
@@ -183,15 +192,16 @@ def _annihilation(data: Data, region: Region, knowledge: Knowledge, settings: Se
     if not members.any():
         return narrow
     wide = _with_peaks(data, _with_broad(*narrow, members), knowledge, settings)
-    is_wide = wide[0].broad is not None and wide[1].valid and wide[1].parameters[-1] > 1
+    is_wide = wide[0].broad is not None and wide[1].valid and wide[1].parameters[-1] > LEAST_BROAD
     return wide if is_wide and wide[1].total < narrow[1].total + KNOWN_BROAD else narrow
 
 
 def _near_annihilation(data: Data, positions: Floats) -> Mask:
     """Which peaks may be annihilation radiation, or one half of it."""
-    if data.annihilation is None:
+    fwhm = 0.0 if data.annihilation is None else float(data.widths.at(data.annihilation))
+    if data.annihilation is None or not is_sharp(data.annihilation, fwhm):
         return np.zeros(len(positions), bool)
-    reach = NEAR_ANNIHILATION * float(data.widths.at(data.annihilation))
+    reach = NEAR_ANNIHILATION * fwhm
     return np.asarray(np.abs(positions - data.annihilation) < reach, np.bool_)
 
 
@@ -206,7 +216,7 @@ def _with_broad(region: Region, fit: RegionFit, members: Mask) -> Region:
 def _with_peaks(data: Data, region: Region, knowledge: Knowledge, settings: Settings) -> tuple[Region, RegionFit]:
     """A region, and its fit, to which peaks are added, and from which they are dropped, until nothing stands out."""
     fit = _best_fit(data, region, knowledge)
-    if fit.areas.max(initial=0.0) > FAR_REACHING and len(region.positions) < MOST_PEAKS:
+    if fit.areas.max(initial=0.0) > FAR_REACHING and len(region.positions) < MOST_PEAKS and region.broad is None:
         # Tails and step are told from the background farther off than where the peak itself ends.
         region = region.grown(REACH)
         fit = _best_fit(data, region, knowledge)

@@ -110,7 +110,7 @@ def _common(fits: list[RegionFit]) -> Knowledge:
     tail, step, upper, long = (float(mean[k]) if mean[k] > 2 * unc[k] else 0.0 for k in (0, 2, 3, 5))
     return Knowledge(
         Prior(1.0),
-        Prior(tail, math.hypot(0.3 * tail, unc[0])),
+        Prior(tail, math.hypot(0.2 * tail, unc[0])),
         Prior(float(mean[1])),
         Prior(step, math.hypot(0.3 * step, unc[2])),
         Prior(upper),

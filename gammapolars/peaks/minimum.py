@@ -11,7 +11,7 @@ import numpy as np
 
 from gammapolars.core.types import Floats, Integers, Mask
 
-MOST_STEPS = 60
+MOST_STEPS = 100
 
 NEAR = 1e-3
 """A step that can gain no more than this in cost ends at the minimum: parameters are within 0.03 σ. Where counts lie
@@ -19,7 +19,7 @@ further from the model than they scatter, so do the parameters, and it is this p
 """
 
 STUCK = 3e-2
-"""Nearly a minimum, where no step gains any more: without background the cost has a kink at an expectation of 0."""
+"""A search that ends without such a step is at a minimum if its last one gained no more than this."""
 
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e9
 
@@ -50,7 +50,7 @@ def minimum(function: Function, start: Floats, low: Floats, high: Floats, free: 
     """The minimum nearest to where the search starts; what is not free stays there."""
     place = np.where(free, np.minimum(np.maximum(start, low), high), start)
     value, slopes, information = function.at(place)
-    damping, gain, unit = 1e-3, np.inf, 1.0
+    damping, gain, last, unit = 1e-3, np.inf, np.inf, 1.0
     for _ in range(MOST_STEPS):
         unit = max(1.0, value / function.bins)
         moving = np.flatnonzero(free & ~((place <= low) & (slopes > 0)) & ~((place >= high) & (slopes < 0)))
@@ -68,12 +68,15 @@ def minimum(function: Function, start: Floats, low: Floats, high: Floats, free: 
                 break
             damping = max(6 * damping, 4e-3)
         else:
+            # Without background the cost has kinks, where an expectation is 0, and no step leads down from there.
+            gain = 0.0
             break
+        last = value - following[0]
         damping = max(damping / 8.0, LEAST_DAMPING)
         place = trial
         value, slopes, information = following
     at_limit = free & ((place <= low) | (place >= high))
-    return Minimum(place, value, bool(gain < STUCK * unit), at_limit)
+    return Minimum(place, value, bool(min(gain, last) < STUCK * unit), at_limit)
 
 
 def _step(slopes: Floats, information: Floats, moving: Integers, damping: float) -> Floats:

@@ -19,5 +19,6 @@ class PeaksOptions(Reading, Saving):
     significance: Annotated[float, "Least significance of a peak, in standard deviations."] = (
         defaults.LEAST_SIGNIFICANCE
     )
+    areas: Annotated[str, "Areas of lone peaks: fit, or sum, of counts above a straight line."] = "fit"
     reject: Reject = defaults.REJECT
     spectrum: SpectrumName = None

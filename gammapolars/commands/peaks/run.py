@@ -10,10 +10,15 @@ from gammapolars.analysis.run_spectra import KEYS, SpectrumSet, fitted
 from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.peaks.parse import PeaksOptions
 from gammapolars.commands.spectra_inputs import spectra_of
+from gammapolars.core.errors import UsageError
 from gammapolars.core.records import optional
 from gammapolars.core.units import parse_numbers
 from gammapolars.identification import peak_kinds
 from gammapolars.io import check_writable, save
+from gammapolars.peaks import difference, with_sums
+
+AREAS = ("fit", "sum")
+"""What areas of lone peaks are taken from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +43,25 @@ class PeaksSummary(Summary):
 
 def peaks(options: PeaksOptions) -> PeaksSummary:
     """Find and fit the peaks of spectra of runs or files, and write their table."""
+    if options.areas not in AREAS:
+        raise UsageError(f"--areas is {' or '.join(AREAS)}, not '{options.areas}'")
     check_writable(options.output, overwrite=options.overwrite, text=True)
     polynomial = parse_numbers(options.calibration, "--calibration", at_least=2) if options.calibration else None
     spectra = spectra_of(
         options.inputs, options, reject=options.reject, spectrum=options.spectrum, calibration=polynomial
     )
-    table = peak_kinds(fitted(spectra, least_significance=options.significance))
+    table = with_sums(spectra.table, fitted(spectra, least_significance=options.significance))
+    warnings = _differences(table, spectra, options)
+    if options.areas == "sum":
+        uncertainties = [
+            pl.coalesce("sum_unc", name).alias(name) for name in ("area_unc", "area_unc_low", "area_unc_high")
+        ]
+        table = table.with_columns(pl.coalesce("sum", "area").alias("area"), *uncertainties)
+    table = peak_kinds(table.drop("sum", "sum_unc"))
     if len(spectra.runs) == 1:
         table = table.drop("run")
     summary = PeaksSummary(
-        **spectra.summary,
+        **spectra.summary | {"warnings": (*spectra.summary.get("warnings", ()), *warnings)},
         least_significance=options.significance,
         spectra=named(_per_spectrum(table, spectra), spectra.detectors),
     )
@@ -55,6 +69,23 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
         table.lazy(), options.output, overwrite=options.overwrite, metadata=lambda: spectra.metadata(summary.to_json())
     )
     return replace(summary, peaks=table).saved(options.output)
+
+
+def _differences(peaks: pl.DataFrame, spectra: SpectrumSet, options: PeaksOptions) -> list[str]:
+    """A warning for each spectrum whose lone strong peaks have other areas by fits than by sums."""
+    warnings = []
+    for key, part in peaks.group_by(list(KEYS), maintain_order=True):
+        run, board, channel = (int(str(value)) for value in key)
+        if (found := difference(part)) is not None and options.areas == "fit":
+            where = f"{spectra.runs[run - 1]}: " if len(spectra.runs) > 1 else ""
+            name = spectra.detectors.at(board, channel).name
+            side = "below" if found.part < 0 else "above"
+            warnings.append(
+                f"{where}{name}: the fitted areas of {found.peaks} lone strong peaks lie {abs(found.part):.1%} {side} "
+                f"sums of their counts (± {found.unc:.1%}): these peaks have another shape than the fit; "
+                f"--areas sum takes the sums"
+            )
+    return warnings
 
 
 def _per_spectrum(peaks: pl.DataFrame, spectra: SpectrumSet) -> pl.DataFrame:
