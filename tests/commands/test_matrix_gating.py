@@ -159,6 +159,26 @@ def test_the_variance_of_all_counts_holds_pairs_that_stand_twice(tmp_path: Path)
     assert summary.counts_unc**2 == pytest.approx(4 * 4 + 3 + 7)
 
 
+def test_a_gate_that_reaches_beyond_the_matrix_says_so(tmp_path: Path) -> None:
+    path, centres = tmp_path / "m.parquet", np.arange(1.0, 80.0, 2.0)
+    x, y = (one.ravel() for one in np.meshgrid(centres, centres))
+    counts = np.full(len(x), 9.0)
+    pl.DataFrame({"energy_kev_x": x, "energy_kev_y": y, "counts": counts, "variance": counts}).write_parquet(path)
+    backgrounds = ["--background", "64:68", "--background", "76:84"]
+
+    inside, _ = gated(path, tmp_path / "a.parquet", "--on", "72", "--width", "4", *backgrounds[:2])
+    cut, _ = gated(path, tmp_path / "b.parquet", "--on", "72", "--width", "4", *backgrounds)
+    low, _ = gated(path, tmp_path / "c.parquet", "--on", "1", "--width", "6", "--background", "4:8")
+
+    assert (inside["counts"], inside["warnings"]) == (0, [])
+    assert cut["counts"] > 0
+    assert [text[:47] for text in cut["warnings"]] == ["the background 76 to 84 keV reaches beyond the "]
+    assert low["warnings"][0] == (
+        "the gate -2 to 4 keV reaches beyond the counts of the matrix, 0 to 80 keV: net counts are wrong if the matrix "
+        "was cut off there"
+    )
+
+
 def test_matrices_are_told_from_runs_and_pairs(folder: Path) -> None:
     assert all(is_matrix(folder / name) for name in files_in(folder) if name != "pairs.parquet")
     assert not any(map(is_matrix, (RUN, DETECTORS, folder / "pairs.parquet", folder / "nothing.parquet")))

@@ -1,6 +1,7 @@
 """Gates on a stored matrix: the net spectrum along one axis of a gate on the other."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,11 @@ class StoredMatrix:
         summary = GateSummary(
             inputs=(str(self.path),),
             matrix=MatrixCounts(side, table.height, float(table["counts"].sum())),
-            warnings=tuple(choice.doubts()),
+            warnings=(
+                *choice.doubts(),
+                *_beyond(gate, table[columns[gated]], bins[gated][1], quantity.unit),
+                *(_beyond(partner, table[along], bins[1 - gated][1], quantity.unit) if partner else ()),
+            ),
             asked_gate=choice.gate,
             gate=gate,
             gate_width_from=choice.width_from,
@@ -95,6 +100,18 @@ class StoredMatrix:
         )
         texts = provenance.describe_files([self.path], summary.to_json())
         return NetCounts(found.net, total.sort(quantity.column), summary, texts)
+
+
+def _beyond(gate: Gate, centres: pl.Series, width: float, unit: str) -> Iterator[str]:
+    """Says which part of a gate lies outside of all counts, where it is taken for empty."""
+    low, high = float(centres.min()) - width / 2, float(centres.max()) + width / 2  # type: ignore[arg-type]
+    stretches = [("gate", (gate.low, gate.high)), *(("background", part) for part in gate.background)]
+    for what, (begin, end) in stretches:
+        if begin < low - CLOSE * width or end > high + CLOSE * width:
+            yield (
+                f"the {what} {begin:g} to {end:g} {unit} reaches beyond the counts of the matrix, {low:g} to {high:g} "
+                f"{unit}: net counts are wrong if the matrix was cut off there"
+            )
 
 
 def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:
