@@ -72,7 +72,11 @@ class Kind(NamedTuple):
 
 
 def peak_kinds(
-    peaks: pl.DataFrame, *, nuclides: Iterable[str] = (), fwhm: tuple[float, float, float] | None = None
+    peaks: pl.DataFrame,
+    *,
+    nuclides: Iterable[str] = (),
+    fwhm: tuple[float, float, float] | None = None,
+    gated: bool = False,
 ) -> pl.DataFrame:
     """What each peak of a table is.
 
@@ -85,6 +89,7 @@ def peak_kinds(
         peaks: of PEAKS, as `fit_peaks` gives them, of one or several spectra.
         nuclides: that are known to be there, or heads of chains; others are then not looked for.
         fwhm: coefficients of FWHM² = a + b E + c E² (keV²); None: from the peaks themselves.
+        gated: whether they are those in coincidence with a line, which lack others of the same nuclide.
 
     Returns:
         The table with `kind` (one of `KINDS`), `reason`, `nuclide` and `line_kev`.
@@ -100,14 +105,18 @@ def peak_kinds(
     numbered = peaks.drop([name for name in Kind._fields if name in peaks.columns]).with_row_index("number")
     parts = numbered.partition_by(keys, maintain_order=True) if keys else [numbered]
     rows = {
-        int(row): kind for part in parts for row, kind in zip(part["number"], _of_one(part, names, fwhm), strict=True)
+        int(row): kind
+        for part in parts
+        for row, kind in zip(part["number"], _of_one(part, names, fwhm, gated), strict=True)
     }
     columns = {"kind": pl.String, "reason": pl.String, "nuclide": pl.String, "line_kev": pl.Float64}
     found = pl.DataFrame([rows[row] for row in range(peaks.height)], schema=columns, orient="row")
     return pl.concat([numbered.drop("number"), found], how="horizontal")
 
 
-def _of_one(table: pl.DataFrame, names: tuple[str, ...], fwhm: tuple[float, float, float] | None) -> list[Kind]:
+def _of_one(
+    table: pl.DataFrame, names: tuple[str, ...], fwhm: tuple[float, float, float] | None, gated: bool
+) -> list[Kind]:
     """The kinds of one spectrum's peaks, in the order of the table."""
     result = [Kind(UNKNOWN, "it has no position, width or area")] * table.height
     in_kev = "centroid_kev" in table.columns and table["centroid_kev"].is_not_null().any()
@@ -115,7 +124,7 @@ def _of_one(table: pl.DataFrame, names: tuple[str, ...], fwhm: tuple[float, floa
         for row, status in enumerate(table["status"]):
             result[row] = Kind(UNKNOWN, "the spectrum has no energies" if status != "failed" else "its fit failed")
         return result
-    peaks = peak_list(table, "kev", fwhm)
+    peaks = peak_list(table, "kev", fwhm)._replace(is_whole=not gated and not names)
     for row, kind in zip(peaks.rows.tolist(), _kinds(peaks, names), strict=True):
         result[row] = kind
     return result

@@ -218,7 +218,11 @@ def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float
     shown = predicted[fits].sum()
     if shown < LEAST_PART * (shown + predicted[missing].sum()) or missing.sum() > 0.5 * fits.sum():
         return None
-    if fits.sum() == 1 and _lacks_lines_below(peaks, resolved, float(kev[main]), float(peaks.area[peak[main]])):
+    if (
+        peaks.is_whole
+        and fits.sum() == 1
+        and _lacks_lines_below(peaks, resolved, float(kev[main]), float(peaks.area[peak[main]]))
+    ):
         return None
     common = name in COMMON
     if not _convinces(peaks, (kev, peak, fits & ~doubtful[peak]), visible, common=common):

@@ -40,7 +40,8 @@ class PeakList(NamedTuple):
     `kev` is the energy (or, without a calibration, the channel), with `kev_unc`; `fwhm` the measured and `width` the
     expected full width, all in the same unit; `rows` are those of the table. `is_sharp` is no wider than expected,
     `is_sure` has a successful fit and an area that is known better than to a third. FWHM² = a + b E has the
-    coefficients `curve`; a calibration may be off by `slack` FWHM.
+    coefficients `curve`; a calibration may be off by `slack` FWHM. `is_whole`: nuclides show all of their lines, other
+    than in coincidence with one of them.
     """
 
     kev: Floats
@@ -54,6 +55,7 @@ class PeakList(NamedTuple):
     rows: NDArray[np.intp]
     curve: tuple[float, float]
     slack: float = NONLINEAR
+    is_whole: bool = True
 
     def width_at(self, kev: Floats | float) -> Floats:
         """The expected FWHM at energies."""

@@ -95,6 +95,9 @@ def test_a_peak_alone_is_no_nuclide_with_a_stronger_line_below(kev: float, nucli
     found = kinds(peak_table([(kev, 20_000)], resolution=HPGE))
 
     assert found == {kev: ("full energy", nuclide)}
+    gated = kinds(peak_table([(1332.5, 20_000)], resolution=HPGE), gated=True)
+    assert gated == kinds(peak_table([(1332.5, 20_000)], resolution=HPGE), nuclides=["Co-60"])
+    assert gated == {1332.5: ("full energy", "Co-60")}
 
 
 @pytest.mark.parametrize("resolution", [HPGE, NAI])

@@ -62,7 +62,7 @@ def write(counts: NetCounts, options: GateOptions) -> GateSummary:
     if net.is_empty():
         empty = f"{summary.gate.low:g} to {summary.gate.high:g} {summary.unit}"
         summary = replace(summary, warnings=(*summary.warnings, f"no pair has a hit in the gate {empty}"))
-    peaks = peak_kinds(_peaks(net, total))
+    peaks = peak_kinds(_peaks(net, total), gated=True)
     if "name" in net.columns:
         names = net.select("board", "channel", "name").unique()
         peaks = peaks.join(names, on=["board", "channel"], how="left", maintain_order="left")
