@@ -1,5 +1,6 @@
 """What peaks are: full-energy peaks and of which nuclide, or what else photons leave in and around a detector."""
 
+from gammapolars.identification.gated import gated_kinds as gated_kinds
 from gammapolars.identification.kinds import KINDS as KINDS
 from gammapolars.identification.kinds import peak_kinds as peak_kinds
 from gammapolars.identification.origins import ANNIHILATION as ANNIHILATION

@@ -15,7 +15,7 @@ from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import UsageError
 from gammapolars.gamma_lines.coincident_lines import nuclides_named
-from gammapolars.identification import peak_kinds
+from gammapolars.identification import gated_kinds
 from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
@@ -62,7 +62,8 @@ def write(counts: NetCounts, options: GateOptions) -> GateSummary:
     if net.is_empty():
         empty = f"{summary.gate.low:g} to {summary.gate.high:g} {summary.unit}"
         summary = replace(summary, warnings=(*summary.warnings, f"no pair has a hit in the gate {empty}"))
-    peaks = peak_kinds(_peaks(net, total), gated=True)
+    of_all = fit_peaks(total if total.height > MIN_BINS else total.head(0))
+    peaks = gated_kinds(_peaks(net, total, of_all), of_all)
     if "name" in net.columns:
         names = net.select("board", "channel", "name").unique()
         peaks = peaks.join(names, on=["board", "channel"], how="left", maintain_order="left")
@@ -106,10 +107,10 @@ def _title(summary: GateSummary) -> str:
     return f"In coincidence with {ranges} {summary.unit}"
 
 
-def _peaks(net: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
+def _peaks(net: pl.DataFrame, total: pl.DataFrame, of_all: pl.DataFrame) -> pl.DataFrame:
     """The evident peaks of a net spectrum."""
     spectrum = _filled(net, total) if net.height > MIN_BINS else net.head(0)
-    return fit_peaks(spectrum, fwhm=_resolution(total)).filter(pl.col("area") > EVIDENT * pl.col("area_unc"))
+    return fit_peaks(spectrum, fwhm=_resolution(of_all)).filter(pl.col("area") > EVIDENT * pl.col("area_unc"))
 
 
 def _filled(spectrum: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
@@ -121,11 +122,11 @@ def _filled(spectrum: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([spectrum.select(empty.columns), empty]).sort(*keys, axis)
 
 
-def _resolution(total: pl.DataFrame) -> tuple[float, float] | None:
+def _resolution(of_all: pl.DataFrame) -> tuple[float, float] | None:
     """FWHM² = a + b E of the peaks of all pairs together: a gated spectrum has too few counts to tell it by itself."""
-    if "energy_kev" not in total.columns or total.height <= MIN_BINS:
+    if "centroid_kev" not in of_all.columns:
         return None
-    peaks = fit_peaks(total).filter((pl.col("status") == "ok") & (pl.col("area") > SURE * pl.col("area_unc")))
+    peaks = of_all.filter((pl.col("status") == "ok") & (pl.col("area") > SURE * pl.col("area_unc")))
     if peaks.is_empty():
         return None
     energy, square = peaks["centroid_kev"].to_numpy(), peaks["fwhm_kev"].to_numpy() ** 2
