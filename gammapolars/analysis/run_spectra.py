@@ -1,5 +1,6 @@
 """Spectra to be analysed: read out of files of spectra, or counted from the hits of runs."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import of_hits
 from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT
-from gammapolars.core.errors import UsageError
+from gammapolars.core.errors import UsageError, WidthWarning
 from gammapolars.core.flags import parse_reject, union
 from gammapolars.core.types import Key
 from gammapolars.corrections import energy_kev
@@ -169,12 +170,20 @@ def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequen
     )
 
 
-def fitted(spectra: SpectrumSet, *, least_significance: float = LEAST_SIGNIFICANCE) -> pl.DataFrame:
+def fitted(
+    spectra: SpectrumSet,
+    *,
+    least_significance: float = LEAST_SIGNIFICANCE,
+    fwhm: Sequence[float] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> pl.DataFrame:
     """The peaks of all spectra, each with the width model of its own detector where that is known.
 
     Args:
         spectra: of runs or files.
         least_significance: of a peak that is kept.
+        fwhm: coefficients of FWHM² for all spectra instead: of keV, or of channels where one is not calibrated.
+        warn: called with what there is to say of a spectrum whose widths are not clear.
 
     Returns:
         A table of peaks with `run`, `board`, `channel`; regions are numbered throughout.
@@ -182,11 +191,27 @@ def fitted(spectra: SpectrumSet, *, least_significance: float = LEAST_SIGNIFICAN
     parts: list[pl.DataFrame] = []
     regions = 0
     for part in spectra.table.partition_by(list(KEYS), maintain_order=True):
-        detector = spectra.detectors.at(*part.select("board", "channel").row(0))
-        calibrated = part["energy_kev"].null_count() == 0
-        empty = [name for name in ("adc", "energy_kev") if part[name].null_count()]
-        fwhm = detector.fwhm if calibrated else None
-        peaks = fit_peaks(part.drop(empty), fwhm=fwhm, least_significance=least_significance)
+        run, board, channel = part.select(list(KEYS)).row(0)
+        detector = spectra.detectors.at(board, channel)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", WidthWarning)
+            peaks = _fitted_peaks(part, fwhm or None, detector.fwhm, least_significance)
+        for warning in caught:
+            where = f"{spectra.runs[run - 1]}, {detector.name}" if spectra.runs else detector.name
+            warn(f"{where}: {warning.message} with --fwhm")
         parts.append(peaks.with_columns(pl.col("region") + regions))
         regions += peaks["region"].n_unique()
     return pl.concat(parts, how="diagonal") if parts else fit_peaks(spectra.table)
+
+
+def _fitted_peaks(
+    part: pl.DataFrame, fwhm: Sequence[float] | None, own: Sequence[float] | None, least: float
+) -> pl.DataFrame:
+    """The peaks of one spectrum, with a width that is given, or else its detector's."""
+    calibrated = part["energy_kev"].null_count() == 0
+    if fwhm and not calibrated:
+        # In units of which one is a channel.
+        peaks = fit_peaks(part.with_columns(energy_kev="adc"), fwhm=fwhm, least_significance=least)
+        return peaks.drop([name for name in peaks.columns if "_kev" in name])
+    empty = [name for name in ("adc", "energy_kev") if part[name].null_count()]
+    return fit_peaks(part.drop(empty), fwhm=fwhm or (own if calibrated else None), least_significance=least)

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from typing import Any, NoReturn
 
 import typer
@@ -12,7 +13,7 @@ import typer
 from gammapolars.commands.app import app, load
 from gammapolars.commands.memory import reuse_freed_memory
 from gammapolars.commands.streams import discard
-from gammapolars.core.errors import GammapolarsError
+from gammapolars.core.errors import GammapolarsError, WidthWarning
 from gammapolars.core.interrupts import INTERRUPTED, TERMINATED, ended_by
 from gammapolars.core.visible import visible
 
@@ -33,6 +34,7 @@ def run() -> NoReturn:
     reuse_freed_memory()
     _end_as_by_interrupt(signal.SIGTERM)
     sys.unraisablehook = _pass_interrupts_on
+    warnings.simplefilter("ignore", WidthWarning)  # commands that fit peaks for their own sake say so themselves
     code: int | str | None = 0
     try:
         main(*sys.argv[1:2])

@@ -22,6 +22,10 @@ class InputError(GammapolarsError):
     """A file cannot be read as what it should be: missing, damaged, without a hit tree, wrongly typed."""
 
 
+class WidthWarning(UserWarning):
+    """The peaks of a spectrum agree on no one width; fits go on with the one that most of them support."""
+
+
 class TimeOrderError(GammapolarsError):
     """Hits go further back in time than the reorder buffer can repair.
 

@@ -25,14 +25,17 @@ TAILED = Knowledge(Prior(1.0, 0.5), Prior(0.02, 0.3), Prior(1.8, 0.8), Prior(5e-
 
 
 def one_or_two(counts: Floats, variance: Floats, single: RegionFit) -> RegionFit:
-    """The fit of one peak, or that of two of a common width where it is clearly the better one.
+    """The fit of one peak, or that of two of a common width where it is clearly the better one, and a tail no good.
 
     Args:
         counts: of the fit's bins.
         variance: of the counts.
         single: the fit of one peak of any width.
     """
-    if single.chi2 <= single.ndf + 1.5 * math.sqrt(2 * single.ndf) or not single.valid:
+    if not single.valid or _is_good(single):
+        return single
+    tailed = fit_region(counts, variance, single.model, single.positions, TAILED)
+    if _is_good(tailed):
         return single
     double = min(
         (_two(counts, variance, single, *start) for start in _starts(counts, single)), key=lambda fit: fit.cost
@@ -46,10 +49,11 @@ def one_or_two(counts: Floats, variance: Floats, single: RegionFit) -> RegionFit
         and areas.min() > LEAST_PART * areas.max()
         and 0.3 < distance < 3
     )
-    if not is_double:
-        return single
-    tailed = fit_region(counts, variance, single.model, single.positions, TAILED)
-    return double if tailed.cost - double.cost >= BEYOND_TAIL else single
+    return double if is_double and tailed.cost - double.cost >= BEYOND_TAIL else single
+
+
+def _is_good(fit: RegionFit) -> bool:
+    return fit.chi2 <= fit.ndf + 1.5 * math.sqrt(2 * fit.ndf)
 
 
 def _fwhm(fit: RegionFit) -> float:

@@ -13,10 +13,10 @@ from gammapolars.peaks.likelihood import CLOSEST, Knowledge, Prior, RegionFit
 from gammapolars.peaks.line_pairs import LEAST_GAIN, line_pair
 from gammapolars.peaks.line_shape import OWN, REACH, SHAPELY, line_shape, own_shapes
 from gammapolars.peaks.model import SHAPE
-from gammapolars.peaks.regions import MOST_PEAKS, Data, Region, is_sharp, regions
+from gammapolars.peaks.regions import MOST_PEAKS, Data, Region, regions
 from gammapolars.peaks.results import misfit
 from gammapolars.peaks.significance import significance_of
-from gammapolars.peaks.widths import Widths
+from gammapolars.peaks.widths import Widths, is_sharp
 
 BENT, BENT_SHARP = 10.0, 20.0
 """A parabola takes the place of a straight background where -2 ln L falls by at least this: below the broad peaks of a

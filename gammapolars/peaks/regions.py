@@ -9,7 +9,7 @@ from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.types import Floats
 from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit, fit_region
 from gammapolars.peaks.model import Model
-from gammapolars.peaks.widths import Widths
+from gammapolars.peaks.widths import Widths, is_sharp
 
 TOGETHER = 3.0
 """Peaks closer than this, in units of their FWHM, share a region."""
@@ -19,9 +19,6 @@ MOST_PEAKS = 10
 
 SAME = 0.35
 """Peaks that two regions have closer than this, in units of their FWHM, are the same one."""
-
-SHARP = 0.012
-"""FWHM in units of the position, below which a detector is taken for a semiconductor's."""
 
 
 OWN_WIDTH = Prior(1.5, None)
@@ -105,11 +102,6 @@ def regions(positions: Floats, widths: Widths, bins: int) -> list[Region]:
         begin, end = max(room[0], round(float(low))), min(room[1], round(float(high)) + 1)
         result.append(Region(begin, max(end, min(begin + 3, bins)), centres[first : last + 1], room))
     return result
-
-
-def is_sharp(position: float, fwhm: float) -> bool:
-    """True for a peak of a semiconductor, false for one of a scintillator, judged by place and width (bins)."""
-    return fwhm < SHARP * max(position, 1.0) or fwhm < 6.0
 
 
 def _groups(positions: Floats, fwhm: Floats) -> list[list[int]]:

@@ -1,6 +1,7 @@
 """How wide a spectrum's peaks are: measured at its clearest peaks where it is not given."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,13 +12,15 @@ from gammapolars.peaks.likelihood import Knowledge, Prior, fit_region
 from gammapolars.peaks.model import Model
 from gammapolars.peaks.regions import Data, regions
 from gammapolars.peaks.search import candidates
-from gammapolars.peaks.widths import Width, WidthModel, Widths, width_model
+from gammapolars.peaks.widths import Width, WidthModel, Widths, is_decided, is_sharp, scatter_about, width_model
 
 CLEAR = 6.0
 MOST_MEASURED = 40
 ENOUGH_WIDTHS = 6
-WIDTH_UNC, WIDTH_UNC_OF_FEW = 0.02, 0.08
-"""Relative uncertainty of a single peak's width by a width model: one of many peaks, and one of few."""
+LEAST_WIDTH_UNC, WIDTH_UNC, WIDTH_UNC_OF_FEW = 0.01, 0.03, 0.08
+"""Relative uncertainty of a single peak's width by a width model: one of many peaks, at least and at most, as they
+scatter about it, and one of few.
+"""
 
 GIVEN_WIDTH_UNC = 0.01
 """The same, where the widths are given: how peaks of a good detector scatter."""
@@ -27,6 +30,16 @@ ENOUGH_BINS = 10.0
 
 LEAST_LIKENESS = 0.8
 """Share of what a slope cannot describe that a peak has to: a Compton edge fails here."""
+
+
+class RefinedWidths(NamedTuple):
+    """The widths of a spectrum's peaks, the relative uncertainty that they have for a single one, larger where they
+    rest on few peaks, and whether the peaks agree on them rather than on others.
+    """
+
+    widths: Widths
+    unc: float
+    decided: bool
 
 
 def measured_widths(counts: Floats, variance: Floats) -> WidthModel | None:
@@ -39,16 +52,21 @@ def measured_widths(counts: Floats, variance: Floats) -> WidthModel | None:
     return width_model(measurements)
 
 
-def refined_widths(data: Data, positions: Floats) -> tuple[Widths, float]:
+def refined_widths(data: Data, positions: Floats) -> RefinedWidths:
     """The width model once more, from peaks that are fitted together where they overlap; positions are in bins.
 
-    Peaks of a scintillator stand on each other's flanks, and are measured too narrow one by one. The second number is
-    the model's relative uncertainty for the width of one peak: larger where it rests on few peaks.
+    Peaks of a scintillator stand on each other's flanks, and are measured too narrow one by one.
     """
     for _ in range(2):  # the bins that are fitted follow the widths
         measurements = _joint_widths(data, positions)
-        data = data._replace(widths=width_model(measurements) or data.widths)
-    return data.widths, WIDTH_UNC if len(measurements) >= ENOUGH_WIDTHS else WIDTH_UNC_OF_FEW
+        model = width_model(measurements)
+        data = data._replace(widths=model or data.widths)
+    if model is None:
+        return RefinedWidths(data.widths, WIDTH_UNC_OF_FEW, decided=True)
+    scatter = scatter_about(measurements, model)
+    unc = WIDTH_UNC if scatter is None else min(max(scatter, LEAST_WIDTH_UNC), WIDTH_UNC)
+    unc = unc if len(measurements) >= ENOUGH_WIDTHS else WIDTH_UNC_OF_FEW
+    return RefinedWidths(data.widths, unc, is_decided(measurements, model))
 
 
 def _joint_widths(data: Data, positions: Floats) -> list[Width]:
@@ -59,7 +77,7 @@ def _joint_widths(data: Data, positions: Floats) -> list[Width]:
     for region in clearest[:MOST_MEASURED]:
         part = slice(region.low, region.high)
         fit = data.fit(region, Knowledge(Prior(1.0, 0.3)))
-        if len(region.positions) == 1:
+        if len(region.positions) == 1 and is_sharp(float(fit.positions[0]), float(data.widths.at(fit.positions[0]))):
             fit = one_or_two(data.counts[part], data.variance[part], fit)
         if not fit.valid or "width" in fit.narrow:
             continue
@@ -101,7 +119,8 @@ def _measure(counts: Floats, variance: Floats, place: int, fwhm: float) -> Width
         if abs(fit.shape()[0] - 1) < 0.2:
             break
         width *= fit.shape()[0]
-    fit = one_or_two(coarse, coarse_variance, fit)
+    if is_sharp(position, width):
+        fit = one_or_two(coarse, coarse_variance, fit)
     largest = int(np.argmax(fit.areas))
     area, area_unc = float(fit.areas[largest]), math.sqrt(fit.covariance[largest, largest])
     unit = float(fit.model.sigmas[0]) * FWHM_PER_SIGMA * factor

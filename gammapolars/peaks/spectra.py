@@ -1,6 +1,7 @@
 """The search and the fit of peaks in tables of spectra, calibrated or not, of any kind of detector."""
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import polars as pl
 
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.defaults import LEAST_SIGNIFICANCE
-from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.errors import TableError, UsageError, WidthWarning
 from gammapolars.core.schema import PEAKS
 from gammapolars.core.types import Floats
 from gammapolars.peaks.bins import KEYS, Bins, spectra_of
@@ -85,6 +86,9 @@ def fit_peaks(
     An area in units of `area_unc` is not its `significance`: the uncertainty holds the scatter of the peak's own
     counts, which is not there where there is no peak. So 9 counts above no background are 9 ± 3, and yet no chance.
 
+    Widths that are not given are those of the narrowest branch that peaks agree on; where another has nearly as much
+    support, a `WidthWarning` says so: give `fwhm` then.
+
     Args:
         spectrum: as for `find_peaks`.
         peaks: where the peaks are, as `find_peaks` gives them: `centroid_kev` or `centroid_adc`, and the columns that
@@ -116,8 +120,10 @@ def fit_peaks(
         widths = first_widths
         if fwhm is None:
             places = _peak_places(bins, widths, least_significance)[0]
-            widths, width_unc = refined_widths(Data(bins.counts, bins.variance, widths), places)
-            settings = replace(settings, width_unc=width_unc)
+            refined = refined_widths(Data(bins.counts, bins.variance, widths), places)
+            widths, settings = refined.widths, replace(settings, width_unc=refined.unc)
+            if not refined.decided:
+                warnings.warn(_undecided(bins, widths), WidthWarning, stacklevel=2)
         places = _peak_places(bins, widths, least_significance)[0] if peaks is None else _centroids(bins, peaks, key)
         fits = fit_spectrum(Data(bins.counts, bins.variance, widths, _annihilation(bins)), places, settings)
         results = [peak for number, fit in enumerate(fits, regions) for peak in fitted_peaks(fit, number)]
@@ -129,6 +135,19 @@ def fit_peaks(
         regions += len(fits)
     per_axis = ["centroid_{}", "centroid_{}_unc", "fwhm_{}", "fwhm_{}_unc"]
     return _table(rows, spectrum, per_axis, [*FIGURES, "p_value"])
+
+
+def _undecided(bins: Bins, widths: Widths) -> str:
+    """What is said where peaks of several widths are about as many."""
+    occupied = bins.places[_occupied(bins)]
+    middle = float(occupied[len(occupied) // 2])
+    unit, axis = next(bins.axes())
+    fwhm, at = float(widths.at(middle) * abs(bins.slope(axis, middle))), float(bins.at(axis, middle))
+    unit = {"kev": "keV", "adc": "channels"}[unit]
+    return (
+        f"the peaks agree on no one width: many may be doublets, and a FWHM of {fwhm:.3g} {unit} at {at:.0f} may be "
+        f"theirs; give that of a single line"
+    )
 
 
 def _check(least_significance: float) -> None:
@@ -152,6 +171,8 @@ def _widths(bins: Bins, fwhm: Sequence[float] | None) -> Widths | None:
     if bins.energy_kev is None:
         raise TableError("a FWHM in keV needs a spectrum with energy_kev: calibrate it, or leave the FWHM out")
     square = np.polynomial.polynomial.polyval(bins.energy_kev, np.asarray(fwhm, np.float64))
+    if not (square > 0).any():
+        raise UsageError("FWHM² is nowhere above 0: give a, b, c of FWHM² = a + b E + c E²")
     return WidthTable(np.sqrt(np.maximum(square, 0.0)) / np.abs(bins.slope(bins.energy_kev, bins.places)))
 
 

@@ -29,8 +29,18 @@ SCATTER = 0.02
 RESOLVED, LIMIT = 0.15, 5.0
 """Share of resolved doublets from which widths of single peaks are doubted, and by how much more they may be off."""
 
+APART, RIVAL = 0.15, 0.6
+"""A model with widths that differ by this part is a rival; with this part of the support it may be the right one."""
+
+ENOUGH = 6
+"""Widths of which the scatter is known."""
+
 MOST_SUPPORT = 50.0
 """No single peak counts for more: one hump must not outweigh many peaks."""
+
+
+SHARP = 0.012
+"""FWHM in units of the position, below which a detector is taken for a semiconductor's."""
 
 
 class Width(NamedTuple):
@@ -72,6 +82,11 @@ Widths = WidthTable | WidthModel
 """How wide peaks are along a spectrum."""
 
 
+def is_sharp(position: float, fwhm: float) -> bool:
+    """True for a peak of a semiconductor, false for one of a scintillator, judged by place and width (bins)."""
+    return fwhm < SHARP * max(position, 1.0) or fwhm < 6.0
+
+
 def width_model(widths: Sequence[Width]) -> WidthModel | None:
     """The narrowest model that peaks consistently agree with; None where there is no peak.
 
@@ -82,18 +97,10 @@ def width_model(widths: Sequence[Width]) -> WidthModel | None:
     """
     if not widths:
         return None
-    x, w, unc, weight = np.array([width[:4] for width in widths]).T
+    x, w, unc, _ = np.array([width[:4] for width in widths]).T
     resolved = np.array([width.resolved for width in widths])
-    support = np.minimum(weight, MOST_SUPPORT)
-    tolerance = np.hypot(TOLERANCE, unc / w)
-    against = np.where(resolved, RESOLVED_NARROW, TOO_NARROW)
-
-    def balance(model: WidthModel) -> float:
-        excess = np.log(w / model.at(x))
-        agreement = np.exp(-0.5 * (excess / tolerance) ** 2)
-        return float(support @ np.where(excess > 0, agreement, agreement - against * (1 - agreement)))
-
-    best = max(_proposals(widths), key=balance)
+    support = _support(widths)
+    best = max(_proposals(widths), key=lambda model: _balance(widths, model))
     for part in NARROWING:
         excess = np.log(w / best.at(x))
         agree = np.abs(excess) < np.hypot(part, 2 * unc / w)
@@ -103,6 +110,64 @@ def width_model(widths: Sequence[Width]) -> WidthModel | None:
             scatter = np.where(~resolved & (excess > 0), LIMIT * scatter, scatter)
         best = _fit(x[agree], w[agree], scatter[agree], most=float(x.max())) or best
     return best
+
+
+def _agreement(widths: Sequence[Width], model: WidthModel) -> tuple[Floats, Floats]:
+    """How far each width lies above a model, and how well it agrees with it, from 0 to 1."""
+    x, w, unc, _ = np.array([width[:4] for width in widths]).T
+    excess = np.log(w / model.at(x))
+    return excess, np.exp(-0.5 * (excess / np.hypot(TOLERANCE, unc / w)) ** 2)
+
+
+def _support(widths: Sequence[Width]) -> Floats:
+    """What each width counts for."""
+    return np.minimum([width.significance for width in widths], MOST_SUPPORT)
+
+
+def _balance(widths: Sequence[Width], model: WidthModel) -> float:
+    """What speaks for a model less what speaks against it."""
+    excess, agreement = _agreement(widths, model)
+    against = np.array([_against(width) for width in widths])
+    return float(_support(widths) @ np.where(excess > 0, agreement, agreement - against * (1 - agreement)))
+
+
+def scatter_about(widths: Sequence[Width], model: WidthModel) -> float | None:
+    """How widths that are known well scatter about a model, relative; None where there are too few of them."""
+    x, w, unc, _ = np.array([width[:4] for width in widths]).T
+    excess = np.log(w / model.at(x))
+    sure = (unc < 0.02 * w) & (np.abs(excess) < NARROWING[-1])
+    if sure.sum() < ENOUGH:
+        return None
+    return math.sqrt(max(float((excess[sure] ** 2 - (unc[sure] / w[sure]) ** 2).mean()), 0.0))
+
+
+def _against(width: Width) -> float:
+    """How much a width speaks against models that are wider: those of scintillators, on each other's flanks, do not."""
+    if not is_sharp(width.position, width.fwhm):
+        return 0.0
+    return RESOLVED_NARROW if width.resolved else TOO_NARROW
+
+
+def is_decided(widths: Sequence[Width], model: WidthModel) -> bool:
+    """Whether no model of other widths has nearly as much support as the one that was chosen.
+
+    Where many peaks are doublets whose shape shows it, those that are wider are doublets, too.
+    """
+    support = _support(widths)
+
+    def agreed(other: WidthModel) -> float:
+        return float(support @ _agreement(widths, other)[1])
+
+    resolved = np.array([width.resolved for width in widths])
+    most = agreed(model)
+    if float(support[resolved] @ _agreement(widths, model)[1][resolved]) > RESOLVED * most:
+        return True
+    places = np.array([width.position for width in widths])
+
+    def departure(other: WidthModel) -> float:
+        return abs(float(np.median(np.log(other.at(places) / model.at(places)))))
+
+    return all(agreed(rival) < RIVAL * most for rival in _proposals(widths) if departure(rival) > APART)
 
 
 def _proposals(widths: Sequence[Width]) -> list[WidthModel]:

@@ -319,6 +319,26 @@ def test_a_polynomial_of_ones_own(spectrum: Path) -> None:
     assert "FWHM keV" in done.out
 
 
+def test_a_width_of_ones_own_in_channels_and_an_undecided_one_that_names_the_option() -> None:
+    expected = np.full(4096, 20.0)
+    for number, place in enumerate(range(300, 3900, 300)):
+        sigma = (1.9, 2.9)[number % 2]  # every second line is half as wide again, which nothing explains
+        expected += 300 / sigma * np.exp(-0.5 * ((np.arange(4096) - place) / sigma) ** 2)
+    np.savetxt("odd.asc", np.random.default_rng(1).poisson(expected), fmt="%d")
+
+    without = parsed("peaks", "odd.asc", "-o", "without.csv")
+    with_width = parsed("peaks", "odd.asc", "-o", "with.csv", "--fwhm", "20.0")
+
+    (warning,) = without["warnings"]
+    assert warning.startswith("odd.asc, ")
+    assert "the peaks agree on no one width" in warning
+    assert warning.endswith("give that of a single line with --fwhm")
+    assert with_width.get("warnings", []) == []
+    found = pl.read_csv("with.csv")
+    assert "centroid_kev" not in found.columns or found["centroid_kev"].null_count() == found.height
+    assert found["fwhm_adc"].median() == pytest.approx(20.0**0.5, rel=0.05)
+
+
 @pytest.mark.slow
 def test_several_spectra_of_one_file(cobalt: Path) -> None:
     gammapolars("spectrum", cobalt, "-o", "all.parquet")
@@ -340,6 +360,8 @@ def test_several_spectra_of_one_file(cobalt: Path) -> None:
         (["--calibration", "1"], 2, "--calibration takes at least 2 numbers"),
         (["--calibration", "1,x"], 2, "--calibration takes at least 2 numbers"),
         (["--significance", "-3"], 2, "a significance is a number above 0"),
+        (["--fwhm", "wide"], 2, "--fwhm takes at least 1 number"),
+        (["--fwhm", "-1"], 2, "FWHM² is nowhere above 0"),
         (["-o", "peaks.xlsx"], 2, "unknown suffix"),
     ],
 )

@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 import gammapolars as gp
+from gammapolars.core.errors import UsageError, WidthWarning
 from gammapolars.peaks.doublets import one_or_two
 from gammapolars.peaks.likelihood import Knowledge, Prior, RegionFit, fit_region
 from gammapolars.peaks.model import Model
-from gammapolars.peaks.widths import Width, WidthModel, width_model
+from gammapolars.peaks.widths import Width, WidthModel, is_decided, width_model
 from tests.validation.simulated_peaks import EU_152, drawn, expected_counts
 
 HPGE = (0.8, 0.0018)
@@ -67,3 +68,33 @@ def test_few_narrow_widths_outweigh_many_wide_ones() -> None:
 
     assert found is not None
     np.testing.assert_allclose(found.at(places), true.at(places), rtol=0.03)
+    assert is_decided(widths, found)
+
+
+def test_two_branches_with_as_many_peaks_leave_the_width_undecided() -> None:
+    places = np.linspace(300, 6000, 8)
+    widths = [Width(x, (4.0, 6.0)[number % 2], 0.1, 30.0) for number, x in enumerate(places)]
+
+    found = width_model(widths)
+
+    assert found is not None
+    assert not is_decided(widths, found)
+
+
+def undecided() -> pl.DataFrame:
+    """Lines of which every second one is half as wide again, which nothing explains."""
+    expected = np.full(4096, 20.0)
+    for number, place in enumerate(range(300, 3900, 300)):
+        sigma = (1.9, 2.9)[number % 2]
+        expected += 300 / sigma * np.exp(-0.5 * ((np.arange(4096) - place) / sigma) ** 2)
+    counts = np.random.default_rng(1).poisson(expected).astype(float)
+    return pl.DataFrame({"adc": np.arange(4096.0), "counts": counts, "variance": counts})
+
+
+def test_an_undecided_width_is_warned_of_and_a_given_one_is_not() -> None:
+    spectrum = undecided()
+
+    with pytest.warns(WidthWarning, match="the peaks agree on no one width: .* give that of a single line"):
+        gp.fit_peaks(spectrum)
+    with pytest.raises(UsageError, match="FWHM² is nowhere above 0"):
+        gp.fit_peaks(spectrum.with_columns(energy_kev="adc"), fwhm=(-1.0,))

@@ -16,6 +16,7 @@ class PeaksOptions(Reading, Saving):
     inputs: Inputs
     output: Annotated[Path, "Ends in .csv, .parquet or .arrow.", OUTPUT]
     calibration: Annotated[str | None, "Energy polynomial: keV at adc 0, keV per adc, …: 3.545,0.3965."] = None
+    fwhm: Annotated[str | None, "a,b,c of FWHM² = a + b E + c E², E in keV, or in channels where uncalibrated."] = None
     significance: Annotated[float, "Least significance of a peak, in standard deviations."] = (
         defaults.LEAST_SIGNIFICANCE
     )

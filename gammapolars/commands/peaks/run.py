@@ -50,8 +50,11 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
     spectra = spectra_of(
         options.inputs, options, reject=options.reject, spectrum=options.spectrum, calibration=polynomial
     )
-    table = with_sums(spectra.table, fitted(spectra, least_significance=options.significance))
-    warnings = _differences(table, spectra, options)
+    fwhm = parse_numbers(options.fwhm, "--fwhm", at_least=1) if options.fwhm else None
+    undecided: list[str] = []
+    fits = fitted(spectra, least_significance=options.significance, fwhm=fwhm, warn=undecided.append)
+    table = with_sums(spectra.table, fits)
+    warnings = (*undecided, *_differences(table, spectra, options))
     if options.areas == "sum":
         uncertainties = [
             pl.coalesce("sum_unc", name).alias(name) for name in ("area_unc", "area_unc_low", "area_unc_high")
