@@ -146,6 +146,12 @@ def nuclides() -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (int("".join(filter(str.isdigit, name.split("-")[1]))), name)))
 
 
+def heads() -> frozenset[str]:
+    """The names that stand for more than one nuclide: heads of chains."""
+    further = load().filter(pl.col("parent") != pl.col("nuclide"))["parent"]
+    return frozenset({*further, *_INCLUDES})
+
+
 def canonical(nuclide: str) -> str:
     """The table's name of a nuclide or chain.
 

@@ -1,6 +1,7 @@
 """The kind of each peak, with the reason, and the nuclide and line where it is one."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -193,9 +194,15 @@ def _named(peaks: PeakList, at: int, seen: list[Sighting]) -> Kind | None:
 
 def _line(head: str, kev: float, width: float) -> tuple[str, float]:
     """The strongest of the lines that are one peak: its nuclide and energy."""
-    table = lines(head).filter((pl.col("energy_kev") - kev).abs() < max(width, 0.5)).sort("intensity")
-    nuclide, energy = table.select("nuclide", "energy_kev").row(-1)
-    return str(nuclide), float(energy)
+    near = [line for line in _lines_by_name(head) if abs(line[2] - kev) < max(width, 0.5)]
+    _, nuclide, energy = max(near)
+    return nuclide, energy
+
+
+@cache
+def _lines_by_name(head: str) -> tuple[tuple[float, str, float], ...]:
+    """Intensity, nuclide and energy of all lines of a nuclide or chain."""
+    return tuple(lines(head).select("intensity", "nuclide", "energy_kev").iter_rows())
 
 
 def _is_clear(peaks: PeakList, at: int, parents: list[int]) -> bool:

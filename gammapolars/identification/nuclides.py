@@ -4,11 +4,12 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.types import Floats, Mask
-from gammapolars.gamma_lines import COMMON, lines, nuclides
+from gammapolars.gamma_lines import COMMON, heads, lines, nuclides
 from gammapolars.identification.peak_list import PeakList
 
 Indices = NDArray[np.intp]
@@ -76,8 +77,22 @@ class _Lines(NamedTuple):
 
 @cache
 def _lines_of(nuclide: str) -> tuple[tuple[float, float], ...]:
-    table = lines(nuclide, least_intensity=LEAST_INTENSITY)
-    return tuple(table.sort("energy_kev").select("energy_kev", "intensity").iter_rows())
+    """Energies and intensities of a nuclide or chain, by energy."""
+    if nuclide not in _alone():
+        return _pairs(lines(nuclide))
+    return _alone()[nuclide]
+
+
+@cache
+def _alone() -> dict[str, tuple[tuple[float, float], ...]]:
+    """The lines of all nuclides that head no chain, in one pass over the table."""
+    alone = lines().filter(~pl.col("nuclide").is_in(list(heads())))
+    return {str(name): _pairs(own) for (name,), own in alone.group_by(["nuclide"])}
+
+
+def _pairs(table: pl.DataFrame) -> tuple[tuple[float, float], ...]:
+    shown = table.filter(pl.col("intensity") >= LEAST_INTENSITY).sort("energy_kev")
+    return tuple(shown.select("energy_kev", "intensity").iter_rows())
 
 
 @cache
