@@ -259,6 +259,18 @@ def test_hints_decide_where_peaks_alone_do_not() -> None:
     assert found.table["energy_kev"].to_list()[1:] == [661.657, 1460.822]
 
 
+@pytest.mark.parametrize("seed", [3, 9, 16])
+def test_four_pairs_are_enough_where_they_fit_to_a_fraction_of_a_width(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    truth = random_truth(random)
+    peaks = peaks_of(truth, random, ["Cs-137", "Co-60", "Am-241"], extra=2)
+
+    found = match_lines(peaks, table_of("Cs-137", "Co-60", "Am-241"))
+
+    assert outcome(found, truth) == "right"
+    assert found.table["energy_kev"].to_list() == [59.5409, 661.657, 1173.228, 1332.492]
+
+
 def test_a_wrong_gain_is_refused_and_a_right_one_is_not() -> None:
     random = np.random.default_rng(12)
     truth = Truth(0.4, 3.0, 0.002)

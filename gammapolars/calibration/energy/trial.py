@@ -21,6 +21,9 @@ the word of whoever names the source, and on what is checked here: small offset,
 LEAST_MARGIN, LEAST_MARGIN_FEW = 5.0, 3.0
 """ln of the likelihood ratio against the next best match that a match must reach; the same distinction."""
 
+CURVE, EXACT = 2, 0.15
+"""Parameters that pairs determine (bends are small); and to what part of the tolerance pairs can be exact."""
+
 MOST_UNEXPLAINED = 0.3
 """Where the sources have three lines at most: another peak may have at most this part of the strongest line's area."""
 
@@ -66,6 +69,19 @@ def match_table(lines: pl.DataFrame, peaks: pl.DataFrame, **columns: pl.Series |
     return pl.concat([lines, of_peaks], how="horizontal").with_columns(**columns)
 
 
+def _exactness(best: Candidate) -> float:
+    """What a match gains where its pairs lie nearer to the curve than peaks usually do.
+
+    The evidence takes lines to be off by a tenth of their width. Where four pairs or more are off by much less, that
+    much less is what is likely: the logarithm of the likelihood with it, less the one without.
+    """
+    free = len(np.unique(best.line)) - CURVE
+    if free < 2:
+        return 0.0
+    scale = float(np.clip(np.sqrt(np.square(best.pull).sum() / free), EXACT, 1.0))
+    return free * (-math.log(scale) - 0.5 * (1 - scale**2))
+
+
 @dataclass(frozen=True)
 class Trial:
     """What was put in, to say in a refusal what was tried, and to build the result from."""
@@ -100,7 +116,8 @@ class Trial:
         needed_lines = min(at_least, lines) if at_least == 1 else min(3, lines)
         if matches < needed_lines:
             raise self.refusal(f"only {matches} of {lines} lines would have a peak ({text})")
-        if best.evidence < LEAST_EVIDENCE.get(max(lines, 2), MANY_EVIDENCE):
+        exact = 0.0 if self.peaks.are_broad else _exactness(best)
+        if best.evidence + exact < LEAST_EVIDENCE.get(max(lines, 2), MANY_EVIDENCE):
             raise self.refusal(f"the best match is hardly better than chance, perhaps the source is another ({text})")
         if len(best.unseen) > max(1, 0.34 * (best.expected - len(best.unseen))):
             raise self.refusal(
