@@ -56,6 +56,11 @@ falls by at least this.
 GIVEN_WIDTH_UNC = 0.01
 """How well a width is known that is given: peaks scatter by 1 % about a good calibration of their widths."""
 
+LENIENT = 2.0
+"""A peak is added where -2 ln L falls by the square of the least significance less this: by 14, for its two parameters,
+at one place in a thousand by chance; what is not significant itself is dropped again.
+"""
+
 MOST_TRIALS = 2
 """Peaks of a region that two lines are tried in place of, those where linear fits gain most."""
 
@@ -257,7 +262,7 @@ def _with_one_more(
         trial = _best_fit(data, wider, knowledge)
         # Where counts differ from every shape by more than they scatter, so may any gain by another peak.
         gain = (fit.total - trial.total) / misfit(trial) ** 2
-        if not trial.valid or gain < least**2 or not _distinct(trial, data.widths):
+        if not trial.valid or gain < least**2 - LENIENT or not _distinct(trial, data.widths):
             continue
         if best is None or trial.total < best[1].total:
             best = (wider._replace(positions=np.sort(trial.positions)), trial)

@@ -12,7 +12,7 @@ from gammapolars.peaks.model import FURTHER, SHAPE
 from gammapolars.peaks.regions import Data, Region
 from gammapolars.peaks.resolution import WIDTH_UNC
 
-OWN = 20.0
+OWN = 12.0
 """A strong peak has a shape of its own, or further tails, where -2 ln L falls by at least this."""
 
 SHAPELY = 20_000.0
@@ -65,7 +65,7 @@ def line_shape(data: Data, all_regions: list[Region], width_unc: float = WIDTH_U
         plain.append(fits[0])
         further.append(fits[-1])
     gain = sum(one.cost - other.cost for one, other in zip(plain, further, strict=True))
-    chosen = further if gain > OWN + 4 * len(further) else plain
+    chosen = further if gain > 2 * OWN + 4 * len(further) else plain
     learnt = _common([fit for fit in chosen if fit.valid and fit.chi2 < 4 * fit.ndf])
     return learnt._replace(width=Prior(_width_factor([fit for fit in plain if fit.valid]), width_unc))
 

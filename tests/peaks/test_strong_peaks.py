@@ -7,7 +7,9 @@ from scipy.special import ndtr
 
 import gammapolars as gp
 from gammapolars.peaks.model import tail_integral
+from tests.drawing import repetitions
 from tests.validation.simulated_peaks import GAIN_KEV, OFFSET_KEV, drawn, expected_counts
+from tests.validation.strong_lines import strong_lines
 
 HPGE = (0.8, 0.0018)
 
@@ -75,3 +77,10 @@ def test_annihilation_radiation_is_one_peak_of_its_own_width(
     assert peak.height == 1
     assert peak["area"][0] == pytest.approx(area, abs=4 * peak["area_unc"][0])
     assert peak["fwhm_kev"][0] == pytest.approx(broad_kev, abs=4 * peak["fwhm_kev_unc"][0] + 0.02)
+
+
+@pytest.mark.slow
+def test_lines_of_all_kinds_are_found_once() -> None:
+    outcome = strong_lines(repetitions(60))
+
+    assert [str(check) for check in outcome.checks if not check.kept] == [], str(outcome)

@@ -20,6 +20,7 @@ def _validations() -> dict[str, Callable[[], Outcome]]:
         matrix_background,
         peak_kinds,
         simulated_peaks,
+        strong_lines,
         triples,
         wrong_sources,
     )
@@ -29,6 +30,7 @@ def _validations() -> dict[str, Callable[[], Outcome]]:
         "doublets": simulated_peaks.doublets,
         "false-peaks": false_peaks.false_peaks,
         "limits": limits.limits,
+        "strong-lines": strong_lines.strong_lines,
         "hpge": lambda: calibrations.automatic("HPGe"),
         "kinds-hpge": lambda: peak_kinds.kinds("HPGe"),
         "kinds-nai": lambda: peak_kinds.kinds("NaI"),
