@@ -230,3 +230,22 @@ def test_the_century_of_chn(flag: bytes, year: int) -> None:
     struct.pack_into("2s", data, 6, b"59")
 
     assert chn.decode(bytes(data)).measurement.started == datetime(year, 11, 7, 17, 48, 59)
+
+
+@pytest.mark.parametrize("calibration", ["0 1", "0 1 0", "3000 -1.2", "10 0.5 -0.1"])
+def test_channels_and_falling_energies_are_no_calibration(tmp_path: Path, calibration: str) -> None:
+    terms = calibration.split()
+    path = tmp_path / "x.spe"
+    path.write_text(f"$DATA:\n0 7\n1\n2\n3\n4\n5\n6\n7\n8\n$MCA_CAL:\n{len(terms)}\n{calibration} keV\n")
+
+    found = gp.read_spectrum(path)
+
+    assert found.measurement.energy is None
+    assert "energy_kev" not in found.table.columns
+
+
+def test_a_calibration_that_turns_behind_the_last_count_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.spe"
+    path.write_text("$DATA:\n0 7\n1\n2\n3\n0\n0\n0\n0\n0\n$MCA_CAL:\n3\n10 1 -0.2 keV\n")
+
+    assert gp.read_spectrum(path).table["energy_kev"].to_list()[:3] == pytest.approx([10, 10.8, 11.2])

@@ -396,6 +396,8 @@ COUNTS = st.lists(st.integers(0, 2**24), min_size=1, max_size=80).map(np.array)
 TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=255, categories=["L", "N"]), max_size=30)
 SECONDS = st.integers(1, 2**31).map(lambda ticks: ticks / 50)
 TERMS = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
+RISING = st.floats(2**-7, 1e6, width=32, allow_subnormal=False)
+BENDS = st.floats(0, 1e3, width=32, allow_subnormal=False)
 MEASUREMENTS = st.builds(
     Measurement,
     title=TEXTS,
@@ -405,7 +407,7 @@ MEASUREMENTS = st.builds(
     started=st.datetimes(datetime(1971, 1, 1), datetime(2099, 12, 31)).map(
         lambda moment: moment.replace(microsecond=0)
     ),
-    energy=st.none() | st.tuples(TERMS, TERMS.filter(lambda gain: gain not in (0.0, 1.0)), TERMS),
+    energy=st.none() | st.tuples(TERMS, RISING.filter(lambda gain: gain not in (0.0, 1.0)), BENDS),
 )
 
 

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,16 +81,25 @@ def recorded(
     counts: npt.NDArray[Any], measurement: Measurement, *, first: int = 0, variance: npt.NDArray[Any] | None = None
 ) -> RecordedSpectrum:
     """A spectrum of counts by channel, with variances as `with_variance` gives them by default; calibrated, if the
-    measurement is.
+    measurement is, with energies that rise and are no channels.
     """
     adc = first + np.arange(len(counts), dtype=np.float64)
     columns = {"adc": adc}
+    if not _is_calibration(measurement.energy, adc[: int(np.max(np.flatnonzero(counts), initial=0)) + 1]):
+        measurement = replace(measurement, energy=None)
     if measurement.energy is not None:
         columns["energy_kev"] = polynomial(measurement.energy, adc)
     columns["counts"] = np.asarray(counts, np.float64)
     if variance is not None:
         columns["variance"] = np.asarray(variance, np.float64)
     return RecordedSpectrum(with_variance(pl.DataFrame(columns)), measurement)
+
+
+def _is_calibration(energy: tuple[float, ...] | None, adc: npt.NDArray[np.float64]) -> bool:
+    """Whether a polynomial gives energies that rise up to the last count; programs write 0 1 where there is none."""
+    if energy is None or (energy[:2] == (0.0, 1.0) and not any(energy[2:])):
+        return False
+    return len(adc) < 2 or bool((np.diff(polynomial(energy, adc)) > 0).all())
 
 
 def one_of(spectra: Spectra, name: str | None) -> RecordedSpectrum:
@@ -139,6 +148,8 @@ def with_bounds(spectrum: RecordedSpectrum, bounds: npt.NDArray[np.float64]) -> 
         bounds = np.append(bounds, 2 * bounds[-1] - bounds[-2])
     if len(bounds) != channels + 1 or not np.isfinite(bounds).all():
         raise InputError(f"its {channels:,} channels have {len(bounds):,} bounds of energy, or some are no numbers")
+    if not (np.diff(bounds) > 0).all():
+        raise InputError("its bounds of energy do not rise from channel to channel")
     return with_middles(spectrum, (bounds[:-1] + bounds[1:]) / 2)
 
 
