@@ -132,7 +132,9 @@ def _of_one(
 
 
 def _kinds(peaks: PeakList, names: tuple[str, ...]) -> list[Kind]:
-    usable = peaks.is_sharp & peaks.is_sure
+    # Annihilation radiation is as much of a source as its lines are, and wider by Doppler's effect.
+    annihilation = np.abs(peaks.kev - ANNIHILATION_KEV) < peaks.tolerance(ANNIHILATION_KEV) + peaks.reach
+    usable = (peaks.is_sharp | annihilation) & peaks.is_sure
     strongest = np.argsort(-np.where(usable, peaks.area, 0.0), kind="stable")[:MOST_PARENTS]
     parents = [int(at) for at in strongest if usable[at]]
     hump_of = [min(humps(peaks, at, parents), key=lambda one: one.off, default=None) for at in range(len(peaks.kev))]
