@@ -32,7 +32,7 @@ NOTABLE, MOST_UNMATCHED = 0.05, 1
 LEAST_PAIRS, MOST_PULL = 3, 2.0
 """Of lines that are not resolved: pairs of peak and line, and the mean square of their distances in tolerances."""
 
-WIDTHS_AGREE, SAME_RESOLUTION = 0.22, 0.25
+WIDTHS_AGREE, SAME_RESOLUTION = 0.36, 0.25
 """How far ln(FWHM/√E) may differ between peaks, and from the resolution that lines were taken together with."""
 
 
@@ -76,7 +76,8 @@ def _convinces(best: Candidate, peaks: Peaks, lines: Lines, resolution: float, l
     """Whether a match of unresolved lines explains a spectrum."""
     own = best.line[~lines.may_lack[best.line]]
     pairs = len(np.unique(best.line))
-    if pairs < LEAST_PAIRS or not len(own) or best.unseen:
+    # With a pair more than are needed, one line may be lost in the threshold or in a heap of others.
+    if pairs < LEAST_PAIRS or not len(own) or len(best.unseen) > (pairs > LEAST_PAIRS):
         return False
     if set(lines.source[~lines.may_lack].tolist()) - set(lines.source[own].tolist()):
         return False

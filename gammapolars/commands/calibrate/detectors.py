@@ -14,7 +14,7 @@ from gammapolars.detectors import Detector
 from gammapolars.detectors.hits import is_of
 from gammapolars.gamma_lines import lines
 
-MOST_MISSED = 1.0
+MOST_MISSED = 0.05
 """Square of what a fit misses of its peak (χ²/ndf times the bins of a FWHM, over the area), at most."""
 
 CLEAR = 5.0
@@ -98,7 +98,7 @@ def _calibration(
         pairs = next((basis.pairs[name] for name in names if name in basis.pairs), None)
     filled = spectrum.filter(pl.col("counts") > 0)["adc"]
     adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
-    # A fit that misses as much as the peak holds has fitted something else: a threshold, a heap of lines.
+    # A fit that misses a fifth of what the peak holds has fitted something else: a threshold, a heap of lines.
     missed = (pl.col("chi2_ndf") * pl.col("fwhm_adc") / pl.col("area")).fill_null(0.0)
     is_other = (pl.col("status") == "poor fit") & (missed >= MOST_MISSED)
     trusted = peaks.filter(pl.col("status") != "failed", ~is_other)
