@@ -39,8 +39,10 @@ NEAR_ANNIHILATION, BROAD = 1.6, 1.6
 than other peaks it is.
 """
 
-LEAST_SURE = 2.0
-"""The area of a peak that is added is this many times its own uncertainty: of two halves of one line it is not."""
+LEAST_SURE, LEAST_SURE_OF_WEAK = 2.0, 1.5
+"""The area of a peak that is added is this many times its own uncertainty, which of two halves of a line it is not.
+Less will do next to weak peaks, whose counts are too few to show a wrong shape.
+"""
 
 FAR_REACHING = 100_000.0
 """Counts from which a peak's region reaches farther."""
@@ -295,7 +297,8 @@ def _distinct(fit: RegionFit, widths: Widths) -> bool:
     """True where all peaks are apart from each other, and no small one sits on the shape of a large one."""
     areas, at = fit.areas, fit.positions
     uncs = np.sqrt(np.diag(fit.covariance)[: 2 * len(areas)])
-    if (areas < LEAST_SURE * uncs[: len(areas)]).any() or (uncs == 0).any():
+    sure = LEAST_SURE if areas.max() > WIDTH_SHOWS else LEAST_SURE_OF_WEAK
+    if (areas < sure * uncs[: len(areas)]).any() or (uncs == 0).any():
         return False
     for one, other in permutations(range(len(areas)), 2):
         if areas[one] > areas[other]:
