@@ -13,6 +13,9 @@ FEW = 25.0
 """Counts below which the likelihood of an area is visibly lopsided."""
 
 TINY = 1e-12
+REACH = 1.5
+"""How far other peaks may move, in their σ."""
+
 STEPS = 30
 NEAR = 1e-3
 
@@ -57,6 +60,9 @@ class _Null:
         self.free = np.concatenate([others, others + peaks, np.arange(len(fit.parameters))[self.background]])
         self.least = np.full(len(fit.parameters), -math.inf)
         self.least[self.background] = 0.0
+        self.most = np.full(len(fit.parameters), math.inf)
+        places, reach = slice(peaks, 2 * peaks), REACH * fit.model.sigmas
+        self.least[places], self.most[places] = fit.positions - reach, fit.positions + reach
         self.target = np.maximum(fit.model.expected(fit.parameters), TINY)
         # Without other peaks everything that moves is linear.
         self._constant = fit.model.slopes(fit.parameters) if peaks == 1 else None
@@ -90,7 +96,7 @@ def _step(null: _Null, parameters: Floats, expected: Floats, now: float) -> tupl
     for length in (1.0, 0.3, 0.1, 0.01):
         after = parameters.copy()
         after[places] += length * change
-        after = np.maximum(after, null.least)
+        after = np.clip(after, null.least, null.most)
         then = null.expected(after)
         if (gained := now - null.cost(then)) > 0:
             return after, then, gained
