@@ -14,6 +14,7 @@ from gammapolars.peaks.line_pairs import LEAST_GAIN, line_pair
 from gammapolars.peaks.line_shape import OWN, REACH, SHAPELY, line_shape, own_shapes
 from gammapolars.peaks.model import SHAPE
 from gammapolars.peaks.regions import MOST_PEAKS, Data, Region, regions
+from gammapolars.peaks.resolution import GIVEN_WIDTH_UNC
 from gammapolars.peaks.results import misfit
 from gammapolars.peaks.significance import significance_of
 from gammapolars.peaks.widths import Widths, is_sharp
@@ -54,9 +55,6 @@ WIDTH_SHOWS, LOOSE_UNC, LOOSE = 5_000.0, 0.06, 8.0
 """Counts from which a peak shows its width to 1 %; and how far that may be from what is known, where -2 ln L
 falls by at least this.
 """
-
-GIVEN_WIDTH_UNC = 0.01
-"""How well a width is known that is given: peaks scatter by 1 % about a good calibration of their widths."""
 
 LENIENT = 2.0
 """A peak is added where -2 ln L falls by the square of the least significance less this: by 14, for its two parameters,
