@@ -1,6 +1,5 @@
 """Spectra to be analysed: read out of files of spectra, or counted from the hits of runs."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import of_hits
 from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT
-from gammapolars.core.errors import UsageError, WidthWarning
+from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
 from gammapolars.core.types import Key
 from gammapolars.corrections import energy_kev
@@ -22,7 +21,7 @@ from gammapolars.detectors import Detectors
 from gammapolars.io.provenance import describe, describe_files
 from gammapolars.io.spectra.measurement import Measurement, polynomial, require_variance
 from gammapolars.io.spectrum_files import holds_spectra, read_spectra
-from gammapolars.peaks import fit_peaks
+from gammapolars.peaks import fit_peaks, width_doubts
 from gammapolars.spectra import fitting_bin_kev
 
 KEYS = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16}
@@ -193,12 +192,11 @@ def fitted(
     for part in spectra.table.partition_by(list(KEYS), maintain_order=True):
         run, board, channel = part.select(list(KEYS)).row(0)
         detector = spectra.detectors.at(board, channel)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", WidthWarning)
+        with width_doubts() as doubts:
             peaks = _fitted_peaks(part, fwhm or None, detector.fwhm, least_significance)
-        for warning in caught:
-            where = f"{spectra.runs[run - 1]}, {detector.name}" if spectra.runs else detector.name
-            warn(f"{where}: {warning.message} with --fwhm")
+        where = f"{spectra.runs[run - 1]}, {detector.name}" if spectra.runs else detector.name
+        for doubt in doubts:
+            warn(f"{where}: {doubt}")
         parts.append(peaks.with_columns(pl.col("region") + regions))
         regions += peaks["region"].n_unique()
     return pl.concat(parts, how="diagonal") if parts else fit_peaks(spectra.table)

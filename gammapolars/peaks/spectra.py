@@ -146,7 +146,7 @@ def _undecided(bins: Bins, widths: Widths) -> str:
     unit = {"kev": "keV", "adc": "channels"}[unit]
     return (
         f"the peaks agree on no one width: many may be doublets, and a FWHM of {fwhm:.3g} {unit} at {at:.0f} may be "
-        f"theirs; give that of a single line"
+        f"theirs"
     )
 
 

@@ -85,7 +85,7 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         title=_title(analysis),
         subtitle=f"Report of {now:%Y-%m-%d %H:%M %Z}".rstrip(),
         tiles=_tiles(analysis),
-        warnings=analysis.warnings,
+        warnings=(*analysis.warnings, *(f"{one.name}: {doubt}" for one in lines for doubt in one.doubts)),
         sections=[section for section in sections if section.paragraphs or section.image],
         foot=_provenance(analysis, now),
     )

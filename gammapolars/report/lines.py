@@ -14,7 +14,7 @@ from gammapolars.figures import bins
 from gammapolars.gamma_lines import lines
 from gammapolars.identification import ANNIHILATION as ANNIHILATION_KIND
 from gammapolars.identification import FULL_ENERGY, UNKNOWN, peak_kinds
-from gammapolars.peaks import fit_peaks
+from gammapolars.peaks import fit_peaks, width_doubts
 from gammapolars.report.analyse import Analysis
 from gammapolars.spectra.line_gates import WIDTH_FWHM
 
@@ -114,13 +114,14 @@ LEAST_SPOT_SIGMA = 5.0
 
 
 class Lines(NamedTuple):
-    """The lines of one detector's spectrum, and the peaks that are not in the table."""
+    """The lines of one detector's spectrum, the peaks that are not in the table, and doubts about their widths."""
 
     board: int
     channel: int
     name: str
     seen: list[SeenLine]
     unexplained: list[Peak]
+    doubts: tuple[str, ...] = ()
 
 
 def lines_of(spectra: pl.DataFrame) -> list[Lines]:
@@ -140,8 +141,10 @@ def lines_of(spectra: pl.DataFrame) -> list[Lines]:
         counts, variance = np.zeros(place[-1] + 1), np.zeros(place[-1] + 1)
         np.add.at(counts, place, table["counts"].cast(pl.Float64).to_numpy())
         np.add.at(variance, place, table["variance"].cast(pl.Float64).to_numpy())
-        lines, unexplained = identify(full_energy_peaks(energies[0] + width * np.arange(len(counts)), counts, variance))
-        result.append(Lines(int(str(board)), int(str(channel)), str(name), lines, unexplained))
+        with width_doubts() as doubts:
+            peaks = full_energy_peaks(energies[0] + width * np.arange(len(counts)), counts, variance)
+        lines, unexplained = identify(peaks)
+        result.append(Lines(int(str(board)), int(str(channel)), str(name), lines, unexplained, tuple(doubts)))
     return result
 
 

@@ -53,7 +53,7 @@ def calibrations(spectra: SpectrumSet, basis: Basis) -> tuple[list[Calibration],
         basis: what to calibrate by.
 
     Returns:
-        The calibrations, and warnings of detectors that have none.
+        The calibrations, and warnings of detectors that have none, or whose peaks agree on no width.
 
     Raises:
         CalibrationError: no detector has peaks, or the peaks of one cannot be told to be lines.
@@ -61,11 +61,12 @@ def calibrations(spectra: SpectrumSet, basis: Basis) -> tuple[list[Calibration],
     """
     keys = _asked(spectra, basis.only)
     in_adc = replace(spectra, table=spectra.table.with_columns(energy_kev=pl.lit(None, pl.Float64)))
-    results, warnings = [], []
+    results: list[Calibration] = []
+    warnings: list[str] = []
     for key in keys:
         one = replace(in_adc, table=in_adc.table.filter(is_of(key)))
         detector = spectra.detectors.at(*key)
-        table = fitted(one, least_significance=CLEAR)
+        table = fitted(one, least_significance=CLEAR, warn=warnings.append)
         if table.filter(pl.col("status") != "failed").is_empty():
             warnings.append(f"{detector.name} shows no peak ({one.table['counts'].sum():,.0f} counts): not calibrated")
             continue

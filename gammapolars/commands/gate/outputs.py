@@ -20,7 +20,7 @@ from gammapolars.io import WRITERS, check_writable, save
 from gammapolars.io.output import check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import FORMATS, save_spectrum
-from gammapolars.peaks import fit_peaks
+from gammapolars.peaks import fit_peaks, width_doubts
 
 EVIDENT = 4.0
 """Peaks whose area is less than as many standard deviations are left out: net counts of nothing fluctuate as well, and
@@ -62,7 +62,11 @@ def write(counts: NetCounts, options: GateOptions) -> GateSummary:
     if net.is_empty():
         empty = f"{summary.gate.low:g} to {summary.gate.high:g} {summary.unit}"
         summary = replace(summary, warnings=(*summary.warnings, f"no pair has a hit in the gate {empty}"))
-    of_all = fit_peaks(total if total.height > MIN_BINS else total.head(0))
+    with width_doubts() as doubts:
+        of_all = fit_peaks(total if total.height > MIN_BINS else total.head(0))
+    summary = replace(
+        summary, warnings=(*summary.warnings, *(f"in the spectrum of all pairs, {one}" for one in doubts))
+    )
     peaks = gated_kinds(_peaks(net, total, of_all), of_all)
     if "name" in net.columns:
         names = net.select("board", "channel", "name").unique()

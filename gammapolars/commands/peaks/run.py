@@ -54,7 +54,8 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
     undecided: list[str] = []
     fits = fitted(spectra, least_significance=options.significance, fwhm=fwhm, warn=undecided.append)
     table = with_sums(spectra.table, fits)
-    warnings = (*undecided, *_differences(table, spectra, options))
+    advice = "give that of a single line with --fwhm"
+    warnings = (*(f"{doubt}; {advice}" for doubt in undecided), *_differences(table, spectra, options))
     if options.areas == "sum":
         uncertainties = [
             pl.coalesce("sum_unc", name).alias(name) for name in ("area_unc", "area_unc_low", "area_unc_high")

@@ -1,0 +1,41 @@
+"""Doubts about widths stand wherever peaks are listed, and other warnings are not lost on the way."""
+
+import warnings
+
+import polars as pl
+import pytest
+
+from gammapolars.core.errors import WidthWarning
+from gammapolars.peaks import width_doubts
+from gammapolars.report.lines import lines_of
+from tests.peaks.test_widths import undecided
+
+
+def test_doubts_are_collected_and_other_warnings_go_on() -> None:
+    with pytest.warns(DeprecationWarning, match="old"), width_doubts() as doubts:
+        warnings.warn("two widths", WidthWarning, stacklevel=1)
+        warnings.warn("an old way", DeprecationWarning, stacklevel=1)
+        warnings.warn("two widths again", WidthWarning, stacklevel=1)
+
+    assert doubts == ["two widths", "two widths again"]
+
+
+def test_an_error_goes_through() -> None:
+    with pytest.raises(ValueError, match="no fit"), width_doubts():
+        raise ValueError("no fit")
+
+
+def test_a_report_has_the_doubts_of_each_detector() -> None:
+    spectrum = undecided().select(
+        pl.lit(0, pl.UInt16).alias("board"),
+        pl.lit(1, pl.UInt16).alias("channel"),
+        pl.lit("HPGe").alias("name"),
+        energy_kev="adc",
+        counts="counts",
+        variance="variance",
+    )
+
+    (lines,) = lines_of(spectrum)
+
+    (doubt,) = lines.doubts
+    assert doubt.startswith("the peaks agree on no one width")
