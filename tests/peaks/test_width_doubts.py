@@ -11,13 +11,18 @@ from gammapolars.report.lines import lines_of
 from tests.peaks.test_widths import undecided
 
 
-def test_doubts_are_collected_and_other_warnings_go_on() -> None:
-    with pytest.warns(DeprecationWarning, match="old"), width_doubts() as doubts:
-        warnings.warn("two widths", WidthWarning, stacklevel=1)
-        warnings.warn("an old way", DeprecationWarning, stacklevel=1)
-        warnings.warn("two widths again", WidthWarning, stacklevel=1)
+def doubts_of(*said: Warning) -> list[str]:
+    with width_doubts() as doubts:
+        for one in said:
+            warnings.warn(one, stacklevel=1)
+    return doubts
 
-    assert doubts == ["two widths", "two widths again"]
+
+def test_doubts_are_collected_and_other_warnings_go_on() -> None:
+    with pytest.warns(DeprecationWarning, match="an old way"):
+        doubts = doubts_of(WidthWarning("two widths"), DeprecationWarning("an old way"), WidthWarning("two again"))
+
+    assert doubts == ["two widths", "two again"]
 
 
 def test_an_error_goes_through() -> None:
