@@ -165,6 +165,10 @@ the spectrum. Peaks of one `region` were fitted together; `status` is `ok`, or s
 `kind` is what a peak is, with the `reason`, and `nuclide` and `line_kev` of a full-energy peak (see `peak_kinds`)."""
 
 
+SUBTRACTED = "background"
+"""The column of a matrix that is net of its background in two dimensions: its cells are correlated."""
+
+
 LINES = Table(
     "lines",
     {

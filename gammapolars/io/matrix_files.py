@@ -9,6 +9,7 @@ import polars as pl
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.file_identity import replacing
 from gammapolars.core.quantities import BY_COLUMN
+from gammapolars.core.schema import SUBTRACTED
 from gammapolars.io import provenance
 from gammapolars.io.output import check_output, check_suffix, complete_or_nothing
 from gammapolars.io.root.tree_parser import kinds_in
@@ -146,7 +147,7 @@ def _filled_bins(path: Path, suffix: str, name: str | None) -> pl.LazyFrame:
         matrix = histograms.read_matrix(path, name).lazy()
         summary = (provenance.of_file(path) or {}).get("summary", {})
         is_net = SUBTRACTED_KEY in summary  # a histogram has no room for how much of each bin that was
-        return matrix.with_columns(pl.lit(None, pl.Float64).alias(tables.SUBTRACTED)) if is_net else matrix
+        return matrix.with_columns(pl.lit(None, pl.Float64).alias(SUBTRACTED)) if is_net else matrix
     if suffix in RADWARE_TYPES:
         dtype = RADWARE_TYPES[suffix]
         radware.check_matrix(path, dtype)

@@ -6,8 +6,8 @@ import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.core.quantities import axis_columns
+from gammapolars.core.schema import SUBTRACTED
 from gammapolars.gates import Gate
-from gammapolars.io.spectra.tables import SUBTRACTED
 from gammapolars.spectra.bins import AnyFrame, check_width, computed, quotient
 from gammapolars.spectra.weighted_tallies import AUTO, sums, weight_column
 

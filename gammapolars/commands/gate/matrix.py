@@ -16,11 +16,11 @@ from gammapolars.commands.gate.matrix_gates import MatrixGates
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.core.errors import InputError, OutputError, UsageError
 from gammapolars.core.quantities import BY_COLUMN, ENERGY, Quantity
+from gammapolars.core.schema import SUBTRACTED
 from gammapolars.gates import Gate
 from gammapolars.io import provenance
 from gammapolars.io.matrix_files import scan_matrix
 from gammapolars.io.spectra.channels import axis_of
-from gammapolars.io.spectra.tables import SUBTRACTED
 from gammapolars.spectra.matrices import axes_of
 
 CLOSE = 1e-3

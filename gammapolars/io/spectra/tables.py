@@ -10,7 +10,7 @@ import polars as pl
 from gammapolars.core.errors import InputError, UsageError, first_line
 from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import SPECTRUM as SCHEMA
-from gammapolars.core.schema import DType
+from gammapolars.core.schema import SUBTRACTED, DType
 from gammapolars.core.small_files import read_small
 from gammapolars.io import columnar
 from gammapolars.io.spectra import measurement as measurements
@@ -28,9 +28,6 @@ MAX_BYTES = 2**28
 """A larger file is no spectrum."""
 
 DETECTOR = ("board", "channel")
-
-SUBTRACTED = "background"
-"""The column of a matrix that is net of its background in two dimensions: its cells are correlated."""
 
 MOST_DETECTORS = 2**16
 """Boards, and channels of one: their numbers have 16 bits."""
