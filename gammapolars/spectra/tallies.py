@@ -256,6 +256,11 @@ class WideningTally:
             self._replace(self._wider(self._tally.summed(), width // self.width))
         self.width = width
 
+    def final_width(self) -> int:
+        """Of the bins of all that was added so far: `width` may be that of before the last parts."""
+        self._fit()
+        return self.width
+
     def total(self) -> pl.DataFrame:
         """The keys and `counts`, sorted by the keys; no columns but `counts` if nothing was added."""
         self._fit()

@@ -122,10 +122,10 @@ class Histograms(Accumulator):
     @property
     def width_ps(self) -> int:
         """Of the bins."""
-        return self._tally.width
+        return self._tally.final_width()
 
     def add_pairs(self, pairs: pl.DataFrame) -> None:
-        place = (pl.col("dt_ps") + self._reach_ps) // self.width_ps
+        place = (pl.col("dt_ps") + self._reach_ps) // self._tally.width
         bins = pairs.lazy().select(*ENDS, "dt_ps").pipe(with_sign).select(*ENDS, bin=place)
         self._tally.add(bins.group_by(*ENDS, "bin").agg(counts=pl.len()).collect())
 
