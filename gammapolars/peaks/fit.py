@@ -48,7 +48,7 @@ Less will do next to weak peaks, whose counts are too few to show a wrong shape.
 FAR_REACHING = 100_000.0
 """Counts from which a peak's region reaches farther."""
 
-CLOSEST_BROAD = 0.8
+CLOSEST_BROAD = 1.0
 """Peaks of a scintillator closer than this part of their FWHM are not resolved, on a bent background."""
 
 WIDTH_SHOWS, LOOSE_UNC, LOOSE = 5_000.0, 0.06, 8.0
