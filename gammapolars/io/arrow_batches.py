@@ -6,6 +6,7 @@ which begins with its unpacked length where the batch is compressed.
 
 import struct
 from pathlib import Path
+from typing import BinaryIO
 
 from gammapolars.core.errors import InputError
 from gammapolars.io.arrow_footer import field_places, read_blocks, target
@@ -15,6 +16,9 @@ PACKED_BYTES = 2**28
 
 MOST_PACKED = 100
 """and to so many times what is stored: measured hits are packed 2 to 10 times, and zeros a thousand times."""
+
+MOST_DESCRIBED = 2**26
+"""A description has no more bytes than this."""
 
 CONTINUATION = b"\xff\xff\xff\xff"
 
@@ -36,9 +40,7 @@ def check_packing(path: Path) -> None:
     with path.open("rb") as file:
         blocks, _ = read_blocks(file)
         for place, size in blocks:
-            file.seek(place)
-            data = file.read(size) if size < PACKED_BYTES // MOST_PACKED else b""
-            unpacked = unpacked_bytes(data) if data else 0
+            unpacked = unpacked_bytes(file, place)
             if unpacked > max(PACKED_BYTES, MOST_PACKED * size):
                 raise InputError(
                     f"{path}: a batch of {size:,} bytes unpacks to {unpacked / 1e9:.1f} GB, too much to be unpacked at "
@@ -46,16 +48,25 @@ def check_packing(path: Path) -> None:
                 )
 
 
-def unpacked_bytes(block: bytes) -> int:
-    """What a description and the contents behind it unpack to; 0 where they are not packed."""
-    start = 8 if block.startswith(CONTINUATION) else 4
-    (length,) = struct.unpack_from("<i", block, start - 4)
-    head, contents = block[start : start + length], block[start + length :]
+def unpacked_bytes(file: BinaryIO, place: int) -> int:
+    """What a description at a place and the contents behind it unpack to; 0 where they are not packed.
+
+    Of the contents the lengths alone are read.
+    """
+    file.seek(place)
+    start = 8 if file.read(4) == CONTINUATION else 4
+    file.seek(place + start - 4)
+    (length,) = struct.unpack("<i", file.read(4))
+    head = file.read(min(max(length, 0), MOST_DESCRIBED))
     batch = target(head, field_places(head, target(head, 0))[MESSAGE_HEADER])
     places = field_places(head, batch)
     if BATCH_COMPRESSION not in places:
         return 0
     listed = target(head, places[BATCH_BUFFERS])
     (count,) = struct.unpack_from("<I", head, listed)
-    buffers = BUFFER.iter_unpack(head[listed + 4 : listed + 4 + BUFFER.size * count])
-    return sum(max(LENGTH.unpack_from(contents, place)[0], 0) for place, size in buffers if size >= LENGTH.size)
+    total = 0
+    for offset, size in BUFFER.iter_unpack(head[listed + 4 : listed + 4 + BUFFER.size * count]):
+        if size >= LENGTH.size:
+            file.seek(place + start + length + offset)
+            total += max(LENGTH.unpack(file.read(LENGTH.size))[0], 0)
+    return total

@@ -22,11 +22,10 @@ from tests.rootfiles import made_hits
 TEXT = "x" * 1_000_000
 
 
-def blocks_of(path: Path) -> list[bytes]:
-    """The description and contents of each batch of an Arrow IPC file."""
-    data = path.read_bytes()
+def unpacked(path: Path) -> list[int]:
+    """What each batch of an Arrow IPC file unpacks to."""
     with path.open("rb") as file:
-        return [data[place : place + size] for place, size in read_blocks(file)[0]]
+        return [arrow_batches.unpacked_bytes(file, place) for place, _ in read_blocks(file)[0]]
 
 
 @pytest.fixture(params=[pa.string(), pa.large_string()])
@@ -105,6 +104,17 @@ def test_an_arrow_batch_is_not_unpacked_to_hundreds_of_times_its_size(tmp_path: 
         assert "unpacks to 0.5 GB, too much to be unpacked at once" in gammapolars(command, path).err
 
 
+def test_a_batch_that_is_larger_itself_is_judged_too(tmp_path: Path) -> None:
+    """3 MB that unpack to 0.9 GB: what is stored may be of any size."""
+    hits = made_hits(1).to_arrow().take(pa.array(np.zeros(45_000_000, np.int8)))
+    path = tmp_path / "bomb.arrow"
+    with ipc.new_file(path, hits.schema, options=ipc.IpcWriteOptions(compression="lz4")) as file:
+        file.write_table(hits.combine_chunks())
+
+    assert path.stat().st_size > arrow_batches.PACKED_BYTES / arrow_batches.MOST_PACKED
+    assert "too much to be unpacked at once" in gammapolars("info", path).err
+
+
 @pytest.mark.parametrize("packing", ["lz4", "zstd", None])
 def test_arrow_batches_that_are_packed_as_hits_are_come_out_as_they_are(tmp_path: Path, packing: str | None) -> None:
     hits = made_hits(30_000)
@@ -112,8 +122,8 @@ def test_arrow_batches_that_are_packed_as_hits_are_come_out_as_they_are(tmp_path
     with ipc.new_file(tmp_path / "run.arrow", hits.to_arrow().schema, options=options) as file:
         file.write_table(hits.to_arrow(), max_chunksize=7000)
 
-    unpacked = [arrow_batches.unpacked_bytes(block) for block in blocks_of(tmp_path / "run.arrow")]
-    assert all(bytes_ == 0 for bytes_ in unpacked) if packing is None else sum(unpacked) >= hits.estimated_size()
+    found = unpacked(tmp_path / "run.arrow")
+    assert not any(found) if packing is None else sum(found) >= hits.estimated_size()
     assert gp.scan(tmp_path / "run.arrow").collect().equals(hits)
 
 
