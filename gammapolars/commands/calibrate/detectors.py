@@ -15,7 +15,7 @@ from gammapolars.detectors.hits import is_of
 from gammapolars.gamma_lines import lines
 
 MOST_MISSED = 0.05
-"""Square of what a fit misses of its peak (χ²/ndf times the bins of a FWHM, over the area), at most."""
+"""Square of what a fit misses of its peak (χ²/ndf less 1, times the bins of a FWHM, over the area), at most."""
 
 CLEAR = 5.0
 """Least significance of the peaks that a calibration rests on."""
@@ -100,7 +100,8 @@ def _calibration(
     filled = spectrum.filter(pl.col("counts") > 0)["adc"]
     adc_range = (float(filled.min() or 0), float(filled.max() or 0))  # type: ignore[arg-type]
     # A fit that misses a fifth of what the peak holds has fitted something else: a threshold, a heap of lines.
-    missed = (pl.col("chi2_ndf") * pl.col("fwhm_adc") / pl.col("area")).fill_null(0.0)
+    # What counts scatter by chance, 1 for each bin, is not missed: it would grow with the number of bins in a peak.
+    missed = ((pl.col("chi2_ndf") - 1) * pl.col("fwhm_adc") / pl.col("area")).fill_null(0.0)
     is_other = (pl.col("status") == "poor fit") & (missed >= MOST_MISSED)
     trusted = peaks.filter(pl.col("status") != "failed", ~is_other)
 
