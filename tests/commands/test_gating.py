@@ -160,6 +160,25 @@ def test_a_projection_is_the_sum_of_rows_and_the_gated_spectrum(rows: list[tuple
     assert both["counts"].to_list() == pytest.approx(both["counts_right"].to_list())
 
 
+@given(st.lists(PAIR, min_size=1, max_size=60))
+def test_a_projection_adds_in_the_order_of_the_bins_to_the_last_bit(rows: list[tuple[int, int, float, int]]) -> None:
+    thirds = pairs_of(rows).lazy().with_columns(weight=pl.col("weight") / 3)
+    matrix = thirds.pipe(gp.matrix, bin_kev=1, symmetric=False).collect()
+    sums: dict[float, list[float]] = {}
+    for x, y, counts, variance in matrix.sort("energy_kev_x").iter_rows():
+        inside = 10 < x < 14
+        if inside or any(low < x < high for low, high in GATE.background):
+            of_bin = sums.setdefault(y, [0.0] * 4)
+            of_bin[0 if inside else 1] += counts
+            of_bin[2 if inside else 3] += variance
+    beta = 4 / sum(high - low for low, high in GATE.background)
+
+    net = gp.project(matrix, GATE, width=1).collect()
+
+    expected = [(y, g - beta * b, v + beta * beta * w) for y, (g, b, v, w) in sorted(sums.items())]
+    assert net.rows() == expected
+
+
 def crosses(vertices: list[tuple[int, int]]) -> bool:
     """Whether any two edges of a polygon cross, by the points that they share."""
     edges = list(zip(vertices, [*vertices[1:], vertices[0]], strict=True))

@@ -10,8 +10,8 @@ import polars as pl
 from gammapolars.commands.gate.counts import CoincidenceCounts
 from gammapolars.commands.net_matrices import MatrixBackground, net_matrix
 from gammapolars.gates import Gate
-from gammapolars.spectra import coincidence_peak, project
-from gammapolars.spectra.matrices import axes_of, is_symmetric
+from gammapolars.spectra import coincidence_peak
+from gammapolars.spectra.matrices import axes_of, gate_weight, in_order, is_symmetric, projection
 
 OneGate = TypeVar("OneGate")
 OtherGate = TypeVar("OtherGate")
@@ -55,11 +55,11 @@ class MatrixGates:
 
     def as_counted(self) -> Gated:
         """The sum of the gate's rows, net of the background next to the line."""
-        net = project(self.table, self.gate, on=self.side, width=self.widths[0 if self.side == "x" else 1]).collect()
-        variance = float(net["variance"].sum())
+        width = self.widths[0 if self.side == "x" else 1]
+        net, counts, variance = projection(self.table, self.gate, self.side, width)
         if is_symmetric(self.table):
-            variance += self._twice_counted()
-        return Gated(net, float(net["counts"].sum()), math.sqrt(variance), self._coincidence())
+            variance += self._twice_counted(width)
+        return Gated(net, counts, math.sqrt(variance), self._coincidence())
 
     def net_of_background(self, regions: Sequence[str] | None, name: object) -> Gated:
         """The same net of the background that the projections tell.
@@ -91,12 +91,21 @@ class MatrixGates:
             peak = peak._replace(peak_background=peak.background_peak, background_peak=peak.peak_background)
         return CoincidenceCounts(self.partner, *peak)
 
-    def _twice_counted(self) -> float:
+    def _twice_counted(self, width: float) -> float:
         """What the variance of all net counts has beyond those of the bins, in a symmetric matrix.
 
         Pairs with both hits in the gate or its background stand in two bins: (g + h)² v is 2 g h v more than (g² + h²)
-        v.
+        v. With β = g / b: the variances where both hits are in the gate, less β times those of one in the gate and one
+        in the background, and β β times those of both in the background, each summed in the order of the bins.
         """
         x, y = axes_of(self.table.schema)
-        cells = self.table.filter(pl.col(x) != pl.col(y))
-        return float(cells.select((self.gate.weight(x) * self.gate.weight(y) * pl.col("variance")).sum()).item())
+        ends = [
+            gate_weight(self.table[name], self.gate, width).alias(f"_{side}") for name, side in ((x, "x"), (y, "y"))
+        ]
+        cells = self.table.with_columns(ends).filter((pl.col("_x") * pl.col("_y") != 0) & (pl.col(x) != pl.col(y)))
+        cells = cells.sort(x, y)
+        one, other, variance = (cells[name].cast(pl.Float64).to_numpy() for name in ("_x", "_y", "variance"))
+        beta = -min(one.min(initial=0.0), other.min(initial=0.0))
+        gate, beside = (one > 0) & (other > 0), (one < 0) & (other < 0)
+        parts = [in_order(variance[part]) for part in (gate, ~gate & ~beside, beside)]
+        return float(parts[0] - beta * parts[1] + (beta * beta) * parts[2])
