@@ -1,0 +1,189 @@
+"""The live section of a page: what stands in it, the data behind it, and the script that brings it to life."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from gammapolars.core.quantities import BY_COLUMN, ENERGY
+from gammapolars.report.live.packing import LiveCells, Packed, pack
+from gammapolars.spectra.line_gates import DEFAULT_KEV, WIDTH_FWHM
+
+SCRIPTS = ("data", "gate", "scale", "spectrum", "matrix", "gates", "page", "events")
+"""The files of the script, in this order."""
+
+NOTE = (
+    "Gates on this matrix can be drawn right here where JavaScript is allowed and the browser is Chrome or Edge 93, "
+    "Firefox 113, Safari 16.4, or later."
+)
+
+MOST_SINGLES = 32
+"""Spectra of more detectors are left out: nobody could tell them apart."""
+
+
+class LiveSection(NamedTuple):
+    """What a page needs for a matrix with gates.
+
+    Attributes:
+        html: stands where the figure of the matrix stood.
+        script: the text of a <script> at the end of the page.
+        style: belongs into the page's <style>.
+    """
+
+    html: str
+    script: str
+    style: str
+
+
+class Known(NamedTuple):
+    """What else is known of a matrix.
+
+    Attributes:
+        file: where the command `gate` finds it.
+        lines: labels of gamma lines by their energies (keV).
+        fwhm: of lines by their energies (keV), those of the worst detector.
+        singles: name and spectrum of each detector, with bin centres in the unit of the matrix.
+    """
+
+    file: str = "matrix.parquet"
+    lines: Mapping[float, str] = {}
+    fwhm: Mapping[float, float] = {}
+    singles: Sequence[tuple[str, pl.DataFrame]] = ()
+
+
+@cache
+def script() -> str:
+    """The text of the script: all its files in a function of its own."""
+    folder = files(__name__.rpartition(".")[0])
+    parts = [folder.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    return '"use strict";\n(() => {\n' + "".join(parts) + "})();\n"
+
+
+@cache
+def style() -> str:
+    """The text of the style sheet."""
+    return files(__name__.rpartition(".")[0]).joinpath("live.css").read_text(encoding="utf-8")
+
+
+def section_of(cells: LiveCells, still: str, known: Known, *, most: int | None = None) -> LiveSection:
+    """The live section of a matrix.
+
+    Args:
+        cells: of the matrix.
+        still: HTML that stands there until the script has run, and in print.
+        known: what else is.
+        most: characters of data; None: as many as a page may have.
+    """
+    packed = pack(cells, known.singles[:MOST_SINGLES], most=most)
+    body = f'<div class="live" id="live">\n<div class="live-still">{still}</div>\n<p class="live-note">{NOTE}</p>\n'
+    html = body + _app(packed, known) + _data(packed, known) + "</div>\n"
+    return LiveSection(html, script(), style())
+
+
+def _data(packed: Packed, known: Known) -> str:
+    quantity = BY_COLUMN[packed.cells.axes[0].column[:-2]]
+    of_energy = quantity == ENERGY
+    head: dict[str, Any] = packed.head | {
+        "column": quantity.column,
+        "unit": quantity.unit,
+        "label": quantity.label,
+        "file": shlex.quote(known.file),
+        "lines": [{"energy": energy, "label": label} for energy, label in sorted(known.lines.items())]
+        if of_energy
+        else [],
+        "fwhm": sorted(known.fwhm.items()) if of_energy else [],
+        "usual": DEFAULT_KEV / WIDTH_FWHM if of_energy else 4 * packed.cells.axes[0].width,
+    }
+    text = json.dumps(head, allow_nan=False).replace("<", "\\u003c")
+    return (
+        f'<script type="application/json" id="live-head">{text}</script>\n'
+        f'<script type="application/octet-stream" id="live-data">{packed.data}</script>\n'
+    )
+
+
+def _app(packed: Packed, known: Known) -> str:
+    """What is shown once the script runs."""
+    symmetric, widths = packed.cells.symmetric, {axis.width for axis in packed.cells.axes}
+    quantity = BY_COLUMN[packed.cells.axes[0].column[:-2]]
+    unit, bins = quantity.unit, " × ".join(f"{width:g}" for width in sorted(widths))
+    side = "" if symmetric else _select("side", "gate on", [("x", "x"), ("y", "y")])
+    times = _select("times", "bins", [("1", "×1"), ("2", "×2"), ("4", "×4"), ("8", "×8")])
+    coarser = (
+        f"<p>To keep this page small, its bins are {2**packed.cells.doublings} times as wide as those of "
+        f"<code>{escape(known.file)}</code>: counts in narrow gates differ from the command's.</p>\n"
+        if packed.cells.doublings
+        else ""
+    )
+    singles = "".join(
+        f'<label><input type="checkbox" data-single> {escape(name)}</label> ' for name in packed.head["singles"]
+    )
+    return f"""<div class="live-app">
+<div class="live-bar live-screen" role="toolbar" aria-label="Gates and view">
+{_toggle("gate", "Gate", "g: drag to draw a gate", pressed=True)}
+{_toggle("background", "Background", "b: drag to add a background")}
+{_toggle("zoom", "Zoom", "z: drag to zoom; Shift and drag zooms always")}
+{_toggle("log", "Log", "l", pressed=True)}
+{_button("in", "+", "+: zoom in")}{_button("out", "−", "-: zoom out")}{_button("all", "All", "0, or a double click")}
+{times} {side}
+</div>
+<div><canvas id="live-total" tabindex="0" role="img" aria-label="Spectrum of all pairs, on which gates are drawn: arrow
+ keys move the gate by a bin, with Shift its upper end; the fields below take numbers"></canvas></div>
+<div class="live-bar live-screen">
+<label>Gate <input id="live-low" inputmode="decimal" aria-label="Gate from ({unit})"></label>
+<label>to <input id="live-high" inputmode="decimal" aria-label="Gate to ({unit})"> {unit}</label>
+<label>Background <input id="live-background" placeholder="LOW:HIGH, LOW:HIGH"></label>
+{_button("auto", "Auto", "a: beside the gate, on both sides")}{_button("bare", "None", "no background")}
+{_button("clear", "Clear", "Delete: no gate")}
+</div>
+<p class="live-message" role="status" id="live-message"></p>
+<p class="live-result"><output id="live-result" aria-live="polite">No gate yet.</output></p>
+<div><canvas id="live-net" tabindex="0" role="img" aria-label="Spectrum in coincidence with the gate"></canvas></div>
+<p class="live-readout live-screen" id="live-readout"></p>
+<div class="live-bar live-screen">
+{_toggle("overlay", "All pairs, scaled", "compare with the spectrum of all pairs", pressed=True)}
+{_button("csv", "Save CSV", "the gated spectrum, its variances too")}{_button("png", "Save PNG", "both spectra")}
+</div>
+<div class="live-command"><p>The same by command, from the folder of <code>{escape(known.file)}</code>, whole bins of
+{bins} {unit} on both ways: <code id="live-command"></code> {_button("copy", "Copy", "copy the command")}</p>
+<p class="quiet">A gate on the run itself (<code>gammapolars gate RUN</code>) has exact ends and takes each pair's own
+energies: it differs by what lies in the bins at the ends.</p></div>
+{coarser}<div class="live-bar live-screen">
+<label>Name <input id="live-name" maxlength="80"></label>{_button("keep", "Keep this gate", "Enter: into the list")}
+{_button("previous", "‹", "p: the gate before")}{_button("next", "›", "n: the next gate")}
+</div>
+{_rows("list", "Kept gates; they stand in the page's address, too", ["name", f"gate ({unit})", "net counts", "", ""])}
+{_rows("bins", "Highest bins in coincidence with the gate", [unit, "net counts", "near"])}
+<div><canvas id="live-matrix" class="live-screen" tabindex="0" role="img" aria-label="Matrix of the two energies of
+ each pair"></canvas></div>
+<p class="quiet live-screen">A click sets a gate of ± FWHM with a background on both sides, a drag zooms, a double click
+shows all. The wheel zooms in what was clicked last.</p>
+{f'<fieldset class="live-screen"><legend>Single hits, above</legend>{singles}</fieldset>' if singles else ""}
+</div>
+"""
+
+
+def _button(act: str, text: str, hint: str) -> str:
+    return f'<button type="button" data-live="{act}" title="{escape(hint)}">{text}</button>'
+
+
+def _toggle(act: str, text: str, hint: str, *, pressed: bool = False) -> str:
+    state = "true" if pressed else "false"
+    return f'<button type="button" data-live="{act}" aria-pressed="{state}" title="{escape(hint)}">{text}</button>'
+
+
+def _select(name: str, label: str, options: Sequence[tuple[str, str]]) -> str:
+    texts = "".join(f'<option value="{value}">{text}</option>' for value, text in options)
+    return f'<label>{label} <select id="live-{name}">{texts}</select></label>'
+
+
+def _rows(name: str, caption: str, headings: Sequence[str]) -> str:
+    head = "".join(f"<th>{text}</th>" for text in headings)
+    return (
+        f'<div class="scroll"><table hidden><caption>{caption}</caption><thead><tr>{head}</tr></thead>'
+        f'<tbody id="live-{name}"></tbody></table></div>\n'
+    )
