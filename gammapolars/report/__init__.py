@@ -10,8 +10,10 @@ from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.io import save
 from gammapolars.io.output_folder import folder_complete_or_nothing
+from gammapolars.io.provenance import describe
 from gammapolars.report.analyse import Analysis, analyse
 from gammapolars.report.content import PAGE, contents
+from gammapolars.spectra.matrices import axes_of
 
 __all__ = ["make_report", "write_report"]
 
@@ -43,7 +45,7 @@ def make_report(
         assert analysis.summary
         origin = analysis.summary.provenance(recording)
         save(analysis.spectra.lazy(), partial / tables[1], metadata=origin)
-        save(analysis.matrix.lazy(), partial / tables[2], metadata=origin)
+        save(analysis.matrix.lazy(), partial / tables[2], metadata=_of_matrix(analysis, recording))
         _write(contents(analysis, datetime.now().astimezone()), partial)
     return analysis.summary.saved(folder / PAGE)
 
@@ -64,6 +66,13 @@ def write_report(
     with folder_complete_or_nothing(folder, overwrite=overwrite, last=PAGE) as partial:
         _write(contents(analysis, now or datetime.now().astimezone()), partial)
     return folder / PAGE
+
+
+def _of_matrix(analysis: Analysis, recording: Recording) -> dict[str, str]:
+    """What the file of the matrix says of itself: how wide its bins are, too, which few filled ones do not tell."""
+    assert analysis.summary
+    bins = [{"column": name, "width": analysis.matrix_bin} for name in axes_of(analysis.matrix.schema)]
+    return describe(recording.runs, analysis.summary.to_json() | {"bins": bins}, recording.detectors)
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:

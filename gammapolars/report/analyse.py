@@ -27,6 +27,7 @@ from gammapolars.core.flags import union
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_ps
 from gammapolars.io import save
+from gammapolars.report.live import matrix_bin_kev
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming.slices import batches_of
 
@@ -64,6 +65,7 @@ class Analysis:
         matrix: `energy_kev_x`, `energy_kev_y` (bin centres; `adc_x`, `adc_y` when nothing is calibrated), `counts`,
             `variance`: every pair within the window as (x, y) and as (y, x), so that it is symmetric; a pair whose two
             energies fall into the same bin, on the diagonal, counts once. With energies: pairs of calibrated detectors.
+        matrix_bin: the width of the bins of `matrix` on both axes, in the unit of these; None: as its centres tell.
         prompt_peaks: `name_a`, `name_b`, `position_ns`, `fwhm_ns`, both with `_unc`, `sampled_pairs`: the prompt peak
             of each detector pair that shows one, wherever it lies within `search_ps`, the strongest first; where none
             does, that of all together, with an empty `name_b`.
@@ -101,6 +103,7 @@ class Analysis:
     hits_repeated: int = 0
     summary: PairSummary | None = None
     random_windows: tuple[Window, ...] = ()
+    matrix_bin: float | None = None
 
 
 TIME_DIFFERENCE_WINDOWS = 4
@@ -130,7 +133,8 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     hits, pairs, rates = HitTally(), PairTally(rule.window), Rates()
     spectra = spectra_counter(recording, mask, bin_kev)
     differences = TimeDifferences(reach_ps)
-    matrix = Matrix.of_energies(rule.window, detectors, calibrated=recording.is_calibrated)
+    fine_kev = matrix_bin_kev(detectors)
+    matrix = Matrix.of_energies(rule.window, detectors, calibrated=recording.is_calibrated, bin_kev=fine_kev)
     accumulators: list[Accumulator] = [spectra, rates, differences, hits]
     accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
     reading = PairPass(recording, wide, accumulators, TIME_DIFFERENCE_WINDOWS)
@@ -165,6 +169,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         rates=named(rates.table(), detectors),
         time_differences=differences.table(detectors),
         matrix=matrix.table(),
+        matrix_bin=matrix.axes[0].width,
         prompt_peaks=peaks,
         search_ps=search_ps,
         parameters={

@@ -1,89 +1,73 @@
 // The matrix on a canvas: whole numbers of bins in cells of at least two pixels, so that single counts are seen.
 
 function matrixImage(matrix, views, pixels) {
-  const [bx, by] = matrix.axes.map((axis, k) => {
+  const spans = matrix.axes.map((axis, k) => {
     const first = binAt(axis, views[k][0]), last = binAt(axis, views[k][1] - 1e-9 * axis.width);
-    const times = Math.max(1, Math.ceil((last - first + 1) / Math.max(Math.floor(pixels[k] / 2), 1)));
-    return { first, last, times, cells: Math.floor((last - first) / times) + 1, axis };
+    return { axis, first, last, times: Math.ceil((last - first + 1) / Math.max(Math.floor(pixels[k] / 2), 1)) };
   });
-  const sums = new Float64Array(bx.cells * by.cells), { start, column, value } = matrix.rows[0];
+  if (matrix.symmetric) for (const span of spans) span.times = Math.max(...spans.map((one) => one.times));
+  for (const span of spans) span.cells = Math.floor((span.last - span.first) / span.times) + 1;
+  const [bx, by] = spans, sums = new Float64Array(bx.cells * by.cells), { start, column, value } = matrix.rows[0];
   for (let x = bx.first; x <= bx.last; x++) {
     const at = Math.floor((x - bx.first) / bx.times);
     for (let i = start[x]; i < start[x + 1]; i++) {
-      const y = column[i];
-      if (y < by.first) continue;
-      if (y > by.last) break;
-      sums[(by.cells - 1 - Math.floor((y - by.first) / by.times)) * bx.cells + at] += matrix.counts[value[i]];
+      const y = column[i] - by.first;
+      if (y < 0 || column[i] > by.last) continue;
+      sums[(by.cells - 1 - Math.floor(y / by.times)) * bx.cells + at] += matrix.counts[value[i]];
     }
   }
   return { bx, by, sums };
 }
 
 function painted({ bx, by, sums }, stops) {
-  const canvas = document.createElement("canvas");
-  canvas.width = bx.cells;
-  canvas.height = by.cells;
-  let most = 0, least = Infinity;
-  for (const sum of sums) if (sum > 0) {
-    most = Math.max(most, sum);
-    least = Math.min(least, sum);
-  }
-  least = Math.max(least, most * 1e-4);
+  const canvas = Object.assign(document.createElement("canvas"), { width: bx.cells, height: by.cells });
+  const positive = sums.filter((sum) => sum > 0), most = positive.reduce((one, other) => Math.max(one, other), 0);
+  const least = Math.max(positive.reduce((one, other) => Math.min(one, other), Infinity), most * 1e-4);
   const ramp = colourRamp(stops), pen = canvas.getContext("2d"), image = pen.createImageData(bx.cells, by.cells);
   const scale = most > least ? 255 / Math.log(most / least) : 0;
-  for (let i = 0; i < sums.length; i++) {
-    if (!(sums[i] > 0)) continue;
-    const at = scale ? Math.min(255, Math.max(0, Math.round(scale * Math.log(sums[i] / least)))) : 128;
-    image.data.set(ramp[at], 4 * i);
+  sums.forEach((sum, i) => {
+    if (!(sum > 0)) return;
+    image.data.set(ramp[Math.max(0, Math.round(scale * Math.log(sum / least)))], 4 * i);
     image.data[4 * i + 3] = 255;
-  }
+  });
   pen.putImageData(image, 0, 0);
   return { canvas, least, most };
 }
 
-function matrixFrame(width, height, views) {
-  const frame = { left: MARGIN.left, right: width - MARGIN.right, top: MARGIN.top, bottom: height - MARGIN.bottom };
-  const part = (value, [low, high]) => (value - low) / (high - low);
+function matrixFrame({ width, height }, views) {
+  const [left, right, top, bottom] = [MARGIN.left, width - MARGIN.right, MARGIN.top, height - MARGIN.bottom];
+  const [across, up] = [(right - left) / (views[0][1] - views[0][0]), (bottom - top) / (views[1][1] - views[1][0])];
   return {
-    ...frame, width, height, view: views[0], log: false,
-    ySteps: roundSteps(...views[1], Math.floor((frame.bottom - frame.top) / 50)),
-    x: (energy) => frame.left + part(energy, views[0]) * (frame.right - frame.left),
-    y: (energy) => frame.bottom - part(energy, views[1]) * (frame.bottom - frame.top),
-    energy: (x) => views[0][0] + part(x, [frame.left, frame.right]) * (views[0][1] - views[0][0]),
-    energyY: (y) => views[1][0] + part(y, [frame.bottom, frame.top]) * (views[1][1] - views[1][0]),
+    left, right, top, bottom, width, height, view: views[0], ySteps: roundSteps(...views[1], Math.floor((bottom - top) / 50)),
+    x: (energy) => left + (energy - views[0][0]) * across, energy: (x) => views[0][0] + (x - left) / across,
+    y: (energy) => bottom - (energy - views[1][0]) * up, energyY: (y) => views[1][0] + (bottom - y) / up,
   };
 }
 
 // Draws the matrix, whose picture is kept in `kept` until the view, the size or the colours change.
-function drawMatrix(canvas, matrix, views, colours, kept, stretches, unit) {
-  const wide = Math.max(canvas.parentElement.clientWidth, 200), height = Math.min(wide, 620);
-  const { pen, width } = sized(canvas, height), frame = matrixFrame(width, height, views);
-  const key = JSON.stringify([views, width, height, colours.paper]);
+function drawMatrix(canvas, matrix, views, colours, kept, stretches) {
+  const wide = canvas.parentElement.clientWidth, sheet = sized(canvas, matrix.symmetric ? wide - 20 : Math.min(wide, 560));
+  const { pen } = sheet, frame = matrixFrame(sheet, views), key = JSON.stringify([views, wide, colours.paper]);
   if (kept.key !== key) {
     const image = matrixImage(matrix, views, [frame.right - frame.left, frame.bottom - frame.top]);
     Object.assign(kept, { key, image, picture: painted(image, colours.cells) });
   }
-  const { bx, by } = kept.image, { canvas: picture, least, most } = kept.picture;
-  const size = (one) => `${number(one.times * one.axis.width)}`;
-  drawAxes(pen, frame, colours, {
-    x: `E_x (${unit})`, title: `E_y (${unit})`,
-    beside: most ? `${number(least)} (light) to ${number(most)} (strong) per ${size(bx)} × ${size(by)} ${unit}, log`
-      : "no counts here",
-  });
+  const { bx, by } = kept.image, { canvas: picture, least, most } = kept.picture, { unit } = matrix;
+  const [size, height] = [bx, by].map((span) => number(span.times * span.axis.width));
+  const scale = `${number(least)} (faint) to ${number(most)} (strong) counts per ${size} × ${height} ${unit}, log`;
+  const titles = { x: `${matrix.label} x (${unit})`, title: `${matrix.label} y (${unit})` };
+  drawAxes(pen, frame, colours, { ...titles, beside: most ? scale : "no counts here" });
   clipped(pen, frame, () => {
     pen.imageSmoothingEnabled = false;
-    const left = frame.x(edgeOf(bx.axis, bx.first)), bottom = frame.y(edgeOf(by.axis, by.first));
-    const right = frame.x(edgeOf(bx.axis, bx.first + bx.cells * bx.times));
-    const top = frame.y(edgeOf(by.axis, by.first + by.cells * by.times));
+    const [left, right] = [0, bx.cells].map((cell) => frame.x(edgeOf(bx.axis, bx.first + cell * bx.times)));
+    const [bottom, top] = [0, by.cells].map((cell) => frame.y(edgeOf(by.axis, by.first + cell * by.times)));
     pen.drawImage(picture, left, top, right - left, bottom - top);
+    pen.globalAlpha = 0.35;
     for (const { side, low, high, colour } of stretches) {
+      const [from, to] = side ? [frame.y(high), frame.y(low)] : [frame.x(low), frame.x(high)], thick = Math.max(to - from, 1.5);
       pen.fillStyle = colour;
-      pen.globalAlpha = 0.35;
-      const [from, to] = side ? [frame.y(high), frame.y(low)] : [frame.x(low), frame.x(high)];
-      const thick = Math.max(to - from, 1.5);
       if (side) pen.fillRect(frame.left, from, frame.right - frame.left, thick);
       else pen.fillRect(from, frame.top, thick, frame.bottom - frame.top);
-      pen.globalAlpha = 1;
     }
   });
   return frame;

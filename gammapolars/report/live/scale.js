@@ -1,19 +1,17 @@
 // Axes, numbers and colours of the canvases.
 
 const LIGHT = {
-  ink: "#1f2933", quiet: "#5b6773", grid: "#e3e8ed", paper: "#ffffff", line: "#1f2933", total: "#8b97a3",
-  gate: "#0072b2", background: "#d55e00", error: "#9cc7e3", label: "#5b6773",
-  singles: ["#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#7a5c00", "#4b3b94", "#a00000"],
+  ink: "#1f2933", quiet: "#5b6773", grid: "#e3e8ed", paper: "#ffffff", total: "#8b97a3", gate: "#0072b2",
+  background: "#d55e00", error: "#9cc7e3", singles: ["#d55e00", "#009e73", "#b97d00", "#b0558f", "#2f8fc7", "#4b3b94"],
   cells: ["#b5d5ea", "#62abd9", "#1f77b8", "#4b3b94", "#250a3f"],
 };
 const DARK = {
-  ...LIGHT, ink: "#e4e9ee", quiet: "#9fb0bf", grid: "#2b343d", paper: "#171c21", line: "#e4e9ee", total: "#8b97a3",
-  gate: "#6cb8ea", background: "#ffa066", error: "#35607c", label: "#b6c3cf",
-  cells: ["#33465a", "#3f6f9b", "#62abd9", "#b5d5ea", "#fff3c4"],
+  ...LIGHT, ink: "#e4e9ee", quiet: "#9fb0bf", grid: "#2b343d", paper: "#171c21", gate: "#6cb8ea", background: "#ffa066",
+  error: "#35607c", cells: ["#33465a", "#3f6f9b", "#62abd9", "#b5d5ea", "#fff3c4"],
 };
 
 const NUMBERS = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
-const number = (value) => NUMBERS.format(value).replace("-", "\u2212");
+const number = (value) => NUMBERS.format(value || 0).replace("-", "\u2212");
 
 // A value and its standard deviation, both to the place of the second digit of the latter.
 function plusMinus(value, variance) {
@@ -27,42 +25,34 @@ function plusMinus(value, variance) {
 const exact = (value) => String(Number(value.toPrecision(12)));
 
 function roundSteps(low, high, most) {
-  const rough = (high - low) / Math.max(most, 1);
-  if (!(rough > 0)) return [low];
-  const power = 10 ** Math.floor(Math.log10(rough)), step = [1, 2, 5, 10].find((one) => one * power >= rough) * power;
-  const steps = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; k++) steps.push(k * step);
-  return steps;
+  const rough = (high - low) / Math.max(most, 1), power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((one) => one * power >= rough * 0.999) * power, first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, k) => (first + k) * step);
 }
 
 function logSteps(low, high) {
-  const steps = [];
-  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high * 1.0001; power++) {
-    const digits = high / low < 100 ? [1, 2, 5] : [1];
-    for (const digit of digits) if (digit * 10 ** power >= low * 0.9999) steps.push(digit * 10 ** power);
+  const digits = high / low < 100 ? [1, 2, 5] : [1], steps = [];
+  for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) {
+    steps.push(...digits.map((digit) => digit * 10 ** power).filter((step) => step >= low * 0.999 && step <= high));
   }
-  const every = Math.ceil(steps.length / 7);
-  return steps.filter((step, k) => k % every === 0 && step <= high);
+  return steps.filter((_, k) => k % Math.ceil(steps.length / 7) === 0);
 }
 
-function superscript(value) {
+function countLabel(value) {
   const power = Math.log10(value);
-  if (value < 10000 || Math.abs(power - Math.round(power)) > 1e-9) return number(value);
+  if (!(value >= 10000) || Math.abs(power - Math.round(power)) > 1e-9) return number(value);
   return "10" + String(Math.round(power)).replace(/[0-9]/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]);
 }
 
 // A canvas as large as its place on the page, in the pixels that the screen has.
 function sized(canvas, height) {
   const width = Math.max(canvas.parentElement.clientWidth, 200), ratio = window.devicePixelRatio || 1;
-  if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-  }
+  Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
+  canvas.style.height = `${height}px`;
   const pen = canvas.getContext("2d");
-  pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+  pen.scale(ratio, ratio);
   pen.font = "12px system-ui, sans-serif";
-  pen.clearRect(0, 0, width, height);
-  return { pen, width, height, ratio };
+  return { pen, width, height };
 }
 
 function colourRamp(stops) {

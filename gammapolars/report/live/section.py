@@ -14,7 +14,7 @@ from gammapolars.core.quantities import BY_COLUMN, ENERGY
 from gammapolars.report.live.packing import LiveCells, Packed, pack
 from gammapolars.spectra.line_gates import DEFAULT_KEV, WIDTH_FWHM
 
-SCRIPTS = ("data", "gate", "scale", "spectrum", "matrix", "gates", "page", "events")
+SCRIPTS = ("data", "gate", "scale", "spectrum", "matrix", "gates", "page", "paint", "events")
 """The files of the script, in this order."""
 
 NOTE = (
