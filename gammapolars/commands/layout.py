@@ -8,14 +8,6 @@ def share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.2f} %" if whole else "–"
 
 
-def plus_minus(number: float, unc: float) -> str:
-    """A number with its uncertainty, to two digits of the latter: `1,234.56 ± 0.12`."""
-    if not (math.isfinite(unc) and unc > 0):
-        return f"{number:,.6g}"
-    places = max(0, 1 - math.floor(math.log10(unc)))
-    return f"{number:,.{places}f} ± {unc:,.{places}f}"
-
-
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     """Aligned columns: the first to the left, numbers to the right."""
     if not rows:

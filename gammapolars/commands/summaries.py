@@ -8,7 +8,8 @@ from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.chance import RandomNet
 from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary
-from gammapolars.commands.layout import plus_minus, share, table
+from gammapolars.commands.layout import share, table
+from gammapolars.core.digits import plus_minus
 
 
 def head(summary: RunSummary, preselection: PreselectionAccount | None = None) -> list[str]:

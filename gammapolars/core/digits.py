@@ -19,3 +19,11 @@ def percent(part: float, whole: float) -> str:
     if share > 99.9 and part < whole:
         return f"{math.floor(share * 100) / 100:.2f} %"
     return f"{share:.3g} %" if share < 99.95 else f"{share:,.0f} %"
+
+
+def plus_minus(number: float, unc: float) -> str:
+    """A number with its uncertainty, to two digits of the latter: `1,234.56 ± 0.12`."""
+    if not (math.isfinite(unc) and unc > 0):
+        return f"{number:,.6g}"
+    places = max(0, 1 - math.floor(math.log10(unc)))
+    return f"{number:,.{places}f} ± {unc:,.{places}f}"

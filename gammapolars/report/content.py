@@ -57,8 +57,8 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
         "matrix.png": png(figures.matrix(analysis.matrix, spots=_spot_labels(spots, lines))),
     }
     sections = (
-        Section("The run", text.run(analysis), table=tables.detectors(analysis)),
-        Section("Rejected hits", text.rejected(analysis), table=tables.rejected(analysis)),
+        Section("The run", text.run(analysis), tables=[tables.detectors(analysis)]),
+        Section("Rejected hits", text.rejected(analysis), tables=[tables.rejected(analysis)]),
         Section(
             "Rates",
             text.rates(analysis, steadiness),
@@ -69,7 +69,7 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
             text.spectra(analysis, lines),
             Image(images["spectra.png"], "Spectrum of each detector, log scale"),
         ),
-        Section("Coincidences", text.coincidences(analysis), table=tables.pairs(analysis)),
+        Section("Coincidences", text.coincidences(analysis), tables=[tables.pairs(analysis)]),
         Section(
             "Time differences",
             text.prompt(analysis),
@@ -83,7 +83,7 @@ def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
     )
     html = page(
         title=_title(analysis),
-        subtitle=f"Report of {now:%Y-%m-%d %H:%M %Z}".rstrip(),
+        subtitle=[f"Report of {now:%Y-%m-%d %H:%M %Z}".rstrip()],
         tiles=_tiles(analysis),
         warnings=(*analysis.warnings, *(f"{one.name}: {doubt}" for one in lines for doubt in one.doubts)),
         sections=[section for section in sections if section.paragraphs or section.image],

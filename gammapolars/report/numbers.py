@@ -1,8 +1,6 @@
 """Numbers as a reader wants them: rounded to what is known, with units and thousands apart."""
 
-import math
-
-from gammapolars.core.digits import rounded
+from gammapolars.core.digits import plus_minus, rounded
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -22,14 +20,8 @@ def about(number: float) -> str:
 
 
 def with_uncertainty(value: float, uncertainty: float) -> str:
-    """`1,234.5 ± 2.3`: two digits of the uncertainty where it begins with 1 or 2, else one."""
-    if not (math.isfinite(uncertainty) and uncertainty > 0):
-        return f"{value:,.6g}".replace("-", MINUS)
-    power = math.floor(math.log10(uncertainty))
-    digits = power - 1 if uncertainty / 10.0**power < 2.95 else power
-    places = max(0, -digits)
-    value, uncertainty = (round(number / 10.0**digits) * 10.0**digits for number in (value, uncertainty))
-    return f"{value:,.{places}f} ± {uncertainty:,.{places}f}".replace("-", MINUS)
+    """`−1,234.6 ± 2.3`, rounded as the commands print it; without an uncertainty that is known, the value alone."""
+    return plus_minus(value, uncertainty).replace("-", MINUS)
 
 
 def duration(seconds: float) -> str:

@@ -93,7 +93,12 @@ def test_page_is_whole_html_with_its_figures_inside(cobalt_files: dict[str, byte
     inside = {base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) for image in page.images}
     assert inside == {data for name, data in cobalt_files.items() if name.endswith(".png")}
     assert all(image["alt"] for image in page.images)
-    assert not re.search(r'(?:src|href)="(?!data:)', html)
+    assert not re.search(r'(?:src|srcset)="(?!data:image/png;base64,)', html)
+    assert "<link" not in html
+    addresses = re.findall(r'href="#([^"]*)"', html)
+    assert addresses == re.findall(r'<h2 id="([^"]*)"', html)  # the list of contents has all sections, in their order
+    assert set(re.findall(r'href="([^#][^"]*)"', html)) <= FILES
+    assert not re.search(r"<[^>]*\s(?:style|on\w+)=", html)  # a strict content security policy forbids them
     assert "@media print" in html
     assert "prefers-color-scheme: dark" in html
     assert 'name="viewport"' in html
@@ -217,7 +222,9 @@ def test_a_prompt_peak_at_the_windows_edge_is_told(cobalt: Analysis, position: f
 def test_a_peak_is_told_though_no_pair_lies_in_the_window() -> None:
     run = replace(analyses.empty(), hits_read=10, prompt_peaks=pl.DataFrame([peak(3891.31, 4.0, ("Si", "MCP 1"))]))
     told = text.prompt(run)
-    assert told[0] == "The prompt peak of Si – MCP 1 stands at 3,891.310 ± 0.020 ns and is 4.00 ± 0.05 ns wide (FWHM)."
+    assert (
+        told[0] == "The prompt peak of Si – MCP 1 stands at 3,891.310 ± 0.020 ns and is 4.000 ± 0.050 ns wide (FWHM)."
+    )
     assert "Si – MCP 1 at +3,891 ns" in told[1]
     assert "--start Si --stop 'MCP 1' --window 3883ns:3900ns" in told[1]
 
@@ -329,10 +336,10 @@ def test_no_spot_is_seen_where_lines_are_not_in_coincidence(cobalt: Analysis, se
     ("value", "uncertainty", "said"),
     [
         (1234.567, 2.345, "1,234.6 ± 2.3"),
-        (1234.567, 34.5, "1,230 ± 30"),
+        (1234.567, 34.6, "1,235 ± 35"),
         (0.01234, 0.00012, "0.01234 ± 0.00012"),
-        (-60.2, 77.1, "−60 ± 80"),
-        (99.96, 9.96, "100 ± 10"),
+        (-60.2, 77.1, "−60 ± 77"),
+        (99.96, 9.93, "100.0 ± 9.9"),
         (5.0, 0.0, "5"),
     ],
 )

@@ -1,8 +1,9 @@
 """Activities for people."""
 
 from gammapolars.commands.activity.run import ActivitySummary
-from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.layout import table
 from gammapolars.commands.summaries import warnings
+from gammapolars.core.digits import plus_minus
 
 
 def text(summary: ActivitySummary) -> list[str]:

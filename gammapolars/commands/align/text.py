@@ -5,8 +5,9 @@ from typing import Any
 import polars as pl
 
 from gammapolars.commands.align.run import AlignSummary
-from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.layout import table
 from gammapolars.commands.summaries import head, tail
+from gammapolars.core.digits import plus_minus
 from gammapolars.core.units import format_ps
 
 

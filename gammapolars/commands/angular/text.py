@@ -2,8 +2,9 @@
 
 from gammapolars.angular import NORMALISATIONS
 from gammapolars.commands.angular.run import AngularSummary
-from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.layout import table
 from gammapolars.commands.summaries import head, tail
+from gammapolars.core.digits import plus_minus
 from gammapolars.core.goodness import goodness
 
 

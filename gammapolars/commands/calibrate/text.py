@@ -6,8 +6,9 @@ import polars as pl
 
 from gammapolars.commands.calibrate.run import CalibrateSummary
 from gammapolars.commands.drifts import drift_lines
-from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.layout import table
 from gammapolars.commands.summaries import warnings
+from gammapolars.core.digits import plus_minus
 
 
 def text(summary: CalibrateSummary) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from gammapolars.analysis.summaries import PairSummary
-from gammapolars.commands.layout import plus_minus
+from gammapolars.core.digits import plus_minus
 from gammapolars.core.records import Part, optional
 
 

@@ -1,8 +1,9 @@
 """What `lifetime` tells people."""
 
-from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.layout import table
 from gammapolars.commands.lifetime.run import LifetimeSummary
 from gammapolars.commands.summaries import head, tail
+from gammapolars.core.digits import plus_minus
 from gammapolars.core.units import PS_PER_UNIT, format_ps
 from gammapolars.lifetimes import Component, LifetimeFit
 

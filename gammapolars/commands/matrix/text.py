@@ -1,8 +1,8 @@
 """The summary of `matrix` for people."""
 
-from gammapolars.commands.layout import plus_minus
 from gammapolars.commands.matrix.run import MatrixSummary
 from gammapolars.commands.summaries import head, pair_lines, timed_tail, warnings
+from gammapolars.core.digits import plus_minus
 
 
 def text(summary: MatrixSummary) -> list[str]:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.layout import table
 from gammapolars.commands.peak_text import kind_text
 from gammapolars.commands.peaks.run import PeaksSummary
 from gammapolars.commands.summaries import tail
+from gammapolars.core.digits import plus_minus
 
 LEGEND = "sigma: local significance; p: probability of such a peak anywhere in the spectrum from background alone"
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from gammapolars.commands.layout import plus_minus, table
+from gammapolars.commands.layout import table
 from gammapolars.commands.rates.run import RatesSummary
 from gammapolars.commands.summaries import gone, tail
+from gammapolars.core.digits import plus_minus
 from gammapolars.core.units import PS_PER_UNIT, format_ps
 
 SHOWN = {"rate_cps": 1.0, "true_rate_cps": 1.0, "live_fraction": 100.0, "dead_time_ps": 1 / PS_PER_UNIT["us"]}
