@@ -7,8 +7,11 @@ import numpy as np
 import polars as pl
 
 from gammapolars.analysis.chance import COUNTS, SIDES
+from gammapolars.analysis.live_times import NOTED
 from gammapolars.core.units import Window
+from gammapolars.detectors import Detector, Detectors
 from gammapolars.report.analyse import Analysis
+from gammapolars.report.lines import peak_table
 
 Lines = list[tuple[float, float]]
 """(energy in keV, counts) of each full-energy peak."""
@@ -57,6 +60,37 @@ def spectra_table(rng: np.random.Generator, names: list[str], lines: Lines, **sh
             )
         )
     return pl.concat(tables)
+
+
+def with_adc(spectra: pl.DataFrame) -> pl.DataFrame:
+    """Spectra in keV, or in adc, with both columns."""
+    missing = [name for name in ("adc", "energy_kev") if name not in spectra.columns]
+    return spectra.with_columns(pl.lit(None, pl.Float64).alias(name) for name in missing)
+
+
+def with_peaks(analysis: Analysis) -> Analysis:
+    """An analysis with the peaks of its spectra, whose fits take a second."""
+    keys = analysis.detectors.select("board", "channel", "name").rows()
+    detectors = Detectors(tuple(Detector(*key) for key in keys))
+    return replace(analysis, peaks=peak_table(with_adc(analysis.spectra), detectors))
+
+
+def true_rates_table(rates: pl.DataFrame) -> pl.DataFrame:
+    """Rates as `gammapolars rates` gives them, of detectors that are hardly ever dead."""
+    cps = pl.col("rate_cps").mean()
+    unc = (pl.col("counts").sum()).sqrt() / pl.col("width_s").sum()
+    table = rates.group_by("board", "channel", "name", maintain_order=True).agg(
+        hits=pl.col("counts").sum().cast(pl.Int64),
+        rate_cps=cps,
+        rate_cps_unc=unc,
+        true_rate_cps=cps,
+        true_rate_cps_unc=unc,
+    )
+    live = {"live_fraction": 1.0, "live_fraction_unc": 1e-4, "dead_time_ps": 1e6, "dead_time_ps_unc": 1e5}
+    return table.with_columns(
+        *(pl.lit(value).alias(name) for name, value in live.items()),
+        *(pl.lit(None, dtype).alias(name) for name, dtype in NOTED.items()),
+    )
 
 
 def rates_table(
@@ -186,6 +220,7 @@ def assemble(
         rates=rates,
         time_differences=differences,
         matrix=matrix,
+        true_rates=true_rates_table(rates),
     )
     return replace(analysis, **fields)
 

@@ -6,3 +6,4 @@ from gammapolars.identification.kinds import peak_kinds as peak_kinds
 from gammapolars.identification.origins import ANNIHILATION as ANNIHILATION
 from gammapolars.identification.origins import FULL_ENERGY as FULL_ENERGY
 from gammapolars.identification.origins import UNKNOWN as UNKNOWN
+from gammapolars.identification.words import kind_text as kind_text

@@ -1,8 +1,9 @@
 """All that a report shows, in one pass over a run, after a look at its beginning for the prompt peaks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -13,9 +14,12 @@ from gammapolars.analysis.accumulators import (
     Matrix,
     PairTally,
     Rates,
+    RecordedTime,
     TimeDifferences,
 )
+from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.expected_pairs import check_beginning
+from gammapolars.analysis.live_times import with_noted
 from gammapolars.analysis.passes import PairPass, named, summarise, summed_runs
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
@@ -27,7 +31,10 @@ from gammapolars.core.flags import union
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_ps
 from gammapolars.io import save
+from gammapolars.rates import rates_of
+from gammapolars.report.lines import peak_table
 from gammapolars.report.live import matrix_bin_kev
+from gammapolars.report.recorded import RecordedRun, recorded_runs, with_names
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming.slices import batches_of
 
@@ -53,6 +60,7 @@ class Analysis:
         last_timestamp_ps: time of the last hit (ps).
         warnings: what a reader must know before trusting the rest, one sentence each.
         detectors: `board`, `channel`, `name`, `hits`, `hits_used`, `rate_cps` (of the used hits), `calibrated` (bool).
+        true_rates: rates and live times of all hits but fake events, as `gammapolars rates` gives them, with `name`.
         pairs_by_detectors: `board_a`, `channel_a`, `name_a`, the same `_b`, `pairs`, `chance_pairs_expected`; a
             detector pair stands once, a < b by (board, channel).
         spectra: `board`, `channel`, `name`, `energy_kev` and/or `adc` (bin centre; `energy_kev` only where
@@ -66,6 +74,8 @@ class Analysis:
             `variance`: every pair within the window as (x, y) and as (y, x), so that it is symmetric; a pair whose two
             energies fall into the same bin, on the diagonal, counts once. With energies: pairs of calibrated detectors.
         matrix_bin: the width of the bins of `matrix` on both axes, in the unit of these; None: as its centres tell.
+        peaks: PEAKS of the spectra with `board`, `channel`, `name`, `kind`, `reason`, `nuclide` and `line_kev`, as
+            `gammapolars peaks` gives them.
         prompt_peaks: `name_a`, `name_b`, `position_ns`, `fwhm_ns`, both with `_unc`, `sampled_pairs`: the prompt peak
             of each detector pair that shows one, wherever it lies within `search_ps`, the strongest first; where none
             does, that of all together, with an empty `name_b`.
@@ -76,6 +86,8 @@ class Analysis:
         hits_repeated: hits that were left out because they repeat another one.
         parameters: settings that the results depend on, as a person would write them, for the report's foot.
         summary: what `gammapolars coincidences` sums up of the same run.
+        runs: what is written down of each run.
+        command_names: of detectors that are named as CoMPASS does, how commands call them.
     """
 
     inputs: tuple[str, ...]
@@ -104,6 +116,20 @@ class Analysis:
     summary: PairSummary | None = None
     random_windows: tuple[Window, ...] = ()
     matrix_bin: float | None = None
+    true_rates: pl.DataFrame = field(default_factory=pl.DataFrame)
+    peaks: pl.DataFrame = field(default_factory=pl.DataFrame)
+    runs: tuple[RecordedRun, ...] = ()
+    command_names: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, names: Mapping[str, str]) -> "Analysis":
+        """The same with other names of detectors in all tables; commands know them by those that they had.
+
+        Args:
+            names: the other name by each name that is to be replaced.
+        """
+        tables = {one.name: table for one in fields(self) if isinstance(table := getattr(self, one.name), pl.DataFrame)}
+        others: dict[str, Any] = {name: with_names(table, names) for name, table in tables.items()}
+        return replace(self, **others, command_names={other: name for name, other in names.items()})
 
 
 TIME_DIFFERENCE_WINDOWS = 4
@@ -131,11 +157,12 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     mask = union(rule.reject)
     bin_kev = fitting_bin_kev(detectors)
     hits, pairs, rates = HitTally(), PairTally(rule.window), Rates()
+    intervals, recorded = Intervals(), RecordedTime()
     spectra = spectra_counter(recording, mask, bin_kev)
     differences = TimeDifferences(reach_ps)
     fine_kev = matrix_bin_kev(detectors)
     matrix = Matrix.of_energies(rule.window, detectors, calibrated=recording.is_calibrated, bin_kev=fine_kev)
-    accumulators: list[Accumulator] = [spectra, rates, differences, hits]
+    accumulators: list[Accumulator] = [spectra, rates, differences, hits, intervals, recorded]
     accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
     reading = PairPass(recording, wide, accumulators, TIME_DIFFERENCE_WINDOWS)
     every = reading.pairs()
@@ -149,7 +176,10 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     else:
         for _ in batches_of(within.select(pl.len())):
             pass
-    totals = summary()
+    totals, doubts = summary(), list[str]()
+    by_detector = hits.by_detector(mask)
+    true_rates = named(rates_of(hits, intervals, recorded), detectors)
+    peaks_seen = peak_table(spectra_table(spectra, detectors, None), detectors, doubts.append)
     same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "hits_repeated")
     return Analysis(
         **{name: getattr(totals.account, name) for name in same},
@@ -162,8 +192,11 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
-        warnings=(*totals.warnings, *summed_runs(recording)),
-        detectors=_detector_rows(hits.by_detector(mask), recording, reading.recorded.seconds()),
+        warnings=(*totals.warnings, *doubts, *summed_runs(recording)),
+        detectors=_detector_rows(by_detector, recording, reading.recorded.seconds()),
+        true_rates=with_noted(true_rates, runs),
+        peaks=peaks_seen,
+        runs=recorded_runs(runs, by_detector),
         pairs_by_detectors=totals.of_pairs.pairs_by_detectors,
         spectra=named(spectra_table(spectra, detectors, bin_kev), detectors),
         rates=named(rates.table(), detectors),

@@ -1,124 +1,148 @@
 """What a report consists of: the figures as PNG, and the page that shows and explains them."""
 
 import platform
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
 from gammapolars import figures
 from gammapolars.core.units import format_ps
 from gammapolars.figures import png
-from gammapolars.gamma_lines import in_cascade
+from gammapolars.gamma_lines import in_cascade, nuclides
 from gammapolars.io.provenance import versions
-from gammapolars.report import estimates, tables, text
+from gammapolars.report import sections, text
 from gammapolars.report.analyse import Analysis
-from gammapolars.report.lines import ANNIHILATION, Lines, Spot, lines_of, spots_of
-from gammapolars.report.numbers import about, count, duration, with_uncertainty
-from gammapolars.report.page import Image, Section, page
+from gammapolars.report.lines import ANNIHILATION, Lines
+from gammapolars.report.numbers import count, duration
+from gammapolars.report.page import File, Image, page
+from gammapolars.report.recorded import names_of_channels, recorded_line, renamed
+from gammapolars.report.sections import Findings, findings
+from gammapolars.report.spots import Spot
 
 PAGE = "index.html"
 
 CHANCE = (
-    "Random coincidences of two detectors: N = Σ r_a r_b w t, with the rates r_a and r_b of their used hits in slices "
-    "t of the time in which both were recorded, and the total width w of the coincidence window. What lies within "
-    "their dead time counts less, because true coincidences leave both dead. Several detector pairs are summed. True "
-    "coincidences are the pairs less N."
+    "The number of random coincidences of two detectors is N = Σ r_a r_b w t, with the rates r_a and r_b of their used "
+    "hits in slices t of the time in which both were recorded, and the total width w of the coincidence window. Within "
+    "the dead time there are fewer, because a true coincidence leaves both detectors dead. N is summed over detector "
+    "pairs; true coincidences are the pairs less N."
 )
 MEASURED_CHANCE = (
-    " Random windows hold no true coincidences: s times the pairs in them, with s the width of the window over theirs, "
-    "are taken off instead, net = P - s R with the variance P + s² R, in the counts, the table and the matrix."
+    " Here the random windows, which hold no true coincidences, measure it instead: s times the pairs R in them are "
+    "subtracted, s being the width of the coincidence window over theirs. Net is P − s R, with the variance P + s² R, "
+    "in the counts, the table and the matrix."
 )
 PROMPT = (
-    "The position and width of a prompt peak are those of a Gaussian on a level of chance pairs, fitted by maximum "
-    "likelihood to the core of the peak, as align does; peaks are searched as far as ±{reach}."
+    "Position and width of a prompt peak are those of a Gaussian on a constant level of random coincidences, fitted to "
+    "the core of the peak by maximum likelihood, as in gammapolars align; peaks are searched for within ±{reach}."
 )
 PEAKS = (
-    "A peak is fitted with a Gaussian, a tail and a step on a smooth background, and is at least six standard "
-    "deviations high; humps at Compton edges are left out. A nuclide is named only when all its main lines are seen in "
-    "one spectrum. Searched: Na-22, K-40, Co-60, Cs-137, Eu-152 and 511 keV."
+    "Peaks are those of gammapolars peaks: Gaussians with a tail and a step on a smooth background, above 4 standard "
+    "deviations. A peak is assigned to a nuclide only where the strong lines of that nuclide are all seen in the same "
+    "spectrum, in about the ratio of their intensities; {nuclides} nuclides are tried, common sources and natural "
+    "activity first. Escape peaks, sums, Compton edges, backscatter and X-rays are told apart by energy and width."
 )
 
+ALT = {
+    sections.RATES: "Count rate of each detector over time",
+    sections.SPECTRA: "Spectrum of each detector, log scale",
+    sections.TIME_DIFFERENCES: "Histograms of the time differences of detector pairs",
+    sections.MATRIX: "Matrix of the two energies of each pair, log colour scale",
+}
 
-def contents(analysis: Analysis, now: datetime) -> dict[str, bytes]:
-    """The files of a report, which bears the date `now`, by name, the page last."""
-    steadiness = estimates.steadiness(analysis.rates)
-    lines = lines_of(analysis.spectra)
-    spots = spots_of(analysis, lines)
-    images = {
-        "rates.png": png(figures.rates(analysis.rates)),
-        "spectra.png": png(figures.spectrum(analysis.spectra, lines=_line_labels(lines))),
-        "time_differences.png": png(
-            figures.time_difference(
-                analysis.time_differences,
-                analysis.window,
-                chance=analysis.pairs_by_detectors,
-                random=analysis.random_windows,
-            )
-        ),
-        "matrix.png": png(figures.matrix(analysis.matrix, spots=_spot_labels(spots, lines))),
-    }
-    sections = (
-        Section("The run", text.run(analysis), tables=[tables.detectors(analysis)]),
-        Section("Rejected hits", text.rejected(analysis), tables=[tables.rejected(analysis)]),
-        Section(
-            "Rates",
-            text.rates(analysis, steadiness),
-            Image(images["rates.png"], "Count rate of each detector over time"),
-        ),
-        Section(
-            "Spectra",
-            text.spectra(analysis, lines),
-            Image(images["spectra.png"], "Spectrum of each detector, log scale"),
-        ),
-        Section("Coincidences", text.coincidences(analysis), tables=[tables.pairs(analysis)]),
-        Section(
-            "Time differences",
-            text.prompt(analysis),
-            Image(images["time_differences.png"], "Histograms of the time differences of detector pairs"),
-        ),
-        Section(
-            "Energies of pairs",
-            text.matrix(analysis, lines, spots),
-            Image(images["matrix.png"], "Matrix of the two energies of each pair, log colour scale", narrow=True),
-        ),
-    )
+Told = Callable[[str], None]
+
+
+def contents(
+    analysis: Analysis, now: datetime, *, files: Sequence[File] = (), tell: Told = lambda _: None
+) -> dict[str, bytes]:
+    """The files of a report, by name, the page last.
+
+    Args:
+        analysis: what was found.
+        now: the date that the page bears.
+        files: further ones that stand next to the page.
+        tell: called with what is being done.
+    """
+    found = findings(as_recorded(analysis))
+    analysis = found.analysis
+    images = drawn(found, tell)
+    tell("writing the page")
     html = page(
         title=_title(analysis),
-        subtitle=[f"Report of {now:%Y-%m-%d %H:%M %Z}".rstrip()],
+        subtitle=_subtitle(analysis, now),
         tiles=_tiles(analysis),
-        warnings=(*analysis.warnings, *(f"{one.name}: {doubt}" for one in lines for doubt in one.doubts)),
-        sections=[section for section in sections if section.paragraphs or section.image],
+        warnings=(*text.outside_window(analysis), *analysis.warnings),
+        sections=[*sections.singles(found, images), *sections.coincidences(found, images)],
         foot=_provenance(analysis, now),
+        files=[*files, *(File(f"{name}.png", ALT[name]) for name in images)],
     )
-    return images | {PAGE: html.encode("utf-8")}
+    return {f"{name}.png": image.png for name, image in images.items()} | {PAGE: html.encode("utf-8")}
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def as_recorded(analysis: Analysis) -> Analysis:
+    """The same with detectors that nobody named called as CoMPASS calls their channels."""
+    names = dict(renamed(analysis.detectors, names_of_channels(analysis.runs)))
+    return analysis.named(names) if names else analysis
+
+
+def drawn(found: Findings, tell: Told) -> dict[str, Image]:
+    """The figures of an analysis."""
+    analysis = found.analysis
+    plots = {
+        sections.RATES: lambda: figures.rates(analysis.rates),
+        sections.SPECTRA: lambda: figures.spectrum(analysis.spectra, lines=_line_labels(found.lines)),
+        sections.TIME_DIFFERENCES: lambda: figures.time_difference(
+            analysis.time_differences,
+            analysis.window,
+            chance=analysis.pairs_by_detectors,
+            random=analysis.random_windows,
+        ),
+        sections.MATRIX: lambda: figures.matrix(analysis.matrix, spots=_spot_labels(found.spots, found.lines)),
+    }
+    images = {}
+    for number, name in enumerate(plots, 1):
+        tell(f"drawing figure {number} of {len(plots)}: {name.replace('_', ' ')}")
+        images[name] = Image(png(plots[name]()), ALT[name], narrow=name == sections.MATRIX)
+    return images
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _title(analysis: Analysis) -> str:
-    first, *others = analysis.inputs or ("no file",)
-    return f"{first} and {count(len(others))} more" if others else first
+    """The name of the run; of several, how many."""
+    names = [run.name for run in analysis.runs] or list(analysis.inputs) or ["no file"]
+    if len(names) == 1:
+        return names[0]
+    return (
+        f"{count(len(names))} runs: {names[0]} and {names[1]}"
+        if len(names) == 2
+        else (f"{count(len(names))} runs: {names[0]} to {names[-1]}")
+    )
+
+
+def _subtitle(analysis: Analysis, now: datetime) -> list[str]:
+    """When a run was recorded, from which files, and when the report was made."""
+    lines = [recorded_line(analysis.runs[0])] if len(analysis.runs) == 1 else []
+    files = [name for name in analysis.inputs if name != _title(analysis)]
+    more = f" and {count(len(files) - 3)} more" if len(files) > 4 else ""
+    lines.append(", ".join(files[:3] if more else files) + more)
+    lines.append(f"Report of {now:%Y-%m-%d %H:%M %Z}".rstrip())
+    return [line for line in lines if line]
 
 
 def _tiles(analysis: Analysis) -> list[tuple[str, str]]:
-    return [
+    tiles = [
         (count(analysis.hits_read), "hits read"),
         (count(analysis.hits_used), "hits used"),
-        (str(analysis.detectors.height), "detectors"),
-        (duration(analysis.real_time_s), "real time"),
-        (count(analysis.pairs), f"pairs within {analysis.window}"),
-        *_random_tiles(analysis),
+        (count(analysis.detectors.height), "detector" if analysis.detectors.height == 1 else "detectors"),
+        (duration(analysis.real_time_s), "from the first to the last hit"),
     ]
-
-
-def _random_tiles(analysis: Analysis) -> list[tuple[str, str]]:
-    """The number of random coincidences: as measured first, where random windows were asked for."""
-    expected = about(analysis.chance_pairs_expected), "random coincidences expected"
-    net = analysis.summary.of_pairs.random if analysis.summary else None
-    if net is None:
-        return [expected]
-    return [(with_uncertainty(net.chance_pairs, net.chance_pairs_unc), "random coincidences, measured"), expected]
+    if analysis.detectors.height < 2:
+        return tiles
+    return [*tiles, (count(analysis.pairs), f"pairs within {analysis.window}"), *text.random_numbers(analysis)]
 
 
 def _line_labels(lines: list[Lines]) -> dict[float, str]:
@@ -132,12 +156,12 @@ def _line_labels(lines: list[Lines]) -> dict[float, str]:
 
 def _spot_labels(spots: list[Spot], lines: list[Lines]) -> dict[tuple[float, float], str]:
     """Labels for the strongest spots: the energies, after the nuclide where ENSDF knows them as its cascade."""
-    nuclides: dict[float, set[str]] = {}
+    nuclides_of: dict[float, set[str]] = {}
     for line in (line for detector in lines for line in detector.seen):
-        nuclides.setdefault(line.energy_kev, set()).add(line.nuclide)
+        nuclides_of.setdefault(line.energy_kev, set()).add(line.nuclide)
     labels = {}
     for x, y in ((spot.energy_x_kev, spot.energy_y_kev) for spot in spots[:8]):
-        both = sorted(nuclides.get(x, set()) & nuclides.get(y, set()) - {ANNIHILATION})
+        both = sorted(nuclides_of.get(x, set()) & nuclides_of.get(y, set()) - {ANNIHILATION})
         cascades = [nuclide for nuclide in both if in_cascade(nuclide, x, y)]
         labels[x, y] = " ".join([*cascades, f"{x:.0f}–{y:.0f}"])
     return labels
@@ -149,11 +173,11 @@ def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
     span = f"{analysis.first_timestamp_ps:,} ps to {analysis.last_timestamp_ps:,} ps"
     return [
         ("Input", ", ".join(analysis.inputs) or "none"),
-        ("Time stamps", span),
+        ("Timestamps", span),
         *((_capital(name), value) for name, value in ({"window": str(analysis.window)} | analysis.parameters).items()),
-        ("Chance", CHANCE + (MEASURED_CHANCE if analysis.random_windows else "")),
+        ("Random coincidences", CHANCE + (MEASURED_CHANCE if analysis.random_windows else "")),
         ("Prompt peaks", PROMPT.format(reach=format_ps(analysis.search_ps))),
-        ("Lines", PEAKS),
+        ("Peaks and nuclides", PEAKS.format(nuclides=len(nuclides()))),
         ("Versions", ", ".join(f"{name} {number}" for name, number in packages.items())),
         ("Written", now.isoformat(timespec="seconds")),
     ]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from gammapolars.analysis.chance import total_expected
+
 REACHES = (25, 10, 5, 2.5, 1.7, 1.2)
 """The level beside a peak is counted beyond this many FWHM: as far out as there are enough bins, for tails are long."""
 
@@ -94,3 +96,14 @@ def with_net(pairs_by_detectors: pl.DataFrame) -> pl.DataFrame:
         net=pairs - pl.col("chance_pairs_expected"),
         net_unc=(pl.max_horizontal(pairs, 1) + pl.col("chance_pairs_expected_unc") ** 2).sqrt(),
     )
+
+
+def total_net(table: pl.DataFrame) -> tuple[float, float]:
+    """True coincidences of all detector pairs of `with_net`, and their standard deviation.
+
+    What is expected of random ones errs together, as detectors are shared; what is measured does not.
+    """
+    net = float(table["net"].sum())
+    if "net_pairs" in table.columns:
+        return net, math.sqrt(float((table["net_unc"] ** 2).sum()))
+    return net, math.hypot(math.sqrt(max(float(table["pairs"].sum()), 1.0)), total_expected(table).unc)

@@ -37,6 +37,11 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
 
 
+def seconds(time_s: float) -> str:
+    """A time as the commands print it; from a minute on, also in words: `64.512 s (1 min 5 s)`."""
+    return f"{time_s:,.6g} s" + (f" ({duration(time_s)})" if time_s >= 60 else "")
+
+
 def nanoseconds(value: float, *, signed: bool = False) -> str:
     """A time difference, to a tenth below 100 ns: `−3.2 ns`; `signed`, with a + before those above 0."""
     plus = "+" if signed else ""

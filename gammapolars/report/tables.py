@@ -1,20 +1,23 @@
 """The report's tables, as text."""
 
-import math
+from typing import Any
 
 from gammapolars.core.digits import percent
+from gammapolars.core.units import PS_PER_UNIT
+from gammapolars.identification import kind_text
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import with_net
-from gammapolars.report.numbers import about, count, with_uncertainty
+from gammapolars.report.numbers import count, with_uncertainty
 from gammapolars.report.page import Table
+from gammapolars.report.recorded import names_of_channels
 
 REASONS = {
-    "saturation": "the signal was larger than the digitizer's range, so that its energy is wrong",
-    "saturation_gate": "the signal left the range during the integration gate, so that its energy is wrong",
-    "saturation_input": "the signal was larger than the input's range, so that its energy is wrong",
-    "pile_up": "two signals lay on each other, so that their energies are mixed",
-    "fake_event": "the digitizer wrote it to mark a time, and no radiation was detected",
-    "dead_time": "it came first after a dead time",
+    "saturation": "the signal exceeded the digitizer's range: its energy is wrong",
+    "saturation_gate": "the signal left the range during the integration gate: its energy is wrong",
+    "saturation_input": "the signal exceeded the range of the input: its energy is wrong",
+    "pile_up": "two signals overlapped: their energies are mixed",
+    "fake_event": "written by the digitizer to mark a time; no radiation was detected",
+    "dead_time": "it was the first hit after a dead time",
     "trigger_lost": "triggers were lost before it",
     "event_lost": "events were lost before it",
     "memory_full": "the digitizer's memory was full",
@@ -23,42 +26,125 @@ REASONS = {
 
 TIMING = ("position_ns", "fwhm_ns")
 
+NONE = "–"
+
+UNITS = {"kev": "keV", "adc": "ADC channels"}
+
+RATES = {
+    "rate_cps": ("rate (counts/s)", 1.0),
+    "true_rate_cps": ("without dead time", 1.0),
+    "live_fraction": ("live (%)", 100.0),
+    "dead_time_ps": ("dead time (µs)", 1 / PS_PER_UNIT["us"]),
+}
+"""Columns of `gammapolars rates`, with headings and by how much they are multiplied."""
+
+NOTED = {
+    "noted_ocr_cps": ("OCR noted (counts/s)", 1.0),
+    "noted_icr_cps": ("ICR noted (counts/s)", 1.0),
+    "noted_live_fraction": ("live noted (%)", 100.0),
+}
+"""The same of what the digitizer's program noted, where it did."""
+
 
 def detectors(analysis: Analysis) -> Table:
-    """One row a detector."""
-    headings = ("detector", "board", "channel", "hits", "hits used", "rate (counts/s)", "energy")
+    """One row a detector: its hits, and rates as `gammapolars rates` gives them."""
+    rates = {(row["board"], row["channel"]): row for row in analysis.true_rates.iter_rows(named=True)}
+    noted = {name: what for name, what in NOTED.items() if any(row[name] is not None for row in rates.values())}
+    recorded = names_of_channels(analysis.runs)
+    rows, is_named = [], False
+    for row in analysis.detectors.sort("board", "channel").iter_rows(named=True):
+        key = row["board"], row["channel"]
+        own = rates.get(key, {})
+        channel = recorded.get(key, "")
+        is_named |= bool(channel) and channel != row["name"]
+        rows.append(
+            (
+                row["name"],
+                f"{row['board']}/{row['channel']}",
+                channel,
+                count(row["hits"]),
+                count(row["hits_used"]),
+                *(_with_unc(own, name, factor) for name, (_, factor) in RATES.items()),
+                *(_value(own.get(name), factor) for name, (_, factor) in noted.items()),
+                "keV" if row["calibrated"] else "channels",
+            )
+        )
+    numbers = [heading for heading, _ in (*RATES.values(), *noted.values())]
+    headings = ["detector", "channel", "digitizer", "hits", "used", *numbers, "energy"]
+    table = Table(headings, rows, frozenset(("hits", "used", *numbers)))
+    return table if is_named else _without(table, "digitizer")
+
+
+def _without(table: Table, heading: str) -> Table:
+    place = list(table.headings).index(heading)
+    rows = [(*row[:place], *row[place + 1 :]) for row in table.rows]
+    return table._replace(headings=[*table.headings[:place], *table.headings[place + 1 :]], rows=rows)
+
+
+def _with_unc(row: dict[str, Any], name: str, factor: float = 1.0) -> str:
+    value, unc = row.get(name), row.get(f"{name}_unc")
+    return NONE if value is None else with_uncertainty(factor * value, factor * (unc or 0.0))
+
+
+def _value(value: float | None, factor: float) -> str:
+    return NONE if value is None else f"{factor * value:,.6g}"
+
+
+def peaks(analysis: Analysis) -> Table:
+    """One row a peak, as `gammapolars peaks` gives them: what it is, and why; in keV, or in ADC channels."""
+    placed = [(row, _unit(row)) for row in analysis.peaks.iter_rows(named=True)]
     rows = [
         (
             row["name"],
-            str(row["board"]),
-            str(row["channel"]),
-            count(row["hits"]),
-            count(row["hits_used"]),
-            with_uncertainty(row["rate_cps"], math.sqrt(max(row["hits_used"], 1)) / analysis.real_time_s)
-            if analysis.real_time_s > 0
-            else "–",
-            "calibrated" if row["calibrated"] else "adc",
+            _with_unc(row, f"centroid_{unit}"),
+            _with_unc(row, f"fwhm_{unit}"),
+            _with_unc(row, "area"),
+            f"{row['significance']:,.1f}",
+            kind_text(row) if unit == "kev" else NONE,
+            _remark(row),
         )
-        for row in analysis.detectors.sort("board", "channel").iter_rows(named=True)
+        for row, unit in placed
+        if unit
     ]
-    return Table(headings, rows, frozenset(headings[1:6]))
+    units = " or ".join(name for unit, name in UNITS.items() if unit in {unit for _, unit in placed})
+    headings = ("detector", f"position ({units})", "FWHM", "area", "σ", "kind", "remarks")
+    return Table(headings, rows, frozenset(headings[1:5]))
+
+
+def _unit(peak: dict[str, Any]) -> str:
+    """The unit of a peak's position; empty where it has none."""
+    return next((unit for unit in UNITS if peak.get(f"centroid_{unit}") is not None), "")
+
+
+def _remark(row: dict[str, Any]) -> str:
+    """What else there is to know of a peak: which lines confirm it, and whether its fit is to be trusted."""
+    head, _, also = row["reason"].partition(", with ")
+    remark = ""
+    if row["kind"] == "full energy":
+        remark = head if not row["nuclide"] else f"with {also}" if also else "no other line confirms it"
+    elif row["kind"] == "unknown" and row.get("centroid_kev") is not None:
+        remark = row["reason"]
+    return "; ".join(text for text in (remark, "" if row["status"] == "ok" else row["status"]) if text)
 
 
 def pairs(analysis: Analysis) -> Table:
     """One row a detector pair, those with the most true coincidences first."""
-    headings = ("detectors", "pairs", "by chance", "true", "prompt peak at", "FWHM")
-    peaks = {(row["name_a"], row["name_b"]): row for row in analysis.prompt_peaks.iter_rows(named=True)}
+    table = with_net(analysis.pairs_by_detectors)
+    is_measured = "chance_pairs" in table.columns
+    measured = ("random, measured",) if is_measured else ()
+    headings = ("detectors", "pairs", "random, expected", *measured, "true", "prompt peak (ns)", "FWHM (ns)")
+    timing = {(row["name_a"], row["name_b"]): row for row in analysis.prompt_peaks.iter_rows(named=True)}
     rows = []
-    for row in with_net(analysis.pairs_by_detectors).sort("net", descending=True).iter_rows(named=True):
-        peak = peaks.get((row["name_a"], row["name_b"]))
-        timing = [f"{with_uncertainty(peak[name], peak[f'{name}_unc'])} ns" for name in TIMING] if peak else ["–", "–"]
+    for row in table.sort("net", descending=True, maintain_order=True).iter_rows(named=True):
+        peak = timing.get((row["name_a"], row["name_b"]), {})
         rows.append(
             (
                 f"{row['name_a']} – {row['name_b']}",
                 count(row["pairs"]),
-                about(row.get("chance_pairs", row["chance_pairs_expected"])),
-                with_uncertainty(row["net"], row["net_unc"]),
-                *timing,
+                _with_unc(row, "chance_pairs_expected"),
+                *((_with_unc(row, "chance_pairs"),) if is_measured else ()),
+                _with_unc(row, "net"),
+                *(_with_unc(peak, name) for name in TIMING),
             )
         )
     return Table(headings, rows, frozenset(headings[1:]))

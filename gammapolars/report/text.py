@@ -2,25 +2,30 @@
 
 import math
 import shlex
+from collections.abc import Mapping
 
 import polars as pl
 
+from gammapolars.analysis.chance import total_expected
 from gammapolars.core.digits import percent
 from gammapolars.figures.time_difference import window_ranges_ns
 from gammapolars.report.analyse import Analysis
-from gammapolars.report.estimates import PromptPeak, Steadiness, level_beside, with_net
-from gammapolars.report.lines import Lines, Peak, Spot
+from gammapolars.report.estimates import PromptPeak, Steadiness, level_beside, total_net, with_net
+from gammapolars.report.lines import Lines, SeenLine
 from gammapolars.report.numbers import (
     about,
     amount,
     count,
-    duration,
     enumeration,
     nanoseconds,
+    seconds,
     with_uncertainty,
 )
+from gammapolars.report.spots import Spot
 
 MOST_NAMED = 6
+
+UNCONFIRMED = " No other line confirms this nuclide."
 
 
 def run(analysis: Analysis) -> list[str]:
@@ -30,7 +35,7 @@ def run(analysis: Analysis) -> list[str]:
         return [f"There are no hits in {files}."]
     text = (
         f"{amount(analysis.hits_read, 'hit')} in {files}, of {amount(analysis.detectors.height, 'detector')} "
-        f"in {duration(analysis.real_time_s)}."
+        f"in {seconds(analysis.real_time_s)}."
     )
     if analysis.hits_used == analysis.hits_read:
         return [f"{text} All of them were used."]
@@ -56,18 +61,18 @@ def rejected(analysis: Analysis) -> list[str]:
 
 def rates(analysis: Analysis, drifts: list[Steadiness]) -> list[str]:
     """The detectors' rates, and whether they stayed the same."""
-    if analysis.hits_used == 0 or analysis.real_time_s <= 0:
+    known = analysis.true_rates.drop_nulls("rate_cps") if analysis.true_rates.height else analysis.true_rates
+    if known.is_empty():
         return []
-    detectors = analysis.detectors.sort("board", "channel")
     rate = [
-        f"{name} {with_uncertainty(cps, math.sqrt(max(hits, 1)) / analysis.real_time_s)} counts/s"
-        for name, hits, cps in detectors.select("name", "hits_used", "rate_cps").iter_rows()
+        f"{name} {with_uncertainty(cps, unc)} counts/s"
+        for name, cps, unc in known.select("name", "rate_cps", "rate_cps_unc").iter_rows()
     ]
     if len(rate) > MOST_NAMED:
-        lowest, highest = (detectors["rate_cps"].arg_min() or 0, detectors["rate_cps"].arg_max() or 0)
-        text = f"The rates of used hits reach from {rate[lowest]} to {rate[highest]}."
+        lowest, highest = (known["rate_cps"].arg_min() or 0, known["rate_cps"].arg_max() or 0)
+        text = f"The rates of all hits range from {rate[lowest]} to {rate[highest]}."
     else:
-        text = f"Rates of used hits: {enumeration(rate)}."
+        text = f"Rates of all hits, used or not: {enumeration(rate)}."
     if not drifts:
         return [f"{text} They are too few in time to tell whether the rates were steady."]
     unsteady = sorted((detector for detector in drifts if not detector.is_steady), key=lambda detector: -detector.z)
@@ -84,19 +89,22 @@ def rates(analysis: Analysis, drifts: list[Steadiness]) -> list[str]:
         for detector in unsteady[:MOST_NAMED]
     ]
     more = f", and {len(unsteady) - MOST_NAMED} more" if len(unsteady) > MOST_NAMED else ""
-    steady = f" The other {len(drifts) - len(unsteady)} were." if len(drifts) > len(unsteady) else ""
+    others = len(drifts) - len(unsteady)
+    steady = f" The other {'one was' if others == 1 else f'{others} were'}." if others else ""
     return [text, f"Not steady within counting statistics: {'; '.join(texts)}{more}.{steady}"]
 
 
 def coincidences(analysis: Analysis) -> list[str]:
     """How many pairs, how many of them by chance, and between which detectors most."""
+    table = with_net(analysis.pairs_by_detectors)
     if analysis.pairs == 0:
+        if analysis.detectors.height < 2:
+            return ["There are no pairs: the hits are all of one detector."] if analysis.hits_read else []
         return [
             f"No two hits of different detectors lie within the window of {analysis.window} "
-            f"({about(analysis.chance_pairs_expected)} random ones are expected)."
+            f"({_expected(table)} random coincidences are expected)."
         ]
-    table = with_net(analysis.pairs_by_detectors)
-    net, unc = float(table["net"].sum()), math.sqrt(float((table["net_unc"] ** 2).sum()))
+    net, unc = total_net(table)
     text = f"{amount(analysis.pairs, 'pair')} within {analysis.window}. {_random(analysis, table)}; "
     if abs(net) < 3 * unc:
         return [text + f"the difference, {with_uncertainty(net, unc)}, is no evidence of true coincidences."]
@@ -105,47 +113,70 @@ def coincidences(analysis: Analysis) -> list[str]:
             text + f"there are {with_uncertainty(-net, unc)} fewer. The rates may have been far from constant, or "
             "the detectors were not recorded at the same times."
         ]
-    text += f"{with_uncertainty(net, unc)} are left as true coincidences."
-    if table.height < 2:
-        return [text]
-    best = table.sort("net", descending=True).row(0, named=True)
-    return [
-        text,
-        f"Of {count(table.height)} detector pairs, {best['name_a']} – {best['name_b']} has the most: "
-        f"{with_uncertainty(best['net'], best['net_unc'])} true coincidences.",
-    ]
+    text += f"{with_uncertainty(net, unc)} remain as true coincidences."
+    texts = [f"{text}{_lost(analysis)}"]
+    if table.height > 1:
+        best = table.sort("net", descending=True).row(0, named=True)
+        texts.append(
+            f"Of {count(table.height)} detector pairs, {best['name_a']} – {best['name_b']} has the most: "
+            f"{with_uncertainty(best['net'], best['net_unc'])} true coincidences."
+        )
+    return texts
+
+
+def _expected(table: pl.DataFrame) -> str:
+    """How many random coincidences are expected of all detector pairs."""
+    expected = total_expected(table)
+    return with_uncertainty(expected.pairs, expected.unc) if expected.unc else about(expected.pairs)
+
+
+def random_numbers(analysis: Analysis) -> list[tuple[str, str]]:
+    """The number of random coincidences, with what it is: as measured first, where random windows were asked for."""
+    expected = _expected(analysis.pairs_by_detectors), "random coincidences expected"
+    net = analysis.summary.of_pairs.random if analysis.summary else None
+    if net is None:
+        return [expected]
+    return [(with_uncertainty(net.chance_pairs, net.chance_pairs_unc), "random coincidences, measured"), expected]
 
 
 def _random(analysis: Analysis, table: pl.DataFrame) -> str:
     """How many pairs are random, as the beginning of a sentence: measured, where random windows were asked for."""
     expected = analysis.chance_pairs_expected
     if "chance_pairs" not in table.columns:
-        return f"Of these {about(expected)} ({percent(expected, analysis.pairs)}) are expected to be random"
+        return f"Of these, {_expected(table)} ({percent(expected, analysis.pairs)}) are expected to be random"
     number, unc = float(table["chance_pairs"].sum()), math.sqrt(float((table["chance_pairs_unc"] ** 2).sum()))
     measured = f"{with_uncertainty(number, unc)} ({percent(number, analysis.pairs)})"
-    return f"Of these {measured} are random as measured, where {about(expected)} are expected"
+    return f"Of these, {measured} are random as measured, where {_expected(table)} are expected"
+
+
+def _lost(analysis: Analysis) -> str:
+    """How many true pairs dead time costs, where that is one at least."""
+    counts = analysis.summary.of_pairs if analysis.summary else None
+    lost, unc = (counts.lost_pairs, counts.lost_pairs_unc) if counts else (None, None)
+    return "" if lost is None or unc is None or lost < 1 else f" Dead time costs another {with_uncertainty(lost, unc)}."
 
 
 def prompt(analysis: Analysis) -> list[str]:
     """Where the prompt peaks stand, how wide they are, and whether the window holds them."""
-    peaks = [PromptPeak(**row) for row in analysis.prompt_peaks.iter_rows(named=True)]
+    peaks = _prompt_peaks(analysis)
     if not peaks:
         seen = not analysis.time_differences.is_empty() and analysis.time_differences["counts"].sum()
-        return ["No prompt peak stands out of the level beside it in the time differences."] if seen else []
+        return ["No prompt peak stands out from the background of the time differences."] if seen else []
     best = peaks[0]
     if not best.name_b:
         return [
             f"No single detector pair shows a prompt peak; all together have one: it {_standing(best)}.",
-            *_window_notes(analysis, peaks),
+            *outside_window(analysis),
+            *_cut_by_window(analysis),
         ]
     texts = [f"The prompt peak of {_pair(best)} {_standing(best)}."]
     if len(peaks) > 1:
         positions = [peak.position_ns for peak in peaks]
         texts.append(
-            f"{count(len(peaks))} detector pairs show a prompt peak; their positions reach from "
+            f"{count(len(peaks))} detector pairs show a prompt peak; their positions range from "
             f"{nanoseconds(min(positions))} to {nanoseconds(max(positions))}."
         )
-    return texts + _level_note(analysis, best) + _window_notes(analysis, peaks)
+    return texts + _level_note(analysis, best) + outside_window(analysis) + _cut_by_window(analysis)
 
 
 def _standing(peak: PromptPeak) -> str:
@@ -172,44 +203,65 @@ def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
     if abs(level - expected) < max(5 * unc, 0.15 * expected):
         return []
     return [
-        f"Beside this peak the histogram's level is that of {with_uncertainty(level, unc)} pairs per window, where "
-        f"{about(expected)} random ones are expected in it: dead time, or a tail of the peak, makes "
-        "such a difference."
+        f"Next to this peak the level of the histogram amounts to {with_uncertainty(level, unc)} pairs in the window, "
+        f"where {about(expected)} random coincidences are expected: dead time or a tail of the peak can explain that."
     ]
 
 
-def _window_notes(analysis: Analysis, peaks: list[PromptPeak]) -> list[str]:
-    """Which prompt peaks the window misses or cuts, and the command for one that it misses."""
-    outside, cut = [], []
-    for peak in peaks:
-        holding = [(low, high) for low, high in window_ranges_ns(analysis.window) if low <= peak.position_ns <= high]
-        if not holding:
-            outside.append(peak)
-        elif min(peak.position_ns - holding[0][0], holding[0][1] - peak.position_ns) < peak.fwhm_ns:
+def outside_window(analysis: Analysis) -> list[str]:
+    """Prompt peaks that the window misses, and the command for the first of them: a reader must know that first."""
+    return _window_note(
+        analysis,
+        "lies outside the coincidence window",
+        [peak for peak in _prompt_peaks(analysis) if _holding(analysis, peak) is None],
+    )
+
+
+def _cut_by_window(analysis: Analysis) -> list[str]:
+    """Prompt peaks that the window cuts."""
+    cut = []
+    for peak in _prompt_peaks(analysis):
+        if (window := _holding(analysis, peak)) and _room(peak, window) < peak.fwhm_ns:
             cut.append(peak)
-    texts = []
-    for these, what in ((outside, "lies outside the coincidence window"), (cut, "is cut by the window's edge")):
-        if these:
-            places = [f"{_pair(peak)} at {nanoseconds(peak.position_ns, signed=True)}" for peak in these]
-            more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
-            texts.append(
-                f"The prompt peak {what} of {analysis.window}: {', '.join(places[:MOST_NAMED])}{more}. "
-                f"{_remedy(these[0])}"
-            )
-    return texts
+    return _window_note(analysis, "is cut by the edge of the coincidence window", cut)
 
 
-def _remedy(peak: PromptPeak) -> str:
-    """What to do about a peak that a window does not hold."""
-    align = "`gammapolars align` measures the detectors' time offsets"
+def _prompt_peaks(analysis: Analysis) -> list[PromptPeak]:
+    return [PromptPeak(**row) for row in analysis.prompt_peaks.iter_rows(named=True)]
+
+
+def _holding(analysis: Analysis, peak: PromptPeak) -> tuple[float, float] | None:
+    """The part of the window in which a peak stands."""
+    ranges = window_ranges_ns(analysis.window)
+    return next(((low, high) for low, high in ranges if low <= peak.position_ns <= high), None)
+
+
+def _room(peak: PromptPeak, window: tuple[float, float]) -> float:
+    """How far a peak is from the nearer end of a window (ns)."""
+    return min(peak.position_ns - window[0], window[1] - peak.position_ns)
+
+
+def _window_note(analysis: Analysis, what: str, peaks: list[PromptPeak]) -> list[str]:
+    if not peaks:
+        return []
+    places = [f"{_pair(peak)} at {nanoseconds(peak.position_ns, signed=True)}" for peak in peaks]
+    more = f" and {len(places) - MOST_NAMED} more" if len(places) > MOST_NAMED else ""
+    listed = f"{', '.join(places[:MOST_NAMED])}{more}"
+    return [f"The prompt peak {what} of {analysis.window}: {listed}. {_remedy(peaks[0], analysis.command_names)}"]
+
+
+def _remedy(peak: PromptPeak, names: Mapping[str, str]) -> str:
+    """What to do about a peak that a window does not hold; `names` are those by which commands know detectors."""
+    align = "'gammapolars align' measures the time offsets of the detectors"
     if not peak.name_b:
         return f"Widen the window, or correct the offsets: {align}."
     half_ns = math.ceil(max(2 * peak.fwhm_ns, 1.0))
     low, high = (math.floor(peak.position_ns) - half_ns, math.ceil(peak.position_ns) + half_ns)
-    ends = " ".join(f"--{end} {shlex.quote(name)}" for end, name in (("start", peak.name_a), ("stop", peak.name_b)))
+    detectors = {"start": peak.name_a, "stop": peak.name_b}
+    ends = " ".join(f"--{end} {shlex.quote(names.get(name, name))}" for end, name in detectors.items())
     return (
-        f"If it is late by the detectors' offsets, {align}; if it is physics, "
-        f"`gammapolars coincidences … {ends} --window {low}ns:{high}ns` counts it."
+        f"If the offset is that of the detectors, {align}; if it is physics, "
+        f"'gammapolars coincidences … {ends} --window {low}ns:{high}ns' counts it."
     )
 
 
@@ -217,31 +269,31 @@ def spectra(analysis: Analysis, lines: list[Lines]) -> list[str]:
     """Which gamma lines the calibrated spectra show."""
     if analysis.hits_used == 0:
         return []
-    calibrated = int(analysis.detectors["calibrated"].sum())
-    missing = analysis.detectors.height - calibrated
-    note = (
-        [f"{amount(missing, 'detector')} of {analysis.detectors.height} without an energy calibration."]
-        if missing
-        else []
-    )
-    if not lines:
-        return note
-    by_line: dict[tuple[str, float], list[Peak]] = {}
-    for detector in lines:
-        for line in detector.seen:
-            by_line.setdefault((line.nuclide, line.energy_kev), []).append(line.peak)
+    missing = analysis.detectors.height - int(analysis.detectors["calibrated"].sum())
+    note = []
+    if missing:
+        which = "No detector" if missing == analysis.detectors.height else f"{amount(missing, 'detector')} of "
+        which += " has" if missing == analysis.detectors.height else f"{analysis.detectors.height} without"
+        note = [f"{which} an energy calibration, so that positions are in ADC channels."]
+    return note + (_nuclides(lines) + _unexplained(lines) if lines else [])
+
+
+def _nuclides(lines: list[Lines]) -> list[str]:
+    """The lines of each nuclide that is seen, in a sentence each."""
+    by_line: dict[tuple[str, float], list[SeenLine]] = {}
+    for line in (line for detector in lines for line in detector.seen):
+        by_line.setdefault((line.nuclide, line.energy_kev), []).append(line)
     texts = []
     for nuclide in sorted({name for name, _ in by_line}):
-        rows = [
-            _line(energy, peaks, len(lines)) for (name, energy), peaks in sorted(by_line.items()) if name == nuclide
-        ]
-        texts.append(f"{nuclide[0].upper() + nuclide[1:]}: {'; '.join(rows)}.")
-    if not texts:
-        texts = ["No line of the common calibration sources was found in the calibrated spectra."]
-    return note + texts + _unexplained(lines)
+        of_nuclide = {energy: seen for (name, energy), seen in sorted(by_line.items()) if name == nuclide}
+        rows = [_line(energy, seen, len(lines)) for energy, seen in of_nuclide.items()]
+        doubt = "" if any(one.is_confirmed for seen in of_nuclide.values() for one in seen) else UNCONFIRMED
+        texts.append(f"{nuclide[0].upper() + nuclide[1:]}: {'; '.join(rows)}.{doubt}")
+    return texts or ["No peak of the calibrated spectra could be assigned to a nuclide."]
 
 
-def _line(energy_kev: float, peaks: list[Peak], detectors: int) -> str:
+def _line(energy_kev: float, seen: list[SeenLine], detectors: int) -> str:
+    peaks = [line.peak for line in seen]
     widths = sorted(peak.fwhm_kev for peak in peaks)
     area, unc = sum(peak.area for peak in peaks), math.hypot(*(peak.area_unc for peak in peaks))
     narrow, wide = f"{widths[0]:#.3g}", f"{widths[-1]:#.3g}"
@@ -251,18 +303,17 @@ def _line(energy_kev: float, peaks: list[Peak], detectors: int) -> str:
 
 
 def _unexplained(lines: list[Lines]) -> list[str]:
-    """The clearest peaks that the table of lines does not explain, one clause a detector."""
+    """The clearest peaks that nothing explains, one clause a detector."""
     texts = []
     for detector in lines:
-        clear = [peak for peak in detector.unexplained if peak.area > 10 * peak.area_unc]
-        clear = sorted(sorted(clear, key=lambda peak: peak.area / peak.area_unc)[-MOST_NAMED:])
-        if clear:
-            places = enumeration([f"{peak.centroid_kev:,.1f}" for peak in clear])
+        strongest = sorted(detector.unexplained, key=lambda peak: peak.area / peak.area_unc)[-MOST_NAMED:]
+        if strongest:
+            places = enumeration([f"{peak.centroid_kev:,.1f}" for peak in sorted(strongest)])
             texts.append(f"{detector.name} at {places} keV")
     if not texts:
         return []
     more = f"; and in {len(texts) - MOST_NAMED} more detectors" if len(texts) > MOST_NAMED else ""
-    return [f"Further peaks, which the short table of lines does not explain: {'; '.join(texts[:MOST_NAMED])}{more}."]
+    return [f"Peaks that no nuclide of the table explains: {'; '.join(texts[:MOST_NAMED])}{more}."]
 
 
 def matrix(analysis: Analysis, lines: list[Lines], spots: list[Spot]) -> list[str]:

@@ -17,7 +17,6 @@ from gammapolars.commands.layout import bracketed
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.gamma_lines import table
 from gammapolars.gamma_lines.ensdf import CORRECTIONS, _decays, daughter_of
-from gammapolars.report.lines import main_and_further
 from tests.commandline import gammapolars
 from tests.gamma_lines import make_table
 
@@ -430,13 +429,6 @@ def test_a_frame_that_is_changed_leaves_the_table_as_it_was() -> None:
     gp.lines()[0, "energy_kev"] = 1.0
 
     assert gp.lines().equals(TABLE)
-
-
-def test_main_lines_of_the_report() -> None:
-    assert main_and_further("Co-60") == ((1173.228, 1332.492), ())
-    main, further = main_and_further("Eu-152")
-    assert main == (121.7817, 344.2785, 778.9045, 964.072, 1112.076, 1408.013)
-    assert {244.6974, 411.1165, 443.965, 867.380, 1085.837, 1212.948, 1299.142} <= set(further)
 
 
 # Printed.

@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from gammapolars.core.errors import WidthWarning
+from gammapolars.detectors import Detector, Detectors
 from gammapolars.peaks import width_doubts
-from gammapolars.report.lines import lines_of
+from gammapolars.report.lines import peak_table
 from tests.peaks.test_widths import undecided
 
 
@@ -31,16 +32,13 @@ def test_an_error_goes_through() -> None:
 
 
 def test_a_report_has_the_doubts_of_each_detector() -> None:
-    spectrum = undecided().select(
-        pl.lit(0, pl.UInt16).alias("board"),
-        pl.lit(1, pl.UInt16).alias("channel"),
-        pl.lit("HPGe").alias("name"),
-        energy_kev="adc",
-        counts="counts",
-        variance="variance",
-    )
+    keys = {"board": pl.lit(0, pl.UInt16), "channel": pl.lit(1, pl.UInt16)}
+    columns = (*keys, "adc", "energy_kev", "counts", "variance")
+    spectrum = undecided().with_columns(**keys, energy_kev="adc").select(columns)
+    doubts: list[str] = []
 
-    (lines,) = lines_of(spectrum)
+    peak_table(spectrum, Detectors((Detector(0, 1, "HPGe"),)), doubts.append)
 
-    (doubt,) = lines.doubts
-    assert doubt.startswith("the peaks agree on no one width")
+    (doubt,) = doubts
+    assert doubt.startswith("HPGe: the peaks agree on no one width")
+    assert doubt.endswith("; give that of a single line with 'gammapolars peaks --fwhm'")

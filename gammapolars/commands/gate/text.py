@@ -2,9 +2,9 @@
 
 from gammapolars.commands.gate.counts import GateSummary, TripleCounts
 from gammapolars.commands.layout import bracketed, table
-from gammapolars.commands.peak_text import kind_text
 from gammapolars.commands.summaries import gone, hits_read, net_lines, tail
 from gammapolars.core.digits import plus_minus
+from gammapolars.identification import kind_text
 from gammapolars.spectra.line_gates import width_of
 
 NAMED = 6

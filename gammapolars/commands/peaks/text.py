@@ -3,10 +3,10 @@
 from typing import Any
 
 from gammapolars.commands.layout import table
-from gammapolars.commands.peak_text import kind_text
 from gammapolars.commands.peaks.run import PeaksSummary
 from gammapolars.commands.summaries import tail
 from gammapolars.core.digits import plus_minus
+from gammapolars.identification import kind_text
 
 LEGEND = "sigma: local significance; p: probability of such a peak anywhere in the spectrum from background alone"
 

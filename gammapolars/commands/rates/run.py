@@ -1,6 +1,5 @@
 """What the command `rates` does: a run in, a table of rates with and without dead time out."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -14,13 +13,9 @@ from gammapolars.analysis.passes import count_hits, named
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.rates.parse import RatesOptions
-from gammapolars.core.digits import rounded
 from gammapolars.core.flags import FLAGS
 from gammapolars.io import check_writable, save
-from gammapolars.rates import rates_of
-
-IMPOSSIBLE_SIGMA = 3.0
-"""A detector that is live for more than all of the time by so many standard deviations is warned of."""
+from gammapolars.rates import rate_doubts, rates_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +44,9 @@ def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
     tally, intervals, recorded = HitTally(), Intervals(), RecordedTime()
     count_hits(recording, [tally, intervals, recorded])
     table = with_noted(named(rates_of(tally, intervals, recorded), detectors), recording.runs)
-    changing = table.filter(~table["exponential"].fill_null(value=True))["name"].to_list()
     warnings = (
         *gap_warnings(recorded, detectors),
-        *(
-            f"times between hits of {name} are not those of one rate: it changed, or hits come in bunches"
-            for name in changing
-        ),
-        *_impossible(table),
+        *rate_doubts(table),
         *noted_warnings(table),
     )
     summary = RatesSummary(
@@ -71,13 +61,3 @@ def rates(options: RatesOptions, recording: Recording) -> RatesSummary:
             metadata=summary.provenance(recording),
         )
     return summary.saved(options.output)
-
-
-def _impossible(table: pl.DataFrame) -> Iterator[str]:
-    """Detectors that would be live for more than all of the time, one sentence each."""
-    excess = (pl.col("live_fraction") - 1) / pl.col("live_fraction_unc")
-    for name, live in table.filter(excess > IMPOSSIBLE_SIGMA).select("name", "live_fraction").iter_rows():
-        yield (
-            f"{name} would be live for {rounded(100 * live, 4)} % of the time, which cannot be: its hits come in "
-            "bunches, or are recorded more than once"
-        )

@@ -1,0 +1,26 @@
+"""Where the rates of a detector are not what they seem to be."""
+
+from collections.abc import Iterator
+
+import polars as pl
+
+from gammapolars.core.digits import rounded
+
+IMPOSSIBLE_SIGMA = 3.0
+"""A detector that is live for more than all of the time by so many standard deviations is warned of."""
+
+
+def rate_doubts(table: pl.DataFrame) -> Iterator[str]:
+    """What must be known before rates without dead time are trusted, one sentence each.
+
+    Args:
+        table: of `rates_of`, with `name`.
+    """
+    for name in table.filter(~pl.col("exponential").fill_null(value=True))["name"]:
+        yield f"times between hits of {name} are not those of one rate: it changed, or hits come in bunches"
+    excess = (pl.col("live_fraction") - 1) / pl.col("live_fraction_unc")
+    for name, live in table.filter(excess > IMPOSSIBLE_SIGMA).select("name", "live_fraction").iter_rows():
+        yield (
+            f"{name} would be live for {rounded(100 * live, 4)} % of the time, which cannot be: its hits come in "
+            "bunches, or are recorded more than once"
+        )
