@@ -1,5 +1,9 @@
 """Checks that several commands make before any work."""
 
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.spectra.bins import check_width
@@ -23,3 +27,19 @@ def is_energy(unit: str, what: str) -> bool:
     if unit not in (ENERGY.unit, ADC.unit):
         raise UsageError(f"unknown unit '{unit}': {what} are in {ENERGY.unit} or {ADC.unit}")
     return unit == ENERGY.unit
+
+
+def refuse(options: Any, names: Mapping[str, str], why: str) -> None:
+    """Raise where options are given that do not go with what is read; the error names all of them.
+
+    Args:
+        options: of the command.
+        names: the fields of these options, by the words that the command line has for them.
+        why: they do not go with it.
+
+    Raises:
+        UsageError: some are given.
+    """
+    usual = {one.name: None if one.default is MISSING else one.default for one in fields(options)}
+    if given := [word for word, name in names.items() if getattr(options, name) not in (usual[name], [])]:
+        raise UsageError(f"{why}: leave {' and '.join(given)} out")

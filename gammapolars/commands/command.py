@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from copy import copy
 from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 import typer
@@ -46,8 +47,8 @@ def command(
 
     In `run.py` beside it, the function `check`, if there is one, judges the options before any run is opened, and the
     function that has the folder's name gets the record, and where that is a `Recording`, the
-    runs that it names. What it returns is printed as JSON, or as the lines that `text` in `text.py`, or in `run.py`,
-    gives.
+    runs that it names; where saved pairs are named instead, the function `of_pairs`, if there is one, gets these. What
+    it returns is printed as JSON, or as the lines that `text` in `text.py`, or in `run.py`, gives.
 
     Args:
         name: of the command; None: that of the folder.
@@ -101,6 +102,18 @@ def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
 
 
+def _asked_of(run: ModuleType, word: str, options: Any, stack: ExitStack) -> "Summary":
+    """Let a command's module do what is asked of it, with what it reads."""
+    done: Summary
+    if not isinstance(options, Recording):
+        done = getattr(run, word)(options)
+    elif hasattr(run, "of_pairs") and (pairs := stack.enter_context(options.saved_pairs(options.names))):
+        done = run.of_pairs(options, pairs)
+    else:
+        done = getattr(run, word)(options, stack.enter_context(options.recording(options.names)))
+    return done
+
+
 def _perform(folder: str, options: Any, *, as_json: bool) -> None:
     """Open the runs that are named, do what is asked, and print what came out."""
     check_limit()
@@ -109,8 +122,7 @@ def _perform(folder: str, options: Any, *, as_json: bool) -> None:
     with guarded_outputs(options), ExitStack() as stack:
         if hasattr(run, "check"):
             run.check(options)
-        runs = [stack.enter_context(options.recording(options.names))] if isinstance(options, Recording) else []
-        summary: Summary = getattr(run, folder.rpartition(".")[2])(options, *runs)
+        summary: Summary = _asked_of(run, folder.rpartition(".")[2], options, stack)
     summary = summary.timed(time.perf_counter() - started)
     if as_json:
         print(visible_json(json.dumps(summary.to_json(), ensure_ascii=not is_unicode(sys.stdout), allow_nan=False)))

@@ -14,7 +14,7 @@ from gammapolars.core import defaults
 
 if TYPE_CHECKING:
     from gammapolars import io
-    from gammapolars.analysis import recording
+    from gammapolars.analysis import recording, saved_pairs
     from gammapolars.detectors import Detectors
 
 Runs = Annotated[
@@ -51,6 +51,21 @@ AddBackOption = Annotated[str | None, "Sum what detectors of one group saw withi
 VetoOption = Annotated[
     list[str] | None, "Drop hits that came with one of a kind of detector: BGO=200ns. May be repeated."
 ]
+
+
+OF_HITS = {
+    "--tree": "tree",
+    "--stage": "stage",
+    "--bin-layout": "bin_layout",
+    "--bits": "bits",
+    "--reorder": "reorder",
+    "--apart": "apart",
+    "--drop-duplicates": "drop_duplicates",
+}
+"""How hits are read, by option: pairs are read as they were saved."""
+
+OF_COINCIDENCES = {"--random": "random", "--reject": "reject"}
+"""What makes pairs of hits, by option: saved pairs were made as another command was asked to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +119,21 @@ class Reading:
         runs = self.open(names)
         with Progress(runs.count) as progress:
             yield Recording(runs, self.known, progress, many_pairs=isinstance(self, Pairing) and self.many_pairs)
+
+    @contextmanager
+    def saved_pairs(self, names: list[str]) -> Iterator["saved_pairs.SavedPairs | None"]:
+        """The saved pairs that are named, in place of runs; None where they are no pairs."""
+        from gammapolars.analysis.saved_pairs import SavedPairs
+        from gammapolars.commands.checks import refuse
+        from gammapolars.commands.progress import Progress
+        from gammapolars.io.pair_files import open_pairs
+
+        if files := open_pairs(names):
+            refuse(self, OF_HITS, f"{files.name} holds pairs, and no single hits")
+            with Progress(lambda: None, of="pairs") as progress:
+                yield SavedPairs(files, self.known, progress)
+        else:
+            yield None
 
 
 @dataclass(frozen=True, kw_only=True)

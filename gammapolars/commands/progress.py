@@ -14,9 +14,11 @@ class Progress:
 
     Args:
         total: gives how many hits there are, if that is known; asked only if it is shown.
+        of: what is counted, where it is not hits.
     """
 
-    def __init__(self, total: Callable[[], int | None]) -> None:
+    def __init__(self, total: Callable[[], int | None], of: str = "hits") -> None:
+        self._of = of
         self._shown = sys.stderr.isatty()
         self._total = total() if self._shown else None
         self._started = self._last = time.monotonic()
@@ -37,4 +39,4 @@ class Progress:
         left = ""
         if self._total and rate:
             left = f" of {self._total:,}, {(self._total - hits) / rate:.0f} s left"
-        print(f"\r\033[K{hits:,} hits{left}, {rate / 1e6:.1f} million/s", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K{hits:,} {self._of}{left}, {rate / 1e6:.1f} million/s", end="", file=sys.stderr, flush=True)

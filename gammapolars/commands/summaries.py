@@ -7,6 +7,7 @@ import polars as pl
 from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.chance import RandomNet
 from gammapolars.analysis.preselection import PreselectionAccount
+from gammapolars.analysis.saved_pairs import SavedPairsSummary
 from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary
 from gammapolars.commands.layout import share, table
 from gammapolars.core.digits import plus_minus
@@ -20,6 +21,13 @@ def head(summary: RunSummary, preselection: PreselectionAccount | None = None) -
 def hits_read(account: HitAccount, times: Times) -> list[str]:
     """How many hits were read and used."""
     return [f"{account.hits_read:,} hits in {times.real_time_s:.6g} s, {account.hits_used:,} used"]
+
+
+def saved_head(summary: SavedPairsSummary) -> list[str]:
+    """How many saved pairs were read, and in which window they were looked for."""
+    within = f" within {summary.window_ps}" if summary.window_ps else ""
+    random = "" if summary.random_pairs is None else f"; {summary.random_pairs:,} in random windows are subtracted"
+    return [f"{summary.pairs:,} saved pairs{within}{random}"]
 
 
 def gone(account: HitAccount, preselection: PreselectionAccount | None = None) -> list[str]:

@@ -185,3 +185,21 @@ def dithered_energy(columns: Iterable[str], detectors: Detectors, suffix: str = 
     noisy, own = dithered_adc(names, suffix), gain_corrected_adc(names, suffix)
     noise = energy_kev(detectors, suffix, adc=noisy) - energy_kev(detectors, suffix, adc=own)
     return pl.col(f"energy_kev{suffix}") + noise
+
+
+def dithered_pairs(pairs: pl.LazyFrame, detectors: Detectors) -> pl.LazyFrame:
+    """Pairs with energies that are dithered over the width of their adc values.
+
+    A gate then holds counts in proportion to its width, and so does its background. Of whole adc values a gate of n
+    channels holds n ± 1, and the background is subtracted too often or too rarely by as much. Energies that pairs have
+    are kept, as they may be sums of hits that were added back: they get the noise alone.
+    """
+    columns = pairs.collect_schema()
+    if not {"adc_a", "adc_b", "dt_ps"} <= set(columns) or not any(detector.energy for detector in detectors):
+        return pairs
+    energies = {}
+    for suffix in ("_a", "_b"):
+        name, from_adc = f"energy_kev{suffix}", energy_kev(detectors, suffix, adc=dithered_adc(columns, suffix))
+        own = [dithered_energy(columns, detectors, suffix), from_adc, pl.col(name)]
+        energies[name] = pl.coalesce(own) if name in columns else from_adc
+    return pairs.with_columns(**energies)

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import polars as pl
 
-from gammapolars.core.errors import GammapolarsError, InputError, OutputError, UsageError
-from gammapolars.core.schema import REGION
+from gammapolars.core.errors import OutputError, UsageError
 from gammapolars.detectors.columns import Column
 from gammapolars.io.columnar import Metadata
 from gammapolars.io.formats import FORMATS, WRITERS, Writer, format_of
 from gammapolars.io.input_file import InputFile
 from gammapolars.io.output import check_output, complete_or_nothing
+from gammapolars.io.pairs import scan_pairs
 from gammapolars.io.plan_sources import check_not_scanned
-from gammapolars.io.reading import READING, Losses, Reading
+from gammapolars.io.reading import Losses, Reading
 from gammapolars.io.run import Run
 from gammapolars.io.runs import Runs, open_runs
 
@@ -25,7 +25,6 @@ __all__ = [
     "Run",
     "Runs",
     "check_writable",
-    "is_table_of_pairs",
     "open_runs",
     "save",
     "scan",
@@ -67,25 +66,6 @@ def scan(
         tree=tree, bin_layout=bin_layout, columns=columns or {}, losses=losses or Losses(keep_going=False)
     )
     return open_runs(*runs, reading=reading, stage=stage, apart=apart, drop_duplicates=drop_duplicates).hits
-
-
-def scan_pairs(path: str | Path) -> pl.LazyFrame:
-    """A file of pairs, lazily: what `save` wrote, or the ROOT tree `Data_C` of other programs.
-
-    Raises:
-        InputError: the file is missing, damaged, or holds no pairs.
-        UsageError: no reader is for its suffix.
-    """
-    path = Path(path)
-    form = format_of(path)
-    if form is None:
-        raise UsageError(f"{path}: unknown suffix: pairs are read from {', '.join(FORMATS)}")
-    pairs = (form.scan_pairs or form.scan)(path, READING)
-    if missing := {"channel_a", "channel_b", "dt_ps"} - set(pairs.collect_schema()):
-        raise InputError(f"{path}: holds no pairs (it has no column '{min(missing)}')")
-    # Formats keep the names of regions as text or as numbers of a dictionary.
-    kept = pairs.collect_schema().get("region", REGION)
-    return pairs if kept == REGION else pairs.with_columns(pl.col("region").cast(pl.String).cast(REGION))
 
 
 def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | None = None, text: bool = False) -> None:
@@ -163,14 +143,3 @@ def save(
             # polars names the writer that met the error first.
             reason = reason.rpartition("underlying IO error: ")[2]
             raise OutputError(f"{path}: cannot be written: {reason}") from None
-
-
-def is_table_of_pairs(path: str) -> bool:
-    """Whether a file holds pairs rather than hits."""
-    if not Path(path).is_file():
-        return False
-    try:
-        scan_pairs(path)
-    except GammapolarsError:
-        return False
-    return True

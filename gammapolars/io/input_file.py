@@ -1,6 +1,7 @@
 """One file of hits: where it lies, what is known of it, and its hits as recorded."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -8,13 +9,15 @@ from pathlib import Path
 import polars as pl
 
 from gammapolars.core.errors import GammapolarsError, InputError, UsageError
+from gammapolars.core.quantities import axis_columns
 from gammapolars.core.schema import HITS, require
 from gammapolars.core.small_files import check_regular
 from gammapolars.core.types import Key
 from gammapolars.io.fingerprint import fingerprint
 from gammapolars.io.foreign import as_hits
 from gammapolars.io.formats import FORMATS, REMOTE, format_of
-from gammapolars.io.reading import Reading
+from gammapolars.io.pairs import ADVICE, is_of_pairs
+from gammapolars.io.reading import READING, Reading
 from gammapolars.io.remote import is_remote
 from gammapolars.io.rollover import Counter
 from gammapolars.streaming.order_tally import OrderTally
@@ -163,12 +166,12 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
     try:
         hits = as_hits(form.scan(path, reading), path, reading, unchecked=form.unchecked, counter=counter)
     except InputError:
-        _check_no_spectrum(path)
+        _check_no_other(path)
         raise
     try:
         require(hits, HITS, columns=("board", "channel", "timestamp_ps"))
     except GammapolarsError as error:
-        _check_no_spectrum(path)
+        _check_no_other(path)
         raise InputError(
             f"{path}: {error}; where columns have other names, tell them in [columns] of detectors.toml"
         ) from None
@@ -181,3 +184,16 @@ def _check_no_spectrum(path: Path) -> None:
 
     if not is_remote(path) and is_spectrum(path):
         raise InputError(f"{path}: holds a spectrum, and hits are asked for: spectra are read by peaks and calibrate")
+
+
+def _check_no_other(path: Path) -> None:
+    """The same for files of pairs and of matrices, too."""
+    if is_of_pairs(path):
+        raise InputError(f"{path}: holds pairs, and no single hits, rates or live times: {ADVICE}")
+    form = format_of(path)
+    columns = list[str]()
+    with suppress(GammapolarsError):
+        columns = form.scan(path, READING).collect_schema().names() if form else []
+    if axis_columns(columns) and "counts" in columns:
+        raise InputError(f"{path}: holds a matrix, and hits are asked for: matrices are read by gate and plot")
+    _check_no_spectrum(path)

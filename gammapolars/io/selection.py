@@ -46,7 +46,7 @@ def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool
         segments = group_segments(path for path in files if not is_remote(path))
         of_runs = [[stream] for stream in streams] if apart else [streams] if streams else []
         runs += [_files(of_run, segments) for of_run in of_runs]
-        _check_once([path for run in runs for path in run.paths])
+        check_once(path for run in runs for path in run.paths)
         if not apart and (twice := same_hits_twice([path for path in files if not is_remote(path)])):
             raise UsageError(twice)
     except OSError as error:
@@ -97,17 +97,21 @@ def _files(streams: Sequence[tuple[Path, ...]], segments: Sequence[tuple[Path, .
     )
 
 
-def _check_once(paths: Iterable[Path]) -> None:
-    """Raise if hits would count twice, because the same file or a copy of it is given again."""
+def check_once(paths: Iterable[Path], what: str = "hits") -> None:
+    """Raise if hits, or pairs, would count twice, because the same file or a copy of it is given again.
+
+    Raises:
+        UsageError: they would.
+    """
     seen: dict[Path, Path] = {}
     alone: dict[int, Path] = {}
     of_content: dict[tuple[int, str], Path] = {}
     for path in paths:
         if seen.setdefault(path.resolve(), path) is not path:
-            raise UsageError(f"{path}: is given twice, and each of its hits would count twice")
+            raise UsageError(f"{path}: is given twice, and each of its {what} would count twice")
         size = path.stat().st_size
         if not size or (first := alone.setdefault(size, path)) is path:
             continue
         of_content.setdefault((size, fingerprint(first)), first)
         if (other := of_content.setdefault((size, fingerprint(path)), path)) is not path:
-            raise UsageError(f"{path}: is a copy of {other}, and each of its hits would count twice")
+            raise UsageError(f"{path}: is a copy of {other}, and each of its {what} would count twice")

@@ -39,7 +39,9 @@ from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.analysis.accumulators.drift import AdcRange, DriftSpectra
 from gammapolars.analysis.accumulators.gated import CubeSpectra, GatedSpectra, NetSpectra
 from gammapolars.analysis.accumulators.intervals import Intervals
+from gammapolars.analysis.accumulators.paired_spectra import PairedSpectra
 from gammapolars.analysis.accumulators.repeats import Repeats
+from gammapolars.analysis.accumulators.time_spectrum import TimeSpectrum
 from gammapolars.calibration.timing import reading
 from gammapolars.calibration.timing.reading import Histograms
 from gammapolars.coincidences import PairRule
@@ -151,6 +153,9 @@ KINDS = {
     ),
     "gated": Kind(lambda _: GatedSpectra(GATES[0], None, calibrated=True, width=3.0), net_spectra),
     "gated adc": Kind(lambda _: GatedSpectra(GATES[0], [(0, 0), (1, 1)], calibrated=False, width=2), net_spectra),
+    "paired spectra": Kind(lambda _: PairedSpectra(3.0), lambda a: [a.table()]),
+    "paired adc": Kind(lambda _: PairedSpectra(None), lambda a: [a.table()]),
+    "time spectrum": Kind(lambda _: TimeSpectrum((GATES[0], None), "energy_kev", bin_ps=3), lambda a: [a.table()]),
     "cube": Kind(lambda _: CubeSpectra(*GATES, width=4.0), net_spectra),
     "matrix": Kind(lambda _: Matrix.of_energies(Window(-5, 9), DETECTORS, bin_kev=3.0), lambda a: [a.table()]),
     "matrix of sides": Kind(

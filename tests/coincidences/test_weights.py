@@ -18,9 +18,9 @@ import gammapolars as gp
 from gammapolars import figures, simulate
 from gammapolars.analysis.accumulators import Matrix
 from gammapolars.analysis.accumulators.axes import Axis, Sides
-from gammapolars.commands.gate.pairs import dithered_pairs
 from gammapolars.commands.matrix.choice import keys_of, sides_of
 from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE
+from gammapolars.corrections import dithered_pairs
 from gammapolars.detectors import Detector, Detectors
 from gammapolars.simulate.response import SimulatedDetector
 from gammapolars.simulate.sources import Source

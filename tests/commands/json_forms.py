@@ -37,9 +37,10 @@ class Key:
 
 
 def records_of(command: str) -> tuple[Any, ...]:
-    """The records that a command may sum up its work in."""
+    """The records that a command may sum up its work in, of runs and of saved pairs."""
     run = import_module(f"gammapolars.commands.{command}.run")
-    return _alternatives(get_type_hints(getattr(run, command))["return"])
+    functions = [getattr(run, name) for name in (command, "of_pairs") if hasattr(run, name)]
+    return tuple(record for one in functions for record in _alternatives(get_type_hints(one)["return"]))
 
 
 def keys_of(record: Any, *, optional: bool = False) -> Iterator[Key]:

@@ -132,13 +132,15 @@ NO_HITS: list[tuple[Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize(("make", "reason"), NO_HITS, ids=[make.__name__ for make, _ in NO_HITS])
-@pytest.mark.parametrize("command", ["info", "coincidences", "convert"])
+@pytest.mark.parametrize("command", ["rates", "coincidences", "convert"])
 def test_a_file_without_hits(make: Callable[[Path], None], reason: str, command: str) -> None:
     make(Path("bad.root"))
 
-    outcome = gammapolars(command, "bad.root", *(["-o", "out.parquet"] if command != "info" else []))
+    outcome = gammapolars(command, "bad.root", *(["-o", "out.parquet"] if command != "rates" else []))
 
     assert refused(outcome).startswith(f"Error: bad.root: {reason}")
+    if make is not histograms:  # which info shows
+        assert refused(gammapolars("info", "bad.root")).startswith(f"Error: bad.root: {reason}")
 
 
 def test_a_tree_that_is_not_there(good: Path) -> None:

@@ -340,6 +340,7 @@ def test_an_unknown_suffix_names_those_of_spectra(tmp_path: Path) -> None:
 def test_a_spectrum_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "s.cnf").write_bytes(cnf_of([1] * 256))
 
-    refused = gammapolars("info", tmp_path / "s.cnf")
+    refused = gammapolars("rates", tmp_path / "s.cnf")
 
+    assert gammapolars("info", tmp_path / "s.cnf").out.startswith(f"{tmp_path / 's.cnf'}: ")
     assert "holds a spectrum, and hits are asked for: spectra are read by peaks and calibrate" in refused.error

@@ -333,16 +333,17 @@ def test_a_csv_of_spectra_is_told_from_one_of_hits(tmp_path: Path, text: str, is
     assert holds_spectra(tmp_path / "s.csv") is is_spectrum
 
 
-@pytest.mark.parametrize("command", ["info", "coincidences", "rates"])
+@pytest.mark.parametrize("command", ["convert", "coincidences", "rates"])
 @pytest.mark.parametrize("name", ["s.csv", "s.CSV", "s.txt", "s.spe"])
 def test_a_spectrum_is_no_run(tmp_path: Path, command: str, name: str) -> None:
     text = "$DATA:\n0 1\n54\n58\n" if name == "s.spe" else "Kanal;Impulse\n0;54\n1;58\n"
     (tmp_path / name).write_text(text)
-    words = (command, tmp_path / name) + (("-o", tmp_path / "p.parquet") if command == "coincidences" else ())
+    words = (command, tmp_path / name) + (("-o", tmp_path / "p.parquet") if command != "rates" else ())
 
     found = gammapolars(*words)
 
     assert f"{name}: holds a spectrum, and hits are asked for: spectra are read by peaks and calibrate" in found.error
+    assert "112 " in gammapolars("info", tmp_path / name).out  # counts
 
 
 def test_a_csv_of_one_long_line_is_a_spectrum(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """What the command `angular` does: a run in, W(θ) of a cascade with its fit, a figure and a summary out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
@@ -11,7 +13,8 @@ from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, PairTally
 from gammapolars.analysis.accumulators.cascades import CascadeCounts
 from gammapolars.analysis.recording import Recording
-from gammapolars.analysis.summaries import PairSummary
+from gammapolars.analysis.saved_pairs import SavedPairs, SavedPairsSummary
+from gammapolars.analysis.summaries import PairSummary, Summary
 from gammapolars.angular import (
     NORMALISATIONS,
     AngularFit,
@@ -23,7 +26,9 @@ from gammapolars.angular import (
 )
 from gammapolars.coincidences import PairRule, chance_pairs
 from gammapolars.commands.angular.parse import AngularOptions
+from gammapolars.commands.checks import refuse
 from gammapolars.commands.figure_files import check_figure, save_figure
+from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.core.records import Part
@@ -31,7 +36,15 @@ from gammapolars.core.units import parse_numbers
 from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate
 from gammapolars.io import check_writable, save
+from gammapolars.io.pairs import ADVICE
 from gammapolars.spectra.line_gates import gate_doubts, line_gate
+
+Measured = TypeVar("Measured", bound="AngularResult")
+
+CHANCE = (
+    "about {:,.0f} of the coincidences are by chance, and not subtracted: they flatten W(θ); "
+    "subtract them with --random auto"
+)
 
 NOTABLE_CHANCE = 0.5
 """Chance coincidences that are not subtracted are told of where they exceed this part of the uncertainty."""
@@ -68,7 +81,7 @@ class Expected:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AngularSummary(PairSummary):
+class AngularResult(Summary):
     """What `angular` measured.
 
     Attributes:
@@ -93,6 +106,16 @@ class AngularSummary(PairSummary):
     expected: Expected | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class AngularSummary(AngularResult, PairSummary):
+    """What `angular` measured of runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedPairsAngularSummary(AngularResult, SavedPairsSummary):
+    """What `angular` measured of saved pairs."""
+
+
 def parse_theory(spins: str | None, multipoles: str | None, mixing: str | None) -> Theory | None:
     """A cascade as the command line names it; None where it names none.
 
@@ -113,52 +136,106 @@ def parse_theory(spins: str | None, multipoles: str | None, mixing: str | None) 
 
 def angular(options: AngularOptions, recording: Recording) -> AngularSummary:
     """Measure the angular correlation of two lines, in one pass."""
-    gated = [detector for detector in recording.detectors if detector.energy]
-    gates = (
-        line_gate(options.on, options.width, options.background or (), gated),
-        line_gate(options.second, options.width, options.second_background or (), gated),
-    )
-    rule, theory = (
-        PairRule(options.window, reject=options.reject),
-        parse_theory(options.spins, options.multipoles, options.mixing),
-    )
-    check_writable(options.output, overwrite=options.overwrite)
-    check_figure(options.figure, overwrite=options.overwrite)
     detectors = recording.detectors
-    _check(gates, detectors, options.normalise, options.random or ())
-    q2, q4 = attenuation(options.half_angle)
-    of_size = (q2 * q2, q4 * q4)
+    gates, theory = _asked(options, detectors, options.random or ())
+    rule = PairRule(options.window, reject=options.reject)
     rule = passes.with_random(recording, rule, options.random or ())
     hits, pairs = HitTally(), PairTally(rule.window)
     counts = CascadeCounts(*gates, detectors, union(rule.reject))
     reading = passes.PairPass(recording, rule, [hits, pairs, counts])
     reading.run()
+    content = _measured(counts, gates, detectors, options, theory)
+    summary = AngularSummary(**(vars(passes.summarise(reading, hits, pairs)) | content))
+    singles = counts.tables()[1]
+    chance = _chance(singles, rule, summary.times.real_time_s)
+    doubts = _warnings(summary, detectors)
+    if rule.regions is None and chance > NOTABLE_CHANCE * summary.net_counts_unc:
+        doubts = [CHANCE.format(chance), *doubts]
+    summary = replace(summary, warnings=(*summary.warnings, *doubts))
+    return _write(summary, options, theory, summary.provenance(recording))
+
+
+def of_pairs(options: AngularOptions, saved: SavedPairs) -> SavedPairsAngularSummary:
+    """The same of saved pairs, by those in random windows: mixed events need single hits.
+
+    Raises:
+        UsageError: mixed events are asked for.
+    """
+    names = {**OF_COINCIDENCES, "--window": "window"}
+    refuse(options, names, f"{saved.name} holds pairs as another command made them, and no single hits")
+    if options.normalise == "mixed":
+        raise UsageError(
+            f"{saved.name} holds pairs, and mixed events are of single hits: add --normalise uncorrelated, of pairs "
+            f"with random windows, or {ADVICE}"
+        )
+    detectors = saved.detectors
+    gates, theory = _asked(options, detectors, ["saved"] if saved.files.is_weighted else ())
+    counts = CascadeCounts(*gates, detectors, 0)
+    tally = saved.count(partial(_add, counts), pairs=saved.files.pairs)
+    content = _measured(counts, gates, detectors, options, theory)
+    summary = SavedPairsAngularSummary(**saved.summary(tally), **content)
+    summary = replace(summary, warnings=(*summary.warnings, *_warnings(summary, detectors)))
+    return _write(summary, options, theory, saved.provenance(summary))
+
+
+def _add(counts: CascadeCounts, pairs: pl.DataFrame) -> None:
+    """Count pairs, and beside them their hits: these tell which detectors see which line."""
+    if "timestamp_ps" not in pairs.columns:
+        pairs = pairs.with_columns(timestamp_ps=pl.lit(0, pl.Int64))
+    timed = pairs.with_columns(pl.col("timestamp_ps").fill_null(0))
+    counts.add_pairs(timed)
+    for side, later in (("_a", pl.lit(0, pl.Int64)), ("_b", pl.col("dt_ps"))):
+        own = [pl.col(name).alias(name.removesuffix(side)) for name in timed.columns if name.endswith(side)]
+        counts.add_hits(timed.select(*own, timestamp_ps=pl.col("timestamp_ps") + later))
+
+
+def _asked(
+    options: AngularOptions, detectors: Detectors, random: Sequence[str]
+) -> tuple[tuple[Gate, Gate], Theory | None]:
+    """The gates on both lines and what theory expects; raises before any work where the question has no answer."""
+    gated = [detector for detector in detectors if detector.energy]
+    gates = (
+        line_gate(options.on, options.width, options.background or (), gated),
+        line_gate(options.second, options.width, options.second_background or (), gated),
+    )
+    theory = parse_theory(options.spins, options.multipoles, options.mixing)
+    check_writable(options.output, overwrite=options.overwrite)
+    check_figure(options.figure, overwrite=options.overwrite)
+    _check(gates, detectors, options.normalise, random)
+    return gates, theory
+
+
+def _measured(
+    counts: CascadeCounts,
+    gates: tuple[Gate, Gate],
+    detectors: Detectors,
+    options: AngularOptions,
+    theory: Theory | None,
+) -> dict[str, Any]:
+    """What the counts tell, as a summary says it."""
+    q2, q4 = attenuation(options.half_angle)
     net, singles = counts.tables()
     fit = angular_correlation(
-        net, singles, detectors, normalise=options.normalise, order=options.order, attenuation=of_size
+        net, singles, detectors, normalise=options.normalise, order=options.order, attenuation=(q2 * q2, q4 * q4)
     )
-    summary = AngularSummary(
-        **vars(passes.summarise(reading, hits, pairs)),
-        gates=gates,
-        normalise=options.normalise,
-        order=options.order,
-        slice_ps=counts.width_ps,
-        net_counts=float(net["coincidences"].sum()),
-        net_counts_unc=float(net["variance"].sum()) ** 0.5,
-        fit=fit,
-        angles=fit.table,
-        expected=Expected(theory, *fit.apart(theory.a2, theory.a4)) if theory else None,
-    )
-    doubts = (doubt for gate in gates for doubt in gate_doubts(gate, gated))
-    summary = replace(summary, warnings=(*summary.warnings, *doubts, *_warnings(summary, rule, singles)))
-    save(
-        fit.table.lazy(),
-        options.output,
-        overwrite=options.overwrite,
-        metadata=summary.provenance(recording),
-    )
+    return {
+        "gates": gates,
+        "normalise": options.normalise,
+        "order": options.order,
+        "slice_ps": counts.width_ps,
+        "net_counts": float(net["coincidences"].sum()),
+        "net_counts_unc": float(net["variance"].sum()) ** 0.5,
+        "fit": fit,
+        "angles": fit.table,
+        "expected": Expected(theory, *fit.apart(theory.a2, theory.a4)) if theory else None,
+    }
+
+
+def _write(summary: Measured, options: AngularOptions, theory: Theory | None, origin: dict[str, str]) -> Measured:
+    """Write W(θ) and its figure."""
+    save(summary.fit.table.lazy(), options.output, overwrite=options.overwrite, metadata=origin)
     if options.figure is not None:
-        _draw(fit, gates, theory, options.figure, overwrite=options.overwrite)
+        _draw(summary.fit, summary.gates, theory, options.figure, overwrite=options.overwrite)
     return summary.saved(options.output, options.figure)
 
 
@@ -187,23 +264,22 @@ def _check(gates: tuple[Gate, Gate], detectors: Detectors, normalise: str, rando
     check_directions(detector for detector in detectors if detector.energy)
 
 
-def _warnings(summary: AngularSummary, rule: PairRule, singles: pl.DataFrame) -> Iterator[str]:
-    """What a reader must know of the coefficients."""
-    chance = _chance(singles, rule, summary.times.real_time_s)
-    if rule.regions is None and chance > NOTABLE_CHANCE * summary.net_counts_unc:
-        yield (
-            f"about {chance:,.0f} of the coincidences are by chance, and not subtracted: they flatten W(θ); "
-            "subtract them with --random auto"
-        )
+def _warnings(summary: AngularResult, detectors: Detectors) -> list[str]:
+    """What a reader must know of gates and coefficients."""
+    gated = [detector for detector in detectors if detector.energy]
+    doubts = [doubt for gate in summary.gates for doubt in gate_doubts(gate, gated)]
     if bare := [gate for gate in summary.gates if not gate.background]:
         where = " and ".join(f"{gate.low:g} to {gate.high:g} keV" for gate in bare)
-        yield (
+        doubts.append(
             f"no background is subtracted below {where}: give some beside the lines with --background and "
             "--and-background"
         )
     theory = summary.expected.theory if summary.expected else None
     if theory and theory.a4 and summary.order == 2:
-        yield f"the cascade {theory.spins} has a4 = {theory.a4:.4f}, which a fit of order 2 takes for part of a2"
+        doubts.append(
+            f"the cascade {theory.spins} has a4 = {theory.a4:.4f}, which a fit of order 2 takes for part of a2"
+        )
+    return doubts
 
 
 def _chance(singles: pl.DataFrame, rule: PairRule, real_time_s: float) -> float:

@@ -1,14 +1,14 @@
 """The summary of `angular` for people."""
 
 from gammapolars.angular import NORMALISATIONS
-from gammapolars.commands.angular.run import AngularSummary
+from gammapolars.commands.angular.run import AngularResult, AngularSummary, SavedPairsAngularSummary
 from gammapolars.commands.layout import table
-from gammapolars.commands.summaries import head, tail
+from gammapolars.commands.summaries import head, saved_head, tail
 from gammapolars.core.digits import plus_minus
 from gammapolars.core.goodness import goodness
 
 
-def text(summary: AngularSummary) -> list[str]:
+def text(summary: AngularSummary | SavedPairsAngularSummary) -> list[str]:
     """The summary for people."""
     rows = [
         [
@@ -21,7 +21,7 @@ def text(summary: AngularSummary) -> list[str]:
         for row in summary.angles.iter_rows(named=True)
     ]
     return [
-        *head(summary),
+        *(head(summary) if isinstance(summary, AngularSummary) else saved_head(summary)),
         f"{plus_minus(summary.net_counts, summary.net_counts_unc)} net coincidences of the two lines, "
         f"normalised by {NORMALISATIONS[summary.normalise]}",
         *table(["angle", "pairs of detectors", "coincidences", "W(θ)/A0", "fit"], rows),
@@ -31,7 +31,7 @@ def text(summary: AngularSummary) -> list[str]:
     ]
 
 
-def _coefficients(summary: AngularSummary) -> list[str]:
+def _coefficients(summary: AngularResult) -> list[str]:
     """a2 and a4: as measured, corrected where detectors have a size, and expected where the spins are given."""
     corrected, expected = summary.fit.attenuation != (1.0, 1.0), summary.expected
     head = ["", "measured", *(["corrected for size"] if corrected else [])]

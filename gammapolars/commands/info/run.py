@@ -12,13 +12,16 @@ import polars as pl
 from gammapolars.analysis.accumulators import HitTally, RecordedTime
 from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.recording import Recording
-from gammapolars.analysis.summaries import RunSummary, Summary, of_hits
+from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.info.parse import InfoOptions
+from gammapolars.commands.info.tables import PairsInfoSummary, TablesInfoSummary, inspect_pairs, inspect_tables
 from gammapolars.core.errors import InputError
 from gammapolars.core.flags import FLAGS, names_in
-from gammapolars.core.records import Rows, optional
+from gammapolars.core.records import Rows
 from gammapolars.core.schema import HITS
-from gammapolars.io import InputFile, Run, is_table_of_pairs, provenance, scan_pairs
+from gammapolars.io import InputFile, Run, provenance
+from gammapolars.io.contents import HITS as HITS_KIND
+from gammapolars.io.contents import kind_of
 from gammapolars.io.root.tables import open_hit_tree
 from gammapolars.streaming.epochs import Border
 from gammapolars.streaming.order_tally import OrderTally
@@ -56,28 +59,14 @@ class InfoSummary(RunSummary):
     sources: Rows
 
 
-@dataclass(frozen=True, kw_only=True)
-class PairsInfoSummary(Summary):
-    """What is in a file of pairs.
-
-    Attributes:
-        files: the file's `name`, `bytes` and `columns`, and the `provenance` that it carries, if any.
-        pairs: within the window.
-        random_pairs: in random windows, if there are any.
-        pairs_by_detectors: of each two detectors `board_a`, `channel_a`, `board_b`, `channel_b`, the `region` if there
-            are several, `pairs`, `least_dt_ps` and `largest_dt_ps`.
-    """
-
-    files: Rows
-    pairs: int
-    random_pairs: int | None = optional()
-    pairs_by_detectors: pl.DataFrame
-
-
-def info(options: InfoOptions) -> InfoSummary | PairsInfoSummary:
-    """What is in runs, or in a file of pairs."""
-    if len(options.names) == 1 and is_table_of_pairs(options.names[0]):
-        return _inspect_pairs(Path(options.names[0]))
+def info(options: InfoOptions) -> InfoSummary | PairsInfoSummary | TablesInfoSummary:
+    """What is in runs, in files of pairs, or in whatever else the package writes or reads."""
+    with options.saved_pairs(options.names) as saved:
+        if saved:
+            return inspect_pairs(saved.files)
+    kinds = [kind_of(name) for name in options.names]
+    if set(kinds) != {HITS_KIND} and not options.known.columns:
+        return inspect_tables(options.names, kinds)
     with options.recording(options.names) as recording:
         return inspect(recording.without_detectors())
 
@@ -250,24 +239,3 @@ def _unnamed(hits: HitTally) -> dict[str, int]:
     for flags in hits.by_flags()["flags"]:
         seen |= flags
     return {name: int(name, 16) for name in names_in(seen) if name.startswith("0x")}
-
-
-def _inspect_pairs(path: Path) -> PairsInfoSummary:
-    """What a file of pairs holds: how many of which detectors, their time differences, and where they come from."""
-    pairs = scan_pairs(path)
-    columns, dt = pairs.collect_schema(), pl.col("dt_ps")
-    ends = [f"{name}_{side}" for side in "ab" for name in ("board", "channel")]
-    ends += ["region"] if "region" in columns else []
-    counts = pairs.group_by(ends).agg(pairs=pl.len(), least_dt_ps=dt.min(), largest_dt_ps=dt.max()).sort(ends).collect()
-    facts: dict[str, Any] = {"name": str(path), "bytes": path.stat().st_size}
-    facts["columns"] = {name: str(dtype) for name, dtype in columns.items()}
-    if origin := provenance.of_file(path):
-        facts["provenance"] = origin
-    random = int(counts.filter(region="random")["pairs"].sum()) if "region" in columns else None
-    return PairsInfoSummary(
-        inputs=(str(path),),
-        files=[facts],
-        pairs=int(counts["pairs"].sum()) - (random or 0),
-        random_pairs=random,
-        pairs_by_detectors=counts,
-    )

@@ -3,15 +3,48 @@
 from pathlib import Path
 from typing import Any
 
-from gammapolars.commands.info.run import InfoSummary, PairsInfoSummary
+from gammapolars.commands.info.run import InfoSummary
+from gammapolars.commands.info.tables import PairsInfoSummary, TablesInfoSummary
 from gammapolars.commands.layout import share, table
 from gammapolars.commands.summaries import warnings
 from gammapolars.core.units import PS_PER_S, format_ps
 
 
-def text(summary: InfoSummary | PairsInfoSummary) -> list[str]:
-    """What is in runs, or in a file of pairs, for people."""
+def text(summary: InfoSummary | PairsInfoSummary | TablesInfoSummary) -> list[str]:
+    """What is in runs, in files of pairs or in other tables, for people."""
+    if isinstance(summary, TablesInfoSummary):
+        return [line for file in summary.files for line in _of_table(file)]
     return _of_pairs(summary) if isinstance(summary, PairsInfoSummary) else _of_runs(summary)
+
+
+def _of_table(file: dict[str, Any]) -> list[str]:
+    """What is in a file of spectra, a matrix or another table."""
+    lines = [f"{file['name']}: {file['bytes']:,} bytes, {file['kind']}, {file['rows']:,} rows"]
+    lines += _origin(file["provenance"]) if "provenance" in file else []
+    rows = [
+        [
+            f"{row['board']}/{row['channel']}",
+            f"{row['counts']:,.6g}",
+            f"{row['bins']:,}",
+            *("–" if row[name] is None else f"{row[name]:,.6g} s" for name in ("real_time_s", "live_time_s")),
+        ]
+        for row in file.get("spectra", [])
+    ]
+    lines += table(["detector", "counts", "bins", "real time", "live time"], rows)
+    kinds = file["columns"]
+    ranges = [
+        [f"{row['column']} ({kinds[row['column']]})", *(_number(row[end]) for end in ("least", "largest"))]
+        for row in file["ranges"]
+    ]
+    others = [
+        f"{name} ({kind})" for name, kind in kinds.items() if name not in {row["column"] for row in file["ranges"]}
+    ]
+    lines += table(["column", "least", "largest"], ranges)
+    return [*lines, *([f"  other columns: {', '.join(others)}"] if others else [])]
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:,.6g}"
 
 
 def _of_runs(summary: InfoSummary) -> list[str]:
@@ -104,12 +137,16 @@ def _settings(summary: dict[str, Any]) -> str:
 
 
 def _of_pairs(summary: PairsInfoSummary) -> list[str]:
-    (file,) = summary.files
     random = "" if summary.random_pairs is None else f", {summary.random_pairs:,} more in random windows"
-    lines = [f"{file['name']}: {file['bytes']:,} bytes, {summary.pairs:,} pairs{random}"]
-    lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
-    if "provenance" in file:
-        lines += _origin(file["provenance"])
+    several = len(summary.files) > 1
+    lines = []
+    for file in summary.files:
+        counted = "" if several else f", {summary.pairs:,} pairs{random}"
+        lines.append(f"{file['name']}: {file['bytes']:,} bytes{counted}")
+        lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
+        if "provenance" in file:
+            lines += _origin(file["provenance"])
+    lines += [f"{summary.pairs:,} pairs{random}"] if several else []
     rows = [
         [
             f"{row['board_a']}/{row['channel_a']} – {row['board_b']}/{row['channel_b']}"

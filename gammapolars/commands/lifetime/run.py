@@ -1,20 +1,24 @@
 """What the command `lifetime` does: a run in, a time spectrum with its fit, a figure and a summary out."""
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import Ends, HitTally, PairTally
+from gammapolars.analysis.accumulators.time_spectrum import TimeSpectrum
 from gammapolars.analysis.recording import Recording
-from gammapolars.analysis.summaries import PairSummary, RunSummary
+from gammapolars.analysis.saved_pairs import SavedPairs, SavedPairsSummary
+from gammapolars.analysis.summaries import PairSummary, RunSummary, Summary
 from gammapolars.coincidences import PairRule
 from gammapolars.coincidences.sample import CLOCK_HITS, clocks
-from gammapolars.commands.checks import is_energy
+from gammapolars.commands.checks import is_energy, refuse
 from gammapolars.commands.figure_files import check_figure, save_figure
 from gammapolars.commands.lifetime.parse import LifetimeOptions
+from gammapolars.commands.lifetime.start_stop import clock_ps, from_start_to_stop
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
 from gammapolars.core.records import Rows
@@ -37,6 +41,13 @@ from gammapolars.lifetimes import (
 from gammapolars.rates import rates_of
 from gammapolars.spectra.line_gates import gate_doubts, line_gate
 
+Measured = TypeVar("Measured", bound="LifetimeResult")
+
+UNKNOWN_WINDOW = (
+    "the file does not tell in which window its pairs were looked for: where that is narrower than --window, the rest "
+    "of it is empty, and chance is fitted too low"
+)
+
 BINS = 2000
 """So many bins, or fewer, if none are asked for."""
 
@@ -48,7 +59,7 @@ RATES = ("rate_cps", "rate_cps_unc", "true_rate_cps", "true_rate_cps_unc", "live
 
 
 @dataclass(frozen=True, kw_only=True)
-class LifetimeSummary(RunSummary):
+class LifetimeResult(Summary):
     """What `lifetime` measured.
 
     Attributes:
@@ -64,9 +75,6 @@ class LifetimeSummary(RunSummary):
         sigma_from: where the prompt peak's width is from: the fit, detectors.toml, or given.
         fwhm_ps_of_detectors: as detectors.toml has it; null: it has none.
         fit: the lifetimes, the prompt peak and chance.
-        ends: of start and stop `name`, `hits_in_gate`, `rate_in_gate_cps`, and of all hits `rate_cps`, `rate_cps_unc`,
-            `true_rate_cps`, `true_rate_cps_unc`, `live_fraction` and `live_fraction_unc`.
-        chance_per_ns_expected: of the rates in the gates.
     """
 
     pairs: int
@@ -81,9 +89,28 @@ class LifetimeSummary(RunSummary):
     sigma_from: str
     fwhm_ps_of_detectors: float | None
     fit: LifetimeFit
+
+
+@dataclass(frozen=True, kw_only=True)
+class LifetimeSummary(LifetimeResult, RunSummary):
+    """What `lifetime` measured of runs.
+
+    Attributes:
+        ends: of start and stop `name`, `hits_in_gate`, `rate_in_gate_cps`, and of all hits `rate_cps`, `rate_cps_unc`,
+            `true_rate_cps`, `true_rate_cps_unc`, `live_fraction` and `live_fraction_unc`.
+        chance_per_ns_expected: of the rates in the gates.
+    """
+
     ends: Rows
     chance_per_ns_expected: float
     chance_per_ns_expected_unc: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedPairsLifetimeSummary(LifetimeResult, SavedPairsSummary):
+    """What `lifetime` measured of saved pairs."""
+
+    window_ps: Window
 
 
 def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
@@ -93,74 +120,138 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
         UsageError: no start and stop, gates or bins that cannot be, too few pairs.
     """
     detectors = recording.detectors
-    rule = PairRule(
-        options.window, reject=options.reject, start=detectors.named(options.start), stop=detectors.named(options.stop)
-    )
     both = detectors.named(options.start), detectors.named(options.stop)
-    check_writable(options.output, overwrite=options.overwrite)
-    check_figure(options.figure, overwrite=options.overwrite)
-    fixed, about = _widths(options.sigma, both)
-    width = _fitting_bin_ps(recording, rule) if options.bin_width is None else parse_ps(options.bin_width)
-    if width < 1:
-        raise UsageError(f"a bin of time must be 1 ps wide or more, not {width}")
-    check_bins((rule.window.high + 1) // width - -(-rule.window.low // width))
-    gates = (
-        _gate(options.start_gate, "--start-gate", both[0], recording, options.unit),
-        _gate(options.stop_gate, "--stop-gate", both[1], recording, options.unit),
-    )
+    rule = PairRule(options.window, reject=options.reject, start=both[0], stop=both[1])
+    _check_outputs(options)
+    width = _bin_ps(options, rule.window, lambda: _clock_ps(recording, rule))
     in_kev = is_energy(options.unit, "gates")
+    gates = _gates(options, both, has_energies="energy_kev" in recording.schema)
     counts = _counts(recording, rule, gates, bin_ps=width, nearest=options.nearest, in_kev=in_kev)
-    fit = fit_lifetime(
-        counts.spectrum,
-        components=options.components,
-        sigma_ps=fixed,
-        sigma_near_ps=about,
-        window_ps=(rule.window.low, rule.window.high),
-        nearest=NearestStops(counts.ends.starts, counts.ends.longer) if options.nearest else None,
-    )
+    nearest = NearestStops(counts.ends.starts, counts.ends.longer) if options.nearest else None
+    content = _fitted(options, both, gates, counts.spectrum, rule.window, bin_ps=width, nearest=nearest)
     totals = counts.summary
     summary = LifetimeSummary(
         inputs=totals.inputs,
         account=totals.account,
         times=totals.times,
         pairs=totals.of_pairs.pairs,
-        window_ps=rule.window,
-        start=both[0].name,
-        stop=both[1].name,
-        start_gate=gates[0],
-        stop_gate=gates[1],
-        nearest=options.nearest,
-        pairs_in_gates=int(counts.spectrum["counts"].sum()),
-        bin_ps=width,
-        sigma_from="the fit" if fixed is None else "detectors.toml" if options.sigma == DETECTORS else "given",
-        fwhm_ps_of_detectors=about and FWHM_PER_SIGMA * about,
-        fit=fit,
+        **content,
         **_expected(counts, both),
     )
-    gated = zip(gates, both, strict=True)
-    doubts = (doubt for gate, one in gated if gate and in_kev for doubt in gate_doubts(gate, [one]))
-    warnings = (*totals.warnings, *doubts, *fit.warnings, *_disagreements(summary))
-    summary = replace(summary, warnings=warnings)
-    save(
-        fit.curves.lazy(),
-        options.output,
-        overwrite=options.overwrite,
-        metadata=summary.provenance(recording),
+    expected = summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc
+    doubts = chance_warning(summary.fit.chance_per_ns, summary.fit.chance_per_ns_unc, *expected)
+    summary = replace(summary, warnings=(*totals.warnings, *_doubts(summary, both, in_kev=in_kev), *doubts))
+    return _write(summary, options, summary.provenance(recording))
+
+
+def of_pairs(options: LifetimeOptions, saved: SavedPairs) -> SavedPairsLifetimeSummary:
+    """The same of saved pairs: without rates, which only single hits tell, chance is as it is fitted.
+
+    Raises:
+        UsageError: as for runs; and the nearest stops, or a window in which the pairs were not looked for.
+    """
+    names = {"--reject": "reject", "--nearest": "nearest"}
+    refuse(options, names, f"{saved.name} holds pairs, and no starts without a stop")
+    detectors = saved.detectors
+    both = detectors.named(options.start), detectors.named(options.stop)
+    rule = PairRule(options.window, start=both[0], stop=both[1])
+    _check_outputs(options)
+    pairs = from_start_to_stop(saved, both).filter(pl.col("dt_ps").is_between(*rule.window))
+    saved.check_window(rule.window, signed=True)
+    width = _bin_ps(options, rule.window, lambda: clock_ps(pairs))
+    in_kev = is_energy(options.unit, "gates")
+    gates = _gates(options, both, has_energies=saved.files.has_energies)
+    name = "energy_kev" if in_kev else "adc"
+    if any(gates) and not {f"{name}_a", f"{name}_b"} <= set(pairs.collect_schema()):
+        raise UsageError(f"{saved.name}: its pairs have no {name} to gate on")
+    counts = TimeSpectrum(gates, name, bin_ps=width)
+    tally = saved.count(counts.add_pairs, pairs=pairs)
+    content = _fitted(options, both, gates, counts.table(), rule.window, bin_ps=width)
+    of_saved = saved.summary(tally, [] if saved.files.window else [UNKNOWN_WINDOW], energies=in_kev and any(gates))
+    summary = SavedPairsLifetimeSummary(**(of_saved | content))
+    doubts = _doubts(summary, both, in_kev=in_kev)
+    summary = replace(summary, warnings=(*summary.warnings, *doubts))
+    return _write(summary, options, saved.provenance(summary))
+
+
+def _check_outputs(options: LifetimeOptions) -> None:
+    """Raise before any work where an output could not be written."""
+    check_writable(options.output, overwrite=options.overwrite)
+    check_figure(options.figure, overwrite=options.overwrite)
+
+
+def _bin_ps(options: LifetimeOptions, window: Window, clock: Callable[[], int]) -> int:
+    """The width of the bins: as asked for, or such as fits a window and a clock whose steps are asked for then."""
+    width = _fitting_bin_ps(window, clock) if options.bin_width is None else parse_ps(options.bin_width)
+    if width < 1:
+        raise UsageError(f"a bin of time must be 1 ps wide or more, not {width}")
+    check_bins((window.high + 1) // width - -(-window.low // width))
+    return width
+
+
+def _gates(
+    options: LifetimeOptions, both: tuple[Detector, Detector], *, has_energies: bool
+) -> tuple[Gate | None, Gate | None]:
+    """The gates on starts and on stops."""
+    unit = options.unit
+    return (
+        _gate(options.start_gate, "--start-gate", both[0], unit, has_energies=has_energies),
+        _gate(options.stop_gate, "--stop-gate", both[1], unit, has_energies=has_energies),
     )
+
+
+def _fitted(
+    options: LifetimeOptions,
+    both: tuple[Detector, Detector],
+    gates: tuple[Gate | None, Gate | None],
+    spectrum: pl.DataFrame,
+    window: Window,
+    *,
+    bin_ps: int,
+    nearest: NearestStops | None = None,
+) -> dict[str, Any]:
+    """What a time spectrum tells, as a summary says it."""
+    fixed, about = _widths(options.sigma, both)
+    fit = fit_lifetime(
+        spectrum,
+        components=options.components,
+        sigma_ps=fixed,
+        sigma_near_ps=about,
+        window_ps=(window.low, window.high),
+        nearest=nearest,
+    )
+    return {
+        "window_ps": window,
+        "start": both[0].name,
+        "stop": both[1].name,
+        "start_gate": gates[0],
+        "stop_gate": gates[1],
+        "nearest": options.nearest,
+        "pairs_in_gates": int(spectrum["counts"].sum()),
+        "bin_ps": bin_ps,
+        "sigma_from": "the fit" if fixed is None else "detectors.toml" if options.sigma == DETECTORS else "given",
+        "fwhm_ps_of_detectors": about and FWHM_PER_SIGMA * about,
+        "fit": fit,
+    }
+
+
+def _write(summary: Measured, options: LifetimeOptions, origin: dict[str, str]) -> Measured:
+    """Write the time spectrum and its fit, and the figure."""
+    save(summary.fit.curves.lazy(), options.output, overwrite=options.overwrite, metadata=origin)
     if options.figure is not None:
         from gammapolars import figures
 
-        title = f"Time differences from {both[0].name} to {both[1].name}"
-        save_figure(figures.lifetime(fit, title=title), options.figure, overwrite=options.overwrite)
+        title = f"Time differences from {summary.start} to {summary.stop}"
+        save_figure(figures.lifetime(summary.fit, title=title), options.figure, overwrite=options.overwrite)
     return summary.saved(options.output, options.figure)
 
 
-def _gate(text: str | None, option: str, detector: Detector, recording: Recording, unit: str) -> Gate | None:
+def _gate(text: str | None, option: str, detector: Detector, unit: str, *, has_energies: bool) -> Gate | None:
     """A gate on a detector's hits, in keV or adc: of two ends, or on one line; None where none is asked for."""
     if not text:
         return None
     in_kev = is_energy(unit, "gates")
-    if in_kev and not detector.energy and "energy_kev" not in recording.schema:
+    if in_kev and not detector.energy and not has_energies:
         raise UsageError(f"{detector.name} is not calibrated, and {option} is in keV: give adc values with --unit adc")
     if ":" not in text:
         (line,) = parse_numbers(text, option, at_least=1)[:1]
@@ -239,27 +330,33 @@ def _expected(counts: _Counts, both: tuple[Detector, Detector]) -> dict[str, Any
     return {"ends": rows, "chance_per_ns_expected": chance, "chance_per_ns_expected_unc": chance_unc}
 
 
-def _disagreements(summary: LifetimeSummary) -> list[str]:
-    """Where the fit and what was known before it differ, one sentence each."""
-    fit, expected = summary.fit, (summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc)
-    sentences = list(chance_warning(fit.chance_per_ns, fit.chance_per_ns_unc, *expected))
+def _doubts(summary: LifetimeResult, both: tuple[Detector, Detector], *, in_kev: bool) -> Iterator[str]:
+    """What a reader must know of gates and fit, one sentence each."""
+    fit = summary.fit
+    for gate, detector in zip((summary.start_gate, summary.stop_gate), both, strict=True):
+        yield from gate_doubts(gate, [detector]) if gate and in_kev else ()
+    yield from fit.warnings
     if summary.sigma_from == "the fit" and summary.fwhm_ps_of_detectors:
-        sentences += width_warning(fit.fwhm_ps, fit.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
-    return sentences
+        yield from width_warning(fit.fwhm_ps, fit.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
 
 
-def _fitting_bin_ps(recording: Recording, rule: PairRule) -> int:
+def _fitting_bin_ps(window: Window, clock: Callable[[], int]) -> int:
     """About two thousand bins: 1, 2 or 5 times a power of ten, and a whole number of steps of a coarse clock."""
-    span = rule.window.high - rule.window.low
+    span = window.high - window.low
     if span < 1000:
-        raise UsageError(f"the window {rule.window} is too short for a lifetime")
+        raise UsageError(f"the window {window} is too short for a lifetime")
     least_ps = span / BINS
     decade = 10.0 ** math.floor(math.log10(least_ps))
     width = max(1, round(next(step * decade for step in (1, 2, 5, 10) if step * decade >= least_ps * (1 - 1e-9))))
+    step = clock()
+    return -(-width // step) * step if step > 1 and step * 100 > width else width
+
+
+def _clock_ps(recording: Recording, rule: PairRule) -> int:
+    """The common step of the clocks of start and stop."""
     names = ["board", "channel", "timestamp_ps"]
     with recording.runs.naming_errors():
         hits = align(recording.runs.hits, recording.detectors, reorder_ps=recording.runs.reorder_ps)
         first = hits.select(names).head(CLOCK_HITS).collect()
     of_detectors = clocks(first)
-    step = math.gcd(*(of_detectors[key].step_ps for key in rule.detectors or () if key in of_detectors))
-    return -(-width // step) * step if step > 1 and step * 100 > width else width
+    return math.gcd(*(of_detectors[key].step_ps for key in rule.detectors or () if key in of_detectors))

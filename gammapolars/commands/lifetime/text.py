@@ -1,18 +1,24 @@
 """What `lifetime` tells people."""
 
 from gammapolars.commands.layout import table
-from gammapolars.commands.lifetime.run import LifetimeSummary
-from gammapolars.commands.summaries import head, tail
+from gammapolars.commands.lifetime.run import LifetimeSummary, SavedPairsLifetimeSummary
+from gammapolars.commands.summaries import head, saved_head, tail
 from gammapolars.core.digits import plus_minus
 from gammapolars.core.units import PS_PER_UNIT, format_ps
 from gammapolars.lifetimes import Component, LifetimeFit
 
 
-def text(summary: LifetimeSummary) -> list[str]:
+def text(summary: LifetimeSummary | SavedPairsLifetimeSummary) -> list[str]:
     """The summary for people."""
-    fit = summary.fit
+    fit, expected, ends = summary.fit, "", list[str]()
+    if isinstance(summary, LifetimeSummary):
+        chance = plus_minus(summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc)
+        expected = f", {chance} expected of the rates in the gates"
+        ends = table(
+            ["detector", "in gate", "counts/s in gate", "counts/s of all", "without dead time"], _ends(summary)
+        )
     lines = [
-        *head(summary),
+        *(head(summary) if isinstance(summary, LifetimeSummary) else saved_head(summary)),
         f"{summary.pairs:,} pairs of {summary.start} and {summary.stop} within "
         f"{summary.window_ps}{', the nearest stop of each start' if summary.nearest else ''}, "
         f"{summary.pairs_in_gates:,} in the gates, "
@@ -26,10 +32,8 @@ def text(summary: LifetimeSummary) -> list[str]:
         f"prompt peak at {plus_minus(fit.t0_ps, fit.t0_ps_unc)} ps, FWHM "
         f"{plus_minus(fit.fwhm_ps, fit.fwhm_ps_unc)} ps, {width[summary.sigma_from]}: "
         f"{_amplitude_text(fit, 'prompt', 'pairs')}; χ²/ndf {fit.chi2:,.1f}/{fit.ndf}",
-        f"chance {_amplitude_text(fit, 'chance_per_ns', 'pairs a ns')}, "
-        f"{plus_minus(summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc)} expected of the rates "
-        "in the gates",
-        *table(["detector", "in gate", "counts/s in gate", "counts/s of all", "without dead time"], _ends(summary)),
+        f"chance {_amplitude_text(fit, 'chance_per_ns', 'pairs a ns')}{expected}",
+        *ends,
     ]
     return [*lines, *tail(summary)]
 

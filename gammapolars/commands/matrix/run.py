@@ -1,38 +1,45 @@
 """The matrices that the command `matrix` writes: of the energies of all pairs, or of what is chosen."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally, Matrix, PairTally
+from gammapolars.analysis.accumulators.axes import Axis
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
-from gammapolars.analysis.summaries import PairCounts, RunSummary, of_hits
+from gammapolars.analysis.saved_pairs import SavedPairs, SavedPairsSummary
+from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary, of_hits
 from gammapolars.coincidences import PairRule
+from gammapolars.commands.checks import refuse
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.matrix.background import check_factorises, net_of_background
 from gammapolars.commands.matrix.choice import axes_of, is_symmetric, sides_of
 from gammapolars.commands.matrix.parse import MatrixOptions
 from gammapolars.commands.net_matrices import MatrixBackground
+from gammapolars.commands.options import OF_COINCIDENCES
+from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
-from gammapolars.core.quantities import TIME, TIME_DIFFERENCE
+from gammapolars.core.quantities import ENERGY, TIME, TIME_DIFFERENCE
 from gammapolars.core.records import Rows, optional
+from gammapolars.detectors import Detectors
 from gammapolars.gates import load_gates
 from gammapolars.io.matrix_files import RADWARE_TYPES, SUFFIXES, save_matrix
 from gammapolars.io.output import check_output, check_suffix
+
+Written = TypeVar("Written", bound="MatrixResult")
 
 FEW = 5
 """A run of fewer bins of time than this shows no course."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class MatrixSummary(RunSummary):
+class MatrixResult(Summary):
     """A matrix that was counted.
 
     Attributes:
-        of_pairs: how many pairs there are, in a matrix of pairs.
         axes: what lies along x and along y, as X:Y.
         x: names of detectors or groups on x; none: all.
         y: the same on y.
@@ -45,7 +52,6 @@ class MatrixSummary(RunSummary):
         counts_unc: of such a net sum, with what its bins have in common.
     """
 
-    of_pairs: PairCounts | None = optional()
     axes: str
     x: tuple[str, ...]
     y: tuple[str, ...]
@@ -57,6 +63,27 @@ class MatrixSummary(RunSummary):
     counts_unc: float | None = optional()
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunPairsSummary(RunSummary):
+    """What was read of runs.
+
+    Attributes:
+        of_pairs: how many pairs there are, in a matrix of pairs.
+    """
+
+    of_pairs: PairCounts | None = optional()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixSummary(MatrixResult, RunPairsSummary):
+    """A matrix of the pairs or hits of runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedPairsMatrixSummary(MatrixResult, SavedPairsSummary):
+    """A matrix of saved pairs."""
+
+
 def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     """Write the matrix of two quantities of pairs or hits, counted in one pass; by default of all pairs' energies.
 
@@ -65,18 +92,65 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     are those of the hit of y minus x. A matrix with an axis of time is one of single hits, of the x detectors.
     """
     rule, detectors = PairRule(options.window, reject=options.reject), recording.detectors
-    polygons = load_gates(options.polygon) if options.polygon else ()
     x, y = axes_of(options, detectors, calibrated=recording.is_calibrated)
     recording.require_along(x.quantity, y.quantity)
+    counts = _counter(options, (x, y), detectors, detectors, rule)
+    if counts.is_of_pairs:
+        if options.random and TIME_DIFFERENCE in (x.quantity, y.quantity):
+            raise UsageError("an axis of time differences shows chance beside the peak: leave --random out")
+        recording = replace(recording, all_columns=any(polygon.needs_further for polygon in counts.polygons))
+        totals = _count_pairs(recording, passes.with_random(recording, rule, options.random or ()), counts)
+    else:
+        if options.random or counts.polygons or options.y:
+            raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
+        totals = _count_hits(recording, rule, counts)
+    table, content = _table(counts, options)
+    summary = MatrixSummary(**totals, **content)
+    return _write(summary, table, counts, options, summary.provenance(recording))
+
+
+def of_pairs(options: MatrixOptions, saved: SavedPairs) -> SavedPairsMatrixSummary:
+    """The same of saved pairs, all of them or those within a narrower window; net of chance where they have weights."""
+    refuse(options, OF_COINCIDENCES, f"{saved.name} holds pairs as another command made them, and no single hits")
+    saved.require_values()
+    x, y = axes_of(options, saved.detectors, calibrated=saved.is_calibrated)
+    saved.require_along(x.quantity, y.quantity)
+    pairs = saved.pairs if options.window == defaults.WINDOW else saved.within(options.window)
+    counts = _counter(options, (x, y), saved.detectors, Detectors())  # the pairs have their energies
+    _check_polygons(counts, pairs.collect_schema())
+    tally = saved.count(counts.add_pairs, pairs=pairs)
+    table, content = _table(counts, options)
+    of_saved = saved.summary(tally, energies=ENERGY in (x.quantity, y.quantity))
+    summary = SavedPairsMatrixSummary(**of_saved, **content)
+    return _write(summary, table, counts, options, saved.provenance(summary))
+
+
+def _counter(
+    options: MatrixOptions,
+    axes: tuple[Axis, Axis],
+    detectors: Detectors,
+    calibrations: Detectors,
+    rule: PairRule | None = None,
+) -> Matrix:
+    """What counts the matrix that is asked for, when it is sure that it can be written.
+
+    Args:
+        options: of the command.
+        axes: of the matrix.
+        detectors: their names.
+        calibrations: by which hits get their energies; none: they have them.
+        rule: what makes pairs of hits; None: there are pairs.
+    """
+    x, y = axes
     counts = Matrix(
         x,
         y,
-        detectors,
+        calibrations,
         sides=sides_of(options.x or (), options.y or (), detectors),
         symmetric=is_symmetric(options, x, y),
-        polygons=polygons,
-        window=rule.window,
-        mask=rule.mask,
+        polygons=load_gates(options.polygon) if options.polygon else (),
+        window=rule.window if rule else None,
+        mask=rule.mask if rule else 0,
     )
     if options.subtract_background:
         check_factorises(options, counts)
@@ -84,25 +158,27 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
         raise UsageError("--peak-region says where the background of --subtract-background has peaks: add that")
     check_suffix(options.output, "matrices are", (*_formats(options), FIGURE))
     check_output(options.output, overwrite=options.overwrite)
-    if counts.is_of_pairs:
-        if options.random and TIME_DIFFERENCE in (x.quantity, y.quantity):
-            raise UsageError("an axis of time differences shows chance beside the peak: leave --random out")
-        recording = replace(recording, all_columns=any(polygon.needs_further for polygon in polygons))
-        totals = _count_pairs(recording, passes.with_random(recording, rule, options.random or ()), counts)
-    else:
-        if options.random or polygons or options.y:
-            raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
-        totals = _count_hits(recording, rule, counts)
-    table = counts.table()
+    return counts
+
+
+def _table(counts: Matrix, options: MatrixOptions) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """The matrix, net of its background where that is asked for, and what a summary says of it."""
+    table, net = counts.table(), dict[str, Any]()
     if options.subtract_background:
         table, unc, background = net_of_background(table, counts, options)
-        totals |= {"background": background, "counts_unc": unc}
-    summary = MatrixSummary(**totals, **_of_matrix(counts, table, options))
+        net = {"background": background, "counts_unc": unc}
+    return table, _of_matrix(counts, table, options) | net
+
+
+def _write(
+    summary: Written, table: pl.DataFrame, counts: Matrix, options: MatrixOptions, origin: dict[str, str]
+) -> Written:
+    """Write the matrix, or its figure."""
     if options.output.suffix.lower() == FIGURE:
         _draw(table, counts, options)
     else:
-        metadata = summary.provenance(recording)
-        save_matrix(table, options.output, bin_x=x.width, bin_y=y.width, overwrite=options.overwrite, metadata=metadata)
+        x, y = counts.axes
+        save_matrix(table, options.output, bin_x=x.width, bin_y=y.width, overwrite=options.overwrite, metadata=origin)
     return summary.saved(options.output)
 
 
@@ -115,11 +191,16 @@ def _count_pairs(recording: Recording, rule: PairRule, counts: Matrix) -> dict[s
     hits, pairs = HitTally(), PairTally(rule.window)
     reading = passes.PairPass(recording, rule, [hits, pairs, counts])
     schema = reading.pairs().collect_schema()
-    for polygon in counts.polygons:
-        polygon.check(pl.Schema({**schema, **dict.fromkeys(counts.polygon_columns, pl.Float64())}))
+    _check_polygons(counts, schema)
     reading.run()
     summary = vars(passes.summarise(reading, hits, pairs))
     return {name: value for name, value in summary.items() if name != "preselection"}
+
+
+def _check_polygons(counts: Matrix, schema: pl.Schema) -> None:
+    """Raise where polygons are in columns that neither pairs nor the matrix have."""
+    for polygon in counts.polygons:
+        polygon.check(pl.Schema({**schema, **dict.fromkeys(counts.polygon_columns, pl.Float64())}))
 
 
 def _count_hits(recording: Recording, rule: PairRule, counts: Matrix) -> dict[str, Any]:

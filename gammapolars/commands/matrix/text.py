@@ -1,19 +1,22 @@
 """The summary of `matrix` for people."""
 
-from gammapolars.commands.matrix.run import MatrixSummary
-from gammapolars.commands.summaries import head, pair_lines, timed_tail, warnings
+from gammapolars.commands.matrix.run import MatrixResult, MatrixSummary, SavedPairsMatrixSummary
+from gammapolars.commands.summaries import head, pair_lines, saved_head, timed_tail, warnings
 from gammapolars.core.digits import plus_minus
 
 
-def text(summary: MatrixSummary) -> list[str]:
+def text(summary: MatrixSummary | SavedPairsMatrixSummary) -> list[str]:
     """What was read, how much the matrix holds, and where its channels lie."""
+    if isinstance(summary, SavedPairsMatrixSummary):
+        lines = [*saved_head(summary), *warnings(summary), _bins(summary), *_background(summary)]
+        return [*lines, f"{summary.outputs[0]}: written"]
     if summary.of_pairs:
         lines = [*head(summary), *pair_lines(summary.of_pairs), *timed_tail(summary), _bins(summary)]
         return [*lines, *_background(summary)]
     return [*head(summary), *warnings(summary), _bins(summary), f"{summary.outputs[0]}: written"]
 
 
-def _background(summary: MatrixSummary) -> list[str]:
+def _background(summary: MatrixResult) -> list[str]:
     """What was subtracted in two dimensions, and how far the rest may be summed."""
     if not (background := summary.background):
         return []
@@ -27,7 +30,7 @@ def _background(summary: MatrixSummary) -> list[str]:
     ]
 
 
-def _bins(summary: MatrixSummary) -> str:
+def _bins(summary: MatrixResult) -> str:
     """A symmetric matrix has the same bins on both axes, which stand there once."""
     places = [f"{one['channel_0']:g} + {one['width']:g} n {one['unit']}" for one in summary.bins]
     widths = [f"{one['width']:g} {one['unit']}" for one in summary.bins]

@@ -1,24 +1,32 @@
 """A user's query over a run, its result streamed to a file."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import typer
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.saved_pairs import ENDS, SavedPairs, SavedPairsSummary
 from gammapolars.analysis.summaries import Summary, of_hits
 from gammapolars.coincidences import PairRule
+from gammapolars.commands.checks import refuse
 from gammapolars.commands.query import queries
 from gammapolars.commands.query.parse import QueryOptions
 from gammapolars.commands.summaries import warnings
-from gammapolars.core.errors import GammapolarsError, QueryError
+from gammapolars.core import defaults
+from gammapolars.core.errors import GammapolarsError, InputError, QueryError, UsageError
 from gammapolars.core.records import Part, Rows, entries, optional
+from gammapolars.core.schema import HITS
 from gammapolars.core.units import Window
 from gammapolars.corrections import calibrate
 from gammapolars.io import save
+from gammapolars.io.pairs import ADVICE
+from gammapolars.streaming.slices import lazy_frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +80,19 @@ class QuerySummary(Summary):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SavedPairsQuerySummary(SavedPairsSummary):
+    """What a query of saved pairs did.
+
+    Attributes:
+        query: its name.
+        arguments: of the query, by name.
+    """
+
+    query: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueryHelp(Summary):
     """What a query is.
 
@@ -90,7 +111,7 @@ class QueryHelp(Summary):
     takes_pairs: bool
 
 
-def query(options: QueryOptions) -> QuerySummary | QueryHelp:
+def query(options: QueryOptions) -> QuerySummary | SavedPairsQuerySummary | QueryHelp:
     """Run a user's query over a run's hits, or say what it does where no run is named."""
     own = queries.load(queries.find(options.name))
     files, further_words = queries.split_arguments(options.runs or [], options.words)
@@ -114,9 +135,41 @@ def query(options: QueryOptions) -> QuerySummary | QueryHelp:
     arguments = queries.parse_arguments(own, further_words)
     if options.output is None:
         raise typer.BadParameter("a query needs an output: add -o result.parquet")
+    with options.saved_pairs(files) as saved:
+        if saved:
+            return _of_pairs(own, arguments, saved, options)
     rule = PairRule(options.window, reject=options.reject)
     recording = Recording(options.open(files), options.known, all_columns=True, many_pairs=options.many_pairs)
     return _run(own, arguments, recording, rule, options.output, overwrite=options.overwrite)
+
+
+def _of_pairs(
+    query: queries.Query, arguments: dict[str, Any], saved: SavedPairs, options: QueryOptions
+) -> SavedPairsQuerySummary:
+    """Run a query over saved pairs, with energies where these or the detectors have them."""
+    assert options.output is not None
+    refuse(
+        options, {"--reject": "reject"}, f"{saved.name} holds pairs as another command made them, and no single hits"
+    )
+    if not query.takes_pairs:
+        raise UsageError(f"{saved.name} holds pairs, and query '{query.name}' takes single hits: {ADVICE}")
+    pairs = saved.files.pairs if options.window == defaults.WINDOW else saved.within(options.window, saved.files.pairs)
+    if not saved.files.has_energies:
+        pairs = calibrate(pairs, saved.detectors)
+    tally = saved.count(pairs=pairs.select(*ENDS, *(["region"] if "region" in pairs.collect_schema() else [])))
+    summary = SavedPairsQuerySummary(**saved.summary(tally), query=query.name, arguments=arguments)
+    result = query.run(_no_hits(saved), pairs, arguments)
+    _save(query, result, options.output, lambda: saved.provenance(summary), overwrite=options.overwrite)
+    return summary.saved(options.output)
+
+
+def _no_hits(saved: SavedPairs) -> pl.LazyFrame:
+    """Hits that a query of saved pairs must not ask for."""
+
+    def batches(_: list[str]) -> Iterator[pl.DataFrame]:
+        raise InputError(f"{saved.name} holds pairs, and the query reads single hits as well: {ADVICE}")
+
+    return lazy_frame(pl.Schema(HITS.columns | {"energy_kev": pl.Float64}), batches)
 
 
 def _run(
@@ -145,22 +198,33 @@ def _run(
             **shared, query=query.name, arguments=arguments, window_ps=rule.window, account=QueryAccount(**values)
         )
 
+    _save(query, result, output, lambda: summary().provenance(recording), overwrite=overwrite)
+    return summary().saved(output)
+
+
+def _save(
+    query: queries.Query, result: pl.LazyFrame, output: Path, origin: Callable[[], dict[str, str]], *, overwrite: bool
+) -> None:
+    """Stream what a query gives to a file.
+
+    Raises:
+        QueryError: it cannot be computed.
+    """
     try:
-        save(result, output, overwrite=overwrite, metadata=lambda: summary().provenance(recording))
+        save(result, output, overwrite=overwrite, metadata=origin)
     except GammapolarsError:
         raise
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise QueryError(f"{query.path}: the query cannot be computed: {reason}") from error
-    return summary().saved(output)
 
 
 LOST = ("hits_damaged", "hits_out_of_range", "hits_repeated", "left_out")
 
 
-def text(summary: QuerySummary | QueryHelp) -> list[str]:
+def text(summary: QuerySummary | SavedPairsQuerySummary | QueryHelp) -> list[str]:
     """What was written, or what a query does and its parameters."""
-    if isinstance(summary, QuerySummary):
+    if not isinstance(summary, QueryHelp):
         return [f"query '{summary.query}' written to {summary.outputs[0]}", *warnings(summary)]
     lines = [f"{summary.query} ({summary.path})", "", summary.description, ""]
     for row in summary.parameters:

@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from gammapolars.analysis import passes
 from gammapolars.analysis.accumulators import HitTally
+from gammapolars.analysis.accumulators.paired_spectra import PairedSpectra
 from gammapolars.analysis.live_times import measurements_of, rates, with_times
 from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.saved_pairs import SavedPairs, SavedPairsSummary
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
-from gammapolars.analysis.summaries import RunSummary, of_hits
+from gammapolars.analysis.summaries import RunSummary, Summary, of_hits
 from gammapolars.coincidences import PairRule
-from gammapolars.commands.checks import check_bins, is_energy
+from gammapolars.commands.checks import check_bins, is_energy, refuse
 from gammapolars.commands.figure_files import FIGURE, save_figure
 from gammapolars.commands.spectrum.parse import SpectrumOptions
 from gammapolars.core import defaults
@@ -29,6 +31,8 @@ from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import COLLECTIONS, FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.spectra.selections import slice_width_ps
+
+Written = TypeVar("Written", bound=Summary)
 
 WHOLE_COUNTS = ("spe", "chn", "n42")
 """Formats of spectra that hold no fractions of a count."""
@@ -96,10 +100,7 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
         spectra=rows,
     )
     if kind == FIGURE:
-        from gammapolars.figures import spectrum as figure
-
-        save_figure(figure(passes.named(table, detectors)), options.output, overwrite=options.overwrite)
-        return summary.saved(options.output)
+        return _drawn(summary, passes.named(table, detectors), options)
     written = save_spectrum(
         whole(table) if kind in WHOLE_COUNTS else table,
         options.output,
@@ -110,6 +111,80 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
         metadata=summary.provenance(recording),
     )
     return summary.saved(*written)
+
+
+OF_PAIRED_HITS = "these are spectra of hits in pairs, a hit once for each of its pairs, and not of all hits"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedPairsSpectrumSummary(SavedPairsSummary):
+    """Spectra of the hits of saved pairs.
+
+    Attributes:
+        bin_kev: width of the bins (keV); null: bins of adc.
+        spectra: of each detector `board`, `channel`, `name`, `counts`, and whether it is `calibrated`.
+    """
+
+    bin_kev: float | None
+    spectra: Rows
+
+
+def of_pairs(options: SpectrumOptions, saved: SavedPairs) -> SavedPairsSpectrumSummary:
+    """Write the spectrum of each detector's hits in saved pairs, a hit in each pair that it has; net by their weights.
+
+    Raises:
+        UsageError: what only single hits, and their live times, can tell.
+    """
+    why = f"{saved.name} holds pairs, and no single hits or live times"
+    refuse(options, {"--reject": "reject", "--slice": "slice_width", "--per-second": "per_second"}, why)
+    in_kev = is_energy(options.unit, "spectra") and saved.is_calibrated
+    saved.require_values()
+    check_bins(options.bin_kev, calibrated=in_kev)
+    if not in_kev and not saved.files.has_adc:
+        raise UsageError(f"{saved.name}: its pairs have no adc values: leave --unit adc out")
+    kind = _check_output(options.output, options.format, overwrite=options.overwrite)
+    _check_kind(options.output, kind, sliced=False, per_second=False)
+    detectors = saved.detectors
+    bin_kev = (options.bin_kev or fitting_bin_kev(detectors)) if in_kev else None
+    counts = PairedSpectra(bin_kev)
+    tally = saved.count(counts.add_pairs)
+    table = counts.table()
+    keys = sorted(table.select("board", "channel").unique().rows())
+    known = {key: detectors.at(*key) for key in keys}
+    measurements = {
+        key: Measurement(f"{one.name}, hits in pairs", one.name, energy=one.energy) for key, one in known.items()
+    }
+    summary = SavedPairsSpectrumSummary(
+        **saved.summary(tally, [OF_PAIRED_HITS], energies=in_kev),
+        bin_kev=bin_kev,
+        spectra=[
+            {
+                **{"board": key[0], "channel": key[1], "name": one.name},
+                **{"counts": table.filter(board=key[0], channel=key[1])["counts"].sum(), "calibrated": in_kev},
+            }
+            for key, one in known.items()
+        ],
+    )
+    if kind == FIGURE:
+        return _drawn(summary, passes.named(table, detectors), options)
+    written = save_spectrum(
+        table,
+        options.output,
+        measurement=measurements,
+        bin_kev=bin_kev,
+        format=kind,
+        overwrite=options.overwrite,
+        metadata=saved.provenance(summary),
+    )
+    return summary.saved(*written)
+
+
+def _drawn(summary: Written, table: pl.DataFrame, options: SpectrumOptions) -> Written:
+    """Draw spectra with the names of their detectors."""
+    from gammapolars.figures import spectrum as figure
+
+    save_figure(figure(table), options.output, overwrite=options.overwrite)
+    return summary.saved(options.output)
 
 
 def whole(table: pl.DataFrame) -> pl.DataFrame:

@@ -257,13 +257,39 @@ def scan_root_pairs(path: str | Path, reading: Reading = READING) -> pl.LazyFram
         columns = {name: name for name in dtypes if name in tree.branches}
         stored = {name: ADC_TYPES[1 + dtype.is_float()] for name, dtype in _wide(tree, columns).items()}
         return _with_regions(scan_tree(tree, columns, dtypes | stored | {"region": pl.UInt8}, reading.losses))
-    once = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & (pl.col("channel_a") < pl.col("channel_b")))
     board, unknown = pl.lit(0, pl.UInt16), pl.lit(None, pl.Int64)
     if stored := _wide(tree, FOREIGN_PAIR_BRANCHES):
         as_stored = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes | stored, reading.losses)
         dtypes = dtypes | {name: adc_type(as_stored, Column(name)) for name in stored}
     both = scan_tree(tree, FOREIGN_PAIR_BRANCHES, dtypes, reading.losses)
-    return both.filter(once).with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(*PAIRS.columns)
+    pairs = _once(both, tree.path)
+    return pairs.with_columns(board_a=board, board_b=board, timestamp_ps=unknown).select(*PAIRS.columns)
+
+
+def _once(both: pl.LazyFrame, path: Path) -> pl.LazyFrame:
+    """Of pairs in both orders the rows in which a is the earlier hit, or at equal times of the lower channel.
+
+    When all rows are read, there must have been as many of the other order: pairs that stand there once would be lost.
+    """
+    lower = pl.col("channel_a") < pl.col("channel_b")
+    higher = pl.col("channel_a") > pl.col("channel_b")
+    first = (pl.col("dt_ps") > 0) | ((pl.col("dt_ps") == 0) & lower)
+    second = (pl.col("dt_ps") < 0) | ((pl.col("dt_ps") == 0) & higher)
+    needed = {"channel_a", "channel_b", "dt_ps"}
+
+    def batches(names: list[str]) -> Iterator[pl.DataFrame]:
+        read, missing = [name for name in both.collect_schema() if name in names or name in needed], 0
+        for batch in batches_of(both.select(read)):
+            missing += int(batch.select(first.sum().cast(pl.Int64) - second.sum().cast(pl.Int64)).item())
+            yield batch.filter(first).select(names)
+        if missing:
+            raise InputError(
+                f"{path}: the tree '{FOREIGN_PAIRS_TREE}' should hold each pair in both orders, and {abs(missing):,} "
+                "rows more are of one order than of the other: store both, or keep each pair once in a table with the "
+                "columns of coincidences"
+            )
+
+    return lazy_frame(both.collect_schema(), batches, of=path)
 
 
 def _with_regions(pairs: pl.LazyFrame) -> pl.LazyFrame:

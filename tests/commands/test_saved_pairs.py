@@ -1,0 +1,294 @@
+"""Saved pairs in place of runs: in each format they give what the run gives, and say what pairs alone cannot."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import uproot
+from polars.testing import assert_frame_equal
+
+import gammapolars as gp
+from gammapolars.io.contents import kind_of, scan_table
+from tests.commandline import REPOSITORY, gammapolars
+
+FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
+recorded = pytest.mark.skipif(not FOLDER, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")
+RANDOM = ("--random", "1us:3us")
+KNOWN = ("--detectors", "d.toml")
+pytestmark = pytest.mark.usefixtures("fits_once")
+FORMS = ("pairs.parquet", "pairs.arrow", "pairs.csv", "pairs.root", "parts")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A short run with its detectors, and its pairs in each form, and net of chance."""
+    folder = tmp_path_factory.mktemp("saved")
+    text = (REPOSITORY / "data" / "detectors.toml").read_text()
+    for phi_deg in (0, 90, 150, 200):
+        text = text.replace('kind = "HPGe"\n', f"kind = 'HPGe'\ntheta_deg = 90\nphi_deg = {phi_deg}\n", 1)
+    (folder / "d.toml").write_text(text)
+    gp.scan(REPOSITORY / "data" / "co60-four-hpge.root").head(40_000).collect().write_parquet(folder / "run.parquet")
+    run = ("coincidences", folder / "run.parquet", "--detectors", folder / "d.toml")
+    for name in FORMS[:-1]:
+        assert gammapolars(*run, "-o", folder / name).code == 0
+    assert gammapolars(*run, *RANDOM, "-o", folder / "net.parquet").code == 0
+    assert gammapolars(*run, "--layout", "compass-pairs", "-o", folder / "foreign.root").code == 0
+    pairs = pl.read_parquet(folder / "pairs.parquet")
+    (folder / "parts").mkdir()
+    for number, part in enumerate(pairs.iter_slices(400)):
+        part.write_parquet(folder / "parts" / f"part-{number:05}.parquet")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _inside(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests work in a folder of their own, beside links to the inputs."""
+    for path in folder.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+
+
+def done(*words: str) -> dict[str, Any]:
+    """The summary of a command that succeeds."""
+    outcome = gammapolars(*words, "--json")
+    assert outcome.code == 0, outcome.err
+    summary = json.loads(outcome.out)
+    assert isinstance(summary, dict)
+    return summary
+
+
+def refused(*words: str) -> str:
+    """The one line in which a command refuses what is asked."""
+    outcome = gammapolars(*words)
+    assert outcome.code in (1, 2)
+    assert outcome.err.count("\n") == 1, outcome.err
+    return outcome.err
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("more", [(), ("--axes", "dt:energy", "--x", "HPGe-1", "--y", "HPGe-3")])
+def test_the_matrix_is_that_of_the_run(name: str, more: tuple[str, ...]) -> None:
+    done("matrix", "run.parquet", *KNOWN, *more, "-o", "of_run.parquet")
+
+    saved = done("matrix", name, *KNOWN, *more, "-o", "of_pairs.parquet")
+
+    assert_frame_equal(pl.read_parquet("of_pairs.parquet"), pl.read_parquet("of_run.parquet"))
+    assert saved["pairs"] == 947
+    assert saved["warnings"] == []
+
+
+def test_net_pairs_give_a_net_matrix() -> None:
+    done("matrix", "run.parquet", *KNOWN, *RANDOM, "-o", "of_run.parquet")
+
+    saved = done("matrix", "net.parquet", "-o", "of_pairs.parquet")
+
+    assert_frame_equal(pl.read_parquet("of_pairs.parquet"), pl.read_parquet("of_run.parquet"))
+    assert saved["net_of_chance"]
+    assert saved["random_pairs"] == gp.scan_pairs("net.parquet").filter(pl.col("region") == "random").collect().height
+
+
+def test_a_narrower_window() -> None:
+    done("matrix", "run.parquet", *KNOWN, "--window", "50ns", "-o", "of_run.parquet")
+
+    done("matrix", "pairs.parquet", "--window", "50ns", "-o", "of_pairs.parquet")
+
+    assert_frame_equal(pl.read_parquet("of_pairs.parquet"), pl.read_parquet("of_run.parquet"))
+    assert "±250 ns" in refused("matrix", "pairs.parquet", "--window", "1us", "-o", "m.csv")
+    assert "--window" in refused("matrix", "net.parquet", "--window", "50ns", "-o", "m.csv")
+
+
+def test_pairs_of_other_programs_count_once() -> None:
+    assert kind_of("foreign.root") == "pairs"
+
+    summary = done(
+        "matrix", "foreign.root", *KNOWN, "--x", "HPGe-3", "--y", "HPGe-4", "--axes", "dt:adc", "-o", "m.csv"
+    )
+
+    pairs = gp.scan_pairs("pairs.parquet").collect()
+    both = pairs.filter(pl.col("channel_a").is_in([3, 4]) & pl.col("channel_b").is_in([3, 4]))
+    assert summary["counts"] == both.height > 100
+    assert summary["pairs"] == pairs.height
+
+
+def test_pairs_of_one_order_are_no_pairs_of_both(tmp_path: Path) -> None:
+    rows = {
+        "Channel_a": [1, 2],
+        "Energy_a": [5, 6],
+        "Channel_b": [2, 1],
+        "Energy_b": [7, 8],
+        "Time_difference": [3, -4],
+    }
+    rows = {name: [*values, values[0]] for name, values in rows.items()}
+    with uproot.recreate(tmp_path / "single.root") as file:
+        tree = file.mktree("Data_C", dict.fromkeys(rows, np.int64))
+        tree.extend({name: np.array(values) for name, values in rows.items()})
+
+    assert "both orders, and 1 rows more" in refused("matrix", "single.root", "-o", "m.csv")
+
+
+@pytest.mark.parametrize("name", ["pairs.root", "net.parquet"])
+def test_spectra_of_the_hits_of_pairs(name: str) -> None:
+    summary = done("spectrum", name, "--unit", "adc", "-o", "s.parquet")
+
+    expected, variance = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    for row in gp.scan_pairs(name).collect().iter_rows(named=True):
+        for side in "ab":
+            key = (row[f"channel_{side}"], row[f"adc_{side}"])
+            expected[key] += row.get("weight") or 1
+            variance[key] += (row.get("weight") or 1) ** 2
+    found = pl.read_parquet("s.parquet")
+    keys = [(channel, round(adc)) for channel, adc in found.select("channel", "adc").rows()]
+    assert found["counts"].to_list() == pytest.approx([expected[key] for key in keys])
+    assert found["variance"].to_list() == pytest.approx([variance[key] for key in keys])
+    assert len(keys) == len(expected)
+    assert summary["warnings"] == [
+        "these are spectra of hits in pairs, a hit once for each of its pairs, and not of all hits"
+    ]
+
+
+@pytest.mark.slow
+def test_the_lifetime_is_that_of_the_run() -> None:
+    ends = ("--start", "HPGe-1", "--stop", "HPGe-2", "--window=-250ns:250ns", "--start-gate", "100:3000")
+    done("lifetime", "run.parquet", *KNOWN, *ends, "-o", "of_run.csv")
+
+    summary = done("lifetime", "pairs.parquet", *ends, "-o", "of_pairs.csv")
+
+    assert Path("of_pairs.csv").read_text() == Path("of_run.csv").read_text()
+    assert "ends" not in summary
+    assert summary["pairs_in_gates"] == 151
+    wide = ("--start", "HPGe-1", "--stop", "HPGe-2", "--window=-1us:1us")
+    assert "±250 ns" in refused("lifetime", "pairs.parquet", *wide, "-o", "l.csv")
+    assert "--nearest" in refused("lifetime", "pairs.parquet", *ends, "--nearest", "-o", "l.csv")
+
+
+def test_the_angular_correlation_is_that_of_the_run() -> None:
+    lines = ("--on", "1000", "--and", "300", "--width", "600", "--order", "2", "--normalise", "uncorrelated")
+    done("angular", "run.parquet", *KNOWN, *RANDOM, *lines, "-o", "of_run.csv")
+
+    done("angular", "net.parquet", *KNOWN, *lines, "-o", "of_pairs.csv")
+
+    assert_frame_equal(pl.read_csv("of_pairs.csv"), pl.read_csv("of_run.csv"))
+    assert "--normalise uncorrelated" in refused("angular", "net.parquet", *KNOWN, *lines[:-2], "-o", "w.csv")
+
+
+def test_a_query_of_pairs() -> None:
+    query = str(REPOSITORY / "queries" / "gated_spectrum.py")
+    done("query", query, "run.parquet", *KNOWN, "-o", "of_run.parquet")
+
+    summary = done("query", query, "pairs.arrow", "-o", "of_pairs.parquet")
+
+    assert_frame_equal(pl.read_parquet("of_pairs.parquet"), pl.read_parquet("of_run.parquet"))
+    assert summary["pairs"] == 947
+    of_hits = str(REPOSITORY / "queries" / "rates_by_minute.py")
+    assert "single hits" in refused("query", of_hits, "pairs.arrow", "-o", "rates.parquet")
+
+
+def test_a_query_of_pairs_that_reads_hits_as_well(tmp_path: Path) -> None:
+    (tmp_path / "both.py").write_text("def query(hits, *, pairs):\n    return hits\n")
+
+    assert "reads single hits as well" in refused("query", "both.py", "pairs.arrow", "-o", "hits.parquet")
+    assert not (tmp_path / "hits.parquet").exists()
+
+
+def test_a_gate_takes_several_files() -> None:
+    gate = ("--on", "1332.5", "--background", "1345:1355")
+    done("gate", "pairs.parquet", *gate, "-o", "one.csv")
+
+    done("gate", "parts", *KNOWN, *gate, "-o", "parts.csv")
+    done("gate", *sorted(map(str, Path("parts").iterdir())), *KNOWN, *gate, "-o", "several.csv")
+
+    assert Path("parts.csv").read_text() == Path("one.csv").read_text() == Path("several.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("rates", "pairs.parquet", "-o", "r.csv"), "holds pairs, and no single hits, rates or live times"),
+        (("events", "pairs.root", "-o", "e.csv"), "holds pairs, and no single hits, rates or live times"),
+        (("peaks", "pairs.csv", "-o", "p.csv"), "holds pairs, and no single hits, rates or live times"),
+        (("spectrum", "pairs.csv", "--per-second", "-o", "s.csv"), "leave --per-second out"),
+        (("spectrum", "pairs.csv", "--apart", "-o", "s.csv"), "leave --apart out"),
+        (("matrix", "pairs.csv", "--random", "auto", "-o", "m.csv"), "leave --random out"),
+        (("matrix", "pairs.csv", "--axes", "energy:time", "-o", "m.csv"), "one of single hits"),
+        (("matrix", "pairs.csv", "run.parquet", "-o", "m.csv"), "give one or the other"),
+        (("matrix", "pairs.csv", "pairs.csv", "-o", "m.csv"), "each of its pairs would count twice"),
+        (("matrix", "pairs.parquet", "net.parquet", "-o", "m.csv"), "have other columns"),
+    ],
+)
+def test_what_pairs_cannot_tell_is_said_in_one_line(words: tuple[str, ...], why: str) -> None:
+    assert why in refused(*words)
+    assert not Path(words[-1]).exists()
+
+
+def test_energies_by_another_calibration_are_kept_and_doubted() -> None:
+    Path("other.toml").write_text(Path("d.toml").read_text().replace("energy = [0.", "energy = [1.", 1))
+
+    summary = done("matrix", "pairs.parquet", "--detectors", "other.toml", "-o", "m.csv")
+
+    assert "by another calibration than that of HPGe-1" in " ".join(summary["warnings"])
+
+
+TABLES = {
+    "matrix": ("matrix", "run.parquet", *KNOWN, "-o", "out.parquet"),
+    "spectra": ("spectrum", "run.parquet", *KNOWN, "--slice", "3s", "-o", "out.parquet"),
+    "peaks": ("peaks", "run.parquet", *KNOWN, "-o", "out.csv"),
+    "true rates": ("rates", "run.parquet", "-o", "out.csv"),
+    "drift": ("drift", "run.parquet", *KNOWN, "--track", "1332.5", "-o", "out.parquet"),
+    "events": ("events", "run.parquet", "-o", "out.parquet"),
+    "event sums": ("events", "run.parquet", "--table", "summary", "-o", "out.arrow"),
+    "triples": ("events", "run.parquet", "--table", "triples", "-o", "out.parquet"),
+}
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_info_shows_what_the_package_writes(kind: str) -> None:
+    words = TABLES[kind]
+    done(*words)
+
+    (file,) = done("info", words[-1])["files"]
+
+    assert file["kind"] == kind
+    table = pl.read_csv(words[-1]) if words[-1].endswith("csv") else scan_table(Path(words[-1])).collect()
+    assert file["rows"] == table.height
+    assert all(table[row["column"]].max() == pytest.approx(row["largest"]) for row in file["ranges"][:3])
+    assert set(file["columns"]) >= {row["column"] for row in file["ranges"]}
+    if not words[-1].endswith("csv"):
+        assert file["provenance"]["inputs"][0]["name"] == "run.parquet"
+
+
+def test_info_of_spectra_and_of_detectors() -> None:
+    done("spectrum", "run.parquet", *KNOWN, "-o", "s.root")
+
+    (file,) = done("info", "s.root")["files"]
+
+    hits = pl.read_parquet("run.parquet").filter(pl.col("flags") & 0x8488 == 0)
+    counts = hits.group_by("channel").agg(pl.len().cast(pl.Float64)).sort("channel")
+    assert [(row["channel"], row["counts"]) for row in file["spectra"]] == counts.rows()
+    assert gammapolars("info", "s.root").out.splitlines()[0].endswith(f", spectra, {file['rows']:,} rows")
+    assert done("info", "d.toml")["files"][0]["rows"] == 4
+    assert "look at one after the other" in refused("info", "s.root", "run.parquet")
+
+
+@recorded
+@pytest.mark.slow
+def test_a_recorded_coincidence_file_gives_one_detector_against_another() -> None:
+    run = Path(FOLDER) / "co60-four-hpge"
+    done("detectors", "import", *(f"{channel}={run}/ch{channel}.CALp" for channel in range(1, 5)), "-o", "own.toml")
+    words = ("matrix", str(run / "coincidences_co60_600s.root"), "--detectors", "own.toml", "--x", "3", "--y", "4")
+
+    assert done(*words, "--axes", "dt:adc", "-o", "all.csv")["counts"] == 2174
+    summary = done(*words, "--bin-x", "20", "--range", "0:1600", "-o", "m.csv")
+    done(*words, "--bin-x", "20", "--range", "0:1600", "-o", "figure.png")
+
+    assert not summary["symmetric"]
+    assert [axis["width"] for axis in summary["bins"]] == [20, 20]
+    matrix = pl.read_csv("m.csv")
+    assert matrix["energy_kev_x"].max() <= 1590  # type: ignore[operator]
+    assert summary["counts"] == matrix["counts"].sum() == 2150
+    assert matrix.sort("counts")["energy_kev_x", "energy_kev_y"].rows()[-1] != (0, 0)
+    assert Path("figure.png").read_bytes().startswith(b"\x89PNG")
