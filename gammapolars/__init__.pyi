@@ -72,7 +72,9 @@ from .detectors import (
     Detector as Detector,
     Detectors as Detectors,
     load_detectors as load_detectors,
+    named as named,
 )
+from .figures import plot as plot
 from .gamma_lines import cascades as cascades, lines as lines, nearest_lines as nearest_lines, nuclides as nuclides
 from .gates import Gate as Gate, PolygonGate as PolygonGate, load_gates as load_gates
 from .io import save as save, scan as scan, scan_pairs as scan_pairs

@@ -50,7 +50,8 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def built_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of commands are built and not drawn."""
     if not THOROUGH:
-        monkeypatch.setattr("gammapolars.figures.png", import_module("tests.plots").built)
+        for name in ("image", "png"):
+            monkeypatch.setattr(f"gammapolars.figures.{name}", import_module("tests.plots").built)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ def drawn(plot: ggplot | Compose, dpi: int = 50) -> bytes:
     return buffer.getvalue()
 
 
-def built(plot: ggplot | Compose) -> bytes:
+def built(plot: ggplot | Compose, _kind: str = "png") -> bytes:
     """A figure made ready to be drawn: scales, facets and what is computed of its data. Drawn, in a thorough run."""
     if THOROUGH:
         return drawn(plot)

@@ -26,7 +26,6 @@ from gammapolars.coincidences.sample import AUTO, measured
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.corrections import align, calibrate
-from gammapolars.detectors import Detectors
 from gammapolars.streaming.slices import Slice, batches_of, in_parallel, lazy_frame, pieces
 
 
@@ -176,15 +175,6 @@ def summed_runs(recording: Recording) -> list[str]:
         return []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return [f"these are sums over {len(names)} runs: {', '.join(names[:3])}{more}"]
-
-
-def named(table: pl.DataFrame, detectors: Detectors) -> pl.DataFrame:
-    """A table with the detector's `name` behind its board and channel."""
-    keys = table.select("board", "channel").unique(maintain_order=True)
-    names = pl.Series("name", [detectors.at(board, channel).name for board, channel in keys.iter_rows()], pl.String)
-    others = [column for column in table.columns if column not in ("board", "channel")]
-    named = table.join(keys.with_columns(names), on=["board", "channel"], how="left", maintain_order="left")
-    return named.select("board", "channel", "name", *others)
 
 
 def warnings(by_detector: pl.DataFrame, recording: Recording, rule: PairRule) -> list[str]:

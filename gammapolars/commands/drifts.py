@@ -63,7 +63,7 @@ def follow(
         slice: the shortest slice of time.
         reach: largest relative change of the gain.
         reference: where the factors bring lines to.
-        figure: a PNG file; None: no figure.
+        figure: a file of a figure; None: no figure.
         overwrite: whether existing outputs are replaced.
     """
     check_suffix(output, "a table of drift is", (TABLE,))

@@ -7,7 +7,10 @@ import plotnine as p9
 import polars as pl
 
 from gammapolars.core.goodness import goodness
+from gammapolars.figures import axes
 from gammapolars.figures import theme as house
+from gammapolars.figures.finish import finish
+from gammapolars.figures.style import SCREEN, FigureStyle
 
 if TYPE_CHECKING:
     from gammapolars.angular import AngularFit
@@ -21,6 +24,7 @@ def angular(
     expected: tuple[float, float] | None = None,
     expected_name: str | None = None,
     title: str = "Angular correlation",
+    style: FigureStyle = SCREEN,
 ) -> p9.ggplot:
     """W(θ) of each angle with its uncertainty, the fit with the band of one standard deviation, and theory.
 
@@ -29,6 +33,7 @@ def angular(
         expected: a2 and a4 of theory; they are weakened as the fit's are by the size of the detectors. None: none.
         expected_name: how the legend calls it.
         title: what the figure shows.
+        style: of the figure.
     """
     angles = np.linspace(0, 180, 181)
     curve = fit.curve(angles)
@@ -43,7 +48,7 @@ def angular(
         table.with_columns(low=pl.col("w") - pl.col("w_unc"), high=pl.col("w") + pl.col("w_unc"))
         for table in (fit.table, curve)
     )
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(points, p9.aes("angle_deg", "w")),
         p9.geom_hline(yintercept=1, color=house.QUIET, size=0.4),
         p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), data=band, fill=house.SKY, alpha=0.3),
@@ -52,8 +57,8 @@ def angular(
         p9.geom_point(color=house.INK, fill="white", size=2.2),
         p9.scale_color_manual(dict(zip(names, (house.BLUE, house.ORANGE), strict=False)), limits=names),
         p9.scale_linetype_manual(dict(zip(names, ("solid", "dashed"), strict=False)), limits=names),
-        p9.scale_x_continuous(breaks=list(range(0, 181, 30)), labels=house.number_labels, expand=(0.02, 0)),
-        p9.scale_y_continuous(labels=house.number_labels),
+        p9.scale_x_continuous(breaks=list(range(0, 181, 30)), labels=axes.number_labels, expand=(0.02, 0)),
+        p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=title,
             subtitle=_coefficients(fit),
@@ -62,9 +67,10 @@ def angular(
             color="",
             linetype="",
         ),
-        house.house_theme(height=4.8),
-        p9.theme(legend_position="bottom"),
+        house.house_theme(style, height=4.8),
+        house.legend_below(),
     )
+    return finish(plot, style)
 
 
 def _attenuated_series(

@@ -6,22 +6,23 @@ import numpy as np
 import plotnine as p9
 import polars as pl
 
-from gammapolars.figures import bins
+from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facets_of
-
-LABEL_ROOM = 0.012
-"""What a label takes of the axis."""
+from gammapolars.figures.finish import finish
+from gammapolars.figures.labels import peak_labels
+from gammapolars.figures.style import SCREEN, FigureStyle
 
 USED, LEFT_OUT = "used in the fit", "left out"
 
 
-def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame) -> p9.ggplot:
+def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
     """Spectra in keV on a logarithmic scale with the lines that were matched, one facet a detector.
 
     Args:
         spectra: `board`, `channel`, `name`, `energy_kev` (bin centres), `counts`; calibrated.
         residuals: `board`, `channel`, `nuclide`, `energy_kev`, `used`, as a calibration gives them.
+        style: of the figure.
     """
     title = "Energy calibration: identified lines"
     highest = residuals.group_by("board", "channel").agg(most=1.15 * pl.col("energy_kev").max())
@@ -31,65 +32,55 @@ def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame) -> p9.ggplot:
         .filter(pl.col("energy_kev") <= pl.col("most"))
     )
     if table.is_empty() or not (table["counts"] > 0).any():
-        return house.no_data(title, "no data: no detector was calibrated")
-    facets = facets_of(table)
+        return house.no_data(title, "no data: no detector was calibrated", style)
+    facets = facets_of(table, style)
     columns = facets.columns
     parts = [
         bins.rebin(part.sort("energy_kev"), DETECTOR, "energy_kev", 1500 // columns)
         for _, part in facets.join(table).group_by(DETECTOR, maintain_order=True)
     ]
-    floor = 0.5
-    frame = pl.concat(
-        bins.outline(part, "energy_kev", width).with_columns(
-            height=pl.col("counts").clip(lower_bound=floor), width=pl.lit(width)
-        )
-        for part, width in parts
-    )
-    frame = facets.join(frame).with_columns(floor=pl.lit(floor))
-    top = float(frame["height"].sort()[-1])
-    lines = residuals.join(facets.labels, on=["board", "channel"])
-    marks = _marks(lines, frame, top / floor, with_nuclides=columns == 1)
-    labels, size = p9.aes(y="text", label="label", color="state"), 6.5 if columns < 3 else 5
-    room = 0.7 if facets.number == 1 else 0.95 if columns == 1 else 0.5
-    return house.compose(
-        p9.ggplot(frame, p9.aes("energy_kev", "height")),
-        p9.geom_ribbon(p9.aes(ymin="floor", ymax="height"), fill=house.BLUE, alpha=0.25),
-        p9.geom_line(color=house.BLUE, size=0.35),
-        p9.geom_segment(
-            p9.aes(x="energy_kev", xend="energy_kev", y="foot", yend="tip", color="state"), data=marks, size=0.4
-        ),
-        house.text(marks, labels, angle=90, va="bottom", ha="center", size=size, show_legend=False),
+    frame = facets.join(pl.concat(part.with_columns(width=pl.lit(width)) for part, width in parts))
+    floor = bins.log_floor(frame["counts"])
+    points = bins.outline(frame, "energy_kev").with_columns(floor=pl.lit(floor))
+    lines = residuals.drop("name", strict=False).join(facets.labels, on=["board", "channel"])
+    marks = _marks(lines, frame, with_nuclides=columns < 3)
+    colours = dict.fromkeys(marks.filter(~pl.col("used"))["label"], house.QUIET)
+    notes = ["in brackets: lines left out of the fit" if colours else None, facets.note("the first {} detectors; ")]
+    plot = house.compose(
+        p9.ggplot(points, p9.aes("energy_kev", "counts")),
+        p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
+        p9.geom_path(color=house.BLUE, size=0.35),
+        peak_labels(marks, "energy_kev", "counts", size=6.5 if columns < 3 else 5.5, colours=colours),
         p9.facet_wrap("facet", ncol=columns, scales="free_x"),
-        _colours(),
-        house.number_axis(columns, expand=(0.01, 0)),
-        house.log_axis(limits=(floor, top * (top / floor) ** room), expand=(0, 0), minor_breaks=True),
+        axes.number_axis(style.letters // columns, expand=(0.01, 0)),
+        axes.log_axis(floor, expand=(0, 0, 0.16, 0)),
         p9.labs(
             title=title,
-            subtitle=facets.note("the first {} detectors; "),
+            subtitle="; ".join(note for note in notes if note) or None,
             x="energy (keV)",
             y="counts per bin",
-            color="",
         ),
-        house.house_theme(height=house.height_for(facets.number, columns)),
-        house.legend_below(columns),
+        house.house_theme(style, height=1.15 * house.height_for(facets.number, columns)),
     )
+    return finish(plot, style)
 
 
-def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False) -> p9.ggplot:
+def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, style: FigureStyle = SCREEN) -> p9.ggplot:
     """Line energy less fit against energy, one facet a detector: in keV with error bars, or in standard deviations.
 
     Args:
         residuals: `board`, `channel`, `name`, `energy_kev`, `residual_kev`, `residual_sigma`, `used`; lines without a
             residual, which are 0 by construction, are left out.
         in_sigma: in units of each line's own uncertainty.
+        style: of the figure.
     """
     title = "Residuals of the energy fit"
     if residuals.is_empty():
-        return house.no_data(title, "no data: no detector was calibrated")
+        return house.no_data(title, "no data: no detector was calibrated", style)
     residuals = residuals.drop_nulls("residual_kev")
     if residuals.is_empty():
-        return house.no_data(title, "no data: there are no more lines than coefficients")
-    facets = facets_of(residuals)
+        return house.no_data(title, "no data: there are no more lines than coefficients", style)
+    facets = facets_of(residuals, style)
     columns = facets.columns
     frame = facets.join(residuals).with_columns(
         unc=pl.lit(1.0) if in_sigma else (pl.col("residual_kev") / pl.col("residual_sigma")).abs().fill_nan(0.0),
@@ -104,7 +95,7 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False) -> p9.ggplot:
     span = reach.with_columns(
         value=pl.concat_list(-1.05 * pl.col("most"), 1.05 * pl.col("most")), energy_kev=pl.lit(_middle(frame))
     ).explode("value")
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(frame, p9.aes("energy_kev", "value", color="state", shape="state")),
         p9.geom_blank(p9.aes("energy_kev", "value"), data=span, inherit_aes=False),
         p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
@@ -113,8 +104,8 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False) -> p9.ggplot:
         p9.facet_wrap("facet", ncol=columns, scales="free_y"),
         _colours(),
         p9.scale_shape_manual({USED: "o", LEFT_OUT: "D"}),
-        house.number_axis(columns),
-        p9.scale_y_continuous(labels=house.number_labels),
+        axes.number_axis(style.letters // columns),
+        p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=title,
             subtitle=facets.note("the first {} detectors; "),
@@ -123,9 +114,10 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False) -> p9.ggplot:
             color="",
             shape="",
         ),
-        house.house_theme(height=house.height_for(facets.number, columns, alone=3.4)),
-        house.legend_below(columns),
+        house.house_theme(style, height=house.height_for(facets.number, columns, alone=3.4)),
+        house.legend_below(),
     )
+    return finish(plot, style)
 
 
 def _state() -> pl.Expr:
@@ -140,64 +132,53 @@ def _middle(frame: pl.DataFrame) -> float:
     return float(frame["energy_kev"].sort()[frame.height // 2])
 
 
-def _legible(tops: pl.DataFrame, room: float) -> list[bool]:
-    """Which lines have room for a label: not those that a stronger one of the facet is nearer to than `room` keV."""
-    rows = tops.select("facet", "energy_kev", "strength").rows()
-    return [
-        not any(
-            facet == other_facet and 0 < abs(energy - other) < room and (strength, energy) < (other_strength, other)
-            for other_facet, other, other_strength in rows
-        )
-        for facet, energy, strength in rows
-    ]
-
-
-def _marks(lines: pl.DataFrame, frame: pl.DataFrame, span: float, *, with_nuclides: bool) -> pl.DataFrame:
-    """A tick above each identified peak, and its label: once where several runs have the line."""
-    once = lines.sort("used", descending=True).unique(["board", "channel", "nuclide", "energy_kev"], keep="first")
-    near = frame.select("board", "channel", "width", at="energy_kev", height="height")
-    heights = once.drop("name", strict=False).join(near, on=["board", "channel"])
+def _marks(lines: pl.DataFrame, frame: pl.DataFrame, *, with_nuclides: bool) -> pl.DataFrame:
+    """The tip of each identified peak, and its label: once where several runs have the line."""
+    once = lines.sort("used", descending=True).unique(
+        ["board", "channel", "nuclide", "energy_kev"], keep="first", maintain_order=True
+    )
+    near = frame.select("board", "channel", "width", "counts", at="energy_kev")
     # The peak's top, within its width or 1 % of its energy.
     width = pl.max_horizontal(
         pl.col("fwhm_kev") if "fwhm_kev" in lines.columns else pl.lit(0.0), 0.01 * pl.col("energy_kev")
     )
     tops = (
-        heights.filter((pl.col("at") - pl.col("energy_kev")).abs() <= width + pl.col("width"))
+        once.join(near, on=["board", "channel"])
+        .filter((pl.col("at") - pl.col("energy_kev")).abs() <= width + pl.col("width"))
         .group_by("board", "channel", "facet", "nuclide", "energy_kev", "used")
-        .agg(peak=pl.col("height").max(), strength=pl.col("area" if "area" in lines.columns else "height").max())
+        .agg(pl.col("counts").max())
         .sort("facet", "energy_kev")
     )
-    room = LABEL_ROOM * float(frame["energy_kev"].sort()[-1]) * (1 if with_nuclides else 3)
-    energies = [
-        house.plain(f"{nuclide} {energy:.1f}" if with_nuclides else f"{energy:.0f}") if legible else ""
-        for (nuclide, energy), legible in zip(
-            tops.select("nuclide", "energy_kev").rows(), _legible(tops, room), strict=True
-        )
+    texts = [
+        house.plain(f"{nuclide} {energy:.1f}" if with_nuclides else f"{energy:.0f}")
+        if used
+        else house.plain(f"({nuclide} {energy:.1f})" if with_nuclides else f"({energy:.0f})")
+        for nuclide, energy, used in tops.select("nuclide", "energy_kev", "used").iter_rows()
     ]
-    return tops.with_columns(
-        pl.Series("label", energies, pl.String),
-        foot=pl.col("peak") * span**0.02,
-        tip=pl.col("peak") * span**0.06,
-        text=pl.col("peak") * span**0.08,
-        state=_state(),
-    )
+    return tops.with_columns(label=pl.Series(texts, dtype=pl.String))
 
 
 LINE, BROAD = "line", "511 keV (Doppler broadened) or left out"
 
 
-def resolution(residuals: pl.DataFrame, curves: Mapping[tuple[int, int], tuple[float, ...]]) -> p9.ggplot:
+def resolution(
+    residuals: pl.DataFrame,
+    curves: Mapping[tuple[int, int], tuple[float, ...]],
+    *,
+    style: FigureStyle = SCREEN,
+) -> p9.ggplot:
     """Widths of the identified lines and FWHM² = a + b E + c E².
 
     Args:
         residuals: `board`, `channel`, `name`, `energy_kev`, `fwhm_kev`, `fwhm_kev_unc`, `used`.
         curves: a, b, c of each (board, channel) that has them.
+        style: of the figure.
     """
     title = "Resolution: FWHM against energy"
     table = residuals.filter(pl.col("fwhm_kev").is_finite())
     if table.is_empty():
-        return house.no_data(title, "no data: no width was fitted")
-    facets = facets_of(table)
+        return house.no_data(title, "no data: no width was fitted", style)
+    facets = facets_of(table, style)
     columns = facets.columns
     broad = ((pl.col("energy_kev") - 511).abs() < 0.5) | ~pl.col("used")
     frame = facets.join(table).with_columns(
@@ -206,7 +187,7 @@ def resolution(residuals: pl.DataFrame, curves: Mapping[tuple[int, int], tuple[f
         state=pl.when(broad).then(pl.lit(BROAD)).otherwise(pl.lit(LINE)).cast(pl.Enum([LINE, BROAD])),
     )
     hidden = f"; the first {facets.number} detectors, {facets.hidden} more are not drawn" if facets.hidden else ""
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(frame, p9.aes("energy_kev", "fwhm_kev")),
         p9.expand_limits(y=0),
         p9.geom_line(data=_curves(frame, facets.labels, curves), color=house.BLUE, size=0.7),
@@ -215,8 +196,8 @@ def resolution(residuals: pl.DataFrame, curves: Mapping[tuple[int, int], tuple[f
         p9.facet_wrap("facet", ncol=columns, scales="free_y"),
         p9.scale_color_manual({LINE: house.ORANGE, BROAD: house.QUIET}, limits=[LINE, BROAD]),
         p9.scale_shape_manual({LINE: "o", BROAD: "D"}, limits=[LINE, BROAD]),
-        house.number_axis(columns),
-        p9.scale_y_continuous(labels=house.number_labels),
+        axes.number_axis(style.letters // columns),
+        p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=title,
             subtitle="curve: FWHM² = a + b E + c E²" + hidden,
@@ -225,9 +206,10 @@ def resolution(residuals: pl.DataFrame, curves: Mapping[tuple[int, int], tuple[f
             color="",
             shape="",
         ),
-        house.house_theme(height=house.height_for(facets.number, columns, alone=3.6)),
-        house.legend_below(columns),
+        house.house_theme(style, height=house.height_for(facets.number, columns, alone=3.6)),
+        house.legend_below(),
     )
+    return finish(plot, style)
 
 
 def _curves(

@@ -1,13 +1,17 @@
 """The drift of gains over time, and a line before and after its correction, one row a detector."""
 
+from dataclasses import replace
 from typing import Any
 
 import plotnine as p9
 import polars as pl
-from plotnine.composition import Beside
+from plotnine.composition import Beside, Compose, Stack
 
+from gammapolars.figures import axes
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import facets_of
+from gammapolars.figures.finish import finish
+from gammapolars.figures.style import SCREEN, FigureStyle
 
 TITLE = "Drift of the gains"
 MOST_DETECTORS = 12
@@ -17,24 +21,27 @@ LEAST_SPAN_PCT = 0.05
 BEFORE, AFTER = "as recorded", "corrected"
 
 
-def drift(positions: pl.DataFrame, curves: pl.DataFrame, spectra: pl.DataFrame) -> p9.ggplot | Beside:
+def drift(
+    positions: pl.DataFrame, curves: pl.DataFrame, spectra: pl.DataFrame, *, style: FigureStyle = SCREEN
+) -> p9.ggplot | Compose:
     """To the left the gain over time, to the right the line with most counts before and after; one row a detector.
 
     Tables are as `DriftTrack` has them; fits that failed are not drawn. Where no line was found, a plot says so.
     """
     good = positions.filter(pl.col("status") == "ok")
     if good.is_empty():
-        return house.no_data(TITLE, "no data: no line was found")
-    facets = facets_of(good, most=MOST_DETECTORS, columns=2)
+        return house.no_data(TITLE, "no data: no line was found", style)
+    facets = facets_of(good, style, most=MOST_DETECTORS, columns=2)
     good, curves, spectra = (facets.join(table) for table in (good, curves, spectra))
     height = 1.2 + 2.1 * facets.number if facets.number > 1 else 3.6
     hidden = f"; {facets.hidden} more detectors are not drawn" if facets.hidden else ""
-    gains = _over_time(good, curves, height, hidden)
-    return Beside([gains, _line(good, spectra, height)])
+    gains = _over_time(good, curves, height, hidden, style)
+    line = _line(good, spectra, height, style)
+    return Stack([gains, line]) if style.theme == "print" else Beside([gains, line])
 
 
-def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, hidden: str) -> p9.ggplot:
-    unit, seconds = house.time_unit(float(good["end_s"].to_numpy().max()))
+def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, hidden: str, style: FigureStyle) -> p9.ggplot:
+    unit, seconds = axes.time_unit(float(good["end_s"].to_numpy().max()))
     gain = (100 * (pl.col("gain") - 1)).alias("gain")
     lines = good["line_kev"].unique().sort()
     labels = [f"{line:g} keV" for line in lines]
@@ -62,7 +69,7 @@ def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, hidden: 
     ends: list[Any] = (
         [p9.geom_vline(p9.aes(xintercept="time_s"), data=starts, color=house.QUIET, size=0.4)] if starts.height else []
     )
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(points, p9.aes("time_s", "gain")),
         p9.geom_hline(yintercept=0, color=house.QUIET, linetype="dashed", size=0.4),
         *ends,
@@ -73,20 +80,21 @@ def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, hidden: 
         p9.geom_line(p9.aes(group="group"), data=smooth, color=house.INK, size=0.6),
         p9.facet_wrap("facet", ncol=1, scales="free_y"),
         p9.scale_color_manual(values=[house.PALETTE[k % len(house.PALETTE)] for k in range(len(labels))], name="line"),
-        p9.scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
-        p9.scale_y_continuous(labels=house.number_labels),
+        axes.number_axis(style.letters // 2, expand=(0.01, 0)),
+        p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=TITLE,
             subtitle="points: fitted positions with ±1σ; curve: the smooth gain with ±1σ" + hidden,
             x=f"time since the first hit ({unit})",
             y="gain, off its reference (%)",
         ),
-        house.house_theme(width=1.25 * house.WIDTH, height=height),
+        house.house_theme(style, height=height, wide=1.25),
         p9.theme(legend_position="bottom" if len(labels) > 1 else "none"),
     )
+    return finish(plot, style)
 
 
-def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float) -> p9.ggplot:
+def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float, style: FigureStyle) -> p9.ggplot:
     """The line with most counts of each detector, as far as it drifted."""
     main = (
         good.group_by("facet", "line_kev")
@@ -105,15 +113,16 @@ def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float) -> p9.ggplot
         .unpivot([BEFORE, AFTER], index=["facet", "energy_kev", "line_kev"], variable_name="kind", value_name="y")
         .with_columns(pl.col("kind").cast(pl.Enum([BEFORE, AFTER])))
     )
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(frame, p9.aes("energy_kev", "y", color="kind")),
         p9.geom_vline(p9.aes(xintercept="line_kev"), data=main, color=house.QUIET, linetype="dashed", size=0.4),
         p9.geom_step(direction="mid", size=0.5),
         p9.facet_wrap("facet", ncol=1, scales="free"),
         p9.scale_color_manual(values=[house.AMBER, house.BLUE], name=" "),
-        p9.scale_x_continuous(expand=(0.01, 0), labels=house.number_labels),
-        p9.scale_y_continuous(labels=house.number_labels),
+        axes.number_axis(style.letters // 2, expand=(0.01, 0)),
+        p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(title=" ", subtitle="the line with most counts", x="energy (keV)", y="counts per bin"),
-        house.house_theme(width=1.25 * house.WIDTH, height=height),
-        p9.theme(legend_position="bottom"),
+        house.house_theme(style, height=height, wide=1.25),
+        house.legend_below(),
     )
+    return finish(plot, replace(style, title=None, range_x=None, range_y=None, log_x=None, log_y=None))

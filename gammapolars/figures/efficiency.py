@@ -1,6 +1,7 @@
 """Full-energy-peak efficiencies with the fitted curve, residuals below; a colour for each source."""
 
 import math
+from dataclasses import replace
 from itertools import cycle
 
 import numpy as np
@@ -8,7 +9,10 @@ import plotnine as p9
 import polars as pl
 from plotnine.composition import Compose, Stack
 
+from gammapolars.figures import axes
 from gammapolars.figures import theme as house
+from gammapolars.figures.finish import finish
+from gammapolars.figures.style import SCREEN, FigureStyle
 
 STEPS = 200
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -21,7 +25,12 @@ def curve_energies(points: pl.DataFrame) -> list[float]:
 
 
 def efficiency(
-    points: pl.DataFrame, band: pl.DataFrame, *, title: str = "Full-energy-peak efficiency", note: str | None = None
+    points: pl.DataFrame,
+    band: pl.DataFrame,
+    *,
+    title: str = "Full-energy-peak efficiency",
+    note: str | None = None,
+    style: FigureStyle = SCREEN,
 ) -> p9.ggplot | Compose:
     """Points with error bars and the fitted curve with its band, both axes logarithmic; residuals in per cent below.
 
@@ -33,9 +42,10 @@ def efficiency(
         band: `energy_kev`, `efficiency`, `efficiency_unc`: the curve at `curve_energies(points)`.
         title: what the figure shows.
         note: the line below it, such as χ²; None: what band and bars are.
+        style: of the figure.
     """
     if points.is_empty():
-        return house.no_data(title, "no data: no line has an efficiency")
+        return house.no_data(title, "no data: no line has an efficiency", style)
     sources = points["source"].unique(maintain_order=True).to_list()
     names = house.short_names((house.plain(source) for source in sources), 40)
     labels = pl.DataFrame({"source": sources, "label": pl.Series(names, dtype=pl.Enum(names))})
@@ -44,7 +54,7 @@ def efficiency(
     scales = (
         p9.scale_color_manual(colours, limits=names),
         p9.scale_shape_manual(shapes, limits=names),
-        p9.scale_x_log10(breaks=_breaks, labels=house.number_labels),
+        p9.scale_x_log10(breaks=_breaks, labels=axes.number_labels),
     )
     default_note = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
     look = {"data": curve, "inherit_aes": False, "fill": house.SKY, "alpha": 0.35}
@@ -57,11 +67,11 @@ def efficiency(
         *scales,
         p9.scale_y_log10(
             breaks=_breaks,
-            minor_breaks=house.minor_power_breaks,
+            minor_breaks=axes.minor_power_breaks,
             labels=lambda values: [f"{value:g}" for value in values],
         ),
         p9.labs(title=title, subtitle=note or default_note, x="", y="efficiency", color="", shape=""),
-        house.house_theme(height=7.0),
+        house.house_theme(style, height=7.0),
         p9.theme(legend_position="top" if len(names) > 1 else "none"),
     )
     lower = house.compose(
@@ -71,12 +81,13 @@ def efficiency(
         p9.geom_linerange(p9.aes(ymin="residual - bar", ymax="residual + bar"), size=0.6),
         p9.geom_point(size=2, fill="white"),
         *scales,
-        p9.scale_y_continuous(labels=house.number_labels),
+        p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(x="energy (keV)", y="point − curve (%)"),
-        house.house_theme(height=7.0),
+        house.house_theme(style, height=7.0),
         p9.theme(legend_position="none"),
     )
-    return Stack([upper, lower])
+    below = replace(style, title=None, range_y=None, log_y=None)
+    return Stack([finish(upper, style), finish(lower, below)])
 
 
 def _with_ends(points: pl.DataFrame, band: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

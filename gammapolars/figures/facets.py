@@ -5,6 +5,7 @@ from typing import NamedTuple
 import polars as pl
 
 from gammapolars.figures import theme as house
+from gammapolars.figures.style import SCREEN, FigureStyle
 
 DETECTOR = ["board", "channel", "name"]
 
@@ -31,7 +32,12 @@ class Facets(NamedTuple):
 
 
 def facets_of(
-    table: pl.DataFrame, *, by_counts: bool = False, most: int = house.MAX_FACETS, columns: int | None = None
+    table: pl.DataFrame,
+    style: FigureStyle = SCREEN,
+    *,
+    by_counts: bool = False,
+    most: int = house.MAX_FACETS,
+    columns: int | None = None,
 ) -> Facets:
     """As many detectors of a table as a figure has room for: the first ones, or those with the most counts."""
     detectors = table.select(DETECTOR).unique().sort("board", "channel")
@@ -40,8 +46,8 @@ def facets_of(
         totals = table.group_by(DETECTOR).agg(pl.col("counts").sum())
         strongest = totals.sort("counts", "board", "channel", descending=[True, False, False]).head(most)
         shown = strongest.select(DETECTOR).sort("board", "channel")
-    columns = columns or house.columns_for(shown.height)
-    names = house.short_names(shown["name"], house.name_room(columns))
+    columns = columns or house.columns_for(shown.height, style)
+    names = house.short_names(shown["name"], house.name_room(columns, style))
     return Facets(shown.with_columns(facet_column(names)), columns, detectors.height - shown.height)
 
 

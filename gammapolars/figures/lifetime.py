@@ -1,5 +1,6 @@
 """A time spectrum with the fit of lifetimes and its parts."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,10 @@ import polars as pl
 from plotnine.composition import Compose, Stack
 
 from gammapolars.core.units import PS_PER_UNIT
+from gammapolars.figures import axes
 from gammapolars.figures import theme as house
+from gammapolars.figures.finish import finish
+from gammapolars.figures.style import SCREEN, FigureStyle
 
 if TYPE_CHECKING:
     from gammapolars.lifetimes import LifetimeFit
@@ -22,23 +26,26 @@ ENOUGH = 20.0
 FIT, PROMPT, CHANCE = "fit", "prompt peak", "chance"
 
 
-def lifetime(fit: "LifetimeFit", *, title: str = "Time differences of start and stop") -> Compose:
+def lifetime(
+    fit: "LifetimeFit", *, title: str = "Time differences of start and stop", style: FigureStyle = SCREEN
+) -> Compose:
     """Counts on a logarithmic scale, the fit, and its parts: prompt peak, decays, chance; below, counts less fit.
 
     Args:
         fit: from `fit_lifetime`.
         title: what the figure shows.
+        style: of the figure.
     """
     unit = next((unit for unit in ("ms", "us", "ns") if _span_ps(fit.curves) > 5 * PS_PER_UNIT[unit]), "ps")
-    return Stack([_spectrum(fit, unit, title), _residuals(fit, unit)])
+    return Stack([_spectrum(fit, unit, title, style), _residuals(fit, unit, style)])
 
 
-def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
+def _spectrum(fit: "LifetimeFit", unit: str, title: str, style: FigureStyle) -> p9.ggplot:
     table = _coarse_bins(fit.curves)
     scale = PS_PER_UNIT[unit]
     width = float(table["width_ps"][0]) / scale
     floor = 0.5
-    counts = table.select(time=pl.col("dt_ps") / scale, counts=pl.col("counts").clip(lower_bound=floor))
+    counts = table.select(time=pl.col("dt_ps") / scale, counts=pl.col("counts"))
     parts = [FIT, *(f"lifetime {place}" for place in range(1, len(fit.components) + 1)), PROMPT, CHANCE]
     columns = ["fit", *(f"decay_{place}" for place in range(1, len(fit.components) + 1)), "prompt", "chance"]
     curves = pl.concat(
@@ -51,14 +58,14 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
     ).filter(pl.col("counts") > floor)
     visible = [part for part in parts if part in curves["part"].unique().to_list()]
     colours = [house.ORANGE, *[house.GREEN, house.SKY][: len(fit.components)], house.AMBER, house.QUIET]
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(counts, p9.aes("time", "counts")),
         p9.geom_step(direction="hv", color=house.BLUE, size=0.4),
         p9.geom_line(p9.aes(color="part", linetype="part"), data=curves, size=0.7),
         p9.scale_color_manual(dict(zip(parts, colours, strict=True)), limits=visible),
         p9.scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=visible),
-        p9.scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
-        house.log_axis(),
+        axes.number_axis(style.letters, expand=(0, 0), limits=_ends(fit.curves, scale)),
+        axes.log_axis(floor),
         p9.labs(
             title=title,
             subtitle=_result_text(fit),
@@ -67,12 +74,13 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str) -> p9.ggplot:
             color="",
             linetype="",
         ),
-        house.house_theme(height=6.0),
+        house.house_theme(style, height=6.0),
         p9.theme(legend_position="top"),
     )
+    return finish(plot, style)
 
 
-def _residuals(fit: "LifetimeFit", unit: str) -> p9.ggplot:
+def _residuals(fit: "LifetimeFit", unit: str, style: FigureStyle) -> p9.ggplot:
     """How many standard deviations of their expectation counts lie above the fit, in bins that expect enough."""
     table = _residual_bins(fit.curves)
     scale = PS_PER_UNIT[unit]
@@ -81,16 +89,17 @@ def _residuals(fit: "LifetimeFit", unit: str) -> p9.ggplot:
         sigma=(pl.col("counts") - pl.col("fit")) / pl.col("fit").sqrt(),
     )
     reach = max(4.0, float(points["sigma"].abs().max() or 0.0) * 1.1)  # type: ignore[arg-type]
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(points, p9.aes("time", "sigma")),
         p9.geom_hline(yintercept=[-2.0, 2.0], color=house.QUIET, size=0.3, linetype="dashed"),
         p9.geom_hline(yintercept=0.0, color=house.ORANGE, size=0.7),
         p9.geom_point(color=house.BLUE, size=1.2, stroke=0),
-        p9.scale_x_continuous(expand=(0, 0), limits=_ends(fit.curves, scale), labels=house.number_labels),
-        p9.scale_y_continuous(limits=(-reach, reach), labels=house.number_labels),
+        axes.number_axis(style.letters, expand=(0, 0), limits=_ends(fit.curves, scale)),
+        p9.scale_y_continuous(limits=(-reach, reach), labels=axes.number_labels),
         p9.labs(x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})", y="counts − fit (σ)"),
-        house.house_theme(height=6.0),
+        house.house_theme(style, height=6.0),
     )
+    return finish(plot, replace(style, title=None, range_y=None, log_y=None))
 
 
 def _result_text(fit: "LifetimeFit") -> str:

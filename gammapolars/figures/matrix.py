@@ -1,6 +1,7 @@
 """Matrices of pairs and hits: of two energies, and of axes that differ."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,14 @@ import plotnine as p9
 import polars as pl
 
 from gammapolars.core.digits import rounded
-from gammapolars.core.quantities import ADC, BY_COLUMN, ENERGY, axis_columns
-from gammapolars.figures import bins
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.core.quantities import ADC, BY_COLUMN, ENERGY, Quantity, axis_columns
+from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
+from gammapolars.figures.finish import finish, is_inside
+from gammapolars.figures.labels import spot_labels
+from gammapolars.figures.style import SCREEN, FigureStyle
+from gammapolars.figures.tables import Frame, collected
 
 COLOURS = ("#b5d5ea", "#62abd9", "#1f77b8", "#4b3b94", "#250a3f")
 """From light to dark, so that bins of one pair stay in the background; distinguishable without seeing colours."""
@@ -22,51 +28,153 @@ SHOWN = 0.999
 """The share of counts that the figure reaches to, where the rest would take up much of its room."""
 
 
-def matrix(pairs: pl.DataFrame, *, spots: Mapping[tuple[float, float], str] | None = None) -> p9.ggplot:
-    """The symmetric matrix of two energies on a logarithmic colour scale; bins with no more than chance stay white.
+GAMMA_GAMMA = "γγ coincidence matrix"
+
+
+def matrix(
+    frame: Frame,
+    *,
+    title: str | None = None,
+    spots: Mapping[tuple[float, float], str] | None = None,
+    symmetric: bool | None = None,
+    widths: tuple[float, float] | None = None,
+    names: tuple[str, str] | None = None,
+    note: str | None = None,
+    style: FigureStyle = SCREEN,
+) -> p9.ggplot:
+    """A matrix on a logarithmic colour scale; bins with no more than chance, and net counts below 0, stay white.
 
     Args:
-        pairs: `energy_kev_x` and `energy_kev_y`, or `adc_x` and `adc_y` (bin centres), `counts`; filled bins only.
+        frame: two columns of bin centres, such as `energy_kev_x` and `energy_kev_y` or `dt_ps_x` and `adc_y`, and
+            `counts`; filled bins only.
+        title: what the figure shows; None: as its axes say.
         spots: labels of places to be circled, by their two energies.
+        symmetric: whether each pair stands in both orders; None: as the table is.
+        widths: of the bins on x and on y; None: from their distances.
+        names: of the detectors on x and on y, where the axes are those of different ones.
+        note: for the subtitle: what was subtracted.
+        style: of the figure; `bin` is the width along x, and along y where that is the same quantity.
+
+    Raises:
+        TableError: this is no matrix.
+        UsageError: a logarithmic axis is asked for.
     """
-    title = "Energies of pairs"
-    quantity = ENERGY if "energy_kev_x" in pairs.columns else ADC
-    unit = quantity.drawn_unit
-    x, y = (pl.col(f"{quantity.column}_{axis}").cast(pl.Float64).alias(axis) for axis in ("x", "y"))
-    table = pairs.select(x, y, pl.col("counts").cast(pl.Float64)).drop_nulls().filter(pl.col("counts") != 0)
+    table = collected(frame)
+    columns = axis_columns(table.columns)
+    if columns is None or "counts" not in table.columns:
+        raise TableError("a matrix has two columns of bins, such as 'energy_kev_x' and 'energy_kev_y', and 'counts'")
+    if style.log_x or style.log_y:
+        raise UsageError("the axes of a matrix are linear: leave the logarithmic ones out")
+    x, y = quantities = (BY_COLUMN[columns[0][:-2]], BY_COLUMN[columns[1][:-2]])
+    title = title or _title(*quantities)
+    coordinates = (
+        (pl.col(name).cast(pl.Float64) * quantity.drawn_scale).alias(side)
+        for side, name, quantity in zip("xy", columns, quantities, strict=True)
+    )
+    table = table.select(*coordinates, pl.col("counts").cast(pl.Float64)).drop_nulls().filter(pl.col("counts") != 0)
+    if symmetric is None:
+        symmetric = x == y and _is_symmetric(table)
+    ranges = (style.range_x, style.range_y or (style.range_x if symmetric else None))
+    table = table.filter(*(is_inside(pl.col(side), of) for side, of in zip("xy", ranges, strict=True)))
     if not (table["counts"] > 0).any():
-        return house.no_data(title, "no data: there is no pair with two energies")
+        return house.no_data(title, _nothing(*quantities), style)
+    style = replace(style, range_y=ranges[1])
+    if symmetric:
+        return _symmetric(table, x, title, spots or {}, note, style)
+    return _of_two(table, quantities, title, spots or {}, widths, names, note, style)
+
+
+def _title(x: Quantity, y: Quantity) -> str:
+    if x == y == ENERGY:
+        return GAMMA_GAMMA
+    if x == y == ADC:
+        return "Coincidence matrix of pulse heights"
+    return "Pairs" if x.of_pairs and y.of_pairs else "Hits"
+
+
+def _nothing(x: Quantity, y: Quantity) -> str:
+    if x == y and x in (ENERGY, ADC):
+        return "no data: there is no pair with two energies, or no bin holds more pairs than chance makes"
+    return "no data: no bin holds more than chance makes"
+
+
+def _is_symmetric(table: pl.DataFrame) -> bool:
+    """Whether each bin holds the same as the one with x and y exchanged."""
+    mirror = table.select(x="y", y="x", mirrored="counts")
+    both = table.join(mirror, on=["x", "y"], how="left")
+    off = (pl.col("counts") - pl.col("mirrored")).abs() > 1e-9 * pl.col("counts").abs()
+    return not bool(both.select((pl.col("mirrored").is_null() | off).any()).item())
+
+
+def _axis_label(quantity: Quantity, number: int, name: str | None) -> str:
+    """Such as E_γ1 (keV), with the detectors where the axes are those of different ones."""
+    of = f", {house.plain(name)}" if name else ""
+    if quantity == ENERGY:
+        return f"$E_{{\\gamma {number}}}${of} ({quantity.drawn_unit})"
+    return f"{quantity.label}{of} ({quantity.drawn_unit})"
+
+
+def _symmetric(
+    table: pl.DataFrame,
+    quantity: Quantity,
+    title: str,
+    spots: Mapping[tuple[float, float], str],
+    note: str | None,
+    style: FigureStyle,
+) -> p9.ggplot:
+    """A square matrix, with the same bins on both axes."""
+    unit = quantity.drawn_unit
     width = bins.bin_width(pl.concat([table["x"], table["y"]]))
-    table, hidden = _crop(table, max((max(place) for place in spots or {}), default=0.0))
-    grid, width = _grid(table, width)
+    hidden = 0.0
+    if style.range_x is None:
+        table, hidden = _crop(table, max((max(place) for place in spots), default=0.0))
+    grid, width = _grid(table, width, style.bin)
     # Net counts can lie below 0: they are added up as they are, and only what is drawn on a logarithm must be positive.
+    negative = -float(grid.filter(pl.col("counts") < 0)["counts"].sum())
     grid = grid.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts"))
     positive = grid["counts"].drop_nulls().sort()
     if positive.is_empty():
-        return house.no_data(title, "no data: no bin holds more pairs than chance makes")
-    return house.compose(
+        return house.no_data(title, _nothing(quantity, quantity), style)
+    plot = house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
         p9.geom_raster(p9.aes(fill="counts")),
-        _spot_marks(spots or {}, float(grid["x"][-1])),
+        _spot_marks(spots, float(grid["x"][-1])),
         p9.coord_fixed(expand=False),
-        house.number_axis(),
-        p9.scale_y_continuous(breaks=house.even_breaks, labels=house.number_labels),
+        axes.number_axis(style.letters),
+        p9.scale_y_continuous(breaks=axes.even_breaks, labels=axes.number_labels),
         p9.labs(
             title=title,
-            subtitle=f"{rounded(hidden, 2)} % of the pairs lie at higher energies, outside" if hidden else None,
-            x=f"{quantity.label} of one detector ({unit})",
-            y=f"{quantity.label} of the other detector ({unit})",
+            subtitle=_subtitle(note, hidden, negative),
+            x=_axis_label(quantity, 1, None) if quantity == ENERGY else f"{quantity.label} of one detector ({unit})",
+            y=_axis_label(quantity, 2, None) if quantity == ENERGY else f"{quantity.label} of the other ({unit})",
         ),
-        house.house_theme(width=7.8, height=6.4),
-        colour_scale(positive, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})", height=220),
+        house.house_theme(style, height=6.4, wide=WIDE),
+        colour_scale(positive, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})", style, height=6.4),
     )
+    return finish(plot, style)
 
 
-def colour_scale(counts: pl.Series, name: str, *, height: float) -> list[Any]:
+WIDE = 7.8 / 9
+"""Of the width of other figures: a square needs no more."""
+
+
+def _subtitle(note: str | None, hidden: float, negative: float) -> str | None:
+    parts = [
+        note,
+        f"{rounded(hidden, 2)} % of the pairs lie at higher energies, outside" if hidden else None,
+        f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
+    ]
+    if hidden:
+        parts = [parts[1], parts[0], parts[2]]
+    return "; ".join(part for part in parts if part) or None
+
+
+def colour_scale(counts: pl.Series, name: str, style: FigureStyle, *, height: float) -> list[Any]:
     """A logarithmic scale of colours for the sorted counts of bins above 0, with its legend, to be added behind the
     theme.
 
-    It spans three powers of ten at most; what is null stays white. The legend's height is in pixels.
+    It spans three powers of ten at most; what is null stays white. The legend is half as high as the figure, which is
+    `height` inches high in a window.
     """
     high = float(counts[-1])
     low = max(float(counts[0]), 1e-3 * high)
@@ -74,14 +182,20 @@ def colour_scale(counts: pl.Series, name: str, *, height: float) -> list[Any]:
         colors=COLOURS,
         trans="log10",
         limits=(low, max(high, low * 10)),
-        breaks=house.power_breaks,
-        labels=house.power_labels,
+        breaks=axes.power_breaks,
+        labels=axes.power_labels,
         na_value="#ffffff00",
         name=name,
     )
-    title = p9.element_text(size=8.5, margin={"b": 8})
-    legend = p9.theme(legend_key_height=height, legend_key_width=14, legend_title=title)
+    title = p9.element_text(size=0.85 * style.points, margin={"b": 0.8 * style.points})
+    long = 72 * style.height(height) * LEGEND_SHARE
+    legend = p9.theme(legend_key_height=long, legend_key_width=1.4 * style.points, legend_title=title)
+    if style.theme == "print":  # a column has no room beside a square
+        legend += p9.theme(legend_position="bottom", legend_key_height=style.points, legend_key_width=36 * style.width)
     return [scale, p9.guides(fill=p9.guide_colorbar(nbin=256)), legend]
+
+
+LEGEND_SHARE = 0.48
 
 
 def _crop(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
@@ -102,12 +216,13 @@ def _crop(table: pl.DataFrame, furthest: float) -> tuple[pl.DataFrame, float]:
     return inside, 100 * (1 - float(inside["counts"].sum()) / total)
 
 
-def _grid(table: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
+def _grid(table: pl.DataFrame, width: float, bin: float | None = None) -> tuple[pl.DataFrame, float]:
     """Joined bins, the same on both axes, from 0 on where that is near; all of them, those without counts as null."""
     low, high = (float(pl.concat([table["x"], table["y"]]).sort()[place]) for place in (0, -1))
     if 0 < low < 0.25 * high:
         low -= width * round((low - width / 2) / width)
-    factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
+    number = round((high - low) / width) + 1
+    factor = bins.nice_factor(number, MOST_BINS) if bin is None else bins.whole_factor(bin, width)
     index = {axis: (((pl.col(axis) - low) / width).round().cast(pl.Int64) // factor).alias(axis) for axis in ("x", "y")}
     sums = table.group_by(index["x"], index["y"]).agg(pl.col("counts").sum())
     side = range(1 + max(int(pl.concat([sums["x"], sums["y"]]).sort()[-1]), 0))
@@ -117,77 +232,85 @@ def _grid(table: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
     return histogram.with_columns(centre), width * factor
 
 
-def _spot_marks(spots: Mapping[tuple[float, float], str], end: float) -> list[object]:
-    """A circle around each spot and its mirror image, with a label at the upper of the two."""
+def _spot_marks(spots: Mapping[tuple[float, float], str], end: float, *, mirrored: bool = True) -> list[object]:
+    """A circle around each spot, and its mirror image in a symmetric matrix, with a label at the upper of the two."""
     inside = {place: text for place, text in spots.items() if max(place) <= end}
     if not inside:
         return []
     places = pl.DataFrame(
-        [(x, y, house.plain(text) if y >= x else "") for (a, b), text in inside.items() for x, y in {(a, b), (b, a)}],
+        [
+            (x, y, house.plain(text) if y >= x or not mirrored else "")
+            for (a, b), text in inside.items()
+            for x, y in ({(a, b), (b, a)} if mirrored else {(a, b)})
+        ],
         schema={"x": pl.Float64, "y": pl.Float64, "label": pl.String},
         orient="row",
     )
     circles = p9.geom_point(data=places, shape="o", size=8, fill="none", color=house.ORANGE, stroke=0.7)
-    look = {"size": 7.5, "color": house.ORANGE, "ha": "left", "va": "bottom"}
-    return [circles, house.text(places, p9.aes(label="label"), nudge_x=0.022 * end, nudge_y=0.022 * end, **look)]
+    return [circles, spot_labels(places, radius=RADIUS)]
 
 
-def map_of(matrix: pl.DataFrame, *, title: str = "", widths: tuple[float, float] | None = None) -> p9.ggplot:
-    """A matrix on a logarithmic colour scale, each axis with its own quantity and bins; net counts below 0 stay white.
+RADIUS = 5.0
+"""Of circles, in points."""
 
-    Args:
-        matrix: two columns of bin centres, such as `dt_ps_x` and `energy_kev_y`, and `counts`; filled bins only.
-        title: what the figure shows; as its axes say, if it is not given.
-        widths: of the bins on x and on y; None: from their distances.
-    """
-    columns = axis_columns(matrix.columns)
-    assert columns, "no matrix"
-    x, y = quantities = [BY_COLUMN[name[:-2]] for name in columns]
-    of_pairs = x.of_pairs and y.of_pairs
-    title = title or ("Pairs" if of_pairs else "Hits")
-    coordinates = {
-        side: (pl.col(name).cast(pl.Float64) * quantity.drawn_scale).alias(side)
-        for side, name, quantity in zip("xy", columns, quantities, strict=True)
-    }
-    table = matrix.select(*coordinates.values(), pl.col("counts").cast(pl.Float64)).drop_nulls()
-    if not (table["counts"] > 0).any():
-        return house.no_data(title, "no data: no bin holds more than chance makes")
+
+def _of_two(
+    table: pl.DataFrame,
+    quantities: tuple[Quantity, Quantity],
+    title: str,
+    spots: Mapping[tuple[float, float], str],
+    widths: tuple[float, float] | None,
+    names: tuple[str, str] | None,
+    note: str | None,
+    style: FigureStyle,
+) -> p9.ggplot:
+    """A matrix of which each axis has its own quantity, detectors and bins."""
+    x, y = quantities
     steps = [
         bins.bin_width(table[side]) if widths is None else widths[place] * quantities[place].drawn_scale
         for place, side in enumerate("xy")
     ]
-    (x_bins, x_width), (y_bins, y_width) = [_coarse_bins(table, *axis) for axis in zip("xy", steps, strict=True)]
+    wanted = (style.bin, style.bin if x == y else None)
+    (x_bins, x_width), (y_bins, y_width) = [
+        _coarse_bins(table, *axis) for axis in zip("xy", steps, wanted, strict=True)
+    ]
     sums = table.group_by(x_bins.alias("x"), y_bins.alias("y")).agg(pl.col("counts").sum())
     negative = -float(sums.filter(pl.col("counts") < 0)["counts"].sum())
     grid = _full_grid(sums.with_columns(counts=pl.when(pl.col("counts") > 0).then("counts")))
     positive = grid["counts"].drop_nulls().sort()
     if positive.is_empty():
-        return house.no_data(title, "no data: no bin holds more than chance makes")
+        return house.no_data(title, _nothing(x, y), style)
     firsts = [float(table.select(pl.col(side).min()).item()) - step / 2 for side, step in zip("xy", steps, strict=True)]
-    axes = zip("xy", firsts, (x_width, y_width), strict=True)
-    middles = [(first + (pl.col(side) + 0.5) * width).alias(side) for side, first, width in axes]
-    grid = grid.with_columns(middles)
+    sides = zip("xy", firsts, (x_width, y_width), strict=True)
+    grid = grid.with_columns((first + (pl.col(side) + 0.5) * width).alias(side) for side, first, width in sides)
     size = f"{x_width:.4g} {x.drawn_unit} × {y_width:.4g} {y.drawn_unit}"
-    return house.compose(
+    of = names or (("detectors of x", "detectors of y") if x == y else (None, None))
+    plot = house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
         p9.geom_raster(p9.aes(fill="counts")),
-        house.number_axis(expand=(0, 0)),
-        p9.scale_y_continuous(expand=(0, 0), breaks=house.even_breaks, labels=house.number_labels),
+        _spot_marks(spots, max(float(grid["x"].max()), float(grid["y"].max())), mirrored=False),  # type: ignore[arg-type]
+        p9.coord_fixed(expand=False) if x == y == ENERGY else [],
+        axes.number_axis(style.letters, expand=(0, 0)),
+        p9.scale_y_continuous(expand=(0, 0), breaks=axes.even_breaks, labels=axes.number_labels),
         p9.labs(
             title=title,
-            subtitle=f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
-            x=x.drawn_label + (", detectors of x" if x == y else ""),
-            y=y.drawn_label + (", detectors of y" if x == y else ""),
+            subtitle=_subtitle(note, 0.0, negative),
+            x=_axis_label(x, 1, of[0]),
+            y=_axis_label(y, 2, of[1]),
         ),
-        house.house_theme(width=7.8, height=5.6),
-        colour_scale(positive, f"{'pairs' if of_pairs else 'hits'} per bin\n({size})", height=180),
+        house.house_theme(style, height=5.6, wide=WIDE),
+        colour_scale(
+            positive, f"{'pairs' if x.of_pairs and y.of_pairs else 'hits'} per bin\n({size})", style, height=5.6
+        ),
     )
+    return finish(plot, style)
 
 
-def _coarse_bins(table: pl.DataFrame, side: str, width: float) -> tuple[pl.Expr, float]:
+def _coarse_bins(table: pl.DataFrame, side: str, width: float, bin: float | None) -> tuple[pl.Expr, float]:
     """The numbers of no more bins than the eye resolves, and their width."""
     low, high = (float(edge) for edge in table.select(low=pl.col(side).min(), high=pl.col(side).max()).row(0))
-    factor = bins.nice_factor(round((high - low) / width) + 1, MOST_BINS)
+    number = round((high - low) / width) + 1
+    factor = bins.nice_factor(number, MOST_BINS) if bin is None else bins.whole_factor(bin, width)
     return ((pl.col(side) - low) / width).round().cast(pl.Int64) // factor, width * factor
 
 

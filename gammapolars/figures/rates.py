@@ -3,50 +3,80 @@
 import plotnine as p9
 import polars as pl
 
-from gammapolars.figures import bins
+from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facets_of
+from gammapolars.figures.finish import finish
+from gammapolars.figures.style import SCREEN, FigureStyle
+from gammapolars.figures.tables import Frame, collected, require, with_detectors
 
 MOST_BINS = 300
 
 
-def rates(rates: pl.DataFrame) -> p9.ggplot:
+def rates(frame: Frame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
     """Rates with the 68 % band of Poisson counts, the run's mean dashed, one facet a detector.
 
     The scale of each facet spans ±10 % of its mean at least, so that mere statistics does not look like a drift.
 
     Args:
-        rates: `board`, `channel`, `name`, `time_s` (bin centre), `width_s`, `counts`.
+        frame: `time_s` (bin centre), `width_s`, `counts`, and `board`, `channel` and `name` of several detectors; or
+            hits, which are counted.
+        style: of the figure; `bin` in seconds.
     """
+    rates = rate_table(frame, style)
     title = "Count rates of all hits, used or not, over time"
     if rates.is_empty() or not (rates["counts"] > 0).any():
-        return house.no_data(title, "no data: there are no hits")
-    facets = facets_of(rates, by_counts=True)
+        return house.no_data(title, "no data: there are no hits", style)
+    facets = facets_of(rates, style, by_counts=True)
     frame = _with_band(_coarse_bins(facets.join(rates), MOST_BINS // facets.columns))
-    unit, seconds = house.time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
+    unit, seconds = axes.time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
     frame = frame.with_columns(pl.col("time_s", "width_s") / seconds)
-    points = bins.outline(frame, "time_s", "width_s")
+    points = bins.outline(bins.with_edges(frame, "time_s", "width_s"), "time_s")
     means = frame.select("facet", "mean").unique()
     note = "band: ±1σ of Poisson counts; dashed: the run's mean"
     if facets.hidden:
         note += f"; {facets.number} detectors with the most hits, {facets.hidden} more are not drawn"
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(points, p9.aes("time_s", "rate")),
         p9.geom_blank(p9.aes(y="y"), data=_least_span(frame)),
         p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45),
-        p9.geom_line(color=house.BLUE, size=0.5),
+        p9.geom_path(color=house.BLUE, size=0.5),
         p9.geom_hline(p9.aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5),
         p9.facet_wrap("facet", ncol=facets.columns, scales="free_y"),
-        p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
-        p9.scale_y_continuous(labels=house.number_labels),
+        axes.number_axis(style.letters // facets.columns, expand=(0, 0)),
+        p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=title,
             subtitle=note,
             x=f"time since the first hit ({unit})",
             y="rate (counts/s)",
         ),
-        house.house_theme(height=house.height_for(facets.number, facets.columns, alone=3.4)),
+        house.house_theme(style, height=house.height_for(facets.number, facets.columns, alone=3.4)),
     )
+    return finish(plot, style)
+
+
+def rate_table(frame: Frame, style: FigureStyle = SCREEN) -> pl.DataFrame:
+    """Hits in bins of time, since the first one: from such a table, or from hits."""
+    if "time_s" in frame.lazy().collect_schema():
+        table = with_detectors(collected(frame))
+        require(table, "rates over time", ("time_s", "width_s", "counts"))
+        return table
+    require_columns = ("board", "channel", "timestamp_ps")
+    hits = collected(frame.lazy().select(*require_columns))
+    first, last = hits["timestamp_ps"].min(), hits["timestamp_ps"].max()
+    if first is None:
+        return with_detectors(pl.DataFrame(schema={"board": pl.UInt16, "channel": pl.UInt16, "counts": pl.Float64}))
+    span_s = max(1, int(last) - int(first)) / 1e12  # type: ignore[arg-type]
+    width = style.bin or (1 + 1e-9) * span_s / (MOST_BINS // 3)
+    number = ((pl.col("timestamp_ps") - first) / (width * 1e12)).floor().cast(pl.Int64)
+    counted = hits.group_by("board", "channel", number.alias("number")).agg(counts=pl.len().cast(pl.Float64))
+    every = pl.DataFrame({"number": range(int(span_s / width) + 1)}, {"number": pl.Int64})
+    full = hits.select("board", "channel").unique().join(every, how="cross")
+    full = full.join(counted, on=["board", "channel", "number"], how="left").with_columns(
+        pl.col("counts").fill_null(0.0), time_s=(pl.col("number") + 0.5) * width, width_s=pl.lit(width)
+    )
+    return with_detectors(full.sort("board", "channel", "number"))
 
 
 def _coarse_bins(table: pl.DataFrame, most: int) -> pl.DataFrame:

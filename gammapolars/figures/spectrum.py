@@ -1,58 +1,170 @@
-"""Energy spectra, one facet a detector."""
+"""Energy spectra, one facet a detector; several inputs over each other."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import plotnine as p9
 import polars as pl
+from plotnine.composition import Compose
 
 from gammapolars.core.quantities import ADC, ENERGY
-from gammapolars.figures import bins
+from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facet_column, facets_of
+from gammapolars.figures.finish import finish, is_inside
+from gammapolars.figures.histogram import BAND, Inputs, comparison, has_band, histogram_layers, with_panel
+from gammapolars.figures.peak_marks import line_marks, peak_marks
+from gammapolars.figures.style import SCREEN, FigureStyle
+from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected, require, with_detectors, with_overlay
+
+MOST_BINS = 1500
 
 
-def spectrum(spectra: pl.DataFrame, *, lines: Mapping[float, str] | None = None) -> p9.ggplot:
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What a figure of spectra says.
+
+    Attributes:
+        title: what it shows.
+        counts: of the axis, without the width of bins.
+        nothing: why there is nothing to draw.
+        note: in the subtitle: what was subtracted, or how inputs were normalised.
+    """
+
+    title: str
+    counts: str
+    nothing: str
+    note: str | None = None
+
+
+def spectrum(
+    frame: Frame,
+    *,
+    lines: Mapping[float, str] | None = None,
+    peaks: Frame | None = None,
+    overlay: str | None = None,
+    compare: str | None = None,
+    counts: str = "counts",
+    note: str | None = None,
+    style: FigureStyle = SCREEN,
+) -> p9.ggplot | Compose:
     """Spectra on a logarithmic scale, one facet a detector; bins without counts lie on the axis.
 
+    Counts keep their true values: `+ scale_y_continuous()` gives a linear axis.
+
     Args:
-        spectra: `board`, `channel`, `name`, `energy_kev` and/or `adc` (bin centres), `counts`. Detectors without
-            `energy_kev` are drawn over adc, and say so.
+        frame: spectra with `energy_kev` and/or `adc` (bin centres), `counts`, perhaps `variance`; `board`, `channel`
+            and `name` where there are several detectors. Those without `energy_kev` are drawn over adc, and say so.
         lines: labels of gamma lines by energy in keV, to be marked in the calibrated spectra.
+        peaks: of PEAKS, perhaps with `kind` and `nuclide`, to be marked.
+        overlay: the column that says which input a row is of: inputs are drawn over each other, the first one as the
+            reference. `name` lays detectors over each other.
+        compare: `ratio` or `difference` of every other input to the first one, in a panel below.
+        counts: what the axis calls them, as where they were divided by a time.
+        note: for the subtitle: what was subtracted, normalised or joined.
+        style: of the figure.
     """
-    title = "Energy spectra"
-    table = _with_axis(spectra)
-    if table.is_empty() or not (table["counts"] > 0).any():
-        return house.no_data(title, "no data: no hit was used")
-    facets = facets_of(table, by_counts=True)
+    words = Words(title="Energy spectra", counts=counts, nothing="no data: no hit was used", note=note)
+    marks = None if peaks is None else collected(peaks)
+    return energy_histograms(collected(frame), words, style, lines or {}, marks, overlay, compare, log=True)
+
+
+def gated(
+    frame: Frame,
+    *,
+    title: str = "Gated spectrum",
+    peaks: Frame | None = None,
+    overlay: str | None = None,
+    compare: str | None = None,
+    counts: str = "net counts",
+    note: str | None = None,
+    style: FigureStyle = SCREEN,
+) -> p9.ggplot | Compose:
+    """Net counts with their band of ±1σ and the line at 0, below which they can fall; one facet a detector.
+
+    Args:
+        frame: as of `spectrum`; with `variance`, for the band.
+        title: what the figure shows.
+        peaks: of PEAKS, perhaps with `kind` and `nuclide`, to be marked.
+        overlay: as of `spectrum`.
+        compare: as of `spectrum`.
+        counts: what the axis calls them.
+        note: for the subtitle: what was subtracted.
+        style: of the figure.
+    """
+    words = Words(title=title, counts=counts, nothing="no data: no pair has a hit in the gate", note=note)
+    marks = None if peaks is None else collected(peaks)
+    return energy_histograms(collected(frame), words, style, {}, marks, overlay, compare, log=False)
+
+
+def energy_histograms(
+    table: pl.DataFrame,
+    words: Words,
+    style: FigureStyle,
+    lines: Mapping[float, str],
+    peaks: pl.DataFrame | None,
+    overlay: str | None,
+    compare: str | None,
+    *,
+    log: bool,
+) -> p9.ggplot | Compose:
+    """Histograms over energy or adc, on a logarithmic or a linear axis, with marks at lines and peaks."""
+    require(table, "spectra", ("counts",))
+    table, inputs = with_overlay(with_detectors(table), overlay)
+    check_compare(compare, inputs)
+    table = _with_axis(table).filter(is_inside(pl.col("x"), style.range_x))
+    if table.is_empty() or not (table["counts"] != 0).any():
+        return house.no_data(words.title, words.nothing, style)
+    facets = facets_of(table, style, by_counts=True)
     columns = facets.columns
     parts = {axis: part for (axis,), part in facets.join(table).group_by("axis", maintain_order=True)}
-    histograms = {axis: bins.rebin(part, DETECTOR, "x", 1500 // columns) for axis, part in parts.items()}
+    keys = [*DETECTOR, OVERLAY]
+    most = MOST_BINS // columns
+    histograms = {axis: bins.rebin(part, keys, "x", most, bin=style.bin) for axis, part in parts.items()}
     frame = _with_facets(
-        pl.concat([part.with_columns(axis=pl.lit(axis)) for axis, (part, _) in histograms.items()]), columns
+        pl.concat([part.with_columns(axis=pl.lit(axis)) for axis, (part, _) in histograms.items()]), columns, style
     )
-    floor = bins.log_floor(frame["counts"])
-    points = pl.concat(
-        bins.outline(frame.filter(axis=axis), "x", width) for axis, (_, width) in histograms.items()
-    ).with_columns(pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor))
-    top = float(points["counts"].sort()[-1])
-    top *= (top / floor) ** 0.45 if lines and columns < 3 else 2.0  # labels of lines stand above the spectra
-    return house.compose(
-        p9.ggplot(points, p9.aes("x", "counts")),
-        p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
-        p9.geom_line(color=house.BLUE, size=0.35),
-        _line_marks(frame, lines or {}, top, with_labels=columns < 3),
-        p9.facet_wrap("facet", ncol=columns, scales="free_x" if len(parts) > 1 else "fixed"),
-        house.number_axis(columns, expand=(0.005, 0)),
-        house.log_axis(limits=(floor, top), expand=(0, 0)),
+    log = log if style.log_y is None else style.log_y
+    floor = bins.log_floor(frame["counts"], frame["variance"] if "variance" in frame.columns else None)
+    labelled = [] if not style.labels else [*line_marks(frame, lines, style), *peak_marks(frame, peaks, style)]
+    room = 0.14 if labelled else 0.04
+    scale_y = axes.log_axis(floor, expand=(0, 0, room, 0)) if log else axes.count_axis(expand=(0.02, 0, room, 0))
+    several = frame["facet"].n_unique() > 1 or frame["facet"][0] != ""
+    upper = house.compose(
+        p9.ggplot(bins.outline(frame, "x"), p9.aes("x", "counts")),
+        [] if log else p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
+        histogram_layers(frame, "x", Inputs(inputs), floor=floor if log else None),
+        labelled,
+        p9.facet_wrap("facet", ncol=columns, scales=_scales(len(parts) > 1, log)) if several else [],
+        axes.number_axis(style.letters // columns, expand=(0.005, 0)),
+        scale_y,
         p9.labs(
-            title=title,
-            subtitle=facets.note("{} detectors with the most hits; "),
+            title=words.title,
+            subtitle=_subtitle(words, facets.note("{} detectors with the most hits; "), frame),
             x=" or ".join((ENERGY if axis == "keV" else ADC).drawn_label for axis in parts),
-            y="counts per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
+            y=f"{words.counts} per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
         ),
-        house.house_theme(height=house.height_for(facets.number, columns)),
-        p9.theme(strip_text=house.facet_text(columns)),
+        house.house_theme(style, height=house.height_for(facets.number, columns)),
+        house.legend_below(),
     )
+    upper = finish(upper, style)
+    if compare is None:
+        return upper
+    lower = comparison(facets.join(table), "x", Inputs(inputs), compare, style, most=most // 6)
+    return with_panel(upper, lower, style)
+
+
+def _scales(differing: bool, log: bool) -> Any:
+    """Scales of facets: linear ones are each facet's own, and those along x where their quantities differ."""
+    return {(True, True): "free_x", (False, True): "fixed", (True, False): "free", (False, False): "free_y"}[
+        differing, log
+    ]
+
+
+def _subtitle(words: Words, hidden: str | None, frame: pl.DataFrame) -> str | None:
+    parts = [words.note, BAND if has_band(frame) else None, hidden]
+    return "; ".join(part for part in parts if part) or None
 
 
 def _with_axis(spectra: pl.DataFrame) -> pl.DataFrame:
@@ -62,38 +174,22 @@ def _with_axis(spectra: pl.DataFrame) -> pl.DataFrame:
     return (
         spectra.select(
             *DETECTOR,
-            "counts",
+            OVERLAY,
+            pl.col("counts").cast(pl.Float64),
+            *(pl.col(name).cast(pl.Float64) for name in ("variance",) if name in spectra.columns),
             x=pl.coalesce(kev, adc),
             axis=pl.when(kev.is_not_null()).then(pl.lit("keV")).otherwise(pl.lit("adc")),
         )
         .drop_nulls("x")
-        .sort("axis", *DETECTOR, "x", descending=[True, False, False, False, False])
+        .sort("axis", *DETECTOR, OVERLAY, "x", descending=[True, False, False, False, False, False])
     )
 
 
-def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
+def _with_facets(frame: pl.DataFrame, columns: int, style: FigureStyle) -> pl.DataFrame:
     """`facet`: each detector's name, in order of board and channel; where axes differ, with the axis."""
     detectors = frame.select(*DETECTOR, "axis").unique().sort("board", "channel", "axis")
     has_both = detectors["axis"].n_unique() > 1
     names = [f"{name} (adc)" if has_both and axis == "adc" else name for *_, name, axis in detectors.iter_rows()]
-    names = house.short_names(names, house.name_room(columns))
+    names = house.short_names(names, house.name_room(columns, style))
     labels = detectors.with_columns(facet_column(names))
     return frame.join(labels, on=[*DETECTOR, "axis"], how="left", maintain_order="left")
-
-
-def _line_marks(frame: pl.DataFrame, lines: Mapping[float, str], top: float, *, with_labels: bool) -> list[object]:
-    """Dashed marks at gamma lines in the calibrated facets, with labels where there is room for them."""
-    calibrated = frame.filter(axis="keV")
-    if not lines or calibrated.is_empty():
-        return []
-    low, high = (float(calibrated["x"].sort()[place]) for place in (0, -1))
-    marks = pl.DataFrame(
-        {"x": list(lines), "label": [house.plain(text) for text in lines.values()]},
-        schema={"x": pl.Float64, "label": pl.String},
-    ).filter(pl.col("x").is_between(low, high))
-    marks = marks.join(calibrated.select("facet").unique(), how="cross").with_columns(counts=pl.lit(top * 0.85))
-    dashes = p9.geom_vline(p9.aes(xintercept="x"), data=marks, color=house.ORANGE, linetype="dashed", size=0.3)
-    if not with_labels:
-        return [dashes]
-    look = {"angle": 90, "va": "top", "ha": "right", "size": 6.5, "color": house.ORANGE}
-    return [dashes, house.text(marks, p9.aes(label="label"), nudge_x=-0.003 * (high - low), **look)]

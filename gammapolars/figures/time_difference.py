@@ -4,77 +4,146 @@ from collections.abc import Sequence
 
 import plotnine as p9
 import polars as pl
+from plotnine.composition import Compose
 
-from gammapolars.core.units import Window
-from gammapolars.figures import bins
+from gammapolars.core.units import Window, parse_window
+from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import facet_column, pair_name
+from gammapolars.figures.finish import finish, is_inside
+from gammapolars.figures.histogram import BAND, Inputs, comparison, has_band, histogram_layers, with_panel
+from gammapolars.figures.style import SCREEN, FigureStyle
+from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected, require, with_overlay
 
 PAIR = ["name_a", "name_b"]
 MOST_PAIRS = 12
 ALL = "all detector pairs"
 
 
-def time_difference(
-    time_differences: pl.DataFrame,
-    window: Window,
+def time_differences(
+    frame: Frame,
     *,
+    window: Window | str | None = None,
     chance: pl.DataFrame | None = None,
     random: Sequence[Window] = (),
-) -> p9.ggplot:
+    overlay: str | None = None,
+    compare: str | None = None,
+    counts: str = "counts",
+    note: str | None = None,
+    style: FigureStyle = SCREEN,
+) -> p9.ggplot | Compose:
     """Histograms of t_b - t_a, one facet a detector pair: the window shaded, the expected chance level dashed.
 
     Of more than twelve pairs, the sum and the eleven with the most counts are drawn. The scale is logarithmic where
     the peak stands fifty times above the typical bin.
 
     Args:
-        time_differences: `name_a`, `name_b`, `dt_ns` (bin centre), `width_ns`, `counts`.
-        window: the coincidence window, ps.
+        frame: `dt_ns` (bin centre) and `counts`, perhaps `variance`; or `dt_ps` and `width_ps`, as `gp.time_spectrum`
+            gives them; or pairs, which are counted. `name_a` and `name_b`, or boards and channels, where there are
+            several detector pairs.
+        window: the coincidence window, ps or as text.
         chance: `name_a`, `name_b`, `chance_pairs_expected` within the window.
         random: intervals of t_b - t_a that are taken to hold chance pairs alone, ps; shaded in grey.
+        overlay: the column that says which input a row is of: inputs are drawn over each other.
+        compare: `ratio` or `difference` of every other input to the first one, in a panel below.
+        counts: what the axis calls them.
+        note: for the subtitle: what was subtracted, normalised or joined.
+        style: of the figure.
     """
     title = "Time differences of detector pairs"
-    if time_differences.is_empty() or not (time_differences["counts"] > 0).any():
-        return house.no_data(title, "no data: no two hits of different detectors came close in time")
-    table = time_differences.select(*PAIR, "dt_ns", pl.col("counts").cast(pl.Float64))
+    table, inputs = with_overlay(difference_table(collected(frame), style), overlay)
+    check_compare(compare, inputs)
+    table = table.filter(is_inside(pl.col("dt_ns"), style.range_x))
+    if table.is_empty() or not (table["counts"] != 0).any():
+        return house.no_data(title, "no data: no two hits of different detectors came close in time", style)
+    window = None if window is None else window if isinstance(window, Window) else parse_window(window)
     pairs = table.select(PAIR).n_unique()
     table = _strongest(table)
-    facets = table.select(PAIR).n_unique()
-    columns = {1: 1, 2: 1, 3: 1, 4: 2}.get(facets, 3)
-    frame, width = bins.rebin(table, PAIR, "dt_ns", 600 // columns)
-    frame = _with_facets(frame, columns)
-    floor = bins.log_floor(frame["counts"]) if _is_steep(frame) else 0.0
-    points = bins.outline(frame, "dt_ns", width).with_columns(
-        pl.col("counts").clip(lower_bound=floor), floor=pl.lit(floor)
-    )
-    return house.compose(
-        p9.ggplot(points, p9.aes("dt_ns", "counts")),
-        _random_marks(random, floor),
-        _window_marks(window, floor),
-        p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
-        p9.geom_line(color=house.BLUE, size=0.45),
-        _chance_level(frame, chance, window, width, floor),
-        p9.facet_wrap("facet", ncol=columns, scales="free_y"),
-        p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
-        _scale_y(floor),
+    number = table.select(PAIR).n_unique()
+    columns = min({1: 1, 2: 1, 3: 1, 4: 2}.get(number, 3), max(1, style.letters // house.LEAST_LETTERS))
+    frame, width = bins.rebin(table, [*PAIR, OVERLAY], "dt_ns", 600 // columns, bin=style.bin)
+    frame = _with_facets(frame, columns, style)
+    log = _is_steep(frame) if style.log_y is None else style.log_y
+    floor = bins.log_floor(frame["counts"], frame["variance"] if "variance" in frame.columns else None) if log else None
+    upper = house.compose(
+        p9.ggplot(bins.outline(frame, "dt_ns"), p9.aes("dt_ns", "counts")),
+        _random_marks(random),
+        _window_marks(window) if window else [],
+        histogram_layers(frame, "dt_ns", Inputs(inputs), floor=floor),
+        _chance_level(frame, chance, window, width, floor or 0.0) if window else [],
+        p9.facet_wrap("facet", ncol=columns, scales="free_y") if number > 1 or frame["facet"][0] else [],
+        axes.number_axis(style.letters // columns, expand=(0, 0)),
+        axes.log_axis(floor, expand=(0, 0, 0.06, 0)) if floor else axes.count_axis(expand=(0, 0, 0.06, 0)),
         p9.labs(
             title=title,
-            subtitle=_note(window, facets, pairs, with_chance=chance is not None, with_random=bool(random)),
+            subtitle=_note(window, number, pairs, note, with_chance=chance is not None, with_random=bool(random))
+            + ("; " + BAND if has_band(frame) else ""),
             x=house.DIFFERENCE,
-            y=f"counts per {width:.4g} ns",
+            y=f"{counts} per {width:.4g} ns",
         ),
-        house.house_theme(height=house.height_for(facets, columns)),
+        house.house_theme(style, height=house.height_for(number, columns)),
+        house.legend_below(),
+    )
+    upper = finish(upper, style)
+    if compare is None:
+        return upper
+    named = table.with_columns(board=pl.lit(0), channel=pl.lit(0), name=pl.concat_str(PAIR, separator=" – "))
+    lower = comparison(named.with_columns(facet="name"), "dt_ns", Inputs(inputs), compare, style, most=150 // columns)
+    return with_panel(upper, lower, style)
+
+
+def difference_table(table: pl.DataFrame, style: FigureStyle = SCREEN) -> pl.DataFrame:
+    """Time differences as this figure needs them: `name_a`, `name_b`, `dt_ns` (bin centres), `counts`."""
+    for side in "ab":
+        if f"name_{side}" not in table.columns:
+            keys = [f"board_{side}", f"channel_{side}"]
+            known = all(key in table.columns for key in keys)
+            name = pl.concat_str(keys, separator="/") if known else pl.lit("")
+            table = table.with_columns(name.alias(f"name_{side}"))
+    if "dt_ns" not in table.columns and "counts" not in table.columns:
+        table = _counted(table, style)
+    elif "dt_ns" not in table.columns:
+        require(table, "time differences", ("dt_ps", "width_ps", "counts"))
+        table = table.with_columns(dt_ns=(pl.col("dt_ps") + pl.col("width_ps") / 2) / 1000)
+    require(table, "time differences", ("dt_ns", "counts"))
+    return table.with_columns(
+        pl.col(name).cast(pl.Float64) for name in ("dt_ns", "counts", "variance") if name in table.columns
+    )
+
+
+BINS_OF_PAIRS = 200
+"""Of the histograms of pairs, unless a width is given."""
+
+
+def _counted(pairs: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:
+    """Pairs by their time difference, in bins of which one is centred on 0."""
+    require(pairs, "pairs", ("dt_ps",))
+    ends = pairs["dt_ps"].min(), pairs["dt_ps"].max()
+    if ends[0] is None:
+        return pairs.select(*PAIR, dt_ns=pl.lit(0.0), counts=pl.lit(0.0)).head(0)
+    span = max(1, int(ends[1]) - int(ends[0]))  # type: ignore[arg-type]
+    width = round(1000 * style.bin) if style.bin else max(1, bins.nice_factor(span, BINS_OF_PAIRS))
+    weight = pl.col("weight") if "weight" in pairs.columns else pl.lit(1.0)
+    others = [name for name in pairs.columns if pairs.schema[name] in (pl.String, pl.Categorical, pl.Enum)]
+    number = (pl.col("dt_ps") + width // 2) // width
+    return (
+        pairs.with_columns(weight.alias("weight"))
+        .group_by(*others, dt_ns=number * (width / 1000))
+        .agg(counts=pl.col("weight").sum(), variance=(pl.col("weight") ** 2).sum())
+        .sort(*PAIR, "dt_ns")
     )
 
 
 def _strongest(table: pl.DataFrame) -> pl.DataFrame:
     """All pairs where there is room for them, else their sum and those with the most counts."""
+    names = [name for name in ("counts", "variance") if name in table.columns]
+    table = table.select(*PAIR, OVERLAY, "dt_ns", *names)
     totals = table.group_by(PAIR, maintain_order=True).agg(pl.col("counts").sum().alias("total"))
     if totals.height <= MOST_PAIRS:
         return table
     strongest = totals.sort("total", descending=True, maintain_order=True).head(MOST_PAIRS - 1)
-    sums = table.group_by("dt_ns", maintain_order=True).agg(pl.col("counts").sum())
-    sums = sums.select(name_a=pl.lit(ALL), name_b=pl.lit(""), dt_ns="dt_ns", counts="counts")
+    sums = table.group_by(OVERLAY, "dt_ns", maintain_order=True).agg(pl.col(names).sum())
+    sums = sums.select(OVERLAY, "dt_ns", *names, name_a=pl.lit(ALL), name_b=pl.lit("")).select(table.columns)
     return pl.concat([sums, table.join(strongest, on=PAIR, how="semi", maintain_order="left")])
 
 
@@ -84,11 +153,11 @@ def _is_steep(frame: pl.DataFrame) -> bool:
     return bool((heights["highest"] > 50 * heights["typical"].clip(lower_bound=1)).any())
 
 
-def _with_facets(frame: pl.DataFrame, columns: int) -> pl.DataFrame:
+def _with_facets(frame: pl.DataFrame, columns: int, style: FigureStyle) -> pl.DataFrame:
     """`facet`: both names and the counts; the sum of all comes first, then the order is that of the names."""
     pairs = frame.group_by(PAIR, maintain_order=True).agg(pl.col("counts").sum())
     pairs = pairs.sort(pl.col("name_a") != ALL, maintain_order=True)
-    room = house.name_room(columns) // 2
+    room = house.name_room(columns, style) // 2
     names = [pair_name(a, b, room) if b else a for a, b in pairs.select(PAIR).iter_rows()]
     unique = house.short_names((name.replace(r"\$", "$") for name in names), 200)
     return frame.join(
@@ -111,25 +180,23 @@ def window_ranges_ns(window: Window) -> list[tuple[float, float]]:
     return [(-high, -low), (low, high)] if low > 0 else [(-high, high)]
 
 
-def _window_marks(window: Window, floor: float) -> list[object]:
-    bottom = floor if floor > 0 else -float("inf")
+def _window_marks(window: Window) -> list[object]:
     layers: list[object] = []
     for low, high in window_ranges_ns(window):
         layers += [
-            p9.annotate("rect", xmin=low, xmax=high, ymin=bottom, ymax=float("inf"), fill=house.AMBER, alpha=0.13),
+            _shaded(low, high, house.AMBER),
             p9.geom_vline(xintercept=[low, high], color=house.AMBER, size=0.5),
         ]
     return layers
 
 
-def _random_marks(random: Sequence[Window], floor: float) -> list[object]:
-    bottom = floor if floor > 0 else -float("inf")
-    return [
-        p9.annotate(
-            "rect", xmin=low / 1000, xmax=high / 1000, ymin=bottom, ymax=float("inf"), fill=house.QUIET, alpha=0.13
-        )
-        for low, high in random
-    ]
+def _random_marks(random: Sequence[Window]) -> list[object]:
+    return [_shaded(low / 1000, high / 1000, house.QUIET) for low, high in random]
+
+
+def _shaded(low: float, high: float, colour: str) -> object:
+    ends = {"xmin": low, "xmax": high, "ymin": -float("inf"), "ymax": float("inf")}
+    return p9.annotate("rect", **ends, fill=colour, alpha=0.13)
 
 
 def _chance_level(
@@ -150,13 +217,12 @@ def _chance_level(
     return [p9.geom_hline(p9.aes(yintercept="level"), data=lines, color=house.ORANGE, linetype="dashed", size=0.6)]
 
 
-def _scale_y(floor: float) -> object:
-    room = (0, 0, 0.06, 0)
-    return house.log_axis(expand=room) if floor > 0 else p9.scale_y_continuous(expand=room, labels=house.number_labels)
-
-
-def _note(window: Window, facets: int, pairs: int, *, with_chance: bool, with_random: bool) -> str:
-    parts = [f"shaded: the coincidence window, {window}"]
+def _note(
+    window: Window | None, facets: int, pairs: int, note: str | None, *, with_chance: bool, with_random: bool
+) -> str:
+    parts = [note] if note else []
+    if window:
+        parts.append(f"shaded: the coincidence window, {window}")
     if with_random:
         parts.append("grey: random windows")
     if with_chance:
@@ -169,7 +235,7 @@ def _note(window: Window, facets: int, pairs: int, *, with_chance: bool, with_ra
 BEFORE, AFTER = "before, moved to its peak", "after"
 
 
-def timing(differences: pl.DataFrame, pairs: pl.DataFrame) -> p9.ggplot:
+def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
     """Time differences about the prompt peaks before and after, one facet a detector pair.
 
     What was there before is moved by the peak's position, which the facet's name gives with both widths. Of more than
@@ -178,20 +244,21 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame) -> p9.ggplot:
     Args:
         differences: `name_a`, `name_b`, `dt_ns` (bin centres), `width_ns`, `counts_before`, `counts_after`.
         pairs: `name_a`, `name_b`, `prompt_pairs`, `position_ps`, `fwhm_before_ps`, `fwhm_after_ps`.
+        style: of the figure.
     """
     title = "Prompt peaks of detector pairs"
     if differences.is_empty():
-        return house.no_data(title, "no data: no two detectors show a prompt peak")
+        return house.no_data(title, "no data: no two detectors show a prompt peak", style)
     peaks = pairs.filter(pl.col("status") == "ok")
     shown = peaks.sort("prompt_pairs", descending=True, maintain_order=True).head(MOST_PAIRS)
     shown = peaks.join(shown.select(PAIR), on=PAIR, how="semi", maintain_order="left")
-    columns = {1: 1, 2: 2, 3: 3, 4: 2}.get(shown.height, 3)
-    names = _labels(shown, columns)
+    columns = min({1: 1, 2: 2, 3: 3, 4: 2}.get(shown.height, 3), max(1, style.letters // 40))
+    names = _labels(shown, columns, style)
     frame = pl.concat(
-        bins.outline(part.select(*PAIR, "dt_ns", counts=f"counts_{when}"), "dt_ns", part["width_ns"][0]).with_columns(
-            pl.col("dt_ns").round(6),  # the edges of neighbouring bins must be equal
-            state=pl.lit(state, pl.Enum([BEFORE, AFTER])),
-        )
+        bins.outline(
+            bins.with_edges(part.select(*PAIR, "dt_ns", "width_ns", counts=f"counts_{when}"), "dt_ns", "width_ns"),
+            "dt_ns",
+        ).with_columns(state=pl.lit(state, pl.Enum([BEFORE, AFTER])))
         for _, part in differences.join(shown, on=PAIR, how="semi", maintain_order="left").group_by(
             PAIR, maintain_order=True
         )
@@ -199,32 +266,34 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame) -> p9.ggplot:
     ).join(names, on=PAIR, how="left", maintain_order="left")
     colours = {BEFORE: house.QUIET, AFTER: house.BLUE}
     note = f"the {shown.height} strongest of {peaks.height} detector pairs" if peaks.height > shown.height else None
-    return house.compose(
+    plot = house.compose(
         p9.ggplot(frame, p9.aes("dt_ns", "counts", color="state", fill="state")),
         p9.geom_ribbon(p9.aes(ymin=0, ymax="counts"), alpha=0.15, color="none"),
-        p9.geom_line(size=0.5),
+        p9.geom_path(p9.aes(linetype="state"), size=0.5),
+        p9.scale_linetype_manual(values={BEFORE: "dashed", AFTER: "solid"}, name=" "),
         p9.geom_vline(xintercept=0, color=house.AMBER, size=0.5, linetype="dashed"),
         p9.facet_wrap("facet", ncol=columns, scales="free"),
         p9.scale_color_manual(values=colours, name=" "),
         p9.scale_fill_manual(values=colours, name=" "),
-        p9.scale_x_continuous(expand=(0, 0), labels=house.number_labels),
-        p9.scale_y_continuous(expand=(0, 0, 0.06, 0), labels=house.number_labels),
+        axes.number_axis(style.letters // columns, expand=(0, 0)),
+        p9.scale_y_continuous(expand=(0, 0, 0.06, 0), labels=axes.number_labels),
         p9.labs(
             title=title, subtitle=note, x="time of the second detector − time of the first (ns)", y="pairs per bin"
         ),
-        house.house_theme(height=house.height_for(shown.height, columns) + 0.2 * columns),
-        p9.theme(legend_position="bottom"),
+        house.house_theme(style, height=house.height_for(shown.height, columns) + 0.2 * columns),
+        house.legend_below(),
     )
+    return finish(plot, style)
 
 
-def _labels(pairs: pl.DataFrame, columns: int) -> pl.DataFrame:
+def _labels(pairs: pl.DataFrame, columns: int, style: FigureStyle) -> pl.DataFrame:
     """`facet`: both names, where the peak was, and its widths."""
-    room = max(8, house.name_room(columns) // 4)
+    room = max(8, house.name_room(columns, style) // 4)
     labels, divider = [], ", " if columns == 1 else "\n"
     for row in pairs.iter_rows(named=True):
         names = pair_name(row["name_a"], row["name_b"], room)
         before, after = (f"{row[f'fwhm_{when}_ps'] / 1000:.4g}" for when in ("before", "after"))
-        position = house.number_labels([round(row["position_ps"] / 1000, 3)])[0]
+        position = axes.number_labels([round(row["position_ps"] / 1000, 3)])[0]
         labels.append(
             f"{names}{': ' if columns < 3 else divider}peak at {position} ns{divider}FWHM {before} → {after} ns"
         )

@@ -20,7 +20,7 @@ from gammapolars.analysis.accumulators import (
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.expected_pairs import check_beginning
 from gammapolars.analysis.live_times import with_noted
-from gammapolars.analysis.passes import PairPass, named, summarise, summed_runs
+from gammapolars.analysis.passes import PairPass, summarise, summed_runs
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.analysis.summaries import PairSummary
@@ -30,6 +30,7 @@ from gammapolars.core import defaults, schema
 from gammapolars.core.flags import union
 from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_ps
+from gammapolars.detectors import named
 from gammapolars.io import save
 from gammapolars.rates import rates_of
 from gammapolars.report.lines import peak_table

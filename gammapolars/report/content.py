@@ -92,9 +92,9 @@ def drawn(found: Findings, tell: Told) -> dict[str, Image]:
     plots = {
         sections.RATES: lambda: figures.rates(analysis.rates),
         sections.SPECTRA: lambda: figures.spectrum(analysis.spectra, lines=_line_labels(found.lines)),
-        sections.TIME_DIFFERENCES: lambda: figures.time_difference(
+        sections.TIME_DIFFERENCES: lambda: figures.time_differences(
             analysis.time_differences,
-            analysis.window,
+            window=analysis.window,
             chance=analysis.pairs_by_detectors,
             random=analysis.random_windows,
         ),

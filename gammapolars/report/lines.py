@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.analysis.passes import named
 from gammapolars.analysis.run_spectra import SpectrumSet, fitted
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import Detectors, named
 from gammapolars.identification import ANNIHILATION as ANNIHILATION_KIND
 from gammapolars.identification import FULL_ENERGY, UNKNOWN, peak_kinds
 

@@ -317,8 +317,8 @@ def test_maps_are_drawn_where_bins_are_net_and_where_there_are_none() -> None:
     empty = pl.DataFrame(schema={"dt_ps_x": pl.Float64, "adc_y": pl.Float64, "counts": pl.Float64})
     net = pl.DataFrame({"dt_ps_x": [0.0, 1000.0, 5000.0], "adc_y": [8.0, 24.0, 8.0], "counts": [5.0, -2.0, 1.0]})
 
-    assert figures.map_of(empty).labels.title == "Pairs"
-    plot = figures.map_of(net)
+    assert figures.matrix(empty).labels.title == "Pairs"
+    plot = figures.matrix(net)
     assert plot.data["counts"].sum() == 6
     assert "2 together" in plot.labels.subtitle
 
@@ -446,7 +446,7 @@ def test_files_of_channels_come_with_where_their_channels_lie(tmp_path: Path) ->
 @pytest.mark.usefixtures("built_figures")
 def test_a_figure_of_one_bin_of_time_shows_its_width_and_is_warned_of(tmp_path: Path) -> None:
     one = pl.DataFrame({"time_s_x": [5.0, 5.0], "adc_y": [8.0, 24.0], "counts": [3.0, 4.0], "variance": [3.0, 4.0]})
-    colours = figures.map_of(one, widths=(10.0, 16.0)).scales.get_scales("fill")
+    colours = figures.matrix(one, widths=(10.0, 16.0)).scales.get_scales("fill")
     assert "(10 s × 16 adc)" in str(colours.name)
 
     summary = run("matrix", RUN, "--axes", "time:adc", "--bin-x", "20s", "-o", tmp_path / "m.png")

@@ -290,8 +290,8 @@ BAD_CALLS = {
         "d.toml: a table of peaks in keV ends in .csv or .parquet",
     ),
     "a figure of another kind": (
-        ("efficiency", "eu.csv", *OPTIONS, "-o", "e.toml", "--source", "europium", "--figure", "e.pdf"),
-        "e.pdf: unknown suffix '.pdf': figures are written to .png",
+        ("efficiency", "eu.csv", *OPTIONS, "-o", "e.toml", "--source", "europium", "--figure", "e.jpg"),
+        "e.jpg: unknown suffix '.jpg': figures are written to .png, .pdf, .svg",
     ),
     "no efficiency": (
         ("activity", "eu.csv", "--nuclide", "Cs-137", "--detectors", "d.toml", "--live-time", "3"),

@@ -157,7 +157,7 @@ def test_a_disk_that_becomes_full(run: Path, small_disk: Path, suffix: str) -> N
 
 
 def test_small_outputs_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gammapolars.figures.png", lambda _: bytes(300_000))
+    monkeypatch.setattr("gammapolars.figures.image", lambda *_: bytes(300_000))
     many = Detectors(tuple(Detector(0, channel, f"detector {channel}") for channel in range(5000)))
     cannot = r": cannot be written: File too large"
 

@@ -373,7 +373,7 @@ def test_two_gates_are_on_triples(tmp_path: Path) -> None:
         (["--bin", "1e-5"], "0.001 keV wide or more, not 1e-05"),
         (["--bin", "nan"], "0.001 keV wide or more, not nan"),
         (["--peaks", "peaks.root"], "a ROOT tree numbers alone"),
-        (["--figure", "net.pdf"], "figures are written to .png"),
+        (["--figure", "net.jpg"], "figures are written to .png, .pdf, .svg"),
     ],
 )
 def test_gates_that_cannot_be_are_refused(tmp_path: Path, options: list[str], message: str) -> None:

@@ -494,7 +494,7 @@ def test_the_command_finds_the_half_life_of_a_simulated_level(delayed_run: Path,
         (["--start", "0/1", "--stop", "0/2", "--nearest", "--bin", "-5ns"], 2, "1 ps wide or more, not -5000"),
         (["--start", "0/1", "--stop", "0/2", "--nearest", "--bin", "1ps"], 2, "of 2,000,001 bins is not fitted"),
         (["--start", "0/1", "--stop", "0/2", "--bin", "1us"], 2, "of 2 bins is not fitted"),
-        (["--start", "0/1", "--stop", "0/2", "--figure", "times.pdf"], 2, "figures are written to .png"),
+        (["--start", "0/1", "--stop", "0/2", "--figure", "times.jpg"], 2, "figures are written to .png, .pdf, .svg"),
     ],
 )
 def test_what_cannot_be_is_refused(tmp_path: Path, options: list[str], code: int, message: str) -> None:

@@ -24,5 +24,7 @@ class AlignOptions(Recording, Saving):
     reference: Annotated[str | None, "The detector whose offset stays; else the first of each group."] = None
     energy: Annotated[str | None, typer.Option(metavar="LOW:HIGH", help="Only hits of these energies, in keV.")] = None
     hits: Annotated[int | None, "Read no more hits than these; else as many as are needed."] = None
-    figure: Annotated[Path | None, "Time differences of detector pairs before and after: a .png.", OUTPUT] = None
+    figure: Annotated[Path | None, "Time differences of detector pairs before and after: .png, .pdf, .svg.", OUTPUT] = (
+        None
+    )
     reject: Reject = defaults.REJECT

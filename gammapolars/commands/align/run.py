@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import polars as pl
 
@@ -10,7 +11,7 @@ from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.calibration.timing import Timing, measure_timing
 from gammapolars.commands.align.parse import AlignOptions
 from gammapolars.commands.detectors_file import save_detectors
-from gammapolars.commands.figure_files import check_figure
+from gammapolars.commands.figure_files import check_figure, drawn
 from gammapolars.core.flags import parse_reject
 from gammapolars.core.records import optional
 from gammapolars.core.units import parse_range
@@ -64,7 +65,7 @@ def align(options: AlignOptions, recording: Recording) -> AlignSummary:
         most_hits=options.hits,
         progress=recording.progress,
     )
-    data = _drawn(timing) if options.figure is not None else b""
+    data = _drawn(timing, options.figure) if options.figure is not None else b""
     save_detectors(timing.aligned, options.output, overwrite=options.overwrite)
     if options.figure is not None:
         write_bytes(data, options.figure, overwrite=options.overwrite)
@@ -83,8 +84,7 @@ def align(options: AlignOptions, recording: Recording) -> AlignSummary:
     ).saved(options.output, options.figure)
 
 
-def _drawn(timing: Timing) -> bytes:
+def _drawn(timing: Timing, path: Path) -> bytes:
     from gammapolars import figures
-    from gammapolars.figures import png
 
-    return png(figures.timing(timing.differences, timing.pairs))
+    return drawn(figures.timing(timing.differences, timing.pairs), path)

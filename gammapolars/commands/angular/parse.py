@@ -38,5 +38,5 @@ class AngularOptions(Recording, Pairing, Saving):
     spins: Annotated[str | None, "Of the three levels, 4,2,0 or 5/2,3/2,1/2: compare with theory."] = None
     multipoles: Annotated[str | None, "L of both gamma rays, such as 2,2; else the lowest."] = None
     mixing: Annotated[str | None, "δ of both gamma rays (L + 1 over L; Krane and Steffen's sign)."] = None
-    figure: Annotated[Path | None, "W(θ), its fit and theory, a .png.", OUTPUT] = None
+    figure: Annotated[Path | None, "W(θ), its fit and theory: .png, .pdf, .svg.", OUTPUT] = None
     reject: Reject = defaults.REJECT

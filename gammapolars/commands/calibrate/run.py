@@ -11,7 +11,6 @@ import polars as pl
 import typer
 
 from gammapolars.analysis.accounting import HitAccount, Times
-from gammapolars.analysis.passes import named
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.run_spectra import SpectrumSet, are_spectra, from_runs
 from gammapolars.analysis.summaries import Summary
@@ -25,7 +24,7 @@ from gammapolars.core.errors import CalibrationError, UsageError
 from gammapolars.core.records import Rows, optional
 from gammapolars.core.units import parse_range
 from gammapolars.corrections import energy_kev
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import Detectors, named
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.io import Runs, check_writable, save
 from gammapolars.io.output import check_output, write_bytes

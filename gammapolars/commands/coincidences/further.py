@@ -14,14 +14,13 @@ from gammapolars.analysis.accumulators import (
     Rates,
     TimeDifferences,
 )
-from gammapolars.analysis.passes import named
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.coincidences.parse import Further
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import Detectors, named
 from gammapolars.io import check_writable, save
 from gammapolars.io.output import check_output, check_suffix
 from gammapolars.spectra import fitting_bin_kev

@@ -22,5 +22,5 @@ class DriftOptions(Recording, Saving):
     slice: Annotated[str | None, "Shortest slice of time, such as 10s; else it follows from the run."] = None
     reach: Annotated[float, "Largest relative change of a gain to look for."] = 0.03
     reference: Annotated[str, "Bring lines to where the calibration expects them, or to their mean."] = "calibration"
-    figure: Annotated[Path | None, "Gains over time, lines before and after: a .png.", OUTPUT] = None
+    figure: Annotated[Path | None, "Gains over time, lines before and after: .png, .pdf, .svg.", OUTPUT] = None
     reject: Reject = defaults.REJECT

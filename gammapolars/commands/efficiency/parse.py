@@ -31,4 +31,4 @@ class EfficiencyOptions(Saving):
     ] = None
     order: Annotated[int | None, "Of the polynomial; chosen, if not given."] = None
     lines: LinesFile = None
-    figure: Annotated[Path | None, "Points and curve, a .png.", OUTPUT] = None
+    figure: Annotated[Path | None, "Points and curve: .png, .pdf, .svg.", OUTPUT] = None

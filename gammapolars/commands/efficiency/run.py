@@ -11,7 +11,7 @@ from gammapolars.activities import EfficiencyFit, efficiency_points, fit_efficie
 from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.detectors_file import save_detectors
 from gammapolars.commands.efficiency.parse import EfficiencyOptions
-from gammapolars.commands.figure_files import FIGURE, save_figure
+from gammapolars.commands.figure_files import FIGURES, save_figure
 from gammapolars.commands.options import described_by
 from gammapolars.commands.peak_files import Lines, PeakList, by_detector, lines_from, read_peak_lists, with_sources
 from gammapolars.core.errors import UsageError
@@ -139,7 +139,7 @@ def _row(detector: Detector, fit: EfficiencyFit) -> dict[str, Any]:
 def _figure_paths(figure: Path | None, keys: list[Key]) -> dict[Key, Path]:
     if figure is None:
         return {}
-    check_suffix(figure, "figures are", (FIGURE,))
+    check_suffix(figure, "figures are", FIGURES)
     if len(keys) == 1:
         return {keys[0]: figure}
     return {(b, c): figure.with_name(f"{figure.stem}_b{b}_ch{c}{figure.suffix}") for b, c in keys}

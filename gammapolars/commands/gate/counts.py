@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from gammapolars.analysis import passes
 from gammapolars.analysis.accounting import HitAccount, Times
 from gammapolars.analysis.accumulators.gated import NetSpectra
 from gammapolars.analysis.summaries import PairCounts, Summary
@@ -18,6 +17,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.core.records import Part, optional
 from gammapolars.core.units import Window
+from gammapolars.detectors import named
 from gammapolars.gates import Gate
 
 NARROWEST_KEV = 0.001
@@ -186,7 +186,7 @@ def net_counts(spectra: NetSpectra, content: dict[str, Any], options: GateOption
     counts, unc = spectra.net()
     unit = BY_COLUMN[spectra.axis].unit
     summary = GateSummary(**content, unit=unit, bin_width=spectra.width, counts=counts, counts_unc=unc)
-    net = passes.named(spectra.by_detector(), options.known) if options.by_detector else spectra.summed()
+    net = named(spectra.by_detector(), options.known) if options.by_detector else spectra.summed()
     return NetCounts(net, spectra.total(), summary, texts(summary.to_json()))
 
 

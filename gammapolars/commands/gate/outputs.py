@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from gammapolars.commands.checks import is_energy
-from gammapolars.commands.figure_files import FIGURE, check_figure, save_figure
+from gammapolars.commands.figure_files import FIGURES, check_figure, is_figure, save_figure
 from gammapolars.commands.gate.cascades import cascades_of
 from gammapolars.commands.gate.counts import GateSummary, NetCounts
 from gammapolars.commands.gate.parse import GateOptions
@@ -45,7 +45,7 @@ def check(options: GateOptions) -> None:
         if not is_energy(options.unit, "gates"):
             raise UsageError("cascades are those of energies: leave --cascade or --unit adc out")
         nuclides_named(options.cascade)
-    check_suffix(options.output, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, FIGURE)))
+    check_suffix(options.output, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, *FIGURES)))
     check_output(options.output, overwrite=options.overwrite)
     if options.peaks is not None:
         check_writable(options.peaks, overwrite=options.overwrite, text=True)
@@ -84,7 +84,7 @@ def _save(net: pl.DataFrame, summary: GateSummary, texts: dict[str, str], option
     """Write a net spectrum in the format of its suffix; in some, a file for each detector."""
     output, overwrite = options.output, options.overwrite
     suffix = output.suffix.lower()
-    if suffix == FIGURE:
+    if is_figure(output):
         _draw(net, summary, output, overwrite=overwrite)
     elif suffix in WRITERS and suffix != ".root":
         save(net.lazy(), output, overwrite=overwrite, metadata=texts)
@@ -99,7 +99,7 @@ def _draw(net: pl.DataFrame, summary: GateSummary, path: Path, *, overwrite: boo
     from gammapolars import figures
 
     assert summary.peaks is not None
-    save_figure(figures.gated(net, title=_title(summary), peaks=summary.peaks.to_dicts()), path, overwrite=overwrite)
+    save_figure(figures.gated(net, title=_title(summary), peaks=summary.peaks), path, overwrite=overwrite)
 
 
 def _title(summary: GateSummary) -> str:

@@ -29,7 +29,9 @@ class GateOptions(Reading, Pairing, Saving):
 
     names: Runs
     on: Annotated[float, "The line's energy in keV; the channel, with --unit adc."]
-    output: Annotated[Path, "Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn, .n42 or .png.", OUTPUT]
+    output: Annotated[
+        Path, "Ends in .parquet, .arrow, .csv, .root, .txt, .spe, .chn, .n42, .png, .pdf or .svg.", OUTPUT
+    ]
     width: Annotated[float | None, "Of the gate, from one end to the other; else 2 FWHM of each detector."] = None
     unit: Annotated[str, "keV; adc: gate on channels, where there are no energies."] = "keV"
     background: BackgroundOption = None
@@ -59,5 +61,5 @@ class GateOptions(Reading, Pairing, Saving):
         ),
     ] = None
     peaks: Annotated[Path | None, "The peaks' table: .csv, .parquet.", OUTPUT] = None
-    figure: Annotated[Path | None, "The spectrum, a .png.", OUTPUT] = None
+    figure: Annotated[Path | None, "The spectrum: .png, .pdf, .svg.", OUTPUT] = None
     reject: Reject = defaults.REJECT

@@ -33,5 +33,5 @@ class LifetimeOptions(Recording, Pairing, Saving):
         "Standard deviation of the prompt peak, where it is known: 150ps; detectors: that of time_fwhm_ps.",
     ] = None
     nearest: Annotated[bool, "Of each start the nearest stop alone, instead of all."] = False
-    figure: Annotated[Path | None, "Counts and fit, a .png.", OUTPUT] = None
+    figure: Annotated[Path | None, "Counts and fit: .png, .pdf, .svg.", OUTPUT] = None
     reject: Reject = defaults.REJECT

@@ -24,7 +24,7 @@ from gammapolars.core import defaults
 class MatrixOptions(Recording, Pairing, Saving):
     """Write the symmetric matrix of the energies of all pairs within a window, or one of chosen detectors and axes."""
 
-    output: Annotated[Path, "Ends in .mat, .m4b, .spn, .root, .parquet, .csv or .png.", OUTPUT]
+    output: Annotated[Path, "Ends in .mat, .m4b, .spn, .root, .parquet, .csv, .png, .pdf or .svg.", OUTPUT]
     window: WindowOption = defaults.WINDOW
     random: RandomOption = None
     bin_kev: Annotated[float | None, "Width of the bins; 2 keV, or what detectors need."] = None

@@ -14,7 +14,7 @@ from gammapolars.analysis.saved_pairs import SavedPairs, SavedPairsSummary
 from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import refuse
-from gammapolars.commands.figure_files import FIGURE, save_figure
+from gammapolars.commands.figure_files import FIGURES, is_figure, save_figure
 from gammapolars.commands.matrix.background import check_factorises, net_of_background
 from gammapolars.commands.matrix.choice import axes_of, is_symmetric, sides_of
 from gammapolars.commands.matrix.parse import MatrixOptions
@@ -156,7 +156,7 @@ def _counter(
         check_factorises(options, counts)
     elif options.peak_region:
         raise UsageError("--peak-region says where the background of --subtract-background has peaks: add that")
-    check_suffix(options.output, "matrices are", (*_formats(options), FIGURE))
+    check_suffix(options.output, "matrices are", (*_formats(options), *FIGURES))
     check_output(options.output, overwrite=options.overwrite)
     return counts
 
@@ -174,7 +174,7 @@ def _write(
     summary: Written, table: pl.DataFrame, counts: Matrix, options: MatrixOptions, origin: dict[str, str]
 ) -> Written:
     """Write the matrix, or its figure."""
-    if options.output.suffix.lower() == FIGURE:
+    if is_figure(options.output):
         _draw(table, counts, options)
     else:
         x, y = counts.axes
@@ -246,8 +246,13 @@ def _of_matrix(counts: Matrix, table: pl.DataFrame, options: MatrixOptions) -> d
 def _draw(table: pl.DataFrame, counts: Matrix, options: MatrixOptions) -> None:
     from gammapolars import figures
 
-    x, y = (", ".join(names or ()) or "all detectors" for names in (options.x, options.y))
-    title = f"Pairs of {x} (x) and {y} (y)" if counts.is_of_pairs else f"Hits of {x}"
-    widths = counts.axes[0].width, counts.axes[1].width
-    plot = figures.matrix(table) if counts.symmetric else figures.map_of(table, title=title, widths=widths)
+    x, y = names = [", ".join(names or ()) or "all detectors" for names in (options.x, options.y)]
+    same = counts.axes[0].quantity == counts.axes[1].quantity
+    plot = figures.matrix(
+        table,
+        title=None if same else f"Pairs of {x} (x) and {y} (y)" if counts.is_of_pairs else f"Hits of {x}",
+        symmetric=counts.symmetric,
+        widths=(counts.axes[0].width, counts.axes[1].width),
+        names=(names[0], names[1]) if same else None,
+    )
     save_figure(plot, options.output, overwrite=options.overwrite)

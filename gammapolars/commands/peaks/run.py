@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from gammapolars.analysis.accounting import HitAccount, Times
-from gammapolars.analysis.passes import named
 from gammapolars.analysis.run_spectra import KEYS, SpectrumSet, fitted
 from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.peaks.parse import PeaksOptions
@@ -13,6 +12,7 @@ from gammapolars.commands.spectra_inputs import spectra_of
 from gammapolars.core.errors import UsageError
 from gammapolars.core.records import optional
 from gammapolars.core.units import parse_numbers
+from gammapolars.detectors import named
 from gammapolars.identification import peak_kinds
 from gammapolars.io import check_writable, save
 from gammapolars.peaks import difference, with_sums

@@ -9,11 +9,12 @@ from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.accumulators.recorded_time import RecordedTime
 from gammapolars.analysis.gaps import gap_warnings
 from gammapolars.analysis.live_times import noted_warnings, with_noted
-from gammapolars.analysis.passes import count_hits, named
+from gammapolars.analysis.passes import count_hits
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import RunSummary, of_hits
 from gammapolars.commands.rates.parse import RatesOptions
 from gammapolars.core.flags import FLAGS
+from gammapolars.detectors import named
 from gammapolars.io import check_writable, save
 from gammapolars.rates import rate_doubts, rates_of
 

@@ -15,7 +15,7 @@ from gammapolars.core import defaults
 class SpectrumOptions(Recording, Saving):
     """Write the spectrum of each detector; in .spe, .chn and .txt, of several detectors a file each."""
 
-    output: Annotated[Path, "Ends in .spe, .chn, .n42, .txt, .csv, .parquet, .root or .png.", OUTPUT]
+    output: Annotated[Path, "Ends in .spe, .chn, .n42, .txt, .csv, .parquet, .root, .png, .pdf or .svg.", OUTPUT]
     bin_kev: Annotated[float | None, "Bins of energy of this width, instead of adc values."] = None
     reject: Reject = defaults.REJECT
     slice_width: Annotated[

@@ -18,14 +18,14 @@ from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.analysis.summaries import RunSummary, Summary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import check_bins, is_energy, refuse
-from gammapolars.commands.figure_files import FIGURE, save_figure
+from gammapolars.commands.figure_files import FIGURES, is_figure, save_figure
 from gammapolars.commands.spectrum.parse import SpectrumOptions
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import union
 from gammapolars.core.records import Rows
 from gammapolars.core.types import Key
-from gammapolars.detectors import Detectors
+from gammapolars.detectors import Detectors, named
 from gammapolars.io.output import check_output, check_suffix
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.io.spectrum_files import COLLECTIONS, FORMATS, holds_one_spectrum, save_spectrum, spectrum_format
@@ -72,7 +72,7 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
     slice_ps = None if options.slice_width is None else slice_width_ps(options.slice_width)
     _check_kind(options.output, kind, sliced=slice_ps is not None, per_second=options.per_second)
     bin_kev = options.bin_kev
-    if bin_kev is None and (kind == FIGURE or recording.has_energies):
+    if bin_kev is None and (kind in FIGURES or recording.has_energies):
         bin_kev = fitting_bin_kev(detectors)
     tally, counts = HitTally(), spectra_counter(recording, union(rule.reject), bin_kev, slice_ps)
     count_hits(recording, [tally, counts])
@@ -99,8 +99,8 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
         per_second=options.per_second,
         spectra=rows,
     )
-    if kind == FIGURE:
-        return _drawn(summary, passes.named(table, detectors), options)
+    if kind in FIGURES:
+        return _drawn(summary, named(table, detectors), options)
     written = save_spectrum(
         whole(table) if kind in WHOLE_COUNTS else table,
         options.output,
@@ -165,8 +165,8 @@ def of_pairs(options: SpectrumOptions, saved: SavedPairs) -> SavedPairsSpectrumS
             for key, one in known.items()
         ],
     )
-    if kind == FIGURE:
-        return _drawn(summary, passes.named(table, detectors), options)
+    if kind in FIGURES:
+        return _drawn(summary, named(table, detectors), options)
     written = save_spectrum(
         table,
         options.output,
@@ -213,8 +213,8 @@ def _check_output(output: Path, format: str | None, *, overwrite: bool) -> str:
     """The format that is meant; raises before any work is done, if it is none or its file cannot be written."""
     suffix = output.suffix.lower()
     if format is None:
-        check_suffix(output, "spectra are", (*FORMATS, FIGURE))
-    kind = FIGURE if suffix == FIGURE and format is None else spectrum_format(output, format)
+        check_suffix(output, "spectra are", (*FORMATS, *FIGURES))
+    kind = suffix if is_figure(output) and format is None else spectrum_format(output, format)
     # Which files there will be, if each detector has its own, is known when the detectors are.
     check_output(output, overwrite=overwrite or holds_one_spectrum(kind))
     return kind

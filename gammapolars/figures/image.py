@@ -1,0 +1,42 @@
+"""Figures as the bytes of a file: PNG, PDF or SVG."""
+
+import io
+import warnings
+from copy import deepcopy
+from typing import Any
+
+import matplotlib as mpl
+import plotnine as p9
+from plotnine.composition import Compose
+
+SETTINGS: dict[Any, Any] = {
+    "pdf.fonttype": 42,  # TrueType: text can be searched and edited, and journals accept it
+    "svg.fonttype": "none",  # text as text, with further families where the first one is not installed
+    "svg.hashsalt": "gammapolars",  # the same figure gives the same bytes
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica", "sans-serif"],
+    "mathtext.fontset": "dejavusans",
+}
+
+METADATA: dict[str, dict[str, None]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+"""The date is left out: provenance tells more, and the same data should give the same file."""
+
+
+def image(plot: p9.ggplot | Compose, kind: str = "png") -> bytes:
+    """A figure, or several that belong together, as the content of a file.
+
+    Args:
+        plot: as the functions of figures give it, which hold size and resolution themselves.
+        kind: the format: `png`, `pdf` or `svg`.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), mpl.rc_context(SETTINGS):
+        # A detector's name may have letters that the font lacks: they become boxes, and nobody can act on a warning.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure = deepcopy(plot).draw()  # drawing changes a plot
+        figure.savefig(buffer, format=kind, metadata=METADATA[kind])
+    return buffer.getvalue()
+
+
+def png(plot: p9.ggplot | Compose) -> bytes:
+    """A figure as PNG."""
+    return image(plot, "png")

@@ -1,0 +1,120 @@
+"""Marks at gamma lines and peaks in spectra, with what they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from gammapolars.figures import theme as house
+from gammapolars.figures.labels import peak_labels
+from gammapolars.figures.style import FigureStyle
+
+LABELLED = 40
+"""At most this many peaks of a spectrum are marked, the largest."""
+
+NEAR = 0.004
+"""How far from a line, as part of the axis, the bin that is its tip may be."""
+
+SHORT_KINDS = {
+    "full energy": "",
+    "annihilation": "annihilation",
+    "single escape": "SE",
+    "double escape": "DE",
+    "Compton edge or hump": "hump",
+    "unknown": "",
+}
+"""What labels call the kinds of peaks; others by their own names."""
+
+CLAIMED = ("full energy", "annihilation")
+
+
+def line_marks(frame: pl.DataFrame, lines: Mapping[float, str], style: FigureStyle) -> list[Any]:
+    """Labels at gamma lines in the calibrated facets.
+
+    Args:
+        frame: histograms: `axis`, `facet`, `x`, `counts`.
+        lines: labels by energy in keV.
+        style: of the figure.
+    """
+    calibrated = frame.filter(axis="keV")
+    if not lines or calibrated.is_empty():
+        return []
+    marks = pl.DataFrame(
+        {"at": list(lines), "label": [house.plain(text) for text in lines.values()]},
+        schema={"at": pl.Float64, "label": pl.String},
+    )
+    marks = marks.join(calibrated.select("facet").unique(maintain_order=True), how="cross")
+    return _labels(_with_tips(marks, calibrated, style), {})
+
+
+def peak_marks(frame: pl.DataFrame, peaks: pl.DataFrame | None, style: FigureStyle) -> list[Any]:
+    """Labels at peaks: the nuclide and energy where they are known, else the centroid and the kind.
+
+    Peaks of a table with `board` and `channel` stand in the facet of their detector; those without in all of them.
+
+    Args:
+        frame: histograms: `board`, `channel`, `axis`, `facet`, `x`, `counts`.
+        peaks: of PEAKS, perhaps with `kind`, `nuclide` and `line_kev`.
+        style: of the figure.
+    """
+    if peaks is None or peaks.is_empty():
+        return []
+    if "status" in peaks.columns:
+        peaks = peaks.filter(pl.col("status").fill_null("ok") == "ok")
+    units = [unit for unit in ("kev", "adc") if f"centroid_{unit}" in peaks.columns]
+    if not units:
+        return []
+    marks = pl.concat(_rows(frame, peaks, {"kev": "keV", "adc": "adc"}[unit], unit) for unit in units)
+    colours = {row["label"]: house.QUIET for row in marks.filter(~pl.col("claimed")).iter_rows(named=True)}
+    return _labels(_with_tips(marks, frame, style), colours)
+
+
+def _rows(frame: pl.DataFrame, peaks: pl.DataFrame, axis: str, unit: str) -> pl.DataFrame:
+    """The peaks in the facets of one unit: `facet`, `at`, `label`, `claimed`."""
+    keys = ["board", "channel"]
+    facets = frame.filter(axis=axis).select(*keys, "facet").unique(maintain_order=True)
+    has_own = all(key in peaks.columns for key in keys) and bool((facets["facet"] != "").any())
+    if has_own:
+        whole = pl.col(keys).cast(pl.Int64)
+        joined = peaks.with_columns(whole).join(facets.with_columns(whole), on=keys, maintain_order="left")
+    else:
+        joined = peaks.drop(keys, strict=False).join(facets.select("facet"), how="cross")
+    joined = joined.filter(pl.col(f"centroid_{unit}").is_finite())
+    largest = joined.sort("area", descending=True, maintain_order=True).group_by("facet", maintain_order=True)
+    shown = largest.head(LABELLED)
+    kind = shown["kind"] if "kind" in shown.columns else pl.Series("kind", ["full energy"] * shown.height, pl.String)
+    texts = [peak_text(row, unit) for row in shown.iter_rows(named=True)]
+    return shown.select(
+        "facet",
+        at=pl.col(f"centroid_{unit}"),
+        label=pl.Series(texts, dtype=pl.String),
+        claimed=kind.fill_null("full energy").is_in(CLAIMED),
+    )
+
+
+def peak_text(peak: Mapping[str, Any], unit: str = "kev") -> str:
+    """What a figure calls a peak: `Co-60 1173.2`, `511.0 annihilation`, `1592.4 DE`, or its centroid alone."""
+    at = f"{peak[f'centroid_{unit}']:.1f}" if unit == "kev" else f"{peak[f'centroid_{unit}']:.0f}"
+    if peak.get("nuclide") and peak.get("line_kev") and unit == "kev":
+        return house.plain(f"{peak['nuclide']} {peak['line_kev']:.1f}")
+    kind = peak.get("kind") or ""
+    return house.plain(" ".join(part for part in (at, SHORT_KINDS.get(kind, kind)) if part))
+
+
+def _with_tips(marks: pl.DataFrame, frame: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:
+    """Marks with `x` and `counts`, the tip of the spectrum near `at`; those outside what is drawn are left out."""
+    low, high = style.range_x or (float(frame["x"].min()), float(frame["x"].max()))  # type: ignore[arg-type]
+    marks = marks.filter(pl.col("at").is_between(low, high)).with_row_index("mark")
+    reach = NEAR * (high - low)
+    bins = frame.group_by("facet", "x").agg(pl.col("counts").max()).sort("x")
+    # One detector's bins at a time: marks are few.
+    tips = [
+        bins.filter((pl.col("facet") == facet) & ((pl.col("x") - at).abs() <= reach))["counts"].max()
+        for facet, at in marks.select("facet", "at").iter_rows()
+    ]
+    counts = pl.Series("counts", tips, pl.Float64)
+    return marks.with_columns(counts, x=pl.col("at")).drop_nulls("counts").sort("counts", descending=True)
+
+
+def _labels(marks: pl.DataFrame, colours: Mapping[str, str]) -> list[Any]:
+    return [peak_labels(marks, "x", "counts", colours=colours)] if marks.height else []

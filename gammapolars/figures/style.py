@@ -1,0 +1,118 @@
+"""How a figure looks, as far as a user chooses it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gammapolars.core.errors import UsageError
+
+Theme = Literal["screen", "print", "slide"]
+THEMES: tuple[Theme, ...] = ("screen", "print", "slide")
+
+CM_PER_INCH = 2.54
+
+WIDTHS: dict[Theme, float] = {"screen": 9.0, "print": 8.6 / CM_PER_INCH, "slide": 10.0}
+"""Inches: of a page or window, of a column of a journal, of a slide of 16:9."""
+
+SLIDE_HEIGHT = 10.0 * 9 / 16
+PRINT_HEIGHT = 0.58
+"""Of the height on a screen: narrower figures are higher in proportion, as they have room for fewer letters a line."""
+
+FONT_SIZES: dict[Theme, float] = {"screen": 10.0, "print": 8.0, "slide": 14.0}
+DPI: dict[Theme, int] = {"screen": 140, "print": 300, "slide": 160}
+
+LEAST_CM, MOST_CM = 2.0, 120.0
+LEAST_FONT, MOST_FONT = 3.0, 72.0
+LEAST_DPI, MOST_DPI = 20, 2400
+MOST_PIXELS = 30_000
+"""A side of an image; more than twice as many are beyond what can be drawn."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureStyle:
+    """What a figure shows and how large; whatever is None is as suits the figure.
+
+    Attributes:
+        title: instead of the figure's own; empty: none.
+        range_x: which part of the x-axis is shown, in the axis's own unit; bins are joined for this part alone.
+        range_y: the same of the y-axis; what lies outside is cut off at the frame, and not left out.
+        log_x: whether the x-axis is logarithmic.
+        log_y: the same of the y-axis.
+        bin: the width of the bins in the unit of the x-axis, to which those of the table are joined; None: no more
+            bins than can be seen.
+        size_cm: width and height.
+        dpi: dots per inch of a PNG, and of the pictures in other formats.
+        font_size: of the text at the axes' ends, in points; all other text and lines grow with it.
+        labels: whether peaks, lines and spots have labels.
+        theme: `screen`, `print` (a column of 8.6 cm) or `slide` (16:9).
+    """
+
+    title: str | None = None
+    range_x: tuple[float, float] | None = None
+    range_y: tuple[float, float] | None = None
+    log_x: bool | None = None
+    log_y: bool | None = None
+    bin: float | None = None
+    size_cm: tuple[float, float] | None = None
+    dpi: int | None = None
+    font_size: float | None = None
+    labels: bool = True
+    theme: Theme = "screen"
+
+    def __post_init__(self) -> None:
+        """Check what was chosen.
+
+        Raises:
+            UsageError: a range without a width, or a size, a resolution or a font that no figure can have.
+        """
+        if self.theme not in THEMES:
+            raise UsageError(f"unknown theme '{self.theme}': take one of {', '.join(THEMES)}")
+        for name, range_ in (("x", self.range_x), ("y", self.range_y)):
+            if range_ is not None and not -float("inf") < range_[0] < range_[1] < float("inf"):
+                raise UsageError(f"the range of {name} must go up, not from {range_[0]:g} to {range_[1]:g}")
+        if self.bin is not None and not 0 < self.bin < float("inf"):
+            raise UsageError(f"a bin must be wider than 0, not {self.bin:g}")
+        if self.size_cm is not None and not all(LEAST_CM <= side <= MOST_CM for side in self.size_cm):
+            raise UsageError(f"a figure is {LEAST_CM:g} to {MOST_CM:g} cm wide and high, not {self.size_cm}")
+        if self.font_size is not None and not LEAST_FONT <= self.font_size <= MOST_FONT:
+            raise UsageError(f"a font of {self.font_size:g} points cannot be read: {LEAST_FONT:g} to {MOST_FONT:g}")
+        if self.dpi is not None and not LEAST_DPI <= self.dpi <= MOST_DPI:
+            raise UsageError(f"{self.dpi} dots per inch: take {LEAST_DPI} to {MOST_DPI}")
+        if self.size_cm is not None and max(self.size_cm) / CM_PER_INCH * self.resolution > MOST_PIXELS:
+            raise UsageError(f"more than {MOST_PIXELS} pixels a side: take fewer dots per inch or a smaller size")
+
+    @property
+    def width(self) -> float:
+        """Inches."""
+        return self.size_cm[0] / CM_PER_INCH if self.size_cm else WIDTHS[self.theme]
+
+    def height(self, on_screen: float) -> float:
+        """Inches, of a figure that is `on_screen` inches high in a window; a slide is as high as it is."""
+        if self.size_cm:
+            return self.size_cm[1] / CM_PER_INCH
+        if self.theme == "slide":
+            return SLIDE_HEIGHT
+        return on_screen if self.theme == "screen" else on_screen * PRINT_HEIGHT
+
+    @property
+    def points(self) -> float:
+        """Size of the font, in points."""
+        return self.font_size or FONT_SIZES[self.theme]
+
+    @property
+    def scale(self) -> float:
+        """How much larger lines, symbols and text are than on a screen."""
+        return self.points / FONT_SIZES["screen"]
+
+    @property
+    def resolution(self) -> int:
+        """Dots per inch."""
+        return self.dpi or DPI[self.theme]
+
+    @property
+    def letters(self) -> int:
+        """How many letters of usual text have room side by side."""
+        return max(20, int(self.width * 72 / (0.53 * self.points)))
+
+
+SCREEN = FigureStyle()
+"""As figures are unless something else is asked for."""

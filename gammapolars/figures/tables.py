@@ -1,0 +1,76 @@
+"""What users give to be drawn, as tables with the columns that figures need."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from gammapolars.core.errors import TableError, UsageError
+from gammapolars.figures.facets import DETECTOR
+
+Frame = pl.DataFrame | pl.LazyFrame
+
+OVERLAY = "overlay"
+"""The column that says which input a row is of."""
+
+
+def collected(frame: Frame) -> pl.DataFrame:
+    """A table, lazy or not."""
+    return frame.collect() if isinstance(frame, pl.LazyFrame) else frame
+
+
+def with_detectors(table: pl.DataFrame) -> pl.DataFrame:
+    """A table with `board`, `channel` and `name`; without them, it is that of all detectors together."""
+    if "board" not in table.columns:
+        name = pl.col("name") if "name" in table.columns else pl.lit("")
+        return table.with_columns(name.alias("name"), board=pl.lit(0), channel=pl.lit(0))
+    if "name" in table.columns:
+        return table
+    return table.with_columns(name=pl.concat_str("board", "channel", separator="/"))
+
+
+def with_overlay(table: pl.DataFrame, column: str | None, most: int = 40) -> tuple[pl.DataFrame, list[str]]:
+    """A table with `overlay`, the short name of each row's input, and these names in order; none where it has one.
+
+    Overlaid by `name`, detectors share one facet.
+
+    Raises:
+        TableError: there is no such column.
+        UsageError: a single input.
+    """
+    from gammapolars.figures import theme as house
+
+    if column is None:
+        return table.with_columns(pl.lit("").alias(OVERLAY)), []
+    if column not in table.columns:
+        raise TableError(f"this frame has no column '{column}' that says which input a row is of")
+    labels = table[column].cast(pl.String).fill_null("none")
+    inputs = labels.unique(maintain_order=True).to_list()
+    names = house.short_names(inputs, most)
+    table = table.with_columns(labels.replace_strict(inputs, names, return_dtype=pl.Enum(names)).alias(OVERLAY))
+    if column in DETECTOR:
+        table = table.with_columns(pl.lit("").alias("name"), board=pl.lit(0), channel=pl.lit(0))
+    return table, names
+
+
+def require(table: pl.DataFrame, what: str, columns: Sequence[str]) -> None:
+    """Raise where a table lacks what a figure needs.
+
+    Raises:
+        TableError: a column is missing.
+    """
+    if missing := [name for name in columns if name not in table.columns]:
+        raise TableError(f"{what} have the columns {', '.join(columns)}: this frame has no '{missing[0]}'")
+
+
+def check_compare(compare: str | None, inputs: Sequence[str]) -> None:
+    """Raise where there is nothing to compare.
+
+    Raises:
+        UsageError: another word than `ratio` and `difference`, or fewer than two inputs.
+    """
+    if compare is None:
+        return
+    if compare not in ("ratio", "difference"):
+        raise UsageError(f"unknown comparison '{compare}': take ratio or difference")
+    if len(inputs) < 2:
+        raise UsageError(f"a {compare} needs two inputs: say which column tells them apart with overlay")
