@@ -5,12 +5,11 @@ const LEAST_DRAG = 4;
 function actionsOf(live) {
   const mode = (name) => () => { live.mode = name; live.show(); }, turnOver = (name) => () => { live[name] = !live[name]; live.show(); };
   const background = (of) => () => live.gate && live.change({ ...live.gate, background: of(live.gate) });
-  const middle = (gate) => (edgeOf(live.axis, gate.low) + edgeOf(live.axis, gate.high)) / 2;
   return {
     gate: mode("gate"), background: mode("background"), zoom: mode("zoom"), log: turnOver("log"), overlay: turnOver("overlay"),
     in: () => live.zoom(0.5, live.hover), out: () => live.zoom(2, live.hover), clear: () => live.change(null),
     all: () => live.matrix.axes.forEach((axis, side) => live.look(side, -Infinity, Infinity)),
-    auto: background((gate) => live.lineGate(middle(gate)).background), bare: background(() => []),
+    auto: background((gate) => live.beside(edgeOf(live.axis, gate.low), edgeOf(live.axis, gate.high))), bare: background(() => []),
     keep: () => { if (live.gate) live.gates.push({ ...sameGate(live.gate), name: live.at("name").value }); live.show(); },
     next: () => live.step(1), previous: () => live.step(-1), png: () => savePicture(live),
     csv: () => live.found && save("gated.csv", new Blob([csvOf(live.matrix, live.side, live.found)], { type: "text/csv" })),

@@ -22,12 +22,12 @@ const endsOf = (axis, low, high) => `${exact(edgeOf(axis, low))}:${exact(edgeOf(
 const backgroundOf = (axis, gate) => gate.background.map((part) => endsOf(axis, ...part)).join(",");
 
 const hashOf = (axis, gates) => gates.map((gate) => "gate=" + [gate.name ?? "", endsOf(axis, gate.low, gate.high),
-  backgroundOf(axis, gate)].map(encodeURIComponent).join("~")).join("&");
+  backgroundOf(axis, gate)].map(encodeURIComponent).join(";")).join("&");
 
 function gatesOf(hash, axis) {
   return hash.replace(/^#/, "").split("&").filter((part) => part.startsWith("gate=")).flatMap((part) => {
     try {
-      const [name, ends, background] = part.slice(5).split("~").map(decodeURIComponent);
+      const [name, ends, background] = part.slice(5).split(";").map(decodeURIComponent);
       const [[low, high]] = stretchesOf(ends, axis), gate = { low, high, background: stretchesOf(background, axis) };
       return wrongOf(gate) ? [] : [{ ...gate, name: name.slice(0, 80) }];
     } catch {

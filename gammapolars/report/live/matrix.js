@@ -1,9 +1,9 @@
-// The matrix on a canvas: whole numbers of bins in cells of at least two pixels, so that single counts are seen.
+// The matrix on a canvas: whole numbers of bins in cells of at least three pixels, so that single counts are seen.
 
 function matrixImage(matrix, views, pixels) {
   const spans = matrix.axes.map((axis, k) => {
     const first = binAt(axis, views[k][0]), last = binAt(axis, views[k][1] - 1e-9 * axis.width);
-    return { axis, first, last, times: Math.ceil((last - first + 1) / Math.max(Math.floor(pixels[k] / 2), 1)) };
+    return { axis, first, last, times: Math.ceil((last - first + 1) / Math.max(Math.floor(pixels[k] / 3), 1)) };
   });
   if (matrix.symmetric) for (const span of spans) span.times = Math.max(...spans.map((one) => one.times));
   for (const span of spans) span.cells = Math.floor((span.last - span.first) / span.times) + 1;

@@ -90,11 +90,14 @@ class Live {
     const [[low, narrow], [high, wide]] = known.slice(above - 1, above + 1);
     return Math.sqrt(narrow ** 2 + ((energy - low) / (high - low)) * (wide ** 2 - narrow ** 2));
   }
-  // As `gate --on ENERGY --background auto` does.
+  // As `gate --on ENERGY --background auto` does: ± FWHM, and on both sides half as much, a FWHM away.
   lineGate(energy) {
-    const fwhm = Math.max(this.fwhm(energy), this.axis.width), end = (times) => nearestEdge(this.axis, energy + times * fwhm);
-    const background = [[end(-3), end(-2)], [end(2), end(3)]].filter(([low, high]) => low < high);
-    return { low: end(-1), high: end(1), background };
+    const fwhm = Math.max(this.fwhm(energy), this.axis.width), [low, high] = [energy - fwhm, energy + fwhm];
+    return { low: nearestEdge(this.axis, low), high: nearestEdge(this.axis, high), background: this.beside(low, high, fwhm) };
+  }
+  beside(low, high, away = Math.max(this.fwhm((low + high) / 2), this.axis.width)) {
+    const wide = (high - low) / 2, stretches = [[low - away - wide, low - away], [high + away, high + away + wide]];
+    return stretches.map((ends) => ends.map((end) => nearestEdge(this.axis, end))).filter((ends) => ends[0] < ends[1]);
   }
   shift(steps, ends) {
     const { axis, views, side } = this, gate = sameGate(this.gate ?? this.lineGate((views[side][0] + views[side][1]) / 2));

@@ -140,6 +140,7 @@ def _app(packed: Packed, known: Known) -> str:
 {_button("auto", "Auto", "a: beside the gate, on both sides")}{_button("bare", "None", "no background")}
 {_button("clear", "Clear", "Delete: no gate")}
 </div>
+{f'<div class="live-bar live-screen">Single hits, scaled: {singles}</div>' if singles else ""}
 <p class="live-message" role="status" id="live-message"></p>
 <p class="live-result"><output id="live-result" aria-live="polite">No gate yet.</output></p>
 <div><canvas id="live-net" tabindex="0" role="img" aria-label="Spectrum in coincidence with the gate"></canvas></div>
@@ -158,11 +159,10 @@ energies: it differs by what lies in the bins at the ends.</p></div>
 </div>
 {_rows("list", "Kept gates; they stand in the page's address, too", ["name", f"gate ({unit})", "net counts", "", ""])}
 {_rows("bins", "Highest bins in coincidence with the gate", [unit, "net counts", "near"])}
-<div><canvas id="live-matrix" class="live-screen" tabindex="0" role="img" aria-label="Matrix of the two energies of
- each pair"></canvas></div>
+<div class="live-screen{" live-square" if symmetric else ""}"><canvas id="live-matrix" tabindex="0" role="img"
+ aria-label="Matrix of the two energies of each pair"></canvas></div>
 <p class="quiet live-screen">A click sets a gate of ± FWHM with a background on both sides, a drag zooms, a double click
 shows all. The wheel zooms in what was clicked last.</p>
-{f'<fieldset class="live-screen"><legend>Single hits, above</legend>{singles}</fieldset>' if singles else ""}
 </div>
 """
 
