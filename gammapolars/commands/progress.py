@@ -30,6 +30,11 @@ class Progress:
         if self._shown:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
+    def tell(self, text: str) -> None:
+        """Show what is being done, in place of the hits."""
+        if self._shown:
+            print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
     def __call__(self, hits: int) -> None:
         now = time.monotonic()
         if not self._shown or now - self._last < REFRESH_S:

@@ -10,7 +10,7 @@ from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.saved_pairs import SavedPairsSummary
 from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary
 from gammapolars.commands.layout import share, table
-from gammapolars.core.digits import plus_minus
+from gammapolars.core.digits import expected_counts, plus_minus
 
 
 def head(summary: RunSummary, preselection: PreselectionAccount | None = None) -> list[str]:
@@ -77,8 +77,7 @@ def timed_tail(summary: Summary) -> list[str]:
 
 def pair_lines(counts: PairCounts) -> list[str]:
     """How many pairs there are, and how many of them are random: as measured where that was asked for."""
-    mean, unc = counts.chance_pairs_expected, counts.chance_pairs_expected_unc
-    expected = plus_minus(mean, unc) if unc else f"{mean:,.1f}" if mean >= 10 else f"{mean:.2g}"
+    expected = expected_counts(counts.chance_pairs_expected, counts.chance_pairs_expected_unc)
     if random := counts.random:
         measured = plus_minus(random.chance_pairs, random.chance_pairs_unc)
         number = f"of which {measured} are random as measured, {expected} as expected"

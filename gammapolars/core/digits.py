@@ -27,3 +27,8 @@ def plus_minus(number: float, unc: float) -> str:
         return f"{number:,.6g}"
     places = max(0, 1 - math.floor(math.log10(unc)))
     return f"{number:,.{places}f} ± {unc:,.{places}f}"
+
+
+def expected_counts(mean: float, unc: float) -> str:
+    """How many counts are expected: `460.65 ± 0.80`; without an uncertainty that is known, `76.9` or `0.034`."""
+    return plus_minus(mean, unc) if unc else f"{mean:,.1f}" if mean >= 10 else f"{mean:.2g}"

@@ -1,6 +1,6 @@
 """The report of a run: one HTML page that explains itself, and its figures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,9 @@ from gammapolars.io.output_folder import folder_complete_or_nothing
 from gammapolars.io.provenance import describe
 from gammapolars.report.analyse import Analysis, analyse
 from gammapolars.report.content import PAGE, contents
+from gammapolars.report.numbers import amount
+from gammapolars.report.page import File
+from gammapolars.report.runs import recordings
 from gammapolars.spectra.matrices import axes_of
 
 __all__ = ["make_report", "write_report"]
@@ -28,11 +31,13 @@ def make_report(
     *,
     random: Sequence[str] = (),
     overwrite: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> PairSummary:
     """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet next to the page.
 
     The folder is as for `write_report`, and refused before the run is read. By `random` windows that hold chance pairs
-    alone, such as `1us:3us`, or `auto`, counts are net of them.
+    alone, such as `1us:3us`, or `auto`, counts are net of them. Several runs are read together, and then each by
+    itself. `tell` is called with what is being done when the runs have been read.
 
     Raises:
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
@@ -46,8 +51,33 @@ def make_report(
         origin = analysis.summary.provenance(recording)
         save(analysis.spectra.lazy(), partial / tables[1], metadata=origin)
         save(analysis.matrix.lazy(), partial / tables[2], metadata=_of_matrix(analysis, recording))
-        _write(contents(analysis, datetime.now().astimezone()), partial)
+        by_run = _by_run(recording, rule, tell)
+        now, files = datetime.now().astimezone(), _listed(analysis)
+        _write(contents(analysis, now, by_run=by_run, files=files, tell=tell), partial)
     return analysis.summary.saved(folder / PAGE)
+
+
+def _by_run(recording: Recording, rule: PairRule, tell: Callable[[str], None]) -> list[Analysis]:
+    """The analysis of each of several runs."""
+    number = len(recording.runs.all)
+    if number < 2:
+        return []
+    found = []
+    for place, one in enumerate(recordings(recording), 1):
+        tell(f"reading run {place} of {number} by itself")
+        found.append(analyse(one, rule))
+    return found
+
+
+def _listed(analysis: Analysis) -> list[File]:
+    """The tables next to the page, and what is in them."""
+    detectors = amount(analysis.detectors.height, "detector")
+    what = {
+        "pairs": f"{amount(analysis.pairs, 'pair')} within {analysis.window}, hit by hit",
+        "spectra": f"the spectra of {detectors}",
+        "matrix": f"the coincidence matrix, {amount(analysis.matrix.height, 'filled bin')}",
+    }
+    return [File(f"{name}.parquet", text) for name, text in what.items()]
 
 
 def write_report(

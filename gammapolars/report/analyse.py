@@ -20,7 +20,7 @@ from gammapolars.analysis.accumulators import (
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.expected_pairs import check_beginning
 from gammapolars.analysis.live_times import with_noted
-from gammapolars.analysis.passes import PairPass, summarise, summed_runs
+from gammapolars.analysis.passes import PairPass, summarise
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
 from gammapolars.analysis.summaries import PairSummary
@@ -193,7 +193,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
-        warnings=(*totals.warnings, *doubts, *summed_runs(recording)),
+        warnings=(*totals.warnings, *doubts, *_runs_in_one_file(recording, totals)),
         detectors=_detector_rows(by_detector, recording, reading.recorded.seconds()),
         true_rates=with_noted(true_rates, runs),
         peaks=peaks_seen,
@@ -213,6 +213,15 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         },
         summary=totals,
     )
+
+
+def _runs_in_one_file(recording: Recording, totals: PairSummary) -> list[str]:
+    """Where one file holds several runs, which are then summed up, in a sentence."""
+    number = len(totals.times.runs or ())
+    if number < 2 or len(recording.runs.all) > 1:
+        return []
+    name = recording.runs.all[0].name
+    return [f"{name}: holds {number} runs, and these are their sums: write each into a file of its own to compare them"]
 
 
 def _detector_rows(by_detector: pl.DataFrame, recording: Recording, recorded_s: Mapping[Key, float]) -> pl.DataFrame:

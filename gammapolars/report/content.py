@@ -5,17 +5,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
+import polars as pl
+
 from gammapolars import figures
 from gammapolars.core.units import format_ps
 from gammapolars.figures import png
 from gammapolars.gamma_lines import in_cascade, nuclides
 from gammapolars.io.provenance import versions
-from gammapolars.report import sections, text
+from gammapolars.report import runs, sections, text
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.lines import ANNIHILATION, Lines
 from gammapolars.report.numbers import count, duration
-from gammapolars.report.page import File, Image, page
+from gammapolars.report.page import File, Image, Section, page
 from gammapolars.report.recorded import names_of_channels, recorded_line, renamed
+from gammapolars.report.runs import RunPart
 from gammapolars.report.sections import Findings, findings
 from gammapolars.report.spots import Spot
 
@@ -54,26 +57,39 @@ Told = Callable[[str], None]
 
 
 def contents(
-    analysis: Analysis, now: datetime, *, files: Sequence[File] = (), tell: Told = lambda _: None
+    analysis: Analysis,
+    now: datetime,
+    *,
+    by_run: Sequence[Analysis] = (),
+    files: Sequence[File] = (),
+    tell: Told = lambda _: None,
 ) -> dict[str, bytes]:
     """The files of a report, by name, the page last.
 
     Args:
-        analysis: what was found.
+        analysis: what was found, in all runs together.
         now: the date that the page bears.
+        by_run: the same of each run, where there are several.
         files: further ones that stand next to the page.
         tell: called with what is being done.
     """
     found = findings(as_recorded(analysis))
     analysis = found.analysis
-    images = drawn(found, tell)
+    names = [run.name for run in analysis.runs]
+    parts = [RunPart(name, findings(as_recorded(one))) for name, one in zip(names, by_run, strict=False)]
+    images = drawn(found, tell) if len(parts) < 2 else drawn_of_runs(found, parts, tell)
+    shown = [*sections.singles(found, images), *sections.coincidences(found, images)]
+    if len(parts) > 1:
+        shown = [*runs.comparison(parts, images), *_of_each_run(parts, tell)]
+        if analysis.detectors.height > 1:
+            shown += sections.coincidences(found, images, "All runs together")
     tell("writing the page")
     html = page(
         title=_title(analysis),
         subtitle=_subtitle(analysis, now),
         tiles=_tiles(analysis),
-        warnings=(*text.outside_window(analysis), *analysis.warnings),
-        sections=[*sections.singles(found, images), *sections.coincidences(found, images)],
+        warnings=(*text.outside_window(analysis), *analysis.warnings, *_sums(analysis, parts)),
+        sections=shown,
         foot=_provenance(analysis, now),
         files=[*files, *(File(f"{name}.png", ALT[name]) for name in images)],
     )
@@ -86,10 +102,45 @@ def as_recorded(analysis: Analysis) -> Analysis:
     return analysis.named(names) if names else analysis
 
 
-def drawn(found: Findings, tell: Told) -> dict[str, Image]:
+def _sums(analysis: Analysis, parts: Sequence[RunPart]) -> list[str]:
+    """That several runs are summed up, where the page does not show each by itself."""
+    number = len(analysis.runs)
+    return [f"these are sums over {count(number)} runs"] if number > 1 and len(parts) < 2 else []
+
+
+def _of_each_run(parts: Sequence[RunPart], tell: Told) -> list[Section]:
+    """The sections of each of several runs; the figures of the first few."""
+    shown = []
+    for number, part in enumerate(parts):
+        tell(f"run {number + 1} of {len(parts)}")
+        images = drawn(part.found, tell, sections.FIGURES[:3]) if number < runs.MOST_DRAWN else {}
+        shown += [*sections.singles(part.found, images, part.name)]
+        if part.found.analysis.detectors.height > 1:
+            shown += sections.coincidences(part.found, images, part.name, matrix=False)
+    return shown
+
+
+def drawn_of_runs(found: Findings, parts: Sequence[RunPart], tell: Told) -> dict[str, Image]:
+    """The figures of several runs: rates and spectra compared, and their pairs together."""
+    images = drawn(found, tell, sections.FIGURES[2:])
+    rates, spectra = runs.rates_of_runs(parts), runs.spectra_of_runs(parts)
+    tell("drawing the comparison of the runs")
+    return {
+        sections.RATES: Image(png(figures.rates(_by_run(rates))), ALT[sections.RATES]),
+        sections.SPECTRA: Image(png(figures.spectrum(_by_run(spectra))), ALT[sections.SPECTRA]),
+        **images,
+    }
+
+
+def _by_run(table: pl.DataFrame) -> pl.DataFrame:
+    """A table in which each run of a detector has a panel of its own."""
+    return table.with_columns(name=pl.col("name") + ", " + pl.col("run"))
+
+
+def drawn(found: Findings, tell: Told, names: Sequence[str] = sections.FIGURES) -> dict[str, Image]:
     """The figures of an analysis."""
     analysis = found.analysis
-    plots = {
+    every = {
         sections.RATES: lambda: figures.rates(analysis.rates),
         sections.SPECTRA: lambda: figures.spectrum(analysis.spectra, lines=_line_labels(found.lines)),
         sections.TIME_DIFFERENCES: lambda: figures.time_differences(
@@ -101,9 +152,9 @@ def drawn(found: Findings, tell: Told) -> dict[str, Image]:
         sections.MATRIX: lambda: figures.matrix(analysis.matrix, spots=_spot_labels(found.spots, found.lines)),
     }
     images = {}
-    for number, name in enumerate(plots, 1):
-        tell(f"drawing figure {number} of {len(plots)}: {name.replace('_', ' ')}")
-        images[name] = Image(png(plots[name]()), ALT[name], narrow=name == sections.MATRIX)
+    for number, name in enumerate(names, 1):
+        tell(f"drawing figure {number} of {len(names)}: {name.replace('_', ' ')}")
+        images[name] = Image(png(every[name]()), ALT[name], narrow=name == sections.MATRIX)
     return images
 
 
@@ -135,6 +186,7 @@ def _subtitle(analysis: Analysis, now: datetime) -> list[str]:
 
 def _tiles(analysis: Analysis) -> list[tuple[str, str]]:
     tiles = [
+        *([(count(len(analysis.runs)), "runs")] if len(analysis.runs) > 1 else []),
         (count(analysis.hits_read), "hits read"),
         (count(analysis.hits_used), "hits used"),
         (count(analysis.detectors.height), "detector" if analysis.detectors.height == 1 else "detectors"),

@@ -21,8 +21,11 @@ NARROW_SCREEN = "(max-width: 40rem)"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 _UNITS = "ps|ns|us|µs|ms|s|min|h|d|keV|MeV|%|counts/s|hits/s|Bq|kBq|MBq|cps"
-_TOGETHER = re.compile(rf"(?<=\d)[ ](?=±)|(?<=±)[ ](?=\d)|(?<=\d)[ ](?=(?:{_UNITS})(?![\w/]))|(?<=\w)[ ](?=CH\d)")
-"""Spaces within one quantity, between a number and its uncertainty or unit, and within the name of a channel."""
+_TOGETHER = re.compile(
+    rf"(?<=\d)[ ](?=±)|(?<=±)[ ](?=\d)|(?<=\d)[ ](?=(?:{_UNITS})(?![\w/]))|(?<=\w)[ ](?=CH\d)"
+    r"|(?<=\d)[ ](?=\d\d:\d\d)|(?<=:\d\d)[ ](?=\(UTC)"
+)
+"""Spaces within one quantity, between a number and its uncertainty or unit, and in names of channels and moments."""
 
 
 class Table(NamedTuple):

@@ -40,14 +40,18 @@ def singles(found: Findings, images: Mapping[str, Image], group: str = "") -> li
     return [one for one in sections if one.paragraphs or one.image]
 
 
-def coincidences(found: Findings, images: Mapping[str, Image], group: str = "") -> list[Section]:
-    """The sections about pairs: how many, when, and of which energies."""
+def coincidences(
+    found: Findings, images: Mapping[str, Image], group: str = "", *, matrix: bool = True
+) -> list[Section]:
+    """The sections about pairs: how many, when, and, with the matrix, of which energies."""
     analysis = found.analysis
     if analysis.detectors.height < 2:
         images = {}
     sections = [
         Section("Coincidences", text.coincidences(analysis), tables=[tables.pairs(analysis)], group=group),
         Section("Time differences", text.prompt(analysis), images.get(TIME_DIFFERENCES), group=group),
-        Section("Coincidence matrix", text.matrix(analysis, found.lines, found.spots), images.get(MATRIX), group=group),
     ]
+    if matrix:
+        seen = text.matrix(analysis, found.lines, found.spots)
+        sections.append(Section("Coincidence matrix", seen, images.get(MATRIX), group=group))
     return [one for one in sections if one.paragraphs or one.image]

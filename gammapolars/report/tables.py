@@ -1,8 +1,9 @@
 """The report's tables, as text."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from gammapolars.core.digits import percent
+from gammapolars.core.digits import expected_counts, percent
 from gammapolars.core.units import PS_PER_UNIT
 from gammapolars.identification import kind_text
 from gammapolars.report.analyse import Analysis
@@ -64,7 +65,7 @@ def detectors(analysis: Analysis) -> Table:
                 channel,
                 count(row["hits"]),
                 count(row["hits_used"]),
-                *(_with_unc(own, name, factor) for name, (_, factor) in RATES.items()),
+                *(with_unc(own, name, factor) for name, (_, factor) in RATES.items()),
                 *(_value(own.get(name), factor) for name, (_, factor) in noted.items()),
                 "keV" if row["calibrated"] else "channels",
             )
@@ -81,7 +82,8 @@ def _without(table: Table, heading: str) -> Table:
     return table._replace(headings=[*table.headings[:place], *table.headings[place + 1 :]], rows=rows)
 
 
-def _with_unc(row: dict[str, Any], name: str, factor: float = 1.0) -> str:
+def with_unc(row: Mapping[str, Any], name: str, factor: float = 1.0) -> str:
+    """A value of a row with its uncertainty, both times a factor."""
     value, unc = row.get(name), row.get(f"{name}_unc")
     return NONE if value is None else with_uncertainty(factor * value, factor * (unc or 0.0))
 
@@ -96,9 +98,9 @@ def peaks(analysis: Analysis) -> Table:
     rows = [
         (
             row["name"],
-            _with_unc(row, f"centroid_{unit}"),
-            _with_unc(row, f"fwhm_{unit}"),
-            _with_unc(row, "area"),
+            with_unc(row, f"centroid_{unit}"),
+            with_unc(row, f"fwhm_{unit}"),
+            with_unc(row, "area"),
             f"{row['significance']:,.1f}",
             kind_text(row) if unit == "kev" else NONE,
             _remark(row),
@@ -108,7 +110,8 @@ def peaks(analysis: Analysis) -> Table:
     ]
     units = " or ".join(name for unit, name in UNITS.items() if unit in {unit for _, unit in placed})
     headings = ("detector", f"position ({units})", "FWHM", "area", "σ", "kind", "remarks")
-    return Table(headings, rows, frozenset(headings[1:5]))
+    table = Table(headings, rows, frozenset(headings[1:5]))
+    return table if "kev" in {unit for _, unit in placed} else _without(_without(table, "kind"), "remarks")
 
 
 def _unit(peak: dict[str, Any]) -> str:
@@ -141,10 +144,10 @@ def pairs(analysis: Analysis) -> Table:
             (
                 f"{row['name_a']} – {row['name_b']}",
                 count(row["pairs"]),
-                _with_unc(row, "chance_pairs_expected"),
-                *((_with_unc(row, "chance_pairs"),) if is_measured else ()),
-                _with_unc(row, "net"),
-                *(_with_unc(peak, name) for name in TIMING),
+                expected_counts(row["chance_pairs_expected"], row["chance_pairs_expected_unc"]),
+                *((with_unc(row, "chance_pairs"),) if is_measured else ()),
+                with_unc(row, "net"),
+                *(with_unc(peak, name) for name in TIMING),
             )
         )
     return Table(headings, rows, frozenset(headings[1:]))

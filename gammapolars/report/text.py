@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from gammapolars.analysis.chance import total_expected
-from gammapolars.core.digits import percent
+from gammapolars.core.digits import expected_counts, percent
 from gammapolars.figures.time_difference import window_ranges_ns
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak, Steadiness, level_beside, total_net, with_net
@@ -102,7 +102,7 @@ def coincidences(analysis: Analysis) -> list[str]:
             return ["There are no pairs: the hits are all of one detector."] if analysis.hits_read else []
         return [
             f"No two hits of different detectors lie within the window of {analysis.window} "
-            f"({_expected(table)} random coincidences are expected)."
+            f"({expected_random(table)} random coincidences are expected)."
         ]
     net, unc = total_net(table)
     text = f"{amount(analysis.pairs, 'pair')} within {analysis.window}. {_random(analysis, table)}; "
@@ -124,15 +124,15 @@ def coincidences(analysis: Analysis) -> list[str]:
     return texts
 
 
-def _expected(table: pl.DataFrame) -> str:
+def expected_random(table: pl.DataFrame) -> str:
     """How many random coincidences are expected of all detector pairs."""
     expected = total_expected(table)
-    return with_uncertainty(expected.pairs, expected.unc) if expected.unc else about(expected.pairs)
+    return expected_counts(expected.pairs, expected.unc)
 
 
 def random_numbers(analysis: Analysis) -> list[tuple[str, str]]:
     """The number of random coincidences, with what it is: as measured first, where random windows were asked for."""
-    expected = _expected(analysis.pairs_by_detectors), "random coincidences expected"
+    expected = expected_random(analysis.pairs_by_detectors), "random coincidences expected"
     net = analysis.summary.of_pairs.random if analysis.summary else None
     if net is None:
         return [expected]
@@ -143,10 +143,10 @@ def _random(analysis: Analysis, table: pl.DataFrame) -> str:
     """How many pairs are random, as the beginning of a sentence: measured, where random windows were asked for."""
     expected = analysis.chance_pairs_expected
     if "chance_pairs" not in table.columns:
-        return f"Of these, {_expected(table)} ({percent(expected, analysis.pairs)}) are expected to be random"
+        return f"Of these, {expected_random(table)} ({percent(expected, analysis.pairs)}) are expected to be random"
     number, unc = float(table["chance_pairs"].sum()), math.sqrt(float((table["chance_pairs_unc"] ** 2).sum()))
     measured = f"{with_uncertainty(number, unc)} ({percent(number, analysis.pairs)})"
-    return f"Of these, {measured} are random as measured, where {_expected(table)} are expected"
+    return f"Of these, {measured} are random as measured, where {expected_random(table)} are expected"
 
 
 def _lost(analysis: Analysis) -> str:

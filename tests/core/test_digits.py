@@ -2,7 +2,7 @@
 
 import pytest
 
-from gammapolars.core.digits import percent, rounded
+from gammapolars.core.digits import expected_counts, percent, rounded
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,11 @@ def test_shares_are_never_none_or_all_by_rounding() -> None:
     assert [percent(*share) for share in shares] == [
         "33.3 %", "< 0.01 %", "0 %", "100 %", "–", "99.99 %", "1,500 %",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mean", "unc", "said"),
+    [(460.65, 0.8, "460.65 ± 0.80"), (76.94, 0.0, "76.9"), (9.43538, 0.0, "9.4"), (0.0341, 0.0, "0.034"), (0, 0, "0")],
+)
+def test_expected_counts_have_the_digits_that_are_known(mean: float, unc: float, said: str) -> None:
+    assert expected_counts(mean, unc) == said

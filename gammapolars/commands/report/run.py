@@ -3,6 +3,7 @@
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
+from gammapolars.commands.progress import Progress
 from gammapolars.commands.report.parse import ReportOptions
 from gammapolars.commands.summaries import warnings
 from gammapolars.report import make_report
@@ -11,7 +12,9 @@ from gammapolars.report import make_report
 def report(options: ReportOptions, recording: Recording) -> PairSummary:
     """Analyse a run in one pass, and write its report."""
     rule = PairRule(options.window, reject=options.reject)
-    return make_report(recording, rule, options.output, random=options.random or (), overwrite=options.overwrite)
+    tell = recording.progress.tell if isinstance(recording.progress, Progress) else lambda _: None
+    random = options.random or ()
+    return make_report(recording, rule, options.output, random=random, overwrite=options.overwrite, tell=tell)
 
 
 def text(summary: PairSummary) -> list[str]:

@@ -138,8 +138,8 @@ def test_keys_alone_do_it(live: LivePage) -> None:
 def test_a_click_on_a_spot_makes_a_gate_as_wide_as_the_line(live: LivePage) -> None:
     box = live.page.locator("#live-matrix").bounding_box()
     assert box
-    place = {"x": 62 + at(100.5) * (box["width"] - 76), "y": box["height"] - 34 - at(200.2) * (box["height"] - 56)}
-    live.page.click("#live-matrix", position=place)
+    across, up = at(100.5) * (box["width"] - 76), at(200.2) * (box["height"] - 56)
+    live.page.click("#live-matrix", position={"x": 62 + across, "y": box["height"] - 34 - up})
 
     low, high, background = gate(live)
 
