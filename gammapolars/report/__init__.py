@@ -32,12 +32,14 @@ def make_report(
     random: Sequence[str] = (),
     overwrite: bool = False,
     tell: Callable[[str], None] = lambda _: None,
+    is_live: bool = True,
 ) -> PairSummary:
     """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet next to the page.
 
     The folder is as for `write_report`, and refused before the run is read. By `random` windows that hold chance pairs
     alone, such as `1us:3us`, or `auto`, counts are net of them. Several runs are read together, and then each by
-    itself. `tell` is called with what is being done when the runs have been read.
+    itself. `tell` is called with what is being done when the runs have been read. `is_live` is whether gates can be
+    drawn on the page.
 
     Raises:
         OutputError: the folder exists and `overwrite` is False, or it cannot be written.
@@ -53,7 +55,7 @@ def make_report(
         save(analysis.matrix.lazy(), partial / tables[2], metadata=_of_matrix(analysis, recording))
         by_run = _by_run(recording, rule, tell)
         now, files = datetime.now().astimezone(), _listed(analysis)
-        _write(contents(analysis, now, by_run=by_run, files=files, tell=tell), partial)
+        _write(contents(analysis, now, by_run=by_run, files=files, tell=tell, is_live=is_live), partial)
     return analysis.summary.saved(folder / PAGE)
 
 

@@ -1,7 +1,7 @@
 """What a report consists of: the figures as PNG, and the page that shows and explains them."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
@@ -15,8 +15,10 @@ from gammapolars.io.provenance import versions
 from gammapolars.report import runs, sections, text
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.lines import ANNIHILATION, Lines
+from gammapolars.report.live import LiveSection
+from gammapolars.report.live.report import live_section
 from gammapolars.report.numbers import count, duration
-from gammapolars.report.page import File, Image, Section, page
+from gammapolars.report.page import File, Image, Section, figure, page
 from gammapolars.report.recorded import names_of_channels, recorded_line, renamed
 from gammapolars.report.runs import RunPart
 from gammapolars.report.sections import Findings, findings
@@ -63,6 +65,7 @@ def contents(
     by_run: Sequence[Analysis] = (),
     files: Sequence[File] = (),
     tell: Told = lambda _: None,
+    is_live: bool = True,
 ) -> dict[str, bytes]:
     """The files of a report, by name, the page last.
 
@@ -72,12 +75,16 @@ def contents(
         by_run: the same of each run, where there are several.
         files: further ones that stand next to the page.
         tell: called with what is being done.
+        is_live: whether gates can be drawn on the page's matrix.
     """
     found = findings(as_recorded(analysis))
     analysis = found.analysis
     names = [run.name for run in analysis.runs]
     parts = [RunPart(name, findings(as_recorded(one))) for name, one in zip(names, by_run, strict=False)]
     images = drawn(found, tell) if len(parts) < 2 else drawn_of_runs(found, parts, tell)
+    live = _live(found, images) if is_live else None
+    if live:
+        images[sections.MATRIX] = images[sections.MATRIX]._replace(html=live.html)
     shown = [*sections.singles(found, images), *sections.coincidences(found, images)]
     if len(parts) > 1:
         shown = [*runs.comparison(parts, images), *_of_each_run(parts, tell)]
@@ -92,8 +99,15 @@ def contents(
         sections=shown,
         foot=_provenance(analysis, now),
         files=[*files, *(File(f"{name}.png", ALT[name]) for name in images)],
+        script=live.script if live else "",
+        style=live.style if live else "",
     )
     return {f"{name}.png": image.png for name, image in images.items()} | {PAGE: html.encode("utf-8")}
+
+
+def _live(found: Findings, images: Mapping[str, Image]) -> LiveSection | None:
+    """The matrix on which gates are drawn, in place of its figure."""
+    return live_section(found.analysis, figure(images[sections.MATRIX]), found.lines, _line_labels(found.lines))
 
 
 def as_recorded(analysis: Analysis) -> Analysis:

@@ -10,6 +10,8 @@ from html import escape
 from importlib.resources import files
 from typing import NamedTuple
 
+from gammapolars.report.live import policy
+
 STYLE = files("gammapolars.report").joinpath("style.css").read_text(encoding="utf-8")
 
 LONG_TABLE = 16
@@ -40,13 +42,14 @@ class Table(NamedTuple):
 class Image(NamedTuple):
     """A figure: its PNG, what it shows for those who do not see it, and whether it is higher than wide.
 
-    `phone` is the same drawn for a narrow screen.
+    `phone` is the same drawn for a narrow screen; `html` stands in place of the figure, as is.
     """
 
     png: bytes
     alt: str
     narrow: bool = False
     phone: bytes | None = None
+    html: str = ""
 
 
 class Section(NamedTuple):
@@ -95,7 +98,7 @@ def page(
         script: of the page, as is.
         style: what is added to the style sheet, as is.
     """
-    shown = list(sections)
+    shown, css = list(sections), STYLE + style
     key_numbers = "".join(
         f"<li><b>{unbroken(number)}</b> <span>{unbroken(what)}</span></li>\n" for number, what in tiles
     )
@@ -105,7 +108,8 @@ def page(
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>\n<main>\n"
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy([css], [script]))}">\n'
+        f"<title>{escape(title)}</title>\n<style>{css}</style>\n</head>\n<body>\n<main>\n"
         f"<header>\n<h1>{escape(title)}</h1>\n{lines}</header>\n"
         f'{_warnings(warnings)}<ul class="tiles">\n{key_numbers}</ul>\n'
         f"{_contents(shown)}{_files(files)}{_body(shown)}<footer>\n<dl>\n{provenance}</dl>\n</footer>\n</main>\n"
@@ -170,13 +174,14 @@ def _body(sections: Sequence[Section]) -> str:
 def _section(section: Section, number: int) -> str:
     level = "h3" if section.group else "h2"
     paragraphs = "".join(f"<p>{unbroken(text)}</p>\n" for text in section.paragraphs)
-    image = section.html or (_image(section.image) if section.image else "")
+    image = section.html or (section.image.html or figure(section.image) if section.image else "")
     tables = "".join(_table(table) for table in section.tables if table.rows)
     heading = f'<{level} id="{_section_id(number)}">{unbroken(section.heading)}</{level}>\n'
     return f"<section>\n{heading}{paragraphs}{image}{tables}</section>\n"
 
 
-def _image(image: Image) -> str:
+def figure(image: Image) -> str:
+    """A figure as HTML, with its PNG in it."""
     narrow = ' class="narrow"' if image.narrow else ""
     img = f'<img{narrow} src="{_data(image.png)}" alt="{escape(image.alt)}">'
     if image.phone is None:

@@ -1,5 +1,7 @@
 """What the command `report` does: a run in, a folder with its page out."""
 
+from typing import Any
+
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
@@ -13,8 +15,8 @@ def report(options: ReportOptions, recording: Recording) -> PairSummary:
     """Analyse a run in one pass, and write its report."""
     rule = PairRule(options.window, reject=options.reject)
     tell = recording.progress.tell if isinstance(recording.progress, Progress) else lambda _: None
-    random = options.random or ()
-    return make_report(recording, rule, options.output, random=random, overwrite=options.overwrite, tell=tell)
+    how: dict[str, Any] = {"random": options.random or (), "overwrite": options.overwrite, "is_live": options.live}
+    return make_report(recording, rule, options.output, **how, tell=tell)
 
 
 def text(summary: PairSummary) -> list[str]:

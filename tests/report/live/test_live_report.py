@@ -1,0 +1,68 @@
+"""The live matrix in a report, and the command that gates the file next to it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import pytest
+
+from gammapolars.report import content
+from tests import analyses
+from tests.commandline import REPOSITORY, gammapolars
+from tests.report.live.browsers import opened
+from tests.report.live.test_live_gates import by_command
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+NOW = datetime(2026, 3, 14, 15, 9, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the example run, with figures of one pixel, net of random coincidences."""
+    folder = tmp_path_factory.mktemp("report") / "report"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(content, "png", lambda plot: b"\x89PNG")
+        run = [REPOSITORY / "data" / "co60-four-hpge.root", "--detectors", REPOSITORY / "data" / "detectors.toml"]
+        gammapolars("report", *run, "--random", "400ns:900ns", "-o", folder)
+    return folder
+
+
+def test_the_report_of_the_example_run_is_small(example: Path) -> None:
+    html = (example / "index.html").read_text(encoding="utf-8")
+
+    assert len(html) < 250_000
+    assert 'id="live-total"' in html
+    assert "Content-Security-Policy" in html
+    assert "style=" not in html
+
+
+def test_the_matrix_next_to_the_page_has_its_bins(example: Path) -> None:
+    centres = pl.read_parquet(example / "matrix.parquet")["energy_kev_x"]
+
+    assert ((centres - 0.5) % 1.0 == 0).all()
+
+
+def test_a_report_without_live_matrix_has_no_script() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(content, "png", lambda plot: b"\x89PNG")
+        html = content.contents(analyses.cobalt(), NOW, is_live=False)["index.html"].decode()
+
+    assert "<script" not in html
+    assert "script-src &#x27;none&#x27;" in html
+    assert html.count("<img") == 4
+
+
+@pytest.mark.browser
+def test_a_gate_on_the_report_is_the_commands(browser: "Browser", example: Path) -> None:
+    with opened(browser, example / "index.html") as live:
+        assert not live.page.is_visible(".live-still")
+        live.type_gate(1329, 1336, [(1310, 1320), (1345, 1360)])
+        rows, counts, unc = by_command(example / "matrix.parquet", live.command)
+
+        assert live.spectrum() == rows
+        assert (live.total[0], np.sqrt(live.total[1])) == (counts, unc)
+        assert live.total[0] > 1000
