@@ -26,7 +26,8 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "report"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(content, "png", lambda plot: b"\x89PNG")
-        run = [REPOSITORY / "data" / "co60-four-hpge.root", "--detectors", REPOSITORY / "data" / "detectors.toml"]
+        data = REPOSITORY / "data"
+        run = data / "co60-four-hpge.root", "--detectors", data / "detectors.toml"
         gammapolars("report", *run, "--random", "400ns:900ns", "-o", folder)
     return folder
 
