@@ -58,17 +58,14 @@ function release(live, { name, x: from, y: top, frame, stretch, zooms }, x, y) {
 }
 
 function read(live, name, frame, x, y) {
-  const { matrix, kept } = live, energy = frame.energy(x), spectrum = (what, axis, of) => {
-    const { axis: bins, values, variances } = rebinned(matrix, axis, live.times, of), bin = binAt(bins, energy);
-    return `${what} ${plusMinus(values[bin], variances[bin])}`;
-  };
+  const { matrix, kept } = live, energy = frame.energy(x), spectrum = (what, { axis, values, variances }) =>
+    `${what} ${plusMinus(values[binAt(axis, energy)], variances[binAt(axis, energy)])}`;
   const cell = () => {
     const { bx, by, sums } = kept.image, at = (span, value) => Math.floor((binAt(span.axis, value) - span.first) / span.times);
     const sum = sums[(by.cells - 1 - at(by, frame.energyY(y))) * bx.cells + at(bx, energy)] ?? 0;
     return `y ${frame.energyY(y).toFixed(1)}: ${number(sum)} counts`;
   };
-  const text = name === "matrix" ? cell() : name === "total" ? spectrum("all pairs", live.axis, live.totals[0])
-    : spectrum("net", live.along, live.found);
+  const text = name === "matrix" ? cell() : name === "total" ? spectrum("all pairs", kept.spectra[0]) : spectrum("net", kept.net);
   live.at("readout").textContent = `${energy.toFixed(1)} ${matrix.unit}: ${text}`;
 }
 

@@ -8,12 +8,12 @@ function matrixImage(matrix, views, pixels) {
   if (matrix.symmetric) for (const span of spans) span.times = Math.max(...spans.map((one) => one.times));
   for (const span of spans) span.cells = Math.floor((span.last - span.first) / span.times) + 1;
   const [bx, by] = spans, sums = new Float64Array(bx.cells * by.cells), { start, column, value } = matrix.rows[0];
+  const line = new Int32Array(by.axis.bins).fill(-1); // of each bin on y, where its row of cells begins
+  for (let y = by.first; y <= by.last; y++) line[y] = (by.cells - 1 - Math.floor((y - by.first) / by.times)) * bx.cells;
   for (let x = bx.first; x <= bx.last; x++) {
     const at = Math.floor((x - bx.first) / bx.times);
-    for (let i = start[x]; i < start[x + 1]; i++) {
-      const y = column[i] - by.first;
-      if (y < 0 || column[i] > by.last) continue;
-      sums[(by.cells - 1 - Math.floor(y / by.times)) * bx.cells + at] += matrix.counts[value[i]];
+    for (let i = start[x], end = start[x + 1]; i < end; i++) {
+      if (line[column[i]] >= 0) sums[line[column[i]] + at] += matrix.counts[value[i]];
     }
   }
   return { bx, by, sums };
@@ -54,7 +54,7 @@ function drawMatrix(canvas, matrix, views, colours, kept, stretches) {
   }
   const { bx, by } = kept.image, { canvas: picture, least, most } = kept.picture, { unit } = matrix;
   const [size, height] = [bx, by].map((span) => number(span.times * span.axis.width));
-  const scale = `${number(least)} (faint) to ${number(most)} (strong) counts per ${size} × ${height} ${unit}, log`;
+  const range = `${number(least)} to ${number(most)} per ${size} × ${height} ${unit}`, scale = [`counts, log: ${range}`, range];
   const titles = { x: `${matrix.label} x (${unit})`, title: `${matrix.label} y (${unit})` };
   drawAxes(pen, frame, colours, { ...titles, beside: most ? scale : "no counts here" });
   clipped(pen, frame, () => {

@@ -7,7 +7,10 @@ function draw(live) {
   const ends = ([low, high], dotted) => ({ side, low: edgeOf(axis, low), high: edgeOf(axis, high), dotted,
     colour: dotted ? colours.background : colours.gate });
   const stretches = gate ? [...gate.background.map((part) => ends(part, true)), ends([gate.low, gate.high], false)] : [];
-  const [total, along] = [axis, live.along].map((one, k) => rebinned(matrix, one, times, totals[k]));
+  if (live.kept.times !== times || live.kept.totals !== totals) {
+    Object.assign(live.kept, { times, totals, spectra: [axis, live.along].map((one, k) => rebinned(matrix, one, times, totals[k])) });
+  }
+  const [total, along] = live.kept.spectra;
   const most = ({ axis: of, values }) => values.slice(binAt(of, views[side][0]), binAt(of, views[side][1]) + 1)
     .reduce((one, other) => Math.max(one, other), 1e-9);
   const singles = [...live.singles].map((k) => {
@@ -18,13 +21,13 @@ function draw(live) {
     title: matrix.symmetric ? "All pairs" : `All pairs, on ${"xy"[side]}`, stretches, lines: matrix.lines,
     beside: singles.length ? "coloured: single hits, scaled" : "" });
   if (gate) {
-    const net = { ...rebinned(matrix, live.along, times, found), colour: colours.ink }, { values, variances } = net;
+    const net = live.kept.net = { ...rebinned(matrix, live.along, times, found), colour: colours.ink }, { values, variances } = net;
     const share = { ...along, variances: null, colour: colours.total, scale: found.total / (totals[1].total || 1), dashes: [3, 3] };
     const sure = ({ energy }) => [-1, 0, 1].map((k) => binAt(net.axis, energy + k * net.axis.width))
       .some((bin) => values[bin] > 3 * Math.sqrt(variances[bin]));
     panel(live, "net", views[1 - side], [net, ...(live.overlay && found.total > 0 ? [share] : [])], colours, {
       title: "In coincidence with the gate, net", lines: matrix.lines.filter(sure), errors: colours.error,
-      beside: `± σ${live.overlay ? "; dashed: all pairs, scaled" : ""}${log ? "; 0 and below lie at the bottom" : ""}` });
+      beside: [`± σ${live.overlay ? "; dashed: all pairs, scaled" : ""}${log ? "; 0 and below lie at the bottom" : ""}`, "± σ"] });
   } else {
     const { pen, width } = sized(live.canvases.net, 48);
     pen.fillStyle = colours.quiet;

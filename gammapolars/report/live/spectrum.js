@@ -48,7 +48,7 @@ function drawAxes(pen, frame, colours, { x: xTitle, title, beside }) {
   write(pen, title, 4, 3, "left", "top");
   const after = pen.measureText(title).width + 14;
   Object.assign(pen, { font: "12px system-ui, sans-serif", fillStyle: colours.quiet });
-  write(pen, beside ?? "", after, 3, "left", "top", Math.max(right - after, 40));
+  write(pen, [beside].flat().find((text) => pen.measureText(text).width <= right - after) ?? "", after, 3, "left", "top");
 }
 
 function clipped(pen, { left, right, top, bottom }, draw) {
