@@ -162,7 +162,9 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
     spectra = spectra_counter(recording, mask, bin_kev)
     differences = TimeDifferences(reach_ps)
     fine_kev = matrix_bin_kev(detectors)
-    matrix = Matrix.of_energies(rule.window, detectors, calibrated=recording.is_calibrated, bin_kev=fine_kev)
+    matrix = Matrix.of_energies(
+        rule.window, detectors, calibrated=recording.is_calibrated, bin_kev=fine_kev, unlike=True
+    )
     accumulators: list[Accumulator] = [spectra, rates, differences, hits, intervals, recorded]
     accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
     reading = PairPass(recording, wide, accumulators, TIME_DIFFERENCE_WINDOWS)

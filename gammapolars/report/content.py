@@ -163,13 +163,23 @@ def drawn(found: Findings, tell: Told, names: Sequence[str] = sections.FIGURES) 
             chance=analysis.pairs_by_detectors,
             random=analysis.random_windows,
         ),
-        sections.MATRIX: lambda: figures.matrix(analysis.matrix, spots=_spot_labels(found.spots, found.lines)),
+        sections.MATRIX: lambda: figures.matrix(
+            analysis.matrix, spots=_spot_labels(found.spots, found.lines), names=_against(analysis)
+        ),
     }
     images = {}
     for number, name in enumerate(names, 1):
         tell(f"drawing figure {number} of {len(names)}: {name.replace('_', ' ')}")
         images[name] = Image(png(every[name]()), ALT[name], narrow=name == sections.MATRIX)
     return images
+
+
+def _against(analysis: Analysis) -> tuple[str, str] | None:
+    """The two detectors whose pulse heights the matrix shows against each other; None where it shows energies."""
+    pairs = analysis.pairs_by_detectors.filter(pl.col("pairs") > 0)
+    if "adc_x" not in analysis.matrix.columns or pairs.height != 1:
+        return None
+    return pairs["name_a"][0], pairs["name_b"][0]
 
 
 def _capital(words: str) -> str:

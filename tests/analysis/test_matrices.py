@@ -141,3 +141,37 @@ def test_a_time_difference_at_an_edge_lies_in_the_bin_above_however_many_pairs_t
     axis, pairs = Axis(TIME_DIFFERENCE, 25_000.0), pl.DataFrame({"dt_ps": [-187_500] * rows})
 
     assert pairs.select(axis.number(pl.col("dt_ps"))).to_series().to_list() == [-7] * rows
+
+
+def test_pulse_heights_of_two_detectors_stand_against_each_other_and_those_of_three_in_both_orders() -> None:
+    """Without a calibration two detectors differ in gain, so that their axes are not the same."""
+    two = pl.DataFrame(
+        {
+            "board_a": [0, 1, 0],
+            "channel_a": [3, 0, 3],
+            "adc_a": [20, 500, 40],
+            "board_b": [1, 0, 1],
+            "channel_b": [0, 3, 0],
+            "adc_b": [600, 20, 40],
+            "timestamp_ps": [0, 1, 2],
+            "dt_ps": [0, 0, 0],
+        },
+        schema=gp.PAIRS.columns,
+    )
+    third = two.head(1).with_columns(channel_b=pl.lit(7, pl.UInt16))
+    counts, parts = (Matrix.of_energies(Window(-5, 5), Detectors(), unlike=True) for _ in range(2))
+    counts.add_pairs(two.head(2))
+    parts.add_pairs(two.tail(1))
+    counts.merge(parts.state())
+
+    assert counts.against == ((0, 3), (1, 0))
+    assert not counts.symmetric
+    cells = counts.table().select("adc_x", "adc_y", "counts").rows()
+    assert cells == [(24.0, 504.0, 1.0), (24.0, 600.0, 1.0), (40.0, 40.0, 1.0)]
+
+    counts.add_pairs(third)
+    usual = Matrix.of_energies(Window(-5, 5), Detectors())
+    usual.add_pairs(pl.concat([two, third]))
+    assert counts.symmetric
+    assert counts.against is None
+    assert counts.table().equals(usual.table())

@@ -469,3 +469,24 @@ def test_the_variance_of_weights_is_the_sum_of_their_squares() -> None:
     row = pl.DataFrame({"weight": [1.0, 1.0, -0.5]}).select(**sums("weight")).row(0)
 
     assert row == (1.5, 2.25)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("built_figures")
+def test_a_figure_shows_pulse_heights_of_two_detectors_against_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one gain each, they have nothing in common: 511 keV is at channel 692 in one and at 540 in the other."""
+    plots: list[Any] = []
+    monkeypatch.setattr("gammapolars.commands.matrix.run.save_figure", lambda plot, *_, **__: plots.append(plot))
+    two = Path(RUN).with_name("na22-two-nai.root")
+
+    asked: list[tuple[str | Path, ...]] = [(two,), (two, "--symmetric"), (RUN,), (two, "-o", tmp_path / "m.csv")]
+    outcomes = [gammapolars("matrix", "-o", tmp_path / "m.png", *words, "--json") for words in asked]
+    assert [json.loads(done.out)["symmetric"] for done in outcomes] == [False, True, True, True]
+
+    labels = [(plot.labels.x, plot.labels.y) for plot in plots]
+    assert labels[0] == ("pulse height, 0/4 (adc)", "pulse height, 0/5 (adc)")
+    assert labels[1] == labels[2] == ("pulse height of one detector (adc)", "pulse height of the other (adc)")
+    top = plots[0].data.filter(pl.col("counts") == pl.col("counts").max())
+    assert top.select("x", "y").row(0) == pytest.approx((692, 540), abs=24)

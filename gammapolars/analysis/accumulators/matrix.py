@@ -10,12 +10,13 @@ from gammapolars.analysis.accumulators.axes import ALL, Axis, Rows, Sides, value
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import has_any
 from gammapolars.core.quantities import ADC, ENERGY
-from gammapolars.core.types import Integers
+from gammapolars.core.types import Integers, Key
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
 from gammapolars.detectors.hits import is_one_of
 from gammapolars.gates import PolygonGate
 from gammapolars.spectra import fitting_bin_kev
+from gammapolars.spectra.tallies import Tally
 from gammapolars.spectra.weighted_tallies import WeightedCounts, WeightedTally, count_by_weight
 
 HALF = 2**31
@@ -114,6 +115,8 @@ class Matrix(Accumulator):
             earlier hit, or in the columns of the matrix, such as `adc_x`.
         mask: flags that reject a single hit.
         sums: whether energies are of several hits each, as add-back makes them.
+        unlike: whether detectors may differ in what they measure, as those without a calibration do in their gain: a
+            symmetric matrix of only two detectors is then one of the first against the second.
     """
 
     def __init__(
@@ -128,13 +131,15 @@ class Matrix(Accumulator):
         polygons: Sequence[PolygonGate] = (),
         mask: int = 0,
         sums: bool = False,
+        unlike: bool = False,
     ) -> None:
         self.axes = (x, y)
-        self.symmetric = symmetric
+        self._symmetric, self._unlike = symmetric, unlike and symmetric
+        self._ends = Tally(*ENDS)
         self._detectors, self._sums, self._mask = detectors, sums, mask
         self._window, self._sides, self.polygons = window, sides, polygons
         self._waiting: list[pl.DataFrame] = []
-        self._cells = CellTally(symmetric=symmetric)
+        self._cells = CellTally(symmetric=symmetric and not unlike)
 
     @classmethod
     def of_energies(
@@ -145,10 +150,30 @@ class Matrix(Accumulator):
         calibrated: bool | None = None,
         bin_kev: float | None = None,
         sums: bool = False,
+        unlike: bool = False,
     ) -> "Matrix":
-        """The symmetric matrix of the energies of all pairs; of their adc values where nothing is calibrated."""
+        """The symmetric matrix of the energies of all pairs; of their adc values where nothing is calibrated.
+
+        With `unlike`, adc values of only two detectors are those of the first against those of the second.
+        """
         axis = energy_axis(detectors, bin_kev, calibrated=calibrated)
-        return cls(axis, axis, detectors, window=window, symmetric=True, sums=sums)
+        unlike = unlike and axis.quantity == ADC
+        return cls(axis, axis, detectors, window=window, symmetric=True, sums=sums, unlike=unlike)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether each pair stands in both orders."""
+        return self._symmetric and self.against is None
+
+    @property
+    def against(self) -> tuple[Key, Key] | None:
+        """The two detectors, of x and of y, of a matrix that would be symmetric if they were not unlike."""
+        self._count()
+        table = self._ends.total() if self._unlike else pl.DataFrame()
+        if table.height != 1:
+            return None
+        a, b, c, d = table.select(ENDS).row(0)
+        return (a, b), (c, d)
 
     @property
     def columns(self) -> tuple[str, str]:
@@ -176,7 +201,7 @@ class Matrix(Accumulator):
 
     def parts(self) -> Mapping[str, Mergeable]:
         self._count()
-        return {"cells": self._cells}
+        return {"cells": self._cells, "ends": self._ends} if self._unlike else {"cells": self._cells}
 
     def merge(self, state: State) -> None:
         super().merge(state)
@@ -188,7 +213,11 @@ class Matrix(Accumulator):
         centres = {
             name: axis.centre(pl.col(side)) for name, axis, side in zip(self.columns, self.axes, "xy", strict=True)
         }
-        return self._cells.table().select(**centres, counts="counts", variance="variance")
+        cells = self._cells.table()
+        if self._unlike and self.symmetric:
+            swapped = cells.filter(pl.col("x") != pl.col("y")).rename({"x": "y", "y": "x"}).select(cells.columns)
+            cells = pl.concat([cells, swapped]).group_by("x", "y").agg(pl.all().sum()).sort("x", "y")
+        return cells.select(**centres, counts="counts", variance="variance")
 
     def _add(self, rows: pl.DataFrame) -> None:
         self._waiting.append(rows)
@@ -206,10 +235,13 @@ class Matrix(Accumulator):
             side: axis.number(pl.col(name)) for side, axis, name in zip("xy", self.axes, self.columns, strict=True)
         }
         weight = ["weight"] if "weight" in rows.columns else []
-        cells = values.select(*weight, **numbers).drop_nulls()
+        cells = values.select(*weight, *(ENDS if self._unlike else ()), **numbers).drop_nulls()
         numbered = (cells.filter(pl.col("weight") != 0) if weight else cells).collect()
         if numbered.height < rows.height:
             self._check_numbers(values)
+        if self._unlike:
+            self._ends.add(_detector_pairs(numbered))
+            numbered = numbered.drop(ENDS)
         self._cells.add(numbered)
         self._check()
 
@@ -241,7 +273,7 @@ class Matrix(Accumulator):
         values = self._values(pairs, "_a", "_b")
         if self._sides != ALL:
             rows = rows.filter(self._sides.admitted)
-        if not self.symmetric:
+        if not self._symmetric or self._unlike:
             swapped = self._values(pairs, "_b", "_a")
             is_swapped = pl.when(self._sides.is_swapped)
             values = [is_swapped.then(other).otherwise(own) for own, other in zip(values, swapped, strict=True)]
@@ -259,6 +291,17 @@ class Matrix(Accumulator):
         of_rows = Rows(rows.columns, self._detectors, self._sums)
         values = values_along(self.axes, of_rows, of_x, of_y)
         return [value.alias(name) for value, name in zip(values, self.columns, strict=True)]
+
+
+ENDS = ["board_a", "channel_a", "board_b", "channel_b"]
+
+
+def _detector_pairs(pairs: pl.DataFrame) -> pl.DataFrame:
+    """How many pairs there are of each two detectors, whichever of them had the earlier hit."""
+    counted = pairs.group_by(ENDS).agg(counts=pl.len())
+    rows = [(*sorted([(a, b), (c, d)]), counts) for a, b, c, d, counts in counted.select(*ENDS, "counts").iter_rows()]
+    flat = [(*first, *second, counts) for first, second, counts in rows]
+    return pl.DataFrame(flat, dict.fromkeys((*ENDS, "counts"), pl.UInt64), orient="row")
 
 
 def energy_axis(detectors: Detectors, bin_kev: float | None = None, *, calibrated: bool | None = None) -> Axis:

@@ -22,7 +22,7 @@ from gammapolars.commands.net_matrices import MatrixBackground
 from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
-from gammapolars.core.quantities import ENERGY, TIME, TIME_DIFFERENCE
+from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE
 from gammapolars.core.records import Rows, optional
 from gammapolars.detectors import Detectors
 from gammapolars.gates import load_gates
@@ -106,7 +106,7 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
         totals = _count_hits(recording, rule, counts)
     table, content = _table(counts, options)
     summary = MatrixSummary(**totals, **content)
-    return _write(summary, table, counts, options, summary.provenance(recording))
+    return _write(summary, table, counts, options, detectors, summary.provenance(recording))
 
 
 def of_pairs(options: MatrixOptions, saved: SavedPairs) -> SavedPairsMatrixSummary:
@@ -122,7 +122,7 @@ def of_pairs(options: MatrixOptions, saved: SavedPairs) -> SavedPairsMatrixSumma
     table, content = _table(counts, options)
     of_saved = saved.summary(tally, energies=ENERGY in (x.quantity, y.quantity))
     summary = SavedPairsMatrixSummary(**of_saved, **content)
-    return _write(summary, table, counts, options, saved.provenance(summary))
+    return _write(summary, table, counts, options, saved.detectors, saved.provenance(summary))
 
 
 def _counter(
@@ -151,6 +151,7 @@ def _counter(
         polygons=load_gates(options.polygon) if options.polygon else (),
         window=rule.window if rule else None,
         mask=rule.mask if rule else 0,
+        unlike=is_figure(options.output) and options.symmetric is None and x.quantity == ADC and not options.x,
     )
     if options.subtract_background:
         check_factorises(options, counts)
@@ -171,11 +172,16 @@ def _table(counts: Matrix, options: MatrixOptions) -> tuple[pl.DataFrame, dict[s
 
 
 def _write(
-    summary: Written, table: pl.DataFrame, counts: Matrix, options: MatrixOptions, origin: dict[str, str]
+    summary: Written,
+    table: pl.DataFrame,
+    counts: Matrix,
+    options: MatrixOptions,
+    detectors: Detectors,
+    origin: dict[str, str],
 ) -> Written:
     """Write the matrix, or its figure."""
     if is_figure(options.output):
-        _draw(table, counts, options)
+        _draw(table, counts, options, detectors)
     else:
         x, y = counts.axes
         save_matrix(table, options.output, bin_x=x.width, bin_y=y.width, overwrite=options.overwrite, metadata=origin)
@@ -243,10 +249,12 @@ def _of_matrix(counts: Matrix, table: pl.DataFrame, options: MatrixOptions) -> d
     }
 
 
-def _draw(table: pl.DataFrame, counts: Matrix, options: MatrixOptions) -> None:
+def _draw(table: pl.DataFrame, counts: Matrix, options: MatrixOptions, detectors: Detectors) -> None:
     from gammapolars import figures
 
     x, y = names = [", ".join(names or ()) or "all detectors" for names in (options.x, options.y)]
+    if counts.against:
+        names = [detectors.at(*key).name for key in counts.against]
     same = counts.axes[0].quantity == counts.axes[1].quantity
     plot = figures.matrix(
         table,
