@@ -129,6 +129,10 @@ class Labels(Artist):
         text.set_figure(self._figure())
         return text
 
+    def veil(self, text: Text) -> Text:
+        """A label on a ground that keeps it readable over what lies below."""
+        return text
+
     def extent(self, label: Label, renderer: RendererBase) -> tuple[float, float]:
         """The width and height of a label that reads from left to right."""
         box = self.text(label).get_window_extent(renderer)
@@ -147,7 +151,7 @@ class Labels(Artist):
                 tick.set_figure(self._figure())
                 tick.draw(renderer)
             if place.box.width > 0:
-                self.text(label, place).draw(renderer)
+                self.veil(self.text(label, place)).draw(renderer)
 
     def _figure(self) -> Any:
         return self.axes.figure  # type: ignore[union-attr]
@@ -161,41 +165,58 @@ class PeakLabels(Labels):
 
     def places(self, renderer: RendererBase) -> list[tuple[Label, Place | None]]:
         """The highest peaks first: upright above the peak, moved aside, or level beside its tip."""
-        panel, skyline = self._panel(), Skyline(self.axes)
-        gap, taken = GAP * self.point, list[Bbox]()
+        panel, skyline, taken = self._panel(), Skyline(self.axes), list[Bbox]()
         placed: list[tuple[Label, Place | None]] = []
+        bare: list[Label] = []
         for label in sorted(self.on_screen(), key=lambda one: -one.y):
             top = skyline.highest(label.x - self.point, label.x + self.point, label.y)
             peak = label._replace(y=min(top, panel.y1))
             width, height = self.extent(peak, renderer)
             for place in self._candidates(peak, width, height, skyline):
-                inside = place.box.x0 > panel.x0 and place.box.x1 < panel.x1 and place.box.y1 < panel.y1 - gap / 2
-                if inside and place.box.y0 > panel.y0 and not place.box.count_overlaps(taken):
+                if self._has_room(peak, place, panel, taken):
                     taken.append(place.box)
                     placed.append((peak, place))
                     break
             else:
-                placed.append((peak, self._tick(peak, panel)))
-        return placed
+                bare.append(peak)
+        return placed + [(peak, self._tick(peak, panel, taken)) for peak in bare]
+
+    def _has_room(self, peak: Label, place: Place, panel: Bbox, taken: Sequence[Bbox]) -> bool:
+        """Whether a place lies inside the panel and apart from the others, none of which stands before its peak."""
+        box, edge = place.box, GAP / 2 * self.point
+        inside = panel.x0 < box.x0 and box.x1 < panel.x1 and panel.y0 < box.y0 and box.y1 < panel.y1 - edge
+        reach = Bbox.from_extents(min(peak.x, box.x0), box.y0, max(peak.x, box.x1), box.y1)
+        return bool(inside and not reach.count_overlaps(taken))
 
     def _candidates(self, peak: Label, width: float, height: float, skyline: "Skyline") -> Iterator[Place]:
         """Places for a label, the best first."""
         gap, tick = GAP * self.point, TICK * self.point
-        for shift in SHIFTS:
+
+        def upright(shift: float) -> Place:
             left = peak.x + shift * height - height / 2
             bottom = skyline.highest(left, left + height, peak.y) + gap + tick * (1 + 0.5 * abs(shift))
-            yield Place(Bbox.from_bounds(left, bottom, height, width), True, (left + height / 2, bottom - 0.4 * gap))
-        for left in (peak.x + 1.5 * gap, peak.x - 1.5 * gap - width):
-            floor = skyline.highest(left, left + width, -np.inf) + gap
-            yield Place(Bbox.from_bounds(left, max(floor, peak.y - 1.2 * height), width, height), False)
+            return Place(Bbox.from_bounds(left, bottom, height, width), True, (left + height / 2, bottom - 0.4 * gap))
 
-    def _tick(self, peak: Label, panel: Bbox) -> Place | None:
+        yield from map(upright, SHIFTS[:3])
+        for left in (peak.x + 1.5 * gap, peak.x - 1.5 * gap - width):
+            bottom = max(skyline.highest(left, left + width, -np.inf) + gap, peak.y - 1.2 * height)
+            if bottom < peak.y - 0.3 * height:  # higher up it would seem to belong to a neighbour
+                yield Place(Bbox.from_bounds(left, bottom, width, height), False)
+        yield from map(upright, SHIFTS[3:])
+
+    def _tick(self, peak: Label, panel: Bbox, taken: Sequence[Bbox]) -> Place | None:
         tip = peak.y + (GAP / 2 + TICK) * self.point
-        return Place(Bbox.null(), False, (peak.x, tip)) if tip < panel.y1 else None
+        room = Bbox.from_extents(peak.x - 1, peak.y, peak.x + 1, tip)
+        return None if tip > panel.y1 or room.count_overlaps(taken) else Place(Bbox.null(), False, (peak.x, tip))
 
 
 class SpotLabels(Labels):
     """Labels around circles: not over another one, and not over another circle."""
+
+    def veil(self, text: Text) -> Text:
+        """Filled bins stay visible through it."""
+        text.set_bbox({"facecolor": "white", "alpha": 0.7, "linewidth": 0, "pad": 0.12 * self.size})
+        return text
 
     def places(self, renderer: RendererBase) -> list[tuple[Label, Place | None]]:
         """To the upper right of the circle, else to its other sides."""
@@ -205,11 +226,11 @@ class SpotLabels(Labels):
         placed: list[tuple[Label, Place | None]] = []
         for spot in (one for one in spots if one.text):
             width, height = self.extent(spot, renderer)
-            right, left = spot.x + 0.8 * reach, spot.x - 0.8 * reach - width
-            above, below = spot.y + 0.8 * reach, spot.y - 0.8 * reach - height
-            middle = spot.x - width / 2
+            right, left = spot.x + 1.3 * reach, spot.x - 1.3 * reach - width
+            above, below = spot.y + 0.3 * reach, spot.y - 0.3 * reach - height
+            middle, far = spot.x - width / 2, reach
             corners = [(right, above), (left, above), (right, below), (left, below)]
-            corners += [(middle, above + 0.3 * reach), (middle, below - 0.3 * reach)]
+            corners += [(middle, above + far), (middle, below - far)]
             own = taken[spots.index(spot)]
             others = [box for box in taken if box is not own]
             boxes = (Bbox.from_bounds(x, y, width, height) for x, y in corners)

@@ -9,6 +9,9 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.labels import peak_labels
 from gammapolars.figures.style import FigureStyle
 
+LETTER = 7.0
+"""Size of the letters, in points."""
+
 LABELLED = 40
 """At most this many peaks of a spectrum are marked, the largest."""
 
@@ -116,5 +119,33 @@ def _with_tips(marks: pl.DataFrame, frame: pl.DataFrame, style: FigureStyle) -> 
     return marks.with_columns(counts, x=pl.col("at")).drop_nulls("counts").sort("counts", descending=True)
 
 
+CROWD = 3
+"""So many labels find room beside the tips of their peaks."""
+
+FEW_ROOM, MOST_ROOM = 0.14, 0.55
+"""Of the axis that a spectrum takes, what is kept free above it for few and for many labels."""
+
+NEAR_TOP = 0.2
+"""Peaks that end in this uppermost part of the axis have no room for a label above them."""
+
+
+def room_for_labels(labels: list[Any], highest: float, floor: float | None, panel: float) -> float:
+    """The part of the axis that is kept free above a spectrum, which begins at `floor` if it is logarithmic.
+
+    Where a few peaks rise to the top, their labels have room beside them; where there are many, above. The panel is
+    `panel` inches high.
+    """
+    if not labels:
+        return 0.04
+    tips = pl.concat([layer.data.select("facet", "counts", "label") for layer in labels])
+    near = highest * (floor / highest) ** NEAR_TOP if floor else (1 - NEAR_TOP) * highest
+    at_top = tips.filter(pl.col("counts") > near)
+    if at_top.group_by("facet").len().filter(pl.col("len") > CROWD).is_empty():
+        return FEW_ROOM
+    longest = max(map(len, at_top["label"]))
+    need = (0.66 * longest + 2) * LETTER / 72 / panel
+    return min(MOST_ROOM, need / max(1 - need, 0.1))
+
+
 def _labels(marks: pl.DataFrame, colours: Mapping[str, str]) -> list[Any]:
-    return [peak_labels(marks, "x", "counts", colours=colours)] if marks.height else []
+    return [peak_labels(marks, "x", "counts", size=LETTER, colours=colours)] if marks.height else []

@@ -14,11 +14,14 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facet_column, facets_of
 from gammapolars.figures.finish import finish, is_inside
 from gammapolars.figures.histogram import BAND, Inputs, comparison, has_band, histogram_layers, with_panel
-from gammapolars.figures.peak_marks import line_marks, peak_marks
+from gammapolars.figures.peak_marks import line_marks, peak_marks, room_for_labels
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected, require, with_detectors, with_overlay
 
 MOST_BINS = 1500
+
+PANELS = 0.7
+"""Of the height of a figure; the rest have titles and axes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +131,10 @@ def energy_histograms(
     log = log if style.log_y is None else style.log_y
     floor = bins.log_floor(frame["counts"], frame["variance"] if "variance" in frame.columns else None)
     labelled = [] if not style.labels else [*line_marks(frame, lines, style), *peak_marks(frame, peaks, style)]
-    room = 0.14 if labelled else 0.04
+    highest = float(frame["counts"].max())  # type: ignore[arg-type]
+    height = house.height_for(facets.number, columns)
+    panel = PANELS * style.height(height) / style.scale / -(-facets.number // columns)
+    room = room_for_labels(labelled, highest, floor if log else None, panel)
     scale_y = axes.log_axis(floor, expand=(0, 0, room, 0)) if log else axes.count_axis(expand=(0.02, 0, room, 0))
     several = frame["facet"].n_unique() > 1 or frame["facet"][0] != ""
     upper = house.compose(
@@ -145,7 +151,7 @@ def energy_histograms(
             x=" or ".join((ENERGY if axis == "keV" else ADC).drawn_label for axis in parts),
             y=f"{words.counts} per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
         ),
-        house.house_theme(style, height=house.height_for(facets.number, columns)),
+        house.house_theme(style, height=height),
         house.legend_below(),
     )
     upper = finish(upper, style)
