@@ -86,6 +86,7 @@ from .io.spectrum_files import read_spectrum as read_spectrum, save_spectrum as 
 from .lifetimes import LifetimeFit as LifetimeFit, fit_lifetime as fit_lifetime, time_spectrum as time_spectrum
 from .peaks import find_peaks as find_peaks, fit_peaks as fit_peaks
 from .rates import true_rates as true_rates
+from .report.live.notebook import live as live
 from .spectra import (
     add_spectra as add_spectra,
     coincidence_peak as coincidence_peak,

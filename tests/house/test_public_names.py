@@ -84,6 +84,7 @@ PUBLIC = [
     "has_any",
     "line_counts",
     "lines",
+    "live",
     "load_detectors",
     "load_drift",
     "load_gates",
