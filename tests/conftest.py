@@ -59,7 +59,7 @@ def fits_once() -> Iterator[None]:
     """Peaks of the same spectrum, fitted in the same way, are fitted once a module."""
     with pytest.MonkeyPatch.context() as patch:
         fit = once(import_module("gammapolars.peaks").fit_peaks)
-        for user in ("analysis.run_spectra", "commands.gate.outputs"):
+        for user in ("analysis.run_spectra", "commands.gated_peaks"):
             patch.setattr(f"gammapolars.{user}.fit_peaks", fit)
         yield
 
