@@ -43,7 +43,7 @@ def _windows(monkeypatch: pytest.MonkeyPatch) -> None:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports whose figures are not drawn, which takes a second each: test_report.py and test_figures.py draw."""
     if not THOROUGH:
-        monkeypatch.setattr("gammapolars.report.content.png", lambda plot: b"\x89PNG")
+        monkeypatch.setattr("gammapolars.report.drawing.png", lambda plot, **_: b"\x89PNG")
 
 
 @pytest.fixture

@@ -75,9 +75,9 @@ def _listed(analysis: Analysis) -> list[File]:
     """The tables next to the page, and what is in them."""
     detectors = amount(analysis.detectors.height, "detector")
     what = {
-        "pairs": f"{amount(analysis.pairs, 'pair')} within {analysis.window}, hit by hit",
-        "spectra": f"the spectra of {detectors}",
-        "matrix": f"the coincidence matrix, {amount(analysis.matrix.height, 'filled bin')}",
+        "pairs": f"The coincidences: {amount(analysis.pairs, 'pair')} within {analysis.window}",
+        "spectra": f"The spectra of {detectors}",
+        "matrix": f"The coincidence matrix: {amount(analysis.matrix.height, 'filled bin')}",
     }
     return [File(f"{name}.parquet", text) for name, text in what.items()]
 

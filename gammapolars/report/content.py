@@ -1,20 +1,17 @@
 """What a report consists of: the figures as PNG, and the page that shows and explains them."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 
-import polars as pl
-
-from gammapolars import figures
 from gammapolars.core.units import format_ps
-from gammapolars.figures import png
-from gammapolars.gamma_lines import in_cascade, nuclides
+from gammapolars.gamma_lines import nuclides
 from gammapolars.io.provenance import versions
 from gammapolars.report import runs, sections, text
 from gammapolars.report.analyse import Analysis
-from gammapolars.report.lines import ANNIHILATION, Lines
+from gammapolars.report.drawing import ALT, Told, drawn, drawn_of_runs
+from gammapolars.report.lines import line_labels
 from gammapolars.report.live import LiveSection
 from gammapolars.report.live.report import live_section
 from gammapolars.report.numbers import count, duration
@@ -22,7 +19,6 @@ from gammapolars.report.page import File, Image, Section, figure, page
 from gammapolars.report.recorded import names_of_channels, recorded_line, renamed
 from gammapolars.report.runs import RunPart
 from gammapolars.report.sections import Findings, findings
-from gammapolars.report.spots import Spot
 
 PAGE = "index.html"
 
@@ -47,15 +43,6 @@ PEAKS = (
     "spectrum, in about the ratio of their intensities; {nuclides} nuclides are tried, common sources and natural "
     "activity first. Escape peaks, sums, Compton edges, backscatter and X-rays are told apart by energy and width."
 )
-
-ALT = {
-    sections.RATES: "Count rate of each detector over time",
-    sections.SPECTRA: "Spectrum of each detector, log scale",
-    sections.TIME_DIFFERENCES: "Histograms of the time differences of detector pairs",
-    sections.MATRIX: "Matrix of the two energies of each pair, log colour scale",
-}
-
-Told = Callable[[str], None]
 
 
 def contents(
@@ -107,7 +94,7 @@ def contents(
 
 def _live(found: Findings, images: Mapping[str, Image]) -> LiveSection | None:
     """The matrix on which gates are drawn, in place of its figure."""
-    return live_section(found.analysis, figure(images[sections.MATRIX]), found.lines, _line_labels(found.lines))
+    return live_section(found.analysis, figure(images[sections.MATRIX]), found.lines, line_labels(found.lines))
 
 
 def as_recorded(analysis: Analysis) -> Analysis:
@@ -132,54 +119,6 @@ def _of_each_run(parts: Sequence[RunPart], tell: Told) -> list[Section]:
         if part.found.analysis.detectors.height > 1:
             shown += sections.coincidences(part.found, images, part.name, matrix=False)
     return shown
-
-
-def drawn_of_runs(found: Findings, parts: Sequence[RunPart], tell: Told) -> dict[str, Image]:
-    """The figures of several runs: rates and spectra compared, and their pairs together."""
-    images = drawn(found, tell, sections.FIGURES[2:])
-    rates, spectra = runs.rates_of_runs(parts), runs.spectra_of_runs(parts)
-    tell("drawing the comparison of the runs")
-    return {
-        sections.RATES: Image(png(figures.rates(_by_run(rates))), ALT[sections.RATES]),
-        sections.SPECTRA: Image(png(figures.spectrum(_by_run(spectra))), ALT[sections.SPECTRA]),
-        **images,
-    }
-
-
-def _by_run(table: pl.DataFrame) -> pl.DataFrame:
-    """A table in which each run of a detector has a panel of its own."""
-    return table.with_columns(name=pl.col("name") + ", " + pl.col("run"))
-
-
-def drawn(found: Findings, tell: Told, names: Sequence[str] = sections.FIGURES) -> dict[str, Image]:
-    """The figures of an analysis."""
-    analysis = found.analysis
-    every = {
-        sections.RATES: lambda: figures.rates(analysis.rates),
-        sections.SPECTRA: lambda: figures.spectrum(analysis.spectra, lines=_line_labels(found.lines)),
-        sections.TIME_DIFFERENCES: lambda: figures.time_differences(
-            analysis.time_differences,
-            window=analysis.window,
-            chance=analysis.pairs_by_detectors,
-            random=analysis.random_windows,
-        ),
-        sections.MATRIX: lambda: figures.matrix(
-            analysis.matrix, spots=_spot_labels(found.spots, found.lines), names=_against(analysis)
-        ),
-    }
-    images = {}
-    for number, name in enumerate(names, 1):
-        tell(f"drawing figure {number} of {len(names)}: {name.replace('_', ' ')}")
-        images[name] = Image(png(every[name]()), ALT[name], narrow=name == sections.MATRIX)
-    return images
-
-
-def _against(analysis: Analysis) -> tuple[str, str] | None:
-    """The two detectors whose pulse heights the matrix shows against each other; None where it shows energies."""
-    pairs = analysis.pairs_by_detectors.filter(pl.col("pairs") > 0)
-    if "adc_x" not in analysis.matrix.columns or pairs.height != 1:
-        return None
-    return pairs["name_a"][0], pairs["name_b"][0]
 
 
 def _capital(words: str) -> str:
@@ -219,28 +158,6 @@ def _tiles(analysis: Analysis) -> list[tuple[str, str]]:
     if analysis.detectors.height < 2:
         return tiles
     return [*tiles, (count(analysis.pairs), f"pairs within {analysis.window}"), *text.random_numbers(analysis)]
-
-
-def _line_labels(lines: list[Lines]) -> dict[float, str]:
-    """Labels for the figure: the short name of the nuclide, or of annihilation, and the energy."""
-    return {
-        line.energy_kev: f"{line.nuclide} {line.energy_kev:.1f}" if "-" in line.nuclide else f"{line.energy_kev:.0f}"
-        for detector in lines
-        for line in detector.seen
-    }
-
-
-def _spot_labels(spots: list[Spot], lines: list[Lines]) -> dict[tuple[float, float], str]:
-    """Labels for the strongest spots: the energies, after the nuclide where ENSDF knows them as its cascade."""
-    nuclides_of: dict[float, set[str]] = {}
-    for line in (line for detector in lines for line in detector.seen):
-        nuclides_of.setdefault(line.energy_kev, set()).add(line.nuclide)
-    labels = {}
-    for x, y in ((spot.energy_x_kev, spot.energy_y_kev) for spot in spots[:8]):
-        both = sorted(nuclides_of.get(x, set()) & nuclides_of.get(y, set()) - {ANNIHILATION})
-        cascades = [nuclide for nuclide in both if in_cascade(nuclide, x, y)]
-        labels[x, y] = " ".join([*cascades, f"{x:.0f}–{y:.0f}"])
-    return labels
 
 
 def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:

@@ -88,3 +88,10 @@ def _of_one(peaks: pl.DataFrame) -> tuple[list[SeenLine], list[Peak]]:
         elif row["kind"] in (FULL_ENERGY, UNKNOWN) and row["status"] != "failed" and peak.area > CLEAR * peak.area_unc:
             unexplained.append(peak)
     return seen, unexplained
+
+
+def line_labels(lines: list[Lines]) -> dict[float, str]:
+    """Labels of the lines that are seen, by their energies (keV): the nuclide and the energy, or that alone."""
+    seen = [line for detector in lines for line in detector.seen]
+    names = {line.energy_kev: line.nuclide for line in seen}
+    return {kev: f"{kev:.0f}" if name == ANNIHILATION else f"{name} {kev:.1f}" for kev, name in names.items()}

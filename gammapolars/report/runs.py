@@ -57,9 +57,13 @@ def comparison(parts: Sequence[RunPart], images: Mapping[str, Image]) -> list[Se
 
 def _run_table(parts: Sequence[RunPart]) -> Table:
     """One row a run."""
-    numbers = ("hits", "used", "pairs", "random, expected", "true", "first to last hit (s)", "real time (s)")
-    headings = ("run", "start", *numbers[5:], "live time", *numbers[:5], "nuclides")
-    return Table(headings, [_run_row(part) for part in parts], frozenset(numbers))
+    times = ("start", "first to last hit (s)", "real time (s)", "live time")
+    counts = ("hits", "used", "pairs", "random, expected", "true")
+    rows = [_run_row(part) for part in parts]
+    table = Table(("run", *times, *counts, "nuclides"), rows, frozenset((*times, *counts)))
+    if all(part.found.analysis.detectors.height < 2 for part in parts):
+        table = tables.without(table, *counts[2:])
+    return table
 
 
 def _run_row(part: RunPart) -> tuple[str, ...]:
@@ -114,7 +118,7 @@ def _rate_text(parts: Sequence[RunPart]) -> list[str]:
         low, high = (end(of_runs, key=lambda one: one[1]["rate_cps"]) for end in (min, max))
         if chi2 > ndf + SAME * math.sqrt(2 * ndf):
             ends = " to ".join(f"{tables.with_unc(row, 'rate_cps')} counts/s in {run}" for run, row in (low, high))
-            differing.append(f"{detector}: {ends} (χ²/ndf = {chi2:,.4g}/{ndf}).")
+            differing.append(f"{detector}: {ends} (χ²/ndf = {chi2:,.0f}/{ndf}).")
         else:
             same.append(detector)
     texts = [f"The rates differ by more than counting statistics. {' '.join(differing[: text.MOST_NAMED])}"]

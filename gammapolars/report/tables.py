@@ -73,13 +73,14 @@ def detectors(analysis: Analysis) -> Table:
     numbers = [heading for heading, _ in (*RATES.values(), *noted.values())]
     headings = ["detector", "channel", "digitizer", "hits", "used", *numbers, "energy"]
     table = Table(headings, rows, frozenset(("hits", "used", *numbers)))
-    return table if is_named else _without(table, "digitizer")
+    return table if is_named else without(table, "digitizer")
 
 
-def _without(table: Table, heading: str) -> Table:
-    place = list(table.headings).index(heading)
-    rows = [(*row[:place], *row[place + 1 :]) for row in table.rows]
-    return table._replace(headings=[*table.headings[:place], *table.headings[place + 1 :]], rows=rows)
+def without(table: Table, *headings: str) -> Table:
+    """A table without some of its columns."""
+    places = [place for place, heading in enumerate(table.headings) if heading not in headings]
+    rows = [[row[place] for place in places] for row in table.rows]
+    return table._replace(headings=[table.headings[place] for place in places], rows=rows)
 
 
 def with_unc(row: Mapping[str, Any], name: str, factor: float = 1.0) -> str:
@@ -111,7 +112,7 @@ def peaks(analysis: Analysis) -> Table:
     units = " or ".join(name for unit, name in UNITS.items() if unit in {unit for _, unit in placed})
     headings = ("detector", f"position ({units})", "FWHM", "area", "σ", "kind", "remarks")
     table = Table(headings, rows, frozenset(headings[1:5]))
-    return table if "kev" in {unit for _, unit in placed} else _without(_without(table, "kind"), "remarks")
+    return table if "kev" in {unit for _, unit in placed} else without(table, "kind", "remarks")
 
 
 def _unit(peak: dict[str, Any]) -> str:
@@ -124,7 +125,7 @@ def _remark(row: dict[str, Any]) -> str:
     head, _, also = row["reason"].partition(", with ")
     remark = ""
     if row["kind"] == "full energy":
-        remark = head if not row["nuclide"] else f"with {also}" if also else "no other line confirms it"
+        remark = head if not row["nuclide"] else f"with {also}" if also else "by this line alone"
     elif row["kind"] == "unknown" and row.get("centroid_kev") is not None:
         remark = row["reason"]
     return "; ".join(text for text in (remark, "" if row["status"] == "ok" else row["status"]) if text)

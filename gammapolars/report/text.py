@@ -25,7 +25,7 @@ from gammapolars.report.spots import Spot
 
 MOST_NAMED = 6
 
-UNCONFIRMED = " No other line confirms this nuclide."
+UNCONFIRMED = " It is identified by this line alone."
 
 
 def run(analysis: Analysis) -> list[str]:

@@ -52,7 +52,7 @@ class Stage:
         """Run a command in this process, and judge how it ended."""
         self.commands.append(" ".join(map(repr, map(str, words))))
         # Figures are drawn in processes of their own.
-        with chdir(self.folder), patch("gammapolars.report.content.png", lambda plot: b"\x89PNG"):
+        with chdir(self.folder), patch("gammapolars.report.drawing.png", lambda plot, **_: b"\x89PNG"):
             outcome = gammapolars(*words)
         judge(outcome, codes)
         return outcome

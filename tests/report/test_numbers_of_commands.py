@@ -63,7 +63,7 @@ def both(row: dict[str, Any], name: str, factor: float = 1.0) -> str:
 def report(folder: Path, *runs: Path) -> str:
     detectors, output = folder / "detectors.toml", folder / f"report of {len(runs)}"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gammapolars.report.content.png", lambda plot: b"\x89PNG")
+        patch.setattr("gammapolars.report.drawing.png", lambda plot, **_: b"\x89PNG")
         assert gammapolars("report", *runs, "--apart", "--detectors", detectors, "-o", output).code == 0
     return text_of(output / "index.html")
 

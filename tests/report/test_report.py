@@ -14,7 +14,7 @@ import pytest
 from gammapolars.core.errors import OutputError
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
-from gammapolars.report import content, estimates, lines, numbers, spots, text, write_report
+from gammapolars.report import content, drawing, estimates, lines, numbers, spots, text, write_report
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak
 from gammapolars.report.lines import Peak, lines_of, peak_table
@@ -76,7 +76,7 @@ class Page(HTMLParser):
         self.tags.append(tag)
         if tag == "img":
             self.images.append({key: value or "" for key, value in attrs})
-        if tag not in ("meta", "img", "br", "input"):
+        if tag not in ("meta", "img", "br", "input", "source"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -101,7 +101,7 @@ def cobalt() -> Analysis:
 def cobalt_files(cobalt: Analysis) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         if not THOROUGH:
-            patch.setattr(content, "png", lambda plot: built(plot) + str(plot.labels.title).encode())
+            patch.setattr(drawing, "png", lambda plot, **_: built(plot) + str(plot.labels.title).encode())
         return content.contents(cobalt, NOW)
 
 

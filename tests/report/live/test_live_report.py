@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gammapolars.report import content
+from gammapolars.report import content, drawing
 from tests import analyses
 from tests.commandline import REPOSITORY, gammapolars
 from tests.report.live.browsers import opened
@@ -25,7 +25,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the example run, with figures of one pixel, net of random coincidences."""
     folder = tmp_path_factory.mktemp("report") / "report"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(content, "png", lambda plot: b"\x89PNG")
+        patch.setattr(drawing, "png", lambda plot, **_: b"\x89PNG")
         data = REPOSITORY / "data"
         run = data / "co60-four-hpge.root", "--detectors", data / "detectors.toml"
         gammapolars("report", *run, "--random", "400ns:900ns", "-o", folder)
@@ -49,7 +49,7 @@ def test_the_matrix_next_to_the_page_has_its_bins(example: Path) -> None:
 
 def test_a_report_without_live_matrix_has_no_script() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(content, "png", lambda plot: b"\x89PNG")
+        patch.setattr(drawing, "png", lambda plot, **_: b"\x89PNG")
         html = content.contents(analyses.cobalt(), NOW, is_live=False)["index.html"].decode()
 
     assert "<script" not in html

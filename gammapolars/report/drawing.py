@@ -1,0 +1,131 @@
+"""The figures of a report as PNG: for the page, and narrower ones for a phone."""
+
+import io
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import plotnine as p9
+import polars as pl
+from PIL import Image as Pixels
+from plotnine.composition import Compose
+
+from gammapolars import figures
+from gammapolars.figures import SCREEN, FigureStyle
+from gammapolars.gamma_lines import in_cascade
+from gammapolars.report import runs
+from gammapolars.report.analyse import Analysis
+from gammapolars.report.lines import ANNIHILATION, Lines
+from gammapolars.report.page import Image
+from gammapolars.report.runs import RunPart
+from gammapolars.report.sections import FIGURES, MATRIX, RATES, SPECTRA, TIME_DIFFERENCES, Findings
+from gammapolars.report.spots import Spot
+
+PHONE = FigureStyle(theme="print", dpi=190)
+"""As wide as a column of a journal: a phone's screen is about as wide, and its letters are to be read."""
+
+COLOURS = 256
+
+ALT = {
+    RATES: "Count rate of each detector over time",
+    SPECTRA: "Spectrum of each detector, log scale",
+    TIME_DIFFERENCES: "Histograms of the time differences of detector pairs",
+    MATRIX: "Matrix of the two energies of each pair, log colour scale",
+}
+
+Told = Callable[[str], None]
+Plot: TypeAlias = "p9.ggplot | Compose"
+
+
+def drawn(found: Findings, tell: Told, names: Sequence[str] = FIGURES) -> dict[str, Image]:
+    """Some figures of an analysis, by name.
+
+    Args:
+        found: what is shown.
+        tell: called with what is being drawn.
+        names: which figures.
+    """
+    images = {}
+    for number, name in enumerate(names, 1):
+        tell(f"drawing figure {number} of {len(names)}: {name.replace('_', ' ')}")
+        images[name] = _image(name, lambda style, name=name: _plot(found, name, style))  # type: ignore[misc]
+    return images
+
+
+def _image(name: str, plot: Callable[[FigureStyle], Plot]) -> Image:
+    phone = png(plot(PHONE), few_colours=True)
+    return Image(png(plot(SCREEN)), ALT[name], narrow=name == MATRIX, phone=phone)
+
+
+def png(plot: Plot, *, few_colours: bool = False) -> bytes:
+    """A figure as PNG; with 256 colours it takes a third of the bytes."""
+    data = figures.png(plot)
+    if not few_colours:
+        return data
+    buffer = io.BytesIO()
+    with Pixels.open(io.BytesIO(data)) as pixels:
+        pixels.convert("RGB").quantize(COLOURS, dither=Pixels.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _plot(found: Findings, name: str, style: FigureStyle) -> Plot:
+    """One figure of an analysis."""
+    analysis = found.analysis
+    if name == RATES:
+        return figures.rates(analysis.rates, style=style)
+    if name == SPECTRA:
+        peaks = analysis.peaks if analysis.peaks.height else None
+        return figures.spectrum(analysis.spectra, peaks=peaks, style=style)
+    if name == TIME_DIFFERENCES:
+        return figures.time_differences(
+            analysis.time_differences,
+            window=analysis.window,
+            chance=analysis.pairs_by_detectors,
+            random=analysis.random_windows,
+            style=style,
+        )
+    labels = _spot_labels(found.spots, found.lines)
+    return figures.matrix(analysis.matrix, spots=labels, names=_against(analysis), style=style)
+
+
+def _against(analysis: Analysis) -> tuple[str, str] | None:
+    """The two detectors whose pulse heights the matrix shows against each other; None where it shows energies."""
+    pairs = analysis.pairs_by_detectors.filter(pl.col("pairs") > 0)
+    if "adc_x" not in analysis.matrix.columns or pairs.height != 1:
+        return None
+    return pairs["name_a"][0], pairs["name_b"][0]
+
+
+def drawn_of_runs(found: Findings, parts: Sequence[RunPart], tell: Told) -> dict[str, Image]:
+    """The figures of several runs: rates and spectra compared, and their pairs together."""
+    pairs = drawn(found, tell, (TIME_DIFFERENCES, MATRIX))
+    tell("drawing the comparison of the runs")
+    rates, spectra = runs.rates_of_runs(parts), runs.spectra_of_runs(parts)
+    return {
+        RATES: _image(RATES, lambda style: figures.rates(_apart(rates), style=style)),
+        SPECTRA: _image(SPECTRA, lambda style: _overlaid(spectra, style)),
+        **pairs,
+    }
+
+
+def _apart(table: pl.DataFrame) -> pl.DataFrame:
+    """A table in which each run of a detector has a panel of its own."""
+    return table.with_columns(name=pl.format("{}, {}", "name", "run")) if table.height else table
+
+
+def _overlaid(spectra: pl.DataFrame, style: FigureStyle) -> Plot:
+    """The spectra of several runs over each other, in counts per second."""
+    note = "per second of real time, one colour a run"
+    return figures.spectrum(spectra, overlay="run", counts="counts per second", note=note, style=style)
+
+
+def _spot_labels(spots: list[Spot], lines: list[Lines]) -> dict[tuple[float, float], str]:
+    """Labels for the strongest spots: the energies, after the nuclide where ENSDF knows them as its cascade."""
+    nuclides_of: dict[float, set[str]] = {}
+    for line in (line for detector in lines for line in detector.seen):
+        nuclides_of.setdefault(line.energy_kev, set()).add(line.nuclide)
+    labels = {}
+    for x, y in ((spot.energy_x_kev, spot.energy_y_kev) for spot in spots[:8]):
+        both = sorted(nuclides_of.get(x, set()) & nuclides_of.get(y, set()) - {ANNIHILATION})
+        cascades = [nuclide for nuclide in both if in_cascade(nuclide, x, y)]
+        labels[x, y] = " ".join([*cascades, f"{x:.0f}–{y:.0f}"])
+    return labels
