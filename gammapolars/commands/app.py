@@ -15,6 +15,7 @@ COMMANDS = (
     "spectrum",
     "matrix",
     "report",
+    "plot",
     "gate",
     "angular",
     "events",
