@@ -43,7 +43,8 @@ def _windows(monkeypatch: pytest.MonkeyPatch) -> None:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports whose figures are not drawn, which takes a second each: test_report.py and test_figures.py draw."""
     if not THOROUGH:
-        monkeypatch.setattr("gammapolars.report.drawing.png", lambda plot, **_: b"\x89PNG")
+        for module in ("drawing", "saved_pairs"):
+            monkeypatch.setattr(f"gammapolars.report.{module}.png", lambda plot, **_: b"\x89PNG")
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gammapolars.analysis.passes import with_random
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.saved_pairs import SavedPairs, SavedPairsSummary
 from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
 from gammapolars.io import save
@@ -16,9 +17,10 @@ from gammapolars.report.content import PAGE, contents
 from gammapolars.report.numbers import amount
 from gammapolars.report.page import File
 from gammapolars.report.runs import recordings
+from gammapolars.report.saved_pairs import analyse_pairs, contents_of_pairs
 from gammapolars.spectra.matrices import axes_of
 
-__all__ = ["make_report", "write_report"]
+__all__ = ["make_report", "make_report_of_pairs", "write_report"]
 
 TABLES = ("pairs", "spectra", "matrix")
 """What stands next to the page."""
@@ -57,6 +59,27 @@ def make_report(
         now, files = datetime.now().astimezone(), _listed(analysis)
         _write(contents(analysis, now, by_run=by_run, files=files, tell=tell, is_live=is_live), partial)
     return analysis.summary.saved(folder / PAGE)
+
+
+def make_report_of_pairs(
+    saved: SavedPairs, folder: str | Path, *, overwrite: bool = False, is_live: bool = True
+) -> SavedPairsSummary:
+    """Write the report of saved pairs, with their matrix and the spectra of their hits next to the page.
+
+    Raises:
+        InputError: the pairs have neither energies nor adc values.
+        OutputError: the folder exists and `overwrite` is False, or it cannot be written.
+    """
+    folder = Path(folder)
+    names = [f"{name}.parquet" for name in TABLES[1:]]
+    with folder_complete_or_nothing(folder, overwrite=overwrite, names=names, last=PAGE) as partial:
+        analysis, tally = analyse_pairs(saved)
+        summary = SavedPairsSummary(**saved.summary(tally, energies=saved.is_calibrated))
+        for name, table in zip(names, (analysis.spectra, analysis.matrix), strict=True):
+            save(table.lazy(), partial / name, metadata=saved.provenance(summary))
+        now, files = datetime.now().astimezone(), [one for one in _listed(analysis) if one.name in names]
+        _write(contents_of_pairs(analysis, saved, now, files=files, is_live=is_live), partial)
+    return summary.saved(folder / PAGE)
 
 
 def _by_run(recording: Recording, rule: PairRule, tell: Callable[[str], None]) -> list[Analysis]:

@@ -77,6 +77,7 @@ CALLS = {
     "matrix, net": "matrix run.parquet DETECTORS --subtract-background --peak-region 1328:1336 -o m.csv",
     "plot": "plot spectrum.csv --title A -o figure.svg",
     "report": "report run.parquet -o report",
+    "report of pairs": "report pairs.parquet DETECTORS -o report",
     "gate": f"gate run.parquet DETECTORS {ON_LINE} {RANDOM} -o g.csv",
     "gate of triples": f"gate run.parquet DETECTORS --on 1332.5 --and 1173.2 --width 40 {RANDOM} -o g.csv",
     "gate of pairs": f"gate pairs.parquet DETECTORS {ON_LINE} -o g.csv",

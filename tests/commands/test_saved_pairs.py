@@ -233,6 +233,35 @@ def test_energies_by_another_calibration_are_kept_and_doubted() -> None:
     assert "by another calibration than that of HPGe-1" in " ".join(summary["warnings"])
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_a_report_of_pairs_says_what_pairs_tell() -> None:
+    made = done("coincidences", "run.parquet", *KNOWN, *RANDOM, "-o", "again.parquet")
+    done("matrix", "net.parquet", "--bin-kev", "1", "-o", "m.parquet")
+
+    summary = done("report", "net.parquet", "-o", "report")
+
+    assert summary["pairs"] == 947
+    page = " ".join(Path("report/index.html").read_text().split())
+    chance = f"{made['chance_pairs']:.1f} ± {made['chance_pairs_unc']:.1f} are random as measured"
+    assert f"947 pairs of 4 detectors within ±250 ns, in 1 file. Of these, {chance}" in page
+    assert "rates, live times, rejected hits, spectra of single hits" in page
+    assert "Hits and detectors" not in page
+    assert pl.read_parquet("report/matrix.parquet").equals(pl.read_parquet("m.parquet"))
+    assert pl.read_parquet("report/spectra.parquet")["counts"].sum() == pytest.approx(2 * made["net_pairs"])
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_report_of_pairs_without_random_windows_and_energies() -> None:
+    pl.read_parquet("pairs.parquet").drop("energy_kev_a", "energy_kev_b").write_parquet("plain.parquet")
+
+    done("report", "plain.parquet", "-o", "report")
+
+    page = " ".join(Path("report/index.html").read_text().split())
+    assert "in a window that the files do not tell" in page
+    assert "How many of them are random is not known" in page
+    assert "adc_x" in pl.read_parquet("report/matrix.parquet").columns
+
+
 TABLES = {
     "matrix": ("matrix", "run.parquet", *KNOWN, "-o", "out.parquet"),
     "spectra": ("spectrum", "run.parquet", *KNOWN, "--slice", "3s", "-o", "out.parquet"),

@@ -3,12 +3,15 @@
 from typing import Any
 
 from gammapolars.analysis.recording import Recording
+from gammapolars.analysis.saved_pairs import SavedPairs, SavedPairsSummary
 from gammapolars.analysis.summaries import PairSummary
 from gammapolars.coincidences import PairRule
+from gammapolars.commands.checks import refuse
+from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.commands.progress import Progress
 from gammapolars.commands.report.parse import ReportOptions
-from gammapolars.commands.summaries import warnings
-from gammapolars.report import make_report
+from gammapolars.commands.summaries import saved_head, warnings
+from gammapolars.report import make_report, make_report_of_pairs
 
 
 def report(options: ReportOptions, recording: Recording) -> PairSummary:
@@ -19,6 +22,15 @@ def report(options: ReportOptions, recording: Recording) -> PairSummary:
     return make_report(recording, rule, options.output, **how, tell=tell)
 
 
-def text(summary: PairSummary) -> list[str]:
+def of_pairs(options: ReportOptions, saved: SavedPairs) -> SavedPairsSummary:
+    """The report of saved pairs: of what pairs alone tell."""
+    names = OF_COINCIDENCES | {"--window": "window"}
+    refuse(options, names, f"{saved.name} holds pairs as another command made them, and no single hits")
+    return make_report_of_pairs(saved, options.output, overwrite=options.overwrite, is_live=options.live)
+
+
+def text(summary: PairSummary | SavedPairsSummary) -> list[str]:
     """The summary for people."""
+    if isinstance(summary, SavedPairsSummary):
+        return [*saved_head(summary), *warnings(summary), f"open {summary.outputs[0]}"]
     return [*warnings(summary), f"{summary.of_pairs.pairs:,} pairs; open {summary.outputs[0]}"]
