@@ -31,13 +31,18 @@ SHIFTS = (0.0, 1.0, -1.0, 2.0, -2.0, 3.2, -3.2)
 """How far a label may move aside, in heights of its letters."""
 
 
+FARTHEST = 4.0
+"""How far above its peak a label may stand, in heights of its letters, where a neighbour is higher."""
+
+
 class Label(NamedTuple):
-    """A text, the place on the screen that it belongs to, and its colour."""
+    """A text, the place on the screen that it belongs to, its colour, and whether it gives way to others."""
 
     x: float
     y: float
     text: str
     colour: Any
+    is_minor: bool = False
 
 
 class Place(NamedTuple):
@@ -51,7 +56,7 @@ class Place(NamedTuple):
 class geom_places(p9.geom_text):  # type: ignore[misc] # noqa: N801 - as plotnine calls its own
     """Labels that find their places themselves: above `peaks`, or around circles (`peaks=False`).
 
-    Those higher up come first where there is no room for all.
+    Those higher up come first where there is no room for all, and those with a tint of their own last.
     """
 
     DEFAULT_PARAMS: ClassVar[dict[str, Any]] = p9.geom_text.DEFAULT_PARAMS | {
@@ -65,7 +70,7 @@ class geom_places(p9.geom_text):  # type: ignore[misc] # noqa: N801 - as plotnin
         data = coord.transform(data, panel_params)
         colours: Mapping[str, str] = self.params["tints"] or {}
         labels = [
-            Label(x, y, text, colours.get(text, colour))
+            Label(x, y, text, colours.get(text, colour), text in colours)
             for x, y, text, colour in data[["x", "y", "label", "color"]].itertuples(index=False)
         ]
         kind = PeakLabels if self.params["peaks"] else SpotLabels
@@ -164,11 +169,11 @@ class PeakLabels(Labels):
     """Labels above the peaks of a spectrum, or beside them; a peak without room for its label has a tick alone."""
 
     def places(self, renderer: RendererBase) -> list[tuple[Label, Place | None]]:
-        """The highest peaks first: upright above the peak, moved aside, or level beside its tip."""
+        """The highest peaks first, minor ones last: upright above the peak, moved aside, or level beside its tip."""
         panel, skyline, taken = self._panel(), Skyline(self.axes), list[Bbox]()
         placed: list[tuple[Label, Place | None]] = []
         bare: list[Label] = []
-        for label in sorted(self.on_screen(), key=lambda one: -one.y):
+        for label in sorted(self.on_screen(), key=lambda one: (one.is_minor, -one.y)):
             top = skyline.highest(label.x - self.point, label.x + self.point, label.y)
             peak = label._replace(y=min(top, panel.y1))
             width, height = self.extent(peak, renderer)
@@ -185,8 +190,9 @@ class PeakLabels(Labels):
         """Whether a place lies inside the panel and apart from the others, none of which stands before its peak."""
         box, edge = place.box, GAP / 2 * self.point
         inside = panel.x0 < box.x0 and box.x1 < panel.x1 and panel.y0 < box.y0 and box.y1 < panel.y1 - edge
+        near = box.y0 - peak.y < FARTHEST * self.size * self.point
         reach = Bbox.from_extents(min(peak.x, box.x0), box.y0, max(peak.x, box.x1), box.y1)
-        return bool(inside and not reach.count_overlaps(taken))
+        return bool(inside and near and not reach.count_overlaps(taken))
 
     def _candidates(self, peak: Label, width: float, height: float, skyline: "Skyline") -> Iterator[Place]:
         """Places for a label, the best first."""

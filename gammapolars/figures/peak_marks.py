@@ -6,13 +6,14 @@ from typing import Any
 import polars as pl
 
 from gammapolars.figures import theme as house
+from gammapolars.figures.axes import number_labels
 from gammapolars.figures.labels import peak_labels
 from gammapolars.figures.style import FigureStyle
 
 LETTER = 7.0
 """Size of the letters, in points."""
 
-LABELLED = 40
+LABELLED = 80
 """At most this many peaks of a spectrum are marked, the largest."""
 
 NEAR = 0.004
@@ -63,7 +64,7 @@ def peak_marks(frame: pl.DataFrame, peaks: pl.DataFrame | None, style: FigureSty
     if peaks is None or peaks.is_empty():
         return []
     if "status" in peaks.columns:
-        peaks = peaks.filter(pl.col("status").fill_null("ok") == "ok")
+        peaks = peaks.filter(pl.col("status").fill_null("ok") != "failed")
     units = [unit for unit in ("kev", "adc") if f"centroid_{unit}" in peaks.columns]
     if not units:
         return []
@@ -97,7 +98,8 @@ def _rows(frame: pl.DataFrame, peaks: pl.DataFrame, axis: str, unit: str) -> pl.
 
 def peak_text(peak: Mapping[str, Any], unit: str = "kev") -> str:
     """What a figure calls a peak: `Co-60 1173.2`, `511.0 annihilation`, `1592.4 DE`, or its centroid alone."""
-    at = f"{peak[f'centroid_{unit}']:.1f}" if unit == "kev" else f"{peak[f'centroid_{unit}']:.0f}"
+    place = float(peak[f"centroid_{unit}"])
+    at = f"{place:.1f}" if unit == "kev" else number_labels([round(place)])[0]
     if peak.get("nuclide") and peak.get("line_kev") and unit == "kev":
         return house.plain(f"{peak['nuclide']} {peak['line_kev']:.1f}")
     kind = peak.get("kind") or ""

@@ -44,7 +44,7 @@ def peaks(frame: Frame, *, title: str = "Peaks", style: FigureStyle = SCREEN) ->
         ),
         p9.geom_linerange(p9.aes(ymin="bottom", ymax="top"), color=house.INK, size=0.6),
         p9.geom_point(p9.aes(shape="kind", color="kind"), size=1.8, fill="white"),
-        peak_labels(points, "at", "top"),
+        peak_labels(points.filter(pl.col("kind").cast(pl.String).is_in((*CLAIMED, "peak"))), "at", "top"),
         p9.facet_wrap("facet", ncol=facets.columns) if several else [],
         p9.scale_shape_manual(dict(zip(kinds, SHAPES, strict=False)), name=" "),
         p9.scale_color_manual({kind: house.ORANGE if kind in CLAIMED else house.QUIET for kind in kinds}, name=" "),

@@ -18,7 +18,7 @@ from gammapolars.figures.peak_marks import line_marks, peak_marks, room_for_labe
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected, require, with_detectors, with_overlay
 
-MOST_BINS = 1500
+MOST_BINS = 2000
 
 PANELS = 0.7
 """Of the height of a figure; the rest have titles and axes."""
@@ -146,7 +146,7 @@ def energy_histograms(
         axes.number_axis(style.letters // columns, expand=(0.005, 0)),
         scale_y,
         p9.labs(
-            title=words.title,
+            title=words.title if "keV" in parts else words.title.replace("Energy", "Pulse height"),
             subtitle=_subtitle(words, facets.note("{} detectors with the most hits; "), frame),
             x=" or ".join((ENERGY if axis == "keV" else ADC).drawn_label for axis in parts),
             y=f"{words.counts} per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),

@@ -14,7 +14,7 @@ from gammapolars.figures import SCREEN, FigureStyle
 from gammapolars.gamma_lines import in_cascade
 from gammapolars.report import runs
 from gammapolars.report.analyse import Analysis
-from gammapolars.report.lines import ANNIHILATION, Lines
+from gammapolars.report.lines import ANNIHILATION, CLEAR, Lines
 from gammapolars.report.page import Image
 from gammapolars.report.runs import RunPart
 from gammapolars.report.sections import FIGURES, MATRIX, RATES, SPECTRA, TIME_DIFFERENCES, Findings
@@ -73,8 +73,7 @@ def _plot(found: Findings, name: str, style: FigureStyle) -> Plot:
     if name == RATES:
         return figures.rates(analysis.rates, style=style)
     if name == SPECTRA:
-        peaks = analysis.peaks if analysis.peaks.height else None
-        return figures.spectrum(analysis.spectra, peaks=peaks, style=style)
+        return figures.spectrum(analysis.spectra, peaks=_clear(analysis.peaks), style=style)
     if name == TIME_DIFFERENCES:
         return figures.time_differences(
             analysis.time_differences,
@@ -85,6 +84,13 @@ def _plot(found: Findings, name: str, style: FigureStyle) -> Plot:
         )
     labels = _spot_labels(found.spots, found.lines)
     return figures.matrix(analysis.matrix, spots=labels, names=_against(analysis), style=style)
+
+
+def _clear(peaks: pl.DataFrame) -> pl.DataFrame | None:
+    """The peaks that a figure names: those of a nuclide, and others that are no matter of chance."""
+    if peaks.is_empty():
+        return None
+    return peaks.filter(pl.col("nuclide").is_not_null() | (pl.col("area") > CLEAR * pl.col("area_unc")))
 
 
 def _against(analysis: Analysis) -> tuple[str, str] | None:

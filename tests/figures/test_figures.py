@@ -134,6 +134,7 @@ def test_detectors_without_calibration_are_drawn_in_adc_beside_the_others(cobalt
     plot = figures.spectrum(pl.concat([kev, adc]), lines={1332.5: "Co-60"})
     assert plot.labels.x == "energy (keV) or pulse height (adc)"
     assert plot.labels.y == "counts per 2 keV or 8 adc"
+    assert figures.spectrum(adc).labels.title == "Pulse height spectra"
     assert set(plot.data["facet"]) == {"HPGe-1", "HPGe-2 (adc)"}
     assert set(layer_data(plot, "geom_places")["facet"]) == {"HPGe-1"}
     built(plot)

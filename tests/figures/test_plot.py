@@ -189,7 +189,7 @@ def test_bins_that_are_not_equally_wide_are_drawn_where_they_are() -> None:
     assert plot.data["counts"].gather_every(2).sum() == channels.sum()
     assert plot.data["x"].max() == pytest.approx(energies[-1] + 0.2, abs=0.05)
     assert (plot.data["x"].diff().drop_nulls() >= 0).all()
-    assert plot.data.height // 2 <= 1500
+    assert plot.data.height // 2 <= 2000
 
 
 def test_detectors_of_different_gain_make_no_symmetric_matrix() -> None:
