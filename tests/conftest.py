@@ -33,6 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("figures")
 
 
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One browser for all tests of pages."""
+    with import_module("tests.report.live.browsers").started() as browser:
+        yield browser
+
+
 @pytest.fixture(autouse=EMULATES_WINDOWS)
 def _windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """With `GAMMAPOLARS_EMULATE=windows`, files that are open are neither renamed nor removed."""

@@ -16,6 +16,7 @@ COMMANDS = (
     "matrix",
     "report",
     "plot",
+    "view",
     "gate",
     "angular",
     "events",

@@ -147,6 +147,7 @@ def test_help_names_every_command_and_common_option() -> None:
         "spectrum",
         "matrix",
         "report",
+        "view",
         "lines",
         "drift",
         "query",

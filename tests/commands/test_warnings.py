@@ -34,6 +34,7 @@ COMMANDS = {
     "gate": "--on 500 --unit adc -o gate.csv",
     "peaks": "-o peaks.csv",
     "report": "-o report",
+    "view": "--no-browser --idle-min 0",
     "lifetime": "--start 0/0 --stop 0/1 --window=-1us:1us -o lifetime.csv",
 }
 """Commands that read runs, with what else they need."""

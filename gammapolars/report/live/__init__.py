@@ -6,6 +6,7 @@ computes gates as `spectra.project` does, to the last bit. `policy.py` says what
 
 from gammapolars.report.live.bins import matrix_bin_kev as matrix_bin_kev
 from gammapolars.report.live.packing import live_cells as live_cells
+from gammapolars.report.live.packing import pack as pack
 from gammapolars.report.live.policy import policy as policy
 from gammapolars.report.live.section import Known as Known
 from gammapolars.report.live.section import LiveSection as LiveSection

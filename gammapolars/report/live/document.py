@@ -1,10 +1,11 @@
 """A page of nothing but a live matrix, complete in itself."""
 
 from html import escape
+from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.report.live.packing import live_cells
+from gammapolars.report.live.packing import Packed, live_cells, pack
 from gammapolars.report.live.policy import policy
 from gammapolars.report.live.section import Known, section_of
 
@@ -22,6 +23,36 @@ th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--line); text-align:
 """
 
 
+class Page(NamedTuple):
+    """A page, and the texts that its policy names."""
+
+    html: str
+    script: str
+    style: str
+
+
+def page_of(packed: Packed, title: str, known: Known) -> Page:
+    """An HTML page with the live matrix; it may ask the server that it came from, where it has detectors to choose.
+
+    Args:
+        packed: the matrix, with the spectra of single detectors that are known.
+        title: what it is of.
+        known: what else is known of the matrix.
+    """
+    live = section_of(packed, "<p>The matrix is drawn by the script of this page.</p>", known)
+    css = STYLE + live.style
+    allowed = policy([css], [live.script], connect="'self'" if known.detectors else "")
+    html = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(allowed)}">\n'
+        f"<title>{escape(title)}</title>\n<style>{css}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
+        f"{live.html}<script>{live.script}</script>\n</body>\n</html>\n"
+    )
+    return Page(html, live.script, css)
+
+
 def document(
     matrix: pl.DataFrame,
     *,
@@ -30,7 +61,7 @@ def document(
     known: Known | None = None,
     most: int | None = None,
 ) -> str:
-    """An HTML page with the live matrix.
+    """The page of a matrix as a table.
 
     Args:
         matrix: as `gp.matrix` gives it.
@@ -42,14 +73,5 @@ def document(
     Raises:
         TableError: it is no matrix that can be gated.
     """
-    still = "<p>The matrix is drawn by the script of this page.</p>"
-    live = section_of(live_cells(matrix, width), still, known or Known(), most=most)
-    css = STYLE + live.style
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy([css], [live.script]))}">\n'
-        f"<title>{escape(title)}</title>\n<style>{css}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
-        f"{live.html}<script>{live.script}</script>\n</body>\n</html>\n"
-    )
+    known = known or Known()
+    return page_of(pack(live_cells(matrix, width), known.singles, most=most), title, known).html

@@ -126,7 +126,7 @@ function listen(live) {
   for (const id of ["low", "high", "background"]) live.at(id).addEventListener("change", typed);
   live.at("name").addEventListener("change", () => live.show());
   live.at("times").addEventListener("change", () => { live.times = Number(live.at("times").value); live.show(); });
-  live.at("side")?.addEventListener("change", () => live.turn("xy".indexOf(live.at("side").value)));
+  live.at("side").addEventListener("change", () => live.turn("xy".indexOf(live.at("side").value)));
   root.querySelectorAll("[data-single]").forEach((box, k) => box.addEventListener("change", () => {
     live.singles[box.checked ? "add" : "delete"](k);
     box.parentElement.style.color = box.checked ? LIGHT.singles[k % LIGHT.singles.length] : "";
@@ -150,6 +150,7 @@ function listen(live) {
     root.classList.add("live-on");
     const live = new Live(root, matrix);
     listen(live);
+    if (typeof askFor === "function") askFor(live);
     live.fromUrl();
   } catch (error) {
     root.classList.remove("live-on");

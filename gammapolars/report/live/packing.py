@@ -35,6 +35,10 @@ MOST_BINS = 2**16
 """Along an axis: a wider one is shown in wider bins."""
 
 
+MOST_SINGLES = 32
+"""Spectra of more detectors are left out: nobody could tell them apart."""
+
+
 @dataclass(frozen=True)
 class LiveAxis:
     """Equal bins along an axis: bin k is centred on (start + k + ½) · width + shift.
@@ -172,6 +176,7 @@ def pack(cells: LiveCells, singles: Sequence[tuple[str, pl.DataFrame]] = (), *, 
         singles: name and spectrum of each detector, with bin centres in the unit of x.
         most: characters; None: `MOST_CHARACTERS`.
     """
+    singles = singles[:MOST_SINGLES]
     packed = _packed(cells, singles)
     while len(packed.data) > (MOST_CHARACTERS if most is None else most) and cells.axes[0].bins > 1:
         cells = cells.doubled()

@@ -14,7 +14,10 @@ class Live {
 
   turn(side) {
     const { matrix } = this;
-    Object.assign(this, { side, gates: [], totals: [everything(matrix, 1 - side), everything(matrix, side)] });
+    this.at("side").value = "xy"[side];
+    this.at("side").parentElement.hidden = matrix.symmetric;
+    this.canvases.matrix.parentElement.classList.toggle("live-square", matrix.symmetric);
+    Object.assign(this, { side, kept: {}, gates: [], totals: [everything(matrix, 1 - side), everything(matrix, side)] });
     // Both axes up to where all but a thousandth of the pairs lie; `all` shows the rest.
     this.views = matrix.axes.map((axis, k) => {
       const { net, total } = this.totals[k === 1 - side ? 1 : 0];

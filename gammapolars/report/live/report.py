@@ -8,7 +8,7 @@ from gammapolars.core.errors import TableError
 from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.lines import Lines
-from gammapolars.report.live.packing import live_cells
+from gammapolars.report.live.packing import live_cells, pack
 from gammapolars.report.live.section import Known, LiveSection, section_of
 from gammapolars.spectra.matrices import axes_of
 
@@ -33,7 +33,8 @@ def live_section(
         cells = live_cells(analysis.matrix, analysis.matrix_bin)
     except TableError:  # bins of several widths, as no report counts them
         return None
-    return section_of(cells, still, Known(lines=labels or {}, fwhm=fwhm, singles=_singles(analysis)))
+    known = Known(lines=labels or {}, fwhm=fwhm)
+    return section_of(pack(cells, _singles(analysis)), still, known)
 
 
 def _singles(analysis: Analysis) -> list[tuple[str, pl.DataFrame]]:

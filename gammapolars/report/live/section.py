@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from gammapolars.core.quantities import BY_COLUMN, ENERGY
-from gammapolars.report.live.packing import LiveCells, Packed, pack
+from gammapolars.report.live.packing import Packed
 from gammapolars.spectra.line_gates import DEFAULT_KEV, WIDTH_FWHM
 
 SCRIPTS = ("data", "gate", "scale", "spectrum", "matrix", "gates", "page", "paint", "events")
@@ -21,9 +21,6 @@ NOTE = (
     "Gates on this matrix can be drawn right here where JavaScript is allowed and the browser is Chrome or Edge 93, "
     "Firefox 113, Safari 16.4, or later."
 )
-
-MOST_SINGLES = 32
-"""Spectra of more detectors are left out: nobody could tell them apart."""
 
 
 class LiveSection(NamedTuple):
@@ -48,19 +45,23 @@ class Known(NamedTuple):
         lines: labels of gamma lines by their energies (keV).
         fwhm: of lines by their energies (keV), those of the worst detector.
         singles: name and spectrum of each detector, with bin centres in the unit of the matrix.
+        detectors: names among which the page may choose, where it is served and can ask for other matrices.
+        made: the command that writes the file.
     """
 
     file: str = "matrix.parquet"
     lines: Mapping[float, str] = {}
     fwhm: Mapping[float, float] = {}
     singles: Sequence[tuple[str, pl.DataFrame]] = ()
+    detectors: Sequence[str] = ()
+    made: str = ""
 
 
 @cache
-def script() -> str:
-    """The text of the script: all its files in a function of its own."""
+def script(*further: str) -> str:
+    """The text of the script: all its files, and further ones, in a function of its own."""
     folder = files(__name__.rpartition(".")[0])
-    parts = [folder.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    parts = [folder.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in (*further, *SCRIPTS)]
     return '"use strict";\n(() => {\n' + "".join(parts) + "})();\n"
 
 
@@ -70,19 +71,17 @@ def style() -> str:
     return files(__name__.rpartition(".")[0]).joinpath("live.css").read_text(encoding="utf-8")
 
 
-def section_of(cells: LiveCells, still: str, known: Known, *, most: int | None = None) -> LiveSection:
+def section_of(packed: Packed, still: str, known: Known) -> LiveSection:
     """The live section of a matrix.
 
     Args:
-        cells: of the matrix.
+        packed: the matrix, with the spectra of single detectors that are known.
         still: HTML that stands there until the script has run, and in print.
         known: what else is.
-        most: characters of data; None: as many as a page may have.
     """
-    packed = pack(cells, known.singles[:MOST_SINGLES], most=most)
     body = f'<div class="live" id="live">\n<div class="live-still">{still}</div>\n<p class="live-note">{NOTE}</p>\n'
     html = body + _app(packed, known) + _data(packed, known) + "</div>\n"
-    return LiveSection(html, script(), style())
+    return LiveSection(html, script("served") if known.detectors else script(), style())
 
 
 def _data(packed: Packed, known: Known) -> str:
@@ -111,8 +110,9 @@ def _app(packed: Packed, known: Known) -> str:
     symmetric, widths = packed.cells.symmetric, {axis.width for axis in packed.cells.axes}
     quantity = BY_COLUMN[packed.cells.axes[0].column[:-2]]
     unit, bins = quantity.unit, " × ".join(f"{width:g}" for width in sorted(widths))
-    side = "" if symmetric else _select("side", "gate on", [("x", "x"), ("y", "y")])
+    side = _select("side", "gate on", [("x", "x"), ("y", "y")])
     times = _select("times", "bins", [("1", "×1"), ("2", "×2"), ("4", "×4"), ("8", "×8")])
+    made = f', written by <code id="live-made">{escape(known.made)}</code>' if known.made else ""
     coarser = (
         f"<p>To keep this page small, its bins are {2**packed.cells.doublings} times as wide as those of "
         f"<code>{escape(known.file)}</code>: counts in narrow gates differ from the command's.</p>\n"
@@ -131,8 +131,8 @@ def _app(packed: Packed, known: Known) -> str:
 {_button("in", "+", "+: zoom in")}{_button("out", "−", "-: zoom out")}{_button("all", "All", "0, or a double click")}
 {times} {side}
 </div>
-<div><canvas id="live-total" tabindex="0" role="img" aria-label="Spectrum of all pairs, on which gates are drawn: arrow
- keys move the gate by a bin, with Shift its upper end; the fields below take numbers"></canvas></div>
+{_served(known)}<div><canvas id="live-total" tabindex="0" role="img" aria-label="Spectrum of all pairs, on which gates
+ are drawn: arrow keys move the gate by a bin, with Shift its upper end; the fields below take numbers"></canvas></div>
 <div class="live-bar live-screen">
 <label>Gate <input id="live-low" inputmode="decimal" aria-label="Gate from ({unit})"></label>
 <label>to <input id="live-high" inputmode="decimal" aria-label="Gate to ({unit})"> {unit}</label>
@@ -150,7 +150,7 @@ def _app(packed: Packed, known: Known) -> str:
 {_button("csv", "Save CSV", "the gated spectrum, its variances too")}{_button("png", "Save PNG", "both spectra")}
 </div>
 <div class="live-command"><p>The same by command, from the folder of <code>{escape(known.file)}</code>, whole bins of
-{bins} {unit} on both ways: <code id="live-command"></code> {_button("copy", "Copy", "copy the command")}</p>
+{bins} {unit} on both ways{made}: <code id="live-command"></code> {_button("copy", "Copy", "copy the command")}</p>
 <p class="quiet">A gate on the run itself (<code>gammapolars gate RUN</code>) has exact ends and takes each pair's own
 energies: it differs by what lies in the bins at the ends.</p></div>
 {coarser}<div class="live-bar live-screen">
@@ -164,6 +164,27 @@ energies: it differs by what lies in the bins at the ends.</p></div>
 <p class="quiet live-screen">A click sets a gate of ± FWHM with a background on both sides, a drag zooms, a double click
 shows all. The wheel zooms in what was clicked last.</p>
 </div>
+"""
+
+
+def _served(known: Known) -> str:
+    """What a page can ask for that is served."""
+    if not known.detectors:
+        return ""
+    boxes = {
+        side: "".join(
+            f'<label><input type="checkbox" data-side="{side}" value="{escape(name)}"> {escape(name)}</label> '
+            for name in known.detectors
+        )
+        for side in "xy"
+    }
+    headings = ["keV", "FWHM (keV)", "net area", "kind"]
+    return f"""<details class="live-screen"><summary>Detectors, time difference, fits</summary>
+<div class="live-bar">x: {boxes["x"]}</div><div class="live-bar">y: {boxes["y"]}</div>
+<div class="live-bar"><label>Time difference <input id="live-dt" placeholder="0ns:50ns"></label>
+<button type="button" id="live-ask">Show these pairs</button>
+<button type="button" id="live-fit">Fit the peaks of this gate, with its exact ends</button></div>
+{_rows("fits", "Peaks in coincidence with the gate, each with its uncertainty", headings)}</details>
 """
 
 

@@ -133,13 +133,13 @@ class LivePage:
 
 
 @contextmanager
-def opened(browser: "Browser", path: Path, *, in_frame: bool = False, **context: Any) -> Iterator[LivePage]:
+def opened(browser: "Browser", path: Path | str, *, in_frame: bool = False, **context: Any) -> Iterator[LivePage]:
     """A page from a file, without a network; a failure if it has errors of its own."""
     viewport = context.pop("viewport", {"width": 1280, "height": 900})
-    of_page = browser.new_context(offline=True, viewport=viewport, **context)
+    of_page = browser.new_context(viewport=viewport, **{"offline": True, **context})
     live = LivePage(of_page.new_page())
     live.watch()
-    live.page.goto(path.as_uri())
+    live.page.goto(path if isinstance(path, str) else path.as_uri())
     if context.get("java_script_enabled", True) and not in_frame:
         live.page.wait_for_function(
             "() => document.querySelector('.live-on') || document.querySelector('[role=alert]')"
