@@ -132,7 +132,8 @@ class Trial:
         if few and at_least > 1:
             if best.strongest_unexplained > math.log(MOST_UNEXPLAINED):
                 raise self.refusal(f"another strong peak is no line of it, perhaps the source is another ({text})")
-            if (self.peaks.log_area_unc[best.peak] * LEAST_SIGNIFICANCE > 1).any():
+            clear = self.peaks.log_area_unc[best.peak] * LEAST_SIGNIFICANCE <= 1
+            if int(clear.sum()) < min(2, matches):  # two clear ones are enough where they are all that there is
                 raise self.refusal(f"its peaks are too weak to be sure with so few lines ({text})")
         if margin < (LEAST_MARGIN_FEW if few else LEAST_MARGIN):
             raise self.refusal(f"two matches are about as good ({text})")
