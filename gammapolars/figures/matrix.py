@@ -137,7 +137,7 @@ def _symmetric(
         return house.no_data(title, _nothing(quantity, quantity), style)
     plot = house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
-        p9.geom_raster(p9.aes(fill="counts")),
+        p9.geom_raster(p9.aes(fill="counts"), interpolation="none"),
         _spot_marks(spots, float(grid["x"][-1])),
         p9.coord_fixed(expand=False),
         axes.number_axis(style.letters),
@@ -287,7 +287,7 @@ def _of_two(
     of = names or (("detectors of x", "detectors of y") if x == y else (None, None))
     plot = house.compose(
         p9.ggplot(grid, p9.aes("x", "y")),
-        p9.geom_raster(p9.aes(fill="counts")),
+        p9.geom_raster(p9.aes(fill="counts"), interpolation="none"),
         _spot_marks(spots, max(float(grid["x"].max()), float(grid["y"].max())), mirrored=False),  # type: ignore[arg-type]
         p9.coord_fixed(expand=False) if x == y == ENERGY else [],
         axes.number_axis(style.letters, expand=(0, 0)),

@@ -118,6 +118,7 @@ BINS_OF_PAIRS = 200
 def _counted(pairs: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:
     """Pairs by their time difference, in bins of which one is centred on 0."""
     require(pairs, "pairs", ("dt_ps",))
+    pairs = _in_one_order(pairs)
     ends = pairs["dt_ps"].min(), pairs["dt_ps"].max()
     if ends[0] is None:
         return pairs.select(*PAIR, dt_ns=pl.lit(0.0), counts=pl.lit(0.0)).head(0)
@@ -132,6 +133,31 @@ def _counted(pairs: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:
         .agg(counts=pl.col("weight").sum(), variance=(pl.col("weight") ** 2).sum())
         .sort(*PAIR, "dt_ns")
     )
+
+
+def _in_one_order(pairs: pl.DataFrame) -> pl.DataFrame:
+    """Pairs whose first hit is always the same detector's, where it was now one and now the other that came first."""
+    keys = [name for name in ("board", "channel", "name") if f"{name}_a" in pairs.columns]
+    sides = [[f"{key}_{side}" for key in keys] for side in "ab"]
+    orders = set(pairs.select(*sides[0], *sides[1]).unique().rows())
+    both = [(a, b) for row in orders if (a := row[: len(keys)]) > (b := row[len(keys) :]) and (*b, *a) in orders]
+    if not both:
+        return pairs
+    turned = pl.any_horizontal(
+        pl.all_horizontal(
+            pl.col(f"{key}_{side}") == value
+            for side, of in zip("ab", ends, strict=True)
+            for key, value in zip(keys, of, strict=True)
+        )
+        for ends in both
+    )
+    dt = pl.when(turned).then(-pl.col("dt_ps")).otherwise("dt_ps").alias("dt_ps")
+    swapped = [
+        pl.when(turned).then(f"{key}_{other}").otherwise(f"{key}_{side}").alias(f"{key}_{side}")
+        for key in keys
+        for side, other in ("ab", "ba")
+    ]
+    return pairs.with_columns(dt, *swapped)
 
 
 def _strongest(table: pl.DataFrame) -> pl.DataFrame:

@@ -121,6 +121,21 @@ def test_the_style_reaches_every_figure() -> None:
         FigureStyle(range_x=(5.0, 2.0))
 
 
+def test_pairs_of_two_detectors_stand_once_whichever_came_first() -> None:
+    pairs = pl.DataFrame(
+        {"board_a": 0, "channel_a": [1, 2, 1], "board_b": 0, "channel_b": [2, 1, 3], "dt_ps": [7000, 2000, 5000]}
+    )
+
+    table = gp.plot.time_differences(pairs, style=FigureStyle(bin=1.0)).data.filter(pl.col("counts") > 0)
+
+    assert sorted(table.select("name_a", "name_b", "counts").unique().rows()) == [
+        ("0/1", "0/2", 1.0),
+        ("0/1", "0/3", 1.0),
+    ]
+    at = table.filter(name_b="0/2")["dt_ns"].to_list()
+    assert at == pytest.approx([-2.5, -1.5, 6.5, 7.5])  # t2 - t1 is -2 ns and 7 ns
+
+
 def test_inputs_are_overlaid_and_compared_bin_by_bin() -> None:
     twice = SPECTRUM.with_columns(pl.col("counts") * 2, file=pl.lit("b.parquet"), variance=pl.col("counts") * 4)
     both = pl.concat([SPECTRUM.with_columns(file=pl.lit("a.parquet"), variance=pl.col("counts")), twice])
