@@ -27,12 +27,16 @@ GAP = 2.5
 TICK = 4.0
 """Points that a tick above a peak is long."""
 
-SHIFTS = (0.0, 1.0, -1.0, 2.0, -2.0, 3.2, -3.2)
+SHIFTS = (0.0, 1.0, -1.0, 2.0, -2.0)
 """How far a label may move aside, in heights of its letters."""
 
 
 FARTHEST = 4.0
 """How far above its peak a label may stand, in heights of its letters, where a neighbour is higher."""
+
+
+SHOULDERS = (0.0, 1.0, 2.0)
+"""How far from the tip a level label may begin beside a broad peak, in heights of its letters."""
 
 
 class Label(NamedTuple):
@@ -184,7 +188,7 @@ class PeakLabels(Labels):
                     break
             else:
                 bare.append(peak)
-        return placed + [(peak, self._tick(peak, panel, taken)) for peak in bare]
+        return placed + [(peak, None if peak.is_minor else self._tick(peak, panel, taken)) for peak in bare]
 
     def _has_room(self, peak: Label, place: Place, panel: Bbox, taken: Sequence[Bbox]) -> bool:
         """Whether a place lies inside the panel and apart from the others, none of which stands before its peak."""
@@ -204,10 +208,18 @@ class PeakLabels(Labels):
             return Place(Bbox.from_bounds(left, bottom, height, width), True, (left + height / 2, bottom - 0.4 * gap))
 
         yield from map(upright, SHIFTS[:3])
-        for left in (peak.x + 1.5 * gap, peak.x - 1.5 * gap - width):
-            bottom = max(skyline.highest(left, left + width, -np.inf) + gap, peak.y - 1.2 * height)
-            if bottom < peak.y - 0.3 * height:  # higher up it would seem to belong to a neighbour
-                yield Place(Bbox.from_bounds(left, bottom, width, height), False)
+        for away in SHOULDERS:
+            aside = 1.5 * gap + away * height
+            for left in (peak.x + aside, peak.x - aside - width):
+                bottom = max(skyline.highest(left, left + width, -np.inf) + gap, peak.y - 1.2 * height)
+                between = skyline.highest(min(peak.x, left + width), max(peak.x, left), -np.inf)
+                # Higher up, or beyond a higher peak, it would seem to belong to a neighbour.
+                if bottom < peak.y - 0.3 * height and between < peak.y + gap:
+                    yield Place(Bbox.from_bounds(left, bottom, width, height), False)
+        left = peak.x - width / 2
+        bottom = skyline.highest(left, left + width, peak.y) + gap + tick
+        if bottom < peak.y + 2 * height + tick:
+            yield Place(Bbox.from_bounds(left, bottom, width, height), False, (peak.x, bottom - 0.4 * gap))
         yield from map(upright, SHIFTS[3:])
 
     def _tick(self, peak: Label, panel: Bbox, taken: Sequence[Bbox]) -> Place | None:

@@ -192,7 +192,7 @@ def colour_scale(counts: pl.Series, name: str, style: FigureStyle, *, height: fl
     legend = p9.theme(legend_key_height=long, legend_key_width=1.4 * style.points, legend_title=title)
     if style.theme == "print":  # a column has no room beside a square
         legend += p9.theme(legend_position="bottom", legend_key_height=style.points, legend_key_width=36 * style.width)
-    return [scale, p9.guides(fill=p9.guide_colorbar(nbin=256)), legend]
+    return [scale, p9.guides(fill=p9.guide_colorbar(nbin=100, display="rectangles")), legend]
 
 
 LEGEND_SHARE = 0.48

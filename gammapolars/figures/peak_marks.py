@@ -36,7 +36,7 @@ def line_marks(frame: pl.DataFrame, lines: Mapping[float, str], style: FigureSty
     """Labels at gamma lines in the calibrated facets.
 
     Args:
-        frame: histograms: `axis`, `facet`, `x`, `counts`.
+        frame: histograms: `axis`, `facet`, `x`, `left`, `right`, `counts`.
         lines: labels by energy in keV.
         style: of the figure.
     """
@@ -48,6 +48,7 @@ def line_marks(frame: pl.DataFrame, lines: Mapping[float, str], style: FigureSty
         schema={"at": pl.Float64, "label": pl.String},
     )
     marks = marks.join(calibrated.select("facet").unique(maintain_order=True), how="cross")
+    marks = marks.with_columns(reach=pl.lit(None, pl.Float64))
     return _labels(_with_tips(marks, calibrated, style), {})
 
 
@@ -57,7 +58,7 @@ def peak_marks(frame: pl.DataFrame, peaks: pl.DataFrame | None, style: FigureSty
     Peaks of a table with `board` and `channel` stand in the facet of their detector; those without in all of them.
 
     Args:
-        frame: histograms: `board`, `channel`, `axis`, `facet`, `x`, `counts`.
+        frame: histograms: `board`, `channel`, `axis`, `facet`, `x`, `left`, `right`, `counts`.
         peaks: of PEAKS, perhaps with `kind`, `nuclide` and `line_kev`.
         style: of the figure.
     """
@@ -74,7 +75,7 @@ def peak_marks(frame: pl.DataFrame, peaks: pl.DataFrame | None, style: FigureSty
 
 
 def _rows(frame: pl.DataFrame, peaks: pl.DataFrame, axis: str, unit: str) -> pl.DataFrame:
-    """The peaks in the facets of one unit: `facet`, `at`, `label`, `claimed`."""
+    """The peaks in the facets of one unit: `facet`, `at`, `reach`, `label`, `claimed`."""
     keys = ["board", "channel"]
     facets = frame.filter(axis=axis).select(*keys, "facet").unique(maintain_order=True)
     has_own = all(key in peaks.columns for key in keys) and bool((facets["facet"] != "").any())
@@ -88,9 +89,11 @@ def _rows(frame: pl.DataFrame, peaks: pl.DataFrame, axis: str, unit: str) -> pl.
     shown = largest.head(LABELLED)
     kind = shown["kind"] if "kind" in shown.columns else pl.Series("kind", ["full energy"] * shown.height, pl.String)
     texts = [peak_text(row, unit) for row in shown.iter_rows(named=True)]
+    fwhm = pl.col(f"fwhm_{unit}") if f"fwhm_{unit}" in shown.columns else pl.lit(None, pl.Float64)
     return shown.select(
         "facet",
         at=pl.col(f"centroid_{unit}"),
+        reach=0.7 * fwhm,
         label=pl.Series(texts, dtype=pl.String),
         claimed=kind.fill_null("full energy").is_in(CLAIMED),
     )
@@ -107,16 +110,18 @@ def peak_text(peak: Mapping[str, Any], unit: str = "kev") -> str:
 
 
 def _with_tips(marks: pl.DataFrame, frame: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:
-    """Marks with `x` and `counts`, the tip of the spectrum near `at`; those outside what is drawn are left out."""
+    """Marks with `x` and `counts`, the tip of the spectrum near `at`; those outside what is drawn are left out.
+
+    The tip is looked for as far as `reach`, which neighbours of a peak lie outside of.
+    """
     low, high = style.range_x or (float(frame["x"].min()), float(frame["x"].max()))  # type: ignore[arg-type]
-    marks = marks.filter(pl.col("at").is_between(low, high)).with_row_index("mark")
-    reach = NEAR * (high - low)
-    bins = frame.group_by("facet", "x").agg(pl.col("counts").max()).sort("x")
-    # One detector's bins at a time: marks are few.
-    tips = [
-        bins.filter((pl.col("facet") == facet) & ((pl.col("x") - at).abs() <= reach))["counts"].max()
-        for facet, at in marks.select("facet", "at").iter_rows()
-    ]
+    marks = marks.filter(pl.col("at").is_between(low, high))
+    bins = frame.group_by("facet", "x").agg(pl.col("counts").max(), half=(pl.col("right") - pl.col("left")).max() / 2)
+    tips = []
+    for facet, at, reach in marks.select("facet", "at", "reach").iter_rows():
+        off = (pl.col("x") - at).abs() - pl.col("half")
+        # One detector's bins at a time: marks are few.
+        tips.append(bins.filter(pl.col("facet") == facet, off <= (reach or NEAR * (high - low)))["counts"].max())
     counts = pl.Series("counts", tips, pl.Float64)
     return marks.with_columns(counts, x=pl.col("at")).drop_nulls("counts").sort("counts", descending=True)
 

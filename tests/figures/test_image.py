@@ -9,7 +9,7 @@ import pytest
 
 from gammapolars.commands.figure_files import FIGURES, check_figure, save_figure
 from gammapolars.core.errors import UsageError
-from gammapolars.figures import image, spectrum
+from gammapolars.figures import image, matrix, spectrum
 from gammapolars.figures.style import FigureStyle
 
 TABLE = pl.DataFrame({"name": "left", "board": 0, "channel": 0, "energy_kev": [0.5, 1.5], "counts": [3.0, 9.0]})
@@ -34,6 +34,17 @@ def test_svg_has_text_as_text_in_families_that_others_have() -> None:
     assert re.search(r"<text[^>]*>Energy spectra</text>", text)
     families = set(re.findall(r"font:[^;]*px ([^;\"]*)|font-family: ([^;\"]*)", text))
     assert all("sans-serif" in "".join(family) and "DejaVu Sans" in "".join(family) for family in families)
+
+
+def test_colours_of_a_matrix_are_those_of_its_legend_in_svg() -> None:
+    """A gradient is drawn there by a filter that few programs have, in other colours than elsewhere."""
+    table = pl.DataFrame({"energy_kev_x": [1.0, 3.0], "energy_kev_y": [3.0, 1.0], "counts": [50.0, 50.0]})
+
+    text = image(matrix(table, style=SMALL), "svg").decode()
+
+    assert "<filter" not in text
+    assert "#b5d5ea" in text  # the lightest of them
+    assert "<tspan" in text  # the indices of E_γ1 and E_γ2
 
 
 def test_the_same_figure_gives_the_same_bytes_and_can_be_drawn_twice() -> None:
