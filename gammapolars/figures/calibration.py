@@ -11,6 +11,7 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
 from gammapolars.figures.labels import peak_labels
+from gammapolars.figures.peak_marks import room_for_labels
 from gammapolars.figures.style import SCREEN, FigureStyle
 
 USED, LEFT_OUT = "used in the fit", "left out"
@@ -45,22 +46,25 @@ def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: Figure
     lines = residuals.drop("name", strict=False).join(facets.labels, on=["board", "channel"])
     marks = _marks(lines, frame, with_nuclides=columns < 3)
     colours = dict.fromkeys(marks.filter(~pl.col("used"))["label"], house.QUIET)
+    labels = peak_labels(marks, "energy_kev", "counts", size=6.5 if columns < 3 else 5.5, colours=colours)
+    height = 1.15 * house.height_for(facets.number, columns)
+    room = room_for_labels([labels], float(frame["counts"].max()), floor, style.panel(height, facets.number, columns))  # type: ignore[arg-type]
     notes = ["in brackets: lines left out of the fit" if colours else None, facets.note("the first {} detectors; ")]
     plot = house.compose(
         p9.ggplot(points, p9.aes("energy_kev", "counts")),
         p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
         p9.geom_path(color=house.BLUE, size=0.35),
-        peak_labels(marks, "energy_kev", "counts", size=6.5 if columns < 3 else 5.5, colours=colours),
+        labels,
         p9.facet_wrap("facet", ncol=columns, scales="free_x"),
         axes.number_axis(style.letters // columns, expand=(0.01, 0)),
-        axes.log_axis(floor, expand=(0, 0, 0.16, 0)),
+        axes.log_axis(floor, expand=(0, 0, room, 0)),
         p9.labs(
             title=title,
             subtitle="; ".join(note for note in notes if note) or None,
             x="energy (keV)",
             y="counts per bin",
         ),
-        house.house_theme(style, height=1.15 * house.height_for(facets.number, columns)),
+        house.house_theme(style, height=height),
     )
     return finish(plot, style)
 

@@ -177,11 +177,13 @@ class PeakLabels(Labels):
         panel, skyline, taken = self._panel(), Skyline(self.axes), list[Bbox]()
         placed: list[tuple[Label, Place | None]] = []
         bare: list[Label] = []
-        for label in sorted(self.on_screen(), key=lambda one: (one.is_minor, -one.y)):
+        labels = self.on_screen()
+        others = [label.x for label in labels]
+        for label in sorted(labels, key=lambda one: (one.is_minor, -one.y)):
             top = skyline.highest(label.x - self.point, label.x + self.point, label.y)
             peak = label._replace(y=min(top, panel.y1))
             width, height = self.extent(peak, renderer)
-            for place in self._candidates(peak, width, height, skyline):
+            for place in self._candidates(peak, width, height, skyline, others):
                 if self._has_room(peak, place, panel, taken):
                     taken.append(place.box)
                     placed.append((peak, place))
@@ -198,8 +200,10 @@ class PeakLabels(Labels):
         reach = Bbox.from_extents(min(peak.x, box.x0), box.y0, max(peak.x, box.x1), box.y1)
         return bool(inside and near and not reach.count_overlaps(taken))
 
-    def _candidates(self, peak: Label, width: float, height: float, skyline: "Skyline") -> Iterator[Place]:
-        """Places for a label, the best first."""
+    def _candidates(
+        self, peak: Label, width: float, height: float, skyline: "Skyline", others: Sequence[float]
+    ) -> Iterator[Place]:
+        """Places for a label, the best first; `others` are where peaks with labels are."""
         gap, tick = GAP * self.point, TICK * self.point
 
         def upright(shift: float) -> Place:
@@ -212,13 +216,14 @@ class PeakLabels(Labels):
             aside = 1.5 * gap + away * height
             for left in (peak.x + aside, peak.x - aside - width):
                 bottom = max(skyline.highest(left, left + width, -np.inf) + gap, peak.y - 1.2 * height)
-                between = skyline.highest(min(peak.x, left + width), max(peak.x, left), -np.inf)
-                # Higher up, or beyond a higher peak, it would seem to belong to a neighbour.
-                if bottom < peak.y - 0.3 * height and between < peak.y + gap:
+                end = left if left > peak.x else left + width
+                # Higher up, or beyond another peak, it would seem to belong to a neighbour.
+                if bottom < peak.y - 0.3 * height and skyline.falls(peak.x, end, bottom):
                     yield Place(Bbox.from_bounds(left, bottom, width, height), False)
         left = peak.x - width / 2
         bottom = skyline.highest(left, left + width, peak.y) + gap + tick
-        if bottom < peak.y + 2 * height + tick:
+        alone = not any(left < other < left + width and other != peak.x for other in others)
+        if bottom < peak.y + 2 * height + tick and alone:
             yield Place(Bbox.from_bounds(left, bottom, width, height), False, (peak.x, bottom - 0.4 * gap))
         yield from map(upright, SHIFTS[3:])
 
@@ -289,6 +294,13 @@ class Skyline:
         """The highest point between two places, or `least` where all is lower."""
         begin, end = (int(np.clip(round(at) - self.left, 0, len(self.heights) - 1)) for at in (low, high))
         return max(least, float(self.heights[begin : end + 1].max()))
+
+    def falls(self, begin: float, end: float, level: float) -> bool:
+        """Whether the lines, once they have fallen below a level on the way to `end`, stay there."""
+        first, last = (int(np.clip(round(at) - self.left, 0, len(self.heights) - 1)) for at in (begin, end))
+        way = self.heights[first : last + 1] if first <= last else self.heights[last : first + 1][::-1]
+        below = way < level
+        return bool(below[int(below.argmax()) :].all()) if below.any() else True
 
 
 def _curves(axes: Any) -> Iterator[Floats]:

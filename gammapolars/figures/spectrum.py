@@ -20,9 +20,6 @@ from gammapolars.figures.tables import OVERLAY, Frame, check_compare, collected,
 
 MOST_BINS = 2000
 
-PANELS = 0.7
-"""Of the height of a figure; the rest have titles and axes."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
@@ -133,7 +130,7 @@ def energy_histograms(
     labelled = [] if not style.labels else [*line_marks(frame, lines, style), *peak_marks(frame, peaks, style)]
     highest = float(frame["counts"].max())  # type: ignore[arg-type]
     height = house.height_for(facets.number, columns)
-    panel = PANELS * style.height(height) / style.scale / -(-facets.number // columns)
+    panel = style.panel(height, facets.number, columns)
     room = room_for_labels(labelled, highest, floor if log else None, panel)
     scale_y = axes.log_axis(floor, expand=(0, 0, room, 0)) if log else axes.count_axis(expand=(0.02, 0, room, 0))
     several = frame["facet"].n_unique() > 1 or frame["facet"][0] != ""

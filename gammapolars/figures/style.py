@@ -17,6 +17,9 @@ SLIDE_HEIGHT = 10.0 * 9 / 16
 PRINT_HEIGHT = 0.58
 """Of the height on a screen: narrower figures are higher in proportion, as they have room for fewer letters a line."""
 
+PANELS = 0.7
+"""Of the height of a figure; the rest have titles and axes."""
+
 FONT_SIZES: dict[Theme, float] = {"screen": 10.0, "print": 8.0, "slide": 14.0}
 DPI: dict[Theme, int] = {"screen": 140, "print": 300, "slide": 160}
 
@@ -92,6 +95,10 @@ class FigureStyle:
         if self.theme == "slide":
             return SLIDE_HEIGHT
         return on_screen if self.theme == "screen" else on_screen * PRINT_HEIGHT
+
+    def panel(self, on_screen: float, facets: int, columns: int) -> float:
+        """How high a facet is, in inches of a window in which letters have their usual size."""
+        return PANELS * self.height(on_screen) / self.scale / -(-facets // columns)
 
     @property
     def points(self) -> float:
