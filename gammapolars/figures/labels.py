@@ -178,12 +178,11 @@ class PeakLabels(Labels):
         placed: list[tuple[Label, Place | None]] = []
         bare: list[Label] = []
         labels = self.on_screen()
-        others = [label.x for label in labels]
         for label in sorted(labels, key=lambda one: (one.is_minor, -one.y)):
             top = skyline.highest(label.x - self.point, label.x + self.point, label.y)
             peak = label._replace(y=min(top, panel.y1))
             width, height = self.extent(peak, renderer)
-            for place in self._candidates(peak, width, height, skyline, others):
+            for place in self._candidates(peak, width, height, skyline, labels):
                 if self._has_room(peak, place, panel, taken):
                     taken.append(place.box)
                     placed.append((peak, place))
@@ -201,9 +200,9 @@ class PeakLabels(Labels):
         return bool(inside and near and not reach.count_overlaps(taken))
 
     def _candidates(
-        self, peak: Label, width: float, height: float, skyline: "Skyline", others: Sequence[float]
+        self, peak: Label, width: float, height: float, skyline: "Skyline", others: Sequence[Label]
     ) -> Iterator[Place]:
-        """Places for a label, the best first; `others` are where peaks with labels are."""
+        """Places for a label, the best first; `others` are all peaks with labels."""
         gap, tick = GAP * self.point, TICK * self.point
 
         def upright(shift: float) -> Place:
@@ -222,7 +221,9 @@ class PeakLabels(Labels):
                     yield Place(Bbox.from_bounds(left, bottom, width, height), False)
         left = peak.x - width / 2
         bottom = skyline.highest(left, left + width, peak.y) + gap + tick
-        alone = not any(left < other < left + width and other != peak.x for other in others)
+        alone = not any(
+            left < other.x < left + width and other.x != peak.x and other.y > peak.y - 3 * height for other in others
+        )
         if bottom < peak.y + 2 * height + tick and alone:
             yield Place(Bbox.from_bounds(left, bottom, width, height), False, (peak.x, bottom - 0.4 * gap))
         yield from map(upright, SHIFTS[3:])
