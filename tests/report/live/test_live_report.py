@@ -1,5 +1,6 @@
 """The live matrix in a report, and the command that gates the file next to it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,3 +68,23 @@ def test_a_gate_on_the_report_is_the_commands(browser: "Browser", example: Path)
         assert live.spectrum() == rows
         assert (live.total[0], np.sqrt(live.total[1])) == (counts, unc)
         assert live.total[0] > 1000
+
+
+EVIL = "</script><!--<script> \u2028 \"'><img src=x onerror=alert(1)><svg onload=alert(2)>"
+
+
+@pytest.mark.browser
+def test_hostile_detectors_and_files_stay_text_on_the_whole_page(browser: "Browser", tmp_path: Path) -> None:
+    names = [EVIL, "=1+1", "<b>x</b>", "HPGe-4"]
+    run = analyses.cobalt(names=names, warnings=(EVIL,), parameters={EVIL: EVIL})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gammapolars.report.drawing.png", lambda *plot, **how: b"\x89PNG")
+        pages = content.contents(replace(run, inputs=(EVIL,)), NOW)
+    (tmp_path / "index.html").write_bytes(pages["index.html"])
+    with opened(browser, tmp_path / "index.html") as live:
+        live.page.check("[data-single] >> nth=0")
+        live.type_gate(1326, 1339)
+
+        assert live.page.locator("img:not([src^='data:image/png']), svg, main script[src]").count() == 0
+        assert live.page.locator("h1").inner_text().startswith("</script>")
+        assert live.page.locator("label", has_text="onerror").count() == 1
