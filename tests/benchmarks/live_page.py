@@ -4,7 +4,6 @@
 drawing of a gate, and of a drawing in which the matrix is seen from elsewhere.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -68,4 +67,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -102,6 +102,7 @@ def test_what_cannot_be_asked_is_said_in_one_line(folder: Path) -> None:
             assert message in said.decode()
 
 
+@pytest.mark.slow
 def test_the_pairs_of_two_detectors_are_gated_as_the_commands_do(folder: Path) -> None:
     with served(folder / "pairs.parquet") as server:
         status, said, _ = asked(
@@ -121,6 +122,7 @@ def test_the_pairs_of_two_detectors_are_gated_as_the_commands_do(folder: Path) -
     assert [peak["centroid_kev"] for peak in found["peaks"]] == pytest.approx([1173.2], abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_the_page_asks_for_other_pairs_and_fits(browser: "Browser", folder: Path, tmp_path: Path) -> None:
     with served(folder / "pairs.parquet") as server, opened(browser, server.url, offline=False) as live:

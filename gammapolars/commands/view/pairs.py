@@ -21,6 +21,7 @@ from gammapolars.detectors import Detectors
 from gammapolars.gates import Gate, parse_backgrounds
 from gammapolars.report.live import live_cells, matrix_bin_kev
 from gammapolars.report.live.packing import Packed, pack
+from gammapolars.spectra.bins import check_width
 from gammapolars.streaming.slices import batches_of
 
 Query = Mapping[str, list[str]]
@@ -45,7 +46,10 @@ class PairsOfPage:
         """Of the matrix: energies, or adc values where there are none."""
         if not self.saved.is_calibrated:
             return Axis(ADC, ADC.bin)
-        return Axis(ENERGY, self.bin_kev or matrix_bin_kev(self.saved.detectors))
+        if self.bin_kev is None:
+            return Axis(ENERGY, matrix_bin_kev(self.saved.detectors))
+        check_width(self.bin_kev)
+        return Axis(ENERGY, self.bin_kev)
 
     @cached_property
     def names(self) -> dict[str, Key]:

@@ -6,9 +6,7 @@ async function inflate(text) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function check(holds, what) {
-  if (!holds) throw new RangeError(what);
-}
+function check(holds, what) { if (!holds) throw new RangeError(what); }
 
 // Float64 values, and whole numbers in groups of seven bits, the lowest first (LEB128).
 function byteReader(bytes) {
@@ -57,9 +55,6 @@ function rowsOf(of, other, index, bins, symmetric) {
   each((row) => start[row + 1]++);
   for (let row = 0; row < bins; row++) start[row + 1] += start[row];
   const next = start.slice(), column = new Uint32Array(start[bins]), value = new Uint32Array(start[bins]);
-  each((row, at, i) => {
-    column[next[row]] = at;
-    value[next[row]++] = index[i];
-  });
+  each((row, at, i) => { column[next[row]] = at; value[next[row]++] = index[i]; });
   return { start, column, value };
 }

@@ -35,8 +35,7 @@ function grabbed({ gate, axis }, frame, x, reach) {
 
 function dragTo(live, { grab, before, frame, x: from }, x) {
   const bin = (at) => nearestEdge(live.axis, frame.energy(at)), gate = sameGate(before);
-  live.gate = before;
-  if (grab === "all") return live.shift(bin(x) - bin(from), ["low", "high"]);
+  if (grab === "all") return live.shift(bin(x) - bin(from), ["low", "high"], before);
   if (grab < 2) gate[["low", "high"][grab]] = bin(x);
   else gate.background[Math.floor(grab / 2) - 1][grab % 2] = bin(x);
   return live.change(gate);

@@ -54,10 +54,7 @@ function rebinned(matrix, axis, times, found) {
   if (times === 1) return { axis, values: found.net, variances: found.variance };
   const first = Math.floor(axis.start / times), at = (bin) => Math.floor((axis.start + bin) / times) - first;
   const bins = at(axis.bins - 1) + 1, [values, variances] = [new Float64Array(bins), new Float64Array(bins)];
-  found.net.forEach((counts, bin) => {
-    values[at(bin)] += counts;
-    variances[at(bin)] += found.variance[bin];
-  });
+  found.net.forEach((counts, bin) => { values[at(bin)] += counts; variances[at(bin)] += found.variance[bin]; });
   const weights = [1, -found.beta, found.beta * found.beta];
   if (found.part) twiceCounted(matrix, found, (one, other, variance, kind) => {
     if (at(one) === at(other)) variances[at(one)] += weights[kind] * variance;

@@ -30,9 +30,7 @@ function gatesOf(hash, axis) {
       const [name, ends, background] = part.slice(5).split(";").map(decodeURIComponent);
       const [[low, high]] = stretchesOf(ends, axis), gate = { low, high, background: stretchesOf(background, axis) };
       return wrongOf(gate) ? [] : [{ ...gate, name: name.slice(0, 80) }];
-    } catch {
-      return [];
-    }
+    } catch { return []; }
   });
 }
 

@@ -46,7 +46,7 @@ class Live {
     ["low", "high", "background"].forEach((id, k) => { this.at(id).value = texts[k]; });
     this.at("command").textContent = gate ? commandOf(this.matrix, this.side, gate) : "";
     root.classList.toggle("live-gated", Boolean(gate));
-    for (const one of root.querySelectorAll("[aria-pressed]")) one.ariaPressed = String(Boolean(pressed[one.dataset.live]));
+    for (const one of root.querySelectorAll("[aria-pressed]")) one.setAttribute("aria-pressed", Boolean(pressed[one.dataset.live]));
     clearTimeout(this.telling);
     this.telling = setTimeout(() => this.tell(), 200);
     this.redraw();
@@ -66,10 +66,7 @@ class Live {
     const hash = hashOf(axis, gate ? [{ ...gate, name }, ...gates] : gates);
     if (hash || location.hash.startsWith("#gate=")) try { history.replaceState(null, "", "#" + hash); } catch { /* in a frame */ }
   }
-  choose(gate) {
-    this.at("name").value = gate.name ?? "";
-    this.change(sameGate(gate));
-  }
+  choose(gate) { this.at("name").value = gate.name ?? ""; this.change(sameGate(gate)); }
   fromUrl() {
     const [first, ...others] = gatesOf(location.hash, this.axis);
     if (!first) return;
@@ -102,8 +99,8 @@ class Live {
     const wide = (high - low) / 2, stretches = [[low - away - wide, low - away], [high + away, high + away + wide]];
     return stretches.map((ends) => ends.map((end) => nearestEdge(this.axis, end))).filter((ends) => ends[0] < ends[1]);
   }
-  shift(steps, ends) {
-    const { axis, views, side } = this, gate = sameGate(this.gate ?? this.lineGate((views[side][0] + views[side][1]) / 2));
+  shift(steps, ends, from = this.gate ?? this.lineGate((this.views[this.side][0] + this.views[this.side][1]) / 2)) {
+    const { axis } = this, gate = sameGate(from);
     for (const end of ends) gate[end] += steps;
     if (ends.length > 1) gate.background = gate.background.map((part) => part.map((end) => end + steps));
     const all = [gate.low, gate.high, ...gate.background.flat()];
@@ -126,9 +123,7 @@ class Live {
     });
   }
   // In one frame at most once.
-  redraw() {
-    this.waiting ||= requestAnimationFrame(() => draw(this));
-  }
+  redraw() { this.waiting ||= requestAnimationFrame(() => draw(this)); }
 }
 
 function newButton(text, act) {

@@ -27,7 +27,7 @@ function draw(live) {
       .some((bin) => values[bin] > 3 * Math.sqrt(variances[bin]));
     panel(live, "net", views[1 - side], [net, ...(live.overlay && found.total > 0 ? [share] : [])], colours, {
       title: "In coincidence with the gate, net", lines: matrix.lines.filter(sure), errors: colours.error,
-      beside: [`± σ${live.overlay ? "; dashed: all pairs, scaled" : ""}${log ? "; 0 and below lie at the bottom" : ""}`, "± σ"] });
+      beside: log && !values.some((value) => value > 0) ? "nothing above 0: see it without Log" : [`± σ${live.overlay ? "; dashed: all pairs, scaled" : ""}${log ? "; 0 and below lie at the bottom" : ""}`, "± σ"] });
   } else {
     const { pen, width } = sized(live.canvases.net, 48);
     pen.fillStyle = colours.quiet;

@@ -112,7 +112,7 @@ def _app(packed: Packed, known: Known) -> str:
     unit, bins = quantity.unit, " × ".join(f"{width:g}" for width in sorted(widths))
     side = _select("side", "gate on", [("x", "x"), ("y", "y")])
     times = _select("times", "bins", [("1", "×1"), ("2", "×2"), ("4", "×4"), ("8", "×8")])
-    made = f', written by <code id="live-made">{escape(known.made)}</code>' if known.made else ""
+    made = f', which is written by <code id="live-made">{escape(known.made)}</code>' if known.made else ""
     coarser = (
         f"<p>To keep this page small, its bins are {2**packed.cells.doublings} times as wide as those of "
         f"<code>{escape(known.file)}</code>: counts in narrow gates differ from the command's.</p>\n"
@@ -149,8 +149,9 @@ def _app(packed: Packed, known: Known) -> str:
 {_toggle("overlay", "All pairs, scaled", "compare with the spectrum of all pairs", pressed=True)}
 {_button("csv", "Save CSV", "the gated spectrum, its variances too")}{_button("png", "Save PNG", "both spectra")}
 </div>
-<div class="live-command"><p>The same by command, from the folder of <code>{escape(known.file)}</code>, whole bins of
-{bins} {unit} on both ways{made}: <code id="live-command"></code> {_button("copy", "Copy", "copy the command")}</p>
+<div class="live-command"><p>The same by command, in whole bins of {bins} {unit}, next to
+<code>{escape(known.file)}</code>{made}:
+<code id="live-command"></code> {_button("copy", "Copy", "copy the command")}</p>
 <p class="quiet">A gate on the run itself (<code>gammapolars gate RUN</code>) has exact ends and takes each pair's own
 energies: it differs by what lies in the bins at the ends.</p></div>
 {coarser}<div class="live-bar live-screen">

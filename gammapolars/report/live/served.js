@@ -27,6 +27,6 @@ function askFor(live) {
     const of = (peak, name) => plusMinus(peak[name], (peak[`${name}_unc`] ?? NaN) ** 2);
     fillTable(live.at("fits"), peaks.map((peak) => [of(peak, "centroid_kev"), of(peak, "fwhm_kev"), of(peak, "area"),
       [peak.kind, peak.nuclide].filter(Boolean).join(" ")]));
-    live.say(`With exact ends: ${plusMinus(counts, unc ** 2)} net counts, ${peaks.length} peaks.`);
+    live.say(`With exact ends: ${plusMinus(counts, unc ** 2)} net counts, peaks: ${peaks.length}.`);
   });
 }

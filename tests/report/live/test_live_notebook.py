@@ -26,6 +26,7 @@ def test_a_notebook_shows_the_page_in_a_frame() -> None:
     assert len(repr(live)) < 100
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_gates_are_drawn_in_the_frame(browser: "Browser", tmp_path: Path) -> None:
     live = gp.live(PAIRS.pipe(gp.matrix, bin_kev=1.0, symmetric=False), width=1.0)

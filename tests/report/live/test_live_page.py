@@ -117,6 +117,20 @@ def test_ends_and_middle_of_a_gate_are_dragged(live: LivePage) -> None:
     assert gate(live) == ("100", "130", "65:80")
 
 
+@pytest.mark.parametrize(("start", "end"), [(110, 85), (110, 65), (100, 2), (69, 95), (60, 200)])
+def test_a_drag_too_far_leaves_what_is_shown_and_what_is_saved_the_same(
+    live: LivePage, start: float, end: float
+) -> None:
+    """A drag that comes to a place where nothing can be stops at the last place where it could."""
+    live.type_gate(90, 110, [(60, 70)])
+    live.drag("total", at(start), at(end))
+    live.press("log")  # shows again what the gate is
+
+    low, high, background = gate(live)
+    stretches = [tuple(map(float, part.split(":"))) for part in background.split(",")]
+    assert live.spectrum() == projected(float(low), float(high), *stretches)  # type: ignore[arg-type]
+
+
 def test_keys_alone_do_it(live: LivePage) -> None:
     live.type_gate(90, 110, [(60, 70)])
     live.page.focus("#live-total")
@@ -200,6 +214,7 @@ def test_an_address_that_is_none_of_ours_is_passed_over(live: LivePage, hash_: s
     assert gate(live) == ("", "", "")
 
 
+@pytest.mark.slow
 def test_rebinned_spectra_and_single_hits_are_drawn(browser: "Browser", tmp_path: Path) -> None:
     singles = pl.DataFrame({"energy_kev": np.arange(BINS) + 0.5, "counts": np.arange(BINS) * 3.0})
     path = page_of(tmp_path, known=KNOWN._replace(singles=[("one", singles), ("<i>two", singles)]))
@@ -262,6 +277,7 @@ def test_hostile_names_become_neither_markup_nor_script(browser: "Browser", tmp_
         assert EVIL.replace("'", "'\"'\"'") in live.command
 
 
+@pytest.mark.slow
 def test_nothing_but_its_own_script_runs_on_the_page(browser: "Browser", tmp_path: Path) -> None:
     path = page_of(tmp_path)
     more = '<script>document.title = "bad"</script><p style="color: red" onclick="alert(1)" id="bad">x</p>'
@@ -315,6 +331,7 @@ def test_without_javascript_the_figure_stands_there(browser: "Browser", tmp_path
         assert not live.page.is_visible(".live-app")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_wider_than_the_page(browser: "Browser", tmp_path: Path, scheme: str) -> None:
     phone = {"width": 400, "height": 800}
@@ -326,6 +343,7 @@ def test_on_a_phone_nothing_is_wider_than_the_page(browser: "Browser", tmp_path:
         assert live.page.get_attribute("[data-live=zoom]", "aria-pressed") == "true"
 
 
+@pytest.mark.slow
 def test_in_print_the_figure_stands_there_and_the_gate_below(browser: "Browser", tmp_path: Path) -> None:
     with opened(browser, page_of(tmp_path)) as live:
         live.page.emulate_media(media="print")

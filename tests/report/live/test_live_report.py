@@ -73,6 +73,7 @@ def test_a_gate_on_the_report_is_the_commands(browser: "Browser", example: Path)
 EVIL = "</script><!--<script> \u2028 \"'><img src=x onerror=alert(1)><svg onload=alert(2)>"
 
 
+@pytest.mark.slow
 @pytest.mark.browser
 def test_hostile_detectors_and_files_stay_text_on_the_whole_page(browser: "Browser", tmp_path: Path) -> None:
     names = [EVIL, "=1+1", "<b>x</b>", "HPGe-4"]
