@@ -102,6 +102,22 @@ def test_what_cannot_be_asked_is_said_in_one_line(folder: Path) -> None:
             assert message in said.decode()
 
 
+def test_a_fault_is_one_line_and_ends_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def fault(query: object) -> None:
+        raise RuntimeError("the\x1b[31m disk\nis gone")
+
+    with served(folder / "matrix.parquet") as server:
+        server.answers = {"fault": fault}
+        path = urlsplit(server.url).path
+        with pytest.raises(http.client.RemoteDisconnected):
+            asked(server, path + "fault")
+        assert asked(server, path)[0] == 200
+
+    err = capsys.readouterr().err
+    assert err.startswith("Error: unexpected RuntimeError: the")
+    assert "\x1b" not in err
+
+
 @pytest.mark.slow
 def test_the_pairs_of_two_detectors_are_gated_as_the_commands_do(folder: Path) -> None:
     with served(folder / "pairs.parquet") as server:
@@ -144,6 +160,12 @@ def test_the_page_asks_for_other_pairs_and_fits(browser: "Browser", folder: Path
 
         live.page.click("#live-fit")
         live.page.wait_for_selector("#live-fits tr >> text=1,173.")
+
+        server.shutdown()
+        server.server_close()
+        live.page.click("#live-fit")
+        live.page.wait_for_selector("#live-message >> text=has ended: start it again")
+        live.problems.clear()
 
 
 def test_it_ends_by_itself(folder: Path, tmp_path: Path) -> None:

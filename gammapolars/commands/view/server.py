@@ -3,6 +3,7 @@
 import hmac
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from gammapolars.core.errors import GammapolarsError
+from gammapolars.core.visible import visible
 
 HOST = "127.0.0.1"
 
@@ -50,6 +52,13 @@ class PageServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Of the page."""
         return f"{self.origin}/{self.token}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say in one line what went wrong with a request; nothing of a browser that left."""
+        del request, client_address
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError | TimeoutError):
+            print(visible(f"Error: unexpected {type(error).__name__}: {error}"), file=sys.stderr, flush=True)
 
     def serve_until_idle(self, seconds: float) -> None:
         """Serve until nothing has been asked for so long, or Ctrl-C is pressed."""

@@ -38,7 +38,7 @@ function matrixFrame({ width, height }, views) {
   const [left, right, top, bottom] = [MARGIN.left, width - MARGIN.right, MARGIN.top, height - MARGIN.bottom];
   const [across, up] = [(right - left) / (views[0][1] - views[0][0]), (bottom - top) / (views[1][1] - views[1][0])];
   return {
-    left, right, top, bottom, width, height, view: views[0], ySteps: roundSteps(...views[1], Math.floor((bottom - top) / 50)),
+    left, right, top, bottom, width, height, view: views[0], yLabel: number, ySteps: roundSteps(...views[1], Math.floor((bottom - top) / 50)),
     x: (energy) => left + (energy - views[0][0]) * across, energy: (x) => views[0][0] + (x - left) / across,
     y: (energy) => bottom - (energy - views[1][0]) * up, energyY: (y) => views[1][0] + (bottom - y) / up,
   };

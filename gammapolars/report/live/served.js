@@ -1,7 +1,8 @@
 // What a page asks of the server that it came from: the matrix of other pairs, and the peaks of a gate.
 
 async function ask(name, query) {
-  const answer = await fetch(`${name}?${new URLSearchParams(query)}`);
+  const answer = await fetch(`${name}?${new URLSearchParams(query)}`).catch(() => null);
+  if (!answer) throw new RangeError("The command that served this page has ended: start it again.");
   if (!answer.ok) throw new RangeError(await answer.text());
   return answer.json();
 }

@@ -39,7 +39,7 @@ function drawAxes(pen, frame, colours, { x: xTitle, title, beside }) {
   }
   for (const step of frame.ySteps) {
     pen.strokeRect(left, Math.round(frame.y(step)) + 0.5, right - left, 0);
-    write(pen, countLabel(step), left - 6, frame.y(step), "right", "middle");
+    write(pen, (frame.yLabel ?? countLabel)(step), left - 6, frame.y(step), "right", "middle");
   }
   pen.strokeStyle = colours.quiet;
   pen.strokeRect(left - 0.5, top - 0.5, right - left + 1, bottom - top + 1);

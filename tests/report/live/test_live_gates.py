@@ -87,6 +87,7 @@ def by_command(stored: Path, command: str) -> tuple[Rows, float, float]:
             width=float(options["--width"][0]),
             background=options.get("--background"),
             axis=options.get("--axis", [None])[0],
+            unit=options.get("--unit", ["keV"])[0],
         ),
     ).count()
     return counts.net.rows(), counts.summary.counts, counts.summary.counts_unc
@@ -132,6 +133,20 @@ def test_gates_on_either_axis_of_an_asymmetric_matrix_are_the_commands(
     assert f"--axis {side}" in live.command
     assert live.spectrum() == rows
     assert (live.total[0], np.sqrt(live.total[1])) == (counts, unc)
+
+
+def test_gates_on_channels_are_the_commands(browser: "Browser", tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    table = pl.LazyFrame({"adc_a": rng.integers(0, 4096, 3000), "adc_b": rng.integers(0, 9000, 3000)})
+    matrix = gp.matrix(table, x="adc_a", y="adc_b", bin_kev=16.0, symmetric=False).collect()
+    stored, page = written(tmp_path, matrix, 16.0)
+    with opened(browser, page) as live:
+        live.type_gate(1000, 1100, [(800, 900), (1200, 1333)])
+        rows, counts, unc = by_command(stored, live.command)
+
+        assert "--unit adc --axis x" in live.command
+        assert live.spectrum() == rows
+        assert (live.total[0], np.sqrt(live.total[1])) == (counts, unc)
 
 
 def test_the_command_that_is_shown_writes_the_file_that_is_saved(symmetric: tuple[Path, LivePage]) -> None:
