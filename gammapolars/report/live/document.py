@@ -31,15 +31,16 @@ class Page(NamedTuple):
     style: str
 
 
-def page_of(packed: Packed, title: str, known: Known) -> Page:
+def page_of(packed: Packed, title: str, known: Known, still: str = "") -> Page:
     """An HTML page with the live matrix; it may ask the server that it came from, where it has detectors to choose.
 
     Args:
         packed: the matrix, with the spectra of single detectors that are known.
         title: what it is of.
         known: what else is known of the matrix.
+        still: HTML of a figure for print and where no script runs; none: the matrix is printed as it is drawn.
     """
-    live = section_of(packed, "<p>The matrix is drawn by the script of this page.</p>", known)
+    live = section_of(packed, still, known)
     css = STYLE + live.style
     allowed = policy([css], [live.script], connect="'self'" if known.detectors else "")
     html = (
@@ -60,6 +61,7 @@ def document(
     width: float | tuple[float, float] | None = None,
     known: Known | None = None,
     most: int | None = None,
+    still: str = "",
 ) -> str:
     """The page of a matrix as a table.
 
@@ -69,9 +71,10 @@ def document(
         width: of the bins, on both axes or on each; None: as the distances of centres tell.
         known: what else is known of the matrix.
         most: characters of data; None: as many as a page may have.
+        still: HTML of a figure for print and where no script runs.
 
     Raises:
         TableError: it is no matrix that can be gated.
     """
     known = known or Known()
-    return page_of(pack(live_cells(matrix, width), known.singles, most=most), title, known).html
+    return page_of(pack(live_cells(matrix, width), known.singles, most=most), title, known, still).html

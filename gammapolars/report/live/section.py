@@ -160,10 +160,12 @@ energies: it differs by what lies in the bins at the ends.</p></div>
 </div>
 {_rows("list", "Kept gates; they stand in the page's address, too", ["name", f"gate ({unit})", "net counts", "", ""])}
 {_rows("bins", "Highest bins in coincidence with the gate", [unit, "net counts", "near"])}
-<div class="live-screen{" live-square" if symmetric else ""}"><canvas id="live-matrix" tabindex="0" role="img"
+<div class="live-map{" live-square" if symmetric else ""}"><canvas id="live-matrix" tabindex="0" role="img"
  aria-label="Matrix of the two energies of each pair"></canvas></div>
 <p class="quiet live-screen">A click sets a gate of ± FWHM with a background on both sides, a drag zooms, a double click
-shows all. The wheel zooms in what was clicked last.</p>
+shows all. The wheel zooms in what was clicked last. Keys there: arrows move the gate by a bin, with Shift its upper and
+with Alt its lower end; g, b and z choose what a drag does, a sets a background on both sides, l switches the scale,
++ and − zoom, 0 shows all, Enter keeps the gate, n and p step through those kept, Delete removes it.</p>
 </div>
 """
 

@@ -38,7 +38,8 @@ MATRIX = lines_matrix()
 
 def page_of(folder: Path, matrix: pl.DataFrame = MATRIX, known: Known = KNOWN, **how: Any) -> Path:
     path = folder / "page.html"
-    path.write_text(document(matrix, known=known, width=1.0, **how), encoding="utf-8")
+    still = "<p>the figure</p>"
+    path.write_text(document(matrix, known=known, width=1.0, **{"still": still} | how), encoding="utf-8")
     return path
 
 
@@ -357,3 +358,6 @@ def test_in_print_the_figure_stands_there_and_the_gate_below(browser: "Browser",
         assert live.page.is_visible("#live-net")
         assert not live.page.is_visible("#live-matrix")
         assert live.page.pdf()[:5] == b"%PDF-"
+    with opened(browser, page_of(tmp_path, still="")) as live:
+        live.page.emulate_media(media="print")
+        assert live.page.is_visible("#live-matrix")  # there is no figure of it
