@@ -102,6 +102,18 @@ def test_what_cannot_be_asked_is_said_in_one_line(folder: Path) -> None:
             assert message in said.decode()
 
 
+def test_pairs_net_of_chance_have_one_window(folder: Path) -> None:
+    gammapolars("coincidences", *EXAMPLE, "--random", "400ns:900ns", "-o", folder / "net.parquet")
+    with served(folder / "net.parquet") as server:
+        path = urlsplit(server.url).path
+        status, said, _ = asked(server, path + "matrix?dt=0ns:50ns")
+        assert status == 400
+        assert said.startswith(b"these pairs are net of random coincidences")
+
+        _, said, _ = asked(server, path + "gate?side=y&low=1326&high=1338&background=1300:1316,1348:1360")
+        assert json.loads(said)["counts"] == pytest.approx(1587, abs=10)  # as in whole bins of the matrix
+
+
 def test_a_fault_is_one_line_and_ends_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def fault(query: object) -> None:
         raise RuntimeError("the\x1b[31m disk\nis gone")

@@ -110,6 +110,11 @@ class PairsOfPage:
         return {"counts": counts, "unc": unc, "peaks": [_finite(row) for row in peaks.iter_rows(named=True)]}
 
     def _within(self, query: Query) -> pl.LazyFrame:
+        if query.get("dt") and self.saved.files.is_weighted:
+            raise UsageError(
+                "these pairs are net of random coincidences, which is right for their own window alone: view them "
+                "without --random to choose another"
+            )
         return self.saved.within(query["dt"][0]) if query.get("dt") else self.saved.pairs
 
     def _sides(self, query: Query) -> Sides:
