@@ -81,6 +81,7 @@ def true_rates_table(rates: pl.DataFrame) -> pl.DataFrame:
     unc = (pl.col("counts").sum()).sqrt() / pl.col("width_s").sum()
     table = rates.group_by("board", "channel", "name", maintain_order=True).agg(
         hits=pl.col("counts").sum().cast(pl.Int64),
+        real_time_s=pl.col("width_s").sum(),
         rate_cps=cps,
         rate_cps_unc=unc,
         true_rate_cps=cps,

@@ -26,7 +26,7 @@ def plus_minus(number: float, unc: float) -> str:
     if not (math.isfinite(unc) and unc > 0):
         return f"{number:,.6g}"
     places = max(0, 1 - math.floor(math.log10(unc)))
-    return f"{number:,.{places}f} ± {unc:,.{places}f}"
+    return f"{number:z,.{places}f} ± {unc:,.{places}f}"
 
 
 def expected_counts(mean: float, unc: float) -> str:

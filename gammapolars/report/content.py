@@ -114,7 +114,7 @@ def _of_each_run(parts: Sequence[RunPart], tell: Told) -> list[Section]:
     shown = []
     for number, part in enumerate(parts):
         tell(f"run {number + 1} of {len(parts)}")
-        images = drawn(part.found, tell, sections.FIGURES[:3]) if number < runs.MOST_DRAWN else {}
+        images = drawn(part.found, tell, sections.FIGURES[:3], few_colours=True) if number < runs.MOST_DRAWN else {}
         shown += [*sections.singles(part.found, images, part.name)]
         if part.found.analysis.detectors.height > 1:
             shown += sections.coincidences(part.found, images, part.name, matrix=False)
@@ -166,7 +166,7 @@ def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
     span = f"{analysis.first_timestamp_ps:,} ps to {analysis.last_timestamp_ps:,} ps"
     return [
         ("Input", ", ".join(analysis.inputs) or "none"),
-        ("Timestamps", span),
+        *([("Timestamps", span)] if analysis.hits_read else []),
         *((_capital(name), value) for name, value in ({"window": str(analysis.window)} | analysis.parameters).items()),
         ("Random coincidences", CHANCE + (MEASURED_CHANCE if analysis.random_windows else "")),
         ("Prompt peaks", PROMPT.format(reach=format_ps(analysis.search_ps))),

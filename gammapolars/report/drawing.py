@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import plotnine as p9
@@ -36,24 +37,28 @@ Told = Callable[[str], None]
 Plot: TypeAlias = "p9.ggplot | Compose"
 
 
-def drawn(found: Findings, tell: Told, names: Sequence[str] = FIGURES) -> dict[str, Image]:
+def drawn(
+    found: Findings, tell: Told, names: Sequence[str] = FIGURES, *, few_colours: bool = False
+) -> dict[str, Image]:
     """Some figures of an analysis, by name.
 
     Args:
         found: what is shown.
         tell: called with what is being drawn.
         names: which figures.
+        few_colours: whether they take fewer bytes, where there are many on a page.
     """
     images = {}
     for number, name in enumerate(names, 1):
         tell(f"drawing figure {number} of {len(names)}: {name.replace('_', ' ')}")
-        images[name] = _image(name, lambda style, name=name: _plot(found, name, style))  # type: ignore[misc]
+        images[name] = _image(name, partial(_plot, found, name), few_colours=few_colours)
     return images
 
 
-def _image(name: str, plot: Callable[[FigureStyle], Plot]) -> Image:
+def _image(name: str, plot: Callable[[FigureStyle], Plot], *, few_colours: bool = False) -> Image:
     phone = png(plot(PHONE), few_colours=True)
-    return Image(png(plot(SCREEN)), ALT[name], narrow=name == MATRIX, phone=phone)
+    wide = png(plot(SCREEN), few_colours=few_colours)
+    return Image(wide, ALT[name], narrow=name == MATRIX, phone=phone)
 
 
 def png(plot: Plot, *, few_colours: bool = False) -> bytes:

@@ -19,6 +19,8 @@ from gammapolars.report.sections import RATES, SPECTRA, Findings
 MOST_DRAWN = 4
 """Figures of so many runs stand on a page of their own, so that it stays small; the comparison has all runs."""
 
+PER_SECOND = "In counts per second of real time, so that runs of different lengths compare."
+
 SAME = 4.0
 """Rates of runs differ where χ² is so many standard deviations above its expectation."""
 
@@ -51,7 +53,7 @@ def comparison(parts: Sequence[RunPart], images: Mapping[str, Image]) -> list[Se
     return [
         Section("Runs compared", [], tables=[_run_table(parts)]),
         Section("Rates compared", _rate_text(parts), images.get(RATES), [_rate_table(parts)]),
-        Section("Spectra compared", ["Counts per second of real time."], images.get(SPECTRA)),
+        Section("Spectra compared", [PER_SECOND], images.get(SPECTRA)),
     ]
 
 

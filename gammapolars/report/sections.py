@@ -30,6 +30,8 @@ def findings(analysis: Analysis) -> Findings:
 def singles(found: Findings, images: Mapping[str, Image], group: str = "") -> list[Section]:
     """The sections about single hits: detectors, rejected hits, rates and spectra."""
     analysis = found.analysis
+    if not analysis.hits_read:
+        images = {}
     steadiness, peaks = estimates.steadiness(analysis.rates), tables.peaks(analysis)
     sections = [
         Section("Hits and detectors", text.run(analysis), tables=[tables.detectors(analysis)], group=group),

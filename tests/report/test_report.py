@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from gammapolars.commands.progress import Progress
 from gammapolars.core.errors import OutputError
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
@@ -472,3 +473,27 @@ def test_the_background_of_a_spot_begins_a_fwhm_away_and_leaves_other_lines_out(
     assert not ((bins_kev[sides] > 1332.5 - 64) & (bins_kev[sides] < 1332.5 + 64)).any()
     assert bins_kev[sides].min() == 990.0
     assert sides.sum() > 5
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_it_is_told_which_figure_is_drawn() -> None:
+    told: list[str] = []
+    content.contents(analyses.flat(), NOW, tell=told.append)
+    assert told == [
+        "drawing figure 1 of 4: rates",
+        "drawing figure 2 of 4: spectra",
+        "drawing figure 3 of 4: time differences",
+        "drawing figure 4 of 4: matrix",
+        "writing the page",
+    ]
+
+
+def test_what_is_done_is_shown_on_a_terminal_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Progress(lambda: None).tell("drawing figure 1 of 4: rates")
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    with Progress(lambda: None) as progress:
+        progress.tell("drawing figure 1 of 4: rates")
+    assert capsys.readouterr() == ("", "\r\033[Kdrawing figure 1 of 4: rates\r\033[K")
