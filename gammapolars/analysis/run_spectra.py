@@ -21,7 +21,7 @@ from gammapolars.detectors import Detectors
 from gammapolars.io.provenance import describe, describe_files
 from gammapolars.io.spectra.measurement import Measurement, polynomial, require_variance
 from gammapolars.io.spectrum_files import holds_spectra, read_spectra
-from gammapolars.peaks import fit_peaks, width_doubts
+from gammapolars.peaks import difference, fit_peaks, width_doubts
 from gammapolars.spectra import fitting_bin_kev
 
 KEYS = {"run": pl.UInt16, "board": pl.UInt16, "channel": pl.UInt16}
@@ -213,3 +213,24 @@ def _fitted_peaks(
         return peaks.drop([name for name in peaks.columns if "_kev" in name])
     empty = [name for name in ("adc", "energy_kev") if part[name].null_count()]
     return fit_peaks(part.drop(empty), fwhm=fwhm or (own if calibrated else None), least_significance=least)
+
+
+def area_doubts(peaks: pl.DataFrame, spectra: SpectrumSet) -> list[str]:
+    """Where lone strong peaks of a spectrum have other areas by fits than by sums of counts, one sentence each.
+
+    Args:
+        peaks: of `fitted`, with the sums of `with_sums`.
+        spectra: that they are of.
+    """
+    doubts = []
+    for key, part in peaks.group_by(list(KEYS), maintain_order=True):
+        run, board, channel = (int(str(value)) for value in key)
+        if (found := difference(part)) is not None:
+            where = f"{spectra.runs[run - 1]}: " if len(spectra.runs) > 1 else ""
+            name = spectra.detectors.at(board, channel).name
+            side = "below" if found.part < 0 else "above"
+            doubts.append(
+                f"{where}{name}: the fitted areas of {found.peaks} lone strong peaks lie {abs(found.part):.1%} {side} "
+                f"sums of their counts (± {found.unc:.1%}): these peaks have another shape than the fit"
+            )
+    return doubts

@@ -19,7 +19,7 @@ from gammapolars.analysis.accumulators import (
 )
 from gammapolars.analysis.accumulators.intervals import Intervals
 from gammapolars.analysis.expected_pairs import check_beginning
-from gammapolars.analysis.live_times import with_noted
+from gammapolars.analysis.live_times import noted_warnings, with_noted
 from gammapolars.analysis.passes import PairPass, summarise
 from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.spectra_counter import spectra_counter, spectra_table
@@ -32,7 +32,7 @@ from gammapolars.core.types import Key
 from gammapolars.core.units import Window, parse_ps
 from gammapolars.detectors import named
 from gammapolars.io import save
-from gammapolars.rates import rates_of
+from gammapolars.rates import rate_doubts, rates_of
 from gammapolars.report.lines import peak_table
 from gammapolars.report.live import matrix_bin_kev
 from gammapolars.report.recorded import RecordedRun, recorded_runs, with_names
@@ -88,6 +88,7 @@ class Analysis:
         parameters: settings that the results depend on, as a person would write them, for the report's foot.
         summary: what `gammapolars coincidences` sums up of the same run.
         runs: what is written down of each run.
+        doubts: what must be known of its rates, widths and areas of peaks, one sentence each.
         command_names: of detectors that are named as CoMPASS does, how commands call them.
     """
 
@@ -121,6 +122,7 @@ class Analysis:
     peaks: pl.DataFrame = field(default_factory=pl.DataFrame)
     runs: tuple[RecordedRun, ...] = ()
     command_names: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     def named(self, names: Mapping[str, str]) -> "Analysis":
         """The same with other names of detectors in all tables; commands know them by those that they had.
@@ -181,7 +183,8 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
             pass
     totals, doubts = summary(), list[str]()
     by_detector = hits.by_detector(mask)
-    true_rates = named(rates_of(hits, intervals, recorded), detectors)
+    true_rates = with_noted(named(rates_of(hits, intervals, recorded), detectors), runs)
+    doubts += [*rate_doubts(true_rates), *noted_warnings(true_rates)]
     peaks_seen = peak_table(spectra_table(spectra, detectors, None), detectors, doubts.append)
     same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "hits_repeated")
     return Analysis(
@@ -195,9 +198,10 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         real_time_s=hits.real_time_s,
         first_timestamp_ps=hits.first_ps or 0,
         last_timestamp_ps=hits.last_ps or 0,
-        warnings=(*totals.warnings, *doubts, *_runs_in_one_file(recording, totals)),
+        warnings=(*totals.warnings, *_runs_in_one_file(recording, totals)),
+        doubts=tuple(doubts),
         detectors=_detector_rows(by_detector, recording, reading.recorded.seconds()),
-        true_rates=with_noted(true_rates, runs),
+        true_rates=true_rates,
         peaks=peaks_seen,
         runs=recorded_runs(runs, by_detector),
         pairs_by_detectors=totals.of_pairs.pairs_by_detectors,
@@ -213,7 +217,7 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
             **({"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}),
             "rejected flags": ", ".join(rule.reject) or "none",
         },
-        summary=totals,
+        summary=replace(totals, warnings=(*totals.warnings, *doubts)),
     )
 
 

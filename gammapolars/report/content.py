@@ -82,7 +82,7 @@ def contents(
         title=_title(analysis),
         subtitle=_subtitle(analysis, now),
         tiles=_tiles(analysis),
-        warnings=(*text.outside_window(analysis), *analysis.warnings, *_sums(analysis, parts)),
+        warnings=(*text.outside_window(analysis), *analysis.warnings, *_doubts(analysis, parts)),
         sections=shown,
         foot=_provenance(analysis, now),
         files=[*files, *(File(f"{name}.png", ALT[name]) for name in images)],
@@ -103,10 +103,12 @@ def as_recorded(analysis: Analysis) -> Analysis:
     return analysis.named(names) if names else analysis
 
 
-def _sums(analysis: Analysis, parts: Sequence[RunPart]) -> list[str]:
-    """That several runs are summed up, where the page does not show each by itself."""
+def _doubts(analysis: Analysis, parts: Sequence[RunPart]) -> list[str]:
+    """What is doubtful about rates and peaks: of a run, or of each; or that several runs are summed up."""
+    if len(parts) > 1:
+        return [f"{part.name}: {doubt}" for part in parts for doubt in part.found.analysis.doubts]
     number = len(analysis.runs)
-    return [f"these are sums over {count(number)} runs"] if number > 1 and len(parts) < 2 else []
+    return [*analysis.doubts, *([f"these are sums over {count(number)} runs"] if number > 1 else [])]
 
 
 def _of_each_run(parts: Sequence[RunPart], tell: Told) -> list[Section]:

@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import polars as pl
 
-from gammapolars.analysis.run_spectra import SpectrumSet, fitted
+from gammapolars.analysis.run_spectra import SpectrumSet, area_doubts, fitted
 from gammapolars.detectors import Detectors, named
 from gammapolars.identification import ANNIHILATION as ANNIHILATION_KIND
 from gammapolars.identification import FULL_ENERGY, UNKNOWN, peak_kinds
+from gammapolars.peaks import with_sums
 
 ANNIHILATION = "annihilation radiation"
 """What 511 keV is called where no nuclide explains it."""
@@ -16,7 +17,8 @@ ANNIHILATION = "annihilation radiation"
 CLEAR = 10.0
 """Area over its uncertainty of peaks that a report names though no nuclide explains them."""
 
-ADVICE = "give that of a single line with 'gammapolars peaks --fwhm'"
+PEAKS = "'gammapolars peaks"
+"""The command that follows doubts about peaks, up to its options."""
 
 
 class Peak(NamedTuple):
@@ -56,13 +58,17 @@ def peak_table(
     Args:
         spectra: `board`, `channel`, `adc`, `energy_kev` (null where not calibrated), `counts`, `variance`.
         detectors: names and resolutions.
-        warn: called with what is doubtful about the widths of a spectrum.
+        warn: called with what is doubtful about the widths and areas of a spectrum.
 
     Returns:
         PEAKS with `board`, `channel`, `name`, `kind`, `reason`, `nuclide` and `line_kev`.
     """
     table = spectra.with_columns(run=pl.lit(1, pl.UInt16))
-    fits = fitted(SpectrumSet(table, (), detectors), warn=lambda doubt: warn(f"{doubt}; {ADVICE}"))
+    of_detectors = SpectrumSet(table, (), detectors)
+    fits = fitted(of_detectors, warn=lambda doubt: warn(f"{doubt}; give that of a single line with {PEAKS} --fwhm'"))
+    if fits.height:
+        for doubt in area_doubts(with_sums(table, fits), of_detectors):
+            warn(f"{doubt}; {PEAKS} --areas sum' takes the sums")
     return named(peak_kinds(fits.drop("run", strict=False)), detectors) if fits.height else pl.DataFrame()
 
 

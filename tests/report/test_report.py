@@ -19,6 +19,7 @@ from gammapolars.report import content, drawing, estimates, lines, numbers, spot
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak
 from gammapolars.report.lines import Peak, lines_of, peak_table
+from gammapolars.report.recorded import RecordedRun
 from gammapolars.report.spots import _peak_and_sides
 from tests import analyses
 from tests.analyses import Lines
@@ -497,3 +498,16 @@ def test_what_is_done_is_shown_on_a_terminal_alone(
     with Progress(lambda: None) as progress:
         progress.tell("drawing figure 1 of 4: rates")
     assert capsys.readouterr() == ("", "\r\033[Kdrawing figure 1 of 4: rates\r\033[K")
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_doubts_about_rates_and_peaks_stand_at_the_top() -> None:
+    run = replace(analyses.flat(), doubts=("times between hits of A are not those of one rate",))
+    page = content.contents(run, NOW)["index.html"].decode()
+    assert "A are not those of one rate" in page[: page.index('class="tiles"')]
+    runs = (RecordedRun("one"), RecordedRun("two"))
+    together = replace(run, runs=runs, doubts=("sums have rates that changed",))
+    page = content.contents(together, NOW, by_run=[run, analyses.flat()])["index.html"].decode()
+    assert "one: times between hits of A are not those of one rate" in page[: page.index('class="tiles"')]
+    assert "sums have rates" not in page
+    assert "these are sums over 2 runs" in content.contents(together, NOW)["index.html"].decode()

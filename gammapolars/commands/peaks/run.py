@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from gammapolars.analysis.accounting import HitAccount, Times
-from gammapolars.analysis.run_spectra import KEYS, SpectrumSet, fitted
+from gammapolars.analysis.run_spectra import KEYS, SpectrumSet, area_doubts, fitted
 from gammapolars.analysis.summaries import Summary
 from gammapolars.commands.peaks.parse import PeaksOptions
 from gammapolars.commands.spectra_inputs import spectra_of
@@ -15,7 +15,7 @@ from gammapolars.core.units import parse_numbers
 from gammapolars.detectors import named
 from gammapolars.identification import peak_kinds
 from gammapolars.io import check_writable, save
-from gammapolars.peaks import difference, with_sums
+from gammapolars.peaks import with_sums
 
 AREAS = ("fit", "sum")
 """What areas of lone peaks are taken from."""
@@ -55,7 +55,11 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
     fits = fitted(spectra, least_significance=options.significance, fwhm=fwhm, warn=undecided.append)
     table = with_sums(spectra.table, fits)
     advice = "give that of a single line with --fwhm"
-    warnings = (*(f"{doubt}; {advice}" for doubt in undecided), *_differences(table, spectra, options))
+    differing = area_doubts(table, spectra) if options.areas == "fit" else []
+    warnings = (
+        *(f"{doubt}; {advice}" for doubt in undecided),
+        *(f"{doubt}; --areas sum takes the sums" for doubt in differing),
+    )
     if options.areas == "sum":
         uncertainties = [
             pl.coalesce("sum_unc", name).alias(name) for name in ("area_unc", "area_unc_low", "area_unc_high")
@@ -73,23 +77,6 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
         table.lazy(), options.output, overwrite=options.overwrite, metadata=lambda: spectra.metadata(summary.to_json())
     )
     return replace(summary, peaks=table).saved(options.output)
-
-
-def _differences(peaks: pl.DataFrame, spectra: SpectrumSet, options: PeaksOptions) -> list[str]:
-    """A warning for each spectrum whose lone strong peaks have other areas by fits than by sums."""
-    warnings = []
-    for key, part in peaks.group_by(list(KEYS), maintain_order=True):
-        run, board, channel = (int(str(value)) for value in key)
-        if (found := difference(part)) is not None and options.areas == "fit":
-            where = f"{spectra.runs[run - 1]}: " if len(spectra.runs) > 1 else ""
-            name = spectra.detectors.at(board, channel).name
-            side = "below" if found.part < 0 else "above"
-            warnings.append(
-                f"{where}{name}: the fitted areas of {found.peaks} lone strong peaks lie {abs(found.part):.1%} {side} "
-                f"sums of their counts (± {found.unc:.1%}): these peaks have another shape than the fit; "
-                f"--areas sum takes the sums"
-            )
-    return warnings
 
 
 def _per_spectrum(peaks: pl.DataFrame, spectra: SpectrumSet) -> pl.DataFrame:
