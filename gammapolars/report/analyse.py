@@ -35,9 +35,12 @@ from gammapolars.io import save
 from gammapolars.rates import rate_doubts, rates_of
 from gammapolars.report.lines import peak_table
 from gammapolars.report.live import matrix_bin_kev
-from gammapolars.report.recorded import RecordedRun, recorded_runs, with_names
+from gammapolars.report.recorded import RecordedRun, recorded_runs, with_names, with_names_in
 from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming.slices import batches_of
+
+SENTENCES = ("warnings", "doubts")
+"""Fields of an analysis that name detectors in sentences."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ class Analysis:
         """
         tables = {one.name: table for one in fields(self) if isinstance(table := getattr(self, one.name), pl.DataFrame)}
         others: dict[str, Any] = {name: with_names(table, names) for name, table in tables.items()}
+        others |= {name: tuple(with_names_in(one, names) for one in getattr(self, name)) for name in SENTENCES}
         return replace(self, **others, command_names={other: name for name, other in names.items()})
 
 
@@ -150,75 +154,90 @@ def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None =
         TableError: the run has no adc values.
         TimeOrderError: hits lie too far back in time to be repaired.
     """
-    runs, detectors = recording.runs, recording.detectors
-    schema.require(runs.hits, schema.HITS, columns=("board", "channel", "timestamp_ps", "flags"))
+    schema.require(recording.runs.hits, schema.HITS, columns=("board", "channel", "timestamp_ps", "flags"))
     reach_ps = max(TIME_DIFFERENCE_WINDOWS * max(rule.window.reach, 1000), rule.reach)
     wide = PairRule(reach_ps, reject=rule.reject)
     check_beginning(recording, wide, TIME_DIFFERENCE_WINDOWS)
     search_ps = max(parse_ps(defaults.SEARCH), reach_ps)
     peaks = prompt_peaks(replace(recording, progress=None), reject=rule.reject, search_ps=search_ps)
-    mask = union(rule.reject)
-    bin_kev = fitting_bin_kev(detectors)
-    hits, pairs, rates = HitTally(), PairTally(rule.window), Rates()
-    intervals, recorded = Intervals(), RecordedTime()
-    spectra = spectra_counter(recording, mask, bin_kev)
-    differences = TimeDifferences(reach_ps)
-    fine_kev = matrix_bin_kev(detectors)
-    matrix = Matrix.of_energies(
-        rule.window, detectors, calibrated=recording.is_calibrated, bin_kev=fine_kev, unlike=True
-    )
-    accumulators: list[Accumulator] = [spectra, rates, differences, hits, intervals, recorded]
-    accumulators += [InRegions(product, rule.regions) if rule.regions else product for product in (pairs, matrix)]
-    reading = PairPass(recording, wide, accumulators, TIME_DIFFERENCE_WINDOWS)
+    counters = _Counters(recording, rule, reach_ps)
+    reading = PairPass(recording, wide, counters.all, TIME_DIFFERENCE_WINDOWS)
     every = reading.pairs()
     within = rule.regions.weighted(every) if rule.regions else every.filter(pl.col("dt_ps").is_between(*rule.window))
 
     def summary() -> PairSummary:
-        return summarise(reading, hits, pairs, rule)
+        return summarise(reading, counters.hits, counters.pairs, rule)
 
     if pairs_output:
         save(within, pairs_output, metadata=lambda: summary().provenance(recording))
     else:
         for _ in batches_of(within.select(pl.len())):
             pass
-    totals, doubts = summary(), list[str]()
-    by_detector = hits.by_detector(mask)
-    true_rates = with_noted(named(rates_of(hits, intervals, recorded), detectors), runs)
-    doubts += [*rate_doubts(true_rates), *noted_warnings(true_rates)]
-    peaks_seen = peak_table(spectra_table(spectra, detectors, None), detectors, doubts.append)
-    same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "hits_repeated")
-    return Analysis(
-        **{name: getattr(totals.account, name) for name in same},
-        pairs=totals.of_pairs.pairs,
-        chance_pairs_expected=totals.of_pairs.chance_pairs_expected,
-        inputs=tuple(file.path.name for file in runs.files),
-        rejected=hits.with_flags(rule.reject),
-        window=rule.window,
-        random_windows=rule.regions.random if rule.regions else (),
-        real_time_s=hits.real_time_s,
-        first_timestamp_ps=hits.first_ps or 0,
-        last_timestamp_ps=hits.last_ps or 0,
-        warnings=(*totals.warnings, *_runs_in_one_file(recording, totals)),
-        doubts=tuple(doubts),
-        detectors=_detector_rows(by_detector, recording, reading.recorded.seconds()),
-        true_rates=true_rates,
-        peaks=peaks_seen,
-        runs=recorded_runs(runs, by_detector),
-        pairs_by_detectors=totals.of_pairs.pairs_by_detectors,
-        spectra=named(spectra_table(spectra, detectors, bin_kev), detectors),
-        rates=named(rates.table(), detectors),
-        time_differences=differences.table(detectors),
-        matrix=matrix.table(),
-        matrix_bin=matrix.axes[0].width,
-        prompt_peaks=peaks,
-        search_ps=search_ps,
-        parameters={
-            "window": str(rule.window),
-            **({"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}),
-            "rejected flags": ", ".join(rule.reject) or "none",
-        },
-        summary=replace(totals, warnings=(*totals.warnings, *doubts)),
-    )
+    return replace(counters.analysis(summary(), reading), prompt_peaks=peaks, search_ps=search_ps)
+
+
+class _Counters:
+    """What counts in the pass over a run, and what it all comes to."""
+
+    def __init__(self, recording: Recording, rule: PairRule, reach_ps: int) -> None:
+        self._recording, self._rule, self._mask = recording, rule, union(rule.reject)
+        detectors = recording.detectors
+        self._bin_kev = fitting_bin_kev(detectors)
+        self.hits, self.pairs = HitTally(), PairTally(rule.window)
+        self._rates, self._intervals, self._recorded = Rates(), Intervals(), RecordedTime()
+        self._spectra = spectra_counter(recording, self._mask, self._bin_kev)
+        self._differences = TimeDifferences(reach_ps)
+        calibrated, fine_kev = recording.is_calibrated, matrix_bin_kev(detectors)
+        self._matrix = Matrix.of_energies(rule.window, detectors, calibrated=calibrated, bin_kev=fine_kev, unlike=True)
+
+    @property
+    def all(self) -> list[Accumulator]:
+        """The accumulators; those of pairs see the random windows, too, where there are any."""
+        regions = self._rule.regions
+        of_pairs = [InRegions(one, regions) if regions else one for one in (self.pairs, self._matrix)]
+        of_hits = [self._spectra, self._rates, self._differences, self.hits, self._intervals, self._recorded]
+        return [*of_hits, *of_pairs]
+
+    def analysis(self, totals: PairSummary, reading: PairPass) -> Analysis:
+        """What was counted, when the pass is over."""
+        recording, rule, hits, doubts = self._recording, self._rule, self.hits, list[str]()
+        runs, detectors, by_detector = recording.runs, recording.detectors, hits.by_detector(self._mask)
+        rates = with_noted(named(rates_of(hits, self._intervals, self._recorded), detectors), runs)
+        peaks = peak_table(spectra_table(self._spectra, detectors, None), detectors, doubts.append)
+        doubts += [*rate_doubts(rates), *noted_warnings(rates)]
+        same = ("hits_read", "hits_used", "hits_damaged", "hits_out_of_range", "hits_repeated")
+        return Analysis(
+            **{name: getattr(totals.account, name) for name in same},
+            pairs=totals.of_pairs.pairs,
+            chance_pairs_expected=totals.of_pairs.chance_pairs_expected,
+            inputs=tuple(file.path.name for file in runs.files),
+            rejected=hits.with_flags(rule.reject),
+            window=rule.window,
+            random_windows=rule.regions.random if rule.regions else (),
+            real_time_s=hits.real_time_s,
+            first_timestamp_ps=hits.first_ps or 0,
+            last_timestamp_ps=hits.last_ps or 0,
+            warnings=(*totals.warnings, *_runs_in_one_file(recording, totals)),
+            doubts=tuple(doubts),
+            detectors=_detector_rows(by_detector, recording, reading.recorded.seconds()),
+            true_rates=rates,
+            peaks=peaks,
+            runs=recorded_runs(runs, by_detector),
+            pairs_by_detectors=totals.of_pairs.pairs_by_detectors,
+            spectra=named(spectra_table(self._spectra, detectors, self._bin_kev), detectors),
+            rates=named(self._rates.table(), detectors),
+            time_differences=self._differences.table(detectors),
+            matrix=self._matrix.table(),
+            matrix_bin=self._matrix.axes[0].width,
+            parameters=_parameters(rule),
+            summary=replace(totals, warnings=(*totals.warnings, *doubts)),
+        )
+
+
+def _parameters(rule: PairRule) -> dict[str, str]:
+    """What a person would write of the settings."""
+    random = {"random windows": ", ".join(map(str, rule.regions.random))} if rule.regions else {}
+    return {"window": str(rule.window), **random, "rejected flags": ", ".join(rule.reject) or "none"}
 
 
 def _runs_in_one_file(recording: Recording, totals: PairSummary) -> list[str]:

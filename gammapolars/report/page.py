@@ -17,6 +17,9 @@ STYLE = files("gammapolars.report").joinpath("style.css").read_text(encoding="ut
 LONG_TABLE = 16
 """A table of more rows than this scrolls within the page; printed, it is whole."""
 
+SHORT_CELL = 20
+"""A cell of as many letters stands on one line."""
+
 NARROW_SCREEN = "(max-width: 40rem)"
 """Where figures made for a phone are shown; as in the style sheet."""
 
@@ -194,16 +197,20 @@ def _data(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
+def _short(cell: str) -> str:
+    """The class of a cell that is not broken into lines."""
+    return ' class="short"' if len(cell) <= SHORT_CELL else ""
+
+
 def _table(table: Table) -> str:
     """The table, in a part of the page that scrolls where it is wide or long, by keys as well."""
     classes = [' class="number"' if heading in table.numbers else "" for heading in table.headings]
     head = "".join(f"<th{kind}>{unbroken(text)}</th>" for kind, text in zip(classes, table.headings, strict=True))
-    rows = "".join(
-        "<tr>"
-        + "".join(f"<td{kind}>{unbroken(cell)}</td>" for kind, cell in zip(classes, row, strict=True))
-        + "</tr>\n"
+    cells = (
+        "".join(f"<td{kind or _short(cell)}>{unbroken(cell)}</td>" for kind, cell in zip(classes, row, strict=True))
         for row in table.rows
     )
+    rows = "".join(f"<tr>{row}</tr>\n" for row in cells)
     long = " long" if len(table.rows) > LONG_TABLE else ""
     caption = f"<caption>{unbroken(table.caption)}</caption>\n" if table.caption else ""
     return (

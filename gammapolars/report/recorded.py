@@ -1,5 +1,6 @@
 """What the digitizer's program wrote down of runs: their names, when and how long they were recorded, and channels."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -138,6 +139,14 @@ def renamed(names: pl.DataFrame, recorded: Mapping[Key, str]) -> Iterator[tuple[
         new = recorded.get((board, channel), name)
         if name == f"{board}/{channel}" and new not in taken:
             yield name, new
+
+
+def with_names_in(text: str, names: Mapping[str, str]) -> str:
+    """A sentence with other names of detectors, where they stand as words of their own."""
+    if not names:
+        return text
+    words = "|".join(re.escape(name) for name in names)
+    return re.sub(rf"(?<![\w/.-])(?:{words})(?![\w/]|\.\w)", lambda found: names[found[0]], text)
 
 
 def with_names(table: pl.DataFrame, names: Mapping[str, str]) -> pl.DataFrame:

@@ -8,7 +8,14 @@ import pytest
 
 from gammapolars.io import open_runs
 from gammapolars.report.page import unbroken
-from gammapolars.report.recorded import RecordedRun, names_of_channels, recorded_line, recorded_runs, renamed
+from gammapolars.report.recorded import (
+    RecordedRun,
+    names_of_channels,
+    recorded_line,
+    recorded_runs,
+    renamed,
+    with_names_in,
+)
 from tests.commandline import gammapolars
 from tests.compassfiles import write_csv
 from tests.hits import frame
@@ -97,6 +104,14 @@ def test_names_that_somebody_gave_stay_and_none_is_given_twice() -> None:
     assert dict(renamed(names, same)) == {"0/5": "V1 CH5", "1/4": "V2 CH4"}
     assert dict(renamed(names, same | {(1, 4): "V1 CH5"})) == {}
     assert dict(renamed(names, same | {(1, 4): "HPGe"})) == {"0/5": "V1 CH5"}
+
+
+def test_sentences_call_detectors_as_the_page_does() -> None:
+    names = {"0/4": "V1 CH4", "0/44": "V1 CH44"}
+    said = "0/4 and 0/44: 3 % of 10/4 (10/44, 0/4) at /data/0/4, 0/4.5 and run/0/4.csv, --start 0/4."
+    assert with_names_in(said, names) == (
+        "V1 CH4 and V1 CH44: 3 % of 10/4 (10/44, V1 CH4) at /data/0/4, 0/4.5 and run/0/4.csv, --start V1 CH4."
+    )
 
 
 def test_two_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
