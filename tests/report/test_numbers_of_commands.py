@@ -11,7 +11,7 @@ import pytest
 from gammapolars.core.digits import expected_counts, plus_minus
 from gammapolars.identification import kind_text
 from gammapolars.report.numbers import MINUS
-from tests.commandline import gammapolars
+from tests.commandline import REPOSITORY, gammapolars
 
 DETECTORS = """
 [[detector]]
@@ -148,3 +148,15 @@ def test_runs_are_compared_with_the_numbers_of_each_alone(folder: Path, run: Pat
     together = summary("coincidences", run, other, *words)
     assert f"{together['pairs']:,} pairs within ±250 ns. Of these, {random(together)} (" in page
     assert "All runs together" in page
+
+
+@pytest.mark.slow
+def test_the_page_of_the_example_run_with_its_figures_is_small(tmp_path: Path) -> None:
+    data = REPOSITORY / "data"
+    run = (data / "co60-four-hpge.root", "--detectors", data / "detectors.toml")
+    sizes = {}
+    for option in ("--live", "--no-live"):
+        assert gammapolars("report", *run, option, "-o", tmp_path / option).code == 0
+        sizes[option] = (tmp_path / option / "index.html").stat().st_size
+    assert sizes["--no-live"] < 1_700_000
+    assert sizes["--live"] < 2_000_000

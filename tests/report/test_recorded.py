@@ -133,3 +133,16 @@ def test_hostile_notes_and_settings_are_text_on_the_page(tmp_path: Path) -> None
     assert "&lt;script&gt;alert(2)&lt;/script&gt; CH4" in page
     assert "<script>alert" not in page
     assert page.count("<img") == page.count('<img src="data:image/png') + page.count('<img class="narrow" src="data:')
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_runs_in_one_file_are_said_to_be_summed_up(tmp_path: Path) -> None:
+    hits = [(10**9 * row + channel, channel, 0, 500 + row, 0x4000) for row in range(40) for channel in (4, 5)]
+    runs = [frame(hits).with_columns(run=pl.lit(number, pl.UInt16)) for number in (1, 2)]
+    pl.concat(runs).write_parquet(tmp_path / "runs.parquet")
+
+    assert gammapolars("report", tmp_path / "runs.parquet", "-o", tmp_path / "report").code == 0
+
+    page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    said = "runs.parquet: holds 2 runs, and these are their sums: write each into a file of its own to compare them"
+    assert said in page[: page.index('class="tiles"')]
