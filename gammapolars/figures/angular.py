@@ -7,19 +7,22 @@ import plotnine as p9
 import polars as pl
 
 from gammapolars.core.goodness import goodness
+from gammapolars.core.types import Floats
 from gammapolars.figures import axes
 from gammapolars.figures import theme as house
 from gammapolars.figures.finish import finish
 from gammapolars.figures.style import SCREEN, FigureStyle
+from gammapolars.figures.tables import Frame, collected, require
 
 if TYPE_CHECKING:
     from gammapolars.angular import AngularFit
 
 FIT = "fit ± 1σ"
+FIT_ALONE = "fit"
 
 
 def angular(
-    fit: "AngularFit",
+    fit: "AngularFit | Frame",
     *,
     expected: tuple[float, float] | None = None,
     expected_name: str | None = None,
@@ -29,24 +32,33 @@ def angular(
     """W(θ) of each angle with its uncertainty, the fit with the band of one standard deviation, and theory.
 
     Args:
-        fit: from `angular_correlation` or `fit_legendre`.
+        fit: from `angular_correlation` or `fit_legendre`; or the table that the command `angular` writes, whose fit
+            has no band.
         expected: a2 and a4 of theory; they are weakened as the fit's are by the size of the detectors. None: none.
         expected_name: how the legend calls it.
         title: what the figure shows.
         style: of the figure.
     """
     angles = np.linspace(0, 180, 181)
-    curve = fit.curve(angles)
-    names = [FIT]
-    curves = [curve.select("angle_deg", "w", curve=pl.lit(FIT))]
+    if isinstance(fit, pl.DataFrame | pl.LazyFrame):
+        of_angles = collected(fit)
+        require(of_angles, "angular correlations", ("angle_deg", "w", "w_unc", "fit"))
+        if of_angles.is_empty():
+            return house.no_data(title, "no data: there are no angles", style)
+        curve, result, attenuation, of_fit = *_curve_of(of_angles, angles), (1.0, 1.0), FIT_ALONE
+    else:
+        of_angles, curve, result, attenuation = fit.table, fit.curve(angles), _coefficients(fit), fit.attenuation
+        of_fit = FIT
+    names = [of_fit]
+    curves = [curve.select("angle_deg", "w", curve=pl.lit(of_fit))]
     if expected is not None:
         names.append(house.plain(expected_name or "expected"))
-        w = 1 + _attenuated_series(angles, expected, fit.attenuation)
+        w = 1 + _attenuated_series(angles, expected, attenuation)
         curves.append(pl.DataFrame({"angle_deg": angles, "w": w}).with_columns(curve=pl.lit(names[1])))
     lines = pl.concat(curves).with_columns(pl.col("curve").cast(pl.Enum(names)))
     points, band = (
         table.with_columns(low=pl.col("w") - pl.col("w_unc"), high=pl.col("w") + pl.col("w_unc"))
-        for table in (fit.table, curve)
+        for table in (of_angles, curve)
     )
     plot = house.compose(
         p9.ggplot(points, p9.aes("angle_deg", "w")),
@@ -61,7 +73,7 @@ def angular(
         p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=title,
-            subtitle=_coefficients(fit),
+            subtitle=result,
             x="angle between the detectors (degrees)",
             y="W(θ) / A0",
             color="",
@@ -73,11 +85,24 @@ def angular(
     return finish(plot, style)
 
 
+def _curve_of(table: pl.DataFrame, angles: Floats) -> tuple[pl.DataFrame, str]:
+    """The curve through the fit at the angles of a table, without a band, and its coefficients."""
+    cosines = np.cos(np.radians(table["angle_deg"].to_numpy()))
+    terms = np.stack([np.polynomial.legendre.legval(cosines, row) for row in ([0, 0, 1], [0, 0, 0, 0, 1])], axis=1)
+    orders = min(2, np.unique(np.round(np.abs(cosines), 3)).size)
+    found = np.linalg.lstsq(terms[:, :orders], table["fit"].to_numpy() - 1, rcond=None)[0]
+    a2, a4 = (*found.tolist(), 0.0)[:2]
+    w = 1 + _attenuated_series(angles, (a2, a4), (1.0, 1.0))
+    of_a4 = f", a4 = {a4:.4f}" if abs(a4) > 1e-6 else ""
+    text = f"a2 = {a2:.4f}{of_a4} of the fit, as measured".replace("-", "\N{MINUS SIGN}")
+    return pl.DataFrame({"angle_deg": angles, "w": w, "w_unc": np.zeros_like(w)}), text
+
+
 def _attenuated_series(
-    angles_deg: "np.ndarray[tuple[int], np.dtype[np.float64]]",
+    angles_deg: Floats,
     coefficients: tuple[float, float],
     attenuation: tuple[float, float],
-) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+) -> Floats:
     series = [0.0, 0.0, coefficients[0] * attenuation[0], 0.0, coefficients[1] * attenuation[1]]
     return np.asarray(np.polynomial.legendre.legval(np.cos(np.radians(angles_deg)), series), np.float64)
 

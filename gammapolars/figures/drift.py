@@ -7,11 +7,13 @@ import plotnine as p9
 import polars as pl
 from plotnine.composition import Beside, Compose, Stack
 
+from gammapolars.core.units import PS_PER_S
 from gammapolars.figures import axes
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import facets_of
 from gammapolars.figures.finish import finish
 from gammapolars.figures.style import SCREEN, FigureStyle
+from gammapolars.figures.tables import Frame, collected, require, with_detectors
 
 TITLE = "Drift of the gains"
 MOST_DETECTORS = 12
@@ -22,12 +24,25 @@ BEFORE, AFTER = "as recorded", "corrected"
 
 
 def drift(
-    positions: pl.DataFrame, curves: pl.DataFrame, spectra: pl.DataFrame, *, style: FigureStyle = SCREEN
+    positions: Frame,
+    curves: pl.DataFrame | None = None,
+    spectra: pl.DataFrame | None = None,
+    *,
+    style: FigureStyle = SCREEN,
 ) -> p9.ggplot | Compose:
     """To the left the gain over time, to the right the line with most counts before and after; one row a detector.
 
-    Tables are as `DriftTrack` has them; fits that failed are not drawn. Where no line was found, a plot says so.
+    Fits that failed are not drawn. Where no line was found, a plot says so.
+
+    Args:
+        positions: as `DriftTrack` has them; or a table of DRIFT alone, of which the gain is drawn.
+        curves: as `DriftTrack` has them.
+        spectra: the same.
+        style: of the figure.
     """
+    positions = collected(positions)
+    if curves is None or spectra is None:
+        return _of_table(positions, style)
     good = positions.filter(pl.col("status") == "ok")
     if good.is_empty():
         return house.no_data(TITLE, "no data: no line was found", style)
@@ -38,6 +53,48 @@ def drift(
     gains = _over_time(good, curves, height, hidden, style)
     line = _line(good, spectra, height, style)
     return Stack([gains, line]) if style.theme == "print" else Beside([gains, line])
+
+
+def _of_table(table: pl.DataFrame, style: FigureStyle) -> p9.ggplot:
+    """The gain over time that a table of DRIFT holds, one row a detector."""
+    require(table, "tables of drift", ("run", "board", "channel", "timestamp_ps", "gain_factor", "gain_factor_unc"))
+    if table.is_empty():
+        return house.no_data(TITLE, "no data: the table has no rows", style)
+    table = with_detectors(table)
+    facets = facets_of(table, style, most=MOST_DETECTORS, columns=1)
+    elapsed_s = (pl.col("timestamp_ps") - pl.col("timestamp_ps").min().over("run")) / PS_PER_S
+    unit, seconds = axes.time_unit(float(table.select(elapsed_s.max()).item()) or 1.0)
+    gain, unc = 1 / pl.col("gain_factor"), pl.col("gain_factor_unc") / pl.col("gain_factor") ** 2
+    points = facets.join(table.with_columns(time=elapsed_s / seconds)).with_columns(
+        gain=100 * (gain - 1),
+        low=100 * (gain - unc - 1),
+        high=100 * (gain + unc - 1),
+        group=pl.format("run {}", "run"),
+    )
+    runs = points["group"].unique(maintain_order=True).to_list()
+    colours = {name: house.PALETTE[place % len(house.PALETTE)] for place, name in enumerate(runs)}
+    plot = house.compose(
+        p9.ggplot(points, p9.aes("time", "gain", color="group", fill="group")),
+        p9.geom_hline(yintercept=0, color=house.QUIET, linetype="dashed", size=0.4),
+        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), alpha=0.25, color="none"),
+        p9.geom_line(size=0.6),
+        p9.facet_wrap("facet", ncol=1, scales="free_y"),
+        p9.scale_color_manual(colours),
+        p9.scale_fill_manual(colours),
+        axes.number_axis(style.letters, expand=(0.01, 0)),
+        p9.scale_y_continuous(labels=axes.number_labels),
+        p9.labs(
+            title=TITLE,
+            subtitle="band: ±1σ" + (facets.note("; {} detectors are drawn, ") or ""),
+            x=f"time since the run's first knot ({unit})",
+            y="gain, relative to a steady one (%)",
+            color="",
+            fill="",
+        ),
+        house.house_theme(style, height=house.height_for(facets.number, 1, alone=3.4)),
+        p9.theme(legend_position="top" if len(runs) > 1 else "none"),
+    )
+    return finish(plot, style)
 
 
 def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, hidden: str, style: FigureStyle) -> p9.ggplot:

@@ -1,6 +1,7 @@
 """Full-energy-peak efficiencies with the fitted curve, residuals below; a colour for each source."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
 
@@ -25,7 +26,7 @@ def curve_energies(points: pl.DataFrame) -> list[float]:
 
 
 def efficiency(
-    points: pl.DataFrame,
+    points: pl.DataFrame | None,
     band: pl.DataFrame,
     *,
     title: str = "Full-energy-peak efficiency",
@@ -38,12 +39,15 @@ def efficiency(
 
     Args:
         points: `energy_kev`, `efficiency`, `efficiency_unc_area`, `efficiency_unc_intensity`, `source`, `fitted`, as
-            the points of `fit_efficiency` have them.
-        band: `energy_kev`, `efficiency`, `efficiency_unc`: the curve at `curve_energies(points)`.
+            the points of `fit_efficiency` have them; None: there are curves alone.
+        band: `energy_kev`, `efficiency`, `efficiency_unc`: the curve at `curve_energies(points)`; without points, of
+            several detectors by `name`.
         title: what the figure shows.
         note: the line below it, such as χ²; None: what band and bars are.
         style: of the figure.
     """
+    if points is None:
+        return _curves(band, title, note, style)
     if points.is_empty():
         return house.no_data(title, "no data: no line has an efficiency", style)
     sources = points["source"].unique(maintain_order=True).to_list()
@@ -68,7 +72,7 @@ def efficiency(
         p9.scale_y_log10(
             breaks=_breaks,
             minor_breaks=axes.minor_power_breaks,
-            labels=lambda values: [f"{value:g}" for value in values],
+            labels=_plain_numbers,
         ),
         p9.labs(title=title, subtitle=note or default_note, x="", y="efficiency", color="", shape=""),
         house.house_theme(style, height=7.0),
@@ -88,6 +92,45 @@ def efficiency(
     )
     below = replace(style, title=None, range_y=None, log_y=None)
     return Stack([finish(upper, style), finish(lower, below)])
+
+
+def _curves(band: pl.DataFrame, title: str, note: str | None, style: FigureStyle) -> p9.ggplot:
+    """The curves of detectors with their bands, without points."""
+    if band.is_empty():
+        return house.no_data(title, "no data: no detector has an efficiency", style)
+    found = band["name"].unique(maintain_order=True).to_list() if "name" in band.columns else [""]
+    names = house.short_names((house.plain(name) for name in found), 40)
+    name = pl.col("name").replace_strict(found, names) if "name" in band.columns else pl.lit("")
+    value, unc = pl.col("efficiency"), pl.col("efficiency_unc")
+    curves = band.with_columns(
+        name.cast(pl.Enum(names)).alias("label"), low=pl.max_horizontal(value - unc, value / 10), high=value + unc
+    )
+    colours = dict(zip(names, cycle(house.PALETTE), strict=False))
+    dashes = dict(zip(names, cycle(("solid", "dashed", "dashdot", "dotted")), strict=False))
+    plot = house.compose(
+        p9.ggplot(curves, p9.aes("energy_kev", "efficiency", color="label", linetype="label")),
+        p9.geom_ribbon(p9.aes(ymin="low", ymax="high", fill="label"), alpha=0.2, color="none"),
+        p9.geom_line(size=0.7),
+        p9.scale_color_manual(colours, limits=names),
+        p9.scale_fill_manual(colours, limits=names),
+        p9.scale_linetype_manual(dashes, limits=names),
+        p9.scale_x_log10(breaks=_breaks, labels=axes.number_labels),
+        p9.scale_y_log10(breaks=_breaks, minor_breaks=axes.minor_power_breaks, labels=_plain_numbers),
+        p9.labs(
+            title=title,
+            subtitle=note or "band: ±1σ of the curve",
+            x="energy (keV)",
+            y="efficiency",
+            **dict.fromkeys(("color", "fill", "linetype"), ""),
+        ),
+        house.house_theme(style, height=4.8),
+        p9.theme(legend_position="top" if len(names) > 1 else "none"),
+    )
+    return finish(plot, style)
+
+
+def _plain_numbers(values: Sequence[float]) -> list[str]:
+    return [f"{value:g}" for value in values]
 
 
 def _with_ends(points: pl.DataFrame, band: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -13,6 +13,7 @@ from gammapolars.figures import axes
 from gammapolars.figures import theme as house
 from gammapolars.figures.finish import finish
 from gammapolars.figures.style import SCREEN, FigureStyle
+from gammapolars.figures.tables import Frame, collected, require
 
 if TYPE_CHECKING:
     from gammapolars.lifetimes import LifetimeFit
@@ -27,27 +28,37 @@ FIT, PROMPT, CHANCE = "fit", "prompt peak", "chance"
 
 
 def lifetime(
-    fit: "LifetimeFit", *, title: str = "Time differences of start and stop", style: FigureStyle = SCREEN
-) -> Compose:
+    fit: "LifetimeFit | Frame", *, title: str = "Time differences of start and stop", style: FigureStyle = SCREEN
+) -> p9.ggplot | Compose:
     """Counts on a logarithmic scale, the fit, and its parts: prompt peak, decays, chance; below, counts less fit.
 
     Args:
-        fit: from `fit_lifetime`.
+        fit: from `fit_lifetime`, or the table that the command `lifetime` writes, which has its curves alone.
         title: what the figure shows.
         style: of the figure.
+
+    Raises:
+        TableError: a table of something else.
     """
-    unit = next((unit for unit in ("ms", "us", "ns") if _span_ps(fit.curves) > 5 * PS_PER_UNIT[unit]), "ps")
-    return Stack([_spectrum(fit, unit, title, style), _residuals(fit, unit, style)])
+    curves = collected(fit) if isinstance(fit, pl.DataFrame | pl.LazyFrame) else fit.curves
+    require(curves, "time differences with their fit", ("dt_ps", "width_ps", "counts", "fit", "prompt", "chance"))
+    if curves.is_empty():
+        return house.no_data(title, "no data: there are no pairs", style)
+    result = None if isinstance(fit, pl.DataFrame | pl.LazyFrame) else _result_text(fit)
+    unit = next((unit for unit in ("ms", "us", "ns") if _span_ps(curves) > 5 * PS_PER_UNIT[unit]), "ps")
+    return Stack([_spectrum(curves, result, unit, title, style), _residuals(curves, unit, style)])
 
 
-def _spectrum(fit: "LifetimeFit", unit: str, title: str, style: FigureStyle) -> p9.ggplot:
-    table = _coarse_bins(fit.curves)
+def _spectrum(curves: pl.DataFrame, result: str | None, unit: str, title: str, style: FigureStyle) -> p9.ggplot:
+    table = _coarse_bins(curves)
+    decays = [name for name in curves.columns if name.startswith("decay_")]
+    ends = _ends(curves, PS_PER_UNIT[unit])
     scale = PS_PER_UNIT[unit]
     width = float(table["width_ps"][0]) / scale
     floor = 0.5
     counts = table.select(time=pl.col("dt_ps") / scale, counts=pl.col("counts"))
-    parts = [FIT, *(f"lifetime {place}" for place in range(1, len(fit.components) + 1)), PROMPT, CHANCE]
-    columns = ["fit", *(f"decay_{place}" for place in range(1, len(fit.components) + 1)), "prompt", "chance"]
+    parts = [FIT, *(f"lifetime {place}" for place in range(1, len(decays) + 1)), PROMPT, CHANCE]
+    columns = ["fit", *decays, "prompt", "chance"]
     curves = pl.concat(
         table.select(
             time=pl.col("dt_ps") / scale + width / 2,
@@ -57,18 +68,18 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str, style: FigureStyle) -> 
         for part, column in zip(parts, columns, strict=True)
     ).filter(pl.col("counts") > floor)
     visible = [part for part in parts if part in curves["part"].unique().to_list()]
-    colours = [house.ORANGE, *[house.GREEN, house.SKY][: len(fit.components)], house.AMBER, house.QUIET]
+    colours = [house.ORANGE, *[house.GREEN, house.SKY][: len(decays)], house.AMBER, house.QUIET]
     plot = house.compose(
         p9.ggplot(counts, p9.aes("time", "counts")),
         p9.geom_step(direction="hv", color=house.BLUE, size=0.4),
         p9.geom_line(p9.aes(color="part", linetype="part"), data=curves, size=0.7),
         p9.scale_color_manual(dict(zip(parts, colours, strict=True)), limits=visible),
         p9.scale_linetype_manual({part: "solid" if part == FIT else "dashed" for part in parts}, limits=visible),
-        axes.number_axis(style.letters, expand=(0, 0), limits=_ends(fit.curves, scale)),
+        axes.number_axis(style.letters, expand=(0, 0), limits=ends),
         axes.log_axis(floor),
         p9.labs(
             title=title,
-            subtitle=_result_text(fit),
+            subtitle=result,
             x="",
             y=f"counts per {width:.4g} {unit.replace('us', 'µs')}",
             color="",
@@ -80,9 +91,9 @@ def _spectrum(fit: "LifetimeFit", unit: str, title: str, style: FigureStyle) -> 
     return finish(plot, style)
 
 
-def _residuals(fit: "LifetimeFit", unit: str, style: FigureStyle) -> p9.ggplot:
+def _residuals(curves: pl.DataFrame, unit: str, style: FigureStyle) -> p9.ggplot:
     """How many standard deviations of their expectation counts lie above the fit, in bins that expect enough."""
-    table = _residual_bins(fit.curves)
+    table = _residual_bins(curves)
     scale = PS_PER_UNIT[unit]
     points = table.select(
         time=(pl.col("dt_ps") + pl.col("width_ps") / 2) / scale,
@@ -94,7 +105,7 @@ def _residuals(fit: "LifetimeFit", unit: str, style: FigureStyle) -> p9.ggplot:
         p9.geom_hline(yintercept=[-2.0, 2.0], color=house.QUIET, size=0.3, linetype="dashed"),
         p9.geom_hline(yintercept=0.0, color=house.ORANGE, size=0.7),
         p9.geom_point(color=house.BLUE, size=1.2, stroke=0),
-        axes.number_axis(style.letters, expand=(0, 0), limits=_ends(fit.curves, scale)),
+        axes.number_axis(style.letters, expand=(0, 0), limits=_ends(curves, scale)),
         p9.scale_y_continuous(limits=(-reach, reach), labels=axes.number_labels),
         p9.labs(x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})", y="counts − fit (σ)"),
         house.house_theme(style, height=6.0),

@@ -1,5 +1,7 @@
 """Count rates over the time of a run, one facet a detector."""
 
+from itertools import cycle
+
 import plotnine as p9
 import polars as pl
 
@@ -8,12 +10,17 @@ from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
 from gammapolars.figures.style import SCREEN, FigureStyle
-from gammapolars.figures.tables import Frame, collected, require, with_detectors
+from gammapolars.figures.tables import OVERLAY, Frame, collected, require, with_detectors, with_overlay
 
 MOST_BINS = 300
 
+DASHES = ("solid", "dashed", "dashdot", "dotted")
+"""Lines that are told apart without seeing colours."""
 
-def rates(frame: Frame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
+
+def rates(
+    frame: Frame, *, overlay: str | None = None, note: str | None = None, style: FigureStyle = SCREEN
+) -> p9.ggplot:
     """Rates with the 68 % band of Poisson counts, the run's mean dashed, one facet a detector.
 
     The scale of each facet spans ±10 % of its mean at least, so that mere statistics does not look like a drift.
@@ -21,9 +28,11 @@ def rates(frame: Frame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
     Args:
         frame: `time_s` (bin centre), `width_s`, `counts`, and `board`, `channel` and `name` of several detectors; or
             hits, which are counted.
+        overlay: the column that says which input a row is of: inputs are drawn over each other.
+        note: for the subtitle.
         style: of the figure; `bin` in seconds.
     """
-    rates = rate_table(frame, style)
+    rates, inputs = with_overlay(rate_table(frame, style), overlay)
     title = "Count rates of all hits, used or not, over time"
     if rates.is_empty() or not (rates["counts"] > 0).any():
         return house.no_data(title, "no data: there are no hits", style)
@@ -32,16 +41,22 @@ def rates(frame: Frame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
     unit, seconds = axes.time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
     frame = frame.with_columns(pl.col("time_s", "width_s") / seconds)
     points = bins.outline(bins.with_edges(frame, "time_s", "width_s"), "time_s")
-    means = frame.select("facet", "mean").unique()
-    note = "band: ±1σ of Poisson counts; dashed: the run's mean"
+    means = frame.select("facet", OVERLAY, "mean").unique()
+    note = f"{note}; " if note else ""
+    note += "band: ±1σ of Poisson counts; dashed: the run's mean"
+    colours = dict(zip(inputs, cycle(house.PALETTE), strict=False)) if inputs else {"": house.BLUE}
+    fills = colours if inputs else {"": house.SKY}
     if facets.hidden:
         note += f"; {facets.number} detectors with the most hits, {facets.hidden} more are not drawn"
     plot = house.compose(
-        p9.ggplot(points, p9.aes("time_s", "rate")),
-        p9.geom_blank(p9.aes(y="y"), data=_least_span(frame)),
-        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), fill=house.SKY, alpha=0.45),
-        p9.geom_path(color=house.BLUE, size=0.5),
-        p9.geom_hline(p9.aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5),
+        p9.ggplot(points, p9.aes("time_s", "rate", color=OVERLAY, fill=OVERLAY, linetype=OVERLAY)),
+        p9.geom_blank(p9.aes("time_s", "y"), data=_least_span(frame), inherit_aes=False),
+        p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), alpha=0.25 if inputs else 0.45, color="none"),
+        p9.geom_path(size=0.5),
+        _mean_lines(means, is_overlaid=bool(inputs)),
+        p9.scale_color_manual(colours, limits=list(colours)),
+        p9.scale_fill_manual(fills, limits=list(fills)),
+        p9.scale_linetype_manual(dict(zip(colours, cycle(DASHES), strict=False)), limits=list(colours)),
         p9.facet_wrap("facet", ncol=facets.columns, scales="free_y"),
         axes.number_axis(style.letters // facets.columns, expand=(0, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),
@@ -50,10 +65,19 @@ def rates(frame: Frame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
             subtitle=note,
             x=f"time since the first hit ({unit})",
             y="rate (counts/s)",
+            **dict.fromkeys(("color", "fill", "linetype"), ""),
         ),
         house.house_theme(style, height=house.height_for(facets.number, facets.columns, alone=3.4)),
+        p9.theme(legend_position="top" if inputs else "none"),
     )
     return finish(plot, style)
+
+
+def _mean_lines(means: pl.DataFrame, *, is_overlaid: bool) -> p9.geom_hline:
+    """The mean of each curve."""
+    if not is_overlaid:
+        return p9.geom_hline(p9.aes(yintercept="mean"), data=means, color=house.ORANGE, linetype="dashed", size=0.5)
+    return p9.geom_hline(p9.aes(yintercept="mean", color=OVERLAY), data=means, linetype="dashed", size=0.4)
 
 
 def rate_table(frame: Frame, style: FigureStyle = SCREEN) -> pl.DataFrame:
@@ -86,14 +110,14 @@ def _coarse_bins(table: pl.DataFrame, most: int) -> pl.DataFrame:
     position = pl.DataFrame({"time_s": times}).with_row_index("bin").with_columns(pl.col("bin") // factor)
     sums = (
         table.join(position, on="time_s")
-        .group_by(*DETECTOR, "facet", "bin")
+        .group_by(*DETECTOR, "facet", OVERLAY, "bin")
         .agg(
             pl.col("time_s").mean(),
             pl.col("width_s").sum(),
             pl.col("counts").sum().cast(pl.Float64),
         )
     )
-    return sums.sort(*DETECTOR, "bin")
+    return sums.sort(*DETECTOR, OVERLAY, "bin")
 
 
 def _with_band(frame: pl.DataFrame) -> pl.DataFrame:
@@ -101,12 +125,12 @@ def _with_band(frame: pl.DataFrame) -> pl.DataFrame:
     n = pl.col("counts")
     low = pl.when(n > 0).then(n - (n - 0.25).clip(lower_bound=0).sqrt()).otherwise(0.0).clip(lower_bound=0)
     high = n + 1 + (n + 0.75).sqrt()
-    mean = (pl.col("counts").sum() / pl.col("width_s").sum()).over(DETECTOR)
+    mean = (pl.col("counts").sum() / pl.col("width_s").sum()).over(*DETECTOR, OVERLAY)
     width = pl.col("width_s")
     return frame.with_columns(rate=n / width, low=low / width, high=high / width, mean=mean)
 
 
 def _least_span(frame: pl.DataFrame) -> pl.DataFrame:
     """Invisible points that keep each facet's scale from shrinking to the scatter of its bins."""
-    ends = frame.group_by("facet").agg(pl.col("time_s").first(), mean=pl.col("mean").first())
+    ends = frame.group_by("facet", OVERLAY).agg(pl.col("time_s").first(), mean=pl.col("mean").first())
     return ends.with_columns(y=pl.concat_list(pl.col("mean") * 0.9, pl.col("mean") * 1.1)).explode("y")

@@ -1,6 +1,7 @@
 """The command `plot`: the kind of figure follows from what files hold, and inputs are overlaid as they are counted."""
 
 import json
+import math
 import struct
 from importlib import import_module
 from pathlib import Path
@@ -26,6 +27,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short run, what commands make of it, and two spectra with their live times."""
     folder = tmp_path_factory.mktemp("plot")
     run = folder / "run.parquet"
+    tables = {
+        "lifetime.csv": ("dt_ps", "width_ps", "counts", "fit", "prompt", "chance"),
+        "angular.parquet": ("angle_deg", "w", "w_unc", "fit"),
+        "drift.csv": ("run", "board", "channel", "timestamp_ps", "gain_factor", "gain_factor_unc"),
+    }
+    for name, columns in tables.items():
+        table = pl.DataFrame({column: [1, 2] for column in columns})
+        table.write_csv(folder / name) if name.endswith("csv") else table.write_parquet(folder / name)
     (folder / "d.toml").write_text((REPOSITORY / "data" / "detectors.toml").read_text())
     gp.scan(REPOSITORY / "data" / "co60-four-hpge.root").head(20_000).collect().write_parquet(run)
     known = ("--detectors", folder / "d.toml")
@@ -83,7 +92,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
 
     for name in ("spectrum", "gated", "matrix", "time_differences", "rates"):
         monkeypatch.setattr(figures, name, recorder(name))
-    for name in ("peaks",):
+    for name in ("peaks", "lifetime", "angular", "drift"):
         monkeypatch.setattr(import_module(f"gammapolars.figures.{name}"), name, recorder(name))
     monkeypatch.setattr("gammapolars.commands.plot.run.save_figure", lambda *_, **__: None)
     return found
@@ -126,6 +135,9 @@ def counts_by(table: pl.DataFrame, of: str, column: str = "counts") -> dict[floa
         (("rates.csv",), "rates", "rates"),
         (("dt.csv",), "time_differences", "time-differences"),
         (("peaks.parquet",), "peaks", "peaks"),
+        (("lifetime.csv",), "lifetime", "lifetime"),
+        (("angular.parquet",), "angular", "angular"),
+        (("drift.csv",), "drift", "drift"),
     ],
 )
 def test_the_kind_follows_from_what_is_there(calls: Calls, words: tuple[str, ...], name: str, kind: str) -> None:
@@ -248,6 +260,37 @@ def test_panels_by_detector(calls: Calls) -> None:
     for label, head in (("run", 20_000), ("first", 9_000)):
         hits = gp.scan("run.parquet").head(head).filter(used, channel=2).collect()
         assert sums.filter(name="HPGe-2", input=label)["counts"].to_list() == [hits.height]
+
+
+def test_efficiencies_of_detectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[pl.DataFrame] = []
+    monkeypatch.setattr(figures, "efficiency", lambda points, bands, style: found.append(bands))
+    monkeypatch.setattr("gammapolars.commands.plot.run.save_figure", lambda *_, **__: None)
+    detector = "[[detector]]\nname = '{}'\nchannel = {}\nefficiency = [-4.0, -1.0]\nefficiency_range = [200.0, 800.0]\n"
+    Path("e.toml").write_text(
+        detector.format("A", 1) + detector.format("B", 2) + "[[detector]]\nname = 'C'\nchannel = 3\n"
+    )
+
+    done("e.toml")
+
+    (bands,) = found
+    assert bands["name"].unique(maintain_order=True).to_list() == ["A", "B"]
+    ends = bands.filter(name="B").select(
+        pl.col("energy_kev", "efficiency").first().name.prefix("first "), pl.all().last()
+    )
+    assert ends["first energy_kev"][0] == pytest.approx(200.0)
+    assert ends["efficiency"][0] == pytest.approx(math.exp(-4.0) / 0.8)
+    assert "no detector has an efficiency" in refused("d.toml")
+
+
+def test_rates_of_several_files(calls: Calls) -> None:
+    done("rates.csv", "run.parquet", "--kind", "rates")
+
+    ((_, frame, options),) = calls
+    assert options["overlay"] == "input"
+    counts = dict(frame.group_by("input").agg(pl.col("counts").sum()).rows())
+    assert counts["rates"] == counts["run"] > 19_800  # without the last bin, in which the run ends
+    assert "leave --overlay detector out" in refused("rates.csv", "--overlay", "detector")
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from gammapolars.commands.plot import runs, spectra
 from gammapolars.commands.plot.inputs import Draw, Input
-from gammapolars.commands.plot.tables import of_table
+from gammapolars.commands.plot.tables import efficiency, of_table
 from gammapolars.core.errors import UsageError
-from gammapolars.io.contents import HITS, MATRIX, PAIRS, SPECTRA
+from gammapolars.io.contents import DETECTORS, HITS, MATRIX, PAIRS, SPECTRA
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,12 @@ KINDS: Mapping[str, FigureKind] = {
     "time-differences": FigureKind(
         runs.time_differences, (HITS, PAIRS, "time differences"), ("time differences",), several=True
     ),
-    "rates": FigureKind(runs.rates, (HITS, "rates"), ("rates",)),
+    "rates": FigureKind(runs.rates, (HITS, "rates"), ("rates",), several=True),
     "peaks": FigureKind(of_table("peaks"), ("peaks",), ("peaks",)),
+    "lifetime": FigureKind(of_table("lifetime"), ("lifetime",), ("lifetime",)),
+    "angular": FigureKind(of_table("angular"), ("angular correlation",), ("angular correlation",)),
+    "drift": FigureKind(of_table("drift"), ("drift",), ("drift",)),
+    "efficiency": FigureKind(efficiency, (DETECTORS,), (DETECTORS,), several=True),
 }
 """By their words on the command line."""
 

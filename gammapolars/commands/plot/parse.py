@@ -25,7 +25,7 @@ class PlotOptions(Reading, Pairing, Saving):
     output: Annotated[Path, "The figure: ends in .png, .pdf or .svg.", OUTPUT]
     kind: Annotated[
         str | None,
-        "spectrum, matrix, time-differences, rates or peaks; else as the inputs.",
+        "spectrum, matrix, time-differences, rates, peaks, lifetime, angular, drift or efficiency; else as the inputs.",
     ] = None
     overlay: Annotated[str | None, "What is drawn over each other: file, run or detector."] = None
     normalise: Annotated[str, "Spectra: by live-time, real-time or area; none: counts."] = "none"

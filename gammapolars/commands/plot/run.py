@@ -54,6 +54,8 @@ def plot(options: PlotOptions) -> PlotSummary:
     name, kind = kind_for(options.kind, inputs)
     if not kind.spectral:
         refuse(options, SPECTRAL | {"--spectrum": "spectrum"}, f"a figure of kind {name} is none of spectra")
+        if options.overlay in ("run", "detector"):
+            raise UsageError(f"in a figure of kind {name} files are overlaid: leave --overlay {options.overlay} out")
     if not kind.several:
         refuse(options, {"--overlay": "overlay"}, f"a figure of kind {name} is one of a single input")
     drawing = kind.draw(inputs, options, style_of(options))

@@ -1,6 +1,6 @@
 """Figures of runs and pairs: matrices, time differences and rates; or of tables of these."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -146,11 +146,7 @@ def time_differences(inputs: list[Input], options: PlotOptions, style: "FigureSt
     if len({*frame["width_ns"].round(6)}) > 1:
         raise UsageError("the time differences are in bins of different widths: count them again within one window")
     overlay = "input" if len(inputs) > 1 else None
-    return Drawing(
-        plot.time_differences(frame, overlay=overlay, style=style),
-        inputs=tuple(name for of in read for name in of.inputs),
-        warnings=tuple(dict.fromkeys(warning for of in read for warning in of.warnings)),
-    )
+    return Drawing(plot.time_differences(frame, overlay=overlay, style=style), *_said(read))
 
 
 def _counted_differences(one: Input, options: PlotOptions) -> tuple[pl.DataFrame, _Counted]:
@@ -186,12 +182,29 @@ def rates(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> Dr
     from gammapolars.figures import plot
 
     refuse(options, {"--window": "window"}, "a figure of rates looks for no pairs")
-    (one,) = inputs
+    tables, read = [], []
+    for one in inputs:
+        table, of_one = _rates_of(one, options)
+        tables.append(table.with_columns(pl.lit(one.label).alias("input")))
+        read.append(of_one)
+    frame = pl.concat(tables, how="diagonal_relaxed")
+    overlay = "input" if len(inputs) > 1 else None
+    return Drawing(plot.rates(frame, overlay=overlay, style=style), *_said(read))
+
+
+def _rates_of(one: Input, options: PlotOptions) -> tuple[pl.DataFrame, _Counted]:
+    """Rates over time of a run, or as they were saved."""
     if one.content != HITS:
-        return Drawing(plot.rates(scan_table(Path(one.name)), style=style), (one.name,))
+        return scan_table(Path(one.name)).collect(), _Counted((one.name,), (), Detectors())
     with options.recording([one.name]) as recording:
         hits, counts = HitTally(), Rates()
         count_hits(recording, [hits, counts])
         summary = of_hits(recording, hits, {})
-        figure = plot.rates(named(counts.table(), recording.detectors), style=style)
-    return Drawing(figure, summary["inputs"], warnings=summary["warnings"])
+        table = named(counts.table(), recording.detectors)
+    return table, _Counted(summary["inputs"], summary["warnings"], recording.detectors)
+
+
+def _said(read: Sequence[_Counted]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """The files of a figure, no notes, and the warnings."""
+    warnings = dict.fromkeys(warning for of in read for warning in of.warnings)
+    return tuple(name for of in read for name in of.inputs), (), tuple(warnings)

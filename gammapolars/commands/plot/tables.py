@@ -5,16 +5,23 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
+from gammapolars.activities import EfficiencyCurve
 from gammapolars.commands.checks import refuse
 from gammapolars.commands.plot.inputs import Draw, Drawing, Input
 from gammapolars.commands.plot.parse import PlotOptions
-from gammapolars.detectors import named
+from gammapolars.core.errors import UsageError
+from gammapolars.detectors import load_detectors, named
 from gammapolars.io.contents import scan_table
 
 if TYPE_CHECKING:
     from gammapolars.figures.style import FigureStyle
+
+STEPS = 200
+RANGE_KEV = (50.0, 3000.0)
+"""Where an efficiency is drawn that was fitted to no range that is known."""
 
 
 def _table(inputs: Sequence[Input], options: PlotOptions) -> pl.DataFrame:
@@ -39,3 +46,27 @@ def of_table(word: str) -> Draw:
         return Drawing(figure(_table(inputs, options), style=style), (inputs[0].name,))
 
     return draw
+
+
+def efficiency(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> Drawing:
+    """The efficiency curves that files of detectors hold.
+
+    Raises:
+        UsageError: they hold none.
+    """
+    from gammapolars.figures import plot
+
+    refuse(options, {"--window": "window", "--reject": "reject"}, f"{inputs[0].name} describes detectors, and no run")
+    bands = []
+    for one in inputs:
+        for detector in load_detectors(Path(one.name)):
+            if detector.efficiency is None:
+                continue
+            low, high = detector.efficiency_range or RANGE_KEV
+            label = f"{one.label}, {detector.name}" if len(inputs) > 1 else detector.name
+            band = EfficiencyCurve.of(detector).band(np.geomspace(low, high, STEPS).tolist())
+            bands.append(band.with_columns(name=pl.lit(label)))
+    if not bands:
+        raise UsageError(f"{inputs[0].name}: no detector has an efficiency: gammapolars efficiency fits it")
+    figure = plot.efficiency(None, pl.concat(bands), style=style)
+    return Drawing(figure, tuple(one.name for one in inputs))
