@@ -8,6 +8,7 @@ import polars as pl
 
 from gammapolars.core.errors import GammapolarsError
 from gammapolars.core.quantities import axis_columns
+from gammapolars.core.small_files import MAX_BYTES
 from gammapolars.io import columnar, untrusted
 from gammapolars.io.matrix_files import is_matrix
 from gammapolars.io.pair_files import open_pairs
@@ -16,6 +17,7 @@ from gammapolars.io.remote import is_remote
 from gammapolars.io.root.tree_parser import kinds_in
 from gammapolars.io.spectrum_files import holds_spectra
 from gammapolars.io.text.blocks import TextFile
+from gammapolars.io.text.formulas import unmarked
 
 HITS, PAIRS, SPECTRA, MATRIX, TABLE, DETECTORS = "hits", "pairs", "spectra", "matrix", "table", "detectors"
 
@@ -61,6 +63,8 @@ KINDS = (
     _kind(SPECTRA, "counts", one_of=("energy_kev", "adc")),
 )
 """The tables that the package writes, in the order in which they are told apart; a matrix is told by its two axes."""
+
+SHOWN_ROWS = 100_000
 
 SUFFIXES = (".parquet", ".arrow", ".csv")
 """Of files whose tables are told by their columns."""
@@ -119,7 +123,7 @@ def columns_of(path: Path) -> list[str]:
 
 
 def scan_table(path: Path) -> pl.LazyFrame:
-    """The table of a .parquet, .arrow or .csv file as it stands; one of text is read whole.
+    """The table of a .parquet, .arrow or .csv file as it stands.
 
     Raises:
         InputError: it is missing or damaged.
@@ -127,4 +131,8 @@ def scan_table(path: Path) -> pl.LazyFrame:
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         return untrusted.scan_parquet(path)
-    return untrusted.scan_arrow(path) if suffix == ".arrow" else columnar.read_table(path, "numbers").lazy()
+    if suffix == ".arrow":
+        return untrusted.scan_arrow(path)
+    if path.is_file() and path.stat().st_size > MAX_BYTES:  # such as one of events: its first rows show its columns
+        return unmarked(pl.scan_csv(path, glob=False, infer_schema_length=SHOWN_ROWS))
+    return columnar.read_table(path, "numbers").lazy()

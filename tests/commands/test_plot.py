@@ -238,6 +238,22 @@ def test_channels_where_some_have_no_energies(calls: Calls) -> None:
     assert frame.filter(input="sample")["adc"].to_list() == [0, 1, 2, 3]
 
 
+def test_each_detector_has_bins_of_its_own(calls: Calls) -> None:
+    text = Path("d.toml").read_text()
+    place = text.index("energy = ", text.index('"HPGe-2"'))
+    Path("part.toml").write_text(text[:place] + "# " + text[place:])  # HPGe-2 without a calibration
+
+    summary = done("run.parquet", "run.parquet", "--detectors", "part.toml", "--bin", "8")
+
+    ((_, frame, _),) = calls
+    assert summary["drawn"] == ["1 run.parquet", "2 run.parquet"]
+    of_channels = frame.filter(name="HPGe-2")
+    assert of_channels["energy_kev"].null_count() == of_channels.height > 0
+    others = frame.filter(pl.col("name") != "HPGe-2")
+    assert others["energy_kev"].null_count() == 0
+    assert frame["counts"].sum() == pytest.approx(2 * pl.read_parquet("s.parquet")["counts"].sum())
+
+
 def test_detectors_over_each_other(calls: Calls) -> None:
     done("s.parquet", "--overlay", "detector", "--bin", "10")
 

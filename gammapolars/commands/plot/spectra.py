@@ -101,6 +101,8 @@ def draw(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> Dra
     apart = options.overlay != "detector"
     if options.compare and len(parts) < 2 and (apart or len(parts[0].keys) < 2):
         raise UsageError("--compare is of several spectra: name another input, or take --overlay detector")
+    if options.compare and (bare := [part.label for part in parts if not part.table.height]):
+        raise UsageError(f"{bare[0]}: has no counts to compare")
     background, notes = _background(options), list[str]()
     every = _in_common_bins([*parts, *background], options, notes, apart=apart)
     parts, background = every[: len(parts)], every[len(parts) :]
@@ -171,8 +173,9 @@ def _of_pairs(one: Input, options: PlotOptions) -> Spectra:
 
 def _known_axes(table: pl.DataFrame) -> pl.DataFrame:
     """A table without the column of bin centres that no bin has."""
-    empty = [name for name in ("adc", "energy_kev") if table[name].null_count() == table.height]
-    return table if len(empty) == 2 else table.drop(empty)  # a table without bins has both
+    axes = [name for name in ("adc", "energy_kev") if name in table.columns]
+    empty = [name for name in axes if table[name].null_count() == table.height]
+    return table if len(empty) == len(axes) else table.drop(empty)  # a table without bins keeps what it has
 
 
 def _background(options: PlotOptions) -> list[Spectra]:
@@ -193,7 +196,7 @@ def _background(options: PlotOptions) -> list[Spectra]:
 
 
 def _in_common_bins(parts: Sequence[Spectra], options: PlotOptions, notes: list[str], *, apart: bool) -> list[Spectra]:
-    """Spectra in the same bins, where several are in one figure or other bins are asked for; notes say where.
+    """Spectra in the same bins, where several are in one panel or other bins are asked for; notes say where.
 
     Spectra of one detector each are drawn over each other, whatever their detectors' numbers.
     """
@@ -203,17 +206,19 @@ def _in_common_bins(parts: Sequence[Spectra], options: PlotOptions, notes: list[
     if apart and len(parts) > 1 and all(len(part.keys) == 1 for part in parts):
         parts = [_as_detector(part, parts[0].keys[0]) for part in parts]
     split = [(number, key) for number, part in enumerate(parts) for key in part.keys]
-    tables = [parts[number].table.filter(board=key[0], channel=key[1]) for number, key in split]
-    try:
-        common = in_common_bins(tables, width=options.bin_width, apart=apart)
-    except TableError as error:
-        raise UsageError(f"{' and '.join(dict.fromkeys(part.label for part in parts))}: {error}") from None
-    _note_channels(common, parts, notes)
-    _note_bins(common, [parts[number].label for number, _ in split], options, notes)
-    joined = [
-        [table for table, (place, _) in zip(common.tables, split, strict=True) if place == number]
-        for number in range(len(parts))
-    ]
+    panels = [[one for one in split if one[1] == key] for key in dict.fromkeys(key for _, key in split)]
+    tables: dict[tuple[int, Key], pl.DataFrame] = {}
+    for panel in panels if apart else [split]:
+        own = [parts[number].table.filter(board=key[0], channel=key[1]) for number, key in panel]
+        labels = [parts[number].label for number, _ in panel]
+        try:
+            common = in_common_bins(list(map(_known_axes, own)), width=options.bin_width, apart=apart)
+        except TableError as error:
+            raise UsageError(f"{' and '.join(dict.fromkeys(labels))}: {error}") from None
+        _note_channels(common, list(map(_known_axes, own)), labels, notes)
+        _note_bins(common, labels, options, notes)
+        tables |= dict(zip(panel, common.tables, strict=True))
+    joined = [[table for (place, _), table in tables.items() if place == number] for number in range(len(parts))]
     return [
         replace(part, table=pl.concat(own, how="diagonal_relaxed")) if own else part
         for part, own in zip(parts, joined, strict=True)
@@ -228,11 +233,11 @@ def _as_detector(part: Spectra, key: Key) -> Spectra:
     return replace(part, table=part.table.with_columns(**numbers), times=times, names={key: part.names[own]})
 
 
-def _note_channels(common: CommonBins, parts: Sequence[Spectra], notes: list[str]) -> None:
+def _note_channels(common: CommonBins, tables: Sequence[pl.DataFrame], labels: Sequence[str], notes: list[str]) -> None:
     """Where spectra with energies are drawn by channel, as others have none."""
-    bare = [part.label for part in parts if part.table.height and "energy_kev" not in part.table.columns]
-    if common.axis == "adc" and bare and len(bare) < len(parts):
-        notes.append(f"by channel, as there are no energies in {', '.join(bare)}")
+    bare = [label for label, table in zip(labels, tables, strict=True) if "energy_kev" not in table.columns]
+    if common.axis == "adc" and 0 < len(bare) < len(tables):
+        _add(f"by channel, as there are no energies in {', '.join(bare)}", notes)
 
 
 def _note_bins(common: CommonBins, labels: Sequence[str], options: PlotOptions, notes: list[str]) -> None:
@@ -240,7 +245,7 @@ def _note_bins(common: CommonBins, labels: Sequence[str], options: PlotOptions, 
         return
     changed = dict.fromkeys(labels[place] for place in common.rebinned)
     which = "" if set(changed) == set(labels) else f": {', '.join(changed)}"
-    notes.append(f"rebinned to bins of {common.width:g} {UNIT_OF[common.axis]}{which}")
+    _add(f"rebinned to bins of {common.width:g} {UNIT_OF[common.axis]}{which}", notes)
 
 
 def _net(part: Spectra, background: Spectra, options: PlotOptions, notes: list[str]) -> Spectra:
