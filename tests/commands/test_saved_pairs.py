@@ -299,7 +299,12 @@ def test_info_of_spectra_and_of_detectors() -> None:
     counts = hits.group_by("channel").agg(pl.len().cast(pl.Float64)).sort("channel")
     assert [(row["channel"], row["counts"]) for row in file["spectra"]] == counts.rows()
     assert gammapolars("info", "s.root").out.splitlines()[0].endswith(f", spectra, {file['rows']:,} rows")
-    assert done("info", "d.toml")["files"][0]["rows"] == 4
+    (toml,) = done("info", "d.toml")["files"]
+    assert toml["detectors"][0] == {
+        **{"board": 0, "channel": 1, "name": "HPGe-1"}, "known": ["energy", "fwhm", "direction"]
+    }  # fmt: skip
+    assert toml["rows"] == 4
+    assert "HPGe-4 (0/4): energy, fwhm, direction known" in gammapolars("info", "d.toml").out
     assert "look at one after the other" in refused("info", "s.root", "run.parquet")
 
 

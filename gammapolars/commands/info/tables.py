@@ -11,7 +11,7 @@ from gammapolars.analysis.saved_pairs import ENDS
 from gammapolars.analysis.summaries import Summary
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.records import Rows, optional
-from gammapolars.detectors import load_detectors
+from gammapolars.detectors import Detector, load_detectors
 from gammapolars.io import provenance
 from gammapolars.io.contents import DETECTORS, HITS, MATRIX, SPECTRA, SUFFIXES, kind_of, scan_table
 from gammapolars.io.matrix_files import scan_matrix
@@ -44,7 +44,8 @@ class TablesInfoSummary(Summary):
 
     Attributes:
         files: of each `name`, `bytes` and what `kind` of table it is; how many `rows` it has, its `columns`, and the
-            `ranges` of those of numbers; of spectra `spectra`; the `provenance` that it carries, if any.
+            `ranges` of those of numbers; of spectra `spectra`, of a detectors.toml its `detectors`; the `provenance`
+            that it carries, if any.
     """
 
     files: Rows
@@ -104,13 +105,29 @@ def _origin(path: Path) -> dict[str, Any]:
 def _content(path: Path, kind: str) -> dict[str, Any]:
     """How many rows a table has, its columns, and their ranges; of spectra the counts of each."""
     if kind == DETECTORS:
-        return {"rows": len(load_detectors(path)), "columns": {}, "ranges": []}
+        rows = [_described(detector) for detector in load_detectors(path)]
+        return {"rows": len(rows), "columns": {}, "ranges": [], "detectors": rows}
     if kind != SPECTRA:
         return _measured(scan_matrix(path) if kind == MATRIX else scan_table(path))
     spectra = list(spectra_in(path))
     if path.suffix.lower() in SUFFIXES:
         return _measured(scan_table(path)) | {"spectra": spectra}
     return {"rows": sum(row["bins"] for row in spectra), "columns": {}, "ranges": [], "spectra": spectra}
+
+
+def _described(detector: Detector) -> dict[str, Any]:
+    """Which detector it is, and what is known of it."""
+    known = {
+        "energy": detector.energy,
+        "fwhm": detector.fwhm,
+        "efficiency": detector.efficiency,
+        "time offset": detector.time_offset_ps or None,
+        "direction": detector.theta_deg,
+    }
+    return {
+        **{"board": detector.board, "channel": detector.channel, "name": detector.name},
+        "known": [word for word, value in known.items() if value is not None],
+    }
 
 
 def _measured(table: pl.LazyFrame) -> dict[str, Any]:

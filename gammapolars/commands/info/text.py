@@ -31,6 +31,10 @@ def _of_table(file: dict[str, Any]) -> list[str]:
         for row in file.get("spectra", [])
     ]
     lines += table(["detector", "counts", "bins", "real time", "live time"], rows)
+    lines += [
+        f"  {row['name']} ({row['board']}/{row['channel']}): {', '.join(row['known']) or 'nothing else'} known"
+        for row in file.get("detectors", [])
+    ]
     kinds = file["columns"]
     ranges = [
         [f"{row['column']} ({kinds[row['column']]})", *(_number(row[end]) for end in ("least", "largest"))]
@@ -132,7 +136,8 @@ def _origin(origin: dict[str, Any]) -> list[str]:
 
 def _settings(summary: dict[str, Any]) -> str:
     """The plain numbers and texts of a summary, without its tables."""
-    plain = {key: value for key, value in summary.items() if isinstance(value, str | int | float) or key == "window_ps"}
+    shown = ("window_ps", "gate")
+    plain = {key: value for key, value in summary.items() if isinstance(value, str | int | float) or key in shown}
     return ", ".join(f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in plain.items())
 
 
