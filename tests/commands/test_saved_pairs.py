@@ -176,6 +176,20 @@ def test_the_angular_correlation_is_that_of_the_run() -> None:
     assert "--normalise uncorrelated" in refused("angular", "net.parquet", *KNOWN, *lines[:-2], "-o", "w.csv")
 
 
+def test_energies_that_do_not_follow_from_channels_are_kept() -> None:
+    sums = pl.read_parquet("net.parquet").with_columns(pl.col("energy_kev_a", "energy_kev_b") + 5000.0)
+    sums.write_parquet("sums.parquet")
+    lines = ("--on", "6000", "--and", "5300", "--width", "600", "--order", "2", "--normalise", "uncorrelated")
+    shifted = ("--on", "1000", "--and", "300", *lines[4:])
+
+    done("angular", "sums.parquet", *KNOWN, *lines, "-o", "of_sums.csv")
+    done("angular", "net.parquet", *KNOWN, *shifted, "-o", "of_pairs.csv")
+
+    assert_frame_equal(pl.read_csv("of_sums.csv"), pl.read_csv("of_pairs.csv"))
+    done("matrix", "sums.parquet", *KNOWN, "--bin-kev", "50", "-o", "m.parquet")
+    assert pl.read_parquet("m.parquet")["energy_kev_x"].min() > 5000  # type: ignore[operator]
+
+
 def test_a_query_of_pairs() -> None:
     query = str(REPOSITORY / "queries" / "gated_spectrum.py")
     done("query", query, "run.parquet", *KNOWN, "-o", "of_run.parquet")

@@ -170,8 +170,8 @@ def of_pairs(options: AngularOptions, saved: SavedPairs) -> SavedPairsAngularSum
         )
     detectors = saved.detectors
     gates, theory = _asked(options, detectors, ["saved"] if saved.files.is_weighted else ())
-    counts = CascadeCounts(*gates, detectors, 0)
-    tally = saved.count(partial(_add, counts), pairs=saved.files.pairs)
+    counts = CascadeCounts(*gates, Detectors(), 0)  # the pairs have their energies, which may be sums
+    tally = saved.count(partial(_add, counts))
     content = _measured(counts, gates, detectors, options, theory)
     summary = SavedPairsAngularSummary(**saved.summary(tally), **content)
     summary = replace(summary, warnings=(*summary.warnings, *_warnings(summary, detectors)))
