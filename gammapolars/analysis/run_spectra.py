@@ -16,8 +16,10 @@ from gammapolars.core.defaults import LEAST_SIGNIFICANCE, REJECT
 from gammapolars.core.errors import UsageError
 from gammapolars.core.flags import parse_reject, union
 from gammapolars.core.types import Key
+from gammapolars.core.units import PS_PER_S
 from gammapolars.corrections import energy_kev
 from gammapolars.detectors import Detectors
+from gammapolars.io import Runs
 from gammapolars.io.provenance import describe, describe_files
 from gammapolars.io.spectra.measurement import Measurement, polynomial, require_variance
 from gammapolars.io.spectrum_files import holds_spectra, read_spectra
@@ -158,15 +160,34 @@ def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequen
         table = table.with_columns(energy_kev(detectors))
     summary = of_hits(recording, tally, masks)
     measurements = measurements_of(runs, tally, detectors)
-    by_run = {(run, *key): of for run in range(1, len(runs.all) + 1) for key, of in measurements.items()}
+    names = _names_of_runs(runs, tally)
+    by_run = {
+        (run, *key): _of_one_run(of, tally, run) for run in range(1, len(names) + 1) for key, of in measurements.items()
+    }
     return SpectrumSet(
         table.select(*KEYS, "adc", "energy_kev", "counts", "variance"),
-        tuple(run.name for run in runs.all),
+        names,
         detectors,
         by_run,
         summary,
         lambda whole: describe(runs, whole),
     )
+
+
+def _names_of_runs(runs: Runs, tally: HitTally) -> tuple[str, ...]:
+    """What each run is called, by its number from 1 on; one file may hold several."""
+    numbers = max(tally.spans, default=1)
+    if len(runs.all) > 1 or numbers == 1:
+        return tuple(run.name for run in runs.all)
+    return tuple(f"{runs.all[0].name}, run {number}" for number in range(1, numbers + 1))
+
+
+def _of_one_run(measurement: Measurement, tally: HitTally, run: int) -> Measurement:
+    """What is known of a detector in one of several runs: the real time is that of the run, and not of all of them."""
+    if len(tally.spans) < 2:
+        return measurement
+    first, last = tally.spans.get(run, (0, 0))
+    return replace(measurement, real_time_s=(last - first) / PS_PER_S)
 
 
 def fitted(

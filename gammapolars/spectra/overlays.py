@@ -68,6 +68,33 @@ def in_common_bins(
     return CommonBins(tuple(new), axis, width, tuple(changed))
 
 
+def with_widths(spectra: pl.DataFrame) -> pl.DataFrame:
+    """Spectra with all of their bins, in energy alone, with `width_kev` where these are not of one width.
+
+    Each bin reaches half-way to its neighbours, as those of a histogram with a calibration that is no straight line.
+    """
+    keys = [name for name in DETECTOR if name in spectra.columns]
+    if not spectra.height or "energy_kev" not in spectra.columns or spectra["energy_kev"].null_count():
+        return spectra
+    if "adc" in spectra.columns and not spectra["adc"].null_count():
+        return spectra
+    parts = spectra.partition_by(keys, maintain_order=True) if keys else [spectra]
+    if all(map(_is_even, parts)) or any(part.height < 2 for part in parts):
+        return spectra
+    return pl.concat(
+        part.with_columns(width_kev=pl.Series(np.gradient(part["energy_kev"].to_numpy()))) for part in parts
+    )
+
+
+def _is_even(spectrum: pl.DataFrame) -> bool:
+    """Whether bins are of one width."""
+    try:
+        width_of(spectrum["energy_kev"].to_numpy(), "energy_kev")
+    except TableError:
+        return False
+    return True
+
+
 def net_of(
     spectrum: AnyFrame,
     background: AnyFrame,

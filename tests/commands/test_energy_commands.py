@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 import gammapolars as gp
 from gammapolars.detectors import Detector, Detectors, format_detectors, load_detectors
 from gammapolars.simulate import run
-from tests.commandline import files_in, gammapolars
+from tests.commandline import REPOSITORY, files_in, gammapolars
 from tests.drawing import repetitions
 from tests.validation.calibrations import automatic
 
@@ -500,3 +500,17 @@ def test_hints_that_are_none_are_wrong_usage(words: list[str], said: str, tmp_pa
 
     assert done.code == 2
     assert said in done.error
+
+
+def test_peaks_of_several_runs_in_one_file(tmp_path: Path) -> None:
+    hits = gp.scan(REPOSITORY / "data" / "co60-four-hpge.root").head(30_000).collect().filter(channel=1)
+    runs = pl.concat(hits.with_columns(run=pl.lit(number, pl.UInt16)) for number in (1, 2))
+    runs.write_parquet(tmp_path / "both.parquet")
+    words = ("--detectors", REPOSITORY / "data" / "detectors.toml", "-o", tmp_path / "p.csv", "--overwrite")
+
+    done = gammapolars("peaks", tmp_path / "both.parquet", *words)
+
+    assert done.code == 0, done.err
+    peaks = pl.read_csv(tmp_path / "p.csv")
+    assert peaks.filter(run=1).drop("run", "region").equals(peaks.filter(run=2).drop("run", "region"))
+    assert peaks.filter(run=1).height > 1

@@ -254,6 +254,25 @@ def test_each_detector_has_bins_of_its_own(calls: Calls) -> None:
     assert frame["counts"].sum() == pytest.approx(2 * pl.read_parquet("s.parquet")["counts"].sum())
 
 
+@pytest.mark.parametrize("form", ["pattern", "one file"])
+def test_runs_over_each_other_each_by_its_own_time(calls: Calls, form: str) -> None:
+    hits = pl.read_parquet("run.parquet")
+    hits.write_parquet("rA.parquet")
+    hits.tail(9_000).write_parquet("rB.parquet")
+    words, labels = ["r[AB].parquet", "--apart"], ["rA", "rB"]
+    if form == "one file":
+        assert gammapolars("convert", "rA.parquet", "rB.parquet", "--apart", "-o", "both.parquet").code == 0
+        words, labels = ["both.parquet"], ["both, run 1", "both, run 2"]
+
+    summary = done(*words, "--normalise", "real-time", "--reject", "none")
+
+    ((_, frame, _),) = calls
+    assert summary["drawn"] == labels
+    for label, own in zip(labels, (hits, hits.tail(9_000)), strict=True):
+        seconds = own.select(pl.col("timestamp_ps").max() - pl.col("timestamp_ps").min()).item() / 1e12
+        assert frame.filter(input=label)["counts"].sum() == pytest.approx(own.height / seconds)
+
+
 def test_detectors_over_each_other(calls: Calls) -> None:
     done("s.parquet", "--overlay", "detector", "--bin", "10")
 

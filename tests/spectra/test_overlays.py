@@ -2,13 +2,14 @@
 
 from fractions import Fraction
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.core.errors import TableError
-from gammapolars.spectra.overlays import in_common_bins, net_of, per_area
+from gammapolars.spectra.overlays import in_common_bins, net_of, per_area, with_widths
 
 KEYS = {"board": pl.UInt16, "channel": pl.UInt16}
 ONE, OTHER = (0, 1), (0, 2)
@@ -140,3 +141,17 @@ def test_detectors_are_compared_apart_or_all_together() -> None:
 
     assert in_common_bins(tables, apart=True).width is None
     assert in_common_bins(tables, apart=False).width == 5.0
+
+
+def test_histograms_whose_bins_grow_have_the_widths_that_their_centres_tell() -> None:
+    number = np.arange(200.0)
+    edges = 0.5 * np.arange(201) + 0.001 * np.arange(201) ** 2
+    centres = (edges[:-1] + edges[1:]) / 2
+    table = pl.DataFrame({"energy_kev": centres, "counts": number, "variance": number})
+
+    found = with_widths(table)
+
+    assert found["width_kev"].to_numpy()[1:-1] == pytest.approx(np.diff(edges)[1:-1])
+    (rebinned,) = in_common_bins([found], width=2.0).tables
+    assert rebinned["counts"].sum() == pytest.approx(number.sum())
+    assert with_widths(spectrum({ONE: {1: 2, 2: 3, 5: 1}})).columns == spectrum({ONE: {1: 2}}).columns

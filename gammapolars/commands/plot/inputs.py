@@ -42,12 +42,14 @@ class Drawing:
         inputs: the files that were read.
         notes: what was rebinned, normalised or subtracted, one phrase each.
         warnings: what a reader must know, one sentence each.
+        drawn: what the legend calls each curve, where that is another thing than an input.
     """
 
     plot: "ggplot | Compose"
     inputs: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    drawn: tuple[str, ...] = ()
 
 
 Draw = Callable[[list[Input], PlotOptions, "FigureStyle"], Drawing]

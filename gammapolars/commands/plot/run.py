@@ -64,7 +64,7 @@ def plot(options: PlotOptions) -> PlotSummary:
         inputs=drawing.inputs,
         warnings=drawing.warnings,
         kind=name,
-        drawn=tuple(one.label for one in inputs),
+        drawn=drawing.drawn or tuple(one.label for one in inputs),
         notes=drawing.notes,
     ).saved(options.output)
 

@@ -19,7 +19,7 @@ from gammapolars.io.provenance import detectors_of, of_file
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.spectra import fitting_bin_kev, per_second
 from gammapolars.spectra.bins import UNIT_OF
-from gammapolars.spectra.overlays import DETECTOR, CommonBins, in_common_bins, net_of, per_area
+from gammapolars.spectra.overlays import DETECTOR, CommonBins, in_common_bins, net_of, per_area, with_widths
 
 if TYPE_CHECKING:
     from plotnine import ggplot
@@ -111,7 +111,8 @@ def draw(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> Dra
     parts = [_normalised(part, options, notes) for part in parts]
     return Drawing(
         _figure(*_over_each_other(parts, apart=apart), options, style, notes, is_gated=all(map(_is_gated, inputs))),
-        inputs=tuple(name for part in (*parts, *background) for name in part.inputs),
+        inputs=tuple(dict.fromkeys(name for part in (*parts, *background) for name in part.inputs)),
+        drawn=tuple(part.label for part in parts),
         notes=tuple(notes),
         warnings=tuple(dict.fromkeys(warning for part in parts for warning in part.warnings)),
     )
@@ -127,16 +128,28 @@ def spectra_of(one: Input, options: PlotOptions) -> Iterator[Spectra]:
     else:
         with options.recording([one.name]) as recording:
             spectra = run_spectra.from_runs(recording, reject=options.reject)
-    runs = labels_of(spectra.runs) if len(spectra.runs) > 1 else [one.label]
-    for number, label in enumerate(runs, 1):
+    for number, label in enumerate(_labels(one, spectra), 1):
         table = spectra.table.filter(run=number).drop("run")
+        if not table.height and len(spectra.runs) > 1:
+            continue
         times = {key[1:]: of for key, of in spectra.measurements.items() if key[0] == number}
         told = _names_in(Path(one.name)) if one.content == SPECTRA else {}
         names = {key: _name(key, options, told.get(key) or _detector(times.get(key))) for key in keys_in(table)}
         if one.content == SPECTRA and list(names) == [(0, 0)] and names[0, 0] == "0/0":
             names = {(0, 0): label}  # a file of one spectrum that tells of no detector
+        if one.content == SPECTRA:
+            table = with_widths(table)
         inputs, warnings = (tuple(spectra.summary.get(name, ())) for name in ("inputs", "warnings"))
         yield Spectra(label, _known_axes(table), times, names, inputs, warnings)
+
+
+def _labels(one: Input, spectra: run_spectra.SpectrumSet) -> list[str]:
+    """What the legend calls each run of an input."""
+    if len(spectra.runs) == 1:
+        return [one.label]
+    if len(spectra.summary.get("inputs", ())) == 1:
+        return [f"{one.label}, run {number}" for number in range(1, len(spectra.runs) + 1)]
+    return labels_of(spectra.runs)
 
 
 def _name(key: Key, options: PlotOptions, told: str) -> str:
