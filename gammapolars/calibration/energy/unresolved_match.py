@@ -14,9 +14,12 @@ from gammapolars.calibration.energy.unresolved import TYPICAL, unresolved, with_
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.types import Floats, Mask
 
-LEAST_WITH_GAIN, LEAST_WITHOUT, MOST_OFFSET = -7.0, 8.0, 0.03
+LEAST_WITH_GAIN, LEAST_WITHOUT, MOST_OFFSET = -2.0, 8.0, 0.03
 """Least evidence of such a match where the gain is known to a factor of `NARROW`, and where it is not; and the most
 offset, as a part of the range."""
+
+EVIDENCE_OF_A_PAIR = 5.0
+"""What each pair of peak and line beyond `LEAST_PAIRS` adds to the least evidence: a true match gains as much by it."""
 
 NARROW = 2.0
 
@@ -81,7 +84,8 @@ def _convinces(best: Candidate, peaks: Peaks, lines: Lines, resolution: float, l
         return False
     if set(lines.source[~lines.may_lack].tolist()) - set(lines.source[own].tolist()):
         return False
-    if best.evidence < least or abs(best.b[0]) > MOST_OFFSET * best.b[1]:
+    needed = max(least, LEAST_WITH_GAIN + EVIDENCE_OF_A_PAIR * (pairs - LEAST_PAIRS))
+    if best.evidence < needed or abs(best.b[0]) > MOST_OFFSET * best.b[1]:
         return False
     clear = (peaks.log_area_unc < 1 / CLEAR) & ~_humps(best, peaks, lines)
     strong = clear & (peaks.log_area > peaks.log_area.max() + math.log(MOST_UNEXPLAINED))
