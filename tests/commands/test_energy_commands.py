@@ -514,3 +514,20 @@ def test_peaks_of_several_runs_in_one_file(tmp_path: Path) -> None:
     peaks = pl.read_csv(tmp_path / "p.csv")
     assert peaks.filter(run=1).drop("run", "region").equals(peaks.filter(run=2).drop("run", "region"))
     assert peaks.filter(run=1).height > 1
+
+
+def test_a_weak_line_beside_two_clear_ones_does_no_harm(tmp_path: Path) -> None:
+    run = REPOSITORY / "data" / "co60-four-hpge.root"
+    toml = tmp_path / "d.toml"
+
+    done = gammapolars("calibrate", run, "--source", "Co-60", "--source", "K-40", "--only", "0/3", "-o", toml)
+
+    assert done.code == 0, done.err
+    (found,) = load_detectors(toml)
+    known = next(one for one in load_detectors(REPOSITORY / "data" / "detectors.toml") if one.key == (0, 3))
+    assert found.energy is not None
+    assert known.energy is not None
+    at = np.array([10424.8, 11840.6, 12982.4])
+    assert np.polynomial.polynomial.polyval(at, found.energy) == pytest.approx(
+        np.polynomial.polynomial.polyval(at, known.energy), abs=0.2
+    )
