@@ -29,6 +29,7 @@ COMMANDS = (
     "align",
     "efficiency",
     "activity",
+    "guide",
 )
 """Their folders, in the order in which the help shows them."""
 

@@ -78,6 +78,8 @@ CALLS = {
     "plot": "plot spectrum.csv --title A -o figure.svg",
     "report": "report run.parquet -o report",
     "report of pairs": "report pairs.parquet DETECTORS -o report",
+    "guide": "guide gate",
+    "guide as pages": "guide --html pages",
     "view": "view matrix.parquet --no-browser --idle-min 0",
     "gate": f"gate run.parquet DETECTORS {ON_LINE} {RANDOM} -o g.csv",
     "gate of triples": f"gate run.parquet DETECTORS --on 1332.5 --and 1173.2 --width 40 {RANDOM} -o g.csv",

@@ -1,0 +1,94 @@
+"""The guide: every block of it runs and prints what it shows, no link is broken, and it can be read anywhere."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from gammapolars.commands.app import COMMANDS
+from gammapolars.commands.guide.html import anchor, html_of
+from gammapolars.commands.guide.pages import API, INDEX, linked, page, topics
+from gammapolars.commands.guide.text import laid_out
+from tests.commandline import gammapolars
+from tests.guide.transcripts import as_run, clone
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+WRITTEN = [topic for topic in topics() if topic != API]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("topic", WRITTEN)
+def test_a_page_shows_what_its_commands_print(topic: str, tmp_path: Path) -> None:
+    markdown = page(topic).markdown
+
+    assert as_run(markdown, clone(tmp_path)) == markdown
+
+
+@pytest.mark.parametrize("topic", topics())
+def test_no_link_is_broken(topic: str) -> None:
+    markdown = page(topic).markdown
+    anchors = {name: set(re.findall(r'id="([^"]+)"', html_of(page(name).markdown))) for name in linked(markdown)}
+
+    for target in LINK.findall(re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)):
+        name, _, place = target.partition("#")
+        assert name.endswith(".md") or name.startswith("https://"), target
+        if name.endswith(".md"):
+            assert name.removesuffix(".md") in topics(), target
+            assert not place or place in anchors[name.removesuffix(".md")], target
+
+
+def test_every_page_has_a_title_and_can_be_reached() -> None:
+    assert {file.stem for file in Path(__file__).parents[2].glob("gammapolars/guide/*.md")} == set(WRITTEN)
+    assert all(page(topic).markdown.startswith("# ") for topic in topics())
+
+
+def test_every_command_stands_in_the_guide() -> None:
+    text = "".join(page(topic).markdown for topic in WRITTEN)
+
+    assert [name for name in COMMANDS if f"gammapolars {name}" not in text] == []
+
+
+def test_the_table_of_contents_is_what_comes_first() -> None:
+    assert gammapolars("guide").out == page(INDEX).markdown.rstrip() + "\n"
+
+
+def test_a_page_is_called_by_the_beginning_of_its_name() -> None:
+    assert json.loads(gammapolars("guide", "lifet", "--json").out)["topic"] == "lifetimes"
+
+
+@pytest.mark.parametrize(("word", "hint"), [("calibrat", ""), ("lifetmie", "lifetimes"), ("xyz", "lists all pages")])
+def test_an_unknown_page_is_one_line(word: str, hint: str) -> None:
+    done = gammapolars("guide", word)
+
+    assert (done.code, hint in done.err) == (0 if not hint else 2, True)
+
+
+def test_the_whole_guide_becomes_web_pages(tmp_path: Path) -> None:
+    folder = tmp_path / "guide"
+
+    done = gammapolars("guide", "--html", folder)
+
+    assert done.code == 0, done.err
+    assert {file.stem for file in folder.iterdir()} == set(topics())
+    for file in folder.iterdir():
+        text = file.read_text(encoding="utf-8")
+        assert "{page}" not in text
+        assert 'aria-current="page"' in text
+        assert all((folder / name).exists() for name in re.findall(r'href="([a-z0-9-]+\.html)', text))
+
+
+def test_html_in_a_page_is_text() -> None:
+    assert "<script>" not in html_of("# A\n\n<script>alert(1)</script>")
+
+
+def test_headings_can_be_linked_to() -> None:
+    assert '<h2 id="random-coincidences">' in html_of("## Random coincidences")
+    assert anchor("What <code>dt_ps</code> is") == "what-dt_ps-is"
+
+
+def test_a_terminal_gets_lines_no_longer_than_it_is() -> None:
+    shown = laid_out("# Title\n\n" + "word " * 100, width=60)
+
+    assert max(map(len, shown.splitlines())) <= 60
+    assert "# Title" not in shown
