@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from gammapolars.analysis.passes import with_random
 from gammapolars.analysis.recording import Recording
@@ -75,8 +76,8 @@ def make_report_of_pairs(
     with folder_complete_or_nothing(folder, overwrite=overwrite, names=names, last=PAGE) as partial:
         analysis, tally = analyse_pairs(saved)
         summary = SavedPairsSummary(**saved.summary(tally, energies=saved.is_calibrated))
-        for name, table in zip(names, (analysis.spectra, analysis.matrix), strict=True):
-            save(table.lazy(), partial / name, metadata=saved.provenance(summary))
+        save(analysis.spectra.lazy(), partial / names[0], metadata=saved.provenance(summary))
+        save(analysis.matrix.lazy(), partial / names[1], metadata=saved.origin(summary.to_json() | _bins(analysis)))
         now, files = datetime.now().astimezone(), [one for one in _listed(analysis) if one.name in names]
         _write(contents_of_pairs(analysis, saved, now, files=files, is_live=is_live), partial)
     return summary.saved(folder / PAGE)
@@ -124,10 +125,14 @@ def write_report(
 
 
 def _of_matrix(analysis: Analysis, recording: Recording) -> dict[str, str]:
-    """What the file of the matrix says of itself: how wide its bins are, too, which few filled ones do not tell."""
+    """What the file of the matrix says of itself."""
     assert analysis.summary
-    bins = [{"column": name, "width": analysis.matrix_bin} for name in axes_of(analysis.matrix.schema)]
-    return describe(recording.runs, analysis.summary.to_json() | {"bins": bins}, recording.detectors)
+    return describe(recording.runs, analysis.summary.to_json() | _bins(analysis), recording.detectors)
+
+
+def _bins(analysis: Analysis) -> dict[str, Any]:
+    """How wide the bins of the matrix are, which few filled ones do not tell: page and commands take the same."""
+    return {"bins": [{"column": name, "width": analysis.matrix_bin} for name in axes_of(analysis.matrix.schema)]}
 
 
 def _write(files: Mapping[str, bytes], folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The live matrix in a report, and the command that gates the file next to it."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,30 @@ def test_the_matrix_next_to_the_page_has_its_bins(example: Path) -> None:
     centres = pl.read_parquet(example / "matrix.parquet")["energy_kev_x"]
 
     assert ((centres - 0.5) % 1.0 == 0).all()
+
+
+@pytest.mark.parametrize("of", ["run", "pairs"])
+def test_a_matrix_of_few_bins_says_how_wide_they_are(tmp_path: Path, of: str) -> None:
+    """Two bins 300 keV apart do not tell that they are 1 keV wide."""
+    hits = pl.DataFrame(
+        {"board": 0, "channel": [0, 1] * 2, "timestamp_ps": [0, 9, 10**9, 10**9 + 9], "adc": [1, 4] * 2, "flags": 0},
+        {"board": pl.UInt16, "channel": pl.UInt16, "timestamp_ps": pl.Int64, "adc": pl.UInt16, "flags": pl.UInt32},
+    )
+    energies = pl.Series("energy_kev", [100.5, 400.5] * 2)
+    hits.with_columns(energies).write_parquet(tmp_path / "run.parquet")
+    if of == "pairs":
+        gammapolars("coincidences", tmp_path / "run.parquet", "-o", tmp_path / "pairs.parquet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "png", lambda plot, **_: b"\x89PNG")
+        gammapolars("report", tmp_path / f"{of}.parquet", "-o", tmp_path / "report")
+
+    gate = ("gate", tmp_path / "report" / "matrix.parquet", "--on", "100.5", "--width", "3")
+    outcome = gammapolars(*gate, "-o", tmp_path / "gated.csv", "--json")
+    assert outcome.code == 0, outcome.err
+    found = json.loads(outcome.out)
+
+    assert (found["bin_width"], found["counts"]) == (1.0, 2.0)
+    assert '"width": 1.0' in (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_report_without_live_matrix_has_no_script() -> None:
