@@ -14,10 +14,19 @@ from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR
 from gammapolars.figures.finish import finish
-from gammapolars.figures.style import FigureStyle
+from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY
 
 BAND = "band: ±1σ"
+
+POINTS = 1.2
+"""Of a comparison, for each letter that there would be room for."""
+
+LEGEND_ROW = 0.22
+"""Inches."""
+
+KEY_LETTERS = 8
+"""What the key of a legend takes beside its name, in letters."""
 
 LINETYPES = ("solid", "dashed", "dotted", "dashdot")
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -29,12 +38,18 @@ WITH_PANEL = 1.5
 class Inputs:
     """The inputs of a figure, each with a colour, a type of line and a shape of its own; empty where there is one."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        """Inputs by their names, the reference first."""
+    def __init__(self, names: Sequence[str], style: FigureStyle = SCREEN) -> None:
+        """Inputs by their names, the reference first; the legend has as many columns as have room."""
         self.names = list(names)
+        self.columns = max(1, style.letters // (max(map(len, names), default=0) + KEY_LETTERS))
         self.colours = dict(zip(names, cycle(house.LINE_PALETTE), strict=False))
         self.linetypes = dict(zip(names, cycle(LINETYPES), strict=False))
         self.shapes = dict(zip(names, cycle(SHAPES), strict=False))
+
+    @property
+    def height(self) -> float:
+        """What the legend takes of a figure's height, in inches of a window."""
+        return LEGEND_ROW * -(-len(self.names) // self.columns)
 
     def __bool__(self) -> bool:
         """Whether there are several."""
@@ -42,13 +57,15 @@ class Inputs:
 
     def scales(self, *aesthetics: str) -> list[Any]:
         """The scales of these aesthetics, with one legend for all of them."""
+        legend = {"limits": self.names, "name": " "}
+        guides = p9.guides(**{name: p9.guide_legend(ncol=self.columns) for name in aesthetics})
         made = {
-            "color": lambda: p9.scale_color_manual(self.colours, limits=self.names, name=" "),
-            "fill": lambda: p9.scale_fill_manual(self.colours, limits=self.names, name=" "),
-            "linetype": lambda: p9.scale_linetype_manual(self.linetypes, limits=self.names, name=" "),
-            "shape": lambda: p9.scale_shape_manual(self.shapes, limits=self.names, name=" "),
+            "color": lambda: p9.scale_color_manual(self.colours, **legend),
+            "fill": lambda: p9.scale_fill_manual(self.colours, **legend),
+            "linetype": lambda: p9.scale_linetype_manual(self.linetypes, **legend),
+            "shape": lambda: p9.scale_shape_manual(self.shapes, **legend),
         }
-        return [made[name]() for name in aesthetics]
+        return [*(made[name]() for name in aesthetics), guides]
 
 
 def has_band(frame: pl.DataFrame) -> bool:
@@ -83,7 +100,7 @@ def histogram_layers(frame: pl.DataFrame, x: str, inputs: Inputs, *, floor: floa
 
 
 def comparison(
-    table: pl.DataFrame, x: str, inputs: Inputs, compare: str, style: FigureStyle, *, most: int
+    table: pl.DataFrame, x: str, inputs: Inputs, compare: str, style: FigureStyle, columns: int = 1
 ) -> p9.ggplot:
     """The ratio or the difference of every other input to the first one, with bars of ±1σ.
 
@@ -93,6 +110,7 @@ def comparison(
     Raises:
         UsageError: the inputs' bins differ.
     """
+    most = max(30, int(POINTS * style.letters / columns))
     frame, _ = bins.rebin(_with_variance(table), [*DETECTOR, "facet", OVERLAY], x, most, bin=style.bin)
     keys = [*DETECTOR, "facet", x]
     reference = frame.filter(pl.col(OVERLAY) == inputs.names[0]).select(*keys, c0="counts", v0="variance")
@@ -117,7 +135,7 @@ def comparison(
         p9.geom_linerange(p9.aes(ymin="bottom", ymax="top"), size=0.35),
         p9.geom_point(size=0.9, fill="white", stroke=0.4),
         inputs.scales("color", "shape"),
-        p9.facet_wrap("facet", ncol=1) if points["facet"].n_unique() > 1 else [],
+        p9.facet_wrap("facet", ncol=columns) if points["facet"].n_unique() > 1 else [],
         p9.geom_blank(p9.aes("x", "y"), data=pl.DataFrame({"x": ends, "y": [one, one]}), inherit_aes=False),
         axes.number_axis(style.letters, expand=(0.005, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),

@@ -111,8 +111,9 @@ def energy_histograms(
 ) -> p9.ggplot | Compose:
     """Histograms over energy or adc, on a logarithmic or a linear axis, with marks at lines and peaks."""
     require(table, "spectra", ("counts",))
-    table, inputs = with_overlay(with_detectors(table), overlay)
-    check_compare(compare, inputs)
+    table, names = with_overlay(with_detectors(table), overlay, style)
+    check_compare(compare, names)
+    inputs = Inputs(names, style)
     table = _with_axis(table).filter(is_inside(pl.col("x"), style.range_x))
     if table.is_empty() or not (table["counts"] != 0).any():
         return house.no_data(words.title, words.nothing, style)
@@ -137,7 +138,7 @@ def energy_histograms(
     upper = house.compose(
         p9.ggplot(bins.outline(frame, "x"), p9.aes("x", "counts")),
         [] if log else p9.geom_hline(yintercept=0, color=house.QUIET, size=0.4),
-        histogram_layers(frame, "x", Inputs(inputs), floor=floor if log else None),
+        histogram_layers(frame, "x", inputs, floor=floor if log else None),
         labelled,
         p9.facet_wrap("facet", ncol=columns, scales=_scales(len(parts) > 1, log)) if several else [],
         axes.number_axis(style.letters // columns, expand=(0.005, 0)),
@@ -148,13 +149,13 @@ def energy_histograms(
             x=" or ".join((ENERGY if axis == "keV" else ADC).drawn_label for axis in parts),
             y=f"{words.counts} per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
         ),
-        house.house_theme(style, height=height),
+        house.house_theme(style, height=height + inputs.height),
         house.legend_below(),
     )
     upper = finish(upper, style)
     if compare is None:
         return upper
-    lower = comparison(facets.join(table), "x", Inputs(inputs), compare, style, most=most // 6)
+    lower = comparison(facets.join(table), "x", inputs, compare, style, columns)
     return with_panel(upper, lower, style)
 
 

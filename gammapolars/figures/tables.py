@@ -6,8 +6,12 @@ import polars as pl
 
 from gammapolars.core.errors import TableError, UsageError
 from gammapolars.figures.facets import DETECTOR
+from gammapolars.figures.style import SCREEN, FigureStyle
 
 Frame = pl.DataFrame | pl.LazyFrame
+
+MOST_LETTERS = 60
+"""Of the name of an input."""
 
 OVERLAY = "overlay"
 """The column that says which input a row is of."""
@@ -28,7 +32,9 @@ def with_detectors(table: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(name=pl.concat_str("board", "channel", separator="/"))
 
 
-def with_overlay(table: pl.DataFrame, column: str | None, most: int = 40) -> tuple[pl.DataFrame, list[str]]:
+def with_overlay(
+    table: pl.DataFrame, column: str | None, style: FigureStyle = SCREEN
+) -> tuple[pl.DataFrame, list[str]]:
     """A table with `overlay`, the short name of each row's input, and these names in order; none where it has one.
 
     Overlaid by `name`, detectors share one facet.
@@ -45,7 +51,7 @@ def with_overlay(table: pl.DataFrame, column: str | None, most: int = 40) -> tup
         raise TableError(f"this frame has no column '{column}' that says which input a row is of")
     labels = table[column].cast(pl.String).fill_null("none")
     inputs = labels.unique(maintain_order=True).to_list()
-    names = house.short_names(inputs, most)
+    names = house.short_names(inputs, min(MOST_LETTERS, style.letters - 12))
     table = table.with_columns(labels.replace_strict(inputs, names, return_dtype=pl.Enum(names)).alias(OVERLAY))
     if column in DETECTOR:
         table = table.with_columns(pl.lit("").alias("name"), board=pl.lit(0), channel=pl.lit(0))

@@ -51,8 +51,9 @@ def time_differences(
         style: of the figure.
     """
     title = "Time differences of detector pairs"
-    table, inputs = with_overlay(difference_table(collected(frame), style), overlay)
-    check_compare(compare, inputs)
+    table, names = with_overlay(difference_table(collected(frame), style), overlay, style)
+    check_compare(compare, names)
+    inputs = Inputs(names, style)
     table = table.filter(is_inside(pl.col("dt_ns"), style.range_x))
     if table.is_empty() or not (table["counts"] != 0).any():
         return house.no_data(title, "no data: no two hits of different detectors came close in time", style)
@@ -69,7 +70,7 @@ def time_differences(
         p9.ggplot(bins.outline(frame, "dt_ns"), p9.aes("dt_ns", "counts")),
         _random_marks(random),
         _window_marks(window) if window else [],
-        histogram_layers(frame, "dt_ns", Inputs(inputs), floor=floor),
+        histogram_layers(frame, "dt_ns", inputs, floor=floor),
         _chance_level(frame, chance, window, width, floor or 0.0) if window else [],
         p9.facet_wrap("facet", ncol=columns, scales="free_y") if number > 1 or frame["facet"][0] else [],
         axes.number_axis(style.letters // columns, expand=(0, 0)),
@@ -81,14 +82,14 @@ def time_differences(
             x=house.DIFFERENCE,
             y=f"{counts} per {width:.4g} ns",
         ),
-        house.house_theme(style, height=house.height_for(number, columns)),
+        house.house_theme(style, height=house.height_for(number, columns) + inputs.height),
         house.legend_below(),
     )
     upper = finish(upper, style)
     if compare is None:
         return upper
     named = table.with_columns(board=pl.lit(0), channel=pl.lit(0), name=pl.concat_str(PAIR, separator=" – "))
-    lower = comparison(named.with_columns(facet="name"), "dt_ns", Inputs(inputs), compare, style, most=150 // columns)
+    lower = comparison(named.with_columns(facet="name"), "dt_ns", inputs, compare, style, columns)
     return with_panel(upper, lower, style)
 
 

@@ -220,3 +220,17 @@ def test_detectors_of_different_gain_make_no_symmetric_matrix() -> None:
     assert gp.plot.matrix(energies).labels.x == r"$E_{\gamma 1}$ (keV)"
     with pytest.raises(TableError, match="a matrix has two columns"):
         gp.plot.matrix(SPECTRUM)
+
+
+def test_the_legend_of_long_names_has_as_many_columns_as_have_room() -> None:
+    parts = [SPECTRUM.with_columns(file=pl.lit(f"{number}/a/long/way/to/some_spectrum.parquet")) for number in range(4)]
+    both = pl.concat(parts)
+
+    def columns(theme: str) -> object:
+        plot = gp.plot.spectrum(both, overlay="file", style=FigureStyle(theme=theme))  # type: ignore[arg-type]
+        return plot.guides.color.ncol
+
+    assert columns("screen") == 2
+    assert columns("print") == 1
+    short = gp.plot.spectrum(pl.concat(parts[:2]).with_columns(file=pl.col("file").str.head(1)), overlay="file")
+    assert short.guides.color.ncol >= 2
