@@ -92,13 +92,17 @@ def even_breaks(limits: tuple[float, float], most: int = 12) -> list[float]:
 
 
 def power_breaks(limits: tuple[float, float]) -> list[float]:
-    """Powers of ten within the limits of a logarithmic axis, thinned to seven at most; 1, 2, 5 where they are few."""
+    """Powers of ten within the limits of a logarithmic axis, thinned to seven at most.
+
+    Where there are fewer than two, there are also 2 and 5 times those; within a small part of one, even steps.
+    """
     low, high = max(limits[0], 1e-300), limits[1]
     powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     if len(powers) >= 2:
         return [10.0**power for power in powers[:: max(1, math.ceil(len(powers) / 7))]]
     around = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [digit * 10.0**power for power in around for digit in (1, 2, 5) if low <= digit * 10.0**power <= high]
+    breaks = [digit * 10.0**power for power in around for digit in (1, 2, 5) if low <= digit * 10.0**power <= high]
+    return breaks if len(breaks) >= 2 or low == high else even_breaks((low, high), 6)
 
 
 def minor_power_breaks(limits: tuple[float, float]) -> list[float]:

@@ -34,7 +34,7 @@ def nice_factor(bins: int, most: int) -> int:
 
 
 def rebin(
-    table: pl.DataFrame, by: list[str], x: str, most: int, *, bin: float | None = None
+    table: pl.DataFrame, by: list[str], x: str, most: int, *, bin: float | None = None, width: float | None = None
 ) -> tuple[pl.DataFrame, float]:
     """Join neighbouring bins, so that each histogram has at most `most`, and fill in those that were left out, with 0
     counts.
@@ -49,6 +49,7 @@ def rebin(
         x: the column of centres.
         most: bins a histogram, unless `bin` is given.
         bin: how wide the joined bins are.
+        width: that of the table's bins; None: as the centres tell.
 
     Returns:
         `by`, `x`, `left`, `right` (edges), `counts` and `variance`, if there was one, with all bins from the lowest to
@@ -58,7 +59,7 @@ def rebin(
         UsageError: `bin` is no multiple of the width of the table's bins.
     """
     centres = pl.col(x).cast(pl.Float64)
-    width = bin_width(table[x])
+    width = width or bin_width(table[x])
     low = float(table[x].cast(pl.Float64).min())  # type: ignore[arg-type]
     places = ((table[x].cast(pl.Float64) - low) / width).to_numpy()
     sums = [pl.col(name).sum().cast(pl.Float64) for name in ("counts", "variance") if name in table.columns]

@@ -62,7 +62,7 @@ def time_differences(
     table = _strongest(table)
     number = table.select(PAIR).n_unique()
     columns = min({1: 1, 2: 1, 3: 1, 4: 2}.get(number, 3), max(1, style.letters // house.LEAST_LETTERS))
-    frame, width = bins.rebin(table, [*PAIR, OVERLAY], "dt_ns", 600 // columns, bin=style.bin)
+    frame, width = bins.rebin(table, [*PAIR, OVERLAY], "dt_ns", 600 // columns, bin=style.bin, width=_one_width(table))
     frame = _with_facets(frame, columns, style)
     log = _is_steep(frame) if style.log_y is None else style.log_y
     floor = bins.log_floor(frame["counts"], frame["variance"] if "variance" in frame.columns else None) if log else None
@@ -105,11 +105,19 @@ def difference_table(table: pl.DataFrame, style: FigureStyle = SCREEN) -> pl.Dat
         table = _counted(table, style)
     elif "dt_ns" not in table.columns:
         require(table, "time differences", ("dt_ps", "width_ps", "counts"))
-        table = table.with_columns(dt_ns=(pl.col("dt_ps") + pl.col("width_ps") / 2) / 1000)
+        middle = (pl.col("dt_ps") + pl.col("width_ps") / 2) / 1000
+        table = table.with_columns(dt_ns=middle, width_ns=pl.col("width_ps") / 1000)
     require(table, "time differences", ("dt_ns", "counts"))
-    return table.with_columns(
-        pl.col(name).cast(pl.Float64) for name in ("dt_ns", "counts", "variance") if name in table.columns
-    )
+    if "width_ns" not in table.columns:
+        table = table.with_columns(width_ns=pl.lit(None, pl.Float64))
+    numbers = [name for name in ("dt_ns", "width_ns", "counts", "variance") if name in table.columns]
+    return table.with_columns(pl.col(numbers).cast(pl.Float64))
+
+
+def _one_width(table: pl.DataFrame) -> float | None:
+    """The width of all bins, where a table says it."""
+    widths = table["width_ns"].unique()
+    return None if len(widths) != 1 or widths[0] is None else float(widths[0])
 
 
 BINS_OF_PAIRS = 200
@@ -132,6 +140,7 @@ def _counted(pairs: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:
         pairs.with_columns(weight.alias("weight"))
         .group_by(*others, dt_ns=number * (width / 1000))
         .agg(counts=pl.col("weight").sum(), variance=(pl.col("weight") ** 2).sum())
+        .with_columns(width_ns=pl.lit(width / 1000))
         .sort(*PAIR, "dt_ns")
     )
 
@@ -164,13 +173,15 @@ def _in_one_order(pairs: pl.DataFrame) -> pl.DataFrame:
 def _strongest(table: pl.DataFrame) -> pl.DataFrame:
     """All pairs where there is room for them, else their sum and those with the most counts."""
     names = [name for name in ("counts", "variance") if name in table.columns]
-    table = table.select(*PAIR, OVERLAY, "dt_ns", *names)
+    table = table.select(*PAIR, OVERLAY, "dt_ns", "width_ns", *names)
     totals = table.group_by(PAIR, maintain_order=True).agg(pl.col("counts").sum().alias("total"))
     if totals.height <= MOST_PAIRS:
         return table
     strongest = totals.sort("total", descending=True, maintain_order=True).head(MOST_PAIRS - 1)
-    sums = table.group_by(OVERLAY, "dt_ns", maintain_order=True).agg(pl.col(names).sum())
-    sums = sums.select(OVERLAY, "dt_ns", *names, name_a=pl.lit(ALL), name_b=pl.lit("")).select(table.columns)
+    sums = table.group_by(OVERLAY, "dt_ns", maintain_order=True).agg(pl.col("width_ns").first(), pl.col(names).sum())
+    sums = sums.select(OVERLAY, "dt_ns", "width_ns", *names, name_a=pl.lit(ALL), name_b=pl.lit("")).select(
+        table.columns
+    )
     return pl.concat([sums, table.join(strongest, on=PAIR, how="semi", maintain_order="left")])
 
 

@@ -268,3 +268,4 @@ def test_labels_of_powers() -> None:
     assert axes.power_labels([0.01, 1, 100, 1000, 10**12, 20]) == ["10⁻²", "1", "100", "10³", "10¹²", "20"]
     assert axes.power_breaks((0.5, 3e5)) == [1, 10, 100, 1e3, 1e4, 1e5]
     assert axes.power_breaks((2.0, 7.0)) == [2, 5]
+    assert axes.power_breaks((1350.0, 1750.0)) == [1400, 1500, 1600, 1700]

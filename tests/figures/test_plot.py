@@ -136,6 +136,15 @@ def test_pairs_of_two_detectors_stand_once_whichever_came_first() -> None:
     assert at == pytest.approx([-2.5, -1.5, 6.5, 7.5])  # t2 - t1 is -2 ns and 7 ns
 
 
+def test_bins_of_pairs_are_as_wide_as_asked_for_also_where_times_are_multiples_of_a_clock() -> None:
+    pairs = pl.DataFrame({"dt_ps": [0, 10_000, 10_000, 30_000]})
+
+    plot = gp.plot.time_differences(pairs, style=FigureStyle(bin=2.0))
+
+    assert plot.labels.y == "counts per 2 ns"
+    assert plot.data.filter(pl.col("counts") == 2)["dt_ns"].to_list() == [9, 11]
+
+
 def test_inputs_are_overlaid_and_compared_bin_by_bin() -> None:
     twice = SPECTRUM.with_columns(pl.col("counts") * 2, file=pl.lit("b.parquet"), variance=pl.col("counts") * 4)
     both = pl.concat([SPECTRUM.with_columns(file=pl.lit("a.parquet"), variance=pl.col("counts")), twice])
