@@ -1,6 +1,6 @@
 """Count rates over the time of a run, one facet a detector."""
 
-from itertools import cycle
+from typing import Any
 
 import plotnine as p9
 import polars as pl
@@ -9,13 +9,11 @@ from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
 from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
+from gammapolars.figures.histogram import Inputs
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import OVERLAY, Frame, collected, require, with_detectors, with_overlay
 
 MOST_BINS = 300
-
-DASHES = ("solid", "dashed", "dashdot", "dotted")
-"""Lines that are told apart without seeing colours."""
 
 
 def rates(
@@ -32,20 +30,19 @@ def rates(
         note: for the subtitle.
         style: of the figure; `bin` in seconds.
     """
-    rates, inputs = with_overlay(rate_table(frame, style), overlay)
+    rates, names = with_overlay(rate_table(frame, style), overlay, style)
+    inputs = Inputs(names, style)
     title = "Count rates of all hits, used or not, over time"
     if rates.is_empty() or not (rates["counts"] > 0).any():
         return house.no_data(title, "no data: there are no hits", style)
     facets = facets_of(rates, style, by_counts=True)
-    frame = _with_band(_coarse_bins(facets.join(rates), MOST_BINS // facets.columns))
+    frame = _with_band(_coarse_bins(facets.join(rates), MOST_BINS // facets.columns, style.bin))
     unit, seconds = axes.time_unit(float((frame["time_s"] + frame["width_s"] / 2).max()))  # type: ignore[arg-type]
     frame = frame.with_columns(pl.col("time_s", "width_s") / seconds)
     points = bins.outline(bins.with_edges(frame, "time_s", "width_s"), "time_s")
     means = frame.select("facet", OVERLAY, "mean").unique()
     note = f"{note}; " if note else ""
     note += "band: ±1σ of Poisson counts; dashed: the run's mean"
-    colours = dict(zip(inputs, cycle(house.PALETTE), strict=False)) if inputs else {"": house.BLUE}
-    fills = colours if inputs else {"": house.SKY}
     if facets.hidden:
         note += f"; {facets.number} detectors with the most hits, {facets.hidden} more are not drawn"
     plot = house.compose(
@@ -54,9 +51,7 @@ def rates(
         p9.geom_ribbon(p9.aes(ymin="low", ymax="high"), alpha=0.25 if inputs else 0.45, color="none"),
         p9.geom_path(size=0.5),
         _mean_lines(means, is_overlaid=bool(inputs)),
-        p9.scale_color_manual(colours, limits=list(colours)),
-        p9.scale_fill_manual(fills, limits=list(fills)),
-        p9.scale_linetype_manual(dict(zip(colours, cycle(DASHES), strict=False)), limits=list(colours)),
+        inputs.scales("color", "fill", "linetype") if inputs else _of_one(),
         p9.facet_wrap("facet", ncol=facets.columns, scales="free_y"),
         axes.number_axis(style.letters // facets.columns, expand=(0, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),
@@ -65,12 +60,20 @@ def rates(
             subtitle=note,
             x=f"time since the first hit ({unit})",
             y="rate (counts/s)",
-            **dict.fromkeys(("color", "fill", "linetype"), ""),
         ),
-        house.house_theme(style, height=house.height_for(facets.number, facets.columns, alone=3.4)),
+        house.house_theme(style, height=house.height_for(facets.number, facets.columns, alone=3.4) + inputs.height),
         p9.theme(legend_position="top" if inputs else "none"),
     )
     return finish(plot, style)
+
+
+def _of_one() -> list[Any]:
+    """The scales of a figure of one input."""
+    return [
+        p9.scale_color_manual({"": house.BLUE}),
+        p9.scale_fill_manual({"": house.SKY}),
+        p9.scale_linetype_manual({"": "solid"}),
+    ]
 
 
 def _mean_lines(means: pl.DataFrame, *, is_overlaid: bool) -> p9.geom_hline:
@@ -103,10 +106,10 @@ def rate_table(frame: Frame, style: FigureStyle = SCREEN) -> pl.DataFrame:
     return with_detectors(full.sort("board", "channel", "number"))
 
 
-def _coarse_bins(table: pl.DataFrame, most: int) -> pl.DataFrame:
-    """No more bins of time than the eye resolves, each the sum of neighbours."""
+def _coarse_bins(table: pl.DataFrame, most: int, bin: float | None) -> pl.DataFrame:
+    """No more bins of time than the eye resolves, each the sum of neighbours; or those that are `bin` wide (s)."""
     times = table["time_s"].unique().sort()
-    factor = bins.nice_factor(len(times), most)
+    factor = bins.nice_factor(len(times), most) if bin is None else bins.whole_factor(bin, table["width_s"][0])
     position = pl.DataFrame({"time_s": times}).with_row_index("bin").with_columns(pl.col("bin") // factor)
     sums = (
         table.join(position, on="time_s")

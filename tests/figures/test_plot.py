@@ -145,6 +145,18 @@ def test_bins_of_pairs_are_as_wide_as_asked_for_also_where_times_are_multiples_o
     assert plot.data.filter(pl.col("counts") == 2)["dt_ns"].to_list() == [9, 11]
 
 
+def test_rates_have_bins_as_wide_as_asked_for() -> None:
+    table = pl.DataFrame({"time_s": [0.5 + number for number in range(400)], "width_s": 1.0, "counts": 9.0})
+
+    widths = [
+        gp.plot.rates(table, style=FigureStyle(bin=bin)).data["time_s"].unique().sort().diff()[1] for bin in (1.0, 5.0)
+    ]
+
+    assert widths == pytest.approx([1.0, 5.0])
+    with pytest.raises(UsageError, match="no multiple of the 1"):
+        gp.plot.rates(table, style=FigureStyle(bin=1.5))
+
+
 def test_inputs_are_overlaid_and_compared_bin_by_bin() -> None:
     twice = SPECTRUM.with_columns(pl.col("counts") * 2, file=pl.lit("b.parquet"), variance=pl.col("counts") * 4)
     both = pl.concat([SPECTRUM.with_columns(file=pl.lit("a.parquet"), variance=pl.col("counts")), twice])
