@@ -4,18 +4,25 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotnine as p9
 import polars as pl
 from plotnine.composition import Compose, Stack
 
+from gammapolars.core.errors import UsageError
+from gammapolars.core.goodness import goodness
 from gammapolars.figures import axes
 from gammapolars.figures import theme as house
 from gammapolars.figures.finish import finish
 from gammapolars.figures.style import SCREEN, FigureStyle
 
+if TYPE_CHECKING:
+    from gammapolars.activities import EfficiencyFit
+
 STEPS = 200
+NOTE = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
@@ -26,8 +33,8 @@ def curve_energies(points: pl.DataFrame) -> list[float]:
 
 
 def efficiency(
-    points: pl.DataFrame | None,
-    band: pl.DataFrame,
+    points: "EfficiencyFit | pl.DataFrame | None",
+    band: pl.DataFrame | None = None,
     *,
     title: str = "Full-energy-peak efficiency",
     note: str | None = None,
@@ -38,14 +45,21 @@ def efficiency(
     Error bars are the points' own: what all points of a source share, its activity, is in the band.
 
     Args:
-        points: `energy_kev`, `efficiency`, `efficiency_unc_area`, `efficiency_unc_intensity`, `source`, `fitted`, as
-            the points of `fit_efficiency` have them; None: there are curves alone.
+        points: a fit, as of `gp.fit_efficiency`; or its points alone: `energy_kev`, `efficiency`,
+            `efficiency_unc_area`, `efficiency_unc_intensity`, `source`, `fitted`; None: there are curves alone.
         band: `energy_kev`, `efficiency`, `efficiency_unc`: the curve at `curve_energies(points)`; without points, of
-            several detectors by `name`.
+            several detectors by `name`. A fit has its own.
         title: what the figure shows.
         note: the line below it, such as χ²; None: what band and bars are.
         style: of the figure.
     """
+    if points is not None and not isinstance(points, pl.DataFrame):
+        default = f"{goodness(points.chi2, points.ndf)}; {NOTE}"
+        return efficiency(
+            points.points, points.band(curve_energies(points.points)), title=title, note=note or default, style=style
+        )
+    if band is None:
+        raise UsageError("points of an efficiency need their curve: give the band, or the fit instead of both")
     if points is None:
         return _curves(band, title, note, style)
     if points.is_empty():
@@ -60,7 +74,6 @@ def efficiency(
         p9.scale_shape_manual(shapes, limits=names),
         p9.scale_x_log10(breaks=_breaks, labels=axes.number_labels),
     )
-    default_note = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
     look = {"data": curve, "inherit_aes": False, "fill": house.SKY, "alpha": 0.35}
     upper = house.compose(
         p9.ggplot(table, p9.aes("energy_kev", "efficiency", color="label", shape="label")),
@@ -74,7 +87,7 @@ def efficiency(
             minor_breaks=axes.minor_power_breaks,
             labels=_plain_numbers,
         ),
-        p9.labs(title=title, subtitle=note or default_note, x="", y="efficiency", color="", shape=""),
+        p9.labs(title=title, subtitle=note or NOTE, x="", y="efficiency", color="", shape=""),
         house.house_theme(style, height=7.0),
         p9.theme(legend_position="top" if len(names) > 1 else "none"),
     )

@@ -376,5 +376,9 @@ def test_the_figure_can_be_drawn() -> None:
     assert len(BA_133) + 13 == fit.points.height
     assert energies[0] == pytest.approx(80.9979)
     assert energies[-1] == pytest.approx(1408.013)
-    for plot in (efficiency(fit.points, fit.band(energies)), efficiency(fit.points.clear(), fit.band([]))):
+    for plot in (
+        efficiency(fit),
+        efficiency(fit.points, fit.band(energies)),
+        efficiency(fit.points.clear(), fit.band([])),
+    ):
         assert built(plot).startswith(b"\x89PNG")

@@ -15,7 +15,6 @@ from gammapolars.commands.figure_files import FIGURES, save_figure
 from gammapolars.commands.options import described_by
 from gammapolars.commands.peak_files import Lines, PeakList, by_detector, lines_from, read_peak_lists, with_sources
 from gammapolars.core.errors import UsageError
-from gammapolars.core.goodness import goodness
 from gammapolars.core.records import Rows
 from gammapolars.core.types import Key
 from gammapolars.detectors import CalibrationSource, Detector, Detectors
@@ -146,9 +145,6 @@ def _figure_paths(figure: Path | None, keys: list[Key]) -> dict[Key, Path]:
 
 
 def _draw(fit: EfficiencyFit, detector: Detector, path: Path, *, overwrite: bool) -> None:
-    from gammapolars.figures import curve_energies, efficiency
+    from gammapolars.figures import efficiency
 
-    note = f"{goodness(fit.chi2, fit.ndf)}; band: ±1σ of the curve; bars: ±1σ of area and intensity"
-    title = f"Full-energy-peak efficiency of {detector.name}"
-    plot = efficiency(fit.points, fit.band(curve_energies(fit.points)), title=title, note=note)
-    save_figure(plot, path, overwrite=overwrite)
+    save_figure(efficiency(fit, title=f"Full-energy-peak efficiency of {detector.name}"), path, overwrite=overwrite)
