@@ -8,7 +8,7 @@ from importlib.metadata import version
 from gammapolars.core.units import format_ps
 from gammapolars.gamma_lines import nuclides
 from gammapolars.io.provenance import versions
-from gammapolars.report import runs, sections, text
+from gammapolars.report import pair_text, runs, sections
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.drawing import ALT, Told, drawn, drawn_of_runs
 from gammapolars.report.lines import line_labels
@@ -82,7 +82,7 @@ def contents(
         title=_title(analysis),
         subtitle=_subtitle(analysis, now),
         tiles=_tiles(analysis),
-        warnings=(*text.outside_window(analysis), *analysis.warnings, *_doubts(analysis, parts)),
+        warnings=(*pair_text.outside_window(analysis), *analysis.warnings, *_doubts(analysis, parts)),
         sections=shown,
         foot=_provenance(analysis, now),
         files=[*files, *(File(f"{name}.png", ALT[name]) for name in images)],
@@ -159,7 +159,7 @@ def _tiles(analysis: Analysis) -> list[tuple[str, str]]:
     ]
     if analysis.detectors.height < 2:
         return tiles
-    return [*tiles, (count(analysis.pairs), f"pairs within {analysis.window}"), *text.random_numbers(analysis)]
+    return [*tiles, (count(analysis.pairs), f"pairs within {analysis.window}"), *pair_text.random_numbers(analysis)]
 
 
 def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:

@@ -4,6 +4,9 @@ from gammapolars.core.digits import plus_minus, rounded
 
 MINUS = "\N{MINUS SIGN}"
 
+MOST_NAMED = 6
+"""No more detectors, detector pairs or peaks than this are named in a sentence."""
+
 
 def count(number: float) -> str:
     """A whole number: `12,345`."""

@@ -9,9 +9,9 @@ import polars as pl
 
 from gammapolars.analysis.recording import Recording
 from gammapolars.io import Losses, Run, Runs
-from gammapolars.report import tables, text
+from gammapolars.report import pair_text, tables
 from gammapolars.report.estimates import total_net, with_net
-from gammapolars.report.numbers import count, with_uncertainty
+from gammapolars.report.numbers import MOST_NAMED, count, with_uncertainty
 from gammapolars.report.page import Image, Section, Table
 from gammapolars.report.recorded import live_text, start_text
 from gammapolars.report.sections import RATES, SPECTRA, Findings
@@ -83,7 +83,7 @@ def _run_row(part: RunPart) -> tuple[str, ...]:
         count(analysis.hits_read),
         count(analysis.hits_used),
         count(analysis.pairs),
-        text.expected_random(analysis.pairs_by_detectors),
+        pair_text.expected_random(analysis.pairs_by_detectors),
         with_uncertainty(*net) if analysis.pairs else tables.NONE,
         ", ".join(sorted(nuclides)) or tables.NONE,
     )
@@ -123,8 +123,8 @@ def _rate_text(parts: Sequence[RunPart]) -> list[str]:
             differing.append(f"{detector}: {ends} (χ²/ndf = {chi2:,.0f}/{ndf}).")
         else:
             same.append(detector)
-    texts = [f"The rates differ by more than counting statistics. {' '.join(differing[: text.MOST_NAMED])}"]
-    agree = [f"The rates of {', '.join(same[: text.MOST_NAMED])} agree within counting statistics."]
+    texts = [f"The rates differ by more than counting statistics. {' '.join(differing[:MOST_NAMED])}"]
+    agree = [f"The rates of {', '.join(same[:MOST_NAMED])} agree within counting statistics."]
     return (texts if differing else []) + (agree if same else [])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from gammapolars.report import estimates, tables, text
+from gammapolars.report import estimates, pair_text, tables, text
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.lines import Lines, lines_of
 from gammapolars.report.page import Image, Section
@@ -50,10 +50,10 @@ def coincidences(
     if analysis.detectors.height < 2:
         images = {}
     sections = [
-        Section("Coincidences", text.coincidences(analysis), tables=[tables.pairs(analysis)], group=group),
-        Section("Time differences", text.prompt(analysis), images.get(TIME_DIFFERENCES), group=group),
+        Section("Coincidences", pair_text.coincidences(analysis), tables=[tables.pairs(analysis)], group=group),
+        Section("Time differences", pair_text.prompt(analysis), images.get(TIME_DIFFERENCES), group=group),
     ]
     if matrix:
-        seen = text.matrix(analysis, found.lines, found.spots)
+        seen = pair_text.matrix(analysis, found.lines, found.spots)
         sections.append(Section("Coincidence matrix", seen, images.get(MATRIX), group=group))
     return [one for one in sections if one.paragraphs or one.image]

@@ -15,7 +15,7 @@ from gammapolars.commands.progress import Progress
 from gammapolars.core.errors import OutputError
 from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
-from gammapolars.report import content, drawing, estimates, lines, numbers, spots, text, write_report
+from gammapolars.report import content, drawing, estimates, lines, numbers, pair_text, spots, text, write_report
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.estimates import PromptPeak
 from gammapolars.report.lines import Peak, lines_of, peak_table
@@ -227,9 +227,9 @@ def test_the_long_tails_of_a_scintillators_peak_are_not_taken_for_the_chance_lev
 def test_a_level_that_is_not_the_expected_one_is_told() -> None:
     run = analyses.sodium()
     run = replace(run, prompt_peaks=pl.DataFrame([peak(names=("NaI left", "NaI right"))]))
-    assert not any("Next to this peak" in sentence for sentence in text.prompt(run))
+    assert not any("Next to this peak" in sentence for sentence in pair_text.prompt(run))
     doubled = run.pairs_by_detectors.with_columns(pl.col("chance_pairs_expected") * 2)
-    told = text.prompt(replace(run, pairs_by_detectors=doubled))
+    told = pair_text.prompt(replace(run, pairs_by_detectors=doubled))
     assert any("where 1,200 random coincidences are expected" in sentence for sentence in told)
 
 
@@ -239,7 +239,7 @@ def test_a_level_that_is_not_the_expected_one_is_told() -> None:
 )
 def test_a_prompt_peak_at_the_windows_edge_is_told(cobalt: Analysis, position: float, said: str | None) -> None:
     run = replace(cobalt, prompt_peaks=pl.DataFrame([peak(position, 18.0)]))
-    told = text.prompt(run)
+    told = pair_text.prompt(run)
     assert any(said in sentence for sentence in told) if said else not any("window" in sentence for sentence in told)
     if position == -400.0:
         assert "a – b at −400 ns" in told[-1]
@@ -248,7 +248,7 @@ def test_a_prompt_peak_at_the_windows_edge_is_told(cobalt: Analysis, position: f
 
 def test_a_peak_is_told_though_no_pair_lies_in_the_window() -> None:
     run = replace(analyses.empty(), hits_read=10, prompt_peaks=pl.DataFrame([peak(3891.31, 4.0, ("Si", "MCP 1"))]))
-    told = text.prompt(run)
+    told = pair_text.prompt(run)
     assert (
         told[0] == "The prompt peak of Si – MCP 1 stands at 3,891.310 ± 0.020 ns and is 4.000 ± 0.050 ns wide (FWHM)."
     )
@@ -258,9 +258,9 @@ def test_a_peak_is_told_though_no_pair_lies_in_the_window() -> None:
 
 def test_pairs_are_no_evidence_where_chance_explains_them() -> None:
     flat = analyses.flat()
-    assert "is no evidence of true coincidences" in text.coincidences(flat)[0]
+    assert "is no evidence of true coincidences" in pair_text.coincidences(flat)[0]
     few = replace(flat, pairs=0, window=Window(-10, 10))
-    assert text.coincidences(few)[0].startswith("No two hits of different detectors")
+    assert pair_text.coincidences(few)[0].startswith("No two hits of different detectors")
 
 
 # Lines
