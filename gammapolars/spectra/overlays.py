@@ -14,6 +14,9 @@ from gammapolars.spectra.rebinning import rebin
 
 DETECTOR = ("board", "channel")
 
+LEAST_KEV = 0.5
+"""No narrower bins than these are made of channels, unless they are asked for."""
+
 SAME_KEV = 1e-6
 """Energies of one channel that differ by no more than this, or by this part of them, are the same."""
 
@@ -66,6 +69,27 @@ def in_common_bins(
     ]
     changed = [place for place, (old, own) in enumerate(zip(frames, new, strict=True)) if not _same(old, own, axis)]
     return CommonBins(tuple(new), axis, width, tuple(changed))
+
+
+def even_width(tables: Sequence[pl.DataFrame]) -> float | None:
+    """The width of even bins of energy for spectra by channel whose empty channels are left out; None: there are none.
+
+    Such bins lie at growing distances, and neighbours in the table are none on the axis.
+    """
+    sparse = [table for table in tables if _is_sparse(table)]
+    return (
+        max(LEAST_KEV, *(_round_up(_widest(table, "energy_kev") or LEAST_KEV) for table in sparse)) if sparse else None
+    )
+
+
+def _is_sparse(spectrum: pl.DataFrame) -> bool:
+    """Whether channels with energies are left out of one spectrum."""
+    columns = {"adc", "energy_kev"} & set(spectrum.columns)
+    if len(columns) < 2 or spectrum.height < 2 or spectrum.select(pl.col(columns).null_count().max()).row(0) != (0, 0):
+        return False
+    step = width_of(spectrum["adc"].cast(pl.Float64).to_numpy(), "adc") or 1.0
+    reach = spectrum.select(pl.col("adc").cast(pl.Float64).max() - pl.col("adc").cast(pl.Float64).min()).item()
+    return bool(round(reach / step) + 1 > spectrum.height)
 
 
 def with_widths(spectra: pl.DataFrame) -> pl.DataFrame:

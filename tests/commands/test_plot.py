@@ -219,6 +219,22 @@ def test_other_bins(calls: Calls) -> None:
     assert summary["notes"] == []
 
 
+def test_a_run_is_drawn_in_even_bins_of_energy(calls: Calls) -> None:
+    done("run.parquet", *KNOWN)
+    done("s.parquet")
+
+    assert gammapolars("spectrum", "run.parquet", *KNOWN, "--bin-kev", "0.5", "-o", "even.parquet").code == 0
+    even = pl.read_parquet("even.parquet")
+    for _, frame, options in calls:
+        assert "adc" not in frame.columns
+        assert options["note"] is None
+        assert ((frame["energy_kev"] - 0.25) / 0.5 % 1 < 1e-9).all()
+        ends = frame.filter(pl.col("energy_kev") > 1250).group_by("channel").agg(pl.col("counts").sum()).sort("channel")
+        own = even.filter(pl.col("energy_kev") > 1250).group_by("channel").agg(pl.col("counts").sum()).sort("channel")
+        assert ends["counts"].to_list() == pytest.approx(own["counts"].to_list(), abs=0.5)
+        assert frame["counts"].sum() == pytest.approx(even["counts"].sum())
+
+
 def test_rebinning_is_said(calls: Calls) -> None:
     summary = done("coarse.csv", "sample.spe")
 

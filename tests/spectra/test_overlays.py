@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gammapolars.core.errors import TableError
-from gammapolars.spectra.overlays import in_common_bins, net_of, per_area, with_widths
+from gammapolars.spectra.overlays import even_width, in_common_bins, net_of, per_area, with_widths
 
 KEYS = {"board": pl.UInt16, "channel": pl.UInt16}
 ONE, OTHER = (0, 1), (0, 2)
@@ -155,3 +155,14 @@ def test_histograms_whose_bins_grow_have_the_widths_that_their_centres_tell() ->
     (rebinned,) = in_common_bins([found], width=2.0).tables
     assert rebinned["counts"].sum() == pytest.approx(number.sum())
     assert with_widths(spectrum({ONE: {1: 2, 2: 3, 5: 1}})).columns == spectrum({ONE: {1: 2}}).columns
+
+
+def test_empty_channels_that_are_left_out_ask_for_even_bins() -> None:
+    adc = pl.DataFrame({"adc": np.arange(9.0), "counts": 1.0, "variance": 1.0}).with_columns(
+        energy_kev=0.3 * pl.col("adc")
+    )
+
+    assert even_width([adc]) is None
+    assert even_width([adc, adc[[0, 3, 8]]]) == 0.5
+    assert even_width([adc[[0, 3, 8]].with_columns(energy_kev=3 * pl.col("adc"))]) == 3.0
+    assert even_width([adc[[0, 3, 8]].drop("energy_kev")]) is None

@@ -19,7 +19,7 @@ from gammapolars.io.provenance import detectors_of, of_file
 from gammapolars.io.spectra.measurement import Measurement
 from gammapolars.spectra import fitting_bin_kev, per_second
 from gammapolars.spectra.bins import UNIT_OF
-from gammapolars.spectra.overlays import DETECTOR, CommonBins, in_common_bins, net_of, per_area, with_widths
+from gammapolars.spectra.overlays import DETECTOR, CommonBins, even_width, in_common_bins, net_of, per_area, with_widths
 
 if TYPE_CHECKING:
     from plotnine import ggplot
@@ -209,33 +209,43 @@ def _background(options: PlotOptions) -> list[Spectra]:
 
 
 def _in_common_bins(parts: Sequence[Spectra], options: PlotOptions, notes: list[str], *, apart: bool) -> list[Spectra]:
-    """Spectra in the same bins, where several are in one panel or other bins are asked for; notes say where.
+    """Spectra in bins that can be drawn: the same for all in one panel; notes say where they had others.
 
     Spectra of one detector each are drawn over each other, whatever their detectors' numbers.
     """
     parts = list(parts)
-    if len(parts) == 1 and (apart or len(parts[0].keys) == 1) and options.bin_width is None:
-        return parts
     if apart and len(parts) > 1 and all(len(part.keys) == 1 for part in parts):
         parts = [_as_detector(part, parts[0].keys[0]) for part in parts]
     split = [(number, key) for number, part in enumerate(parts) for key in part.keys]
     panels = [[one for one in split if one[1] == key] for key in dict.fromkeys(key for _, key in split)]
     tables: dict[tuple[int, Key], pl.DataFrame] = {}
     for panel in panels if apart else [split]:
-        own = [parts[number].table.filter(board=key[0], channel=key[1]) for number, key in panel]
+        own = [_known_axes(parts[number].table.filter(board=key[0], channel=key[1])) for number, key in panel]
         labels = [parts[number].label for number, _ in panel]
         try:
-            common = in_common_bins(list(map(_known_axes, own)), width=options.bin_width, apart=apart)
+            tables |= dict(zip(panel, _of_panel(own, labels, options, notes, apart=apart), strict=True))
         except TableError as error:
             raise UsageError(f"{' and '.join(dict.fromkeys(labels))}: {error}") from None
-        _note_channels(common, list(map(_known_axes, own)), labels, notes)
-        _note_bins(common, labels, options, notes)
-        tables |= dict(zip(panel, common.tables, strict=True))
     joined = [[table for (place, _), table in tables.items() if place == number] for number in range(len(parts))]
     return [
         replace(part, table=pl.concat(own, how="diagonal_relaxed")) if own else part
         for part, own in zip(parts, joined, strict=True)
     ]
+
+
+def _of_panel(
+    tables: Sequence[pl.DataFrame], labels: Sequence[str], options: PlotOptions, notes: list[str], *, apart: bool
+) -> Sequence[pl.DataFrame]:
+    """The spectra of one panel in the same bins, even ones where empty channels are left out."""
+    even = options.bin_width or even_width(tables)
+    if len(tables) == 1 and even is None:
+        return tables
+    common = in_common_bins(tables, width=options.bin_width, apart=apart)
+    _note_channels(common, tables, labels, notes)
+    _note_bins(common, labels, options, notes)
+    if common.width is None and common.axis == "energy_kev" and even:
+        return in_common_bins(tables, width=even, apart=apart).tables
+    return common.tables
 
 
 def _as_detector(part: Spectra, key: Key) -> Spectra:
