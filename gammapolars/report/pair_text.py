@@ -199,7 +199,7 @@ def matrix(analysis: Analysis, lines: list[Lines], spots: list[Spot]) -> list[st
         return ["No two of the lines seen stand out as a spot in the matrix."]
     texts = [
         f"{spot.energy_x_kev:,.0f}–{spot.energy_y_kev:,.0f} keV: {with_uncertainty(spot.net, spot.net_unc)} pairs "
-        f"above the background beside the spot, of which about {about(spot.chance)} by chance."
+        f"above the background around the spot, about {about(spot.chance)} of them random."
         for spot in spots[: 2 * MOST_NAMED]
     ]
     more = [f"{len(spots) - len(texts)} weaker spots are not listed."] if len(spots) > len(texts) else []
