@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from gammapolars.commands.app import COMMANDS
 from gammapolars.commands.guide.html import anchor, html_of
 from gammapolars.commands.guide.pages import API, INDEX, linked, page, topics
 from gammapolars.commands.guide.text import laid_out
-from tests.commandline import gammapolars
-from tests.guide.transcripts import as_run, clone
+from gammapolars.core.schema import EVENTS, HITS, PAIRS, PEAKS, Table
+from gammapolars.detectors import Detector, load_detectors
+from tests.commandline import REPOSITORY, gammapolars
+from tests.guide.transcripts import FENCE, as_run, clone
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 WRITTEN = [topic for topic in topics() if topic != API]
@@ -92,3 +95,38 @@ def test_a_terminal_gets_lines_no_longer_than_it_is() -> None:
 
     assert max(map(len, shown.splitlines())) <= 60
     assert "# Title" not in shown
+
+
+def blocks(topic: str, language: str) -> list[str]:
+    return [block[2] for block in FENCE.finditer(page(topic).markdown) if block[1] == language]
+
+
+def test_the_query_shown_is_the_one_in_the_folder() -> None:
+    shown = next(block for block in blocks("queries", "python") if "def query" in block)
+
+    assert shown == (REPOSITORY / "queries" / "rates_by_minute.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("topic", ["tutorial", "detectors-toml", "other-digitizers"])
+def test_a_detectors_toml_that_is_shown_can_be_read(topic: str, tmp_path: Path) -> None:
+    path = tmp_path / "detectors.toml"
+    path.write_text("".join(blocks(topic, "toml")), encoding="utf-8")
+
+    known = load_detectors(path)
+
+    assert topic == "other-digitizers" or next(iter(known)).energy == (0.1358, 0.112533, -5.77e-10)
+
+
+def test_every_key_of_a_detector_is_explained() -> None:
+    text = page("detectors-toml").markdown
+
+    assert [field.name for field in fields(Detector) if f"`{field.name}`" not in text] == []
+
+
+@pytest.mark.parametrize("table", [HITS, PAIRS, EVENTS, PEAKS], ids=lambda table: str(table.name))
+def test_every_column_is_explained(table: Table) -> None:
+    text = page("tables").markdown
+    columns = {**table.columns, **table.optional}
+    plain = {re.sub(r"_unc$", "", re.sub(r"_short_[ab]$|_factor_[ab]$", "_factor", name)) for name in columns}
+
+    assert [name for name in sorted(plain) if f"`{name}`" not in text and name != "adc_factor"] == []
