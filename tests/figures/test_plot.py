@@ -142,6 +142,7 @@ def test_bins_of_pairs_are_as_wide_as_asked_for_also_where_times_are_multiples_o
     plot = gp.plot.time_differences(pairs, style=FigureStyle(bin=2.0))
 
     assert plot.labels.y == "counts per 2 ns"
+    assert gp.plot.time_differences(pairs).labels.y == "counts per 10 ns"  # no comb of bins that cannot be filled
     assert plot.data.filter(pl.col("counts") == 2)["dt_ns"].to_list() == [9, 11]
 
 
