@@ -39,9 +39,10 @@ PROMPT = (
 )
 PEAKS = (
     "Peaks are those of gammapolars peaks: Gaussians with a tail and a step on a smooth background, above 4 standard "
-    "deviations. A peak is assigned to a nuclide only where the strong lines of that nuclide are all seen in the same "
-    "spectrum, in about the ratio of their intensities; {nuclides} nuclides are tried, common sources and natural "
-    "activity first. Escape peaks, sums, Compton edges, backscatter and X-rays are told apart by energy and width."
+    "deviations. A peak is assigned to a nuclide only where the lines of that nuclide that should be seen in the same "
+    "spectrum are there, by 60 % of their expected counts at least, in about the ratio of their intensities; "
+    "{nuclides} nuclides are tried, common sources and natural activity first. Escape peaks, sums, Compton edges, "
+    "backscatter and X-rays are told apart by energy and width."
 )
 
 

@@ -318,7 +318,7 @@ def names(seed: int, peak_lines: Lines, **shape: float) -> set[str]:
     return {line.nuclide for line in found_in(spectrum_of(seed, peak_lines, **shape)).seen}
 
 
-def test_nuclides_are_named_only_with_all_their_main_lines() -> None:
+def test_nuclides_are_named_only_with_the_lines_that_they_should_show() -> None:
     assert names(1, EU_152, top=1500.0) == {"Eu-152"}
     assert names(1, [(1332.492, 27_000.0)]) == set()
     assert names(1, [(511.0, 9000.0)]) == {"annihilation radiation"}
@@ -328,8 +328,10 @@ def test_nuclides_are_named_only_with_all_their_main_lines() -> None:
 
 
 @pytest.mark.slow
-def test_a_nuclide_is_not_named_where_one_of_its_main_lines_is_missing() -> None:
-    assert names(1, EU_152[:-1], width=0.5) == set()
+def test_a_nuclide_is_not_named_where_most_of_its_lines_are_missing() -> None:
+    assert names(1, EU_152[4:], width=0.5) == set()
+    assert names(1, EU_152[::3], width=0.5) == set()
+    assert names(1, EU_152[:-1], width=0.5) == {"Eu-152"}  # one of them may hide, or be beyond the range
 
 
 def test_peaks_outside_the_table_are_told_without_a_name() -> None:
