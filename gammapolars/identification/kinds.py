@@ -174,6 +174,9 @@ def _sharp(
     """What is as wide as a full-energy peak: the line of a nuclide, another trace of lines, or without a name."""
     if named is not None and not any(named.gives_way_to(one) for one in others if one.kind == origins.X_RAY):
         return named
+    if hump is not None and peaks.is_scintillator:
+        # An edge of a scintillator is as narrow as its lines, and far more likely than a rare sum.
+        others = [one for one in others if not one.is_rare]
     origin = min(others, key=lambda one: one.off, default=hump)
     if origin is not None:
         return Kind(origin.kind, origin.reason)

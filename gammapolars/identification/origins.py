@@ -40,13 +40,15 @@ HIGHEST_X_RAY = 120.0
 class Origin(NamedTuple):
     """Where else a peak can come from: its kind, the reason in words, and how far off the peak lies (in tolerances).
 
-    Of X-rays, `is_confirmed` tells that other peaks show them, too.
+    Of X-rays, `is_confirmed` tells that other peaks show them, too; of sums, `is_rare` that no cascade
+    makes them, or that both are annihilation photons, which fly apart.
     """
 
     kind: str
     reason: str
     off: float
     is_confirmed: bool = False
+    is_rare: bool = False
 
 
 def compton_edge(kev: float) -> float:
@@ -92,7 +94,10 @@ def _sums(peaks: PeakList, at: int, seen: Sequence[Sighting], tolerance: float) 
     for one, other, most in pairs:
         off = abs(kev - float(peaks.kev[one] + peaks.kev[other])) / (1.5 * tolerance)
         if off < 1 and at not in (one, other) and area < most * min(peaks.area[one], peaks.area[other]):
-            yield Origin(SUM, f"{peaks.kev[one]:.1f} keV + {peaks.kev[other]:.1f} keV", off)
+            by_chance = most == MOST_PILE_UP
+            words = f"{peaks.kev[one]:.1f} keV + {peaks.kev[other]:.1f} keV"
+            words = f"{words}, at the same time by chance" if by_chance else words
+            yield Origin(SUM, words, off, is_rare=by_chance or one == other)
 
 
 def _annihilation(peaks: PeakList) -> list[int]:

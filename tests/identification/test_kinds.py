@@ -55,6 +55,14 @@ def test_humps_sums_and_edges_of_cobalt_in_sodium_iodide_are_no_lines() -> None:
     assert found[2531.8][0] == found[2639.1][0] == "sum"
 
 
+def test_an_edge_in_sodium_iodide_is_no_sum_of_two_annihilation_photons() -> None:
+    """The peaks of the Na-22 run that comes with the package: 511 + 511 keV lies where 1275 keV has its edge."""
+    found = kinds(peak_table([(511.0, 20430), (1031.4, 672), (1274.5, 4577), (1785.9, 207)], resolution=NAI))
+
+    assert found[1031.4][0] == "Compton edge or hump"
+    assert found[1785.9][0] == "sum"
+
+
 def test_the_peaks_of_the_room_and_of_pair_production_in_germanium() -> None:
     thorium = [(238.6, 4500), (338.3, 1020), (583.2, 2090), (727.3, 440), (860.6, 225), (911.2, 1800), (969.0, 1056)]
     radium = [(295.2, 1155), (351.9, 2281), (609.3, 2275), (1120.3, 834), (1238.1, 391), (1764.5, 1250)]
