@@ -32,7 +32,8 @@ class SavedPairsSummary(Summary):
         pairs: that were read, of the prompt windows.
         random_pairs: of random windows, if there are any.
         net_of_chance: whether pairs of random windows are subtracted, by their weights.
-        window_ps: in which the pairs were looked for, [low, high] (ps); null: their files do not tell.
+        window_ps: in which the pairs lie, [low, high] (ps): where no narrower one is asked for, that in which they were
+            looked for; null: their files do not tell.
     """
 
     pairs: int
@@ -153,9 +154,9 @@ class SavedPairs:
         Raises:
             UsageError: it is wider than that of the pairs, as far as their files tell.
         """
-        own = self.files.window
-        if own and (asked.high > own.high or (asked.low < own.low and (signed or own.low != 0))):
-            raise UsageError(f"{self.name}: its pairs were looked for within {own}, and not within {asked}: {ADVICE}")
+        for path, own in self.files.windows.items():
+            if asked.high > own.high or (asked.low < own.low and (signed or own.low != 0)):
+                raise UsageError(f"{path}: its pairs were looked for within {own}, and not within {asked}: {ADVICE}")
 
     def count(self, *counters: Callable[[pl.DataFrame], None], pairs: pl.LazyFrame | None = None) -> SavedPairTally:
         """Read all pairs, or those of a frame made of them; how many of which detectors these are.
@@ -195,13 +196,16 @@ class SavedPairs:
             )
         return ()
 
-    def summary(self, tally: SavedPairTally, warnings: Sequence[str] = (), *, energies: bool = True) -> dict[str, Any]:
+    def summary(
+        self, tally: SavedPairTally, warnings: Sequence[str] = (), *, energies: bool = True, window: str | None = None
+    ) -> dict[str, Any]:
         """What a `SavedPairsSummary` takes.
 
         Args:
             tally: of the pairs that were read.
             warnings: further ones.
             energies: whether they are used.
+            window: within which pairs were taken, as it is written; None: all of them were.
         """
         bare = tally.without_energy(self.detectors) if energies and self.is_calibrated else []
         of_bare = [f"hits of {', '.join(bare)} without an energy took no part"] if bare else []
@@ -211,7 +215,7 @@ class SavedPairs:
             "pairs": tally.number(random=False),
             "random_pairs": tally.number(random=True) if self.files.is_weighted else None,
             "net_of_chance": self.files.is_weighted,
-            "window_ps": self.files.window,
+            "window_ps": parse_window(window) if window else self.files.window,
             "warnings": (*self.doubts(energies=energies), *of_bare, *warnings, *empty),
         }
 

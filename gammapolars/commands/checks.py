@@ -1,9 +1,9 @@
 """Checks that several commands make before any work."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
+from gammapolars.commands.given import is_given
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.spectra.bins import check_width
@@ -40,6 +40,5 @@ def refuse(options: Any, names: Mapping[str, str], why: str) -> None:
     Raises:
         UsageError: some are given.
     """
-    usual = {one.name: None if one.default is MISSING else one.default for one in fields(options)}
-    if given := [word for word, name in names.items() if getattr(options, name) not in (usual[name], [])]:
+    if given := [word for word, name in names.items() if is_given(options, name)]:
         raise UsageError(f"{why}: leave {' and '.join(given)} out")

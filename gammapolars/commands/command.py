@@ -17,6 +17,7 @@ from typer.models import OptionInfo
 
 from gammapolars.commands.app import app
 from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
+from gammapolars.commands.given import note_given
 from gammapolars.commands.memory import check_limit
 from gammapolars.commands.options import Recording
 from gammapolars.commands.streams import is_unicode
@@ -30,6 +31,9 @@ Options = TypeVar("Options")
 
 OPTIONS: dict[tuple[str, ...], type] = {}
 """The options of the commands that are known so far, by the words that call them."""
+
+CONTEXT = "context"
+"""The parameter by which typer tells which options stand on the command line."""
 
 AS_JSON = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
 
@@ -62,11 +66,15 @@ def command(
         folder = options.__module__.rpartition(".")[0]
 
         parameters = list(_parameters(record))
-        contexts = [one.name for one in parameters if one.annotation is typer.Context]
+        words_left = next((one.name for one in parameters if one.annotation is typer.Context), None)
+        if words_left is None:  # typer gives one context
+            parameters.append(inspect.Parameter(CONTEXT, inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context))
 
         def called(*, as_json: bool, **given: Any) -> None:
-            given |= {name: given[name].args for name in contexts}
-            _perform(folder, record(**given), as_json=as_json)
+            context = given.pop(words_left or CONTEXT)
+            on_line = [name for name in given if _is_on_line(context, name)]
+            given |= {words_left: context.args} if words_left else {}
+            _perform(folder, note_given(record(**given), on_line), as_json=as_json)
 
         called.__doc__ = options.__doc__
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -88,6 +96,12 @@ def _parameters(record: Any) -> Iterator[inspect.Parameter]:
             default = by_name[name].default
             yield _option(name, hints[name], inspect.Parameter.empty if default is MISSING else default)
     yield _option("as_json", AS_JSON, default=False)
+
+
+def _is_on_line(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:

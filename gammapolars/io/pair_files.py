@@ -70,8 +70,13 @@ class PairFiles:
     @cached_property
     def window(self) -> Window | None:
         """The window in which the pairs were looked for; None: the files do not tell, or not the same."""
-        windows = {_window(path) for path in self.paths}
-        return windows.pop() if len(windows) == 1 else None
+        known = set(self.windows.values())
+        return known.pop() if len(known) == 1 and len(self.windows) == len(self.paths) else None
+
+    @cached_property
+    def windows(self) -> dict[Path, Window]:
+        """The window of each file that tells it."""
+        return {path: window for path in self.paths if (window := _window(path))}
 
 
 def _window(path: Path) -> Window | None:

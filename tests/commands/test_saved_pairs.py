@@ -265,6 +265,28 @@ def test_a_report_of_pairs_says_what_pairs_tell() -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_usual_window_counts_where_it_is_written_down() -> None:
+    done("coincidences", "run.parquet", *KNOWN, "--window", "2us", "-o", "wide.parquet")
+    usual = done("matrix", "pairs.parquet", "-o", "usual.parquet")
+    every = done("matrix", "wide.parquet", "-o", "every.parquet")
+
+    found = done("matrix", "wide.parquet", "--window", "250ns", "-o", "found.parquet")
+
+    assert found["pairs"] == usual["pairs"] < every["pairs"]
+    assert found["window_ps"] == [-250_000, 250_000]
+    assert every["window_ps"] == [-2_000_000, 2_000_000]
+    assert_frame_equal(pl.read_parquet("found.parquet"), pl.read_parquet("usual.parquet"))
+    assert "leave --window out" in refused("gate", "wide.parquet", "--window", "250ns", "--on", "1332", "-o", "g.csv")
+
+
+def test_no_file_of_several_has_a_narrower_window_than_is_asked_for() -> None:
+    narrow = ("coincidences", "run.parquet", *KNOWN, "--window", "50ns", "-o", "narrow.parquet")
+    done(*narrow)
+    assert "narrow.parquet: its pairs were looked for within ±50 ns" in refused(
+        "matrix", "pairs.parquet", "narrow.parquet", "--window", "100ns", "-o", "m.csv"
+    )
+
+
 def test_a_report_of_pairs_without_random_windows_and_energies() -> None:
     pl.read_parquet("pairs.parquet").drop("energy_kev_a", "energy_kev_b").write_parquet("plain.parquet")
 

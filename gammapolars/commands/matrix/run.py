@@ -15,12 +15,12 @@ from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary, of_h
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import refuse
 from gammapolars.commands.figure_files import FIGURES, is_figure, save_figure
+from gammapolars.commands.given import is_given
 from gammapolars.commands.matrix.background import check_factorises, net_of_background
 from gammapolars.commands.matrix.choice import axes_of, is_symmetric, sides_of
 from gammapolars.commands.matrix.parse import MatrixOptions
 from gammapolars.commands.net_matrices import MatrixBackground
 from gammapolars.commands.options import OF_COINCIDENCES
-from gammapolars.core import defaults
 from gammapolars.core.errors import UsageError
 from gammapolars.core.quantities import ADC, ENERGY, TIME, TIME_DIFFERENCE
 from gammapolars.core.records import Rows, optional
@@ -115,12 +115,13 @@ def of_pairs(options: MatrixOptions, saved: SavedPairs) -> SavedPairsMatrixSumma
     saved.require_values()
     x, y = axes_of(options, saved.detectors, calibrated=saved.is_calibrated)
     saved.require_along(x.quantity, y.quantity)
-    pairs = saved.pairs if options.window == defaults.WINDOW else saved.within(options.window)
+    window = options.window if is_given(options, "window") else None
+    pairs = saved.within(window) if window else saved.pairs
     counts = _counter(options, (x, y), saved.detectors, Detectors())  # the pairs have their energies
     _check_polygons(counts, pairs.collect_schema())
     tally = saved.count(counts.add_pairs, pairs=pairs)
     table, content = _table(counts, options)
-    of_saved = saved.summary(tally, energies=ENERGY in (x.quantity, y.quantity))
+    of_saved = saved.summary(tally, energies=ENERGY in (x.quantity, y.quantity), window=window)
     summary = SavedPairsMatrixSummary(**of_saved, **content)
     return _write(summary, table, counts, options, saved.detectors, saved.provenance(summary))
 

@@ -15,9 +15,9 @@ from gammapolars.analysis.saved_pairs import SavedPairs
 from gammapolars.analysis.summaries import of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import refuse
+from gammapolars.commands.given import is_given
 from gammapolars.commands.plot.inputs import Drawing, Input
 from gammapolars.commands.plot.parse import PlotOptions
-from gammapolars.core import defaults
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.quantities import ADC
 from gammapolars.detectors import Detectors, named
@@ -86,7 +86,7 @@ def _over_pairs(one: Input, options: PlotOptions, counts: "_Matrices") -> _Count
         assert saved
         saved.require_values()
         counts.begin(saved.detectors, Detectors(), calibrated=saved.is_calibrated)
-        pairs = saved.pairs if options.window == defaults.WINDOW else saved.within(options.window)
+        pairs = saved.within(options.window) if is_given(options, "window") else saved.pairs
         summary = saved.summary(saved.count(counts.add, pairs=pairs), energies=saved.is_calibrated)
         return _Counted(summary["inputs"], summary["warnings"], saved.detectors)
 
@@ -167,7 +167,7 @@ def _counted_differences(one: Input, options: PlotOptions) -> tuple[pl.DataFrame
 
 
 def _prompt_pairs(saved: SavedPairs, options: PlotOptions) -> pl.LazyFrame:
-    pairs = saved.pairs if options.window == defaults.WINDOW else saved.within(options.window)
+    pairs = saved.within(options.window) if is_given(options, "window") else saved.pairs
     return pairs.filter(pl.col("region") == "prompt") if "region" in saved.files.columns else pairs
 
 

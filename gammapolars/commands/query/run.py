@@ -15,10 +15,10 @@ from gammapolars.analysis.saved_pairs import ENDS, SavedPairs, SavedPairsSummary
 from gammapolars.analysis.summaries import Summary, of_hits
 from gammapolars.coincidences import PairRule
 from gammapolars.commands.checks import refuse
+from gammapolars.commands.given import is_given
 from gammapolars.commands.query import queries
 from gammapolars.commands.query.parse import QueryOptions
 from gammapolars.commands.summaries import warnings
-from gammapolars.core import defaults
 from gammapolars.core.errors import GammapolarsError, InputError, QueryError, UsageError
 from gammapolars.core.records import Part, Rows, entries, optional
 from gammapolars.core.schema import HITS
@@ -153,11 +153,12 @@ def _of_pairs(
     )
     if not query.takes_pairs:
         raise UsageError(f"{saved.name} holds pairs, and query '{query.name}' takes single hits: {ADVICE}")
-    pairs = saved.files.pairs if options.window == defaults.WINDOW else saved.within(options.window, saved.files.pairs)
+    window = options.window if is_given(options, "window") else None
+    pairs = saved.within(window, saved.files.pairs) if window else saved.files.pairs
     if not saved.files.has_energies:
         pairs = calibrate(pairs, saved.detectors)
     tally = saved.count(pairs=pairs.select(*ENDS, *(["region"] if "region" in pairs.collect_schema() else [])))
-    summary = SavedPairsQuerySummary(**saved.summary(tally), query=query.name, arguments=arguments)
+    summary = SavedPairsQuerySummary(**saved.summary(tally, window=window), query=query.name, arguments=arguments)
     result = query.run(_no_hits(saved), pairs, arguments)
     _save(query, result, options.output, lambda: saved.provenance(summary), overwrite=options.overwrite)
     return summary.saved(options.output)
