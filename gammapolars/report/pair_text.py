@@ -199,8 +199,12 @@ def matrix(analysis: Analysis, lines: list[Lines], spots: list[Spot]) -> list[st
         return ["No two of the lines seen stand out as a spot in the matrix."]
     texts = [
         f"{spot.energy_x_kev:,.0f}–{spot.energy_y_kev:,.0f} keV: {with_uncertainty(spot.net, spot.net_unc)} pairs "
-        f"above the background around the spot, about {about(spot.chance)} of them random."
+        f"above the background around the spot, {_of_them_random(analysis, spot)}."
         for spot in spots[: 2 * MOST_NAMED]
     ]
     more = [f"{len(spots) - len(texts)} weaker spots are not listed."] if len(spots) > len(texts) else []
     return texts + more
+
+
+def _of_them_random(analysis: Analysis, spot: Spot) -> str:
+    return "net of random ones" if analysis.random_windows else f"about {about(spot.chance)} of them random"

@@ -19,7 +19,8 @@ LEAST_SPOT_SIGMA = 5.0
 class Spot(NamedTuple):
     """Pairs of two lines in the matrix, above the background beside the spot, with one standard deviation.
 
-    `chance` is how many of them are expected by chance, from the lines' areas in the singles spectra.
+    `chance` is how many of them are expected by chance, from the lines' areas in the singles spectra; none of a matrix
+    that is net of chance.
     """
 
     energy_x_kev: float
@@ -36,29 +37,35 @@ def spots_of(analysis: Analysis, lines: list[Lines]) -> list[Spot]:
     """
     if "energy_kev_x" not in analysis.matrix.columns or analysis.matrix.is_empty():
         return []
-    widths: dict[float, float] = {}
+    is_net, widths = bool(analysis.random_windows), dict[float, float]()
     for line in (line for detector in lines for line in detector.seen if line.is_confirmed):
         widths[line.energy_kev] = max(widths.get(line.energy_kev, 0.0), line.peak.fwhm_kev)
-    columns = (analysis.matrix[name].cast(pl.Float64).to_numpy() for name in ("energy_kev_x", "energy_kev_y", "counts"))
-    x, y, counts = columns
+    names = ("energy_kev_x", "energy_kev_y", "counts", "variance")
+    x, y, *cells = (analysis.matrix[name].cast(pl.Float64).to_numpy() for name in names)
     width = bins.bin_width(pl.concat([analysis.matrix["energy_kev_x"], analysis.matrix["energy_kev_y"]]))
     energies = sorted(widths)
     spots = []
     for place, low in enumerate(energies):
         for high in energies[place:]:
-            net, net_unc = _spot(x, y, counts, (low, high), widths, width=width)
+            net, net_unc = _spot(x, y, (cells[0], cells[1]), (low, high), widths, width=width)
             if net > LEAST_SPOT_SIGMA * net_unc:
-                spots.append(Spot(low, high, net, net_unc, _chance_spot(analysis, lines, low, high)))
+                spots.append(Spot(low, high, net, net_unc, 0.0 if is_net else _chance_spot(analysis, lines, low, high)))
     return sorted(spots, key=lambda spot: spot.net, reverse=True)
 
 
 def _spot(
-    x: Floats, y: Floats, counts: Floats, line: tuple[float, float], widths: Mapping[float, float], *, width: float
+    x: Floats,
+    y: Floats,
+    cells: tuple[Floats, Floats],
+    line: tuple[float, float],
+    widths: Mapping[float, float],
+    *,
+    width: float,
 ) -> tuple[float, float]:
     """Net pairs of a spot: peak × peak, less peak × side and side × peak, plus side × side, and the uncertainty.
 
-    Bins are given by both centres and counts, in both orders, the diagonal once; the lines of the two axes by their
-    energies, and all lines with their FWHM; all in keV.
+    Bins are given by both centres, counts and variances, in both orders, the diagonal once; the lines of the two axes
+    by their energies, and all lines with their FWHM; all in keV.
     """
     weights = []
     for axis, energy in ((x, line[0]), (y, line[1])):
@@ -72,7 +79,8 @@ def _spot(
     if line[0] == line[1]:
         # Within one line's square each pair stands twice, but once on the diagonal.
         weight = np.where(x < y, weight, np.where(x == y, weight, 0.0))
-    variance = float((weight**2 * counts).sum())
+    counts, variances = cells
+    variance = float((weight**2 * variances).sum())
     return float((weight * counts).sum()), math.sqrt(max(variance, 1.0))
 
 

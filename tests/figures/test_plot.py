@@ -64,6 +64,23 @@ def test_a_linear_axis_shows_the_counts_as_they_are() -> None:
     assert (low, high) == (0, 100)  # nothing else reaches higher, so that no label takes of the scale
 
 
+def test_empty_channels_that_were_left_out_are_empty_and_no_neighbours() -> None:
+    adc = np.concatenate([np.arange(100.0, 600.0), [640.0, 700.0, 1500.0, 1501.0, 2999.0]])
+    table = pl.DataFrame({"board": 0, "channel": 1, "adc": adc, "counts": 7.0, "variance": 7.0}).with_columns(
+        energy_kev=0.3 + 0.37 * pl.col("adc") + 1e-6 * pl.col("adc") ** 2
+    )
+    one = gp.plot.spectrum(table).data
+    two = pl.concat([table.with_columns(run=pl.lit("a")), table[:300].with_columns(run=pl.lit("b"))])
+    several = gp.plot.spectrum(two, overlay="run").data
+
+    for drawn_table, counts in ((one, 7.0 * len(adc)), (several, 7.0 * (len(adc) + 300))):
+        widths = (drawn_table["right"] - drawn_table["left"]).to_numpy()
+        assert 0.7 < widths.min() < widths.max() < 0.8  # of two channels each, for all that is between them
+        assert drawn_table["counts"].gather_every(2).sum() == counts
+    at = [several.filter(overlay=name)["left"].to_list() for name in "ab"]
+    assert at[0] == at[1]
+
+
 def test_names_are_added_where_boards_and_channels_stand() -> None:
     pairs = pl.LazyFrame({"board_a": [0], "channel_a": [3], "adc_a": [7], "board_b": [0], "channel_b": [9]})
 

@@ -357,6 +357,26 @@ def test_spots_of_the_matrix_hold_the_pairs_that_were_put_there(seeds: range) ->
     assert np.abs(pulls).max() < 4
 
 
+def test_spots_of_a_matrix_that_is_net_of_chance_have_its_variances_and_no_random_pairs() -> None:
+    run = analyses.with_peaks(analyses.sodium(1))
+    seen = lines_of(run.spectra, run.peaks)
+    plain = {(s.energy_x_kev, s.energy_y_kev): s for s in spots.spots_of(run, seen)}
+    scattered = run.matrix.with_columns(variance=4 * pl.col("variance"))
+    net = replace(run, matrix=scattered, random_windows=(Window(1_000_000, 3_000_000),))
+
+    found = spots.spots_of(net, seen)
+
+    assert found
+    for spot in found:
+        other = plain[spot.energy_x_kev, spot.energy_y_kev]
+        assert (spot.net, spot.net_unc) == pytest.approx((other.net, 2 * other.net_unc))
+        assert spot.chance == 0
+        assert other.chance > 0
+    said = pair_text.matrix(net, seen, found)
+    assert "above the background around the spot, net of random ones." in said[0]
+    assert "of them random" in pair_text.matrix(run, seen, list(plain.values()))[0]
+
+
 @pytest.mark.parametrize("seeds", [range(2), pytest.param(range(2, 6), marks=pytest.mark.slow)])
 def test_no_spot_is_seen_where_lines_are_not_in_coincidence(cobalt: Analysis, seeds: range) -> None:
     seen = lines_of(cobalt.spectra, cobalt.peaks)
