@@ -11,6 +11,7 @@ from plotnine.composition import Compose
 from gammapolars.core.quantities import ADC, ENERGY
 from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
+from gammapolars.figures.channels import with_empty_channels
 from gammapolars.figures.facets import DETECTOR, facet_column, facets_of
 from gammapolars.figures.finish import finish, is_inside
 from gammapolars.figures.histogram import BAND, Inputs, comparison, has_band, histogram_layers, with_panel
@@ -114,7 +115,7 @@ def energy_histograms(
     table, names = with_overlay(with_detectors(table), overlay, style)
     check_compare(compare, names)
     inputs = Inputs(names, style)
-    table = _with_axis(table).filter(is_inside(pl.col("x"), style.range_x))
+    table = _with_axis(with_empty_channels(table)).filter(is_inside(pl.col("x"), style.range_x))
     if table.is_empty() or not (table["counts"] != 0).any():
         return house.no_data(words.title, words.nothing, style)
     facets = facets_of(table, style, by_counts=True)
