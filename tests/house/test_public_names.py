@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,10 @@ def test_the_package_says_what_each_room_is() -> None:
     rooms = re.findall(r"^[ 1-8]  (\w+) +\w", gp.__doc__ or "", re.MULTILINE)
 
     assert sorted(rooms) == sorted(path.parent.name for path in Path(gp.__file__).parent.glob("*/__init__.py"))
+
+
+def test_the_citation_names_the_version() -> None:
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert f"\nversion: {project['version']}\n" in (root / "CITATION.cff").read_text(encoding="utf-8")
