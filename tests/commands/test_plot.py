@@ -371,6 +371,12 @@ def test_what_cannot_be_drawn(words: tuple[str, ...], why: str) -> None:
     assert why in refused(*words)
 
 
+@pytest.mark.parametrize("normalise", ["none", "area"])
+def test_a_background_that_cannot_be_scaled_asks_for_real_times(normalise: str) -> None:
+    why = refused("run.parquet", *KNOWN, "--subtract", "run.parquet", "--normalise", normalise)
+    assert why.strip().endswith("no live time is known of HPGe-1: normalise by real-time")
+
+
 def test_a_live_time_of_zero_is_no_live_time() -> None:
     table = pl.DataFrame({"adc": [0.0, 1.0], "counts": [3.0, 4.0], "variance": [3.0, 4.0]})
     gp.save_spectrum(table, "dead.spe", measurement=Measurement(live_time_s=0.0, real_time_s=5.0))

@@ -62,20 +62,21 @@ class Spectra:
         """Their detectors."""
         return keys_in(self.table)
 
-    def seconds(self, kind: str) -> dict[Key, float]:
-        """How long each detector was recorded, by live or real time.
+    def seconds(self, kind: str, *, net: bool = False) -> dict[Key, float]:
+        """How long each detector was recorded, by live or real time; `net`: where a background is scaled by it.
 
         Raises:
             UsageError: it is not known, or 0.
         """
         found, word = dict[Key, float](), kind.replace("-", " ")
+        others = "" if net and kind == "real-time" else f": normalise by {'real-time' if net else OTHERS[kind]}"
         for key in self.keys:
             known = self.times.get(key, Measurement())
             value = known.live_time_s if kind == "live-time" else known.real_time_s
             if not value:
                 why = f"no {word} is known" if value is None else f"the {word} is 0"
                 whose = "" if self.names[key] == self.label else f" of {self.names[key]}"
-                raise UsageError(f"{self.label}: {why}{whose}: normalise by {OTHERS[kind]}")
+                raise UsageError(f"{self.label}: {why}{whose}{others}")
             found[key] = value
         return found
 
@@ -274,13 +275,13 @@ def _note_bins(common: CommonBins, labels: Sequence[str], options: PlotOptions, 
 def _net(part: Spectra, background: Spectra, options: PlotOptions, notes: list[str]) -> Spectra:
     """Spectra less the background, scaled by live time; by real time, where spectra are normalised by that."""
     kind = "real-time" if options.normalise == "real-time" else "live-time"
-    times = part.seconds(kind)
+    times = part.seconds(kind, net=True)
     try:
         of_background = replace(background, table=background.table.join(part.table, on=DETECTOR, how="semi"))
-        table = net_of(part.table, of_background.table, times, of_background.seconds(kind))
+        own = of_background.seconds(kind, net=True)
+        table = net_of(part.table, of_background.table, times, own)
     except TableError as error:
         raise UsageError(f"{part.label} less {background.label}: {error}") from None
-    own = of_background.seconds(kind)
     scales = sorted({f"{times[key] / own[key]:.4g}" for key in part.keys}, key=float)
     factor = scales[0] if len(scales) == 1 else f"{scales[0]} to {scales[-1]}" if scales else "0"
     _add(f"net of {background.label} × {factor} (by {kind.replace('-', ' ')})", notes)
