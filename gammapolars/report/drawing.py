@@ -88,7 +88,7 @@ def _plot(found: Findings, name: str, style: FigureStyle) -> Plot:
             style=style,
         )
     labels = _spot_labels(found.spots, found.lines)
-    return figures.matrix(analysis.matrix, spots=labels, names=_against(analysis), style=style)
+    return figures.matrix(analysis.matrix, spots=labels, names=against(analysis), style=style)
 
 
 def _clear(peaks: pl.DataFrame) -> pl.DataFrame | None:
@@ -98,7 +98,7 @@ def _clear(peaks: pl.DataFrame) -> pl.DataFrame | None:
     return peaks.filter(pl.col("nuclide").is_not_null() | (pl.col("area") > CLEAR * pl.col("area_unc")))
 
 
-def _against(analysis: Analysis) -> tuple[str, str] | None:
+def against(analysis: Analysis) -> tuple[str, str] | None:
     """The two detectors whose pulse heights the matrix shows against each other; None where it shows energies."""
     pairs = analysis.pairs_by_detectors.filter(pl.col("pairs") > 0)
     if "adc_x" not in analysis.matrix.columns or pairs.height != 1:

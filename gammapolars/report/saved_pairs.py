@@ -21,7 +21,7 @@ from gammapolars.io.pairs import ADVICE
 from gammapolars.io.provenance import versions
 from gammapolars.report.analyse import Analysis
 from gammapolars.report.content import PAGE
-from gammapolars.report.drawing import ALT
+from gammapolars.report.drawing import ALT, against
 from gammapolars.report.lines import Lines, lines_of, peak_table
 from gammapolars.report.live import matrix_bin_kev
 from gammapolars.report.live.report import live_section
@@ -47,7 +47,8 @@ def analyse_pairs(saved: SavedPairs) -> tuple[Analysis, SavedPairTally]:
     reach = max(_reach_ps(saved), 1)
     spectra = PairedSpectra(fitting_bin_kev(detectors) if calibrated else None)
     axis = energy_axis(detectors, matrix_bin_kev(detectors), calibrated=calibrated)
-    matrix = Matrix(axis, axis, Detectors(), symmetric=True)  # the pairs have their energies
+    # The pairs have their energies; without, two detectors are of different gain.
+    matrix = Matrix(axis, axis, Detectors(), symmetric=True, unlike=not calibrated)
     differences, sums = TimeDifferences(reach), _Sums()
     tally = saved.count(spectra.add_pairs, matrix.add_pairs, differences.add_pairs, sums.add)
     table = sums.table(detectors)
@@ -163,7 +164,7 @@ def _drawn(analysis: Analysis, labels: Mapping[float, str]) -> dict[str, Image]:
         TIME_DIFFERENCES: Image(
             png(figures.time_differences(analysis.time_differences, window=analysis.window)), ALT[TIME_DIFFERENCES]
         ),
-        MATRIX: Image(png(figures.matrix(analysis.matrix)), ALT[MATRIX], narrow=True),
+        MATRIX: Image(png(figures.matrix(analysis.matrix, names=against(analysis))), ALT[MATRIX], narrow=True),
         SPECTRA: Image(png(figures.spectrum(analysis.spectra, lines=labels)), ALT[SPECTRA]),
     }
 
@@ -192,11 +193,12 @@ def _sections(
     nuclides = sorted({line.nuclide for line in seen})
     of_lines = [f"They show lines of {', '.join(nuclides)}."] if nuclides else []
     hits = "These are the spectra of the hits in pairs, a hit once for each of its pairs, and not of all hits."
+    axes = "energies" if "energy_kev_x" in analysis.matrix.columns else "pulse heights"
     net = " They are net of random coincidences." if saved.files.is_weighted else ""
     return [
         Section("Coincidences", _words(analysis, saved), tables=[_table(analysis, saved)]),
         Section("Time differences", ["The second detector's time minus the first one's."], images[TIME_DIFFERENCES]),
-        Section("Coincidence matrix", [f"The two energies of each pair.{net}"], images[MATRIX]),
+        Section("Coincidence matrix", [f"The two {axes} of each pair.{net}"], images[MATRIX]),
         Section("Spectra of hits in pairs", [hits + net, *of_lines], images[SPECTRA]),
     ]
 

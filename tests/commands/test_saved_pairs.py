@@ -264,7 +264,6 @@ def test_a_report_of_pairs_says_what_pairs_tell() -> None:
     assert pl.read_parquet("report/spectra.parquet")["counts"].sum() == pytest.approx(2 * made["net_pairs"])
 
 
-@pytest.mark.usefixtures("undrawn")
 def test_the_usual_window_counts_where_it_is_written_down() -> None:
     done("coincidences", "run.parquet", *KNOWN, "--window", "2us", "-o", "wide.parquet")
     usual = done("matrix", "pairs.parquet", "-o", "usual.parquet")
@@ -287,6 +286,25 @@ def test_no_file_of_several_has_a_narrower_window_than_is_asked_for() -> None:
     )
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_two_detectors_without_a_calibration_stand_against_each_other_in_a_report_of_pairs() -> None:
+    pairs = pl.read_parquet("pairs.parquet").drop("energy_kev_a", "energy_kev_b")
+    two = pairs.filter(
+        pl.min_horizontal("channel_a", "channel_b") == 1, pl.max_horizontal("channel_a", "channel_b") == 3
+    )
+    assert two["channel_a"].n_unique() == 2
+    two.write_parquet("two.parquet")
+
+    done("report", "two.parquet", "-o", "report")
+
+    matrix = pl.read_parquet("report/matrix.parquet")
+    assert matrix["counts"].sum() == two.height
+    first = two.select(pl.when(pl.col("channel_a") == 1).then("adc_a").otherwise("adc_b")).to_series()
+    assert (matrix["adc_x"] * matrix["counts"]).sum() / two.height == pytest.approx(first.mean(), abs=8)
+    assert "The two pulse heights of each pair." in Path("report/index.html").read_text()
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_report_of_pairs_without_random_windows_and_energies() -> None:
     pl.read_parquet("pairs.parquet").drop("energy_kev_a", "energy_kev_b").write_parquet("plain.parquet")
 
