@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from gammapolars.core.digits import expected_counts, plus_minus
@@ -113,6 +114,29 @@ def test_peaks_are_those_of_peaks(folder: Path, run: Path, page: str) -> None:
         cells = (both(peak, "centroid_kev"), both(peak, "fwhm_kev"), both(peak, "area"), f"{peak['significance']:,.1f}")
         assert f"{names[peak['channel']]} {' '.join(cells)} {kind_text(peak)}" in page
     assert "Co-60: 1,173.2 keV in 2 of 2 detectors" in page
+
+
+@pytest.mark.slow
+def test_peaks_of_gains_that_drift_are_those_of_peaks(folder: Path, run: Path, tmp_path: Path) -> None:
+    steady = summary("peaks", run, "--detectors", folder / "detectors.toml", "-o", tmp_path / "steady.csv")["peaks"]
+    rows = {"run": 1, "board": 0, "channel": [1, 1], "timestamp_ps": [0, 10**13], "gain_factor": [1.0, 1.1]}
+    numbers = dict.fromkeys(("run", "board", "channel"), pl.UInt16)
+    pl.DataFrame(rows, schema_overrides=numbers).with_columns(gain_factor_unc=0.0).write_parquet(
+        tmp_path / "drift.parquet"
+    )
+    (tmp_path / "detectors.toml").write_text(f'drift = "drift.parquet"\n{DETECTORS}')
+
+    page = report(tmp_path, run)
+    found = summary("peaks", run, "--detectors", tmp_path / "detectors.toml", "-o", tmp_path / "peaks.csv")["peaks"]
+
+    def of(table: list[dict[str, Any]], channel: int) -> list[dict[str, Any]]:
+        return [peak for peak in table if peak["channel"] == channel]
+
+    assert of(found, 2) == of(steady, 2)
+    assert [peak["area"] for peak in of(found, 1)] != [peak["area"] for peak in of(steady, 1)]
+    for peak in found:
+        name = "AB"[peak["channel"] - 1]
+        assert f"{name} {both(peak, 'centroid_kev')} {both(peak, 'fwhm_kev')} {both(peak, 'area')} " in page
 
 
 def test_prompt_peaks_are_those_of_align(folder: Path, run: Path, page: str) -> None:
