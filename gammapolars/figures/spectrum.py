@@ -115,7 +115,8 @@ def energy_histograms(
     table, names = with_overlay(with_detectors(table), overlay, style)
     check_compare(compare, names)
     inputs = Inputs(names, style)
-    table = _with_axis(with_empty_channels(table)).filter(is_inside(pl.col("x"), style.range_x))
+    every = _with_axis(with_empty_channels(table))
+    table = every.filter(is_inside(pl.col("x"), style.range_x))
     if table.is_empty() or not (table["counts"] != 0).any():
         return house.no_data(words.title, words.nothing, style)
     facets = facets_of(table, style, by_counts=True)
@@ -124,6 +125,8 @@ def energy_histograms(
     keys = [*DETECTOR, OVERLAY]
     most = MOST_BINS // columns
     histograms = {axis: bins.rebin(part, keys, "x", most, bin=style.bin) for axis, part in parts.items()}
+    if style.range_x:
+        histograms = {axis: _whole(facets.join(every).filter(axis=axis), *found) for axis, found in histograms.items()}
     frame = _with_facets(
         pl.concat([part.with_columns(axis=pl.lit(axis)) for axis, (part, _) in histograms.items()]), columns, style
     )
@@ -158,6 +161,13 @@ def energy_histograms(
         return upper
     lower = comparison(facets.join(table), "x", inputs, compare, style, columns)
     return with_panel(upper, lower, style)
+
+
+def _whole(every: pl.DataFrame, joined: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
+    """The joined bins of a part of the axis, of which those at its ends hold what lies beyond it, too."""
+    inside = every.filter(pl.col("x").is_between(joined["left"].min(), joined["right"].max()))
+    own = width / max(1, round(width / bins.bin_width(inside["x"])))  # to the last bit, however centres were rounded
+    return bins.rebin(inside, [*DETECTOR, OVERLAY], "x", MOST_BINS, bin=width, width=own)
 
 
 def _scales(differing: bool, log: bool) -> Any:

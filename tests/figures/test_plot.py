@@ -81,6 +81,17 @@ def test_empty_channels_that_were_left_out_are_empty_and_no_neighbours() -> None
     assert at[0] == at[1]
 
 
+def test_bins_at_the_ends_of_a_range_are_whole() -> None:
+    flat = pl.DataFrame({"energy_kev": np.arange(0.5, 6000), "counts": 100.0})
+    plot = gp.plot.spectrum(flat, style=FigureStyle(range_x=(101.0, 4903.0)))
+    assert plot.labels.y == "counts per 4 keV"
+    assert plot.data["counts"].unique().to_list() == [400.0]
+    assert (plot.data["left"].min(), plot.data["right"].max()) == (100.0, 4904.0)
+    rounded = pl.DataFrame({"energy_kev": np.round(0.3333 * np.arange(6000), 3), "counts": 100.0})
+    cut = gp.plot.spectrum(rounded, style=FigureStyle(range_x=(101.0, 1803.0))).data
+    assert cut["counts"].unique().to_list() == [400.0]
+
+
 def test_names_are_added_where_boards_and_channels_stand() -> None:
     pairs = pl.LazyFrame({"board_a": [0], "channel_a": [3], "adc_a": [7], "board_b": [0], "channel_b": [9]})
 
