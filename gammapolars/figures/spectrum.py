@@ -165,7 +165,8 @@ def energy_histograms(
 
 def _whole(every: pl.DataFrame, joined: pl.DataFrame, width: float) -> tuple[pl.DataFrame, float]:
     """The joined bins of a part of the axis, of which those at its ends hold what lies beyond it, too."""
-    inside = every.filter(pl.col("x").is_between(joined["left"].min(), joined["right"].max()))
+    last: float = joined["left"].max()  # type: ignore[assignment]  # of numbers
+    inside = every.filter(pl.col("x").is_between(joined["left"].min(), last + width))
     own = width / max(1, round(width / bins.bin_width(inside["x"])))  # to the last bit, however centres were rounded
     return bins.rebin(inside, [*DETECTOR, OVERLAY], "x", MOST_BINS, bin=width, width=own)
 
