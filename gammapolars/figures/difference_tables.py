@@ -41,8 +41,10 @@ BINS_OF_PAIRS = 200
 
 
 def _counted(pairs: pl.DataFrame, style: FigureStyle) -> pl.DataFrame:
-    """Pairs by their time difference, in bins of which one is centred on 0."""
+    """Pairs by their time difference, in bins of which one is centred on 0; of random windows none, as by command."""
     require(pairs, "pairs", ("dt_ps",))
+    if "region" in pairs.columns:  # those of random windows weigh less than 0, and none of them lies among the others
+        pairs = pairs.filter(pl.col("region").cast(pl.String) == "prompt")
     pairs = _in_one_order(pairs)
     ends = pairs["dt_ps"].min(), pairs["dt_ps"].max()
     if ends[0] is None:

@@ -149,6 +149,17 @@ def test_the_style_reaches_every_figure() -> None:
         FigureStyle(range_x=(5.0, 2.0))
 
 
+def test_pairs_of_random_windows_are_no_time_differences_below_zero() -> None:
+    regions = ["prompt", "prompt", "random"]
+    pairs = pl.DataFrame({"dt_ps": [1000, 2000, 50_000], "region": regions, "weight": [1.0, 1.0, -0.25]})
+
+    table = gp.plot.time_differences(pairs, style=FigureStyle(bin=1.0)).data
+
+    assert table["counts"].min() == 1
+    assert table["counts"].gather_every(2).sum() == 2
+    assert table["right"].max() == 2.5
+
+
 def test_pairs_of_two_detectors_stand_once_whichever_came_first() -> None:
     pairs = pl.DataFrame(
         {"board_a": 0, "channel_a": [1, 2, 1], "board_b": 0, "channel_b": [2, 1, 3], "dt_ps": [7000, 2000, 5000]}
