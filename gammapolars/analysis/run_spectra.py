@@ -183,11 +183,11 @@ def _names_of_runs(runs: Runs, tally: HitTally) -> tuple[str, ...]:
 
 
 def _of_one_run(measurement: Measurement, tally: HitTally, run: int) -> Measurement:
-    """What is known of a detector in one of several runs: the real time is that of the run, and not of all of them."""
+    """What is known of a detector in one of several runs: its real time. The live time that is noted is of them all."""
     if len(tally.spans) < 2:
         return measurement
     first, last = tally.spans.get(run, (0, 0))
-    return replace(measurement, real_time_s=(last - first) / PS_PER_S)
+    return replace(measurement, real_time_s=(last - first) / PS_PER_S, live_time_s=None)
 
 
 def fitted(
