@@ -13,7 +13,7 @@ import uproot
 from polars.testing import assert_frame_equal
 
 import gammapolars as gp
-from gammapolars.io.contents import kind_of, scan_table
+from gammapolars.io.contents import kind_of
 from tests.commandline import REPOSITORY, gammapolars
 
 FOLDER = os.environ.get("GAMMAPOLARS_REAL_DATA", "")
@@ -287,96 +287,16 @@ def test_no_file_of_several_has_a_narrower_window_than_is_asked_for() -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_two_detectors_without_a_calibration_stand_against_each_other_in_a_report_of_pairs() -> None:
-    pairs = pl.read_parquet("pairs.parquet").drop("energy_kev_a", "energy_kev_b")
-    two = pairs.filter(
-        pl.min_horizontal("channel_a", "channel_b") == 1, pl.max_horizontal("channel_a", "channel_b") == 3
-    )
-    assert two["channel_a"].n_unique() == 2
-    two.write_parquet("two.parquet")
+@pytest.mark.parametrize("saved", [False, True])
+def test_two_detectors_without_a_calibration_stand_against_each_other(tmp_path: Path, saved: bool) -> None:
+    source = REPOSITORY / "data" / "na22-two-nai.root"
+    if saved:
+        assert gammapolars("coincidences", source, "-o", tmp_path / "nai.parquet").code == 0
+        source = tmp_path / "nai.parquet"
 
-    done("report", "two.parquet", "-o", "report")
+    apart = json.loads(gammapolars("matrix", source, "-o", tmp_path / "apart.parquet", "--json").out)
+    mixed = json.loads(gammapolars("matrix", source, "--symmetric", "-o", tmp_path / "mixed.parquet", "--json").out)
 
-    matrix = pl.read_parquet("report/matrix.parquet")
-    assert matrix["counts"].sum() == two.height
-    first = two.select(pl.when(pl.col("channel_a") == 1).then("adc_a").otherwise("adc_b")).to_series()
-    assert (matrix["adc_x"] * matrix["counts"]).sum() / two.height == pytest.approx(first.mean(), abs=8)
-    assert "The two pulse heights of each pair." in Path("report/index.html").read_text()
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_a_report_of_pairs_without_random_windows_and_energies() -> None:
-    pl.read_parquet("pairs.parquet").drop("energy_kev_a", "energy_kev_b").write_parquet("plain.parquet")
-
-    done("report", "plain.parquet", "-o", "report")
-
-    page = " ".join(Path("report/index.html").read_text().split())
-    assert "in a window that the files do not tell" in page
-    assert "How many of them are random is not known" in page
-    assert "adc_x" in pl.read_parquet("report/matrix.parquet").columns
-
-
-TABLES = {
-    "matrix": ("matrix", "run.parquet", *KNOWN, "-o", "out.parquet"),
-    "spectra": ("spectrum", "run.parquet", *KNOWN, "--slice", "3s", "-o", "out.parquet"),
-    "peaks": ("peaks", "run.parquet", *KNOWN, "-o", "out.csv"),
-    "true rates": ("rates", "run.parquet", "-o", "out.csv"),
-    "drift": ("drift", "run.parquet", *KNOWN, "--track", "1332.5", "-o", "out.parquet"),
-    "events": ("events", "run.parquet", "-o", "out.parquet"),
-    "event sums": ("events", "run.parquet", "--table", "summary", "-o", "out.arrow"),
-    "triples": ("events", "run.parquet", "--table", "triples", "-o", "out.parquet"),
-}
-
-
-@pytest.mark.parametrize("kind", TABLES)
-def test_info_shows_what_the_package_writes(kind: str) -> None:
-    words = TABLES[kind]
-    done(*words)
-
-    (file,) = done("info", words[-1])["files"]
-
-    assert file["kind"] == kind
-    table = pl.read_csv(words[-1]) if words[-1].endswith("csv") else scan_table(Path(words[-1])).collect()
-    assert file["rows"] == table.height
-    assert all(table[row["column"]].max() == pytest.approx(row["largest"]) for row in file["ranges"][:3])
-    assert set(file["columns"]) >= {row["column"] for row in file["ranges"]}
-    if not words[-1].endswith("csv"):
-        assert file["provenance"]["inputs"][0]["name"] == "run.parquet"
-
-
-def test_info_of_spectra_and_of_detectors() -> None:
-    done("spectrum", "run.parquet", *KNOWN, "-o", "s.root")
-
-    (file,) = done("info", "s.root")["files"]
-
-    hits = pl.read_parquet("run.parquet").filter(pl.col("flags") & 0x8488 == 0)
-    counts = hits.group_by("channel").agg(pl.len().cast(pl.Float64)).sort("channel")
-    assert [(row["channel"], row["counts"]) for row in file["spectra"]] == counts.rows()
-    assert gammapolars("info", "s.root").out.splitlines()[0].endswith(f", spectra, {file['rows']:,} rows")
-    (toml,) = done("info", "d.toml")["files"]
-    assert toml["detectors"][0] == {
-        **{"board": 0, "channel": 1, "name": "HPGe-1"}, "known": ["energy", "fwhm", "direction"]
-    }  # fmt: skip
-    assert toml["rows"] == 4
-    assert "HPGe-4 (0/4): energy, fwhm, direction known" in gammapolars("info", "d.toml").out
-    assert "look at one after the other" in refused("info", "s.root", "run.parquet")
-
-
-@recorded
-@pytest.mark.slow
-def test_a_recorded_coincidence_file_gives_one_detector_against_another() -> None:
-    run = Path(FOLDER) / "co60-four-hpge"
-    done("detectors", "import", *(f"{channel}={run}/ch{channel}.CALp" for channel in range(1, 5)), "-o", "own.toml")
-    words = ("matrix", str(run / "coincidences_co60_600s.root"), "--detectors", "own.toml", "--x", "3", "--y", "4")
-
-    assert done(*words, "--axes", "dt:adc", "-o", "all.csv")["counts"] == 2174
-    summary = done(*words, "--bin-x", "20", "--range", "0:1600", "-o", "m.csv")
-    done(*words, "--bin-x", "20", "--range", "0:1600", "-o", "figure.png")
-
-    assert not summary["symmetric"]
-    assert [axis["width"] for axis in summary["bins"]] == [20, 20]
-    matrix = pl.read_csv("m.csv")
-    assert matrix["energy_kev_x"].max() <= 1590  # type: ignore[operator]
-    assert summary["counts"] == matrix["counts"].sum() == 2150
-    assert matrix.sort("counts")["energy_kev_x", "energy_kev_y"].rows()[-1] != (0, 0)
-    assert Path("figure.png").read_bytes().startswith(b"\x89PNG")
+    assert any("0/4 lies along x and 0/5 along y" in warning for warning in apart["warnings"])
+    assert (apart["counts"], apart["symmetric"]) == (28_951, False)
+    assert (mixed["counts"] > 1.9 * apart["counts"], mixed["symmetric"]) == (True, True)

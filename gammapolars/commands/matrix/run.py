@@ -105,7 +105,7 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
             raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
         totals = _count_hits(recording, rule, counts)
     table, content = _table(counts, options)
-    summary = MatrixSummary(**totals, **content)
+    summary = _with_sides(MatrixSummary(**totals, **content), counts, detectors)
     return _write(summary, table, counts, options, detectors, summary.provenance(recording))
 
 
@@ -122,8 +122,18 @@ def of_pairs(options: MatrixOptions, saved: SavedPairs) -> SavedPairsMatrixSumma
     tally = saved.count(counts.add_pairs, pairs=pairs)
     table, content = _table(counts, options)
     of_saved = saved.summary(tally, energies=ENERGY in (x.quantity, y.quantity), window=window)
-    summary = SavedPairsMatrixSummary(**of_saved, **content)
+    summary = _with_sides(SavedPairsMatrixSummary(**of_saved, **content), counts, saved.detectors)
     return _write(summary, table, counts, options, saved.detectors, saved.provenance(summary))
+
+
+def _with_sides(summary: Written, counts: Matrix, detectors: Detectors) -> Written:
+    """The same, which says where two detectors without a common scale stand against each other."""
+    if counts.against is None:
+        return summary
+    x, y = (detectors.at(*key).name for key in counts.against)
+    scale = "their ADC channels are no common scale"
+    told = f"{x} lies along x and {y} along y, since {scale}: --symmetric shows both detectors along both axes"
+    return replace(summary, warnings=(*summary.warnings, told))
 
 
 def _counter(
@@ -152,7 +162,7 @@ def _counter(
         polygons=load_gates(options.polygon) if options.polygon else (),
         window=rule.window if rule else None,
         mask=rule.mask if rule else 0,
-        unlike=is_figure(options.output) and options.symmetric is None and x.quantity == ADC and not options.x,
+        unlike=options.symmetric is None and x.quantity == ADC and not options.x,
     )
     if options.subtract_background:
         check_factorises(options, counts)
