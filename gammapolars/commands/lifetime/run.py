@@ -1,6 +1,5 @@
 """What the command `lifetime` does: a run in, a time spectrum with its fit, a figure and a summary out."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
@@ -14,16 +13,16 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.analysis.saved_pairs import SavedPairs, SavedPairsSummary
 from gammapolars.analysis.summaries import PairSummary, RunSummary, Summary
 from gammapolars.coincidences import PairRule
-from gammapolars.coincidences.sample import CLOCK_HITS, clocks
 from gammapolars.commands.checks import is_energy, refuse
 from gammapolars.commands.figure_files import check_figure, save_figure
+from gammapolars.commands.lifetime.bins import fitting_bin_ps, run_clock_ps
 from gammapolars.commands.lifetime.parse import LifetimeOptions
 from gammapolars.commands.lifetime.start_stop import clock_ps, from_start_to_stop
 from gammapolars.core.constants import FWHM_PER_SIGMA
 from gammapolars.core.errors import UsageError
 from gammapolars.core.records import Rows
 from gammapolars.core.units import Window, parse_numbers, parse_ps, parse_range
-from gammapolars.corrections import align, gain_corrected_adc, hit_energy
+from gammapolars.corrections import gain_corrected_adc, hit_energy
 from gammapolars.detectors import Detector
 from gammapolars.gates import Gate
 from gammapolars.io import check_writable, save
@@ -47,9 +46,6 @@ UNKNOWN_WINDOW = (
     "the file does not tell in which window its pairs were looked for: where that is narrower than --window, the rest "
     "of it is empty, and chance is fitted too low"
 )
-
-BINS = 2000
-"""So many bins, or fewer, if none are asked for."""
 
 DETECTORS = "detectors"
 """In place of the prompt peak's width: as the resolutions in detectors.toml make it."""
@@ -123,7 +119,7 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
     both = detectors.named(options.start), detectors.named(options.stop)
     rule = PairRule(options.window, reject=options.reject, start=both[0], stop=both[1])
     _check_outputs(options)
-    width = _bin_ps(options, rule.window, lambda: _clock_ps(recording, rule))
+    width = _bin_ps(options, rule.window, lambda: run_clock_ps(recording, rule))
     in_kev = is_energy(options.unit, "gates")
     gates = _gates(options, both, has_energies="energy_kev" in recording.schema)
     counts = _counts(recording, rule, gates, bin_ps=width, nearest=options.nearest, in_kev=in_kev)
@@ -182,7 +178,7 @@ def _check_outputs(options: LifetimeOptions) -> None:
 
 def _bin_ps(options: LifetimeOptions, window: Window, clock: Callable[[], int]) -> int:
     """The width of the bins: as asked for, or such as fits a window and a clock whose steps are asked for then."""
-    width = _fitting_bin_ps(window, clock) if options.bin_width is None else parse_ps(options.bin_width)
+    width = fitting_bin_ps(window, clock) if options.bin_width is None else parse_ps(options.bin_width)
     if width < 1:
         raise UsageError(f"a bin of time must be 1 ps wide or more, not {width}")
     check_bins((window.high + 1) // width - -(-window.low // width))
@@ -338,25 +334,3 @@ def _doubts(summary: LifetimeResult, both: tuple[Detector, Detector], *, in_kev:
     yield from fit.warnings
     if summary.sigma_from == "the fit" and summary.fwhm_ps_of_detectors:
         yield from width_warning(fit.fwhm_ps, fit.fwhm_ps_unc, summary.fwhm_ps_of_detectors)
-
-
-def _fitting_bin_ps(window: Window, clock: Callable[[], int]) -> int:
-    """About two thousand bins: 1, 2 or 5 times a power of ten, and a whole number of steps of a coarse clock."""
-    span = window.high - window.low
-    if span < 1000:
-        raise UsageError(f"the window {window} is too short for a lifetime")
-    least_ps = span / BINS
-    decade = 10.0 ** math.floor(math.log10(least_ps))
-    width = max(1, round(next(step * decade for step in (1, 2, 5, 10) if step * decade >= least_ps * (1 - 1e-9))))
-    step = clock()
-    return -(-width // step) * step if step > 1 and step * 100 > width else width
-
-
-def _clock_ps(recording: Recording, rule: PairRule) -> int:
-    """The common step of the clocks of start and stop."""
-    names = ["board", "channel", "timestamp_ps"]
-    with recording.runs.naming_errors():
-        hits = align(recording.runs.hits, recording.detectors, reorder_ps=recording.runs.reorder_ps)
-        first = hits.select(names).head(CLOCK_HITS).collect()
-    of_detectors = clocks(first)
-    return math.gcd(*(of_detectors[key].step_ps for key in rule.detectors or () if key in of_detectors))

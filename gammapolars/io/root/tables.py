@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 import polars.selectors as cs
 
-from gammapolars.core.errors import InputError, OutputError
+from gammapolars.core.errors import InputError
 from gammapolars.core.schema import ADC_COLUMNS, ADC_TYPES, HITS, PAIRS, REGION, DType
 from gammapolars.core.types import Mask
 from gammapolars.core.units import TIMES_PS
@@ -21,6 +21,7 @@ from gammapolars.io.reading import READING, Losses, Reading
 from gammapolars.io.root.baskets import CHUNK_HITS, MAX_CHUNK_HITS, Damage, read_chunks
 from gammapolars.io.root.branches import Tree
 from gammapolars.io.root.events import scan_events
+from gammapolars.io.root.numbers import numbers_of, numpy_type
 from gammapolars.io.root.recovery import Expected
 from gammapolars.io.root.tree import open_tree, trees_in
 from gammapolars.io.root.tree_parser import check_keys
@@ -323,7 +324,7 @@ def sink_root(frame: pl.LazyFrame, path: Path, metadata: Callable[[], dict[str, 
     hits = set(HITS.columns) <= set(schema)
     names = {column: branch for branch, column in HIT_BRANCHES.items() if column in schema} if hits else {}
     names = names or {column: column for column in schema}
-    types = {names[column]: _numpy_type(column, schema[column], path) for column in names}
+    types = {names[column]: numpy_type(column, schema[column], path) for column in names}
     tree, title = ("Data_R", "hits") if hits else (PAIRS_TREE, "pairs of hits of different detectors")
     layout = Layout(entries=WRITTEN_ENTRIES)
     with TreeWriter(path, types, tree=tree, title=title, layout=layout, overwrite=True) as writer:
@@ -341,18 +342,3 @@ class _Arrow:
     def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
         capsules: tuple[object, object] = self._array.__arrow_c_array__(requested_schema)
         return capsules
-
-
-def _numpy_type(column: str, dtype: pl.DataType, path: Path) -> str:
-    if not dtype.is_numeric() or dtype.is_decimal():
-        raise OutputError(
-            f"{path}: column '{column}' ({dtype}) cannot be a branch of numbers: leave it out, or use .parquet"
-        )
-    return str(pl.Series([], dtype=dtype).to_numpy().dtype)
-
-
-def numbers_of(column: pl.Series, path: Path) -> npt.NDArray[Any]:
-    """A column as a branch holds it; an OutputError, where it has a null that no number stands for."""
-    if column.null_count() and not column.dtype.is_float():
-        raise OutputError(f"{path}: column '{column.name}' has nulls, which a ROOT branch cannot hold: use .parquet")
-    return column.to_numpy()
