@@ -119,13 +119,7 @@ def cells_of(matrix: pl.DataFrame, width: float | tuple[float, float] | None = N
         TableError: it is no matrix of two energies or of two adc values in equal bins, it has no counts, or too many
             bins.
     """
-    columns = axes_of(matrix.schema)
-    check_independent(matrix.schema)
-    x, y = (BY_COLUMN[name[:-2]] for name in columns)
-    if x != y or not (x.of_hits and x.of_pairs):
-        raise TableError(f"this is a matrix of {x.column} and {y.column}, and must be one of two energies, or two adc")
-    if matrix.is_empty():
-        raise TableError("the matrix has no counts")
+    columns = like_axes(matrix)
     symmetric = is_symmetric(matrix)
     widths = width if isinstance(width, tuple) else (width, width)
     sides = tuple(_side(matrix, name, one) for name, one in zip(columns, widths, strict=True))
@@ -160,3 +154,19 @@ def _places(centres: Floats, side: Side) -> Integers:
     if np.abs(numbers - places).max() > CLOSE:
         raise TableError(f"the bins of {side.column} are not of one width, {side.width:g}")
     return places
+
+
+def like_axes(matrix: pl.DataFrame) -> tuple[str, str]:
+    """The columns of the axes of a matrix of two energies, or of two adc values.
+
+    Raises:
+        TableError: it is another matrix, it has no counts, or its cells are correlated.
+    """
+    columns = axes_of(matrix.schema)
+    check_independent(matrix.schema)
+    x, y = (BY_COLUMN[name[:-2]] for name in columns)
+    if x != y or not (x.of_hits and x.of_pairs):
+        raise TableError(f"this is a matrix of {x.column} and {y.column}, and must be one of two energies, or two adc")
+    if matrix.is_empty():
+        raise TableError("the matrix has no counts")
+    return columns

@@ -18,10 +18,10 @@ import numpy.typing as npt
 import polars as pl
 
 from gammapolars.core.errors import TableError
-from gammapolars.core.quantities import BY_COLUMN
 from gammapolars.core.types import Floats, Integers
 from gammapolars.spectra.bins import CLOSE, width_of
-from gammapolars.spectra.matrices import axes_of, check_independent, is_symmetric
+from gammapolars.spectra.matrices import is_symmetric
+from gammapolars.spectra.matrix_cells import like_axes
 
 LAYOUT = 1
 """Of the data; the script refuses others."""
@@ -114,13 +114,7 @@ def live_cells(matrix: pl.DataFrame, width: float | tuple[float, float] | None =
     Raises:
         TableError: it is no matrix of two energies or of two adc values, in equal bins, whose cells are independent.
     """
-    columns = axes_of(matrix.schema)
-    check_independent(matrix.schema)
-    x, y = (BY_COLUMN[name[:-2]] for name in columns)
-    if x != y or not (x.of_hits and x.of_pairs):
-        raise TableError(f"this is a matrix of {x.column} and {y.column}, and must be one of two energies, or two adc")
-    if matrix.is_empty():
-        raise TableError("the matrix has no counts")
+    columns = like_axes(matrix)
     symmetric = is_symmetric(matrix)
     widths = width if isinstance(width, tuple) else (width, width)
     centres = [matrix[name].cast(pl.Float64).to_numpy() for name in columns]
