@@ -51,8 +51,9 @@ def dead_time(counts: Floats) -> DeadTime:
         counts: (n,) times in the bins of `SCALE`.
 
     Returns:
-        The dead time, and how probable it is. With few hits it is the shortest time between two of them, which chance
-        makes as well: then it is not probable, since any other time might have been the shortest.
+        The dead time, and how probable it is: by the likelihood of none beside the mean likelihood of all that it may
+        be. With few hits it is the shortest time between two of them, which random hits have as well: then it is not
+        probable, since any other time might have been the shortest.
     """
     if counts.sum() < LEAST_INTERVALS:
         return DeadTime(0.0, 0.0)
@@ -64,7 +65,7 @@ def dead_time(counts: Floats) -> DeadTime:
     density = n / (SCALE[end] - (1 - LEAK) * edges)
     likelihood = n * np.log(density) + below * math.log(LEAK)
     best = int(likelihood.argmax())
-    odds = float(likelihood[best] - likelihood[0]) - math.log(len(likelihood))
+    odds = float(np.logaddexp.reduce(likelihood) - likelihood[0]) - math.log(len(likelihood))
     return DeadTime(float(edges[best]), 1 / (1 + math.exp(-min(odds, 50.0)))) if best else DeadTime(0.0, 0.0)
 
 
