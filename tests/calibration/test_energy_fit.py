@@ -30,11 +30,16 @@ def true_positions(coefficients: tuple[float, ...], energies: tuple[float, ...])
 
 
 def simulated(
-    random: np.random.Generator, coefficients: tuple[float, ...], energy: np.ndarray = EUROPIUM, *, extra: float = 0.0
+    random: np.random.Generator,
+    coefficients: tuple[float, ...],
+    energy: np.ndarray = EUROPIUM,
+    *,
+    extra: float = 0.0,
+    blur: float = 1.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Positions with uncertainties and energies with uncertainties, where E = polynomial of the true position."""
     true = true_positions(coefficients, tuple(energy))
-    unc = random.uniform(0.02, 0.4, len(energy))
+    unc = blur * random.uniform(0.02, 0.4, len(energy))
     return true + random.normal(0, unc) + random.normal(0, extra, len(energy)), unc, energy, np.full(len(energy), 0.003)
 
 
@@ -58,15 +63,22 @@ def test_energies_and_their_uncertainties_are_right(order: int, fits: int) -> No
 
 @pytest.mark.parametrize("fits", [6, pytest.param(20, marks=pytest.mark.slow)])
 def test_the_order_follows_the_lines(fits: int) -> None:
+    """Positions of a few channels' uncertainty do not measure a bend of 0.4 keV; better ones measure it, if it is 0."""
     random = np.random.default_rng(1)
-    orders = [
-        [fit_energy(*simulated(random, truth)).order for _ in range(fits)]
-        for truth in ((-3.0, 0.2), (-3.0, 0.2, 1e-6), (-3.0, 0.2, 1e-6, -6e-11))
-    ]
+    poor, linear, bent, cubic = (
+        np.array([fit_energy(*simulated(random, truth, blur=blur)).order for _ in range(fits)])
+        for truth, blur in (
+            ((-3.0, 0.2), 60.0),
+            ((-3.0, 0.2), 1.0),
+            ((-3.0, 0.2, 1e-6), 1.0),
+            ((-3.0, 0.2, 1e-6, -6e-11), 1.0),
+        )
+    )
 
-    assert np.mean(np.array(orders[0]) == 1) > 0.8
-    assert np.mean(np.array(orders[1]) == 2) > 0.85
-    assert np.mean(np.array(orders[2]) == 3) == 1
+    assert np.mean(poor == 1) > 0.75
+    assert np.mean(linear == 2) > 0.8
+    assert np.mean(bent == 2) > 0.8
+    assert np.mean(cubic == 3) == 1
 
 
 @given(seed=st.integers(0, 10_000), gain=st.floats(0.02, 20), order=st.integers(1, 3))
@@ -158,11 +170,11 @@ def test_weak_lines_that_lie_off_take_no_weight_from_strong_ones(shift: float, s
 
 @pytest.mark.parametrize("spectra", [60, pytest.param(600, marks=pytest.mark.slow)])
 def test_a_bend_that_is_hardly_seen_is_within_the_uncertainty(spectra: int) -> None:
-    # A parabola that is about 1.5 of its σ from a straight line: either order is chosen.
+    # A parabola that is about 1.5 of its σ from a straight line, and worse known than detectors bend: either is chosen.
     random = np.random.default_rng(11)
-    truth = (-3.0, 0.2, 3e-9)
+    truth = (-3.0, 0.2, 9e-8)
     true = true_positions(truth, tuple(EUROPIUM))
-    unc = np.where(np.arange(len(EUROPIUM)) % 3 == 0, 0.05, 0.25)
+    unc = 30 * np.where(np.arange(len(EUROPIUM)) % 3 == 0, 0.05, 0.25)
     at = true[[0, 3, 6, 9, -1]]
     pulls, orders = [], []
     for _ in range(spectra):

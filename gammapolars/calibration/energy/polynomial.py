@@ -26,9 +26,14 @@ LEAST_LINES = {1: 2, 2: 4, 3: 7}
 """Different lines that a polynomial of each order needs, where nobody asks for the order."""
 
 BETTER = {2: 0.19, 3: 0.05}
-"""A higher order is taken if chance alone would improve χ² that much (F-test) less often than this. Detectors bend a
-little as a rule: a parabola is taken for little more than it costs to estimate (Akaike's criterion has 0.16). Few need
-a cubic."""
+"""A higher order is taken if random fluctuations would improve χ² that much (F-test) less often than this. Detectors
+bend a little as a rule: a parabola is taken for little more than it costs to estimate (Akaike's criterion has 0.16).
+Few need a cubic."""
+
+USUAL_BEND = 3e-4
+"""How far the curves of detectors and digitizers depart from a straight line as a rule, as a part of the energy range
+of the lines. A bend that the lines measure better than this is taken as measured, significant or not: leaving it out
+would save nothing and shift the lines in the middle."""
 
 OUTLIER = 0.003
 """A line is left out if chance would put any of them so far from the others' fit less often than this."""
@@ -52,9 +57,10 @@ def fit_energy(
     curve to where line shapes and the digitizer's non-linearity put them. What χ² is still too large by is a factor on
     the covariance.
 
-    The order is 1, and is raised to 2 (from four different lines) and 3 (from seven) where an F-test finds the
-    higher one better (`BETTER`). No detector is exactly linear: where a straight line
-    is chosen and a parabola could have been, the uncertainty of the straight line is that against the parabola.
+    The order is 2 where four different lines or more measure the bend better than detectors usually bend
+    (`USUAL_BEND`). Otherwise it is 1, and is raised to 2 where an F-test finds that better (`BETTER`); to 3, from seven
+    lines, by the same test. No detector is exactly linear: where a straight line is chosen and a parabola could have
+    been, the uncertainty of the straight line is that against the parabola.
 
     Args:
         adc: peak positions.
@@ -99,10 +105,21 @@ def _improvement(points: Points, used: Mask, order: int, higher: int) -> float:
     return (chi2 - better) / (higher - order) / max(better / ndf, 1e-300)
 
 
+def _measures_the_bend(points: Points, used: Mask) -> bool:
+    """Whether the lines measure the departure from a straight line better than it usually is."""
+    if len(np.unique(points.e[used])) < LEAST_LINES[2]:
+        return False
+    coefficients, covariance, chi2 = solve(points, used, 2, extra_variance(points, used, 2))
+    ndf = int(used.sum()) - 3
+    unc = math.sqrt(covariance[2, 2] * (1.0 if is_likely(chi2, ndf) else chi2 / ndf))
+    rises = bool((slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all())
+    return rises and unc < USUAL_BEND * float(np.ptp(points.e[used]))
+
+
 def _order(points: Points, used: Mask) -> int:
-    """The lowest order that no higher one improves significantly."""
-    order = 1
-    for higher in (2, 3):
+    """The lowest order that no higher one improves significantly; 2 at least where the lines measure the bend."""
+    order = 2 if _measures_the_bend(points, used) else 1
+    for higher in range(order + 1, 4):
         ndf = int(used.sum()) - higher - 1
         gain = _improvement(points, used, order, higher)
         if gain > 0 and stats.f.sf(gain, higher - order, ndf) < BETTER[higher]:
