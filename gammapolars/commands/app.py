@@ -5,36 +5,31 @@ from typing import Annotated
 
 import typer
 
-COMMANDS = (
-    "info",
-    "convert",
-    "query",
-    "simulate",
-    "detectors",
-    "coincidences",
-    "spectrum",
-    "matrix",
-    "report",
-    "plot",
-    "view",
-    "gate",
-    "angular",
-    "events",
-    "lifetime",
-    "rates",
-    "peaks",
-    "calibrate",
-    "lines",
-    "drift",
-    "align",
-    "efficiency",
-    "activity",
-    "guide",
-)
-"""Their folders, in the order in which the help shows them."""
+from gammapolars.commands.help_pages import GroupWithHelp
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Look": ("info", "rates", "spectrum", "peaks", "lines", "plot", "view"),
+    "Calibrate": ("calibrate", "align", "drift", "efficiency", "detectors"),
+    "Coincidences": ("coincidences", "matrix", "gate", "events", "lifetime", "angular"),
+    "Results": ("report", "activity", "query"),
+    "Convert": ("convert", "simulate"),
+    "Help": ("guide",),
+}
+"""The folders of the commands, by the headings and in the order in which the help shows them."""
+
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
+"""All of them."""
+
+
+class Root(GroupWithHelp):
+    """The command line itself."""
+
+    headings = GROUPS
+
 
 app = typer.Typer(
     name="gammapolars",
+    cls=Root,
     help="List-mode gamma spectrometry: coincidences, spectra and reports from digitizer files.",
     no_args_is_help=True,
     add_completion=False,
@@ -42,7 +37,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-detectors_app = typer.Typer(help="Make detectors.toml.", no_args_is_help=True, rich_markup_mode=None)
+detectors_app = typer.Typer(
+    cls=GroupWithHelp,
+    help="Make detectors.toml from other programs' calibrations.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(detectors_app, name="detectors")
 
 
@@ -59,5 +59,3 @@ def load(command: str | None = None) -> None:
     """Register a command with the application; all of them, as their help needs it, where the word is none."""
     for name in [command] if command in COMMANDS else COMMANDS:
         import_module(f"gammapolars.commands.{name}.parse")
-    # Whoever imports a `parse` registers its command too soon; the help has its own order.
-    app.registered_commands.sort(key=lambda one: COMMANDS.index(one.name or ""))

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from copy import copy
 from dataclasses import MISSING, dataclass, fields
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -18,6 +19,7 @@ from typer.models import OptionInfo
 from gammapolars.commands.app import app
 from gammapolars.commands.declared import Reads, Writes, check_declared, guarded_outputs
 from gammapolars.commands.given import note_given
+from gammapolars.commands.help_pages import EXAMPLES, OUTPUT, CommandWithHelp
 from gammapolars.commands.memory import check_limit
 from gammapolars.commands.options import Recording
 from gammapolars.commands.streams import is_unicode
@@ -35,7 +37,10 @@ OPTIONS: dict[tuple[str, ...], type] = {}
 CONTEXT = "context"
 """The parameter by which typer tells which options stand on the command line."""
 
-AS_JSON = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")]
+AS_JSON = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.", rich_help_panel=OUTPUT)]
+
+METAVARS: dict[Any, str] = {Path: "FILE", int: "N", float: "NUMBER", str: "TEXT"}
+"""What the help calls an option's value, where the option does not name it."""
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -45,9 +50,11 @@ def command(
     """Make a command of a class in `parse.py`, and a frozen dataclass of the class.
 
     A field is an option of its name, and the text in its `Annotated` is the option's help; `output` is -o, too. The
-    class' own fields come first, then those of the classes that it inherits from, then --json. `typer.Context` in an
-    `Annotated` stands for the words that typer does not know. `Reads` and `Writes` in it say that the field names what
-    the command reads, which is never replaced, or writes: a field that holds a path has one of them.
+    class' own fields come first, then those of the classes that it inherits from, then --json. In the help they stand
+    under the `HEADING` of the class that has them, or under the one that their `Annotated` names. The class' docstring
+    is the help of the command, with one command line as an example in each line below "Examples:". `typer.Context` in
+    an `Annotated` stands for the words that typer does not know. `Reads` and `Writes` in it say that the field names
+    what the command reads, which is never replaced, or writes: a field that holds a path has one of them.
 
     In `run.py` beside it, the function `check`, if there is one, judges the options before any run is opened, and the
     function that has the folder's name gets the record, and where that is a `Recording`, the
@@ -57,7 +64,8 @@ def command(
     Args:
         name: of the command; None: that of the folder.
         group: the application that it belongs to.
-        settings: for typer.
+        settings: for typer; `short_help` is the summary in the list of commands, where that is not the first sentence
+            of the docstring.
     """
 
     def register(options: type[Options]) -> type[Options]:
@@ -76,11 +84,12 @@ def command(
             given |= {words_left: context.args} if words_left else {}
             _perform(folder, note_given(record(**given), on_line), as_json=as_json)
 
-        called.__doc__ = options.__doc__
+        text, _, examples = inspect.cleandoc(options.__doc__ or "").partition(EXAMPLES)
+        called.__doc__ = text
         called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         called.__annotations__ = {one.name: one.annotation for one in parameters}
         word = name or folder.rpartition(".")[2]
-        group.command(word, **settings)(called)
+        group.command(word, cls=CommandWithHelp, epilog=inspect.cleandoc(examples), **settings)(called)
         OPTIONS[(word,) if group is app else (folder.rpartition(".")[2], word)] = options
         return options
 
@@ -94,7 +103,8 @@ def _parameters(record: Any) -> Iterator[inspect.Parameter]:
     for kind in record.__mro__:
         for name in inspect.get_annotations(kind):
             default = by_name[name].default
-            yield _option(name, hints[name], inspect.Parameter.empty if default is MISSING else default)
+            default = inspect.Parameter.empty if default is MISSING else default
+            yield _option(name, hints[name], default, kind.__dict__.get("HEADING"))
     yield _option("as_json", AS_JSON, default=False)
 
 
@@ -104,16 +114,26 @@ def _is_on_line(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _option(name: str, hint: Any, default: Any) -> inspect.Parameter:
-    """A parameter with its flags and help, where the help alone is given."""
+def _option(name: str, hint: Any, default: Any, heading: str | None = None) -> inspect.Parameter:
+    """A parameter with its flags, its place in the help and a name for its value, where these are not given."""
     if get_origin(hint) is Annotated:
         kind, *notes = get_args(hint)
         note = next(one for one in notes if not isinstance(one, Reads | Writes))
         note = typer.Option(help=note) if isinstance(note, str) else copy(note)
-        if isinstance(note, OptionInfo) and note.default is ...:  # in `Annotated` a flag stands there, if there is one
-            note.param_decls = (f"--{name.replace('_', '-')}", *(("-o",) if name == "output" else ()))
+        if isinstance(note, OptionInfo):
+            if note.default is ...:  # in `Annotated` a flag stands there, if there is one
+                note.param_decls = (f"--{name.replace('_', '-')}", *(("-o",) if name == "output" else ()))
+            writes = any(isinstance(one, Writes) for one in notes)
+            note.rich_help_panel = note.rich_help_panel or heading or (OUTPUT if writes else None)
+            note.metavar = note.metavar or _metavar(kind)
         hint = typer.Context if note is typer.Context else Annotated[kind, note]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+
+
+def _metavar(kind: Any) -> str | None:
+    """What the help calls a value of a type, in a list and where it may be missing, too."""
+    parts = [one for outer in (kind, *get_args(kind)) for one in (outer, *get_args(outer))]
+    return next((METAVARS[one] for one in parts if one in METAVARS), None)
 
 
 def _asked_of(run: ModuleType, word: str, options: Any, stack: ExitStack) -> "Summary":

@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from gammapolars.commands.completion import flags
 from gammapolars.commands.declared import DETECTORS, FILE, RUNS
+from gammapolars.commands.help_pages import OUTPUT, PAIRS, READING
+from gammapolars.commands.notes import argument, choice, option
 from gammapolars.core import defaults
 
 if TYPE_CHECKING:
@@ -18,38 +19,58 @@ if TYPE_CHECKING:
     from gammapolars.detectors import Detectors
 
 Runs = Annotated[
-    list[str], typer.Argument(metavar="RUN", help="Files or patterns of one run, or folders of one run each."), RUNS
+    list[str], argument("RUN", "Files or patterns (*.root) of one run, or folders that hold one run each."), RUNS
 ]
 Inputs = Annotated[
     list[str],
-    typer.Argument(
-        metavar="RUN", help="Runs, as for other commands; or spectra: .spe, .chn, .n42, .cnf, .txt and others."
-    ),
+    argument("RUN", "Runs, as for other commands; or spectrum files: .spe, .chn, .n42, .cnf, .txt and others."),
     RUNS,
 ]
-SpectrumName = Annotated[str | None, "Which spectrum, of a file that holds several: b0_ch3, or a TH1."]
-DetectorsFile = Annotated[Path | None, "detectors.toml: names, calibrations, offsets, columns.", DETECTORS]
-LinesFile = Annotated[Path | None, "Your own table of gamma lines, .csv, instead of the package's.", FILE]
-WindowOption = Annotated[str, "Coincidence window: 250ns for |dt| ≤ 250 ns, or LOW:HIGH."]
+SpectrumName = Annotated[
+    str | None,
+    option("NAME", "Spectrum to take from a file that holds several: b0_ch3, or the name of a TH1.", under=READING),
+]
+DetectorsFile = Annotated[Path | None, "detectors.toml: names, calibrations, time offsets, columns.", DETECTORS]
+LinesFile = Annotated[Path | None, "Your own table of gamma lines (.csv), in place of the built-in one.", FILE]
+WindowOption = Annotated[
+    str, option("WINDOW", "Coincidence window: 250ns for |dt| <= 250 ns, or LOW:HIGH.", under=PAIRS)
+]
 RandomOption = Annotated[
-    list[str] | None, "Window of chance pairs, to be subtracted: 1us:3us, or auto. May be repeated."
+    list[str] | None,
+    option(
+        "LOW:HIGH",
+        "Time window of random coincidences, which are subtracted: 1us:3us, or auto. May be repeated.",
+        under=PAIRS,
+    ),
 ]
 BackgroundOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="LOW:HIGH", help="Beside the line: what lies below it; or auto. May be repeated."),
+    option("LOW:HIGH", "Background region next to the line, in keV, or auto. May be repeated."),
 ]
 SecondBackgroundOption = Annotated[
-    list[str] | None, typer.Option("--and-background", metavar="LOW:HIGH", help="Beside the second line, or auto.")
+    list[str] | None,
+    option("LOW:HIGH", "Background region next to the second line, or auto. May be repeated.", "--and-background"),
 ]
-SubtractBackground = Annotated[bool, "Subtract the two-dimensional background that follows from the projections."]
+SubtractBackground = Annotated[bool, "Subtract the two-dimensional background estimated from the projections."]
 PeakRegion = Annotated[
     list[str] | None,
-    typer.Option(metavar="LOW:HIGH", help="Where the projections have peaks, for that background; otherwise searched."),
+    option("LOW:HIGH", "Peak region of the projections, for this background; searched if not given. May be repeated."),
 ]
-Reject = Annotated[str, "Flags that reject a hit: names, a mask such as 0x480, or none."]
-AddBackOption = Annotated[str | None, "Sum what detectors of one group saw within this time, such as 100ns."]
+Reject = Annotated[
+    str,
+    option("FLAGS", "Flags that reject a hit: names, a mask such as 0x480, or none.", under=READING, complete=flags),
+]
+AddBackOption = Annotated[
+    str | None,
+    option("TIME", "Sum the hits of detectors of one group within this time, such as 100ns.", under=PAIRS),
+]
 VetoOption = Annotated[
-    list[str] | None, "Drop hits that came with one of a kind of detector: BGO=200ns. May be repeated."
+    list[str] | None,
+    option(
+        "KIND=TIME",
+        "Drop hits in coincidence with a detector of this kind: BGO=200ns. May be repeated.",
+        under=PAIRS,
+    ),
 ]
 
 
@@ -72,15 +93,28 @@ OF_COINCIDENCES = {"--random": "random", "--reject": "reject"}
 class Reading:
     """How runs are read."""
 
+    HEADING = READING
+
     detectors: DetectorsFile = None
-    tree: Annotated[str | None, "The hits' tree in ROOT files, if it has another name."] = None
-    stage: Annotated[str | None, "Of a run's folder: raw, filtered or unfiltered files."] = None
-    bin_layout: Annotated[str | None, "Of BIN files that do not tell: 0xCAE5, old, or energy,short,flags."] = None
-    bits: Annotated[str | None, "Of a counter of time that rolls over without a flag, and its step: 31:8ns."] = None
-    reorder: Annotated[str, "How far back in time a hit may lie and still be put in place."] = defaults.REORDER
-    apart: Annotated[bool, "Each file is a run of its own, as each folder is."] = False
-    drop_duplicates: Annotated[bool, "Of hits with one board, channel and time keep the first alone."] = False
-    keep_going: Annotated[bool, "Leave out what is damaged, and count it, instead of stopping."] = False
+    tree: Annotated[str | None, option("NAME", "Tree of the hits in ROOT files, if its name is unusual.")] = None
+    stage: Annotated[
+        str | None,
+        choice("raw|filtered|unfiltered", "Files of a run folder: raw, filtered or unfiltered.", metavar="STAGE"),
+    ] = None
+    bin_layout: Annotated[
+        str | None,
+        option("LAYOUT", "Record layout of BIN files without a header: 0xCAE5, old, or energy,short,flags."),
+    ] = None
+    bits: Annotated[
+        str | None,
+        option("BITS:STEP", "Bits and step of a time counter that rolls over without a flag: 31:8ns."),
+    ] = None
+    reorder: Annotated[str, option("TIME", "Sort in hits that come up to this much too late in the file.")] = (
+        defaults.REORDER
+    )
+    apart: Annotated[bool, "Treat each file as a run of its own."] = False
+    drop_duplicates: Annotated[bool, "Keep only the first of hits with the same board, channel and time."] = False
+    keep_going: Annotated[bool, "Skip damaged data and report how much was skipped."] = False
 
     @cached_property
     def known(self) -> "Detectors":
@@ -147,14 +181,18 @@ class Recording(Reading):
 class Pairing:
     """Whether pairs are looked for however many there are."""
 
-    many_pairs: Annotated[bool, "Go on where more than 10 pairs a hit, or 10^10 in all, are expected."] = False
+    HEADING = PAIRS
+
+    many_pairs: Annotated[bool, "Go on even if more than 10 pairs per hit, or 10^10 in all, are expected."] = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saving:
     """Whether outputs replace what is there."""
 
-    overwrite: Annotated[bool, "Replace an output that exists."] = False
+    HEADING = OUTPUT
+
+    overwrite: Annotated[bool, "Replace outputs that exist."] = False
 
 
 def described_by(path: Path | None) -> "Detectors":

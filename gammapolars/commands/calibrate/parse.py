@@ -3,39 +3,55 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from gammapolars.commands.command import command
+from gammapolars.commands.completion import detectors, nuclides
 from gammapolars.commands.declared import OUTPUT, Writes
+from gammapolars.commands.notes import option
 from gammapolars.commands.options import Inputs, Reading, Reject, Saving, SpectrumName
 from gammapolars.core import defaults
 
 
-@command()
+@command(short_help="Calibrate energies with the lines of known sources")
 class CalibrateOptions(Reading, Saving):
-    """Calibrate detectors by the lines of sources: from raw adc values, or from an older --detectors file."""
+    """Calibrate the energies of detectors with the lines of known sources.
+
+    Nothing needs to be known of the gain: lines are matched to peaks in ADC channels, or in the energies of an older
+    calibration given by --detectors.
+
+    Examples:
+    gammapolars calibrate run.root --source Co-60 -o detectors.toml
+    gammapolars calibrate run.root --source Co-60 -o d.toml --figures figures
+    """
 
     inputs: Inputs
-    source: Annotated[list[str], "A source that was measured: Eu-152. May be repeated."]
-    output: Annotated[Path, "The detectors.toml to write.", Writes(updates="detectors")]
-    order: Annotated[int | None, "Of the polynomial, 1 to 3; chosen if it is not given."] = None
-    lines: Annotated[list[str] | None, "Pairs by hand: ADC=KEV,ADC=KEV; for one detector BOARD/CHANNEL:ADC=KEV,…"] = (
+    source: Annotated[
+        list[str], option("NUCLIDE", "Source that was measured: Eu-152. May be repeated.", complete=nuclides)
+    ]
+    output: Annotated[Path, "detectors.toml to write.", Writes(updates="detectors")]
+    order: Annotated[int | None, "Order of the polynomial, 1 to 3; chosen if not given."] = None
+    lines: Annotated[
+        list[str] | None,
+        option("ADC=KEV,...", "Peaks matched by hand; for one detector, BOARD/CHANNEL:ADC=KEV,... May be repeated."),
+    ] = None
+    gain: Annotated[str | None, option("LOW:HIGH", "Rough gain in keV per ADC channel, if known, such as 0.1:0.3.")] = (
         None
     )
-    gain: Annotated[
-        str | None, typer.Option(metavar="LOW:HIGH", help="About the gain, where known: keV per adc, 0.1:0.3.")
+    resolution: Annotated[
+        float | None, option("PERCENT", "Rough FWHM at 662 keV, if known: 7 for NaI, 0.2 for HPGe.")
     ] = None
-    resolution: Annotated[float | None, "About the FWHM at 662 keV, where known, in % of it: 7, or 0.2 of HPGe."] = None
-    without: Annotated[
-        list[float] | None, typer.Option(metavar="KEV", help="Leave this line out of the fit. May be repeated.")
+    without: Annotated[list[float] | None, option("KEV", "Leave this line out of the fit. May be repeated.")] = None
+    only: Annotated[
+        list[str] | None,
+        option("DETECTOR", "Calibrate only this detector: name or board/channel. May be repeated.", complete=detectors),
     ] = None
-    only: Annotated[list[str] | None, "Calibrate this detector alone: its name, or board/channel."] = None
-    residuals: Annotated[Path | None, "Table of the lines: .csv, .parquet or .arrow.", OUTPUT] = None
-    figures: Annotated[Path | None, "Folder for figures of lines, residuals and widths.", OUTPUT] = None
     track: Annotated[
         list[float] | None,
-        typer.Option(metavar="KEV", help="Gains drift: follow this line, and calibrate corrected hits."),
+        option("KEV", "Correct drifting gains by this line before calibrating. May be repeated."),
     ] = None
+    residuals: Annotated[Path | None, "Table of the lines and residuals: .csv, .parquet or .arrow.", OUTPUT] = None
+    figures: Annotated[Path | None, option("FOLDER", "Folder for figures of lines, residuals and widths."), OUTPUT] = (
+        None
+    )
     reject: Reject = defaults.REJECT
     spectrum: SpectrumName = None
 

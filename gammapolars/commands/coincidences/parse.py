@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 from gammapolars.commands.command import command
+from gammapolars.commands.completion import detectors
 from gammapolars.commands.declared import OUTPUT
+from gammapolars.commands.notes import choice, option
 from gammapolars.commands.options import (
     AddBackOption,
     Pairing,
@@ -23,25 +25,38 @@ from gammapolars.core import defaults
 class Further:
     """Files that the same pass writes next to the pairs."""
 
-    matrix: Annotated[Path | None, "The pairs' energies too, in the same pass: as for matrix -o.", OUTPUT] = None
-    bin_kev: Annotated[float | None, "Width of the matrix' bins."] = None
-    spectra: Annotated[Path | None, "Each detector's spectrum too: .parquet, .arrow, .csv.", OUTPUT] = None
-    rates: Annotated[Path | None, "Rates over time too: .parquet, .arrow, .csv.", OUTPUT] = None
-    time_differences: Annotated[Path | None, "Histograms of them too: .parquet, .arrow, .csv.", OUTPUT] = None
+    HEADING = "More output from the same pass"
+
+    matrix: Annotated[Path | None, "Matrix of the pairs' energies, as from 'gammapolars matrix'.", OUTPUT] = None
+    bin_kev: Annotated[float | None, option("KEV", "Bin width of this matrix.")] = None
+    spectra: Annotated[Path | None, "Spectrum of each detector: .parquet, .arrow or .csv.", OUTPUT] = None
+    rates: Annotated[Path | None, "Rates over time: .parquet, .arrow or .csv.", OUTPUT] = None
+    time_differences: Annotated[Path | None, "Histograms of time differences: .parquet, .arrow or .csv.", OUTPUT] = None
 
 
-@command()
+@command(short_help="Find pairs of hits within a time window")
 class CoincidencesOptions(Further, Recording, Pairing, Saving):
-    """Find all pairs of hits of different detectors within a window, and save them."""
+    """Find all pairs of hits of different detectors within a time window, and save them.
 
-    output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root.", OUTPUT]
+    Examples:
+    gammapolars coincidences run.root --detectors d.toml -o pairs.parquet
+    gammapolars coincidences run.root --start 0/1 --stop 0/2 -o pairs.csv
+    """
+
+    output: Annotated[Path, "Table of pairs: .parquet, .arrow, .csv or .root.", OUTPUT]
     window: WindowOption = defaults.WINDOW
     random: RandomOption = None
     reject: Reject = defaults.REJECT
-    start: Annotated[str | None, "Only pairs of this detector with --stop, dt signed."] = None
-    stop: Annotated[str | None, "The other detector."] = None
-    nearest: Annotated[bool, "Of each start the nearest stop alone, instead of all."] = False
-    live: Annotated[bool, "Also give the number of true pairs corrected for the detectors' dead time."] = False
-    layout: Annotated[str | None, "compass-pairs: a ROOT tree Data_C, each pair in both orders."] = None
+    start: Annotated[
+        str | None,
+        option("DETECTOR", "Keep only pairs of this detector with --stop; dt is signed.", complete=detectors),
+    ] = None
+    stop: Annotated[str | None, option("DETECTOR", "The other detector of these pairs.", complete=detectors)] = None
+    nearest: Annotated[bool, "Keep only the nearest stop for each start."] = False
+    live: Annotated[bool, "Also report the true coincidences, corrected for the dead time of the detectors."] = False
+    layout: Annotated[
+        str | None,
+        choice("compass-pairs", "compass-pairs: a ROOT tree Data_C with each pair in both orders.", metavar="LAYOUT"),
+    ] = None
     add_back: AddBackOption = None
     veto: VetoOption = None

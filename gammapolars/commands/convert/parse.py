@@ -8,9 +8,16 @@ from gammapolars.commands.declared import HITS
 from gammapolars.commands.options import Recording, Saving
 
 
-@command()
+@command(short_help="Convert runs to Parquet, Arrow, CSV or ROOT")
 class ConvertOptions(Recording, Saving):
-    """Write a run's hits, in time order, to another format; calibrated, if detectors.toml is given."""
+    """Write the hits of a run, in time order, in another format.
 
-    output: Annotated[Path, "Ends in .parquet, .arrow, .csv or .root.", HITS]
-    sort: Annotated[bool, "Sort hits that are out of time order by any time, through temporary files."] = False
+    With --detectors, times are aligned and energies calibrated.
+
+    Examples:
+    gammapolars convert run.root -o hits.parquet
+    gammapolars convert run.root --detectors d.toml -o hits.csv
+    """
+
+    output: Annotated[Path, "Table of hits: .parquet, .arrow, .csv or .root.", HITS]
+    sort: Annotated[bool, "Sort hits however far they are out of time order, using temporary files."] = False

@@ -3,24 +3,38 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from gammapolars.commands.command import command
 from gammapolars.commands.declared import OUTPUT, Writes
+from gammapolars.commands.notes import choice, option
 from gammapolars.commands.options import Recording, Reject, Saving
 from gammapolars.core import defaults
 
 
-@command()
+@command(short_help="Follow gain drifts through a run and correct them")
 class DriftOptions(Recording, Saving):
-    """Follow lines through a run, and write the factors that undo the drift of the detectors' gains."""
+    """Follow lines through a run, and write the factors that correct drifting gains.
 
-    output: Annotated[Path, "Ends in .parquet; name it as drift in detectors.toml.", Writes(updates="drift")]
-    track: Annotated[
-        list[float], typer.Option(metavar="KEV", help="Energy of a line to follow; may be given several times.")
-    ]
-    slice: Annotated[str | None, "Shortest slice of time, such as 10s; else it follows from the run."] = None
-    reach: Annotated[float, "Largest relative change of a gain to look for."] = 0.03
-    reference: Annotated[str, "Bring lines to where the calibration expects them, or to their mean."] = "calibration"
-    figure: Annotated[Path | None, "Gains over time, lines before and after: .png, .pdf, .svg.", OUTPUT] = None
+    Enter the table in detectors.toml, as drift = "d.parquet", and all commands correct energies with it.
+
+    Examples:
+    gammapolars drift run.root --detectors d.toml --track 1332.5 -o d.parquet
+    """
+
+    output: Annotated[Path, "Table of gain factors: .parquet.", Writes(updates="drift")]
+    track: Annotated[list[float], option("KEV", "Energy of a line to follow. May be repeated.")]
+    slice: Annotated[
+        str | None, option("TIME", "Shortest slice of time, such as 10s; if not given, it follows from the run.")
+    ] = None
+    reach: Annotated[float, option("FRACTION", "Largest relative change of a gain to search for.")] = 0.03
+    reference: Annotated[
+        str,
+        choice(
+            "calibration|mean",
+            "Where lines are brought to: calibration (their calibrated position) or mean (their mean position).",
+            metavar="WHERE",
+        ),
+    ] = "calibration"
+    figure: Annotated[
+        Path | None, "Figure of gains over time, and of lines before and after: .png, .pdf or .svg.", OUTPUT
+    ] = None
     reject: Reject = defaults.REJECT

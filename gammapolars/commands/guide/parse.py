@@ -3,16 +3,29 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from gammapolars.commands.command import command
+from gammapolars.commands.completion import topics
 from gammapolars.commands.declared import OUTPUT
+from gammapolars.commands.help_pages import OUTPUT as SAVING
+from gammapolars.commands.notes import argument, option, switch
 
 
-@command()
+@command(short_help="Read the guide: tutorial, how-to pages, reference")
 class GuideOptions:
-    """Read the guide: a tutorial, how-to pages, reference and physics. Without a topic, its table of contents."""
+    """Read the guide: a tutorial, how-to pages, reference and physics.
 
-    topic: Annotated[str | None, typer.Argument(metavar="TOPIC", help="A page, such as calibrate or lifetimes.")] = None
-    html: Annotated[Path | None, "Folder to write the whole guide into, as web pages.", OUTPUT] = None
-    overwrite: Annotated[bool, "Replace the guide in a folder that exists."] = False
+    Without a topic, it shows the table of contents.
+
+    Examples:
+    gammapolars guide
+    gammapolars guide calibrate
+    gammapolars guide --html guide
+    """
+
+    topic: Annotated[
+        str | None, argument("TOPIC", "Page to read, such as calibrate or lifetimes.", complete=topics)
+    ] = None
+    html: Annotated[Path | None, option("FOLDER", "Write the whole guide into this folder, as web pages."), OUTPUT] = (
+        None
+    )
+    overwrite: Annotated[bool, switch("--overwrite", "Replace a guide that exists.", under=SAVING)] = False

@@ -3,35 +3,47 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from gammapolars.commands.command import command
+from gammapolars.commands.completion import detectors
 from gammapolars.commands.declared import OUTPUT
+from gammapolars.commands.notes import choice, option
 from gammapolars.commands.options import Pairing, Recording, Reject, Saving
 from gammapolars.core import defaults
 
 
-@command()
+@command(short_help="Fit a lifetime to start-stop time differences")
 class LifetimeOptions(Recording, Pairing, Saving):
-    """Fit the lifetime of a level to the time differences of a start and a stop detector."""
+    """Fit the lifetime of a level to the time differences between a start and a stop detector.
 
-    start: Annotated[str, "The detector that sees what feeds the level."]
-    stop: Annotated[str, "The detector that sees what leaves it."]
-    window: Annotated[str, "LOW:HIGH: several lifetimes, and flat chance on both sides."]
-    output: Annotated[Path, "The time spectrum and its fit: .csv, .parquet.", OUTPUT]
+    Examples:
+    gammapolars lifetime run.root --start 1 --stop 2 --window=-1us:1us -o t.csv
+    """
+
+    start: Annotated[str, option("DETECTOR", "Detector of the radiation that feeds the level.", complete=detectors)]
+    stop: Annotated[
+        str, option("DETECTOR", "Detector of the radiation that depopulates the level.", complete=detectors)
+    ]
+    window: Annotated[
+        str, option("LOW:HIGH", "Time differences to fit: several lifetimes, and flat background on both sides.")
+    ]
+    output: Annotated[Path, "Table of the time spectrum and its fit: .csv or .parquet.", OUTPUT]
     start_gate: Annotated[
-        str | None, typer.Option(metavar="LOW:HIGH", help="Energies of starts; LINE alone: 2 FWHM around it.")
+        str | None,
+        option("LOW:HIGH", "Energies of starts; a line's energy alone means 2 FWHM around it."),
     ] = None
-    stop_gate: Annotated[str | None, typer.Option(metavar="LOW:HIGH", help="Energies of stops.")] = None
-    unit: Annotated[str, "Of the gates: keV; adc, where there are no energies."] = "keV"
+    stop_gate: Annotated[str | None, option("LOW:HIGH", "Energies of stops, in the same form.")] = None
+    unit: Annotated[str, choice("keV|adc", "Unit of the gates: adc where there are no energies.")] = "keV"
     bin_width: Annotated[
-        str | None, typer.Option("--bin", help="Width of the bins, such as 100ps; else about 2000 bins.")
+        str | None, option("TIME", "Bin width, such as 100ps; about 2000 bins if not given.", "--bin")
     ] = None
-    components: Annotated[int, "How many lifetimes: 1 or 2."] = 1
+    components: Annotated[int, choice("1|2", "Number of lifetimes.")] = 1
     sigma: Annotated[
         str | None,
-        "Standard deviation of the prompt peak, where it is known: 150ps; detectors: that of time_fwhm_ps.",
+        option(
+            "TIME",
+            "Standard deviation of the prompt peak, if known: 150ps; or detectors, from their time_fwhm_ps.",
+        ),
     ] = None
-    nearest: Annotated[bool, "Of each start the nearest stop alone, instead of all."] = False
-    figure: Annotated[Path | None, "Counts and fit: .png, .pdf, .svg.", OUTPUT] = None
+    nearest: Annotated[bool, "Keep only the nearest stop for each start."] = False
+    figure: Annotated[Path | None, "Figure of counts and fit: .png, .pdf or .svg.", OUTPUT] = None
     reject: Reject = defaults.REJECT

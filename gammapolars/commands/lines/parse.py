@@ -2,18 +2,29 @@
 
 from typing import Annotated
 
-import typer
-
 from gammapolars.commands.command import command
+from gammapolars.commands.completion import nuclides
+from gammapolars.commands.notes import argument, option
 
 
-@command()
+@command(short_help="Look up gamma lines of a nuclide or near an energy")
 class LinesOptions:
-    """Show gamma lines of a nuclide or near an energy, with uncertainties; without a name, which nuclides there are."""
+    """Look up gamma lines of a nuclide, or near an energy, with uncertainties.
+
+    Without a nuclide or energy, it lists all nuclides of the table.
+
+    Examples:
+    gammapolars lines Eu-152
+    gammapolars lines 661.7 --within 2
+    """
 
     nuclide: Annotated[
-        str | None, typer.Argument(metavar="NUCLIDE|KEV", help="Eu-152, Ra-226 for its chain, or an energy in keV.")
+        str | None,
+        argument("NUCLIDE|KEV", "Eu-152, Ra-226 for its chain, or an energy in keV.", complete=nuclides),
     ] = None
-    within: Annotated[float, "Around an energy: how far lines may lie, in keV."] = 3.0
-    cascades: Annotated[bool, "Pairs of photons from one decay, with gammapolars[nuclear]."] = False
-    least: Annotated[float | None, "Photons, or pairs, per 100 decays; of pairs 0.1 if not given."] = None
+    within: Annotated[float, option("KEV", "Largest distance of lines from an energy.")] = 3.0
+    cascades: Annotated[bool, "List coincident pairs of lines; needs gammapolars[nuclear]."] = False
+    least: Annotated[
+        float | None,
+        option("PERCENT", "Least intensity: photons, or pairs, per 100 decays; 0.1 for pairs if not given."),
+    ] = None

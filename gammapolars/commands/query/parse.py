@@ -6,21 +6,34 @@ from typing import Annotated
 import typer
 
 from gammapolars.commands.command import command
+from gammapolars.commands.completion import queries
 from gammapolars.commands.declared import HITS, RUNS, Reads
+from gammapolars.commands.notes import argument
 from gammapolars.commands.options import Pairing, Reading, Reject, Saving, WindowOption
 from gammapolars.core import defaults
 
 
-@command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@command(
+    short_help="Run your own query, a Python file with one function",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
 class QueryOptions(Reading, Pairing, Saving):
-    """Run your own query: a module with def query(hits, *, parameters) -> LazyFrame. Its parameters are options.
+    """Run your own query: a Python file with a function query(hits, *, parameters) that returns a LazyFrame.
 
-    With a name and no run, show the query and its parameters.
+    The parameters of the function become options. Without a run, the query and its parameters are shown.
+
+    Examples:
+    gammapolars query rates_by_minute
+    gammapolars query rates_by_minute run.root -o rates.csv --minutes 0.1
     """
 
     words: Annotated[list[str], typer.Context, RUNS]
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A query in queries/, or a .py file."), Reads("query")]
-    runs: Annotated[list[str] | None, typer.Argument(metavar="RUN", help="Files, patterns or folders."), RUNS] = None
-    output: Annotated[Path | None, "Where the result streams to.", HITS] = None
+    name: Annotated[
+        str,
+        argument("NAME", "A query in the folder queries/, or a .py file.", complete=queries),
+        Reads("query"),
+    ]
+    runs: Annotated[list[str] | None, argument("RUN", "Files, patterns or folders of runs."), RUNS] = None
+    output: Annotated[Path | None, "Table of the result: .parquet, .arrow, .csv or .root.", HITS] = None
     window: WindowOption = defaults.WINDOW
     reject: Reject = defaults.REJECT

@@ -8,8 +8,13 @@ from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.options import Recording, Saving
 
 
-@command()
+@command(short_help="Measure count rates, dead times and corrected rates")
 class RatesOptions(Recording, Saving):
-    """Tell each detector's rate as counted, and without dead time, from the times between its hits."""
+    """Measure each detector's count rate, dead time and dead-time-corrected rate from the intervals between hits.
 
-    output: Annotated[Path | None, "Ends in .csv, .parquet or .arrow.", OUTPUT] = None
+    Examples:
+    gammapolars rates run.root
+    gammapolars rates run.root --detectors d.toml -o rates.csv
+    """
+
+    output: Annotated[Path | None, "Table of rates: .csv, .parquet or .arrow.", OUTPUT] = None

@@ -3,24 +3,32 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from gammapolars.commands.command import command
 from gammapolars.commands.declared import OUTPUT
+from gammapolars.commands.notes import choice, option
 from gammapolars.commands.options import Recording, Reject, Saving
 from gammapolars.core import defaults
 
 
-@command()
+@command(short_help="Write the spectrum of each detector")
 class SpectrumOptions(Recording, Saving):
-    """Write the spectrum of each detector; in .spe, .chn and .txt, of several detectors a file each."""
+    """Write the spectrum of each detector.
 
-    output: Annotated[Path, "Ends in .spe, .chn, .n42, .txt, .csv, .parquet, .root, .png, .pdf or .svg.", OUTPUT]
-    bin_kev: Annotated[float | None, "Bins of energy of this width, instead of adc values."] = None
+    In the formats .spe, .chn and .txt, each detector has a file of its own.
+
+    Examples:
+    gammapolars spectrum run.root --detectors d.toml -o spectrum.spe
+    gammapolars spectrum run.root --detectors d.toml --bin-kev 2 -o spectra.png
+    """
+
+    output: Annotated[Path, "Spectra: .spe, .chn, .n42, .txt, .csv, .parquet, .root, .png, .pdf or .svg.", OUTPUT]
+    bin_kev: Annotated[float | None, option("KEV", "Bin width in energy; if not given, one bin per ADC channel.")] = (
+        None
+    )
     reject: Reject = defaults.REJECT
     slice_width: Annotated[
-        str | None, typer.Option("--slice", help="A spectrum for each slice of time, such as 10min: .parquet, .csv.")
+        str | None, option("TIME", "A spectrum for each slice of time, such as 10min: .parquet or .csv.", "--slice")
     ] = None
-    unit: Annotated[str, "keV; adc: channels, though energies were recorded beside them."] = "keV"
+    unit: Annotated[str, choice("keV|adc", "adc: ADC channels, even if energies were recorded.")] = "keV"
     per_second: Annotated[bool, "Counts per second of live time, where it is known."] = False
-    format: Annotated[str | None, "radware, for a .spe of RadWare's gf3."] = None
+    format: Annotated[str | None, choice("radware", "radware: a .spe for RadWare's gf3.", metavar="FORMAT")] = None

@@ -2,22 +2,31 @@
 
 from typing import Annotated
 
-import typer
-
 from gammapolars.commands.command import command
+from gammapolars.commands.notes import option, switch
 from gammapolars.commands.options import Pairing, RandomOption, Reading, Reject, Runs, WindowOption
 from gammapolars.core import defaults
 
 
-@command()
+@command(short_help="Gate on a matrix in the browser with the mouse")
 class ViewOptions(Reading, Pairing):
-    """Draw gates on a matrix in the browser: of a stored matrix, of saved pairs, or of the pairs of runs."""
+    """Draw gates on a matrix in the browser.
+
+    The matrix is a stored one, or that of saved pairs or of the pairs of runs. The page is served on this machine
+    only; end it with Ctrl-C.
+
+    Examples:
+    gammapolars view run.root --detectors d.toml
+    gammapolars view matrix.parquet
+    """
 
     names: Runs
-    bin_kev: Annotated[float | None, "Width of the bins, of pairs; else as the detectors' resolution asks for."] = None
+    bin_kev: Annotated[
+        float | None, option("KEV", "Bin width for pairs; if not given, as the resolution requires.")
+    ] = None
     window: WindowOption = defaults.WINDOW
     random: RandomOption = None
     reject: Reject = defaults.REJECT
-    port: Annotated[int, "On this machine alone; 0: any that is free."] = 0
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page, or only name it.")] = True
-    idle_min: Annotated[float, "End when nothing was asked of the page for so many minutes."] = 600.0
+    port: Annotated[int, "Port to serve the page on; 0: any free port."] = 0
+    browser: Annotated[bool, switch("--browser/--no-browser", "Open the page, or only print its address.")] = True
+    idle_min: Annotated[float, option("MINUTES", "End after this long without a request from the page.")] = 600.0
