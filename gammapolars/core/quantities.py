@@ -37,10 +37,10 @@ class Quantity:
     of_hits: bool = True
     centred: bool = False
 
-    @property
-    def drawn_label(self) -> str:
-        """Of axes in figures."""
-        return f"{self.label} ({self.drawn_unit})"
+    def axis_title(self, further: str = "") -> str:
+        """Of axes in figures, such as `Energy x (keV)`; what counts ADC channels needs no unit."""
+        title = f"{self.label}{further}"
+        return title if self == ADC else f"{title} ({self.drawn_unit})"
 
     @property
     def drawn_scale(self) -> float:
@@ -48,12 +48,12 @@ class Quantity:
         return PS_PER_UNIT.get(self.unit, 1) / PS_PER_UNIT.get(self.drawn_unit, 1)
 
 
-ENERGY = Quantity("energy", "energy_kev", "keV", 2.0, "energy (keV)", "energy", "keV")
-ADC = Quantity("adc", "adc", "adc", 16.0, "adc", "pulse height", "adc")
+ENERGY = Quantity("energy", "energy_kev", "keV", 2.0, "energy (keV)", "Energy", "keV")
+ADC = Quantity("adc", "adc", "adc", 16.0, "adc", "ADC channel", "ADC channels")
 TIME_DIFFERENCE = Quantity(
-    "dt", "dt_ps", "ps", 1000.0, "time difference (ps)", "time difference, y minus x", "ns", of_hits=False, centred=True
+    "dt", "dt_ps", "ps", 1000.0, "time difference (ps)", "Time difference, y − x", "ns", of_hits=False, centred=True
 )
-TIME = Quantity("time", "time_s", "s", 10.0, "time (s)", "time", "s", of_pairs=False)
+TIME = Quantity("time", "time_s", "s", 10.0, "time (s)", "Time", "s", of_pairs=False)
 
 QUANTITIES = (ENERGY, ADC, TIME_DIFFERENCE, TIME)
 """All of them; where a table has columns of several, its axis is of the first."""

@@ -52,7 +52,7 @@ def angular(
     names = [of_fit]
     curves = [curve.select("angle_deg", "w", curve=pl.lit(of_fit))]
     if expected is not None:
-        names.append(house.plain(expected_name or "expected"))
+        names.append(house.plain(expected_name or "theory"))
         w = 1 + _attenuated_series(angles, expected, attenuation)
         curves.append(pl.DataFrame({"angle_deg": angles, "w": w}).with_columns(curve=pl.lit(names[1])))
     lines = pl.concat(curves).with_columns(pl.col("curve").cast(pl.Enum(names)))
@@ -74,7 +74,7 @@ def angular(
         p9.labs(
             title=title,
             subtitle=result,
-            x="angle between the detectors (degrees)",
+            x="Angle between the detectors (degrees)",
             y="W(θ) / A0",
             color="",
             linetype="",
@@ -94,7 +94,7 @@ def _curve_of(table: pl.DataFrame, angles: Floats) -> tuple[pl.DataFrame, str]:
     a2, a4 = (*found.tolist(), 0.0)[:2]
     w = 1 + _attenuated_series(angles, (a2, a4), (1.0, 1.0))
     of_a4 = f", a4 = {a4:.4f}" if abs(a4) > 1e-6 else ""
-    text = f"a2 = {a2:.4f}{of_a4} of the fit, as measured".replace("-", "\N{MINUS SIGN}")
+    text = f"a2 = {a2:.4f}{of_a4} (fit, as measured)".replace("-", "\N{MINUS SIGN}")
     return pl.DataFrame({"angle_deg": angles, "w": w, "w_unc": np.zeros_like(w)}), text
 
 
@@ -117,5 +117,5 @@ def _coefficients(fit: "AngularFit") -> str:
     text = f"{coefficients(fit.a2, fit.a2_unc, fit.a4, fit.a4_unc)} as measured; {goodness(fit.chi2, fit.ndf)}"
     if fit.attenuation != (1.0, 1.0):
         corrected = coefficients(fit.a2_point, fit.a2_point_unc, fit.a4_point, fit.a4_point_unc)
-        text += f"\n{corrected} corrected for the detectors' size"
+        text += f"\n{corrected} corrected for detector size"
     return text.replace("-", "\N{MINUS SIGN}")

@@ -111,7 +111,7 @@ def whole_factor(bin: float, width: float) -> int:
     """
     factor = round(bin / width)
     if factor < 1 or abs(bin / width - factor) > 1e-6 * factor:
-        raise UsageError(f"bins of {bin:g} are no multiple of the {width:.6g} that they have: take another width")
+        raise UsageError(f"a bin width of {bin:g} is not a multiple of the existing {width:.6g}: choose another width")
     return factor
 
 

@@ -49,7 +49,7 @@ def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: Figure
     labels = peak_labels(marks, "energy_kev", "counts", size=6.5 if columns < 3 else 5.5, colours=colours)
     height = 1.15 * house.height_for(facets.number, columns)
     room = room_for_labels([labels], float(frame["counts"].max()), floor, style.panel(height, facets.number, columns))  # type: ignore[arg-type]
-    notes = ["in brackets: lines left out of the fit" if colours else None, facets.note("the first {} detectors; ")]
+    notes = ["in brackets: lines left out of the fit" if colours else None, facets.note("first {} detectors")]
     plot = house.compose(
         p9.ggplot(points, p9.aes("energy_kev", "counts")),
         p9.geom_ribbon(p9.aes(ymin="floor", ymax="counts"), fill=house.BLUE, alpha=0.25),
@@ -61,8 +61,8 @@ def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: Figure
         p9.labs(
             title=title,
             subtitle="; ".join(note for note in notes if note) or None,
-            x="energy (keV)",
-            y="counts per bin",
+            x="Energy (keV)",
+            y="Counts per bin",
         ),
         house.house_theme(style, height=height),
     )
@@ -83,7 +83,7 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, style: FigureS
         return house.no_data(title, "no data: no detector was calibrated", style)
     residuals = residuals.drop_nulls("residual_kev")
     if residuals.is_empty():
-        return house.no_data(title, "no data: there are no more lines than coefficients", style)
+        return house.no_data(title, "no data: there are no more lines than fitted coefficients", style)
     facets = facets_of(residuals, style)
     columns = facets.columns
     frame = facets.join(residuals).with_columns(
@@ -112,9 +112,9 @@ def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, style: FigureS
         p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=title,
-            subtitle=facets.note("the first {} detectors; "),
-            x="energy (keV)",
-            y="line − fit (σ)" if in_sigma else "line − fit (keV)",
+            subtitle=facets.note("first {} detectors"),
+            x="Energy (keV)",
+            y="Line − fit (σ)" if in_sigma else "Line − fit (keV)",
             color="",
             shape="",
         ),
@@ -178,7 +178,7 @@ def resolution(
         curves: a, b, c of each (board, channel) that has them.
         style: of the figure.
     """
-    title = "Resolution: FWHM against energy"
+    title = "Energy resolution (FWHM) versus energy"
     table = residuals.filter(pl.col("fwhm_kev").is_finite())
     if table.is_empty():
         return house.no_data(title, "no data: no width was fitted", style)
@@ -190,7 +190,7 @@ def resolution(
         high=pl.col("fwhm_kev") + pl.col("fwhm_kev_unc").fill_null(0.0),
         state=pl.when(broad).then(pl.lit(BROAD)).otherwise(pl.lit(LINE)).cast(pl.Enum([LINE, BROAD])),
     )
-    hidden = f"; the first {facets.number} detectors, {facets.hidden} more are not drawn" if facets.hidden else ""
+    notes = ("curve: FWHM² = a + b E + c E²", facets.note("first {} detectors"))
     plot = house.compose(
         p9.ggplot(frame, p9.aes("energy_kev", "fwhm_kev")),
         p9.expand_limits(y=0),
@@ -204,8 +204,8 @@ def resolution(
         p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=title,
-            subtitle="curve: FWHM² = a + b E + c E²" + hidden,
-            x="energy (keV)",
+            subtitle="; ".join(note for note in notes if note),
+            x="Energy (keV)",
             y="FWHM (keV)",
             color="",
             shape="",

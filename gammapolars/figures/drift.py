@@ -15,7 +15,7 @@ from gammapolars.figures.finish import finish
 from gammapolars.figures.style import SCREEN, FigureStyle
 from gammapolars.figures.tables import Frame, collected, require, with_detectors
 
-TITLE = "Drift of the gains"
+TITLE = "Gain drift"
 MOST_DETECTORS = 12
 LEAST_SPAN_PCT = 0.05
 """A scale spans at least this, so that mere statistics does not look like a drift."""
@@ -49,8 +49,8 @@ def drift(
     facets = facets_of(good, style, most=MOST_DETECTORS, columns=2)
     good, curves, spectra = (facets.join(table) for table in (good, curves, spectra))
     height = 1.2 + 2.1 * facets.number if facets.number > 1 else 3.6
-    hidden = f"; {facets.hidden} more detectors are not drawn" if facets.hidden else ""
-    gains = _over_time(good, curves, height, hidden, style)
+    note = facets.note("; {} detectors") or ""
+    gains = _over_time(good, curves, height, note, style)
     line = _line(good, spectra, height, style)
     return Stack([gains, line]) if style.theme == "print" else Beside([gains, line])
 
@@ -85,9 +85,9 @@ def _of_table(table: pl.DataFrame, style: FigureStyle) -> p9.ggplot:
         p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=TITLE,
-            subtitle="band: ±1σ" + (facets.note("; {} detectors are drawn, ") or ""),
-            x=f"time since the run's first knot ({unit})",
-            y="gain, relative to a steady one (%)",
+            subtitle="band: ±1σ" + (facets.note("; {} detectors") or ""),
+            x=f"Time since the first point of the run ({unit})",
+            y="Relative gain change (%)",
             color="",
             fill="",
         ),
@@ -97,7 +97,7 @@ def _of_table(table: pl.DataFrame, style: FigureStyle) -> p9.ggplot:
     return finish(plot, style)
 
 
-def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, hidden: str, style: FigureStyle) -> p9.ggplot:
+def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, note: str, style: FigureStyle) -> p9.ggplot:
     unit, seconds = axes.time_unit(float(good["end_s"].to_numpy().max()))
     gain = (100 * (pl.col("gain") - 1)).alias("gain")
     lines = good["line_kev"].unique().sort()
@@ -141,9 +141,9 @@ def _over_time(good: pl.DataFrame, curves: pl.DataFrame, height: float, hidden: 
         p9.scale_y_continuous(labels=axes.number_labels),
         p9.labs(
             title=TITLE,
-            subtitle="points: fitted positions with ±1σ; curve: the smooth gain with ±1σ" + hidden,
-            x=f"time since the first hit ({unit})",
-            y="gain, off its reference (%)",
+            subtitle="points: fitted positions with ±1σ; curve: smoothed gain with ±1σ band" + note,
+            x=f"Time since the first hit ({unit})",
+            y="Gain change from reference (%)",
         ),
         house.house_theme(style, height=height, wide=1.25),
         p9.theme(legend_position="bottom" if len(labels) > 1 else "none"),
@@ -178,7 +178,7 @@ def _line(good: pl.DataFrame, spectra: pl.DataFrame, height: float, style: Figur
         p9.scale_color_manual(values=[house.AMBER, house.BLUE], name=" "),
         axes.number_axis(style.letters // 2, expand=(0.01, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),
-        p9.labs(title=" ", subtitle="the line with most counts", x="energy (keV)", y="counts per bin"),
+        p9.labs(title=" ", subtitle="line with the most counts", x="Energy (keV)", y="Counts per bin"),
         house.house_theme(style, height=height, wide=1.25),
         house.legend_below(),
     )

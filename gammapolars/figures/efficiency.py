@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gammapolars.activities import EfficiencyFit
 
 STEPS = 200
-NOTE = "band: ±1σ of the curve; bars: ±1σ of area and intensity"
+NOTE = "band: ±1σ of the curve; error bars: ±1σ of area and intensity"
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
@@ -59,7 +59,7 @@ def efficiency(
             points.points, points.band(curve_energies(points.points)), title=title, note=note or default, style=style
         )
     if band is None:
-        raise UsageError("points of an efficiency need their curve: give the band, or the fit instead of both")
+        raise UsageError("efficiency points need their curve: give the band, or the fit instead of both")
     if points is None:
         return _curves(band, title, note, style)
     if points.is_empty():
@@ -87,7 +87,7 @@ def efficiency(
             minor_breaks=axes.minor_power_breaks,
             labels=_plain_numbers,
         ),
-        p9.labs(title=title, subtitle=note or NOTE, x="", y="efficiency", color="", shape=""),
+        p9.labs(title=title, subtitle=note or NOTE, x="", y="Full-energy-peak efficiency", color="", shape=""),
         house.house_theme(style, height=7.0),
         p9.theme(legend_position="top" if len(names) > 1 else "none"),
     )
@@ -99,7 +99,7 @@ def efficiency(
         p9.geom_point(size=2, fill="white"),
         *scales,
         p9.scale_y_continuous(labels=axes.number_labels),
-        p9.labs(x="energy (keV)", y="point − curve (%)"),
+        p9.labs(x="Energy (keV)", y="Point − curve (%)"),
         house.house_theme(style, height=7.0),
         p9.theme(legend_position="none"),
     )
@@ -132,8 +132,8 @@ def _curves(band: pl.DataFrame, title: str, note: str | None, style: FigureStyle
         p9.labs(
             title=title,
             subtitle=note or "band: ±1σ of the curve",
-            x="energy (keV)",
-            y="efficiency",
+            x="Energy (keV)",
+            y="Full-energy-peak efficiency",
             **dict.fromkeys(("color", "fill", "linetype"), ""),
         ),
         house.house_theme(style, height=4.8),

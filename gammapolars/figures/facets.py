@@ -24,7 +24,7 @@ class Facets(NamedTuple):
 
     def note(self, shown: str) -> str | None:
         """How many detectors are `shown` and how many are not drawn; None where all are drawn."""
-        return f"{shown.format(self.number)}{self.hidden} more are not drawn" if self.hidden else None
+        return f"{shown.format(self.number)} ({self.hidden} more not drawn)" if self.hidden else None
 
     def join(self, table: pl.DataFrame) -> pl.DataFrame:
         """The rows of these detectors, in the same order, with their `facet`."""

@@ -116,7 +116,7 @@ def comparison(
     reference = frame.filter(pl.col(OVERLAY) == inputs.names[0]).select(*keys, c0="counts", v0="variance")
     others = frame.filter(pl.col(OVERLAY) != inputs.names[0]).join(reference, on=keys, maintain_order="left")
     if others.is_empty():
-        raise UsageError(f"no {compare}: no bins of the inputs are the same; join them to common edges first")
+        raise UsageError(f"no {compare}: the inputs have no bins in common; rebin them to common edges first")
     counts, variance = pl.col("counts"), pl.col("variance")
     if compare == "ratio":
         others = others.filter(pl.col("c0") > 0)
@@ -128,7 +128,7 @@ def comparison(
     one = 1.0 if compare == "ratio" else 0.0
     ends = float(table[x].min()), float(table[x].max())  # type: ignore[arg-type]
     first = inputs.names[0]
-    words = f"ratio to {first}" if compare == "ratio" else f"difference to {first}"
+    words = f"Ratio to {first}" if compare == "ratio" else f"Difference from {first}"
     plot = house.compose(
         p9.ggplot(points, p9.aes(x, "value", color=OVERLAY, shape=OVERLAY)),
         p9.geom_hline(yintercept=one, color=house.QUIET, size=0.4),
@@ -140,7 +140,7 @@ def comparison(
         axes.number_axis(style.letters, expand=(0.005, 0)),
         p9.scale_y_continuous(labels=axes.number_labels),
         p9.coord_cartesian(ylim=_reach(points)) if compare == "ratio" else [],
-        p9.labs(y=words if len(first) < 16 else words.split(" to ", maxsplit=1)[0]),
+        p9.labs(y=words if len(first) < 16 else words.split(maxsplit=1)[0]),
         house.house_theme(style),
         p9.theme(legend_position="none"),
     )

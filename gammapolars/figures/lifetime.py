@@ -24,13 +24,13 @@ MOST_POINTS = 2000
 ENOUGH = 20.0
 """Counts that the fit expects in a bin of the residuals, so that they are nearly normal."""
 
-FIT, PROMPT, CHANCE = "fit", "prompt peak", "chance"
+FIT, PROMPT, CHANCE = "fit", "prompt peak", "random coincidences"
 
 
 def lifetime(
     fit: "LifetimeFit | Frame", *, title: str = "Time differences of start and stop", style: FigureStyle = SCREEN
 ) -> p9.ggplot | Compose:
-    """Counts on a logarithmic scale, the fit, and its parts: prompt peak, decays, chance; below, counts less fit.
+    """Counts on a logarithmic scale, the fit, and its parts: prompt peak, decays, random coincidences; residuals below.
 
     Args:
         fit: from `fit_lifetime`, or the table that the command `lifetime` writes, which has its curves alone.
@@ -81,7 +81,7 @@ def _spectrum(curves: pl.DataFrame, result: str | None, unit: str, title: str, s
             title=title,
             subtitle=result,
             x="",
-            y=f"counts per {width:.4g} {unit.replace('us', 'µs')}",
+            y=f"Counts per {width:.4g} {unit.replace('us', 'µs')}",
             color="",
             linetype="",
         ),
@@ -107,7 +107,7 @@ def _residuals(curves: pl.DataFrame, unit: str, style: FigureStyle) -> p9.ggplot
         p9.geom_point(color=house.BLUE, size=1.2, stroke=0),
         axes.number_axis(style.letters, expand=(0, 0), limits=_ends(curves, scale)),
         p9.scale_y_continuous(limits=(-reach, reach), labels=axes.number_labels),
-        p9.labs(x=f"time of the stop − time of the start ({unit.replace('us', 'µs')})", y="counts − fit (σ)"),
+        p9.labs(x=f"Stop time − start time ({unit.replace('us', 'µs')})", y="Counts − fit (σ)"),
         house.house_theme(style, height=6.0),
     )
     return finish(plot, replace(style, title=None, range_y=None, log_y=None))
@@ -116,8 +116,8 @@ def _residuals(curves: pl.DataFrame, unit: str, style: FigureStyle) -> p9.ggplot
 def _result_text(fit: "LifetimeFit") -> str:
     if not fit.components:
         if fit.upper_limit_ps is None:
-            return "no lifetime is resolved, and none can be excluded"
-        return f"no lifetime is resolved: less than {_time(fit.upper_limit_ps)} (95 %)"
+            return "no lifetime is resolved, and no upper limit can be given"
+        return f"no lifetime is resolved: τ < {_time(fit.upper_limit_ps)} (95 % confidence)"
     taus = ", ".join(_time(part.lifetime_ps, part.lifetime_ps_unc) for part in fit.components)
     return f"lifetime {taus}; χ²/ndf = {fit.chi2:.1f}/{fit.ndf}"
 

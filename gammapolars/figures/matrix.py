@@ -88,14 +88,14 @@ def _title(x: Quantity, y: Quantity) -> str:
     if x == y == ENERGY:
         return GAMMA_GAMMA
     if x == y == ADC:
-        return "Coincidence matrix of pulse heights"
+        return "Coincidence matrix (uncalibrated)"
     return "Pairs" if x.of_pairs and y.of_pairs else "Hits"
 
 
 def _nothing(x: Quantity, y: Quantity) -> str:
     if x == y and x in (ENERGY, ADC):
-        return "no data: there is no pair with two energies, or no bin holds more pairs than chance makes"
-    return "no data: no bin holds more than chance makes"
+        return "no data: no pair has two energies, or no bin has positive net counts"
+    return "no data: no bin has positive net counts"
 
 
 def _is_symmetric(table: pl.DataFrame) -> bool:
@@ -111,7 +111,7 @@ def _axis_label(quantity: Quantity, number: int, name: str | None) -> str:
     of = f", {house.plain(name)}" if name else ""
     if quantity == ENERGY:
         return f"$E_{{\\gamma {number}}}${of} ({quantity.drawn_unit})"
-    return f"{quantity.label}{of} ({quantity.drawn_unit})"
+    return quantity.axis_title(of)
 
 
 def _symmetric(
@@ -145,11 +145,11 @@ def _symmetric(
         p9.labs(
             title=title,
             subtitle=_subtitle(note, hidden, negative),
-            x=_axis_label(quantity, 1, None) if quantity == ENERGY else f"{quantity.label} of one detector ({unit})",
-            y=_axis_label(quantity, 2, None) if quantity == ENERGY else f"{quantity.label} of the other ({unit})",
+            x=_axis_label(quantity, 1, None) if quantity == ENERGY else quantity.axis_title(" of one detector"),
+            y=_axis_label(quantity, 2, None) if quantity == ENERGY else quantity.axis_title(" of the other"),
         ),
         house.house_theme(style, height=6.4, wide=WIDE),
-        colour_scale(positive, f"pairs per bin\n({width:.4g} × {width:.4g} {unit})", style, height=6.4),
+        colour_scale(positive, f"Pairs per bin\n({width:.4g} × {width:.4g} {unit})", style, height=6.4),
     )
     return finish(plot, style)
 
@@ -161,8 +161,8 @@ WIDE = 7.8 / 9
 def _subtitle(note: str | None, hidden: float, negative: float) -> str | None:
     parts = [
         note,
-        f"{rounded(hidden, 2)} % of the pairs lie at higher energies, outside" if hidden else None,
-        f"bins with net counts below 0, {negative:,.4g} together, are white" if negative else None,
+        f"{rounded(hidden, 2)} % of the pairs are at higher energies, not shown" if hidden else None,
+        f"bins with negative net counts (total −{negative:,.4g}) are white" if negative else None,
     ]
     if hidden:
         parts = [parts[1], parts[0], parts[2]]
@@ -300,7 +300,7 @@ def _of_two(
         ),
         house.house_theme(style, height=5.6, wide=WIDE),
         colour_scale(
-            positive, f"{'pairs' if x.of_pairs and y.of_pairs else 'hits'} per bin\n({size})", style, height=5.6
+            positive, f"{'Pairs' if x.of_pairs and y.of_pairs else 'Hits'} per bin\n({size})", style, height=5.6
         ),
     )
     return finish(plot, style)

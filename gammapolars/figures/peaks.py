@@ -52,9 +52,9 @@ def peaks(frame: Frame, *, title: str = "Peaks", style: FigureStyle = SCREEN) ->
         axes.log_axis(floor, expand=(0, 0, 0.16, 0)),
         p9.labs(
             title=title,
-            subtitle=facets.note("the first {} detectors; "),
-            x=(ENERGY if unit == "kev" else ADC).drawn_label,
-            y="area (counts)",
+            subtitle=facets.note("first {} detectors"),
+            x=(ENERGY if unit == "kev" else ADC).axis_title(),
+            y="Net area (counts)",
         ),
         house.house_theme(style, height=house.height_for(facets.number, facets.columns)),
         p9.theme(legend_position="bottom" if len(kinds) > 1 else "none"),

@@ -32,7 +32,7 @@ def rates(
     """
     rates, names = with_overlay(rate_table(frame, style), overlay, style)
     inputs = Inputs(names, style)
-    title = "Count rates of all hits, used or not, over time"
+    title = "Count rates versus time, rejected hits included"
     if rates.is_empty() or not (rates["counts"] > 0).any():
         return house.no_data(title, "no data: there are no hits", style)
     facets = facets_of(rates, style, by_counts=True)
@@ -42,9 +42,8 @@ def rates(
     points = bins.outline(bins.with_edges(frame, "time_s", "width_s"), "time_s")
     means = frame.select("facet", OVERLAY, "mean").unique()
     note = f"{note}; " if note else ""
-    note += "band: ±1σ of Poisson counts; dashed: the run's mean"
-    if facets.hidden:
-        note += f"; {facets.number} detectors with the most hits, {facets.hidden} more are not drawn"
+    note += "band: ±1σ (Poisson); dashed: mean of the run"
+    note += facets.note("; {} detectors with the most hits") or ""
     plot = house.compose(
         p9.ggplot(points, p9.aes("time_s", "rate", color=OVERLAY, fill=OVERLAY, linetype=OVERLAY)),
         p9.geom_blank(p9.aes("time_s", "y"), data=_least_span(frame), inherit_aes=False),
@@ -58,8 +57,8 @@ def rates(
         p9.labs(
             title=title,
             subtitle=note,
-            x=f"time since the first hit ({unit})",
-            y="rate (counts/s)",
+            x=f"Time since the first hit ({unit})",
+            y="Count rate (counts/s)",
         ),
         house.house_theme(style, height=house.height_for(facets.number, facets.columns, alone=3.4) + inputs.height),
         p9.theme(legend_position="top" if inputs else "none"),

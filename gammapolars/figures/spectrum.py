@@ -148,10 +148,12 @@ def energy_histograms(
         axes.number_axis(style.letters // columns, expand=(0.005, 0)),
         scale_y,
         p9.labs(
-            title=words.title if "keV" in parts else words.title.replace("Energy", "Pulse height"),
-            subtitle=_subtitle(words, facets.note("{} detectors with the most hits; "), frame),
-            x=" or ".join((ENERGY if axis == "keV" else ADC).drawn_label for axis in parts),
-            y=f"{words.counts} per " + " or ".join(f"{width:.4g} {axis}" for axis, (_, width) in histograms.items()),
+            title=words.title if "keV" in parts else words.title.replace("Energy", "Pulse-height"),
+            subtitle=_subtitle(words, facets.note("{} detectors with the most hits"), frame),
+            x=" or ".join((ENERGY if axis == "keV" else ADC).axis_title() for axis in parts),
+            y=house.capital(
+                f"{words.counts} per " + " or ".join(_width(axis, width) for axis, (_, width) in histograms.items())
+            ),
         ),
         house.house_theme(style, height=height + inputs.height),
         house.legend_below(),
@@ -176,6 +178,12 @@ def _scales(differing: bool, log: bool) -> Any:
     return {(True, True): "free_x", (False, True): "fixed", (True, False): "free", (False, False): "free_y"}[
         differing, log
     ]
+
+
+def _width(axis: str, width: float) -> str:
+    """A width of bins in the unit of an axis: `2 keV`, `8 ADC channels`."""
+    unit = "keV" if axis == "keV" else ADC.label if width == 1 else ADC.drawn_unit
+    return f"{width:.4g} {unit}"
 
 
 def _subtitle(words: Words, hidden: str | None, frame: pl.DataFrame) -> str | None:
@@ -205,7 +213,9 @@ def _with_facets(frame: pl.DataFrame, columns: int, style: FigureStyle) -> pl.Da
     """`facet`: each detector's name, in order of board and channel; where axes differ, with the axis."""
     detectors = frame.select(*DETECTOR, "axis").unique().sort("board", "channel", "axis")
     has_both = detectors["axis"].n_unique() > 1
-    names = [f"{name} (adc)" if has_both and axis == "adc" else name for *_, name, axis in detectors.iter_rows()]
+    names = [
+        f"{name} (ADC channels)" if has_both and axis == "adc" else name for *_, name, axis in detectors.iter_rows()
+    ]
     names = house.short_names(names, house.name_room(columns, style))
     labels = detectors.with_columns(facet_column(names))
     return frame.join(labels, on=[*DETECTOR, "axis"], how="left", maintain_order="left")

@@ -68,20 +68,22 @@ class FigureStyle:
             UsageError: a range without a width, or a size, a resolution or a font that no figure can have.
         """
         if self.theme not in THEMES:
-            raise UsageError(f"unknown theme '{self.theme}': take one of {', '.join(THEMES)}")
+            raise UsageError(f"unknown theme '{self.theme}': choose one of {', '.join(THEMES)}")
         for name, range_ in (("x", self.range_x), ("y", self.range_y)):
             if range_ is not None and not -float("inf") < range_[0] < range_[1] < float("inf"):
-                raise UsageError(f"the range of {name} must go up, not from {range_[0]:g} to {range_[1]:g}")
+                raise UsageError(f"the range of {name} must increase, not run from {range_[0]:g} to {range_[1]:g}")
         if self.bin is not None and not 0 < self.bin < float("inf"):
             raise UsageError(f"a bin must be wider than 0, not {self.bin:g}")
         if self.size_cm is not None and not all(LEAST_CM <= side <= MOST_CM for side in self.size_cm):
             raise UsageError(f"a figure is {LEAST_CM:g} to {MOST_CM:g} cm wide and high, not {self.size_cm}")
         if self.font_size is not None and not LEAST_FONT <= self.font_size <= MOST_FONT:
-            raise UsageError(f"a font of {self.font_size:g} points cannot be read: {LEAST_FONT:g} to {MOST_FONT:g}")
+            raise UsageError(
+                f"a font of {self.font_size:g} points is not readable: choose {LEAST_FONT:g} to {MOST_FONT:g}"
+            )
         if self.dpi is not None and not LEAST_DPI <= self.dpi <= MOST_DPI:
-            raise UsageError(f"{self.dpi} dots per inch: take {LEAST_DPI} to {MOST_DPI}")
+            raise UsageError(f"{self.dpi} dots per inch: choose {LEAST_DPI} to {MOST_DPI}")
         if self.size_cm is not None and max(self.size_cm) / CM_PER_INCH * self.resolution > MOST_PIXELS:
-            raise UsageError(f"more than {MOST_PIXELS} pixels a side: take fewer dots per inch or a smaller size")
+            raise UsageError(f"more than {MOST_PIXELS} pixels per side: choose fewer dots per inch or a smaller size")
 
     @property
     def width(self) -> float:

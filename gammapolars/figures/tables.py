@@ -48,7 +48,7 @@ def with_overlay(
     if column is None:
         return table.with_columns(pl.lit("").alias(OVERLAY)), []
     if column not in table.columns:
-        raise TableError(f"this frame has no column '{column}' that says which input a row is of")
+        raise TableError(f"this frame has no column '{column}' to distinguish the inputs")
     labels = table[column].cast(pl.String).fill_null("none")
     inputs = labels.unique(maintain_order=True).to_list()
     names = house.short_names(inputs, min(MOST_LETTERS, style.letters - 12))
@@ -65,7 +65,7 @@ def require(table: pl.DataFrame, what: str, columns: Sequence[str]) -> None:
         TableError: a column is missing.
     """
     if missing := [name for name in columns if name not in table.columns]:
-        raise TableError(f"{what} have the columns {', '.join(columns)}: this frame has no '{missing[0]}'")
+        raise TableError(f"{what} need the columns {', '.join(columns)}; this frame has no '{missing[0]}'")
 
 
 def check_compare(compare: str | None, inputs: Sequence[str]) -> None:
@@ -77,6 +77,6 @@ def check_compare(compare: str | None, inputs: Sequence[str]) -> None:
     if compare is None:
         return
     if compare not in ("ratio", "difference"):
-        raise UsageError(f"unknown comparison '{compare}': take ratio or difference")
+        raise UsageError(f"unknown comparison '{compare}': choose ratio or difference")
     if len(inputs) < 2:
-        raise UsageError(f"a {compare} needs two inputs: say which column tells them apart with overlay")
+        raise UsageError(f"a {compare} needs two inputs: name the column that distinguishes them with overlay")

@@ -27,7 +27,7 @@ LINE_PALETTE = (BLUE, ORANGE, GREEN, INK, AMBER, "#cc79a7", SKY)
 FONT = "sans-serif"
 """DejaVu Sans, which comes with matplotlib, and what other programs have in its place; see `image.SETTINGS`."""
 
-DIFFERENCE = "time of the second detector − time of the first (ns)"
+DIFFERENCE = "Time of the second detector − time of the first (ns)"
 """The axis of time differences."""
 
 MAX_FACETS = 36
@@ -127,6 +127,11 @@ def height_for(facets: int, columns: int, *, alone: float = 4.4) -> float:
         return alone
     row = {1: 2.1, 2: 2.1, 3: 1.9}.get(columns, 1.65)
     return 1.2 + row * math.ceil(facets / columns)
+
+
+def capital(text: str) -> str:
+    """Text as the title of an axis, with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def plain(text: str) -> str:

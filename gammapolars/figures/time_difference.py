@@ -56,7 +56,7 @@ def time_differences(
     inputs = Inputs(names, style)
     table = table.filter(is_inside(pl.col("dt_ns"), style.range_x))
     if table.is_empty() or not (table["counts"] != 0).any():
-        return house.no_data(title, "no data: no two hits of different detectors came close in time", style)
+        return house.no_data(title, "no data: no two hits of different detectors are close in time", style)
     window = None if window is None else window if isinstance(window, Window) else parse_window(window)
     pairs = table.select(PAIR).n_unique()
     table = _strongest(table)
@@ -80,7 +80,7 @@ def time_differences(
             subtitle=_note(window, number, pairs, note, with_chance=chance is not None, with_random=bool(random))
             + ("; " + BAND if has_band(frame) else ""),
             x=house.DIFFERENCE,
-            y=f"{counts} per {width:.4g} ns",
+            y=house.capital(f"{counts} per {width:.4g} ns"),
         ),
         house.house_theme(style, height=house.height_for(number, columns) + inputs.height),
         house.legend_below(),
@@ -187,13 +187,13 @@ def _note(
     if with_random:
         parts.append("grey: random windows")
     if with_chance:
-        parts.append("dashed: expected by chance")
+        parts.append("dashed: random coincidences expected")
     if pairs > facets:
-        parts.append(f"the sum and the {facets - 1} strongest of {pairs} detector pairs")
+        parts.append(f"sum and the {facets - 1} strongest of {pairs} detector pairs")
     return "; ".join(parts)
 
 
-BEFORE, AFTER = "before, moved to its peak", "after"
+BEFORE, AFTER = "before (shifted to 0)", "after"
 
 
 def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
@@ -238,9 +238,7 @@ def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, style: FigureStyle
         p9.scale_fill_manual(values=colours, name=" "),
         axes.number_axis(style.letters // columns, expand=(0, 0)),
         p9.scale_y_continuous(expand=(0, 0, 0.06, 0), labels=axes.number_labels),
-        p9.labs(
-            title=title, subtitle=note, x="time of the second detector − time of the first (ns)", y="pairs per bin"
-        ),
+        p9.labs(title=title, subtitle=note, x=house.DIFFERENCE, y="Pairs per bin"),
         house.house_theme(style, height=house.height_for(shown.height, columns) + 0.2 * columns),
         house.legend_below(),
     )

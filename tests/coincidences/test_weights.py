@@ -320,7 +320,7 @@ def test_maps_are_drawn_where_bins_are_net_and_where_there_are_none() -> None:
     assert figures.matrix(empty).labels.title == "Pairs"
     plot = figures.matrix(net)
     assert plot.data["counts"].sum() == 6
-    assert "2 together" in plot.labels.subtitle
+    assert "(total −2)" in plot.labels.subtitle
 
 
 # Physics.
@@ -486,7 +486,7 @@ def test_a_figure_shows_pulse_heights_of_two_detectors_against_each_other(
     assert [json.loads(done.out)["symmetric"] for done in outcomes] == [False, True, True, False]
 
     labels = [(plot.labels.x, plot.labels.y) for plot in plots]
-    assert labels[0] == ("pulse height, 0/4 (adc)", "pulse height, 0/5 (adc)")
-    assert labels[1] == labels[2] == ("pulse height of one detector (adc)", "pulse height of the other (adc)")
+    assert labels[0] == ("ADC channel, 0/4", "ADC channel, 0/5")
+    assert labels[1] == labels[2] == ("ADC channel of one detector", "ADC channel of the other")
     top = plots[0].data.filter(pl.col("counts") == pl.col("counts").max())
     assert top.select("x", "y").row(0) == pytest.approx((692, 540), abs=24)

@@ -95,13 +95,13 @@ def test_more_detectors_than_have_room_are_said_to_be_left_out() -> None:
     spectra = analyses.spectra_table(rng, [f"d{n}" for n in range(40)], [], top=300.0)
     plot = figures.spectrum(spectra)
     assert plot.data["facet"].n_unique() == house.MAX_FACETS
-    assert "4 more are not drawn" in plot.labels.subtitle
+    assert "(4 more not drawn)" in plot.labels.subtitle
 
 
 def test_spectrum_has_a_log_axis_labels_with_units_and_all_counts(cobalt: Analysis) -> None:
     plot = figures.spectrum(cobalt.spectra, lines={1173.2: "Co-60 1173"})
-    assert plot.labels.x == "energy (keV)"
-    assert plot.labels.y == "counts per 2 keV"
+    assert plot.labels.x == "Energy (keV)"
+    assert plot.labels.y == "Counts per 2 keV"
     assert has_log_axis(plot)
     assert {"geom_ribbon", "geom_path", "geom_places"} <= set(layers(plot))
     labels = layer_data(plot, "geom_places")
@@ -132,10 +132,10 @@ def test_detectors_without_calibration_are_drawn_in_adc_beside_the_others(cobalt
         adc=pl.col("energy_kev") * 4, energy_kev=pl.lit(None, pl.Float64)
     )
     plot = figures.spectrum(pl.concat([kev, adc]), lines={1332.5: "Co-60"})
-    assert plot.labels.x == "energy (keV) or pulse height (adc)"
-    assert plot.labels.y == "counts per 2 keV or 8 adc"
-    assert figures.spectrum(adc).labels.title == "Pulse height spectra"
-    assert set(plot.data["facet"]) == {"HPGe-1", "HPGe-2 (adc)"}
+    assert plot.labels.x == "Energy (keV) or ADC channel"
+    assert plot.labels.y == "Counts per 2 keV or 8 ADC channels"
+    assert figures.spectrum(adc).labels.title == "Pulse-height spectra"
+    assert set(plot.data["facet"]) == {"HPGe-1", "HPGe-2 (ADC channels)"}
     assert set(layer_data(plot, "geom_places")["facet"]) == {"HPGe-1"}
     built(plot)
 

@@ -81,7 +81,7 @@ def test_the_suffix_is_the_format(tmp_path: Path, suffix: str, monkeypatch: pyte
         ({"theme": "poster"}, "unknown theme 'poster'"),
         ({"size_cm": (0.5, 9.0)}, "2 to 120 cm"),
         ({"size_cm": (100.0, 9.0), "dpi": 2000}, "more than 30000 pixels"),
-        ({"font_size": 1.0}, "cannot be read"),
+        ({"font_size": 1.0}, "is not readable"),
         ({"bin": 0.0}, "wider than 0"),
         ({"dpi": 5}, "20 to 2400"),
         ({"range_y": (1.0, 1.0)}, "range of y"),

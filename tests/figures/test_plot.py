@@ -84,7 +84,7 @@ def test_empty_channels_that_were_left_out_are_empty_and_no_neighbours() -> None
 def test_bins_at_the_ends_of_a_range_are_whole() -> None:
     flat = pl.DataFrame({"energy_kev": np.arange(0.5, 6000), "counts": 100.0})
     plot = gp.plot.spectrum(flat, style=FigureStyle(range_x=(101.0, 4903.0)))
-    assert plot.labels.y == "counts per 4 keV"
+    assert plot.labels.y == "Counts per 4 keV"
     assert plot.data["counts"].unique().to_list() == [400.0]
     assert (plot.data["left"].min(), plot.data["right"].max()) == (100.0, 4904.0)
     rounded = pl.DataFrame({"energy_kev": np.round(0.3333 * np.arange(6000), 3), "counts": 100.0})
@@ -141,11 +141,11 @@ def test_the_style_reaches_every_figure() -> None:
     assert plot.coordinates.limits.y == (0.0, 50.0)
     built(plot)
     wide = gp.plot.spectrum(SPECTRUM, style=FigureStyle(bin=2.0))
-    assert wide.labels.y == "counts per 2 keV"
+    assert wide.labels.y == "Counts per 2 keV"
     assert wide.data["counts"].gather_every(2).to_list() == [4, 109, 1]
-    with pytest.raises(UsageError, match="no multiple of the 1"):
+    with pytest.raises(UsageError, match="not a multiple of the existing 1:"):
         gp.plot.spectrum(SPECTRUM, style=FigureStyle(bin=1.5))
-    with pytest.raises(UsageError, match="range of x must go up"):
+    with pytest.raises(UsageError, match="range of x must increase"):
         FigureStyle(range_x=(5.0, 2.0))
 
 
@@ -180,8 +180,8 @@ def test_bins_of_pairs_are_as_wide_as_asked_for_also_where_times_are_multiples_o
 
     plot = gp.plot.time_differences(pairs, style=FigureStyle(bin=2.0))
 
-    assert plot.labels.y == "counts per 2 ns"
-    assert gp.plot.time_differences(pairs).labels.y == "counts per 10 ns"  # no comb of bins that cannot be filled
+    assert plot.labels.y == "Counts per 2 ns"
+    assert gp.plot.time_differences(pairs).labels.y == "Counts per 10 ns"  # no comb of bins that cannot be filled
     assert plot.data.filter(pl.col("counts") == 2)["dt_ns"].to_list() == [9, 11]
 
 
@@ -193,7 +193,7 @@ def test_rates_have_bins_as_wide_as_asked_for() -> None:
     ]
 
     assert widths == pytest.approx([1.0, 5.0])
-    with pytest.raises(UsageError, match="no multiple of the 1"):
+    with pytest.raises(UsageError, match="not a multiple of the existing 1:"):
         gp.plot.rates(table, style=FigureStyle(bin=1.5))
 
 
@@ -205,7 +205,7 @@ def test_inputs_are_overlaid_and_compared_bin_by_bin() -> None:
 
     upper, lower = plot.items
     assert upper.data["overlay"].unique(maintain_order=True).to_list() == ["a.parquet", "b.parquet"]
-    assert lower.labels.y == "ratio to a.parquet"
+    assert lower.labels.y == "Ratio to a.parquet"
     points = lower.data.sort("x")
     assert points["x"].to_list() == [0.5, 2.5, 3.5, 5.5]  # where the reference is empty there is no ratio
     assert points["value"].to_list() == [2.0] * 4
@@ -274,9 +274,9 @@ def test_detectors_of_different_gain_make_no_symmetric_matrix() -> None:
     symmetric = gp.plot.matrix(one)
     other = gp.plot.matrix(one.with_columns(counts=pl.Series([5.0, 3.0, 2.0])), names=("left", "right"))
 
-    assert symmetric.labels.x == "pulse height of one detector (adc)"
-    assert other.labels.x == "pulse height, left (adc)"
-    assert other.labels.y == "pulse height, right (adc)"
+    assert symmetric.labels.x == "ADC channel of one detector"
+    assert other.labels.x == "ADC channel, left"
+    assert other.labels.y == "ADC channel, right"
     energies = one.rename({"adc_x": "energy_kev_x", "adc_y": "energy_kev_y"})
     assert gp.plot.matrix(energies).labels.x == r"$E_{\gamma 1}$ (keV)"
     with pytest.raises(TableError, match="a matrix has two columns"):

@@ -31,7 +31,7 @@ def test_an_angular_correlation_is_drawn_as_it_was_fitted() -> None:
     plot = angular(table.lazy())
 
     assert isinstance(plot, ggplot)
-    assert subtitle(plot) == "a2 = 0.1020, a4 = \N{MINUS SIGN}0.0091 of the fit, as measured"
+    assert subtitle(plot) == "a2 = 0.1020, a4 = \N{MINUS SIGN}0.0091 (fit, as measured)"
     (curve,) = (layer._data for layer in plot.layers if type(layer.geom).__name__ == "geom_line")
     drawn = pl.DataFrame({name: list(curve[name]) for name in ("angle_deg", "w")})
     assert drawn["w"].to_numpy() == pytest.approx(series(drawn["angle_deg"].to_numpy()))
@@ -54,7 +54,7 @@ def test_a_lifetime_of_a_table() -> None:
     plot = lifetime(table)
 
     parts = {part for layer in plot.items[0].layers[1:] for part in layer._data["part"]}
-    assert parts == {"fit", "lifetime 1", "chance"}
+    assert parts == {"fit", "lifetime 1", "random coincidences"}
     assert built(plot)
     assert built(lifetime(table.clear()))
     with pytest.raises(TableError, match="'fit'"):

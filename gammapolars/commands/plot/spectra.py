@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 INPUT = "input"
 """The column by which curves are told apart."""
 
-WORDS = {"none": "counts", "live-time": "counts per second", "real-time": "counts per second", "area": "part of counts"}
+PER_SECOND = "counts per second"
+WORDS = {"none": "counts", "live-time": PER_SECOND, "real-time": PER_SECOND, "area": "fraction of counts"}
 """What the y-axis shows, by what spectra are normalised by."""
 
 OTHERS = {"live-time": "real-time or area", "real-time": "area"}

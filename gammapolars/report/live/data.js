@@ -25,7 +25,7 @@ function byteReader(bytes) {
 }
 
 function unpack(head, bytes) {
-  check(head.layout === 1, "its data have another layout");
+  check(head.layout === 1, "its data have an unknown layout");
   const source = byteReader(bytes), [nx, ny] = head.axes.map((axis) => axis.bins);
   const counts = source.floats(head.values), variances = source.floats(head.values);
   const [x, y, index] = Array.from({ length: 3 }, () => new Uint32Array(head.cells));
@@ -37,7 +37,7 @@ function unpack(head, bytes) {
   }
   for (let i = 0; i < head.cells; i++) check((index[i] = source.number()) < head.values, "a count is missing");
   const singles = head.singles.map(() => Float64Array.from({ length: nx }, source.number));
-  check(source.atEnd(), "there are more data than there should be");
+  check(source.atEnd(), "its data are too long");
   const rows = head.symmetric ? Array(2).fill(rowsOf(x, y, index, nx, true))
     : [rowsOf(x, y, index, nx, false), rowsOf(y, x, index, ny, false)];
   return { ...head, counts, variances, rows, singles };

@@ -143,7 +143,7 @@ function listen(live) {
 (async () => {
   const root = document.getElementById("live"), note = root.querySelector(".live-note");
   try {
-    if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old for it");
+    if (typeof DecompressionStream === "undefined") throw new Error("this browser is too old");
     const text = (id) => document.getElementById(id).textContent, head = JSON.parse(text("live-head"));
     const matrix = unpack(head, await inflate(text("live-data").trim()));
     root.classList.add("live-on");
@@ -155,6 +155,6 @@ function listen(live) {
     root.classList.remove("live-on");
     note.setAttribute("role", "alert");
     note.textContent = `The live matrix cannot be shown: ${error.message || "its data are damaged"}. It needs Chrome or Edge 93, ` +
-      "Firefox 113, Safari 16.4 or later, and this file as it was written.";
+      "Firefox 113, Safari 16.4 or later, and an unmodified copy of this file.";
   }
 })();

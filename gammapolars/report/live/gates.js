@@ -5,15 +5,15 @@ const sameGate = (gate) => ({ ...gate, background: gate.background.map((part) =>
 // Why a gate cannot be; an empty text, where it can.
 function wrongOf(gate) {
   const parts = [[gate.low, gate.high], ...gate.background].sort((one, other) => one[0] - other[0]);
-  if (parts.some(([low, high]) => !(low < high))) return "A gate and each background need at least one bin.";
+  if (parts.some(([low, high]) => !(low < high))) return "The gate and each background region need at least one bin.";
   const meet = parts.some(([low], k) => k && low < parts[k - 1][1]);
-  return meet ? "Gate and background overlap: keep them apart." : "";
+  return meet ? "Gate and background regions must not overlap." : "";
 }
 
 function stretchesOf(text, axis) {
   return text.split(",").filter((part) => part.trim()).map((part) => {
     const ends = part.split(/:|\bto\b/).map((end) => (end.trim() ? Number(end) : NaN));
-    if (ends.length !== 2 || !ends.every(Number.isFinite)) throw new RangeError(`“${part.trim()}” is no LOW:HIGH.`);
+    if (ends.length !== 2 || !ends.every(Number.isFinite)) throw new RangeError(`“${part.trim()}” is not of the form LOW:HIGH.`);
     return ends.map((end) => nearestEdge(axis, end));
   });
 }
@@ -38,7 +38,7 @@ function commandOf(matrix, side, gate) {
   const axis = matrix.axes[side], [low, high] = [edgeOf(axis, gate.low), edgeOf(axis, gate.high)];
   return ["gammapolars gate", matrix.file, `--on ${exact((low + high) / 2)} --width ${exact(high - low)}`,
     ...gate.background.map((part) => `--background ${endsOf(axis, ...part)}`),
-    ...(matrix.unit === "adc" ? ["--unit adc"] : []), ...(matrix.symmetric ? [] : [`--axis ${"xy"[side]}`]),
+    ...(matrix.column === "adc" ? ["--unit adc"] : []), ...(matrix.symmetric ? [] : [`--axis ${"xy"[side]}`]),
     "-o gated.csv"].join(" ");
 }
 

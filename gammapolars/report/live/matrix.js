@@ -54,8 +54,8 @@ function drawMatrix(canvas, matrix, views, colours, kept, stretches) {
   }
   const { bx, by } = kept.image, { canvas: picture, least, most } = kept.picture, { unit } = matrix;
   const [size, height] = [bx, by].map((span) => number(span.times * span.axis.width));
-  const range = `${number(least)} to ${number(most)} per ${size} × ${height} ${unit}`, scale = [`counts, log: ${range}`, range];
-  const titles = { x: `${matrix.label} x (${unit})`, title: `${matrix.label} y (${unit})` };
+  const range = `${number(least)} to ${number(most)}`, scale = [`counts per ${size} × ${height} ${unit}: ${range} (log)`, range];
+  const titles = { x: matrix.titles[1], title: matrix.titles[2] };
   drawAxes(pen, frame, colours, { ...titles, beside: most ? scale : "no counts here" });
   clipped(pen, frame, () => {
     pen.imageSmoothingEnabled = false;

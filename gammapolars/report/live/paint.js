@@ -18,21 +18,21 @@ function draw(live) {
     return { ...one, colour: LIGHT.singles[k % LIGHT.singles.length], scale: most(total) / most(one) };
   });
   panel(live, "total", views[side], [{ ...total, colour: colours.ink, variances: null }, ...singles], colours, {
-    title: matrix.symmetric ? "All pairs" : `All pairs, on ${"xy"[side]}`, stretches, lines: matrix.lines,
-    beside: singles.length ? "coloured: single hits, scaled" : "" });
+    title: matrix.symmetric ? "All pairs" : `All pairs, projected on ${"xy"[side]}`, stretches, lines: matrix.lines,
+    beside: singles.length ? "coloured: singles spectra, scaled" : "" });
   if (gate) {
     const net = live.kept.net = { ...rebinned(matrix, live.along, times, found), colour: colours.ink }, { values, variances } = net;
     const share = { ...along, variances: null, colour: colours.total, scale: found.total / (totals[1].total || 1), dashes: [3, 3] };
     const sure = ({ energy }) => [-1, 0, 1].map((k) => binAt(net.axis, energy + k * net.axis.width))
       .some((bin) => values[bin] > 3 * Math.sqrt(variances[bin]));
     panel(live, "net", views[1 - side], [net, ...(live.overlay && found.total > 0 ? [share] : [])], colours, {
-      title: "In coincidence with the gate, net", lines: matrix.lines.filter(sure), errors: colours.error,
-      beside: log && !values.some((value) => value > 0) ? "nothing above 0: see it without Log" : [`± σ${live.overlay ? "; dashed: all pairs, scaled" : ""}${log ? "; 0 and below lie at the bottom" : ""}`, "± σ"] });
+      title: "Net counts in coincidence with the gate", lines: matrix.lines.filter(sure), errors: colours.error,
+      beside: log && !values.some((value) => value > 0) ? "no positive net counts: switch off Log" : [`± σ${live.overlay ? "; dashed: all pairs, scaled" : ""}${log ? "; values ≤ 0 are at the bottom" : ""}`, "± σ"] });
   } else {
     const { pen, width } = sized(live.canvases.net, 48);
     pen.fillStyle = colours.quiet;
     live.frames.net = null;
-    const hint = width > 620 ? "Drag across a line in the spectrum above, or click a spot of the matrix below." : "Drag across a line above.";
+    const hint = width > 620 ? "Drag across a line in the spectrum above, or click a spot in the matrix below." : "Drag across a line above.";
     write(pen, hint, width / 2, 24, "center", "middle");
   }
   live.frames.matrix = drawMatrix(live.canvases.matrix, matrix, views, colours, live.kept, stretches);
@@ -42,7 +42,7 @@ function draw(live) {
 function panel(live, name, view, spectra, colours, { stretches = [], lines, errors, ...titles }) {
   const sheet = sized(live.canvases[name], lines.length ? 300 : 230), { pen } = sheet, [first] = spectra, { drag, matrix } = live;
   const frame = live.frames[name] = frameOf(sheet, view, spectra, live.log, lines.length ? LABEL_ROOM : 6);
-  drawAxes(pen, frame, colours, { x: `${matrix.label} (${matrix.unit}), bins of ${number(first.axis.width)} ${matrix.unit}`, ...titles });
+  drawAxes(pen, frame, colours, { x: `${matrix.titles[0]}, bins of ${number(first.axis.width)} ${matrix.unit}`, ...titles });
   clipped(pen, frame, () => {
     for (const one of stretches) drawStretch(pen, frame, one);
     if (errors) drawErrors(pen, frame, first, errors);

@@ -18,8 +18,8 @@ SCRIPTS = ("data", "gate", "scale", "spectrum", "matrix", "gates", "page", "pain
 """The files of the script, in this order."""
 
 NOTE = (
-    "Gates on this matrix can be drawn right here where JavaScript is allowed and the browser is Chrome or Edge 93, "
-    "Firefox 113, Safari 16.4, or later."
+    "Gates can be drawn on this matrix if JavaScript is enabled and the browser is Chrome or Edge 93, Firefox 113, "
+    "Safari 16.4, or later."
 )
 
 
@@ -89,8 +89,8 @@ def _data(packed: Packed, known: Known) -> str:
     of_energy = quantity == ENERGY
     head: dict[str, Any] = packed.head | {
         "column": quantity.column,
-        "unit": quantity.unit,
-        "label": quantity.label,
+        "unit": quantity.drawn_unit,
+        "titles": [quantity.axis_title(name) for name in ("", " x", " y")],
         "file": shlex.quote(known.file),
         "lines": [{"energy": energy, "label": label} for energy, label in sorted(known.lines.items())]
         if of_energy
@@ -109,13 +109,13 @@ def _app(packed: Packed, known: Known) -> str:
     """What is shown once the script runs."""
     symmetric, widths = packed.cells.symmetric, {axis.width for axis in packed.cells.axes}
     quantity = BY_COLUMN[packed.cells.axes[0].column[:-2]]
-    unit, bins = quantity.unit, " × ".join(f"{width:g}" for width in sorted(widths))
+    unit, bins = quantity.drawn_unit, " × ".join(f"{width:g}" for width in sorted(widths))
     side = _select("side", "gate on", [("x", "x"), ("y", "y")])
     times = _select("times", "bins", [("1", "×1"), ("2", "×2"), ("4", "×4"), ("8", "×8")])
-    made = f', which is written by <code id="live-made">{escape(known.made)}</code>' if known.made else ""
+    made = f', written by <code id="live-made">{escape(known.made)}</code>' if known.made else ""
     coarser = (
         f"<p>To keep this page small, its bins are {2**packed.cells.doublings} times as wide as those of "
-        f"<code>{escape(known.file)}</code>: counts in narrow gates differ from the command's.</p>\n"
+        f"<code>{escape(known.file)}</code>: counts in narrow gates differ from those of the command.</p>\n"
         if packed.cells.doublings
         else ""
     )
@@ -125,53 +125,55 @@ def _app(packed: Packed, known: Known) -> str:
     return f"""<div class="live-app">
 <div class="live-bar live-screen" role="toolbar" aria-label="Gates and view">
 {_toggle("gate", "Gate", "g: drag to draw a gate", pressed=True)}
-{_toggle("background", "Background", "b: drag to add a background")}
-{_toggle("zoom", "Zoom", "z: drag to zoom; Shift and drag zooms always")}
-{_toggle("log", "Log", "l", pressed=True)}
-{_button("in", "+", "+: zoom in")}{_button("out", "−", "-: zoom out")}{_button("all", "All", "0, or a double click")}
+{_toggle("background", "Background", "b: drag to add a background region")}
+{_toggle("zoom", "Zoom", "z: drag to zoom (Shift-drag always zooms)")}
+{_toggle("log", "Log", "l: logarithmic scale", pressed=True)}
+{_button("in", "+", "+: zoom in")}{_button("out", "−", "-: zoom out")}{_button("all", "All", "0, double-click: all")}
 {times} {side}
 </div>
 {_served(known)}<div><canvas id="live-total" tabindex="0" role="img" aria-label="Spectrum of all pairs, on which gates
- are drawn: arrow keys move the gate by a bin, with Shift its upper end; the fields below take numbers"></canvas></div>
+ are drawn: the arrow keys move the gate by one bin, with Shift only its upper limit; numbers go into the fields below"
+></canvas></div>
 <div class="live-bar live-screen">
 <label>Gate <input id="live-low" inputmode="decimal" aria-label="Gate from ({unit})"></label>
 <label>to <input id="live-high" inputmode="decimal" aria-label="Gate to ({unit})"> {unit}</label>
 <label>Background <input id="live-background" placeholder="LOW:HIGH, LOW:HIGH"></label>
-{_button("auto", "Auto", "a: beside the gate, on both sides")}{_button("bare", "None", "no background")}
-{_button("clear", "Clear", "Delete: no gate")}
+{_button("auto", "Auto", "a: on both sides of the gate")}{_button("bare", "None", "no background")}
+{_button("clear", "Clear", "Delete: remove the gate")}
 </div>
-{f'<div class="live-bar live-screen">Single hits, scaled: {singles}</div>' if singles else ""}
+{f'<div class="live-bar live-screen">Singles spectra, scaled: {singles}</div>' if singles else ""}
 <p class="live-message" role="status" id="live-message"></p>
 <p class="live-result"><output id="live-result" aria-live="polite">No gate yet.</output></p>
 <div><canvas id="live-net" tabindex="0" role="img" aria-label="Spectrum in coincidence with the gate"></canvas></div>
 <p class="live-readout live-screen" id="live-readout"></p>
 <div class="live-bar live-screen">
-{_toggle("overlay", "All pairs, scaled", "compare with the spectrum of all pairs", pressed=True)}
-{_button("csv", "Save CSV", "the gated spectrum, its variances too")}{_button("png", "Save PNG", "both spectra")}
+{_toggle("overlay", "All pairs, scaled", "for comparison: the spectrum of all pairs", pressed=True)}
+{_button("csv", "Save CSV", "the gated spectrum with variances")}{_button("png", "Save PNG", "both spectra")}
 </div>
-<div class="live-command"><p>The same by command, in whole bins of {bins} {unit}, next to
-<code>{escape(known.file)}</code>{made}:
+<div class="live-command"><p>The equivalent command, in whole bins of {bins} {unit}, to be run in the folder
+of <code>{escape(known.file)}</code>{made}:
 <code id="live-command"></code> {_button("copy", "Copy", "copy the command")}</p>
-<p class="quiet">A gate on the run itself (<code>gammapolars gate RUN</code>) has exact ends and takes each pair's own
-energies: it differs by what lies in the bins at the ends.</p></div>
+<p class="quiet">A gate on the run itself (<code>gammapolars gate RUN</code>) has exact limits and uses the energy of
+each hit, so its counts can differ by those in the bins at the limits.</p></div>
 {coarser}<div class="live-bar live-screen">
-<label>Name <input id="live-name" maxlength="80"></label>{_button("keep", "Keep this gate", "Enter: into the list")}
-{_button("previous", "‹", "p: the gate before")}{_button("next", "›", "n: the next gate")}
+<label>Name <input id="live-name" maxlength="80"></label>{_button("keep", "Keep this gate", "Enter: add to the list")}
+{_button("previous", "‹", "p: previous gate")}{_button("next", "›", "n: next gate")}
 </div>
-{_rows("list", "Kept gates; they stand in the page's address, too", ["name", f"gate ({unit})", "net counts", "", ""])}
-{_rows("bins", "Highest bins in coincidence with the gate", [unit, "net counts", "near"])}
+{_rows("list", "Kept gates (also stored in the page's address)", ["name", f"gate ({unit})", "net counts", "", ""])}
+{_rows("bins", "Highest bins in coincidence with the gate", [unit, "net counts", "nearby line"])}
 <div class="live-map{" live-square" if symmetric else ""}"><canvas id="live-matrix" tabindex="0" role="img"
  aria-label="Matrix of the two energies of each pair"></canvas></div>
-<p class="quiet live-screen">A click sets a gate of ± FWHM with a background on both sides, a drag zooms, a double click
-shows all. The wheel zooms in what was clicked last. Keys there: arrows move the gate by a bin, with Shift its upper and
-with Alt its lower end; g, b and z choose what a drag does, a sets a background on both sides, l switches the scale,
-+ and − zoom, 0 shows all, Enter keeps the gate, n and p step through those kept, Delete removes it.</p>
+<p class="quiet live-screen">Click to set a gate of ± FWHM with a background on both sides; drag to zoom; double-click
+to show everything. The mouse wheel zooms the plot that was clicked last. Keys: the arrows move the gate by one bin
+(with Shift only its upper limit, with Alt only its lower limit); g, b and z select what dragging does; a sets a
+background on both sides; l toggles the logarithmic scale; + and − zoom; 0 shows everything; Enter keeps the gate; n and
+p step through the kept gates; Delete removes the gate.</p>
 </div>
 """
 
 
 def _served(known: Known) -> str:
-    """What a page can ask for that is served."""
+    """What a served page can ask for."""
     if not known.detectors:
         return ""
     boxes = {
@@ -181,13 +183,13 @@ def _served(known: Known) -> str:
         )
         for side in "xy"
     }
-    headings = ["keV", "FWHM (keV)", "net area", "kind"]
+    headings = ["energy (keV)", "FWHM (keV)", "net area", "identification"]
     return f"""<details class="live-screen"><summary>Detectors, time difference, fits</summary>
 <div class="live-bar">x: {boxes["x"]}</div><div class="live-bar">y: {boxes["y"]}</div>
 <div class="live-bar"><label>Time difference <input id="live-dt" placeholder="0ns:50ns"></label>
 <button type="button" id="live-ask">Show these pairs</button>
-<button type="button" id="live-fit">Fit the peaks of this gate, with its exact ends</button></div>
-{_rows("fits", "Peaks in coincidence with the gate, each with its uncertainty", headings)}</details>
+<button type="button" id="live-fit">Fit the peaks in coincidence, with exact gate limits</button></div>
+{_rows("fits", "Peaks in coincidence with the gate, with uncertainties", headings)}</details>
 """
 
 

@@ -2,7 +2,7 @@
 
 async function ask(name, query) {
   const answer = await fetch(`${name}?${new URLSearchParams(query)}`).catch(() => null);
-  if (!answer) throw new RangeError("The command that served this page has ended: start it again.");
+  if (!answer) throw new RangeError("The command that served this page has ended; start it again.");
   if (!answer.ok) throw new RangeError(await answer.text());
   return answer.json();
 }
@@ -28,6 +28,6 @@ function askFor(live) {
     const of = (peak, name) => plusMinus(peak[name], (peak[`${name}_unc`] ?? NaN) ** 2);
     fillTable(live.at("fits"), peaks.map((peak) => [of(peak, "centroid_kev"), of(peak, "fwhm_kev"), of(peak, "area"),
       [peak.kind, peak.nuclide].filter(Boolean).join(" ")]));
-    live.say(`With exact ends: ${plusMinus(counts, unc ** 2)} net counts, peaks: ${peaks.length}.`);
+    live.say(`With exact limits: ${plusMinus(counts, unc ** 2)} net counts, ${peaks.length} peak${peaks.length === 1 ? "" : "s"}.`);
   });
 }
