@@ -246,7 +246,7 @@ def _runs_in_one_file(recording: Recording, totals: PairSummary) -> list[str]:
     if number < 2 or len(recording.runs.all) > 1:
         return []
     name = recording.runs.all[0].name
-    return [f"{name}: holds {number} runs, and these are their sums: write each into a file of its own to compare them"]
+    return [f"{name}: contains {number} runs, which are summed here; write each run to its own file to compare them"]
 
 
 def _detector_rows(by_detector: pl.DataFrame, recording: Recording, recorded_s: Mapping[Key, float]) -> pl.DataFrame:

@@ -23,26 +23,27 @@ from gammapolars.report.sections import Findings, findings
 PAGE = "index.html"
 
 CHANCE = (
-    "The number of random coincidences of two detectors is N = Σ r_a r_b w t, with the rates r_a and r_b of their used "
-    "hits in slices t of the time in which both were recorded, and the total width w of the coincidence window. Within "
-    "the dead time there are fewer, because a true coincidence leaves both detectors dead. N is summed over detector "
-    "pairs; true coincidences are the pairs less N."
+    "The expected number of random coincidences between two detectors is N = Σ r_a r_b w t, where r_a and r_b are the "
+    "rates of their used hits in time slices t in which both were recording, and w is the total width of the "
+    "coincidence window. N is reduced at time differences shorter than the dead time, as a true coincidence leaves "
+    "both detectors dead. N is summed over detector pairs; true coincidences are the number of pairs minus N."
 )
 MEASURED_CHANCE = (
-    " Here the random windows, which hold no true coincidences, measure it instead: s times the pairs R in them are "
-    "subtracted, s being the width of the coincidence window over theirs. Net is P − s R, with the variance P + s² R, "
-    "in the counts, the table and the matrix."
+    " Here random coincidences were measured instead, in random windows that contain no true coincidences: with P "
+    "pairs in the coincidence window and R in the random windows, the net number is P − s R with variance P + s² R, "
+    "where s is the width of the coincidence window divided by that of the random windows. This applies to the numbers "
+    "in the text, the table and the matrix."
 )
 PROMPT = (
-    "Position and width of a prompt peak are those of a Gaussian on a constant level of random coincidences, fitted to "
-    "the core of the peak by maximum likelihood, as in gammapolars align; peaks are searched for within ±{reach}."
+    "The position and width of a prompt peak come from a maximum-likelihood fit of a Gaussian on a constant background "
+    "to the core of the peak, as in 'gammapolars align'. Peaks are searched for within ±{reach}."
 )
 PEAKS = (
-    "Peaks are those of gammapolars peaks: Gaussians with a tail and a step on a smooth background, above 4 standard "
-    "deviations. A peak is assigned to a nuclide only where the lines of that nuclide that should be seen in the same "
-    "spectrum are there, by 60 % of their expected counts at least, in about the ratio of their intensities; "
-    "{nuclides} nuclides are tried, common sources and natural activity first. Escape peaks, sums, Compton edges, "
-    "backscatter and X-rays are told apart by energy and width."
+    "Peaks are found and fitted as in 'gammapolars peaks': a Gaussian with a tail and a step on a smooth background, "
+    "with a significance above 4σ. A peak is assigned to a nuclide only if the other lines expected of that nuclide in "
+    "the same spectrum are present, with about the right ratio of intensities; the lines that are found make up at "
+    "least 60 % of the expected counts. {nuclides} nuclides are tried, common sources and natural background first. "
+    "Escape and sum peaks, Compton edges, backscatter peaks and X-rays are recognized by their energy and width."
 )
 
 
@@ -109,7 +110,7 @@ def _doubts(analysis: Analysis, parts: Sequence[RunPart]) -> list[str]:
     if len(parts) > 1:
         return [f"{part.name}: {doubt}" for part in parts for doubt in part.found.analysis.doubts]
     number = len(analysis.runs)
-    return [*analysis.doubts, *([f"these are sums over {count(number)} runs"] if number > 1 else [])]
+    return [*analysis.doubts, *([f"all numbers are sums over {count(number)} runs"] if number > 1 else [])]
 
 
 def _of_each_run(parts: Sequence[RunPart], tell: Told) -> list[Section]:
@@ -172,7 +173,7 @@ def _provenance(analysis: Analysis, now: datetime) -> list[tuple[str, str]]:
         *([("Timestamps", span)] if analysis.hits_read else []),
         *((_capital(name), value) for name, value in ({"window": str(analysis.window)} | analysis.parameters).items()),
         ("Random coincidences", CHANCE + (MEASURED_CHANCE if analysis.random_windows else "")),
-        ("Prompt peaks", PROMPT.format(reach=format_ps(analysis.search_ps))),
+        ("Prompt peaks", PROMPT.format(reach=format_ps(analysis.search_ps).replace("us", "µs"))),
         ("Peaks and nuclides", PEAKS.format(nuclides=len(nuclides()))),
         ("Versions", ", ".join(f"{name} {number}" for name, number in packages.items())),
         ("Written", now.isoformat(timespec="seconds")),

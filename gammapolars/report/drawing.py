@@ -27,10 +27,10 @@ PHONE = FigureStyle(theme="print", dpi=190)
 COLOURS = 256
 
 ALT = {
-    RATES: "Count rate of each detector over time",
-    SPECTRA: "Spectrum of each detector, log scale",
-    TIME_DIFFERENCES: "Histograms of the time differences of detector pairs",
-    MATRIX: "Matrix of the two energies of each pair, log colour scale",
+    RATES: "Count rate of each detector versus time",
+    SPECTRA: "Spectrum of each detector, logarithmic scale",
+    TIME_DIFFERENCES: "Time-difference histograms of the detector pairs",
+    MATRIX: "Coincidence matrix of the two energies of each pair, logarithmic colour scale",
 }
 
 Told = Callable[[str], None]
@@ -125,7 +125,7 @@ def _apart(table: pl.DataFrame) -> pl.DataFrame:
 
 def _overlaid(spectra: pl.DataFrame, style: FigureStyle) -> Plot:
     """The spectra of several runs over each other, in counts per second."""
-    note = "per second of real time, one colour a run"
+    note = "per second of real time; one colour per run"
     return figures.spectrum(spectra, overlay="run", counts="counts per second", note=note, style=style)
 
 

@@ -65,10 +65,12 @@ def peak_table(
     """
     table = spectra.with_columns(run=pl.lit(1, pl.UInt16))
     of_detectors = SpectrumSet(table, (), detectors)
-    fits = fitted(of_detectors, warn=lambda doubt: warn(f"{doubt}; give that of a single line with {PEAKS} --fwhm'"))
+    fits = fitted(
+        of_detectors, warn=lambda doubt: warn(f"{doubt}; give the FWHM of a single line with {PEAKS} --fwhm'")
+    )
     if fits.height:
         for doubt in area_doubts(with_sums(table, fits), of_detectors):
-            warn(f"{doubt}; {PEAKS} --areas sum' takes the sums")
+            warn(f"{doubt}; {PEAKS} --areas sum' gives the summed counts instead")
     return named(peak_kinds(fits.drop("run", strict=False)), detectors) if fits.height else pl.DataFrame()
 
 

@@ -21,27 +21,28 @@ def coincidences(analysis: Analysis) -> list[str]:
     table = with_net(analysis.pairs_by_detectors)
     if analysis.pairs == 0:
         if analysis.detectors.height < 2:
-            return ["There are no pairs: the hits are all of one detector."] if analysis.hits_read else []
+            return ["There are no coincidences: all hits come from one detector."] if analysis.hits_read else []
         return [
-            f"No two hits of different detectors lie within the window of {analysis.window} "
+            f"No two hits of different detectors lie within the coincidence window of {analysis.window} "
             f"({expected_random(table)} random coincidences are expected)."
         ]
     net, unc = total_net(table)
-    text = f"{amount(analysis.pairs, 'pair')} within {analysis.window}. {_random(analysis, table)}; "
+    text = f"{amount(analysis.pairs, 'pair')} within {analysis.window}, {_random(analysis, table)}. "
     if abs(net) < 3 * unc:
-        return [text + f"the difference, {with_uncertainty(net, unc)}, is no evidence of true coincidences."]
+        return [text + f"The difference, {with_uncertainty(net, unc)}, is not significant evidence of coincidences."]
     if net < 0:
         return [
-            text + f"there are {with_uncertainty(-net, unc)} fewer. The rates may have been far from constant, or "
-            "the detectors were not recorded at the same times."
+            text
+            + f"There are {with_uncertainty(-net, unc)} fewer pairs than that: the rates may have varied strongly, "
+            "or the detectors were not recorded at the same times."
         ]
-    text += f"{with_uncertainty(net, unc)} remain as true coincidences."
+    text += f"Subtracting them leaves {with_uncertainty(net, unc)} true coincidences."
     texts = [f"{text}{_lost(analysis)}"]
     if table.height > 1:
         best = table.sort("net", descending=True).row(0, named=True)
         texts.append(
-            f"Of {count(table.height)} detector pairs, {best['name_a']} – {best['name_b']} has the most: "
-            f"{with_uncertainty(best['net'], best['net_unc'])} true coincidences."
+            f"{best['name_a']} – {best['name_b']} has the most true coincidences of the {count(table.height)} detector "
+            f"pairs: {with_uncertainty(best['net'], best['net_unc'])}."
         )
     return texts
 
@@ -62,20 +63,20 @@ def random_numbers(analysis: Analysis) -> list[tuple[str, str]]:
 
 
 def _random(analysis: Analysis, table: pl.DataFrame) -> str:
-    """How many pairs are random, as the beginning of a sentence: measured, where random windows were asked for."""
+    """How many pairs are random, as it follows their number: measured, where random windows were asked for."""
     expected = analysis.chance_pairs_expected
     if "chance_pairs" not in table.columns:
-        return f"Of these, {expected_random(table)} ({percent(expected, analysis.pairs)}) are expected to be random"
+        return f"of which {expected_random(table)} ({percent(expected, analysis.pairs)}) are expected to be random"
     number, unc = float(table["chance_pairs"].sum()), math.sqrt(float((table["chance_pairs_unc"] ** 2).sum()))
     measured = f"{with_uncertainty(number, unc)} ({percent(number, analysis.pairs)})"
-    return f"Of these, {measured} are random as measured, where {expected_random(table)} are expected"
+    return f"of which {measured} are random, as measured ({expected_random(table)} expected from the rates)"
 
 
 def _lost(analysis: Analysis) -> str:
     """How many true pairs dead time costs, where that is one at least."""
     counts = analysis.summary.of_pairs if analysis.summary else None
     lost, unc = (counts.lost_pairs, counts.lost_pairs_unc) if counts else (None, None)
-    return "" if lost is None or unc is None or lost < 1 else f" Dead time costs another {with_uncertainty(lost, unc)}."
+    return "" if lost is None or unc is None or lost < 1 else f" Dead time cost another {with_uncertainty(lost, unc)}."
 
 
 def prompt(analysis: Analysis) -> list[str]:
@@ -83,11 +84,11 @@ def prompt(analysis: Analysis) -> list[str]:
     peaks = _prompt_peaks(analysis)
     if not peaks:
         seen = not analysis.time_differences.is_empty() and analysis.time_differences["counts"].sum()
-        return ["No prompt peak stands out from the background of the time differences."] if seen else []
+        return ["No prompt peak stands out above the background in the time differences."] if seen else []
     best = peaks[0]
     if not best.name_b:
         return [
-            f"No single detector pair shows a prompt peak; all together have one: it {_standing(best)}.",
+            f"No single detector pair shows a prompt peak, but their sum does: it {_standing(best)}.",
             *outside_window(analysis),
             *_cut_by_window(analysis),
         ]
@@ -95,7 +96,7 @@ def prompt(analysis: Analysis) -> list[str]:
     if len(peaks) > 1:
         positions = [peak.position_ns for peak in peaks]
         texts.append(
-            f"{count(len(peaks))} detector pairs show a prompt peak; their positions range from "
+            f"{count(len(peaks))} detector pairs show a prompt peak, at positions from "
             f"{nanoseconds(min(positions))} to {nanoseconds(max(positions))}."
         )
     return texts + _level_note(analysis, best) + outside_window(analysis) + _cut_by_window(analysis)
@@ -104,8 +105,8 @@ def prompt(analysis: Analysis) -> list[str]:
 def _standing(peak: PromptPeak) -> str:
     """Place and width of a prompt peak, as it continues `The prompt peak …`."""
     return (
-        f"stands at {with_uncertainty(peak.position_ns, peak.position_ns_unc)} ns and is "
-        f"{with_uncertainty(peak.fwhm_ns, peak.fwhm_ns_unc)} ns wide (FWHM)"
+        f"is at {with_uncertainty(peak.position_ns, peak.position_ns_unc)} ns, with a FWHM of "
+        f"{with_uncertainty(peak.fwhm_ns, peak.fwhm_ns_unc)} ns"
     )
 
 
@@ -125,8 +126,9 @@ def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
     if abs(level - expected) < max(5 * unc, 0.15 * expected):
         return []
     return [
-        f"Next to this peak the level of the histogram amounts to {with_uncertainty(level, unc)} pairs in the window, "
-        f"where {about(expected)} random coincidences are expected: dead time or a tail of the peak can explain that."
+        f"The flat background next to this peak corresponds to {with_uncertainty(level, unc)} pairs in the window, "
+        f"where {about(expected)} random coincidences are expected from the rates: dead time or a tail of the peak can "
+        "explain the difference."
     ]
 
 
@@ -174,16 +176,15 @@ def _window_note(analysis: Analysis, what: str, peaks: list[PromptPeak]) -> list
 
 def _remedy(peak: PromptPeak, names: Mapping[str, str]) -> str:
     """What to do about a peak that a window does not hold; `names` are those by which commands know detectors."""
-    align = "'gammapolars align' measures the time offsets of the detectors"
     if not peak.name_b:
-        return f"Widen the window, or correct the offsets: {align}."
+        return "Widen the window, or measure and correct the time offsets with 'gammapolars align'."
     half_ns = math.ceil(max(2 * peak.fwhm_ns, 1.0))
     low, high = (math.floor(peak.position_ns) - half_ns, math.ceil(peak.position_ns) + half_ns)
     detectors = {"start": peak.name_a, "stop": peak.name_b}
     ends = " ".join(f"--{end} {shlex.quote(names.get(name, name))}" for end, name in detectors.items())
     return (
-        f"If the offset is that of the detectors, {align}; if it is physics, "
-        f"'gammapolars coincidences … {ends} --window {low}ns:{high}ns' counts it."
+        "If it comes from the detectors' electronics, 'gammapolars align' measures and corrects it; if it is physical, "
+        f"'gammapolars coincidences … {ends} --window {low}ns:{high}ns' counts these coincidences."
     )
 
 
@@ -192,19 +193,23 @@ def matrix(analysis: Analysis, lines: list[Lines], spots: list[Spot]) -> list[st
     if analysis.matrix.is_empty():
         return []
     if "energy_kev_x" not in analysis.matrix.columns:
-        return ["No detector is calibrated, so that the axes are pulse heights and no lines can be named."]
+        return ["No detector is calibrated: the axes are in ADC channels, and no lines can be identified."]
     if not any(detector.seen for detector in lines):
-        return ["No line was identified, so that no spot of the matrix can be named."]
+        return ["No line was identified, so no spot in the matrix can be assigned."]
     if not spots:
-        return ["No two of the lines seen stand out as a spot in the matrix."]
+        return ["No two of the identified lines stand out as a spot in the matrix."]
     texts = [
-        f"{spot.energy_x_kev:,.0f}–{spot.energy_y_kev:,.0f} keV: {with_uncertainty(spot.net, spot.net_unc)} pairs "
-        f"above the background around the spot, {_of_them_random(analysis, spot)}."
+        f"{spot.energy_x_kev:,.0f}–{spot.energy_y_kev:,.0f} keV: {with_uncertainty(spot.net, spot.net_unc)} "
+        f"{_kind_of_counts(analysis, spot)}."
         for spot in spots[: 2 * MOST_NAMED]
     ]
-    more = [f"{len(spots) - len(texts)} weaker spots are not listed."] if len(spots) > len(texts) else []
+    hidden = len(spots) - len(texts)
+    more = [f"{amount(hidden, 'weaker spot')} {'is' if hidden == 1 else 'are'} not listed."] if hidden else []
     return texts + more
 
 
-def _of_them_random(analysis: Analysis, spot: Spot) -> str:
-    return "net of random ones" if analysis.random_windows else f"about {about(spot.chance)} of them random"
+def _kind_of_counts(analysis: Analysis, spot: Spot) -> str:
+    """What the counts of a spot are: what was subtracted from them, and what was not."""
+    if analysis.random_windows:
+        return "coincidences with background and random coincidences subtracted"
+    return f"background-subtracted coincidences, about {about(spot.chance)} of them random"

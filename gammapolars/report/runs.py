@@ -19,7 +19,7 @@ from gammapolars.report.sections import RATES, SPECTRA, Findings
 MOST_DRAWN = 4
 """Figures of so many runs stand on a page of their own, so that it stays small; the comparison has all runs."""
 
-PER_SECOND = "In counts per second of real time, so that runs of different lengths compare."
+PER_SECOND = "In counts per second of real time, so that runs of different lengths can be compared."
 
 SAME = 4.0
 """Rates of runs differ where χ² is so many standard deviations above its expectation."""
@@ -123,7 +123,7 @@ def _rate_text(parts: Sequence[RunPart]) -> list[str]:
             differing.append(f"{detector}: {ends} (χ²/ndf = {chi2:,.0f}/{ndf}).")
         else:
             same.append(detector)
-    texts = [f"The rates differ by more than counting statistics. {' '.join(differing[:MOST_NAMED])}"]
+    texts = [f"The rates differ between runs by more than counting statistics: {' '.join(differing[:MOST_NAMED])}"]
     agree = [f"The rates of {', '.join(same[:MOST_NAMED])} agree within counting statistics."]
     return (texts if differing else []) + (agree if same else [])
 

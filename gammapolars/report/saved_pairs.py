@@ -32,8 +32,8 @@ from gammapolars.spectra import fitting_bin_kev
 from gammapolars.streaming.slices import batches_of
 
 ALONE = (
-    "This report is made from saved pairs: rates, live times, rejected hits, spectra of single hits and the random "
-    f"coincidences expected of these cannot be had from them; for those, {ADVICE}."
+    "This report is made from saved pairs. They do not contain count rates, live times, rejected hits or singles "
+    f"spectra, nor the expected number of random coincidences; for those, {ADVICE}."
 )
 
 
@@ -191,13 +191,15 @@ def _sections(
 ) -> list[Section]:
     seen = [line for one in lines for line in one.seen if line.is_confirmed]
     nuclides = sorted({line.nuclide for line in seen})
-    of_lines = [f"They show lines of {', '.join(nuclides)}."] if nuclides else []
-    hits = "These are the spectra of the hits in pairs, a hit once for each of its pairs, and not of all hits."
-    axes = "energies" if "energy_kev_x" in analysis.matrix.columns else "pulse heights"
-    net = " They are net of random coincidences." if saved.files.is_weighted else ""
+    of_lines = [f"Lines of {', '.join(nuclides)} are seen."] if nuclides else []
+    hits = "Only hits in pairs are shown, each once per pair; these are not singles spectra."
+    axes = "energies" if "energy_kev_x" in analysis.matrix.columns else "pulse heights (ADC channels)"
+    net = " Random coincidences are subtracted." if saved.files.is_weighted else ""
     return [
         Section("Coincidences", _words(analysis, saved), tables=[_table(analysis, saved)]),
-        Section("Time differences", ["The second detector's time minus the first one's."], images[TIME_DIFFERENCES]),
+        Section(
+            "Time differences", ["The time of the second detector minus that of the first."], images[TIME_DIFFERENCES]
+        ),
         Section("Coincidence matrix", [f"The two {axes} of each pair.{net}"], images[MATRIX]),
         Section("Spectra of hits in pairs", [hits + net, *of_lines], images[SPECTRA]),
     ]
@@ -205,15 +207,19 @@ def _sections(
 
 def _words(analysis: Analysis, saved: SavedPairs) -> list[str]:
     """How many pairs there are, and how many of them chance makes, as far as they tell."""
-    within = f"within {analysis.window}" if saved.files.window else "in a window that the files do not tell"
+    within = f"within {analysis.window}" if saved.files.window else "in a window that is not recorded in the files"
     files = amount(len(analysis.inputs), "file")
-    text = f"{amount(analysis.pairs, 'pair')} of {amount(analysis.detectors.height, 'detector')} {within}, in {files}."
+    text = (
+        f"{amount(analysis.pairs, 'pair')} from {amount(analysis.detectors.height, 'detector')} {within}, in {files}."
+    )
     if not saved.files.is_weighted:
-        return [f"{text} How many of them are random is not known: pairs of random windows would measure it."]
+        return [
+            f"{text} The number of random coincidences among them is unknown; pairs in random windows would measure it."
+        ]
     (chance, chance_unc), (net, net_unc) = _total(analysis, "chance_pairs"), _total(analysis, "net_pairs")
     return [
-        f"{text} Of these, {with_uncertainty(chance, chance_unc)} are random as measured in random windows; "
-        f"{with_uncertainty(net, net_unc)} are left as true coincidences."
+        f"{text} The random windows give {with_uncertainty(chance, chance_unc)} random coincidences among them; "
+        f"subtracting these leaves {with_uncertainty(net, net_unc)} true coincidences."
     ]
 
 

@@ -13,14 +13,14 @@ from gammapolars.report.page import Table
 from gammapolars.report.recorded import names_of_channels
 
 REASONS = {
-    "saturation": "the signal exceeded the digitizer's range: its energy is wrong",
-    "saturation_gate": "the signal left the range during the integration gate: its energy is wrong",
-    "saturation_input": "the signal exceeded the range of the input: its energy is wrong",
-    "pile_up": "two signals overlapped: their energies are mixed",
+    "saturation": "the signal exceeded the digitizer's range; its energy is wrong",
+    "saturation_gate": "the signal left the range during the integration gate; its energy is wrong",
+    "saturation_input": "the signal exceeded the range of the input; its energy is wrong",
+    "pile_up": "two signals overlapped; the energy is wrong",
     "fake_event": "written by the digitizer to mark a time; no radiation was detected",
-    "dead_time": "it was the first hit after a dead time",
-    "trigger_lost": "triggers were lost before it",
-    "event_lost": "events were lost before it",
+    "dead_time": "first hit after a dead time",
+    "trigger_lost": "triggers were lost before this hit",
+    "event_lost": "events were lost before this hit",
     "memory_full": "the digitizer's memory was full",
 }
 """Why a hit with a flag is not to be trusted."""
@@ -29,20 +29,23 @@ TIMING = ("position_ns", "fwhm_ns")
 
 NONE = "–"
 
+NAMED, KIND = "name in CoMPASS", "identification"
+"""Headings of columns that some tables lack."""
+
 UNITS = {"kev": "keV", "adc": "ADC channels"}
 
 RATES = {
     "rate_cps": ("rate (counts/s)", 1.0),
-    "true_rate_cps": ("without dead time", 1.0),
-    "live_fraction": ("live (%)", 100.0),
+    "true_rate_cps": ("corrected for dead time (counts/s)", 1.0),
+    "live_fraction": ("live time (%)", 100.0),
     "dead_time_ps": ("dead time (µs)", 1 / PS_PER_UNIT["us"]),
 }
 """Columns of `gammapolars rates`, with headings and by how much they are multiplied."""
 
 NOTED = {
-    "noted_ocr_cps": ("OCR noted (counts/s)", 1.0),
-    "noted_icr_cps": ("ICR noted (counts/s)", 1.0),
-    "noted_live_fraction": ("live noted (%)", 100.0),
+    "noted_ocr_cps": ("recorded OCR (counts/s)", 1.0),
+    "noted_icr_cps": ("recorded ICR (counts/s)", 1.0),
+    "noted_live_fraction": ("recorded live time (%)", 100.0),
 }
 """The same of what the digitizer's program noted, where it did."""
 
@@ -67,13 +70,13 @@ def detectors(analysis: Analysis) -> Table:
                 count(row["hits_used"]),
                 *(with_unc(own, name, factor) for name, (_, factor) in RATES.items()),
                 *(_value(own.get(name), factor) for name, (_, factor) in noted.items()),
-                "keV" if row["calibrated"] else "channels",
+                "keV" if row["calibrated"] else UNITS["adc"],
             )
         )
     numbers = [heading for heading, _ in (*RATES.values(), *noted.values())]
-    headings = ["detector", "channel", "digitizer", "hits", "used", *numbers, "energy"]
+    headings = ["detector", "board/channel", NAMED, "hits", "used", *numbers, "energy unit"]
     table = Table(headings, rows, frozenset(("hits", "used", *numbers)))
-    return table if is_named else without(table, "digitizer")
+    return table if is_named else without(table, NAMED)
 
 
 def without(table: Table, *headings: str) -> Table:
@@ -110,9 +113,17 @@ def peaks(analysis: Analysis) -> Table:
         if unit
     ]
     units = " or ".join(name for unit, name in UNITS.items() if unit in {unit for _, unit in placed})
-    headings = ("detector", f"position ({units})", "FWHM", "area", "σ", "kind", "remarks")
+    headings = (
+        "detector",
+        f"position ({units})",
+        f"FWHM ({units})",
+        "area (counts)",
+        "significance (σ)",
+        KIND,
+        "remarks",
+    )
     table = Table(headings, rows, frozenset(headings[1:5]))
-    return table if "kev" in {unit for _, unit in placed} else without(table, "kind", "remarks")
+    return table if "kev" in {unit for _, unit in placed} else without(table, KIND, "remarks")
 
 
 def _unit(peak: dict[str, Any]) -> str:
@@ -125,7 +136,7 @@ def _remark(row: dict[str, Any]) -> str:
     head, _, also = row["reason"].partition(", with ")
     remark = ""
     if row["kind"] == "full energy":
-        remark = head if not row["nuclide"] else f"with {also}" if also else "by this line alone"
+        remark = head if not row["nuclide"] else f"confirmed by {also}" if also else "this line alone"
     elif row["kind"] == "unknown" and row.get("centroid_kev") is not None:
         remark = row["reason"]
     return "; ".join(text for text in (remark, "" if row["status"] == "ok" else row["status"]) if text)
@@ -161,4 +172,4 @@ def rejected(analysis: Analysis) -> Table:
         for name, hits in sorted(analysis.rejected.items(), key=lambda item: -item[1])
         if hits
     ]
-    return Table(("flag", "hits", "of all hits", "why"), rows, frozenset(("hits", "of all hits")))
+    return Table(("flag", "hits", "share of all hits", "reason"), rows, frozenset(("hits", "share of all hits")))

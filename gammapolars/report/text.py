@@ -17,29 +17,37 @@ def run(analysis: Analysis) -> list[str]:
     if analysis.hits_read == 0:
         return [f"There are no hits in {files}."]
     text = (
-        f"{amount(analysis.hits_read, 'hit')} in {files}, of {amount(analysis.detectors.height, 'detector')} "
-        f"in {seconds(analysis.real_time_s)}."
+        f"{amount(analysis.hits_read, 'hit')} from {amount(analysis.detectors.height, 'detector')} in {files}, "
+        f"over {seconds(analysis.real_time_s)}."
     )
     if analysis.hits_used == analysis.hits_read:
         return [f"{text} All of them were used."]
+    unused = {
+        "rejected because of their flags": _rejected_hits(analysis),
+        "unreadable": analysis.hits_damaged + analysis.hits_out_of_range,
+        "duplicates of other hits": analysis.hits_repeated,
+    }
+    shares = enumeration([f"{count(number)} were {why}" for why, number in unused.items() if number])
     used = percent(analysis.hits_used, analysis.hits_read)
-    others = "the others were rejected by their flags"
-    if lost := analysis.hits_damaged + analysis.hits_out_of_range:
-        others += f", but for {amount(lost, 'hit')} that could not be read"
-    if repeated := analysis.hits_repeated:
-        others += f", but for {amount(repeated, 'hit')} that repeated another one"
-    return [f"{text} {count(analysis.hits_used)} of them ({used}) were used, {others}."]
+    return [f"{text} Of these, {count(analysis.hits_used)} ({used}) were used; {shares}."]
+
+
+def _rejected_hits(analysis: Analysis) -> int:
+    """How many hits were rejected, each once."""
+    left_out = analysis.hits_damaged + analysis.hits_out_of_range + analysis.hits_repeated
+    return analysis.hits_read - analysis.hits_used - left_out
 
 
 def rejected(analysis: Analysis) -> list[str]:
     """How many hits were rejected, and how the counts by flag add up."""
-    left_out = analysis.hits_damaged + analysis.hits_out_of_range + analysis.hits_repeated
-    lost = analysis.hits_read - analysis.hits_used - left_out
+    lost = _rejected_hits(analysis)
     if lost == 0:
-        return ["No hit was rejected."] if analysis.hits_read else []
-    text = f"{amount(lost, 'hit')} of {count(analysis.hits_read)} rejected ({percent(lost, analysis.hits_read)})."
+        return ["No hits were rejected."] if analysis.hits_read else []
+    were = "was" if lost == 1 else "were"
+    share = percent(lost, analysis.hits_read)
+    text = f"{count(lost)} of {amount(analysis.hits_read, 'hit')} ({share}) {were} rejected."
     twice = sum(analysis.rejected.values()) > lost
-    return [text + " A hit with two of the flags counts under both." if twice else text]
+    return [text + " A hit with two of these flags is counted under both." if twice else text]
 
 
 def rates(analysis: Analysis, drifts: list[Steadiness]) -> list[str]:
@@ -48,33 +56,42 @@ def rates(analysis: Analysis, drifts: list[Steadiness]) -> list[str]:
     if known.is_empty():
         return []
     rate = [
-        f"{name} {with_uncertainty(cps, unc)} counts/s"
+        f"{with_uncertainty(cps, unc)} counts/s in {name}"
         for name, cps, unc in known.select("name", "rate_cps", "rate_cps_unc").iter_rows()
     ]
     if len(rate) > MOST_NAMED:
         lowest, highest = (known["rate_cps"].arg_min() or 0, known["rate_cps"].arg_max() or 0)
-        text = f"The rates of all hits range from {rate[lowest]} to {rate[highest]}."
+        text = f"Count rates, rejected hits included, range from {rate[lowest]} to {rate[highest]}."
     else:
-        text = f"Rates of all hits, used or not: {enumeration(rate)}."
+        text = f"Count rates, rejected hits included: {enumeration(rate)}."
     if not drifts:
-        return [f"{text} They are too few in time to tell whether the rates were steady."]
+        return [f"{text} There are too few hits to test whether the rates were constant."]
     unsteady = sorted((detector for detector in drifts if not detector.is_steady), key=lambda detector: -detector.z)
+    return [text, _changes(unsteady, [detector for detector in drifts if detector.is_steady])]
+
+
+def _changes(unsteady: list[Steadiness], steady: list[Steadiness]) -> str:
+    """Which rates changed during a run, from what to what, and which did not."""
     if not unsteady:
-        ratios = [f"{detector.chi2 / detector.ndf:.2f}" for detector in drifts]
+        ratios = [f"{detector.chi2 / detector.ndf:.2f}" for detector in steady]
         span = ratios[0] if len(set(ratios)) == 1 else f"{min(ratios, key=float)} to {max(ratios, key=float)}"
-        return [
-            text,
-            f"Every rate was steady: its changes are those of counting statistics (χ²/ndf = {span}).",
-        ]
+        which = "The rate was" if len(steady) == 1 else "All rates were"
+        return f"{which} constant within counting statistics (χ²/ndf = {span})."
     texts = [
-        f"{detector.name} (χ²/ndf = {detector.chi2:,.0f}/{detector.ndf}; {detector.first_cps:,.4g} counts/s in the "
-        f"first third of the run, {detector.last_cps:,.4g} in the last)"
+        f"{detector.name} changed during the run ({detector.first_cps:,.4g} counts/s in the first third, "
+        f"{detector.last_cps:,.4g} in the last; χ²/ndf = {detector.chi2:,.0f}/{detector.ndf})"
         for detector in unsteady[:MOST_NAMED]
     ]
-    more = f", and {len(unsteady) - MOST_NAMED} more" if len(unsteady) > MOST_NAMED else ""
-    others = len(drifts) - len(unsteady)
-    steady = f" The other {'one was' if others == 1 else f'{others} were'}." if others else ""
-    return [text, f"Not steady within counting statistics: {'; '.join(texts)}{more}.{steady}"]
+    text = f"The rate of {'; that of '.join(texts)}"
+    if len(unsteady) > MOST_NAMED:
+        text += f"; so did {amount(len(unsteady) - MOST_NAMED, 'other rate')}"
+    if not steady:
+        return f"{text}."
+    names = [detector.name for detector in steady]
+    which = enumeration(names) if len(names) <= MOST_NAMED else f"the other {count(len(names))} detectors"
+    return (
+        f"{text}; {'that' if len(names) == 1 else 'those'} of {which} {'was' if len(names) == 1 else 'were'} constant."
+    )
 
 
 def spectra(analysis: Analysis, lines: list[Lines]) -> list[str]:
@@ -84,9 +101,10 @@ def spectra(analysis: Analysis, lines: list[Lines]) -> list[str]:
     missing = analysis.detectors.height - int(analysis.detectors["calibrated"].sum())
     note = []
     if missing:
-        which = "No detector" if missing == analysis.detectors.height else f"{amount(missing, 'detector')} of "
-        which += " has" if missing == analysis.detectors.height else f"{analysis.detectors.height} without"
-        note = [f"{which} an energy calibration, so that positions are in ADC channels."]
+        all_of, have = analysis.detectors.height, "has" if missing == 1 else "have"
+        which = f"{missing} of {all_of} detectors {have} no energy calibration; their"
+        which = "No detector has an energy calibration;" if missing == all_of else which
+        note = [f"{which} peak positions are in ADC channels."]
     return note + (_nuclides(lines) + _unexplained(lines) if lines else [])
 
 
@@ -101,7 +119,7 @@ def _nuclides(lines: list[Lines]) -> list[str]:
         rows = [_line(energy, seen, len(lines)) for energy, seen in of_nuclide.items()]
         doubt = "" if any(one.is_confirmed for seen in of_nuclide.values() for one in seen) else UNCONFIRMED
         texts.append(f"{nuclide[0].upper() + nuclide[1:]}: {'; '.join(rows)}.{doubt}")
-    return texts or ["No peak of the calibrated spectra could be assigned to a nuclide."]
+    return texts or ["No peak in the calibrated spectra could be assigned to a nuclide."]
 
 
 def _line(energy_kev: float, seen: list[SeenLine], detectors: int) -> str:
@@ -125,4 +143,4 @@ def _unexplained(lines: list[Lines]) -> list[str]:
     if not texts:
         return []
     more = f"; and in {len(texts) - MOST_NAMED} more detectors" if len(texts) > MOST_NAMED else ""
-    return [f"Peaks that no nuclide of the table explains: {'; '.join(texts[:MOST_NAMED])}{more}."]
+    return [f"Clear peaks that match no known nuclide: {'; '.join(texts[:MOST_NAMED])}{more}."]

@@ -256,9 +256,9 @@ def test_a_report_of_pairs_says_what_pairs_tell() -> None:
 
     assert summary["pairs"] == 947
     page = " ".join(Path("report/index.html").read_text().split())
-    chance = f"{made['chance_pairs']:.1f} ± {made['chance_pairs_unc']:.1f} are random as measured"
-    assert f"947 pairs of 4 detectors within ±250 ns, in 1 file. Of these, {chance}" in page
-    assert "rates, live times, rejected hits, spectra of single hits" in page
+    random = f"{made['chance_pairs']:.1f} ± {made['chance_pairs_unc']:.1f} random coincidences among them"
+    assert f"947 pairs from 4 detectors within ±250 ns, in 1 file. The random windows give {random}" in page
+    assert "count rates, live times, rejected hits or singles spectra" in page
     assert "Hits and detectors" not in page
     assert pl.read_parquet("report/matrix.parquet").equals(pl.read_parquet("m.parquet"))
     assert pl.read_parquet("report/spectra.parquet")["counts"].sum() == pytest.approx(2 * made["net_pairs"])

@@ -91,18 +91,18 @@ def test_rates_and_live_times_are_those_of_rates(folder: Path, run: Path, page: 
         rates = [both(row, "rate_cps"), both(row, "true_rate_cps"), both(row, "live_fraction", 100)]
         rates.append(both(row, "dead_time_ps", 1e-6))
         assert re.search(rf"{re.escape(' '.join(cells))} [\d,]+ {re.escape(' '.join(rates))} keV", page)
-        assert f"{row['name']} {rates[0]} counts/s" in page
+        assert f"{rates[0]} counts/s in {row['name']}" in page
 
 
 def test_hits_pairs_and_random_coincidences_are_those_of_coincidences(folder: Path, run: Path, page: str) -> None:
     found = summary("coincidences", run, "--detectors", folder / "detectors.toml", "-o", folder / "pairs.parquet")
     (row,) = found["pairs_by_detectors"]
-    assert f"{found['hits_read']:,} hits in 1 file, of 2 detectors in {found['real_time_s']:,.6g} s. " in page
-    assert f"{found['hits_used']:,} of them" in page
-    assert f"{found['pairs']:,} pairs within ±250 ns. Of these, {random(found)} (" in page
+    assert f"{found['hits_read']:,} hits from 2 detectors in 1 file, over {found['real_time_s']:,.6g} s. " in page
+    assert f"Of these, {found['hits_used']:,} (" in page
+    assert f"{found['pairs']:,} pairs within ±250 ns, of which {random(found)} (" in page
     assert f"A – B {row['pairs']:,} {random(row)} " in page
     if (found["lost_pairs"] or 0) >= 1:
-        assert f"Dead time costs another {both(found, 'lost_pairs')}." in page
+        assert f"Dead time cost another {both(found, 'lost_pairs')}." in page
 
 
 def test_peaks_are_those_of_peaks(folder: Path, run: Path, page: str) -> None:
@@ -145,7 +145,7 @@ def test_prompt_peaks_are_those_of_align(folder: Path, run: Path, page: str) -> 
     offset = pair["position_ps"] - 40_000
     width = {"fwhm": pair["fwhm_before_ps"] / 1000, "fwhm_unc": pair["fwhm_before_ps_unc"] / 1000}
     place = {"at": offset / 1000, "at_unc": pair["position_ps_unc"] / 1000}
-    assert f"stands at {both(place, 'at')} ns and is {both(width, 'fwhm')} ns wide" in page
+    assert f"is at {both(place, 'at')} ns, with a FWHM of {both(width, 'fwhm')} ns." in page
 
 
 def test_runs_are_compared_with_the_numbers_of_each_alone(folder: Path, run: Path) -> None:
@@ -170,7 +170,7 @@ def test_runs_are_compared_with_the_numbers_of_each_alone(folder: Path, run: Pat
     assert f"A: {rates[0]} counts/s in run.root to {rates[1]} counts/s in other.root (χ²/ndf = " in page
     words = (*detectors, "--apart", "-o", folder / "pairs.parquet", "--overwrite")
     together = summary("coincidences", run, other, *words)
-    assert f"{together['pairs']:,} pairs within ±250 ns. Of these, {random(together)} (" in page
+    assert f"{together['pairs']:,} pairs within ±250 ns, of which {random(together)} (" in page
     assert "All runs together" in page
 
 

@@ -144,5 +144,5 @@ def test_runs_in_one_file_are_said_to_be_summed_up(tmp_path: Path) -> None:
     assert gammapolars("report", tmp_path / "runs.parquet", "-o", tmp_path / "report").code == 0
 
     page = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
-    said = "runs.parquet: holds 2 runs, and these are their sums: write each into a file of its own to compare them"
+    said = "runs.parquet: contains 2 runs, which are summed here; write each run to its own file to compare them"
     assert said in page[: page.index('class="tiles"')]

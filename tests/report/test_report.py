@@ -133,11 +133,11 @@ def test_page_tells_the_runs_numbers(cobalt: Analysis, cobalt_files: dict[str, b
     page = Page(cobalt_files["index.html"].decode()).text
     for number in (cobalt.hits_read, cobalt.hits_used, cobalt.pairs, *cobalt.pairs_by_detectors["pairs"]):
         assert f"{number:,}" in page
-    assert "Of these, 1,200" in page
+    assert "of which 1,200" in page
     assert "the clock of board 0 stepped back" in page
     assert "Co-60: 1,173.2 keV in 4 of 4 detectors" in page
     assert "1,173–1,332 keV: " in page
-    assert "Every rate was steady" in page
+    assert "All rates were constant within counting statistics" in page
     assert "N = Σ r_a r_b w t" in page
     assert "run7.root" in page
     assert "2026-03-14T15:09:00+00:00" in page
@@ -171,8 +171,8 @@ def test_every_kind_of_run_has_a_page(name: str) -> None:
     page = Page(content.contents(run, NOW)["index.html"].decode()).text
     said = {
         "sodium": "511–511 keV: ",
-        "uncalibrated": "No detector has an energy calibration, so that positions are in ADC channels.",
-        "flat": "No peak of the calibrated spectra could be assigned to a nuclide.",
+        "uncalibrated": "No detector has an energy calibration; peak positions are in ADC channels.",
+        "flat": "No peak in the calibrated spectra could be assigned to a nuclide.",
         "empty": "There are no hits in 1 file.",
     }
     assert said[name] in page
@@ -190,7 +190,15 @@ def test_a_drifting_rate_is_told_and_a_steady_one_is_not() -> None:
     assert estimates.steadiness(steady)[0].is_steady
     rates = analyses.rates_table(rng, [f"HPGe-{n}" for n in range(1, 5)], 500.0, drift=0.1)
     run = replace(analyses.cobalt(), rates=rates)
-    assert "Not steady within counting statistics: " in text.rates(run, estimates.steadiness(run.rates))[1]
+    told = text.rates(run, estimates.steadiness(run.rates))[1]
+    assert told.count("changed during the run (") == 4
+    mixed = pl.concat([drifting, steady.with_columns(channel=pl.lit(9, steady.schema["channel"]))])
+    told = text.rates(run, estimates.steadiness(mixed))[1]
+    assert re.fullmatch(
+        r"The rate of d changed during the run \([\d.]+ counts/s in the first third, [\d.]+ in the last; "
+        r"χ²/ndf = [\d,]+/\d+\); that of s was constant\.",
+        told,
+    )
 
 
 @pytest.mark.parametrize("rate", [0.2, 2.0, 800.0])
@@ -227,7 +235,7 @@ def test_the_long_tails_of_a_scintillators_peak_are_not_taken_for_the_chance_lev
 def test_a_level_that_is_not_the_expected_one_is_told() -> None:
     run = analyses.sodium()
     run = replace(run, prompt_peaks=pl.DataFrame([peak(names=("NaI left", "NaI right"))]))
-    assert not any("Next to this peak" in sentence for sentence in pair_text.prompt(run))
+    assert not any("flat background" in sentence for sentence in pair_text.prompt(run))
     doubled = run.pairs_by_detectors.with_columns(pl.col("chance_pairs_expected") * 2)
     told = pair_text.prompt(replace(run, pairs_by_detectors=doubled))
     assert any("where 1,200 random coincidences are expected" in sentence for sentence in told)
@@ -249,16 +257,14 @@ def test_a_prompt_peak_at_the_windows_edge_is_told(cobalt: Analysis, position: f
 def test_a_peak_is_told_though_no_pair_lies_in_the_window() -> None:
     run = replace(analyses.empty(), hits_read=10, prompt_peaks=pl.DataFrame([peak(3891.31, 4.0, ("Si", "MCP 1"))]))
     told = pair_text.prompt(run)
-    assert (
-        told[0] == "The prompt peak of Si – MCP 1 stands at 3,891.310 ± 0.020 ns and is 4.000 ± 0.050 ns wide (FWHM)."
-    )
+    assert told[0] == "The prompt peak of Si – MCP 1 is at 3,891.310 ± 0.020 ns, with a FWHM of 4.000 ± 0.050 ns."
     assert "Si – MCP 1 at +3,891 ns" in told[1]
-    assert "--start Si --stop 'MCP 1' --window 3883ns:3900ns' counts it" in told[1]
+    assert "--start Si --stop 'MCP 1' --window 3883ns:3900ns' counts these" in told[1]
 
 
 def test_pairs_are_no_evidence_where_chance_explains_them() -> None:
     flat = analyses.flat()
-    assert "is no evidence of true coincidences" in pair_text.coincidences(flat)[0]
+    assert "is not significant evidence of coincidences" in pair_text.coincidences(flat)[0]
     few = replace(flat, pairs=0, window=Window(-10, 10))
     assert pair_text.coincidences(few)[0].startswith("No two hits of different detectors")
 
@@ -373,8 +379,8 @@ def test_spots_of_a_matrix_that_is_net_of_chance_have_its_variances_and_no_rando
         assert spot.chance == 0
         assert other.chance > 0
     said = pair_text.matrix(net, seen, found)
-    assert "above the background around the spot, net of random ones." in said[0]
-    assert "of them random" in pair_text.matrix(run, seen, list(plain.values()))[0]
+    assert "coincidences with background and random coincidences subtracted." in said[0]
+    assert "background-subtracted coincidences, about " in pair_text.matrix(run, seen, list(plain.values()))[0]
 
 
 @pytest.mark.parametrize("seeds", [range(2), pytest.param(range(2, 6), marks=pytest.mark.slow)])
@@ -532,4 +538,4 @@ def test_doubts_about_rates_and_peaks_stand_at_the_top() -> None:
     page = content.contents(together, NOW, by_run=[run, analyses.flat()])["index.html"].decode()
     assert "one: times between hits of A are not those of one rate" in page[: page.index('class="tiles"')]
     assert "sums have rates" not in page
-    assert "these are sums over 2 runs" in content.contents(together, NOW)["index.html"].decode()
+    assert "all numbers are sums over 2 runs" in content.contents(together, NOW)["index.html"].decode()
