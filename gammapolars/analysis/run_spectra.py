@@ -102,6 +102,7 @@ def from_files(
                     f"those of as many counts, too large for counts per second"
                 )
             measurement = one.measurement
+            warnings += [f"{name}: {warning}" for warning in measurement.warnings]
             energy = tuple(calibration) if calibration else detectors.at(board, channel).energy or measurement.energy
             measurements[run, board, channel] = replace(measurement, energy=energy)
             key = (

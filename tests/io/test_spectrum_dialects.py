@@ -66,7 +66,7 @@ def test_a_calibration_that_may_be_cut_short_is_none(calibration: str) -> None:
         ("$MEAS_TIM\n300.5 301.25\n", (300.5, 301.25)),
         ("$MEAS_TIM:\n300 000\n", (300, None)),
         ("$MEAS_TIM:\n300\n", (300, None)),
-        ("$MEAS_TIM:\n0 301\n", (0, 301)),
+        ("$MEAS_TIM:\n0 301\n", (None, 301)),
         ("$MEAS_TIM:\n0 0\n", (None, None)),
         ("$MEAS_TIM:\n\n", (None, None)),
         ("", (None, None)),

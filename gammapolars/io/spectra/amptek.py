@@ -38,7 +38,7 @@ def decode(data: bytes) -> RecordedSpectrum:
             title=one_line(entries.get("DESCRIPTION", "")),
             detector=_serial(entries.get("SERIAL_NUMBER", "")),
             live_time_s=_seconds(entries, "LIVE_TIME"),
-            real_time_s=_seconds(entries, "REAL_TIME"),
+            real_time_s=_seconds(entries, "REAL_TIME") or None,
             started=moment_of(entries.get("START_TIME", "")),
             energy=_energy(sections.get("CALIBRATION", "")),
         )
@@ -53,10 +53,10 @@ def _serial(number: str) -> str:
 
 
 def _seconds(entries: dict[str, str], name: str) -> float | None:
-    """A time; None, where it is missing or 0."""
+    """A time; None, where it is missing."""
     words = entries.get(name, "").split()
     try:
-        return float(words[0].replace(",", ".")) or None if words else None
+        return float(words[0].replace(",", ".")) if words else None
     except ValueError:
         raise InputError(f"{name} is no time: {shown(entries[name])}") from None
 

@@ -12,7 +12,7 @@ import numpy as np
 from gammapolars.core.errors import InputError, UsageError
 from gammapolars.core.types import Floats
 from gammapolars.io.spectra.channels import MAX_CHANNELS
-from gammapolars.io.spectra.dates import moment_of
+from gammapolars.io.spectra.dates import start_of
 from gammapolars.io.spectra.measurement import Measurement, RecordedSpectrum, one_line, recorded, without_times
 from gammapolars.io.spectra.text_lines import shown, text_of
 
@@ -32,14 +32,17 @@ def decode(data: bytes) -> RecordedSpectrum:
         raise InputError(f"has {len(records)} lines, of which the first {HEAD_LINES} are no counts: is it cut short?")
     live, real, number = _times(records[1])
     first, counts = _counts(records[HEAD_LINES:], int(number))
+    dates = records[2].split()
+    started, doubts = start_of(" ".join(dates[:2]), " ".join(dates[2:4]))
     try:
         measurement = Measurement(
             title=one_line(" ".join(records[5:9])),
             detector=one_line(" ".join(records[0].split()[:-3])),
-            live_time_s=live or None,
+            live_time_s=live if live or real else None,
             real_time_s=real or None,
-            started=moment_of(" ".join(records[2].split()[:2])),
+            started=started,
             energy=_energy(records[3]),
+            warnings=doubts,
         )
     except UsageError as error:
         raise InputError(f"cannot be read as IEC 61455: {error}") from None

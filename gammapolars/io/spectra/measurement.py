@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,12 @@ KEY = "measurements"
 """The metadata entry, one JSON object by spectrum name, in Parquet and ROOT files."""
 
 MAX_TERMS = 32
+
+CLOCK_S, ROUNDING = 0.02, 1e-6
+"""How far a live time may exceed the real one by rounding: the step of the clock of CHN, and 32-bit floating point."""
+
+NEXT_CHANNELS, LIKE_NEXT = 8, 5.0
+"""Counts in a channel are like those in so many next ones within this many standard deviations."""
 
 MOST_NAMES = 8
 """So many spectra of a file are named in a message."""
@@ -40,6 +46,7 @@ class Measurement:
             the middle of its channel. None: uncalibrated, or the table has its energies anyway.
         underflow: counts below the first bin, in histograms that keep them.
         overflow: counts above the last bin.
+        warnings: what in the file is doubtful, and how it was read; not written to other files, nor compared.
     """
 
     title: str = ""
@@ -50,6 +57,7 @@ class Measurement:
     energy: tuple[float, ...] | None = None
     underflow: float = 0.0
     overflow: float = 0.0
+    warnings: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         for name in ("live_time_s", "real_time_s"):
@@ -81,8 +89,9 @@ def recorded(
     counts: npt.NDArray[Any], measurement: Measurement, *, first: int = 0, variance: npt.NDArray[Any] | None = None
 ) -> RecordedSpectrum:
     """A spectrum of counts by channel, with variances as `with_variance` gives them by default; calibrated, if the
-    measurement is, with energies that rise and are no channels.
+    measurement is, with energies that rise and are no channels. Times that cannot be are warned of.
     """
+    measurement = _with_possible_times(measurement)
     adc = first + np.arange(len(counts), dtype=np.float64)
     columns = {"adc": adc}
     if not _is_calibration(measurement.energy, adc[: int(np.max(np.flatnonzero(counts), initial=0)) + 1]):
@@ -95,11 +104,24 @@ def recorded(
     return RecordedSpectrum(with_variance(pl.DataFrame(columns)), measurement)
 
 
+def _with_possible_times(measurement: Measurement) -> Measurement:
+    """A live time of 0 is unknown, as nothing happens per 0 s; one above the real time stays, with a warning."""
+    live, real = measurement.live_time_s, measurement.real_time_s
+    if live == 0:
+        doubts = (f"live time is 0 s in {real:g} s of real time: it is taken as unknown",) if real else ()
+        return replace(measurement, live_time_s=None, warnings=(*measurement.warnings, *doubts))
+    if live and real and live > real * (1 + ROUNDING) + CLOCK_S:
+        doubt = f"live time, {live:g} s, exceeds the real time of {real:g} s: rates and activities use the live time"
+        return replace(measurement, warnings=(*measurement.warnings, doubt))
+    return measurement
+
+
 def _is_calibration(energy: tuple[float, ...] | None, adc: npt.NDArray[np.float64]) -> bool:
     """Whether a polynomial gives energies that rise up to the last count; programs write 0 1 where there is none."""
     if energy is None or (energy[:2] == (0.0, 1.0) and not any(energy[2:])):
         return False
-    return len(adc) < 2 or bool((np.diff(polynomial(energy, adc)) > 0).all())
+    with np.errstate(invalid="ignore"):  # of infinite energies, which damaged files have
+        return len(adc) < 2 or bool((np.diff(polynomial(energy, adc)) > 0).all())
 
 
 def one_of(spectra: Spectra, name: str | None) -> RecordedSpectrum:
@@ -123,12 +145,17 @@ def without_times(
     """Counts by channel from 0 on, with 0 in channels 0 and 1 where some analysers keep the times of a measurement.
 
     These are the live and real time (in either order) that the file tells, too, in whole seconds: then they are no
-    counts. That both agree by chance is rare; that one of them does is not.
+    counts. That both agree by chance is rare, unless they are small; where both are like the counts of the next
+    channels, they are taken for counts.
     """
     values = np.asarray(counts, np.float64)
     live, real = ({math.floor(time), round(time)} - {0} for time in (live_time_s or 0.0, real_time_s or 0.0))
     pair = values[:2].tolist()
-    if len(pair) == 2 and any(pair[0] in first and pair[1] in second for first, second in ((live, real), (real, live))):
+    are_times = len(pair) == 2 and any(
+        pair[0] in first and pair[1] in second for first, second in ((live, real), (real, live))
+    )
+    following = float(values[2 : 2 + NEXT_CHANNELS].mean()) if len(values) > 2 else 0.0
+    if are_times and any(abs(value - following) > LIKE_NEXT * math.sqrt(max(following, 0.0) + 1) for value in pair):
         return np.concatenate([np.zeros(2), values[2:]])
     return values
 
@@ -210,7 +237,7 @@ def to_json(measurements: Mapping[str, Measurement]) -> str:
     def described(measurement: Measurement) -> dict[str, Any]:
         started = measurement.started
         values = asdict(measurement) | {"started": started.isoformat(sep=" ") if started else None}
-        return {name: value for name, value in values.items() if value not in (None, "", 0.0)}
+        return {name: value for name, value in values.items() if value not in (None, "", 0.0) and name != "warnings"}
 
     return json.dumps({name: described(measurement) for name, measurement in measurements.items()}, ensure_ascii=False)
 
@@ -219,7 +246,8 @@ def from_json(text: str | None, name: str) -> Measurement:
     """What the metadata entry tells of one spectrum; nothing, where it is missing or somebody else's."""
     try:
         entry = json.loads(text or "{}").get(name, {})
-        values = {field.name: entry[field.name] for field in fields(Measurement) if field.name in entry}
+        names = {field.name for field in fields(Measurement)} - {"warnings"}
+        values = {name: entry[name] for name in names if name in entry}
         if "started" in values:
             values["started"] = datetime.fromisoformat(values["started"])
         if "energy" in values:

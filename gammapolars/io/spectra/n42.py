@@ -61,10 +61,14 @@ MEASUREMENTS = frozenset({"RadMeasurement", "Measurement", "DerivedData"})
 ASIDE = frozenset({"GrossCounts", "DoseRate", "TotalDose", "ExposureRate", "TotalExposure", "CountDoseData"})
 """Elements next to spectra, the times in which are of something else than a spectrum."""
 
-_PART = "([0-9]+(?:\\.[0-9]*)?)"
+_PART = "([0-9]+(?:[.,][0-9]*)?(?:[Ee][+-]?[0-9]{1,2})?)"
 
-DURATION = re.compile(f"P(?:0+Y)?(?:0+M)?(?:{_PART}D)?(?:T(?:{_PART}H)?(?:{_PART}M)?(?:{_PART}S)?)?")
-"""Days, hours, minutes and seconds; years and months, of which nobody knows the length, are none."""
+DURATION = re.compile(f"P(?:{_PART}W|(?:0+Y)?(?:0+M)?(?:{_PART}D)?(?:T(?:{_PART}H)?(?:{_PART}M)?(?:{_PART}S)?)?)")
+"""Weeks, or days, hours, minutes and seconds (ISO 8601, and exponents, which some programs write); years and months, of
+which nobody knows the length, are none."""
+
+SECONDS = (604_800.0, 86_400.0, 3600.0, 60.0, 1.0)
+"""Of a week, a day, an hour, a minute and a second."""
 
 
 @dataclass
@@ -121,6 +125,11 @@ def _recorded(spectrum: "_Part", measured: "_Part", collected: "_Collected") -> 
             real_time_s=_seconds(texts.get("real", "")),
             started=_moment(texts.get("started", "")),
             energy=energy,
+            warnings=tuple(
+                f"{what} time {texts[what]!r} cannot be read as a duration: it is taken as unknown"
+                for what in ("live", "real")
+                if texts.get(what) and _seconds(texts[what]) is None
+            ),
         )
     except UsageError as error:
         raise InputError(f"cannot be read as N42: {error}") from None
@@ -299,8 +308,8 @@ def _seconds(text: str) -> float | None:
     match = DURATION.fullmatch(text)
     if not match or not any(match.groups()):
         return None
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    parts = (float((part or "0").replace(",", ".")) for part in match.groups())
+    return sum(part * seconds for part, seconds in zip(parts, SECONDS, strict=True))
 
 
 def _moment(text: str) -> datetime | None:
