@@ -55,8 +55,8 @@ class Live {
   tell() {
     const { gate, gates, matrix, axis, side, found } = this, name = this.at("name").value;
     const ends = (one) => endsOf(axis, one.low, one.high).replace(":", " to "), count = (one) => plusMinus(one.total, one.totalVariance);
-    const scaled = gate?.background.length ? `background scaled by ${number(found.beta)}` : "no background subtracted";
-    this.at("result").textContent = gate ? `Gate ${ends(gate)} ${matrix.unit}: ${count(found)} net counts, ${scaled}.` : "No gate yet.";
+    const scaled = gate?.background.length ? `net counts, background scaled by ${number(found.beta)}` : "counts, no background subtracted";
+    this.at("result").textContent = gate ? `Gate ${ends(gate)} ${matrix.unit}: ${count(found)} ${scaled}.` : "No gate yet.";
     fillTable(this.at("list"), gates.map((one) => [one.name || "–", ends(one), count(gated(matrix, side, one)),
       newButton("Show", () => this.choose(one)), newButton("Remove", () => {
         this.gates = gates.filter((other) => other !== one);

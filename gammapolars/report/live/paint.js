@@ -18,7 +18,7 @@ function draw(live) {
     return { ...one, colour: LIGHT.singles[k % LIGHT.singles.length], scale: most(total) / most(one) };
   });
   panel(live, "total", views[side], [{ ...total, colour: colours.ink, variances: null }, ...singles], colours, {
-    title: matrix.symmetric ? "All pairs" : `All pairs, projected on ${"xy"[side]}`, stretches, lines: matrix.lines,
+    title: `All pairs${matrix.symmetric ? "" : `, projected on ${"xy"[side]}`}: counts`, stretches, lines: matrix.lines,
     beside: singles.length ? "coloured: singles spectra, scaled" : "" });
   if (gate) {
     const net = live.kept.net = { ...rebinned(matrix, live.along, times, found), colour: colours.ink }, { values, variances } = net;
@@ -26,7 +26,7 @@ function draw(live) {
     const sure = ({ energy }) => [-1, 0, 1].map((k) => binAt(net.axis, energy + k * net.axis.width))
       .some((bin) => values[bin] > 3 * Math.sqrt(variances[bin]));
     panel(live, "net", views[1 - side], [net, ...(live.overlay && found.total > 0 ? [share] : [])], colours, {
-      title: "Net counts in coincidence with the gate", lines: matrix.lines.filter(sure), errors: colours.error,
+      title: "In coincidence with the gate: net counts", lines: matrix.lines.filter(sure), errors: colours.error,
       beside: log && !values.some((value) => value > 0) ? "no positive net counts: switch off Log" : [`± σ${live.overlay ? "; dashed: all pairs, scaled" : ""}${log ? "; values ≤ 0 are at the bottom" : ""}`, "± σ"] });
   } else {
     const { pen, width } = sized(live.canvases.net, 48);
@@ -39,10 +39,12 @@ function draw(live) {
   live.root.dataset.drawMs = performance.now() - begin;
 }
 
+const perBin = ({ unit }, { width }) => `per ${number(width)} ${width === 1 ? unit.replace(/s$/, "") : unit}`;
+
 function panel(live, name, view, spectra, colours, { stretches = [], lines, errors, ...titles }) {
   const sheet = sized(live.canvases[name], lines.length ? 300 : 230), { pen } = sheet, [first] = spectra, { drag, matrix } = live;
   const frame = live.frames[name] = frameOf(sheet, view, spectra, live.log, lines.length ? LABEL_ROOM : 6);
-  drawAxes(pen, frame, colours, { x: `${matrix.titles[0]}, bins of ${number(first.axis.width)} ${matrix.unit}`, ...titles });
+  drawAxes(pen, frame, colours, { x: matrix.titles[0], ...titles, title: `${titles.title} ${perBin(matrix, first.axis)}` });
   clipped(pen, frame, () => {
     for (const one of stretches) drawStretch(pen, frame, one);
     if (errors) drawErrors(pen, frame, first, errors);

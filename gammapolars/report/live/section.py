@@ -160,7 +160,7 @@ each hit, so its counts can differ by those in the bins at the limits.</p></div>
 {_button("previous", "‹", "p: previous gate")}{_button("next", "›", "n: next gate")}
 </div>
 {_rows("list", "Kept gates (also stored in the page's address)", ["name", f"gate ({unit})", "net counts", "", ""])}
-{_rows("bins", "Highest bins in coincidence with the gate", [unit, "net counts", "nearby line"])}
+{_rows("bins", "Highest bins in coincidence with the gate", [quantity.axis_title(), "net counts", "nearby line"])}
 <div class="live-map{" live-square" if symmetric else ""}"><canvas id="live-matrix" tabindex="0" role="img"
  aria-label="Matrix of the two energies of each pair"></canvas></div>
 <p class="quiet live-screen">Click to set a gate of ± FWHM with a background on both sides; drag to zoom; double-click
