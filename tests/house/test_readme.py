@@ -84,7 +84,7 @@ def test_the_number_of_pairs_is_the_one_that_is_found(clone: Path) -> None:
 
     done = gammapolars(*shlex.split(first)[1:], "--json")
 
-    assert f"It found {json.loads(done.out)['pairs']:,} pairs" in README
+    assert f"It finds {json.loads(done.out)['pairs']:,} pairs" in README
 
 
 def test_python_runs(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
