@@ -3,7 +3,6 @@
 Every command that takes pairs opens them here.
 """
 
-import glob
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +15,7 @@ from gammapolars.core.units import Window
 from gammapolars.detectors import Detectors
 from gammapolars.io.formats import format_of
 from gammapolars.io.pairs import is_of_pairs, scan_pairs
+from gammapolars.io.patterns import matches
 from gammapolars.io.provenance import detectors_of, of_file
 from gammapolars.io.remote import is_remote
 from gammapolars.io.selection import check_once
@@ -122,7 +122,7 @@ def _paths_of(name: str | Path) -> list[Path]:
         elif path.is_file():
             paths = [path]
         else:
-            paths = sorted(map(Path, glob.glob(str(name)))) if glob.has_magic(str(name)) else []  # noqa: PTH207
+            paths = sorted(matches(name) or [])
     except (OSError, ValueError):
         return []
     return paths if paths and all(map(is_of_pairs, paths)) else []

@@ -1,6 +1,5 @@
 """Recorded data, and what a command reads: no output ever replaces it, or is taken for it later."""
 
-import glob
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from gammapolars.io.compass.file_names import parse_name, run_folder_of, stage_o
 from gammapolars.io.compass.folders import find_run_files
 from gammapolars.io.formats import FORMATS, format_of
 from gammapolars.io.input_file import open_file
+from gammapolars.io.patterns import matches
 from gammapolars.io.protection import Protection
 from gammapolars.io.provenance import of_file
 from gammapolars.io.reading import READING
@@ -171,11 +171,10 @@ def _named(name: str) -> tuple[Sequence[Path], bool]:
     try:
         if Path(name).exists():
             return [Path(name)], False
-        if glob.has_magic(name):
-            return [Path(match) for match in glob.glob(name)], True  # noqa: PTH207 - it may be absolute
+        found = matches(name)
     except (OSError, ValueError):
-        pass
-    return [], False
+        found = None
+    return found or [], found is not None
 
 
 def _folders_of(folder: Path) -> Iterator[RunFolder]:

@@ -1,6 +1,5 @@
 """From the names that a user gives to the files of each run, each hit once."""
 
-import glob
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from gammapolars.io.compass.file_names import (
 )
 from gammapolars.io.compass.folders import RunFiles, find_run_files
 from gammapolars.io.fingerprint import fingerprint
+from gammapolars.io.patterns import matches
 from gammapolars.io.remote import is_remote, remote_path
 
 
@@ -70,11 +70,10 @@ def _expanded(name: str | Path) -> list[Path]:
     path = Path(name)
     if path.exists():
         return [path]
-    if glob.has_magic(str(name)):
-        if matches := [Path(match) for match in glob.glob(str(name))]:  # noqa: PTH207 - it may be absolute
-            return sorted(matches, key=natural_order)
-        raise InputError(f"{name}: no file matches this pattern")
-    raise InputError(f"{path}: no such file")
+    found = matches(name)
+    if not found:
+        raise InputError(f"{path}: no such file" if found is None else f"{name}: no file matches this pattern")
+    return sorted(found, key=natural_order)
 
 
 def _streams(files: Iterable[Path]) -> list[tuple[Path, ...]]:
