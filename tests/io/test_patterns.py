@@ -5,11 +5,13 @@ import shutil
 import sys
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
+import polars as pl
 import pytest
 
 from gammapolars.commands.declared import query_path
 from gammapolars.io.patterns import as_pattern
 from gammapolars.io.remote import is_remote
+from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
 from tests.commandline import REPOSITORY, gammapolars
 from tests.hits import frame
 
@@ -80,3 +82,14 @@ def test_a_run_of_more_files_than_may_be_open_is_read(tmp_path: Path) -> None:
 
     assert done.code == 0, done.err
     assert json.loads(done.out)["hits_read"] == 150
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+@pytest.mark.parametrize("name", ["a.root:b.root", "C:x.root"])
+def test_a_colon_in_a_name_is_a_part_of_it(name: str, tmp_path: Path) -> None:
+    """uproot by itself takes the part behind it for an object in the file."""
+    spectrum = pl.DataFrame({"board": 0, "channel": 1, "adc": [1, 2, 3], "counts": [4.0, 5.0, 6.0]})
+    save_spectrum(spectrum.with_columns(variance="counts"), tmp_path / "plain.root")
+    (tmp_path / "plain.root").rename(tmp_path / name)
+
+    assert read_spectrum(tmp_path / name).table["counts"].sum() == 15

@@ -25,7 +25,7 @@ def opened_by_uproot(path: str | Path) -> Iterator[Any]:
         name: dict(classes) for name, kind in before.items() if (classes := getattr(kind, "known_versions", None))
     }
     try:
-        with uproot.open(str(path)) as file:
+        with uproot.open({str(path): None}) as file:  # as a name alone, `a.root:b.root` is b.root in a.root
             yield file
     finally:
         uproot.classes.clear()
