@@ -83,6 +83,12 @@ def _alternatives(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
 
 
+def is_array(kind: Any) -> bool:
+    """Whether a type is one of numpy's arrays, whose name is an alias with a value in some versions."""
+    origin = get_origin(kind)
+    return origin is np.ndarray or get_origin(getattr(origin, "__value__", None)) is np.ndarray
+
+
 def described(kind: Any) -> str:
     """A type as JSON has it."""
     if kind is types.NoneType:
@@ -94,7 +100,7 @@ def described(kind: Any) -> str:
     origin, inner = get_origin(kind), [one for one in get_args(kind) if one is not Ellipsis]
     if kind is pl.DataFrame or kind == Rows:
         return "list of objects"
-    if origin is np.ndarray:
+    if is_array(kind):
         return "list of lists of numbers"
     if origin is dict:
         return f"object of {described(inner[1])}"
@@ -135,7 +141,7 @@ def misfits(value: Any, kind: Any, place: str) -> Iterator[str]:
             return
         for one in value:
             yield from misfits(one, dict if kind == Rows else inner, f"{place}[]")
-    elif get_origin(kind) is np.ndarray:
+    elif is_array(kind):
         yield from misfits(value, list[list[float]], place)
     elif get_origin(kind) is Literal:
         yield from () if value in get_args(kind) else (f"{place}: {value!r} is none of {get_args(kind)}",)
