@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gammapolars.core.errors import UsageError
 from gammapolars.detectors import CalibrationSource, moment
+from gammapolars.gamma_lines import evaluated_half_life
 
 
 class Measurement(NamedTuple):
@@ -16,13 +17,20 @@ class Measurement(NamedTuple):
     unc: float
 
 
-@cache
 def half_life_of(nuclide: str) -> float:
-    """The half-life of a nuclide in seconds, after ICRP 107, which states no uncertainties.
+    """The half-life of a nuclide in seconds: that of the table next to the gamma lines, or else after ICRP 107.
 
     Raises:
-        UsageError: `radioactivedecay` is not installed, or the nuclide is unknown or stable.
+        UsageError: the table does not have it, and `radioactivedecay` is not installed; or it is unknown or stable.
     """
+    return _looked_up(nuclide).value
+
+
+@cache
+def _looked_up(nuclide: str) -> Measurement:
+    """The half-life of a nuclide and its uncertainty, seconds; ICRP 107 states none."""
+    if evaluated := evaluated_half_life(nuclide):
+        return Measurement(evaluated.seconds, evaluated.unc)
     try:
         import radioactivedecay  # takes two seconds
     except ImportError:
@@ -35,13 +43,13 @@ def half_life_of(nuclide: str) -> float:
         raise UsageError(f"no half-life of '{nuclide}' is known: give half_life_s") from None
     if not seconds < math.inf:
         raise UsageError(f"{nuclide} is stable: it has no half-life")
-    return seconds
+    return Measurement(seconds, 0.0)
 
 
 def half_life(nuclide: str, half_life_s: float | None = None, half_life_s_unc: float = 0.0) -> Measurement:
     """The half-life that is given, or else the one that is looked up, in seconds."""
     if half_life_s is None:
-        return Measurement(half_life_of(nuclide), 0.0)
+        return _looked_up(nuclide)
     if not 0 < half_life_s < math.inf:
         raise UsageError(f"a half-life must be more than 0 s, not {half_life_s}")
     return Measurement(half_life_s, half_life_s_unc)

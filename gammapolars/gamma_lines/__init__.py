@@ -1,11 +1,12 @@
 """Gamma lines of calibration sources and of the natural background, and the cascades that they belong to.
 
 The table is `gamma_lines.csv` in this folder; README.md there gives the source of every figure. `x_rays.csv` holds
-K X-rays.
+K X-rays, `half_lives.csv` half-lives.
 """
 
 from gammapolars.gamma_lines.ensdf import cascades as cascades
 from gammapolars.gamma_lines.ensdf import in_cascade as in_cascade
+from gammapolars.gamma_lines.half_lives import evaluated_half_life as evaluated_half_life
 from gammapolars.gamma_lines.table import ANNIHILATION as ANNIHILATION
 from gammapolars.gamma_lines.table import COMMON as COMMON
 from gammapolars.gamma_lines.table import canonical as canonical

@@ -143,7 +143,13 @@ def nuclides() -> tuple[str, ...]:
     """The names that `lines` knows: nuclides of the table by mass number, with the heads of chains."""
     table = load()
     names = {*table["nuclide"], *table["parent"]}
-    return tuple(sorted(names, key=lambda name: (int("".join(filter(str.isdigit, name.split("-")[1]))), name)))
+    return tuple(sorted(names, key=mass_and_name))
+
+
+def mass_and_name(nuclide: str) -> tuple[int, str]:
+    """What nuclides are in order of: the mass number, and the name."""
+    name = _NAME.fullmatch(nuclide)
+    return (int(name[2]) if name else 0), nuclide
 
 
 def heads() -> frozenset[str]:

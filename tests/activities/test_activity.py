@@ -10,13 +10,22 @@ import pytest
 from numpy.typing import NDArray
 
 import gammapolars as gp
-from gammapolars.activities.decay import Measurement, decay_factor, decay_unc, half_life_of, seconds_between
+from gammapolars.activities.decay import (
+    Measurement,
+    _looked_up,
+    decay_factor,
+    decay_unc,
+    half_life,
+    half_life_of,
+    seconds_between,
+)
 from gammapolars.activities.limits import upper_limit
 from gammapolars.core.errors import TableError, UsageError
 from tests.drawing import repetitions
 from tests.sources import HALF_LIFE_S, LINES, TRUE_CURVE, a_source, expected_counts, peak_table, true_efficiency
 
 DAY = 86_400.0
+YEAR = 365.2422
 
 
 # Decay
@@ -67,14 +76,28 @@ def test_time_zones_count_where_both_are_known() -> None:
 
 
 def test_half_lives_are_looked_up() -> None:
+    assert half_life_of("Ra-226") / (365.2422 * DAY) == pytest.approx(1600, abs=5)  # the head of its chain
+    assert half_life_of("Sr-90") / (365.2422 * DAY) == pytest.approx(28.91)  # without gamma rays
+    assert half_life_of("137cs") == half_life_of("Cs-137")
     pytest.importorskip("radioactivedecay")
-
-    assert half_life_of("Cs-137") / (365.25 * DAY) == pytest.approx(30.1, abs=0.1)
-    assert half_life_of("Ra-226") / (365.25 * DAY) == pytest.approx(1600, abs=5)  # the head of its chain
+    assert half_life_of("Be-10") / (365.25 * DAY) == pytest.approx(1.51e6, rel=0.1)
     with pytest.raises(UsageError, match="no half-life of 'Xx-300' is known: give half_life_s"):
         half_life_of("Xx-300")
     with pytest.raises(UsageError, match="Pb-208 is stable"):
         half_life_of("Pb-208")
+
+
+@pytest.mark.parametrize(
+    ("nuclide", "days", "unc"),
+    [
+        ("Co-60", 1925.28, 0.14), ("Cs-137", 30.05 * YEAR, 0.08 * YEAR), ("Eu-152", 13.522 * YEAR, 0.016 * YEAR),
+        ("Ba-133", 10.540 * YEAR, 0.006 * YEAR), ("Am-241", 432.6 * YEAR, 0.6 * YEAR), ("Co-57", 271.74, 0.06),
+        ("Na-22", 2.6018 * YEAR, 0.0022 * YEAR), ("Y-88", 106.627, 0.021), ("I-131", 8.0233, 0.0019),
+        ("Tc-99m", 6.0072 / 24, 0.0009 / 24), ("Te-121m", 164.2, 0.8), ("K-40", 1.248e9 * YEAR, 3e6 * YEAR),
+    ],
+)  # fmt: skip
+def test_half_lives_are_those_of_the_evaluations(nuclide: str, days: float, unc: float) -> None:
+    assert half_life(nuclide) == pytest.approx((days * DAY, unc * DAY))
 
 
 def test_without_the_extra_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,10 +109,11 @@ def test_without_the_extra_the_way_out_is_told(monkeypatch: pytest.MonkeyPatch) 
         return real(name, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(builtins, "__import__", refusing)
-    half_life_of.cache_clear()
+    _looked_up.cache_clear()
 
+    assert half_life_of("Cs-137") / (365.2422 * DAY) == pytest.approx(30.05)
     with pytest.raises(UsageError, match=r"install gammapolars\[nuclear\], or give half_life_s"):
-        half_life_of("Cs-137")
+        half_life_of("Be-10")
 
 
 def test_what_has_long_decayed_is_refused() -> None:

@@ -37,7 +37,8 @@ Eu-155 Eu-156 Gd-153 Gd-159 Tb-152 Tb-155 Tb-160 Tb-161 Dy-165 Ho-166 Ho-166m Er
 Lu-177 Lu-177m Hf-172 Hf-175 Ta-182 Ta-183 W-187 Re-186 Re-188 Os-185 Os-191 Ir-194 Pt-191 Au-194 Au-195 Au-196 Au-198
 Au-199 Hg-197 Tl-201 Tl-202 Tl-207 Tl-209 Pb-203 Pb-211 Bi-206 Bi-211 Bi-213 Rn-219 Fr-221 Ra-223 Ra-225 Ac-225 Th-227
 Th-229 Th-231 Pa-231 Pa-233 U-232 U-233 U-234 U-237 Np-237 Np-238 Np-239 Pu-238 Pu-239 Pu-240 Am-243 Cm-243 Cm-244
-Cm-245 Cf-249 Cf-251 Nb-95m Te-129m Te-129
+Cm-245 Cf-249 Cf-251 Nb-95m Te-129m Te-129 Sc-44m Mn-52m Zr-89m Rh-101m Cd-115m In-117m Sn-121m Sn-123m Te-119m
+Te-121m Te-127m Te-133m Ce-137m Lu-174m Lu-176m Re-184m Hg-195m Hg-197m Pt-197m
 """.split()  # noqa: SIM905 (a list of words is easier to read and to add to)
 )
 """Calibration, medical, natural, activation and fission: nuclides whose gamma rays somebody meets."""
@@ -45,13 +46,19 @@ Cm-245 Cf-249 Cf-251 Nb-95m Te-129m Te-129
 ISOMERS = {
     "Kr-81m": 190.6, "Sr-87m": 388.5, "Y-91m": 555.6, "Nb-95m": 235.7, "Cd-111m": 396.2, "In-113m": 391.7,
     "In-115m": 336.2, "Tc-99m": 140.5, "Sn-117m": 314.6, "Te-129m": 105.5, "Xe-131m": 163.9, "Xe-133m": 233.2,
-    "Xe-135m": 526.6, "Kr-85m": 304.9,
+    "Xe-135m": 526.6, "Kr-85m": 304.9, "Mn-52m": 377.7, "Y-87m": 380.8, "Zr-89m": 588.0,
+    "Rh-101m": 157.4, "Rh-103m": 39.75, "In-111m": 537.0, "Sn-113m": 77.4, "In-117m": 315.3, "Sn-119m": 89.5,
+    "Te-123m": 159.0, "Te-133m": 334.3, "Ba-135m": 268.2, "Pt-197m": 399.6,
 }  # fmt: skip
 """Levels (keV) of isomers that decay within their nuclide, which paceENSDF has no decay of: the gamma rays that follow
 such a level in the decay that feeds it."""
 
-WAYS = {"Tc-99m": (0.99, 0.003)}
-"""Share of an isomer's decays that pass the level given for it, where that is the next one: Tc-99m emits 2.17 keV."""
+WAYS = {"Tc-99m": (0.99, 0.003), "Y-87m": (0.9843, 0.001)}
+"""Share of an isomer's decays that pass the level given for it: where that is the next one (Tc-99m emits 2.17 keV), or
+where paceENSDF lacks the other decays (Y-87m)."""
+
+TRANSITIONS = Path(__file__).parent / "isomeric_transitions.csv"
+"""Gamma rays of isomers that ENSDF's decays to other nuclides lack, and whose level no decay feeds."""
 
 ENERGY_UNC = {("Np-238", 984.45): 0.05}
 """Where ENSDF gives none for a nuclide's strongest line: here it differs from its levels by 0.04 keV."""
@@ -101,6 +108,16 @@ class Gamma(NamedTuple):
     intensity: float
     intensity_unc: float
     difference: float
+
+
+@cache
+def isomeric_transitions() -> dict[str, tuple[tuple[Gamma, str], ...]]:
+    """The gamma rays of `TRANSITIONS`, each with its source, by nuclide."""
+    result: dict[str, list[tuple[Gamma, str]]] = defaultdict(list)
+    for nuclide, *numbers, source in pl.read_csv(TRANSITIONS, infer_schema_length=None).iter_rows():
+        kev, kev_unc, intensity, unc = map(float, numbers)
+        result[nuclide].append((Gamma(kev, kev_unc, intensity, unc, kev), source))
+    return {nuclide: tuple(lines) for nuclide, lines in result.items()}
 
 
 Row = tuple[str, str, float, float, float, float, bool, str, bool, bool, float, str]
@@ -308,10 +325,12 @@ def _rounded(value: float, unc: float) -> tuple[float, float]:
 
 def rows_of(nuclide: str) -> list[Row]:
     """The rows of a nuclide, by energy."""
-    mass = int(re.sub(r"\D", "", nuclide.split("-")[1]))
+    mass, _ = table.mass_and_name(nuclide)
     lines, has_differences = _less_recoil(list(gammas(nuclide)), mass)
     from_isomer = list(isomer_gammas(nuclide)) if nuclide in ISOMERS else []
-    everything = [*lines, *from_isomer]
+    by_hand = dict(isomeric_transitions().get(nuclide, ()))
+    everything = [*(line for line in lines if line.kev not in {one.kev for one in by_hand}), *from_isomer, *by_hand]
+    sources = {line.kev: ISOMER for line in from_isomer} | {line.kev: source for line, source in by_hand.items()}
     source = LESS_RECOIL if has_differences else ENSDF
     head = HEADS.get(nuclide, nuclide)
     rows: list[Row] = []
@@ -320,7 +339,7 @@ def rows_of(nuclide: str) -> list[Row]:
         intensity, unc = _rounded(line.intensity, line.intensity_unc)
         rows.append((
             nuclide, head, line.kev, line.kev_unc, intensity, unc, doublet, "decay of the nuclide", not doublet,
-            not doublet, 0.0, ISOMER if line.kev in {one.kev for one in from_isomer} else source,
+            not doublet, 0.0, sources.get(line.kev, source),
         ))  # fmt: skip
     photons, unc = _annihilation(nuclide)
     if photons >= LEAST_POSITRONS and unc < WORST_KNOWN * photons:
@@ -355,7 +374,7 @@ def _positron_decays(nuclide: str) -> Iterator[dict[str, Any]]:
 
 def nuclides_of_ensdf() -> list[str]:
     """The nuclides whose rows are made here."""
-    return sorted({*FROM_ENSDF, *ISOMERS})
+    return sorted({*FROM_ENSDF, *ISOMERS, *isomeric_transitions()})
 
 
 def gamma_lines_text() -> str:
@@ -377,7 +396,7 @@ def _field(value: str | float | bool) -> str:
 
 def _place(line: str) -> tuple[int, str, float]:
     nuclide, _, kev, *_ = line.split(",")
-    return int(re.sub(r"\D", "", nuclide.split("-")[1])), nuclide, float(kev)
+    return *table.mass_and_name(nuclide), float(kev)
 
 
 X_RAY_COLUMNS: dict[str, Any] = {

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import gammapolars as gp
 from gammapolars.commands.layout import bracketed
 from gammapolars.core.constants import ANNIHILATION_KEV
-from gammapolars.gamma_lines import table
+from gammapolars.gamma_lines import evaluated_half_life, table
 from gammapolars.gamma_lines.ensdf import CORRECTIONS, _decays, daughter_of
 from tests.commandline import gammapolars
-from tests.gamma_lines import make_table
+from tests.gamma_lines import make_half_lives, make_table
 
 TABLE = gp.lines()
 
@@ -86,7 +86,7 @@ def test_the_table_is_what_its_schema_says() -> None:
 
 
 def test_rows_stand_by_mass_number_and_energy() -> None:
-    keys = [(int(re.sub(r"\D", "", row[0])), row[0], row[1]) for row in TABLE.select("nuclide", "energy_kev").rows()]
+    keys = [(int(re.findall(r"\d+", name)[0]), name, kev) for name, kev in TABLE.select("nuclide", "energy_kev").rows()]
 
     masses = [key[0] for key in keys]
     assert masses == sorted(masses)
@@ -153,12 +153,20 @@ def test_the_script_next_to_the_tests_makes_the_tables() -> None:
     home = Path(table.__file__).parent
     assert make_table.gamma_lines_text() == (home / "gamma_lines.csv").read_text(encoding="utf-8")
     assert make_table.x_ray_table().write_csv() == (home / "x_rays.csv").read_text(encoding="utf-8")
+    assert make_half_lives.half_lives_text() == (home / "half_lives.csv").read_text(encoding="utf-8")
+
+
+def test_every_nuclide_has_a_half_life() -> None:
+    lives = {name: evaluated_half_life(name) for name in gp.nuclides()}
+
+    assert [name for name, life in lives.items() if life is None] == []
+    assert all(life.seconds > life.unc > 0 for life in lives.values() if life)
 
 
 def test_common_nuclides_are_there_and_the_tables_small() -> None:
     home = Path(table.__file__).parent
     assert TABLE["nuclide"].n_unique() >= 120
-    assert sum((home / name).stat().st_size for name in ("gamma_lines.csv", "x_rays.csv")) < 300_000
+    assert sum(path.stat().st_size for path in home.glob("*.csv")) < 300_000
     common = (
         "Be-7 F-18 Cr-51 Fe-59 Ga-67 Sr-85 Zr-95 Mo-99 Tc-99m Ru-103 Ru-106 Sb-124 I-123 I-132 Xe-133 Ba-140 Ce-144"
     )
@@ -173,6 +181,22 @@ ISOMERS |= {
     "Xe-133m": (233.22, 10.1),
     "Y-91m": (555.57, 95.0),
     "In-115m": (336.2, 45.9),
+    "In-114m": (190.27, 15.56),
+    "Te-121m": (212.19, 81.5),
+    "Te-123m": (158.97, 84.0),
+    "Te-125m": (35.49, 6.68),
+    "Ba-133m": (275.93, 17.6),
+    "Ba-135m": (268.22, 16.0),
+    "Cs-134m": (127.50, 12.6),
+    "Zn-69m": (438.63, 94.85),
+    "Sc-44m": (271.24, 86.7),
+    "Sn-119m": (23.87, 16.5),
+    "Sn-123m": (160.33, 85.7),
+    "Y-87m": (380.79, 78.1),
+    "Hg-197m": (133.98, 33.5),
+    "Hg-199m": (158.38, 52.3),
+    "Hf-178m2": (426.36, 97.0),
+    "Hf-179m2": (453.55, 68.0),
 }
 
 
@@ -184,6 +208,15 @@ def test_isomers_emit_what_the_evaluations_say(name: str) -> None:
 
     assert row["energy_kev"] == pytest.approx(kev, abs=0.1)
     assert row["intensity"] == pytest.approx(photons, rel=0.02)
+
+
+def test_an_isomer_that_decays_in_two_ways_has_the_lines_of_both() -> None:
+    """Lu-177m: 78.6 % to Hf-177, and the rest within Lu-177 (F. G. Kondev, Nucl. Data Sheets 159 (2019) 1)."""
+    found = dict(gp.lines("Lu-177m").select("energy_kev", "intensity").iter_rows())
+
+    to_hafnium = {208.3662: 57.4, 228.4838: 37.0, 378.5036: 29.9, 418.5388: 21.3}
+    for kev, photons in (to_hafnium | {413.665: 17.4, 319.021: 10.5, 121.6211: 6.0}).items():
+        assert found[kev] == pytest.approx(photons, rel=0.05)
 
 
 OF_BRANCHES = [("I-126", 388.633, 35.6), ("I-126", 666.331, 32.9), ("I-126", 753.819, 4.15), ("Kr-85m", 304.87, 14.0)]
@@ -246,6 +279,8 @@ def test_photons_of_cobalt_56_lack_the_recoil_of_the_nucleus() -> None:
 
 # Against ENSDF.
 
+OF_ISOMERS = (make_table.ISOMER, "ENSDF 2012, isomer", "UKDD 2012")
+
 SUMS_OF_TWO = {("Eu-152", 443.965), ("Eu-152", 964.072)}
 
 DIFFERENT = {("Eu-152", 1112.076, "intensity")}
@@ -300,7 +335,7 @@ def test_lines_agree_with_ensdf(nuclide: str) -> None:
     lines = TABLE.filter(
         pl.col("nuclide") == nuclide,
         pl.col("normalisation") != table.ANNIHILATION,
-        pl.col("source") != make_table.ISOMER,
+        ~pl.col("source").is_in(OF_ISOMERS),
     )
     apart = set()
     for line in lines.iter_rows(named=True):
@@ -329,7 +364,7 @@ def test_lines_agree_with_ensdf(nuclide: str) -> None:
 def test_no_line_of_ensdf_makes_a_doublet_of_an_unmarked_line(nuclide: str) -> None:
     reference = ensdf_of(nuclide)
     for line in TABLE.filter(pl.col("nuclide") == nuclide, ~pl.col("doublet")).iter_rows(named=True):
-        if line["normalisation"] == table.ANNIHILATION or line["source"] == make_table.ISOMER:
+        if line["normalisation"] == table.ANNIHILATION or line["source"] in OF_ISOMERS:
             continue
         expected = line["energy_kev"] + recoil_kev(nuclide, line["energy_kev"])
         near = [row for row in reference if abs(row["gammaEnergy"] - expected) < table.INSEPARABLE_KEV]
