@@ -8,7 +8,7 @@ import polars as pl
 from gammapolars.core.errors import UsageError
 from gammapolars.core.schema import DType, floats
 from gammapolars.core.types import Floats, Range
-from gammapolars.gamma_lines.ensdf import NOTABLE, SAME_LINE_KEV, canonical, cascades
+from gammapolars.gamma_lines.ensdf import NOTABLE, SAME_LINE_KEV, canonical, cascades, photon_pairs
 from gammapolars.gamma_lines.table import nuclides as known_nuclides
 
 EVERY = "all"
@@ -67,6 +67,8 @@ def coincident_lines(gate: Range, energies_kev: Floats, fwhm_kev: Floats, nuclid
     found = [pl.DataFrame(schema=COLUMNS)]
     reach = np.maximum(fwhm_kev / 2, SAME_LINE_KEV)
     for nuclide in nuclides:
+        if not _may_explain(photon_pairs(nuclide), gate, energies_kev, reach):
+            continue
         table = cascades(nuclide, least_coincidences=NOTABLE)
         both = [
             table.with_columns(gate_kev=x, energy_kev=y),
@@ -78,3 +80,10 @@ def coincident_lines(gate: Range, energies_kev: Floats, fwhm_kev: Floats, nuclid
         of_lines = partners[rows].with_columns(pl.Series("line", lines, pl.Int64))
         found.append(of_lines.select(list(COLUMNS)))
     return pl.concat(found).sort("line", "coincidences", descending=[False, True])
+
+
+def _may_explain(pairs: Floats, gate: Range, energies_kev: Floats, reach: Floats) -> bool:
+    """Whether one photon of any pair lies in the gate, and the other at a line."""
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    others = np.unique(both[(both[:, 0] >= gate[0]) & (both[:, 0] <= gate[1]), 1])
+    return bool((np.abs(others[:, None] - energies_kev[None]) <= reach).any())

@@ -13,14 +13,23 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.core.errors import InputError
 from gammapolars.core.schema import DType, floats
+from gammapolars.core.types import Floats
 from gammapolars.gamma_lines.table import Branch, members, nuclide_name, nuclides
 
 _FILE = re.compile(r"j_gg_([A-Z][a-z]?)(\d+)_(\d+)keV_([gmu])_[A-Z][a-z]?\d+_Z\d+\.json")
+
+_NUMBER = rb"([0-9.]+(?:[eE][-+]?[0-9]+)?)"
+_PAIR = re.compile(rb'"gammaEnergyGate":\s*' + _NUMBER + rb',\s*"gammaEnergyCoincidence":\s*' + _NUMBER)
+_PHOTON = re.compile(rb'"gammaEnergy":\s*' + _NUMBER)
+"""Where photons stand in the files; reading all that is around them takes ten times as long."""
+
+POSITRONS = b"electronCaptureBetaPlusDecay"
 
 SAME_LINE_KEV = 0.5
 """How far the energies of one line may differ between the table of gamma lines and ENSDF."""
@@ -100,7 +109,35 @@ def canonical(nuclide: str) -> str:
         InputError: paceENSDF is not installed.
         UsageError: ENSDF has no such nuclide, or no gamma rays of it.
     """
-    return nuclide_name(nuclide, {*_decays(), *nuclides()}, where="ENSDF with gamma rays in paceENSDF")
+    return nuclide_name(nuclide, _names(), where="ENSDF with gamma rays in paceENSDF")
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset({*_decays(), *nuclides()})
+
+
+@cache
+def photon_pairs(nuclide: str) -> Floats:
+    """The energies (keV) of the two photons of all cascades of a nuclide, in either order: (n, 2), quickly.
+
+    Where a decay emits positrons, 511 keV stands with each of its photons; not all of these are cascades.
+
+    Args:
+        nuclide: as `canonical` gives it.
+
+    Raises:
+        InputError: paceENSDF is not installed.
+    """
+    pairs = [np.empty((0, 2))]
+    for member in members(nuclide) if nuclide in nuclides() else (nuclide,):
+        for path in _decays().get(member, ()):
+            data = path.read_bytes()
+            pairs.append(np.array(_PAIR.findall(data), np.float64).reshape(-1, 2))
+            if POSITRONS in data:
+                photons = np.unique(np.array([*_PHOTON.findall(data), ANNIHILATION_KEV], np.float64))
+                pairs.append(np.stack([np.full_like(photons, ANNIHILATION_KEV), photons], axis=1))
+    return np.concatenate(pairs)
 
 
 def in_cascade(nuclide: str, energy_kev_x: float, energy_kev_y: float) -> bool:
@@ -165,7 +202,7 @@ def _read(nuclide: str, path: Path) -> list[_Cascade]:
                 max((half_life for half_life in between if half_life is not None), default=None),
             )
         )
-    if decay["decayMode"] == "electronCaptureBetaPlusDecay":
+    if decay["decayMode"] == POSITRONS.decode():
         rows += _annihilation(nuclide, daughter, decay)
     return rows
 

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -230,13 +230,19 @@ def nuclide_name(text: str, names: Iterable[str], *, where: str) -> str:
     Raises:
         UsageError: it means none of them; the error names the nearest.
     """
-    by_spelling = {spelling: name for name in names for spelling in _spellings(name)}
+    by_spelling = _by_spelling(frozenset(names))
     plain = re.sub(r"[^a-z0-9]", "", text.lower())
     if plain in by_spelling:
         return by_spelling[plain]
     near = sorted({by_spelling[match] for match in get_close_matches(plain, by_spelling, n=6, cutoff=0.6)})
     suggestion = f": did you mean {' or '.join(near[:4])}?" if near else ": write it like Eu-152 or Ag-110m"
     raise UsageError(f"nuclide '{text}' is not in {where}{suggestion}")
+
+
+@lru_cache(maxsize=8)
+def _by_spelling(names: frozenset[str]) -> dict[str, str]:
+    """Names by how people write them."""
+    return {spelling: name for name in sorted(names) for spelling in _spellings(name)}
 
 
 def _spellings(name: str) -> tuple[str, ...]:
