@@ -17,7 +17,11 @@ IMPROBABLE = 1e-6
 """A fit whose χ² has a smaller probability is poor."""
 
 UNLIKELY = 1e-3
-"""Uncertainties of a fit whose χ² has a smaller probability grow with it."""
+"""A fit whose χ² has a smaller probability misses something: another peak must gain the more."""
+
+DOUBTFUL = 0.16
+"""Uncertainties of a fit whose χ² has a smaller probability grow with it: a second line that is too weak to be seen in
+a peak shows in χ² long before it makes the fit improbable."""
 
 STEP = 1e-3
 """Step of tail and slope by which derivatives are taken from differences."""
@@ -44,7 +48,7 @@ class FittedPeak(NamedTuple):
 
 def fitted_peaks(fit: RegionFit, region: int) -> list[FittedPeak]:
     """The peaks of a region, which has a number."""
-    fit = replace(fit, covariance=fit.covariance * misfit(fit) ** 2)
+    fit = replace(fit, covariance=fit.covariance * misfit(fit, DOUBTFUL) ** 2)
     unc = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
     significance = significance_of(fit)
     peaks = []
@@ -132,9 +136,9 @@ def _probability(fit: RegionFit) -> float:
     return float(gammaincc(fit.ndf / per_degree, fit.chi2 / per_degree))
 
 
-def misfit(fit: RegionFit) -> float:
-    """The factor on a fit's uncertainties: √(χ² / ndf) where χ² is larger than chance makes it, else 1."""
-    return math.sqrt(fit.chi2 / fit.ndf) if fit.chi2 > fit.ndf and _probability(fit) < UNLIKELY else 1.0
+def misfit(fit: RegionFit, unlikely: float = UNLIKELY) -> float:
+    """√(χ² / ndf) of a fit whose χ² has a smaller probability than `unlikely`, else 1: a factor on uncertainties."""
+    return math.sqrt(fit.chi2 / fit.ndf) if fit.chi2 > fit.ndf and _probability(fit) < unlikely else 1.0
 
 
 def _below(fit: RegionFit, position: float, fwhm: float) -> tuple[float, float]:

@@ -332,7 +332,7 @@ def test_a_width_of_ones_own_in_channels_and_an_undecided_one_that_names_the_opt
     (warning,) = without["warnings"]
     assert warning.startswith("odd.asc, ")
     assert "the peaks agree on no one width" in warning
-    assert warning.endswith("give that of a single line with --fwhm")
+    assert warning.endswith("give the FWHM of a single line with --fwhm")
     assert with_width.get("warnings", []) == []
     found = pl.read_csv("with.csv")
     assert "centroid_kev" not in found.columns or found["centroid_kev"].null_count() == found.height

@@ -41,4 +41,4 @@ def test_a_report_has_the_doubts_of_each_detector() -> None:
 
     (doubt,) = doubts
     assert doubt.startswith("HPGe: the peaks agree on no one width")
-    assert doubt.endswith("; give that of a single line with 'gammapolars peaks --fwhm'")
+    assert doubt.endswith("; give the FWHM of a single line with 'gammapolars peaks --fwhm'")

@@ -54,7 +54,7 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
     undecided: list[str] = []
     fits = fitted(spectra, least_significance=options.significance, fwhm=fwhm, warn=undecided.append)
     table = with_sums(spectra.table, fits)
-    advice = "give that of a single line with --fwhm"
+    advice = "give the FWHM of a single line with --fwhm"
     differing = area_doubts(table, spectra) if options.areas == "fit" else []
     warnings = (
         *(f"{doubt}; {advice}" for doubt in undecided),
