@@ -120,10 +120,10 @@ def activity(
         background_unc: their uncertainty; their square root, if it is not given.
 
     Raises:
-        UsageError: a value that cannot be.
+        UsageError: an impossible value.
     """
     if not (math.isfinite(area) and 0 <= area_unc < math.inf):
-        raise UsageError(f"an area of {area} ± {area_unc} counts cannot be")
+        raise UsageError(f"an area of {area} ± {area_unc} counts is impossible")
     life = None if half_life_s is None else Measurement(half_life_s, half_life_s_unc)
     correction = decay_correction(life, started=started, at=at, counting_s=check_times(live_time_s, real_time_s))
     per_bq = counts_per_bq(intensity=intensity, efficiency=efficiency, live_time_s=live_time_s) * correction.factor

@@ -36,7 +36,9 @@ class EfficiencyCurve:
             UsageError: it holds none.
         """
         if detector.efficiency is None:
-            raise UsageError(f"the efficiency of detector '{detector.name}' is not known: fit it to a source's peaks")
+            raise UsageError(
+                f"the efficiency of detector '{detector.name}' is not known: fit it to the peaks of a source"
+            )
         return EfficiencyCurve(detector.efficiency, detector.efficiency_covariance, detector.efficiency_range)
 
     def into(self, detector: Detector) -> Detector:

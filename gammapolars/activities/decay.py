@@ -35,12 +35,13 @@ def _looked_up(nuclide: str) -> Measurement:
         import radioactivedecay  # takes two seconds
     except ImportError:
         raise UsageError(
-            f"the half-life of {nuclide} is not known here: install gammapolars[nuclear], or give half_life_s"
+            f"the half-life of {nuclide} is not in the built-in table: install gammapolars[nuclear], or "
+            "give half_life_s"
         ) from None
     try:
         seconds = float(radioactivedecay.Nuclide(nuclide).half_life("s"))
     except ValueError:
-        raise UsageError(f"no half-life of '{nuclide}' is known: give half_life_s") from None
+        raise UsageError(f"the half-life of '{nuclide}' is not known: give half_life_s") from None
     if not seconds < math.inf:
         raise UsageError(f"{nuclide} is stable: it has no half-life")
     return Measurement(seconds, 0.0)
@@ -84,7 +85,10 @@ def decay_factor(half_life_s: float, elapsed_s: float, counting_s: float = 0.0) 
     except OverflowError:
         factor = math.inf
     if not 0 < factor < math.inf:
-        raise UsageError(f"{elapsed_s / half_life_s:,.0f} half-lives lie between the dates: nothing is left to tell")
+        raise UsageError(
+            f"{elapsed_s / half_life_s:,.0f} half-lives lie between the dates: the activity cannot be "
+            "extrapolated that far"
+        )
     return factor
 
 

@@ -11,6 +11,7 @@ from scipy.stats import chi2 as chi2_distribution
 
 from gammapolars.activities.curve import EfficiencyCurve, powers
 from gammapolars.activities.points import PARTS, check_points
+from gammapolars.core.digits import counted
 from gammapolars.core.errors import UsageError
 from gammapolars.core.types import Floats
 
@@ -79,7 +80,7 @@ def fit_efficiency(points: pl.DataFrame, *, order: int | None = None) -> Efficie
 
     Raises:
         TableError: no table of efficiency points.
-        UsageError: an order that cannot be, or too few points.
+        UsageError: an impossible order, or too few points.
     """
     check_points(points)
     own = pl.col(PARTS[0]) / pl.col("efficiency")
@@ -104,12 +105,14 @@ def _orders(points: pl.DataFrame, order: int | None) -> list[int]:
     places = points["energy_kev"].n_unique()
     if order is None:
         if places < 3:
-            raise UsageError(f"an efficiency needs lines at 3 energies or more, and {places} have a usable peak")
+            raise UsageError(f"an efficiency needs lines at 3 or more energies, but only {places} have a usable peak")
         return list(range(min(MOST_TERMS, places - 1)))
     if not 0 <= order < MOST_TERMS:
         raise UsageError(f"the order of an efficiency is 0 to {MOST_TERMS - 1}, not {order}")
     if places <= order:
-        raise UsageError(f"order {order} needs lines at {order + 1} energies or more, and {places} have a usable peak")
+        raise UsageError(
+            f"order {order} needs lines at {order + 1} or more energies, but only {places} have a usable peak"
+        )
     return [order]
 
 
@@ -190,12 +193,12 @@ def _warnings(points: pl.DataFrame, fit: EfficiencyFit, *, omissions: int) -> tu
     warnings = []
     if omissions:
         warnings.append(
-            f"{omissions} points whose area is known to no better than {100 * WORST_POINT:.0f} % are left out"
+            f"left out: {counted(omissions, 'point')} with an area uncertainty above {100 * WORST_POINT:.0f} %"
         )
     if fit.ndf > 0 and chi2_distribution.sf(fit.chi2, fit.ndf) < UNLIKELY:
         warnings.append(
-            f"χ²/ndf is {fit.chi2 / fit.ndf:.2f}: look at the residuals for wrong peaks, coincidence summing or an "
-            "order that is too low; the uncertainties do not cover it"
+            f"χ²/ndf is {fit.chi2 / fit.ndf:.2f}: check the residuals for wrong peaks, coincidence summing "
+            "or too low an order; the uncertainties do not include this"
         )
     if "intensity" in points.columns:
         for (source,), rows in points.group_by("source", maintain_order=True):
@@ -221,7 +224,7 @@ def summing_warning(name: str, intensities: Floats, efficiencies: Floats) -> lis
     if scale < SUMMING:
         return []
     return [
-        f"'{name}' emits several photons, and another one is fully absorbed with a probability of up to "
-        f"{100 * scale:.1f} % (partly, more often): where they come from one cascade, coincidence summing changes "
-        "areas by that order, and it is not corrected"
+        f"'{name}' emits several photons, and a second one is fully absorbed with a probability of up to "
+        f"{100 * scale:.1f} % (partially absorbed more often): within a cascade, coincidence summing "
+        "changes peak areas by this order of magnitude, which is not corrected for"
     ]

@@ -49,19 +49,19 @@ def currie_limits(
         confidence: 1 - α = 1 - β.
 
     Raises:
-        UsageError: a value that cannot be, or the background's uncertainty given twice.
+        UsageError: an impossible value, or the background's uncertainty given twice.
     """
     if not 0 <= background < math.inf:
         raise UsageError(f"background counts must be 0 or more, not {background}")
     if not 0.5 < confidence < 1:
         raise UsageError(f"confidence must lie between 0.5 and 1, not {confidence}")
     if (channels is None) != (side_channels is None):
-        raise UsageError("give both the channels of the peak and those at its sides")
+        raise UsageError("give both the number of channels in the peak and at its sides")
     if channels is not None and side_channels is not None:
         if background_unc is not None:
             raise UsageError("give background_unc or the numbers of channels, not both")
         if not (channels > 0 and side_channels > 0):
-            raise UsageError(f"there must be channels: not {channels} and {side_channels}")
+            raise UsageError(f"the numbers of channels must be positive, not {channels} and {side_channels}")
         variance = background * channels / side_channels
     else:
         variance = background if background_unc is None else background_unc**2

@@ -106,7 +106,7 @@ def _check(spectrum: pl.DataFrame) -> None:
         if name not in spectrum.columns:
             raise TableError(f"this spectrum has no column '{name}'")
     if spectrum["variance"].null_count():
-        raise TableError("this spectrum has bins without a variance, so that the scatter of its counts is not known")
+        raise TableError("this spectrum has bins without a variance, so the uncertainty of its counts is not known")
 
 
 def _bins(spectrum: pl.DataFrame, energy_kev: float, least: float, most: float) -> LineBins:
@@ -115,7 +115,7 @@ def _bins(spectrum: pl.DataFrame, energy_kev: float, least: float, most: float) 
     energies = table["energy_kev"].cast(pl.Float64).to_numpy()
     inside = len(energies) > 1 and energies[0] <= energy_kev - least and energy_kev + least <= energies[-1]
     if not inside:
-        raise UsageError(f"the spectrum does not reach from {energy_kev - least:.6g} to {energy_kev + least:.6g} keV")
+        raise UsageError(f"the spectrum does not cover {energy_kev - least:.6g} to {energy_kev + least:.6g} keV")
     near = np.abs(energies - energy_kev) <= 2 * most
     steps = np.diff(energies[near] if near.sum() > 1 else energies)
     width, anchor = float(steps.min()), float((energies[near] if near.any() else energies)[0])
@@ -174,7 +174,9 @@ def fitted_counts(
     own = line - _described(others, line, expected) @ others
     information = float(line / expected @ own)
     if not information > LEAST_OWN * float(line**2 @ (1 / expected)):
-        raise UsageError(f"a peak lies where a line at {energy_kev:.6g} keV would be: nothing can be said of it")
+        raise UsageError(
+            f"another peak is at the position of a line at {energy_kev:.6g} keV: no limit can be given for it"
+        )
     weights = own / expected / information
     area = float(weights @ bins.counts)
     coefficients = _described(others, bins.counts - area * line, expected)

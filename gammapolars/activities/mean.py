@@ -32,9 +32,9 @@ class NuclideActivity(Activity):
         nuclide: whose it is; of a chain its head.
         chi2: of the lines about their mean, with the full covariance.
         ndf: lines less 1.
-        lines: a row a line: `energy_kev`, `nuclide`, `intensity`, `area`, `area_unc`, `efficiency`, `efficiency_unc`,
-            `activity_bq`, `counting_bq_unc`, `weight` (they add up to 1), `extrapolated`, and `peak`: whether a peak
-            was found there, or counts were summed.
+        lines: one row per line: `energy_kev`, `nuclide`, `intensity`, `area`, `area_unc`, `efficiency`,
+            `efficiency_unc`, `activity_bq`, `counting_bq_unc`, `weight` (they add up to 1), `extrapolated`, and `peak`:
+            whether a peak was found there, or counts were summed.
         warnings: what a person should know before using it.
     """
 
@@ -111,7 +111,7 @@ def activity_of(
     mean = _mean(nuclide, table, efficiency, live_time_s, correction)
     if unseen := [energy for energy in unmatched_lines(table, peaks, lines) if energy not in table["energy_kev"]]:
         energies = ", ".join(f"{energy:.1f}" for energy in unseen)
-        warning = f"strong lines at {energies} keV have no usable peak and take no part: the mean may be too high"
+        warning = f"strong lines at {energies} keV have no usable peak and are not included: the mean may be too high"
         return replace(mean, warnings=(warning, *mean.warnings))
     return mean
 
@@ -235,5 +235,5 @@ def _warnings(nuclide: str, table: pl.DataFrame, intensity: Floats, efficiencies
     warnings = []
     if beyond := table.filter("extrapolated")["energy_kev"].to_list():
         energies = ", ".join(f"{energy:.1f}" for energy in beyond)
-        warnings.append(f"the efficiency is extrapolated to {energies} keV: its uncertainty there is a guess")
+        warnings.append(f"the efficiency is extrapolated to {energies} keV: its uncertainty there is only an estimate")
     return (*warnings, *summing_warning(nuclide, intensity, efficiencies))

@@ -112,7 +112,7 @@ def check(peaks: pl.DataFrame, lines: pl.DataFrame) -> None:
             raise TableError(f"this table of {what} has no column '{absent[0]}'{kev}")
     keys = [name for name in ("board", "channel") if name in peaks.columns]
     if keys and peaks.select(keys).n_unique() > 1:
-        raise UsageError("these peaks are of several detectors: filter them by board and channel first")
+        raise UsageError("these peaks belong to several detectors: filter them by board and channel first")
 
 
 PARTS = ("efficiency_unc_area", "efficiency_unc_intensity", "efficiency_unc_activity")
@@ -148,14 +148,14 @@ def efficiency_points(
         least_intensity: photons per 100 decays that a peak must hold.
 
     Returns:
-        A row a peak, by energy: `energy_kev` of the lines, `efficiency`, `efficiency_unc` and what it consists of:
+        One row per peak, by energy: `energy_kev` of the lines, `efficiency`, `efficiency_unc` and what it consists of:
         `efficiency_unc_area` (each point's own), `efficiency_unc_intensity` (common to points of one line) and
         `efficiency_unc_activity` (common to all points of one source); `source`, `nuclide`, `lines` (how many the peak
         holds), `intensity`, `intensity_unc`, `centroid_kev`, `area`, `area_unc`.
 
     Raises:
         TableError: a table lacks a column.
-        UsageError: a time that cannot be, peaks of several detectors, or a half-life that is not known.
+        UsageError: an impossible time, peaks of several detectors, or a half-life that is not known.
     """
     counting = check_times(live_time_s, real_time_s)
     activity = activity_at(source, started, counting_s=counting)
@@ -193,4 +193,4 @@ def check_points(points: pl.DataFrame) -> None:
     """Raise where a table does not hold efficiency points."""
     for name in ("energy_kev", "efficiency", *PARTS, "source", "nuclide"):
         if name not in points.columns:
-            raise TableError(f"this is no table of efficiency points: it has no column '{name}'")
+            raise TableError(f"this is not a table of efficiency points: it has no column '{name}'")

@@ -124,6 +124,6 @@ def clock_warnings(hits: HitTally, detectors: Detectors) -> Iterator[str]:
         first_known, known = clock.rate_range_s or (0.0, last)
         if last > known + BEYOND * (known - first_known):
             yield (
-                f"the rates of the clock of board {clock.board} are known up to {known:.6g} s, and hits go on to "
-                f"{last:.6g} s: measure them with 'gammapolars align' on this run"
+                f"the clock rates of board {clock.board} are known up to {known:.6g} s, but hits continue "
+                f"to {last:.6g} s: measure them with 'gammapolars align' on this run"
             )

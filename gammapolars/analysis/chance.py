@@ -154,7 +154,7 @@ def total_expected(table: pl.DataFrame) -> Expected:
 
 
 def net_of_random(table: pl.DataFrame, rule: PairRule) -> RandomNet | None:
-    """What random windows tell, summed over the detector pairs of a table; None where there are none."""
+    """The result of random windows, summed over the detector pairs of a table; None where there are none."""
     if not rule.regions:
         return None
     sums: dict[str, Any] = {name: table[name].sum() for name in NET}
@@ -177,13 +177,14 @@ def chance_warnings(table: pl.DataFrame, rule: PairRule, expectation: Expectatio
     if apart.is_empty():
         return
     worst = apart.sort(pl.col("sigma").abs(), descending=True).row(0, named=True)
-    others = f", and {apart.height - 1} more detector pairs differ" if apart.height > 1 else ""
-    fewer = "the detectors were not recorded together all the time, or are dead for longer than was seen"
-    more = "rates changed quickly, or the windows hold delayed coincidences"
+    others = f"; {apart.height - 1} more detector pairs differ, too" if apart.height > 1 else ""
+    fewer = "the detectors were not always recording at the same time, or their dead time is longer than observed"
+    more = "the rates changed quickly, or the windows contain delayed coincidences"
     yield (
-        f"random windows hold {worst['random_pairs']:,} pairs of {worst['name_a']} and {worst['name_b']}, where "
-        f"{worst['random_pairs_expected']:,.0f} are expected ({abs(worst['sigma']):.1f} standard deviations){others}: "
-        f"it may be that {fewer if worst['sigma'] < 0 else more}; net counts follow the random windows"
+        f"the random windows contain {worst['random_pairs']:,} pairs of {worst['name_a']} and "
+        f"{worst['name_b']}, but {worst['random_pairs_expected']:,.0f} are expected "
+        f"({abs(worst['sigma']):.1f} standard deviations){others}: perhaps "
+        f"{fewer if worst['sigma'] < 0 else more}; net counts are based on the random windows"
     )
 
 
@@ -199,9 +200,10 @@ def _beyond_dead_time(table: pl.DataFrame, rule: PairRule, expectation: Expectat
         row, factor = worst
         a, b = (row["board_a"], row["channel_a"]), (row["board_b"], row["channel_b"])
         yield (
-            f"random windows hold {factor:,.2f} times as many pairs of {row['name_a']} and {row['name_b']} as belong "
-            "to the prompt window, because they lie beyond the dead time in which true coincidences leave both "
-            f"detectors: net counts are too low by {(1 - 1 / factor) * row['chance_pairs']:,.0f} there; "
+            f"the random windows contain {factor:,.2f} times as many pairs of {row['name_a']} and "
+            f"{row['name_b']} as the prompt window contains random ones, because they lie beyond the dead "
+            "time that follows a true coincidence in both detectors: the net counts of this pair are too "
+            f"low by {(1 - 1 / factor) * row['chance_pairs']:,.0f}; "
             f"{_advice(rule, expectation.dead_ps(a, b), factor)}"
         )
 
@@ -210,5 +212,7 @@ def _advice(rule: PairRule, dead_ps: float, factor: float) -> str:
     """What to do about random windows that hold too many pairs."""
     low, high = 2 * rule.window.reach, int(dead_ps)
     if high > 1.2 * low:
-        return f"--random {format_ps(low).replace(' ', '')}:{format_ps(high).replace(' ', '')} lies within it"
-    return f"there is no room within it ({format_ps(high)}), so that random pairs are to be divided by {factor:,.2f}"
+        return (
+            f"--random {format_ps(low).replace(' ', '')}:{format_ps(high).replace(' ', '')} stays within that dead time"
+        )
+    return f"no window fits within that dead time ({format_ps(high)}): divide the random pairs by {factor:,.2f}"

@@ -24,10 +24,10 @@ MOST_PAIRS = 10**10
 """More pairs than this, of each hit or in all, are not what anybody can look at: an hour's work, 200 GB."""
 
 FIRST_HITS = 100_000
-"""So many hits are looked at before the pass begins."""
+"""This many hits are looked at before the pass begins."""
 
 SAMPLED_HITS = 5_000
-"""So many hits tell the number of pairs to 2 %, where there are a few of each."""
+"""This many hits tell the number of pairs to 2 %, where there are a few of each."""
 
 
 @dataclass(frozen=True)
@@ -149,18 +149,20 @@ def _too_many(sample: Sample, hits: int, rule: PairRule, windows: Sequence[Windo
     """What there is to say of too many pairs."""
     per_hit = sample.pairs(windows) / sample.hits
     said = (
-        f"about {rounded(per_hit * hits, 2)} pairs are expected, {rounded(per_hit)} a hit, which is more than "
-        f"{MOST_PER_HIT} a hit or 10^10 in all"
+        f"about {rounded(per_hit * hits, 2)} pairs are expected, {rounded(per_hit)} per hit, more than the "
+        f"limit of {MOST_PER_HIT} per hit or 10^10 in total"
     )
-    goes_on = "(--many-pairs goes on)"
+    goes_on = "(--many-pairs continues anyway)"
     if (still := _still_clock(sample)) and any(low <= 0 <= high for low, high in windows):
-        return UsageError(f"{said}: {still}, and no window fits {goes_on}")
+        return UsageError(f"{said}: {still}, and no window stays below it {goes_on}")
     factor = _fitting(sample, hits, windows)
     if rule.regions:
-        return UsageError(f"{said}: windows {rounded(1 / factor, 2)} times narrower would fit {goes_on}")
+        return UsageError(
+            f"{said}: windows narrower by a factor of {rounded(1 / factor, 2)} would stay below it {goes_on}"
+        )
     low, high = (int(end * factor / shown) for end in rule.window)
     fits = _short(high) if low == -high else f"{_short(low)}:{_short(high)}"
-    return UsageError(f"{said}: --window {fits} would fit {goes_on}")
+    return UsageError(f"{said}: --window {fits} would stay below it {goes_on}")
 
 
 def still_clock(hits: pl.DataFrame) -> str:
@@ -176,7 +178,7 @@ def _still_clock(sample: Sample) -> str:
     place -= np.searchsorted(sample.times, sample.chosen, side="left")
     worst = int(place.argmax())
     return (
-        f"the clock stands still, or its steps are far too long: {place[worst]:,} hits have the time "
+        f"the clock stopped, or its steps are far too long: {place[worst]:,} hits have the time "
         f"{sample.chosen[worst] / PS_PER_S:.12g} s"
     )
 

@@ -35,7 +35,7 @@ def correct_drift(
         run: which run of the table the hits are; by default, what their column `run` says, or the table's only run.
 
     Raises:
-        InputError: the file is no table of drift.
+        InputError: the file is not a table of drift.
         TableError: a frame has not the columns that it should have.
         UsageError: the table holds several runs, and nothing tells which the hits are.
     """
@@ -48,7 +48,7 @@ def correct_drift(
         numbers = drift.table["run"].unique().sort().to_list()
         if len(numbers) > 1:
             raise UsageError(
-                f"{drift.source} holds runs {numbers[0]} to {numbers[-1]}: say which one the hits are with run="
+                f"{drift.source} holds runs {numbers[0]} to {numbers[-1]}: choose the run of the hits with run="
             )
         run = numbers[0] if numbers else 1
     return Knots.of(drift).attached(hits, run)
@@ -62,7 +62,7 @@ def load_drift(path: str | Path) -> Drift:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file, and it should hold a table of drift: make it with `gammapolars drift`")
+        raise InputError(f"{path}: no such file; this drift table is written by `gammapolars drift`")
     try:
         return Drift(scan_parquet(path).collect(), _tracked(of_file(path)), str(path))
     except TableError as error:
@@ -135,9 +135,11 @@ class GainCorrection:
         found = []
         if self._strangers:
             names = ", ".join(self._names.get(number, f"run {number}") for number in sorted(self._strangers))
-            found.append(f"{self._source} does not know {names}: energies are not corrected for drift")
+            found.append(f"{self._source} does not contain {names}: energies are not corrected for drift")
         if self._untracked:
-            found.append(f"{self._source} has no drift of {', '.join(self._untracked)}: taken to be steady")
+            found.append(
+                f"{self._source} contains no drift of {', '.join(self._untracked)}: the gain is taken as constant"
+            )
         return found
 
     def columns(self, hits: pl.Schema) -> pl.Schema:

@@ -23,16 +23,16 @@ def gap_warnings(recorded: RecordedTime, detectors: Detectors) -> Iterator[str]:
         if many := [detectors.at(*key).name for key in times.gaps if times.is_cut_short(key)]:
             names = ", ".join(many[:SHOWN]) + (" and others" if len(many) > SHOWN else "")
             yield (
-                f"{names}{where}: more gaps than can be followed, as of a pulsed beam: rates, and the random "
-                "coincidences expected of them, are means over times with and without hits, and too low; "
-                "--random auto measures them"
+                f"{names}{where}: more gaps than can be tracked, as with a pulsed beam: rates and the "
+                "expected random coincidences are averages over times with and without hits, and therefore "
+                "too low; --random auto measures the random coincidences"
             )
             continue
         common, whole_ps = times.common_gaps(), float(times.edges_ps[-1])
         if _total(common) > NOTABLE_PART * whole_ps:
             yield (
-                f"no detector has hits for {_stretches(common)} after the first hit{where}: rates and random "
-                "coincidences are those of the rest of the time"
+                f"no detector has hits for {_stretches(common)} after the first hit{where}: these gaps are "
+                "excluded from rates and random coincidences"
             )
         for key in times.gaps:
             own_ps = _total(times.gaps[key]) - _total(common)
@@ -50,8 +50,8 @@ def _of_detector(times: RunTime, key: Key, missing_ps: float, detectors: Detecto
     parts += ["in between"] if len(gaps) > bool(begins) + bool(ends) else []
     missing, when = format_ps(round(missing_ps)), " and ".join(parts)
     return (
-        f"{detectors.at(*key).name} has no hits for {missing} in which others have some ({when}){where}: its rate is "
-        "that of the rest of the time"
+        f"{detectors.at(*key).name} has no hits for {missing} while other detectors have hits "
+        f"({when}){where}: this gap is excluded from its rate"
     )
 
 

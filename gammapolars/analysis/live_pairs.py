@@ -132,11 +132,11 @@ def _of_each(both: Together) -> list[tuple[float, float]]:
 def _doubt(both: Together, close: CloseSample, by_step: pl.DataFrame | None) -> str:
     """Why the assumptions do not hold, as a clause; empty where nothing speaks against them."""
     if both.is_partial:
-        return "there are more gaps in the data than can be followed"
+        return "there are more gaps in the data than can be tracked"
     if both.changing > 1 + STEADY:
         return "their rates changed"
     if _is_shared(both, close, by_step):
-        return "they are dead together, not each for itself"
+        return "they are dead together, not independently"
     return ""
 
 

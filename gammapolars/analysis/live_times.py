@@ -98,8 +98,8 @@ def noted_warnings(table: pl.DataFrame) -> Iterator[str]:
     apart = table.filter((noted > 0) & ((rate / noted - 1).abs() > NOTABLE_PART))
     for name, own, other in apart.select("name", "rate_cps", "noted_ocr_cps").iter_rows():
         yield (
-            f"{name} has {own:,.6g} hits/s in these files, where run.info notes {other:,.6g} (OCR), which may be that "
-            "of the run's end: are files missing, or did the rate change?"
+            f"{name} has {own:,.6g} hits/s in these files, but run.info lists {other:,.6g} (OCR), possibly "
+            "the value at the end of the run: are files missing, or did the rate change?"
         )
 
 
@@ -161,15 +161,13 @@ def rates(table: pl.DataFrame, detectors: Detectors) -> tuple[pl.DataFrame, list
     seconds = pl.coalesce("live_time_s", "real_time_s")
     timed = table.filter(seconds > 0)
     if table.height and timed.is_empty():
-        raise InputError("no time passed between the run's first hit and its last: there are no counts per second")
+        raise InputError("the first and last hit of the run have the same time: there are no counts per second")
     bare = timed.filter(pl.col("live_time_s").is_null()).select("board", "channel").unique().sort("board", "channel")
     names = ", ".join(detectors.at(*key).name for key in bare.iter_rows())
     warnings = []
     if names:
-        warnings.append(
-            f"no live time is known for {names}: counts are per second of real time, of which dead time is a part"
-        )
+        warnings.append(f"the live time of {names} is unknown: counts are per second of real time, dead time included")
     if lost := table.height - timed.height:
-        warnings.append(f"left out: {lost} bins of slices in which no time passed")
+        warnings.append(f"left out: {lost} bins of slices of zero duration")
     per_second = timed.with_columns(pl.col("counts") / seconds, pl.col("variance") / seconds**2)
     return per_second, warnings

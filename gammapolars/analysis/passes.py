@@ -132,7 +132,7 @@ def with_random(recording: Recording, rule: PairRule, random: Sequence[str]) -> 
         return rule
     auto = AUTO in random
     if auto and len(random) > 1:
-        raise UsageError("--random auto finds the windows: name no others beside it")
+        raise UsageError("--random auto finds the windows: do not give others as well")
     given = rule if auto else rule.with_random(random)
     if auto:
         check_beginning(recording, rule)
@@ -174,7 +174,7 @@ def summed_runs(recording: Recording) -> list[str]:
     if len(names) < 2:
         return []
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return [f"these are sums over {len(names)} runs: {', '.join(names[:3])}{more}"]
+    return [f"summed over {len(names)} runs: {', '.join(names[:3])}{more}"]
 
 
 def warnings(by_detector: pl.DataFrame, recording: Recording, rule: PairRule) -> list[str]:
@@ -185,7 +185,7 @@ def warnings(by_detector: pl.DataFrame, recording: Recording, rule: PairRule) ->
     seen = [detectors.at(board, channel) for board, channel in by_detector.select("board", "channel").iter_rows()]
     keys = {detector.key for detector in seen}
     found = [
-        f"no hits in {detectors.at(*key).name}, asked for as start or stop"
+        f"no hits in {detectors.at(*key).name}, the start or stop detector"
         for key in rule.detectors or ()
         if key not in keys
     ]
@@ -193,10 +193,12 @@ def warnings(by_detector: pl.DataFrame, recording: Recording, rule: PairRule) ->
         if not recording.has_energies and (bare := [detector.name for detector in seen if detector.energy is None]):
             found.append(f"no energy calibration for {', '.join(bare)}: energies of these hits are null")
         if silent := [detector.name for detector in detectors if detector.key not in keys]:
-            found.append(f"no hits in {', '.join(silent)}, though detectors.toml describes it")
+            found.append(f"no hits in {', '.join(silent)}, although described in detectors.toml")
     has_both = recording.has_energies and "adc" in recording.schema
     if has_both and (bare := [detector.name for detector in seen if detector.energy is None]):
-        found.append(f"energies of {', '.join(bare)} are as the files have them, as no polynomial is given")
+        found.append(
+            f"energies of {', '.join(bare)} are used as stored in the files, because no energy polynomial is given"
+        )
     if used := [d.name for d, row in zip(seen, by_detector["hits_used"], strict=True) if row == 0]:
-        found.append(f"all hits of {', '.join(used)} carry flags that reject them")
+        found.append(f"all hits of {', '.join(used)} are rejected by their flags")
     return found

@@ -1,4 +1,4 @@
-"""The one reader of runs: hits aligned, in time order, corrected for drift, with errors named and progress told."""
+"""The one reader of runs: hits aligned, in time order, corrected for drift, with errors named and progress reported."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -27,8 +27,8 @@ OWN_COLUMNS = {*HITS.columns, "energy_kev", "gain_factor", "run"}
 """Formats differ in further columns: without them results are the same whatever a run was read from."""
 
 RESTARTED = (
-    "clocks of detectors.toml are corrected as if they went on behind the reset of the timestamps: give what was "
-    "recorded before and after it as runs of their own"
+    "the clock corrections of detectors.toml assume that clocks continue after the timestamp reset: read "
+    "the data before and after it as separate runs"
 )
 
 ALIGNED_ROWS = 250_000
@@ -42,7 +42,7 @@ class Recording:
     Attributes:
         runs: one run or several.
         detectors: names, time offsets, calibrations, and the table of drift.
-        progress: told how many hits have been read.
+        progress: called with how many hits have been read.
         preselection: add-back and vetoes, which hits pass before anything else sees them.
         all_columns: whether columns in which formats differ come along, such as `adc_short`.
         recorded_energies: whether energies that were recorded beside, or without, adc values are taken.
@@ -203,7 +203,7 @@ class Recording:
         return self.gain_correction.corrected(hits) if self.gain_correction else hits
 
     def _watched(self, parts: Iterable[T], hits_in: Callable[[T], int]) -> Iterator[T]:
-        """The same parts; errors that come out of them name the run, and the progress is told."""
+        """The same parts; errors that come out of them name the run, and the progress is reported."""
         read = 0
         with self.runs.naming_errors():
             for part in parts:

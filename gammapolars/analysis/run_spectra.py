@@ -70,7 +70,7 @@ def are_spectra(names: Sequence[str], spectrum: str | None) -> bool:
     files = [name for name in names if holds_spectra(Path(name), named=spectrum is not None)]
     if files and len(files) < len(names):
         other = next(name for name in names if name not in files)
-        raise UsageError(f"{files[0]} is a spectrum and {other} is not: analyse spectra and runs one after the other")
+        raise UsageError(f"{files[0]} is a spectrum and {other} is not: analyse spectra and runs separately")
     return bool(files)
 
 
@@ -98,8 +98,8 @@ def from_files(
             require_variance(one.table, Path(name))
             if _are_fractions(one.table):
                 warnings.append(
-                    f"{name}: its counts are no whole numbers, and no variances stand with them: uncertainties are "
-                    f"those of as many counts, too large for counts per second"
+                    f"{name}: its counts are not whole numbers and have no variances: uncertainties assume "
+                    "Poisson statistics of these numbers, which is wrong for counts per second"
                 )
             measurement = one.measurement
             warnings += [f"{name}: {warning}" for warning in measurement.warnings]
@@ -148,7 +148,7 @@ def from_runs(recording: Recording, *, reject: str = REJECT, calibration: Sequen
     """
     runs, detectors, masks = recording.runs, recording.detectors, parse_reject(reject)
     if not recording.has_energies:
-        recording.require_adc("counted by channel")
+        recording.require_adc("counted by ADC channel")
     tally, adc = HitTally(), RunSpectra(union(masks))
     energies = EnergySpectra(union(masks), detectors, bin_kev=fitting_bin_kev(detectors), by_run=True)
     by_energy = recording.has_energies and not calibration
@@ -252,7 +252,8 @@ def area_doubts(peaks: pl.DataFrame, spectra: SpectrumSet) -> list[str]:
             name = spectra.detectors.at(board, channel).name
             side = "below" if found.part < 0 else "above"
             doubts.append(
-                f"{where}{name}: the fitted areas of {found.peaks} lone strong peaks lie {abs(found.part):.1%} {side} "
-                f"sums of their counts (± {found.unc:.1%}): these peaks have another shape than the fit"
+                f"{where}{name}: the fitted areas of {found.peaks} isolated strong peaks are "
+                f"{abs(found.part):.1%} {side} the background-subtracted sums of their counts (± "
+                f"{found.unc:.1%}): the fit does not describe the shape of these peaks"
             )
     return doubts

@@ -6,24 +6,24 @@ from itertools import pairwise
 
 from gammapolars.analysis.accounting import CLOCK_S, COVERED
 from gammapolars.analysis.accumulators import HitTally
-from gammapolars.core.digits import percent
+from gammapolars.core.digits import counted, percent
 from gammapolars.core.flags import FLAGS
 from gammapolars.core.types import Key
 from gammapolars.core.units import PS_PER_S, format_ps
 from gammapolars.io import Run, Runs
 
 LISTED = 5
-"""So many places of damage, and notes of one file, stand among the warnings; a summary lists all damage."""
+"""This many places of damage, and notes of one file, stand among the warnings; a summary lists all damage."""
 
 TROUBLE = {
-    "memory_full": "the digitizer's memory ran full",
+    "memory_full": "the digitizer's memory was full",
     "trigger_lost": "triggers were lost",
     "n_triggers_lost": "triggers were lost",
     "event_lost": "hits were lost in the digitizer's memory",
     "external_reset": "timestamps were reset from outside",
     "pll_lock_lost": "the clock lost its lock",
     "over_temperature": "the digitizer was too hot",
-    "adc_shutdown": "the digitizer switched its converter off",
+    "adc_shutdown": "the digitizer switched off its ADC",
 }
 """Flags that a reader should know of even when they reject nothing."""
 
@@ -51,7 +51,7 @@ def run_warnings(runs: Runs, hits: HitTally, *, complete: bool = True) -> Iterat
         yield from run.live_times.warnings if run.live_times else ()
     yield from _of_reading(runs)
     if complete and not hits.spans:
-        yield "the run holds no hits"
+        yield "the run contains no hits"
     for run in runs.all:
         yield from _of_order(run)
         yield from _of_several_files(run)
@@ -70,7 +70,7 @@ def _of_reading(runs: Runs) -> Iterator[str]:
         if notes[name] <= LISTED:
             yield note
     yield from (
-        f"{name}: {count - LISTED:,} more notes of this kind" for name, count in notes.items() if count > LISTED
+        f"{name}: {count - LISTED:,} more messages of this kind" for name, count in notes.items() if count > LISTED
     )
     losses = runs.losses.all
     for loss in losses[:LISTED]:
@@ -85,22 +85,21 @@ def _of_order(run: Run) -> Iterator[str]:
     for file in run.files:
         if file.order.run_again is not None:
             yield (
-                f"{file.path}: run {file.order.run_again} occurs again after another one, and would be paired apart: "
-                "'gammapolars convert RUN... --sort -o sorted.parquet' sorts by run"
+                f"{file.path}: run {file.order.run_again} appears again after another run, so its hits "
+                "would be paired separately: 'gammapolars convert RUN... --sort -o sorted.parquet' sorts "
+                "by run"
             )
     step = max(file.order.largest_step_back_ps for file in run.files)
     if not step:
         return
-    repaired = "this is repaired while reading"
+    repaired = "repaired while reading"
     started_again = next((file.order.step_back for file in run.files if file.order.step_back), None)
     if started_again:
         repaired = run.advice(started_again.advice)
     elif step > run.reorder_ps and not run.scratch:
-        repaired = run.advice(
-            "this needs a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first"
-        )
+        repaired = run.advice("use a larger --reorder, or 'gammapolars convert RUN... --sort -o sorted.parquet' first")
     count = sum(file.order.inversions for file in run.files)
-    yield f"{count:,} hits lie before their predecessor, by up to {format_ps(step)}: {repaired}"
+    yield f"{counted(count, 'hit')} out of time order, by up to {format_ps(step)}: {repaired}"
 
 
 def _of_several_files(run: Run) -> Iterator[str]:
@@ -133,8 +132,9 @@ def _of_shared_detectors(run: Run) -> Iterator[str]:
     (board, channel), (low, high, one, other) = next(iter(shared.items()))
     more = f" (and {len(shared) - 1} more)" if len(shared) > 1 else ""
     yield (
-        f"detector {board}/{channel}{more} has hits of both {one} and {other} from {low / PS_PER_S:.6g} s to "
-        f"{high / PS_PER_S:.6g} s: if the clock began again, they are runs of their own: read them with --apart"
+        f"detector {board}/{channel}{more} has hits of both {one} and {other} from {low / PS_PER_S:.6g} s "
+        f"to {high / PS_PER_S:.6g} s: if the clock was restarted, these are separate runs: read them with "
+        "--apart"
     )
 
 
@@ -160,13 +160,14 @@ def _of_repeats(hits: HitTally) -> Iterator[str]:
     where = f"{board}/{channel} at {time_ps / PS_PER_S:.12g} s"
     if count >= STANDS_STILL:
         yield (
-            f"the clock stands still, or its steps are far too long: {count:,} hits of {where} have the same time, "
-            f"and {repeats.hits:,} of {total:,} hits repeat the time of another hit of their detector"
+            f"the clock stopped, or its steps are far too long: {count:,} hits of {where} have the same "
+            f"time, and {repeats.hits:,} of {total:,} hits repeat the time of another hit in the same detector"
         )
         return
     yield (
         f"{repeats.hits:,} of {total:,} hits have the board, channel and time of another hit (such as "
-        f"{where}), which one detector cannot: were files joined twice? --drop-duplicates keeps the first of each"
+        f"{where}), which is impossible in one detector: were files merged twice? --drop-duplicates keeps "
+        "the first of each"
     )
 
 
@@ -175,10 +176,10 @@ def _of_flags(hits: HitTally) -> Iterator[str]:
     flags, total = hits.with_flags(FLAGS), int(hits.by_flags()["counts"].sum())
     for name, meaning in TROUBLE.items():
         if count := flags.get(name):
-            yield f"{meaning} ({count:,} hits with flag {name})"
+            yield f"{meaning} ({counted(count, 'hit')} with flag {name})"
     for name in ("saturation", "pile_up"):
         if (count := flags.get(name, 0)) > MANY * total:
-            yield f"{percent(count, total)} of the hits carry the flag {name}"
+            yield f"{percent(count, total)} of the hits have the flag {name}"
 
 
 def _of_times(hits: HitTally, runs: Runs) -> Iterator[str]:
@@ -189,4 +190,6 @@ def _of_times(hits: HitTally, runs: Runs) -> Iterator[str]:
         seconds = run.recorded.real_time_s if run.recorded else None
         if seconds and covered_s < COVERED * seconds - CLOCK_S:
             name = run.source.folder.name
-            yield f"{name}: was recorded for {seconds:g} s, its hits cover {covered_s:g} s of that: are files missing?"
+            yield (
+                f"{name}: was recorded for {seconds:g} s, but its hits cover only {covered_s:g} s: are files missing?"
+            )

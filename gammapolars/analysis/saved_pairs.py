@@ -33,7 +33,7 @@ class SavedPairsSummary(Summary):
         random_pairs: of random windows, if there are any.
         net_of_chance: whether pairs of random windows are subtracted, by their weights.
         window_ps: in which the pairs lie, [low, high] (ps): where no narrower one is asked for, that in which they were
-            looked for; null: their files do not tell.
+            looked for; null: their files do not say.
     """
 
     pairs: int
@@ -77,7 +77,7 @@ class SavedPairs:
     Attributes:
         files: of the pairs.
         known: detectors as detectors.toml describes them; none: as the files were made with.
-        progress: told how many pairs have been read.
+        progress: called with how many pairs have been read.
     """
 
     files: PairFiles
@@ -121,7 +121,7 @@ class SavedPairs:
             UsageError: single hits have them alone.
         """
         if other := [one.word for one in quantities if not one.of_pairs]:
-            raise UsageError(f"{self.name} holds pairs, and an axis of {other[0]} is one of single hits: {ADVICE}")
+            raise UsageError(f"{self.name} contains pairs, but an axis of {other[0]} needs single hits: {ADVICE}")
         if (ADC in quantities and not self.files.has_adc) or (ENERGY in quantities and not self.is_calibrated):
             raise TableError(f"{self.name}: its pairs have no values along these axes")
 
@@ -138,7 +138,7 @@ class SavedPairs:
         """
         if self.files.is_weighted:
             raise UsageError(
-                f"{self.name}: its pairs have weights that are right for their own window alone: leave --window out"
+                f"{self.name}: the weights of its pairs are valid only for their own window: leave --window out"
             )
         asked = parse_window(window)
         self.check_window(asked)
@@ -152,11 +152,11 @@ class SavedPairs:
             signed: whether time differences are those of a start and a stop, which may come before it.
 
         Raises:
-            UsageError: it is wider than that of the pairs, as far as their files tell.
+            UsageError: it is wider than that of the pairs, as far as their files say.
         """
         for path, own in self.files.windows.items():
             if asked.high > own.high or (asked.low < own.low and (signed or own.low != 0)):
-                raise UsageError(f"{path}: its pairs were looked for within {own}, and not within {asked}: {ADVICE}")
+                raise UsageError(f"{path}: its pairs were formed within {own}, not within {asked}: {ADVICE}")
 
     def count(self, *counters: Callable[[pl.DataFrame], None], pairs: pl.LazyFrame | None = None) -> SavedPairTally:
         """Read all pairs, or those of a frame made of them; how many of which detectors these are.
@@ -186,13 +186,14 @@ class SavedPairs:
         other = [one.name for one in self.known if stored.at(*one.key).energy not in (None, one.energy)]
         if other and self.files.has_energies:
             return (
-                f"{self.name}: its energies are by another calibration than that of {', '.join(other)} in the given "
-                "detectors.toml, and are kept: make the pairs once more to change them",
+                f"{self.name}: its energies come from a calibration different from that of "
+                f"{', '.join(other)} in the given detectors.toml and are kept: form the pairs again to "
+                "change them",
             )
         if self.files.has_energies and self.files.has_adc and not self.from_adc:
             return (
-                f"{self.name}: its energies are not spread over the width of their adc values, as no calibration of "
-                "its detectors is known: name the detectors.toml that they were made with",
+                f"{self.name}: its energies are not dithered over the width of an ADC channel, because no "
+                "calibration of its detectors is known: give the detectors.toml used to make them",
             )
         return ()
 
@@ -208,8 +209,8 @@ class SavedPairs:
             window: within which pairs were taken, as it is written; None: all of them were.
         """
         bare = tally.without_energy(self.detectors) if energies and self.is_calibrated else []
-        of_bare = [f"hits of {', '.join(bare)} without an energy took no part"] if bare else []
-        empty = [] if tally.number(random=False) else [f"{self.name}: holds no pairs that count here"]
+        of_bare = [f"hits of {', '.join(bare)} without an energy were not used"] if bare else []
+        empty = [] if tally.number(random=False) else [f"{self.name}: contains no pairs that can be used here"]
         return {
             "inputs": tuple(map(str, self.files.paths)),
             "pairs": tally.number(random=False),

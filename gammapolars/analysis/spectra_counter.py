@@ -24,7 +24,7 @@ def spectra_counter(
     real = "adc" in recording.schema and recording.schema["adc"].is_float()
     if bin_kev is not None and (sums or recording.has_energies or (real and recording.is_calibrated)):
         return EnergySpectra(mask, recording.detectors, bin_kev=bin_kev, sums=sums, slice_ps=slice_ps)
-    recording.require_adc("counted by channel")
+    recording.require_adc("counted by ADC channel")
     return AdcSpectra(mask, slice_ps)
 
 

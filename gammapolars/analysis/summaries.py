@@ -105,7 +105,7 @@ def of_hits(
 
 @dataclass(frozen=True, kw_only=True)
 class PairCounts(Part):
-    """How many pairs there are, and how many of them chance makes.
+    """How many pairs there are, and how many of them are random.
 
     Attributes:
         pairs: within the window.
@@ -116,7 +116,7 @@ class PairCounts(Part):
             `lost_pairs`, `lost_pairs_unc`, and `live_doubt`, why these do not do for a correction; with `--live` also
             `live_pairs`, true pairs without dead time, and `live_pairs_unc`.
         window_ps: [low, high] (ps).
-        random: what random windows tell, where there are any.
+        random: the result of random windows, where there are any.
         chance_pairs_expected: how many random coincidences rates and dead times let expect among them.
         chance_pairs_expected_unc: one standard deviation.
     """

@@ -24,8 +24,8 @@ from gammapolars.core.types import Floats
 from gammapolars.detectors import Detectors
 
 NORMALISATIONS: Mapping[str, str] = {
-    "mixed": "mixed events: the net singles of both lines",
-    "uncorrelated": "uncorrelated pairs: those in random windows",
+    "mixed": "event mixing with the net singles of both lines",
+    "uncorrelated": "the uncorrelated pairs in random windows",
 }
 
 TOLERANCE_DEG = 0.5
@@ -72,7 +72,7 @@ def angular_correlation(
         CalibrationError: too few counts.
     """
     if normalise not in NORMALISATIONS:
-        raise UsageError(f"unknown normalisation '{normalise}': it is {' or '.join(NORMALISATIONS)}")
+        raise UsageError(f"unknown normalisation '{normalise}': choose {' or '.join(NORMALISATIONS)}")
     if not tolerance_deg >= 0:
         raise UsageError(f"the tolerance of angles must not be negative, as {tolerance_deg:g} is")
     require(counts.lazy(), COUNTS)
@@ -82,12 +82,15 @@ def angular_correlation(
     means = group_sums(angles, groups) / np.maximum(group_sums(np.ones_like(angles), groups), 1)
     check_order(order, means, max(tolerance_deg, 0.01))
     if normalise == "uncorrelated" and not by_slice.pairs["random_variance"].any():
-        raise UsageError("there are no pairs in random windows to normalise by: name windows with --random 1us:3us")
+        raise UsageError(
+            "there are no pairs in random windows for the normalisation: give windows with --random 1us:3us"
+        )
     expectation = (mixed_events if normalise == "mixed" else uncorrelated_pairs)(by_slice, groups)
     if not (expectation.of_groups > 0).all():
         empty = means[np.argmin(expectation.of_groups)]
         raise CalibrationError(
-            f"too few counts: at {empty:.1f}° no coincidences are expected without correlation: are the gates on the "
+            f"too few counts: at {empty:.1f}° no coincidences are expected even without correlation: are "
+            "the gates on the "
             f"lines{', and the random windows wide enough' if normalise == 'uncorrelated' else ''}?"
         )
     return _fit(by_slice, expectation, angles, groups, means, order, attenuation)

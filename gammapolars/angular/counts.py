@@ -43,8 +43,9 @@ def angular_counts(pairs: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
     """Net coincidences of two lines for each two detectors, and for each order of them.
 
     A pair weighs `weight` × w1(E) × w2(E), where `weight` is that of its window (1 where pairs have none) and w1, w2
-    are the weights of the gates: the sum is net of chance and of background, the sum of squares its variance. The two
-    orders, gate 1 in one detector and gate 2 in the other or the reverse, stay apart, as efficiencies differ.
+    are the weights of the gates: the sum is with random coincidences and background subtracted, the sum of squares its
+    variance. The two orders, gate 1 in one detector and gate 2 in the other or the reverse, stay apart, as efficiencies
+    differ.
 
     Args:
         pairs: a calibrated table of pairs.
@@ -128,8 +129,8 @@ def check_gates(gate_1: Gate, gate_2: Gate) -> None:
     """Raise a UsageError where gates overlap, so that one hit can be in both."""
     if gate_1.low <= gate_2.high and gate_2.low <= gate_1.high:
         raise UsageError(
-            f"the gates {gate_1.low:g} to {gate_1.high:g} and {gate_2.low:g} to {gate_2.high:g} keV overlap: "
-            "take narrower ones, on two different lines"
+            f"the gates {gate_1.low:g} to {gate_1.high:g} and {gate_2.low:g} to {gate_2.high:g} keV "
+            "overlap: use narrower gates on two different lines"
         )
 
 
@@ -143,7 +144,7 @@ def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Itera
         by: further columns to count by, such as `run` and `time_slice`.
 
     Returns:
-        A lazy table, a row a detector: `board`, `channel`, `counts_1`, `variance_1`, `counts_2`, `variance_2` and
+        A lazy table, one row per detector: `board`, `channel`, `counts_1`, `variance_1`, `counts_2`, `variance_2` and
         their `covariance`, which is that of hits in the background of both.
 
     Raises:

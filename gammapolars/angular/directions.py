@@ -26,7 +26,9 @@ def angle_deg(a: Detector, b: Detector) -> float:
 def check_directions(detectors: Iterable[Detector]) -> None:
     """Raise a DetectorsError that names the detectors without a direction, if there are any."""
     if missing := [one.name for one in detectors if one.theta_deg is None or one.phi_deg is None]:
-        raise DetectorsError(f"no direction of {', '.join(missing)}: give theta_deg and phi_deg in detectors.toml")
+        raise DetectorsError(
+            f"no direction is given for {', '.join(missing)}: give theta_deg and phi_deg in detectors.toml"
+        )
 
 
 def unit_vectors(detectors: Iterable[Detector]) -> Floats:
@@ -78,7 +80,7 @@ def attenuation(half_angle_deg: float) -> tuple[float, float]:
         UsageError: an angle that no detector has.
     """
     if not 0 <= half_angle_deg < 90:
-        raise UsageError(f"the half-angle of a detector lies from 0 to 90 degrees, not at {half_angle_deg:g}")
+        raise UsageError(f"the half-angle of a detector must be between 0 and 90 degrees, not {half_angle_deg:g}")
     return cone_attenuation(math.cos(math.radians(half_angle_deg)))
 
 

@@ -108,13 +108,13 @@ def fit_legendre(
         attenuation: Q22 and Q44.
 
     Raises:
-        UsageError: an order that is none, uncertainties that cannot be, or fewer angles (of which θ and 180° - θ are
+        UsageError: an order that is none, impossible uncertainties, or fewer angles (of which θ and 180° - θ are
             the same) than parameters.
         CalibrationError: W(θ) is not above 0 on the average.
     """
     angles, values, unc = (np.asarray(one, np.float64) for one in (angles_deg, w, w_unc))
     if unc.shape not in ((len(values),), (len(values), len(values))) or angles.shape != values.shape:
-        raise UsageError("a fit takes one value and one standard deviation for each angle, or their covariance")
+        raise UsageError("a fit needs one value and one standard deviation per angle, or their covariance")
     spread = np.diag(unc**2) if unc.ndim == 1 else unc
     if not (np.isfinite(spread).all() and (np.diag(spread) > 0).all()):
         raise UsageError("the standard deviations of W(θ) must be above 0")
@@ -134,7 +134,8 @@ def check_order(order: int, angles_deg: Floats, tolerance_deg: float = 0.01) -> 
         listing = f" ({', '.join(f'{one:.0f}°' for one in np.sort(angles_deg))}; θ and 180° - θ are alike)"
         hint = "fit with --order 2, or use more detectors" if different == 2 else "use more detectors"
         raise UsageError(
-            f"{different} different angles{listing if len(acute) else ''} do not tell {1 + order // 2} terms: {hint}"
+            f"{different} different angles{listing if len(acute) else ''} do not determine {1 + order // 2} "
+            f"terms: {hint}"
         )
 
 
@@ -168,9 +169,7 @@ def fit_terms(
     expected = design @ solution
     scale = float(solution[0])
     if not scale > 0:
-        raise CalibrationError(
-            f"W(θ) is not above 0 on the average (A0 = {scale:.3g}): are there net coincidences at all?"
-        )
+        raise CalibrationError(f"the mean of W(θ) is not positive (A0 = {scale:.3g}): are there any net coincidences?")
     ratios = solution[1:] / scale
     # a_k = c_k / c_0
     jacobian = np.column_stack([-ratios / scale, np.eye(len(ratios)) / scale])

@@ -147,7 +147,7 @@ def with_enough_counts(counts: pl.DataFrame, singles: pl.DataFrame) -> tuple[pl.
     """
     for name in SLICE:
         if (name in counts.columns) != (name in singles.columns):
-            raise TableError(f"one of the tables of counts has a column '{name}', the other has not")
+            raise TableError(f"only one of the two tables of counts has a column '{name}'")
     if "time_slice" not in singles.columns:
         return counts, singles
     totals = singles.group_by("board", "channel").agg(n=(pl.col("counts_1") + pl.col("counts_2")).sum())["n"]
@@ -188,8 +188,8 @@ def arrays(counts: pl.DataFrame, singles: pl.DataFrame, keys: Sequence[Key]) -> 
         in_slice = [slices[row] for row in _rows(counts, names)]
     except KeyError:
         raise TableError(
-            "there are coincidences of detectors, or at times, that have no counts of either line: "
-            "were both tables counted from the same hits?"
+            "some coincidences belong to detectors or times without counts of either line: were both "
+            "tables counted from the same hits?"
         ) from None
     one = [place[key] for key in singles.select("board", "channel").iter_rows()]
     at = [slices[row] for row in _rows(singles, names)]

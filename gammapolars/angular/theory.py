@@ -39,13 +39,13 @@ def angular_coefficients(
         One coefficient for each order, without unit, for detectors of no size.
 
     Raises:
-        UsageError: spins, multipoles or mixing ratios that cannot be.
+        UsageError: spins, multipoles or mixing ratios that are impossible.
     """
     upper, middle, lower = parse_spins(spins)
     ends = (upper, lower)
     chosen = [max(1, int(abs(end - middle))) for end in ends] if multipoles is None else list(multipoles)
     if len(chosen) != 2 or len(mixing) != 2:
-        raise UsageError("a cascade has two gamma rays: give two multipoles, and two mixing ratios")
+        raise UsageError("a cascade has two gamma rays: give two multipoles and two mixing ratios")
     for end, multipole, delta in zip(ends, chosen, mixing, strict=True):
         if not math.isfinite(delta):
             raise UsageError(f"a mixing ratio is a finite number, not {delta:g}")
@@ -70,10 +70,10 @@ def parse_spins(spins: Spins) -> tuple[Spin, Spin, Spin]:
     except (ValueError, ZeroDivisionError, TypeError, OverflowError):
         values = []
     if len(values) != 3 or any(not 0 <= spin <= HIGHEST_SPIN or (2 * spin).denominator != 1 for spin in values):
-        raise UsageError(f"'{spins}' is no cascade: write the spins of three levels, such as 4,2,0 or 5/2,3/2,1/2")
+        raise UsageError(f"'{spins}' is not a cascade: write the spins of three levels, such as 4,2,0 or 5/2,3/2,1/2")
     upper, middle, lower = values
     if any((spin - middle).denominator != 1 for spin in values):
-        raise UsageError(f"'{spins}' is no cascade: its spins are not all whole or all half")
+        raise UsageError(f"'{spins}' is not a cascade: the spins must be all integer or all half-integer")
     return upper, middle, lower
 
 

@@ -54,7 +54,7 @@ def add_back(
         A lazy table of hits in time order, with `energy_kev`, and `added_hits`: of how many hits each was made.
 
     Raises:
-        TableError: the frame is no table of hits.
+        TableError: the frame is not a table of hits.
         UsageError: no group has two detectors of a kind, or one of them is not calibrated.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
@@ -87,12 +87,14 @@ class AddBack:
         counted = Counter((one.group, one.kind) for one in detectors if one.group and one.kind not in leave_out)
         numbers = {name: number for number, name in enumerate(sorted(name for name, n in counted.items() if n > 1))}
         if not numbers:
-            raise UsageError("add-back needs two detectors of one kind in a group: give them a group in detectors.toml")
+            raise UsageError(
+                "add-back needs two detectors of the same kind in a group: give them a group in detectors.toml"
+            )
         for one in detectors:
             if (one.group, one.kind) in numbers and one.energy is None:
                 raise UsageError(
-                    f"add-back sums energies, and {one.name} of group '{one.group}' has no energy calibration: "
-                    f"calibrate it, or take it out of the group"
+                    f"add-back sums energies, but {one.name} of group '{one.group}' has no energy "
+                    "calibration: calibrate it or remove it from the group"
                 )
 
         def number(one: Detector) -> int | None:

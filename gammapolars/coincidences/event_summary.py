@@ -1,4 +1,4 @@
-"""One row an event: when it was, which detectors fired, and what they saw together."""
+"""One row per event: when it was, which detectors fired, and what they saw together."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -21,7 +21,7 @@ SUM_TYPES: dict[pl.DataType, pl.DataType] = {
 
 
 def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.LazyFrame:
-    """One row an event: time, detectors and summed energy.
+    """One row per event: time, detectors and summed energy.
 
     Args:
         events: a table of events, as `events` gives it; hits that were filtered out of it since count nowhere, but
@@ -34,7 +34,7 @@ def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.L
         `sum_energy_kev` where events have `energy_kev`: of the hits that are calibrated, null where none is.
 
     Raises:
-        TableError: the frame is no table of events.
+        TableError: the frame is not a table of events.
     """
     needed = ("board", "channel", "timestamp_ps", "event", "multiplicity")
     columns = schema.require(events, schema.EVENTS, columns=needed)
@@ -60,7 +60,7 @@ def whole_events(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
             continue
         numbers = hits["event"]
         if not numbers.is_sorted():
-            raise TableError("events are not in order of their numbers: sort the table by 'event' and 'timestamp_ps'")
+            raise TableError("events are not sorted by their number: sort the table by 'event' and 'timestamp_ps'")
         begin = int(numbers.search_sorted(numbers[-1], side="left"))
         if begin:
             yield hits[:begin]
@@ -70,7 +70,7 @@ def whole_events(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
 
 
 def _summed(hits: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """One row an event, of whole events."""
+    """One row per event, of whole events."""
     if hits.is_empty():
         return
     numbers = hits["event"].to_numpy()

@@ -23,7 +23,7 @@ def parse_span(window: str | int, what: str = "an event") -> int:
     """How long after a hit another still belongs to it, ps; a UsageError, where it is no one time of 0 or more."""
     low, high = parse_window(window)
     if low != -high:
-        raise UsageError(f"the window of {what} is one time, such as 250ns, not '{window}'")
+        raise UsageError(f"the window for {what} is a single time, such as 250ns, not '{window}'")
     return high
 
 
@@ -32,7 +32,7 @@ def parse_window_ref(text: str) -> WindowRef:
     for known in get_args(WindowRef):
         if text == known:
             return known  # type: ignore[no-any-return]
-    raise UsageError(f"a window is measured from the first hit of an event or from the last, not from '{text}'")
+    raise UsageError(f"a window is measured from the first or the last hit of an event, not from '{text}'")
 
 
 def event_starts(times: Integers, window_ps: int, ref: WindowRef, breaks: Mask | None = None) -> Mask:
@@ -145,11 +145,11 @@ def events(
         slice_hits: hits per slice; memory is proportional to it.
 
     Returns:
-        A lazy table of events, one row a hit.
+        A lazy table of events, one row per hit.
 
     Raises:
-        TableError: the frame is no table of hits.
-        UsageError: a window, flag or multiplicity that cannot be.
+        TableError: the frame is not a table of hits.
+        UsageError: an invalid window, flag or multiplicity.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
         InputError: when collected, if an event grows beyond a million hits.
     """
@@ -208,7 +208,7 @@ class EventRule:
         self.reject = parse_reject(reject)
         self._mask = union(self.reject)
         if min_multiplicity < 1:
-            raise UsageError(f"an event has one detector or more, not {min_multiplicity}")
+            raise UsageError(f"an event has at least one detector, not {min_multiplicity}")
         self.min_multiplicity = min_multiplicity
 
     def require(self, hits: pl.LazyFrame) -> pl.Schema:
@@ -263,7 +263,7 @@ class EventRule:
         if count > MOST_HITS:
             raise InputError(
                 f"an event at {format_ps(hits['timestamp_ps'][0])} has more than {MOST_HITS:,} hits: "
-                f"{format_ps(self.window_ps)} is wider than the time between hits; choose a smaller window"
+                f"{format_ps(self.window_ps)} is longer than the time between hits; choose a narrower window"
                 + (", or --window-ref first" if self.window_ref == "last" else "")
             )
 

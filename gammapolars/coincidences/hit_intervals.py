@@ -14,7 +14,7 @@ SCALE = np.asarray(2.0 ** (np.arange(28 * PER_OCTAVE + 1) / PER_OCTAVE), np.floa
 """Edges (ps) of bins of times between hits, 2 % wide, up to 2^28 ps = 268 us; times below 1 ps are in the first."""
 
 LEAK = 0.05
-"""So many times less often than otherwise may hits come within the dead time: fewer than none would be too strict."""
+"""This many times less often than otherwise may hits come within the dead time: fewer than none would be too strict."""
 
 LEAST_INTERVALS = 20
 

@@ -1,4 +1,4 @@
-"""Prompt and random windows: in which a pair lies, what it weighs there, and how many pairs chance makes."""
+"""Prompt and random windows: in which a pair lies, what it weighs there, and how many random pairs to expect."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -56,7 +56,7 @@ class Regions:
         width = self.width(self.random, a, b)
         if not width:
             step = format_ps(math.gcd(self.clock[a].step_ps, self.clock[b].step_ps))
-            raise UsageError(f"the random windows hold no step of the clocks, {step}: make them wider")
+            raise UsageError(f"the random windows are narrower than the clock step of {step}: widen them")
         return self.width(self.prompt, a, b) / width
 
     def width(self, windows: Sequence[Window], a: Key, b: Key) -> float:
@@ -147,7 +147,7 @@ def regions_of(window: Window, random: Sequence[Window], *, signed: bool, clock:
         if part.low == part.high:
             raise UsageError(f"random window '{part}' has no width: write LOW:HIGH, such as 1us:3us")
         if any(part.low <= of_prompt.high and part.high >= of_prompt.low for of_prompt in prompt):
-            raise UsageError(f"random window {part} reaches into the window {window}: put it beyond, as in 1us:3us")
+            raise UsageError(f"random window {part} overlaps the window {window}: move it outside, as in 1us:3us")
     return Regions(prompt, tuple(merged), signed, clock)
 
 
@@ -194,7 +194,7 @@ def nearest_chance_pairs(starts: float, pairs: float, covered: float) -> float:
     A start without a true partner finds a stop with the probability P, whatever stop it is: N_0 P of N_0 such starts
     do, and N_0 (1 - P) find none. Those are counted, as all starts less all pairs, because a start with a true partner
     always finds a stop. So chance makes N = (starts - pairs) P / (1 - P) pairs; without any true coincidence that is
-    what N = starts P expects. Beside them, some starts with a true partner take a chance stop that is nearer.
+    what N = starts P expects. Beside them, some starts with a true partner take a random stop that is nearer.
 
     Args:
         starts: hits of the start detector.

@@ -77,7 +77,7 @@ class PairRule:
         reject: the masks of the flags that disqualify a hit, by flag name.
         start: the detector of a, as (board, channel); None: a is the earlier hit, and dt is not signed.
         stop: the detector of b.
-        random: further windows, away from the first, whose pairs tell how many chance makes.
+        random: further windows, away from the first, whose pairs show how many are random.
         clock: steps of the detectors' clocks, where they are known.
         nearest: whether each start pairs with the nearest stop in the window alone, instead of with all.
         gates: conditions of starts and of stops, where each start pairs with the nearest stop; None: all may.
@@ -107,7 +107,7 @@ class PairRule:
         """Windows and flags may be given as texts, and detectors as they stand in detectors.toml.
 
         Raises:
-            UsageError: a window, flag or detector that cannot be, or parts that do not go together.
+            UsageError: an invalid window, flag or detector, or parts that do not go together.
         """
         windows = [random] if isinstance(random, str) else random
         values = {
@@ -126,20 +126,20 @@ class PairRule:
 
     def _check(self, window: AnyWindow) -> None:
         if (self.start is None) != (self.stop is None):
-            raise UsageError("a start detector needs a stop detector, and the reverse: name both or none")
+            raise UsageError("start and stop detectors go together: give both or neither")
         if self.start and self.start == self.stop:
-            raise UsageError("start and stop are the same detector: hits of one detector are never a pair")
+            raise UsageError("start and stop are the same detector, but two hits of one detector are never a pair")
         if not self.start and self.window.high < 0:
-            raise UsageError(f"window '{window}' lies below 0, and without a start detector no dt does")
+            raise UsageError(f"window '{window}' is below 0, but without a start detector dt is never negative")
         if not self.start and self.window.low < 0 and self.window.low != -self.window.high:
             raise UsageError(
-                f"window '{window}' begins below 0, and without a start detector no dt does: name start and stop, or "
-                f"write {format_ps(self.window.high)}"
+                f"window '{window}' begins below 0, but without a start detector dt is never negative: give "
+                f"start and stop, or write {format_ps(self.window.high)}"
             )
         if self.nearest and not self.start:
-            raise UsageError("the nearest stop is that of a start: name both detectors with --start and --stop")
+            raise UsageError("the nearest stop needs a start: give both detectors with --start and --stop")
         if self.nearest and self.random:
-            raise UsageError("the nearest stop is not counted in random windows: take all pairs, without --nearest")
+            raise UsageError("the nearest stop cannot be counted in random windows: use all pairs, without --nearest")
         assert self.regions or not self.random  # which raises where windows cannot be
 
     def with_random(self, random: str | Sequence[AnyWindow], clock: Mapping[Key, Clock] | None = None) -> "PairRule":
@@ -170,7 +170,7 @@ class PairRule:
 
     @property
     def width_ps(self) -> int:
-        """The total width in which two detectors' chance pairs fall, whichever of the two is the earlier."""
+        """The total width in which two detectors' random pairs fall, whichever of the two is the earlier."""
         low, high = self.window
         return high - low if self.start else 2 * (high - max(low, 0))
 

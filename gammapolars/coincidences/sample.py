@@ -1,4 +1,4 @@
-"""What the first hits of a run tell: the steps of the detectors' clocks, and where only chance makes pairs."""
+"""What the first hits of a run tell: the steps of the detectors' clocks, and where all pairs are random."""
 
 import math
 
@@ -18,13 +18,13 @@ from gammapolars.streaming.time_order import REORDER_PS
 AUTO = "auto"
 
 CLOCK_HITS = 100_000
-"""So many hits tell the steps of the clocks."""
+"""This many hits tell the steps of the clocks."""
 
 STEP_HITS = 50
-"""So many hits of a detector at the least."""
+"""This many hits of a detector at the least."""
 
 AUTO_HITS = 1_000_000
-"""So many hits tell where time differences are flat."""
+"""This many hits tell where time differences are flat."""
 
 SIDE_BINS = 400
 """Bins of time difference on each side, or more: none is wider than half of the window, so that bunches show."""
@@ -92,11 +92,11 @@ def clocks(hits: pl.DataFrame) -> dict[Key, Clock]:
 
 
 def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REORDER_PS) -> list[Window]:
-    """Where only chance makes pairs, by the time differences of some hits: on each side of 0 where such a place is.
+    """Where all pairs are random, by the time differences of some hits: on each side of 0 where such a place is.
 
     A window begins twice as far out as the prompt one at the least, and where time differences are flat; it reaches as
     far out as they stay so, but not beyond the dead time of a detector if there is room within. Further out they may
-    rise: while a detector is dead after a true coincidence, it makes no chance pair, so that close to the prompt peak
+    rise: while a detector is dead after a true coincidence, it makes no random pair, so that close to the prompt peak
     there are fewer, there as below the peak. They may not fall: delayed
     coincidences would be counted as chance. Pairs are counted out to twenty times the prompt window, and where nothing
     is flat, four times as far, and so on.
@@ -108,7 +108,9 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
     reach = min(max(20 * half, LEAST_REACH_PS), MOST_REACH_PS)
     most = min(max(WIDEST * half, reach), MOST_REACH_PS)
     if reach < 8 * half:
-        raise UsageError(f"random windows are not found for a window of {rule.window}: name one with --random LOW:HIGH")
+        raise UsageError(
+            f"no random windows can be found for a window of {rule.window}: give one with --random LOW:HIGH"
+        )
     dead_ps = _shortest_dead_ps(hits, rule)
     step = math.lcm(*(clock.step_ps for clock in clocks(hits.head(CLOCK_HITS)).values()))
     while True:
@@ -129,8 +131,8 @@ def random_windows(hits: pl.DataFrame, rule: PairRule, *, reorder_ps: int = REOR
         total = sum(float(counts.sum()) for counts in sides.values())
         if reach >= most or WIDER * total > MOST_PAIRS:
             raise UsageError(
-                f"time differences are flat nowhere within {format_ps(reach)}: name random windows with "
-                "--random LOW:HIGH, where you know that only chance makes pairs"
+                f"the time differences are not flat anywhere within {format_ps(reach)}: give random windows "
+                "with --random LOW:HIGH, where all pairs are known to be random"
             )
         reach = min(WIDER * reach, most)
 

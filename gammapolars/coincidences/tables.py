@@ -53,8 +53,8 @@ def pairs(
         A lazy table of pairs, sorted by the time of the earlier hit.
 
     Raises:
-        TableError: the frame is no table of hits.
-        UsageError: a window, flag or detector that cannot be; when collected, if `auto` finds no random window.
+        TableError: the frame is not a table of hits.
+        UsageError: an invalid window, flag or detector; when collected, if `auto` finds no random window.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
     rule = PairRule(window, reject=reject, start=start, stop=stop)

@@ -1,4 +1,4 @@
-"""Triples by chance: in which windows three hits lie, and what they weigh there, so that sums are net of chance."""
+"""Random triples: in which windows three hits lie, and the weights with which sums subtract the random ones."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -86,8 +86,8 @@ class TripleRegions:
             told = ", ".join(str(window) for window in self.random if window.low > 0)
             advice = f"{format_ps(2 * max(self.reach_ps, 1))}:{format_ps(8 * max(self.reach_ps, 1))}".replace(" ", "")
             raise UsageError(
-                f"random windows of {told} are too narrow for triples, which need three hits all random to each other: "
-                f"name one that reaches to more than twice its low end, such as --random {advice}"
+                f"random windows of {told} are too narrow for triples, which need three mutually random "
+                f"hits: give one whose upper end is more than twice its lower end, such as --random {advice}"
             )
 
     @property
@@ -172,7 +172,7 @@ def random_rule(
     if not random:
         return None
     if of_events or reach_ps is None:
-        raise UsageError("random windows are of hits: events end before them, so take triples of hits")
+        raise UsageError("random windows need single hits, because events end before them: form triples from hits")
     if random == AUTO:
         return PairRule(reach_ps, reject=reject)
     rule = PairRule(reach_ps, reject=reject, random=random)

@@ -44,12 +44,12 @@ def triples(
     a is the earliest hit, c the latest; of hits at the same time that of the lower (board, channel) comes first, so
     that `0 <= dt_ab_ps <= dt_ac_ps`. Only hits of one `run` make a triple, and rejected hits take no part.
 
-    With random windows, triples by chance come out as well, and sums of `weight` over any triples, such as those in a
-    bin, are net of chance, sums of its squares their variances: in `region` `prompt` all three hits are within the
-    window of each other, and weigh 1; `one_random` are two of which that is true, with a third in a random window of
-    both, and weigh less than 0; `random` are three each in a random window of both others, and weigh more than 0.
-    `TripleRegions` derives the weights. Net counts of three hits by chance, of a true pair with a third hit by chance,
-    and of two pairs that share a hit by chance are 0.
+    With random windows, random triples come out as well, and sums of `weight` over any triples, such as those in a
+    bin, are net counts, and sums of its squares their variances: in `region` `prompt` all three
+    hits are within the window of each other, and weigh 1; `one_random` are two of which that is true, with a third in a
+    random window of both, and weigh less than 0; `random` are three each in a random window of both others, and weigh
+    more than 0. `TripleRegions` derives the weights. Net counts of three random hits, of a true pair with a
+    random third hit, and of two pairs that share a hit by chance are 0.
 
     Args:
         hits: a table of hits, nearly in time order, or one of events; every further column comes out three times.
@@ -66,7 +66,7 @@ def triples(
         A lazy table of triples, sorted by the time of a, then of b, then of c.
 
     Raises:
-        TableError: the frame is no table of hits.
+        TableError: the frame is not a table of hits.
         UsageError: a window or flag that cannot be; when collected, if `auto` finds no random window that will do.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """

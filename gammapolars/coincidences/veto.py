@@ -59,7 +59,7 @@ def veto(
         The hits that are left, in time order, lazily, with the columns that they had.
 
     Raises:
-        TableError: the frame is no table of hits.
+        TableError: the frame is not a table of hits.
         UsageError: a window that cannot be, no detector of this kind, or an energy of one that is not calibrated.
         TimeOrderError: when collected, if hits lie too far back in time to be repaired.
     """
@@ -112,7 +112,7 @@ class Veto:
             elif name == "min_kev" and value.replace(".", "", 1).isdecimal():
                 given["min_energy_kev"] = float(value)
             else:
-                raise UsageError(f"--veto {text}: '{part}' is none of min_adc=NUMBER, min_kev=NUMBER, keep")
+                raise UsageError(f"--veto {text}: '{part}' is not one of min_adc=NUMBER, min_kev=NUMBER, keep")
         if not kind or not equals:
             raise UsageError(f"--veto takes a kind of detector and a window, such as BGO=200ns, not '{text}'")
         return cls(kind.strip(), parse_window(window), **given)
@@ -151,13 +151,13 @@ class Vetoes:
         for one in vetoes:
             if one.kind not in kinds:
                 known = f"kinds in detectors.toml: {', '.join(kinds)}" if kinds else "detectors.toml names no kinds"
-                raise UsageError(f"there is no detector of kind '{one.kind}' to veto others ({known})")
+                raise UsageError(f"there is no veto detector of kind '{one.kind}' ({known})")
             if one.min_energy_kev is not None:
                 for detector in detectors:
                     if detector.kind == one.kind and detector.energy is None:
                         raise UsageError(
-                            f"a veto from {one.min_energy_kev:g} keV on needs an energy calibration of {detector.name}:"
-                            f" give a least adc instead"
+                            f"a veto threshold of {one.min_energy_kev:g} keV needs an energy calibration of "
+                            f"{detector.name}: give min_adc instead"
                         )
         self._numbers = numbers
         self._kind = by_detector(detectors, lambda one: numbers.get(one.kind), pl.Int32).fill_null(-1)

@@ -15,7 +15,7 @@ def check_bins(bin_kev: float | None, *, calibrated: bool) -> None:
         return
     check_width(bin_kev)
     if not calibrated:
-        raise UsageError("bins of energy need a calibration: name a detectors.toml that has one with --detectors")
+        raise UsageError("energy bins need a calibration: give a detectors.toml that contains one with --detectors")
 
 
 def is_energy(unit: str, what: str) -> bool:

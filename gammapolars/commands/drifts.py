@@ -66,7 +66,7 @@ def follow(
         figure: a file of a figure; None: no figure.
         overwrite: whether existing outputs are replaced.
     """
-    check_suffix(output, "a table of drift is", (TABLE,))
+    check_suffix(output, "drift tables are", (TABLE,))
     check_writable(output, overwrite=overwrite)
     check_figure(figure, overwrite=overwrite)
     drift_track = track_drift(
@@ -105,7 +105,7 @@ def drift_lines(summary: DriftSummary) -> list[str]:
     return [
         *head(summary),
         *table(
-            ["detector", "gain moved (%)", "known to (%)", "steps"],
+            ["detector", "gain drift (%)", "uncertainty (%)", "steps"],
             [
                 [row["name"], number(row["drift_span_pct"], 3), number(row["gain_unc_pct"], 4), str(row["steps"])]
                 for row in summary.detectors.iter_rows(named=True)

@@ -11,7 +11,7 @@ EVIDENT = 4.0
 at a thousand places in a spectrum they do so by three."""
 
 SURE = 8.0
-"""So many standard deviations have the peaks that tell how wide peaks are."""
+"""This many standard deviations have the peaks that tell how wide peaks are."""
 
 MIN_BINS = 16
 """A spectrum with fewer filled bins has no peaks to fit."""

@@ -39,6 +39,6 @@ def check_limit() -> None:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY and limit < LEAST_BYTES:
         raise GammapolarsError(
-            f"this process may use {limit / 2**20:,.0f} MB of memory, and needs {LEAST_BYTES / 2**20:,.0f} MB to "
-            "begin: raise the limit (ulimit -v)"
+            f"this process may use {limit / 2**20:,.0f} MB of memory but needs {LEAST_BYTES / 2**20:,.0f} "
+            "MB to start: raise the limit (ulimit -v)"
         )

@@ -45,7 +45,7 @@ def read_peak_lists(
     """Files of peaks with how each was counted; what is given once holds for all.
 
     Raises:
-        InputError: a file is no table of peaks.
+        InputError: a file is not a table of peaks.
         UsageError: a date is none, or values are given neither once nor for each file.
     """
     lives = _for_each(live_times, paths, "--live-time")
@@ -59,7 +59,9 @@ def read_peak_lists(
 
 def _for_each(values: Sequence[Value], paths: Sequence[Path], option: str) -> list[Value | None]:
     if len(values) > 1 and len(values) != len(paths):
-        raise UsageError(f"{option} is given {len(values)} times for {len(paths)} files: give it once, or for each")
+        raise UsageError(
+            f"{option} is given {len(values)} times for {len(paths)} files: give it once, or once per file"
+        )
     return list(values) if len(values) > 1 else [*values, None][:1] * len(paths)
 
 
@@ -74,11 +76,12 @@ def with_sources(
     if not names:
         if len(detectors.sources) != 1:
             described = ", ".join(source.name for source in detectors.sources) or "none"
-            raise UsageError(f"name the source of each file with --source (detectors.toml describes {described})")
+            raise UsageError(f"give the source of each file with --source (detectors.toml describes {described})")
         names = [detectors.sources[0].name] * len(peak_lists)
     if len(names) != len(peak_lists):
         raise UsageError(
-            f"--source is given {len(names)} times for {len(peak_lists)} files: give it for each, in order"
+            f"--source is given {len(names)} times for {len(peak_lists)} files: give it once per file, in "
+            "the same order"
         )
     return [(one, detectors.source(name)) for one, name in zip(peak_lists, names, strict=True)]
 
@@ -105,7 +108,7 @@ def read_lines(path: Path) -> pl.DataFrame:
 def _read(path: Path, types: dict[str, Any], needed: Sequence[str], what: str) -> pl.DataFrame:
     table = read_table(path, what)
     if missing := [name for name in needed if name not in table.columns]:
-        raise InputError(f"{path}: is no table of {what}: it has no column '{missing[0]}'")
+        raise InputError(f"{path}: is not a table of {what}: it has no column '{missing[0]}'")
     try:
         table = table.cast({name: dtype for name, dtype in types.items() if name in table.columns})
     except pl.exceptions.PolarsError as error:
@@ -114,7 +117,7 @@ def _read(path: Path, types: dict[str, Any], needed: Sequence[str], what: str) -
     numbers = [name for name in needed if table[name].dtype.is_float()]
     wrong = [name for name in numbers if not table[name].drop_nulls().is_finite().all()]
     if wrong:
-        raise InputError(f"{path}: column '{wrong[0]}' holds numbers that are not finite")
+        raise InputError(f"{path}: column '{wrong[0]}' contains values that are not finite")
     return table.drop_nulls(numbers)
 
 
@@ -128,7 +131,7 @@ def lines_from(path: Path | None) -> Lines:
         mine = "parent" if "parent" in table.columns else "nuclide"
         own = table.filter((pl.col("nuclide") == nuclide) | (pl.col(mine) == nuclide))
         if own.is_empty():
-            raise UsageError(f"{path}: has no line of {nuclide}")
+            raise UsageError(f"{path}: contains no line of {nuclide}")
         return own
 
     return of
@@ -143,7 +146,7 @@ def parse_moment(text: str) -> date:
     try:
         return date.fromisoformat(text) if len(text) <= 10 else datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"'{text}' is no date: write 2024-05-01 or 2024-05-01T14:30") from None
+        raise UsageError(f"'{text}' is not a date: write 2024-05-01 or 2024-05-01T14:30") from None
 
 
 def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataFrame]:
@@ -158,7 +161,7 @@ def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataF
         return {detector.key: peaks for detector in detectors}
     if "channel" not in peaks.columns or peaks["channel"].null_count():
         if len(detectors) > 1:
-            raise UsageError("these peaks do not tell their detector: they have no column 'channel'")
+            raise UsageError("these peaks do not give their detector: there is no column 'channel'")
         return {next((detector.key for detector in detectors), (0, 0)): peaks}
     with_board = peaks if "board" in peaks.columns else peaks.with_columns(board=pl.lit(0, pl.UInt16))
     parts = with_board.partition_by("board", "channel", as_dict=True)

@@ -20,7 +20,7 @@ from gammapolars.core.visible import visible
 NO_MEMORY = ("Cannot allocate memory", "failed to map segment", "can't start new thread")
 """What libraries say, in errors of other kinds, where there is no memory for them."""
 
-OUT_OF_MEMORY = "out of memory: choose a smaller window, or a machine with more"
+OUT_OF_MEMORY = "out of memory: choose a narrower window or use a machine with more memory"
 
 WRONG_USAGE: Any = typer.BadParameter.__mro__[2]
 """What typer raises, of click's kinds: the words are those of the command line, and may hold anything."""
@@ -46,7 +46,7 @@ def run() -> NoReturn:
         code = code or 1
     except OSError as error:
         code = code or 1
-        _say(f"what there is to say cannot be written: {error.strerror}")
+        _say(f"the output cannot be written to the terminal: {error.strerror}")
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
@@ -129,14 +129,16 @@ def main(command: str | None = None) -> None:
     except BaseException as error:
         if type(error).__name__ != "PanicException":  # polars' own kind, which is no Exception
             raise
-        _fail("polars met something unexpected and cannot go on: is an input damaged?", 1)
+        _fail("polars stopped with an internal error: is an input file damaged?", 1)
 
 
 def _unexpected(error: Exception) -> str:
     reason = str(error).strip().partition("\n")[0]
     if any(sign in reason for sign in NO_MEMORY):
         return OUT_OF_MEMORY
-    return f"unexpected {type(error).__name__}: {reason} (set GAMMAPOLARS_TRACEBACK=1 to see where, and report it)"
+    return (
+        f"unexpected {type(error).__name__}: {reason} (set GAMMAPOLARS_TRACEBACK=1 to see where, and please report it)"
+    )
 
 
 def _fail_interrupted() -> NoReturn:

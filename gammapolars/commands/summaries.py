@@ -1,4 +1,4 @@
-"""Lines that the texts of several commands share: what was read, what is net of chance, warnings, what was written."""
+"""Lines that the texts of several commands share: hits read, random coincidences, warnings, files written."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from gammapolars.analysis.preselection import PreselectionAccount
 from gammapolars.analysis.saved_pairs import SavedPairsSummary
 from gammapolars.analysis.summaries import PairCounts, RunSummary, Summary
 from gammapolars.commands.layout import share, table
-from gammapolars.core.digits import expected_counts, plus_minus
+from gammapolars.core.digits import counted, expected_counts, plus_minus
 
 
 def head(summary: RunSummary, preselection: PreselectionAccount | None = None) -> list[str]:
@@ -20,26 +20,26 @@ def head(summary: RunSummary, preselection: PreselectionAccount | None = None) -
 
 def hits_read(account: HitAccount, times: Times) -> list[str]:
     """How many hits were read and used."""
-    return [f"{account.hits_read:,} hits in {times.real_time_s:.6g} s, {account.hits_used:,} used"]
+    return [f"{counted(account.hits_read, 'hit')} in {times.real_time_s:.6g} s, {account.hits_used:,} used"]
 
 
 def saved_head(summary: SavedPairsSummary) -> list[str]:
     """How many saved pairs were read, and in which window they were looked for."""
     within = f" within {summary.window_ps}" if summary.window_ps else ""
-    random = "" if summary.random_pairs is None else f"; {summary.random_pairs:,} in random windows are subtracted"
-    return [f"{summary.pairs:,} saved pairs{within}{random}"]
+    random = "" if summary.random_pairs is None else f"; {summary.random_pairs:,} pairs in random windows subtracted"
+    return [f"{counted(summary.pairs, 'saved pair')}{within}{random}"]
 
 
 def gone(account: HitAccount, preselection: PreselectionAccount | None = None) -> list[str]:
     """How many hits were not used, and why."""
     lines = []
     if preselection:
-        lines += taken(account, "added back to others", preselection.added_back)
+        lines += taken(account, "added back to another hit", preselection.added_back)
         lines += taken(account, "vetoed", preselection.vetoed)
-        lines += taken(account, "of veto detectors", preselection.vetoing)
+        lines += taken(account, "hits of veto detectors", preselection.vetoing)
     rejected = [("rejected", count, name) for name, count in account.rejected.items()]
     left_out = [("left out", account.hits_damaged, "damaged"), ("left out", account.hits_out_of_range, "out of range")]
-    left_out.append(("left out", account.hits_repeated, "repeating another hit"))
+    left_out.append(("left out", account.hits_repeated, "duplicates of another hit"))
     return lines + [
         f"  {what}: {count:,} {name} ({share(count, account.hits_read)})"
         for what, count, name in rejected + left_out
@@ -80,11 +80,11 @@ def pair_lines(counts: PairCounts) -> list[str]:
     expected = expected_counts(counts.chance_pairs_expected, counts.chance_pairs_expected_unc)
     if random := counts.random:
         measured = plus_minus(random.chance_pairs, random.chance_pairs_unc)
-        number = f"of which {measured} are random as measured, {expected} as expected"
+        number = f"random coincidences: {measured} measured, {expected} expected"
     else:
-        number = f"of which {expected} are expected to be random"
+        number = f"random coincidences: {expected} expected"
     return [
-        f"{counts.pairs:,} pairs within {counts.window_ps}, {number}",
+        f"{counted(counts.pairs, 'pair')} within {counts.window_ps}; {number}",
         *net_lines(random),
         *_lost_lines(counts),
         *_pairs_table(counts.pairs_by_detectors),
@@ -95,17 +95,19 @@ def _lost_lines(counts: PairCounts) -> list[str]:
     """How many true pairs dead time costs, where that is one at least."""
     lost, unc = counts.lost_pairs, counts.lost_pairs_unc
     return (
-        [] if lost is None or unc is None or lost < 1 else [f"dead time costs {plus_minus(lost, unc)} true pairs more"]
+        []
+        if lost is None or unc is None or lost < 1
+        else [f"{plus_minus(lost, unc)} more true coincidences were lost to dead time"]
     )
 
 
 def net_lines(random: RandomNet | None) -> list[str]:
-    """What random windows tell."""
+    """The result of random windows."""
     if random is None:
         return []
     return [
-        f"{plus_minus(random.net_pairs, random.net_pairs_unc)} pairs net; {random.random_pairs:,} pairs in the random "
-        f"windows {', '.join(map(str, random.random_ps))}, "
+        f"{plus_minus(random.net_pairs, random.net_pairs_unc)} net coincidences; {random.random_pairs:,} "
+        f"pairs in the random windows {', '.join(map(str, random.random_ps))}, "
         f"{plus_minus(random.random_pairs_expected, random.random_pairs_expected_unc)} expected"
     ]
 
@@ -119,5 +121,5 @@ def _pairs_table(pairs: pl.DataFrame) -> list[str]:
         name = f"{row['name_a']} – {row['name_b']}"
         return [name, f"{row['pairs']:,}", f"{row['chance_pairs_expected']:,.1f}", *measured]
 
-    head = ["detectors", "pairs", "by chance", *(["measured", "net"] if net else [])]
+    head = ["detectors", "pairs", "random (expected)", *(["random (measured)", "net"] if net else [])]
     return table(head, [cells(row) for row in pairs.iter_rows(named=True)])

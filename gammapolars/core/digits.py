@@ -21,6 +21,11 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.3g} %" if share < 99.95 else f"{share:,.0f} %"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 hit`, `12,300 hits`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def plus_minus(number: float, unc: float) -> str:
     """A number with its uncertainty, to two digits of the latter: `1,234.56 ± 0.12`."""
     if not (math.isfinite(unc) and unc > 0):

@@ -87,8 +87,8 @@ def begin_reading(path: Path, *, filled: bool) -> None:
     """
     if filled and path.exists() and not is_filled(path):
         raise InputError(
-            f"{path}: is empty, which it was not when it was opened: a sink of polars empties the file that it writes "
-            "before anything is read; save does not"
+            f"{path}: is now empty, but was not when it was opened: a polars sink truncates its output file "
+            "before reading the input; save does not"
         )
     if any(_REPLACED.values()) and (own := identity(path)) is not None and _REPLACED[own]:
-        raise OutputError(f"{path}: is what the output is made from, and never replaced by it: name another output")
+        raise OutputError(f"{path}: is the input of this output and is never replaced by it: choose another output")

@@ -69,7 +69,7 @@ def _parse_mask(word: str) -> int:
         mask = int(word, 0)
     except ValueError:
         raise UsageError(
-            f"unknown flag '{word}': use a mask such as 0x480, none, or names out of {', '.join(FLAGS)}"
+            f"unknown flag '{word}': use a mask such as 0x480, none, or one of {', '.join(FLAGS)}"
         ) from None
     if not 0 <= mask < 2**32:
         raise UsageError(f"flag mask '{word}' does not fit the 32 bits of a hit's flags")

@@ -109,7 +109,7 @@ TRIPLES = Table(
 )
 """One row three hits of three detectors, a the earliest: `timestamp_ps` is its time, `dt_ab_ps` = t_b - t_a and
 `dt_ac_ps` = t_c - t_a. Where they were found in events, `event` is the number of theirs. Where random windows were
-asked for, `region` and `weight` are as for pairs: sums of weights are net of chance."""
+asked for, `region` and `weight` are as for pairs: sums of weights subtract random coincidences."""
 
 SPECTRUM = Table(
     "spectrum",
@@ -225,7 +225,7 @@ def require(frame: pl.LazyFrame, table: Table, *, columns: tuple[str, ...] | Non
     for name in columns if columns is not None else table.columns:
         if name not in found:
             raise TableError(
-                f"this frame is no table of {table.name}: it has no column '{name}' (it has {', '.join(found)})"
+                f"this frame is not a table of {table.name}: it has no column '{name}' (it has {', '.join(found)})"
             )
     for name, dtype in found.items():
         if name in needed and dtype != needed[name] and not (name in ADC_COLUMNS and dtype in ADC_TYPES):

@@ -21,9 +21,9 @@ def check_regular(path: Path) -> None:
     with readable(path):
         mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
-        raise InputError(f"{path}: is a folder, and no file")
+        raise InputError(f"{path}: is a folder, not a file")
     if not stat.S_ISREG(mode):
-        raise InputError(f"{path}: is a device or a pipe, and no file: save what it gives in a file first")
+        raise InputError(f"{path}: is a device or a pipe, not a file: save its data in a file first")
 
 
 def read_small(path: Path, most: int = MAX_BYTES) -> bytes:
@@ -40,7 +40,7 @@ def read_small(path: Path, most: int = MAX_BYTES) -> bytes:
     with readable(path), os.fdopen(os.open(path, os.O_RDONLY | NEVER_WAIT), "rb") as file:
         content: bytes | None = file.read(most + 1)
     if content is None:
-        raise InputError(f"{path}: gives nothing now: save what it gives in a file first")
+        raise InputError(f"{path}: gives no data now: save its data in a file first")
     if len(content) > most:
-        raise InputError(f"{path}: is larger than the {most >> 20} MB that such a file can have")
+        raise InputError(f"{path}: is larger than {most >> 20} MB, the limit for this kind of file")
     return content

@@ -18,8 +18,8 @@ def check_process() -> None:
     if len(_processes) > 1:
         _processes.discard(os.getpid())
         raise UsageError(
-            "this process was forked after polars had been used, whose threads it does not have: start processes by "
-            "multiprocessing.get_context('spawn')"
+            "this process was forked after polars had been used and lacks its threads: start processes "
+            "with multiprocessing.get_context('spawn')"
         )
 
 
@@ -33,7 +33,7 @@ def threads() -> int:
     """As many as POLARS_MAX_THREADS says, so that one number holds for polars and for us; else one for each processor.
 
     Processors that this process may not use (CPU affinity, as batch systems set it) do not count, nor does a
-    POLARS_MAX_THREADS that is no number above 0, which polars passes over as well.
+    POLARS_MAX_THREADS that is not a number above 0, which polars passes over as well.
     """
     limit = os.environ.get("POLARS_MAX_THREADS", "")
     if limit.isdecimal() and int(limit):

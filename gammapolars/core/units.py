@@ -53,7 +53,7 @@ def parse_ps(text: str, *, most_ps: int | None = MAX_PS) -> int:
     match = _TIME.fullmatch(text)
     if not match:
         raise UsageError(
-            f"'{text}' is no time: write a number and a unit, such as 250ns (units: ps, ns, us, ms, s, min, h)"
+            f"'{text}' is not a time: write a number and a unit, such as 250ns (units: ps, ns, us, ms, s, min, h)"
         )
     number, unit = match.groups()
     units = PS_PER_UNIT | PS_PER_LONG_UNIT
@@ -64,7 +64,7 @@ def parse_ps(text: str, *, most_ps: int | None = MAX_PS) -> int:
     if picoseconds != picoseconds.to_integral_value():
         raise UsageError(f"time '{text}' is not a whole number of picoseconds")
     if most_ps is not None and abs(picoseconds) > most_ps:
-        raise UsageError(f"time '{text}' is longer than the 53 days that a window can be")
+        raise UsageError(f"time '{text}' is longer than 53 days, the limit of a window")
     return int(picoseconds)
 
 
@@ -77,7 +77,8 @@ def parse_window(window: "str | int | tuple[int, int]") -> Window:
     ends = window if isinstance(window, tuple) else (window,)
     if not isinstance(window, str) and not all(type(end) is int for end in ends):
         raise UsageError(
-            f"window {window!r} is no whole number of picoseconds: write those, or a time with its unit, as in '250ns'"
+            f"window {window!r} is not a whole number of picoseconds: give an integer, or a time with a unit, such as "
+            "'250ns'"
         )
     if isinstance(window, str):
         parts = [parse_ps(part) for part in window.split(":")]
@@ -89,9 +90,9 @@ def parse_window(window: "str | int | tuple[int, int]") -> Window:
     else:
         low, high = -window, window
     if low > high:
-        raise UsageError(f"window '{window}' is empty: its low end lies above its high end")
+        raise UsageError(f"window '{window}' is empty: its lower end is above its upper end")
     if max(-low, high) > MAX_PS:
-        raise UsageError(f"window '{window}' is longer than the 53 days that a window can be")
+        raise UsageError(f"window '{window}' is longer than 53 days, the limit of a window")
     return Window(low, high)
 
 
@@ -107,14 +108,14 @@ def parse_numbers(text: str, what: str, *, at_least: int) -> tuple[float, ...]:
     """Numbers divided by commas.
 
     Raises:
-        UsageError: fewer than `at_least`, or one is no finite number; it names the option, `what`.
+        UsageError: fewer than `at_least`, or one is not a finite number; it names the option, `what`.
     """
     try:
         found = tuple(float(part) for part in text.split(","))
     except ValueError:
         found = ()
     if len(found) < at_least or not all(math.isfinite(number) for number in found):
-        raise UsageError(f"{what} takes at least {at_least} numbers divided by commas, not '{text}'")
+        raise UsageError(f"{what} takes at least {at_least} numbers separated by commas, not '{text}'")
     return found
 
 

@@ -56,7 +56,7 @@ def aligned_in_order(
         batches: hits as recorded.
         detectors: as for `align`.
         reorder_ps: how far back in time a recorded hit may lie.
-        on_repair: told of resets and rollovers of the timestamps.
+        on_repair: called with resets and rollovers of the timestamps.
     """
     _, high = shift_extremes_ps(detectors)
 

@@ -35,7 +35,7 @@ LEAST_STEP_PS = 10**6
 
 CLOCK_KEYS = {
     "board": "",
-    "rate_ppm": "how fast its clock runs, in parts per million",
+    "rate_ppm": "rate offset of its clock, in parts per million",
     "rate_range_s": "times of the first and the last rate, the others equally spaced between them",
 }
 """What a [[clock]] table can hold, in the order in which it is written, and the remark behind it."""
@@ -80,18 +80,18 @@ class BoardClock:
     def __post_init__(self) -> None:
         where = f"clock of board {self.board}"
         if not all(abs(rate) <= MAX_PPM for rate in self.rates):
-            raise DetectorsError(f"{where}: rate_ppm must lie from {-MAX_PPM:g} to {MAX_PPM:g}")
+            raise DetectorsError(f"{where}: rate_ppm must be between {-MAX_PPM:g} and {MAX_PPM:g}")
         if isinstance(self.rate_ppm, tuple) != (self.rate_range_s is not None):
-            raise DetectorsError(f"{where}: rate_ppm is a list where rate_range_s is given, and only there")
+            raise DetectorsError(f"{where}: rate_ppm must be a list if, and only if, rate_range_s is given")
         if self.rate_range_s is None:
             return
         if not 2 <= len(self.rates) <= MOST_RATES:
             raise DetectorsError(f"{where}: rate_ppm must be a number or a list of 2 to {MOST_RATES:,} of them")
         first, last = self.rate_range_s
         if not TIMES_PS[0] <= first * PS_PER_S < last * PS_PER_S <= TIMES_PS[1]:
-            raise DetectorsError(f"{where}: rate_range_s must be two times that hits can have, the earlier first")
+            raise DetectorsError(f"{where}: rate_range_s must be two possible times of hits, the earlier first")
         if self.step_ps < LEAST_STEP_PS:
-            raise DetectorsError(f"{where}: the rates must lie 1 us apart at least: there are too many in rate_range_s")
+            raise DetectorsError(f"{where}: rates must be at least 1 us apart: there are too many in rate_range_s")
 
     @property
     def rates(self) -> tuple[float, ...]:

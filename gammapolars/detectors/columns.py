@@ -86,7 +86,9 @@ def parse_columns(table: object) -> dict[str, Column]:
     if unknown := table.keys() - MAPPED.keys():
         key = min(unknown)
         if key in KEYS:
-            raise DetectorsError(f"[columns] {key} is of one column: write it as in {TIME} = {{name = …, {key} = …}}")
+            raise DetectorsError(
+                f"[columns] {key} belongs to a single column: write it as in {TIME} = {{name = …, {key} = …}}"
+            )
         raise DetectorsError(f"[columns] has the unknown key '{key}' (known: {', '.join(MAPPED)})")
     return {ours: _columns(ours, description) for ours, description in table.items()}
 
@@ -101,7 +103,7 @@ def _columns(ours: str, description: object) -> Column:
         raise DetectorsError(f"[columns] {ours} must be a list of 1 to {MOST_PARTS} columns of time")
     first, *others = (_column(ours, part) for part in description)
     if any(one.bits or one.value is not None for one in others):
-        raise DetectorsError(f"[columns] {ours}: bits are those of the first column, the counter that rolls over")
+        raise DetectorsError(f"[columns] {ours}: bits belong to the first column, the counter that rolls over")
     return replace(first, further=tuple(others), alone=not others)
 
 
@@ -132,21 +134,21 @@ def _column(ours: str, description: object) -> Column:
             unit_factor(ours, unit)
     _check_origin(where, ours, column)
     if column.bits and ours == TIME and column.units:
-        raise DetectorsError(f"{where}: bits need one unit for all boards")
+        raise DetectorsError(f"{where}: bits need the same unit for all boards")
     return column
 
 
 def _units(where: str, ours: str, units: dict[str, Any]) -> tuple[tuple[int, str], ...]:
     """The units of the boards' clocks."""
     if ours != TIME:
-        raise DetectorsError(f"{where} has a unit for each board, which only {TIME} can have")
+        raise DetectorsError(f"{where} has a unit for each board, which is possible only for {TIME}")
     for board, unit in units.items():
         if not (board.isdecimal() and len(board) < 6 and int(board) <= CONSTANT["board"]) or not isinstance(unit, str):
             raise DetectorsError(
                 f'{where}: a unit for each board is written {{0 = "4ns", 1 = "8ns"}}, not {shown({board: unit})}'
             )
     if not units:
-        raise DetectorsError(f"{where}: unit names no board")
+        raise DetectorsError(f"{where}: unit lists no board")
     return tuple(sorted((int(board), unit) for board, unit in units.items()))
 
 
@@ -157,7 +159,7 @@ def _bits(where: str, ours: str, bits: object) -> int:
         return bits
     low, high = COUNTER_BITS
     raise DetectorsError(
-        f"{where}: bits are those of a counter of time, {low} to {high}, or of adc values, 16 or 32, not {shown(bits)}"
+        f"{where}: bits must be {low} to {high} for a time counter, or 16 or 32 for adc values, not {shown(bits)}"
     )
 
 
@@ -166,9 +168,9 @@ def _check_origin(where: str, ours: str, column: Column) -> None:
     if column.origin is None:
         return
     if ours != TIME:
-        raise DetectorsError(f"{where} has an origin, which only {TIME} can have")
+        raise DetectorsError(f"{where} has an origin, which is possible only for {TIME}")
     if type(column.origin) is int and column.units:
-        raise DetectorsError(f'{where}: the boards have several units: give the origin with its own, such as "10s"')
+        raise DetectorsError(f'{where}: the boards have different units: give the origin with a unit, such as "10s"')
     origin_ps(column, 1)
 
 
@@ -187,7 +189,7 @@ def origin_ps(column: Column, unit_ps: int) -> int:
         return 0
     if isinstance(origin, datetime):
         if origin.tzinfo is None:
-            raise DetectorsError(f"{where}: the origin {origin} has no offset from UTC: write {origin.isoformat()}Z")
+            raise DetectorsError(f"{where}: the origin {origin} has no UTC offset: write {origin.isoformat()}Z")
         return (origin - UNIX_EPOCH) // timedelta(microseconds=1) * PS_PER_UNIT["us"]
     if isinstance(origin, str):
         try:
@@ -204,7 +206,7 @@ def origin_ps(column: Column, unit_ps: int) -> int:
 
 def _constant(where: str, ours: str, value: object) -> Column:
     if ours not in CONSTANT:
-        raise DetectorsError(f"{where} cannot be one value for all hits: {', '.join(CONSTANT)} can")
+        raise DetectorsError(f"{where} cannot be one value for all hits: only {', '.join(CONSTANT)} can")
     if type(value) is not int or not 0 <= value <= CONSTANT[ours]:
         raise DetectorsError(f"{where}: value must be a whole number from 0 to {CONSTANT[ours]}, not {shown(value)}")
     return Column(value=value)
@@ -230,17 +232,15 @@ def unit_factor(ours: str, unit: str) -> float:
             channel = 0.0
         if 0 < channel < math.inf:
             return channel
-        more = f": of {ours} it is a number, how much one channel is"
+        more = f": for {ours} it is a number, the width of one ADC channel"
     if ours != TIME:
-        raise DetectorsError(f"{where} has a unit, which only timestamp_ps and energy_kev can have" + more)
+        raise DetectorsError(f"{where} has a unit, which is possible only for timestamp_ps and energy_kev" + more)
     try:
         factor = PS_PER_UNIT[unit] if unit in PS_PER_UNIT else parse_ps(unit)
     except UsageError:
         factor = 0
     if factor <= 0:
-        raise DetectorsError(
-            f"{where}: unknown unit '{unit}' (known: ps, ns, us, ms, s, or a clock's step such as 4ns)"
-        )
+        raise DetectorsError(f"{where}: unknown unit '{unit}' (known: ps, ns, us, ms, s, or a clock step such as 4ns)")
     return factor
 
 
@@ -258,14 +258,16 @@ def rollover_ps(bits: str, columns: Mapping[str, Column]) -> int:
     number, _, step = bits.partition(":")
     low, high = COUNTER_BITS
     if not number.isdecimal() or not low <= int(number[:3]) <= high:
-        raise UsageError(f"--bits takes those of a counter, {low} to {high}, and its step, as in 31:8ns, not '{bits}'")
+        raise UsageError(
+            f"--bits takes the number of counter bits, {low} to {high}, and the clock step, as in 31:8ns, not '{bits}'"
+        )
     unit = step or (columns[TIME].unit if TIME in columns else None)
     if unit is None:
-        raise UsageError(f"--bits {bits} needs the counter's step, as in {number}:8ns")
+        raise UsageError(f"--bits {bits} needs the clock step of the counter, as in {number}:8ns")
     try:
         return period_ps(int(number), unit)
     except DetectorsError:
-        raise UsageError(f"--bits {bits}: '{unit}' is no step of a counter: write it as in {number}:8ns") from None
+        raise UsageError(f"--bits {bits}: '{unit}' is not a clock step: write it as in {number}:8ns") from None
 
 
 def format_columns(columns: Mapping[str, Column]) -> str:

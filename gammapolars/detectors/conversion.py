@@ -48,13 +48,13 @@ def converted(
         factor = 1 if column.unit is None else unit_factor(ours, column.unit)
         return (source.cast(pl.Float64) * factor).alias(ours)
     if dtype.is_float():
-        raise TableError(f"column '{column.name}' holds {dtype}, and {ours} takes whole numbers")
+        raise TableError(f"column '{column.name}' contains {dtype}, but {ours} needs whole numbers")
     return source.cast(target, strict=False).alias(ours)
 
 
 def _check_numbers(ours: str, column: Column, dtype: DType) -> None:
     if not dtype.is_numeric() or dtype.is_decimal():
-        raise TableError(f"column '{column.name}' holds {dtype}, and {ours} takes numbers")
+        raise TableError(f"column '{column.name}' contains {dtype}, but {ours} needs numbers")
 
 
 def adc(values: pl.Expr, dtype: DType, target: DType) -> pl.Expr:
@@ -74,7 +74,9 @@ def _time(column: Column, dtype: DType, board: pl.Expr) -> pl.Expr:
     source, own = pl.col(column.name), getattr(dtype, "time_unit", None)
     if own and dtype != pl.Time:
         if column.unit is not None or column.units:
-            raise TableError(f"column '{column.name}' holds {dtype}, which has a unit: leave it out of [columns]")
+            raise TableError(
+                f"column '{column.name}' contains {dtype}, which already has a unit: leave the unit out of [columns]"
+            )
         return _in_unit(source.cast(pl.Int64), pl.Int64(), column, DATES[own])
     _check_numbers(TIME, column, dtype)
     if not column.units:

@@ -108,7 +108,7 @@ class Detectors:
             names.add(detector.name)
         for place, source in enumerate(self.sources):
             if source.name in {other.name for other in self.sources[:place]}:
-                raise DetectorsError(f"two sources are named '{source.name}': give each a name")
+                raise DetectorsError(f"two sources are named '{source.name}': give them different names")
         for place, clock in enumerate(self.clocks):
             if clock.board in {other.board for other in self.clocks[:place]}:
                 raise DetectorsError(f"the clock of board {clock.board} is described twice: keep one [[clock]]")
@@ -184,5 +184,5 @@ class Detectors:
         names = ", ".join(detector.name for detector in self.all)
         raise UsageError(
             f"unknown detector '{name}': write board/channel, such as 0/3"
-            + (f", or a name of detectors.toml ({names})" if names else "")
+            + (f", or a name in detectors.toml ({names})" if names else "")
         )

@@ -30,7 +30,7 @@ def named(frame: Frame, detectors: Detectors) -> Frame:
     columns = frame.lazy().collect_schema().names()
     sides = [side for side in SIDES if f"board{side}" in columns and f"channel{side}" in columns]
     if not sides:
-        raise TableError("this frame has no columns 'board' and 'channel' that tell whose rows they are")
+        raise TableError("this frame has no columns 'board' and 'channel' to identify the detector of each row")
     for side in sides:
         columns = [one for one in columns if one != f"name{side}"]
         place = 1 + max(columns.index(f"board{side}"), columns.index(f"channel{side}"))

@@ -19,7 +19,9 @@ def read_calp(path: str | Path) -> tuple[float, ...]:
     path = Path(path)
     lines = read_text(path, "text").splitlines()
     if not lines or not lines[0].startswith("#PeakEasy CALp"):
-        raise DetectorsError(f"{path}: is no PeakEasy calibration: its first line should begin with '#PeakEasy CALp'")
+        raise DetectorsError(
+            f"{path}: is not a PeakEasy calibration: its first line should begin with '#PeakEasy CALp'"
+        )
     values = {
         label.strip(): value.strip() for label, colon, value in (line.partition(":") for line in lines[1:]) if colon
     }
@@ -40,7 +42,7 @@ def _calp_value(values: dict[str, str], label: str, path: Path) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise DetectorsError(f"{path}: '{label}' is no finite number: {values[label]!r}")
+        raise DetectorsError(f"{path}: '{label}' is not a finite number: {values[label]!r}")
     return number
 
 
@@ -55,7 +57,7 @@ def import_calp(assignments: Iterable[str]) -> Detectors:
     for assignment in assignments:
         match = re.fullmatch(r"(?:(\d{1,5})/)?(\d{1,5})=(.+)", assignment)
         if not match or int(match[1] or 0) > MAX_NUMBER or int(match[2]) > MAX_NUMBER:
-            raise UsageError(f"'{assignment}' is no assignment: write CHANNEL=FILE.CALp or BOARD/CHANNEL=FILE.CALp")
+            raise UsageError(f"'{assignment}' is not an assignment: write CHANNEL=FILE.CALp or BOARD/CHANNEL=FILE.CALp")
         path = Path(match[3])
         detectors.append(
             Detector(

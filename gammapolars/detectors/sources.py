@@ -45,7 +45,7 @@ class CalibrationSource:
 
     def __post_init__(self) -> None:
         if not NUCLIDE.fullmatch(self.nuclide):
-            raise DetectorsError(f"'{self.nuclide}' is no nuclide: write one such as Eu-152")
+            raise DetectorsError(f"'{self.nuclide}' is not a nuclide: write it like Eu-152")
         if not self.name:
             object.__setattr__(self, "name", self.nuclide)
         where = f"source '{self.name}'"

@@ -27,14 +27,14 @@ KEYS = {
     "channel": "",
     "energy": "keV: c0 + c1 adc + c2 adc^2 + ...",
     "energy_covariance": "",
-    "energy_range": "adc that the polynomial was fitted to",
+    "energy_range": "ADC range of the fit",
     "fwhm": "keV^2: FWHM^2 = a + b E + c E^2",
     "efficiency": "ln efficiency = p0 + p1 ln(E/MeV) + ...",
     "efficiency_covariance": "",
-    "efficiency_range": "keV that it was fitted to",
+    "efficiency_range": "keV range of the fit",
     "time_offset_ps": "",
     "time_walk_ps": "t = b1 adc^(-1/2) + b2 adc^-1 + ...",
-    "time_walk_range": "adc that it was fitted to",
+    "time_walk_range": "ADC range of the fit",
     "time_fwhm_ps": "",
     "theta_deg": "",
     "phi_deg": "",
@@ -74,7 +74,7 @@ def parse_detectors(toml: str) -> Detectors:
     except (ValueError, RecursionError) as error:
         raise DetectorsError(f"cannot be read as TOML: {error}") from None
     if unknown := document.keys() - {"detector", "columns", "drift", "source", "clock"}:
-        raise DetectorsError(f"unknown key '{min(unknown)}': detectors stand in [[detector]] tables")
+        raise DetectorsError(f"unknown key '{min(unknown)}': detectors belong in [[detector]] tables")
     tables = document.get("detector", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise DetectorsError("'detector' must be an array of tables: write [[detector]]")
@@ -91,7 +91,7 @@ def parse_detectors(toml: str) -> Detectors:
 def _file_name(value: object) -> str | None:
     if value is None or (isinstance(value, str) and value.isprintable() and value):
         return value
-    raise DetectorsError(f"drift must be the name of a file, not {shown(value)}")
+    raise DetectorsError(f"drift must be a file name, not {shown(value)}")
 
 
 def _detector(table: dict[str, Any]) -> Detector:
@@ -137,7 +137,7 @@ def _square(value: object, where: str, *, rows: int) -> Covariance | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != rows:
-        raise DetectorsError(f"{where} must have {rows} rows, one a coefficient, not {shown(value)}")
+        raise DetectorsError(f"{where} must have {rows} rows, one per coefficient, not {shown(value)}")
     matrix = tuple(_numbers_in(row, f"{where}: a row") for row in value)
     if any(len(row) != rows for row in matrix):
         raise DetectorsError(f"{where} must have {rows} numbers in each row")
@@ -151,7 +151,7 @@ def _range(value: object, where: str) -> tuple[float, float] | None:
         return None
     ends = _numbers_in(value, where)
     if len(ends) != 2 or not ends[0] <= ends[1]:
-        raise DetectorsError(f"{where} must be two numbers, the lower first, not {shown(value)}")
+        raise DetectorsError(f"{where} must be two numbers, the lower one first, not {shown(value)}")
     return ends[0], ends[1]
 
 
@@ -160,7 +160,7 @@ def _walk_range(table: dict[str, Any], where: str) -> tuple[float, float] | None
     if ends is not None and "time_walk_ps" not in table:
         raise DetectorsError(f"{where} has time_walk_range without time_walk_ps")
     if ends is not None and ends[0] <= 0:
-        raise DetectorsError(f"{where}: time_walk_range must lie above 0, where the walk has no end")
+        raise DetectorsError(f"{where}: time_walk_range must be above 0, because the walk diverges there")
     return ends
 
 
@@ -170,7 +170,7 @@ def _between(table: dict[str, Any], key: str, where: str, low: float, high: floa
         return None
     value = number(table[key], f"{where}: {key}")
     if not low <= value <= high:
-        raise DetectorsError(f"{where}: {key} must lie from {low:g} to {high:g}, not {value:g}")
+        raise DetectorsError(f"{where}: {key} must be between {low:g} and {high:g}, not {value:g}")
     return value
 
 
@@ -182,7 +182,7 @@ def _number(value: object, where: str) -> int:
 
 def _picoseconds(value: object, where: str) -> int:
     if type(value) is not int or abs(value) > MAX_OFFSET_PS:
-        limit = f"of {MAX_OFFSET_PS:,} at most"
+        limit = f"at most {MAX_OFFSET_PS:,}"
         raise DetectorsError(f"{where} must be a whole number of picoseconds, {limit}, not {shown(value)}")
     return value
 
@@ -201,7 +201,7 @@ def _numbers_in(value: object, where: str) -> tuple[float, ...]:
         raise DetectorsError(f"{where} must be a list of numbers, lowest order first, not {shown(value)}")
     # A comparison, since math.isfinite cannot take whole numbers of any size; it holds for no NaN.
     if not all(abs(item) <= sys.float_info.max for item in value):
-        raise DetectorsError(f"{where} has a coefficient that is no finite number: {shown(value)}")
+        raise DetectorsError(f"{where} has a coefficient that is not a finite number: {shown(value)}")
     return tuple(float(item) for item in value)
 
 

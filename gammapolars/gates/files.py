@@ -29,7 +29,7 @@ def load_gates(path: str | Path) -> tuple[PolygonGate, ...]:
 
     Raises:
         InputError: the file is missing, or is none of these; the message names the gate.
-        UsageError: a polygon that cannot be, or another suffix.
+        UsageError: an invalid polygon, or another suffix.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -51,10 +51,10 @@ def _from_toml(text: str) -> tuple[PolygonGate, ...]:
     except (ValueError, RecursionError) as error:
         raise InputError(f"cannot be read as TOML: {error}") from None
     if unknown := document.keys() - {"gate"}:
-        raise InputError(f"unknown key '{min(unknown)}': gates stand in [[gate]] tables")
+        raise InputError(f"unknown key '{min(unknown)}': gates belong in [[gate]] tables")
     tables = document.get("gate", [])
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-        raise InputError("has no gates: write [[gate]] tables with name, x, y and vertices")
+        raise InputError("contains no gates: write [[gate]] tables with name, x, y and vertices")
     gates = tuple(_gate(table, number) for number, table in enumerate(tables, 1))
     names = [gate.name for gate in gates]
     if twice := {name for name in names if names.count(name) > 1}:
@@ -68,14 +68,14 @@ def _gate(table: dict[str, Any], number: int) -> PolygonGate:
     if unknown := table.keys() - set(KEYS):
         raise InputError(f"{where} has the unknown key '{min(unknown)}' (known: {', '.join(KEYS)})")
     if missing := [key for key in ("x", "y", "vertices") if key not in table]:
-        raise InputError(f"{where} has no {' and no '.join(missing)}: a gate has two columns, x and y, and vertices")
+        raise InputError(f"{where} has no {' and no '.join(missing)}: a gate needs two columns, x and y, and vertices")
     for key in ("x", "y"):
         if not isinstance(table[key], str):
-            raise InputError(f"{where}: {key} is the name of a column, not {table[key]!r}")
+            raise InputError(f"{where}: {key} must be the name of a column, not {table[key]!r}")
     vertices = table["vertices"]
     if wrong := [vertices] if not isinstance(vertices, list) else [one for one in vertices if not _is_vertex(one)]:
         example = "[[100, 20], [4000, 900], [4000, 2000]]"
-        raise InputError(f"{where}: vertices are pairs of numbers, such as {example}, not {str(wrong[0])[:40]}")
+        raise InputError(f"{where}: vertices must be pairs of numbers, such as {example}, not {str(wrong[0])[:40]}")
     return PolygonGate(table["x"], table["y"], tuple((x, y) for x, y in vertices), str(name))
 
 
@@ -89,7 +89,7 @@ def _from_csv(text: str, name: str) -> PolygonGate:
     if not lines or len(lines[0][1]) != 2 or _numbers(lines[0][1]):
         problem = f"not '{','.join(lines[0][1])[:40]}'" if lines else "and the file is empty"
         raise InputError(
-            f"its first line must name two columns with a comma between, such as adc_a,adc_short_a, {problem}"
+            f"its first line must give two column names separated by a comma, such as adc_a,adc_short_a, {problem}"
         )
     (_, columns), *others = lines
     vertices = []

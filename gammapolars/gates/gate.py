@@ -38,10 +38,10 @@ class Gate:
         parts = sorted([(self.low, self.high), *self.background])
         for low, high in parts:
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
-                raise UsageError(f"a gate reaches from a lower to a higher energy, not from {low:g} to {high:g}")
+                raise UsageError(f"a gate goes from a lower to a higher energy, not from {low:g} to {high:g}")
         for (_, end), (begin, _) in pairwise(parts):
             if begin < end:
-                raise UsageError(f"gate and background overlap between {begin:g} and {end:g}: keep them apart")
+                raise UsageError(f"gate and background overlap between {begin:g} and {end:g}: separate them")
 
     @classmethod
     def on(cls, centre: float, width: float, background: Sequence[Range] = ()) -> "Gate":
@@ -71,7 +71,7 @@ class Gate:
     def __str__(self) -> str:
         text = f"{self.low:g} to {self.high:g}"
         background = ", ".join(f"{low:g} to {high:g}" for low, high in self.background)
-        return f"{text}, less background of {background}" if background else text
+        return f"{text}, minus background {background}" if background else text
 
 
 def parse_backgrounds(texts: Sequence[str]) -> Iterator[tuple[float, float]]:

@@ -39,7 +39,7 @@ class PolygonGate:
         name: how summaries call it.
 
     Raises:
-        UsageError: fewer than three vertices, one that is no finite number, all of them on one line, or edges that
+        UsageError: fewer than three vertices, one that is not a finite number, all of them on one line, or edges that
             cross; or not two columns.
     """
 
@@ -51,17 +51,15 @@ class PolygonGate:
     def __post_init__(self) -> None:
         label = f"polygon '{self.name}'" if self.name else "a polygon"
         if not self.x or not self.y or self.x == self.y:
-            raise UsageError(
-                f"{label} needs two columns, one along x and another along y, not '{self.x}' and '{self.y}'"
-            )
+            raise UsageError(f"{label} needs two columns, one for x and one for y, not '{self.x}' and '{self.y}'")
         vertices = _once(_finite(self.vertices, label))
         if len(vertices) < 3:
-            raise UsageError(f"{label} needs 3 or more vertices, and has {len(vertices)}")
+            raise UsageError(f"{label} needs 3 or more vertices, but has {len(vertices)}")
         if len(vertices) > MOST_VERTICES:
-            raise UsageError(f"{label} has {len(vertices):,} vertices, and may have {MOST_VERTICES:,}")
+            raise UsageError(f"{label} has {len(vertices):,} vertices; the limit is {MOST_VERTICES:,}")
         (x, y), *others = vertices
         if all((others[0][0] - x) * (py - y) == (px - x) * (others[0][1] - y) for px, py in others):
-            raise UsageError(f"{label} encloses nothing: its vertices lie on one line")
+            raise UsageError(f"{label} encloses no area: its vertices are collinear")
         if crossing := _crossing(vertices):
             one, other = ("({:g}, {:g}) to ({:g}, {:g})".format(*edge[0], *edge[1]) for edge in crossing)
             raise UsageError(
@@ -103,10 +101,10 @@ class PolygonGate:
         for name in (self.x, self.y):
             if name not in columns:
                 raise TableError(
-                    f"{label} is one in '{name}', and there is no such column: there is {', '.join(columns)}"
+                    f"{label} uses the column '{name}', which does not exist: choose from {', '.join(columns)}"
                 )
             if not (columns[name].is_numeric() or columns[name] == pl.Null):
-                raise TableError(f"{label} is one in '{name}', which holds {columns[name]} instead of numbers")
+                raise TableError(f"{label} uses the column '{name}', which contains {columns[name]} instead of numbers")
 
 
 def _finite(vertices: Sequence[tuple[float, float]], label: str) -> tuple[Vertex, ...]:
@@ -118,7 +116,7 @@ def _finite(vertices: Sequence[tuple[float, float]], label: str) -> tuple[Vertex
         except OverflowError:
             vertex = math.inf, math.inf
         if not (math.isfinite(vertex[0]) and math.isfinite(vertex[1])):
-            raise UsageError(f"{label} has a vertex that is no two finite numbers: number {number}")
+            raise UsageError(f"{label} has a vertex that is not a pair of finite numbers: number {number}")
         points.append(vertex)
     return tuple(points)
 

@@ -52,14 +52,14 @@ def scan(
             several runs follow one another, with a column `run` that numbers them from 1.
         tree: name of the tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
         stage: which files of a CoMPASS run's folder: `raw`, `unfiltered` or `filtered`; the first that is there.
-        bin_layout: layout of CoMPASS BIN files that do not tell it.
+        bin_layout: layout of CoMPASS BIN files without a header.
         columns: which columns of another program's table hold what: `load_detectors("detectors.toml").columns`.
         apart: whether files, too, are runs of their own.
         drop_duplicates: whether hits with the board, channel and time of another one are left out.
         losses: takes up what cannot be read; without it, damage is an error.
 
     Raises:
-        InputError: nothing is found, or a file is no table of hits.
+        InputError: nothing is found, or a file is not a table of hits.
         UsageError: a file has a suffix that no reader is for, or is given twice.
     """
     reading = Reading(
@@ -86,7 +86,7 @@ def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | N
     if text and (form := format_of(path)) and form.numbers_only:
         others = ", ".join(suffix for suffix in WRITERS if not FORMATS[suffix].numbers_only)
         raise UsageError(
-            f"{path}: the table holds names, and a ROOT tree numbers alone: tables are written to {others}"
+            f"{path}: the table contains text, but a ROOT tree stores only numbers: tables are written to {others}"
         )
     check_output(path, overwrite=overwrite)
 
@@ -100,9 +100,9 @@ def _writer(path: Path, layout: str | None) -> Writer:
     if form is not None and layout in form.layouts:
         return form.layouts[layout]
     if suffixes := [suffix for suffix, one in FORMATS.items() if layout in one.layouts]:
-        raise UsageError(f"{path}: the layout {layout} is one of {', '.join(suffixes)} files")
+        raise UsageError(f"{path}: the layout {layout} exists only for {', '.join(suffixes)} files")
     layouts = dict.fromkeys(name for one in FORMATS.values() for name in one.layouts)
-    raise UsageError(f"unknown layout '{layout}': there is {', '.join(layouts)}")
+    raise UsageError(f"unknown layout '{layout}': choose from {', '.join(layouts)}")
 
 
 def save(

@@ -11,7 +11,7 @@ from gammapolars.detectors.columns import Column
 from gammapolars.io.reading import Losses
 
 PEEKED_HITS = 1_000_000
-"""So many of the first hits show whether adc values need more than 16 bits."""
+"""This many of the first hits show whether adc values need more than 16 bits."""
 
 LEAST_SHARE, LEAST_HITS = 0.01, 2
 """They do where so many have values beyond 16 bits, or below 0; fewer are taken for damage, and named."""
@@ -80,6 +80,6 @@ def note_narrow(table: pl.LazyFrame, ours: str, column: Column, path: Path, loss
         written = f'{ours} = {{name = "{column.name}", unit = {(high - low) / CHANNELS:.1g}}}'
         losses.note(
             path,
-            f"column '{column.name}' holds values from {low:g} to {high:g}, which spectra by channel do not resolve: "
-            f"say how much a channel is, as in {written}",
+            f"column '{column.name}' contains values from {low:g} to {high:g}, which spectra by ADC channel "
+            f"cannot resolve: give the width of one channel, as in {written}",
         )

@@ -43,8 +43,8 @@ def check_packing(path: Path) -> None:
             unpacked = unpacked_bytes(file, place)
             if unpacked > max(PACKED_BYTES, MOST_PACKED * size):
                 raise InputError(
-                    f"{path}: a batch of {size:,} bytes unpacks to {unpacked / 1e9:.1f} GB, too much to be unpacked at "
-                    f"once: write the file anew in batches of fewer rows, or as Parquet"
+                    f"{path}: a batch of {size:,} bytes unpacks to {unpacked / 1e9:.1f} GB, too much to "
+                    "unpack at once: rewrite the file with smaller batches, or as Parquet"
                 )
 
 

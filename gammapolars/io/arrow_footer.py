@@ -34,7 +34,7 @@ def add_metadata(path: Path, texts: Mapping[str, str]) -> None:
         end = file.seek(-len(MAGIC) - 4, 2)
         (length,) = struct.unpack("<i", file.read(4))
         if file.read() != MAGIC:
-            raise ValueError(f"{path}: is no complete Arrow IPC file")
+            raise ValueError(f"{path}: is not a complete Arrow IPC file")
         file.seek(end - length)
         footer = with_metadata(file.read(length), texts)
         file.seek(end - length)
@@ -51,7 +51,7 @@ def read_blocks(file: BinaryIO) -> tuple[list[tuple[int, int]], range]:
     file.seek(max(end, 0))
     (length,) = struct.unpack("<i", file.read(4))
     if file.read() != MAGIC or not 0 < length <= end:
-        raise ValueError("it does not end as Arrow IPC files do")
+        raise ValueError("it does not end like an Arrow IPC file")
     file.seek(end - length)
     data = file.read(length)
     cells = field_places(data, target(data, 0))
@@ -60,7 +60,7 @@ def read_blocks(file: BinaryIO) -> tuple[list[tuple[int, int]], range]:
         listed = target(data, cells[field])
         (count,) = struct.unpack_from("<I", data, listed)
         if count * BLOCK.size > length:
-            raise ValueError("its footer lists more than it can hold")
+            raise ValueError("its footer lists more than it can contain")
         blocks += [
             (place, head + body) for place, head, body in BLOCK.iter_unpack(data[listed + 4 :][: count * BLOCK.size])
         ]

@@ -22,7 +22,7 @@ from gammapolars.io.text.table import Field, TextTable
 from gammapolars.streaming.slices import WIDE_ROWS, has_wide_rows, lazy_frame
 
 LINES = 1000
-"""So many rows of a text's beginning show what its columns hold."""
+"""This many rows of a text's beginning show what its columns hold."""
 
 Metadata = Callable[[], dict[str, str]]
 """Gives an output's provenance; asked at the end, when everything has been counted."""

@@ -11,7 +11,7 @@ from gammapolars.io.reading import Reading
 from gammapolars.io.rollover import CommonStart
 
 COUNTER_HITS = 1000
-"""So many of a file's first hits show whose counter it is that rolls over."""
+"""This many of a file's first hits show whose counter it is that rolls over."""
 
 
 def open_chain(paths: Iterable[Path], reading: Reading) -> tuple[InputFile, ...]:
@@ -57,11 +57,12 @@ def _follow(before: Path, path: Path, reading: Reading) -> None:
     """Note that a counter goes on in a file; raise where its name says that it was recorded before."""
     if counts_back(before, path):
         raise UsageError(
-            f"{path}: follows {before.name}, which has a higher number, and a counter that rolls over goes on from "
-            "file to file in the order given: give the files by number, or as their folder, or as a pattern in quotes"
+            f"{path}: follows {before.name}, which has a higher number, but a counter that rolls over "
+            "continues from file to file in the order given: give the files in order of their numbers, or "
+            "their folder, or a pattern in quotes"
         )
     reading.losses.note(
         path,
-        f"its counter is taken to go on from {before.name}, which has hits of the same detector: "
-        "give what was recorded apart with --apart",
+        f"its counter is assumed to continue from {before.name}, which has hits of the same detector: read "
+        "separate recordings with --apart",
     )

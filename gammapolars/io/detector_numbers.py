@@ -9,7 +9,7 @@ from gammapolars.detectors.columns import Column
 from gammapolars.io.reading import Losses
 
 PEEKED_ROWS = 10_000
-"""So many of a file's first hits show which numbers it has."""
+"""This many of a file's first hits show which numbers it has."""
 
 
 def check_channel_numbers(table: pl.LazyFrame, channel: Column | None, path: Path, losses: Losses) -> None:
@@ -39,12 +39,12 @@ def check_channel_numbers(table: pl.LazyFrame, channel: Column | None, path: Pat
     if others:
         number = min(others)
         raise TableError(
-            f"column '{channel.name}' holds the number {number}, which names a detector and is the channel of none: "
-            f"names are looked up in text alone: give the detector '{number}' channel = {number}, or write the column "
-            "as text"
+            f"column '{channel.name}' contains the number {number}, which is the name of a detector but not "
+            f"the channel of any; names are looked up only in text columns: give the detector '{number}' "
+            f"channel = {number}, or write the column as text"
         )
     losses.note(
         path,
-        f"the numbers in column '{channel.name}' are channels of detectors and names of others: they are taken as "
-        "channels",
+        f"the numbers in column '{channel.name}' are channels of some detectors and names of others: they "
+        "are read as channels",
     )

@@ -46,7 +46,7 @@ def _exploded(events: pl.DataFrame, lists: list[str], path: Path, first_row: int
             row = int(differ.arg_true()[0])
             one, other = lengths[lists[0]][row], lengths[name][row]
             raise InputError(
-                f"{path}: event {first_row + row + 1} has {one} values in '{lists[0]}' and {other} in '{name}': "
-                "a hit needs one of each"
+                f"{path}: event {first_row + row + 1} has {one} values in '{lists[0]}' and {other} in "
+                f"'{name}': each hit needs one of both"
             )
     return events.filter(lengths[lists[0]].fill_null(0) > 0).explode(lists)

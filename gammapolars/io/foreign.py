@@ -96,7 +96,7 @@ def _sources(columns: pl.Schema, path: Path, reading: Reading) -> dict[str, Colu
         for name in column.sources:
             if name not in columns:
                 raise InputError(
-                    f"{path}: has no column '{name}', from which [columns] takes {ours} (it has {', '.join(columns)})"
+                    f"{path}: has no column '{name}', which [columns] uses for {ours} (it has {', '.join(columns)})"
                 )
     others = {name for column in reading.columns.values() for name in column.sources} - reading.columns.keys()
     implied = {name: Column(name) for name in MAPPED if name in columns and name not in others}
@@ -149,8 +149,8 @@ def _by_name(ours: str, column: Column, dtype: DType) -> pl.Expr:
     """
     if not column.names:
         raise TableError(
-            f"column '{column.name}' holds {dtype}, and channel takes numbers: if it names detectors, describe each in "
-            "a [[detector]] table with its name, board and channel"
+            f"column '{column.name}' contains {dtype}, but channel needs numbers: if it contains detector "
+            "names, describe each detector in a [[detector]] table with name, board and channel"
         )
     place = 0 if ours == "board" else 1
     numbers = {name: key[place] for name, key in column.names.items()}
@@ -172,7 +172,7 @@ def _fitting(
             where = int(unfit[-1].argmax())
             names = "' and '".join(source.sources)
             values = [batch[name][where] for name in source.sources]
-            place = f"column{'s' if source.further else ''} '{names}' has values that are no {column.name}"
+            place = f"column{'s' if source.further else ''} '{names}' has values that are not a valid {column.name}"
             shown = " and ".join("null" if value is None else str(value) for value in values)
             what = f"{place} (the first: {shown} in row {first_row + where + 1})"
             what += _advice(column, source, values)
@@ -205,7 +205,7 @@ def _advice(hits: pl.Series, source: Column, values: list[object]) -> str:
     if hits.name == TIME:
         return origin_advice(source, values[0])
     if hits.name in ADC_COLUMNS and hits.dtype == pl.UInt16 and isinstance(values[0], int) and source.bits is None:
-        return f': {hits.name} = {{name = "{source.name}", bits = 32}} reads wider ones'
+        return f': {hits.name} = {{name = "{source.name}", bits = 32}} reads wider values'
     if hits.name in ("board", "channel") and isinstance(values[0], str):
-        return ": name it in a [[detector]] table"
+        return ": describe it in a [[detector]] table"
     return ""

@@ -65,9 +65,9 @@ def check_whole_time(table: pl.LazyFrame, time: Column | None, mapped: Collectio
             if finer * float(largest) <= step_ps:  # type: ignore[arg-type]
                 written = f'{{name = "{name}", unit = "{unit or "…"}"}}'
                 raise TableError(
-                    f"[columns] takes {TIME} from '{time.name}' alone, in whole steps of {format_ps(step_ps)}, and "
-                    f"column '{name}' looks like the rest of the times: write {TIME} = "
-                    f'[{{name = "{time.name}", unit = "{time.unit}"}}, {written}], or a list of the first alone'
+                    f"[columns] uses only '{time.name}' for {TIME}, in whole steps of {format_ps(step_ps)}, but "
+                    f"column '{name}' looks like the fine time: write {TIME} = "
+                    f'[{{name = "{time.name}", unit = "{time.unit}"}}, {written}], or a list with only the first'
                 )
 
 
@@ -100,8 +100,8 @@ class CoarseFloats:
                 self._noted = True
                 self._losses.note(
                     self._path,
-                    f"column '{column.name}' holds times as {dtype}, which at {finite[-1]:g} has steps of "
-                    f"{format_ps(round(step_ps))}: time differences are no finer",
+                    f"column '{column.name}' contains times as {dtype}, which has steps of "
+                    f"{format_ps(round(step_ps))} at {finite[-1]:g}: time differences are no finer than this",
                 )
 
 
@@ -131,6 +131,6 @@ def origin_advice(column: Column, value: object) -> str:
         return ""
     unit = "" if column.unit is None else f', unit = "{column.unit}"'
     return (
-        f": times that count from a date need an origin, such as {TIME} = "
+        f": times counted from a date need an origin, such as {TIME} = "
         f'{{name = "{column.name}"{unit}, origin = {int(value)}}}'
     )

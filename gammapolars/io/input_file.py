@@ -129,7 +129,7 @@ class InputFile:
             yield batch
 
     def count(self) -> int | None:
-        """How many hits it holds, if its metadata tell."""
+        """How many hits it holds, if its metadata says so."""
         form = format_of(self.path)
         return form.count(self.path, self.reading, self.hits) if form else None
 
@@ -156,7 +156,9 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
             f"by peaks and calibrate, from {', '.join(READ_FORMATS)}"
         )
     if is_remote(path) and not form.remote:
-        raise InputError(f"{path}: only {' and '.join(REMOTE)} files are read from servers: copy it here first")
+        raise InputError(
+            f"{path}: only {' and '.join(REMOTE)} files can be read from a server: copy it to this computer first"
+        )
     if not is_remote(path):
         check_regular(path)
     if path.stat().st_size == 0:
@@ -173,7 +175,7 @@ def open_file(path: Path, reading: Reading, *, follows: InputFile | None = None)
     except GammapolarsError as error:
         _check_no_other(path)
         raise InputError(
-            f"{path}: {error}; where columns have other names, tell them in [columns] of detectors.toml"
+            f"{path}: {error}; if the columns have other names, give them in [columns] of detectors.toml"
         ) from None
     return InputFile(path, hits, reading, counter=counter)
 
@@ -183,17 +185,17 @@ def _check_no_spectrum(path: Path) -> None:
     from gammapolars.io.spectrum_files import is_spectrum  # the formats of spectra are many, and hardly ever needed
 
     if not is_remote(path) and is_spectrum(path):
-        raise InputError(f"{path}: holds a spectrum, and hits are asked for: spectra are read by peaks and calibrate")
+        raise InputError(f"{path}: contains a spectrum, not hits: spectra are read by peaks and calibrate")
 
 
 def _check_no_other(path: Path) -> None:
     """The same for files of pairs and of matrices, too."""
     if is_of_pairs(path):
-        raise InputError(f"{path}: holds pairs, and no single hits, rates or live times: {ADVICE}")
+        raise InputError(f"{path}: contains pairs, but no single hits, rates or live times: {ADVICE}")
     form = format_of(path)
     columns = list[str]()
     with suppress(GammapolarsError):
         columns = form.scan(path, READING).collect_schema().names() if form else []
     if axis_columns(columns) and "counts" in columns:
-        raise InputError(f"{path}: holds a matrix, and hits are asked for: matrices are read by gate and plot")
+        raise InputError(f"{path}: contains a matrix, not hits: matrices are read by gate and plot")
     _check_no_spectrum(path)

@@ -57,7 +57,7 @@ def save_matrix(
         matrix: a long and sparse table: `energy_kev_x` and `energy_kev_y`, or with `adc`, `dt_ps` or `time_s` instead
             of energies (bin centres), `counts`, `variance`. RadWare's channels are its bins from 0 on.
         path: ends in .mat (RadWare, 16 bits a count), .m4b or .spn (32 bits), .root (TH2D), .parquet or .csv.
-        bin_kev: width of the bins of energy, where so few are filled that their distances do not tell.
+        bin_kev: width of the bins of energy, where too few are filled to show it.
         bin_adc: width of the bins of adc, where they hold several values each; otherwise whole numbers are channels.
         bin_x: width of the bins on x, whatever they are bins of.
         bin_y: the same on y.

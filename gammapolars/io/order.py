@@ -15,7 +15,7 @@ ORDER_COLUMNS = ("board", "channel", "timestamp_ps", "flags")
 """What the time order of several files depends on."""
 
 ROWS = 2_000_000
-"""So many rows are read at once of all files together, if there are not very many."""
+"""This many rows are read at once of all files together, if there are not very many."""
 
 LEAST_ROWS, MOST_ROWS = 16_384, 500_000
 """The least and the most rows that are read at once of each file."""
@@ -30,7 +30,7 @@ class Source:
         batches: opens it and gives its hits as recorded.
         detector: (board, channel) of its first hit: of hits at the same time, the lower detector's come first.
         name: what messages call it.
-        on_wild: told of hits whose time cannot be, and whether they are left out.
+        on_wild: called with hits with an impossible time, and whether they are left out.
     """
 
     first_ps: int
@@ -70,7 +70,7 @@ def merged(sources: list[Source], *, reorder_ps: int = 0, on_repair: OnRepair | 
     Args:
         sources: recorded by the same clock.
         reorder_ps: how far back in time a source's hit may lie and still be put in its place.
-        on_repair: told of each reset and rollover of the timestamps.
+        on_repair: called with each reset and rollover of the timestamps.
 
     Raises:
         TimeOrderError: a hit lies further back.

@@ -72,7 +72,7 @@ def check_apart(*paths: Path | None) -> None:
         UsageError: they are; the message names it.
     """
     if twice := repeated_name([path for path in paths if path is not None]):
-        raise UsageError(f"{twice.name}: two outputs have this name: give each its own")
+        raise UsageError(f"{twice.name}: two outputs have this name: give them different names")
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -84,10 +84,10 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     with writable(path):
         protection().check(path)
         if path.is_dir():
-            raise OutputError(f"{path}: is a folder: name a file")
+            raise OutputError(f"{path}: is a folder: give a file name")
         if path.is_symlink() and not path.exists():
-            raise OutputError(f"{path}: is a link to {path.readlink()}, which does not exist: name another output")
+            raise OutputError(f"{path}: is a link to {path.readlink()}, which does not exist: choose another output")
         if path.exists() and not overwrite:
-            raise OutputError(f"{path}: exists already: name another output, or allow it with --overwrite")
+            raise OutputError(f"{path}: already exists: choose another output, or add --overwrite")
         if not path.parent.is_dir():
-            raise OutputError(f"{path}: there is no folder {path.parent}: make it first")
+            raise OutputError(f"{path}: there is no folder {path.parent}: create it first")

@@ -53,10 +53,10 @@ def check_folder(folder: Path, *, overwrite: bool, names: Sequence[str] = ()) ->
         protection().check_folder(folder)
         if folder.is_dir():
             if not overwrite:
-                raise OutputError(f"{folder}: exists already: choose another folder, or overwrite it with --overwrite")
+                raise OutputError(f"{folder}: already exists: choose another folder, or add --overwrite")
             for name in names:
                 check_output(folder / name, overwrite=True)
         elif folder.exists() or folder.is_symlink():
-            raise OutputError(f"{folder}: is no folder: choose another name")
+            raise OutputError(f"{folder}: is not a folder: choose another name")
         elif not folder.parent.is_dir():
             raise OutputError(f"{folder}: there is no folder {folder.parent} to write it into: create it first")

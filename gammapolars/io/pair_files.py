@@ -59,17 +59,17 @@ class PairFiles:
 
     @property
     def is_weighted(self) -> bool:
-        """Whether pairs of random windows are among them, with weights that make sums net of chance."""
+        """Whether pairs of random windows are among them, with weights that subtract random coincidences."""
         return "weight" in self.columns
 
     @cached_property
     def detectors(self) -> Detectors:
-        """The detectors that the first file was made with; none where it does not tell."""
+        """The detectors that the first file was made with; None where it does not say."""
         return detectors_of(self.paths[0])
 
     @cached_property
     def window(self) -> Window | None:
-        """The window in which the pairs were looked for; None: the files do not tell, or not the same."""
+        """The window in which the pairs were looked for; None: the files do not say, or not the same."""
         known = set(self.windows.values())
         return known.pop() if len(known) == 1 and len(self.windows) == len(self.paths) else None
 
@@ -97,7 +97,7 @@ def open_pairs(names: Sequence[str | Path]) -> PairFiles | None:
         return None
     if other := next((name for name, paths in zip(names, found, strict=True) if not paths), None):
         pairs = next(paths[0] for paths in found if paths)
-        raise UsageError(f"{pairs} holds pairs and {other} does not: give one or the other")
+        raise UsageError(f"{pairs} contains pairs and {other} does not: give one or the other")
     paths = tuple(path for paths in found for path in paths)
     check_once(paths, "pairs")
     frames = [scan_pairs(path) for path in paths]
@@ -105,8 +105,8 @@ def open_pairs(names: Sequence[str | Path]) -> PairFiles | None:
     for path, frame in zip(paths, frames, strict=True):
         if frame.collect_schema() != columns:
             raise InputError(
-                f"{path}: its pairs have other columns ({', '.join(frame.collect_schema())}) than those of {paths[0]} "
-                f"({', '.join(columns)}): give them one after the other"
+                f"{path}: its pairs have other columns ({', '.join(frame.collect_schema())}) than those of "
+                f"{paths[0]} ({', '.join(columns)}): read them separately"
             )
     return PairFiles(paths, frames[0] if len(frames) == 1 else _one_after_another(frames, columns))
 

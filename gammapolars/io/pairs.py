@@ -10,7 +10,7 @@ from gammapolars.io.formats import FORMATS, format_of
 from gammapolars.io.reading import READING
 from gammapolars.io.remote import is_remote
 
-ADVICE = "give the run that they were made from"
+ADVICE = "give the run they were made from"
 """What to do where pairs do not tell what is asked."""
 
 
@@ -27,7 +27,7 @@ def scan_pairs(path: str | Path) -> pl.LazyFrame:
         raise UsageError(f"{path}: unknown suffix: pairs are read from {', '.join(FORMATS)}")
     pairs = (form.scan_pairs or form.scan)(path, READING)
     if missing := {"channel_a", "channel_b", "dt_ps"} - set(pairs.collect_schema()):
-        raise InputError(f"{path}: holds no pairs (it has no column '{min(missing)}')")
+        raise InputError(f"{path}: contains no pairs (it has no column '{min(missing)}')")
     # Formats keep the names of regions as text or as numbers of a dictionary.
     kept = pairs.collect_schema().get("region", REGION)
     return pairs if kept == REGION else pairs.with_columns(pl.col("region").cast(pl.String).cast(REGION))

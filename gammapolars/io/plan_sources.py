@@ -28,6 +28,4 @@ def check_not_scanned(frame: pl.LazyFrame, path: Path) -> None:
         names = [first, *map(Path, scan["first"].split(", "))]
         beside = bool(scan["more"]) and path.suffix == first.suffix and same_file(path.parent, [first.parent])
         if beside or same_file(path, names):
-            raise OutputError(
-                f"{path}: is what the frame is scanned from, and never replaced by it: name another output"
-            )
+            raise OutputError(f"{path}: is the input of this frame and is never replaced by it: choose another output")

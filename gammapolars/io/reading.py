@@ -55,7 +55,7 @@ class Losses:
             InputError: nothing may be left out.
         """
         if not self.keep_going:
-            raise InputError(f"{path}: {what} (--keep-going leaves it out and counts it)")
+            raise InputError(f"{path}: {what} (--keep-going skips it and reports how much was skipped)")
         self.set_aside(path, what, hits, kind)
 
     def set_aside(self, path: Path, what: str, hits: int, kind: Kind) -> None:
@@ -98,7 +98,7 @@ class Reading:
 
     Attributes:
         tree: name of the hits' tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
-        bin_layout: layout of CoMPASS BIN files that do not tell it.
+        bin_layout: layout of CoMPASS BIN files without a header.
         columns: which column of a foreign table holds what, by our names; from `[columns]` of detectors.toml.
         rollover_ps: the period of a counter of time that rolls over without a flag (ps), where `columns` tell of none.
         losses: what happens to hits that cannot be read.

@@ -25,7 +25,7 @@ NOTES = ("run.info", "settings.xml")
 HISTOGRAMS = "hcompass"
 """So begin, in small letters, the names of its files of histograms."""
 
-ANOTHER = "name another output"
+ANOTHER = "choose another output"
 
 
 @dataclass(frozen=True)
@@ -82,24 +82,23 @@ class Recorded(Protection):
         if same := self._by_identity.get(identity(path) or real(path)) or self._by_identity.get(real(path)):
             other = "" if str(same) == str(path) else f" (as {same})"
             raise OutputError(
-                f"{path}: is read by this command{other}, and an output never replaces what it is made from: {ANOTHER}"
+                f"{path}: is read by this command{other}, and an output never replaces its own input: {ANOTHER}"
             )
         folder = self._folder(path.parent)
         exists = path.exists() and not path.is_dir()
         if exists and not path.is_file():
-            raise OutputError(f"{path}: is a device or a pipe, which an output would take the place of: {ANOTHER}")
+            raise OutputError(f"{path}: is a device or a pipe, which the output would replace: {ANOTHER}")
         if folder and exists and of_file(path) is None:
             raise OutputError(
-                f"{path}: lies in the folder of a run that is read, where nothing is replaced but outputs with "
-                f"provenance: {ANOTHER}"
+                f"{path}: is in the folder of a run being read, where only outputs with provenance are "
+                f"replaced: {ANOTHER}"
             )
         if (folder and folder.takes(path)) or any(_matches(path, pattern) for pattern in self.patterns):
             raise OutputError(
-                f"{path}: would be read as part of the run next time: write it to another folder, or as a file of "
-                "another format"
+                f"{path}: would be read as part of the run next time: write it to another folder or in another format"
             )
         if exists and is_recording(path):
-            raise OutputError(f"{path}: holds recorded data, which an output never replaces: {ANOTHER}")
+            raise OutputError(f"{path}: contains recorded data, which an output never replaces: {ANOTHER}")
 
     def check_folder(self, folder: Path) -> None:
         """Raise where a folder of outputs is one of a run that is read.
@@ -108,7 +107,7 @@ class Recorded(Protection):
             OutputError: it is.
         """
         if self._folder(folder) or (stage_of_folder(folder) and self._folder(folder.parent)):
-            raise OutputError(f"{folder}: is the folder of a run that is read: name another folder")
+            raise OutputError(f"{folder}: is the folder of a run being read: choose another folder")
 
     def _folder(self, path: Path) -> RunFolder | None:
         own = identity(path)

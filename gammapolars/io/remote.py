@@ -72,7 +72,7 @@ class RemotePath(type(Path())):  # type: ignore[misc]
         except Exception as error:
             raise InputError(f"{self.url}: cannot be read from its server: {first_line(error)}") from None
         if len(data) > count:
-            raise InputError(f"{self.url}: the server gives whole files, and no parts of them: copy it here first")
+            raise InputError(f"{self.url}: the server sends only whole files: copy it to this computer first")
         return data
 
 
@@ -91,7 +91,8 @@ def remote_path(url: str) -> RemotePath:
         size = info["size"]
     except (ImportError, ValueError) as error:
         raise InputError(
-            f"{url}: cannot be read without further packages: pip install 'gammapolars[remote]' ({first_line(error)})"
+            f"{url}: cannot be read without additional packages: pip install 'gammapolars[remote]' "
+            f"({first_line(error)})"
         ) from None
     except FileNotFoundError as error:  # what fsspec also makes of a server that does not answer
         if error.__cause__ is None or getattr(error.__cause__, "status", 0) == 404:
@@ -100,7 +101,9 @@ def remote_path(url: str) -> RemotePath:
     except Exception as error:
         raise InputError(f"{url}: cannot be read from its server: {first_line(error)}") from None
     if size is None:
-        raise InputError(f"{url}: the server does not tell its size, and cannot give parts of it: copy it here first")
+        raise InputError(
+            f"{url}: the server does not report its size and cannot send parts of it: copy it to this computer first"
+        )
     path.url, path._size = url, int(size)
     if url.startswith("http") and not info.get("partial"):
         path.read_range(0, 1)  # the server does not say that it can give parts: see whether it does

@@ -22,9 +22,9 @@ LEAST_JUMPS, MOST_JUMPS = 3, 0.1
 def gap_advice(period_ps: int) -> str:
     """What it means, and what to do, where times of a counter step back that were made to go on."""
     return (
-        f"its counter rolls over after {format_ps(period_ps)}, and may have a gap without a hit of more than "
-        f"{format_ps(period_ps - period_ps // LATE)}, behind which rollovers cannot be counted: give what was recorded "
-        "before and after the gap as runs of their own; if hits only come late, allow more with --reorder"
+        f"its counter rolls over after {format_ps(period_ps)}, and may have a gap without hits of more than "
+        f"{format_ps(period_ps - period_ps // LATE)}, after which rollovers cannot be counted: read the "
+        "data before and after the gap as separate runs; if hits are only late, allow more with --reorder"
     )
 
 
@@ -61,9 +61,9 @@ class CommonStart:
         if apart > period_ps // 2:
             self._losses.note(
                 first,
-                f"its last hit lies {format_ps(apart)} before that of {last.name}, and their counters are taken to "
-                f"have begun together: if one began later, its times are off by whole periods of "
-                f"{format_ps(period_ps)} (time_offset_ps of its detectors corrects that)",
+                f"its last hit is {format_ps(apart)} earlier than that of {last.name}, and their counters "
+                "are assumed to have started together: if one started later, its times are wrong by whole "
+                f"periods of {format_ps(period_ps)} (corrected by time_offset_ps of its detectors)",
             )
 
 
@@ -114,8 +114,8 @@ class Counter:
         if state.rolled > begun:
             losses.note(
                 path,
-                f"its counter rolled over {state.rolled - begun} times, each after {format_ps(self.period_ps)}: times "
-                "are made to go on",
+                f"its counter rolled over {state.rolled - begun} times, each after "
+                f"{format_ps(self.period_ps)}: times were made continuous",
             )
         self._end = state
         if self.start:
@@ -127,7 +127,9 @@ class Counter:
             return
         period, late = self.period_ps, self.period_ps // LATE
         if int(recorded.max()) - int(recorded.min()) >= period + late:
-            raise InputError(f"{path}: its times span more than a counter of {format_ps(period)}: it has more bits")
+            raise InputError(
+                f"{path}: its times span more than one counter period of {format_ps(period)}: the counter has more bits"
+            )
         if "board" not in batch.columns or batch["board"].n_unique() == 1:
             return
         busiest = batch["board"].mode()[0]
@@ -135,8 +137,8 @@ class Counter:
         jumps = int(np.count_nonzero((steps >= period - late) | (steps <= -late)))
         if jumps >= LEAST_JUMPS and jumps > MOST_JUMPS * len(steps):
             raise InputError(
-                f"{path}: the counters of its boards do not roll over together: read each board's hits as a file of "
-                "their own"
+                f"{path}: the counters of its boards do not roll over together: write the hits of each "
+                "board to a separate file"
             )
 
     @property

@@ -23,7 +23,7 @@ from gammapolars.streaming.time_order import REORDER_PS, Repair, time_ordered
 from gammapolars.streaming.wild_times import OnWild, WildTime
 
 FIRST_HITS = 100
-"""So many hits of a file tell when it begins."""
+"""This many hits of a file tell when it begins."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Run:
             advice = self.advice(error.advice) if error.advice else ""
             raise TimeOrderError(f"{self.name}: {error.what}", advice) from None
         except (OSError, pl.exceptions.PolarsError) as error:
-            raise InputError(f"{self.name}: cannot be read, is it damaged? ({first_line(error)})") from None
+            raise InputError(f"{self.name}: cannot be read; is it damaged? ({first_line(error)})") from None
 
     @cached_property
     def columns(self) -> pl.Schema:
@@ -94,7 +94,7 @@ class Run:
             if file.hits.collect_schema() != columns:
                 raise InputError(
                     f"{file.path}: has other columns ({', '.join(file.hits.collect_schema())}) than "
-                    f"{first.path} ({', '.join(columns)}): give them as runs of their own"
+                    f"{first.path} ({', '.join(columns)}): read them as separate runs"
                 )
         return columns
 
@@ -151,13 +151,13 @@ class Run:
         if isinstance(repair, StepBack) and (period := first.reading.period_ps):
             if repair.back_ps > period // LATE:  # no counter that was made to go on steps back so far
                 return
-            said = f"{repair.place}, {self.advice(repair.advice)}"
+            said = f"{repair.place}: {self.advice(repair.advice)}"
         first.reading.losses.note(first.path, said)
         first.reading.losses.lost_time |= isinstance(repair, Repair) and repair.period_ps is None
 
     @property
     def on_wild(self) -> OnWild | None:
-        """Told, in its hits, of those whose time cannot be; None: it has been told where they were recorded."""
+        """Told, in its hits, of those with an impossible time; None: it has been told where they were recorded."""
         return None if self.drop_duplicates else self._on_wild
 
     @property
@@ -166,14 +166,14 @@ class Run:
         return partial(self.note_wild, self.files[0].path) if is_recorded else None
 
     def note_wild(self, path: Path, wild: WildTime) -> bool:
-        """Leave out a hit whose time cannot be, or remember it where it is not out of order, or is to be sorted.
+        """Leave out a hit with an impossible time, or remember it where it is not out of order, or is to be sorted.
 
         Raises:
             InputError: it is out of order, and nothing may be left out.
         """
         losses = self.files[0].reading.losses
         if self._keeps(wild):
-            losses.note(path, f"{wild.verdict} (--keep-going leaves it out and counts it)")
+            losses.note(path, f"{wild.verdict} (--keep-going skips it and reports how much was skipped)")
             return False
         losses.leave_out(path, wild.verdict, 1, "out_of_range")
         return True
@@ -183,18 +183,18 @@ class Run:
         losses = self.files[0].reading.losses
         if losses.keep_going or self._keeps(wild):
             return self.note_wild(path, wild)
-        losses.set_aside(path, f"{wild.verdict}; other commands end here without --keep-going", 1, "out_of_range")
+        losses.set_aside(path, f"{wild.verdict}; other commands stop here without --keep-going", 1, "out_of_range")
         return True
 
     def _keeps(self, wild: WildTime) -> bool:
-        """Whether a hit whose time cannot be is a hit as others are."""
+        """Whether a hit with an impossible time is a hit as others are."""
         return (wild.at_end or self.scratch is not None) and not self.files[0].reading.losses.keep_going
 
     def note_repeats(self, hits: int, others: int) -> None:
         """Remember how many hits were left out that repeat others, and how many of them had another adc value."""
         first, place = self.files[0], "hits with the board, channel and time of another hit"
         first.reading.losses.drop(first.path, place, hits - others)
-        first.reading.losses.drop(first.path, f"{place}, but another ADC value: the first of them is kept", others)
+        first.reading.losses.drop(first.path, f"{place}, but a different ADC value: only the first was kept", others)
 
 
 def _source(run: Run, stream: tuple[InputFile, ...], columns: list[str]) -> Source | None:

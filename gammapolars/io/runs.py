@@ -53,7 +53,7 @@ class Runs:
         return max(run.reorder_ps for run in self.all)
 
     def count(self) -> int | None:
-        """How many hits they hold, if the metadata of all files tell."""
+        """How many hits they hold, if the metadata of all files says so."""
         counts = [file.count() for file in self.files]
         return None if None in counts else sum(count or 0 for count in counts)
 
@@ -77,7 +77,7 @@ class Runs:
 
     @property
     def on_wild(self) -> OnWild | None:
-        """Told, in the hits of one run, of those whose time cannot be; several runs notice it themselves."""
+        """Told, in the hits of one run, of those with an impossible time; several runs notice it themselves."""
         return self.all[0].on_wild if len(self.all) == 1 else None
 
     def note_repair(self, repair: Repair | StepBack) -> None:
@@ -98,7 +98,7 @@ class Runs:
             if run.columns != columns:
                 raise InputError(
                     f"{run.name}: its hits have other columns ({', '.join(run.columns)}) than those of "
-                    f"{self.all[0].name} ({', '.join(columns)}): read them apart"
+                    f"{self.all[0].name} ({', '.join(columns)}): read them separately"
                 )
 
         def batches(names: list[str]) -> Iterator[pl.DataFrame]:
@@ -126,8 +126,8 @@ def _of_one_run(run: Run, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFr
             first = batch["run"][0] if first is None else first
             if (others := batch["run"].filter(batch["run"] != first)).len():
                 raise InputError(
-                    f"{run.name}: holds several runs, {first} and {others[0]}, and would be one of several: "
-                    f"give it alone, or write each of its runs into a file of its own"
+                    f"{run.name}: contains several runs, {first} and {others[0]}: read it on its own, or "
+                    "write each run to a separate file"
                 )
         yield batch
 
@@ -151,13 +151,13 @@ def open_runs(
         drop_duplicates: whether hits with the board, channel and time of another one are left out.
 
     Raises:
-        InputError: nothing is found, or a file is no table of hits.
+        InputError: nothing is found, or a file is not a table of hits.
         UsageError: a file has a suffix that no reader is for, or its hits would count twice.
     """
     check_process()
     reading = reading or Reading()
     if reorder_ps < 0:
-        raise UsageError(f"the reorder buffer cannot reach {format_ps(reorder_ps)} back: give 0ps or more")
+        raise UsageError(f"the reorder time cannot be {format_ps(reorder_ps)}: give 0ps or more")
     runs = [
         replace(_run(source, reading, reorder_ps), drop_duplicates=drop_duplicates)
         for source in select(names, stage=stage, apart=apart)

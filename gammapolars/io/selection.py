@@ -30,17 +30,17 @@ def select(names: Sequence[str | Path], *, stage: str | None = None, apart: bool
 
     Raises:
         InputError: nothing is found.
-        UsageError: hits would count twice, or an argument that cannot be.
+        UsageError: hits would count twice, or an impossible argument.
     """
     if not names:
-        raise UsageError("no run is given: name a file, a pattern or a folder")
+        raise UsageError("no run is given: give a file, a pattern or a folder")
     only = _stage(stage)
     try:
         paths = [path for name in names for path in _expanded(name)]
         folders = [path for path in paths if path.is_dir()]
         files = [path for path in paths if not path.is_dir()]
         if only and not folders:
-            raise UsageError("--stage chooses among the files of a run's folder: name the folder")
+            raise UsageError("--stage selects files in the folder of a run: give the folder")
         runs = [find_run_files(folder, only) for folder in folders]
         streams = _streams(files)
         segments = group_segments(path for path in files if not is_remote(path))
@@ -107,10 +107,10 @@ def check_once(paths: Iterable[Path], what: str = "hits") -> None:
     of_content: dict[tuple[int, str], Path] = {}
     for path in paths:
         if seen.setdefault(path.resolve(), path) is not path:
-            raise UsageError(f"{path}: is given twice, and each of its {what} would count twice")
+            raise UsageError(f"{path}: is given twice, so each of its {what} would count twice")
         size = path.stat().st_size
         if not size or (first := alone.setdefault(size, path)) is path:
             continue
         of_content.setdefault((size, fingerprint(first)), first)
         if (other := of_content.setdefault((size, fingerprint(path)), path)) is not path:
-            raise UsageError(f"{path}: is a copy of {other}, and each of its {what} would count twice")
+            raise UsageError(f"{path}: is a copy of {other}, so each of its {what} would count twice")

@@ -22,13 +22,13 @@ from gammapolars.streaming.slices import run_of
 from gammapolars.streaming.time_order import Batches, OnRepair, continuous
 
 SORTED_HITS = 3_000_000
-"""So many hits are sorted in memory."""
+"""This many hits are sorted in memory."""
 
 CHUNK_HITS = 32_768
-"""So many hits of each spilled run are in memory while they are merged."""
+"""This many hits of each spilled run are in memory while they are merged."""
 
 MOST_OPEN = 64
-"""So many spilled runs are merged at once; more of them are merged in several passes."""
+"""This many spilled runs are merged at once; more of them are merged in several passes."""
 
 LEAST_RESET_PS = PS_PER_S
 """Among hits in disorder, a step back is taken for a reset, where a flag tells of one, if it is at least so long."""
@@ -43,7 +43,7 @@ def sorted_sources(
         sources: recorded by the same clock.
         scratch: a folder for temporary files: as large as the hits uncompressed.
         reorder_ps: steps back of more than this, and of a second, are resets if a flag tells of one.
-        on_repair: told of each reset and rollover of the timestamps.
+        on_repair: called with each reset and rollover of the timestamps.
     """
     reach_ps = max(reorder_ps, LEAST_RESET_PS)
     recordings = [source.epochs(reach_ps, disorder=True, by_flag=len(sources) > 1) for source in ranked(sources)]
@@ -160,8 +160,8 @@ class _Spills:
         except OSError as error:
             reason = error.strerror or str(error)
             raise OutputError(
-                f"{self._folder}: temporary files for the sort cannot be written: {reason}: write the output to where "
-                f"there is room for it and, beside it, for all hits uncompressed"
+                f"{self._folder}: temporary files for the sort cannot be written: {reason}: write the "
+                "output to a disk with enough space for it and, in addition, for all hits uncompressed"
             ) from None
         return _Spill(path, int(first["timestamp_ps"][0]))
 

@@ -117,7 +117,7 @@ def save_spectrum(
         path: ends in .spe (ORTEC's text), .chn, .txt (two columns), .n42, .csv, .parquet or .root (TH1D). The spectra
             of several detectors are `name_b0_ch1.spe`, `name_b0_ch2.spe`, … in the first three.
         measurement: times, title and calibration; of all detectors, or by (board, channel).
-        bin_kev: width of the bins of energy, where so few are filled that their distances do not tell.
+        bin_kev: width of the bins of energy, where too few are filled to show it.
         bin_adc: width of the bins of adc, where they hold several values each; otherwise whole numbers are channels.
         format: `radware` for gf3's .spe; otherwise the suffix tells.
         overwrite: whether files of these names are replaced.
@@ -246,7 +246,7 @@ def _by_key(spectra: Mapping[str, RecordedSpectrum], stem: str) -> dict[tuple[in
         ((name, one),) = spectra.items()
         return {tables.detector_of(name) or tables.detector_of(stem) or (0, 0): one}
     if len(spectra) > tables.MOST_DETECTORS:
-        raise UsageError(f"holds {len(spectra):,} spectra, more than there are numbers for: name one of them")
+        raise UsageError(f"holds {len(spectra):,} spectra, more than there are detector numbers: choose one of them")
     keys = [tables.detector_of(name) or (0, place) for place, name in enumerate(spectra)]
     if len({*keys}) < len(keys):
         keys = [(0, place) for place in range(len(spectra))]
@@ -297,7 +297,7 @@ def spectrum_format(path: Path, format: str | None = None, *, suffixes: Texts = 
     """
     formats = WRITTEN if suffixes is FORMATS else READ
     if format is not None and format not in formats:
-        raise UsageError(f"unknown format '{format}' of spectra: it is one of {', '.join(formats)}")
+        raise UsageError(f"unknown format '{format}' of spectra: choose from {', '.join(formats)}")
     name = format or suffixes.get(path.suffix.lower())
     if name is None:
         raise UsageError(

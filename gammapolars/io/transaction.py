@@ -57,7 +57,7 @@ class _Output:
                 os.link(self.hidden, self.path)  # unlike a rename, never replaces what another process wrote meanwhile
             except FileExistsError:
                 raise OutputError(
-                    f"{self.path}: was written by another process meanwhile: name another output"
+                    f"{self.path}: was written by another process in the meantime: choose another output"
                 ) from None
             except OSError:
                 patiently(lambda: self.hidden.rename(self.path))  # file systems without hard links
@@ -115,7 +115,7 @@ class Transaction:
             UsageError: another one of the same name is.
         """
         if repeated_name([*self._paths, path]):
-            raise UsageError(f"{path.name}: two outputs have this name: give each its own")
+            raise UsageError(f"{path.name}: two outputs have this name: give them different names")
         self._paths.append(path)
 
     def add(self, hidden: Path, path: Path, *, overwrite: bool) -> None:
@@ -144,8 +144,8 @@ def _taken_back(output: _Output, published: os.stat_result) -> str:
         output.take_back(published)
     except OSError as error:
         before = output.leave_old()
-        where = f": what it held before is in {before}" if before else ""
-        return f"{output.path} could not be taken back ({error.strerror}){where}"
+        where = f": its previous content is in {before}" if before else ""
+        return f"{output.path} could not be withdrawn ({error.strerror}){where}"
     return ""
 
 

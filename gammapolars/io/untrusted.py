@@ -27,7 +27,7 @@ PADDING_BYTES = 64
 """More than what fills the space between two batches, and less than any batch has."""
 
 BATCH_ROWS = 500_000
-"""So many rows of a Parquet file are read at once."""
+"""This many rows of a Parquet file are read at once."""
 
 BATCH_BYTES = 2**26
 """What a batch of a Parquet file unpacks to, 64 MB, or a single row where that is more. What is stored once may be told
@@ -63,7 +63,7 @@ def scan_parquet(path: Path) -> pl.LazyFrame:
                 yield frame
                 done += frame.height
             if done != rows:
-                raise ValueError(f"it gives {done} of {rows} rows")
+                raise ValueError(f"it contains {done} of {rows} rows")
         except CRASHES as error:
             raise _unreadable(path, "Parquet", error) from None
 
@@ -86,7 +86,7 @@ def read_parquet(data: bytes) -> tuple[pl.DataFrame, dict[str, str]]:
         stored.validate(full=True)
         return pl.DataFrame(stored.replace_schema_metadata()), texts
     except CRASHES as error:
-        raise InputError(f"cannot be read as Parquet, is it damaged? ({_reason(error)})") from None
+        raise InputError(f"cannot be read as Parquet; is it damaged? ({_reason(error)})") from None
 
 
 def _scan_remote_parquet(path: Path) -> pl.LazyFrame:
@@ -171,7 +171,7 @@ def _checked_rows(path: Path) -> int:
             begin = min(column.dictionary_page_offset or column.data_page_offset, column.data_page_offset)
             size = column.total_compressed_size
             if begin < MAGIC_BYTES or size < 0 or begin + size > end:
-                raise ValueError(f"column '{column.path_in_schema}' lies outside the file")
+                raise ValueError(f"column '{column.path_in_schema}' is outside the file")
             if group.num_rows < 0 or column.num_values < group.num_rows:
                 raise ValueError(f"column '{column.path_in_schema}' has {column.num_values} of {group.num_rows} rows")
     if rows != metadata.num_rows:
@@ -216,9 +216,9 @@ def _check_blocks(path: Path) -> None:
         blocks, footer = read_blocks(file)
     gaps = [after - (place + size) for (place, size), (after, _) in pairwise([*blocks, (footer.start, 0)])]
     if any(not 0 <= gap <= PADDING_BYTES for gap in gaps):
-        raise ValueError("its footer does not name all that lies in it")
+        raise ValueError("its footer does not list all of its content")
     if not blocks and footer.start > len(footer) + PADDING_BYTES:
-        raise ValueError("its footer names nothing of what lies in it")
+        raise ValueError("its footer lists none of its content")
 
 
 def _arrow_batches(path: Path, fields: list[int]) -> Iterator[pl.DataFrame]:
@@ -243,10 +243,10 @@ def _polars_schema(schema: Any) -> pl.Schema:
 def _unreadable(path: Path, kind: str, error: Any) -> InputError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"{path}: no such file")
-    return InputError(f"{path}: cannot be read as {kind}, is it damaged? ({_reason(error)})")
+    return InputError(f"{path}: cannot be read as {kind}; is it damaged? ({_reason(error)})")
 
 
 def _reason(error: Any) -> str:
     if isinstance(error, pl.exceptions.PanicException):
-        return "what it holds does not fit together"
+        return "its parts are inconsistent"
     return first_line(error)

@@ -47,9 +47,10 @@ def fit_lifetime(
 ) -> LifetimeFit:
     """Fit lifetimes to the time differences of start and stop.
 
-    The model is a Gaussian prompt peak, decays that begin at its centre and are smeared by it, and flat chance, each
-    integrated over the bins; its binned Poisson likelihood is maximised. A prompt peak is kept only where the spectrum
-    needs it in addition to the decays, and decays only where they are resolved from it: else there is an upper limit.
+    The model is a Gaussian prompt peak, decays that begin at its centre and are smeared by it, and flat random
+    coincidences, each integrated over the bins; its binned Poisson likelihood is maximised. A prompt peak is kept only
+    where the spectrum needs it in addition to the decays, and decays only where they are resolved from it: else there
+    is an upper limit.
 
     Args:
         spectrum: `dt_ps` (first picosecond of equal bins), `width_ps`, `counts`, as `time_spectrum` gives it, of all
@@ -64,14 +65,14 @@ def fit_lifetime(
             away. Amplitudes are those of all pairs.
 
     Raises:
-        TableError: the frame is no time spectrum, or has negative counts.
-        UsageError: too few counts, or options that cannot be.
+        TableError: the frame is not a time spectrum, or has negative counts.
+        UsageError: too few counts, or impossible options.
     """
     if components not in (1, 2):
         raise UsageError(f"one or two lifetimes can be fitted, not {components}")
     for sigma in (sigma_ps, sigma_near_ps):
         if sigma is not None and not 0 < sigma < math.inf:
-            raise UsageError(f"the width of the prompt peak must be above 0, not {sigma}")
+            raise UsageError(f"the width of the prompt peak must be positive, not {sigma}")
     bins = bins_of(spectrum, window_ps)
     if nearest is not None:
         bins = TimeBins(bins.edges, bins.counts, nearer_of(bins.edges, nearest))
@@ -81,7 +82,7 @@ def fit_lifetime(
         if direction in (None, way):
             candidates.append((_best(oriented, components, width), way, oriented))  # type: ignore[arg-type]
     if not candidates:
-        raise UsageError(f"unknown direction '{direction}': it is 'stop after start' or 'start after stop'")
+        raise UsageError(f"unknown direction '{direction}': choose 'stop after start' or 'start after stop'")
     best, way, oriented = min(candidates, key=lambda one: one[0].deviance)
     limit = None if best.decays else _upper_limit(oriented, width)
     return result(best, oriented, way, limit=limit, is_width_fixed=sigma_ps is not None, components=components)
@@ -90,17 +91,19 @@ def fit_lifetime(
 def check_bins(number: int) -> None:
     """Raise where a time spectrum has too few or too many bins for a fit."""
     if not LEAST_BINS <= number <= MOST_BINS:
-        raise UsageError(f"a time spectrum of {number:,} bins is not fitted: choose other bins, or another window")
+        raise UsageError(f"a time spectrum of {number:,} bins cannot be fitted: change the bin width or the window")
 
 
 def bins_of(spectrum: pl.DataFrame | pl.LazyFrame, window_ps: tuple[int, int] | None) -> TimeBins:
     """All bins of a time spectrum; those that a window cuts are left out."""
     table = spectrum.lazy().collect()
     if missing := {"dt_ps", "width_ps", "counts"} - set(table.columns):
-        raise TableError(f"this frame is no time spectrum: it has no column '{min(missing)}'")
+        raise TableError(f"this frame is not a time spectrum: it has no column '{min(missing)}'")
     table = table.sort("dt_ps")
     if table.height < 2 or table["counts"].sum() < LEAST_COUNTS:
-        raise UsageError(f"{table['counts'].sum():.0f} pairs are too few for a lifetime: it takes {LEAST_COUNTS}")
+        raise UsageError(
+            f"{table['counts'].sum():.0f} pairs are too few for a lifetime: at least {LEAST_COUNTS} are needed"
+        )
     width = int(table["width_ps"][0])
     first, last = int(table["dt_ps"][0]), int(table["dt_ps"][-1])
     if window_ps is not None:
@@ -111,7 +114,9 @@ def bins_of(spectrum: pl.DataFrame | pl.LazyFrame, window_ps: tuple[int, int] | 
     counts = np.zeros(number)
     counts[(table["dt_ps"].to_numpy() - first) // width] = table["counts"].to_numpy()
     if counts.min() < 0:
-        raise TableError("a time spectrum for lifetimes holds counts, not net ones: chance is part of the fit")
+        raise TableError(
+            "a lifetime fit needs a time spectrum of counts, not of net counts: random coincidences are part of the fit"
+        )
     return TimeBins(first + width * np.arange(number + 1, dtype=np.float64), counts)
 
 

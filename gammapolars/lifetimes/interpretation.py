@@ -190,22 +190,22 @@ def _warnings(
     minimum: Minimum, bins: TimeBins, parts: list[Component], *, components: int, limit: float | None
 ) -> Iterator[str]:
     if not minimum.minuit.valid:
-        yield "the fit found no proper minimum: look at its figure before using it"
+        yield "the fit did not converge to a proper minimum: check its figure before using it"
     after = bins.edges[-1] - minimum.values["t0"]
     for part in parts:
         if part.lifetime_ps > after / 2:
             yield (
-                f"the window ends {after / part.lifetime_ps:.1f} lifetimes after the peak: chance and the decay "
-                "are hard to tell apart: widen it"
+                f"the window ends {after / part.lifetime_ps:.1f} lifetimes after the peak, so the decay and "
+                "random coincidences are hard to separate: widen it"
             )
     if bins.width > 2 * math.exp(minimum.values["log_sigma"]) and any(part.lifetime_ps < bins.width for part in parts):
-        yield "the bins are wider than peak and lifetime: choose narrower ones"
+        yield "the bins are wider than the peak and the lifetime: choose narrower bins"
     if not parts and limit is not None:
-        yield "no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are decays"
+        yield ("no lifetime is resolved from the prompt peak: the limit holds if all true coincidences are delayed")
     if not parts and limit is None:
-        yield "no lifetime is resolved, and none can be excluded: there are too few true coincidences"
+        yield "no lifetime is resolved and none can be excluded: there are too few true coincidences"
     if 0 < len(parts) < components:
-        yield f"{len(parts)} of {components} lifetimes is resolved: the time spectrum needs no second one"
+        yield f"{len(parts)} of {components} lifetimes is resolved: the time spectrum does not need a second one"
 
 
 def _poor(chi2: float, ndf: int) -> Iterator[str]:
@@ -214,9 +214,9 @@ def _poor(chi2: float, ndf: int) -> Iterator[str]:
 
     if ndf >= 1 and chi2 >= POOR * ndf and distribution.sf(chi2, ndf) <= POOR_PROBABILITY:
         yield (
-            f"the model does not describe the time spectrum (χ²/ndf {chi2:,.0f}/{ndf}): lifetimes are not to be "
-            "trusted. Time walk, tails of the peak or further lifetimes do this: gate both energies, align, "
-            "look at the figure"
+            f"the model does not describe the time spectrum (χ²/ndf {chi2:,.0f}/{ndf}): do not trust the "
+            "lifetimes. Time walk, tails of the prompt peak or additional lifetimes can cause this: gate "
+            "on both energies, align the detectors, check the figure"
         )
 
 

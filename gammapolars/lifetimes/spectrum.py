@@ -34,10 +34,10 @@ def time_spectrum(pairs: pl.LazyFrame, *, bin_ps: int, by: tuple[str, ...] = ())
         UsageError: bins without a width.
     """
     if bin_ps < 1:
-        raise UsageError(f"a bin of time must be 1 ps wide or more, not {bin_ps}")
+        raise UsageError(f"a time bin must be at least 1 ps wide, not {bin_ps}")
     columns = pairs.collect_schema()
     if "dt_ps" not in columns:
-        raise TableError("this frame has no column 'dt_ps': make pairs of the hits first")
+        raise TableError("this frame has no column 'dt_ps': form pairs of the hits first")
     weight = pl.col("weight") if "weight" in columns else pl.lit(1.0)
     return (
         pairs.select(*by, counts=weight, dt_ps=pl.col("dt_ps") // bin_ps * bin_ps)
@@ -65,11 +65,13 @@ def chance_warning(fit: float, fit_unc: float, expected: float, expected_unc: fl
     if abs(difference) <= max(DISAGREE_SIGMA * math.hypot(fit_unc, expected_unc), DISAGREE_PART * expected):
         return
     why = (
-        "a lifetime longer than the window, or decays on the other side of the peak, may hide in it, or rates changed"
+        "it may contain a lifetime longer than the window or decays on the other side of the peak, or the rates changed"
         if difference > 0
-        else "detectors are dead after true coincidences, or were not recorded together"
+        else "detectors are dead after true coincidences, or were not recording at the same time"
     )
-    yield f"the fit finds {fit:,.4g} chance pairs a ns, where rates tell {expected:,.4g} (r_a r_b T): {why}"
+    yield (
+        f"the fit gives {fit:,.4g} random coincidences per ns, but the rates give {expected:,.4g} (r_a r_b T): {why}"
+    )
 
 
 def width_of(fwhm_ps: tuple[float | None, float | None]) -> float | None:
@@ -82,6 +84,7 @@ def width_warning(fwhm_ps: float, fwhm_ps_unc: float, expected_ps: float) -> Ite
     """Where a fitted prompt peak is not as wide as the detectors are said to make it, in a sentence."""
     if abs(fwhm_ps - expected_ps) > max(DISAGREE_SIGMA * fwhm_ps_unc, WIDTH_PART * expected_ps):
         yield (
-            f"the prompt peak is {fwhm_ps:,.4g} ps wide (FWHM), where time_fwhm_ps of the detectors makes "
-            f"{expected_ps:,.4g} ps: the resolution at these energies is another, or a short lifetime is in it"
+            f"the prompt peak is {fwhm_ps:,.4g} ps wide (FWHM), but time_fwhm_ps of the detectors gives "
+            f"{expected_ps:,.4g} ps: the resolution at these energies is different, or it contains a short "
+            "lifetime"
         )

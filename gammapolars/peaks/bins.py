@@ -85,7 +85,7 @@ def spectra_of(spectrum: pl.DataFrame | pl.LazyFrame) -> Iterator[tuple[dict[str
     table = spectrum.lazy().collect()
     if "counts" not in table.columns or not {"adc", "energy_kev"} & set(table.columns):
         raise TableError(
-            "this frame is no table of spectra: it needs 'counts', and 'adc' or 'energy_kev' (bin centres)"
+            "this frame is not a table of spectra: it needs 'counts', and 'adc' or 'energy_kev' (bin centres)"
         )
     if "variance" not in table.columns:
         table = table.with_columns(variance=pl.when(pl.col("counts") >= 0).then(pl.col("counts")))
@@ -103,12 +103,12 @@ def _check_variance(table: pl.DataFrame) -> None:
     variance = table["variance"].cast(pl.Float64)
     if not variance.is_finite().fill_null(value=False).all():
         raise TableError(
-            "this spectrum has negative counts or no variances, so that the scatter of its counts is not known: "
-            "give it a column 'variance', as gp.subtract does"
+            "this spectrum has negative counts or no variances, so the uncertainty of its counts is not "
+            "known: give it a column 'variance', as gp.subtract does"
         )
     if (variance < 0).any():
         raise TableError(
-            f"this spectrum has a variance of {variance.filter(variance < 0)[0]:g}: variances are 0 or more"
+            f"this spectrum has a variance of {variance.filter(variance < 0)[0]:g}: variances must not be negative"
         )
 
 

@@ -46,11 +46,11 @@ def find_peaks(
             at this place. There are many places: see `p_value` of `fit_peaks`.
 
     Returns:
-        One row a peak, in order: the spectrum's columns, `centroid_kev`, `fwhm_kev` and/or `centroid_adc`, `fwhm_adc`
+        One row per peak, in order: the spectrum's columns, `centroid_kev`, `fwhm_kev` and/or `centroid_adc`, `fwhm_adc`
         (the expected width), `significance`.
 
     Raises:
-        TableError: the frame is no table of spectra, or `fwhm` is given for spectra that are not calibrated.
+        TableError: the frame is not a table of spectra, or `fwhm` is given for spectra that are not calibrated.
         UsageError: a significance that is not positive.
     """
     _check(least_significance)
@@ -145,14 +145,14 @@ def _undecided(bins: Bins, widths: Widths) -> str:
     fwhm, at = float(widths.at(middle) * abs(bins.slope(axis, middle))), float(bins.at(axis, middle))
     unit = {"kev": "keV", "adc": "channels"}[unit]
     return (
-        f"the peaks agree on no one width: many may be doublets, and a FWHM of {fwhm:.3g} {unit} at {at:.0f} may be "
-        f"theirs"
+        f"the peaks do not have a common width: many may be doublets, and a FWHM of {fwhm:.3g} {unit} at "
+        f"{at:.0f} may be that of doublets"
     )
 
 
 def _check(least_significance: float) -> None:
     if not 0 < least_significance < math.inf:
-        raise UsageError(f"a significance is a number above 0, not {least_significance}")
+        raise UsageError(f"a significance must be a positive number, not {least_significance}")
 
 
 def _spectra(
@@ -172,7 +172,7 @@ def _widths(bins: Bins, fwhm: Sequence[float] | None) -> Widths | None:
         raise TableError("a FWHM in keV needs a spectrum with energy_kev: calibrate it, or leave the FWHM out")
     square = np.polynomial.polynomial.polyval(bins.energy_kev, np.asarray(fwhm, np.float64))
     if not (square > 0).any():
-        raise UsageError("FWHM² is nowhere above 0: give a, b, c of FWHM² = a + b E + c E²")
+        raise UsageError("FWHM² is not positive anywhere: give a, b, c of FWHM² = a + b E + c E²")
     return WidthTable(np.sqrt(np.maximum(square, 0.0)) / np.abs(bins.slope(bins.energy_kev, bins.places)))
 
 
@@ -223,7 +223,7 @@ def _centroids(bins: Bins, peaks: pl.DataFrame, key: dict[str, int]) -> Floats:
             at = peaks[f"centroid_{unit}"].drop_nulls().cast(pl.Float64).to_numpy()
             inside = at[(at >= axis.min()) & (at <= axis.max())]
             return np.sort(bins.place(axis, inside))
-    raise TableError("this table of peaks has no column centroid_kev or centroid_adc that the spectrum has, too")
+    raise TableError("this table of peaks has neither centroid_kev nor centroid_adc in the unit of the spectrum")
 
 
 def _row(bins: Bins, peak: FittedPeak) -> dict[str, object]:

@@ -17,10 +17,10 @@ def rate_doubts(table: pl.DataFrame) -> Iterator[str]:
         table: of `rates_of`, with `name`.
     """
     for name in table.filter(~pl.col("exponential").fill_null(value=True))["name"]:
-        yield f"times between hits of {name} are not those of one rate: it changed, or hits come in bunches"
+        yield (f"the intervals between hits of {name} do not follow a single rate: it changed, or hits come in bunches")
     excess = (pl.col("live_fraction") - 1) / pl.col("live_fraction_unc")
     for name, live in table.filter(excess > IMPOSSIBLE_SIGMA).select("name", "live_fraction").iter_rows():
         yield (
-            f"{name} would be live for {rounded(100 * live, 4)} % of the time, which cannot be: its hits come in "
-            "bunches, or are recorded more than once"
+            f"{name} would be live for {rounded(100 * live, 4)} % of the time, which is impossible: its "
+            "hits come in bunches, or are recorded more than once"
         )

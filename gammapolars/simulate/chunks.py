@@ -48,11 +48,11 @@ def simulate(
         UsageError: no end (neither `hits` nor `duration_s`), or an argument out of its range.
     """
     if hits is None and duration_s is None:
-        raise UsageError("no end: give a number of hits, a duration, or both")
+        raise UsageError("the simulation has no end: give a number of hits, a duration, or both")
     if (hits is not None and hits < 0) or (duration_s is not None and not 0 < duration_s < 4e6):
-        raise UsageError("the number of hits must not be negative, and the duration be 0 to 4 million seconds")
+        raise UsageError("the number of hits must not be negative, and the duration must be 0 to 4 million seconds")
     if chunk_hits < 1 or seed < 0:
-        raise UsageError("the seed must not be negative, and a chunk hold at least one hit")
+        raise UsageError("the seed must not be negative, and a chunk must hold at least one hit")
     emitter = Emitter(sources, detectors, seed, correlations)
     stop_ps = None if duration_s is None else START_PS + round(duration_s * 1e12)
     return _rechunk(_pieces(emitter, stop_ps), chunk_hits, hits)

@@ -94,7 +94,7 @@ class Emitter:
         if not detectors:
             raise UsageError("no detector to simulate")
         if sum(detector.solid_angle for detector in detectors) > 1:
-            raise UsageError("the detectors' solid angles add up to more than all directions: lower solid_angle")
+            raise UsageError("the solid angles of the detectors add up to more than 4π: reduce solid_angle")
         self.sources, self.detectors, self._seed = tuple(sources), tuple(detectors), seed
         back_to_back = facing(detectors)
         schemes = [cascades(source.scheme) for source in sources]
@@ -127,8 +127,8 @@ class Emitter:
         for detector, rate in zip(self.detectors, self.rates_cps(), strict=True):
             if rate * detector.reach_ps * 1e-12 > _MAX_BUSY:
                 raise UsageError(
-                    f"detector {detector.name} would see {rate:.3g} deposits a second and be blind nearly always: "
-                    "lower the activity, the solid angle or the dead time"
+                    f"detector {detector.name} would see {rate:.3g} energy deposits per second and be dead "
+                    "nearly all the time: reduce the activity, the solid angle or the dead time"
                 )
 
     def rates_cps(self) -> Floats:

@@ -44,7 +44,7 @@ class Correlation:
         cosine = np.linspace(0, 1, 10_001)
         least = (1 + self.a2 * legendre(2, cosine) + self.a4 * legendre(4, cosine)).min()
         if not least >= 0:
-            raise UsageError(f"no correlation has a2 = {self.a2:g} and a4 = {self.a4:g}: W(θ) would be below 0")
+            raise UsageError(f"a2 = {self.a2:g} and a4 = {self.a4:g} are impossible: W(θ) would be negative")
 
     def weights(self, detectors: Sequence[SimulatedDetector]) -> Floats:
         """The mean of W(θ) over the cones of two detectors, (n, n): 1 without correlation.
@@ -75,14 +75,14 @@ def parse_correlations(texts: Iterable[str]) -> tuple[Correlation, ...]:
         lines, equals, values = text.partition("=")
         if not equals:
             raise UsageError(
-                f"{OPTION} takes two lines and what they are, 1173.2,1332.5=0.102,0.009 (a2,a4) or "
+                f"{OPTION} takes two lines and their correlation, 1173.2,1332.5=0.102,0.009 (a2,a4) or "
                 f"1173.2,1332.5=4,2,0 (spins), not '{text}'"
             )
         energies = parse_numbers(lines, OPTION, at_least=2)
         of_spins = values.count(",") == 2
         coefficients = angular_coefficients(values) if of_spins else parse_numbers(values, OPTION, at_least=2)
         if len(energies) != 2 or len(coefficients) != 2:
-            raise UsageError(f"{OPTION} takes two lines, and a2,a4 or three spins, not '{text}'")
+            raise UsageError(f"{OPTION} takes two lines and either a2,a4 or three spins, not '{text}'")
         correlations.append(Correlation(*energies, *coefficients))
     return tuple(correlations)
 
@@ -106,13 +106,15 @@ def pairs_of(
                 continue
             chosen = min(near, key=lambda pair: _distance(pair, correlation))
             if shared_lines := {line for pair in pairs for line in pair} & set(chosen):
-                raise UsageError(f"the line {min(shared_lines):g} keV is in two correlations: a line can be in one")
+                raise UsageError(
+                    f"the line {min(shared_lines):g} keV is in two correlations, but a line can be in only one"
+                )
             pairs[chosen] = correlation
             places += 1
         if not places:
             raise UsageError(
-                f"no source emits {' and '.join(f'{line:g}' for line in sorted(energies))} keV one after the other: "
-                f"{OPTION} takes two lines of a cascade with no other between them"
+                f"no source emits {' and '.join(f'{line:g}' for line in sorted(energies))} keV in "
+                f"succession: {OPTION} takes two consecutive lines of a cascade"
             )
     return by_source
 
@@ -263,7 +265,7 @@ def _correlated_outcomes(pair: _Pair, correlation: Correlation, detectors: Seque
     both = np.outer(one, other) * correlation.weights(detectors)
     alone, alone_other = one - both.sum(axis=1), other - both.sum(axis=0)
     if min(alone.min(), alone_other.min()) < 0:
-        raise UsageError("correlated gamma rays need detectors that do not cover the same directions")
+        raise UsageError("correlated gamma rays need detectors whose solid angles do not overlap")
     chances: _Chances = {(i, -1): float(chance) for i, chance in enumerate(alone)}
     chances |= {(-1, j): float(chance) for j, chance in enumerate(alone_other)}
     return chances | {(i, j): float(chance) for (i, j), chance in np.ndenumerate(both) if chance > 0}

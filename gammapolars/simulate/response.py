@@ -42,9 +42,9 @@ class GainDrift:
             UsageError: a number that is not finite, or a period that is not positive.
         """
         if not all(map(math.isfinite, (self.per_hour, self.amplitude, self.period_s, self.step, self.step_s))):
-            raise UsageError(f"a gain's drift is made of finite numbers, not {self}")
+            raise UsageError(f"a gain drift must have finite numbers, not {self}")
         if self.period_s <= 0:
-            raise UsageError(f"the period of a gain's drift must be longer than 0 s, not {self.period_s}")
+            raise UsageError(f"the period of a gain drift must be longer than 0 s, not {self.period_s}")
 
     def __bool__(self) -> bool:
         return bool(self.per_hour or self.amplitude or self.step)
@@ -155,12 +155,14 @@ class SimulatedDetector:
         for name, (low, high) in ranges.items():
             value = getattr(self, name)
             if not low <= value <= high:
-                raise UsageError(f"detector {self.name}: {name} must lie from {low:g} to {high:g}, not {value!r}")
+                raise UsageError(f"detector {self.name}: {name} must be between {low:g} and {high:g}, not {value!r}")
         if self.material not in _CM2_PER_G:
             raise UsageError(f"detector {self.name}: material must be one of {', '.join(_CM2_PER_G)}")
         steps = np.diff(self.energy_of(np.arange(2.0**self.adc_bits)))
         if len(self.energy) < 2 or not (steps > 0).all():
-            raise UsageError(f"detector {self.name}: its energy does not rise over {self.adc_bits} bits of adc")
+            raise UsageError(
+                f"detector {self.name}: its energy does not increase over the {self.adc_bits} bits of the ADC"
+            )
 
     @classmethod
     def from_detector(cls, detector: Detector, **changes: Any) -> "SimulatedDetector":
@@ -261,7 +263,7 @@ def around_source(detectors: Detectors, **changes: Any) -> tuple[SimulatedDetect
     if not len(detectors):
         raise UsageError("no detector to simulate: describe at least one in detectors.toml")
     if detectors.clocks:
-        raise UsageError("all clocks of a simulated run are right: leave [[clock]] out of detectors.toml")
+        raise UsageError("the clocks of a simulated run are exact: leave [[clock]] out of detectors.toml")
     overrides = {key: value for key, value in changes.items() if value is not None}
     simulated = [SimulatedDetector.from_detector(detector, **overrides) for detector in detectors]
     directions = [(one.theta_deg, one.phi_deg) for one in detectors]

@@ -162,7 +162,7 @@ def run(
 ) -> dict[str, Any]:
     """Simulate a run of detectors around sources into a ROOT file: what `gammapolars simulate` calls.
 
-    The part of hits that have a coincident partner grows with the solid angle, the part of chance coincidences with the
+    The part of hits that have a coincident partner grows with the solid angle, the part of random coincidences with the
     activity: with the defaults, about one hit in twenty has a true partner.
 
     Args:
@@ -238,12 +238,12 @@ def check_length(hits: int | None, duration_s: float | None, rate_cps: float) ->
     )
     if expected > MOST_HITS:
         raise UsageError(
-            f"a run of {min(expected, 1e300):.3g} hits is not simulated: ask for at most {MOST_HITS:.0e} (--hits)"
+            f"a run of {min(expected, 1e300):.3g} hits is too large: simulate at most {MOST_HITS:.0e} (--hits)"
         )
     if hits is not None and duration_s is None and hits > rate_cps * TIMES_PS[1] / PS_PER_S:
         raise UsageError(
-            f"{hits:.3g} hits at {rate_cps:.3g} /s take longer than the 53 days of a run: ask for fewer, or name more "
-            "activity"
+            f"{hits:.3g} hits at {rate_cps:.3g} /s take longer than 53 days, the limit of a run: simulate "
+            "fewer hits, or more activity"
         )
 
 
@@ -258,6 +258,6 @@ def _numbers(detector: SimulatedDetector) -> dict[str, Any]:
 
 def _check_suffixes(output: Path, truth: Path | None) -> None:
     if output.suffix.lower() != ".root":
-        raise UsageError(f"output '{output}': a simulated run is a ROOT file: let its name end in .root")
+        raise UsageError(f"output '{output}': a simulated run is a ROOT file: its name must end in .root")
     if truth is not None and truth.suffix.lower() != ".parquet":
-        raise UsageError(f"truth '{truth}': the truth is a Parquet file: let its name end in .parquet")
+        raise UsageError(f"truth '{truth}': the truth is a Parquet file: its name must end in .parquet")

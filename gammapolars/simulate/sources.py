@@ -158,12 +158,12 @@ def parse_sources(texts: Iterable[str]) -> tuple[Source, ...]:
         by_spelling = {re.sub(r"[^a-z0-9]", "", key.lower()): key for key in NUCLIDES}
         nuclide = by_spelling.get(re.sub(r"[^a-z0-9]", "", name.lower()))
         if nuclide is None:
-            raise UsageError(f"unknown source '{name}': the known ones are {', '.join(NUCLIDES)}")
+            raise UsageError(f"unknown source '{name}': choose from {', '.join(NUCLIDES)}")
         if nuclide in by_nuclide:
             raise UsageError(f"source {nuclide} is given twice: add up its activities")
         by_nuclide[nuclide] = Source(nuclide, _becquerels(text, activity) if equals else DEFAULT_ACTIVITY_BQ)
     if not by_nuclide:
-        raise UsageError(f"no source: name at least one of {', '.join(NUCLIDES)}")
+        raise UsageError(f"no source: give at least one of {', '.join(NUCLIDES)}")
     return tuple(by_nuclide.values())
 
 

@@ -38,7 +38,7 @@ def add_spectra(
         first: a table of spectra.
         others: further ones, in the same bins.
         by: the keys that stay apart; spectra that differ in other keys are summed. None: all keys that `first` has.
-        width: of the bins, where so few are filled that they do not tell.
+        width: of the bins, where too few are filled to show it.
 
     Returns:
         A lazy table: `by`, the bins, `counts` and `variance`, both summed.
@@ -82,20 +82,20 @@ def subtract(
         background: the same, in the same bins; keys that it lacks, such as `time_slice`, have the same background.
         scale: the ratio of live times, spectrum's to background's, one or by (board, channel).
         scale_unc: its uncertainty.
-        width: of the bins, where so few are filled that they do not tell.
+        width: of the bins, where too few are filled to show it.
 
     Returns:
         A lazy table with the keys of `spectrum` and all bins of both.
 
     Raises:
         TableError: the background has keys that the spectrum lacks; when it is collected: different bins.
-        UsageError: a scale that is no finite number of 0 or more.
+        UsageError: a scale that is not a finite number of 0 or more.
     """
     (a, columns), (b, of_b) = spectra_of(spectrum), spectra_of(background)
     keys, shared = keys_of(columns), keys_of(of_b)
     if unknown := [name for name in shared if name not in columns]:
         raise TableError(
-            f"the background has a column '{unknown[0]}', which the spectrum lacks: sum it over that first"
+            f"the background has a column '{unknown[0]}' that the spectrum does not have: sum over it first"
         )
     _check_factors(scale, "scale", least=0.0)
     _check_factors(scale_unc, "scale_unc", least=0.0)
@@ -183,7 +183,7 @@ def divide_by_efficiency(
         if wrong.height:
             place, value = wrong.select("energy_kev", "_e").row(0)
             raise TableError(
-                f"the efficiency at {place} keV is {value}, and must be above 0 and finite: keep bins of other energies"
+                f"the efficiency at {place} keV is {value}, but must be positive and finite: leave these bins out"
             )
         e, quotient = pl.col("_e"), pl.col("counts") / pl.col("_e")
         return table.with_columns(
@@ -218,7 +218,7 @@ def _in_common_bins(
     axes = [parts_by_axis(table) for table in tables]
     kinds = {tuple(parts) for parts in axes if parts}
     if len(kinds) > 1:
-        raise TableError("some spectra have bins of adc and others bins of energy: calibrate or rebin them first")
+        raise TableError("some spectra have bins in adc and others in energy: calibrate or rebin them first")
     tables = []
     for axis in next(iter(kinds), ()):
         parts = [part[axis].select(name for name in schema if name in part[axis].columns) for part in axes if part]
@@ -253,7 +253,8 @@ def _check_energies(table: pl.DataFrame, axis: Axis) -> None:
     if apart.height:
         adc, least, most = apart.select("adc", "_least", "_most").row(0)
         raise TableError(
-            f"adc {adc:g} stands for {least:g} keV and for {most:g} keV: rebin the spectra to bin_kev first"
+            f"ADC channel {adc:g} corresponds to both {least:g} keV and {most:g} keV: rebin the spectra to "
+            "bin_kev first"
         )
 
 

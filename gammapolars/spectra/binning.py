@@ -13,7 +13,7 @@ from gammapolars.streaming.slices import batches_of, in_parallel, lazy_frame
 COUNTS: dict[str, pl.DataType] = {"counts": pl.Float64(), "variance": pl.Float64()}
 
 BATCH_ROWS = 1_000_000
-"""So many hits are counted at once: fewer take longer to be handed over."""
+"""This many hits are counted at once: fewer take longer to be handed over."""
 
 
 def spectrum(
@@ -44,11 +44,11 @@ def spectrum(
         out. Bins of several adc values have their `width_adc` beside them.
 
     Raises:
-        TableError: the frame lacks one of the columns, or what is binned or weighs is no number.
+        TableError: the frame lacks one of the columns, or what is binned or weighs is not a number.
         UsageError: bins without a width; when collected, bins so narrow that too many are filled.
     """
     if bin_adc is not None and (bin_adc < 1 or bin_adc != int(bin_adc)):
-        raise UsageError(f"a bin must hold 1 or more adc values, not {bin_adc}")
+        raise UsageError(f"a bin must contain at least 1 ADC channel, not {bin_adc}")
     check_width(bin_kev)
     bins = Bins(bin_kev if bin_adc is None else bin_adc, bin_adc is not None)
     column, keys = energy or bins.axis, list(by)
@@ -107,4 +107,4 @@ def _check_columns(columns: pl.Schema, column: str, keys: Sequence[str]) -> None
             advice = ": calibrate it first" if name.startswith("energy_kev") else ""
             raise TableError(f"this frame has no column '{name}' to bin by{advice} (it has {', '.join(columns)})")
     if not (columns[column].is_numeric() or columns[column] == pl.Null):
-        raise TableError(f"column '{column}' is to be binned, and holds {columns[column]} instead of numbers")
+        raise TableError(f"column '{column}' is to be binned, but contains {columns[column]} instead of numbers")

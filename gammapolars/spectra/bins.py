@@ -58,7 +58,7 @@ def check_count(bins: float, bin_kev: float) -> None:
     """Raise a UsageError for spectra of more bins than are counted, before memory is taken for them."""
     if not bins <= MOST_BINS:
         raise UsageError(
-            f"bins of {bin_kev:g} make spectra of more than {MOST_BINS // 10**6} million bins: take wider bins"
+            f"bins of {bin_kev:g} make spectra of more than {MOST_BINS // 10**6} million bins: use wider bins"
         )
 
 
@@ -96,7 +96,8 @@ def spectra_of(frame: AnyFrame) -> tuple[pl.LazyFrame, pl.Schema]:
     columns = require(lazy, SPECTRUM)
     if not any(axis in columns for axis in AXES):
         raise TableError(
-            f"this frame is no table of spectra: it has no column 'energy_kev' or 'adc' (it has {', '.join(columns)})"
+            "this frame is not a table of spectra: it has no column 'energy_kev' or 'adc' (it has "
+            f"{', '.join(columns)})"
         )
     return lazy.with_columns(pl.col("variance").fill_null(pl.lit(np.nan))), columns
 
@@ -130,10 +131,10 @@ def edges(table: pl.DataFrame, axis: Axis, width: float | None = None) -> tuple[
     else:
         width = width if width is not None else width_of(centres, axis)
         if width is None:
-            raise TableError(f"one bin alone does not tell its width in {UNIT_OF[axis]}: give it by width=")
+            raise TableError(f"a single bin does not give its width in {UNIT_OF[axis]}: give it with width=")
         half = np.full(len(centres), width / 2)
     if not (np.isfinite(centres).all() and np.isfinite(half).all() and (half > 0).all()):
-        raise TableError(f"bins of {axis} have no finite centre, or no width")
+        raise TableError(f"bins of {axis} have no finite centre or no width")
     return centres - half, centres + half
 
 
@@ -152,7 +153,7 @@ def _slopes(table: pl.DataFrame) -> Floats:
     for part in numbered.partition_by(keys) if keys else [numbered]:
         adc, energy = part["adc"].to_numpy(), part["energy_kev"].to_numpy()
         if len(adc) < 2 or not (np.diff(adc) > 0).all():
-            raise TableError("energies of channels need 2 or more of them, each once, to tell their widths in keV")
+            raise TableError("at least 2 different ADC channels with energies are needed to give their widths in keV")
         slopes[part[NUMBER].to_numpy()] = np.gradient(energy, adc, edge_order=2 if len(adc) > 2 else 1)
     return slopes
 
@@ -179,9 +180,8 @@ def width_of(centres: Floats, axis: Axis) -> float | None:
     edge_at_0 = [w for w in on_grid if _whole((places[:1] + (0.5 if axis == "adc" else 0.0)) / w - 0.5)]
     if not on_grid:
         raise TableError(
-            f"the bins of {axis} are not of one width (some are {least:g} {UNIT_OF[axis]} apart): "
-            "give their widths in a column "
-            f"'{WIDTH_OF[axis]}'"
+            f"the bins of {axis} do not have the same width (some are {least:g} {UNIT_OF[axis]} apart): "
+            f"give their widths in a column '{WIDTH_OF[axis]}'"
         )
     return float((edge_at_0 or on_grid)[0])
 
@@ -217,8 +217,8 @@ def numbered(tables: Sequence[pl.DataFrame], axis: Axis, width: float | None = N
         ]
     names = " and ".join(sorted({"several" if np.isnan(value) else f"{value:g}" for value in widths}))
     raise TableError(
-        f"the spectra have different bins of {axis} (widths: {names} {UNIT_OF[axis]}): rebin them to the same first, "
-        "or give the width by width= if it is one"
+        f"the spectra have different bins of {axis} (widths: {names} {UNIT_OF[axis]}): rebin them to a "
+        "common width first, or give it with width= if it is the same"
     )
 
 

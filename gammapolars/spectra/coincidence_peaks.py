@@ -68,7 +68,7 @@ def coincidence_peak(
         first: a gate with background on one line.
         second: the same on the other.
         on: what of pairs is gated: `energy_kev`, or `adc`.
-        width: of a matrix' bins, on both axes or on each; None: as the distances of centres tell.
+        width: of the bins of a matrix, on both axes or on each; None: from the distances of bin centres.
 
     Raises:
         TableError: neither pairs with the column, nor a matrix in equal bins.

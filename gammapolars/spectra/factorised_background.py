@@ -30,7 +30,7 @@ from gammapolars.core.types import Floats
 from gammapolars.spectra.matrix_cells import MatrixCells
 
 BLOCK = 256
-"""So many rows of a matrix are filled at once."""
+"""This many rows of a matrix are filled at once."""
 
 
 class Net(NamedTuple):

@@ -36,7 +36,7 @@ class DetectorGates(Gate):
 
     def weight(self, energy: str | pl.Expr) -> pl.Expr:
         """The weight of a hit by the gate of its own detector; the column is `energy_kev` with the side's suffix."""
-        assert isinstance(energy, str), "the detector is found by the side that the column names"
+        assert isinstance(energy, str), "the detector is chosen by the suffix of the column"
         suffix, value = energy.removeprefix("energy_kev"), pl.col(energy)
         known = [Detector(*key) for key in self.by_key]
 
@@ -108,8 +108,9 @@ def gate_doubts(gate: Gate, detectors: Sequence[Detector]) -> Iterator[str]:
     if narrow:
         widest = max(narrow, key=widths.__getitem__)
         yield (
-            f"the gate from {gate.low:,.6g} to {gate.high:,.6g} keV is narrower than a line in {', '.join(narrow)} "
-            f"(FWHM {widths[widest]:.3g} keV in {widest}): it holds part of the line alone"
+            f"the gate from {gate.low:,.6g} to {gate.high:,.6g} keV is narrower than a line in "
+            f"{', '.join(narrow)} (FWHM {widths[widest]:.3g} keV in {widest}): it contains only part of the "
+            "line"
         )
 
 

@@ -54,7 +54,7 @@ def matrix(
     stems = [_stem(column) for column in (x, y)]
     alike = stems[0] == stems[1] and x != y and widths[0] == widths[1]
     if symmetric and not alike:
-        raise UsageError("a symmetric matrix has the same quantity of a and of b on its axes, in the same bins")
+        raise UsageError("a symmetric matrix needs the same quantity of a and b on its axes, with the same bins")
     columns = pairs.collect_schema()
     for column, width in zip((x, y), widths, strict=True):
         check_width(width)
@@ -102,7 +102,7 @@ def axes_of(columns: pl.Schema) -> tuple[str, str]:
     axes = axis_columns(columns)
     if axes is None or not {"counts", "variance"} <= set(columns):
         raise TableError(
-            "this frame is no matrix: it needs such columns as energy_kev_x and energy_kev_y, counts and variance "
+            "this frame is not a matrix: it needs columns such as energy_kev_x, energy_kev_y, counts and variance "
             f"(it has {', '.join(columns)})"
         )
     return axes
@@ -116,8 +116,9 @@ def check_independent(columns: pl.Schema) -> None:
     """
     if SUBTRACTED in columns:
         raise TableError(
-            "the background of this matrix was subtracted, after which neighbouring cells are correlated: take the "
-            "matrix as it was counted, and subtract the background there (gp.NetMatrix, or gate --subtract-background)"
+            "the background of this matrix was subtracted, so neighbouring cells are correlated: use the "
+            "original matrix of counts and subtract the background there (gp.NetMatrix, or gate "
+            "--subtract-background)"
         )
 
 
@@ -136,19 +137,19 @@ def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width:
 
     A bin belongs to the gate, or to its background, whose centre does. The background is scaled by how many bins the
     gate has for each of its own, filled or not: net = Σ gate - (g/b) Σ background, variance = Σ gate + (g/b)² Σ
-    background of the matrix' own variances. Without background it is the sum of the gate's rows, exactly.
+    background of the matrix's own variances. Without background it is the sum of the gate's rows, exactly.
 
     Args:
         matrix: from `matrix` or `scan_matrix`.
         gate: in the unit of the gated axis.
         on: the axis that is gated.
-        width: of the bins on it; None: as the distances of centres tell.
+        width: of the bins on it; None: from the distances of bin centres.
 
     Returns:
         A lazy spectrum: `energy_kev`, `adc`, `dt_ps` or `time_s` (bin centre), `counts`, `variance`.
 
     Raises:
-        TableError: it is no matrix, or one that is net of its background in two dimensions.
+        TableError: it is not a matrix, or one that is net of its background in two dimensions.
         UsageError: when collected, if the gate, or the background, holds no bin.
     """
     lazy = matrix.lazy()
@@ -229,7 +230,7 @@ def gate_weight(centres: pl.Series, gate: Gate, width: float | None) -> pl.Expr:
     numbers = grid.select(gate=inside.sum(), background=beside.sum()).row(0)
     for number, what in zip(numbers, ("the gate", "the background"), strict=True):
         if not number:
-            raise UsageError(f"{what} of {gate} holds no bin of the matrix: choose it wider, or the bins narrower")
+            raise UsageError(f"{what} of {gate} contains no bin of the matrix: widen it, or use narrower bins")
     return pl.when(beside).then(-numbers[0] / numbers[1]).otherwise(inside)
 
 

@@ -18,7 +18,7 @@ MAX_CELLS = 20_000_000
 
 
 BEYOND = 16
-"""So many empty bins behind the last filled one show that the highest peak has no background above it."""
+"""This many empty bins behind the last filled one show that the highest peak has no background above it."""
 
 
 class Side(NamedTuple):
@@ -113,10 +113,10 @@ def cells_of(matrix: pl.DataFrame, width: float | tuple[float, float] | None = N
 
     Args:
         matrix: as `gp.matrix` gives it.
-        width: of the bins, on both axes or on each; None: as the distances of centres tell.
+        width: of the bins, on both axes or on each; None: from the distances of bin centres.
 
     Raises:
-        TableError: it is no matrix of two energies or of two adc values in equal bins, it has no counts, or too many
+        TableError: it is not a matrix of two energies or of two adc values in equal bins, it has no counts, or too many
             bins.
     """
     columns = like_axes(matrix)
@@ -124,10 +124,12 @@ def cells_of(matrix: pl.DataFrame, width: float | tuple[float, float] | None = N
     widths = width if isinstance(width, tuple) else (width, width)
     sides = tuple(_side(matrix, name, one) for name, one in zip(columns, widths, strict=True))
     if sides[0].bins * sides[1].bins > MAX_CELLS:
-        raise TableError(f"the matrix has more than {MAX_CELLS // 10**6} million bins, filled or not: take wider ones")
+        raise TableError(
+            f"the matrix has more than {MAX_CELLS // 10**6} million bins, empty ones included: use wider bins"
+        )
     places = [_places(matrix[side.column].to_numpy(), side) for side in sides]
     if pl.Series(places[0] * sides[1].bins + places[1]).n_unique() < matrix.height:
-        raise TableError("a bin of the matrix stands there more than once: sum such rows first")
+        raise TableError("a bin of the matrix appears more than once: sum these rows first")
     counts, variance = (matrix[name].cast(pl.Float64).to_numpy() for name in ("counts", "variance"))
     if not (np.isfinite(counts).all() and np.isfinite(variance).all() and (variance >= 0).all()):
         raise TableError("the matrix has bins without a number of counts or without their variance")
@@ -144,7 +146,9 @@ def _side(matrix: pl.DataFrame, column: str, width: float | None) -> Side:
     first, last = float(centres.min()), float(centres.max())
     bins = (last - first) / width
     if not bins <= MAX_CELLS:
-        raise TableError(f"bins of {width:g} make a matrix of more than {MAX_CELLS // 10**6} million: take wider ones")
+        raise TableError(
+            f"bins of {width:g} make a matrix of more than {MAX_CELLS // 10**6} million bins: use wider bins"
+        )
     return Side(column, first, width, round(bins) + 1 + BEYOND, round(bins) + 1)
 
 
@@ -152,7 +156,7 @@ def _places(centres: Floats, side: Side) -> Integers:
     numbers = (centres - side.first) / side.width
     places = np.rint(numbers).astype(np.int64)
     if np.abs(numbers - places).max() > CLOSE:
-        raise TableError(f"the bins of {side.column} are not of one width, {side.width:g}")
+        raise TableError(f"the bins of {side.column} do not have the width {side.width:g}")
     return places
 
 
@@ -166,7 +170,7 @@ def like_axes(matrix: pl.DataFrame) -> tuple[str, str]:
     check_independent(matrix.schema)
     x, y = (BY_COLUMN[name[:-2]] for name in columns)
     if x != y or not (x.of_hits and x.of_pairs):
-        raise TableError(f"this is a matrix of {x.column} and {y.column}, and must be one of two energies, or two adc")
+        raise TableError(f"this is a matrix of {x.column} and {y.column}, but two energies or two adc are needed")
     if matrix.is_empty():
         raise TableError("the matrix has no counts")
     return columns

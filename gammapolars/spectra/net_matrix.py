@@ -45,10 +45,11 @@ class NetMatrix:
     and net counts are biased; `gp.coincidence_peak` takes the background from the matrix around a peak instead.
 
     Args:
-        matrix: from `gp.matrix` or `gp.scan_matrix`, of two energies or two adc values, also net of chance.
+        matrix: from `gp.matrix` or `gp.scan_matrix`, of two energies or two adc values, also with random coincidences
+            subtracted.
         regions: stretches with peaks, in the axes' unit; None: they are searched in the projections.
         fwhm: coefficients of FWHM² = a + b E + c E² (keV²), for that search; None: measured at the clearest peaks.
-        width: of the bins, on both axes or on each; None: as the distances of centres tell.
+        width: of the bins, on both axes or on each; None: from the distances of bin centres.
 
     Attributes:
         regions: the stretches of x, and of y, in which peaks lie.
@@ -56,7 +57,7 @@ class NetMatrix:
         total: T, the sum of the matrix; of a symmetric one, with twice its diagonal.
 
     Raises:
-        TableError: it is no matrix of two energies or of two adc values, or its sum is not above 0.
+        TableError: it is not a matrix of two energies or of two adc values, or its sum is not above 0.
         UsageError: no peaks are found, one holds no bin, or they leave none.
     """
 
@@ -78,8 +79,8 @@ class NetMatrix:
                 found.append(found_regions(side, projection[part], variance[part], fwhm))
                 if not found[-1]:
                     raise UsageError(
-                        f"no peaks were found in the projection on {side.column}: say where they lie by regions, or "
-                        "--peak-region LOW:HIGH"
+                        f"no peaks were found in the projection on {side.column}: give their positions with "
+                        "regions, or --peak-region LOW:HIGH"
                     )
             else:
                 found.append(given_regions(side, regions))
@@ -88,7 +89,7 @@ class NetMatrix:
         self._background = FactorisedBackground(cells, csr_array(block_diag(operators, format="csr")))
         self.total = self._background.total
         if not self.total > 0:
-            raise TableError(f"the counts of the matrix add up to {self.total:g}, which tells no background")
+            raise TableError(f"the counts of the matrix add up to {self.total:g}, which does not give a background")
 
     def projections(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Of x and of y, `energy_kev` or `adc` (bin centre), `counts`, and the `background` below their peaks."""

@@ -165,7 +165,7 @@ def per_area(spectrum: AnyFrame, by: Sequence[str] = DETECTOR) -> pl.DataFrame:
 
     sums = table.with_columns(_area=total("counts"), _of_area=total("variance"))
     if sums.height and not (sums["_area"] > 0).all():
-        raise TableError("a spectrum has no counts, or less than none: its area is no number to divide by")
+        raise TableError("a spectrum has no counts or a negative sum: it cannot be normalised by its area")
     part, area = pl.col("counts") / pl.col("_area"), pl.col("_area")
     variance = ((1 - 2 * part) * pl.col("variance") + part**2 * pl.col("_of_area")) / area**2
     return sums.with_columns(counts=part, variance=variance).drop("_area", "_of_area")
@@ -177,7 +177,7 @@ def _common_axis(frames: Sequence[pl.DataFrame]) -> Axis:
     for axis in reversed(AXES):
         if all(axis in frame.columns and frame[axis].null_count() == 0 for frame in filled):
             return axis
-    raise TableError("some spectra have energies and others channels alone: calibrate all of them, or none")
+    raise TableError("some spectra have energies and others only ADC channels: calibrate all of them, or none")
 
 
 def _along(frame: pl.DataFrame, axis: Axis) -> pl.DataFrame:

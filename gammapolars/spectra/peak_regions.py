@@ -16,7 +16,7 @@ HALF_WIDTH = 2.0
 """A peak lies within so many FWHM of its centroid, also where its width is known to 15 % alone, or has a tail."""
 
 BESIDE = 2.0
-"""So many FWHM on each side of a peak tell the background below it,"""
+"""This many FWHM on each side of a peak tell the background below it,"""
 
 LEAST_BESIDE = 3
 """and at least so many bins."""
@@ -64,7 +64,7 @@ def given_regions(side: Side, ranges: Sequence[Range]) -> list[Region]:
     for low, high in ranges:
         begin, end = (round((edge - side.first) / side.width + 0.5) for edge in (low, high))
         if not begin < end:
-            raise UsageError(f"the peak from {low:g} to {high:g} holds no bin, and bins are {side.width:g} wide")
+            raise UsageError(f"the peak from {low:g} to {high:g} contains no bin; bins are {side.width:g} wide")
         if end > 0 and begin < side.bins:
             beside = max(LEAST_BESIDE, round((end - begin) * BESIDE / (2 * HALF_WIDTH)))
             found.append(Region(max(begin, 0), min(end, side.bins), beside))
@@ -125,7 +125,7 @@ def _interpolation(places: Integers, near: Integers) -> Floats:
     """
     before, behind = int((near < places[0]).sum()), int((near > places[-1]).sum())
     if not len(near):
-        raise UsageError("peaks cover all bins of the matrix and leave no background: name narrower ones")
+        raise UsageError("peaks cover all bins of the matrix and leave no background: give narrower peak regions")
     order = 0 if not before or not behind else 1
     if min(before, behind) >= LEAST_BESIDE and len(places) <= WIDEST * len(near):
         order = 2

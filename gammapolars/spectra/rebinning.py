@@ -88,7 +88,7 @@ def rebin(
         bin_adc: the new width in adc values; bin k begins at k widths - ½.
         edges_kev: the new edges, ascending; counts beyond them are left out.
         edges_adc: the same in adc, where value n reaches from n - ½ to n + ½.
-        width: of the bins as they are, where so few are filled that they do not tell.
+        width: of the bins as they are, where too few are filled to show it.
 
     Returns:
         A lazy table: the keys, `energy_kev` or `adc` (bin centre), `counts`, `variance`, and for given edges
@@ -101,7 +101,7 @@ def rebin(
     target = _target(bin_kev, bin_adc, edges_kev, edges_adc)
     frame, columns = spectra_of(spectrum)
     if target.axis not in columns:
-        raise TableError(f"this table of spectra has no column '{target.axis}': its bins cannot be told in it")
+        raise TableError(f"this table of spectra has no column '{target.axis}': its bins cannot be expressed in it")
     keys = keys_of(columns)
     schema: dict[str, Any] = {name: columns[name] for name in keys}
     schema |= dict.fromkeys((target.axis, "counts", "variance"), pl.Float64())
@@ -115,7 +115,7 @@ def _target(
 ) -> Target:
     given = [value for value in (bin_kev, bin_adc, edges_kev, edges_adc) if value is not None]
     if len(given) != 1:
-        raise UsageError("name the new bins by one of bin_kev, bin_adc, edges_kev and edges_adc")
+        raise UsageError("give the new bins with one of bin_kev, bin_adc, edges_kev and edges_adc")
     axis: Axis = "energy_kev" if bin_kev is not None or edges_kev is not None else "adc"
     if (width := bin_kev if bin_kev is not None else bin_adc) is not None:
         if not 0 < width < np.inf:
@@ -123,7 +123,7 @@ def _target(
         return Target(axis, float(width), 0.0 if axis == "energy_kev" else -0.5, np.empty(0))
     ends = np.asarray(edges_kev if edges_kev is not None else edges_adc, np.float64)
     if ends.ndim != 1 or len(ends) < 2 or not np.isfinite(ends).all() or not (np.diff(ends) > 0).all():
-        raise UsageError("edges of bins must be 2 or more finite numbers that ascend")
+        raise UsageError("bin edges must be 2 or more finite numbers in ascending order")
     return Target(axis, None, 0.0, ends)
 
 

@@ -1,4 +1,4 @@
-"""What spectra are made of: hits by slices of time, and the partners of hits in a gate, or of two hits in two gates."""
+"""Rows that spectra are made of: hits by time slice, and hits in coincidence with one gate or with two."""
 
 from collections.abc import Mapping, Sequence
 from itertools import permutations
@@ -23,7 +23,7 @@ def slice_width_ps(width: str | int) -> int:
     """
     width_ps = parse_ps(width) if isinstance(width, str) else width
     if width_ps <= 0:
-        raise UsageError(f"a slice of time must be longer than 0, not {width}")
+        raise UsageError(f"a time slice must be longer than 0, not {width}")
     return width_ps
 
 
@@ -42,7 +42,7 @@ def time_slices(frame: pl.LazyFrame, width: str | int) -> pl.LazyFrame:
     """
     width_ps = slice_width_ps(width)
     if "timestamp_ps" not in frame.collect_schema():
-        raise TableError("this frame has no column 'timestamp_ps' to be sliced by")
+        raise TableError("this frame has no column 'timestamp_ps' for time slices")
     number = pl.col("timestamp_ps") // width_ps
     return frame.with_columns(time_slice=number, slice_start_ps=number * width_ps)
 
@@ -55,7 +55,7 @@ def gate(
     on: str = "energy_kev",
     of: Sequence[Detector | Key] | None = None,
 ) -> pl.LazyFrame:
-    """The partners of all hits in a gate: what a gated spectrum is made of.
+    """The hits in coincidence with a gate: what a gated spectrum is made of.
 
     With a `Gate`, the partners of hits in its background are there as well, and `weight` makes their sum net: it is the
     gate's weight, times the pair's own where pairs have a `weight` (of prompt and random). `gp.spectrum` sums weights
@@ -73,7 +73,7 @@ def gate(
         of: detectors whose hits may lie in the gate, or their (board, channel); None: all.
 
     Returns:
-        One row a partner, as of hits: `board`, `channel`, `adc` and `energy_kev`, as far as pairs have them;
+        One row per coincident hit, as of hits: `board`, `channel`, `adc` and `energy_kev`, as far as pairs have them;
         `timestamp_ps`, its time; `dt_ps`, its time minus that of the hit in the gate; `run` and `weight`.
 
     Raises:
@@ -143,13 +143,13 @@ def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "e
     Args:
         triples: a calibrated table of triples: `energy_kev_a`, `_b`, `_c`; `board`, `channel`, `adc` with the same
             suffixes, `timestamp_ps` (of a), `dt_ab_ps`, `dt_ac_ps`, `run` and `weight`, as far as there are. With the
-            weights of `gp.triples(hits, random=…)` the result is net of chance as well.
+            weights of `gp.triples(hits, random=…)` random coincidences are subtracted as well.
         first: a gate, with or without background.
         second: the other.
         on: what is gated: `energy_kev`, or `adc`.
 
     Returns:
-        One row a third hit: `board`, `channel`, `adc`, `energy_kev`, `timestamp_ps` (its own), `run`, `weight`.
+        One row per third hit: `board`, `channel`, `adc`, `energy_kev`, `timestamp_ps` (its own), `run`, `weight`.
 
     Raises:
         TableError: the triples are not calibrated.

@@ -171,7 +171,7 @@ def weight_column(columns: pl.Schema, weight: str | None) -> str | None:
     if name not in columns:
         raise TableError(f"this frame has no column '{name}' to weigh by (it has {', '.join(columns)})")
     if not (columns[name].is_numeric() or columns[name] == pl.Null):
-        raise TableError(f"column '{name}' is to weigh by, and holds {columns[name]} instead of numbers")
+        raise TableError(f"column '{name}' is used as a weight, but contains {columns[name]} instead of numbers")
     return name
 
 

@@ -115,7 +115,7 @@ def epochs(
         disorder: whether hits without a flag may lie back any further.
         by_flag: whether a channel's reset flag begins an epoch even where its time does not step back, if the hit
             before is of the same channel. In a file of one channel that is seldom hit, nothing else tells.
-        on_wild: told of hits whose time cannot be, and whether they are left out; None: they are an error, where
+        on_wild: called with hits with an impossible time, and whether they are left out; None: they are an error, where
             disorder is.
 
     Raises:
@@ -306,8 +306,9 @@ class _Cutter:
 
     def _out_of_order(self, step: StepBack) -> TimeOrderError:
         return TimeOrderError(
-            f"times are out of order: hit {step.hit} lies {format_ps(step.latest_ps - step.time_ps)} behind a hit "
-            f"before it (at {format_ps(step.time_ps)}), and only {format_ps(self._reorder_ps)} can be repaired",
+            f"times are out of order: hit {step.hit} is {format_ps(step.latest_ps - step.time_ps)} earlier "
+            f"than a preceding hit (at {format_ps(step.time_ps)}), and only {format_ps(self._reorder_ps)} "
+            "can be repaired",
             step.advice,
         )
 

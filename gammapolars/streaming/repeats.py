@@ -38,7 +38,7 @@ def without_repeats(batches: Iterable[pl.DataFrame], on_repeats: OnRepeats) -> I
 
     Args:
         batches: hits of one run or several, one run after the other, each in order of time.
-        on_repeats: told of those that are left out, when there are more of them.
+        on_repeats: called with those that are left out, when there are more of them.
     """
     total = others = 0
     for of_run in by_run(batches):

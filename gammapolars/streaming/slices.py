@@ -191,8 +191,8 @@ def slices(
         reach_ps: the largest |dt| of interest, in picoseconds.
         reorder_ps: how far back a hit may lie and still be put in its place.
         slice_hits: how many hits gather before a cut; memory is proportional to it.
-        on_repair: told of resets and rollovers of the timestamps, behind which times are made to go on.
-        on_wild: told of hits whose time cannot be, and whether they are left out; None: they are an error.
+        on_repair: called with resets and rollovers of the timestamps, behind which times are made to go on.
+        on_wild: called with hits with an impossible time, and whether they are left out; None: they are an error.
 
     Raises:
         TimeOrderError: hits lie too far back in time to be repaired.
@@ -214,7 +214,7 @@ def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
     ended: list[int | None] = []
     for run, of_run in groupby(parts, key=_run_of):
         if run in ended:
-            raise TableError(f"run {run} occurs again after run {ended[-1]}: sort the hits by run, with convert --sort")
+            raise TableError(f"run {run} appears again after run {ended[-1]}: sort the hits by run with convert --sort")
         yield of_run
         ended.append(run)
 

@@ -65,8 +65,8 @@ class StepBack:
             )
         if self.is_reset:
             return (
-                "time starts again near 0, which looks like a reset of the timestamps that no flag tells of: "
-                "give what was recorded before and after it as runs of their own"
+                "time starts again near 0, which looks like a timestamp reset without a flag: read the "
+                "data before and after it as separate runs"
             )
         return (
             "allow more with --reorder, or sort the run first with 'gammapolars convert RUN... --sort "
@@ -81,10 +81,10 @@ class StepBack:
     @property
     def place(self) -> str:
         """Where it was met among hits that are put in order."""
-        return f"hits are put in order of time, but at hit {self.hit}, {format_ps(self.back_ps)} behind a hit before it"
+        return f"hits are sorted by time, but hit {self.hit} is {format_ps(self.back_ps)} earlier than a preceding hit"
 
     def __str__(self) -> str:
-        return f"{self.place}, {self.advice}"
+        return f"{self.place}: {self.advice}"
 
 
 def rollover_period(latest_ps: int, time_ps: int, first_ps: int, hits: int, step_ps: int) -> int | None:

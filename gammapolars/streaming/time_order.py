@@ -49,7 +49,7 @@ class Repair:
 
 
 OnRepair = Callable[[Any], None]
-"""Told of each `Repair`, and by a `StepBack` of clocks that seem to have started again among hits put in order."""
+"""Called with each `Repair`, and by a `StepBack` of clocks that seem to have started again among hits put in order."""
 
 
 class Clock:
@@ -69,7 +69,7 @@ class Clock:
         if not self.offset_ps:
             return batch
         if int(batch["timestamp_ps"].max()) + self.offset_ps >= 2**63:  # type: ignore[arg-type]
-            raise TimeOrderError("behind a timestamp reset, times exceed the 106 days that a run can be: split the run")
+            raise TimeOrderError("after a timestamp reset, times exceed 106 days, the limit of a run: split the run")
         return batch.with_columns(pl.col("timestamp_ps") + self.offset_ps)
 
     def restart(self, ended: list[Epoch], begun: list[tuple[Epoch, Epoch]]) -> None:
@@ -100,7 +100,7 @@ def repairs(recordings: list[list[Epoch]], on_repair: OnRepair) -> None:
 
     Args:
         recordings: the epochs of each.
-        on_repair: told of each reset and rollover, as by `continuous`.
+        on_repair: called with each reset and rollover, as by `continuous`.
     """
     clock, place = Clock(on_repair), 0
     while begun := [(epochs[place], epochs[place + 1]) for epochs in recordings if len(epochs) > place + 1]:
@@ -112,7 +112,7 @@ REORDER_PS = parse_ps(defaults.REORDER)
 """How far back in time a hit may lie and still be put in its place."""
 
 FLUSH_HITS = 1_000_000
-"""So many hits of a disordered stream gather before they are given out."""
+"""This many hits of a disordered stream gather before they are given out."""
 
 Batches = Iterator[pl.DataFrame]
 
@@ -133,8 +133,8 @@ def time_ordered(
     Args:
         batches: frames with a column `timestamp_ps`, and `flags` if resets are to be repaired.
         reorder_ps: the largest step back that is put in place, in picoseconds.
-        on_repair: told of each reset and rollover.
-        on_wild: told of hits whose time cannot be, and whether they are left out; None: they are an error.
+        on_repair: called with each reset and rollover.
+        on_wild: called with hits with an impossible time, and whether they are left out; None: they are an error.
 
     Raises:
         TimeOrderError: a hit lies further back; the message says which, where and how far.
@@ -162,8 +162,8 @@ def continuous(
             first, end = _ends(frame)
             if last is not None and first < last:
                 raise TimeOrderError(
-                    f"files flag a reset of the timestamps at about {format_ps(first)}, but times go on behind it, and "
-                    f"not by one clock in all of them: give the files as they were recorded"
+                    f"files flag a reset of the timestamps at about {format_ps(first)}, but times continue "
+                    "after it, and the files do not share one clock: give the files as they were recorded"
                 )
             last = end
             yield frame

@@ -28,10 +28,10 @@ MOST_STEPS, MOST_PARTS = 200, 1000
 """Where hits step back more often, or would have to be cut into more parts, they are in disorder."""
 
 LAST_HITS = 16
-"""So many hits at the end of a batch may be off; the batch then waits for the next one."""
+"""This many hits at the end of a batch may be off; the batch then waits for the next one."""
 
 RECENT_HITS = 10_000
-"""So many hits before a last one tell how long gaps are."""
+"""This many hits before a last one tell how long gaps are."""
 
 AT_ENDS = 3
 """As many hits before all others, or behind them, are looked at."""
@@ -46,7 +46,7 @@ ANNOUNCED = FLAGS["external_reset"] | FLAGS["rollover"] | FLAGS["fake_rollover"]
 
 
 class WildTime(NamedTuple):
-    """A hit whose time cannot be.
+    """A hit with an impossible time.
 
     Attributes:
         hit: its number, from 1, in its file or stream.
@@ -70,7 +70,7 @@ class WildTime(NamedTuple):
 
 
 OnWild = Callable[[WildTime], bool]
-"""Told of each; whether it is left out. Where it is not, and is out of order, its time is taken as it is."""
+"""Called with each; whether it is left out. Where it is not, and is out of order, its time is taken as it is."""
 
 
 def refuse(wild: WildTime) -> bool:
@@ -85,12 +85,12 @@ def refuse(wild: WildTime) -> bool:
 
 
 def without_wild_times(batches: Iterable[pl.DataFrame], reorder_ps: int, on_wild: OnWild) -> Iterator[pl.DataFrame]:
-    """The hits of a stream without those whose time cannot be; a batch waits for the next where its last may be off.
+    """The hits of a stream without those with an impossible time; a batch waits for the next where its last may be off.
 
     Args:
         batches: as recorded, none of them empty.
         reorder_ps: how far back in time a hit may lie.
-        on_wild: told of each of them.
+        on_wild: called with each of them.
     """
     stream = _Stream(reorder_ps, on_wild)
     for batch in batches:

@@ -111,7 +111,7 @@ def test_the_area_of_a_line_next_to_another_peak_has_no_bias() -> None:
 
 
 def test_nothing_can_be_said_of_a_line_where_another_peak_is() -> None:
-    with pytest.raises(UsageError, match=r"a peak lies where a line at 600 keV would be"):
+    with pytest.raises(UsageError, match=r"another peak is at the position of a line at 600 keV"):
         gp.line_counts(spectrum({600.0: 2000.0}, 20.0, 1), 600.0, FWHM_KEV, [(600.1, 2.0)])
 
 

@@ -230,7 +230,7 @@ def test_progress_is_told_and_ends_with_all_hits(tmp_path: Path, monkeypatch: py
 def test_hits_out_of_order_are_reported_with_the_run(tmp_path: Path) -> None:
     run = in_file(tmp_path, frame([(1000, 0), (0, 1)]), reorder_ps=10)
 
-    with pytest.raises(TimeOrderError, match=r"run\.parquet: times are out of order: hit 2 lies 1 ns behind"):
+    with pytest.raises(TimeOrderError, match=r"run\.parquet: times are out of order: hit 2 is 1 ns earlier"):
         analyse(Recording(run), PairRule("1ns"))
 
 
@@ -248,7 +248,7 @@ def test_an_empty_run_has_an_analysis_with_a_warning(tmp_path: Path) -> None:
     found = analyse(Recording(in_file(tmp_path, frame([])), CALIBRATED), PairRule("1ns"))
 
     assert (found.hits_read, found.pairs, found.real_time_s) == (0, 0, 0.0)
-    assert found.warnings == ("the run holds no hits",)
+    assert found.warnings == ("the run contains no hits",)
     assert isinstance(found, Analysis)
 
 
@@ -258,10 +258,10 @@ def test_warnings_name_what_a_reader_must_know(tmp_path: Path) -> None:
     found = analyse(Recording(in_file(tmp_path, hits), CALIBRATED), PairRule("1ns"))
 
     assert len(found.warnings) == 4
-    assert "33.3 % of the hits carry the flag pile_up" in found.warnings[0]
+    assert "33.3 % of the hits have the flag pile_up" in found.warnings[0]
     assert "no energy calibration for 0/2" in found.warnings[1]
     assert "no hits in silent" in found.warnings[2]
-    assert "all hits of right carry flags" in found.warnings[3]
+    assert "all hits of right are rejected by their flags" in found.warnings[3]
 
 
 def test_names_stand_beside_numbers(tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_names_stand_beside_numbers(tmp_path: Path) -> None:
 def test_a_run_without_adc_values_cannot_be_analysed(tmp_path: Path) -> None:
     run = in_file(tmp_path, frame([(0, 0)]).drop("adc"))
 
-    with pytest.raises(GammapolarsError, match="hits without adc values cannot be counted by channel") as raised:
+    with pytest.raises(GammapolarsError, match="hits without adc values cannot be counted by ADC channel") as raised:
         analyse(Recording(run), PairRule("1ns"))
     assert isinstance(raised.value, TableError)
 

@@ -124,11 +124,11 @@ def test_add_back_needs_groups_and_calibrations() -> None:
     lone = Detectors((Detector(0, 0, energy=(0, 1), group="A"), Detector(0, 1, energy=(0, 1), group="B")))
     bare = Detectors((Detector(0, 0, energy=(0, 1), group="A"), Detector(0, 1, "A2", group="A")))
 
-    with pytest.raises(UsageError, match=r"two detectors of one kind in a group: .*detectors\.toml"):
+    with pytest.raises(UsageError, match=r"two detectors of the same kind in a group: .*detectors\.toml"):
         add_back(hits, lone)
     with pytest.raises(UsageError, match="A2 of group 'A' has no energy calibration"):
         add_back(hits, bare)
-    with pytest.raises(UsageError, match="window of add-back is one time"):
+    with pytest.raises(UsageError, match="window for add-back is a single time"):
         add_back(hits, CLOVERS, "0ns:5ns")
     with pytest.raises(TableError, match="no column 'adc'"):
         add_back(hits.drop("adc"), CLOVERS)
@@ -179,7 +179,7 @@ def test_a_least_energy_of_the_veto_needs_its_calibration() -> None:
 def test_a_kind_that_is_not_there_is_refused() -> None:
     hits = stream(frame([(0, 0)]))
 
-    with pytest.raises(UsageError, match=r"no detector of kind 'CsI'.*BGO, HPGe, plastic"):
+    with pytest.raises(UsageError, match=r"no veto detector of kind 'CsI'.*BGO, HPGe, plastic"):
         veto(hits, CLOVERS, "CsI")
     with pytest.raises(UsageError, match="names no kinds"):
         veto(hits, Detectors())
@@ -426,19 +426,19 @@ def test_what_people_read_tells_where_hits_went(folder: Path) -> None:
     paired = gammapolars("coincidences", *words, "--overwrite", *POLICIES).out
 
     for text in (told, paired):
-        assert "  added back to others: " in text
-        assert "  of veto detectors: " in text
+        assert "  added back to another hit: " in text
+        assert "  hits of veto detectors: " in text
         assert ": A1 " in text
-    assert "each hit within 250 ns of the hit before" in told
+    assert "each hit within 250 ns of the previous hit" in told
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (("--table", "pairs"), "unknown table 'pairs'"),
-        (("--veto", "CsI=5ns"), "no detector of kind 'CsI'"),
+        (("--veto", "CsI=5ns"), "no veto detector of kind 'CsI'"),
         (("--window-ref", "middle"), "not from 'middle'"),
-        (("--add-back", "fast"), "is no time"),
+        (("--add-back", "fast"), "is not a time"),
     ],
 )
 def test_wrong_options_are_one_line(folder: Path, words: tuple[str, ...], told: str) -> None:
@@ -455,4 +455,4 @@ def test_a_root_file_has_no_place_for_lists(folder: Path) -> None:
     outcome = gammapolars("events", folder / "run.parquet", "--table", "summary", "-o", folder / "no.root")
 
     assert outcome.code == 1
-    assert "no lists of detectors" in outcome.error
+    assert "lists of detectors cannot be stored in a ROOT file" in outcome.error

@@ -240,7 +240,7 @@ def test_a_pulsed_beam_with_more_gaps_than_are_kept_is_told() -> None:
 
     assert found.unc == found.pairs > 0
     (warning,) = gap_warnings(run_time(hits), DETECTORS)
-    assert warning.startswith("0/0, 0/1: more gaps than can be followed")
+    assert warning.startswith("0/0, 0/1: more gaps than can be tracked")
     few = run_time(in_stretches(21, [(0.02 * n, 0.02 * n + 0.001, 1e5, 1e5) for n in range(500)]))
     assert few.seconds()[A] == pytest.approx(0.5, rel=0.05)
 
@@ -259,7 +259,7 @@ def test_advice_on_random_windows_names_one_that_has_room() -> None:
         return next(text for text in chance_warnings(table, rule, expectation) if "times as many" in text)
 
     assert "--random 200ns:1.4" in warning("100ns")
-    assert "there is no room within it (1.4" in warning("1us")
+    assert "no window fits within that dead time (1.4" in warning("1us")
 
 
 def test_many_detectors_take_no_time() -> None:

@@ -178,7 +178,7 @@ def test_detectors_without_direction_are_named(tmp_path: Path) -> None:
     done = gammapolars("angular", data / "co60-four-hpge.root", "--detectors", data / "detectors.toml", *words)
 
     assert done.code == 1
-    assert "no direction of HPGe-1" in done.error
+    assert "no direction is given for HPGe-1" in done.error
     assert files_in(tmp_path) == []
 
 
@@ -452,7 +452,7 @@ def test_simulated_correlations_come_out_of_the_command(tmp_path: Path) -> None:
     assert found["expected"]["chi2"] > 20  # these are not the spins that were simulated
     text = gammapolars("angular", run, "--detectors", toml, *lines, "--overwrite").out
     assert "expected of 0,2,0" in text
-    assert "corrected for size" in text
+    assert "corrected for solid angle" in text
 
 
 @pytest.mark.slow

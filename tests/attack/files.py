@@ -188,10 +188,10 @@ def pieces(stage: Stage) -> None:
     outcome = stage.run(command, path, *COMMANDS[command])
     if len(set(blocks)) < len(blocks):
         if command == "info":  # shows what is in files, whatever it is
-            if "occurs again" not in outcome.out:
+            if "appears again" not in outcome.out:
                 raise Wrong("runs in pieces, and no warning")
         else:
-            refused(outcome, "occurs again")
+            refused(outcome, "appears again")
         succeeded(stage.run("convert", path, "--sort", "-o", "out.parquet", "--overwrite"))
         path = stage.folder / "out.parquet"
         command = ""

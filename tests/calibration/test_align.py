@@ -298,8 +298,8 @@ def test_detectors_that_nothing_ties_are_told_apart(tmp_path: Path) -> None:
     assert found.detectors["reference"].to_list() == [True, False, True, False, False]
     np.testing.assert_allclose(found.detectors["time_offset_ps"], [0, 3000, 0, -40_000, 0], atol=60)
     assert any("no prompt peak with 0/4" in warning for warning in found.warnings)
-    assert any("ties these groups of detectors" in warning for warning in found.warnings)
-    assert any("equal shares" in warning for warning in found.warnings)
+    assert any("these groups of detectors are not connected by a prompt peak" in warning for warning in found.warnings)
+    assert any("shared equally (each FWHM/√2)" in warning for warning in found.warnings)
 
 
 @pytest.mark.slow
@@ -388,7 +388,7 @@ def test_aligned_hits_make_peaks_at_zero(labr: Path, tmp_path: Path) -> None:
     done = gammapolars("align", labr, "-o", new)
 
     assert done.code == 0, done.err
-    assert "prompt pairs" in done.out
+    assert "prompt coincidences" in done.out
     pairs = gp.scan(labr).pipe(gp.align, load_detectors(new)).pipe(gp.pairs, "5ns", start=(0, 0), stop=(0, 3)).collect()
     assert pairs.height > 1000
     assert abs(float(pairs["dt_ps"].median())) < 15  # type: ignore[arg-type]
@@ -397,7 +397,7 @@ def test_aligned_hits_make_peaks_at_zero(labr: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--search", "0ns"), 2, "further than 0 s"),
+        (("--search", "0ns"), 2, "longer than 0 s"),
         (("--search", "5"), 2, "no unit"),
         (("--hits", "0"), 2, "at least one hit"),
         (("--energy", "100"), 2, "--energy takes LOW:HIGH"),
@@ -523,5 +523,5 @@ def test_offsets_at_a_hundred_thousand_pairs(tmp_path: Path, kind: str, most_ps:
 def test_hits_instead_of_a_run_are_refused() -> None:
     hits: Any = gp.scan(REPOSITORY / "data" / "co60-four-hpge.root")
 
-    with pytest.raises(UsageError, match="give the names of its files"):
+    with pytest.raises(UsageError, match="give file names instead of hits"):
         gp.measure_timing(hits)

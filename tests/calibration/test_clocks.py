@@ -299,7 +299,10 @@ def test_several_runs_have_one_rate(tmp_path: Path) -> None:
     found = gp.measure_timing(open_runs(*runs, apart=True))
 
     assert found.aligned.clocks[0].rate_ppm == pytest.approx(5.0, abs=3e-5)
-    assert found.warnings == ("time_fwhm_ps of 0/0, 1/0 are equal shares: their pairs do not tell the detectors apart",)
+    assert found.warnings == (
+        "time_fwhm_ps of 0/0, 1/0: with two detectors only their combined time resolution can be measured; it was "
+        "shared equally (each FWHM/√2)",
+    )
 
 
 def test_runs_whose_rates_differ_still_have_moving_peaks_and_say_so(tmp_path: Path) -> None:
@@ -309,14 +312,16 @@ def test_runs_whose_rates_differ_still_have_moving_peaks_and_say_so(tmp_path: Pa
 
     found = gp.measure_timing(open_runs(*runs, apart=True))
 
-    assert any("still move by about" in warning and "one by one" in warning for warning in found.warnings)
+    assert any(
+        "still move by about" in warning and "align each run separately" in warning for warning in found.warnings
+    )
 
 
 def test_detectors_of_one_board_cannot_have_clocks_of_their_own(tmp_path: Path) -> None:
     hits = two_clocks({1: steady(5.0)}).with_columns(channel="board", board=pl.lit(0, pl.UInt16))
 
     with pytest.raises(
-        CalibrationError, match=r"the peak of 0/0 and 0/1 moves by 5 ppm, 49\d us in all: .* a board of its own"
+        CalibrationError, match=r"the peak of 0/0 and 0/1 moves by 5 ppm, 49\d us in all: .* its own board"
     ):
         gp.measure_timing(saved(hits, tmp_path))
 
@@ -420,7 +425,7 @@ def test_align_says_in_words_what_it_found_and_keeps_what_was_written(tmp_path: 
 
     assert done.code == 0, done.err
     assert "the clock of board 1 is slow by" in done.out
-    assert "measured now (ppm)" in done.out
+    assert "change (ppm)" in done.out
     text = old.read_text()
     assert text.startswith("# mine\n[[detector]]\n")
     assert "# upstream" in text
@@ -435,7 +440,7 @@ def test_rates_that_are_used_beyond_their_times_are_warned_of(folder: Path, tmp_
         "coincidences", folder / "drifting.parquet", "--detectors", tmp_path / "d.toml", "-o", tmp_path / "p.csv"
     )
 
-    assert "the rates of the clock of board 1 are known up to 20 s, and hits go on to 49.9" in done.out + done.err
+    assert "the clock rates of board 1 are known up to 20 s, but hits continue to 49.9" in done.out + done.err
 
 
 def test_a_reset_of_drifting_clocks_is_warned_of(folder: Path, tmp_path: Path) -> None:
@@ -446,7 +451,7 @@ def test_a_reset_of_drifting_clocks_is_warned_of(folder: Path, tmp_path: Path) -
     done = gammapolars("coincidences", run, "--detectors", folder / "clocks.toml", "-o", tmp_path / "p.csv")
 
     assert done.code == 0, done.err
-    assert "clocks of detectors.toml are corrected as if they went on behind the reset" in done.out
+    assert "the clock corrections of detectors.toml assume that clocks continue after the timestamp reset" in done.out
 
 
 def test_runs_of_drifting_clocks_are_not_simulated() -> None:

@@ -608,10 +608,10 @@ def test_missing_and_distant_lines_are_told(runs: dict[str, Path]) -> None:
     assert nothing.detectors["drift_span_pct"].to_list() == [None, None]
 
     away = gp.track_drift(runs["steady"], TWO, [1359.0])
-    assert any("from where the calibration expects them" in text for text in away.warnings)
+    assert any("from the positions expected from the calibration" in text for text in away.warnings)
 
     beyond = gp.track_drift(runs["steady"], Detectors((TWO.all[0],)), [1332.492, 1e4])
-    assert any("10000 keV lie beyond the range of HPGe-1" in text for text in beyond.warnings)
+    assert any("10000 keV are outside the range of HPGe-1" in text for text in beyond.warnings)
     assert any("HPGe-1" not in text or "no energy" not in text for text in beyond.warnings)
     assert any("0/2 has no energy calibration" in text for text in beyond.warnings)
 
@@ -621,7 +621,7 @@ def test_missing_and_distant_lines_are_told(runs: dict[str, Path]) -> None:
     [
         ([], {}, "no line"),
         ([-5.0], {}, "positive"),
-        ([1e5], {}, "no detector's range"),
+        ([1e5], {}, "outside the range of every detector"),
         ([1332.5], {"reach": 0.5}, "reach"),
         ([1332.5], {"slice": "0s"}, "longer than 0"),
         ([1332.5], {"reference": "median"}, "calibration"),
@@ -772,7 +772,7 @@ def test_a_run_that_the_table_does_not_know_stays_as_it_is_and_is_told(folder: P
 
     warned = json.loads(outcome["d"].out)["warnings"]
     assert len(warned) == 1
-    assert "gain.parquet does not know" in warned[0]
+    assert "gain.parquet does not contain" in warned[0]
     corrected, plain = (pl.read_parquet(folder / f"{name}.parquet") for name in ("d", "plain"))
     assert corrected.drop("gain_factor").equals(plain)
     assert set(corrected["gain_factor"]) == {1.0}
@@ -821,7 +821,7 @@ def test_detectors_toml_names_a_table_beside_it(folder: Path) -> None:
     assert load_detectors(folder / "again.toml") == known
     assert load_detectors(folder / "plain.toml").drift is None
     (folder / "bad.toml").write_text("drift = 5\n")
-    with pytest.raises(DetectorsError, match="name of a file"):
+    with pytest.raises(DetectorsError, match="file name"):
         load_detectors(folder / "bad.toml")
 
 

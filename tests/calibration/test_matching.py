@@ -207,7 +207,7 @@ def test_a_calibration_to_start_from_lets_one_line_do() -> None:
     peaks = peaks_of(truth, random, ["Cs-137"], extra=3)
     start = tuple(1.02 * term for term in truth.coefficients)
 
-    with pytest.raises(CalibrationError, match="one line fixes no calibration"):
+    with pytest.raises(CalibrationError, match="one line does not determine a calibration"):
         match_lines(peaks, table_of("Cs-137"))
     found = match_lines(peaks, table_of("Cs-137"), start=start)
 
@@ -229,7 +229,7 @@ def test_a_source_that_is_not_there_is_refused() -> None:
     truth = random_truth(random)
     peaks = peaks_of(truth, random, ["Eu-152"], strength=12.0)
 
-    with pytest.raises(CalibrationError, match="no peak is a line of Cs-137"):
+    with pytest.raises(CalibrationError, match="no peak matches a line of Cs-137"):
         match_lines(peaks, table_of("Eu-152", "Cs-137"))
     assert match_lines(peaks, table_of("Eu-152", "Am-241")).missing == ("Am-241",)  # below the lowest peak
 
@@ -359,8 +359,8 @@ def test_a_refusal_tells_what_was_tried() -> None:
         match_lines(peaks, table_of("Eu-152"), detector="HPGe-3")
 
     said = str(refused.value)
-    assert said.startswith("detector HPGe-3: cannot tell which peak is which line of Eu-152")
-    assert f"tried {peaks.height} peaks (adc {first:.5g}" in said
+    assert said.startswith("detector HPGe-3: the peaks cannot be assigned to the lines of Eu-152")
+    assert f"tried {peaks.height} peaks (ADC channels {first:.5g}" in said
     assert "13 lines" in said
     assert "--source" in said
     assert "--lines" in said
@@ -439,7 +439,7 @@ def test_pairs_take_the_nearest_peak_and_the_exact_energy() -> None:
 def test_pairs_need_a_peak_within_its_width() -> None:
     peaks = peaks_of(Truth(0.4, 0.0, 0.0), np.random.default_rng(2), ["Na-22"])
 
-    with pytest.raises(CalibrationError, match=r"0/4.*no peak at adc 900"):
+    with pytest.raises(CalibrationError, match=r"0/4.*no peak at ADC channel 900"):
         match_pairs(peaks, [Pair(900, 511)], detector="0/4")
 
 

@@ -142,7 +142,7 @@ def test_an_event_that_never_ends_is_an_error_that_says_so(
     monkeypatch.setattr(import_module("gammapolars.coincidences.events"), "MOST_HITS", 50)
     hits = frame((10 * number, number % 4) for number in range(200))
 
-    with pytest.raises(InputError, match=r"more than 50 hits: 1 us is wider than the time between hits"):
+    with pytest.raises(InputError, match=r"more than 50 hits: 1 us is longer than the time between hits"):
         built(hits, 10**6, 9, window_ref=ref, slice_hits=slice_hits)
     assert built(hits, 490, window_ref="first", slice_hits=slice_hits)["event"].max() == 3
 
@@ -208,10 +208,10 @@ def test_an_empty_run_has_no_events() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"window": "-10ns:20ns"}, "one time, such as 250ns"),
+        ({"window": "-10ns:20ns"}, "single time, such as 250ns"),
         ({"window": "-10ns"}, "is empty"),
-        ({"window_ref": "middle"}, "from the first hit of an event or from the last, not from 'middle'"),
-        ({"min_multiplicity": 0}, "one detector or more, not 0"),
+        ({"window_ref": "middle"}, "from the first or the last hit of an event, not from 'middle'"),
+        ({"min_multiplicity": 0}, "at least one detector, not 0"),
         ({"reject": "nonsense"}, "unknown flag"),
     ],
 )
@@ -260,7 +260,7 @@ def test_sums_are_those_of_a_loop_over_events(
 def test_events_out_of_order_have_no_summary() -> None:
     table = built(frame([(0, 0), (100, 1)]), 10)
 
-    with pytest.raises(TableError, match="not in order of their numbers"):
+    with pytest.raises(TableError, match="not sorted by their number"):
         event_summary(stream(table.reverse())).collect()
 
 

@@ -164,11 +164,11 @@ def test_random_windows_go_with_hits_alone() -> None:
     hits = stream(frame([(0, 0), (1, 1), (2, 2)]))
 
     assert triples(hits, 5, random=((8, 30),)).collect_schema().names()[-2:] == ["region", "weight"]
-    with pytest.raises(gp.UsageError, match="random windows are of hits"):
+    with pytest.raises(gp.UsageError, match="random windows need single hits"):
         triples(gp.events(hits, 5), random=((8, 30),))
     with pytest.raises(gp.UsageError, match="too narrow for triples"):
         triples(hits, "250ns", random=("1us:1500ns",))
-    with pytest.raises(gp.UsageError, match="reaches into the window"):
+    with pytest.raises(gp.UsageError, match="overlaps the window"):
         triples(hits, "250ns", random=("200ns:3us",))
 
 
@@ -256,7 +256,7 @@ def test_the_command_subtracts_chance_from_triples(tmp_path: Path) -> None:
     assert net["energy_kev"].is_between(249, 251).all()
     text = gammapolars(*words, "--random", "500ns:2us", "-o", tmp_path / "again.csv").out.splitlines()
     assert text[0].startswith(f"{summary['hits_read']:,} hits in 0.2")
-    assert text[1].endswith("triples within ±250 ns of each other")
+    assert text[1].endswith(" triple coincidences within ±250 ns")
     assert [line.split(" ")[0] for line in text[3:7]] == ["gate", "", "and", f"{summary['counts']:,.0f}"]
     assert summary["hits_read"] == summary["hits_used"] == hits.select(pl.len()).collect().item()
 

@@ -102,11 +102,11 @@ def test_with_start_and_stop_random_windows_have_a_sign() -> None:
 @pytest.mark.parametrize(
     ("window", "random", "message"),
     [
-        ("250ns", "200ns:1us", "reaches into the window"),
-        ("250ns", "1us", "reaches into the window"),
+        ("250ns", "200ns:1us", "overlaps the window"),
+        ("250ns", "1us", "overlaps the window"),
         ("250ns", "3us:1us", "is empty"),
         ("250ns", "1us:1us", "has no width"),
-        ("250ns", "soon", "is no time"),
+        ("250ns", "soon", "is not a time"),
     ],
 )
 def test_random_windows_that_cannot_be_are_refused_at_once(window: str, random: str, message: str) -> None:
@@ -191,7 +191,7 @@ def test_auto_says_where_nothing_is_flat() -> None:
     times = np.repeat(np.arange(20_000) * 400_000, 2) + rng.integers(0, 20_000, 40_000)  # bunches, 400 ns apart
     hits = hits_of([(int(time), place % 2) for place, time in enumerate(times)])
 
-    with pytest.raises(gp.UsageError, match="flat nowhere"):
+    with pytest.raises(gp.UsageError, match="not flat anywhere"):
         gp.pairs(hits.lazy(), "10ns", random="auto").collect()
 
 
@@ -264,7 +264,7 @@ def test_auto_beside_other_windows_is_refused(tmp_path: Path) -> None:
     done = gammapolars("coincidences", run, "-o", tmp_path / "pairs.parquet", *options)
 
     assert done.code == 2
-    assert "name no others" in done.error
+    assert "do not give others as well" in done.error
     assert not (tmp_path / "pairs.parquet").exists()
 
 

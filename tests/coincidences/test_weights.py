@@ -277,13 +277,13 @@ def test_gated_spectra_come_out_of_every_format_that_can_hold_them(tmp_path: Pat
     ("words", "reason"),
     [
         (["--axes", "energy"], "unknown axes"),
-        (["--axes", "dt:dt"], "the same twice"),
-        (["--axes", "dt:time"], "axis of single hits"),
-        (["--axes", "time:energy", "--random", "1us:2us"], "leave out what is about pairs"),
+        (["--axes", "dt:dt"], "show the same quantity twice"),
+        (["--axes", "dt:time"], "a time difference belongs to pairs, and time to single hits"),
+        (["--axes", "time:energy", "--random", "1us:2us"], "a time axis needs single hits, not pairs"),
         (["--axes", "dt:energy", "--random", "1us:2us"], "leave --random out"),
-        (["--axes", "dt:energy", "--symmetric"], "the same quantity on both axes"),
+        (["--axes", "dt:energy", "--symmetric"], "the same quantity, bins and range on both axes"),
         (["--bin-x", "0"], "wider than 0 keV"),
-        (["--bin-x", "1ns"], "'1ns' is no number of keV"),
+        (["--bin-x", "1ns"], "'1ns' is not a number of keV"),
         (["--range", "100:50"], "--range takes LOW:HIGH, such as 0:3000"),
         (["--range", "100"], "--range takes LOW:HIGH, such as 0:3000"),
         (["--x", "nowhere"], "unknown detector 'nowhere'"),
@@ -302,7 +302,7 @@ def test_polygons_name_columns_that_pairs_have(tmp_path: Path) -> None:
 
     done = gammapolars("matrix", RUN, "--polygon", tmp_path / "psd.csv", "--bin-adc", "8", "-o", tmp_path / "m.csv")
 
-    assert "polygon 'psd' is one in 'adc_short_a', and there is no such column" in done.error
+    assert "polygon 'psd' uses the column 'adc_short_a', which does not exist" in done.error
 
 
 def test_names_stand_for_detectors_and_groups() -> None:
@@ -430,7 +430,7 @@ def test_files_of_channels_come_with_where_their_channels_lie(tmp_path: Path) ->
     summary = json.loads(gammapolars("matrix", *words, "--json").out)
     text = gammapolars("matrix", *words, "--overwrite").out
 
-    assert "dt:energy on x:y; channel n of x lies at -2" in text
+    assert "dt:energy on x:y; bin n on x is at -2" in text
     run("matrix", RUN, "--axes", "dt:energy", "-o", tmp_path / "m.csv")
     written = gp.scan_matrix(tmp_path / "m.m4b").collect()
     first_ps, first_kev = (axis["channel_0"] for axis in summary["bins"])
@@ -451,7 +451,7 @@ def test_a_figure_of_one_bin_of_time_shows_its_width_and_is_warned_of(tmp_path: 
 
     summary = run("matrix", RUN, "--axes", "time:adc", "--bin-x", "20s", "-o", tmp_path / "m.png")
 
-    assert "bins of time are 20 s wide: take narrower ones, such as --bin-x 0.6" in " ".join(summary["warnings"])
+    assert "time bins are 20 s wide: use narrower bins, such as --bin-x 0.6" in " ".join(summary["warnings"])
 
 
 def test_runs_that_lie_over_each_other_in_time_are_warned_of(tmp_path: Path) -> None:
@@ -462,7 +462,7 @@ def test_runs_that_lie_over_each_other_in_time_are_warned_of(tmp_path: Path) -> 
     done = gammapolars("matrix", *both, "--axes", "time:adc", "--bin-x", "100ms", "-o", tmp_path / "m.csv")
 
     assert done.code == 0, done.err
-    assert "Warning: hits of 2 runs lie over each other, by the clock of each" in done.out
+    assert "Warning: hits of 2 runs are superimposed, each in its own time since the start" in done.out
 
 
 def test_the_variance_of_weights_is_the_sum_of_their_squares() -> None:

@@ -26,8 +26,8 @@ from tests.rootfiles import made_hits, write_hits
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 TOLD_OF_TINY = [
-    "1 hits lie before their predecessor, by up to 500 ns: this is repaired while reading",
-    "triggers were lost (1 hits with flag trigger_lost)",
+    "1 hit out of time order, by up to 500 ns: repaired while reading",
+    "triggers were lost (1 hit with flag trigger_lost)",
 ]
 """What every command warns of that reads tiny.root."""
 
@@ -246,10 +246,10 @@ def test_an_empty_run_is_no_error_but_a_warning() -> None:
     assert summary["hits_read"] == summary["pairs"] == 0
     assert found["hits"] == 0
     assert found["first_timestamp_ps"] is None
-    assert summary["warnings"] == found["warnings"] == ["the run holds no hits"]
+    assert summary["warnings"] == found["warnings"] == ["the run contains no hits"]
     assert gp.scan_pairs("out.parquet").collect().height == 0
     for words in (["info", "none.root"], ["coincidences", "none.root", "-o", "out.csv"]):
-        assert "Warning: the run holds no hits" in gammapolars(*words).out
+        assert "Warning: the run contains no hits" in gammapolars(*words).out
 
 
 def test_info_tells_what_was_recorded() -> None:
@@ -264,8 +264,8 @@ def test_info_tells_what_was_recorded() -> None:
     assert (found["first_timestamp_ps"], found["last_timestamp_ps"]) == (1_000 * US, 7_000 * US)
     assert found["real_time_s"] == 0.006
     assert (found["inversions"], found["largest_step_back_ps"]) == (1, 500_000)
-    assert any("triggers were lost (1 hits with flag trigger_lost)" in warning for warning in found["warnings"])
-    assert any("1 hits lie before their predecessor, by up to 500 ns" in warning for warning in found["warnings"])
+    assert any("triggers were lost (1 hit with flag trigger_lost)" in warning for warning in found["warnings"])
+    assert any("1 hit out of time order, by up to 500 ns" in warning for warning in found["warnings"])
     (file,) = found["files"]
     assert file["tree"] == "Data_R"
     assert file["branches"]["Timestamp"] == "uint64"
@@ -381,7 +381,7 @@ def test_calibrations_are_imported() -> None:
     ]
     assert isinstance(detectors.at(2, 13), Detector)
     assert "other.CALp" in detectors.at(2, 13).notes
-    assert "exists already" in gammapolars("detectors", "import", "1=ch1.CALp", "-o", "made.toml").error
+    assert "already exists" in gammapolars("detectors", "import", "1=ch1.CALp", "-o", "made.toml").error
     assert gammapolars("detectors", "import", "1=ch1.CALp", "-o", "made.toml", "--overwrite").code == 0
 
 
@@ -455,7 +455,7 @@ PLACES = pytest.mark.parametrize(
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (MemoryError(), 1, "Error: out of memory: choose a smaller window, or a machine with more"),
+        (MemoryError(), 1, "Error: out of memory: choose a narrower window or use a machine with more memory"),
         (RuntimeError("first\nsecond"), 1, "Error: unexpected RuntimeError: first (set GAMMAPOLARS_TRACEBACK=1"),
     ],
 )
@@ -520,8 +520,11 @@ def test_the_nearest_stop_of_each_start_is_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--nearest"], "name both detectors"),
-        (["--nearest", "--start", "0/1", "--stop", "0/2", "--random", "1us:2us"], "not counted in random windows"),
+        (["--nearest"], "give both detectors"),
+        (
+            ["--nearest", "--start", "0/1", "--stop", "0/2", "--random", "1us:2us"],
+            "cannot be counted in random windows",
+        ),
     ],
 )
 def test_a_nearest_stop_that_cannot_be_is_refused(tmp_path: Path, words: list[str], message: str) -> None:

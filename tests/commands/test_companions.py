@@ -83,8 +83,8 @@ def test_bins_between_prompt_and_random_windows_are_left_out(tmp_path: Path) -> 
         (["--matrix", "m.txt"], "matrices are written to"),
         (["--spectra", "s.txt"], "unknown suffix"),
         (["--rates", "p.parquet"], "two outputs have this name"),
-        (["--rates", "rates.root"], "a ROOT tree numbers alone"),
-        (["--bin-kev", "2"], "name the matrix with --matrix"),
+        (["--rates", "rates.root"], "a ROOT tree stores only numbers"),
+        (["--bin-kev", "2"], "write the matrix with --matrix"),
         (["--matrix", "m.parquet", "--bin-kev", "0"], "wider than 0 keV"),
     ],
 )

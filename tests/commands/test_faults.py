@@ -216,7 +216,7 @@ def test_of_two_commands_that_write_the_same_output_one_wins(run: Path, pairs_of
     codes = [process.returncode for process in processes]
     assert sorted(codes) == [0, 1], said
     reason = said[codes.index(1)]
-    assert "was written by another process meanwhile" in reason or "exists already" in reason
+    assert "was written by another process in the meantime" in reason or "already exists" in reason
     assert files_in(tmp_path) == [output.name]
     assert gp.scan_pairs(output).select(pl.len()).collect().item() == pairs_of_run
 

@@ -76,8 +76,8 @@ def test_the_background_of_its_own_begins_a_fwhm_beside_the_gate() -> None:
 def test_a_gate_that_is_narrower_than_the_line_is_told() -> None:
     (doubt,) = gate_doubts(line_gate(511, 6, (), [NAI, HPGE, BARE]), [NAI, HPGE, BARE])
     assert doubt == (
-        "the gate from 508 to 514 keV is narrower than a line in NaI (FWHM 45 keV in NaI): it holds part of the line "
-        "alone"
+        "the gate from 508 to 514 keV is narrower than a line in NaI (FWHM 45 keV in NaI): it contains only "
+        "part of the line"
     )
     assert not list(gate_doubts(line_gate(511, None, (), [NAI, HPGE]), [NAI, HPGE]))
 
@@ -112,7 +112,7 @@ def test_pairs_without_what_their_energies_were_made_from_say_so(pairs: Path, tm
     of_pairs = gated(pairs / "p.csv", *LINE, "-o", tmp_path / "g.csv")
     told = gated(pairs / "p.csv", "--detectors", DETECTORS, *LINE, "-o", tmp_path / "t.csv")
 
-    assert "not spread over the width of their adc values" in of_pairs["warnings"][0]
+    assert "not dithered over the width of an ADC channel" in of_pairs["warnings"][0]
     assert not told["warnings"]
     assert told["counts"] == gated(pairs / "p.parquet", *LINE, "-o", tmp_path / "p.csv")["counts"]
 
@@ -125,7 +125,7 @@ def test_energies_by_another_calibration_are_told(pairs: Path, tmp_path: Path) -
 
     found = gated(pairs / "p.parquet", "--detectors", other, *LINE, "-o", tmp_path / "g.csv")
 
-    assert "its energies are by another calibration than that of HPGe-1" in found["warnings"][0]
+    assert "its energies come from a calibration different from that of HPGe-1" in found["warnings"][0]
 
 
 def test_a_stored_matrix_is_gated_as_wide_as_the_widest_line_of_its_detectors(pairs: Path, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_stored_matrix_is_gated_as_wide_as_the_widest_line_of_its_detectors(pa
 def test_a_line_is_an_energy_unless_channels_are_asked_for(tmp_path: Path) -> None:
     refused = gammapolars("gate", RUN, "--on", "1332.5", "-o", tmp_path / "g.csv")
     assert refused.code == 2
-    assert "no detector is calibrated, and --on 1332.5 is an energy" in refused.err
+    assert "no detector is calibrated, but --on 1332.5 is an energy" in refused.err
     assert gated(RUN, "--on", "3000", "--unit", "adc", "-o", tmp_path / "g.csv")["unit"] == "adc"
     in_adc = gated(RUN, "--detectors", DETECTORS, "--on", "3000", "--unit", "adc", "-o", tmp_path / "g.csv")
     assert in_adc["gate"] == {"low": 2997.0, "high": 3003.0, "background": []}
@@ -156,7 +156,10 @@ def test_detectors_without_energies_are_named(pairs: Path, tmp_path: Path) -> No
 
     found = gated(RUN, "--detectors", tmp_path / "d.toml", *LINE, "-o", tmp_path / "g.csv")
 
-    assert "hits of HPGe-1 without an energy took no part, neither in the gate nor as partners" in found["warnings"]
+    assert (
+        "hits of HPGe-1 without an energy were not used, neither in the gate nor as coincident hits"
+        in found["warnings"]
+    )
 
 
 @pytest.mark.skipif(not REAL, reason="GAMMAPOLARS_REAL_DATA does not name the folder of recorded runs")

@@ -247,19 +247,23 @@ IN_TOML = '[[gate]]\nname = "n"\nx = "adc_a"\ny = "adc_b"\n'
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("g.csv", "a,b\n0,0\n1,1\n2,2\n", "polygon 'g' encloses nothing: its vertices lie on one line"),
-        ("g.csv", "a,b\n0,0\n1,1\n", "polygon 'g' needs 3 or more vertices, and has 2"),
-        ("g.csv", "a,b\n0,0\nnan,1\n2,0\n", "polygon 'g' has a vertex that is no two finite numbers: number 2"),
+        ("g.csv", "a,b\n0,0\n1,1\n2,2\n", "polygon 'g' encloses no area: its vertices are collinear"),
+        ("g.csv", "a,b\n0,0\n1,1\n", "polygon 'g' needs 3 or more vertices, but has 2"),
+        ("g.csv", "a,b\n0,0\nnan,1\n2,0\n", "polygon 'g' has a vertex that is not a pair of finite numbers: number 2"),
         ("g.csv", "a,b\n0,0,3\n1,1\n2,0\n", "line 2 must hold two numbers, the x and y of a vertex, not '0,0,3'"),
-        ("g.csv", "a,b,c\n0,0,3\n", "its first line must name two columns with a comma between"),
+        ("g.csv", "a,b,c\n0,0,3\n", "its first line must give two column names separated by a comma"),
         ("g.csv", "0,0\n1,1\n2,0\n", "not '0,0'"),
         ("g.csv", "", "and the file is empty"),
-        ("g.csv", "a,a\n0,0\n1,1\n2,0\n", "needs two columns, one along x and another along y, not 'a' and 'a'"),
+        ("g.csv", "a,a\n0,0\n1,1\n2,0\n", "needs two columns, one for x and one for y, not 'a' and 'a'"),
         ("g.csv", "a,b\n0,0\n10,10\n10,0\n0,10\n", "crosses itself: its edge from (0, 0) to (10, 10) crosses that"),
         ("g.toml", IN_TOML, "gate 'n' has no vertices"),
         ("g.toml", "[[gate]]\nvertices = [[0, 0], [1, 1], [2, 0]]", "gate 'gate 1' has no x and no y"),
-        ("g.toml", IN_TOML + "vertices = [[0, 0, 1], [1, 1, 1]]", "vertices are pairs of numbers, such as"),
-        ("g.toml", IN_TOML + f"vertices = [[0, 0], [1{400 * '0'}, 1], [2, 0]]", "no two finite numbers: number 2"),
+        ("g.toml", IN_TOML + "vertices = [[0, 0, 1], [1, 1, 1]]", "vertices must be pairs of numbers, such as"),
+        (
+            "g.toml",
+            IN_TOML + f"vertices = [[0, 0], [1{400 * '0'}, 1], [2, 0]]",
+            "not a pair of finite numbers: number 2",
+        ),
         ("g.toml", IN_TOML + "colour = 1", "unknown key 'colour'"),
         ("g.toml", "", "write [[gate]] tables"),
         ("g.txt", "", "unknown suffix '.txt'"),
@@ -347,10 +351,10 @@ def test_the_text_tells_what_is_subtracted_and_what_is_not(tmp_path: Path) -> No
     net = gammapolars(*words, "--background", "1345:1355", "--random", "500ns:2us", "--overwrite").out.splitlines()
 
     assert plain[3:5] == ["9,522 pairs within ±250 ns", "gate 1329.5 to 1335.5 keV"]
-    assert plain[5].endswith(" partners; the background below the line and chance not subtracted")
+    assert plain[5].endswith(" coincident counts; the background under the line and random coincidences not subtracted")
     assert "pairs in the random windows -2 us to -500 ns, 500 ns to 2 us" in net[4]
-    assert net[5] == "gate 1329.5 to 1335.5, less background of 1345 to 1355 keV"
-    assert net[6].endswith(" partners, net of the background below the line and of chance")
+    assert net[5] == "gate 1329.5 to 1335.5, minus background 1345 to 1355 keV"
+    assert net[6].endswith(" coincident counts, with the background under the line and random coincidences subtracted")
 
 
 def test_two_gates_are_on_triples(tmp_path: Path) -> None:
@@ -369,10 +373,10 @@ def test_two_gates_are_on_triples(tmp_path: Path) -> None:
         (["--background", "7"], "--background takes LOW:HIGH"),
         (["--width", "0"], "from a lower to a higher"),
         (["--in", "nowhere"], "unknown detector"),
-        (["--bin", "-1"], "0.001 keV wide or more, not -1"),
-        (["--bin", "1e-5"], "0.001 keV wide or more, not 1e-05"),
-        (["--bin", "nan"], "0.001 keV wide or more, not nan"),
-        (["--peaks", "peaks.root"], "a ROOT tree numbers alone"),
+        (["--bin", "-1"], "at least 0.001 keV wide, not -1"),
+        (["--bin", "1e-5"], "at least 0.001 keV wide, not 1e-05"),
+        (["--bin", "nan"], "at least 0.001 keV wide, not nan"),
+        (["--peaks", "peaks.root"], "a ROOT tree stores only numbers"),
         (["--figure", "net.jpg"], "figures are written to .png, .pdf, .svg"),
     ],
 )

@@ -124,10 +124,12 @@ def test_ends_within_bins_are_moved_and_said(folder: Path, tmp_path: Path) -> No
     lines = done.out.splitlines()
     assert lines[0].startswith("matrix of 19,0")
     assert lines[1:3] == [
-        "gate 1330 to 1336, less background of 1346 to 1356 keV",
-        "  moved to the edges of bins, from 1329.5 to 1335.5, less background of 1345.3 to 1355.2 keV",
+        "gate 1330 to 1336, minus background 1346 to 1356 keV",
+        "  moved to bin edges, from 1329.5 to 1335.5, minus background 1345.3 to 1355.2 keV",
     ]
-    assert lines[3].endswith("partners, net of the background below the line; chance not subtracted")
+    assert lines[3].endswith(
+        "coincident counts, with the background under the line subtracted; random coincidences not subtracted"
+    )
     assert files_in(tmp_path) == ["g.csv", "p.csv"]
 
 
@@ -172,10 +174,10 @@ def test_a_gate_that_reaches_beyond_the_matrix_says_so(tmp_path: Path) -> None:
 
     assert (inside["counts"], inside["warnings"]) == (0, [])
     assert cut["counts"] > 0
-    assert [text[:47] for text in cut["warnings"]] == ["the background 76 to 84 keV reaches beyond the "]
+    assert [text[:47] for text in cut["warnings"]] == ["the background 76 to 84 keV extends beyond the "]
     assert low["warnings"][0] == (
-        "the gate -2 to 4 keV reaches beyond the counts of the matrix, 0 to 80 keV: net counts are wrong if the matrix "
-        "was cut off there"
+        "the gate -2 to 4 keV extends beyond the counts of the matrix, 0 to 80 keV: the net counts are wrong if the "
+        "matrix was truncated there"
     )
 
 
@@ -187,16 +189,24 @@ def test_matrices_are_told_from_runs_and_pairs(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "words", "message"),
     [
-        ("m.parquet", ["--on", "9", "--random", "1us:2us", "--and", "5"], "is a matrix, in which no hits and pairs"),
+        (
+            "m.parquet",
+            ["--on", "9", "--random", "1us:2us", "--and", "5"],
+            "is a matrix, which no longer contains single hits or pairs",
+        ),
         ("m.parquet", ["--on", "9", "--window", "50ns"], "leave --window out"),
         ("m.parquet", ["--on", "9", "--in", "HPGe-1", "--by-detector"], "leave --in and --by-detector out"),
         ("m.parquet", ["--on", "9", "--bin", "4"], "leave --bin out"),
         ("m.parquet", ["--on", "9", "--axis", "z"], "has the axes x and y, not 'z'"),
-        ("m.parquet", ["--on", "8.5", "--width", "0.5"], "the gate from 8.25 to 8.75 holds no bin, and bins are 2 keV"),
-        ("m.parquet", ["--on", "9", "--background", "20.1:20.3"], "background from 20.1 to 20.3 holds no bin"),
-        ("dt.parquet", ["--on", "9"], "gates are on a matrix of two energies, or of two adc values"),
-        ("pairs.parquet", ["--on", "9", "--axis", "x"], "is no stored matrix: leave --axis out"),
-        ("pairs.parquet", ["--on", "9", "--and", "5"], "holds pairs as another command made them"),
+        (
+            "m.parquet",
+            ["--on", "8.5", "--width", "0.5"],
+            "the gate from 8.25 to 8.75 contains no bin; the bin width is 2 keV",
+        ),
+        ("m.parquet", ["--on", "9", "--background", "20.1:20.3"], "background from 20.1 to 20.3 contains no bin"),
+        ("dt.parquet", ["--on", "9"], "gates need a matrix of two energies or of two adc values"),
+        ("pairs.parquet", ["--on", "9", "--axis", "x"], "is not a stored matrix: leave --axis out"),
+        ("pairs.parquet", ["--on", "9", "--and", "5"], "contains saved pairs, not single hits"),
         ("pairs.parquet", ["--on", "9", "--window", "50ns"], "leave --window out"),
     ],
 )
@@ -216,7 +226,7 @@ def test_matrices_that_no_gate_fits_are_refused(tmp_path: Path) -> None:
     uneven = np.array([1.0, 2.0, 3.3, 7.77, 9.1])
     pl.DataFrame(dict.fromkeys(columns, uneven)).write_parquet(tmp_path / "uneven.parquet")
 
-    for name, message in (("empty", "the matrix has no counts"), ("uneven", "bins of several widths")):
+    for name, message in (("empty", "the matrix has no counts"), ("uneven", "bins of different widths")):
         done = gammapolars("gate", tmp_path / f"{name}.parquet", "--on", "5", "-o", tmp_path / "g.csv")
         assert done.code == 1
         assert message in done.error

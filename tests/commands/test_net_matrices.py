@@ -64,7 +64,7 @@ def test_a_net_matrix_is_not_gated_as_if_its_cells_were_independent(tmp_path: Pa
 
     said = refused("gate", tmp_path / name, "--on", "1333", "-o", tmp_path / "g.csv")
 
-    assert f"{name}: its background was subtracted, after which neighbouring cells are correlated" in said
+    assert f"{name}: its background was subtracted, so neighbouring cells are correlated" in said
     assert "--subtract-background" in said
     with pytest.raises(gp.TableError, match="neighbouring cells are correlated"):
         gp.project(gp.scan_matrix(tmp_path / name), GATE)
@@ -119,9 +119,9 @@ def test_the_text_names_the_components(folder: Path, tmp_path: Path) -> None:
     ended = gammapolars("gate", folder / "m.parquet", *FOUR, "--subtract-background", "-o", tmp_path / "g.csv")
 
     assert ended.code == 0, ended.err
-    assert "coincidences with the line in 1170 to 1176, less background of 1160 to 1166, 1180 to 1186 keV" in ended.out
-    assert "of peak and peak, less" in ended.out
-    assert "by the background of the projections" in ended.out
+    assert "coincidences with the line in 1170 to 1176, minus background 1160 to 1166, 1180 to 1186 keV" in ended.out
+    assert "peak–peak" in ended.out
+    assert "with the background from the projections subtracted" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,19 @@ def test_the_text_names_the_components(folder: Path, tmp_path: Path) -> None:
         (["gate", "RUN", "--on", "1333", "--subtract-background", "-o", "g.csv"], "leave --subtract-background out"),
         (
             ["gate", "RUN", "--on", "1333", "--partner-background", "auto", "-o", "g.csv"],
-            "name the line with --partner",
+            "give that line with --partner",
         ),
         (["gate", "RUN", "--on", "1333", "--and", "1173", "--partner", "511", "-o", "g.csv"], "leave --partner out"),
-        (["gate", "RUN", "--on", "1333", "--peak-region", "5:6", "-o", "g.csv"], "add that"),
-        (["matrix", "RUN", "--peak-region", "5:6", "-o", "m.csv"], "add that"),
+        (
+            ["gate", "RUN", "--on", "1333", "--peak-region", "5:6", "-o", "g.csv"],
+            "--peak-region belongs to --subtract-background: add that option",
+        ),
+        (
+            ["matrix", "RUN", "--peak-region", "5:6", "-o", "m.csv"],
+            "--peak-region belongs to --subtract-background: add that option",
+        ),
         (["matrix", "RUN", "--subtract-background", "-o", "m.mat"], "unknown suffix '.mat'"),
-        (["matrix", "RUN", "--subtract-background", "--axes", "dt:energy", "-o", "m.csv"], "two energies, or of two"),
+        (["matrix", "RUN", "--subtract-background", "--axes", "dt:energy", "-o", "m.csv"], "two energies or of two"),
         (["matrix", "RUN", "--subtract-background", "--peak-region", "x", "-o", "m.csv"], "--peak-region"),
     ],
 )

@@ -191,7 +191,7 @@ def test_a_background_is_subtracted_by_live_time(calls: Calls) -> None:
     summary = done("sample.spe", "--subtract", "background.spe")
 
     ((_, frame, options),) = calls
-    assert summary["notes"] == ["net of background × 0.5 (by live time)"]
+    assert summary["notes"] == ["background × 0.5 subtracted (scaled by live time)"]
     assert summary["inputs"] == ["sample.spe", "background.spe"]
     assert options["counts"] == "net counts"
     assert frame.sort("energy_kev")["counts"].to_list() == [6.0, 18.0, 4.0, -1.0]
@@ -205,7 +205,9 @@ def test_areas_and_real_times(calls: Calls) -> None:
     (_, of_areas, _), (_, net, options) = calls
     assert counts_by(of_areas, "sample")[12.0] == pytest.approx(20 / 34)
     assert counts_by(of_areas, "background")[12.0] == pytest.approx(4 / 14)
-    assert options["note"].startswith("net of background × 0.5 (by real time); net of background × 1 (by real time)")
+    assert options["note"].startswith(
+        "background × 0.5 subtracted (scaled by real time); background × 1 subtracted (scaled by real time)"
+    )
     assert counts_by(net, "sample")[12.0] == pytest.approx((20 - 2) / 80)
     assert set(counts_by(net, "background").values()) == {0.0}
 
@@ -249,7 +251,7 @@ def test_channels_where_some_have_no_energies(calls: Calls) -> None:
     summary = done("sample.spe", "untimed.csv")
 
     ((_, frame, _),) = calls
-    assert summary["notes"] == ["by channel, as there are no energies in untimed"]
+    assert summary["notes"] == ["by ADC channel, because there are no energies in untimed"]
     assert "energy_kev" not in frame.columns
     assert frame.filter(input="sample")["adc"].to_list() == [0, 1, 2, 3]
 
@@ -349,22 +351,25 @@ def test_rates_of_several_files(calls: Calls) -> None:
     [
         (("missing.spe",), "no such file"),
         (("run.parquet", "--kind", "map"), "unknown kind 'map'"),
-        (("run.parquet", "--kind", "peaks"), "a figure of kind peaks is made of peaks"),
-        (("matrix.parquet", "pairs.parquet"), "single input: pairs.parquet is one too many"),
-        (("sample.spe", "matrix.parquet"), "holds matrix, and a figure of kind spectrum"),
+        (("run.parquet", "--kind", "peaks"), "a figure of kind peaks needs peaks"),
+        (("matrix.parquet", "pairs.parquet"), "takes a single input: leave pairs.parquet out"),
+        (("sample.spe", "matrix.parquet"), "contains matrix, but a figure of kind spectrum"),
         (("matrix.parquet", "--normalise", "area"), "leave --normalise out"),
         (("sample.spe", "--normalise", "time"), "--normalise takes none, live-time, real-time or area"),
-        (("sample.spe", "--compare", "ratio"), "--compare is of several spectra"),
-        (("run.parquet", "--normalise", "live-time", *KNOWN), "no live time is known of HPGe-1"),
-        (("untimed.csv", "--normalise", "live-time"), "untimed: no live time is known: normalise by real-time or area"),
-        (("untimed.csv", "--subtract", "background.spe"), "untimed: no live time is known"),
+        (("sample.spe", "--compare", "ratio"), "--compare needs several spectra"),
+        (("run.parquet", "--normalise", "live-time", *KNOWN), "the live time of HPGe-1 is unknown"),
+        (
+            ("untimed.csv", "--normalise", "live-time"),
+            "untimed: the live time is unknown: normalise by real-time or area",
+        ),
+        (("untimed.csv", "--subtract", "background.spe"), "untimed: the live time is unknown"),
         (("sample.spe", "--subtract", "pairs.parquet"), "--subtract takes a run or spectra"),
         (("sample.spe", "--range", "3"), "--range takes LOW:HIGH"),
         (("sample.spe", "--size", "large"), "--size takes WIDTHxHEIGHT"),
         (("sample.spe", "--theme", "dark"), "--theme takes screen, print or slide"),
         (("sample.spe", "--window", "1us"), "leave --window out"),
-        (("d.toml", "--kind", "spectrum"), "holds detectors"),
-        (("coarse.csv", "untimed.csv"), "some spectra have energies and others channels alone"),
+        (("d.toml", "--kind", "spectrum"), "contains detectors"),
+        (("coarse.csv", "untimed.csv"), "some spectra have energies and others only ADC channels"),
     ],
 )
 def test_what_cannot_be_drawn(words: tuple[str, ...], why: str) -> None:
@@ -374,7 +379,7 @@ def test_what_cannot_be_drawn(words: tuple[str, ...], why: str) -> None:
 @pytest.mark.parametrize("normalise", ["none", "area"])
 def test_a_background_that_cannot_be_scaled_asks_for_real_times(normalise: str) -> None:
     why = refused("run.parquet", *KNOWN, "--subtract", "run.parquet", "--normalise", normalise)
-    assert why.strip().endswith("no live time is known of HPGe-1: normalise by real-time")
+    assert why.strip().endswith("the live time of HPGe-1 is unknown: normalise by real-time")
 
 
 def test_a_live_time_of_zero_is_no_live_time() -> None:

@@ -182,7 +182,7 @@ def test_parameters_of_each_type(run: Path, words: list[str], expected: tuple[ob
         (["--sure=perhaps"], "takes yes or no (bool), not 'perhaps'"),
         (["--no-number"], "has no parameter '--no-number'"),
         (["--number"], "parameter '--number' of query 'q' needs a value"),
-        (["--sure", "more.root"], "'more.root' stands behind the query's parameters: put runs before them"),
+        (["--sure", "more.root"], "'more.root' comes after the query's parameters: put the runs before them"),
     ],
 )
 def test_wrong_parameters(run: Path, words: list[str], reason: str) -> None:
@@ -259,20 +259,23 @@ HITS = "hits: pl.LazyFrame"
         ("def query(:\n", "cannot be imported: SyntaxError"),
         ("import no_such_module\n", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
         ("1 / 0\n", "cannot be imported: ZeroDivisionError: division by zero"),
-        ("x = 1\n", "has no function 'query': write def query(hits: pl.LazyFrame, *, …)"),
+        ("x = 1\n", "has no function 'query': define def query(hits: pl.LazyFrame, *, …)"),
         ("query = 5\n", "has no function 'query'"),
-        (signature(f"{HITS}, low: int = 1"), "parameter 'low' must be a keyword: put it behind a *"),
-        (signature(f"{HITS}, *low: int"), "parameter 'low' must be a keyword"),
-        (signature(f"{HITS}, **more: int"), "parameter 'more' must be a keyword"),
+        (signature(f"{HITS}, low: int = 1"), "parameter 'low' must be keyword-only: put it after a *"),
+        (signature(f"{HITS}, *low: int"), "parameter 'low' must be keyword-only"),
+        (signature(f"{HITS}, **more: int"), "parameter 'more' must be keyword-only"),
         (signature(f"{HITS}, *, low: list[int] = []"), "parameter 'low' must be a str, int, float or bool"),
-        (signature(f"{HITS}, *, low: 'Nonsense' = 1"), "its types cannot be read: name 'Nonsense' is not defined"),
-        (signature("*, low: int = 1"), "query needs the hits as its first parameter"),
-        (signature(""), "query needs the hits as its first parameter"),
+        (
+            signature(f"{HITS}, *, low: 'Nonsense' = 1"),
+            "its type annotations cannot be read: name 'Nonsense' is not defined",
+        ),
+        (signature("*, low: int = 1"), "the first parameter of query must be the hits"),
+        (signature(""), "the first parameter of query must be the hits"),
         (
             signature(HITS, "return hits.collect()"),
-            "query must return a LazyFrame, not DataFrame: leave out",
+            "the query must return a LazyFrame, not DataFrame: leave out",
         ),
-        (signature(HITS, "hits"), "query must return a LazyFrame, not NoneType"),
+        (signature(HITS, "hits"), "the query must return a LazyFrame, not NoneType"),
         (signature(HITS, "raise ValueError('two\\nlines')"), "query failed: ValueError: two"),
         (
             signature(HITS, "return hits.select('nonsense')"),
@@ -309,7 +312,7 @@ def test_a_query_that_is_not_there(run: Path) -> None:
     file = gammapolars("query", "nonsense.py", run, "-o", "out.parquet")
 
     assert unknown.code == file.code == 1
-    assert "no query 'nonsense' in queries/ (there: annihilation_pairs, gated_spectrum, rates_by" in unknown.error
+    assert "no query 'nonsense' in queries/ (available: annihilation_pairs, gated_spectrum, rates_by" in unknown.error
     assert file.error == "Error: nonsense.py: no such file"
 
 
@@ -317,7 +320,7 @@ def test_a_query_needs_an_output(run: Path) -> None:
     done = gammapolars("query", "rates_by_minute", run)
 
     assert done.code == 2
-    assert "a query needs an output: add -o result.parquet" in done.error
+    assert "a query needs an output file: add -o result.parquet" in done.error
 
 
 def test_an_existing_output_is_kept(run: Path) -> None:
@@ -326,7 +329,7 @@ def test_an_existing_output_is_kept(run: Path) -> None:
     done = gammapolars("query", "rates_by_minute", run, "-o", "out.parquet")
 
     assert done.code == 1
-    assert "out.parquet: exists already" in done.error
+    assert "out.parquet: already exists" in done.error
     assert Path("out.parquet").read_text() == "precious"
 
 

@@ -102,7 +102,7 @@ def test_the_report_too(folder: Path, tmp_path: Path, name: str, toml: str | Non
 
 
 def test_it_is_said_where_recorded_energies_are_taken_though_there_are_channels(folder: Path, tmp_path: Path) -> None:
-    said = "energies of 0/0, 0/1 are as the files have them, as no polynomial is given"
+    said = "energies of 0/0, 0/1 are used as stored in the files, because no energy polynomial is given"
     assert said in done("coincidences", folder / "both.parquet", "-o", tmp_path / "p.parquet")["warnings"]
     alone = done("coincidences", folder / "energies.parquet", "-o", tmp_path / "p.parquet")
     assert not any("polynomial" in warning for warning in alone["warnings"])
@@ -120,7 +120,8 @@ def test_channels_are_taken_where_they_are_asked_for(folder: Path, tmp_path: Pat
     refused = gammapolars("spectrum", folder / "energies.parquet", "--unit", "adc", "-o", tmp_path / "t.csv")
     assert refused.code == 1
     assert (
-        refused.err == f"Error: {folder / 'energies.parquet'}: hits without adc values cannot be counted by channel\n"
+        refused.err
+        == f"Error: {folder / 'energies.parquet'}: hits without adc values cannot be counted by ADC channel\n"
     )
 
 
@@ -139,7 +140,7 @@ def test_nothing_to_calibrate_is_refused(folder: Path, tmp_path: Path) -> None:
     refused = gammapolars("calibrate", folder / "energies.parquet", "--source", "Co-60", "-o", tmp_path / "d.toml")
     assert (refused.code, "hits without adc values" in refused.err) == (1, True)
     refused = gammapolars("align", folder / "energies.parquet", "--walk", "-o", tmp_path / "d.toml")
-    assert "time walk follows from adc values, and these hits have none" in refused.err
+    assert "time walk needs adc values, which these hits do not have" in refused.err
 
 
 def test_a_polynomial_goes_before_what_was_recorded() -> None:

@@ -98,7 +98,7 @@ def test_no_output_replaces_what_the_command_reads(case: Case, tmp_path: Path) -
 
         assert outcome.code == 1
         assert outcome.error.startswith(f"Error: {output}: is read by this command")
-        assert outcome.error.endswith("name another output")
+        assert outcome.error.endswith("choose another output")
     assert path.read_text() == "# precious"
     assert files_in(tmp_path / "inside") == [path.name]
 
@@ -192,8 +192,8 @@ def test_recordings_that_are_not_read_are_safe_too(run: Path, tmp_path: Path) ->
     (tmp_path / "foreign.csv").write_text("BOARD;CHANNEL;TIMETAG;ENERGY;FLAGS\n0;1;1000;5;0x0\n")
     before = contents(tmp_path)
 
-    assert "other.root: holds recorded data" in refused("convert", run, "-o", other)
-    assert "foreign.csv: holds recorded data" in refused("convert", run, "-o", tmp_path / "foreign.csv")
+    assert "other.root: contains recorded data" in refused("convert", run, "-o", other)
+    assert "foreign.csv: contains recorded data" in refused("convert", run, "-o", tmp_path / "foreign.csv")
     assert contents(tmp_path) == before
     for name in ("own.root", "own.csv", "own.parquet"):
         assert gammapolars("convert", run, "-o", tmp_path / name).code == 0
@@ -208,7 +208,7 @@ def test_outputs_in_a_run_folder_are_never_read_as_the_run(folder: Path) -> None
             assert "would be read as part of the run" in refused("coincidences", folder, "-o", folder / name)
     for name in ("run.info", "notes.txt"):
         assert name in refused("spectrum", folder, "-o", folder / name)
-    assert "lies in the folder of a run" in refused("spectrum", folder / "RAW", "-o", folder / "notes.txt")
+    assert "is in the folder of a run being read" in refused("spectrum", folder / "RAW", "-o", folder / "notes.txt")
     assert contents(folder) == before
     words = ("coincidences", folder, "-o", folder / "pairs.parquet")
     assert gammapolars(*words).code == 0
@@ -229,7 +229,7 @@ def test_a_report_is_not_written_into_the_folder_of_its_run(folder: Path, tmp_pa
     before = contents(tmp_path)
 
     for place in (folder, folder / "RAW", folder / ".." / "run"):
-        assert "is the folder of a run that is read" in refused("report", folder, "-o", place)
+        assert "is the folder of a run being read" in refused("report", folder, "-o", place)
     said = refused("report", tmp_path / "rep" / "pairs.parquet", "-o", tmp_path / "rep")
     assert "rep/pairs.parquet: is read by this command" in said
 

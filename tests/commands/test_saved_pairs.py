@@ -128,7 +128,7 @@ def test_pairs_of_one_order_are_no_pairs_of_both(tmp_path: Path) -> None:
         tree = file.mktree("Data_C", dict.fromkeys(rows, np.int64))
         tree.extend({name: np.array(values) for name, values in rows.items()})
 
-    assert "both orders, and 1 rows more" in refused("matrix", "single.root", "-o", "m.csv")
+    assert "both orders, but one order has 1 more rows" in refused("matrix", "single.root", "-o", "m.csv")
 
 
 @pytest.mark.parametrize("name", ["pairs.root", "net.parquet"])
@@ -146,9 +146,7 @@ def test_spectra_of_the_hits_of_pairs(name: str) -> None:
     assert found["counts"].to_list() == pytest.approx([expected[key] for key in keys])
     assert found["variance"].to_list() == pytest.approx([variance[key] for key in keys])
     assert len(keys) == len(expected)
-    assert summary["warnings"] == [
-        "these are spectra of hits in pairs, a hit once for each of its pairs, and not of all hits"
-    ]
+    assert summary["warnings"] == ["these spectra contain only hits in pairs, each hit once per pair, not all hits"]
 
 
 @pytest.mark.slow
@@ -205,7 +203,7 @@ def test_a_query_of_pairs() -> None:
 def test_a_query_of_pairs_that_reads_hits_as_well(tmp_path: Path) -> None:
     (tmp_path / "both.py").write_text("def query(hits, *, pairs):\n    return hits\n")
 
-    assert "reads single hits as well" in refused("query", "both.py", "pairs.arrow", "-o", "hits.parquet")
+    assert "also reads single hits" in refused("query", "both.py", "pairs.arrow", "-o", "hits.parquet")
     assert not (tmp_path / "hits.parquet").exists()
 
 
@@ -222,13 +220,13 @@ def test_a_gate_takes_several_files() -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("rates", "pairs.parquet", "-o", "r.csv"), "holds pairs, and no single hits, rates or live times"),
-        (("events", "pairs.root", "-o", "e.csv"), "holds pairs, and no single hits, rates or live times"),
-        (("peaks", "pairs.csv", "-o", "p.csv"), "holds pairs, and no single hits, rates or live times"),
+        (("rates", "pairs.parquet", "-o", "r.csv"), "contains pairs, but no single hits, rates or live times"),
+        (("events", "pairs.root", "-o", "e.csv"), "contains pairs, but no single hits, rates or live times"),
+        (("peaks", "pairs.csv", "-o", "p.csv"), "contains pairs, but no single hits, rates or live times"),
         (("spectrum", "pairs.csv", "--per-second", "-o", "s.csv"), "leave --per-second out"),
         (("spectrum", "pairs.csv", "--apart", "-o", "s.csv"), "leave --apart out"),
         (("matrix", "pairs.csv", "--random", "auto", "-o", "m.csv"), "leave --random out"),
-        (("matrix", "pairs.csv", "--axes", "energy:time", "-o", "m.csv"), "one of single hits"),
+        (("matrix", "pairs.csv", "--axes", "energy:time", "-o", "m.csv"), "needs single hits"),
         (("matrix", "pairs.csv", "run.parquet", "-o", "m.csv"), "give one or the other"),
         (("matrix", "pairs.csv", "pairs.csv", "-o", "m.csv"), "each of its pairs would count twice"),
         (("matrix", "pairs.parquet", "net.parquet", "-o", "m.csv"), "have other columns"),
@@ -244,7 +242,7 @@ def test_energies_by_another_calibration_are_kept_and_doubted() -> None:
 
     summary = done("matrix", "pairs.parquet", "--detectors", "other.toml", "-o", "m.csv")
 
-    assert "by another calibration than that of HPGe-1" in " ".join(summary["warnings"])
+    assert "from a calibration different from that of HPGe-1" in " ".join(summary["warnings"])
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -281,7 +279,7 @@ def test_the_usual_window_counts_where_it_is_written_down() -> None:
 def test_no_file_of_several_has_a_narrower_window_than_is_asked_for() -> None:
     narrow = ("coincidences", "run.parquet", *KNOWN, "--window", "50ns", "-o", "narrow.parquet")
     done(*narrow)
-    assert "narrow.parquet: its pairs were looked for within ±50 ns" in refused(
+    assert "narrow.parquet: its pairs were formed within ±50 ns" in refused(
         "matrix", "pairs.parquet", "narrow.parquet", "--window", "100ns", "-o", "m.csv"
     )
 
@@ -297,6 +295,6 @@ def test_two_detectors_without_a_calibration_stand_against_each_other(tmp_path: 
     apart = json.loads(gammapolars("matrix", source, "-o", tmp_path / "apart.parquet", "--json").out)
     mixed = json.loads(gammapolars("matrix", source, "--symmetric", "-o", tmp_path / "mixed.parquet", "--json").out)
 
-    assert any("0/4 lies along x and 0/5 along y" in warning for warning in apart["warnings"])
+    assert any("0/4 is on x and 0/5 on y" in warning for warning in apart["warnings"])
     assert (apart["counts"], apart["symmetric"]) == (28_951, False)
     assert (mixed["counts"] > 1.9 * apart["counts"], mixed["symmetric"]) == (True, True)

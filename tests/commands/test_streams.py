@@ -40,7 +40,7 @@ def test_a_narrow_stdout_is_no_error(folder: Path, encoding: str) -> None:
     command = "GP coincidences hits.parquet --detectors detectors.toml -o pairs.parquet"
     done = shell(command, folder, PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"1 pairs within" in done.stdout
+    assert b"1 pair within" in done.stdout
     assert rb"\u65e5" in done.stdout
 
 

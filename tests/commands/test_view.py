@@ -90,12 +90,12 @@ def test_what_cannot_be_asked_is_said_in_one_line(folder: Path) -> None:
         path = urlsplit(server.url).path
         for query, message in [
             ("matrix?x=nobody", "no pair has a hit of nobody"),
-            ("matrix?dt=0ns:1ms", "its pairs were looked for within"),
+            ("matrix?dt=0ns:1ms", "its pairs were formed within"),
             ("matrix?dt=x", "x"),
             ("gate?side=x&low=9&high=5", "from a lower to a higher energy"),
             ("gate?side=x&low=9", "high"),
             ("gate?side=x&low=a&high=b", "could not convert"),
-            ("gate?side=x&low=5&high=9&x=HPGe-1&x=HPGe-2&y=HPGe-2", "none that is on both"),
+            ("gate?side=x&low=5&high=9&x=HPGe-1&x=HPGe-2&y=HPGe-2", "must be identical or have none in common"),
         ]:
             status, said, _ = asked(server, path + query)
             assert (query, status) == (query, 400)
@@ -108,7 +108,7 @@ def test_pairs_net_of_chance_have_one_window(folder: Path) -> None:
         path = urlsplit(server.url).path
         status, said, _ = asked(server, path + "matrix?dt=0ns:50ns")
         assert status == 400
-        assert said.startswith(b"these pairs are net of random coincidences")
+        assert said.startswith(b"random coincidences were subtracted from these pairs")
 
         _, said, _ = asked(server, path + "gate?side=y&low=1326&high=1338&background=1300:1316,1348:1360")
         assert json.loads(said)["counts"] == pytest.approx(1587, abs=10)  # as in whole bins of the matrix
@@ -192,4 +192,4 @@ def test_it_ends_by_itself(folder: Path, tmp_path: Path) -> None:
 def test_a_port_that_cannot_be_is_an_error(folder: Path, port: int) -> None:
     done = gammapolars("view", folder / "matrix.parquet", "--no-browser", "--port", str(port))
 
-    assert "take another --port" in done.err
+    assert "choose another --port" in done.err

@@ -81,11 +81,11 @@ def test_every_command_warns_of_what_info_warns_of(name: str, troubled: Path, tm
 
     found = told(name, troubled, folder=tmp_path)["warnings"]
 
-    assert [warning.split(" hits")[0] for warning in of_info if "predecessor" in warning] == ["1"]
+    assert [warning.split(" hit ")[0] for warning in of_info if "out of time order" in warning] == ["1"]
     assert sum("have the board, channel and time of another hit" in warning for warning in of_info) == 1
-    assert "the digitizer was too hot (1 hits with flag over_temperature)" in of_info
+    assert "the digitizer was too hot (1 hit with flag over_temperature)" in of_info
     assert any(warning.startswith("hits were lost in the digitizer's memory (") for warning in of_info)
-    assert "20 % of the hits carry the flag saturation" in of_info
+    assert "20 % of the hits have the flag saturation" in of_info
     assert len(of_info) == 5
     assert [warning for warning in found if warning in of_info] == of_info
     if name == "report":
@@ -100,7 +100,7 @@ def test_the_share_of_flagged_hits_is_written_out(flagged: int, said: str, tmp_p
 
     found = told("info", tmp_path / "run.parquet", folder=tmp_path)["warnings"]
 
-    assert f"{said} of the hits carry the flag pile_up" in found
+    assert f"{said} of the hits have the flag pile_up" in found
 
 
 def test_the_text_of_convert_and_query_warns_too(troubled: Path, tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_hits_that_stand_there_twice_are_named_and_dropped(name: str, twice: Pat
     assert (left["hits_read"], left["hits_used"], left["hits_repeated"]) == (4000, 2000, 2000)
     assert left["warnings"] == [
         "left out: run.parquet: 1,988 hits with the board, channel and time of another hit",
-        "left out: run.parquet: 12 hits with the board, channel and time of another hit, but another ADC value: the "
-        "first of them is kept",
+        "left out: run.parquet: 12 hits with the board, channel and time of another hit, but a different ADC value: "
+        "only the first was kept",
     ]
     if name == "coincidences":
         assert (found["pairs"], left["pairs"]) == (4000, 1000)
@@ -160,7 +160,7 @@ def test_a_clock_that_stands_still_is_named(tmp_path: Path) -> None:
 
     warning = told("rates", tmp_path / "run.parquet", folder=tmp_path)["warnings"][0]
 
-    assert warning.startswith("the clock stands still, or its steps are far too long: 50 hits of 0/0 at 0.1 s have")
+    assert warning.startswith("the clock stopped, or its steps are far too long: 50 hits of 0/0 at 0.1 s have")
 
 
 def test_files_of_clocks_that_began_again(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_files_of_clocks_that_began_again(tmp_path: Path) -> None:
     for name in ("coincidences", "rates", "info"):
         (warning,) = told(name, *runs, folder=tmp_path)["warnings"]
         assert warning.startswith("detector 0/0 (and 1 more) has hits of both a.parquet and b.parquet from ")
-        assert warning.endswith("they are runs of their own: read them with --apart")
+        assert warning.endswith("these are separate runs: read them with --apart")
 
     apart = told("coincidences", *runs, folder=tmp_path, further="--apart --overwrite")
     assert apart["pairs"] == 500
@@ -226,8 +226,8 @@ def test_hopeless_windows_are_refused_before_anything_is_written(
     outcome = gammapolars(name.split(maxsplit=1)[0], run, *HOPELESS[name].split())
 
     assert outcome.code == 2
-    assert "a hit, which is more than 10 a hit or 10^10 in all: --window " in outcome.error
-    assert outcome.error.endswith(" would fit (--many-pairs goes on)")
+    assert "per hit, more than the limit of 10 per hit or 10^10 in total: --window " in outcome.error
+    assert outcome.error.endswith(" would stay below it (--many-pairs continues anyway)")
     assert list(tmp_path.iterdir()) == [run]
 
 
@@ -241,7 +241,7 @@ def test_the_window_that_is_named_fits(tmp_path: Path, monkeypatch: pytest.Monke
 
     # 40 hits lie within 2 ms behind each, and every second one is of the other detector.
     assert "about 400,000 pairs are expected, 20" in outcome.error
-    assert "--window 980us would fit" in outcome.error
+    assert "--window 980us would stay below it" in outcome.error
     assert every["pairs"] == 399_600
     assert 9 < fitting["pairs"] / 20_000 <= 10
 
@@ -253,8 +253,8 @@ def test_pairs_of_a_clock_that_stands_still_are_refused(words: str, tmp_path: Pa
     outcome = gammapolars("coincidences", run, "-o", tmp_path / "pairs.parquet", *words.split())
 
     assert outcome.code == 2
-    assert "the clock stands still, or its steps are far too long: 20,000 hits have the time 1 s" in outcome.error
-    assert "no window fits (--many-pairs goes on)" in outcome.error
+    assert "the clock stopped, or its steps are far too long: 20,000 hits have the time 1 s" in outcome.error
+    assert "no window stays below it (--many-pairs continues anyway)" in outcome.error
 
 
 @pytest.mark.parametrize(("channels", "boards"), [(2, 1), (3, 1), (1, 4)])
@@ -266,7 +266,7 @@ def test_align_refuses_a_clock_that_stands_still(channels: int, boards: int, tmp
     outcome = gammapolars("align", tmp_path / "run.parquet", "-o", tmp_path / "detectors.toml")
 
     assert outcome.code != 0
-    assert "the clock stands still, or its steps are far too long: 60,000 hits have the time 1 s" in outcome.error
+    assert "the clock stopped, or its steps are far too long: 60,000 hits have the time 1 s" in outcome.error
     assert outcome.err.strip().count("\n") == 0
     assert not (tmp_path / "detectors.toml").exists()
 
@@ -276,7 +276,7 @@ def test_align_refuses_a_few_hits_at_one_time(tmp_path: Path) -> None:
 
     outcome = gammapolars("align", tmp_path / "run.parquet", "-o", tmp_path / "detectors.toml")
 
-    assert outcome.error.endswith("the clock stands still: all hits have one time, which ties no detectors")
+    assert outcome.error.endswith("the clock stopped: all hits have the same time, so detectors cannot be aligned")
 
 
 @pytest.mark.parametrize("place", [1000, 0, 1999])
@@ -301,7 +301,7 @@ def test_a_hit_that_is_off_is_left_out_and_counted(place: int, late: bool, tmp_p
     info = told("info", run, folder=tmp_path)
 
     assert said in outcome.out + outcome.err
-    assert "--keep-going leaves it out and counts it" in outcome.out + outcome.err
+    assert "--keep-going skips it and reports how much was skipped" in outcome.out + outcome.err
     assert outcome.code == (0 if at_end else 1)
     assert info["hits"] == (2000 if at_end else 1999)
     assert info["real_time_s"] == pytest.approx(27.2 if at_end else 10, abs=0.1)
@@ -309,7 +309,7 @@ def test_a_hit_that_is_off_is_left_out_and_counted(place: int, late: bool, tmp_p
         assert info["real_time_s"] == told("rates", run, folder=tmp_path)["real_time_s"]
     assert said in info["warnings"][0]
     assert ("may be wrong" in info["warnings"][0]) is at_end
-    assert ("other commands end here without --keep-going" in info["warnings"][0]) is not at_end
+    assert ("other commands stop here without --keep-going" in info["warnings"][0]) is not at_end
     assert not any("--sort" in warning or "--reorder" in warning for warning in info["warnings"])
 
 
@@ -326,7 +326,7 @@ def test_info_counts_what_all_commands_count_of_hits_far_behind_the_others(tmp_p
 
     assert info["hits"] == info["hits_read"] == spectrum["hits_read"] == rates["hits_read"] == 10_002
     assert info["real_time_s"] == spectrum["real_time_s"] == rates["real_time_s"] == pytest.approx(51, abs=0.01)
-    assert sum("its time may be wrong (--keep-going leaves it out" in text for text in info["warnings"]) == 2
+    assert sum("its time may be wrong (--keep-going skips it" in text for text in info["warnings"]) == 2
     assert (going_on["hits"], going_on["hits_out_of_range"]) == (10_000, 2)
 
 

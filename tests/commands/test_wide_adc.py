@@ -215,7 +215,7 @@ def test_a_few_values_that_do_not_fit_are_damage_unless_said_otherwise(tmp_path:
     HITS.with_columns(adc.alias("adc")).write_parquet(tmp_path / "run.parquet")
     by_bits = gp.load_detectors(_toml(tmp_path, 'adc = {name = "adc", bits = 32}')).columns
 
-    with pytest.raises(InputError, match=r'70000 in row 8\): adc = \{name = "adc", bits = 32\} reads wider ones'):
+    with pytest.raises(InputError, match=r'70000 in row 8\): adc = \{name = "adc", bits = 32\} reads wider values'):
         gp.scan(tmp_path / "run.parquet").collect()
     found = gp.scan(tmp_path / "run.parquet", columns=by_bits).collect()
 
@@ -248,7 +248,7 @@ def test_real_numbers_of_a_small_scale_have_a_unit(tmp_path: Path) -> None:
     open_runs(tmp_path / "run.parquet", reading=Reading(losses=losses))
     found = gp.scan(tmp_path / "run.parquet", columns=columns).collect()
 
-    assert "spectra by channel do not resolve: say how much a channel is, as in adc = " in losses.notes[0]
+    assert "spectra by ADC channel cannot resolve: give the width of one channel, as in adc = " in losses.notes[0]
     assert found["adc"].to_list() == pytest.approx(HITS["adc"].to_list())
 
 

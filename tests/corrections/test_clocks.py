@@ -209,7 +209,7 @@ def test_new_rates_stand_where_the_old_ones_did() -> None:
         "rate_ppm = [4.0, 6.0]   # of the manual\nrate_range_s = [0.0, 1.5]   # times of the first and the last rate, "
         "the others equally spaced between them\n",
     ).replace("[1, 2.5]", "[1, 3.0]") + (
-        "\n[[clock]]\nboard = 4\nrate_ppm = -7.25   # how fast its clock runs, in parts per million\n"
+        "\n[[clock]]\nboard = 4\nrate_ppm = -7.25   # rate offset of its clock, in parts per million\n"
     )
 
 
@@ -227,15 +227,15 @@ def test_clocks_in_one_line_are_updated_in_it() -> None:
         ("[[clock]]\nboard = 1", "has no rate_ppm"),
         ("[[clock]]\nrate_ppm = 1", "has no board"),
         ("[[clock]]\nboard = -1\nrate_ppm = 1", "board must be a whole number"),
-        ("[[clock]]\nboard = 1\nrate_ppm = 1001", "must lie from -1000 to 1000"),
+        ("[[clock]]\nboard = 1\nrate_ppm = 1001", "must be between -1000 and 1000"),
         ("[[clock]]\nboard = 1\nrate_ppm = nan", "must be a finite number"),
         ("[[clock]]\nboard = 1\nrate_ppm = '5'", "must be a finite number"),
         ("[[clock]]\nboard = 1\nrate_ppm = 1\nrates = 2", "unknown key 'rates'"),
-        ("[[clock]]\nboard = 1\nrate_ppm = [1, 2]", "rate_ppm is a list where rate_range_s is given"),
-        ("[[clock]]\nboard = 1\nrate_ppm = 1\nrate_range_s = [0, 1]", "and only there"),
+        ("[[clock]]\nboard = 1\nrate_ppm = [1, 2]", "rate_ppm must be a list if, and only if, rate_range_s is given"),
+        ("[[clock]]\nboard = 1\nrate_ppm = 1\nrate_range_s = [0, 1]", "if, and only if, rate_range_s is given"),
         ("[[clock]]\nboard = 1\nrate_ppm = [1]\nrate_range_s = [0, 1]", "a number or a list of 2 to"),
         ("[[clock]]\nboard = 1\nrate_ppm = [1, 2]\nrate_range_s = [1, 0]", "the earlier first"),
-        ("[[clock]]\nboard = 1\nrate_ppm = [1, 2]\nrate_range_s = [0, 1e30]", "times that hits can have"),
+        ("[[clock]]\nboard = 1\nrate_ppm = [1, 2]\nrate_range_s = [0, 1e30]", "possible times of hits"),
         ("[[clock]]\nboard = 1\nrate_ppm = [1, 2]\nrate_range_s = [0, 1e-9]", "at least"),
         ("[[clock]]\nboard = 1\nrate_ppm = 1\n[[clock]]\nboard = 1\nrate_ppm = 2", "described twice"),
     ],

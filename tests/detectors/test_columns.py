@@ -213,7 +213,9 @@ def test_values_that_do_not_fit_stop_the_reading_and_tell_where(tmp_path: Path, 
     bad = foreign.with_columns(ch=pl.when(pl.int_range(pl.len()) == 41).then(-1).otherwise("ch"))
     path = written(tmp_path / "run.parquet", bad)
 
-    with pytest.raises(InputError, match=r"run\.parquet: column 'ch' has values that are no channel .*-1 in row 42\)"):
+    with pytest.raises(
+        InputError, match=r"run\.parquet: column 'ch' has values that are not a valid channel .*-1 in row 42\)"
+    ):
         read(path, FOREIGN)
 
 
@@ -257,7 +259,10 @@ def test_the_command_line_takes_the_map_from_detectors_toml(
     done = gammapolars(*words, "--keep-going")
 
     assert stopped.code == 1
-    assert "Error: run.parquet: column 'ch' has values that are no channel (the first: -1 in row 42)" in stopped.err
+    assert (
+        "Error: run.parquet: column 'ch' has values that are not a valid channel (the first: -1 in row 42)"
+        in stopped.err
+    )
     assert done.code == 0
     assert pl.read_parquet("hits.parquet").height == foreign.height - 1
 
@@ -268,7 +273,7 @@ def test_the_command_line_takes_the_map_from_detectors_toml(
 def test_a_map_that_names_a_missing_column_lists_those_that_are_there(tmp_path: Path, foreign: pl.DataFrame) -> None:
     path = written(tmp_path / "run.parquet", foreign)
 
-    told = r"run\.parquet: has no column 'time', from which .* takes timestamp_ps \(it has t, ch, E, MeV, further\)"
+    told = r"run\.parquet: has no column 'time', which .* uses for timestamp_ps \(it has t, ch, E, MeV, further\)"
     with pytest.raises(InputError, match=told):
         read(path, FOREIGN | {"timestamp_ps": Column("time")})
 
@@ -284,9 +289,9 @@ def test_without_a_map_a_foreign_table_is_refused_with_the_way_out(
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"channel": Column("name")}, "column 'name' holds String, and channel takes numbers"),
-        ({"channel": Column("x")}, "column 'x' holds Float64, and channel takes whole numbers"),
-        ({"channel": Column("ch"), "adc": Column("name")}, "column 'name' holds String, and adc takes numbers"),
+        ({"channel": Column("name")}, "column 'name' contains String, but channel needs numbers"),
+        ({"channel": Column("x")}, "column 'x' contains Float64, but channel needs whole numbers"),
+        ({"channel": Column("ch"), "adc": Column("name")}, "column 'name' contains String, but adc needs numbers"),
         ({}, "no column 'channel'"),
     ],
 )
@@ -355,7 +360,10 @@ def test_a_map_as_a_person_writes_it(tmp_path: Path) -> None:
         ({"adc": {"name": "E", "kind": 3}}, "adc must be a column's name"),
         ({"adc": {"name": 3}}, "adc: name must be text"),
         ({"adc": ""}, "adc: name must be text"),
-        ({"adc": {"name": "E", "unit": "keV"}}, "adc has a unit, which only timestamp_ps and energy_kev can have"),
+        (
+            {"adc": {"name": "E", "unit": "keV"}},
+            "adc has a unit, which is possible only for timestamp_ps and energy_kev",
+        ),
         ({"energy_kev": {"name": "E", "unit": "J"}}, r"energy_kev: unknown unit 'J' \(known: eV, keV, MeV\)"),
         ({"timestamp_ps": {"name": "t", "unit": "h"}}, r"timestamp_ps: unknown unit 'h' \(known: ps, ns"),
         ({"timestamp_ps": {"name": "t", "unit": "0ns"}}, "unknown unit '0ns'"),

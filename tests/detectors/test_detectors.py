@@ -158,15 +158,15 @@ def test_a_file_tells_everything_about_a_detector(toml: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [
-        ("energy = [0, 1]\nenergy_covariance = [[1, 0]]", "must have 2 rows, one a coefficient"),
+        ("energy = [0, 1]\nenergy_covariance = [[1, 0]]", "must have 2 rows, one per coefficient"),
         ("energy = [0, 1]\nenergy_covariance = [[1, 0], [0]]", "must have 2 numbers in each row"),
         ("energy = [0, 1]\nenergy_covariance = [[1, 0], [0, -1]]", "has a negative variance"),
         ("energy = [0, 1]\nenergy_covariance = 3", "must have 2 rows"),
         ("energy_covariance = [[1, 0], [0, 1]]", "has energy_covariance without energy"),
         ("efficiency_range = [1, 2]", "has efficiency_range without efficiency"),
-        ("energy = [0, 1]\nenergy_range = [5, 1]", "must be two numbers, the lower first"),
-        ("energy = [0, 1]\nenergy_range = [5]", "must be two numbers, the lower first"),
-        ("efficiency = [nan]", "no finite number"),
+        ("energy = [0, 1]\nenergy_range = [5, 1]", "must be two numbers, the lower one first"),
+        ("energy = [0, 1]\nenergy_range = [5]", "must be two numbers, the lower one first"),
+        ("efficiency = [nan]", "not a finite number"),
     ],
 )
 def test_a_fit_that_cannot_be_is_refused(toml: Path, lines: str, reason: str) -> None:
@@ -225,11 +225,11 @@ BAD_FILES = {
     "energy empty": (detector("energy = []"), "energy must have 2 to 10 coefficients, not 0"),
     "energy of one": (detector("energy = [1.0]"), "energy must have 2 to 10 coefficients, not 1"),
     "energy of eleven": (detector(f"energy = {[1.0] * 11}"), "energy must have 2 to 10 coefficients, not 11"),
-    "energy nan": (detector("energy = [0.0, nan]"), "energy has a coefficient that is no finite number"),
-    "energy inf": (detector("energy = [-inf, 1.0]"), "energy has a coefficient that is no finite number"),
-    "energy past the floats": (detector(f"energy = [0, 1{'0' * 400}]"), "no finite number"),
+    "energy nan": (detector("energy = [0.0, nan]"), "energy has a coefficient that is not a finite number"),
+    "energy inf": (detector("energy = [-inf, 1.0]"), "energy has a coefficient that is not a finite number"),
+    "energy past the floats": (detector(f"energy = [0, 1{'0' * 400}]"), "not a finite number"),
     "fwhm empty": (detector("fwhm = []"), "fwhm must have 1 to 10 coefficients"),
-    "fwhm nan": (detector("fwhm = [nan]"), "fwhm has a coefficient that is no finite number"),
+    "fwhm nan": (detector("fwhm = [nan]"), "fwhm has a coefficient that is not a finite number"),
     "offset not whole": (detector("time_offset_ps = 0.5"), "time_offset_ps must be a whole number of picoseconds"),
     "offset true": (detector("time_offset_ps = true"), "time_offset_ps must be a whole number"),
     "offset as text": (detector('time_offset_ps = "4ns"'), "time_offset_ps must be a whole number"),
@@ -340,15 +340,15 @@ def test_any_peakeasy_polynomial_is_read_to_the_last_digit(tmp_path: Path, value
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "is no PeakEasy calibration"),
-        ("[[detector]]\nchannel = 1\n", "is no PeakEasy calibration"),
+        ("", "is not a PeakEasy calibration"),
+        ("[[detector]]\nchannel = 1\n", "is not a PeakEasy calibration"),
         (CALP.replace("Offset (keV)           :  0.0625\n", ""), r"has no line 'Offset \(keV\) : …'"),
         (CALP.replace("Gain (keV / Chan)      :  0.1126\n", ""), "has no line 'Gain"),
-        (CALP.replace("0.1126", "nan"), "'Gain .* is no finite number: 'nan'"),
-        (CALP.replace("0.0625", "inf"), "'Offset .* is no finite number"),
-        (CALP.replace("-5.77e-10", "1e999"), "'2nd Order Coef' is no finite number"),
-        (CALP.replace("-5.77e-10", "0,5"), "'2nd Order Coef' is no finite number: '0,5'"),
-        (CALP.replace("0.1126", ""), "'Gain .* is no finite number: ''"),
+        (CALP.replace("0.1126", "nan"), "'Gain .* is not a finite number: 'nan'"),
+        (CALP.replace("0.0625", "inf"), "'Offset .* is not a finite number"),
+        (CALP.replace("-5.77e-10", "1e999"), "'2nd Order Coef' is not a finite number"),
+        (CALP.replace("-5.77e-10", "0,5"), "'2nd Order Coef' is not a finite number: '0,5'"),
+        (CALP.replace("0.1126", ""), "'Gain .* is not a finite number: ''"),
     ],
 )
 def test_a_wrong_peakeasy_file_is_refused_with_the_reason(tmp_path: Path, text: str, said: str) -> None:

@@ -61,9 +61,9 @@ BAD = {
     "no date": (WHOLE.replace("reference_date = 2020-01-01", ""), "has no reference_date"),
     "a nuclide that is none": (
         WHOLE.replace("Eu-152", "europium"),
-        "'europium' is no nuclide: write one such as Eu-152",
+        "'europium' is not a nuclide: write it like Eu-152",
     ),
-    "mass first": (WHOLE.replace("Eu-152", "152Eu"), "is no nuclide"),
+    "mass first": (WHOLE.replace("Eu-152", "152Eu"), "is not a nuclide"),
     "nuclide a number": (WHOLE.replace('"Eu-152"', "152"), "nuclide must be text"),
     "activity negative": (WHOLE.replace("37000", "-1"), "activity_bq must be more than 0"),
     "activity 0": (WHOLE.replace("37000", "0"), "activity_bq must be more than 0"),
@@ -78,7 +78,7 @@ BAD = {
     "half-life 0": (WHOLE + "half_life_s = 0", "half_life_s must be more than 0"),
     "half-life uncertain alone": (WHOLE + "half_life_s_unc = 3", "has half_life_s_unc without half_life_s"),
     "half-life uncertainty negative": (WHOLE + "half_life_s = 3\nhalf_life_s_unc = -1", "half_life_s_unc must be 0"),
-    "two of one name": (WHOLE + WHOLE, "two sources are named 'Eu-152': give each a name"),
+    "two of one name": (WHOLE + WHOLE, "two sources are named 'Eu-152': give them different names"),
     "a table": (WHOLE.replace("[[source]]", "[source]"), "write [[source]]"),
     "a list of numbers": ("source = [1]", "write [[source]]"),
 }

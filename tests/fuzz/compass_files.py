@@ -99,7 +99,7 @@ def _names_without_header(case: Case, read: Read) -> list[str]:
     if case.base.neighbours:
         first = next(iter(case.base.neighbours.values())).partition(b"\n")[0]
         return first.decode().split(";")
-    told = any("does not tell the hits' board" in note for note in read.losses.notes)
+    told = any("does not give the board" in note for note in read.losses.notes)
     columns = [name for name in read.hits.columns if not (told and name in ("board", "channel"))]
     return [name for name, column in COLUMNS.items() if column in columns]
 

@@ -118,16 +118,16 @@ def energies_in_pairs(path: Path) -> None:
 NO_HITS: list[tuple[Callable[[Path], None], str]] = [
     (a_missing_file, "no such file"),
     (an_empty_file, "is empty"),
-    (a_text, "is no ROOT file (it does not begin with 'root')"),
-    (a_few_bytes, "is no ROOT file"),
+    (a_text, "is not a ROOT file (it does not begin with 'root')"),
+    (a_few_bytes, "is not a ROOT file"),
     (zeros_behind_the_magic, "has no tree Data_R or Data_F or Data (trees in it: none)"),
     (histograms, "has no tree Data_R or Data_F or Data (trees in it: none)"),
     (trees_of_other_names, "has no tree Data_R or Data_F or Data (trees in it: events, slow_control)"),
     *((without(branch), f"tree 'Data_R' has no branch '{branch}'") for branch in hit_branches(made_hits(1))),
-    (with_type("Timestamp", "f8"), "branch 'Timestamp' holds float64, not integers"),
-    (with_type("Channel", "f4"), "branch 'Channel' holds float32, not integers"),
-    (energies_as_texts, "branch 'Energy' of tree 'Data_R' does not hold one number per hit"),
-    (energies_in_pairs, "branch 'Energy' of tree 'Data_R' does not hold one number per hit"),
+    (with_type("Timestamp", "f8"), "branch 'Timestamp' contains float64, not integers"),
+    (with_type("Channel", "f4"), "branch 'Channel' contains float32, not integers"),
+    (energies_as_texts, "branch 'Energy' of tree 'Data_R' does not contain one number per hit"),
+    (energies_in_pairs, "branch 'Energy' of tree 'Data_R' does not contain one number per hit"),
 ]
 
 
@@ -152,7 +152,7 @@ def test_a_tree_that_is_not_there(good: Path) -> None:
     [
         ("bad.parquet", "PAR1 and nothing", "cannot be read as Parquet"),
         ("bad.arrow", "ARROW1 and nothing", "cannot be read as Arrow IPC"),
-        ("bad.csv", "a,b\n1,2\n", "this frame is no table of hits: it has no column 'board' (it has a, b)"),
+        ("bad.csv", "a,b\n1,2\n", "this frame is not a table of hits: it has no column 'board' (it has a, b)"),
         ("bad.csv", "board,channel,timestamp_ps,adc,flags\n0,x,2,3,4\n", "line 2 is not board,"),
         ("bad.csv", "board,channel,timestamp_ps,adc,flags\n0,70000,2,3,4\n", "line 2 has a value in channel"),
         ("bad.csv", "board,channel,timestamp_ps,adc,flags\n0,1,2,3,4\n0,1,9\n", "line 3 is not board,"),
@@ -169,7 +169,7 @@ def test_a_damaged_arrow_file(hits: pl.DataFrame) -> None:
     hits.write_ipc("bad.arrow", compression="lz4")
     with_bytes(Path("bad.arrow"), Path("bad.arrow"), {Path("bad.arrow").stat().st_size // 2: 0xFF})
 
-    told = "Error: bad.arrow: cannot be read as Arrow IPC, is it damaged? (LZ4"
+    told = "Error: bad.arrow: cannot be read as Arrow IPC; is it damaged? (LZ4"
     assert refused(coincidences("bad.arrow")).startswith(told)
 
 
@@ -177,7 +177,7 @@ def test_runs_that_cannot_be_found(good: Path) -> None:
     Path("folder").mkdir()
     cases = {
         "zz*.root": "no file matches this pattern",
-        "folder": "no file of hits lies in this folder",
+        "folder": "there is no file of hits in this folder",
         "n" * 300 + ".root": "cannot be read: File name too long",
     }
     for name, reason in cases.items():
@@ -191,7 +191,7 @@ def test_the_same_file_twice(good: Path) -> None:
     Path("link.root").symlink_to(good)
 
     for second in (good, os.path.relpath(good), "link.root"):
-        assert "is given twice, and each of its hits would count twice" in refused(coincidences(good, second), 2)
+        assert "is given twice, so each of its hits would count twice" in refused(coincidences(good, second), 2)
 
 
 def test_files_with_other_columns(hits: pl.DataFrame, good: Path) -> None:
@@ -216,7 +216,7 @@ def test_a_file_cut_in_the_middle_of_a_basket(good: Path, branch: str, correct_h
 
     error = refused(coincidences("cut.root"))
 
-    told = "is truncated: it has" if not correct_header else "cannot be read as a ROOT file, is it damaged"
+    told = "is truncated: it has" if not correct_header else "cannot be read as a ROOT file; is it damaged"
     assert error.startswith(f"Error: cut.root: {told}")
 
 
@@ -372,7 +372,7 @@ def test_large_inversions_are_named(hits: pl.DataFrame) -> None:
 
     at = f"{times[4000] / 1e9:.6g} ms"
     assert error.startswith(
-        f"Error: wild.root: times are out of order: hit 4001 lies 1.5 ms behind a hit before it (at {at})"
+        f"Error: wild.root: times are out of order: hit 4001 is 1.5 ms earlier than a preceding hit (at {at})"
     )
     assert "only 1 ms can be repaired: allow more with --reorder" in error
     assert refused(gammapolars("convert", "wild.root", "-o", "out.root")) == error
@@ -398,7 +398,7 @@ def test_the_file_of_several_that_is_out_of_order_is_named(hits: pl.DataFrame) -
 
 
 def test_a_reorder_buffer_that_cannot_be(good: Path) -> None:
-    assert "cannot reach -1 ms back" in refused(coincidences(good, "--reorder=-1ms"), 2)
+    assert "cannot be -1 ms" in refused(coincidences(good, "--reorder=-1ms"), 2)
     assert "no unit" in refused(coincidences(good, "--reorder", "5"), 2)
 
 
@@ -409,7 +409,7 @@ def test_an_existing_output_is_kept(good: Path) -> None:
     for command in ("coincidences", "convert"):
         Path("kept.csv").write_text("precious")
         outcome = gammapolars(command, good, "-o", "kept.csv")
-        assert refused(outcome).startswith("Error: kept.csv: exists already: name another output, or allow it with")
+        assert refused(outcome).startswith("Error: kept.csv: already exists: choose another output, or add")
         assert Path("kept.csv").read_text() == "precious"
 
         assert gammapolars(command, good, "-o", "kept.csv", "--overwrite").code == 0
@@ -420,8 +420,8 @@ def test_outputs_that_cannot_be(good: Path) -> None:
     Path("folder.csv").mkdir()
     for command in ("coincidences", "convert"):
         cases = {
-            "folder.csv": (1, "is a folder: name a file"),
-            "missing/o.csv": (1, "there is no folder missing: make it first"),
+            "folder.csv": (1, "is a folder: give a file name"),
+            "missing/o.csv": (1, "there is no folder missing: create it first"),
             f"{good}/o.csv": (1, "there is no folder"),
             "/proc/o.csv": (1, "cannot be written: "),
             "o.xyz": (2, "unknown suffix '.xyz': tables are written to .parquet, .arrow, .csv, .root"),
@@ -436,7 +436,7 @@ def test_outputs_that_cannot_be(good: Path) -> None:
 def test_outputs_are_judged_before_the_run_is_read() -> None:
     Path("kept.csv").touch()
 
-    assert "kept.csv: exists already" in refused(gammapolars("coincidences", "missing.root", "-o", "kept.csv"))
+    assert "kept.csv: already exists" in refused(gammapolars("coincidences", "missing.root", "-o", "kept.csv"))
 
 
 # Options.
@@ -447,25 +447,25 @@ def test_outputs_are_judged_before_the_run_is_read() -> None:
     [
         (
             ["--reject", "nonsense"],
-            "unknown flag 'nonsense': use a mask such as 0x480, none, or names out of dead_time",
+            "unknown flag 'nonsense': use a mask such as 0x480, none, or one of dead_time",
         ),
         (["--reject", "saturation,bogus"], "unknown flag 'bogus'"),
         (["--reject", "0x1ffffffff"], "flag mask '0x1ffffffff' does not fit the 32 bits"),
         (["--reject=-1"], "flag mask '-1' does not fit"),
         (["--window", "250"], "time '250' has no unit: write one of ps, ns, us, ms, s"),
         (["--window", "250xs"], "time '250xs' has unknown unit 'xs'"),
-        (["--window", "soon"], "'soon' is no time"),
-        (["--window", ""], "'' is no time"),
+        (["--window", "soon"], "'soon' is not a time"),
+        (["--window", ""], "'' is not a time"),
         (["--window", "10ns:5ns"], "window '10ns:5ns' is empty"),
         (["--window=-5ns"], "window '-5ns' is empty"),
-        (["--window=-9ns:-5ns"], "window '-9ns:-5ns' lies below 0"),
+        (["--window=-9ns:-5ns"], "window '-9ns:-5ns' is below 0"),
         (["--window", "1ns:2ns:3ns"], "has more than two ends"),
         (["--window", "0.1ps"], "not a whole number of picoseconds"),
-        (["--window", "1e30s"], "longer than the 53 days"),
+        (["--window", "1e30s"], "longer than 53 days, the limit of a window"),
         (["--start", "X", "--stop", "Y"], "unknown detector 'X': write board/channel, such as 0/3"),
         (["--start", "0/1", "--stop", "0/99999"], "unknown detector '0/99999'"),
-        (["--start", "0/1"], "a start detector needs a stop detector"),
-        (["--stop", "0/1"], "a start detector needs a stop detector"),
+        (["--start", "0/1"], "start and stop detectors go together"),
+        (["--stop", "0/1"], "start and stop detectors go together"),
         (["--start", "0/1", "--stop", "1"], "start and stop are the same detector"),
         (["--frobnicate"], "No such option: --frobnicate"),
     ],
@@ -480,7 +480,7 @@ def test_an_unknown_detector_with_a_list_of_the_known(good: Path) -> None:
     error = refused(coincidences(good, "--detectors", "d.toml", "--start", "HPGe-1", "--stop", "HPGe-2"), 2)
 
     assert "unknown detector 'HPGe-2'" in error
-    assert "a name of detectors.toml (HPGe-1)" in error
+    assert "a name in detectors.toml (HPGe-1)" in error
 
 
 def test_missing_and_unknown_words(good: Path) -> None:
@@ -504,9 +504,9 @@ def test_missing_and_unknown_words(good: Path) -> None:
         ),
         (
             "[[detector]]\nchannel = 1\nenergy = [nan, 1.0]\n",
-            "detector '1': energy has a coefficient that is no finite",
+            "detector '1': energy has a coefficient that is not a finite",
         ),
-        ("[[detector]]\nchannel = 1\nenergy = [0.0, inf]\n", "no finite number"),
+        ("[[detector]]\nchannel = 1\nenergy = [0.0, inf]\n", "not a finite number"),
         ("[[detector]]\nchannel = 1\nenergy = [1.0]\n", "2 to 10 coefficients"),
         ('[[detector]]\nchannel = 1\nenergy = ["a", 1]\n', "must be a list of numbers"),
         ("[[detector]]\nchannel = 1\ntime_offset_ps = 1.5\n", "whole number of picoseconds"),
@@ -535,11 +535,11 @@ def test_bad_calibrations() -> None:
     Path("good.CALp").write_text("#PeakEasy CALp\nOffset (keV) : 0\nGain (keV / Chan) : 1\n")
     cases = {
         ("1=missing.CALp",): (1, "missing.CALp: no such file"),
-        ("1=bad.CALp",): (1, "bad.CALp: is no PeakEasy calibration"),
-        ("1=nan.CALp",): (1, "nan.CALp: 'Offset (keV)' is no finite number"),
+        ("1=bad.CALp",): (1, "bad.CALp: is not a PeakEasy calibration"),
+        ("1=nan.CALp",): (1, "nan.CALp: 'Offset (keV)' is not a finite number"),
         ("1=good.CALp", "1=good.CALp"): (1, "board 0 channel 1 is described twice"),
-        ("good.CALp",): (2, "'good.CALp' is no assignment: write CHANNEL=FILE.CALp"),
-        ("99999=good.CALp",): (2, "is no assignment"),
+        ("good.CALp",): (2, "'good.CALp' is not an assignment: write CHANNEL=FILE.CALp"),
+        ("99999=good.CALp",): (2, "is not an assignment"),
     }
 
     for assignments, (code, reason) in cases.items():

@@ -82,8 +82,8 @@ def test_records_come_out_as_a_plain_loop_reads_them(
     with patch.object(bin_files, "CHUNK_RECORDS", chunk), patch.object(bin_files, "BLOCK_BYTES", block):
         try:
             expected = table(read_plainly(content, layout), layout)
-        except Damaged:  # a record of nothing but zeros
-            with pytest.raises(InputError, match="nothing but zeros"):
+        except Damaged:  # a record of containing only zeros
+            with pytest.raises(InputError, match="containing only zeros"):
                 read(path, layout=name)
             return
         found = read(path, layout=name)
@@ -184,7 +184,7 @@ def test_records_without_a_header_tell_their_layout(tmp_path: Path, name: str, c
     found = gp.scan(path, losses=losses).collect()
 
     assert_frame_equal(found, run.select(columns_of(layout)))
-    assert losses.notes == (f"run.BIN: does not tell its layout; its records fit {name} and no other",)
+    assert losses.notes == (f"run.BIN: does not give its layout; its records match only {name}",)
 
 
 @pytest.mark.parametrize("fields", [("energy", "calibrated"), ("energy",), ("calibrated",)])
@@ -206,8 +206,8 @@ def test_few_records_do_not_decide_but_the_user_may(tmp_path: Path, layout: Layo
     error = gammapolars("info", path).error
     done = gammapolars("convert", path, "-o", tmp_path / "hits.parquet", "--bin-layout", layout.name)
 
-    assert "run.BIN: its header 0xCAE3 does not tell which energies follow" in error
-    assert "name the layout with --bin-layout: a header such as 0xCAE5, 'old', or a record's fields" in error
+    assert "run.BIN: its header 0xCAE3 does not say which energies follow" in error
+    assert "give the layout with --bin-layout: a header such as 0xCAE5, 'old', or the fields of a record" in error
     assert done.code == 0
     assert_frame_equal(pl.read_parquet(tmp_path / "hits.parquet"), run.select(columns_of(layout)))
 
@@ -216,7 +216,9 @@ def test_few_records_without_a_header_are_named(tmp_path: Path) -> None:
     run = made_hits(5)
     path = write_bin(tmp_path / "run.BIN", run, PLAIN, header=None)
 
-    with pytest.raises(InputError, match=r"run\.BIN: it has no header, and its records fit none .*--bin-layout"):
+    with pytest.raises(
+        InputError, match=r"run\.BIN: it has no header, and its records match no known layout: .*--bin-layout"
+    ):
         gp.scan(path)
     for name in ("0xCAE5", PLAIN.name, " Flags, energy,short"):
         assert_frame_equal(gp.scan(path, bin_layout=name).collect(), run.select(columns_of(PLAIN)))
@@ -244,7 +246,7 @@ def test_a_header_that_does_not_fit_the_records_is_an_error_unless_the_layout_is
     run = made_hits(400)
     path = write_bin(tmp_path / "run.BIN", run, LAYOUTS["calibrated,flags"], header=0xCAE5)
 
-    with pytest.raises(InputError, match=r"layout energy,short,flags that its header 0xCAE5 tells.*--bin-layout"):
+    with pytest.raises(InputError, match=r"layout energy,short,flags given by its header 0xCAE5: .*--bin-layout"):
         gp.scan(path)
 
     found = gp.scan(path, bin_layout="calibrated,flags").collect()
@@ -259,7 +261,7 @@ def test_a_named_layout_is_believed_but_doubts_are_told(tmp_path: Path) -> None:
         gp.scan(path)
     assert_frame_equal(read(path, layout="0xCAE5", losses=losses), run.select(columns_of(PLAIN)))
 
-    assert losses.notes == ("run.BIN: its records do not look like hits in the named layout energy,short,flags",)
+    assert losses.notes == ("run.BIN: its records do not look like hits in the layout energy,short,flags",)
     assert losses.all == ()
 
 
@@ -267,7 +269,7 @@ def test_a_named_layout_is_believed_but_doubts_are_told(tmp_path: Path) -> None:
 def test_what_is_no_bin_file_is_an_error(tmp_path: Path, content: bytes) -> None:
     path = write_bytes(tmp_path / "run.bin", content)
 
-    assert "run.bin: it has no header, and its records fit none" in gammapolars("info", path).error
+    assert "run.bin: it has no header, and its records match no known layout" in gammapolars("info", path).error
 
 
 @pytest.mark.parametrize("header", [0xCAE0, 0xCAE3, 0xCAED])
@@ -327,7 +329,7 @@ def test_a_file_that_becomes_shorter_is_an_error(tmp_path: Path) -> None:
     frame = compass_bin.scan_bin(path)
     os.truncate(path, 1000)
 
-    with pytest.raises(InputError, match=r"run\.bin: became shorter while it was read"):
+    with pytest.raises(InputError, match=r"run\.bin: became shorter while it was being read"):
         frame.collect()
 
 
@@ -399,7 +401,7 @@ def test_zeros_behind_the_last_record_are_no_hits(tmp_path: Path) -> None:
     content = write_bin(tmp_path / "run.bin", run, PLAIN).read_bytes()
     path = write_bytes(tmp_path / "run.bin", content + bytes(20 * 37))
 
-    with pytest.raises(InputError, match=r"nothing but zeros \(the first: record 501 at byte 10002\)"):
+    with pytest.raises(InputError, match=r"containing only zeros \(the first: record 501 at byte 10002\)"):
         read(path)
     assert_frame_equal(read(path, losses=losses), run.select(columns_of(PLAIN)))
     assert losses.count("damaged") == 37
@@ -485,7 +487,7 @@ def test_the_rest_is_left_out_where_no_record_follows(tmp_path: Path) -> None:
     (loss,) = losses.all
     assert loss.hits == 100
     assert f"record 201 at byte {2 + 200 * size} is damaged" in loss.what
-    assert "the rest of the file is left out, about 100 hits by their mean length of 105 bytes" in loss.what
+    assert "the rest of the file is left out, about 100 hits of 105 bytes on average" in loss.what
 
 
 def test_waveforms_may_become_much_longer(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_fields_told_by_their_form(tmp_path: Path, line: str, names: list[str]) 
     ],
 )
 def test_fields_that_cannot_be_told(tmp_path: Path, line: str) -> None:
-    assert "has no header that tells its fields" in error_of(written(tmp_path / "x.csv", line, line))
+    assert "has no header with its fields" in error_of(written(tmp_path / "x.csv", line, line))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_fields_that_cannot_be_told(tmp_path: Path, line: str) -> None:
     [
         ("BOARD;CHANNEL;TIMETAG;ENERGI;FLAGS", "unknown field 'ENERGI' in its header"),
         ("BOARD;CHANNEL;TIMETAG;SAMPLES;FLAGS", "unknown field 'SAMPLES' in its header"),
-        ("BOARD;BOARD;CHANNEL;TIMETAG;ENERGY;FLAGS", "field BOARD is twice"),
+        ("BOARD;BOARD;CHANNEL;TIMETAG;ENERGY;FLAGS", "field BOARD appears twice"),
         ("BOARD;CHANNEL;TIMETAG;ENERGY", "field FLAGS is missing"),
         ("BOARD;CHANNEL;TIMETAG;FLAGS", "field ENERGY is missing"),
         ("BOARD;TIMETAG;ENERGY;FLAGS", "field CHANNEL is missing"),
@@ -232,7 +232,7 @@ def test_a_number_that_no_hit_can_have(tmp_path: Path, name: str) -> None:
     path = written(tmp_path / "x.csv", PLAIN, LINE, OUTSIDE[name], LINE)
     reading = keeping()
 
-    assert error_of(path).startswith(f"line 3 has a value in {name} that no hit can have")
+    assert error_of(path).startswith(f"line 3 has a value in {name} that is impossible for a hit")
     assert scan_csv(path, reading).collect().height == 2
     assert reading.losses.count("out_of_range") == 1
     assert reading.losses.count("damaged") == 0
@@ -251,7 +251,7 @@ def test_many_bad_lines_are_few_losses_with_exact_numbers(tmp_path: Path) -> Non
         assert scan_csv(path, reading).collect().height == 49_996
 
     outside, damaged = reading.losses.all
-    assert outside.what.startswith("line 19 has a value in ENERGY that no hit can have: '0;4;60508999;70000;")
+    assert outside.what.startswith("line 19 has a value in ENERGY that is impossible for a hit: '0;4;60508999;70000;")
     assert damaged.what.startswith("3 of the lines 702 to 49992 cannot be read: line 702 is not BOARD;CHANNEL;")
     assert (outside.hits, damaged.hits) == (1, 3)
 
@@ -385,7 +385,7 @@ def test_a_file_that_becomes_shorter(tmp_path: Path) -> None:
     with patch.object(text_blocks, "BLOCK_BYTES", 500):
         next(blocks)
         path.write_text(PLAIN)
-        with pytest.raises(InputError, match="became shorter while it was read"):
+        with pytest.raises(InputError, match="became shorter while it was being read"):
             list(blocks)
 
 

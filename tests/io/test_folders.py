@@ -81,7 +81,7 @@ def test_unfiltered_comes_before_filtered(tmp_path: Path) -> None:
 def test_a_stage_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     folder = tree(tmp_path, "RAW/SDataR_run.root", "UNFILTERED/SData_run.root")
 
-    with pytest.raises(InputError, match=r": holds no hits of stage filtered, only raw and unfiltered: .*--stage"):
+    with pytest.raises(InputError, match=r": contains no hits of stage filtered, only raw and unfiltered: .*--stage"):
         find_run_files(folder, "filtered")
 
 
@@ -138,7 +138,7 @@ def test_a_channel_that_is_there_in_a_later_format_alone_is_warned_of(tmp_path: 
 
     assert streams(found) == [[f"{RAW_0}.root"]]
     assert found.warnings == (
-        f"{RAW_1}.CSV: is not read, though no .root file has its channel: give the files by name",
+        f"{RAW_1}.CSV: is not read, although no .root file contains its channel: give the files by name",
     )
 
 
@@ -148,7 +148,9 @@ def test_the_file_of_all_channels_comes_before_those_of_one(tmp_path: Path) -> N
     found = find_run_files(folder)
 
     assert streams(found) == [["RAW/SDataR_run.root", "RAW/SDataR_run_1.root"]]
-    assert found.passed_over == ("2 files (ROOT) in RAW: the same hits as in SDataR_run.root, which has all channels",)
+    assert found.passed_over == (
+        "2 files (ROOT) in RAW: the same hits as in SDataR_run.root, which contains all channels",
+    )
 
 
 def test_channels_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -204,9 +206,9 @@ def test_a_file_in_another_format_or_folder_is_no_first_segment(tmp_path: Path) 
 def test_missing_segments_are_warned_of(tmp_path: Path) -> None:
     folder = tree(tmp_path, *(f"SDataR_run{end}.root" for end in ("", "_1", "_4", "_6")))
 
-    assert find_run_files(folder).warnings == ("SDataR_run_6.root: segments before it are missing: 2, 3, 5",)
+    assert find_run_files(folder).warnings == ("SDataR_run_6.root: earlier segments are missing: 2, 3, 5",)
     late = group_segments([folder / "SDataR_run_4.root"])
-    assert missing_segments(late) == ("SDataR_run_4.root: segments before it are missing: the first, 1, 2, 3",)
+    assert missing_segments(late) == ("SDataR_run_4.root: earlier segments are missing: the first, 1, 2, 3",)
     assert missing_segments(group_segments([folder / "SDataR_run.root"])) == ()
 
 
@@ -222,8 +224,8 @@ def test_files_of_other_programs_miss_no_segment_that_is_given(tmp_path: Path, a
         ]
 
     assert missing("b1.csv", "b1_1.csv", "b1_2.csv") == []
-    assert missing("b1_1.csv", "b1_2.csv") == ["b1_2.csv: segments before it are missing: the first"]
-    assert missing("b1.csv", "b1_1.csv", "b1_2.csv", "b1_4.csv") == ["b1_4.csv: segments before it are missing: 3"]
+    assert missing("b1_1.csv", "b1_2.csv") == ["b1_2.csv: earlier segments are missing: the first"]
+    assert missing("b1.csv", "b1_1.csv", "b1_2.csv", "b1_4.csv") == ["b1_4.csv: earlier segments are missing: 3"]
 
 
 def test_a_long_number_is_a_date_and_no_segment(tmp_path: Path) -> None:
@@ -307,7 +309,7 @@ def test_files_that_could_hold_hits_are_named(tmp_path: Path) -> None:
     folder = tree(tmp_path, "RAW/SDataR_run.root", "pairs.root", "hits.parquet", "RAW/copy.CSV")
 
     assert find_run_files(folder).passed_over == (
-        "hits.parquet, pairs.root, copy.CSV: not named as CoMPASS names files of hits (read when given by name)",
+        "hits.parquet, pairs.root, copy.CSV: not named like CoMPASS list files (read if given by name)",
     )
 
 
@@ -318,14 +320,14 @@ def test_files_with_names_of_their_own_are_read_where_there_are_no_others(tmp_pa
 
     assert (found.stage, streams(found)) == (None, [["left.root"], ["right.root", "right_1.root"]])
     assert found.passed_over == ("left.csv: in another format or place",)
-    with pytest.raises(InputError, match=r"no file of hits .* known to be raw: leave --stage out"):
+    with pytest.raises(InputError, match=r"no file of hits .* known to be of stage raw: leave --stage out"):
         find_run_files(folder, "raw")
 
 
 def test_several_runs_in_one_folder_are_an_error(tmp_path: Path) -> None:
     folder = tree(tmp_path, "SDataR_day.root", "SDataR_night.root", "SDataR_night_1.root")
 
-    with pytest.raises(InputError, match=r": holds files of several runs \(day, night\): give those of one"):
+    with pytest.raises(InputError, match=r": contains files of several runs \(day, night\): give those of one"):
         find_run_files(folder)
 
 
@@ -342,13 +344,13 @@ def test_a_folder_without_hits_says_what_was_looked_for(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         find_run_files(folder)
 
-    assert str(caught.value).startswith(f"{folder}: no file of hits lies in this folder")
+    assert str(caught.value).startswith(f"{folder}: there is no file of hits in this folder")
     for part in ("RAW", "UNFILTERED", "FILTERED", ".root", ".bin", ".csv", "notes.txt", "HcompassR_run.root"):
         assert part in str(caught.value)
 
 
 def test_an_empty_and_a_missing_folder_are_errors(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r": no file of hits lies in this folder.*: it is empty"):
+    with pytest.raises(InputError, match=r": there is no file of hits in this folder.*: it is empty"):
         find_run_files(tmp_path)
     with pytest.raises(InputError, match=r"gone: cannot be read: No such file or directory"):
         find_run_files(tmp_path / "gone")
@@ -365,7 +367,7 @@ def test_a_folder_of_several_runs_names_them(tmp_path: Path, above: str) -> None
         find_run_files(folder)
 
     assert str(caught.value) == (
-        f"{folder}: holds several runs (co60, na22): give one of them, such as {folder / above / 'co60'}"
+        f"{folder}: contains several runs (co60, na22): give one of them, such as {folder / above / 'co60'}"
     )
 
 
@@ -399,7 +401,7 @@ def twice(folder: Path, *names: str) -> str | None:
         (("run.root", "run.CSV"), "in another format"),
         (("hits.parquet", "hits.root"), "in another format"),
         (("run.root", "run_1.root", "run.CSV", "run_1.CSV"), "in another format"),
-        (("SDataR_run.root", f"{RAW_0}.root"), "once in one file for all channels and once in one for each"),
+        (("SDataR_run.root", f"{RAW_0}.root"), "once in one file for all channels and once in a file per channel"),
         (("SDataR_run.root", "SDataR_run_1.root", f"{RAW_0}.CSV"), "once in one file for all channels"),
         (("RAW/SDataR_run.root", "FILTERED/SDataF_run.root"), "at another stage"),
         ((f"RAW/{RAW_0}.root", "UNFILTERED/Data_CH1@DT5725_1701_run.root"), "at another stage"),
@@ -413,7 +415,7 @@ def test_the_same_hits_in_two_files_are_found(tmp_path: Path, names: tuple[str, 
 
     assert error is not None
     assert why in error
-    assert error.endswith("give one of them")
+    assert error.endswith("give only one of them")
     assert sum(str(tmp_path / name) in error for name in names) >= 2
 
 

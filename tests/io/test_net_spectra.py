@@ -119,7 +119,7 @@ def test_areas_scatter_as_their_uncertainties_say() -> None:
     [
         (pl.lit(None, pl.Float64), "negative counts or no variances"),
         (pl.lit(float("nan")), "negative counts or no variances"),
-        (pl.lit(-1.0), "a variance of -1: variances are 0 or more"),
+        (pl.lit(-1.0), "a variance of -1: variances must not be negative"),
     ],
 )
 def test_frames_need_variances(column: pl.Expr, reason: str) -> None:
@@ -135,7 +135,7 @@ def test_unknown_variances_stay_unknown_in_sums() -> None:
 
 
 def test_frames_without_a_column_of_variances() -> None:
-    with pytest.raises(TableError, match=r"scatter of its counts is not known: give it a column 'variance'"):
+    with pytest.raises(TableError, match=r"uncertainty of its counts is not known: give it a column 'variance'"):
         gp.fit_peaks(frame().drop("variance"))
 
 

@@ -141,9 +141,9 @@ def test_a_counter_of_more_bits_than_said_is_refused(tmp_path: Path) -> None:
     rolling(31, 8000)[0].write_parquet(tmp_path / "run.parquet")
     mapped = 'channel = "channel"\ntimestamp_ps = {name = "time", unit = "8ns"'
 
-    with pytest.raises(InputError, match="it has more bits"):
+    with pytest.raises(InputError, match="the counter has more bits"):
         read(tmp_path / "run.parquet", toml=mapped + "}", rollover_ps=2**29 * 8000)
-    with pytest.raises(InputError, match="values that are no timestamp_ps"):
+    with pytest.raises(InputError, match="values that are not a valid timestamp_ps"):
         read(tmp_path / "run.parquet", toml=mapped + ", bits = 29}")
 
 
@@ -166,7 +166,7 @@ def test_a_counter_goes_on_from_file_to_file(tmp_path: Path) -> None:
     found, losses = read(*(tmp_path / f"part{number}.csv" for number in range(4)), toml=mapped)
 
     assert found["timestamp_ps"].to_list() == truth
-    assert "its counter is taken to go on from part0.csv" in "".join(losses.notes)
+    assert "its counter is assumed to continue from part0.csv" in "".join(losses.notes)
 
 
 def numbered(folder: Path, stem: str = "run_", hits_each: int = 300) -> tuple[list[Path], list[int]]:
@@ -240,7 +240,7 @@ def test_channels_in_files_of_their_own_stay_together(tmp_path: Path) -> None:
     found, losses = read(tmp_path / "ch0.csv", tmp_path / "ch1.csv", toml=mapped)
 
     assert found["timestamp_ps"].to_list() == sorted(truth)
-    assert "go on from" not in "".join(losses.notes)
+    assert "continue from" not in "".join(losses.notes)
 
 
 def two_boards(folder: Path, *, late_s: float = 0.0, early_s: float = 0.0) -> list[Path]:
@@ -265,8 +265,11 @@ def test_a_counter_that_may_have_begun_late_is_noted(tmp_path: Path, late_s: flo
     _, losses = read(*two_boards(tmp_path, late_s=late_s, early_s=early_s), toml='board = "board"\n' + ROLLING_TOML)
 
     (noted,) = [note for note in losses.notes if "rolled over" not in note]
-    assert noted.startswith("l1.csv: its last hit lies ")
-    assert " before that of l0.csv, and their counters are taken to have begun together: if one began later" in noted
+    assert noted.startswith("l1.csv: its last hit is ")
+    assert (
+        " earlier than that of l0.csv, and their counters are assumed to have started together: if one started later"
+        in noted
+    )
     assert "whole periods of 17.1799 s" in noted
 
 
@@ -286,7 +289,7 @@ def test_the_warning_of_a_late_counter_is_shown(tmp_path: Path) -> None:
     done = gammapolars("convert", *paths, "--detectors", tmp_path / "d.toml", "-o", tmp_path / "out.parquet")
 
     assert done.code == 0, done.err
-    assert "taken to have begun together" in done.out + done.err
+    assert "assumed to have started together" in done.out + done.err
 
 
 @pytest.mark.parametrize("before", [100, 900])
@@ -303,7 +306,7 @@ def test_a_gap_behind_which_rollovers_cannot_be_counted_is_said(
     says = gammapolars("info", "run.csv", "--detectors", "d.toml", "--reorder", "100ms")
 
     for said in (stops.error, says.out + says.err):
-        assert "its counter rolls over after 17.1799 s, and may have a gap without a hit of more than 15.0324 s" in said
+        assert "its counter rolls over after 17.1799 s, and may have a gap without hits of more than 15.0324 s" in said
         assert "bits" not in said
         assert "--sort" not in said
 
@@ -388,7 +391,7 @@ def test_whole_seconds_alone_are_refused_where_another_column_has_the_rest(tmp_p
     mapped = 'channel = "channel"\n'
 
     with pytest.raises(
-        InputError, match=r"whole steps of 1 s, and column '.*' looks like the rest .* write timestamp_ps = \["
+        InputError, match=r"whole steps of 1 s, but column '.*' looks like the fine time: write timestamp_ps = \["
     ):
         read(tmp_path / "run.parquet", toml=mapped + 'timestamp_ps = {name = "sec", unit = "s"}')
     found, _ = read(tmp_path / "run.parquet", toml=mapped + 'timestamp_ps = [{name = "sec", unit = "s"}]')
@@ -482,8 +485,8 @@ def test_floats_that_are_too_coarse_are_noted(tmp_path: Path) -> None:
 
     assert found.height == 1000
     assert losses.notes == (
-        "run.parquet: column 't' holds times as Float64, which at 1.7e+09 has steps of 238.419 ns: time differences "
-        "are no finer",
+        "run.parquet: column 't' contains times as Float64, which has steps of 238.419 ns at 1.7e+09: time "
+        "differences are no finer than this",
     )
 
 
@@ -547,10 +550,13 @@ def test_names_that_no_detector_has_are_named(tmp_path: Path) -> None:
     mapped = 'timestamp_ps = {name = "t", unit = "ns"}\nchannel = "det"'
 
     with pytest.raises(
-        InputError, match=r"'det' has values that are no (board|channel) \(the first: BGO in row 2\): name it in a"
+        InputError,
+        match=r"'det' has values that are not a valid (board|channel) \(the first: BGO in row 2\): describe it in a",
     ):
         open_runs(tmp_path / "run.parquet", reading=Reading(columns=columns(mapped, *NAMED))).hits.collect()
-    with pytest.raises(InputError, match=r"column 'det' holds String.*describe each in a \[\[detector\]\] table"):
+    with pytest.raises(
+        InputError, match=r"column 'det' contains String.*describe each detector in a \[\[detector\]\] table"
+    ):
         read(tmp_path / "run.parquet", toml=mapped)
 
 
@@ -562,13 +568,15 @@ def by_number(path: Path, numbers: list[int], *detectors: Detector) -> tuple[pl.
 
 
 def test_numbers_that_name_detectors_are_no_channels(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"'det' holds the number 101, which names a detector .* channel = 101"):
+    with pytest.raises(
+        InputError, match=r"'det' contains the number 101, which is the name of a detector .* channel = 101"
+    ):
         by_number(tmp_path / "a.parquet", [101, 102], Detector(0, 0, "101"), Detector(0, 1, "102"))
-    with pytest.raises(InputError, match=r"'det' holds the number 3, which names a detector"):
+    with pytest.raises(InputError, match=r"'det' contains the number 3, which is the name of a detector"):
         by_number(tmp_path / "b.parquet", [1, 2, 3], *(Detector(0, number, str(number + 1)) for number in range(3)))
     found, notes = by_number(tmp_path / "c.parquet", [1, 2], *(Detector(0, n, str(n + 1)) for n in range(3)))
     assert found["channel"].to_list() == [1, 2]
-    assert "they are taken as channels" in notes[0]
+    assert "they are read as channels" in notes[0]
 
 
 @pytest.mark.parametrize("numbers", [[0, 1, 2], [0, 1, 2, 3], [0]])
@@ -833,27 +841,30 @@ def test_columns_come_back_as_they_were_written(toml: str) -> None:
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ({"bits": 31}, r"bits is of one column: write it as in timestamp_ps = \{name = …, bits = …\}"),
+        ({"bits": 31}, r"bits belongs to a single column: write it as in timestamp_ps = \{name = …, bits = …\}"),
         ({"timestamp_ps": []}, "list of 1 to 3 columns of time"),
         ({"timestamp_ps": ["a", "b", "c", "d"]}, "list of 1 to 3 columns of time"),
-        ({"timestamp_ps": ["a", {"name": "b", "bits": 31}]}, "bits are those of the first column"),
+        ({"timestamp_ps": ["a", {"name": "b", "bits": 31}]}, "bits belong to the first column"),
         ({"timestamp_ps": ["a", {"value": 1}]}, "cannot be one value"),
         ({"adc": ["a", "b"]}, "adc must be one column"),
-        ({"adc": {"name": "E", "origin": 1}}, "has an origin, which only timestamp_ps can have"),
-        ({"adc": {"name": "E", "bits": 24}}, "or of adc values, 16 or 32"),
-        ({"adc": {"name": "E", "unit": -1}}, "a number, how much one channel is"),
-        ({"channel": {"name": "E", "bits": 16}}, "bits are those of a counter of time"),
-        ({"timestamp_ps": {"name": "t", "bits": 63}}, "of a counter of time, 8 to 62"),
-        ({"timestamp_ps": {"name": "t", "bits": True}}, "of a counter of time, 8 to 62"),
-        ({"timestamp_ps": {"name": "t", "unit": {}}}, "unit names no board"),
+        ({"adc": {"name": "E", "origin": 1}}, "has an origin, which is possible only for timestamp_ps"),
+        ({"adc": {"name": "E", "bits": 24}}, "or 16 or 32 for adc values"),
+        ({"adc": {"name": "E", "unit": -1}}, "a number, the width of one ADC channel"),
+        ({"channel": {"name": "E", "bits": 16}}, "for a time counter"),
+        ({"timestamp_ps": {"name": "t", "bits": 63}}, "bits must be 8 to 62 for a time counter"),
+        ({"timestamp_ps": {"name": "t", "bits": True}}, "bits must be 8 to 62 for a time counter"),
+        ({"timestamp_ps": {"name": "t", "unit": {}}}, "unit lists no board"),
         ({"timestamp_ps": {"name": "t", "unit": {"a": "4ns"}}}, "a unit for each board is written"),
         ({"timestamp_ps": {"name": "t", "unit": {"0": "4x"}}}, "unknown unit '4x'"),
-        ({"timestamp_ps": {"name": "t", "unit": {"0": "4ns"}, "bits": 31}}, "bits need one unit"),
-        ({"timestamp_ps": {"name": "t", "unit": {"0": "4ns"}, "origin": 31}}, "give the origin with its own"),
+        ({"timestamp_ps": {"name": "t", "unit": {"0": "4ns"}, "bits": 31}}, "bits need the same unit"),
+        ({"timestamp_ps": {"name": "t", "unit": {"0": "4ns"}, "origin": 31}}, "give the origin with a unit"),
         ({"timestamp_ps": {"name": "t", "origin": 1.5}}, "origin must be a whole number"),
-        ({"timestamp_ps": {"name": "t", "origin": "never"}}, "origin: 'never' is no time"),
-        ({"timestamp_ps": {"name": "t", "origin": datetime(2024, 1, 1)}}, "has no offset from UTC"),
-        ({"energy_kev": {"name": "E", "unit": {"0": "keV"}}}, "a unit for each board, which only timestamp_ps"),
+        ({"timestamp_ps": {"name": "t", "origin": "never"}}, "origin: 'never' is not a time"),
+        ({"timestamp_ps": {"name": "t", "origin": datetime(2024, 1, 1)}}, "has no UTC offset"),
+        (
+            {"energy_kev": {"name": "E", "unit": {"0": "keV"}}},
+            "a unit for each board, which is possible only for timestamp_ps",
+        ),
     ],
 )
 def test_what_no_column_can_be_is_refused(table: object, said: str) -> None:

@@ -210,7 +210,7 @@ def test_a_recording_that_has_only_begun_has_no_hits(tmp_path: Path, recording: 
 
 def test_without_a_single_basket_there_is_no_tree(tmp_path: Path, recording: tuple[Path, list[Laid]]) -> None:
     source, laid = recording
-    with pytest.raises(InputError, match=r"was not closed, and holds no complete basket of it yet"):
+    with pytest.raises(InputError, match=r"was not closed and contains no complete basket yet"):
         gp.scan(cut(source, tmp_path / "run.root", laid[0].end - 1))
 
 
@@ -233,7 +233,7 @@ def test_a_branch_of_another_width_than_recorded_ones_have_is_not_guessed_at(
     path = tmp_path / "run.root"
     unclosed(write_branches(tmp_path / "closed.root", arrays, Layout(first_bytes=None)), path)
 
-    with pytest.raises(InputError, match=r"branch 'Energy' of tree 'Data_R' does not hold one number per hit"):
+    with pytest.raises(InputError, match=r"branch 'Energy' of tree 'Data_R' does not contain one number per hit"):
         gp.scan(path)
 
 

@@ -128,7 +128,7 @@ def test_what_is_not_there_is_one_clear_error(tmp_path: Path, server: str) -> No
     with pytest.raises(InputError, match=r"http://127\.0\.0\.1:9/run\.root: cannot be read from its server"):
         gp.scan("http://127.0.0.1:9/run.root")
     (tmp_path / "run.root").write_bytes(b"no ROOT file at all" * 10)
-    with pytest.raises(InputError, match=r"http://127.*/run\.root: is no ROOT file"):
+    with pytest.raises(InputError, match=r"http://127.*/run\.root: is not a ROOT file"):
         gp.scan(f"{server}/run.root")
 
 
@@ -158,7 +158,7 @@ def test_a_file_that_vanishes_from_the_server(tmp_path: Path, server: str) -> No
 def test_formats_that_are_read_as_a_whole_are_refused(tmp_path: Path, server: str) -> None:
     made_hits(10).write_csv(tmp_path / "run.csv")
 
-    with pytest.raises(InputError, match=r"run\.csv: only \.root and \.parquet files are read from servers"):
+    with pytest.raises(InputError, match=r"run\.csv: only \.root and \.parquet files can be read from a server"):
         gp.scan(f"{server}/run.csv")
 
 

@@ -236,5 +236,5 @@ def test_a_list_of_keys_at_an_impossible_place_is_not_followed(tmp_path: Path, h
     struct.pack_into(">i", data, folder + 26, -646274658)
     path.write_bytes(data)
 
-    with pytest.raises(InputError, match=r"run\.root: cannot be read as a ROOT file, .*a place or length that cannot"):
+    with pytest.raises(InputError, match=r"run\.root: cannot be read as a ROOT file; .*a place or length that cannot"):
         gp.scan(path)

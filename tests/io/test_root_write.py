@@ -257,7 +257,7 @@ def test_nothing_is_left_of_a_run_that_fails(tmp_path: Path) -> None:
 def test_a_file_that_exists_stays_unless_told_otherwise(tmp_path: Path) -> None:
     path = tmp_path / "run.root"
     path.write_text("mine")
-    with pytest.raises(OutputError, match=r"run\.root: exists already"):
+    with pytest.raises(OutputError, match=r"run\.root: already exists"):
         write(path, made_hits(1))
     assert path.read_text() == "mine"
     write(path, made_hits(1), overwrite=True)

@@ -130,7 +130,7 @@ def test_a_folder_without_notes(tmp_path: Path) -> None:
         ("time.real=520 s", "run.info: time.real is '520 s', which cannot be read"),
         (f"time.real={'9' * 500}:00:00", "run.info: time.real is '9999999999999999999999999999999999999999', which"),
         ("board.0-14-292.4.icr=many", "run.info: board.0-14-292.4.icr is 'many', which cannot be read"),
-        ("here is\nno equals sign", "run.info: 2 lines are no 'key=value', such as 'here is'"),
+        ("here is\nno equals sign", "run.info: 2 lines are not 'key=value', such as 'here is'"),
     ],
 )
 def test_damaged_lines_are_warned_of_and_the_others_read(tmp_path: Path, line: str, warning: str) -> None:
@@ -147,7 +147,7 @@ def test_a_run_info_of_anything_else(tmp_path: Path) -> None:
     noise = np.random.default_rng(1).bytes(5000)
 
     assert (read(tmp_path, info=noise) or RunInfo()).warnings
-    assert read(tmp_path, info=b"x" * 2**21) == RunInfo(warnings=("run.info: is not read, because it is far too long",))
+    assert read(tmp_path, info=b"x" * 2**21) == RunInfo(warnings=("run.info: not read because it is far too long",))
 
 
 def test_control_characters_do_not_reach_a_terminal(tmp_path: Path) -> None:
@@ -237,11 +237,11 @@ HOSTILE: dict[str, tuple[str | bytes, str]] = {
         "it declares a document type",
     ),
     "an unknown entity": ("<configuration>&bomb;</configuration>", "undefined entity"),
-    "a deep nest": ("<configuration>" + "<a>" * 10_000, "its elements lie more than 32 deep"),
+    "a deep nest": ("<configuration>" + "<a>" * 10_000, "its elements are nested more than 32 deep"),
     "a wide document": ("<configuration>" + "<a/>" * 600_000, "it has more than 500,000 elements"),
     "a huge file": (b"<configuration>" + b"<a/>" * (MAX_BYTES // 4), "it is far too long"),
     "a file that is cut": (settings(BOARD)[:-50], "no element found"),
-    "another document": ("<html><board/></html>", "it holds <html>, not <configuration>"),
+    "another document": ("<html><board/></html>", "it contains <html>, not <configuration>"),
     "nothing": ("", "no element found"),
     "another encoding": ('<?xml version="1.0" encoding="klingon"?><configuration/>', "unknown encoding"),
     "no text": (bytes(range(256)), "not well-formed"),
@@ -300,7 +300,7 @@ def test_the_latest_histograms_are_taken(tmp_path: Path) -> None:
     assert found is not None
     assert found.path == tmp_path / "RAW" / "HcompassR_run_20240503_181136.root"
     assert found.channels == ()
-    assert found.warnings == ("HcompassR_run_20240503_181136.root: holds no live times",)
+    assert found.warnings == ("HcompassR_run_20240503_181136.root: contains no live times",)
 
     with uproot.recreate(tmp_path / "FILTERED" / "HcompassF_run_20240503_190000.root") as file:
         file["text"] = "later"
@@ -319,7 +319,7 @@ def test_damaged_histograms_are_warned_of(tmp_path: Path) -> None:
         assert found is not None
         assert found.channels == ()
         assert len(found.warnings) == 1
-        assert re.match(rf"{path.name}: (its live times cannot be read: .|holds no live times$)", found.warnings[0])
+        assert re.match(rf"{path.name}: (its live times cannot be read: .|contains no live times$)", found.warnings[0])
         assert "\n" not in found.warnings[0]
 
 
@@ -344,7 +344,7 @@ def test_a_time_that_cannot_be_is_warned_of(tmp_path: Path) -> None:
 
     assert found is not None
     assert found.channels == (ChannelTimes(0, None, 519.127), ChannelTimes(1, 519.127, 519.127))
-    assert found.warnings == (f"{path.name}: RealTime_0 is -5 ms, which cannot be",)
+    assert found.warnings == (f"{path.name}: RealTime_0 is -5 ms, which is impossible",)
 
 
 # Recorded notes.

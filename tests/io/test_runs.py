@@ -89,7 +89,7 @@ def test_no_slice_holds_hits_of_two_runs(tables: list[pl.DataFrame], rows: int, 
 def test_a_pair_within_a_run_asks_for_time_order_and_names_the_step_back() -> None:
     hits = in_runs([FIRST, frame([(5000, 1), (1, 2)])])
 
-    with pytest.raises(TimeOrderError, match=r"hit 2 lies 4\.999 ns behind"):
+    with pytest.raises(TimeOrderError, match=r"hit 2 is 4\.999 ns earlier"):
         gp.pairs(hits.lazy(), 300, reorder_ps=100).collect()
 
 
@@ -124,7 +124,7 @@ def test_a_run_of_several_that_holds_several_itself_is_refused(tmp_path: Path) -
     said = gammapolars("convert", tmp_path / "a.parquet", tmp_path / "b.parquet", "--apart", "-o", tmp_path / "o.arrow")
 
     assert (said.code, said.err.count("\n")) == (1, 1)
-    assert "b.parquet: holds several runs, 3 and 4" in said.err
+    assert "b.parquet: contains several runs, 3 and 4" in said.err
     assert not (tmp_path / "o.arrow").exists()
     assert gammapolars("convert", tmp_path / "b.parquet", "-o", tmp_path / "o.parquet").code == 0
     assert pl.read_parquet(tmp_path / "o.parquet")["run"].unique().to_list() == [3, 4]
@@ -243,7 +243,7 @@ def test_a_copy_under_another_name_is_refused(tmp_path: Path) -> None:
     write_hits(tmp_path / "a.root", FIRST)
     (tmp_path / "b.root").write_bytes((tmp_path / "a.root").read_bytes())
 
-    with pytest.raises(UsageError, match=r"b\.root: is a copy of .*a\.root, and each of its hits would count twice"):
+    with pytest.raises(UsageError, match=r"b\.root: is a copy of .*a\.root, so each of its hits would count twice"):
         gp.scan(tmp_path / "a.root", tmp_path / "b.root")
 
 
@@ -271,7 +271,7 @@ def test_the_same_hits_in_two_formats_are_refused(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["--stage", "cooked"], "unknown stage 'cooked': choose raw, unfiltered, filtered"),
-        (["--stage", "filtered"], "holds no hits of stage filtered, only raw"),
+        (["--stage", "filtered"], "contains no hits of stage filtered, only raw"),
     ],
 )
 def test_a_stage_that_is_not_there(words: list[str], said: str, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_stage_is_chosen_within_folders_only(tmp_path: Path) -> None:
     outcome = gammapolars("info", file, "--stage", "raw")
 
     assert outcome.code == 2
-    assert "name the folder" in outcome.error
+    assert "give the folder" in outcome.error
 
 
 # Where outputs come from
@@ -325,7 +325,7 @@ def test_outputs_carry_what_the_digitizer_wrote_down(tmp_path: Path) -> None:
     assert recorded["id"] == "run1"
     assert recorded["real_time_s"] == 200
     assert recorded["start"].startswith("2025-03-18T12:11:24")
-    assert summary["warnings"] == ["run1: was recorded for 200 s, its hits cover 4e-09 s of that: are files missing?"]
+    assert summary["warnings"] == ["run1: was recorded for 200 s, but its hits cover only 4e-09 s: are files missing?"]
     assert summary_of("info", folder)["sources"][0]["recorded"]["id"] == "run1"
 
 
@@ -357,6 +357,6 @@ def test_sums_over_several_runs_say_so(tmp_path: Path) -> None:
     runs: list[str | Path] = [tmp_path / "run1.parquet", tmp_path / "run2.parquet", "--apart"]
 
     told = summary_of("spectrum", *runs, "-o", tmp_path / "s.csv")
-    assert any(warning.startswith("these are sums over 2 runs: ") for warning in told["warnings"])
+    assert any(warning.startswith("summed over 2 runs: ") for warning in told["warnings"])
     sliced = summary_of("spectrum", *runs, "--slice", "1s", "-o", tmp_path / "t.csv")
-    assert not any("sums over" in warning for warning in sliced["warnings"])
+    assert not any("summed over" in warning for warning in sliced["warnings"])

@@ -197,7 +197,7 @@ def test_layouts_that_do_not_fit(tmp_path: Path, hits: pl.DataFrame, pairs: pl.D
         gp.save(hits.lazy(), tmp_path / "out.root", layout="compass-pairs")
     with pytest.raises(OutputError, match=r"out\.root: column 'adc_b' has nulls"):
         gp.save(pairs.lazy().with_columns(adc_b=pl.lit(None, pl.UInt16)), tmp_path / "out.root", layout="compass-pairs")
-    with pytest.raises(UsageError, match=r"out\.csv: the layout compass-pairs is one of \.root files"):
+    with pytest.raises(UsageError, match=r"out\.csv: the layout compass-pairs exists only for \.root files"):
         gp.save(pairs.lazy(), tmp_path / "out.csv", layout="compass-pairs")
     with pytest.raises(UsageError, match=r"unknown layout 'sideways': there is compass-pairs"):
         gp.save(pairs.lazy(), tmp_path / "out.root", layout="sideways")
@@ -241,7 +241,7 @@ def test_names_are_taken_as_they_are(tmp_path: Path, pairs: pl.DataFrame, name: 
 
 
 def test_texts_do_not_fit_a_root_branch(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"out\.root: column 'name' \(String\) cannot be a branch of numbers"):
+    with pytest.raises(OutputError, match=r"out\.root: column 'name' \(String\) cannot be a numeric branch"):
         gp.save(pl.LazyFrame({"name": ["a"]}), tmp_path / "out.root")
 
     assert files_in(tmp_path) == []
@@ -265,7 +265,7 @@ def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, suffix: str) -> 
 def test_a_file_without_pairs_is_no_file_of_pairs(tmp_path: Path, hits: pl.DataFrame) -> None:
     gp.save(hits.lazy(), tmp_path / "hits.parquet")
 
-    with pytest.raises(InputError, match=r"hits\.parquet: holds no pairs \(it has no column 'channel_a'\)"):
+    with pytest.raises(InputError, match=r"hits\.parquet: contains no pairs \(it has no column 'channel_a'\)"):
         gp.scan_pairs(tmp_path / "hits.parquet")
 
 
@@ -277,7 +277,7 @@ def test_an_existing_file_is_kept_unless_told(tmp_path: Path, pairs: pl.DataFram
     path = tmp_path / f"pairs{suffix}"
     path.write_text("precious")
 
-    with pytest.raises(OutputError, match=rf"pairs\{suffix}: exists already: .*--overwrite"):
+    with pytest.raises(OutputError, match=rf"pairs\{suffix}: already exists: .*--overwrite"):
         gp.save(pairs.lazy(), path)
     assert path.read_text() == "precious"
 
@@ -301,7 +301,7 @@ def test_a_file_is_never_replaced_by_what_is_scanned_from_it(tmp_path: Path, hit
 
     for name, frame in derived.items():
         for output in (path, link, tmp_path / ".." / tmp_path.name / path.name):
-            with pytest.raises(OutputError, match=rf"hits\{suffix}: is what the output is made from, .*another output"):
+            with pytest.raises(OutputError, match=rf"hits\{suffix}: is the input of this output .*another output"):
                 gp.save(frame, output, overwrite=True)
             assert path.read_bytes() == recorded, name
 
@@ -318,7 +318,7 @@ def test_nor_a_matrix(tmp_path: Path, suffix: str) -> None:
     gp.save_matrix(counts, path)
     before = path.read_bytes()
 
-    with pytest.raises(OutputError, match="is what the output is made from"):
+    with pytest.raises(OutputError, match="is the input of this output"):
         gp.save_matrix(gp.scan_matrix(path).head(1), path, overwrite=True)
 
     assert path.read_bytes() == before
@@ -331,7 +331,7 @@ def test_a_file_that_a_sink_of_polars_has_emptied_is_no_empty_run(tmp_path: Path
         frame = gp.scan(path)
         path.write_bytes(b"")
 
-        with pytest.raises(InputError, match=rf"hits\{suffix}: is empty, which it was not when it was opened"):
+        with pytest.raises(InputError, match=rf"hits\{suffix}: is now empty, but was not when it was opened"):
             frame.collect()
 
 
@@ -343,7 +343,7 @@ def test_nor_by_what_polars_scans_from_it(tmp_path: Path, hits: pl.DataFrame) ->
 
     for several in (paths[:1], paths[1:2], paths):
         for path in several:
-            with pytest.raises(OutputError, match=r"is what the frame is scanned from"):
+            with pytest.raises(OutputError, match=r"is the input of this frame"):
                 gp.save(pl.scan_parquet(several, glob=False).head(3), path, overwrite=True)
 
     assert [path.stat().st_size for path in paths] == sizes
@@ -442,7 +442,7 @@ def test_places_where_no_file_can_be(tmp_path: Path, pairs: pl.DataFrame) -> Non
     places = {
         tmp_path / "missing" / "out.csv": "there is no folder",
         tmp_path / "file" / "out.csv": "there is no folder",
-        tmp_path / "folder.csv": "is a folder: name a file",
+        tmp_path / "folder.csv": "is a folder: give a file name",
         tmp_path / ("n" * 300 + ".csv"): "cannot be written: File name too long",
         Path("/proc/out.csv"): "cannot be written: ",
     }
@@ -460,7 +460,7 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
             hidden.write_text("mine")
             (tmp_path / "out.csv").write_text("theirs")
 
-    with pytest.raises(OutputError, match=r"out\.csv: was written by another process meanwhile"):
+    with pytest.raises(OutputError, match=r"out\.csv: was written by another process in the meantime"):
         too_late()
 
     assert (tmp_path / "out.csv").read_text() == "theirs"
@@ -579,7 +579,7 @@ def test_any_metadata_come_back_from_a_footer(texts: dict[str, str]) -> None:
 def test_no_arrow_file_is_given_metadata(tmp_path: Path) -> None:
     (tmp_path / "short.arrow").write_bytes(b"ARROW1\0\0, but not to its end")
 
-    with pytest.raises(ValueError, match=r"short\.arrow: is no complete Arrow IPC file"):
+    with pytest.raises(ValueError, match=r"short\.arrow: is not a complete Arrow IPC file"):
         add_metadata(tmp_path / "short.arrow", {"a": "b"})
 
 

@@ -60,7 +60,7 @@ def test_a_table_whose_runs_are_mixed_is_sorted_by_run(tmp_path: Path) -> None:
     frame([(3, 0), (2, 1), (1, 1), (4, 0)]).with_columns(run).write_parquet(tmp_path / "mixed.parquet")
 
     said = gammapolars("coincidences", tmp_path / "mixed.parquet", "-o", tmp_path / "pairs.parquet").error
-    assert "run 4 occurs again after run 8: sort the hits by run, with convert --sort" in said
+    assert "run 4 appears again after run 8: sort the hits by run with convert --sort" in said
     assert gammapolars("convert", tmp_path / "mixed.parquet", "--sort", "-o", tmp_path / "sorted.parquet").code == 0
     found = pl.read_parquet(tmp_path / "sorted.parquet").select("run", "timestamp_ps").rows()
     assert found == [(4, 1), (4, 3), (8, 2), (8, 4)]
@@ -132,7 +132,9 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gammapolars.io.sort.secrets.token_hex", lambda _: "full")
         (full / "full-0.arrow").symlink_to(full_device)
-        with pytest.raises(OutputError, match=r"temporary files for the sort cannot be written.*No space left.*room"):
+        with pytest.raises(
+            OutputError, match=r"temporary files for the sort cannot be written.*No space left.*enough space"
+        ):
             list(sorted_by_time(hits, full, sorted_hits=10))
 
     assert files_in(full) == []
@@ -186,4 +188,4 @@ def test_the_command_sorts_what_the_reorder_buffer_cannot(tmp_path: Path) -> Non
     assert scan(tmp_path / "out.parquet").collect()["timestamp_ps"].to_list() == [time * S for time in range(100)]
     assert files_in(tmp_path) == ["in.parquet", "out.parquet"]
     again = gammapolars("convert", tmp_path / "in.parquet", "--sort", "-o", tmp_path / "out.parquet")
-    assert "exists already" in again.error
+    assert "already exists" in again.error

@@ -242,7 +242,7 @@ def test_all_detectors_in_one_file(tmp_path: Path, detectors: pl.DataFrame, suff
 def test_of_several_files_none_is_replaced_unasked(tmp_path: Path, detectors: pl.DataFrame) -> None:
     (tmp_path / "s_b0_ch4.spe").write_text("precious")
 
-    with pytest.raises(OutputError, match=r"s_b0_ch4\.spe: exists already"):
+    with pytest.raises(OutputError, match=r"s_b0_ch4\.spe: already exists"):
         gp.save_spectrum(detectors, tmp_path / "s.spe")
     assert files_in(tmp_path) == ["s_b0_ch4.spe"]
     gp.save_spectrum(detectors, tmp_path / "s.spe", overwrite=True)
@@ -363,9 +363,9 @@ def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, suffix: str) -> 
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"unknown format 'cnf' of spectra: it is one of spe, chn, radware, text"):
+    with pytest.raises(UsageError, match=r"unknown format 'cnf' of spectra: choose from spe, chn, radware, text"):
         gp.save_spectrum(raw([1]), tmp_path / "s.spe", format="cnf")
-    with pytest.raises(UsageError, match=r"unknown format 'gf3' of spectra: it is one of spe, .*, cnf, tka, amptek"):
+    with pytest.raises(UsageError, match=r"unknown format 'gf3' of spectra: choose from spe, .*, cnf, tka, amptek"):
         gp.read_spectrum(tmp_path / "s.spe", format="gf3")
     with pytest.raises(UsageError, match=r"unknown suffix '\.cnf': spectra stand in \.spe"):
         gp.save_spectrum(raw([1]), tmp_path / "s.cnf")
@@ -801,7 +801,7 @@ def test_files_that_are_cut_short(originals: dict[str, Path], kind: str, left: f
         ("a.csv", b"time,value\n1,2\n", "its columns are those of hits .time., and no spectrum's"),
         ("a.csv", b"adc,counts\n1,x\n", "line 2 holds no number in the column 'counts': 'x'"),
         ("a.parquet", b"PAR1" * 10, "cannot be read as Parquet"),
-        ("a.root", b"toor" * 10, "is no ROOT file"),
+        ("a.root", b"toor" * 10, "is not a ROOT file"),
         ("a.root", b"root" * 10, "is truncated: it has 40 of the"),
         ("a.root", b"root" + bytes(60), "has no TH1 histogram"),
         ("a.chn", b"", "is empty"),
@@ -823,7 +823,7 @@ def test_matrices_that_cannot_be_read(tmp_path: Path) -> None:
         "m.mat": "is no RadWare matrix, or is cut short: it has 1,000 bytes",
         "m.csv": "cannot be read as a matrix",
         "n.csv": "is no matrix: it has no columns",
-        "m.parquet": "cannot be read as Parquet, is it damaged?",
+        "m.parquet": "cannot be read as Parquet; is it damaged?",
         "none.m4b": "no such file",
     }
 

@@ -343,4 +343,4 @@ def test_a_spectrum_is_no_run(tmp_path: Path) -> None:
     refused = gammapolars("rates", tmp_path / "s.cnf")
 
     assert gammapolars("info", tmp_path / "s.cnf").out.startswith(f"{tmp_path / 's.cnf'}: ")
-    assert "holds a spectrum, and hits are asked for: spectra are read by peaks and calibrate" in refused.error
+    assert "contains a spectrum, not hits: spectra are read by peaks and calibrate" in refused.error

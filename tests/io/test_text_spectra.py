@@ -342,7 +342,7 @@ def test_a_spectrum_is_no_run(tmp_path: Path, command: str, name: str) -> None:
 
     found = gammapolars(*words)
 
-    assert f"{name}: holds a spectrum, and hits are asked for: spectra are read by peaks and calibrate" in found.error
+    assert f"{name}: contains a spectrum, not hits: spectra are read by peaks and calibrate" in found.error
     assert "112 " in gammapolars("info", tmp_path / name).out  # counts
 
 

@@ -134,7 +134,7 @@ def test_what_cannot_be_put_back_is_kept_and_named(tmp_path: Path, monkeypatch: 
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", first_alone)
-    with pytest.raises(OutputError, match=r"first\.csv could not be taken back .*: what it held before is in ") as told:
+    with pytest.raises(OutputError, match=r"first\.csv could not be withdrawn .*: its previous content is in ") as told:
         write_three(tmp_path, overwrite=True)
 
     assert Path(str(told.value).rpartition(" is in ")[2]).read_text() == "old first.csv"

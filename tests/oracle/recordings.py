@@ -22,7 +22,7 @@ OF_COMPASS = ("root", "CSV", "BIN")
 """Formats of CoMPASS: no times before 0."""
 
 FLAGS = (0, 0, 0, 0x4000, 0x4000, 0x4000, 0x80, 0x400, 0x8000, 0xC000, 0x8, 0x1, 0x4480, 0x20000000)
-"""Those that say nothing of the clock: normal, saturated, piled up, fake, after dead time, and one without a name."""
+"""Those that say nothing of the clock: normal, saturated, piled up, fake, after dead time, and a run without a name."""
 
 OFFSETS = (0, 0, 0, 1, -1, 250_000, -40_000, 3_880_000, -(10**9), MAX_OFFSET_PS, -MAX_OFFSET_PS)
 

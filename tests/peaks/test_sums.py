@@ -65,12 +65,12 @@ def test_the_command_warns_and_takes_sums(tmp_path: Path, monkeypatch: pytest.Mo
     fitted = json.loads(gammapolars("peaks", "lines.parquet", "-o", "fit.parquet", "--json").out)
     summed = json.loads(gammapolars("peaks", "lines.parquet", "-o", "sum.parquet", "--areas", "sum", "--json").out)
 
-    (warning,) = (text for text in fitted["warnings"] if "lone strong peaks" in text)
-    assert "below sums of their counts" in warning
+    (warning,) = (text for text in fitted["warnings"] if "isolated strong peaks" in text)
+    assert "below the background-subtracted sums of their counts" in warning
     assert "--areas sum" in warning
-    assert not [text for text in summed["warnings"] if "lone strong peaks" in text]
+    assert not [text for text in summed["warnings"] if "isolated strong peaks" in text]
     areas = pl.read_parquet("sum.parquet").filter(pl.col("area") > 3e3)["area"]
     assert (areas / np.array(list(LINES.values())) - 1).abs().max() < 0.05  # type: ignore[operator]
     done = gammapolars("peaks", "lines.parquet", "-o", "p.csv", "--areas", "guess")
     assert done.code == 2
-    assert "--areas is fit or sum, not 'guess'" in done.err
+    assert "--areas takes fit or sum, not 'guess'" in done.err

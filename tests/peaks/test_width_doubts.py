@@ -40,5 +40,5 @@ def test_a_report_has_the_doubts_of_each_detector() -> None:
     peak_table(spectrum, Detectors((Detector(0, 1, "HPGe"),)), doubts.append)
 
     (doubt,) = doubts
-    assert doubt.startswith("HPGe: the peaks agree on no one width")
+    assert doubt.startswith("HPGe: the peaks do not have a common width")
     assert doubt.endswith("; give the FWHM of a single line with 'gammapolars peaks --fwhm'")

@@ -94,7 +94,7 @@ def undecided() -> pl.DataFrame:
 def test_an_undecided_width_is_warned_of_and_a_given_one_is_not() -> None:
     spectrum = undecided()
 
-    with pytest.warns(WidthWarning, match="the peaks agree on no one width: .* may be theirs"):
+    with pytest.warns(WidthWarning, match="the peaks do not have a common width: .* may be that of doublets"):
         gp.fit_peaks(spectrum)
-    with pytest.raises(UsageError, match="FWHM² is nowhere above 0"):
+    with pytest.raises(UsageError, match="FWHM² is not positive anywhere"):
         gp.fit_peaks(spectrum.with_columns(energy_kev="adc"), fwhm=(-1.0,))

@@ -446,7 +446,7 @@ def test_what_exists_is_left_alone_unless_told_otherwise(tmp_path: Path, cobalt:
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
     (folder / "index.html").write_text("old")
-    with pytest.raises(OutputError, match="exists already"):
+    with pytest.raises(OutputError, match="already exists"):
         write_report(cobalt, folder)
     assert (folder / "index.html").read_text() == "old"
     write_report(cobalt, folder, overwrite=True)

@@ -201,7 +201,7 @@ def test_where_no_peaks_are_found_they_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
-        (table_of(np.ones((4, 4))).rename({"energy_kev_y": "dt_ps_y"}), "must be one of two energies, or two adc"),
+        (table_of(np.ones((4, 4))).rename({"energy_kev_y": "dt_ps_y"}), "but two energies or two adc are needed"),
         (table_of(np.zeros((4, 4))), "has no counts"),
         (table_of(np.ones((4, 4))).with_columns(counts=-1.0), "add up to -16|add up to -20"),
         (pl.concat([table_of(np.ones((4, 4)))] * 2), "more than once"),
@@ -216,5 +216,5 @@ def test_what_is_no_such_matrix_is_refused(table: pl.DataFrame, problem: str) ->
 def test_peaks_that_leave_no_background_are_refused(counts: Floats) -> None:
     with pytest.raises(gp.UsageError, match="leave no background"):
         gp.NetMatrix(table_of(counts), regions=[(0.0, 60.0)])
-    with pytest.raises(gp.UsageError, match="holds no bin"):
+    with pytest.raises(gp.UsageError, match="contains no bin"):
         gp.NetMatrix(table_of(counts), regions=[(5.1, 5.2)])

@@ -128,7 +128,7 @@ def test_channels_of_one_calibration_stay_and_those_of_two_do_not() -> None:
     assert other.width == 3.0
     assert [table["counts"].sum() for table in other.tables] == pytest.approx([4.0, 4.0])
     assert in_common_bins([adc, adc]).axis == "adc"
-    with pytest.raises(TableError, match="some spectra have energies and others channels alone"):
+    with pytest.raises(TableError, match="some spectra have energies and others only ADC channels"):
         in_common_bins([adc, spectrum({ONE: {1: 2}})])
 
 

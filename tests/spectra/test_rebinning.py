@@ -156,21 +156,21 @@ def test_what_cannot_be_rebinned_is_refused() -> None:
 
     several: tuple[dict[str, Any], ...] = ({}, {"bin_kev": 1.0, "bin_adc": 2})
     for how in several:
-        with pytest.raises(UsageError, match="name the new bins by one of"):
+        with pytest.raises(UsageError, match="give the new bins with one of"):
             gp.rebin(one, **how)
     for width in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(UsageError, match="wider than 0"):
             gp.rebin(one, bin_kev=width)
     for edges in ([1.0], [1.0, 1.0], [2.0, 1.0], [0.0, np.inf]):
-        with pytest.raises(UsageError, match="that ascend"):
+        with pytest.raises(UsageError, match="in ascending order"):
             gp.rebin(one, edges_kev=edges)
     with pytest.raises(TableError, match="no column 'adc'"):
         gp.rebin(one, bin_adc=2)
     with pytest.raises(TableError, match="no column 'counts'"):
         gp.rebin(one.drop("counts"), bin_kev=2)
-    with pytest.raises(TableError, match="one bin alone does not tell its width"):
+    with pytest.raises(TableError, match="a single bin does not give its width"):
         gp.rebin(one, bin_kev=2).collect()
-    with pytest.raises(TableError, match="not of one width"):
+    with pytest.raises(TableError, match="do not have the same width"):
         gp.rebin(uneven, bin_kev=2).collect()
     with pytest.raises(UsageError, match="too narrow"):
         gp.rebin(one, bin_kev=1e-9, width=1.0).collect()

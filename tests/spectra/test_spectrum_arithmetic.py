@@ -102,7 +102,7 @@ def test_one_background_is_taken_from_each_slice() -> None:
 
     rows = found.select("time_slice", "channel", "energy_kev", "counts").sort(pl.all()).rows()
     assert rows == [(1, 0, 3, 8), (1, 0, 15, -0.5), (1, 1, 3, 5), (2, 0, 3, 18), (2, 0, 15, -0.5), (2, 1, 3, 5)]
-    with pytest.raises(TableError, match="'time_slice', which the spectrum lacks"):
+    with pytest.raises(TableError, match="'time_slice' that the spectrum does not have"):
         gp.subtract(spectra({}), slices)
 
 
@@ -179,11 +179,11 @@ DIFFERENT: dict[str, tuple[pl.DataFrame, pl.DataFrame, str]] = {
         spectra({(0, 1): 2, (0, 2): 1}).with_columns(pl.col("energy_kev") + 0.5),
         "different bins",
     ),
-    "axis": (spectra({(0, 1): 2}), spectra({(0, 1): 2}, axis="adc"), "bins of adc and others bins of energy"),
+    "axis": (spectra({(0, 1): 2}), spectra({(0, 1): 2}, axis="adc"), "bins in adc and others in energy"),
     "calibration": (
         spectra({(0, 5): 2}, axis="adc").with_columns(energy_kev=pl.lit(5.0)),
         spectra({(0, 5): 2}, axis="adc").with_columns(energy_kev=pl.lit(7.0)),
-        "adc 5 stands for 5 keV and for 7 keV",
+        "ADC channel 5 corresponds to both 5 keV and 7 keV",
     ),
 }
 

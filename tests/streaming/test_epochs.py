@@ -236,21 +236,23 @@ def test_a_fake_event_may_tell_of_the_rollover_before_the_step_back(rows: int) -
 def test_without_a_flag_a_step_back_to_the_beginning_is_called_what_it_looks_like() -> None:
     hits = frame([(100 * S, 0), (200 * S, 0), (1, 0), (2, 0)])
 
-    with pytest.raises(TimeOrderError, match=r"hit 3 lies 200 s behind .* starts again near 0.*no flag.*own"):
+    with pytest.raises(
+        TimeOrderError, match=r"hit 3 is 200 s earlier .* starts again near 0.*without a flag.*separate runs"
+    ):
         list(time_ordered([hits]))
-    with pytest.raises(TimeOrderError, match="hit 3 lies 200 s behind"):
+    with pytest.raises(TimeOrderError, match="hit 3 is 200 s earlier"):
         list(time_ordered([hits.drop("flags")]))
 
 
 def test_a_step_back_elsewhere_points_to_the_sort() -> None:
-    with pytest.raises(TimeOrderError, match=r"hit 3 lies 50 s behind .*--reorder.*convert RUN\.\.\. --sort"):
+    with pytest.raises(TimeOrderError, match=r"hit 3 is 50 s earlier .*--reorder.*convert RUN\.\.\. --sort"):
         list(time_ordered([frame([(100 * S, 0), (200 * S, 0), (150 * S, 0)])]))
 
 
 def test_an_error_behind_a_reset_counts_hits_from_the_files_beginning() -> None:
     hits = frame([(9 * S,), (0, 0, 0, 0, RESET), (5 * S,), (6 * S,), (4 * S,)])
 
-    with pytest.raises(TimeOrderError, match="hit 5 lies 2 s behind"):
+    with pytest.raises(TimeOrderError, match="hit 5 is 2 s earlier"):
         list(time_ordered(in_batches(hits, 2)))
 
 

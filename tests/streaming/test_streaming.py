@@ -191,7 +191,7 @@ def test_hits_come_in_time_order_or_the_first_that_cannot_is_named(
             with pytest.raises(TimeOrderError) as raised:
                 list(time_ordered(in_batches(hits, rows), reorder_ps=reorder_ps))
             number, back, time = late
-            said = f"hit {number} lies {format_ps(back)} behind a hit before it (at {format_ps(time)})"
+            said = f"hit {number} is {format_ps(back)} earlier than a preceding hit (at {format_ps(time)})"
             assert said in str(raised.value)
             assert f"only {format_ps(reorder_ps)} can be repaired" in str(raised.value)
 
@@ -201,7 +201,9 @@ def test_a_step_back_of_just_the_buffer_is_repaired_and_one_more_is_not(rows: in
     hits = frame([(0,), (100,), (90,), (101,)])
 
     assert times(list(time_ordered(in_batches(hits, rows), reorder_ps=10))) == [0, 90, 100, 101]
-    with pytest.raises(TimeOrderError, match=r"hit 3 lies 10 ps behind a hit before it \(at 90 ps\).*9 ps.*--reorder"):
+    with pytest.raises(
+        TimeOrderError, match=r"hit 3 is 10 ps earlier than a preceding hit \(at 90 ps\).*9 ps.*--reorder"
+    ):
         list(time_ordered(in_batches(hits, rows), reorder_ps=9))
 
 
@@ -340,7 +342,7 @@ def test_slices_come_while_the_stream_is_still_read() -> None:
 def test_slices_name_the_hit_that_is_out_of_order() -> None:
     cut: Callable[[], list[Slice]] = lambda: list(slices(stream(frame([(50,), (0,)])), 1, reorder_ps=49))  # noqa: E731
 
-    with pytest.raises(TimeOrderError, match="hit 2 lies 50 ps behind"):
+    with pytest.raises(TimeOrderError, match="hit 2 is 50 ps earlier"):
         cut()
 
 

@@ -11,7 +11,7 @@ from gammapolars.detectors import Detectors
 from gammapolars.streaming.slices import run_of
 
 FIRST_HITS = 20_000
-"""So many hits show the steps."""
+"""This many hits show the steps."""
 
 LEAST_HITS = 50
 """The times of fewer hits of a detector may be multiples of more by accident."""
@@ -82,7 +82,7 @@ class ClockSteps(Accumulator):
         names = [detectors.at(*key).name for key in coarse]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return [
-            f"the clock of {', '.join(names[:NAMED])}{more} has steps of {format_ps(step)}, longer than the coincidence"
-            f" window of {window}: which hits coincide cannot be told (is the unit of the times right, or is another "
-            "column of time missing?)"
+            f"the clock of {', '.join(names[:NAMED])}{more} has steps of {format_ps(step)}, longer than the "
+            f"coincidence window of {window}, so coincidences cannot be resolved (is the unit of the times "
+            "correct, or is another time column missing?)"
         ]

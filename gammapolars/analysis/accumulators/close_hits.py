@@ -39,7 +39,7 @@ MOST_NEIGHBOURS = 64
 """No more hits behind each are looked at: more lie within 1 us only where a clock stands still."""
 
 AT_ONCE = 200_000
-"""So many hits are counted together, since there may be many detectors."""
+"""This many hits are counted together, since there may be many detectors."""
 
 COLUMNS = ("timestamp_ps", "board", "channel", "flags")
 

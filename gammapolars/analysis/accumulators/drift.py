@@ -155,7 +155,9 @@ class DriftSpectra(Accumulator):
                 self._finish()
                 self._begin(one.run, self._firsts_ps.get(one.run, one.first_ps))
             if one.first_ps != self._first_ps:
-                raise ValueError(f"the slices of run {one.run} begin elsewhere in a part of it: give both firsts_ps")
+                raise ValueError(
+                    f"the slices of run {one.run} start at different times in its parts: give firsts_ps for both"
+                )
             self._extend(one.last_ps)
             while self._width_ps < one.width_ps:  # never wider: slices of the later part reach further
                 self._widen()

@@ -21,9 +21,9 @@ BY = ["board", "channel"]
 
 
 class NetSpectra(Accumulator):
-    """Spectra of hits whose partners lie in gates, by detector and summed, net of backgrounds and of chance.
+    """Spectra of hits in coincidence with gates, by detector and summed, less backgrounds and random coincidences.
 
-    A pair with both hits in the gate, or in its background, gives two partners, and a triple up to three. They are one
+    A pair with both hits in the gate, or in its background, gives two rows, and a triple up to three. They are one
     observation: where they fall into one bin, their weights are added before they are squared, and so are all of them
     for the variance of the whole spectrum. Those of one pair are of different detectors, so that no bin of one
     detector's spectrum holds two; but bins of two detectors, or two bins of a sum, are correlated by such pairs.
@@ -55,7 +55,7 @@ class NetSpectra(Accumulator):
 
         Args:
             table: pairs or triples.
-            weights: of each side's hit as the partner of the others.
+            weights: of each side's hit, in coincidence with the others.
         """
         own = pl.col("weight").cast(pl.Float64) if "weight" in table.columns else pl.lit(1.0)
         for side in weights:
@@ -108,7 +108,7 @@ class NetSpectra(Accumulator):
         return table.sort("bin").select(self._centres().alias(self.axis), counts, variance=counts)
 
     def by_detector(self) -> pl.DataFrame:
-        """`board`, `channel`, `energy_kev` or `adc` (bin centre), `counts`, `variance`: of each partner detector."""
+        """`board`, `channel`, `energy_kev` or `adc` (bin centre), `counts`, `variance`: of each coincident detector."""
         table = self._partners.total()
         if table.is_empty():
             numbers = {"board": pl.UInt16, "channel": pl.UInt16}
@@ -116,7 +116,7 @@ class NetSpectra(Accumulator):
         return table.select(*BY, self._centres().alias(self.axis), "counts", "variance")
 
     def summed(self) -> pl.DataFrame:
-        """The same of all partner detectors together, without their numbers."""
+        """The same of all detectors together, without their numbers."""
         total = self._partners.total("bin")
         if total.is_empty():
             return self.by_detector().drop(BY)
@@ -128,7 +128,7 @@ class NetSpectra(Accumulator):
 
 
 class GatedSpectra(NetSpectra):
-    """Spectra of the partners of hits in a gate, out of pairs.
+    """Spectra of the hits in coincidence with a gate, out of pairs.
 
     Args:
         gate: in the quantity that is gated.

@@ -92,7 +92,7 @@ def _unpacked(cells: pl.DataFrame) -> pl.DataFrame:
 
 
 BATCH_ROWS = 1_000_000
-"""So many pairs are counted at once, in 0.4 of the time per pair that a tenth of them needs."""
+"""This many pairs are counted at once, in 0.4 of the time per pair that a tenth of them needs."""
 
 MAX_CELLS = 20_000_000
 """A matrix of more filled bins than this, about half a gigabyte, is not counted on; of a symmetric one, those above the
@@ -100,7 +100,7 @@ diagonal are counted."""
 
 
 class Matrix(Accumulator):
-    """Pairs by two quantities of their two hits, net of chance where they carry weights; or hits by two of their own.
+    """Pairs by two quantities of their hits, less random ones where they have weights; or hits by two of their own.
 
     It is one of hits where an axis is a quantity that pairs do not have, such as the time.
 
@@ -248,8 +248,8 @@ class Matrix(Accumulator):
     def _check(self) -> None:
         if self._cells.rows > MAX_CELLS:
             raise UsageError(
-                f"bins of {self._widths} make a matrix of more than {MAX_CELLS // 10**6} million filled bins: "
-                "take wider bins"
+                f"bins of {self._widths} make a matrix of more than {MAX_CELLS // 10**6} million filled "
+                "bins: use wider bins"
             )
 
     def _check_numbers(self, values: pl.LazyFrame) -> None:
@@ -259,7 +259,7 @@ class Matrix(Accumulator):
             for axis, name in zip(self.axes, self.columns, strict=True)
         )
         if values.select(pl.any_horizontal(outside).any()).collect().item():
-            raise UsageError(f"bins of {self._widths} are too narrow for the values of these hits: take wider bins")
+            raise UsageError(f"bins of {self._widths} are too narrow for the values of these hits: use wider bins")
 
     @property
     def _widths(self) -> str:

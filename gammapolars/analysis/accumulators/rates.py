@@ -125,7 +125,9 @@ class Rates(Accumulator):
             self._given_ps = {**state["origins_ps"], **self._given_ps}
         for run, origin in state["origins_ps"].items():
             if origin != self._origins_ps.get(run, self._given_ps.get(run)):
-                raise ValueError(f"the bins of time of run {run} begin elsewhere in a part of it: give both origins_ps")
+                raise ValueError(
+                    f"the time bins of run {run} start at different times in its parts: give origins_ps for both"
+                )
         self._origins_ps |= state["origins_ps"]
         self._extend(state["elapsed_ps"])
         while self._width_ps < state["width_ps"]:

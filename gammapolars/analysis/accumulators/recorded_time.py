@@ -17,7 +17,7 @@ from gammapolars.core.units import PS_PER_S
 from gammapolars.streaming.slices import run_of
 
 LONGEST = 1000
-"""So many of the longest times between hits are kept of each detector of a run."""
+"""This many of the longest times between hits are kept of each detector of a run."""
 
 BINS = 1024
 """No more bins of time than this in a run."""

@@ -78,8 +78,8 @@ class AdcSpectra(Accumulator):
     def _check_size(self) -> None:
         if self._slice_ps and self._of_slices.rows > MAX_BINS:
             raise UsageError(
-                f"slices of {format_ps(self._slice_ps)} make spectra of more than {MAX_BINS // 10**6} million bins: "
-                "take longer slices"
+                f"slices of {format_ps(self._slice_ps)} make spectra of more than {MAX_BINS // 10**6} "
+                "million bins: use longer slices"
             )
 
     def parts(self) -> Mapping[str, Mergeable]:

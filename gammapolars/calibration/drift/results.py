@@ -102,18 +102,18 @@ class DriftTrack:
 
     Attributes:
         drift: the factors by run, detector and time, and which runs they are of: what `correct_drift` takes.
-        positions: a row a fit: `run`, `board`, `channel`, `name`, `line_kev`, `timestamp_ps` (mean of the hits),
+        positions: one row per fit: `run`, `board`, `channel`, `name`, `line_kev`, `timestamp_ps` (mean of the hits),
             `time_s` (since the first run's first hit, runs one after another), `begin_s` and `end_s` of its slices,
             `position_adc`, `position_adc_unc`, `gain`, `gain_unc` (relative to the reference), `residual` (relative,
             from the smooth gain), `counts`, `status`: `ok`, or why the fit was left out.
         curves: `run`, `board`, `channel`, `name`, `timestamp_ps`, `time_s`, `gain`, `gain_unc`: the smooth gain.
-        lines: a row a line and detector: `board`, `channel`, `name`, `line_kev`, `positions` (those used), `failed`
+        lines: one row per line and detector: `board`, `channel`, `name`, `line_kev`, `positions` (those used), `failed`
             (fits that were left out), `scatter_pct` (of the positions about the smooth gain), `chi2_ndf` of this
             scatter, `disagreement_pct` (by how much the line drifts otherwise than the others; null where it does
             not), `fwhm_before_kev`, `fwhm_after_kev` (null where it cannot be determined).
-        detectors: a row a detector: `board`, `channel`, `name`, `drift_span_pct` (between the largest and the smallest
-            gain), `gain_unc_pct` (median), `steps`, `scatter_pct`, and of its line with most counts `fwhm_before_kev`,
-            `fwhm_after_kev`.
+        detectors: one row per detector: `board`, `channel`, `name`, `drift_span_pct` (between the largest and the
+            smallest gain), `gain_unc_pct` (median), `steps`, `scatter_pct`, and of its line with most counts
+            `fwhm_before_kev`, `fwhm_after_kev`.
         spectra: around each line, before and after: `board`, `channel`, `name`, `line_kev`, `energy_kev` (bin centre),
             `counts_before`, `counts_after`.
         warnings: one sentence each.

@@ -68,7 +68,7 @@ def track_drift(
         runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
     energies = _check_lines(lines_kev)
     if not 0 < reach <= MOST_REACH:
-        raise UsageError(f"the reach of a drift must lie from 0 to {MOST_REACH}, not {reach}")
+        raise UsageError(f"the reach of a drift must be between 0 and {MOST_REACH}, not {reach}")
     if reference not in ("calibration", "mean"):
         raise UsageError(f"the reference must be 'calibration' or 'mean', not '{reference}'")
     width_ps = FIRST_WIDTH_PS if slice is None else parse_ps(slice)
@@ -80,7 +80,7 @@ def track_drift(
     tally = HitTally()
     ranges = {key: [line.part for line in lines] for key, lines in lines_by_detector.items()}
     slices = DriftSpectra(union(parse_reject(reject)), ranges, first_width_ps=width_ps)
-    recording.require_adc("followed in time")
+    recording.require_adc("tracked in time")
     count_hits(recording, [tally, slices])
     keys = set(tally.by_detector().select("board", "channel").rows())
     tracks = [
@@ -100,17 +100,17 @@ def _lines(detectors: Detectors, energies: Sequence[float], reach: float, top_ad
     }
     if not lines_by_detector:
         raise UsageError(
-            "no detector is calibrated, and a line is looked for by its energy: give energy in detectors.toml"
+            "no detector is calibrated, but lines are searched for by their energy: give energy in detectors.toml"
         )
     if not any(lines_by_detector.values()):
-        raise UsageError(f"{', '.join(f'{line:g}' for line in energies)} keV lie in no detector's range")
+        raise UsageError(f"{', '.join(f'{line:g}' for line in energies)} keV are outside the range of every detector")
     return lines_by_detector
 
 
 def _check_lines(lines_kev: Iterable[float]) -> list[float]:
     energies = sorted(set(lines_kev))
     if not energies:
-        raise UsageError("no line to track: name the energy of one, such as 1460.8")
+        raise UsageError("no line to track: give the energy of one, such as 1460.8")
     for energy in energies:
         if not 0 < energy < math.inf:
             raise UsageError(f"a line's energy must be a positive number of keV, not {energy}")
@@ -171,7 +171,7 @@ def untracked(
         if lines is None:
             texts.append(f"{name} has no energy calibration: its drift is not tracked")
         elif missing := sorted(set(energies) - {line.energy_kev for line in lines}):
-            texts.append(f"{', '.join(f'{line:g}' for line in missing)} keV lie beyond the range of {name}")
+            texts.append(f"{', '.join(f'{line:g}' for line in missing)} keV are outside the range of {name}")
     return texts
 
 
@@ -179,23 +179,23 @@ def warnings(one: DetectorTrack, slices: Sequence[SlicedRun], reach: float) -> l
     name, texts = one.detector.name, []
     if missing := [run.run for run in slices if run.run not in one.curves.curves]:
         where = "" if len(slices) == 1 else f" in run {', '.join(map(str, missing))}"
-        texts.append(f"{name}: no line was found{where}: not corrected there")
+        texts.append(f"{name}: no line was found{where}: no drift correction there")
     for line, size in zip(one.lines, one.curves.disagreement, strict=True):
         if size is not None:
             texts.append(
-                f"{name}: the line at {line.energy_kev:g} keV drifts otherwise than the others, by up to "
-                f"{rounded(100 * size, 2)} %: is there a drift of the offset, or another line beside it?"
+                f"{name}: the line at {line.energy_kev:g} keV drifts differently from the others, by up to "
+                f"{rounded(100 * size, 2)} %: does the offset drift, or is another line close to it?"
             )
     at = np.array(
         [p.fit.position / one.lines[p.line].expected_adc for p in one.tracks.positions if p.fit.status == "ok"]
     )
     if len(at) and abs(away := float(np.median(at)) - 1) > FAR_AWAY * reach:
         texts.append(
-            f"{name}: lines lie {'+' if away > 0 else ''}{rounded(100 * away, 2)} % from where the calibration expects "
-            "them: is it an old one, or are these other lines?"
+            f"{name}: lines lie {'+' if away > 0 else ''}{rounded(100 * away, 2)} % from the positions "
+            "expected from the calibration: is the calibration old, or are these other lines?"
         )
     if len(at) and np.mean(np.abs(at - 1) > 0.95 * reach) > EDGE_SHARE:
-        texts.append(f"{name}: the gain reaches the end of what was searched: raise the reach, or calibrate anew")
+        texts.append(f"{name}: the gain reaches the end of the search range: increase the reach, or calibrate again")
     failures = sum(one_.fit.status != "ok" for one_ in one.tracks.positions)
     if failures > FAILED_SHARE * len(one.tracks.positions):
         texts.append(f"{name}: {failures} of {len(one.tracks.positions)} fits failed and were left out")

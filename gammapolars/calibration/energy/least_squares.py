@@ -44,11 +44,11 @@ def points_of(adc: ArrayLike, adc_unc: ArrayLike, energy: ArrayLike, energy_unc:
     x_unc = np.asarray(np.broadcast_to(x_unc, x.shape), np.float64)
     e_unc = np.broadcast_to(np.asarray(energy_unc, np.float64), x.shape)
     if x.shape != e.shape:
-        raise UsageError(f"{len(x)} positions and {len(e)} energies: give one of each a line")
+        raise UsageError(f"{len(x)} positions and {len(e)} energies: give one of each per line")
     if not (np.isfinite(x).all() and np.isfinite(e).all() and (x_unc >= 0).all() and (e_unc >= 0).all()):
-        raise UsageError("a position, an energy or an uncertainty of a line is no number, or is negative")
+        raise UsageError("a position, energy or uncertainty of a line is negative or not a number")
     if len(x) and not (np.hypot(x_unc, e_unc) > 0).all():
-        raise UsageError("a line has no uncertainty, neither of its position nor of its energy: give one")
+        raise UsageError("a line has no uncertainty in either its position or its energy: give one")
     low, high = (float(x.min()), float(x.max())) if len(x) else (0.0, 1.0)
     return Points(x, x_unc, e, e_unc, (low + high) / 2, max((high - low) / 2, 1e-12))
 

@@ -71,7 +71,7 @@ def _matched(trial: Trial, start: Sequence[float] | None, start_tolerance: float
     if start is None:
         if len(line_data.energy) < 2 or len(peak_data.adc) < 2:
             raise trial.refusal(
-                "one line fixes no calibration: name another source too, or give a calibration to start from"
+                "one line does not determine a calibration: add another source, or give a calibration to start from"
             )
         prior = Prior(np.zeros(3), np.ones(3), True, float(line_data.energy.max()))
         curves = propose(peak_data, line_data, prior, hints)
@@ -81,7 +81,7 @@ def _matched(trial: Trial, start: Sequence[float] | None, start_tolerance: float
     best, margin = _best(curves, peak_data, line_data, prior, hints)
     if best is None:
         what = "a small offset" if hints == NO_HINTS else "such a gain or resolution"
-        raise trial.refusal(f"no curve with {what} brings two lines onto peaks")
+        raise trial.refusal(f"no curve with {what} maps two lines onto peaks")
     best = _with_support(best, peak_data, line_data, prior)
     trial.check(best, margin, at_least=2 if start is None else 1)
     return trial.match(best, margin)

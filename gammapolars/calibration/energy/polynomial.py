@@ -72,7 +72,7 @@ def fit_energy(
 
     Raises:
         CalibrationError: there are too few lines, or the polynomial falls somewhere within their range.
-        UsageError: the order is none of 1, 2 and 3, or a position or uncertainty is no number.
+        UsageError: the order is none of 1, 2 and 3, or a position or uncertainty is not a number.
     """
     points = points_of(adc, adc_unc, energy_kev, energy_kev_unc, shape_unc)
     if order is not None and order not in LEAST_LINES:
@@ -87,8 +87,8 @@ def _require(points: Points, used: Mask, order: int) -> None:
     different = len(np.unique(points.e[used]))
     if different <= order or len(np.unique(points.x[used])) <= order:
         raise CalibrationError(
-            f"{different} different lines are too few for a polynomial of order {order}: name another source, give "
-            "more pairs, or start from a calibration"
+            f"{different} different lines are too few for a polynomial of order {order}: add another "
+            "source, give more pairs, or start from a calibration"
         )
 
 
@@ -232,7 +232,7 @@ def _result(points: Points, used: Mask, asked: int | None) -> EnergyFit:
     coefficients, covariance, misfit = solve(points, used, order, extra)
     if not (slope_of(coefficients, np.linspace(-1, 1, 201)) > 0).all():
         raise CalibrationError(
-            f"the energy polynomial of order {order} falls within its lines' range: ask for a lower order"
+            f"the energy polynomial of order {order} decreases within the range of its lines: use a lower order"
         )
     ndf = int(used.sum()) - order - 1
     if not is_likely(misfit, ndf):
@@ -263,7 +263,7 @@ def fit_gain(
     """
     points = points_of(adc, adc_unc, energy_kev, energy_kev_unc, 0.0)
     if len(points.x) == 0:
-        raise CalibrationError("there is no line to adjust a gain by: name another source")
+        raise CalibrationError("there is no line for adjusting the gain: add another source")
     start_polynomial = np.asarray(start, np.float64)
     at = np.array([_inverse(start_polynomial, energy, near) for energy, near in zip(points.e, points.x, strict=True)])
     sigma = np.hypot(points.x_unc * at / points.x**2, points.e_unc / (slope_of(start_polynomial, at) * points.x))
@@ -288,4 +288,4 @@ def _inverse(coefficients: Floats, energy: float, near: float) -> float:
         x -= step
         if abs(step) < 1e-10 * max(1.0, abs(x)):
             return x
-    raise CalibrationError(f"the calibration to start from has no place for {energy:.5g} keV near adc {near:.5g}")
+    raise CalibrationError(f"the starting calibration has no position for {energy:.5g} keV near ADC channel {near:.5g}")

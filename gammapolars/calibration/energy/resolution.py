@@ -60,7 +60,9 @@ def fit_resolution(energy_kev: ArrayLike, fwhm_kev: ArrayLike, fwhm_kev_unc: Arr
     used = np.isfinite(fwhm) & (fwhm > 0) & (np.abs(energy - ANNIHILATION_KEV) > 0.5)
     unc = np.where(np.isfinite(unc), np.hypot(unc, LEAST_RELATIVE * fwhm), 0.1 * fwhm)
     if not used.any():
-        raise CalibrationError("no line tells the resolution: 511 keV is broadened, and no other has a width")
+        raise CalibrationError(
+            "no line gives the resolution: 511 keV is Doppler broadened, and no other line has a width"
+        )
     for _ in range(len(energy) // 4):
         terms, _, chi2, free = _solve(energy[used], fwhm[used], unc[used])
         ndf = int(used.sum()) - free

@@ -21,7 +21,7 @@ from gammapolars.detectors import Detector
 SAME_LINE_KEV = 1.0
 """A pair's energy is that of a known line if it is no further away, and takes its exact energy."""
 
-DOUBLET, BY_HAND, OFF = "another line in its peak", "left out by hand", "off the curve of the others"
+DOUBLET, BY_HAND, OFF = "overlaps another line", "excluded by hand", "outlier"
 """Why a matched line is not used; or what disturbs it."""
 
 _NUMBER = r"(?:\d+\.?\d*|\.\d+)"
@@ -52,8 +52,9 @@ def parse_pairs(texts: str | Iterable[str]) -> dict[str, tuple[Pair, ...]]:
         matches = [_PAIR.fullmatch(part.strip()) for part in rest.split(",")]
         if (colon and not detector.strip()) or not all(matches):
             raise UsageError(
-                f"'{text.strip()}' gives no pairs of adc and keV: write ADC=KEV,ADC=KEV, such as 692=511,1725=1274.5, "
-                "and a detector before them if they are for it alone, such as 0/4:692=511"
+                f"'{text.strip()}' does not give pairs of ADC channel and keV: write ADC=KEV,ADC=KEV, such "
+                "as 692=511,1725=1274.5, with a detector in front if they hold only for it, such as "
+                "0/4:692=511"
             )
         pairs = tuple(Pair(float(match[1]), float(match[2])) for match in matches if match)
         by_detector[detector.strip()] = by_detector.get(detector.strip(), ()) + pairs
@@ -61,7 +62,7 @@ def parse_pairs(texts: str | Iterable[str]) -> dict[str, tuple[Pair, ...]]:
         rising = sorted(pairs)
         if any(b.adc <= a.adc or b.energy_kev <= a.energy_kev for a, b in pairwise(rising)):
             whose = f" of {detector}" if detector else ""
-            raise UsageError(f"the pairs{whose} do not rise together: a higher adc has a higher energy")
+            raise UsageError(f"the pairs{whose} do not rise together: a higher ADC channel must have a higher energy")
         by_detector[detector] = tuple(rising)
     return by_detector
 
@@ -88,10 +89,10 @@ def match_pairs(
                 f"the nearest is at {adc[nearest]:.5g}, FWHM {fwhm[nearest]:.3g}" if nearest >= 0 else "there is none"
             )
             raise CalibrationError(
-                f"{where}no peak at adc {pair.adc:g} for {pair.energy_kev:g} keV ({near}): give its position"
+                f"{where}no peak at ADC channel {pair.adc:g} for {pair.energy_kev:g} keV ({near}): correct the position"
             )
         if nearest in rows:
-            raise CalibrationError(f"{where}two pairs name the peak at adc {adc[nearest]:.5g}: keep one")
+            raise CalibrationError(f"{where}two pairs belong to the peak at ADC channel {adc[nearest]:.5g}: keep one")
         rows.append(nearest)
         energies.append(_nearest_line(pair, lines))
     line = pl.DataFrame(

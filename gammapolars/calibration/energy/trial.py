@@ -100,12 +100,12 @@ class Trial:
         energies += ", …" if len(self.lines.energy) > 12 else ""
         return CalibrationError(
             (f"detector {self.detector}: " if self.detector else "")
-            + f"cannot tell which peak is which line of {names or 'no source'}: {why}; "
+            + f"the peaks cannot be assigned to the lines of {names or 'no source'}: {why}; "
             + f"tried {len(self.peaks.adc)} peaks"
-            + (f" (adc {places})" if places else "")
+            + (f" (ADC channels {places})" if places else "")
             + f" and {len(self.lines.energy)} lines"
             + (f" (keV {energies})" if energies else "")
-            + ": name the right --source, or give pairs by hand with --lines ADC=KEV,ADC=KEV"
+            + ": give the correct --source, or assign lines by hand with --lines ADC=KEV,ADC=KEV"
         )
 
     def check(self, best: Candidate, margin: float, *, at_least: int) -> None:
@@ -118,25 +118,29 @@ class Trial:
             raise self.refusal(f"only {matches} of {lines} lines would have a peak ({text})")
         exact = 0.0 if self.peaks.are_broad else _exactness(best)
         if best.evidence + exact < LEAST_EVIDENCE.get(max(lines, 2), MANY_EVIDENCE):
-            raise self.refusal(f"the best match is hardly better than chance, perhaps the source is another ({text})")
+            raise self.refusal(
+                f"the best match is hardly better than random, perhaps the source is a different one ({text})"
+            )
         if len(best.unseen) > max(1, 0.34 * (best.expected - len(best.unseen))):
             raise self.refusal(
-                f"{len(best.unseen)} strong lines would have no peak, perhaps the source is another ({text})"
+                f"{len(best.unseen)} strong lines would have no peak, perhaps the source is a different one ({text})"
             )
         for source in np.setdiff1d(self.lines.source, self.lines.source[best.line]).tolist():
             strongest = max(np.flatnonzero(self.lines.source == source), key=lambda at: self.lines.log_intensity[at])
             x = float(positions(best.b, self.lines.energy[[strongest]])[0][0]) * self.peaks.high
             if self.peaks.low <= x <= self.peaks.high:
                 name = self.line_table["nuclide"][int(self.lines.row[strongest])]
-                raise self.refusal(f"no peak is a line of {name}, which should be left out ({text})")
+                raise self.refusal(f"no peak matches a line of {name}, which should be left out ({text})")
         if few and at_least > 1:
             if best.strongest_unexplained > math.log(MOST_UNEXPLAINED):
-                raise self.refusal(f"another strong peak is no line of it, perhaps the source is another ({text})")
+                raise self.refusal(
+                    f"another strong peak does not belong to it, perhaps the source is a different one ({text})"
+                )
             clear = self.peaks.log_area_unc[best.peak] * LEAST_SIGNIFICANCE <= 1
             if int(clear.sum()) < min(2, matches):  # two clear ones are enough where they are all that there is
-                raise self.refusal(f"its peaks are too weak to be sure with so few lines ({text})")
+                raise self.refusal(f"the peaks are too weak for a reliable match with so few lines ({text})")
         if margin < (LEAST_MARGIN_FEW if few else LEAST_MARGIN):
-            raise self.refusal(f"two matches are about as good ({text})")
+            raise self.refusal(f"two matches are about equally good ({text})")
 
     def _description(self, best: Candidate) -> str:
         order = np.argsort(self.lines.energy[best.line], kind="stable")

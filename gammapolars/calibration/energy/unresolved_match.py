@@ -30,7 +30,7 @@ HUMP = 1.2
 """How far from a Compton edge, or from 180°, a hump may lie, in units of the FWHM there."""
 
 NOTABLE, MOST_UNMATCHED = 0.05, 1
-"""So many of them with this part of the largest area may be none: a backscatter peak, or an edge."""
+"""This many of them with this part of the largest area may be none: a backscatter peak, or an edge."""
 
 LEAST_PAIRS, MOST_PULL = 3, 2.0
 """Of lines that are not resolved: pairs of peak and line, and the mean square of their distances in tolerances."""

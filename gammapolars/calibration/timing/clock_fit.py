@@ -3,8 +3,8 @@
 The clock of a board has counted D(t) = Σ c_k B_k(t) too much when it shows t, B_k being integrals of triangles about
 times equally spaced: the rate is straight between them. The peak of boards a and b lies at a constant + D_b(t_b) -
 D_a(t_a). How many rates are needed is decided by the positions of the peak in short stretches, by least squares; the
-rates are then fitted to single pairs by maximum likelihood, each detector pair a Gaussian on a level of chance, by
-expectation and maximisation.
+rates are then fitted to single pairs by maximum likelihood, each detector pair a Gaussian on a level of random pairs,
+by expectation and maximisation.
 """
 
 import math
@@ -186,7 +186,7 @@ def _fit_positions(moves: Sequence[Moves], boards: Sequence[int], knots: Knots) 
 
 
 class _Pairs:
-    """The sampled pairs of all moves, and the mixture of prompt and chance ones of each detector pair in each run.
+    """The sampled pairs of all moves, and the mixture of prompt and random ones of each detector pair in each run.
 
     Attributes:
         fwhm_ps: of the narrowest peak, after a fit.
@@ -249,7 +249,7 @@ class _Pairs:
         return np.asarray(np.bincount(self._group, values, len(self._counts)), np.float64)
 
     def _prompt(self, residual: Floats, sigma: Floats, part: Floats) -> Floats:
-        """The probability of each pair to be prompt; chance pairs lie evenly where pairs were sampled."""
+        """The probability of each pair to be prompt; random pairs lie evenly where pairs were sampled."""
         with np.errstate(under="ignore"):
             peak = part * np.exp(-0.5 * (residual / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
         return np.asarray(peak / (peak + (1 - part) / (2 * SAMPLED * self._width)))

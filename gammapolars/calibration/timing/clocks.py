@@ -71,8 +71,8 @@ class Clocks:
         clocks: those of detectors.toml as they should be; as they were where nothing differs.
         offset_ps: where clocks have changed: how much later than those of the reference a board's hits are when all
             clocks are right and show 0.
-        table: a row a board: whether it is the `reference`; `rate_ppm`, how fast its clock is (in the mean, as it is
-            now corrected), with `rate_ppm_unc`; `change_ppm`, how fast it was found to be beyond what detectors.toml
+        table: one row per board: whether it is the `reference`; `rate_ppm`, how fast its clock is (in the mean, as it
+            is now corrected), with `rate_ppm_unc`; `change_ppm`, how fast it was found to be beyond what detectors.toml
             said before; `rates`, how many were fitted; `moves_ps`, how far the peak with the reference's moves by it.
         notes: what was done, one sentence each.
         warnings: what must be known before trusting it, one sentence each.
@@ -208,7 +208,7 @@ def _same_clocks(fit: ClockFit, reference: int) -> dict[int, int]:
 
 
 def _differ(fit: ClockFit, one: int, other: int | None) -> bool:
-    """Whether two clocks, or one and the reference's, differ by more than chance, and so that it matters."""
+    """Whether two clocks, or one and the reference's, differ significantly, and by enough to matter."""
     from scipy.stats import chi2
 
     rates, covariance = fit.rates[one], fit.covariance[one, :, one, :]
@@ -289,8 +289,8 @@ def _offsets(tied: _Tied) -> dict[int, float]:
 def _note(clock: BoardClock, reference: int, rows: Sequence[dict[str, Any]]) -> str:
     moves_ps = next(row["moves_ps"] for row in rows if row["board"] == clock.board)
     return (
-        f"the clock of board {clock.board} is {_rates(min(clock.rates), max(clock.rates))} compared with that of board "
-        f"{reference}: without correction the peak moves by {_about(moves_ps)}"
+        f"the clock of board {clock.board} is {_rates(min(clock.rates), max(clock.rates))} relative to that "
+        f"of board {reference}: without correction the peak moves by {_about(moves_ps)}"
     )
 
 
@@ -309,10 +309,10 @@ def _remaining(tied: _Tied, *, several: bool) -> Iterator[str]:
     """Whether peaks still move behind the correction, in a sentence."""
     fit = tied.fit
     if fit.chi2_ndf > MISFIT and fit.remaining_ps > MOVES * fit.fwhm_ps:
-        advice = "align the runs one by one" if several else "the rates change faster than can be followed"
+        advice = "align each run separately" if several else "the rates change too fast to be tracked"
         names = ", ".join(map(str, sorted(tied.same)))
         moves = _about(fit.remaining_ps)
-        yield f"the prompt peaks of boards {names} still move by about {moves} behind the correction: {advice}"
+        yield f"the prompt peaks of boards {names} still move by about {moves} after the correction: {advice}"
 
 
 def _lost(followers: Iterator[Follower]) -> Iterator[str]:
@@ -320,6 +320,6 @@ def _lost(followers: Iterator[Follower]) -> Iterator[str]:
         if one.stretches and one.lost_s is not None:
             a, b = one.boards
             yield (
-                f"the prompt peak of boards {a} and {b} could be followed up to {one.lost_s:.6g} s only, of "
-                f"{one.last_s:.6g} s: behind that, the last rates of their clocks are used"
+                f"the prompt peak of boards {a} and {b} could be tracked only up to {one.lost_s:.6g} s of "
+                f"{one.last_s:.6g} s: after that, the last rates of their clocks are used"
             )

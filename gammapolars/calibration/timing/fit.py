@@ -48,7 +48,7 @@ def fit_timing(
     wide, recorded = np.array(list(widths.values())), sample.dt_ps.astype(np.float64)
     before = _peaks(sample, recorded, wide, clock, phase)
     if not before:
-        raise CalibrationError("no prompt peak can be fitted, there are too few pairs: read more hits")
+        raise CalibrationError("no prompt peak can be fitted because there are too few pairs: read more hits")
     place = sample.keys.index(reference) if reference in sample.keys else None
     walking, fit = _walking(sample, detectors, before, _offsets(sample, before, place), clock, walk=walk)
     corrected, after, notes = recorded, before, []
@@ -57,9 +57,11 @@ def fit_timing(
         after = _peaks(sample, corrected, wide, clock, None)
         if fit and walk is None and not _improves(before, after):
             walking, fit, corrected, after = _no_walk(sample, detectors), None, recorded, before
-            notes.append("time walk is significant, but peaks are no narrower without it: not used (--walk uses it)")
+            notes.append(
+                "time walk is significant, but correcting it does not narrow the peaks: not used (force it with --walk)"
+            )
     if not fit and walk is None and any(detectors.at(*key).time_walk_ps for key in sample.keys):
-        notes.append("the time walk of --detectors is left out (--no-walk keeps it)")
+        notes.append("the time walk in --detectors is dropped (keep it with --no-walk)")
     offsets = _offsets(sample, after, place)
     if fit:
         # Their fit knows what walk takes from the offsets; the peaks' positions remain as a test of both.

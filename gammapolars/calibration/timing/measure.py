@@ -64,24 +64,24 @@ def measure_timing(
 
     Raises:
         CalibrationError: no detector pair shows a prompt peak, or the clock stands still.
-        UsageError: an argument that cannot be, or a gate on energies without a calibration.
+        UsageError: an impossible argument, or a gate on energies without a calibration.
         TableError: the runs have no adc values.
     """
     if isinstance(runs, pl.LazyFrame | pl.DataFrame):
-        raise UsageError("a run is read twice to measure its timing: give the names of its files instead of its hits")
+        raise UsageError("a run is read twice to measure its timing: give file names instead of hits")
     if not isinstance(runs, Runs):
         runs = open_runs(*([runs] if isinstance(runs, str | Path) else runs))
     table = detectors or Detectors()
     reach_ps = parse_ps(search)
     if not 0 < reach_ps <= MAX_PS // 4:
-        raise UsageError(f"the search for peaks must reach further than 0 s, not '{search}'")
+        raise UsageError(f"the search range for peaks must be longer than 0 s, not '{search}'")
     if most_hits is not None and most_hits < 1:
         raise UsageError(f"at least one hit must be read, not {most_hits}")
     if energy_kev and not any(one.energy for one in table) and "energy_kev" not in runs.hits.collect_schema():
-        raise UsageError("hits cannot be chosen by energy: no detector is calibrated in detectors.toml")
+        raise UsageError("hits cannot be selected by energy: no detector is calibrated in detectors.toml")
     if "adc" not in runs.hits.collect_schema():
         if walk:
-            raise UsageError("time walk follows from adc values, and these hits have none: leave --walk out")
+            raise UsageError("time walk needs adc values, which these hits do not have: leave --walk out")
         walk = False
     first = table.named(reference).key if reference is not None else None
     reading = PairReader(runs, reject, table, energy_kev, most_hits, progress)
@@ -112,7 +112,7 @@ def _clocks(reading: PairReader, search: Search, reach_ps: int, reference: Key |
         return measure_clocks(reading, search, reach_ps, reference[0] if reference else None)
     if not search.peaks and (apart := detectors_apart(reading, search, reach_ps)):
         name = reading.runs.all[0].name
-        raise CalibrationError(f"{name}: {apart}: clocks are corrected by board, so give each a board of its own")
+        raise CalibrationError(f"{name}: {apart}: clocks are corrected per board, so give each one its own board")
     return None
 
 

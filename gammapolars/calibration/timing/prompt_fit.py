@@ -1,6 +1,6 @@
 """The prompt peak of two detectors' time differences: position and width from a Poisson likelihood fit.
 
-The model is a Gaussian on a level of chance pairs. Clocks whose step shows cut off both times: then a time difference
+The model is a Gaussian on a level of random pairs. Clocks whose step shows cut off both times: then a time difference
 is a multiple of the step, and it falls on one with the probability of a Gaussian folded with a triangle of twice the
 step's base. This is exact for hits that do not know the clock, and takes the clock out of position and width.
 """
@@ -29,7 +29,7 @@ LEAST_COUNTS = 20
 
 
 class Peak(NamedTuple):
-    """A prompt peak: a Gaussian, its σ without what a clock adds, its pairs, and the level of chance pairs.
+    """A prompt peak: a Gaussian, its σ without what a clock adds, its pairs, and the level of random pairs.
 
     Where the clock shows, `clock_ps` is its step, else 0.
     """
@@ -114,7 +114,7 @@ def _chance(dt_ps: Floats, reach: tuple[float, float], centre: float, half: floa
 
 
 def _moments(dt_ps: Floats, reach: tuple[float, float], start: tuple[float, float]) -> Peak | None:
-    """Mean and standard deviation of the pairs above chance, as far as two widths around the peak."""
+    """Mean and standard deviation of the pairs above the random level, as far as two widths around the peak."""
     position, half = start[0], 2 * start[1]
     chance = _chance(dt_ps, reach, position, max(BESIDE * start[1], half))
     for _ in range(20):
@@ -134,7 +134,7 @@ def _moments(dt_ps: Floats, reach: tuple[float, float], start: tuple[float, floa
 def _fit_bins(
     counts: Floats, edges: Floats, chance: float, start: tuple[float, float], *, triangle: bool
 ) -> Peak | None:
-    """Fisher scoring for area, position and width, the level of chance pairs given.
+    """Fisher scoring for area, position and width, the level of random pairs given.
 
     The covariance is that of the estimate under Poisson counts, whether or not they follow the model: I⁻¹ G I⁻¹ with
     the Fisher information I, and G from the counts themselves.

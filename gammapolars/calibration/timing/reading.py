@@ -79,7 +79,7 @@ class PairReader:
     def _slices(self, recording: Recording, reach_ps: int) -> Generator[Slice]:
         for part in recording.slices(reach_ps):
             if clause := still_clock(part.own):
-                raise CalibrationError(f"{self.runs.all[0].name}: {clause}: no time difference tells where peaks are")
+                raise CalibrationError(f"{self.runs.all[0].name}: {clause}: no time difference shows where peaks are")
             self.hits.add_hits(part.own)
             yield part if self.energy_kev is None else self._gated(part)
 

@@ -22,14 +22,14 @@ CHANCE = 1e-6
 """A peak is one if chance makes one as clear, anywhere in a search, with no more than this probability."""
 
 LEAST_EXCESS = 10
-"""Fewer pairs above chance are no peak, however little chance expects."""
+"""Fewer pairs above the random level are no peak, however little chance expects."""
 
 MOST_PART = 8
-"""Stretches are at most the histogram's length divided by this: the chance level must show next to a peak."""
+"""Stretches are at most the histogram's length divided by this: the random level must show next to a peak."""
 
 
 class Stretch(NamedTuple):
-    """The clearest stretch of a histogram: its first bin, its length, and the counts in it and above chance.
+    """The clearest stretch of a histogram: its first bin, its length, and the counts in it and above the random level.
 
     `centre` is the mean of the excess, in bins; `sigmas` the significance of this stretch alone; `trials` about how
     many independent stretches were compared.
@@ -92,7 +92,7 @@ def densest(histogram: Integers) -> Stretch:
 SEARCH_BINS = 20_000
 
 ENOUGH_TO_FIND = 300
-"""Pairs above chance that each detector's clearest peak has when the search ends."""
+"""Pairs above the random level that each detector's clearest peak has when the search ends."""
 
 HALF_WIDTHS = 8
 """The sample reaches this many widths of the peak to both sides."""
@@ -157,18 +157,20 @@ def check_search(search: Search, reach_ps: int, reading: PairReader) -> None:
     """
     name = reading.runs.all[0].name
     if len(search.keys) > 1 and not reading.hits.real_time_s:
-        raise CalibrationError(f"{name}: the clock stands still: all hits have one time, which ties no detectors")
+        raise CalibrationError(
+            f"{name}: the clock stopped: all hits have the same time, so detectors cannot be aligned"
+        )
     if search.peaks:
         return
     if len(search.keys) < 2:
-        raise CalibrationError(f"{name}: fewer than two detectors have hits: there are no pairs to align by")
+        raise CalibrationError(f"{name}: fewer than two detectors have hits: there are no pairs for the alignment")
     pairs = f"no two of its {len(search.keys)} detectors show a prompt peak within ±{format_ps(reach_ps)}"
     if search.unclear:
         best = max(search.unclear.values(), key=lambda one: one.sigmas)
         pairs += f" (the clearest excess has {max(best.excess, 0.0):.0f} pairs, {best.sigmas:.1f} standard deviations)"
     if len({board for board, _ in search.keys}) > 1:
         pairs += ", nor one that moves by up to 100 ppm of the time"
-    raise CalibrationError(f"{name}: {pairs}: is there a coincident source, and does --search reach far enough?")
+    raise CalibrationError(f"{name}: {pairs}: is there a source of coincidences, and is --search wide enough?")
 
 
 def draw_sample(reading: PairReader, search: Search, enough: int) -> tuple[Sample, dict[Pair, float]]:

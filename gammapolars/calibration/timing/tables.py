@@ -52,13 +52,13 @@ class Timing:
 
     Attributes:
         aligned: the detectors that were given, or seen, with offsets, walks and resolutions, and the clocks of boards;
-            all else as it was.
-        detectors: a row a detector: `board`, `channel`, `name`, `group` (detectors tied by prompt peaks; null: none),
-            `reference` (its offset stays as it was), `pairs` (prompt ones), `time_offset_ps`, `time_offset_ps_unc`
-            (against the reference), `time_walk_ps` with `time_walk_ps_unc` and `time_walk_range`, `time_fwhm_ps` of
-            the detector alone, `time_fwhm_ps_unc` (null where only equal shares can be given).
+            everything else unchanged.
+        detectors: one row per detector: `board`, `channel`, `name`, `group` (detectors tied by prompt peaks; null:
+            none), `reference` (its offset stays as it was), `pairs` (prompt ones), `time_offset_ps`,
+            `time_offset_ps_unc` (against the reference), `time_walk_ps` with `time_walk_ps_unc` and `time_walk_range`,
+            `time_fwhm_ps` of the detector alone, `time_fwhm_ps_unc` (null where only equal shares can be given).
         covariance_ps2: of the offsets, in the order of `detectors`.
-        pairs: a row a detector pair: `pairs` near the peak, `prompt_pairs` in it, `position_ps` of the peak in
+        pairs: one row per detector pair: `pairs` near the peak, `prompt_pairs` in it, `position_ps` of the peak in
             t_b - t_a as recorded, `position_after_ps` behind all corrections, `fwhm_before_ps` as recorded and
             `fwhm_after_ps`, clock included; `status`: `ok`, or why the pair was not used.
         differences: histograms of t_b - t_a about each peak, before and after: `name_a`, `name_b`, `dt_ns` (bin
@@ -71,7 +71,7 @@ class Timing:
         warnings: what must be known before trusting it, one sentence each.
         complete: whether runs were read to their end.
         hits: what the last reading read.
-        clocks: where the peak of two boards could be followed, a row a board: `board`, `reference` (the clock that
+        clocks: where the peak of two boards could be followed, one row per board: `board`, `reference` (the clock that
             others are compared with), `rate_ppm` (how fast its clock is in the mean, as `aligned` has it; 0 where it
             has none), `rate_ppm_unc`, `change_ppm` (what was measured, beyond the clocks that were given), `rates` (how
             many were fitted) and `moves_ps` (how far that moves the peak).
@@ -134,7 +134,7 @@ class Outcome(NamedTuple):
 
 
 def aligned_detectors(outcome: Outcome) -> Detectors:
-    """The detectors with what was found; all else as it was. A reference's offset stays, the others' follow it."""
+    """The detectors with the results; everything else unchanged. Offsets of references stay, the others follow."""
     table = outcome.detectors
     for key, place in outcome.with_offset().items():
         reference = outcome.offsets.references[int(outcome.offsets.group[place])]
@@ -150,7 +150,7 @@ def aligned_detectors(outcome: Outcome) -> Detectors:
 
 
 def detector_table(outcome: Outcome, detectors: Detectors) -> pl.DataFrame:
-    """A row a detector that has hits, those without a prompt peak too."""
+    """One row per detector that has hits, those without a prompt peak too."""
     with_offset = outcome.with_offset()
     rows = []
     for key in sorted({*outcome.keys, *outcome.sample.keys}):
@@ -187,7 +187,7 @@ def covariance(outcome: Outcome, table: pl.DataFrame) -> tuple[tuple[float, ...]
 
 
 def pair_table(outcome: Outcome) -> pl.DataFrame:
-    """A row a detector pair: its peak before and after."""
+    """One row per detector pair: its peak before and after."""
     counts = np.bincount(outcome.sample.pair, minlength=len(outcome.sample.ends))
     rows = []
     for number, (a, b) in enumerate(outcome.sample.ends.tolist()):
@@ -243,27 +243,49 @@ def warnings(outcome: Outcome, reference: Key | None) -> Iterator[str]:
     """What a reader must know before trusting it, one sentence each."""
     with_offset = outcome.with_offset()
     if unmeasured := [outcome.detectors.at(*key).name for key in outcome.keys if key not in with_offset]:
-        yield f"no prompt peak with {', '.join(unmeasured)}: left as before"
+        yield f"no prompt peak with {', '.join(unmeasured)}: values not changed"
     if len(outcome.offsets.references) > 1:
         parts = [
             ", ".join(outcome.name(place) for place in np.flatnonzero(outcome.offsets.group == number).tolist())
             for number in range(len(outcome.offsets.references))
         ]
-        yield f"no prompt peak ties these groups of detectors, each has a reference of its own: {'; '.join(parts)}"
+        yield (
+            "these groups of detectors are not connected by a prompt peak, and each has its own reference: "
+            f"{'; '.join(parts)}"
+        )
     if reference is not None and reference not in with_offset:
-        yield f"no prompt peak with {outcome.detectors.at(*reference).name}, the reference: the first of each group is"
+        yield (
+            f"no prompt peak with the reference {outcome.detectors.at(*reference).name}: the first detector of "
+            "each group is used instead"
+        )
     for (a, b), (low, high) in zip(outcome.sample.ends.tolist(), outcome.sample.reach_ps, strict=True):
         position = outcome.search_ps.get((outcome.sample.keys[a], outcome.sample.keys[b]))
         if position is not None and not low <= position <= high:
             names = f"{outcome.name(a)} – {outcome.name(b)}"
-            yield f"{names}: the clearest peak lies at {position / 1000:,.6g} ns, not where those of other pairs put it"
+            yield f"{names}: the clearest peak lies at {position / 1000:,.6g} ns, not where the other pairs place it"
     if outcome.offsets.ndf and outcome.offsets.chi2 > DISAGREES * outcome.offsets.ndf:
         yield (
-            f"the peaks' positions disagree (chi2/n = {outcome.offsets.chi2 / outcome.offsets.ndf:.1f}): are peaks "
-            "asymmetric, or delayed? Uncertainties are scaled up"
+            f"the peaks' positions disagree (chi2/n = {outcome.offsets.chi2 / outcome.offsets.ndf:.1f}): "
+            "are peaks asymmetric or delayed? Uncertainties were scaled up"
         )
-    if outcome.resolutions.common:
-        names = ", ".join(map(outcome.name, outcome.resolutions.common))
-        yield f"time_fwhm_ps of {names} are equal shares: their pairs do not tell the detectors apart"
+    yield from _of_shared_widths(outcome)
     if impossible := [outcome.name(at) for at in with_offset.values() if math.isnan(outcome.resolutions.fwhm_ps[at])]:
-        yield f"no time_fwhm_ps for {', '.join(impossible)}: the widths of its pairs leave it nothing"
+        yield f"no time_fwhm_ps for {', '.join(impossible)}: the widths of the pairs leave nothing for it"
+
+
+def _of_shared_widths(outcome: Outcome) -> Iterator[str]:
+    """Groups of detectors whose pairs give combined time resolutions only."""
+    common = outcome.resolutions.common
+    for number in dict.fromkeys(outcome.offsets.group[common].tolist()):
+        members = [place for place in common if outcome.offsets.group[place] == number]
+        names = ", ".join(map(outcome.name, members))
+        if len(members) == 2:
+            yield (
+                f"time_fwhm_ps of {names}: with two detectors only their combined time resolution can be measured; "
+                "it was shared equally (each FWHM/√2)"
+            )
+        else:
+            yield (
+                f"time_fwhm_ps of {names}: their pairs give combined time resolutions only, which were shared as "
+                "equally as possible"
+            )

@@ -1,9 +1,9 @@
 """Offsets and time walk of all detectors at once, from pairs near their prompt peaks and those by chance.
 
 A pair's time difference is (o_b + w_b(adc_b)) - (o_a + w_a(adc_a)), with w = b1 adc^(-1/2) + b2 adc^(-1), and
-a Gaussian on a level of chance pairs, a mixture in each detector pair. It is fitted by expectation and maximisation
+a Gaussian on a level of random pairs, a mixture in each detector pair. It is fitted by expectation and maximisation
 (A. P. Dempster, N. M. Laird, D. B. Rubin, J. R. Stat. Soc. B 39 (1977) 1): each pair counts with the probability that
-it is no chance pair, so that chance pairs and far tails have no say. Small pulses are less sharp in time as well: the
+it is no random pair, so that random pairs and far tails have no say. Small pulses are less sharp in time as well: the
 variance is v0 + v_a / adc_a + v_b / adc_b. A constant of the walk is the same as an offset: the offset holds it.
 """
 
@@ -33,7 +33,7 @@ class Fit(NamedTuple):
 
 
 class Mixture:
-    """The pairs of a fit, and the mixture of prompt and chance ones in each detector pair.
+    """The pairs of a fit, and the mixture of prompt and random ones in each detector pair.
 
     A fit starts from the standard deviation, ps, of each detector pair's peak and from its prompt part.
     """

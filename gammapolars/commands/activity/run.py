@@ -80,7 +80,10 @@ def _activities(
     parts = by_detector(peak_list.peaks, detectors)
     with_efficiency = {key: peaks for key, peaks in sorted(parts.items()) if detectors.at(*key).efficiency is not None}
     if not with_efficiency:
-        raise UsageError("no detector of these peaks has an efficiency in detectors.toml: see gammapolars efficiency")
+        raise UsageError(
+            "none of the detectors with these peaks has an efficiency in detectors.toml: determine it with "
+            "gammapolars efficiency"
+        )
     for key, peaks in with_efficiency.items():
         detector = detectors.at(*key)
         spectrum = _spectrum_of(path, detector, alone=len(parts) == 1) if path else None
@@ -109,7 +112,8 @@ def _spectrum_of(path: Path, detector: Detector, *, alone: bool) -> pl.DataFrame
     """A detector's spectrum in keV: by the file's own calibration, or by that of detectors.toml."""
     if detector.fwhm is None:
         raise UsageError(
-            f"limits without a peak need the FWHM of detector '{detector.name}': give fwhm in detectors.toml"
+            f"the detection limit of a line without a peak needs the FWHM of detector '{detector.name}': "
+            "give fwhm in detectors.toml"
         )
     table = read_spectrum(path, None if alone else f"b{detector.board}_ch{detector.channel}").table
     require_variance(table, path)
@@ -117,7 +121,7 @@ def _spectrum_of(path: Path, detector: Detector, *, alone: bool) -> pl.DataFrame
         own = table.with_columns(board=pl.lit(detector.board), channel=pl.lit(detector.channel))
         return own.with_columns(energy_kev(Detectors((detector,))))
     if "energy_kev" not in table.columns:
-        raise UsageError(f"{path}: is not calibrated: give the detector's energy in detectors.toml")
+        raise UsageError(f"{path}: is not calibrated: give the energy polynomial of the detector in detectors.toml")
     return table
 
 

@@ -24,7 +24,7 @@ def text(summary: ActivitySummary) -> list[str]:
         for row in summary.activities
     ]
     head = ["", "activity (Bq)", "counts", "intensity", "efficiency", "decay", "detectable", "χ²/ndf"]
-    moments = sorted({row["at"] or "while counting" for row in summary.activities})
+    moments = sorted({row["at"] or "during counting" for row in summary.activities})
     return [
         *table(head, rows),
         f"Activities: {', '.join(moments)}; uncertainties are 1 σ, limits 95 %.",

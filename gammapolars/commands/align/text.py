@@ -17,7 +17,7 @@ def text(summary: AlignSummary) -> list[str]:
         *head(summary),
         *(f"  {note}" for note in summary.notes),
         *table(
-            ["detector pair", "prompt pairs", "peak (ns)", "FWHM before (ns)", "after (ns)"],
+            ["detector pair", "prompt coincidences", "peak (ns)", "FWHM before (ns)", "after (ns)"],
             [_pair(row) for row in summary.detector_pairs.iter_rows(named=True)],
         ),
         *table(
@@ -38,12 +38,14 @@ def _clocks(clocks: pl.DataFrame | None) -> list[str]:
     for row in clocks.iter_rows(named=True):
         fast, change = f"{row['rate_ppm']:.6f}", plus_minus(row["change_ppm"], row["rate_ppm_unc"] or 0.0)
         rows.append([f"board {row['board']}", fast, *(["", "reference"] if row["reference"] else [change, ""])])
-    return table(["clock", "fast by (ppm)", "measured now (ppm)", ""], rows)
+    return table(["clock", "rate offset (ppm)", "change (ppm)", ""], rows)
 
 
 def _clock(clock_ps: int) -> list[str]:
     """What the clock adds to widths, where its steps are coarse."""
-    return [f"times are multiples of {format_ps(clock_ps)}, which is in all FWHM"] if clock_ps >= 1000 else []
+    return (
+        [f"times are multiples of {format_ps(clock_ps)}, which contributes to every FWHM"] if clock_ps >= 1000 else []
+    )
 
 
 def _pair(row: dict[str, Any]) -> list[str]:

@@ -42,12 +42,12 @@ from gammapolars.spectra.line_gates import gate_doubts, line_gate
 Measured = TypeVar("Measured", bound="AngularResult")
 
 CHANCE = (
-    "about {:,.0f} of the coincidences are by chance, and not subtracted: they flatten W(θ); "
-    "subtract them with --random auto"
+    "about {:,.0f} of the coincidences are random and were not subtracted: they flatten W(θ); subtract "
+    "them with --random auto"
 )
 
 NOTABLE_CHANCE = 0.5
-"""Chance coincidences that are not subtracted are told of where they exceed this part of the uncertainty."""
+"""Random coincidences that are not subtracted are mentioned where they exceed this part of the uncertainty."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class AngularResult(Summary):
         normalise: by what the coincidences are normalised, mixed or uncorrelated.
         order: of the Legendre polynomials.
         slice_ps: singles and coincidences were compared in slices of time of this width (ps).
-        net_counts: coincidences of the two lines, net of background and, with random windows, of chance.
+        net_counts: coincidences of the two lines, with the background and, with random windows, random coincidences
+            subtracted.
         fit: the coefficients.
         angles: of W(θ) `angle_deg`, `detector_pairs`, `counts`, `counts_unc`, `w`, `w_unc`, `fit` and `expected`.
         expected: what the cascade should give; null where no spins are given.
@@ -124,7 +125,7 @@ def parse_theory(spins: str | None, multipoles: str | None, mixing: str | None) 
     """
     if spins is None:
         if multipoles or mixing:
-            raise UsageError("--multipoles and --mixing belong to a cascade: add its spins, such as --spins 4,2,0")
+            raise UsageError("--multipoles and --mixing describe a cascade: add its spins, such as --spins 4,2,0")
         return None
     ranks = None if multipoles is None else parse_numbers(multipoles, "--multipoles", at_least=2)
     if ranks and not all(rank.is_integer() for rank in ranks):
@@ -162,11 +163,11 @@ def of_pairs(options: AngularOptions, saved: SavedPairs) -> SavedPairsAngularSum
         UsageError: mixed events are asked for.
     """
     names = {**OF_COINCIDENCES, "--window": "window"}
-    refuse(options, names, f"{saved.name} holds pairs as another command made them, and no single hits")
+    refuse(options, names, f"{saved.name} contains saved pairs, not single hits")
     if options.normalise == "mixed":
         raise UsageError(
-            f"{saved.name} holds pairs, and mixed events are of single hits: add --normalise uncorrelated, of pairs "
-            f"with random windows, or {ADVICE}"
+            f"{saved.name} contains saved pairs, but event mixing needs single hits: add --normalise "
+            f"uncorrelated (pairs with random windows), or {ADVICE}"
         )
     detectors = saved.detectors
     gates, theory = _asked(options, detectors, ["saved"] if saved.files.is_weighted else ())
@@ -212,7 +213,7 @@ def _measured(
     options: AngularOptions,
     theory: Theory | None,
 ) -> dict[str, Any]:
-    """What the counts tell, as a summary says it."""
+    """The result of the counts for a summary."""
     q2, q4 = attenuation(options.half_angle)
     net, singles = counts.tables()
     fit = angular_correlation(
@@ -255,12 +256,12 @@ def _draw(fit: AngularFit, gates: tuple[Gate, Gate], theory: Theory | None, path
 def _check(gates: tuple[Gate, Gate], detectors: Detectors, normalise: str, random: Sequence[str]) -> None:
     """Raise before any work is done where the question cannot be answered."""
     if normalise not in NORMALISATIONS:
-        raise UsageError(f"unknown normalisation '{normalise}': it is {' or '.join(NORMALISATIONS)}")
+        raise UsageError(f"unknown normalisation '{normalise}': choose {' or '.join(NORMALISATIONS)}")
     if normalise == "uncorrelated" and not random:
-        raise UsageError("uncorrelated pairs are those of random windows: name some with --random")
+        raise UsageError("uncorrelated pairs are those in random windows: give these windows with --random")
     check_gates(*gates)
     if not any(detector.energy for detector in detectors):
-        raise UsageError("the lines are energies: name a detectors.toml with calibrations with --detectors")
+        raise UsageError("the lines are given as energies: give a detectors.toml with calibrations with --detectors")
     check_directions(detector for detector in detectors if detector.energy)
 
 
@@ -271,14 +272,12 @@ def _warnings(summary: AngularResult, detectors: Detectors) -> list[str]:
     if bare := [gate for gate in summary.gates if not gate.background]:
         where = " and ".join(f"{gate.low:g} to {gate.high:g} keV" for gate in bare)
         doubts.append(
-            f"no background is subtracted below {where}: give some beside the lines with --background and "
-            "--and-background"
+            f"no background was subtracted under {where}: give background regions next to the lines with "
+            "--background and --and-background"
         )
     theory = summary.expected.theory if summary.expected else None
     if theory and theory.a4 and summary.order == 2:
-        doubts.append(
-            f"the cascade {theory.spins} has a4 = {theory.a4:.4f}, which a fit of order 2 takes for part of a2"
-        )
+        doubts.append(f"the cascade {theory.spins} has a4 = {theory.a4:.4f}, which a fit of order 2 absorbs into a2")
     return doubts
 
 

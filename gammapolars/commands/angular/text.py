@@ -24,7 +24,7 @@ def text(summary: AngularSummary | SavedPairsAngularSummary) -> list[str]:
         *(head(summary) if isinstance(summary, AngularSummary) else saved_head(summary)),
         f"{plus_minus(summary.net_counts, summary.net_counts_unc)} net coincidences of the two lines, "
         f"normalised by {NORMALISATIONS[summary.normalise]}",
-        *table(["angle", "pairs of detectors", "coincidences", "W(θ)/A0", "fit"], rows),
+        *table(["angle", "detector pairs", "coincidences", "W(θ)/A0", "fit"], rows),
         goodness(summary.fit.chi2, summary.fit.ndf),
         *_coefficients(summary),
         *tail(summary),
@@ -34,8 +34,8 @@ def text(summary: AngularSummary | SavedPairsAngularSummary) -> list[str]:
 def _coefficients(summary: AngularResult) -> list[str]:
     """a2 and a4: as measured, corrected where detectors have a size, and expected where the spins are given."""
     corrected, expected = summary.fit.attenuation != (1.0, 1.0), summary.expected
-    head = ["", "measured", *(["corrected for size"] if corrected else [])]
-    head += [f"expected of {expected.theory.spins}", "apart"] if expected else []
+    head = ["", "measured", *(["corrected for solid angle"] if corrected else [])]
+    head += [f"expected for {expected.theory.spins}", "apart"] if expected else []
     rows = []
     for name in ("a2", "a4")[: summary.order // 2]:
         measured, measured_unc, value, unc = (
@@ -46,5 +46,5 @@ def _coefficients(summary: AngularResult) -> list[str]:
             theory = getattr(expected.theory, name)
             row += [f"{theory:.4f}", f"{(value - theory) / unc:+.1f} σ"]
         rows.append(row)
-    together = [f"χ² of both and the cascade: {expected.chi2:.1f}/{expected.ndf}"] if expected else []
+    together = [f"χ² of both coefficients against the cascade: {expected.chi2:.1f}/{expected.ndf}"] if expected else []
     return [*table(head, rows), *together]

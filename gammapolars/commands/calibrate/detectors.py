@@ -73,7 +73,7 @@ def calibrations(spectra: SpectrumSet, basis: Basis) -> tuple[list[Calibration],
         missing = len(spectra.runs) - one.table["run"].n_unique()
         results.append(_calibration(table, detector, basis, one.table, missing=missing))
     if not results:
-        raise CalibrationError(f"{spectra.runs[0]}: no detector shows a peak: is this the run of a source?")
+        raise CalibrationError(f"{spectra.runs[0]}: no detector shows a peak: was this run taken with a source?")
     return results, warnings
 
 
@@ -85,7 +85,7 @@ def _asked(spectra: SpectrumSet, only: Sequence[str]) -> list[Key]:
     keys = [spectra.detectors.named(name).key for name in only]
     for key, name in zip(keys, only, strict=True):
         if key not in measured:
-            raise UsageError(f"there are no hits of detector '{name}': leave it out")
+            raise UsageError(f"detector '{name}' has no hits: leave it out")
     return keys
 
 
@@ -152,7 +152,9 @@ def lines_without(
     for energy in energies:
         nearest = min(known, key=lambda line: abs(line - energy))
         if not abs(nearest - energy) <= SAME_LINE_KEV:
-            raise UsageError(f"--without {energy:g}: no such line is to be fitted; the nearest is at {nearest:g} keV")
+            raise UsageError(
+                f"--without {energy:g}: there is no such line in the fit; the nearest is at {nearest:g} keV"
+            )
     return tuple(energies)
 
 

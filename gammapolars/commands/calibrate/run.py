@@ -84,7 +84,7 @@ def calibrate(options: CalibrateOptions) -> CalibrateSummary:
     if not options.track:
         return _calibrated(spectra, basis, options)
     if are_spectra(options.inputs, options.spectrum):
-        raise typer.BadParameter("a drift is followed through the hits of a run, not in a spectrum: leave --track out")
+        raise typer.BadParameter("drift can be tracked only in the hits of a run, not in a spectrum: leave --track out")
     return _calibrated_drifting(options.open(options.inputs), spectra, basis, options.track, options)
 
 
@@ -96,10 +96,13 @@ def _hints(options: CalibrateOptions) -> Hints:
     """
     gain = parse_range(options.gain, "--gain", example="0.1:0.3") if options.gain else None
     if gain is not None and not 0 < gain[0] < gain[1] < math.inf:
-        raise UsageError(f"--gain takes keV per adc above 0, the lower first, such as 0.1:0.3, not '{options.gain}'")
+        raise UsageError(
+            "--gain takes a range of positive keV per ADC channel, lower value first, such as 0.1:0.3, not "
+            f"'{options.gain}'"
+        )
     percent = options.resolution
     if percent is not None and not 0 < percent < 100:
-        raise UsageError(f"--resolution takes the FWHM at 662 keV in per cent of it, such as 7, not {percent:g}")
+        raise UsageError(f"--resolution takes the relative FWHM at 662 keV in percent, such as 7, not {percent:g}")
     return Hints(gain, None if percent is None else percent / 100)
 
 
@@ -219,7 +222,7 @@ def _doubts(one: Calibration) -> list[str]:
     """What a reader should know before trusting a calibration."""
     name, doubts = one.detector.name, []
     if one.match.unseen:
-        doubts.append(f"{name}: not seen: {', '.join(one.match.unseen)}")
+        doubts.append(f"{name}: expected lines not seen: {', '.join(one.match.unseen)}")
     if one.match.missing:
         doubts.append(f"{name}: no line of {', '.join(one.match.missing)} was found")
     if not one.energy.ndf:
@@ -227,7 +230,7 @@ def _doubts(one: Calibration) -> list[str]:
     left_out = one.residuals.filter(pl.col("reason") == OFF)
     if left_out.height:
         energies = ", ".join(f"{energy:.1f}" for energy in left_out["energy_kev"])
-        doubts.append(f"{name}: left out of the fit, for they lie off it: {energies} keV")
+        doubts.append(f"{name}: left out of the fit as outliers: {energies} keV")
     return doubts
 
 
@@ -236,12 +239,15 @@ def _untested(one: Calibration) -> str:
     lines = one.residuals.filter("used").height
     (low, high), (first, last) = one.energy.adc_range, one.adc_range
     if lines == 1:
-        what = "one line sets the gain, and nothing tests the rest, which is the older calibration's"
+        what = (
+            "the gain was set by one line, and nothing tests the rest of the curve, which comes from the older "
+            "calibration"
+        )
     else:
-        what = f"nothing tests the {_CURVES[one.energy.order]} through {lines} lines"
-    beyond = [f"below adc {low:,.0f} (down to {first:,.0f})"] if first < low else []
+        what = f"no further line tests the {_CURVES[one.energy.order]} through {lines} lines"
+    beyond = [f"below ADC channel {low:,.0f} (down to {first:,.0f})"] if first < low else []
     beyond += [f"above {high:,.0f} (up to {last:,.0f})"] if last > high else []
-    return what + (f"; it is extrapolated {' and '.join(beyond)}: name another source" if beyond else "")
+    return what + (f"; the curve is extrapolated {' and '.join(beyond)}: add another source" if beyond else "")
 
 
 def _drawn(results: list[Calibration], spectra: SpectrumSet, detectors: Detectors) -> dict[str, bytes]:

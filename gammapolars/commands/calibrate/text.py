@@ -8,7 +8,7 @@ from gammapolars.commands.calibrate.run import CalibrateSummary
 from gammapolars.commands.drifts import drift_lines
 from gammapolars.commands.layout import table
 from gammapolars.commands.summaries import warnings
-from gammapolars.core.digits import plus_minus
+from gammapolars.core.digits import counted, plus_minus
 
 
 def text(summary: CalibrateSummary) -> list[str]:
@@ -23,7 +23,7 @@ def text(summary: CalibrateSummary) -> list[str]:
         low, high = detector["energy_range"]
         matched = matches.filter(name=detector["name"])
         lines += [
-            f"{detector['name']}: E = {terms}".replace("+ -", "− ") + f" keV, from adc {low:.5g} to {high:.5g}",
+            f"{detector['name']}: E = {terms}".replace("+ -", "− ") + f" keV, ADC channels {low:.5g} to {high:.5g}",
             *table(
                 ["line", "keV", "adc", "residual keV", "sigma", "FWHM keV", ""],
                 [_line_row(line) for line in matched.iter_rows(named=True)],
@@ -32,7 +32,7 @@ def text(summary: CalibrateSummary) -> list[str]:
     return [
         *lines,
         *warnings(summary),
-        f"{summary.outputs[0]}: {len(summary.detectors)} of its detectors calibrated",
+        f"{summary.outputs[0]}: {counted(len(summary.detectors), 'detector')} calibrated",
         *(drift_lines(summary.drift) if summary.drift else []),
     ]
 

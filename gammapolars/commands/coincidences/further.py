@@ -42,7 +42,9 @@ def check(further: Further, *, overwrite: bool) -> None:
     tables = (further.spectra, further.rates, further.time_differences)
     if further.bin_kev is not None:
         if not further.matrix:
-            raise UsageError("--bin-kev is the width of a matrix' bins: name the matrix with --matrix, or leave it out")
+            raise UsageError(
+                "--bin-kev is the bin width of a matrix: write the matrix with --matrix, or leave --bin-kev out"
+            )
         check_width(further.bin_kev)
     if further.matrix:
         from gammapolars.io.matrix_files import SUFFIXES
@@ -59,9 +61,9 @@ class FurtherProducts:
     """What is counted for some files, and written into them.
 
     Attributes:
-        files: what is to be written: the symmetric matrix of the pairs' energies, net of chance if pairs are weighted;
-            the spectrum of each detector's used hits; counts of each detector over time; and a histogram of each
-            detector pair's time differences.
+        files: what is to be written: the symmetric matrix of the pairs' energies, with random coincidences subtracted
+            if pairs are weighted; the spectrum of each detector's used hits; counts of each detector over time; and a
+            histogram of each detector pair's time differences.
         rule: of the pairs.
         recording: whose hits are paired.
         sums: whether energies are of several hits each, as add-back makes them, and do not follow from the adc.

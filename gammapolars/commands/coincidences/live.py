@@ -11,7 +11,7 @@ from gammapolars.core.records import Part, optional
 
 @dataclass(frozen=True)
 class LivePairs(Part):
-    """Pairs net of chance, corrected for dead time.
+    """Pairs with random coincidences subtracted, corrected for dead time.
 
     Attributes:
         live_pairs: of the detector pairs whose dead times do for it; null: of none.
@@ -43,7 +43,7 @@ def summary_of(summary: PairSummary, *, live: bool) -> CoincidenceSummary:
     table = _with_live(summary.of_pairs.pairs_by_detectors)
     total = _total(table.drop_nulls("live_pairs"))
     doubts = [
-        f"pairs of {row['name_a']} and {row['name_b']} are not corrected for dead time: {row['live_doubt']}"
+        f"coincidences of {row['name_a']} and {row['name_b']} are not corrected for dead time: {row['live_doubt']}"
         for row in table.filter(pl.col("live_pairs").is_null())
         .with_columns(pl.col("live_doubt").fill_null("their dead times are not known"))
         .iter_rows(named=True)
@@ -77,7 +77,11 @@ def _total(table: pl.DataFrame) -> LivePairs:
 
 def _few(doubts: list[str]) -> list[str]:
     """At most three of many sentences."""
-    return doubts if len(doubts) <= 3 else [*doubts[:2], f"nor are those of {len(doubts) - 2} more detector pairs"]
+    return (
+        doubts
+        if len(doubts) <= 3
+        else [*doubts[:2], f"{len(doubts) - 2} more detector pairs are not corrected for dead time either"]
+    )
 
 
 def live_lines(live: LivePairs | None) -> list[str]:
@@ -85,4 +89,7 @@ def live_lines(live: LivePairs | None) -> list[str]:
     if live is None or live.live_pairs is None:
         return []
     number = plus_minus(live.live_pairs, live.live_pairs_unc or 0.0)
-    return [f"{number} true pairs without dead time, where each detector is dead for itself after each of its hits"]
+    return [
+        f"{number} true coincidences after dead-time correction, with each detector dead on its own after each "
+        "of its hits"
+    ]

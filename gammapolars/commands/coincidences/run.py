@@ -18,7 +18,7 @@ from gammapolars.io import check_writable, save
 def check(options: CoincidencesOptions) -> None:
     """Raise where an output cannot be written."""
     if options.live and (options.add_back or options.veto or options.nearest):
-        raise UsageError("--live is of pairs of single hits, and all of them: leave --add-back, --veto, --nearest out")
+        raise UsageError("--live needs all pairs of single hits: leave out --add-back, --veto and --nearest")
     check_writable(options.output, overwrite=options.overwrite, layout=options.layout)
     further.check(options, overwrite=options.overwrite)
 

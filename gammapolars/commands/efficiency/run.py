@@ -101,7 +101,7 @@ def _efficiencies(
 
 def _points(peak_list: PeakList, source: CalibrationSource, peaks: pl.DataFrame, lines: Lines) -> pl.DataFrame:
     if peak_list.started is None:
-        raise UsageError(f"the activity of source '{source.name}' needs the start of counting: give started")
+        raise UsageError(f"the activity of source '{source.name}' is needed at the start of counting: give started")
     return efficiency_points(
         peaks,
         lines(source.nuclide),

@@ -167,6 +167,8 @@ def events(options: EventsOptions, recording: Recording) -> EventSummary:
 def _check_table(table: str, output: Path) -> None:
     """Raise where there is no such table, or where a format has no place for it."""
     if table not in TABLES:
-        raise UsageError(f"unknown table '{table}': there is {', '.join(TABLES)}")
+        raise UsageError(f"unknown table '{table}': choose from {', '.join(TABLES)}")
     if table == "summary" and output.suffix.lower() == ".root":
-        raise OutputError(f"{output}: a ROOT file has no lists of detectors: write .parquet, .arrow or .csv")
+        raise OutputError(
+            f"{output}: lists of detectors cannot be stored in a ROOT file: write .parquet, .arrow or .csv"
+        )

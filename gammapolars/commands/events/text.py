@@ -11,11 +11,11 @@ def text(summary: EventSummary) -> list[str]:
     built = sum(summary.events_by_multiplicity.values())
     whole = f"{summary.events:,} events"
     if summary.min_multiplicity > 1:
-        whole += f" of {summary.min_multiplicity} detectors or more, out of {built:,}"
-    measured = "of its first hit" if summary.window_ref == "first" else "of the hit before"
+        whole += f" with {summary.min_multiplicity} or more detectors, out of {built:,}"
+    measured = "of the first hit" if summary.window_ref == "first" else "of the previous hit"
     return [
         *head(summary, summary.preselection),
-        *taken(summary.account, "below the multiplicity", summary.below_multiplicity),
+        *taken(summary.account, "below the minimum multiplicity", summary.below_multiplicity),
         f"{whole}, each hit within {format_ps(summary.window_ps.high)} {measured}",
         *table(
             ["detectors", "events", "share"],

@@ -59,8 +59,8 @@ def chosen(
     """
     if options.unit == KEV and not has_energies:
         raise UsageError(
-            f"no detector is calibrated, and --on {options.on:g} is an energy: name a detectors.toml with --detectors, "
-            "or gate on channels with --unit adc"
+            f"no detector is calibrated, but --on {options.on:g} is an energy: give a detectors.toml with "
+            "--detectors, or gate on ADC channels with --unit adc"
         )
     if line is None:
         line, backgrounds = options.on, options.background
@@ -77,7 +77,7 @@ def chosen(
 def partner_gate(
     options: GateOptions, detectors: Detectors, *, has_energies: bool, widest: bool = False
 ) -> Gate | None:
-    """The gate on the line of the partners, in any detector, if one is named.
+    """The gate on the coincident line, in any detector, if one is named.
 
     Raises:
         UsageError: an energy is asked for, and there are channels alone.

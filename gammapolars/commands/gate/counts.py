@@ -47,12 +47,12 @@ class RandomTriples(Part):
 
 @dataclass(frozen=True)
 class TripleCounts(Part):
-    """How many triples there are, and how many of them chance makes.
+    """How many triples there are, and how many of them are random.
 
     Attributes:
         triples: within the window.
         window_ps: [low, high] of each two hits (ps).
-        random: what random windows tell, where there are any.
+        random: the result of random windows, where there are any.
     """
 
     triples: int
@@ -116,12 +116,12 @@ class GateSummary(Summary):
         of_pairs: how many pairs there are, of runs.
         of_triples: how many triples there are, of runs and two gates.
         matrix: what a stored matrix holds.
-        net_of_chance: whether chance is subtracted; null: the file of a matrix does not tell.
+        net_of_chance: whether chance is subtracted; null: the file of a matrix does not say.
         asked_gate: of a stored matrix, the gate before its ends were moved to edges of bins.
         gate: on the line; of detectors of several resolutions, the widest.
         gate_width_from: where its width is from: given, 2 FWHM, or no FWHM is known.
         background: what was subtracted of a stored matrix in two dimensions.
-        coincidence: with the line of the partners, where one is named.
+        coincidence: with the coincident line, where one is named.
         and_gate: on the second line, of triples.
         gated_detectors: whose hits may lie in the gate; none: all.
         polygons: names of those that pairs lie in.
@@ -198,7 +198,7 @@ def bin_width_of(bin_width: float | None, *, calibrated: bool) -> float:
     """
     width = 1.0 if bin_width is None else bin_width
     if calibrated and not NARROWEST_KEV <= width < math.inf:
-        raise UsageError(f"bins must be {NARROWEST_KEV:g} keV wide or more, not {width:g}")
+        raise UsageError(f"bins must be at least {NARROWEST_KEV:g} keV wide, not {width:g}")
     if not calibrated and not (0 < width < math.inf and width == int(width)):
-        raise UsageError(f"bins must be wider than 0, and hold whole adc values, not {width:g}")
+        raise UsageError(f"bins must be a whole number of ADC channels wide, 1 or more, not {width:g}")
     return width

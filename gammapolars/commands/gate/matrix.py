@@ -32,8 +32,8 @@ class StoredMatrix:
     """A stored matrix, of whose rows or columns the gate takes some, with the variances that they have.
 
     A matrix has whole bins only: ends of the gate and of its background are moved to the next edges of bins, and the
-    summary tells where they came to lie. The background counts for as many bins as the gate has. A matrix that is net
-    of chance, as `--random` makes it, gives a spectrum that is net of chance.
+    summary has their new positions. The background counts for as many bins as the gate has. A matrix from
+    which random coincidences were subtracted, as with `--random`, gives a spectrum without them.
 
     Attributes:
         path: what `matrix`, `coincidences --matrix` or another program wrote.
@@ -46,7 +46,7 @@ class StoredMatrix:
     def count(self) -> NetCounts:
         """The net spectrum along the other axis.
 
-        In the summary `gate` has the ends that were taken; `net_of_chance` is null where the file does not tell.
+        In the summary `gate` has the ends that were taken; `net_of_chance` is null where the file does not say.
 
         Raises:
             InputError: the file is missing, damaged, or holds no matrix in equal bins.
@@ -62,13 +62,13 @@ class StoredMatrix:
         choice = chosen(self.options, known, has_energies=quantity == ENERGY, widest=True)
         line = partner_gate(self.options, known, has_energies=quantity == ENERGY, widest=True)
         if choice.calibrated != (quantity == ENERGY):
-            raise UsageError(f"{self.path} is a matrix of energies: leave --unit adc out")
+            raise UsageError(f"{self.path} is a matrix in keV: leave --unit adc out")
         if table.is_empty():
             raise InputError(f"{self.path}: the matrix has no counts")
         if SUBTRACTED in table.columns:
             raise UsageError(
-                f"{self.path}: its background was subtracted, after which neighbouring cells are correlated: gate on "
-                "the matrix as it was counted, with --subtract-background"
+                f"{self.path}: its background was subtracted, so neighbouring cells are correlated: gate on "
+                "the original matrix of counts, with --subtract-background"
             )
         stored = (provenance.of_file(self.path) or {}).get("summary", {})
         bins = [_bins(self.path, table[name].to_numpy(), _stored_width(stored, name)) for name in columns]
@@ -109,8 +109,8 @@ def _beyond(gate: Gate, centres: pl.Series, width: float, unit: str) -> Iterator
     for what, (begin, end) in stretches:
         if begin < low - CLOSE * width or end > high + CLOSE * width:
             yield (
-                f"the {what} {begin:g} to {end:g} {unit} reaches beyond the counts of the matrix, {low:g} to {high:g} "
-                f"{unit}: net counts are wrong if the matrix was cut off there"
+                f"the {what} {begin:g} to {end:g} {unit} extends beyond the counts of the matrix, {low:g} "
+                f"to {high:g} {unit}: the net counts are wrong if the matrix was truncated there"
             )
 
 
@@ -131,7 +131,7 @@ def on_edges(gate: Gate, edge: float, width: float, unit: str = "bins") -> Gate:
         ends = [edge + math.floor((end - edge) / width + 0.5) * width for end in (low, high)]
         if not ends[0] < ends[1]:
             raise UsageError(
-                f"{what} from {low:g} to {high:g} holds no bin, and bins are {width:g} {unit} wide: choose it wider"
+                f"{what} from {low:g} to {high:g} contains no bin; the bin width is {width:g} {unit}: widen it"
             )
         return ends[0], ends[1]
 
@@ -144,8 +144,8 @@ def _quantity(path: Path, columns: tuple[str, str]) -> Quantity:
     x, y = (BY_COLUMN[name[:-2]] for name in columns)
     if x != y or not (x.of_hits and x.of_pairs):
         raise UsageError(
-            f"{path}: gates are on a matrix of two energies, or of two adc values, and this is one of "
-            f"{x.column} and {y.column}: take gp.project in Python"
+            f"{path}: gates need a matrix of two energies or of two adc values, but this one has the axes "
+            f"{x.column} and {y.column}: use gp.project in Python"
         )
     return x
 
@@ -159,7 +159,7 @@ def _stored_width(summary: dict[str, Any], column: str) -> Any:
 
 
 def _bins(path: Path, centres: npt.NDArray[np.float64], stored_width: Any) -> tuple[float, float]:
-    """An edge and the width of an axis' bins; the width as the matrix' own file has it, or as its centres tell."""
+    """An edge and the width of an axis' bins; the width as the matrix's own file has it, or as its centres tell."""
     try:
         if isinstance(stored_width, int | float) and 0 < stored_width < 1e300:
             places = (centres - centres[0]) / stored_width
@@ -167,5 +167,5 @@ def _bins(path: Path, centres: npt.NDArray[np.float64], stored_width: Any) -> tu
                 return float(centres[0] - stored_width / 2), float(stored_width)
         axis = axis_of(centres, "energy_kev")
     except OutputError:
-        raise InputError(f"{path}: the matrix has bins of several widths, which no gate fits: rebin it") from None
+        raise InputError(f"{path}: the matrix has bins of different widths and cannot be gated: rebin it") from None
     return axis.start - axis.width / 2, axis.width

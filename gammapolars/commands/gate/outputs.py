@@ -31,7 +31,7 @@ def check(options: GateOptions) -> None:
     """
     if options.cascade:
         if not is_energy(options.unit, "gates"):
-            raise UsageError("cascades are those of energies: leave --cascade or --unit adc out")
+            raise UsageError("cascades need energies: leave --cascade or --unit adc out")
         nuclides_named(options.cascade)
     check_suffix(options.output, "gated spectra are", dict.fromkeys((*WRITERS, *FORMATS, *FIGURES)))
     check_output(options.output, overwrite=options.overwrite)

@@ -1,4 +1,4 @@
-"""Gates on pairs, of runs or of a file: the spectrum of the partners of the hits in the gate."""
+"""Gates on pairs, of runs or of a file: the spectrum of the hits in coincidence with the gate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,12 +24,12 @@ from gammapolars.streaming.slices import batches_of
 
 @dataclass(frozen=True)
 class RunPairs:
-    """The pairs of runs, net of chance where there are random windows."""
+    """The pairs of runs, with random coincidences subtracted where there are random windows."""
 
     options: GateOptions
 
     def count(self) -> NetCounts:
-        """The net spectrum of the partners of the hits in the gate.
+        """The net spectrum of the hits in coincidence with the gate.
 
         Raises:
             UsageError: a gate on energies that no hit has.
@@ -59,7 +59,7 @@ class FilePairs:
     options: GateOptions
 
     def count(self) -> NetCounts:
-        """The net spectrum of the partners of the hits in the gate.
+        """The net spectrum of the hits in coincidence with the gate.
 
         Raises:
             InputError: a file is missing or damaged, or has nothing to gate on.
@@ -93,7 +93,7 @@ def partners(
     options: GateOptions,
     detectors: Detectors,
 ) -> tuple[GatedSpectra, CoincidenceCounts | None]:
-    """Count the partners of the hits in the gate, and those on a line of their own, in one pass."""
+    """Count the hits in coincidence with the gate, and those on a line of their own, in one pass."""
     width = bin_width_of(options.bin_width, calibrated=choice.calibrated)
     keys = [detectors.named(name).key for name in options.of or ()] or None
     spectra = GatedSpectra(choice.gate, keys, calibrated=choice.calibrated, width=width)
@@ -113,7 +113,9 @@ def _of_gate(
     """What a summary says of a gate on pairs."""
     doubts = [*warnings, *choice.doubts()]
     if bare and choice.calibrated:
-        doubts.append(f"hits of {', '.join(bare)} without an energy took no part, neither in the gate nor as partners")
+        doubts.append(
+            f"hits of {', '.join(bare)} without an energy were not used, neither in the gate nor as coincident hits"
+        )
     return {
         "gate": choice.gate,
         "gate_width_from": choice.width_from,

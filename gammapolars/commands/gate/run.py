@@ -49,20 +49,20 @@ def input_of(options: GateOptions) -> Input:
     alone = options.names[0] if len(options.names) == 1 else ""
     is_energy(options.unit, "gates")
     if options.second is None and options.second_background:
-        raise UsageError("--and-background is beside a second line: name the line with --and")
+        raise UsageError("--and-background is the background of a second line: give that line with --and")
     if options.partner is None and options.partner_background:
-        raise UsageError("--partner-background is beside a line of partners: name the line with --partner")
+        raise UsageError("--partner-background is the background of the coincident line: give that line with --partner")
     if options.peak_region and not options.subtract_background:
-        raise UsageError("--peak-region says where the background of --subtract-background has peaks: add that")
+        raise UsageError("--peak-region belongs to --subtract-background: add that option")
     if is_matrix(alone):
-        why = f"{alone} is a matrix, in which no hits and pairs can be told apart"
+        why = f"{alone} is a matrix, which no longer contains single hits or pairs"
         refuse(options, OF_HITS | OF_PAIRS | OF_SPECTRA, why)
         return StoredMatrix(Path(alone), options)
-    refuse(options, OF_MATRICES, f"{alone or 'this'} is no stored matrix")
+    refuse(options, OF_MATRICES, f"{alone or 'this'} is not a stored matrix")
     of_files = open_pairs(options.names)
     if of_files:
-        refuse(options, OF_HITS, f"{of_files.name} holds pairs as another command made them, and no single hits")
+        refuse(options, OF_HITS, f"{of_files.name} contains saved pairs, not single hits")
     if options.second is not None:
-        refuse(options, OF_PAIRS | OF_PARTNERS, "--and gates on triples")
+        refuse(options, OF_PAIRS | OF_PARTNERS, "--and gates on triple coincidences")
         return RunTriples(options)
     return FilePairs(options) if of_files else RunPairs(options)

@@ -16,11 +16,11 @@ LISTED = 12
 
 def text(summary: GateSummary) -> list[str]:
     """The summary for people: what was read, the gates, what is net in coincidence with them, its peaks."""
-    partners = "third hits" if summary.and_gate else "partners"
+    counts = "counts of third hits" if summary.and_gate else "coincident counts"
     return [
         *_input(summary),
         *_gates(summary),
-        f"{plus_minus(summary.counts, summary.counts_unc)} {partners}{_net_of(summary)}",
+        f"{plus_minus(summary.counts, summary.counts_unc)} {counts}{_net_of(summary)}",
         *_coincidence(summary),
         *_peaks(summary),
         *_cascades(summary),
@@ -45,12 +45,12 @@ def _input(summary: GateSummary) -> list[str]:
 
 
 def _triples(counts: TripleCounts) -> list[str]:
-    lines = [f"{counts.triples:,} triples within {counts.window_ps} of each other"]
+    lines = [f"{counts.triples:,} triple coincidences within {counts.window_ps}"]
     if random := counts.random:
         lines.append(
-            f"{random.one_random_triples:,} with one hit and {random.random_triples:,} with all three "
-            f"in the random windows {', '.join(map(str, random.random_ps))} of the others: "
-            f"{plus_minus(random.chance_triples, random.chance_triples_unc)} of the triples are by chance, "
+            f"{random.one_random_triples:,} triples with one hit and {random.random_triples:,} with all "
+            f"three hits in each other's random windows {', '.join(map(str, random.random_ps))}: "
+            f"{plus_minus(random.chance_triples, random.chance_triples_unc)} random triples, "
             f"{plus_minus(random.net_triples, random.net_triples_unc)} net"
         )
     return lines
@@ -63,11 +63,11 @@ def _gates(summary: GateSummary) -> list[str]:
     if summary.gate_width_from != "given":
         lines.append(f"  {width_of(summary.gate)} {summary.unit} wide: {summary.gate_width_from}")
     if summary.asked_gate and summary.asked_gate != summary.gate:
-        lines.append(f"  moved to the edges of bins, from {summary.asked_gate} {summary.unit}")
+        lines.append(f"  moved to bin edges, from {summary.asked_gate} {summary.unit}")
     if summary.and_gate:
         lines.append(f"and a second hit in {summary.and_gate} {summary.unit}")
     if summary.polygons:
-        lines.append(f"pairs inside {', '.join(summary.polygons)} alone")
+        lines.append(f"only pairs inside {', '.join(summary.polygons)}")
     return lines
 
 
@@ -78,24 +78,24 @@ def _coincidence(summary: GateSummary) -> list[str]:
     unit = summary.unit
     lines = [
         f"{plus_minus(one.net, one.net_unc)} coincidences with the line in {one.gate} {unit}:",
-        f"  {one.peak_peak:,.1f} of peak and peak, less {one.peak_background:,.1f} of peak and background and "
-        f"{one.background_peak:,.1f} of background and peak, plus {one.background_background:,.1f} of both backgrounds",
+        f"  peak–peak {one.peak_peak:,.1f} − peak–background {one.peak_background:,.1f} − background–peak "
+        f"{one.background_peak:,.1f} + background–background {one.background_background:,.1f}",
     ]
     if one.net_of_projections is not None:
         number = plus_minus(one.net_of_projections, one.net_of_projections_unc or 0.0)
-        lines.append(f"  {number} by the background of the projections")
+        lines.append(f"  {number} with the background from the projections subtracted")
     return lines
 
 
 def _net_of(summary: GateSummary) -> str:
-    """What has been subtracted, and what has not; of chance nothing where it is not known."""
+    """What has been subtracted, and what has not."""
     background = summary.gate.background or (summary.and_gate and summary.and_gate.background)
-    parts = {"the background below the line": bool(background), "chance": bool(summary.net_of_chance)}
+    parts = {"the background under the line": bool(background), "random coincidences": bool(summary.net_of_chance)}
     if summary.background:
-        own = {f"a background of {summary.background.background_counts:,.0f} by the projections": True}
-        parts = own | {name: done for name, done in parts.items() if done or name == "chance"}
+        own = {f"a background of {summary.background.background_counts:,.0f} from the projections": True}
+        parts = own | {name: done for name, done in parts.items() if done or name != "the background under the line"}
     gone, left = ([name for name, is_gone in parts.items() if is_gone is subtracted] for subtracted in (True, False))
-    net = f", net of {' and of '.join(gone)}" if gone else ""
+    net = f", with {' and '.join(gone)} subtracted" if gone else ""
     return net + (f"; {' and '.join(left)} not subtracted" if left else "")
 
 

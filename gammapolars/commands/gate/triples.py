@@ -36,7 +36,7 @@ class RunTriples:
     options: GateOptions
 
     def count(self) -> NetCounts:
-        """The net spectrum of the third hits; with random windows, net of triples by chance.
+        """The net spectrum of the third hits; with random windows, random triples are subtracted.
 
         Raises:
             UsageError: nothing is calibrated, or the window is not one time.
@@ -44,9 +44,9 @@ class RunTriples:
         options, detectors = self.options, self.options.known
         rule = PairRule(options.window, reject=options.reject)
         if rule.window.low != -rule.window.high:
-            raise UsageError(f"the window of triples is one time, such as 250ns, not {rule.window}")
+            raise UsageError(f"the window for triple coincidences is a single time, such as 250ns, not {rule.window}")
         if options.unit != KEV:
-            raise UsageError("two gates are on energies: leave --unit out")
+            raise UsageError("a double gate needs energies: leave --unit out")
         assert options.second is not None
         beside = options.second_background
         regions = Tally("region", sums={"triples": pl.Int64, **WEIGHTED})

@@ -83,7 +83,7 @@ def inspect_tables(names: Sequence[str], kinds: Sequence[str]) -> TablesInfoSumm
     """
     if HITS in kinds:
         runs, other = names[kinds.index(HITS)], next(name for name in names if kind_of(name) != HITS)
-        raise UsageError(f"{other} holds {kind_of(other)} and {runs} does not: look at one after the other")
+        raise UsageError(f"{other} contains {kind_of(other)} and {runs} does not: inspect them one at a time")
     files = [
         _facts(Path(name)) | {"kind": kind} | _content(Path(name), kind)
         for name, kind in zip(names, kinds, strict=True)

@@ -32,7 +32,7 @@ def _of_table(file: dict[str, Any]) -> list[str]:
     ]
     lines += table(["detector", "counts", "bins", "real time", "live time"], rows)
     lines += [
-        f"  {row['name']} ({row['board']}/{row['channel']}): {', '.join(row['known']) or 'nothing else'} known"
+        f"  {row['name']} ({row['board']}/{row['channel']}): {', '.join(row['known']) or 'nothing else'} given"
         for row in file.get("detectors", [])
     ]
     kinds = file["columns"]
@@ -61,7 +61,7 @@ def _of_runs(summary: InfoSummary) -> list[str]:
             number = f"{baskets[0]} to {baskets[-1]}" if len(baskets) > 1 else f"{baskets[0]}"
             lines += [
                 f"  tree {file['tree']}: {branches}",
-                f"  compression {file['compression']}, {number} baskets a branch",
+                f"  compression {file['compression']}, {number} baskets per branch",
             ]
         else:
             lines.append("  columns: " + ", ".join(f"{name} ({kind})" for name, kind in file["columns"].items()))
@@ -73,7 +73,7 @@ def _of_runs(summary: InfoSummary) -> list[str]:
     lines.append(f"{summary.hits:,} hits in {times.real_time_s:.6g} s")
     if times.first_timestamp_ps is not None and times.last_timestamp_ps is not None:
         first, last = times.first_timestamp_ps / PS_PER_S, times.last_timestamp_ps / PS_PER_S
-        lines.append(f"  first at {first:.9f} s, last at {last:.9f} s after the digitizer's start")
+        lines.append(f"  first at {first:.9f} s, last at {last:.9f} s after the digitizer was started")
     lines += table(
         ["detector", "hits", "rate"],
         [
@@ -96,13 +96,13 @@ def _recorded(source: dict[str, Any]) -> list[str]:
     """What is known of a run beside its hits, in lines."""
     lines = []
     if source["passed_over"]:
-        lines.append(f"{source['folder']}: the {source['stage'] or 'chosen'} files are read, passed over are")
+        lines.append(f"{source['folder']}: the {source['stage'] or 'chosen'} files are read; not read:")
         lines += [f"  {line}" for line in source["passed_over"]]
     if recorded := source["recorded"]:
         boards = ", ".join(board["label"] or board["model"] or board["id"] for board in recorded["boards"])
         parts = {"from": recorded["start"], "to": recorded["stop"], "with": boards}
         words = [f"{word} {text}" for word, text in parts.items() if text]
-        lines.append(f"recorded as {recorded['id'] or 'a run without name'} " + " ".join(words))
+        lines.append(f"recorded as {recorded['id'] or 'a run without a name'} " + " ".join(words))
     if times := source["live_times"]:
         live = ", ".join(
             f"channel {row['channel']} {row['live_time_s']:g} of {row['real_time_s']:g} s"

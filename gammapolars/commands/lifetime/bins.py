@@ -11,14 +11,14 @@ from gammapolars.core.units import Window
 from gammapolars.corrections import align
 
 BINS = 2000
-"""So many bins, or fewer, if none are asked for."""
+"""This many bins, or fewer, if none are asked for."""
 
 
 def fitting_bin_ps(window: Window, clock: Callable[[], int]) -> int:
     """About two thousand bins: 1, 2 or 5 times a power of ten, and a whole number of steps of a coarse clock."""
     span = window.high - window.low
     if span < 1000:
-        raise UsageError(f"the window {window} is too short for a lifetime")
+        raise UsageError(f"the window {window} is too short for a lifetime fit")
     least_ps = span / BINS
     decade = 10.0 ** math.floor(math.log10(least_ps))
     width = max(1, round(next(step * decade for step in (1, 2, 5, 10) if step * decade >= least_ps * (1 - 1e-9))))

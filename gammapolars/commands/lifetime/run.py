@@ -43,8 +43,8 @@ from gammapolars.spectra.line_gates import gate_doubts, line_gate
 Measured = TypeVar("Measured", bound="LifetimeResult")
 
 UNKNOWN_WINDOW = (
-    "the file does not tell in which window its pairs were looked for: where that is narrower than --window, the rest "
-    "of it is empty, and chance is fitted too low"
+    "the file does not say within which window its pairs were formed: if that was narrower than --window, "
+    "the rest of the window is empty and the random background is fitted too low"
 )
 
 DETECTORS = "detectors"
@@ -147,7 +147,7 @@ def of_pairs(options: LifetimeOptions, saved: SavedPairs) -> SavedPairsLifetimeS
         UsageError: as for runs; and the nearest stops, or a window in which the pairs were not looked for.
     """
     names = {"--reject": "reject", "--nearest": "nearest"}
-    refuse(options, names, f"{saved.name} holds pairs, and no starts without a stop")
+    refuse(options, names, f"{saved.name} contains pairs, but no starts without a stop")
     detectors = saved.detectors
     both = detectors.named(options.start), detectors.named(options.stop)
     rule = PairRule(options.window, start=both[0], stop=both[1])
@@ -180,7 +180,7 @@ def _bin_ps(options: LifetimeOptions, window: Window, clock: Callable[[], int]) 
     """The width of the bins: as asked for, or such as fits a window and a clock whose steps are asked for then."""
     width = fitting_bin_ps(window, clock) if options.bin_width is None else parse_ps(options.bin_width)
     if width < 1:
-        raise UsageError(f"a bin of time must be 1 ps wide or more, not {width}")
+        raise UsageError(f"time bins must be at least 1 ps wide, not {width}")
     check_bins((window.high + 1) // width - -(-window.low // width))
     return width
 
@@ -206,7 +206,7 @@ def _fitted(
     bin_ps: int,
     nearest: NearestStops | None = None,
 ) -> dict[str, Any]:
-    """What a time spectrum tells, as a summary says it."""
+    """The result of a time spectrum for a summary."""
     fixed, about = _widths(options.sigma, both)
     fit = fit_lifetime(
         spectrum,
@@ -248,7 +248,9 @@ def _gate(text: str | None, option: str, detector: Detector, unit: str, *, has_e
         return None
     in_kev = is_energy(unit, "gates")
     if in_kev and not detector.energy and not has_energies:
-        raise UsageError(f"{detector.name} is not calibrated, and {option} is in keV: give adc values with --unit adc")
+        raise UsageError(
+            f"{detector.name} is not calibrated, but {option} is in keV: gate on ADC channels with --unit adc"
+        )
     if ":" not in text:
         (line,) = parse_numbers(text, option, at_least=1)[:1]
         return line_gate(line, None, (), [detector] if in_kev else [])
@@ -299,7 +301,7 @@ def _widths(sigma: str | None, both: tuple[Detector, Detector]) -> tuple[float |
     if sigma == DETECTORS:
         if about is None:
             raise UsageError(
-                "--sigma detectors needs time_fwhm_ps of start and stop in detectors.toml: align measures it"
+                "--sigma detectors needs time_fwhm_ps of start and stop in detectors.toml: measure it with align"
             )
         return about, about
     return parse_ps(sigma) if sigma else None, about

@@ -13,26 +13,25 @@ def text(summary: LifetimeSummary | SavedPairsLifetimeSummary) -> list[str]:
     fit, expected, ends = summary.fit, "", list[str]()
     if isinstance(summary, LifetimeSummary):
         chance = plus_minus(summary.chance_per_ns_expected, summary.chance_per_ns_expected_unc)
-        expected = f", {chance} expected of the rates in the gates"
+        expected = f", {chance} expected from the rates in the gates"
         ends = table(
-            ["detector", "in gate", "counts/s in gate", "counts/s of all", "without dead time"], _ends(summary)
+            ["detector", "in gate", "counts/s in gate", "counts/s total", "dead-time corrected"], _ends(summary)
         )
     lines = [
         *(head(summary) if isinstance(summary, LifetimeSummary) else saved_head(summary)),
         f"{summary.pairs:,} pairs of {summary.start} and {summary.stop} within "
-        f"{summary.window_ps}{', the nearest stop of each start' if summary.nearest else ''}, "
-        f"{summary.pairs_in_gates:,} in the gates, "
-        f"in bins of {format_ps(summary.bin_ps)}",
+        f"{summary.window_ps}{', only the nearest stop for each start' if summary.nearest else ''}, "
+        f"{summary.pairs_in_gates:,} in the gates, in bins of {format_ps(summary.bin_ps)}",
         *(_component_text(part, fit.direction) for part in fit.components),
     ]
     if fit.upper_limit_ps is not None:
-        lines.append(f"no lifetime is resolved: less than {_in_unit(fit.upper_limit_ps)} (95 %)")
-    width = {"the fit": "fitted", "detectors.toml": "fixed by detectors.toml", "given": "fixed as given"}
+        lines.append(f"no lifetime was resolved: less than {_in_unit(fit.upper_limit_ps)} (95 %)")
+    width = {"the fit": "fitted", "detectors.toml": "from detectors.toml", "given": "as given"}
     lines += [
         f"prompt peak at {plus_minus(fit.t0_ps, fit.t0_ps_unc)} ps, FWHM "
         f"{plus_minus(fit.fwhm_ps, fit.fwhm_ps_unc)} ps, {width[summary.sigma_from]}: "
         f"{_amplitude_text(fit, 'prompt', 'pairs')}; χ²/ndf {fit.chi2:,.1f}/{fit.ndf}",
-        f"chance {_amplitude_text(fit, 'chance_per_ns', 'pairs a ns')}{expected}",
+        f"random {_amplitude_text(fit, 'chance_per_ns', 'pairs per ns')}{expected}",
         *ends,
     ]
     return [*lines, *tail(summary)]
@@ -66,7 +65,7 @@ def _component_text(part: Component, direction: str) -> str:
     tau = plus_minus(part.lifetime_ps / factor, part.lifetime_ps_unc / factor)
     half = plus_minus(part.half_life_ps / factor, part.half_life_ps_unc / factor)
     counts = plus_minus(part.counts, part.counts_unc)
-    return f"lifetime {tau} {unit}, half-life {half} {unit}, of {counts} decays ({direction})"
+    return f"lifetime {tau} {unit}, half-life {half} {unit}, from {counts} decays ({direction})"
 
 
 def _unit(picoseconds: float) -> tuple[str, float]:

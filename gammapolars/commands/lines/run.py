@@ -42,7 +42,7 @@ def lines(options: LinesOptions) -> LinesSummary:
     energy = _energy(options.nuclide)
     if options.cascades:
         if options.nuclide is None or energy is not None:
-            raise typer.BadParameter("cascades are those of a nuclide: gammapolars lines Co-60 --cascades")
+            raise typer.BadParameter("--cascades needs a nuclide: gammapolars lines Co-60 --cascades")
         least = ensdf.NOTABLE if options.least is None else options.least
         pairs = ensdf.cascades(options.nuclide, least_coincidences=least)
         return LinesSummary(nuclide=ensdf.canonical(options.nuclide), least=least, cascades=pairs)

@@ -6,6 +6,7 @@ import polars as pl
 
 from gammapolars.commands.layout import bracketed, table
 from gammapolars.commands.lines.run import LinesSummary
+from gammapolars.core.digits import counted
 from gammapolars.gamma_lines import ANNIHILATION
 
 
@@ -25,16 +26,16 @@ def _of_nuclide(name: str, lines: pl.DataFrame) -> list[str]:
     chain = lines["normalisation"].str.ends_with(f"{name} in equilibrium").all() and lines["nuclide"].n_unique() > 1
     per = f"{name} in equilibrium with its chain" if chain else name
     if lines.is_empty():
-        return [f"{name}: no gamma line is that strong"]
-    head = f"{name}: {_number(lines, 'gamma line')}, photons per 100 decays of {per}"
+        return [f"{name}: no gamma line is that intense"]
+    head = f"{name}: {counted(lines.height, 'gamma line')}, photons per 100 decays of {per}"
     return [head, *_line_table(lines), *_notes(lines)]
 
 
 def _near(energy_kev: float, within_kev: float, lines: pl.DataFrame) -> list[str]:
     """The lines near an energy."""
     if lines.is_empty():
-        return [f"no gamma line of the table within {within_kev:g} keV of {energy_kev:g} keV"]
-    head = f"{_number(lines, 'gamma line')} within {within_kev:g} keV of {energy_kev:g} keV, the nearest first"
+        return [f"the table has no gamma line within {within_kev:g} keV of {energy_kev:g} keV"]
+    head = f"{counted(lines.height, 'gamma line')} within {within_kev:g} keV of {energy_kev:g} keV, nearest first"
     return [head, *_line_table(lines), *_notes(lines)]
 
 
@@ -42,7 +43,7 @@ def _names(nuclides: tuple[str, ...]) -> list[str]:
     """The nuclides of the table, in lines that fit a terminal."""
     rows = [nuclides[start : start + 8] for start in range(0, len(nuclides), 8)]
     return [
-        "nuclides and heads of chains with gamma lines (gammapolars lines NUCLIDE shows them):",
+        "nuclides and parents of decay chains with gamma lines (listed by gammapolars lines NUCLIDE):",
         *("  " + "".join(name.ljust(9) for name in row).rstrip() for row in rows),
     ]
 
@@ -50,7 +51,7 @@ def _names(nuclides: tuple[str, ...]) -> list[str]:
 def _cascades(nuclide: str, pairs: pl.DataFrame, least_coincidences: float) -> list[str]:
     """The cascades of a nuclide."""
     if pairs.is_empty():
-        return [f"{nuclide}: no two photons leave {least_coincidences:g} or more of 100 decays together"]
+        return [f"{nuclide}: no two photons are emitted together in {least_coincidences:g} or more of 100 decays"]
     numbers = _aligned([bracketed(*row) for row in pairs.select("coincidences", "coincidences_unc").rows()])
     rows = [
         [
@@ -62,8 +63,8 @@ def _cascades(nuclide: str, pairs: pl.DataFrame, least_coincidences: float) -> l
         for row, number in zip(pairs.iter_rows(named=True), numbers, strict=True)
     ]
     return [
-        f"{nuclide}: {_number(pairs, 'pair')} of photons from one decay",
-        *table(["decay", "keV", "per 100 decays", "half-life between"], rows),
+        f"{nuclide}: {counted(pairs.height, 'pair')} of photons from the same decay",
+        *table(["decay", "keV", "per 100 decays", "half-life of level"], rows),
     ]
 
 
@@ -88,17 +89,13 @@ def _remark(row: dict[str, Any]) -> str:
         return ANNIHILATION
     if not row["calibrate"]:
         return "not for calibrations"
-    return f"position open by {row['spread_kev']:g} keV" if row["spread_kev"] else ""
-
-
-def _number(rows: pl.DataFrame, thing: str) -> str:
-    return f"{rows.height} {thing}" if rows.height == 1 else f"{rows.height} {thing}s"
+    return f"position uncertain by {row['spread_kev']:g} keV" if row["spread_kev"] else ""
 
 
 def _notes(lines: pl.DataFrame) -> list[str]:
     notes = []
     if lines["doublet"].any():
-        notes.append("doublet: one peak with another line; left out of calibrations")
+        notes.append("doublet: unresolved from another line; not used for calibrations")
     notes.append("sources: " + "; ".join(lines["source"].unique().sort()))
     return notes
 

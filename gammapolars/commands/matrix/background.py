@@ -36,12 +36,12 @@ def check_factorises(options: MatrixOptions, counts: Matrix) -> None:
     """
     x, y = (axis.quantity for axis in counts.axes)
     if x != y or x not in (ENERGY, ADC):
-        raise UsageError("--subtract-background is for matrices of two energies, or of two adc values")
+        raise UsageError("--subtract-background needs a matrix of two energies or of two adc values")
     for polygon in counts.polygons:
         if any(column.startswith(CUT) for column in (polygon.x, polygon.y)):
             raise UsageError(
-                f"polygon '{polygon.name}' cuts the plane of the matrix, whose projections then tell no background: "
-                "leave it or --subtract-background out"
+                f"polygon '{polygon.name}' cuts the plane of the matrix, so the projections do not give a "
+                "background: leave out the polygon or --subtract-background"
             )
     peak_regions(options.peak_region)
 

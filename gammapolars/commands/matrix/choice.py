@@ -25,7 +25,7 @@ def axes_of(options: MatrixOptions, detectors: Detectors, *, calibrated: bool) -
     check_bins(options.bin_kev, calibrated=calibrated)
     x, y = quantities = _quantities(options.axes, detectors, calibrated=calibrated)
     if ENERGY in quantities and not calibrated:
-        raise UsageError("axes of energy need a calibration: name a detectors.toml that has one, or take axes of adc")
+        raise UsageError("energy axes need a calibration: give a detectors.toml that contains one, or use adc axes")
     alike = x == y
     along_x = _axis(x, options.bin_x, options.range_x, options, detectors)
     bin_y = options.bin_y or (options.bin_x if alike else None)
@@ -42,9 +42,9 @@ def _quantities(axes: str | None, detectors: Detectors, *, calibrated: bool) -> 
         raise UsageError(f"unknown axes '{axes}': write X:Y, such as dt:energy, of {', '.join(BY_WORD)}")
     x, y = (BY_WORD[word] for word in words)
     if x == y and not (x.of_pairs and x.of_hits):
-        raise UsageError(f"axes '{axes}' show the same twice: take an energy or adc beside the time")
+        raise UsageError(f"axes '{axes}' show the same quantity twice: combine the time with an energy or adc")
     if not (x.of_pairs and y.of_pairs) and not (x.of_hits and y.of_hits):
-        raise UsageError("a time difference is one of pairs, and time an axis of single hits: take one of them")
+        raise UsageError("a time difference belongs to pairs, and time to single hits: use only one of them")
     return x, y
 
 
@@ -83,7 +83,7 @@ def is_symmetric(options: MatrixOptions, x: Axis, y: Axis) -> bool:
     if options.symmetric is None:
         return x == y and sorted(options.x or ()) == sorted(options.y or ())
     if options.symmetric and x != y:
-        raise UsageError("a symmetric matrix has the same quantity on both axes, in the same bins and range")
+        raise UsageError("a symmetric matrix needs the same quantity, bins and range on both axes")
     return options.symmetric
 
 
@@ -93,10 +93,10 @@ def _number(quantity: Quantity, text: str) -> float:
         number = float(text)
     except ValueError:
         if quantity.unit not in PS_PER_UNIT:
-            raise UsageError(f"'{text}' is no number of {quantity.unit}") from None
+            raise UsageError(f"'{text}' is not a number of {quantity.unit}") from None
         return parse_ps(text) / PS_PER_UNIT[quantity.unit]
     if not math.isfinite(number):
-        raise UsageError(f"'{text}' is no finite number")
+        raise UsageError(f"'{text}' is not a finite number")
     return number
 
 

@@ -97,12 +97,14 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
     counts = _counter(options, (x, y), detectors, detectors, rule)
     if counts.is_of_pairs:
         if options.random and TIME_DIFFERENCE in (x.quantity, y.quantity):
-            raise UsageError("an axis of time differences shows chance beside the peak: leave --random out")
+            raise UsageError(
+                "an axis of time differences shows random coincidences next to the peak: leave --random out"
+            )
         recording = replace(recording, all_columns=any(polygon.needs_further for polygon in counts.polygons))
         totals = _count_pairs(recording, passes.with_random(recording, rule, options.random or ()), counts)
     else:
         if options.random or counts.polygons or options.y:
-            raise UsageError("an axis of time is one of single hits: leave out what is about pairs")
+            raise UsageError("a time axis needs single hits, not pairs")
         totals = _count_hits(recording, rule, counts)
     table, content = _table(counts, options)
     summary = _with_sides(MatrixSummary(**totals, **content), counts, detectors)
@@ -110,8 +112,8 @@ def matrix(options: MatrixOptions, recording: Recording) -> MatrixSummary:
 
 
 def of_pairs(options: MatrixOptions, saved: SavedPairs) -> SavedPairsMatrixSummary:
-    """The same of saved pairs, all of them or those within a narrower window; net of chance where they have weights."""
-    refuse(options, OF_COINCIDENCES, f"{saved.name} holds pairs as another command made them, and no single hits")
+    """The same of saved pairs, all or those within a narrower window; less random ones where they have weights."""
+    refuse(options, OF_COINCIDENCES, f"{saved.name} contains saved pairs, not single hits")
     saved.require_values()
     x, y = axes_of(options, saved.detectors, calibrated=saved.is_calibrated)
     saved.require_along(x.quantity, y.quantity)
@@ -131,8 +133,8 @@ def _with_sides(summary: Written, counts: Matrix, detectors: Detectors) -> Writt
     if counts.against is None:
         return summary
     x, y = (detectors.at(*key).name for key in counts.against)
-    scale = "their ADC channels are no common scale"
-    told = f"{x} lies along x and {y} along y, since {scale}: --symmetric shows both detectors along both axes"
+    scale = "their ADC channels are not a common scale"
+    told = f"{x} is on x and {y} on y, because {scale}: --symmetric shows both detectors on both axes"
     return replace(summary, warnings=(*summary.warnings, told))
 
 
@@ -167,7 +169,7 @@ def _counter(
     if options.subtract_background:
         check_factorises(options, counts)
     elif options.peak_region:
-        raise UsageError("--peak-region says where the background of --subtract-background has peaks: add that")
+        raise UsageError("--peak-region belongs to --subtract-background: add that option")
     check_suffix(options.output, "matrices are", (*_formats(options), *FIGURES))
     check_output(options.output, overwrite=options.overwrite)
     return counts
@@ -226,13 +228,14 @@ def _count_hits(recording: Recording, rule: PairRule, counts: Matrix) -> dict[st
     warnings = []
     if len(tally.spans) > 1:
         warnings.append(
-            f"hits of {len(tally.spans)} runs lie over each other, by the clock of each: show one run at a time"
+            f"hits of {len(tally.spans)} runs are superimposed, each in its own time since the start: show "
+            "one run at a time"
         )
     for side, axis in zip("xy", counts.axes, strict=True):
         if axis.quantity == TIME and 0 < tally.real_time_s < FEW * axis.width:
             warnings.append(
-                f"the run lasts {tally.real_time_s:.4g} s, and bins of time are {axis.width:g} s wide: "
-                f"take narrower ones, such as --bin-{side} {tally.real_time_s / 100:.1g}"
+                f"the run lasts {tally.real_time_s:.4g} s and time bins are {axis.width:g} s wide: use "
+                f"narrower bins, such as --bin-{side} {tally.real_time_s / 100:.1g}"
             )
     return of_hits(recording, tally, rule.reject, warnings)
 

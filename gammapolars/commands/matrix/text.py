@@ -23,10 +23,10 @@ def _background(summary: MatrixResult) -> list[str]:
     regions = len(background.peak_regions_x), len(background.peak_regions_y)
     peaks = f"{regions[0]}" if summary.symmetric else f"{regions[0]} and {regions[1]}"
     return [
-        f"net of a background of {background.background_counts:,.0f} by the projections, in which {peaks} regions have "
-        f"peaks: {plus_minus(summary.counts, summary.counts_unc or 0.0)} in all",
-        "variances are those of single bins, which are correlated: gate on the matrix as counted, with "
-        "gate --subtract-background, for sums",
+        f"a background of {background.background_counts:,.0f} from the projections was subtracted, with "
+        f"{peaks} peak regions: {plus_minus(summary.counts, summary.counts_unc or 0.0)} net counts in total",
+        "variances hold for single bins, which are correlated: for sums, gate on the original matrix of "
+        "counts with gate --subtract-background",
     ]
 
 
@@ -35,6 +35,6 @@ def _bins(summary: MatrixResult) -> str:
     places = [f"{one['channel_0']:g} + {one['width']:g} n {one['unit']}" for one in summary.bins]
     widths = [f"{one['width']:g} {one['unit']}" for one in summary.bins]
     if summary.symmetric:
-        return f"{summary.counts:,.0f} counts in bins of {widths[0]}; channel n lies at {places[0]}"
+        return f"{summary.counts:,.0f} counts in bins of {widths[0]}; bin n is at {places[0]}"
     counts = f"{summary.counts:,.6g} counts in bins of {' × '.join(widths)}, {summary.axes} on x:y"
-    return counts + "".join(f"; channel n of {side} lies at {place}" for side, place in zip("xy", places, strict=True))
+    return counts + "".join(f"; bin n on {side} is at {place}" for side, place in zip("xy", places, strict=True))

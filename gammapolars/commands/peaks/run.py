@@ -44,7 +44,7 @@ class PeaksSummary(Summary):
 def peaks(options: PeaksOptions) -> PeaksSummary:
     """Find and fit the peaks of spectra of runs or files, and write their table."""
     if options.areas not in AREAS:
-        raise UsageError(f"--areas is {' or '.join(AREAS)}, not '{options.areas}'")
+        raise UsageError(f"--areas takes {' or '.join(AREAS)}, not '{options.areas}'")
     check_writable(options.output, overwrite=options.overwrite, text=True)
     polynomial = parse_numbers(options.calibration, "--calibration", at_least=2) if options.calibration else None
     spectra = spectra_of(
@@ -58,7 +58,7 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
     differing = area_doubts(table, spectra) if options.areas == "fit" else []
     warnings = (
         *(f"{doubt}; {advice}" for doubt in undecided),
-        *(f"{doubt}; --areas sum takes the sums" for doubt in differing),
+        *(f"{doubt}; --areas sum uses the sums" for doubt in differing),
     )
     if options.areas == "sum":
         uncertainties = [

@@ -8,7 +8,9 @@ from gammapolars.commands.summaries import tail
 from gammapolars.core.digits import plus_minus
 from gammapolars.identification import kind_text
 
-LEGEND = "sigma: local significance; p: probability of such a peak anywhere in the spectrum from background alone"
+LEGEND = (
+    "sigma: local significance; p: probability that the background alone gives such a peak anywhere in the spectrum"
+)
 
 
 def text(summary: PeaksSummary) -> list[str]:

@@ -61,13 +61,13 @@ def kind_for(word: str | None, inputs: list[Input]) -> tuple[str, FigureKind]:
     name = word or usual
     if name is None:
         drawn = ", ".join(dict.fromkeys(content for kind in KINDS.values() for content in kind.of))
-        raise UsageError(f"{first.name}: holds {first.content}, of which there is no figure: there is one of {drawn}")
+        raise UsageError(f"{first.name}: contains {first.content}, which cannot be drawn: figures exist for {drawn}")
     kind = KINDS[name]
     for one in inputs:
         if one.content not in kind.of:
             raise UsageError(
-                f"{one.name}: holds {one.content}, and a figure of kind {name} is made of {' or '.join(kind.of)}"
+                f"{one.name}: contains {one.content}, but a figure of kind {name} needs {' or '.join(kind.of)}"
             )
     if len(inputs) > 1 and not kind.several:
-        raise UsageError(f"a figure of kind {name} is one of a single input: {inputs[1].name} is one too many")
+        raise UsageError(f"a figure of kind {name} takes a single input: leave {inputs[1].name} out")
     return name, kind

@@ -53,11 +53,13 @@ def plot(options: PlotOptions) -> PlotSummary:
     inputs = inputs_of(options.names)
     name, kind = kind_for(options.kind, inputs)
     if not kind.spectral:
-        refuse(options, SPECTRAL | {"--spectrum": "spectrum"}, f"a figure of kind {name} is none of spectra")
+        refuse(options, SPECTRAL | {"--spectrum": "spectrum"}, f"a figure of kind {name} does not show spectra")
         if options.overlay in ("run", "detector"):
-            raise UsageError(f"in a figure of kind {name} files are overlaid: leave --overlay {options.overlay} out")
+            raise UsageError(
+                f"a figure of kind {name} always overlays its files: leave --overlay {options.overlay} out"
+            )
     if not kind.several:
-        refuse(options, {"--overlay": "overlay"}, f"a figure of kind {name} is one of a single input")
+        refuse(options, {"--overlay": "overlay"}, f"a figure of kind {name} takes a single input")
     drawing = kind.draw(inputs, options, style_of(options))
     save_figure(drawing.plot, options.output, overwrite=options.overwrite)
     return PlotSummary(

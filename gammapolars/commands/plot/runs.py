@@ -58,7 +58,7 @@ def matrix(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> D
         refuse(options, {"--window": "window"}, f"{one.name} is a stored matrix")
         stored = scan_matrix(one.name)
         if stored.select(pl.len()).collect().item() > MOST_BINS:
-            raise InputError(f"{one.name}: has more than {MOST_BINS // 10**6} million filled bins: take wider ones")
+            raise InputError(f"{one.name}: has more than {MOST_BINS // 10**6} million filled bins: use wider bins")
         return Drawing(plot.matrix(stored, style=style), (one.name,))
     counts = _Matrices(options)
     read = _over_pairs(one, options, counts)
@@ -144,7 +144,7 @@ def time_differences(inputs: list[Input], options: PlotOptions, style: "FigureSt
         tables.append(table.with_columns(pl.lit(one.label).alias("input")))
     frame = pl.concat(tables, how="diagonal_relaxed")
     if len({*frame["width_ns"].round(6)}) > 1:
-        raise UsageError("the time differences are in bins of different widths: count them again within one window")
+        raise UsageError("the time differences have bins of different widths: count them again with the same window")
     overlay = "input" if len(inputs) > 1 else None
     return Drawing(plot.time_differences(frame, overlay=overlay, style=style), *_said(read))
 
@@ -181,7 +181,7 @@ def rates(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> Dr
     """Rates of all hits over time, by detector."""
     from gammapolars.figures import plot
 
-    refuse(options, {"--window": "window"}, "a figure of rates looks for no pairs")
+    refuse(options, {"--window": "window"}, "a figure of rates needs no pairs")
     tables, read = [], []
     for one in inputs:
         table, of_one = _rates_of(one, options)

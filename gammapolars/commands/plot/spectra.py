@@ -75,9 +75,9 @@ class Spectra:
             known = self.times.get(key, Measurement())
             value = known.live_time_s if kind == "live-time" else known.real_time_s
             if not value:
-                why = f"no {word} is known" if value is None else f"the {word} is 0"
                 whose = "" if self.names[key] == self.label else f" of {self.names[key]}"
-                raise UsageError(f"{self.label}: {why}{whose}{others}")
+                why = "unknown" if value is None else "0"
+                raise UsageError(f"{self.label}: the {word}{whose} is {why}{others}")
             found[key] = value
         return found
 
@@ -98,13 +98,13 @@ def draw(inputs: list[Input], options: PlotOptions, style: "FigureStyle") -> Dra
     Raises:
         UsageError: nothing to compare, times that are not known, or bins that spectra cannot share.
     """
-    refuse(options, {"--window": "window"}, "a figure of spectra looks for no pairs")
+    refuse(options, {"--window": "window"}, "a figure of spectra needs no pairs")
     parts = [part for one in inputs for part in spectra_of(one, options)]
     apart = options.overlay != "detector"
     if options.compare and len(parts) < 2 and (apart or len(parts[0].keys) < 2):
-        raise UsageError("--compare is of several spectra: name another input, or take --overlay detector")
+        raise UsageError("--compare needs several spectra: add another input, or use --overlay detector")
     if options.compare and (bare := [part.label for part in parts if not part.table.height]):
-        raise UsageError(f"{bare[0]}: has no counts to compare")
+        raise UsageError(f"{bare[0]}: contains no counts to compare")
     background, notes = _background(options), list[str]()
     every = _in_common_bins([*parts, *background], options, notes, apart=apart)
     parts, background = every[: len(parts)], every[len(parts) :]
@@ -177,7 +177,7 @@ def _of_pairs(one: Input, options: PlotOptions) -> Spectra:
     """The spectra of the hits in saved pairs."""
     with options.saved_pairs([one.name]) as saved:
         if saved is None:
-            raise InputError(f"{one.name}: holds no pairs")
+            raise InputError(f"{one.name}: contains no pairs")
         saved.require_values()
         counts = PairedSpectra(fitting_bin_kev(saved.detectors) if saved.is_calibrated else None)
         summary = saved.summary(saved.count(counts.add_pairs))
@@ -203,10 +203,10 @@ def _background(options: PlotOptions) -> list[Spectra]:
         return []
     (one,) = inputs_of([options.subtract])
     if one.content not in (HITS, SPECTRA):
-        raise UsageError(f"{one.name}: holds {one.content}, and --subtract takes a run or spectra")
+        raise UsageError(f"{one.name}: contains {one.content}, but --subtract takes a run or spectra")
     parts = list(spectra_of(one, options))
     if len(parts) > 1:
-        raise UsageError(f"{one.name}: holds {len(parts)} runs, and --subtract takes one")
+        raise UsageError(f"{one.name}: contains {len(parts)} runs, but --subtract takes one")
     return parts
 
 
@@ -262,7 +262,7 @@ def _note_channels(common: CommonBins, tables: Sequence[pl.DataFrame], labels: S
     """Where spectra with energies are drawn by channel, as others have none."""
     bare = [label for label, table in zip(labels, tables, strict=True) if "energy_kev" not in table.columns]
     if common.axis == "adc" and 0 < len(bare) < len(tables):
-        _add(f"by channel, as there are no energies in {', '.join(bare)}", notes)
+        _add(f"by ADC channel, because there are no energies in {', '.join(bare)}", notes)
 
 
 def _note_bins(common: CommonBins, labels: Sequence[str], options: PlotOptions, notes: list[str]) -> None:
@@ -282,10 +282,10 @@ def _net(part: Spectra, background: Spectra, options: PlotOptions, notes: list[s
         own = of_background.seconds(kind, net=True)
         table = net_of(part.table, of_background.table, times, own)
     except TableError as error:
-        raise UsageError(f"{part.label} less {background.label}: {error}") from None
+        raise UsageError(f"{part.label} minus {background.label}: {error}") from None
     scales = sorted({f"{times[key] / own[key]:.4g}" for key in part.keys}, key=float)
     factor = scales[0] if len(scales) == 1 else f"{scales[0]} to {scales[-1]}" if scales else "0"
-    _add(f"net of {background.label} × {factor} (by {kind.replace('-', ' ')})", notes)
+    _add(f"{background.label} × {factor} subtracted (scaled by {kind.replace('-', ' ')})", notes)
     return replace(part, table=table)
 
 

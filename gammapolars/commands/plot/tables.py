@@ -26,7 +26,7 @@ RANGE_KEV = (50.0, 3000.0)
 
 def _table(inputs: Sequence[Input], options: PlotOptions) -> pl.DataFrame:
     """The one table that is drawn, with the names of its detectors."""
-    refuse(options, {"--window": "window", "--reject": "reject"}, f"{inputs[0].name} is a table, and no run")
+    refuse(options, {"--window": "window", "--reject": "reject"}, f"{inputs[0].name} is a table, not a run")
     table = scan_table(Path(inputs[0].name)).collect()
     has_detectors = {"board", "channel"} <= set(table.columns)
     return (
@@ -56,7 +56,7 @@ def efficiency(inputs: list[Input], options: PlotOptions, style: "FigureStyle") 
     """
     from gammapolars.figures import plot
 
-    refuse(options, {"--window": "window", "--reject": "reject"}, f"{inputs[0].name} describes detectors, and no run")
+    refuse(options, {"--window": "window", "--reject": "reject"}, f"{inputs[0].name} describes detectors, not a run")
     bands = []
     for one in inputs:
         for detector in load_detectors(Path(one.name)):
@@ -67,6 +67,6 @@ def efficiency(inputs: list[Input], options: PlotOptions, style: "FigureStyle") 
             band = EfficiencyCurve.of(detector).band(np.geomspace(low, high, STEPS).tolist())
             bands.append(band.with_columns(name=pl.lit(label)))
     if not bands:
-        raise UsageError(f"{inputs[0].name}: no detector has an efficiency: gammapolars efficiency fits it")
+        raise UsageError(f"{inputs[0].name}: no detector has an efficiency: fit one with gammapolars efficiency")
     figure = plot.efficiency(None, pl.concat(bands), style=style)
     return Drawing(figure, tuple(one.name for one in inputs))

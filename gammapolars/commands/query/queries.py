@@ -61,7 +61,7 @@ class Query:
             raise QueryError(f"{self.path}: query failed: {type(error).__name__}: {_first_line(error)}") from error
         if not isinstance(result, pl.LazyFrame):
             raise QueryError(
-                f"{self.path}: query must return a LazyFrame, not {type(result).__name__}: leave out .collect()"
+                f"{self.path}: the query must return a LazyFrame, not {type(result).__name__}: leave out .collect()"
             )
         return result
 
@@ -79,7 +79,8 @@ def find(name: str, folder: Path = QUERIES) -> Path:
         raise QueryError(f"{path}: no such file")
     have = ", ".join(available(folder)) or "none"
     raise QueryError(
-        f"no query '{name}' in {folder}{'/' if have != 'none' else ''} (there: {have}): name one, or a .py file"
+        f"no query '{name}' in {folder}{'/' if have != 'none' else ''} (available: {have}): name one of "
+        "them or a .py file"
     )
 
 
@@ -104,7 +105,7 @@ def load(path: Path) -> Query:
         raise QueryError(f"{path}: cannot be imported: {type(error).__name__}: {_first_line(error)}") from error
     function = getattr(module, "query", None)
     if not isinstance(function, types.FunctionType):
-        raise QueryError(f"{path}: has no function 'query': write def query(hits: pl.LazyFrame, *, …) -> pl.LazyFrame")
+        raise QueryError(f"{path}: has no function 'query': define def query(hits: pl.LazyFrame, *, …) -> pl.LazyFrame")
     parameters = _parameters(path, function)
     return Query(
         path.stem,
@@ -120,14 +121,14 @@ def _parameters(path: Path, function: types.FunctionType) -> list[Parameter]:
     try:
         hints = typing.get_type_hints(function)
     except Exception as error:
-        raise QueryError(f"{path}: its types cannot be read: {_first_line(error)}") from None
+        raise QueryError(f"{path}: its type annotations cannot be read: {_first_line(error)}") from None
     declared = list(inspect.signature(function).parameters.values())
     if not declared or declared[0].kind is inspect.Parameter.KEYWORD_ONLY:
-        raise QueryError(f"{path}: query needs the hits as its first parameter")
+        raise QueryError(f"{path}: the first parameter of query must be the hits")
     parameters = []
     for parameter in declared[1:]:
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            raise QueryError(f"{path}: parameter '{parameter.name}' must be a keyword: put it behind a *")
+            raise QueryError(f"{path}: parameter '{parameter.name}' must be keyword-only: put it after a *")
         kind = hints.get(parameter.name, str)
         if parameter.name != "pairs" and kind not in (str, int, float, bool):
             raise QueryError(f"{path}: parameter '{parameter.name}' must be a str, int, float or bool")
@@ -162,7 +163,7 @@ def parse_arguments(query: Query, words: list[str]) -> dict[str, Any]:
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
-            raise UsageError(f"'{word}' stands behind the query's parameters: put runs before them")
+            raise UsageError(f"'{word}' comes after the query's parameters: put the runs before them")
         name, equals, value = word[2:].partition("=")
         name = name.replace("-", "_")
         negated = name.startswith("no_") and name not in by_name

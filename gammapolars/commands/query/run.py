@@ -134,7 +134,7 @@ def query(options: QueryOptions) -> QuerySummary | SavedPairsQuerySummary | Quer
         )
     arguments = queries.parse_arguments(own, further_words)
     if options.output is None:
-        raise typer.BadParameter("a query needs an output: add -o result.parquet")
+        raise typer.BadParameter("a query needs an output file: add -o result.parquet")
     with options.saved_pairs(files) as saved:
         if saved:
             return _of_pairs(own, arguments, saved, options)
@@ -148,11 +148,9 @@ def _of_pairs(
 ) -> SavedPairsQuerySummary:
     """Run a query over saved pairs, with energies where these or the detectors have them."""
     assert options.output is not None
-    refuse(
-        options, {"--reject": "reject"}, f"{saved.name} holds pairs as another command made them, and no single hits"
-    )
+    refuse(options, {"--reject": "reject"}, f"{saved.name} contains saved pairs, not single hits")
     if not query.takes_pairs:
-        raise UsageError(f"{saved.name} holds pairs, and query '{query.name}' takes single hits: {ADVICE}")
+        raise UsageError(f"{saved.name} contains pairs, but query '{query.name}' takes single hits: {ADVICE}")
     window = options.window if is_given(options, "window") else None
     pairs = saved.within(window, saved.files.pairs) if window else saved.files.pairs
     if not saved.files.has_energies:
@@ -168,7 +166,7 @@ def _no_hits(saved: SavedPairs) -> pl.LazyFrame:
     """Hits that a query of saved pairs must not ask for."""
 
     def batches(_: list[str]) -> Iterator[pl.DataFrame]:
-        raise InputError(f"{saved.name} holds pairs, and the query reads single hits as well: {ADVICE}")
+        raise InputError(f"{saved.name} contains pairs, but the query also reads single hits: {ADVICE}")
 
     return lazy_frame(pl.Schema(HITS.columns | {"energy_kev": pl.Float64}), batches)
 
@@ -232,5 +230,5 @@ def text(summary: QuerySummary | SavedPairsQuerySummary | QueryHelp) -> list[str
         default = "needed" if row["required"] else f"default {row['default']!r}"
         lines.append(f"  --{row['name'].replace('_', '-')} {row['type'].upper()}  ({default})")
     if summary.takes_pairs:
-        lines.append("  takes the run's pairs: --window, --reject and --detectors apply")
+        lines.append("  reads the pairs of the run: --window, --reject and --detectors apply")
     return "\n".join(lines).rstrip().split("\n")

@@ -12,9 +12,9 @@ SHOWN = {"rate_cps": 1.0, "true_rate_cps": 1.0, "live_fraction": 100.0, "dead_ti
 """What people are shown, and by how much it is multiplied."""
 
 NOTED = {
-    "noted_ocr_cps": ("OCR noted", 1.0),
-    "noted_icr_cps": ("ICR noted", 1.0),
-    "noted_live_fraction": ("live % noted", 100.0),
+    "noted_ocr_cps": ("recorded OCR", 1.0),
+    "noted_icr_cps": ("recorded ICR", 1.0),
+    "noted_live_fraction": ("recorded live %", 100.0),
 }
 """The same of what the digitizer's program noted, where it did, with the heading."""
 
@@ -23,7 +23,7 @@ def text(summary: RatesSummary) -> list[str]:
     """The summary for people."""
     noted = [name for name in NOTED if summary.detectors[name].is_not_null().any()]
     rows = [_cells(row, noted) for row in summary.detectors.iter_rows(named=True)]
-    head = ["detector", "hits", "counts/s", "without dead time", "live %", "dead time (us)", "shortest"]
+    head = ["detector", "hits", "counts/s", "dead-time corrected", "live %", "dead time (us)", "shortest"]
     return [
         f"{summary.account.hits_read:,} hits in {summary.times.real_time_s:.6g} s",
         *gone(summary.account),

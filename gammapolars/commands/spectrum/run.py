@@ -113,7 +113,7 @@ def spectrum(options: SpectrumOptions, recording: Recording) -> SpectrumSummary:
     return summary.saved(*written)
 
 
-OF_PAIRED_HITS = "these are spectra of hits in pairs, a hit once for each of its pairs, and not of all hits"
+OF_PAIRED_HITS = "these spectra contain only hits in pairs, each hit once per pair, not all hits"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +135,7 @@ def of_pairs(options: SpectrumOptions, saved: SavedPairs) -> SavedPairsSpectrumS
     Raises:
         UsageError: what only single hits, and their live times, can tell.
     """
-    why = f"{saved.name} holds pairs, and no single hits or live times"
+    why = f"{saved.name} contains pairs, but no single hits or live times"
     refuse(options, {"--reject": "reject", "--slice": "slice_width", "--per-second": "per_second"}, why)
     in_kev = is_energy(options.unit, "spectra") and saved.is_calibrated
     saved.require_values()
@@ -204,9 +204,11 @@ def whole(table: pl.DataFrame) -> pl.DataFrame:
 def _check_kind(output: Path, kind: str, *, sliced: bool, per_second: bool) -> None:
     """Raise where a format has no place for what is wanted."""
     if sliced and kind not in ("parquet", "csv"):
-        raise UsageError(f"{output}: this format holds one spectrum a detector, no slices: write .parquet or .csv")
+        raise UsageError(
+            f"{output}: this format stores one spectrum per detector and no slices: write .parquet or .csv"
+        )
     if per_second and kind not in COLLECTIONS:
-        raise UsageError(f"{output}: this format holds counts, not counts per second: write .parquet, .csv or .root")
+        raise UsageError(f"{output}: this format stores counts, not counts per second: write .parquet, .csv or .root")
 
 
 def _check_output(output: Path, format: str | None, *, overwrite: bool) -> str:

@@ -71,7 +71,7 @@ class PairsOfPage:
         self.saved.count(counts.add_pairs, pairs=self._within(query))
         table = counts.table()
         if table.is_empty():
-            raise UsageError("no pair of these detectors has two values within this window")
+            raise UsageError("these detectors have no pair with both values within this window")
         return pack(live_cells(table, self.axis.width))
 
     def matrix(self, query: Query) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class PairsOfPage:
         sides, on = self._sides(query), query["side"][0]
         own, partners = (sides.x, sides.y) if on == "x" else (sides.y, sides.x)
         if own != partners and (own is None or partners is None or own & partners):
-            raise UsageError("peaks are fitted with the same detectors on x and y, or with none that is on both")
+            raise UsageError("for a peak fit, the detectors on x and y must be identical or have none in common")
         gate = Gate(
             float(query["low"][0]), float(query["high"][0]), tuple(parse_backgrounds(query.get("background", [])))
         )
@@ -112,8 +112,8 @@ class PairsOfPage:
     def _within(self, query: Query) -> pl.LazyFrame:
         if query.get("dt") and self.saved.files.is_weighted:
             raise UsageError(
-                "these pairs are net of random coincidences, which is right for their own window alone: view them "
-                "without --random to choose another"
+                "random coincidences were subtracted from these pairs for their own window only: to choose "
+                "another window, view them without --random"
             )
         return self.saved.within(query["dt"][0]) if query.get("dt") else self.saved.pairs
 

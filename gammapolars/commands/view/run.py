@@ -50,7 +50,7 @@ def view(options: ViewOptions) -> ViewSummary:
         try:
             server = shown.server(options.port)
         except (OSError, OverflowError) as error:
-            raise OutputError(f"port {options.port} cannot be listened to: {error}: take another --port") from None
+            raise OutputError(f"port {options.port} cannot be opened: {error}: choose another --port") from None
         lines = [f"Warning: {warning}" for warning in shown.warnings] + [f"{server.url} (Ctrl-C ends it)"]
         print("\n".join(map(visible, lines)), file=sys.stderr, flush=True)
         if options.browser:
@@ -114,7 +114,7 @@ def _pairs(options: ViewOptions) -> Iterator[tuple[PairsOfPage, tuple[str, ...]]
         warnings = _save_pairs(options, path)
         files = open_pairs([path])
         if files is None:
-            raise UsageError(f"{options.names[0]}: has no pairs")
+            raise UsageError(f"{options.names[0]}: contains no pairs")
         yield PairsOfPage(SavedPairs(files, options.known), options.bin_kev, ("pairs.parquet",)), warnings
 
 

@@ -160,7 +160,7 @@ class _Reader:
         length = state.length_bytes / state.lengths if state.lengths else self._chain.length_at(place or state.at)
         hits = max(round((until - begin) / length) - 1, int(place is None))
         rest = "the rest of the file is" if place is None else f"all up to byte {place} is"
-        left_out = f"{rest} left out, about {hits} hits by their mean length of {length:.0f} bytes"
+        left_out = f"{rest} left out, about {hits} hits of {length:.0f} bytes on average"
         self._losses.leave_out(self._file.path, f"{what}; {left_out}", hits)
         state.at, state.resumed, state.number = until, until, state.number + hits
 
@@ -180,7 +180,7 @@ class _Reader:
         while done < count:
             step = read_into(self._descriptor, buffer[done:count], at + done)
             if not step:
-                raise InputError(f"{self._file.path}: became shorter while it was read: read it again")
+                raise InputError(f"{self._file.path}: became shorter while it was being read: read it again")
             done += step
         return buffer[:count]
 
@@ -190,7 +190,7 @@ def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
 
     Args:
         path: a BIN file of any layout.
-        reading: the layout's name, where the file does not tell it.
+        reading: the layout's name, where the file does not say it.
 
     Raises:
         InputError: the file cannot be read or its layout cannot be decided; when collected, for damaged records.
@@ -198,9 +198,9 @@ def scan_bin(path: str | Path, reading: Reading = READING) -> pl.LazyFrame:
     """
     file = open_bin(Path(path), reading.bin_layout)
     if not file.consistent:
-        reading.losses.note(file.path, f"its records do not look like hits in the named layout {file.layout.name}")
+        reading.losses.note(file.path, f"its records do not look like hits in the layout {file.layout.name}")
     elif file.shown:
-        reading.losses.note(file.path, f"does not tell its layout; its records fit {file.layout.name} and no other")
+        reading.losses.note(file.path, f"does not give its layout; its records match only {file.layout.name}")
     lost = LostRows(file.path, reading.losses)
     schema = pl.Schema(file.layout.columns)
 
@@ -246,7 +246,7 @@ def _kept(file: BinFile, records: Records, lost: LostRows) -> npt.NDArray[np.boo
     times = _values(heads, "timestamp_ps")
     if len(times) and (times.min() <= 0 or times.max() > TIMES_PS[1]):
         if (nothing := zeros(heads, first=records.number == 0)).any():
-            leave_out("records of nothing but zeros", nothing, "")
+            leave_out("records containing only zeros", nothing, "")
         late = (times < 0) | (times > TIMES_PS[1])
         if bad:
             late &= ~np.logical_or.reduce(bad)

@@ -112,8 +112,8 @@ def layouts_named(text: str) -> tuple[Layout, ...]:
     if set(words) <= set(FIELDS) and len(set(words)) == len(words) and "flags" in words:
         return (Layout(tuple(field for field in FIELDS if field in words)),)
     raise UsageError(
-        f"--bin-layout {text}: is no layout: give a header from 0xCAE0 to 0xCAEF, 'old', or the fields of a record "
-        f"({', '.join(FIELDS)}) with commas between; flags are always among them"
+        f"--bin-layout {text}: is not a layout: give a header from 0xCAE0 to 0xCAEF, 'old', or the fields "
+        f"of a record ({', '.join(FIELDS)}) separated by commas; flags must be included"
     )
 
 
@@ -174,7 +174,7 @@ LEAST_CONSISTENT = 0.95
 """Of the records, where they decide alone; a reset clock or a damaged record must not hide the layout."""
 
 HOW_TO_NAME = (
-    "name the layout with --bin-layout: a header such as 0xCAE5, 'old', or a record's fields, such as "
+    "give the layout with --bin-layout: a header such as 0xCAE5, 'old', or the fields of a record, such as "
     "energy,calibrated,short,flags,waveform"
 )
 
@@ -225,8 +225,8 @@ def _opened(path: Path, descriptor: int, named: tuple[Layout, ...]) -> BinFile:
     consistent = records.mostly_hits(layout)
     if not consistent and not named:
         raise InputError(
-            f"{path}: its records do not look like hits in the layout {layout.name} that its header "
-            f"0x{header:04X} tells: is it damaged? If not, {HOW_TO_NAME}"
+            f"{path}: its records do not look like hits in the layout {layout.name} given by its header "
+            f"0x{header:04X}: is it damaged? If not, {HOW_TO_NAME}"
         )
     lengths = records.waveform_lengths(layout)
     return BinFile(
@@ -263,10 +263,10 @@ def _decided(path: Path, candidates: tuple[Layout, ...], records: "_Records", he
     if len(fitting) == 1:
         return fitting[0]
     reason = (
-        "it has no header" if header is None else f"its header 0xCAE{header & 15:X} does not tell which energies follow"
+        "it has no header" if header is None else f"its header 0xCAE{header & 15:X} does not say which energies follow"
     )
-    names = " and ".join(layout.name for layout in fitting) or "none of those known"
-    raise InputError(f"{path}: {reason}, and its records fit {names}: {HOW_TO_NAME}")
+    names = " and ".join(layout.name for layout in fitting) or "no known layout"
+    raise InputError(f"{path}: {reason}, and its records match {names}: {HOW_TO_NAME}")
 
 
 class _Records:

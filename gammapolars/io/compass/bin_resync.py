@@ -13,7 +13,7 @@ from gammapolars.io.compass.bin_layout import BinFile, Heads, consistent, follow
 from gammapolars.io.placed_reading import read_at
 
 CHAIN_RECORDS = 16
-"""So many records in a row cannot be read out of samples by chance."""
+"""This many records in a row cannot be read out of samples by chance."""
 
 CUT_CHAIN_RECORDS = 4
 """Or so many, where the file ends inside the record behind them."""
@@ -71,10 +71,12 @@ class Chain:
             lost = self._lost(places, heads)
             astray = self._astray(places, heads[:lost])
             if astray is not None:
-                return Verdict(astray, why_lost=f"it tells {heads[astray]['samples']} samples, and no records follow")
+                return Verdict(
+                    astray, why_lost=f"it announces {heads[astray]['samples']} samples, and no records follow"
+                )
             if lost is not None:
                 board, channel = heads[lost]["board"], heads[lost]["channel"]
-                why = f"board {board} and channel {channel} cannot be, and no records follow"
+                why = f"board {board} and channel {channel} are impossible, and no records follow"
                 return Verdict(self._undoubted(heads, lost), why_lost=why)
         last = len(heads) - 1
         if self.end(int(places[last]), heads[last]) <= self._file.size:
@@ -87,7 +89,7 @@ class Chain:
         possible = samples <= FAR_LONGER * (self._longest or MOST_SAMPLES)
         if samples <= self._longest or (possible and self.next_from(behind_head) is None):
             return Verdict(last, cut=True)
-        return Verdict(last, why_lost=f"it tells {samples} samples, more than the file holds")
+        return Verdict(last, why_lost=f"it announces {samples} samples, more than the file contains")
 
     def _lost(self, places: range | npt.NDArray[np.int64], heads: Heads) -> int | None:
         """The first record that is none and has none behind it."""

@@ -87,7 +87,7 @@ def scan_compass_csv(path: str | Path, reading: Reading = READING) -> pl.LazyFra
     )
     if constants:
         detector = f"board {constants['board']} and channel {constants['channel']} for all hits"
-        reading.losses.note(file.path, f"does not tell the hits' board or channel: read as {detector}")
+        reading.losses.note(file.path, f"does not give the board or channel of its hits: read as {detector}")
 
     added = [pl.lit(value, pl.UInt16).alias(name) for name, value in constants.items()]
 
@@ -118,16 +118,18 @@ def _names(file: TextFile) -> tuple[str, ...]:
     names = file.first_line.split(";")
     for place, name in enumerate(names):
         if name not in FIELDS and not (name == SAMPLES and place == len(names) - 1):
-            raise InputError(f"{path}: unknown field '{name}' in its header: fields are {', '.join(FIELDS)}, {SAMPLES}")
+            raise InputError(
+                f"{path}: unknown field '{name}' in its header: known fields are {', '.join(FIELDS)}, {SAMPLES}"
+            )
         if name in names[:place]:
-            raise InputError(f"{path}: field {name} is twice in its header")
+            raise InputError(f"{path}: field {name} appears twice in its header")
     missing = [name for name in NEEDED if name not in names]
     if not {"ENERGY", "CALIB_ENERGY"} & set(names):
         missing.append("ENERGY")
     if ("BOARD" in names) != ("CHANNEL" in names):
         missing.append("CHANNEL" if "BOARD" in names else "BOARD")
     if missing:
-        raise InputError(f"{path}: field {missing[0]} is missing in its header ({';'.join(names)[:200]})")
+        raise InputError(f"{path}: field {missing[0]} is missing from its header ({';'.join(names)[:200]})")
     return tuple(names)
 
 
@@ -152,8 +154,9 @@ def _deduced(file: TextFile) -> tuple[str, ...]:
     energies = ENERGIES.get(fractions)
     if energies is None or (len(start) == 1 and "CALIB_ENERGY" in energies):
         raise InputError(
-            f"{file.path}: has no header that tells its fields ({HEADER}), and its lines do not either, such as "
-            f"'{file.first_line[:60]}': put the recording's first segment beside it, or a header into it"
+            f"{file.path}: has no header with its fields ({HEADER}), and its lines do not show them either, "
+            f"such as '{file.first_line[:60]}': put the first segment of the recording next to it, or add a "
+            "header"
         )
     waveforms = _mostly(parts.to_series(-1).is_not_null())
     return (*start, *energies, "FLAGS", *((SAMPLES,) if waveforms else ()))

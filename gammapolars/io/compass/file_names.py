@@ -134,7 +134,7 @@ def _gap(stream: Sequence[Path], stems: Callable[[Path, str], frozenset[str]]) -
     if not missing:
         return None
     named = ", ".join(missing[:5]) + (f", … ({len(missing)} in all)" if len(missing) > 5 else "")
-    return f"{stream[-1].name}: segments before it are missing: {named}"
+    return f"{stream[-1].name}: earlier segments are missing: {named}"
 
 
 def _base_of(stream: Sequence[Path]) -> str:
@@ -180,7 +180,7 @@ def same_hits_twice(paths: Sequence[Path]) -> str | None:
         for key, value, why in claims:
             first, other = agreed.setdefault(key, (value, path))
             if first != value:
-                return f"{path}: holds the same hits as {other}, {why}: give one of them"
+                return f"{path}: contains the same hits as {other}, {why}: give only one of them"
     return None
 
 
@@ -195,5 +195,5 @@ def _claims_of_name(path: Path, base: str) -> Iterator[Claim]:
 def _claims_of_run(file: HitFile) -> Iterator[Claim]:
     run = (run_folder_of(file.path), file.run)
     yield ("stage", *run), file.stage, "at another stage of the run"
-    yield ("channels", *run), file.all_channels, "once in one file for all channels and once in one for each"
+    yield ("channels", *run), file.all_channels, "once in one file for all channels and once in a file per channel"
     yield ("channel", *run, file.board, file.channel), file.format, "in another format"

@@ -78,10 +78,10 @@ def find_run_files(folder: str | Path, stage: Stage | None = None) -> RunFiles:
     if runs := _runs_below(folder):
         if len(runs) == 1:
             return find_run_files(runs[0], stage)
-        raise InputError(f"{folder}: holds several runs ({_some(runs)}): give one of them, such as {runs[0]}")
+        raise InputError(f"{folder}: contains several runs ({_some(runs)}): give one of them, such as {runs[0]}")
     if files := _with_other_names(folder, places, stage):
         return _with_spectra(files)
-    raise InputError(f"{folder}: no file of hits lies in this folder{_looked_for(places, stage)}")
+    raise InputError(f"{folder}: there is no file of hits in this folder{_looked_for(places, stage)}")
 
 
 def _with_spectra(files: RunFiles) -> RunFiles:
@@ -143,14 +143,14 @@ def _chosen(folder: Path, places: list[_Place], only: Stage | None) -> RunFiles:
     of_stage = [group for group in there if only in (None, group[0])]
     if not of_stage:
         stages = " and ".join(dict.fromkeys(stage for stage, _ in there))
-        raise InputError(f"{folder}: holds no hits of stage {only}, only {stages}: choose with --stage")
+        raise InputError(f"{folder}: contains no hits of stage {only}, only {stages}: choose with --stage")
     chosen = of_stage[0]
     selection, passed_over, warnings = _in_one_format(groups.pop(chosen), chosen[1])
     for (stage, other), files in groups.items():
         why = "the same stage" if stage == chosen[0] else f"another stage of the run (--stage {stage})"
         passed_over.append(f"{_count_and_place([file.path for file in files], other)}: {why}")
     if others := [path for place in places for path in place.others]:
-        passed_over.append(f"{_some(others)}: not named as CoMPASS names files of hits (read when given by name)")
+        passed_over.append(f"{_some(others)}: not named like CoMPASS list files (read if given by name)")
     streams = group_segments(file.path for file in selection)
     warnings += missing_segments(streams)
     return RunFiles(_run_folder(folder), chosen[0], selection[0].format, streams, tuple(passed_over), tuple(warnings))
@@ -167,7 +167,7 @@ def _in_one_format(files: list[HitFile], place: Path) -> tuple[list[HitFile], li
     runs = {file.run for stream in group_segments(file.path for file in files) if (file := parse_name(stream[0]))}
     if len(runs) > 1:
         raise InputError(
-            f"{place}: holds files of several runs ({_some(sorted(runs))}): give those of one by a pattern"
+            f"{place}: contains files of several runs ({_some(sorted(runs))}): give those of one run with a pattern"
         )
     preferred = min((file.format for file in files), key=list(FORMATS).index)
     of_format = [file for file in files if file.format == preferred]
@@ -175,14 +175,15 @@ def _in_one_format(files: list[HitFile], place: Path) -> tuple[list[HitFile], li
     passed_over, warnings = [], []
     if single := [file.path for file in of_format if file not in selection]:
         passed_over.append(
-            f"{_count_and_place(single, place)}: the same hits as in {selection[0].path.name}, which has all channels"
+            f"{_count_and_place(single, place)}: the same hits as in {selection[0].path.name}, which "
+            "contains all channels"
         )
     if others := [file.path for file in files if file.format != preferred]:
         passed_over.append(f"{_count_and_place(others, place)}: the same hits in another format")
     if not selection[0].all_channels:
         channels = {(file.board, file.channel) for file in selection}
         warnings += [
-            f"{file.path.name}: is not read, though no {preferred} file has its channel: give the files by name"
+            f"{file.path.name}: is not read, although no {preferred} file contains its channel: give the files by name"
             for file in files
             if not file.all_channels and (file.board, file.channel) not in channels
         ]
@@ -211,10 +212,10 @@ def _with_other_names(folder: Path, places: list[_Place], only: Stage | None) ->
 def _looked_for(places: list[_Place], only: Stage | None) -> str:
     """What was looked for in vain, and what is there instead."""
     if only and any(place.others for place in places):
-        return f" whose stage is known to be {only}: leave --stage out"
+        return f" that is known to be of stage {only}: leave --stage out"
     below = " or ".join(stage.upper() for stage in STAGES)
     names = [path for place in places for path in _listed(place.folder) if not stage_of_folder(path)]
-    there = f"it holds {_some(names)}" if names else "it is empty"
+    there = f"it contains {_some(names)}" if names else "it is empty"
     return f", or in {below} below it, or in one run's folder below it ({', '.join(FORMATS)}): {there}"
 
 
@@ -227,6 +228,6 @@ def _count_and_place(paths: list[Path], place: Path) -> str:
 
 def _some(things: Sequence[Path] | Sequence[str], most: int = 5) -> str:
     """Names, the first few of many."""
-    names = [thing.name if isinstance(thing, Path) else thing or "one without a name" for thing in things]
+    names = [thing.name if isinstance(thing, Path) else thing or "a run without a name" for thing in things]
     more = f", … {len(names)} in all" if len(names) > most else ""
     return ", ".join(names[:most]) + more

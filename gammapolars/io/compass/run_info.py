@@ -72,11 +72,11 @@ class _Notes:
             self.warnings.append(f"{path.name}: cannot be read: {error.strerror}")
             return
         if len(text) > MAX_INFO_BYTES:
-            self.warnings.append(f"{path.name}: is not read, because it is far too long")
+            self.warnings.append(f"{path.name}: not read because it is far too long")
             return
         lines = [line for line in text.splitlines() if line.strip()]
         if strange := [line for line in lines if "=" not in line]:
-            self.warnings.append(f"{path.name}: {len(strange)} lines are no 'key=value', such as {strange[0][:40]!r}")
+            self.warnings.append(f"{path.name}: {len(strange)} lines are not 'key=value', such as {strange[0][:40]!r}")
         pairs = (line.partition("=") for line in lines if "=" in line)
         self.values = {key.strip(): "".join(filter(str.isprintable, value)).strip() for key, _, value in pairs}
 
@@ -197,12 +197,12 @@ def live_times(folder: str | Path) -> LiveTimes | None:
     except Exception as error:  # uproot raises what comes to a parser's hand
         return LiveTimes(path, (), (f"{path.name}: its live times cannot be read: {first_line(error)}",))
     warnings = [
-        f"{path.name}: {kind}Time_{channel} is {ms} ms, which cannot be"
+        f"{path.name}: {kind}Time_{channel} is {ms} ms, which is impossible"
         for (kind, channel), ms in times_ms.items()
         if ms < 0
     ]
     if not times_ms:
-        warnings.append(f"{path.name}: holds no live times")
+        warnings.append(f"{path.name}: contains no live times")
     seconds = {key: ms / 1000 for key, ms in times_ms.items() if ms >= 0}
     channels = sorted({channel for _, channel in times_ms})
     times = [ChannelTimes(number, seconds.get(("Real", number)), seconds.get(("Live", number))) for number in channels]

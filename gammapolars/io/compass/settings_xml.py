@@ -101,7 +101,7 @@ def read_settings(path: str | Path) -> tuple[tuple[BoardInfo, ...], list[str]]:
     except (ExpatError, ValueError, LookupError) as error:  # LookupError: an encoding that nobody knows
         raise InputError(f"{path}: cannot be read as settings: {error}") from None
     if collected.root != "configuration":
-        raise InputError(f"{path}: cannot be read as settings: it holds <{collected.root}>, not <configuration>")
+        raise InputError(f"{path}: cannot be read as settings: it contains <{collected.root}>, not <configuration>")
     warnings: list[str] = []
     boards = [_board(board, warnings) for board in collected.boards]
     return tuple(boards), warnings
@@ -128,14 +128,14 @@ class _Collected:
         self._key = ""
 
     def refuse_doctype(self, *_: Any) -> None:
-        raise ValueError("it declares a document type, as CoMPASS's files never do")
+        raise ValueError("it declares a document type, which CoMPASS files never do")
 
     def start(self, name: str, _: dict[str, str]) -> None:
         self._elements += 1
         if self._elements > MAX_ELEMENTS:
             raise ValueError(f"it has more than {MAX_ELEMENTS:,} elements")
         if len(self._inside) == MAX_DEPTH:
-            raise ValueError(f"its elements lie more than {MAX_DEPTH} deep")
+            raise ValueError(f"its elements are nested more than {MAX_DEPTH} deep")
         self.root = self.root or name
         self._inside.append(name)
         self._text.clear()

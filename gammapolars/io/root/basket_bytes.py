@@ -66,7 +66,7 @@ def new_branch(name: str, dtype: str, tree: str) -> Branch:
     """A branch without entries; its names decide how long the headers of its baskets are."""
     names = _names(name, tree)
     if max(map(len, names)) > 254:
-        raise UsageError(f"the names of branch '{name[:20]}…' and tree '{tree[:20]}' must stay below 255 bytes")
+        raise UsageError(f"the names of branch '{name[:20]}…' and tree '{tree[:20]}' must be shorter than 255 bytes")
     key_bytes = _KEY.size + sum(1 + len(text) for text in names) + _BASKET.size + 1
     return Branch(name, tree, np.dtype(dtype).newbyteorder(">"), key_bytes)
 

@@ -28,7 +28,7 @@ CHUNK_HITS = 1_000_000
 """Chunks of at least this many hits are decoded at once; one large basket makes a larger chunk."""
 
 AHEAD_CHUNKS = 3
-"""So many times CHUNK_HITS are decoded at once, or two larger chunks: with one, threads would idle at its end."""
+"""This many times CHUNK_HITS are decoded at once, or two larger chunks: with one, threads would idle at its end."""
 
 JOB_HITS = 200_000
 """Small baskets of one branch are decoded in jobs of about this many hits."""
@@ -206,7 +206,7 @@ class _Decoder:
         stored, length, key = struct.unpack_from(">i2xi4xh", raw)
         if stored != size or length != whole or not LEAST_KEY_BYTES <= key <= size:
             raise ValueError(
-                f"its key tells {stored} bytes in the file and {length} uncompressed, not {size} and {whole}"
+                f"its key gives {stored} bytes in the file and {length} uncompressed, not {size} and {whole}"
             )
         if size <= WHOLE_READ_BYTES:
             return uncompressed(lambda at, count: raw[at : at + count], key, size, whole, low, high)
@@ -263,7 +263,7 @@ def uncompressed(
         at += 9 + packed
         done += size
     if done < high:
-        raise ValueError(f"it holds {done} of {whole} bytes")
+        raise ValueError(f"it contains {done} of {whole} bytes")
 
 
 def _inflate(tag: bytes, packed: Any, size: int) -> bytes | bytearray:
@@ -271,7 +271,7 @@ def _inflate(tag: bytes, packed: Any, size: int) -> bytes | bytearray:
     data: bytes | bytearray
     data = deflate.zlib_decompress(packed, size) if tag == b"ZL" else _inflate_by_uproot(tag, bytes(packed), size)
     if len(data) != size:
-        raise ValueError(f"a frame holds {len(data)} bytes, not {size}")
+        raise ValueError(f"a frame contains {len(data)} bytes, not {size}")
     return data
 
 
@@ -285,7 +285,7 @@ def _inflate_by_uproot(tag: bytes, packed: bytes, size: int) -> bytes:
     if tag == b"L4":  # ROOT's frames begin with a checksum of the rest
         checksum, packed = packed[:8], packed[8:]
         if xxhash.xxh64(packed).digest() != checksum:
-            raise ValueError("a frame's checksum is another one")
+            raise ValueError("the checksum of a frame is wrong")
     try:
         return bytes(codecs[tag](1).decompress(packed, uncompressed_bytes=size))  # any level decompresses
     except Exception as error:

@@ -57,7 +57,7 @@ def checked(tree: Tree) -> Tree:
             raise InputError(f"{tree.path}: branch '{branch.name}' has a basket of impossible length: it is damaged")
         if branch.entries[-1] != tree.entries:
             raise InputError(
-                f"{tree.path}: branch '{branch.name}' holds {branch.entries[-1]} of {tree.entries} entries: "
-                "the file is damaged, or was not closed"
+                f"{tree.path}: branch '{branch.name}' contains {branch.entries[-1]} of {tree.entries} "
+                "entries: the file is damaged, or was not closed"
             )
     return tree

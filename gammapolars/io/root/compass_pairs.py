@@ -23,17 +23,17 @@ def sink_compass_pairs(frame: pl.LazyFrame, path: Path, metadata: Callable[[], d
     times and calibrated energies have no place there. `metadata` is as for `sink_root`.
 
     Raises:
-        OutputError: the frame is no table of pairs, or has pairs of another board.
+        OutputError: the frame is not a table of pairs, or has pairs of another board.
     """
     from gammapolars.io.root.writer import Layout, TreeWriter
 
     columns = [*FOREIGN_PAIR_BRANCHES.values(), *_BOARDS]
     if missing := [name for name in columns if name not in frame.collect_schema()]:
-        raise OutputError(f"{path}: layout compass-pairs is for pairs, and this table has no column '{missing[0]}'")
+        raise OutputError(f"{path}: layout compass-pairs is for pairs, but this table has no column '{missing[0]}'")
     if real := [name for name in columns if frame.collect_schema()[name].is_float()]:
         raise OutputError(
-            f"{path}: layout compass-pairs has whole adc values, and those of '{real[0]}' are real numbers: leave the "
-            "layout out"
+            f"{path}: layout compass-pairs stores integer adc values, but those of '{real[0]}' are not "
+            "integers: leave the layout out"
         )
     layout = Layout(entries=WRITTEN_ENTRIES)
     types = dict.fromkeys(FOREIGN_PAIR_BRANCHES, "i8")
@@ -49,8 +49,8 @@ def _check_boards(pairs: pl.DataFrame, path: Path) -> None:
     for name in _BOARDS:
         if others := sorted(set(pairs[name].unique()) - {0}):
             raise OutputError(
-                f"{path}: layout compass-pairs has no place for the board, and there are pairs with board {others[0]}: "
-                f"leave the layout out"
+                f"{path}: layout compass-pairs does not store the board, but there are pairs with board "
+                f"{others[0]}: leave the layout out"
             )
 
 

@@ -12,7 +12,7 @@ from gammapolars.io.untrusted import CRASHES
 from gammapolars.streaming.slices import lazy_frame
 
 EVENTS = 100_000
-"""So many entries are read at once."""
+"""This many entries are read at once."""
 
 
 def scan_events(tree: Tree, columns: dict[str, str]) -> pl.LazyFrame:
@@ -43,7 +43,7 @@ def _frames(
                 yield pl.DataFrame({column: _series(arrays[name]) for column, name in columns.items()})
     except CRASHES as error:
         raise InputError(
-            f"{tree.path}: cannot be read as a tree of events, is it damaged? ({first_line(error)})"
+            f"{tree.path}: cannot be read as a tree of events; is it damaged? ({first_line(error)})"
         ) from None
 
 

@@ -12,7 +12,7 @@ from gammapolars.core.errors import OutputError
 def numpy_type(column: str, dtype: pl.DataType, path: Path) -> str:
     if not dtype.is_numeric() or dtype.is_decimal():
         raise OutputError(
-            f"{path}: column '{column}' ({dtype}) cannot be a branch of numbers: leave it out, or use .parquet"
+            f"{path}: column '{column}' ({dtype}) cannot be a numeric branch: leave it out, or use .parquet"
         )
     return str(pl.Series([], dtype=dtype).to_numpy().dtype)
 

@@ -213,17 +213,17 @@ def _check_branch(tree: Tree, name: str, *, integer: bool) -> None:
     if name not in tree.branches:
         if name in tree.other_branches:
             raise InputError(
-                f"{tree.path}: branch '{name}' of tree '{tree.name}' does not hold one number per hit: if it holds a "
-                "list of hits for each event, name it in [columns] of detectors.toml"
+                f"{tree.path}: branch '{name}' of tree '{tree.name}' does not contain one number per hit: "
+                "if it contains a list of hits per event, give it in [columns] of detectors.toml"
             )
         have = ", ".join([*tree.branches, *tree.other_branches])
         raise InputError(
-            f"{tree.path}: tree '{tree.name}' has no branch '{name}' (it has {have}): "
-            "if others hold the same, name them in [columns] of detectors.toml"
+            f"{tree.path}: tree '{tree.name}' has no branch '{name}' (it has {have}): if other branches "
+            "contain this, give them in [columns] of detectors.toml"
         )
     dtype = tree.branches[name].dtype
     if integer and dtype.kind not in "iu":
-        raise InputError(f"{tree.path}: branch '{name}' holds {dtype.newbyteorder('=').name}, not integers")
+        raise InputError(f"{tree.path}: branch '{name}' contains {dtype.newbyteorder('=').name}, not integers")
 
 
 def _signed(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -285,9 +285,9 @@ def _once(both: pl.LazyFrame, path: Path) -> pl.LazyFrame:
             yield batch.filter(first).select(names)
         if missing:
             raise InputError(
-                f"{path}: the tree '{FOREIGN_PAIRS_TREE}' should hold each pair in both orders, and {abs(missing):,} "
-                "rows more are of one order than of the other: store both, or keep each pair once in a table with the "
-                "columns of coincidences"
+                f"{path}: the tree '{FOREIGN_PAIRS_TREE}' should contain each pair in both orders, but one "
+                f"order has {abs(missing):,} more rows than the other: store both, or each pair once in a "
+                "table with the columns of coincidences"
             )
 
     return lazy_frame(both.collect_schema(), batches, of=path)

@@ -22,7 +22,7 @@ TREES = ("TTree", "TNtuple", "TNtupleD", RNTUPLE)
 HISTOGRAM = "TH[123][CSIFDL]"
 
 SHOWN = 8
-"""So many histograms are named."""
+"""This many histograms are named."""
 
 
 class Header(NamedTuple):
@@ -53,8 +53,8 @@ def open_tree(
     header = read_header(path)
     if header.size < header.end and not (keep_going and expected):
         raise InputError(
-            f"{path}: is truncated: it has {header.size} of the {header.end} bytes that its header tells: "
-            "copy it again, or read what there is with --keep-going"
+            f"{path}: is truncated: it has {header.size} of the {header.end} bytes given in its header: "
+            "copy it again, or read what is there with --keep-going"
         )
     try:
         tree = parse_tree(path, names) or _open_by_uproot(path, names)
@@ -63,7 +63,7 @@ def open_tree(
             raise
         recovered = recover(path, names, expected, header.size)
         if recovered is None and header.end < header.size:
-            raise InputError(f"{error} (it was not closed, and holds no complete basket of it yet)") from None
+            raise InputError(f"{error} (it was not closed and contains no complete basket yet)") from None
         if recovered is None:
             raise
         return _with_note(recovered, header)
@@ -74,7 +74,7 @@ def open_tree(
             return _with_note(recovered, header)
     if header.end > header.size:
         missing = f"{header.end - header.size} bytes are missing"
-        return replace(tree, note=f"is truncated ({missing}): hits that lay there are left out and counted")
+        return replace(tree, note=f"is truncated ({missing}): the hits in this part are skipped and counted")
     return tree
 
 
@@ -83,9 +83,9 @@ def _with_note(tree: Tree, header: Header) -> Tree:
     if header.end < header.size:
         reason = "was not closed (is it still being recorded?)"
     elif header.end > header.size:
-        reason = f"is truncated ({header.end - header.size} bytes are missing, and how many hits cannot be told)"
+        reason = f"is truncated ({header.end - header.size} bytes are missing, an unknown number of hits)"
     else:
-        reason = "has damaged metadata (how many hits are missing cannot be told)"
+        reason = "has damaged metadata (an unknown number of hits is missing)"
     return replace(tree, note=f"{reason}: read up to the last complete basket, {tree.entries} hits")
 
 
@@ -103,7 +103,7 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
         raise
     except Exception as error:
         raise InputError(
-            f"{path}: cannot be read as a ROOT file, is it damaged or incomplete? ({first_line(error)})"
+            f"{path}: cannot be read as a ROOT file; is it damaged or incomplete? ({first_line(error)})"
         ) from None
     raise InputError(f"{path}: has no tree {' or '.join(names)} {_instead(trees)}")
 
@@ -111,14 +111,14 @@ def _open_by_uproot(path: Path, names: tuple[str, ...]) -> Tree:
 def _instead(kinds: dict[str, str]) -> str:
     """What a file holds in place of a tree that is looked for, and what to do."""
     if have := ", ".join(sorted(name for name, kind in kinds.items() if kind in TREES)):
-        return f"(trees in it: {have}): name the tree with --tree"
+        return f"(trees in it: {have}): choose the tree with --tree"
     histograms = [name for name, kind in kinds.items() if re.fullmatch(HISTOGRAM, kind)]
     if not histograms:
-        return "(trees in it: none), and no histograms: it holds no hits"
+        return "(trees in it: none) and no histograms: it contains no hits"
     more = f" and {len(histograms) - SHOWN} more" if len(histograms) > SHOWN else ""
     return (
-        f"(trees in it: none), but histograms ({', '.join(histograms[:SHOWN])}{more}): they are no hits; commands that "
-        f"take spectra, such as peaks, read one of them by its name: --spectrum '{histograms[0]}'"
+        f"(trees in it: none), but histograms ({', '.join(histograms[:SHOWN])}{more}): these are not hits; "
+        f"commands that take spectra, such as peaks, read one by its name: --spectrum '{histograms[0]}'"
     )
 
 
@@ -135,7 +135,7 @@ def read_header(path: Path) -> Header:
     if not head:
         raise InputError(f"{path}: is empty")
     if head[:4] != b"root" or len(head) < 24:
-        raise InputError(f"{path}: is no ROOT file (it does not begin with 'root')")
+        raise InputError(f"{path}: is not a ROOT file (it does not begin with 'root')")
     version = struct.unpack(">i", head[4:8])[0]
     end = struct.unpack(">q", head[12:20])[0] if version >= 1_000_000 else struct.unpack(">i", head[12:16])[0]
     return Header(end, size)

@@ -144,7 +144,7 @@ class TextFile:
         while at < end:
             read = read_at(descriptor, min(BLOCK_BYTES, end - at), at)
             if not read:
-                raise InputError(f"{self.path}: became shorter while it was read")
+                raise InputError(f"{self.path}: became shorter while it was being read")
             at += len(read)
             if decoder is not None:
                 read = decoder.decode(read, final=at >= end).encode()

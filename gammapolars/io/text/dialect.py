@@ -18,7 +18,7 @@ PADDING = re.compile(r"^ | $| (?=[;\t,|])|(?<=[;\t,|]) ")
 DECIMAL_COMMA = re.compile(r"-?[0-9]+,[0-9]+(?:[eE][-+]?[0-9]+)?")
 
 MOSTLY = 0.9
-"""So many cells of a column have its form: others are wrong, and named when they are read."""
+"""This many cells of a column have its form: others are wrong, and named when they are read."""
 
 
 @dataclass(frozen=True)

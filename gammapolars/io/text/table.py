@@ -278,7 +278,7 @@ class TextTable:
         if kind == "damaged":
             reason = f"is not {self.separator.join(self.fields)}: {shown}"
         else:
-            reason = f"has a value in {rows['outside'][0]} that no hit can have: {shown}"
+            reason = f"has a value in {rows['outside'][0]} that is impossible for a hit: {shown}"
         yield BadLines(kind, line + rows["place"][0], line + rows["place"][-1], rows.height, reason)
 
     @cached_property

@@ -133,7 +133,7 @@ def test_the_same_matrix_makes_the_same_page() -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (["energy_kev_x", "dt_ps_y", "counts", "variance"], "must be one of two energies"),
+        (["energy_kev_x", "dt_ps_y", "counts", "variance"], "but two energies or two adc are needed"),
         (["energy_kev_x", "energy_kev_y", "counts"], "no matrix"),
     ],
 )
