@@ -8,11 +8,13 @@ import polars as pl
 
 from gammapolars.figures import axes, bins
 from gammapolars.figures import theme as house
+from gammapolars.figures.channels import with_empty_channels
 from gammapolars.figures.facets import DETECTOR, facets_of
 from gammapolars.figures.finish import finish
 from gammapolars.figures.labels import peak_labels
 from gammapolars.figures.peak_marks import room_for_labels
 from gammapolars.figures.style import SCREEN, FigureStyle
+from gammapolars.figures.tables import with_overlay
 
 USED, LEFT_OUT = "used in the fit", "left out"
 
@@ -21,14 +23,15 @@ def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: Figure
     """Spectra in keV on a logarithmic scale with the lines that were matched, one facet a detector.
 
     Args:
-        spectra: `board`, `channel`, `name`, `energy_kev` (bin centres), `counts`; calibrated.
+        spectra: `board`, `channel`, `name`, `energy_kev` (bin centres), `counts`; calibrated. Channels without counts
+            may be left out where there is `adc`.
         residuals: `board`, `channel`, `nuclide`, `energy_kev`, `used`, as a calibration gives them.
         style: of the figure.
     """
     title = "Energy calibration: identified lines"
     highest = residuals.group_by("board", "channel").agg(most=1.15 * pl.col("energy_kev").max())
     table = (
-        spectra.drop_nulls("energy_kev")
+        with_empty_channels(with_overlay(spectra.drop_nulls("energy_kev"), None, style)[0])
         .join(highest, on=["board", "channel"], maintain_order="left")
         .filter(pl.col("energy_kev") <= pl.col("most"))
     )

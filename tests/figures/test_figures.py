@@ -140,6 +140,20 @@ def test_detectors_without_calibration_are_drawn_in_adc_beside_the_others(cobalt
     built(plot)
 
 
+def test_channels_without_counts_are_empty_in_the_figure_of_a_calibration() -> None:
+    adc = pl.Series("adc", [*range(100), 500, 501, 502], dtype=pl.Float64)
+    spectra = pl.DataFrame({"board": 0, "channel": 1, "name": "A", "adc": adc, "counts": 10.0}).with_columns(
+        energy_kev=0.1 + 0.3 * pl.col("adc") - 1e-5 * pl.col("adc") ** 2
+    )
+    lines = pl.DataFrame(
+        {"board": 0, "channel": 1, "nuclide": "Cs-137", "energy_kev": 147.7, "used": True, "name": "A"}
+    )
+
+    drawn = figures.calibration(spectra, lines).data
+
+    assert set(drawn.filter(pl.col("energy_kev").is_between(35.0, 140.0))["counts"]) <= {0.0}
+
+
 @pytest.mark.figures
 @pytest.mark.filterwarnings("error")
 def test_long_equal_and_mathematical_names_make_facets_of_their_own() -> None:
