@@ -183,7 +183,7 @@ def _remedy(peak: PromptPeak, names: Mapping[str, str]) -> str:
     detectors = {"start": peak.name_a, "stop": peak.name_b}
     ends = " ".join(f"--{end} {shlex.quote(names.get(name, name))}" for end, name in detectors.items())
     return (
-        "If it comes from the detectors' electronics, 'gammapolars align' measures and corrects it; if it is physical, "
+        "If this delay comes from the electronics, 'gammapolars align' measures and corrects it; if it is physical, "
         f"'gammapolars coincidences … {ends} --window {low}ns:{high}ns' counts these coincidences."
     )
 

@@ -11,7 +11,7 @@ from gammapolars.analysis.recording import Recording
 from gammapolars.io import Losses, Run, Runs
 from gammapolars.report import pair_text, tables
 from gammapolars.report.estimates import total_net, with_net
-from gammapolars.report.numbers import MOST_NAMED, count, with_uncertainty
+from gammapolars.report.numbers import MOST_NAMED, count, enumeration, with_uncertainty
 from gammapolars.report.page import Image, Section, Table
 from gammapolars.report.recorded import live_text, start_text
 from gammapolars.report.sections import RATES, SPECTRA, Findings
@@ -120,11 +120,12 @@ def _rate_text(parts: Sequence[RunPart]) -> list[str]:
         low, high = (end(of_runs, key=lambda one: one[1]["rate_cps"]) for end in (min, max))
         if chi2 > ndf + SAME * math.sqrt(2 * ndf):
             ends = " to ".join(f"{tables.with_unc(row, 'rate_cps')} counts/s in {run}" for run, row in (low, high))
-            differing.append(f"{detector}: {ends} (χ²/ndf = {chi2:,.0f}/{ndf}).")
+            differing.append(f"{detector} from {ends} (χ²/ndf = {chi2:,.0f}/{ndf})")
         else:
             same.append(detector)
-    texts = [f"The rates differ between runs by more than counting statistics: {' '.join(differing[:MOST_NAMED])}"]
-    agree = [f"The rates of {', '.join(same[:MOST_NAMED])} agree within counting statistics."]
+    texts = [f"Rates differ between runs by more than counting statistics: {'; '.join(differing[:MOST_NAMED])}."]
+    rates = "rate" if len(same) == 1 else "rates"
+    agree = [f"The {rates} of {enumeration(same[:MOST_NAMED])} in all runs agree within counting statistics."]
     return (texts if differing else []) + (agree if same else [])
 
 

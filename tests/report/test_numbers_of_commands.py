@@ -167,7 +167,7 @@ def test_runs_are_compared_with_the_numbers_of_each_alone(folder: Path, run: Pat
         row = summary("rates", one, *detectors)["detectors"][0]
         rates.append(both(row, "rate_cps"))
         assert f"A {one.name} {both(row, 'rate_cps')} {both(row, 'true_rate_cps')} " in page
-    assert f"A: {rates[0]} counts/s in run.root to {rates[1]} counts/s in other.root (χ²/ndf = " in page
+    assert f"A from {rates[0]} counts/s in run.root to {rates[1]} counts/s in other.root (χ²/ndf = " in page
     words = (*detectors, "--apart", "-o", folder / "pairs.parquet", "--overwrite")
     together = summary("coincidences", run, other, *words)
     assert f"{together['pairs']:,} pairs within ±250 ns, of which {random(together)} (" in page
