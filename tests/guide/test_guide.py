@@ -6,16 +6,18 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from matplotlib.image import imread
 
 from gammapolars.commands.app import COMMANDS
 from gammapolars.commands.guide.html import anchor, html_of
-from gammapolars.commands.guide.pages import API, INDEX, linked, page, topics
+from gammapolars.commands.guide.pages import API, FIGURE, INDEX, figures, linked, page, topics
 from gammapolars.commands.guide.text import laid_out
 from gammapolars.core.schema import EVENTS, HITS, PAIRS, PEAKS, Table
 from gammapolars.detectors import Detector, load_detectors
 from tests.commandline import REPOSITORY, gammapolars
 from tests.guide.transcripts import FENCE, as_run, clone
 
+GUIDE = REPOSITORY / "gammapolars" / "guide"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 WRITTEN = [topic for topic in topics() if topic != API]
 
@@ -24,13 +26,35 @@ WRITTEN = [topic for topic in topics() if topic != API]
 @pytest.mark.parametrize("topic", WRITTEN)
 def test_a_page_shows_what_its_commands_print(topic: str, tmp_path: Path) -> None:
     markdown = page(topic).markdown
+    folder = clone(tmp_path)
 
-    assert as_run(markdown, clone(tmp_path)) == markdown
+    assert as_run(markdown, folder) == markdown
+    for name in figures(markdown):
+        assert imread(folder / name).shape == imread(GUIDE / name).shape
+
+
+@pytest.mark.parametrize("topic", WRITTEN)
+def test_a_figure_stands_behind_the_command_that_draws_it(topic: str) -> None:
+    markdown = page(topic).markdown
+
+    for what, name in FIGURE.findall(markdown):
+        before = markdown.partition(f"]({name})")[0]
+        assert f"-o {name} " in before.rpartition("```console")[2]
+        assert len(what.split()) > 3
+
+
+def test_the_figures_are_small_and_all_of_them_are_shown() -> None:
+    shipped = [file for file in GUIDE.iterdir() if file.suffix in (".png", ".svg")]
+
+    assert sorted(file.name for file in shipped) == sorted(
+        name for topic in WRITTEN for name in figures(page(topic).markdown)
+    )
+    assert sum(file.stat().st_size for file in shipped) < 150_000
 
 
 @pytest.mark.parametrize("topic", topics())
 def test_no_link_is_broken(topic: str) -> None:
-    markdown = page(topic).markdown
+    markdown = FIGURE.sub("", page(topic).markdown)
     anchors = {name: set(re.findall(r'id="([^"]+)"', html_of(page(name).markdown))) for name in linked(markdown)}
 
     for target in LINK.findall(re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)):
@@ -73,12 +97,13 @@ def test_the_whole_guide_becomes_web_pages(tmp_path: Path) -> None:
     done = gammapolars("guide", "--html", folder)
 
     assert done.code == 0, done.err
-    assert {file.stem for file in folder.iterdir()} == set(topics())
-    for file in folder.iterdir():
+    written = [name for topic in WRITTEN for name in figures(page(topic).markdown)]
+    assert {file.name for file in folder.iterdir()} == {*written, *(f"{topic}.html" for topic in topics())}
+    for file in folder.glob("*.html"):
         text = file.read_text(encoding="utf-8")
         assert "{page}" not in text
         assert 'aria-current="page"' in text
-        assert all((folder / name).exists() for name in re.findall(r'href="([a-z0-9-]+\.html)', text))
+        assert all((folder / name).exists() for name in re.findall(r'(?:href|src)="([a-z0-9-]+\.\w+)', text))
 
 
 def test_html_in_a_page_is_text() -> None:
@@ -95,6 +120,12 @@ def test_a_terminal_gets_lines_no_longer_than_it_is() -> None:
 
     assert max(map(len, shown.splitlines())) <= 60
     assert "# Title" not in shown
+
+
+def test_a_terminal_gets_the_names_of_figures() -> None:
+    shown = laid_out("# Title\n\n![Four spectra](spectrum.png)\n", width=60)
+
+    assert "Figure spectrum.png: Four spectra" in shown
 
 
 def blocks(topic: str, language: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The guide as web pages: one file each, which need nothing else."""
+"""The guide as web pages: one file each, with their figures beside them."""
 
 import re
 from html import escape
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 
-from gammapolars.commands.guide.pages import Page
+from gammapolars.commands.guide.pages import Page, figures
 
 _HEADING = re.compile(r"<h([23])>(.*?)</h\1>")
 _TAG = re.compile(r"<[^>]+>")
@@ -15,11 +15,14 @@ _TO_PAGE = re.compile(r'href="([a-z0-9-]+)\.md(#[^"]*)?"')
 
 
 def write_pages(pages: list[Page], folder: Path) -> None:
-    """Write each page, with the table of contents beside it, as `TOPIC.html`."""
-    template = (files("gammapolars") / "guide" / "template.html").read_text(encoding="utf-8")
+    """Write each page, with the table of contents beside it, as `TOPIC.html`, and the figures that it shows."""
+    guide = files("gammapolars") / "guide"
+    template = (guide / "template.html").read_text(encoding="utf-8")
     for page in pages:
         text = template.replace("{title}", escape(page.title)).replace("{contents}", _contents(pages, page.topic))
         (folder / f"{page.topic}.html").write_text(text.replace("{page}", html_of(page.markdown)), encoding="utf-8")
+        for name in figures(page.markdown):
+            (folder / name).write_bytes((guide / name).read_bytes())
 
 
 def html_of(markdown: str) -> str:

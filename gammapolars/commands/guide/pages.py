@@ -14,6 +14,9 @@ API = "api"
 
 _LINK = re.compile(r"\]\(([a-z0-9-]+)\.md(?:#[^)]*)?\)")
 
+FIGURE = re.compile(r"!\[([^\]]*)\]\(([a-z0-9-]+\.(?:png|svg))\)")
+"""A figure in a page: what it shows, and its file beside the page."""
+
 
 class Page(NamedTuple):
     """A page of the guide: the word that calls it, its title, and its Markdown."""
@@ -26,6 +29,11 @@ class Page(NamedTuple):
 def linked(markdown: str) -> list[str]:
     """The topics that a page links to, in order."""
     return list(dict.fromkeys(_LINK.findall(markdown)))
+
+
+def figures(markdown: str) -> list[str]:
+    """The files of the figures that a page shows, in order."""
+    return [name for _, name in FIGURE.findall(markdown)]
 
 
 @cache

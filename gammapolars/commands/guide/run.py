@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from gammapolars.analysis.summaries import Summary
-from gammapolars.commands.guide.pages import INDEX, page, topics
+from gammapolars.commands.guide.pages import INDEX, figures, page, topics
 from gammapolars.commands.guide.parse import GuideOptions
 from gammapolars.core.errors import UsageError
 from gammapolars.core.records import optional
@@ -37,7 +37,7 @@ def guide(options: GuideOptions) -> GuideSummary:
     from gammapolars.commands.guide.html import write_pages
 
     pages = [page(topic) for topic in topics()]
-    names = [f"{topic}.html" for topic in topics()]
+    names = [f"{topic}.html" for topic in topics()] + [name for one in pages for name in figures(one.markdown)]
     with folder_complete_or_nothing(options.html, overwrite=options.overwrite, names=names, last="index.html") as part:
         write_pages(pages, part)
     return GuideSummary(pages=len(pages)).saved(options.html / "index.html")
