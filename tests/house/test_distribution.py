@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import tomllib
 from collections.abc import Iterator
 from email.message import Message
 from email.parser import Parser
@@ -15,8 +14,8 @@ from zipfile import ZipFile
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+from tests.house.pythons import NEWER, PROJECT, ROOT, TRIED, interpreter
+
 OLDEST = "3." + re.findall(r">=3\.(\d+)", PROJECT["requires-python"])[0]
 
 SHIPPED = [".py", ".pyi", ".md", ".html", ".css", ".js", ".csv", ".toml", ".svg", ".png"]
@@ -104,9 +103,9 @@ def programs(folder: Path) -> Path:
     return folder / ("Scripts" if sys.platform == "win32" else "bin")
 
 
-def installed(folder: Path, artefact: Path, *options: str | Path) -> Path:
+def installed(folder: Path, artefact: Path, *options: str | Path, python: str | Path = sys.executable) -> Path:
     """The programs of a new environment in which nothing but an artefact, with what it needs, is installed."""
-    run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
+    run(python, "-m", "venv", folder / "venv", cwd=folder)
     pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     run(programs(folder / "venv") / "python", *pip, *options, artefact, cwd=folder)
     return programs(folder / "venv")
@@ -138,6 +137,15 @@ def test_what_is_installed_in_an_empty_environment_does_the_main_job(
     kind: str, built: dict[str, Path], tmp_path: Path
 ) -> None:
     does_the_main_job(installed(tmp_path, built[kind]), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("minor", [minor for minor in NEWER if minor in TRIED])
+def test_it_does_the_main_job_with_newer_pythons(minor: int, built: dict[str, Path], tmp_path: Path) -> None:
+    if not (python := interpreter(minor)):
+        pytest.skip(f"there is no Python 3.{minor}")
+
+    does_the_main_job(installed(tmp_path, built["wheel"], python=python), tmp_path)
 
 
 @pytest.mark.slow
