@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,27 @@ def test_what_does_not_go_with_a_matrix_is_refused(
     assert done.code == 2
     assert message in done.error
     assert files_in(tmp_path) == []
+
+
+def test_the_background_of_runs_in_two_dimensions_names_the_two_commands_that_give_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = ("--on", "1333", "--subtract-background")
+
+    refused = gammapolars("gate", RUN, "--detectors", DETECTORS, "--random", "500ns:2us", *line, "-o", "g.parquet")
+
+    assert refused.code == 2
+    commands = [shlex.split(text) for text in refused.error.split("'")[1::2]]
+    assert [words[:2] for words in commands] == [["gammapolars", "matrix"], ["gammapolars", "gate"]]
+    assert commands[0][2:] == [str(RUN), "--detectors", str(DETECTORS), "--random", "500ns:2us", "-o", "matrix.parquet"]
+    for words in commands:
+        assert gammapolars(*words[1:]).code == 0
+    net = pl.read_parquet("g.parquet").filter(pl.col("energy_kev") > 200)
+    strongest = net.sort("counts")["energy_kev"][-1]
+    assert strongest == pytest.approx(1173.2, abs=1.5)
+    of_line = net.filter(pl.col("energy_kev").is_between(1169, 1178))
+    assert float(of_line["counts"].sum()) > 0.8 * float(net["counts"].sum()) > 0
 
 
 def test_matrices_that_no_gate_fits_are_refused(tmp_path: Path) -> None:

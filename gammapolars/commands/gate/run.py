@@ -1,5 +1,6 @@
 """What the command `gate` does: the net spectrum of what is in coincidence with a line, of whatever input is named."""
 
+import shlex
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from gammapolars.commands.gate.matrix import StoredMatrix
 from gammapolars.commands.gate.pairs import FilePairs, RunPairs
 from gammapolars.commands.gate.parse import GateOptions
 from gammapolars.commands.gate.triples import RunTriples
+from gammapolars.commands.given import is_given
 from gammapolars.commands.options import OF_COINCIDENCES
 from gammapolars.core.errors import UsageError
 from gammapolars.io.matrix_files import is_matrix
@@ -19,7 +21,10 @@ OF_HITS = {"--and": "second", "--window": "window", **OF_COINCIDENCES}
 OF_PAIRS = {"--in": "of", "--polygon": "polygon"}
 OF_PARTNERS = {"--partner": "partner"}
 OF_SPECTRA = {"--bin": "bin_width", "--by-detector": "by_detector"}
-OF_MATRICES = {"--axis": "axis", "--subtract-background": "subtract_background"}
+OF_MATRICES = {"--axis": "axis"}
+
+MATRIX = "matrix.parquet"
+"""What a stored matrix is called in advice."""
 
 
 class Input(Protocol):
@@ -38,6 +43,22 @@ def gate(options: GateOptions) -> GateSummary:
     source = input_of(options)
     outputs.check(options)
     return outputs.write(source.count(), options)
+
+
+def by_matrix(options: GateOptions) -> str:
+    """Which two commands give what `--subtract-background` of runs or pairs asks for."""
+    detectors = ("--detectors", str(options.detectors)) if options.detectors else ()
+    unit = ("--unit", options.unit) if options.unit != "keV" else ()
+    axes = ("--axes", "adc:adc") if options.unit != "keV" else ()
+    window = ("--window", str(options.window)) if is_given(options, "window") else ()
+    random = [word for stretch in options.random or () for word in ("--random", str(stretch))]
+    matrix = ("gammapolars", "matrix", *map(str, options.names), *detectors, *axes, *window, *random, "-o", MATRIX)
+    width = ("--width", f"{options.width:g}") if options.width is not None else ()
+    gate = ("gammapolars", "gate", MATRIX, "--on", f"{options.on:g}", *unit, *width, "--subtract-background")
+    return (
+        "--subtract-background takes the background from the projections of a stored matrix: "
+        f"first '{shlex.join(matrix)}', then '{shlex.join((*gate, '-o', str(options.output)))}'"
+    )
 
 
 def input_of(options: GateOptions) -> Input:
@@ -59,6 +80,8 @@ def input_of(options: GateOptions) -> Input:
         refuse(options, OF_HITS | OF_PAIRS | OF_SPECTRA, why)
         return StoredMatrix(Path(alone), options)
     refuse(options, OF_MATRICES, f"{alone or 'this'} is not a stored matrix")
+    if options.subtract_background:
+        raise UsageError(by_matrix(options))
     of_files = open_pairs(options.names)
     if of_files:
         refuse(options, OF_HITS, f"{of_files.name} contains saved pairs, not single hits")
