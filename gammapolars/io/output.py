@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gammapolars.core.errors import OutputError, UsageError, writable
 from gammapolars.core.file_identity import repeated_name, replacing
+from gammapolars.io.file_names import check_name
 from gammapolars.io.hidden import hidden_file, is_part, remove_abandoned
 from gammapolars.io.protection import protection
 from gammapolars.io.transaction import current_transaction
@@ -81,6 +82,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
     Raises:
         OutputError: as for `complete_or_nothing`.
     """
+    check_name(path)
     with writable(path):
         protection().check(path)
         if path.is_dir():

@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gammapolars.core.errors import OutputError, writable
+from gammapolars.io.file_names import check_name
 from gammapolars.io.hidden import hidden_folder, remove_abandoned
 from gammapolars.io.output import check_output
 from gammapolars.io.protection import protection
@@ -56,7 +57,9 @@ def check_folder(folder: Path, *, overwrite: bool, names: Sequence[str] = ()) ->
                 raise OutputError(f"{folder}: already exists: choose another folder, or add --overwrite")
             for name in names:
                 check_output(folder / name, overwrite=True)
-        elif folder.exists() or folder.is_symlink():
+            return
+        check_name(folder)
+        if folder.exists() or folder.is_symlink():
             raise OutputError(f"{folder}: is not a folder: choose another name")
-        elif not folder.parent.is_dir():
+        if not folder.parent.is_dir():
             raise OutputError(f"{folder}: there is no folder {folder.parent} to write it into: create it first")
