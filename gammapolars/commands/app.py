@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from gammapolars.commands.help_pages import GroupWithHelp
+from gammapolars.commands.completion import commands
+from gammapolars.commands.help_pages import CommandWithHelp, GroupWithHelp
+from gammapolars.commands.notes import argument, switch
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "Look": ("info", "rates", "spectrum", "peaks", "lines", "plot", "view"),
@@ -24,7 +26,7 @@ COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 class Root(GroupWithHelp):
     """The command line itself."""
 
-    headings = GROUPS
+    headings = GROUPS | {"Help": (*GROUPS["Help"], "help")}
 
 
 app = typer.Typer(
@@ -47,12 +49,35 @@ app.add_typer(detectors_app, name="detectors")
 
 
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, switch("--version", "Print the version.")] = False,
+    install_completion: Annotated[
+        bool, switch("--install-completion", "Install tab completion for this shell.")
+    ] = False,
+    show_completion: Annotated[bool, switch("--show-completion", "Print the script of this completion.")] = False,
+) -> None:
     if version:
         from gammapolars.io.provenance import versions
 
         print(versions()["gammapolars"])
         raise typer.Exit
+    if install_completion or show_completion:
+        from typer import completion
+
+        act = completion.install_callback if install_completion else completion.show_callback
+        act(context, context.command.params[0], True)
+
+
+@app.command("help", cls=CommandWithHelp, epilog="gammapolars help\ngammapolars help gate")
+def _help(
+    context: typer.Context,
+    words: Annotated[list[str] | None, argument("COMMAND", "Command to explain.", complete=commands)] = None,
+) -> None:
+    """Show the help of a command."""
+    from gammapolars.commands.help_pages import page_of
+
+    print(page_of(context.find_root(), words or ()))
 
 
 def load(command: str | None = None) -> None:

@@ -1,9 +1,11 @@
-"""Words that a shell completes: names of detectors, flags, nuclides, pages and queries. What cannot be read has none.
+"""Words that a shell completes: names of detectors, flags, nuclides, queries and commands.
 
-Each function gets the context of the command line so far, as typer gives it, and the beginning of a word.
+Each function gets the beginning of a word, and the command line so far where it needs it, as typer gives them. From
+files that cannot be read there are no words.
 """
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,16 +18,20 @@ VARIABLE = "_GAMMAPOLARS_COMPLETE"
 DETECTORS = Path("detectors.toml")
 """Where names of detectors come from if no other file is on the command line."""
 
+UNQUOTED = re.compile(r"[\w.+@%/-]+")
+"""Names that mean the same in every shell without quotation marks."""
+
 
 def completing() -> bool:
     """Whether a shell asks for completions, so that nothing else is to be said."""
     return bool(os.environ.get(VARIABLE))
 
 
-def know_shells() -> None:
+def prepare() -> None:
     """Teach typer the shells that it can complete for: it leaves that out where it adds no options of its own."""
     from typer.completion import get_completion_inspect_parameters
 
+    os.environ["COLUMNS"] = "1000"  # typer breaks texts at the width of the terminal, shells take lines
     get_completion_inspect_parameters()
 
 
@@ -38,7 +44,7 @@ def detectors(ctx: typer.Context, incomplete: str) -> list[str]:
         known = load_detectors(ctx.params.get("detectors") or DETECTORS)
     except (GammapolarsError, OSError):
         return []
-    return _last_of_list(incomplete, (one.name for one in known))
+    return _last_of_list(incomplete, (one.name for one in known if UNQUOTED.fullmatch(one.name)))
 
 
 def flags(incomplete: str) -> list[str]:
@@ -52,14 +58,14 @@ def nuclides(incomplete: str) -> list[str]:
     """Nuclides of the table of gamma lines, and the heads of chains, the last behind commas."""
     from gammapolars.gamma_lines import heads, nuclides
 
-    return _last_of_list(incomplete, sorted({*nuclides(), *heads()}), fold=True)
+    return _last_of_list(incomplete, sorted({*nuclides(), *heads()}))
 
 
-def topics(incomplete: str) -> list[str]:
-    """Pages of the guide."""
-    from gammapolars.commands.guide.pages import topics
+def simulated(incomplete: str) -> list[str]:
+    """Nuclides that can be simulated."""
+    from gammapolars.simulate.sources import NUCLIDES
 
-    return [topic for topic in topics() if topic.startswith(incomplete)]
+    return _last_of_list(incomplete, NUCLIDES)
 
 
 def queries(incomplete: str) -> list[str]:
@@ -70,20 +76,14 @@ def queries(incomplete: str) -> list[str]:
 
 
 def commands(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Names of commands."""
+    """Names of commands, or of those of the group that is named before."""
     group: Any = ctx.find_root().command
-    return [name for name in group.commands if name.startswith(incomplete)]
+    for word in ctx.params.get("words") or ():
+        group = getattr(group, "commands", {}).get(word)
+    return [name for name in getattr(group, "commands", ()) if name.startswith(incomplete)]
 
 
-def _last_of_list(incomplete: str, words: Iterable[str], *, fold: bool = False) -> list[str]:
-    """Completions of the last word behind commas, together with the words before it.
-
-    Args:
-        incomplete: what has been typed.
-        words: all there are.
-        fold: whether `eu` may stand for Eu.
-    """
+def _last_of_list(incomplete: str, words: Iterable[str]) -> list[str]:
+    """Completions of the last word behind commas, together with the words before it."""
     before, comma, last = incomplete.rpartition(",")
-    beginning = last.lower() if fold else last
-    fit = [word for word in words if (word.lower() if fold else word).startswith(beginning)]
-    return [f"{before}{comma}{word}" for word in fit]
+    return [f"{before}{comma}{word}" for word in words if word.startswith(last)]

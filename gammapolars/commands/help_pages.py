@@ -5,9 +5,13 @@ They are plain text in ASCII, the same on every terminal and in a pipe.
 
 import inspect
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
+import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
+
+from gammapolars.core.errors import UsageError
 
 OWN, PAIRS, OUTPUT, READING = "Options", "Pairs", "Output", "Reading runs"
 
@@ -76,6 +80,23 @@ def summary_of(command: Any) -> str:
     """A command in a few words: its summary, else the first sentence of its help, without the full stop."""
     text = command.short_help or inspect.cleandoc(command.help or "").partition("\n\n")[0]
     return " ".join(text.split()).partition(". ")[0].rstrip(".")
+
+
+def page_of(root: typer.Context, words: Iterable[str]) -> str:
+    """The help of the command that words name, of all commands where there are none.
+
+    Raises:
+        UsageError: there is no such command.
+    """
+    context = root
+    for word in words:
+        commands = getattr(context.command, "commands", {})
+        if word not in commands:
+            near = " or ".join(get_close_matches(word, commands))
+            hint = f"did you mean {near}?" if near else f"leave it out to see the help of {context.command_path}"
+            raise UsageError(f"{context.command_path} has no command '{word}': {hint}")
+        context = typer.Context(commands[word], info_name=word, parent=context)
+    return context.command.get_help(context)
 
 
 def usage_pieces(command: Any, ctx: Any) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import typer
 
 from gammapolars.commands.app import app, load
+from gammapolars.commands.completion import completing, prepare
 from gammapolars.commands.memory import reuse_freed_memory
 from gammapolars.commands.streams import discard
 from gammapolars.core.errors import GammapolarsError, WidthWarning
@@ -35,6 +36,9 @@ def run() -> NoReturn:
     _end_as_by_interrupt(signal.SIGTERM)
     sys.unraisablehook = _pass_interrupts_on
     warnings.simplefilter("ignore", WidthWarning)  # commands that fit peaks for their own sake say so themselves
+    if completing():
+        discard(sys.stderr)  # it would be shown in the middle of the line that is completed
+        prepare()
     code: int | str | None = 0
     try:
         main(*sys.argv[1:2])

@@ -4,10 +4,16 @@ from pathlib import Path
 from typing import Annotated
 
 from gammapolars.commands.command import command
-from gammapolars.commands.completion import topics
 from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.help_pages import OUTPUT as SAVING
 from gammapolars.commands.notes import argument, option, switch
+
+
+def topics(incomplete: str) -> list[str]:
+    """Pages that a shell completes."""
+    from gammapolars.commands.guide.pages import topics
+
+    return [topic for topic in topics() if topic.startswith(incomplete)]
 
 
 @command(short_help="Read the guide: tutorial, how-to pages, reference")

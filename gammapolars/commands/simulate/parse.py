@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from gammapolars.commands.command import command
-from gammapolars.commands.completion import nuclides
+from gammapolars.commands.completion import simulated
 from gammapolars.commands.declared import OUTPUT
 from gammapolars.commands.notes import option
 from gammapolars.commands.options import DetectorsFile, Saving
@@ -21,7 +21,7 @@ class SimulateOptions(Saving):
 
     source: Annotated[
         list[str],
-        option("NUCLIDE[=ACTIVITY]", "Source: Co-60, or Na-22=100kBq. May be repeated.", complete=nuclides),
+        option("NUCLIDE[=ACTIVITY]", "Source: Co-60, or Na-22=100kBq. May be repeated.", complete=simulated),
     ]
     output: Annotated[Path, "Run to write: a ROOT file in CoMPASS format.", OUTPUT]
     hits: Annotated[int | None, "Stop after this many hits."] = None
