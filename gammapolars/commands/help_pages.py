@@ -82,7 +82,7 @@ def summary_of(command: Any) -> str:
     return " ".join(text.split()).partition(". ")[0].rstrip(".")
 
 
-def page_of(root: typer.Context, words: Iterable[str]) -> str:
+def page_of(root: Any, words: Iterable[str]) -> str:
     """The help of the command that words name, of all commands where there are none.
 
     Raises:
