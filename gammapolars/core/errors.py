@@ -23,7 +23,7 @@ class InputError(GammapolarsError):
 
 
 class WidthWarning(UserWarning):
-    """The peaks of a spectrum agree on no one width; fits go on with the one that most of them support."""
+    """The peaks of a spectrum do not have a common width; fits continue with the width that most of them support."""
 
 
 class TimeOrderError(GammapolarsError):

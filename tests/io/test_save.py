@@ -200,7 +200,7 @@ def test_layouts_that_do_not_fit(tmp_path: Path, hits: pl.DataFrame, pairs: pl.D
         gp.save(pairs.lazy().with_columns(adc_b=pl.lit(None, pl.UInt16)), tmp_path / "out.root", layout="compass-pairs")
     with pytest.raises(UsageError, match=r"out\.csv: the layout compass-pairs exists only for \.root files"):
         gp.save(pairs.lazy(), tmp_path / "out.csv", layout="compass-pairs")
-    with pytest.raises(UsageError, match=r"unknown layout 'sideways': there is compass-pairs"):
+    with pytest.raises(UsageError, match=r"unknown layout 'sideways': choose from compass-pairs"):
         gp.save(pairs.lazy(), tmp_path / "out.root", layout="sideways")
 
     assert files_in(tmp_path) == []
