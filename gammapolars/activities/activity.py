@@ -26,11 +26,11 @@ class Activity:
         intensity_bq_unc: the part from the photons per decay.
         efficiency_bq_unc: the part from the efficiency.
         decay_bq_unc: the part from the half-life.
-        critical_bq: decision threshold: more than this is a detection, with 5 % false ones.
+        critical_bq: decision threshold: a larger activity is a detection, with 5 % false positives.
         detectable_bq: minimum detectable activity: detected with a probability of 95 %.
         detected: whether the activity exceeds the threshold.
-        upper_limit_bq: 95 % upper limit, where it does not; else None.
-        at: the moment for which it holds; None: the mean while counting.
+        upper_limit_bq: 95 % upper limit, where it does not; otherwise None.
+        at: the moment for which it holds; None: the mean during counting.
     """
 
     activity_bq: float
@@ -98,8 +98,8 @@ def activity(
 ) -> Activity:
     """The activity A = area / (ε I t) from the area of one line.
 
-    Without `half_life_s` it is the mean while counting. With it, the activity at the start of counting, or at the
-    moment `at`: corrected for decay before and while counting. The decision threshold is L_C of `currie_limits`, from
+    Without `half_life_s` it is the mean during counting. With it, the activity at the start of counting, or at the
+    moment `at`: corrected for decay before and during counting. The decision threshold is L_C of `currie_limits`, from
     `background` where it is given; else from the area's variance less its counts, which is its variance if the line
     were not there. True coincidence summing and self-absorption are not corrected.
 
@@ -113,10 +113,10 @@ def activity(
         live_time_s: live time, seconds.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
         started: when counting began; a date alone means its noon.
-        at: the moment for which the activity is wanted.
-        half_life_s: of the nuclide, or of the head of its chain, seconds.
+        at: the time for which the activity is asked for.
+        half_life_s: of the nuclide, or of the parent of its chain, seconds.
         half_life_s_unc: its uncertainty.
-        background: counts below the line.
+        background: counts under the line.
         background_unc: their uncertainty; their square root, if it is not given.
 
     Raises:

@@ -20,7 +20,7 @@ class EfficiencyCurve:
     Attributes:
         coefficients: p_i, lowest order first.
         covariance: of the coefficients, a square table; None: not known, and uncertainties are then 0.
-        energy_range_kev: lowest and highest energy that the curve was fitted to: beyond them it is extrapolated. None:
+        energy_range_kev: range of the fit: outside it the curve is extrapolated. None:
             not known.
     """
 
@@ -30,10 +30,10 @@ class EfficiencyCurve:
 
     @classmethod
     def of(cls, detector: Detector) -> "EfficiencyCurve":
-        """The curve that detectors.toml holds for a detector.
+        """The curve of a detector in detectors.toml.
 
         Raises:
-            UsageError: it holds none.
+            UsageError: there is none.
         """
         if detector.efficiency is None:
             raise UsageError(
@@ -75,7 +75,7 @@ class EfficiencyCurve:
         )
 
     def extrapolates(self, energy_kev: float) -> bool:
-        """Whether an energy lies outside of what the curve was fitted to."""
+        """Whether an energy is outside the range of the fit."""
         if self.energy_range_kev is None:
             return False
         low, high = self.energy_range_kev

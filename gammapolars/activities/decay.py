@@ -107,7 +107,7 @@ def decay_unc(half_life_s: Measurement, elapsed_s: float, counting_s: float = 0.
 def activity_at(source: CalibrationSource, when: date, *, counting_s: float = 0.0) -> Measurement:
     """A calibration source's activity in Bq at a moment, or the mean over a counting time that begins then.
 
-    A chain in equilibrium decays with the half-life of its head.
+    A chain in equilibrium decays with the half-life of its parent.
 
     Args:
         source: its activity at the reference date, and its half-life, looked up if it has none.

@@ -41,16 +41,16 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True)
 class EfficiencyFit(EfficiencyCurve):
-    """An efficiency curve with the points that it was fitted to.
+    """An efficiency curve with the fitted points.
 
     Attributes:
         chi2: Σ r V⁻¹ r over the residuals r, with the points' full covariance V.
-        ndf: points less coefficients.
+        ndf: number of points minus number of coefficients.
         points: the points that were used, with `fitted` (ε of the curve), `residual_percent` (of the curve) and
             `residual_sigma` (by the point's own uncertainty, without what it shares with other points); both null where
             there are as many coefficients as points, and they would be 0 by construction.
         tried: the orders that were compared; one, if it was given.
-        warnings: what a person should know before using the curve.
+        warnings: what to know before using the curve.
     """
 
     chi2: float = 0.0

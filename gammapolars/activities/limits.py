@@ -9,7 +9,7 @@ from gammapolars.core.errors import UsageError
 
 
 class CurrieLimits(NamedTuple):
-    """Net counts by which detection is decided.
+    """Net counts that decide on detection.
 
     Attributes:
         critical: L_C: more than this is a detection; background alone exceeds it with a probability of 1 - confidence.
@@ -42,7 +42,7 @@ def currie_limits(
     They hold for backgrounds of about 10 counts or more, where counts are distributed nearly normally.
 
     Args:
-        background: B, expected counts below the line.
+        background: B, expected counts under the line.
         background_unc: u, its uncertainty.
         channels: N, of the peak's region.
         side_channels: n, of all regions that the background was taken from.

@@ -39,7 +39,7 @@ class LineCounts(NamedTuple):
     Attributes:
         area: net counts of the line, positive or negative.
         area_unc: their uncertainty.
-        background: counts below the line, from the regions at its sides.
+        background: counts under the line, from the regions at its sides.
         background_unc: their uncertainty.
         null_variance: variance of the area if there is no line.
         unit: variance of the area from each count of the line itself.
@@ -73,10 +73,10 @@ class LineBins(NamedTuple):
 def line_counts(
     spectrum: pl.DataFrame, energy_kev: float, fwhm_kev: float, neighbours: Sequence[tuple[float, float]] = ()
 ) -> LineCounts:
-    """Net counts at an energy, whether there is a peak or not: a sum of bins less a straight line between its sides.
+    """Net counts at an energy, whether there is a peak or not: a sum of bins minus a straight line between its sides.
 
     The region reaches 1.25 FWHM to both sides, the background is taken from 1.5 to 2.75 FWHM. Unlike areas of peaks
-    that a search has found, this has no bias where there is nothing. Where other peaks are nearer than 3.75 FWHM, the
+    that a search has found, this is unbiased where there is no line. Where other peaks are nearer than 3.75 FWHM, the
     line is fitted together with them over 4 FWHM to both sides: theirs is what their shape can describe wherever they
     lie and however wide they are, so that the nearer they are the less is known of the line.
 
@@ -84,7 +84,7 @@ def line_counts(
         spectrum: a table of SPECTRUM of one detector with `energy_kev`; bins without counts may be left out.
         energy_kev: where the line should be.
         fwhm_kev: its width.
-        neighbours: energies and FWHM of other peaks (keV); those that are far away change nothing.
+        neighbours: energies and FWHM of other peaks (keV); distant peaks have no effect.
 
     Raises:
         TableError: the spectrum lacks a column, or variances.

@@ -26,16 +26,16 @@ Fwhm = tuple[float, ...]
 
 @dataclass(frozen=True)
 class NuclideActivity(Activity):
-    """The activity of a nuclide: of several lines their weighted mean.
+    """The activity of a nuclide: the weighted mean of its lines.
 
     Attributes:
-        nuclide: whose it is; of a chain its head.
+        nuclide: whose it is; for a chain its parent.
         chi2: of the lines about their mean, with the full covariance.
-        ndf: lines less 1.
+        ndf: number of lines minus 1.
         lines: one row per line: `energy_kev`, `nuclide`, `intensity`, `area`, `area_unc`, `efficiency`,
             `efficiency_unc`, `activity_bq`, `counting_bq_unc`, `weight` (they add up to 1), `extrapolated`, and `peak`:
             whether a peak was found there, or counts were summed.
-        warnings: what a person should know before using it.
+        warnings: what to know before using it.
     """
 
     nuclide: str = ""
@@ -72,19 +72,19 @@ def activity_of(
     low.
 
     A peak search finds a weak line only where it happens to be high. With `spectrum` and `fwhm`, lines without a peak
-    take part with the counts at their place (`line_counts`), also next to other peaks, and a nuclide without any peak
-    gets an upper limit. Threshold and limit of such counts hold at few of them, too.
+    contribute with the counts at their position (`line_counts`), also next to other peaks, and a nuclide without any
+    peak gets an upper limit. Threshold and limit of such counts hold at few of them, too.
     Other nuclides' lines within the same peak are not separated. True coincidence summing is not corrected.
 
     Args:
-        nuclide: such as `Cs-137`; of a chain in equilibrium its head.
+        nuclide: such as `Cs-137`; for a chain in equilibrium its parent.
         peaks: a table of PEAKS of one detector, in keV.
         lines: its lines, per 100 of its decays, as `gp.lines(nuclide)` gives them.
         efficiency: from `fit_efficiency`, or `EfficiencyCurve.of(detector)`.
         live_time_s: live time, seconds.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
         started: when counting began; a date alone means its noon.
-        at: the moment for which the activity is wanted; without it and without `half_life_s`, it is the mean while
+        at: the time for which the activity is asked for; without it and without `half_life_s`, it is the mean while
             counting.
         half_life_s: instead of the one that is looked up for `at`, seconds.
         half_life_s_unc: its uncertainty.

@@ -132,10 +132,11 @@ def efficiency_points(
 ) -> pl.DataFrame:
     """Full-energy-peak efficiencies ε = area / (A I t) from the peaks of a source in one detector.
 
-    A is the mean activity while counting, I the photons per decay, t the live time. Lines that one peak holds count
+    A is the mean activity during counting, I the photons per decay, t the live time. Lines that one peak holds count
     together, and so do doublets of the table, by their summed intensity: over their distance ε does not change. True
     coincidence summing is not corrected: close to the detector, a nuclide that emits several photons at once gives
-    efficiencies that are too low for lines of cascades and too high for crossovers. Nor is self-absorption.
+    efficiencies that are too low for lines of cascades and too high for crossovers. Self-absorption is not corrected
+    either.
 
     Args:
         peaks: a table of PEAKS of one detector, calibrated in keV.
@@ -145,7 +146,7 @@ def efficiency_points(
         started: when counting began; a date alone means its noon.
         real_time_s: real time, over which the activity decays; the live time, if it is not given.
         within_fwhm: how far a peak may lie from its lines, in FWHM.
-        least_intensity: photons per 100 decays that a peak must hold.
+        least_intensity: least number of photons per 100 decays in a peak.
 
     Returns:
         One row per peak, by energy: `energy_kev` of the lines, `efficiency`, `efficiency_unc` and what it consists of:

@@ -23,21 +23,21 @@ RUNS = "drift_runs"
 def correct_drift(
     hits: pl.LazyFrame, drift: Drift | pl.DataFrame | str | Path, *, run: int | None = None
 ) -> pl.LazyFrame:
-    """Hits with `gain_factor`: what their adc is multiplied by to undo the drift of their detector's gain.
+    """Hits with `gain_factor`, by which their adc is multiplied to correct the gain drift of their detector.
 
-    `calibrate` makes use of it. Between two knots of the table the factor is interpolated linearly, before the first
-    and behind the last it is constant, and for a run or a detector that the table does not hold it is 1. The knot
+    It is used by `calibrate`. Between two knots of the table the factor is interpolated linearly, before the first
+    and after the last it is constant, and for a run or detector that is not in the table it is 1. The knot
     before each hit is found by `join_asof`; the result streams.
 
     Args:
-        hits: a table of hits, nearly in time order; a `gain_factor` that it has already is replaced.
+        hits: a table of hits, nearly in time order; an existing `gain_factor` is replaced.
         drift: from `track_drift`, or a table of drift, or a file that holds one.
         run: which run of the table the hits are; by default, what their column `run` says, or the table's only run.
 
     Raises:
         InputError: the file is not a table of drift.
         TableError: a frame has not the columns that it should have.
-        UsageError: the table holds several runs, and nothing tells which the hits are.
+        UsageError: the table contains several runs, and the run of the hits is not given.
     """
     if isinstance(drift, str | Path):
         drift = load_drift(drift)
@@ -55,7 +55,7 @@ def correct_drift(
 
 
 def load_drift(path: str | Path) -> Drift:
-    """Read a table of drift that `gammapolars drift` wrote.
+    """Read a drift table written by `gammapolars drift`.
 
     Raises:
         InputError: the file is missing, is no Parquet file or no table of drift.

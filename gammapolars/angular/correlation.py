@@ -45,12 +45,12 @@ def angular_correlation(
     tolerance_deg: float = TOLERANCE_DEG,
     attenuation: tuple[float, float] = (1.0, 1.0),
 ) -> AngularFit:
-    """The angular correlation of two lines, from what `angular_counts` and `angular_singles` count.
+    """The angular correlation of two lines, from the counts of `angular_counts` and `angular_singles`.
 
     For each angle, W = Σ N / Σ E: the net coincidences N of its detector pairs over what is expected without
     correlation, E, so that solid angles and efficiencies of both lines in each detector cancel. By mixed events, E =
     Σ_t c_t [S1_i(t) S2_j(t) - N_ij(t)], from the net singles S of both lines in slices of time, with one over the
-    number of decays for c_t: rates may change, and detectors be off for a while.
+    number of decays for c_t: rates may change, and detectors may be off for a while.
 
     Angles group without chains: a group begins at its smallest angle and reaches up to `tolerance_deg` above it. The
     fit takes the polynomials' mean over the pairs of an angle, and the whole covariance of the points: they share the

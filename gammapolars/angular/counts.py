@@ -135,7 +135,7 @@ def check_gates(gate_1: Gate, gate_2: Gate) -> None:
 
 
 def angular_singles(hits: pl.LazyFrame, gate_1: Gate, gate_2: Gate, *, by: Iterable[str] = ()) -> pl.LazyFrame:
-    """Net counts of two lines in each detector: what uncorrelated coincidences are expected from.
+    """Net counts of two lines in each detector, from which the uncorrelated coincidences are expected.
 
     Args:
         hits: a calibrated table of hits, without those that were rejected before pairing.

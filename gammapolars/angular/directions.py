@@ -71,13 +71,13 @@ def legendre(order: int, cosine: npt.ArrayLike) -> Floats:
 
 
 def attenuation(half_angle_deg: float) -> tuple[float, float]:
-    """By what the finite size of one detector weakens P2 and P4: Q2 and Q4 of a cone with the same efficiency all over.
+    """Attenuation of P2 and P4 by the finite size of one detector: Q2 and Q4 of a cone of uniform efficiency.
 
     Q_k = ∫ P_k(cos β) sin β dβ / ∫ sin β dβ from 0 to the half-angle α: Q2 = c (1 + c) / 2 and
     Q4 = c (1 + c) (7 c² - 3) / 8, with c = cos α (M. E. Rose, Phys. Rev. 91 (1953) 610).
 
     Raises:
-        UsageError: an angle that no detector has.
+        UsageError: an angle that is impossible for a detector.
     """
     if not 0 <= half_angle_deg < 90:
         raise UsageError(f"the half-angle of a detector must be between 0 and 90 degrees, not {half_angle_deg:g}")

@@ -25,13 +25,13 @@ class AngularFit(Part):
     """W(θ) = A0 [1 + a2 P2(cos θ) + a4 P4(cos θ)], fitted by least squares.
 
     Attributes:
-        a2: as it is measured, with the standard deviation `a2_unc`; corrected for the size of detectors: `a2_point`.
-        a4: as it is measured; 0 without uncertainty where only P2 was fitted.
+        a2: as measured, with the standard deviation `a2_unc`; corrected for the size of the detectors: `a2_point`.
+        a4: as measured; 0 without uncertainty where only P2 was fitted.
         covariance: of a2 and a4.
         chi2: of the angles.
         ndf: degrees of freedom.
-        a0: A0, in the scale of W as it was given.
-        attenuation: Q22 and Q44, by which the size of both detectors weakens a2 and a4.
+        a0: A0, in the scale of the input W.
+        attenuation: Q22 and Q44, the factors by which the finite size of both detectors reduces a2 and a4.
         table: `angle_deg`, `w` (W(θ)/A0), `w_unc`, `fit`; of `angular_correlation` also `detector_pairs` (each order of
             two detectors is one), `counts` (net coincidences), `counts_unc`, `expected` (without correlation, at A0).
         w_covariance: of `w` in the table, (angles, angles): angles share detectors.
@@ -54,7 +54,7 @@ class AngularFit(Part):
 
     @property
     def a2_point(self) -> float:
-        """a2 as detectors without size would see it."""
+        """a2 corrected to point detectors."""
         return self.a2 / self.attenuation[0]
 
     @property
@@ -64,7 +64,7 @@ class AngularFit(Part):
 
     @property
     def a4_point(self) -> float:
-        """a4 as detectors without size would see it."""
+        """a4 corrected to point detectors."""
         return self.a4 / self.attenuation[1]
 
     @property
@@ -110,7 +110,7 @@ def fit_legendre(
     Raises:
         UsageError: an order that is none, impossible uncertainties, or fewer angles (of which θ and 180° - θ are
             the same) than parameters.
-        CalibrationError: W(θ) is not above 0 on the average.
+        CalibrationError: the mean of W(θ) is not positive.
     """
     angles, values, unc = (np.asarray(one, np.float64) for one in (angles_deg, w, w_unc))
     if unc.shape not in ((len(values),), (len(values), len(values))) or angles.shape != values.shape:

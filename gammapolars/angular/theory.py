@@ -36,7 +36,7 @@ def angular_coefficients(
         orders: which a_k, even.
 
     Returns:
-        One coefficient for each order, without unit, for detectors of no size.
+        One coefficient for each order, without unit, for point detectors.
 
     Raises:
         UsageError: spins, multipoles or mixing ratios that are impossible.

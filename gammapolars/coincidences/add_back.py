@@ -32,18 +32,18 @@ def add_back(
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
 ) -> pl.LazyFrame:
-    """Hits in which those that one gamma ray left in several crystals of a group are summed to one.
+    """Hits after add-back: hits of one gamma ray in several crystals of a group are summed to one.
 
     Detectors of one `group` and one `kind` are added back as if they were one crystal: all of their hits up to `window`
     after the first of them (closed) become one, two hits of the same crystal as well. The sum has the energy of all,
     and the time, detector, adc and everything else of the hit with the largest energy (of equal ones, the earliest).
-    Its flags are those of all parts together, so that a sum with a piled-up or saturated part is rejected as such a hit
-    is. Hits without energy and fake events are not added; they, and hits of no group, stay as they are. The result is
-    the same whatever the size of slices.
+    Its flags are those of all parts together, so that a sum with a piled-up or saturated part is rejected like such a
+    hit. Hits without energy and fake events are not added; they, and hits outside any group, stay as they are. The
+    result is the same whatever the size of slices.
 
     Args:
-        hits: a table of hits, nearly in time order. Where it has `energy_kev`, that is added; else what the detectors'
-            calibrations make of `adc`.
+        hits: a table of hits, nearly in time order. Where it has `energy_kev`, that is added; otherwise the energy that
+            the calibrations give for `adc`.
         detectors: their groups, kinds and calibrations.
         window: `100ns`, or picoseconds.
         leave_out: kinds of detectors that are not added back, such as the shields of a group.
@@ -51,7 +51,7 @@ def add_back(
         slice_hits: hits per slice; memory is proportional to it.
 
     Returns:
-        A lazy table of hits in time order, with `energy_kev`, and `added_hits`: of how many hits each was made.
+        A lazy table of hits in time order, with `energy_kev`, and `added_hits`: the number of hits in each.
 
     Raises:
         TableError: the frame is not a table of hits.

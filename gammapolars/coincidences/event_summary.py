@@ -24,7 +24,7 @@ def event_summary(events: pl.LazyFrame, *, slice_hits: int = SLICE_HITS) -> pl.L
     """One row per event: time, detectors and summed energy.
 
     Args:
-        events: a table of events, as `events` gives it; hits that were filtered out of it since count nowhere, but
+        events: a table of events, as `events` gives it; hits that were filtered out of it do not count, but
             `multiplicity` stays what it was.
         slice_hits: hits per slice; memory is proportional to it.
 

@@ -123,22 +123,22 @@ def events(
     reorder_ps: int = REORDER_PS,
     slice_hits: int = SLICE_HITS,
 ) -> pl.LazyFrame:
-    """Hits with the event that each belongs to, in time order.
+    """Hits with the number of their event, in time order.
 
-    An event begins with the first hit that belongs to none before. With `window_ref="first"` it holds all hits up to
-    `window` after that first hit (closed), and is never longer; with `"last"` it goes on as long as each hit follows
-    the one before within `window`. Only hits of one `run` make an event, where that column tells several apart.
+    An event begins with the first hit that belongs to no earlier event. With `window_ref="first"` it holds all hits up
+    to `window` after that first hit (closed), and is never longer; with `"last"` it continues as long as each hit
+    follows the one before within `window`. Only hits of one `run` make an event, where that column tells several apart.
 
     `multiplicity` is the number of different detectors that fired: two hits of one detector both belong to the event,
     and count once. `event` numbers all events from 0 in order of time, on through all runs, before those of lower
-    multiplicity are left out: an event keeps its number whatever `min_multiplicity` is. Rejected hits take no part:
-    they are left out, make no multiplicity and do not prolong an event. The result is the same whatever the size of
-    slices.
+    multiplicity are left out: an event keeps its number whatever `min_multiplicity` is. Rejected hits are not used:
+    they are left out, do not count for the multiplicity and do not prolong an event. The result is the same whatever
+    the size of slices.
 
     Args:
         hits: a table of hits, nearly in time order; all of its columns are carried along.
         window: `250ns`, or picoseconds.
-        window_ref: what it is measured from: the `first` hit of the event, or the `last` before.
+        window_ref: reference of the window: the `first` hit of the event, or the `last` one before.
         reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
         min_multiplicity: events in which fewer detectors fired are left out.
         reorder_ps: how far back in time a hit may lie and still be put in its place.

@@ -177,7 +177,7 @@ def _merged(windows: Sequence[Window]) -> list[Window]:
 
 
 def chance_pairs(hits_a: int, hits_b: int, width_ps: float, real_time_s: float) -> float:
-    """How many pairs two uncorrelated detectors make by chance: N = r_a r_b w T.
+    """Expected number of random pairs of two uncorrelated detectors: N = r_a r_b w T.
 
     Args:
         hits_a: hits of one detector in the time T.
@@ -189,12 +189,12 @@ def chance_pairs(hits_a: int, hits_b: int, width_ps: float, real_time_s: float) 
 
 
 def nearest_chance_pairs(starts: float, pairs: float, covered: float) -> float:
-    """How many starts that have no true partner found a stop by chance, where each takes the nearest stop in a window.
+    """How many starts without a true coincidence found a random stop, where each takes the nearest stop in a window.
 
-    A start without a true partner finds a stop with the probability P, whatever stop it is: N_0 P of N_0 such starts
-    do, and N_0 (1 - P) find none. Those are counted, as all starts less all pairs, because a start with a true partner
-    always finds a stop. So chance makes N = (starts - pairs) P / (1 - P) pairs; without any true coincidence that is
-    what N = starts P expects. Beside them, some starts with a true partner take a random stop that is nearer.
+    A start without a true coincidence finds some stop with probability P: N_0 P of N_0 such starts
+    do, and N_0 (1 - P) find none. The latter number is starts minus pairs, because a start with a true coincidence
+    always finds a stop. So there are N = (starts - pairs) P / (1 - P) random pairs; without true coincidences this is
+    N = starts P. In addition, some starts with a true coincidence take a random stop that is nearer.
 
     Args:
         starts: hits of the start detector.
@@ -204,6 +204,6 @@ def nearest_chance_pairs(starts: float, pairs: float, covered: float) -> float:
             In a window shorter than the dead time of the stop detector it is r_b w again, since there is no second one.
 
     Returns:
-        The number; where stops cover all of the time, all pairs, which chance alone can then make.
+        The number; if stops cover all of the time, all pairs, since all can then be random.
     """
     return (starts - pairs) * covered / (1 - covered) if covered < 1 else pairs

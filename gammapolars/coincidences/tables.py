@@ -32,9 +32,9 @@ def pairs(
     whatever the size of slices.
 
     With random windows, their pairs come out as well, in `region` `random` instead of `prompt`, and with the `weight`
-    -s, where s is the total width of the prompt window over that of the random windows, both as many steps of the
-    clock as they hold. Prompt pairs weigh 1. So the sum of weights over any pairs, such as those in a bin, is the
-    number of them that are not there by chance, N = P - s R, and the sum of squared weights its variance, P + s² R.
+    -s, where s is the total width of the prompt window over that of the random windows, each counted in whole steps of
+    the clock. Prompt pairs weigh 1. So the sum of weights over any pairs, such as those in a bin, is the
+    number of true coincidences, N = P - s R, and the sum of squared weights its variance, P + s² R.
 
     Args:
         hits: a table of hits, nearly in time order; every further column comes out twice, with `_a` and `_b`. Only
@@ -42,7 +42,8 @@ def pairs(
         window: `250ns`, `LOW:HIGH`, picoseconds, or (low, high) in picoseconds.
         random: windows away from the first, which hold no true coincidences: `1us:3us`, or several; `auto` finds them
             in the time differences of the first hits. Without start and stop they hold |dt|, so that both sides count.
-            They measure chance best within the dead time, because close to a true coincidence detectors are dead.
+            They measure random coincidences best within the dead time, because detectors are dead close to a true
+            coincidence.
         reject: flags that disqualify a hit, as on the command line: names, a mask, or `none`.
         start: the detector of a, or its (board, channel); together with `stop`.
         stop: the detector of b.
@@ -60,7 +61,7 @@ def pairs(
     rule = PairRule(window, reject=reject, start=start, stop=stop)
     columns = rule.require(hits)
     if random and random != AUTO:
-        rule = rule.with_random(random)  # what is wrong with windows that are given is told at once
+        rule = rule.with_random(random)  # invalid windows are reported at once
     made = rule.schema(columns, weighted=bool(random))
 
     def batches(wanted: list[str] | None) -> Iterator[pl.DataFrame]:

@@ -9,7 +9,7 @@ from gammapolars.core.visible import visible
 
 
 class GammapolarsError(Exception):
-    """The base of all of them; the command line prints it as one line and exits with `exit_code`."""
+    """The base of all errors; the command line prints it as one line and exits with `exit_code`."""
 
     exit_code = 1
 
@@ -19,7 +19,7 @@ class GammapolarsError(Exception):
 
 
 class InputError(GammapolarsError):
-    """A file cannot be read as what it should be: missing, damaged, without a hit tree, wrongly typed."""
+    """A file cannot be read: it is missing, damaged, without a tree of hits, or has wrong types."""
 
 
 class WidthWarning(UserWarning):
@@ -27,7 +27,7 @@ class WidthWarning(UserWarning):
 
 
 class TimeOrderError(GammapolarsError):
-    """Hits go further back in time than the reorder buffer can repair.
+    """Hits are further out of time order than the reorder buffer can repair.
 
     Args:
         what: is wrong with their times.
@@ -44,15 +44,15 @@ class DetectorsError(GammapolarsError):
 
 
 class CalibrationError(GammapolarsError):
-    """Peaks cannot be told which line they are, or a fit to them is not to be trusted."""
+    """Peaks cannot be assigned to lines, or a fit to them is not reliable."""
 
 
 class TableError(GammapolarsError):
-    """A frame lacks the columns, or has other dtypes, than the table that a function asks for."""
+    """A frame lacks columns of the table that a function needs, or has other dtypes."""
 
 
 class OutputError(GammapolarsError):
-    """An output exists already, or cannot be written."""
+    """An output already exists or cannot be written."""
 
 
 class QueryError(GammapolarsError):

@@ -85,5 +85,5 @@ def union(masks: dict[str, int]) -> int:
 
 
 def has_any(mask: int, flags: str = "flags") -> pl.Expr:
-    """True where a hit carries any of a mask's bits."""
+    """True where a hit has any of the bits of a mask."""
     return (pl.col(flags) & pl.lit(mask, pl.UInt32)) != 0

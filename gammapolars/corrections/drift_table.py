@@ -31,8 +31,8 @@ class Drift:
 
     Attributes:
         table: a table of drift (`schema.DRIFT`), by run, detector and time.
-        runs: what is known of the runs; nothing in a table that somebody else made.
-        source: what messages call it.
+        runs: information on the runs; empty for a table from another source.
+        source: its name in messages.
     """
 
     table: pl.DataFrame

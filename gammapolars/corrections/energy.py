@@ -103,14 +103,14 @@ def calibrate(frame: pl.LazyFrame, detectors: Detectors, *, dither: bool = False
     Where the frame has `gain_factor` (`gain_factor_a`, `gain_factor_b`), the adc is multiplied by it first.
 
     Args:
-        frame: a table of hits or of pairs; an energy that it already has is kept where a detector has no polynomial.
+        frame: a table of hits or of pairs; an existing energy is kept where a detector has no polynomial.
         detectors: from `load_detectors`.
-        dither: whether each adc value is spread over its own width first, by noise in [-½, ½): bins of energy then
-            show no comb. The noise comes from the hit's time, board and channel alone, so that it is the same each
+        dither: whether each adc value is first dithered over its width, by noise in [-½, ½): bins of energy then
+            show no comb. The noise comes from the hit's time, board and channel alone, so that it is the same every
             time, however a run is cut and in pairs as in hits; it changes where times do, as by `align`.
 
     Raises:
-        TableError: the frame has neither adc values nor energies, or lacks what the noise is made from.
+        TableError: the frame has neither adc values nor energies, or lacks the columns for the noise.
     """
     columns = frame.collect_schema()
     suffixes = [suffix for suffix in ("", "_a", "_b") if f"adc{suffix}" in columns]

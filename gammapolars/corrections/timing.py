@@ -30,7 +30,7 @@ def align(hits: pl.LazyFrame, detectors: Detectors, *, reorder_ps: int = REORDER
 
     Raises:
         TableError: a detector has a walk, and the hits have no adc.
-        DetectorsError: a walk that no time can hold.
+        DetectorsError: a walk that diverges.
     """
     if not detectors.clocks:
         return _shifted(hits, detectors) if spread_ps(detectors) else hits

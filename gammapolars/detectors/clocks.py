@@ -57,7 +57,7 @@ class Stretch(NamedTuple):
     slope: int
 
     def shift_at(self, time_ps: int) -> int:
-        """What the clock has counted too much when it shows this time."""
+        """How far the clock is ahead when it shows this time."""
         passed = time_ps - self.begin_ps
         share = self.rate + self.slope * passed // SLOPE_PARTS
         return self.shift_ps + (passed * share + PARTS // 2) // PARTS
@@ -65,11 +65,11 @@ class Stretch(NamedTuple):
 
 @dataclass(frozen=True)
 class BoardClock:
-    """The clock of a board, compared with that of the boards that have none in detectors.toml.
+    """The clock of a board relative to the boards that have none in detectors.toml.
 
     Attributes:
         board: the board's number.
-        rate_ppm: how fast it runs, parts per million: one number, or a tuple of those at times equally spaced.
+        rate_ppm: its rate offset, parts per million: one number, or a tuple of those at times equally spaced.
         rate_range_s: the times of the first and the last of several rates, by the board's own clock, seconds.
     """
 
@@ -127,7 +127,7 @@ class BoardClock:
         return (*found, Stretch(end, _rounded(total), shares[-1], 0))
 
     def shift_ps(self, time_ps: int) -> int:
-        """What the clock has counted too much when it shows this time."""
+        """How far the clock is ahead when it shows this time."""
         place = (time_ps - self.first_ps) // self.step_ps + 1
         return self.stretches[min(max(place, 0), len(self.stretches) - 1)].shift_at(time_ps)
 

@@ -19,28 +19,29 @@ Covariance = tuple[Coefficients, ...]
 
 @dataclass(frozen=True)
 class Detector:
-    """One (board, channel) and what is known about it.
+    """One (board, channel) and its properties.
 
     Attributes:
         board: the digitizer board's number, 0 to 65535.
         channel: the board's input, 0 to 65535.
-        name: how figures and summaries call it; `board/channel` where nobody named it.
+        name: its name in figures and summaries; by default `board/channel`.
         energy: coefficients of the energy polynomial in keV, lowest order first: E = Σ c_i adc^i. None: uncalibrated.
         fwhm: coefficients of FWHM² = a + b E + c E² (keV²).
-        time_offset_ps: how much later than the others this detector's timestamps are; subtracted before pairing.
+        time_offset_ps: how much later its timestamps are than those of other detectors; subtracted before pairing.
         kind: `HPGe`, `NaI`, `LaBr3`, …
-        notes: anything else that a person wants to keep here.
+        notes: any other remarks.
         energy_covariance: of the coefficients in `energy`, a square table; None: not known.
-        energy_range: lowest and highest adc that `energy` was fitted to: beyond them it is extrapolated.
+        energy_range: lowest and highest ADC channel of the fit of `energy`: outside this range it is extrapolated.
         efficiency: coefficients of the full-energy-peak efficiency, ln ε = Σ p_i (ln E/MeV)^i, lowest order first.
         efficiency_covariance: of the coefficients in `efficiency`, a square table.
-        efficiency_range: lowest and highest energy (keV) that `efficiency` was fitted to.
-        time_walk_ps: how much later still small pulses are: t = Σ b_i adc^(-i/2), i from 1; subtracted as well.
-        time_walk_range: lowest and highest adc that the walk was fitted to; beyond them it is as at the nearest.
-        time_fwhm_ps: time resolution of this detector alone, a full width at half maximum.
-        theta_deg: polar angle of the direction in which the source sees it, 0 to 180 degrees.
+        efficiency_range: lowest and highest energy (keV) of the fit of `efficiency`.
+        time_walk_ps: the additional delay of small pulses: t = Σ b_i adc^(-i/2), i from 1; subtracted as well.
+        time_walk_range: lowest and highest ADC channel of the fit of the walk; outside, the value at the nearest end is
+            used.
+        time_fwhm_ps: time resolution of this detector alone (FWHM).
+        theta_deg: polar angle of its direction from the source, 0 to 180 degrees.
         phi_deg: azimuth of that direction, degrees.
-        group: detectors of one group, such as the crystals of a clover, are added back to one.
+        group: detectors of one group, such as the crystals of a clover, are summed by add-back.
     """
 
     board: int
@@ -69,7 +70,7 @@ class Detector:
 
     @property
     def key(self) -> tuple[int, int]:
-        """Its (board, channel), by which hits name it."""
+        """Its (board, channel), as in hits."""
         return (self.board, self.channel)
 
 
@@ -79,12 +80,12 @@ class Detectors:
 
     Attributes:
         all: the detectors.
-        columns: which columns of another program's files hold what, by the names of a table of hits.
+        columns: the columns of another program's files, by the names of a table of hits.
         sources: calibration sources of known activity.
-        drift: the file that holds the drift of the gains, as detectors.toml names it; None: gains are steady.
-        folder: where detectors.toml lies: relative names of files begin there.
+        drift: the file with the drift of the gains, as detectors.toml names it; None: gains are constant.
+        folder: the folder of detectors.toml, for relative file names.
         text: of the detectors.toml that they were read from, whose comments an update keeps; empty: from none.
-        clocks: of boards whose clocks run fast or slow.
+        clocks: of boards with clocks that run fast or slow.
     """
 
     all: tuple[Detector, ...] = ()

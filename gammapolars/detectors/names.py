@@ -16,9 +16,9 @@ PER_BOARD = 1 << 16
 
 
 def named(frame: Frame, detectors: Detectors) -> Frame:
-    """A table with the detector's `name` behind its board and channel; in tables of pairs, with `name_a` and `name_b`.
+    """A table with the detector's `name` after its board and channel; in tables of pairs, with `name_a` and `name_b`.
 
-    Detectors that are not in detectors.toml are called by their board and channel, as in `0/3`.
+    Detectors that are not in detectors.toml are named by their board and channel, as in `0/3`.
 
     Args:
         frame: hits, spectra, peaks, rates, pairs: any table with `board` and `channel`, or these with `_a`, `_b`, `_c`.

@@ -18,20 +18,20 @@ WRITTEN = ("nuclide", "name", "activity_bq", "activity_bq_unc", "reference_date"
 
 @dataclass(frozen=True)
 class CalibrationSource:
-    """A source whose activity is known at a date.
+    """A source with a known activity at a reference date.
 
     Attributes:
         nuclide: such as `Eu-152` or `Ag-110m`; of a chain in equilibrium its head, such as `Ra-226`.
         activity_bq: decays per second of that nuclide at the reference date.
         activity_bq_unc: its uncertainty, one standard deviation. A certificate with k = 2 states twice this.
-        reference_date: when the activity was that. A date without a time means its noon.
-        name: how commands call it; the nuclide where nobody named it.
+        reference_date: the date of that activity. A date without a time means noon.
+        name: its name for commands; by default the nuclide.
         half_life_s: of the nuclide, seconds; None: it is looked up.
         half_life_s_unc: its uncertainty.
-        notes: anything else that a person wants to keep here.
+        notes: any other remarks.
 
     Raises:
-        DetectorsError: a value that no source can have.
+        DetectorsError: an impossible value.
     """
 
     nuclide: str

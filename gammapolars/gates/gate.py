@@ -14,7 +14,7 @@ from gammapolars.core.units import parse_range
 
 @dataclass(frozen=True)
 class Gate:
-    """A stretch of energy on a line, less the background below it, estimated from the stretches next to it.
+    """A stretch of energy on a line, minus the background under it, estimated from stretches next to it.
 
     A count in the gate weighs 1, one in the background -g/b, where g and b are the widths of the gate and of all its
     background together, and any other 0. The sum of weights is the net number of counts, the sum of their squares its
@@ -22,7 +22,7 @@ class Gate:
     random pairs, multiply: each squared coefficient then goes with its own counts.
 
     Attributes:
-        low: where the gate begins (keV, or adc); its ends belong to it, those of background do only where no gate is.
+        low: where the gate begins (keV, or adc); its ends belong to it, those of the background only where no gate is.
         high: where it ends.
         background: (low, high) of stretches next to it; none: nothing is subtracted.
 
@@ -55,7 +55,7 @@ class Gate:
 
     @property
     def scale(self) -> float:
-        """g/b: how much of the background's counts lies below the line; 0 where there is no background."""
+        """g/b: the factor from the counts of the background to those under the line; 0 where there is no background."""
         wide = sum(high - low for low, high in self.background)
         return self.width / wide if wide else 0.0
 

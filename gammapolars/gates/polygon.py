@@ -23,11 +23,11 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class PolygonGate:
-    """A polygon in two columns of a table: of pairs, hits, or whatever has both.
+    """A polygon in two columns of a table: of pairs, hits, or any other with both columns.
 
     A point is inside where a ray to the right crosses an odd number of edges (crossing number; Haines 1994, Graphics
     Gems IV, 24). Edges that bound the polygon on the left and below belong to it, those on the right and above do not:
-    polygons that share an edge share no point, and miss none. Edges may touch, and cross nowhere: of vertices that are
+    adjacent polygons neither share nor miss a point. Edges may touch, and cross nowhere: of vertices that are
     not in order around it, a polygon would leave parts out unseen. Which side a point lies on follows from products of
     its distances, which are exact for adc values and picoseconds, and rounded in the 16th digit otherwise. A point
     without one of its values is outside.
@@ -36,7 +36,7 @@ class PolygonGate:
         x: the column along x, such as `energy_kev_a`, `adc` or `dt_ps`.
         y: the column along y.
         vertices: (x, y) in order around the polygon, either way; the last is joined to the first.
-        name: how summaries call it.
+        name: its name in summaries.
 
     Raises:
         UsageError: fewer than three vertices, one that is not a finite number, all of them on one line, or edges that

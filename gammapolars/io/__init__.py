@@ -42,9 +42,9 @@ def scan(
     drop_duplicates: bool = False,
     losses: Losses | None = None,
 ) -> pl.LazyFrame:
-    """The hits of a run, lazily: columns and rows that a query does not need are not kept.
+    """The hits of a run, lazily: columns and rows that a query does not need are not kept in memory.
 
-    Write what becomes of them with `save`, which never replaces these files: the sinks of polars empty a file before
+    Write results with `save`, which never replaces these files: polars sinks truncate a file before
     it is read.
 
     Args:
@@ -53,14 +53,14 @@ def scan(
         tree: name of the tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
         stage: which files of a CoMPASS run's folder: `raw`, `unfiltered` or `filtered`; the first that is there.
         bin_layout: layout of CoMPASS BIN files without a header.
-        columns: which columns of another program's table hold what: `load_detectors("detectors.toml").columns`.
+        columns: the columns of another program's table: `load_detectors("detectors.toml").columns`.
         apart: whether files, too, are runs of their own.
         drop_duplicates: whether hits with the board, channel and time of another one are left out.
-        losses: takes up what cannot be read; without it, damage is an error.
+        losses: collects what cannot be read; without it, damage is an error.
 
     Raises:
         InputError: nothing is found, or a file is not a table of hits.
-        UsageError: a file has a suffix that no reader is for, or is given twice.
+        UsageError: a file has an unknown suffix, or is given twice.
     """
     reading = Reading(
         tree=tree, bin_layout=bin_layout, columns=columns or {}, losses=losses or Losses(keep_going=False)
@@ -79,7 +79,7 @@ def check_writable(path: str | Path, *, overwrite: bool = False, layout: str | N
 
     Raises:
         OutputError: it exists already, or its folder is missing.
-        UsageError: no writer is for its suffix and layout.
+        UsageError: its suffix or layout is unknown.
     """
     path = Path(path)
     _writer(path, layout)
@@ -113,7 +113,7 @@ def save(
     overwrite: bool = False,
     metadata: Metadata | dict[str, str] | None = None,
 ) -> None:
-    """Stream a table into a file; the suffix tells the format, and the file appears only when it is complete.
+    """Stream a table into a file; the suffix gives the format, and the file appears only when it is complete.
 
     Args:
         frame: any lazy frame.
@@ -123,8 +123,8 @@ def save(
         metadata: provenance, for the formats that can carry it; a function is called when all rows are written.
 
     Raises:
-        OutputError: the output exists already, cannot be written, or is the file that the frame is scanned from.
-        UsageError: no writer is for its suffix and layout.
+        OutputError: the output already exists, cannot be written, or is the file that the frame is scanned from.
+        UsageError: its suffix or layout is unknown.
     """
     path = Path(path)
     check_writable(path, overwrite=overwrite, layout=layout)

@@ -65,8 +65,8 @@ def save_matrix(
         metadata: provenance, for Parquet and ROOT.
 
     Raises:
-        OutputError: the file exists already or cannot be written, or the format cannot hold the matrix: counts that are
-            too large, negative or fractional, or too many bins. The message names a format that can.
+        OutputError: the file already exists or cannot be written, or the format cannot hold the matrix: counts that are
+            too large, negative or fractional, or too many bins. The message names a suitable format.
         UsageError: an unknown suffix.
     """
     path = Path(path)
@@ -91,7 +91,7 @@ def save_matrix(
 
 
 def scan_matrix(path: str | Path, name: str | None = None, *, energy: Sequence[float] | None = None) -> pl.LazyFrame:
-    """A matrix out of a file, lazily: its filled bins.
+    """A matrix from a file, lazily: its filled bins.
 
     Args:
         path: ends in .mat, .m4b or .spn (RadWare), .root (TH2), .parquet or .csv.
@@ -104,7 +104,7 @@ def scan_matrix(path: str | Path, name: str | None = None, *, energy: Sequence[f
 
     Raises:
         InputError: the file is missing, damaged or cut short, or holds no matrix; of its counts, when collected.
-        UsageError: an unknown suffix, or several histograms, of which none is named.
+        UsageError: an unknown suffix, or several histograms without a choice.
     """
     path = Path(path)
     suffix = path.suffix.lower()

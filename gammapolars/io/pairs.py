@@ -15,11 +15,11 @@ ADVICE = "give the run they were made from"
 
 
 def scan_pairs(path: str | Path) -> pl.LazyFrame:
-    """A file of pairs, lazily: what `save` wrote, or the ROOT tree `Data_C` of other programs.
+    """A file of pairs, lazily: written by `save`, or the ROOT tree `Data_C` of other programs.
 
     Raises:
         InputError: the file is missing, damaged, or holds no pairs.
-        UsageError: no reader is for its suffix.
+        UsageError: its suffix is unknown.
     """
     path = Path(path)
     form = format_of(path)

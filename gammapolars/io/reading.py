@@ -32,13 +32,13 @@ class Loss:
 
 
 class Losses:
-    """What reading leaves out: each place once, however often and by however many threads it is met.
+    """Data skipped while reading: each place once, even if several threads meet it several times.
 
     Args:
-        keep_going: whether hits that cannot be read are left out and remembered; otherwise they are an error.
+        keep_going: whether unreadable hits are skipped and recorded; otherwise they are an error.
 
     Attributes:
-        lost_time: whether clocks began again so that the time that passed is not known.
+        lost_time: whether clocks restarted so that the elapsed time is unknown.
     """
 
     def __init__(self, *, keep_going: bool = True) -> None:
@@ -59,7 +59,7 @@ class Losses:
         self.set_aside(path, what, hits, kind)
 
     def set_aside(self, path: Path, what: str, hits: int, kind: Kind) -> None:
-        """Remember hits that are left out even where nothing may be, since nothing but a look at the run is asked."""
+        """Record skipped hits even where nothing may be skipped, because the run is only inspected."""
         with self._lock:
             self._losses[path, what] = Loss(path, what, hits, kind)
 
@@ -71,19 +71,19 @@ class Losses:
                 self._losses[path, what] = Loss(path, what, hits, "repeated")
 
     def note(self, path: Path, what: str) -> None:
-        """Remember something that a reader of the results must know, though no hit is missing for it."""
+        """Record a message for the user that is not about missing hits."""
         with self._lock:
             self._notes[path, what] = None
 
     @property
     def all(self) -> tuple[Loss, ...]:
-        """In the order in which they were met first."""
+        """In the order in which they were first met."""
         with self._lock:
             return tuple(self._losses.values())
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What `note` was told, each beginning with its file's name."""
+        """The messages of `note`, each beginning with the file name."""
         with self._lock:
             return tuple(f"{path.name}: {what}" for path, what in self._notes)
 

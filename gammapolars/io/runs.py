@@ -152,7 +152,7 @@ def open_runs(
 
     Raises:
         InputError: nothing is found, or a file is not a table of hits.
-        UsageError: a file has a suffix that no reader is for, or its hits would count twice.
+        UsageError: a file has an unknown suffix, or its hits would count twice.
     """
     check_process()
     reading = reading or Reading()

@@ -107,7 +107,7 @@ def save_spectrum(
     overwrite: bool = False,
     metadata: Texts | None = None,
 ) -> tuple[Path, ...]:
-    """Write spectra for other programs: one file, or one a detector where the format holds a single spectrum.
+    """Write spectra for other programs: one file, or one per detector where the format stores a single spectrum.
 
     Bins that are left out have no counts. With `adc`, channel n is adc n, calibrated by the measurement's polynomial;
     bins of `energy_kev` alone are the channels from 0 keV on, and the calibration is the line through their middles.
@@ -119,7 +119,7 @@ def save_spectrum(
         measurement: times, title and calibration; of all detectors, or by (board, channel).
         bin_kev: width of the bins of energy, where too few are filled to show it.
         bin_adc: width of the bins of adc, where they hold several values each; otherwise whole numbers are channels.
-        format: `radware` for gf3's .spe; otherwise the suffix tells.
+        format: `radware` for gf3's .spe; otherwise given by the suffix.
         overwrite: whether files of these names are replaced.
         metadata: provenance, for Parquet and ROOT.
 
@@ -127,7 +127,7 @@ def save_spectrum(
         The files that were written.
 
     Raises:
-        OutputError: a file exists already or cannot be written, or the format cannot hold the spectrum: fractional or
+        OutputError: a file already exists or cannot be written, or the format cannot hold the spectrum: fractional or
             negative counts, too many of them or too many channels, a calibration of too high an order. The message
             names a format that can.
         UsageError: an unknown suffix or format.
@@ -165,14 +165,14 @@ def save_spectrum(
 
 
 def read_spectrum(path: str | Path, name: str | None = None, *, format: str | None = None) -> RecordedSpectrum:
-    """One spectrum out of a file, with what the file tells beside it.
+    """One spectrum from a file, with its times, title and calibration.
 
     Args:
         path: ends in .spe (ORTEC's or RadWare's: its content tells), .chn, .txt, .asc or .csv (columns of any names,
             separator and decimal sign), .parquet, .root (TH1), .n42, .cnf, .tka, .mca (Amptek), .iec, or, with
             `gammapolars[spectra]`, .spc, .an1 (the same) or .pcf.
-        name: which one, where a file holds several: a histogram's name, or `b0_ch3` for board 0, channel 3.
-        format: where the suffix tells another one, or none.
+        name: which one, where a file contains several: a histogram's name, or `b0_ch3` for board 0, channel 3.
+        format: the format, where the suffix does not give it.
 
     Returns:
         The table of all bins, and the measurement.
@@ -180,7 +180,7 @@ def read_spectrum(path: str | Path, name: str | None = None, *, format: str | No
     Raises:
         InputError: the file is missing, damaged or cut short, holds no such spectrum, or needs a package that is not
             installed.
-        UsageError: an unknown suffix or format, or several spectra, of which none is named.
+        UsageError: an unknown suffix or format, or several spectra without a choice.
     """
     path = Path(path)
     kind = spectrum_format(path, format, suffixes=READ_FORMATS)

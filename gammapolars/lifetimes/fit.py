@@ -1,4 +1,4 @@
-"""The fit of a prompt peak, exponential decays and chance to a time spectrum."""
+"""The fit of a prompt peak, exponential decays and random coincidences to a time spectrum."""
 
 import math
 from itertools import combinations
@@ -61,8 +61,8 @@ def fit_lifetime(
         direction: on which side of the peak decays lie; None: on the one that fits better.
         window_ps: the window that the pairs were looked for in; None: from the first filled bin to the last.
         sigma_near_ps: about the standard deviation of the prompt peak, where the fit of it starts.
-        nearest: where the spectrum is of each start's nearest stop alone: chance is then not flat, and takes true stops
-            away. Amplitudes are those of all pairs.
+        nearest: where the spectrum is of each start's nearest stop alone: random coincidences are then not flat and
+            take true stops away. Amplitudes are those of all pairs.
 
     Raises:
         TableError: the frame is not a time spectrum, or has negative counts.

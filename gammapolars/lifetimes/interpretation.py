@@ -49,28 +49,28 @@ class Component:
 
 @dataclass(frozen=True)
 class LifetimeFit(Part):
-    """A prompt peak, decays and chance, fitted to a time spectrum.
+    """A fit of a prompt peak, decays and random coincidences to a time spectrum.
 
     Attributes:
         components: the decays, the longest lifetime first; none where none is resolved from the prompt peak.
         upper_limit_ps: where no decay is resolved: no lifetime above this agrees with the spectrum (95 %); None also
             where none can be excluded.
         direction: whether decays come after the start (`stop after start`) or before it.
-        t0_ps: where the prompt peak stands, and decays begin.
+        t0_ps: position of the prompt peak, where decays begin.
         t0_ps_unc: its uncertainty.
         fwhm_ps: full width at half maximum of the prompt peak.
         fwhm_ps_unc: its uncertainty; 0 where the width was given.
         prompt: counts of the prompt peak; 0 where none is needed.
         prompt_unc: one standard deviation; where there is a limit, that above `prompt`.
-        prompt_limit: upper limit of 95 %, where no prompt peak is needed or none lies within one standard deviation.
-        chance_per_ns: counts per ns by chance, of all pairs.
+        prompt_limit: 95 % upper limit, where no prompt peak is needed or zero is within one standard deviation.
+        chance_per_ns: random coincidences per ns, of all pairs.
         chance_per_ns_unc: one standard deviation; where there is a limit, that above `chance_per_ns`.
-        chance_per_ns_limit: upper limit of 95 %, where no chance at all lies within one standard deviation.
+        chance_per_ns_limit: 95 % upper limit, where zero random coincidences are within one standard deviation.
         chi2: of the likelihood (Baker and Cousins), of bins joined to hold some counts each.
         ndf: degrees of freedom.
         curves: `dt_ps` (bin's first ps), `width_ps`, `counts`, and the expected `fit`, `prompt`, `decay_1`, …,
             `chance`.
-        warnings: what must be known of it, one sentence each.
+        warnings: doubts to consider, one sentence each.
     """
 
     HIDDEN: ClassVar = ("curves", "warnings")
@@ -94,7 +94,7 @@ class LifetimeFit(Part):
     warnings: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
-        """All but the curves and the warnings, as JSON takes it."""
+        """All but the curves and the warnings, for JSON."""
         return entries(self)
 
 

@@ -35,7 +35,7 @@ def find_peaks(
     fwhm: Sequence[float] | None = None,
     least_significance: float = LEAST_SIGNIFICANCE,
 ) -> pl.DataFrame:
-    """Where spectra have peaks, by a filter as wide as their peaks, before any fit.
+    """Positions of peaks in spectra, by a filter as wide as the peaks, before any fit.
 
     Args:
         spectrum: a table of spectra, with `counts`, `variance`, and `adc` or `energy_kev` or both (bin centres);
@@ -84,9 +84,9 @@ def fit_peaks(
     correlations.
 
     An area in units of `area_unc` is not its `significance`: the uncertainty holds the scatter of the peak's own
-    counts, which is not there where there is no peak. So 9 counts above no background are 9 ± 3, and yet no chance.
+    counts, which is not there where there is no peak. So 9 counts above no background are 9 ± 3, but not a fluctuation.
 
-    Widths that are not given are those of the narrowest branch that peaks agree on; where another has nearly as much
+    Widths that are not given are those of the narrowest group that peaks agree on; where another has nearly as much
     support, a `WidthWarning` says so: give `fwhm` then.
 
     Args:
@@ -100,7 +100,7 @@ def fit_peaks(
 
     Returns:
         A table of peaks in order: the spectrum's columns, `centroid_*`, `fwhm_*` (with `kev` and/or `adc`), `area`,
-        `background` (below the peak, within its FWHM on both sides), each with `_unc`; `area_unc_low` and
+        `background` (under the peak, within its FWHM on both sides), each with `_unc`; `area_unc_low` and
         `area_unc_high`, which differ from `area_unc` below 25 counts; `significance`, by which peaks are kept: of the
         test that there is no peak, at this place; `p_value`, the probability that background alone gives a peak as
         significant anywhere in the spectrum; `chi2_ndf` and the number of the `region` that was fitted together;

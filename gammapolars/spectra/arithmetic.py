@@ -72,10 +72,10 @@ def subtract(
     scale_unc: float | ByDetector = 0.0,
     width: float | None = None,
 ) -> pl.LazyFrame:
-    """Spectra less a scaled background: counts a - s b, with the variance var_a + s² var_b + b² σ_s².
+    """Spectra minus a scaled background: counts a - s b, with the variance var_a + s² var_b + b² σ_s².
 
-    Counts may come out negative and stay so: cutting them off would make sums too large. What the scale's uncertainty
-    adds is common to all bins: for a sum of bins, scale the sum.
+    Counts may come out negative and stay so: cutting them off would make sums too large. The contribution of the
+    scale's uncertainty is common to all bins: for a sum of bins, scale the sum.
 
     Args:
         spectrum: a table of spectra.
@@ -121,7 +121,7 @@ def per_second(
 ) -> pl.LazyFrame:
     """Spectra in counts per second: n / T, with the variance var / T² + (n / T)² (σ_T / T)².
 
-    What the live time's uncertainty adds is common to all bins: for a sum of bins, divide the sum.
+    The contribution of the live time's uncertainty is common to all bins: for a sum of bins, divide the sum.
 
     Args:
         spectrum: a table of spectra.
@@ -161,7 +161,7 @@ def divide_by_efficiency(
         efficiency_unc: the uncertainty, as an expression or a number, where `efficiency` does not give it.
 
     Returns:
-        The same lazy table, whose `counts` are those that a detector of efficiency 1 would have had.
+        The same lazy table, whose `counts` are those of a detector of efficiency 1.
 
     Raises:
         TableError: the spectra have no energies; when it is collected: an efficiency that is not above 0.

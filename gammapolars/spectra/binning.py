@@ -33,7 +33,7 @@ def spectrum(
     Args:
         frame: calibrated hits, or pairs with `energy="energy_kev_a"`. Rows without a finite energy are left out.
         bin_kev: the bins' width; bin k reaches from k to k + 1 widths.
-        bin_adc: so many adc values are a bin, instead of bins of energy.
+        bin_adc: this many adc values per bin, instead of bins of energy.
         energy: the column that is binned; None: `energy_kev`, or `adc` for bins of adc.
         by: columns that get a spectrum each: a detector, a run, a time slice, a gate, of any dtype.
         weight: the column of weights, such as gates give; `auto`: `weight` if there is such a column; None: each row
@@ -41,7 +41,7 @@ def spectrum(
 
     Returns:
         A lazy table of spectra: `by`, `energy_kev` or `adc` (bin centre), `counts`, `variance`; empty bins are left
-        out. Bins of several adc values have their `width_adc` beside them.
+        out. Bins of several adc values also have `width_adc`.
 
     Raises:
         TableError: the frame lacks one of the columns, or what is binned or weighs is not a number.

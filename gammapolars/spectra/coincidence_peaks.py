@@ -53,9 +53,9 @@ def coincidence_peak(
     on: str = "energy_kev",
     width: float | tuple[float, float] | None = None,
 ) -> CoincidencePeak:
-    """The net coincidences of two lines, by the background around their peak in the plane of the two energies.
+    """The net coincidences of two lines, with the background taken around their peak in the plane of both energies.
 
-    Below a coincidence peak lie coincidences of either line with the Compton background below the other, and of both
+    Under a coincidence peak are coincidences of either line with the Compton background under the other, and of both
     backgrounds with each other. Taken from gates next to the lines they are n_pb, n_bp and n_bb, and with the ratios s
     of the widths of gate and background, N = n_pp - s₂ n_pb - s₁ n_bp + s₁ s₂ n_bb (E. R. Gamba, A. M. Bruce and
     M. Rudigier, Nucl. Instrum. Methods A 928 (2019) 93). That is the sum of the products of both gates' weights, and
@@ -67,7 +67,7 @@ def coincidence_peak(
             on x.
         first: a gate with background on one line.
         second: the same on the other.
-        on: what of pairs is gated: `energy_kev`, or `adc`.
+        on: the column of pairs that is gated: `energy_kev`, or `adc`.
         width: of the bins of a matrix, on both axes or on each; None: from the distances of bin centres.
 
     Raises:

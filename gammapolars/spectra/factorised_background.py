@@ -46,7 +46,7 @@ class FactorisedBackground:
 
     Args:
         cells: of the matrix.
-        operator: (nodes, nodes) A, that turns its projections into the background below their peaks.
+        operator: (nodes, nodes) A, that turns its projections into the background under their peaks.
 
     Attributes:
         projection: (nodes,) P of both axes, or of the one of a symmetric matrix.

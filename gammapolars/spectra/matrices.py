@@ -33,8 +33,8 @@ def matrix(
         pairs: a calibrated table of pairs, or any other with two columns of numbers. Rows without one of them are left
             out.
         bin_kev: the bins' width on both axes; bin k reaches from k to k + 1 widths.
-        symmetric: whether each pair stands at (x, y) and at (y, x); on the diagonal it counts once. None: where both
-            axes have the same quantity, of a and of b, and the same bins.
+        symmetric: whether each pair is counted at (x, y) and at (y, x); on the diagonal it counts once. None: where
+            both axes have the same quantity, of a and of b, and the same bins.
         x: the column along x.
         y: the column along y.
         bin_x: the bins' width on x, in the column's unit; None: `bin_kev`.
@@ -133,7 +133,7 @@ def is_symmetric(matrix: pl.DataFrame) -> bool:
 
 
 def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width: float | None = None) -> pl.LazyFrame:
-    """The spectrum along one axis of a matrix, of the bins that a gate takes out of the other: sums of its rows.
+    """The spectrum along one axis of a matrix for a gate on the other: sums of its rows.
 
     A bin belongs to the gate, or to its background, whose centre does. The background is scaled by how many bins the
     gate has for each of its own, filled or not: net = Σ gate - (g/b) Σ background, variance = Σ gate + (g/b)² Σ
@@ -149,7 +149,7 @@ def project(matrix: AnyFrame, gate: Gate, *, on: Literal["x", "y"] = "x", width:
         A lazy spectrum: `energy_kev`, `adc`, `dt_ps` or `time_s` (bin centre), `counts`, `variance`.
 
     Raises:
-        TableError: it is not a matrix, or one that is net of its background in two dimensions.
+        TableError: it is not a matrix, or its background was subtracted in two dimensions.
         UsageError: when collected, if the gate, or the background, holds no bin.
     """
     lazy = matrix.lazy()

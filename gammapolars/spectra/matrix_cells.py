@@ -63,7 +63,7 @@ class MatrixCells:
 
     Attributes:
         sides: the axes.
-        symmetric: whether each pair stands at (x, y) and at (y, x).
+        symmetric: whether each pair is counted at (x, y) and at (y, x).
         one: (n,) the bin on x.
         other: (n,) that on y.
         counts: (n,) in the cell.

@@ -34,14 +34,14 @@ class NetSum(NamedTuple):
 
 
 class NetMatrix:
-    """A matrix net of the background that its projections tell, after Palameta and Waddington, with its covariance.
+    """A matrix minus the background given by its projections, after Palameta and Waddington, with its covariance.
 
-    With the projections P_i, the background b_i below their peaks and the sum T, B_ij = (P_i b_j + b_i P_j - b_i b_j)/T
+    With the projections P_i, the background b_i under their peaks and the sum T, B_ij = (P_i b_j + b_i P_j - b_i b_j)/T
     is subtracted from each cell. `factorised_background` derives it, also for axes of different detectors, and the
     variances.
 
     That is right where all but the coincidences of two peaks factorises: of random coincidences, and of many cascades
-    together. Where cascades are few, the Compton background of a line is in coincidence with its own partners alone,
+    together. Where cascades are few, the Compton background of a line is in coincidence only with its own cascade,
     and net counts are biased; `gp.coincidence_peak` takes the background from the matrix around a peak instead.
 
     Args:
@@ -53,7 +53,7 @@ class NetMatrix:
 
     Attributes:
         regions: the stretches of x, and of y, in which peaks lie.
-        symmetric: whether each pair stands at (x, y) and at (y, x).
+        symmetric: whether each pair is counted at (x, y) and at (y, x).
         total: T, the sum of the matrix; of a symmetric one, with twice its diagonal.
 
     Raises:
@@ -92,7 +92,7 @@ class NetMatrix:
             raise TableError(f"the counts of the matrix add up to {self.total:g}, which does not give a background")
 
     def projections(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Of x and of y, `energy_kev` or `adc` (bin centre), `counts`, and the `background` below their peaks."""
+        """Of x and of y, `energy_kev` or `adc` (bin centre), `counts`, and the `background` under their peaks."""
         values = {"counts": self._background.projection, "background": self._background.below}
         return self._along(0, values), self._along(1, values)
 
@@ -135,9 +135,9 @@ class NetMatrix:
         return NetSum(*(half * float(one) for one in (net.counts, np.sqrt(net.variance), net.background)))
 
     def project(self, gate: Gate, *, on: Literal["x", "y"] = "x") -> pl.DataFrame:
-        """The net spectrum along one axis of what a gate takes out of the other.
+        """The net spectrum along one axis for a gate on the other.
 
-        Its bins are correlated: of several together, `sum` tells the uncertainty.
+        Its bins are correlated: for a sum of several, `sum` gives the uncertainty.
 
         Args:
             gate: in the unit of the gated axis.
@@ -153,7 +153,7 @@ class NetMatrix:
         return self._along(1 - SIDES[on], net._asdict())
 
     def table(self) -> pl.DataFrame:
-        """All cells that have counts, or in which the background lets expect some.
+        """All cells with counts, or with an expected background.
 
         Cells have their projections in common, so that variances do not add up to that of a sum. `gp.project` refuses
         this table therefore, which it knows by the column `background`: take `project` and `sum`.

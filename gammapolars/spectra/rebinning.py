@@ -73,9 +73,9 @@ def rebin(
     edges_adc: Sequence[float] | None = None,
     width: float | None = None,
 ) -> pl.LazyFrame:
-    """Spectra in other bins: each bin's counts and variance are shared out by its overlap with the new ones.
+    """Spectra in new bins: counts and variance of each bin are shared among the new bins in proportion to the overlap.
 
-    A share f of a bin takes f of its counts and f of its variance, not f². The new counts are what random places
+    A fraction f of a bin takes f of its counts and f of its variance, not f². The new counts are what random places
     within each old bin would give on average, and the variances are theirs. So the sum over any range of new bins has
     the variance of its counts: a peak's area keeps its uncertainty. With f² it would be too small, because neighbours
     that share an old bin are correlated. Where new edges are old edges nothing is shared, and all is exact. Elsewhere

@@ -28,10 +28,10 @@ def slice_width_ps(width: str | int) -> int:
 
 
 def time_slices(frame: pl.LazyFrame, width: str | int) -> pl.LazyFrame:
-    """Hits or pairs with the slice of time that they fall into.
+    """Hits or pairs with their time slice.
 
     Slices begin at timestamp 0, the digitizer's start, whatever the first hit's time: slice k holds the times from k
-    to k + 1 widths. Of several runs each has its own clock: put `run` beside `time_slice` into `by`.
+    to k + 1 widths. Of several runs each has its own clock: put both `run` and `time_slice` into `by`.
 
     Args:
         frame: any table with `timestamp_ps`.
@@ -55,11 +55,11 @@ def gate(
     on: str = "energy_kev",
     of: Sequence[Detector | Key] | None = None,
 ) -> pl.LazyFrame:
-    """The hits in coincidence with a gate: what a gated spectrum is made of.
+    """The hits in coincidence with a gate: the rows of a gated spectrum.
 
-    With a `Gate`, the partners of hits in its background are there as well, and `weight` makes their sum net: it is the
-    gate's weight, times the pair's own where pairs have a `weight` (of prompt and random). `gp.spectrum` sums weights
-    by itself. With a number nothing is subtracted, and there is a `weight` only where pairs have one.
+    With a `Gate`, hits in coincidence with its background are included, and `weight` makes their sum net: it is the
+    weight of the gate, times that of the pair where pairs have a `weight` (of prompt and random). `gp.spectrum` sums
+    weights by itself. With a number nothing is subtracted, and there is a `weight` only where pairs have one.
 
     A pair of which both hits lie in the gate or its background gives two rows, one for each. In spectra these are
     counts of two bins, whose errors are correlated a little; only where both fall into one bin is its variance
@@ -128,11 +128,12 @@ HIT = ("board", "channel", "adc", "energy_kev")
 
 
 def cube_slice(triples: pl.LazyFrame, first: Gate, second: Gate, *, on: str = "energy_kev") -> pl.LazyFrame:
-    """The third hits of triples whose other two lie in two gates: what a doubly gated spectrum is made of.
+    """The third hits of triples whose other two lie in two gates: the rows of a doubly gated spectrum.
 
     Each of the three hits can be the third one; the other two can lie in the gates in both orders. Weights of the two
-    gates multiply, so that with background the sum of weights is net of all that one or both gates hold by chance:
-    N = Σ w₁ w₂, and its variance Σ (w₁ w₂)². Where a pair of hits fits in both orders (gates that overlap, or one in
+    gates multiply, so that with background the sum of weights subtracts the background under either line and under
+    both: N = Σ w₁ w₂, and its variance Σ (w₁ w₂)². Where a pair of hits fits in both orders (gates that overlap, or one
+        in
     the other's background), the weights of both are added up in the one row, as the triple has the third hit once.
     Two equal gates are one choice of two hits, not two.
 

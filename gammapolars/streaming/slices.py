@@ -178,7 +178,7 @@ def slices(
     on_repair: OnRepair | None = None,
     on_wild: OnWild | None = None,
 ) -> Iterator[Slice]:
-    """Cut a hit stream where neighbouring hits are further apart than a window reaches.
+    """Cut a stream of hits where neighbouring hits are further apart than the reach of a window.
 
     No pair crosses such a gap, so each slice holds all that its hits can be paired with. A stretch without a gap is
     cut anyway once it has grown to four times `slice_hits`: then the hits within `reach_ps` of the cut stand in both
@@ -190,8 +190,8 @@ def slices(
         hits: a table of hits, nearly in time order.
         reach_ps: the largest |dt| of interest, in picoseconds.
         reorder_ps: how far back a hit may lie and still be put in its place.
-        slice_hits: how many hits gather before a cut; memory is proportional to it.
-        on_repair: called with resets and rollovers of the timestamps, behind which times are made to go on.
+        slice_hits: number of hits before a cut; memory is proportional to it.
+        on_repair: called with resets and rollovers of the timestamps, after which times are made continuous.
         on_wild: called with hits with an impossible time, and whether they are left out; None: they are an error.
 
     Raises:

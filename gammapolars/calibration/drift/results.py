@@ -98,7 +98,7 @@ def _width(counts: Floats, edges: Floats, centre: float, fwhm: float, bin_adc: f
 
 @dataclass(frozen=True)
 class DriftTrack:
-    """What was found of the drift of some runs' gains.
+    """The measured drift of the gains in some runs.
 
     Attributes:
         drift: the factors by run, detector and time, and which runs they are of: what `correct_drift` takes.
@@ -108,8 +108,8 @@ class DriftTrack:
             from the smooth gain), `counts`, `status`: `ok`, or why the fit was left out.
         curves: `run`, `board`, `channel`, `name`, `timestamp_ps`, `time_s`, `gain`, `gain_unc`: the smooth gain.
         lines: one row per line and detector: `board`, `channel`, `name`, `line_kev`, `positions` (those used), `failed`
-            (fits that were left out), `scatter_pct` (of the positions about the smooth gain), `chi2_ndf` of this
-            scatter, `disagreement_pct` (by how much the line drifts otherwise than the others; null where it does
+            (rejected fits), `scatter_pct` (of the positions about the smooth gain), `chi2_ndf` of this
+            scatter, `disagreement_pct` (how much its drift differs from that of the others; null where it does
             not), `fwhm_before_kev`, `fwhm_after_kev` (null where it cannot be determined).
         detectors: one row per detector: `board`, `channel`, `name`, `drift_span_pct` (between the largest and the
             smallest gain), `gain_unc_pct` (median), `steps`, `scatter_pct`, and of its line with most counts

@@ -29,12 +29,12 @@ def match_lines(
     hints: Hints = NO_HINTS,
     detector: str = "",
 ) -> Match:
-    """Find which peak is which line of the named sources, without knowing the gain.
+    """Assign peaks to the lines of the given sources without knowing the gain.
 
-    Peaks of several spectra of the same detector are matched together; which of the nuclides is in which spectrum is
+    Peaks of several spectra of the same detector are matched together; the nuclides of each spectrum are
     found. Every curve through prominent peaks and strong lines with an offset up to some 10 % and a bend up to some
-    4 % of the range is a hypothesis; the best is accepted if it is far more likely than chance and than the next best
-    (see `gammapolars.calibration.energy.evidence`).
+    4 % of the range is a hypothesis; the best is accepted if it is far more likely than a random match and than the
+    next best (see `gammapolars.calibration.energy.evidence`).
 
     Args:
         peaks: `centroid_adc`, `centroid_adc_unc`, `fwhm_adc`, `area`, `area_unc`; `run` where there are several
@@ -45,12 +45,12 @@ def match_lines(
             puts them. One line is enough then.
         start_tolerance: how far the gain may be from that of `start`, one standard deviation, as a share of it; offset
             and bend may differ by a tenth of that share of the range.
-        adc_range: where peaks could have been found; from the lowest to the highest peak if it is not given.
+        adc_range: the range that was searched for peaks; from the lowest to the highest peak if it is not given.
         hints: about which gain and resolution the detector has.
         detector: its name, for messages.
 
     Raises:
-        CalibrationError: no match is clearly better than chance and than every other.
+        CalibrationError: no match is clearly better than a random one and than every other.
     """
     peak_data = peak_arrays(peaks, adc_range)
     try:

@@ -67,11 +67,11 @@ def fit_energy(
         adc_unc: one standard deviation of each.
         energy_kev: energy of each line.
         energy_kev_unc: one standard deviation of each.
-        order: 1 to 3, if it should not be chosen.
+        order: 1 to 3, instead of an automatic choice.
         shape_unc: of line shapes, in adc, to be added to the position uncertainties in quadrature; none by itself.
 
     Raises:
-        CalibrationError: there are too few lines, or the polynomial falls somewhere within their range.
+        CalibrationError: there are too few lines, or the polynomial decreases somewhere within their range.
         UsageError: the order is none of 1, 2 and 3, or a position or uncertainty is not a number.
     """
     points = points_of(adc, adc_unc, energy_kev, energy_kev_unc, shape_unc)

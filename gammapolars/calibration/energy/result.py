@@ -151,16 +151,16 @@ def calibrate_peaks(
     Args:
         peaks: as for `match_lines`.
         lines: of the named sources.
-        detector: what is known of it so far.
+        detector: its properties so far.
         order: of the polynomial, 1 to 3; chosen if it is not given.
         start: a calibration to start from; where only one line is matched, its gain alone is adjusted.
         pairs: given by hand, instead of matching.
-        adc_range: where peaks could have been found.
+        adc_range: the range that was searched for peaks.
         without: energies of lines to leave out of the fit, keV; a line within 1 keV is meant.
         hints: about which gain and resolution the detector has.
 
     Raises:
-        CalibrationError: no match can be trusted, or too few lines are left to fit.
+        CalibrationError: no match is reliable, or too few lines are left for the fit.
     """
     if pairs is not None:
         match = match_pairs(peaks, pairs, lines, detector=detector.name)

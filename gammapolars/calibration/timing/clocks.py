@@ -75,7 +75,7 @@ class Clocks:
             is now corrected), with `rate_ppm_unc`; `change_ppm`, how fast it was found to be beyond what detectors.toml
             said before; `rates`, how many were fitted; `moves_ps`, how far the peak with the reference's moves by it.
         notes: what was done, one sentence each.
-        warnings: what must be known before trusting it, one sentence each.
+        warnings: doubts to consider, one sentence each.
     """
 
     clocks: tuple[BoardClock, ...]

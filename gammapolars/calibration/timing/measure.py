@@ -50,20 +50,20 @@ def measure_timing(
 
     Args:
         runs: from `open_runs`, or the names of files or folders as the command line takes them.
-        detectors: names, and offsets and clocks to begin with: peaks are searched around them, and what is found is
+        detectors: names, and initial offsets and clocks: peaks are searched around them, and the result is
             added.
-        search: how far from there a peak may lie.
+        search: how far from there a peak may be.
         reject: flags that reject a hit.
         walk: True: fit both terms of every detector's walk; False: leave walks as `detectors` has them; None: fit them,
             and use those that are significant if they make the peaks narrower.
         reference: name of the detector whose offset stays as it is; else the first of each group.
         energy_kev: only hits of this energy, lowest and highest (keV); None: all.
         most_hits: read no more hits than these, from the beginning.
-        enough: pairs near the peak with which a detector is known well enough to stop reading.
+        enough: pairs near the peak that are enough for a detector to stop reading.
         progress: called with the number of hits read, in the second reading from the beginning again.
 
     Raises:
-        CalibrationError: no detector pair shows a prompt peak, or the clock stands still.
+        CalibrationError: no detector pair shows a prompt peak, or the clock stopped.
         UsageError: an impossible argument, or a gate on energies without a calibration.
         TableError: the runs have no adc values.
     """

@@ -48,15 +48,15 @@ DIFFERENCE_COLUMNS: dict[str, DType] = {
 
 @dataclass(frozen=True)
 class Timing:
-    """What was found of the timing of some runs' detectors.
+    """The measured timing of the detectors in some runs.
 
     Attributes:
-        aligned: the detectors that were given, or seen, with offsets, walks and resolutions, and the clocks of boards;
+        aligned: the given or observed detectors with offsets, walks and resolutions, and the clocks of boards;
             everything else unchanged.
         detectors: one row per detector: `board`, `channel`, `name`, `group` (detectors tied by prompt peaks; null:
             none), `reference` (its offset stays as it was), `pairs` (prompt ones), `time_offset_ps`,
             `time_offset_ps_unc` (against the reference), `time_walk_ps` with `time_walk_ps_unc` and `time_walk_range`,
-            `time_fwhm_ps` of the detector alone, `time_fwhm_ps_unc` (null where only equal shares can be given).
+            `time_fwhm_ps` of the detector alone, `time_fwhm_ps_unc` (null where the resolution was shared equally).
         covariance_ps2: of the offsets, in the order of `detectors`.
         pairs: one row per detector pair: `pairs` near the peak, `prompt_pairs` in it, `position_ps` of the peak in
             t_b - t_a as recorded, `position_after_ps` behind all corrections, `fwhm_before_ps` as recorded and
@@ -68,11 +68,11 @@ class Timing:
         clock_ps: the step of the digitizer's clock, as the time differences show it.
         walk: whether walks were fitted, and are used.
         notes: what was done, one sentence each.
-        warnings: what must be known before trusting it, one sentence each.
+        warnings: doubts to consider, one sentence each.
         complete: whether runs were read to their end.
-        hits: what the last reading read.
+        hits: the hits of the last reading.
         clocks: where the peak of two boards could be followed, one row per board: `board`, `reference` (the clock that
-            others are compared with), `rate_ppm` (how fast its clock is in the mean, as `aligned` has it; 0 where it
+            others are compared with), `rate_ppm` (its mean rate offset, as `aligned` has it; 0 where it
             has none), `rate_ppm_unc`, `change_ppm` (what was measured, beyond the clocks that were given), `rates` (how
             many were fitted) and `moves_ps` (how far that moves the peak).
     """
