@@ -29,15 +29,15 @@ def angular(
     title: str = "Angular correlation",
     style: FigureStyle = SCREEN,
 ) -> p9.ggplot:
-    """W(θ) of each angle with its uncertainty, the fit with the band of one standard deviation, and theory.
+    """W(θ) at each angle with its uncertainty, the fit with its ±1σ band, and theory.
 
     Args:
         fit: from `angular_correlation` or `fit_legendre`; or the table that the command `angular` writes, whose fit
             has no band.
-        expected: a2 and a4 of theory; they are weakened as the fit's are by the size of the detectors. None: none.
-        expected_name: how the legend calls it.
-        title: what the figure shows.
-        style: of the figure.
+        expected: theoretical a2 and a4, which are attenuated for the size of the detectors as the fit is; None: none.
+        expected_name: its name in the legend.
+        title: title of the figure.
+        style: style of the figure.
     """
     angles = np.linspace(0, 180, 181)
     if isinstance(fit, pl.DataFrame | pl.LazyFrame):

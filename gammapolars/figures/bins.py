@@ -49,7 +49,7 @@ def rebin(
         x: the column of centres.
         most: bins a histogram, unless `bin` is given.
         bin: how wide the joined bins are.
-        width: that of the table's bins; None: as the centres tell.
+        width: that of the table's bins; None: from the distances of the centres.
 
     Returns:
         `by`, `x`, `left`, `right` (edges), `counts` and `variance`, if there was one, with all bins from the lowest to

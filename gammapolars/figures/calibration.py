@@ -1,4 +1,4 @@
-"""Calibrations: spectra with their identified lines, residuals of the fit, and resolution; one facet a detector."""
+"""Calibrations: spectra with their identified lines, residuals of the fit, and resolution; one facet per detector."""
 
 from collections.abc import Mapping
 
@@ -20,13 +20,13 @@ USED, LEFT_OUT = "used in the fit", "left out"
 
 
 def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
-    """Spectra in keV on a logarithmic scale with the lines that were matched, one facet a detector.
+    """Spectra in keV on a logarithmic scale with the lines that were matched, one facet per detector.
 
     Args:
-        spectra: `board`, `channel`, `name`, `energy_kev` (bin centres), `counts`; calibrated. Channels without counts
-            may be left out where there is `adc`.
+        spectra: `board`, `channel`, `name`, `energy_kev` (bin centres), `counts`; calibrated. With `adc`, channels
+            without counts may be missing.
         residuals: `board`, `channel`, `nuclide`, `energy_kev`, `used`, as a calibration gives them.
-        style: of the figure.
+        style: style of the figure.
     """
     title = "Energy calibration: identified lines"
     highest = residuals.group_by("board", "channel").agg(most=1.15 * pl.col("energy_kev").max())
@@ -73,13 +73,13 @@ def calibration(spectra: pl.DataFrame, residuals: pl.DataFrame, *, style: Figure
 
 
 def residuals(residuals: pl.DataFrame, *, in_sigma: bool = False, style: FigureStyle = SCREEN) -> p9.ggplot:
-    """Line energy less fit against energy, one facet a detector: in keV with error bars, or in standard deviations.
+    """Line energy minus fit versus energy, one facet per detector: in keV with error bars, or in standard deviations.
 
     Args:
         residuals: `board`, `channel`, `name`, `energy_kev`, `residual_kev`, `residual_sigma`, `used`; lines without a
             residual, which are 0 by construction, are left out.
         in_sigma: in units of each line's own uncertainty.
-        style: of the figure.
+        style: style of the figure.
     """
     title = "Residuals of the energy fit"
     if residuals.is_empty():
@@ -179,7 +179,7 @@ def resolution(
     Args:
         residuals: `board`, `channel`, `name`, `energy_kev`, `fwhm_kev`, `fwhm_kev_unc`, `used`.
         curves: a, b, c of each (board, channel) that has them.
-        style: of the figure.
+        style: style of the figure.
     """
     title = "Energy resolution (FWHM) versus energy"
     table = residuals.filter(pl.col("fwhm_kev").is_finite())

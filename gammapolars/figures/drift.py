@@ -1,4 +1,4 @@
-"""The drift of gains over time, and a line before and after its correction, one row a detector."""
+"""The drift of gains over time, and a line before and after its correction, one row per detector."""
 
 from dataclasses import replace
 from typing import Any
@@ -30,15 +30,15 @@ def drift(
     *,
     style: FigureStyle = SCREEN,
 ) -> p9.ggplot | Compose:
-    """To the left the gain over time, to the right the line with most counts before and after; one row a detector.
+    """Gain versus time (left), and the line with the most counts before and after (right); one row per detector.
 
     Fits that failed are not drawn. Where no line was found, a plot says so.
 
     Args:
-        positions: as `DriftTrack` has them; or a table of DRIFT alone, of which the gain is drawn.
-        curves: as `DriftTrack` has them.
-        spectra: the same.
-        style: of the figure.
+        positions: of a `DriftTrack`; or a table of DRIFT alone, whose gain is drawn.
+        curves: of the `DriftTrack`.
+        spectra: of the `DriftTrack`.
+        style: style of the figure.
     """
     positions = collected(positions)
     if curves is None or spectra is None:
@@ -56,7 +56,7 @@ def drift(
 
 
 def _of_table(table: pl.DataFrame, style: FigureStyle) -> p9.ggplot:
-    """The gain over time that a table of DRIFT holds, one row a detector."""
+    """The gain over time that a table of DRIFT holds, one row per detector."""
     require(table, "tables of drift", ("run", "board", "channel", "timestamp_ps", "gain_factor", "gain_factor_unc"))
     if table.is_empty():
         return house.no_data(TITLE, "no data: the table has no rows", style)

@@ -42,16 +42,16 @@ def efficiency(
 ) -> p9.ggplot | Compose:
     """Points with error bars and the fitted curve with its band, both axes logarithmic; residuals in per cent below.
 
-    Error bars are the points' own: what all points of a source share, its activity, is in the band.
+    The error bars exclude the uncertainty of the activity, which all points of a source share; it is in the band.
 
     Args:
-        points: a fit, as of `gp.fit_efficiency`; or its points alone: `energy_kev`, `efficiency`,
-            `efficiency_unc_area`, `efficiency_unc_intensity`, `source`, `fitted`; None: there are curves alone.
+        points: a fit, as of `gp.fit_efficiency`; or only its points: `energy_kev`, `efficiency`,
+            `efficiency_unc_area`, `efficiency_unc_intensity`, `source`, `fitted`; None: curves only.
         band: `energy_kev`, `efficiency`, `efficiency_unc`: the curve at `curve_energies(points)`; without points, of
             several detectors by `name`. A fit has its own.
-        title: what the figure shows.
-        note: the line below it, such as χ²; None: what band and bars are.
-        style: of the figure.
+        title: title of the figure.
+        note: text for the subtitle, such as χ²; None: the meaning of band and error bars.
+        style: style of the figure.
     """
     if points is not None and not isinstance(points, pl.DataFrame):
         default = f"{goodness(points.chi2, points.ndf)}; {NOTE}"

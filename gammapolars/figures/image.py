@@ -18,7 +18,7 @@ SETTINGS: dict[Any, Any] = {
 }
 
 METADATA: dict[str, dict[str, None]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
-"""The date is left out: provenance tells more, and the same data should give the same file."""
+"""Without the date, so that the same data give the same file; the provenance has it."""
 
 
 def image(plot: p9.ggplot | Compose, kind: str = "png") -> bytes:

@@ -34,8 +34,8 @@ def lifetime(
 
     Args:
         fit: from `fit_lifetime`, or the table that the command `lifetime` writes, which has its curves alone.
-        title: what the figure shows.
-        style: of the figure.
+        title: title of the figure.
+        style: style of the figure.
 
     Raises:
         TableError: a table of something else.

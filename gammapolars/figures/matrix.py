@@ -42,18 +42,18 @@ def matrix(
     note: str | None = None,
     style: FigureStyle = SCREEN,
 ) -> p9.ggplot:
-    """A matrix on a logarithmic colour scale; bins with no more than chance, and net counts below 0, stay white.
+    """A matrix on a logarithmic colour scale; bins without counts, or with negative net counts, stay white.
 
     Args:
         frame: two columns of bin centres, such as `energy_kev_x` and `energy_kev_y` or `dt_ps_x` and `adc_y`, and
             `counts`; filled bins only.
-        title: what the figure shows; None: as its axes say.
-        spots: labels of places to be circled, by their two energies.
-        symmetric: whether each pair stands in both orders; None: as the table is.
+        title: title of the figure; None: from its axes.
+        spots: labels of spots to be circled, by their two energies.
+        symmetric: whether each pair is entered in both orders; None: as in the table.
         widths: of the bins on x and on y; None: from their distances.
-        names: of the detectors on x and on y, where the axes are those of different ones.
-        note: for the subtitle: what was subtracted.
-        style: of the figure; `bin` is the width along x, and along y where that is the same quantity.
+        names: of the detectors on x and on y, if they differ.
+        note: text for the subtitle, such as what was subtracted.
+        style: style of the figure; `bin` is the width along x, and along y where that is the same quantity.
 
     Raises:
         TableError: this is no matrix.

@@ -38,7 +38,7 @@ def line_marks(frame: pl.DataFrame, lines: Mapping[float, str], style: FigureSty
     Args:
         frame: histograms: `axis`, `facet`, `x`, `left`, `right`, `counts`.
         lines: labels by energy in keV.
-        style: of the figure.
+        style: style of the figure.
     """
     calibrated = frame.filter(axis="keV")
     if not lines or calibrated.is_empty():
@@ -60,7 +60,7 @@ def peak_marks(frame: pl.DataFrame, peaks: pl.DataFrame | None, style: FigureSty
     Args:
         frame: histograms: `board`, `channel`, `axis`, `facet`, `x`, `left`, `right`, `counts`.
         peaks: of PEAKS, perhaps with `kind`, `nuclide` and `line_kev`.
-        style: of the figure.
+        style: style of the figure.
     """
     if peaks is None or peaks.is_empty():
         return []

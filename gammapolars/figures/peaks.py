@@ -17,12 +17,12 @@ SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*", "p", "h")
 
 
 def peaks(frame: Frame, *, title: str = "Peaks", style: FigureStyle = SCREEN) -> p9.ggplot:
-    """The areas of peaks on a logarithmic scale with bars of ±1σ, one facet a detector.
+    """The areas of peaks on a logarithmic scale with bars of ±1σ, one facet per detector.
 
     Args:
-        frame: of PEAKS, perhaps with `kind`, `nuclide` and `line_kev`, as of `gp.peak_kinds`: kinds differ in shape.
-        title: what the figure shows.
-        style: of the figure.
+        frame: table of PEAKS, optionally with `kind`, `nuclide` and `line_kev` of `gp.peak_kinds`, shown by symbols.
+        title: title of the figure.
+        style: style of the figure.
     """
     table = collected(frame)
     require(table, "peaks", ("area", "area_unc"))

@@ -1,4 +1,4 @@
-"""Count rates over the time of a run, one facet a detector."""
+"""Count rates over the time of a run, one facet per detector."""
 
 from typing import Any
 
@@ -19,16 +19,16 @@ MOST_BINS = 300
 def rates(
     frame: Frame, *, overlay: str | None = None, note: str | None = None, style: FigureStyle = SCREEN
 ) -> p9.ggplot:
-    """Rates with the 68 % band of Poisson counts, the run's mean dashed, one facet a detector.
+    """Rates with the 68 % band of Poisson statistics and the mean of the run (dashed), one facet per detector.
 
-    The scale of each facet spans ±10 % of its mean at least, so that mere statistics does not look like a drift.
+    The scale of each facet spans at least ±10 % of its mean, so that statistical scatter does not look like a drift.
 
     Args:
-        frame: `time_s` (bin centre), `width_s`, `counts`, and `board`, `channel` and `name` of several detectors; or
+        frame: `time_s` (bin centre), `width_s`, `counts`, and `board`, `channel` and `name` for several detectors; or
             hits, which are counted.
-        overlay: the column that says which input a row is of: inputs are drawn over each other.
-        note: for the subtitle.
-        style: of the figure; `bin` in seconds.
+        overlay: column that distinguishes the inputs, which are drawn over each other.
+        note: text for the subtitle.
+        style: style of the figure; `bin` in seconds.
     """
     rates, names = with_overlay(rate_table(frame, style), overlay, style)
     inputs = Inputs(names, style)

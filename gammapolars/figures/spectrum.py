@@ -1,4 +1,4 @@
-"""Energy spectra, one facet a detector; several inputs over each other."""
+"""Energy spectra, one facet per detector; several inputs over each other."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,21 +50,21 @@ def spectrum(
     note: str | None = None,
     style: FigureStyle = SCREEN,
 ) -> p9.ggplot | Compose:
-    """Spectra on a logarithmic scale, one facet a detector; bins without counts lie on the axis.
+    """Spectra on a logarithmic scale, one facet per detector; bins without counts are drawn on the axis.
 
-    Counts keep their true values: `+ scale_y_continuous()` gives a linear axis.
+    The counts are not transformed: `+ scale_y_continuous()` gives a linear axis.
 
     Args:
-        frame: spectra with `energy_kev` and/or `adc` (bin centres), `counts`, perhaps `variance`; `board`, `channel`
-            and `name` where there are several detectors. Those without `energy_kev` are drawn over adc, and say so.
+        frame: spectra with `energy_kev` and/or `adc` (bin centres), `counts`, optionally `variance`; `board`, `channel`
+            and `name` for several detectors. Spectra without `energy_kev` are drawn versus ADC channel.
         lines: labels of gamma lines by energy in keV, to be marked in the calibrated spectra.
-        peaks: of PEAKS, perhaps with `kind` and `nuclide`, to be marked.
-        overlay: the column that says which input a row is of: inputs are drawn over each other, the first one as the
-            reference. `name` lays detectors over each other.
-        compare: `ratio` or `difference` of every other input to the first one, in a panel below.
-        counts: what the axis calls them, as where they were divided by a time.
-        note: for the subtitle: what was subtracted, normalised or joined.
-        style: of the figure.
+        peaks: table of PEAKS to be marked, optionally with `kind` and `nuclide`.
+        overlay: column that distinguishes the inputs, which are drawn over each other, with the first one as the
+            reference; `name` overlays detectors.
+        compare: `ratio` to or `difference` from the first input of all others, in a panel below.
+        counts: what the y-axis shows, such as `counts per second`.
+        note: text for the subtitle, such as what was subtracted or normalised.
+        style: style of the figure.
     """
     words = Words(title="Energy spectra", counts=counts, nothing="no data: no hit was used", note=note)
     marks = None if peaks is None else collected(peaks)
@@ -82,17 +82,17 @@ def gated(
     note: str | None = None,
     style: FigureStyle = SCREEN,
 ) -> p9.ggplot | Compose:
-    """Net counts with their band of ±1σ and the line at 0, below which they can fall; one facet a detector.
+    """Net counts with a band of ±1σ and a line at 0; one facet per detector.
 
     Args:
-        frame: as of `spectrum`; with `variance`, for the band.
-        title: what the figure shows.
-        peaks: of PEAKS, perhaps with `kind` and `nuclide`, to be marked.
-        overlay: as of `spectrum`.
-        compare: as of `spectrum`.
-        counts: what the axis calls them.
-        note: for the subtitle: what was subtracted.
-        style: of the figure.
+        frame: as for `spectrum`; `variance` is needed for the band.
+        title: title of the figure.
+        peaks: table of PEAKS to be marked, optionally with `kind` and `nuclide`.
+        overlay: as for `spectrum`.
+        compare: as for `spectrum`.
+        counts: what the y-axis shows, such as `net counts`.
+        note: text for the subtitle, such as what was subtracted.
+        style: style of the figure.
     """
     words = Words(title=title, counts=counts, nothing="no data: no pair has a hit in the gate", note=note)
     marks = None if peaks is None else collected(peaks)

@@ -32,19 +32,18 @@ MOST_PIXELS = 30_000
 
 @dataclass(frozen=True, kw_only=True)
 class FigureStyle:
-    """What a figure shows and how large; whatever is None is as suits the figure.
+    """Content, size and look of a figure; None leaves a choice to the figure.
 
     Attributes:
-        title: instead of the figure's own; empty: none.
-        range_x: which part of the x-axis is shown, in the axis's own unit; bins are joined for this part alone.
-        range_y: the same of the y-axis; what lies outside is cut off at the frame, and not left out.
+        title: replaces the figure's own title; an empty one removes it.
+        range_x: limits of the x-axis, in its unit; bins are chosen to suit this range.
+        range_y: limits of the y-axis; curves are clipped at the frame.
         log_x: whether the x-axis is logarithmic.
-        log_y: the same of the y-axis.
-        bin: the width of the bins in the unit of the x-axis, to which those of the table are joined; None: no more
-            bins than can be seen.
-        size_cm: width and height.
-        dpi: dots per inch of a PNG, and of the pictures in other formats.
-        font_size: of the text at the axes' ends, in points; all other text and lines grow with it.
+        log_y: whether the y-axis is logarithmic.
+        bin: bin width in the unit of the x-axis, a multiple of that of the table; None: no more bins than can be seen.
+        size_cm: width and height (cm).
+        dpi: dots per inch of a PNG, and of bitmaps in other formats.
+        font_size: of the numbers at the axes, in points; all other text and lines scale with it.
         labels: whether peaks, lines and spots have labels.
         theme: `screen`, `print` (a column of 8.6 cm) or `slide` (16:9).
     """

@@ -1,4 +1,4 @@
-"""Time differences of detector pairs: with the window and chance, and about prompt peaks before and after alignment."""
+"""Time differences of detector pairs: with window and random level, and prompt peaks before and after alignment."""
 
 from collections.abc import Sequence
 
@@ -32,23 +32,23 @@ def time_differences(
     note: str | None = None,
     style: FigureStyle = SCREEN,
 ) -> p9.ggplot | Compose:
-    """Histograms of t_b - t_a, one facet a detector pair: the window shaded, the expected chance level dashed.
+    """Histograms of t_b - t_a with the window shaded and the expected random level dashed, one facet per detector pair.
 
-    Of more than twelve pairs, the sum and the eleven with the most counts are drawn. The scale is logarithmic where
-    the peak stands fifty times above the typical bin.
+    If there are more than twelve pairs, their sum and the eleven with the most counts are drawn. The scale is
+    logarithmic if the peak is fifty times as high as a typical bin.
 
     Args:
-        frame: `dt_ns` (bin centre) and `counts`, perhaps `variance`; or `dt_ps` and `width_ps`, as `gp.time_spectrum`
-            gives them; or pairs, which are counted. `name_a` and `name_b`, or boards and channels, where there are
-            several detector pairs.
+        frame: `dt_ns` (bin centre), `counts`, optionally `variance`; or `dt_ps` and `width_ps`, as `gp.time_spectrum`
+            gives them; or pairs, which are histogrammed. `name_a` and `name_b`, or boards and channels, for several
+            detector pairs.
         window: the coincidence window, ps or as text.
         chance: `name_a`, `name_b`, `chance_pairs_expected` within the window.
-        random: intervals of t_b - t_a that are taken to hold chance pairs alone, ps; shaded in grey.
-        overlay: the column that says which input a row is of: inputs are drawn over each other.
-        compare: `ratio` or `difference` of every other input to the first one, in a panel below.
-        counts: what the axis calls them.
-        note: for the subtitle: what was subtracted, normalised or joined.
-        style: of the figure.
+        random: intervals of t_b - t_a in which all pairs are random coincidences, ps; shaded in grey.
+        overlay: column that distinguishes the inputs, which are drawn over each other.
+        compare: `ratio` to or `difference` from the first input of all others, in a panel below.
+        counts: what the y-axis shows, such as `net counts`.
+        note: text for the subtitle, such as what was subtracted or normalised.
+        style: style of the figure.
     """
     title = "Time differences of detector pairs"
     table, names = with_overlay(difference_table(collected(frame), style), overlay, style)
@@ -109,7 +109,7 @@ def _strongest(table: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_steep(frame: pl.DataFrame) -> bool:
-    """True where a peak would hide the chance level on a linear scale."""
+    """True where a peak would hide the level of random coincidences on a linear scale."""
     heights = frame.group_by(PAIR).agg(highest=pl.col("counts").max(), typical=pl.col("counts").median())
     return bool((heights["highest"] > 50 * heights["typical"].clip(lower_bound=1)).any())
 
@@ -163,7 +163,7 @@ def _shaded(low: float, high: float, colour: str) -> object:
 def _chance_level(
     frame: pl.DataFrame, chance: pl.DataFrame | None, window: Window, width: float, floor: float
 ) -> list[object]:
-    """The counts per bin that chance alone would give, as a line in each facet; a level below the axis is not drawn."""
+    """The expected random coincidences per bin, as a line in each facet; a level below the axis is not drawn."""
     width_accepted = sum(high - low for low, high in window_ranges_ns(window))
     if chance is None or not width_accepted:
         return []
@@ -197,15 +197,15 @@ BEFORE, AFTER = "before (shifted to 0)", "after"
 
 
 def timing(differences: pl.DataFrame, pairs: pl.DataFrame, *, style: FigureStyle = SCREEN) -> p9.ggplot:
-    """Time differences about the prompt peaks before and after, one facet a detector pair.
+    """Time differences around the prompt peaks before and after alignment, one facet per detector pair.
 
-    What was there before is moved by the peak's position, which the facet's name gives with both widths. Of more than
-    twelve pairs, those with the most prompt pairs are drawn.
+    The histogram before alignment is shifted by the position of the peak, which the facet's title gives with both
+    widths. If there are more than twelve pairs, those with the most prompt pairs are drawn.
 
     Args:
         differences: `name_a`, `name_b`, `dt_ns` (bin centres), `width_ns`, `counts_before`, `counts_after`.
         pairs: `name_a`, `name_b`, `prompt_pairs`, `position_ps`, `fwhm_before_ps`, `fwhm_after_ps`.
-        style: of the figure.
+        style: style of the figure.
     """
     title = "Prompt peaks of detector pairs"
     if differences.is_empty():

@@ -39,8 +39,8 @@ def make_report(
 ) -> PairSummary:
     """Analyse a run in one pass and write its report, with its pairs, spectra and matrix as Parquet next to the page.
 
-    The folder is as for `write_report`, and refused before the run is read. By `random` windows that hold chance pairs
-    alone, such as `1us:3us`, or `auto`, counts are net of them. Several runs are read together, and then each by
+    The folder is as for `write_report`, and refused before the run is read. With `random` windows, such as `1us:3us`,
+    or `auto`, random coincidences are measured there and subtracted. Several runs are read together, and then each by
     itself. `tell` is called with what is being done when the runs have been read. `is_live` is whether gates can be
     drawn on the page.
 
@@ -90,7 +90,7 @@ def _by_run(recording: Recording, rule: PairRule, tell: Callable[[str], None]) -
         return []
     found = []
     for place, one in enumerate(recordings(recording), 1):
-        tell(f"reading run {place} of {number} by itself")
+        tell(f"reading run {place} of {number} separately")
         found.append(analyse(one, rule))
     return found
 
@@ -131,7 +131,7 @@ def _of_matrix(analysis: Analysis, recording: Recording) -> dict[str, str]:
 
 
 def _bins(analysis: Analysis) -> dict[str, Any]:
-    """How wide the bins of the matrix are, which few filled ones do not tell: page and commands take the same."""
+    """The width of the matrix's bins, which cannot be inferred from few filled ones: page and commands use the same."""
     return {"bins": [{"column": name, "width": analysis.matrix_bin} for name in axes_of(analysis.matrix.schema)]}
 
 

@@ -73,18 +73,18 @@ class Analysis:
         rates: `board`, `channel`, `name`, `time_s` (bin centre, since the first hit), `width_s`, `counts`,
             `rate_cps`, of all hits, used or not.
         time_differences: `name_a`, `name_b`, `dt_ns` (bin centre; time of b minus time of a, a < b), `width_ns`,
-            `counts`; it reaches to about four times the window, so that the chance level beside the peak is seen.
+            `counts`; it reaches to about four times the window, so that the level of random coincidences is seen.
         matrix: `energy_kev_x`, `energy_kev_y` (bin centres; `adc_x`, `adc_y` when nothing is calibrated), `counts`,
             `variance`: every pair within the window as (x, y) and as (y, x), so that it is symmetric; a pair whose two
             energies fall into the same bin, on the diagonal, counts once. With energies: pairs of calibrated detectors.
-        matrix_bin: the width of the bins of `matrix` on both axes, in the unit of these; None: as its centres tell.
+        matrix_bin: bin width of `matrix` on both axes, in their unit; None: from the distances of its centres.
         peaks: PEAKS of the spectra with `board`, `channel`, `name`, `kind`, `reason`, `nuclide` and `line_kev`, as
             `gammapolars peaks` gives them.
         prompt_peaks: `name_a`, `name_b`, `position_ns`, `fwhm_ns`, both with `_unc`, `sampled_pairs`: the prompt peak
             of each detector pair that shows one, wherever it lies within `search_ps`, the strongest first; where none
             does, that of all together, with an empty `name_b`.
         search_ps: how far from 0 prompt peaks were searched.
-        random_windows: intervals of t_b - t_a that were taken to hold chance pairs alone, if any (ps).
+        random_windows: intervals of t_b - t_a in which random coincidences were measured, if any (ps).
         hits_damaged: hits that were left out because the file is damaged there.
         hits_out_of_range: hits that were left out because no hit can have their values.
         hits_repeated: hits that were left out because they repeat another one.
@@ -146,9 +146,9 @@ TIME_DIFFERENCE_WINDOWS = 4
 def analyse(recording: Recording, rule: PairRule, *, pairs_output: Path | None = None) -> Analysis:
     """Everything that a report shows, in one pass over a run; prompt peaks by the first of its pairs.
 
-    Pairs are looked for out to several times the window, so that the time differences show the chance level; only those
+    Pairs are looked for out to several times the window, so that the time differences show the random ones; only those
     within the window are counted, written (to `pairs_output`, if anywhere) and drawn into the matrix. With random
-    windows, the matrix is net of chance, and the pairs carry weights.
+    windows, random coincidences are subtracted from the matrix, and the pairs carry weights.
 
     Raises:
         TableError: the run has no adc values.

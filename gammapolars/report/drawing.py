@@ -92,7 +92,7 @@ def _plot(found: Findings, name: str, style: FigureStyle) -> Plot:
 
 
 def _clear(peaks: pl.DataFrame) -> pl.DataFrame | None:
-    """The peaks that a figure names: those of a nuclide, and others that are no matter of chance."""
+    """The peaks that a figure names: those of a nuclide, and others that are clearly significant."""
     if peaks.is_empty():
         return None
     return peaks.filter(pl.col("nuclide").is_not_null() | (pl.col("area") > CLEAR * pl.col("area_unc")))

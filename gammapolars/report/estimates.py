@@ -1,4 +1,4 @@
-"""What a report says of times and pairs: whether rates were steady, and how many pairs are net of chance."""
+"""Estimates in a report: whether rates were constant, and how many pairs are true coincidences."""
 
 import math
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import polars as pl
 from gammapolars.analysis.chance import total_expected
 
 REACHES = (25, 10, 5, 2.5, 1.7, 1.2)
-"""The level beside a peak is counted beyond this many FWHM: as far out as there are enough bins, for tails are long."""
+"""The level next to a peak is counted beyond this many FWHM: as far out as bins allow, for tails are long."""
 
 
 class PromptPeak(NamedTuple):
@@ -25,7 +25,7 @@ class PromptPeak(NamedTuple):
 
 
 def level_beside(time_differences: pl.DataFrame, peak: PromptPeak) -> tuple[float, float] | None:
-    """Pairs per ns beside a prompt peak, and their standard deviation; None where the histogram has no room."""
+    """Pairs per ns next to a prompt peak, and their standard deviation; None where the histogram has no room."""
     table = time_differences.filter(name_a=peak.name_a, name_b=peak.name_b)
     if table.is_empty():
         return None

@@ -17,7 +17,7 @@ from gammapolars.report.spots import Spot
 
 
 def coincidences(analysis: Analysis) -> list[str]:
-    """How many pairs, how many of them by chance, and between which detectors most."""
+    """The number of pairs, how many of them are random, and the detector pair with the most."""
     table = with_net(analysis.pairs_by_detectors)
     if analysis.pairs == 0:
         if analysis.detectors.height < 2:
@@ -115,7 +115,7 @@ def _pair(peak: PromptPeak) -> str:
 
 
 def _level_note(analysis: Analysis, peak: PromptPeak) -> list[str]:
-    """Whether the level beside a prompt peak is the one that the rates let expect (5 sigma and 15 %)."""
+    """Whether the level next to a prompt peak agrees with the one expected from the rates (5 sigma and 15 %)."""
     rows = analysis.pairs_by_detectors.filter(name_a=peak.name_a, name_b=peak.name_b)
     width_ns = sum(high - low for low, high in window_ranges_ns(analysis.window))
     beside = level_beside(analysis.time_differences, peak)

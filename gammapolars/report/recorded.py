@@ -120,7 +120,7 @@ def _time(when: datetime, *, zone: bool = True) -> str:
 
 
 def names_of_channels(runs: tuple[RecordedRun, ...]) -> dict[Key, str]:
-    """What CoMPASS calls the channels, where all runs that tell agree."""
+    """The names of the channels in CoMPASS, where all runs that have them agree."""
     names: dict[Key, set[str]] = {}
     for key, name in ((key, name) for run in runs for key, name in run.channels.items()):
         names.setdefault(key, set()).add(name)

@@ -17,12 +17,12 @@ from gammapolars.report.recorded import live_text, start_text
 from gammapolars.report.sections import RATES, SPECTRA, Findings
 
 MOST_DRAWN = 4
-"""Figures of so many runs stand on a page of their own, so that it stays small; the comparison has all runs."""
+"""The page has the separate figures of at most this many runs, to keep it small; the comparison has all runs."""
 
 PER_SECOND = "In counts per second of real time, so that runs of different lengths can be compared."
 
 SAME = 4.0
-"""Rates of runs differ where χ² is so many standard deviations above its expectation."""
+"""Rates of runs differ where χ² is this many standard deviations above its expectation."""
 
 
 class RunPart(NamedTuple):
@@ -58,7 +58,7 @@ def comparison(parts: Sequence[RunPart], images: Mapping[str, Image]) -> list[Se
 
 
 def _run_table(parts: Sequence[RunPart]) -> Table:
-    """One row a run."""
+    """One row per run."""
     times = ("start", "first to last hit (s)", "real time (s)", "live time")
     counts = ("hits", "used", "pairs", "random, expected", "true")
     rows = [_run_row(part) for part in parts]
@@ -100,7 +100,7 @@ def _rates(parts: Sequence[RunPart]) -> dict[str, list[tuple[str, Mapping[str, f
 
 
 def _rate_table(parts: Sequence[RunPart]) -> Table:
-    """One row a detector and run."""
+    """One row per detector and run."""
     numbers = [heading for heading, _ in tables.RATES.values()]
     rows = [
         (detector, run, *(tables.with_unc(row, name, factor) for name, (_, factor) in tables.RATES.items()))

@@ -1,4 +1,4 @@
-"""The report of saved pairs: what pairs tell without the run that they were made from, and that they tell no more."""
+"""The report of saved pairs: what follows from pairs without their run, and what does not."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,8 @@ ALONE = (
 def analyse_pairs(saved: SavedPairs) -> tuple[Analysis, SavedPairTally]:
     """All that a report of saved pairs shows, read batch by batch; of single hits there is nothing.
 
-    The spectra are those of the hits in pairs, and with random windows net of chance, as is the matrix.
+    The spectra are those of the hits in pairs. With random windows, random coincidences are subtracted from them and
+    from the matrix.
     """
     saved.require_values()
     detectors, calibrated = saved.detectors, saved.is_calibrated
@@ -93,7 +94,7 @@ def _detectors(keys: set[Key], detectors: Detectors, *, calibrated: bool) -> pl.
 
 
 class _Sums:
-    """Pairs of each two detectors, prompt and random, and how many of them chance makes by their weights."""
+    """Pairs of each two detectors, prompt and random, and the number of random coincidences by their weights."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[Key, Key], list[float]] = {}
@@ -206,7 +207,7 @@ def _sections(
 
 
 def _words(analysis: Analysis, saved: SavedPairs) -> list[str]:
-    """How many pairs there are, and how many of them chance makes, as far as they tell."""
+    """The number of pairs, and of random coincidences among them where it was measured."""
     within = f"within {analysis.window}" if saved.files.window else "in a window that is not recorded in the files"
     files = amount(len(analysis.inputs), "file")
     text = (

@@ -17,10 +17,10 @@ LEAST_SPOT_SIGMA = 5.0
 
 
 class Spot(NamedTuple):
-    """Pairs of two lines in the matrix, above the background beside the spot, with one standard deviation.
+    """Pairs of two lines in the matrix, with the background around them subtracted, and the standard deviation.
 
-    `chance` is how many of them are expected by chance, from the lines' areas in the singles spectra; none of a matrix
-    that is net of chance.
+    `chance` is the expected number of random coincidences among them, from the lines' areas in the singles spectra; 0
+    where the matrix has them subtracted.
     """
 
     energy_x_kev: float
@@ -73,7 +73,7 @@ def _spot(
         grid = axis[0] + width * (np.round((energy - axis[0]) / width) + np.arange(-1000, 1001))
         (peak, side), (grid_peak, grid_side) = (_peak_and_sides(one, energy, widths, width) for one in (axis, grid))
         if not grid_side.any():
-            return 0.0, 1.0  # without a background nothing is told of it
+            return 0.0, 1.0  # without a background nothing is known of it
         weights.append(np.where(peak, 1.0, 0.0) - np.where(side, grid_peak.sum() / grid_side.sum(), 0.0))
     weight = weights[0] * weights[1]
     if line[0] == line[1]:
@@ -85,7 +85,7 @@ def _spot(
 
 
 def _peak_and_sides(places: Floats, energy: float, widths: Mapping[float, float], width: float) -> tuple[Mask, Mask]:
-    """Which bins are in a line's gate, and which beside it: a FWHM away from it, and in the gate of no other line."""
+    """Which bins are in a line's gate, and which next to it: a FWHM away from it, and in the gate of no other line."""
     half = {line: WIDTH_FWHM / 2 * fwhm + width / 2 for line, fwhm in widths.items()}
     far, begin = np.abs(places - energy), half[energy] + widths[energy]
     side = (far > begin) & (far <= begin + max(half[energy], 2 * width))

@@ -51,7 +51,7 @@ NOTED = {
 
 
 def detectors(analysis: Analysis) -> Table:
-    """One row a detector: its hits, and rates as `gammapolars rates` gives them."""
+    """One row per detector: its hits, and rates as `gammapolars rates` gives them."""
     rates = {(row["board"], row["channel"]): row for row in analysis.true_rates.iter_rows(named=True)}
     noted = {name: what for name, what in NOTED.items() if any(row[name] is not None for row in rates.values())}
     recorded = names_of_channels(analysis.runs)
@@ -97,7 +97,7 @@ def _value(value: float | None, factor: float) -> str:
 
 
 def peaks(analysis: Analysis) -> Table:
-    """One row a peak, as `gammapolars peaks` gives them: what it is, and why; in keV, or in ADC channels."""
+    """One row per peak, as `gammapolars peaks` gives them: what it is, and why; in keV, or in ADC channels."""
     placed = [(row, _unit(row)) for row in analysis.peaks.iter_rows(named=True)]
     rows = [
         (
@@ -143,7 +143,7 @@ def _remark(row: dict[str, Any]) -> str:
 
 
 def pairs(analysis: Analysis) -> Table:
-    """One row a detector pair, those with the most true coincidences first."""
+    """One row per detector pair, those with the most true coincidences first."""
     table = with_net(analysis.pairs_by_detectors)
     is_measured = "chance_pairs" in table.columns
     measured = ("random, measured",) if is_measured else ()
@@ -166,7 +166,7 @@ def pairs(analysis: Analysis) -> Table:
 
 
 def rejected(analysis: Analysis) -> Table:
-    """One row a flag that rejected a hit, the most frequent first."""
+    """One row per flag that rejected a hit, the most frequent first."""
     rows = [
         (name, count(hits), percent(hits, analysis.hits_read), REASONS.get(name, ""))
         for name, hits in sorted(analysis.rejected.items(), key=lambda item: -item[1])

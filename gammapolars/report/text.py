@@ -133,7 +133,7 @@ def _line(energy_kev: float, seen: list[SeenLine], detectors: int) -> str:
 
 
 def _unexplained(lines: list[Lines]) -> list[str]:
-    """The clearest peaks that nothing explains, one clause a detector."""
+    """The clearest peaks that nothing explains, one clause per detector."""
     texts = []
     for detector in lines:
         strongest = sorted(detector.unexplained, key=lambda peak: peak.area / peak.area_unc)[-MOST_NAMED:]

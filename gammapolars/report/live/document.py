@@ -68,7 +68,7 @@ def document(
     Args:
         matrix: as `gp.matrix` gives it.
         title: what it is of.
-        width: of the bins, on both axes or on each; None: as the distances of centres tell.
+        width: of the bins, on both axes or on each; None: from the distances of the centres.
         known: what else is known of the matrix.
         most: characters of data; None: as many as a page may have.
         still: HTML of a figure for print and where no script runs.

@@ -42,17 +42,17 @@ def live(
     file: str | Path = "matrix.parquet",
     height: int = 900,
 ) -> LiveMatrix:
-    """A matrix on which gates are drawn, typed and moved by keys: net, with uncertainties, as `gp.project` has them.
+    """A matrix on which gates can be drawn, typed and moved by keys; net counts are those of `gp.project`.
 
-    Jupyter and marimo show what this gives; `Path("page.html").write_text(gp.live(matrix).html)` makes a page of it.
+    Jupyter and marimo show the result; `Path("page.html").write_text(gp.live(matrix).html)` makes a page of it.
 
     Args:
         matrix: of two energies, or of two adc values, as `gp.matrix` or `gp.scan_matrix` gives it.
-        width: of the bins, on both axes or on each; None: as the distances of centres tell.
+        width: of the bins, on both axes or on each; None: from the distances of the centres.
         lines: labels by energy (keV).
-        fwhm: of lines by energy (keV), for the gate that a click makes; None: gates of 6 keV.
+        fwhm: of lines by energy (keV), for the gate that a click sets; None: gates of 6 keV.
         title: of the page.
-        file: where the command that does the same finds the matrix.
+        file: of the matrix, in the equivalent command that the page shows.
         height: of the frame in a notebook, in pixels.
 
     Raises:

@@ -36,7 +36,7 @@ MOST_BINS = 2**16
 
 
 MOST_SINGLES = 32
-"""Spectra of more detectors are left out: nobody could tell them apart."""
+"""Spectra of more detectors are left out: nobody could distinguish them."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def live_cells(matrix: pl.DataFrame, width: float | tuple[float, float] | None =
 
     Args:
         matrix: as `gp.matrix` gives it.
-        width: of the bins, on both axes or on each; None: as the distances of centres tell.
+        width: of the bins, on both axes or on each; None: from the distances of the centres.
 
     Raises:
         TableError: it is no matrix of two energies or of two adc values, in equal bins, whose cells are independent.
