@@ -60,7 +60,7 @@ def comparison(parts: Sequence[RunPart], images: Mapping[str, Image]) -> list[Se
 def _run_table(parts: Sequence[RunPart]) -> Table:
     """One row per run."""
     times = ("start", "first to last hit (s)", "real time (s)", "live time")
-    counts = ("hits", "used", "pairs", "random, expected", "true")
+    counts = ("hits", "used", "pairs", "random (expected)", "true")
     rows = [_run_row(part) for part in parts]
     table = Table(("run", *times, *counts, "nuclides"), rows, frozenset((*times, *counts)))
     if all(part.found.analysis.detectors.height < 2 for part in parts):

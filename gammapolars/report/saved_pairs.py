@@ -225,7 +225,7 @@ def _words(analysis: Analysis, saved: SavedPairs) -> list[str]:
 
 
 def _table(analysis: Analysis, saved: SavedPairs) -> Table:
-    headings = ["detectors", "pairs", *(["random, measured", "true"] if saved.files.is_weighted else [])]
+    headings = ["detectors", "pairs", *(["random (measured)", "true"] if saved.files.is_weighted else [])]
     rows = []
     for row in analysis.pairs_by_detectors.sort("pairs", descending=True, maintain_order=True).iter_rows(named=True):
         measured = (

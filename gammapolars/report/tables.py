@@ -36,7 +36,7 @@ UNITS = {"kev": "keV", "adc": "ADC channels"}
 
 RATES = {
     "rate_cps": ("rate (counts/s)", 1.0),
-    "true_rate_cps": ("corrected for dead time (counts/s)", 1.0),
+    "true_rate_cps": ("dead-time corrected (counts/s)", 1.0),
     "live_fraction": ("live time (%)", 100.0),
     "dead_time_ps": ("dead time (µs)", 1 / PS_PER_UNIT["us"]),
 }
@@ -146,8 +146,8 @@ def pairs(analysis: Analysis) -> Table:
     """One row per detector pair, those with the most true coincidences first."""
     table = with_net(analysis.pairs_by_detectors)
     is_measured = "chance_pairs" in table.columns
-    measured = ("random, measured",) if is_measured else ()
-    headings = ("detectors", "pairs", "random, expected", *measured, "true", "prompt peak (ns)", "FWHM (ns)")
+    measured = ("random (measured)",) if is_measured else ()
+    headings = ("detectors", "pairs", "random (expected)", *measured, "true", "prompt peak (ns)", "FWHM (ns)")
     timing = {(row["name_a"], row["name_b"]): row for row in analysis.prompt_peaks.iter_rows(named=True)}
     rows = []
     for row in table.sort("net", descending=True, maintain_order=True).iter_rows(named=True):
