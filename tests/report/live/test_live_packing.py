@@ -134,7 +134,7 @@ def test_the_same_matrix_makes_the_same_page() -> None:
     ("columns", "message"),
     [
         (["energy_kev_x", "dt_ps_y", "counts", "variance"], "but two energies or two adc are needed"),
-        (["energy_kev_x", "energy_kev_y", "counts"], "no matrix"),
+        (["energy_kev_x", "energy_kev_y", "counts"], "not a matrix"),
     ],
 )
 def test_what_cannot_be_gated_makes_no_page(columns: list[str], message: str) -> None:
