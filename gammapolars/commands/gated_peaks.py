@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from gammapolars.identification import gated_kinds
+from gammapolars.identification import gated_kinds, span_of
 from gammapolars.peaks import fit_peaks, width_doubts
 
 EVIDENT = 4.0
@@ -26,7 +26,7 @@ def gated_peaks(net: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
     """
     with width_doubts():  # of detectors that differ, peaks of all together have no one width
         of_all = fit_peaks(total if total.height > MIN_BINS else total.head(0))
-    return gated_kinds(_peaks(net, total, of_all), of_all)
+    return gated_kinds(_peaks(net, total, of_all), of_all, span_kev=span_of(total))
 
 
 def _peaks(net: pl.DataFrame, total: pl.DataFrame, of_all: pl.DataFrame) -> pl.DataFrame:

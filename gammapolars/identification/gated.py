@@ -14,7 +14,9 @@ LEAST_INTENSITY = 0.1
 """Photons per 100 decays of lines that name a peak."""
 
 
-def gated_kinds(peaks: pl.DataFrame, of_all: pl.DataFrame) -> pl.DataFrame:
+def gated_kinds(
+    peaks: pl.DataFrame, of_all: pl.DataFrame, *, span_kev: tuple[float, float] | None = None
+) -> pl.DataFrame:
     """What each peak of a gated spectrum is.
 
     In coincidence with one line a nuclide shows its partners alone, in ratios of their own: nuclides are told by the
@@ -23,6 +25,7 @@ def gated_kinds(peaks: pl.DataFrame, of_all: pl.DataFrame) -> pl.DataFrame:
     Args:
         peaks: of PEAKS, of the gated spectrum, or of one of each detector.
         of_all: of PEAKS, of all pairs without a gate.
+        span_kev: from where to where the spectrum of all pairs reaches, keV; None: not known.
 
     Returns:
         `peaks` with `kind`, `reason`, `nuclide` and `line_kev`, as of `peak_kinds`.
@@ -30,7 +33,7 @@ def gated_kinds(peaks: pl.DataFrame, of_all: pl.DataFrame) -> pl.DataFrame:
     own = peak_kinds(peaks, gated=True)
     if own.is_empty() or "centroid_kev" not in own.columns:
         return own
-    known = peak_kinds(of_all)["nuclide"].drop_nulls().unique().sort().to_list()
+    known = peak_kinds(of_all, span_kev=span_kev)["nuclide"].drop_nulls().unique().sort().to_list()
     if not known:
         return own
     rows = [_of_peak(row, known) for row in own.iter_rows(named=True)]

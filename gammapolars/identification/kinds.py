@@ -78,6 +78,7 @@ def peak_kinds(
     nuclides: Iterable[str] = (),
     fwhm: tuple[float, float, float] | None = None,
     gated: bool = False,
+    span_kev: tuple[float, float] | None = None,
 ) -> pl.DataFrame:
     """What each peak of a table is.
 
@@ -91,6 +92,8 @@ def peak_kinds(
         nuclides: that are known to be there, or heads of chains; others are then not looked for.
         fwhm: coefficients of FWHM² = a + b E + c E² (keV²); None: from the peaks themselves.
         gated: whether they are those in coincidence with a line, which lack others of the same nuclide.
+        span_kev: from where to where the spectrum reaches, keV: strong lines of a nuclide that are missing there speak
+            against it. None: not known; then those between the peaks do.
 
     Returns:
         The table with `kind` (one of `KINDS`), `reason`, `nuclide` and `line_kev`.
@@ -108,7 +111,7 @@ def peak_kinds(
     rows = {
         int(row): kind
         for part in parts
-        for row, kind in zip(part["number"], _of_one(part, names, fwhm, gated), strict=True)
+        for row, kind in zip(part["number"], _of_one(part, names, fwhm, gated, span_kev), strict=True)
     }
     columns = {"kind": pl.String, "reason": pl.String, "nuclide": pl.String, "line_kev": pl.Float64}
     found = pl.DataFrame([rows[row] for row in range(peaks.height)], schema=columns, orient="row")
@@ -116,7 +119,11 @@ def peak_kinds(
 
 
 def _of_one(
-    table: pl.DataFrame, names: tuple[str, ...], fwhm: tuple[float, float, float] | None, gated: bool
+    table: pl.DataFrame,
+    names: tuple[str, ...],
+    fwhm: tuple[float, float, float] | None,
+    gated: bool,
+    span_kev: tuple[float, float] | None,
 ) -> list[Kind]:
     """The kinds of one spectrum's peaks, in the order of the table."""
     result = [Kind(UNKNOWN, "it has no position, width or area")] * table.height
@@ -125,7 +132,7 @@ def _of_one(
         for row, status in enumerate(table["status"]):
             result[row] = Kind(UNKNOWN, "the spectrum has no energies" if status != "failed" else "its fit failed")
         return result
-    peaks = peak_list(table, "kev", fwhm)._replace(is_whole=not gated and not names)
+    peaks = peak_list(table, "kev", fwhm)._replace(is_whole=not gated and not names, is_gated=gated, span=span_kev)
     for row, kind in zip(peaks.rows.tolist(), _kinds(peaks, names), strict=True):
         result[row] = kind
     return result

@@ -31,6 +31,15 @@ SEEN = 5.0
 LEAST_PART = 0.6
 """Of what a nuclide should show, this part (by predicted area) must be there."""
 
+LEAST_OF_CHAIN = 0.1
+"""The same of all photons of the chain, for a daughter that one line names."""
+
+CLOSE_RARE, CLOSE_ALONE = 0.4, 0.5
+"""Part of the tolerance within which one line alone names a rare nuclide, and a common one in a scintillator."""
+
+LEAST_OF_ONE, LEAST_OF_ALL = 0.4, 0.35
+"""The least part of all photons that one line must have to name a nuclide alone, or several together."""
+
 DRIFTED = 0.7
 """How far a calibration may have drifted, in units of the FWHM."""
 
@@ -59,13 +68,15 @@ LEAST_INTENSITY = 0.01
 class Sighting(NamedTuple):
     """A nuclide that the peaks show.
 
-    `lines` are its energies (keV), each with the number of its `peaks`; `is_common`: a calibration source or natural.
+    `lines` are its energies (keV), each with the number of its `peaks`; `is_common`: a calibration source or natural;
+    `share`: the part of its photons, of all that the spectrum reaches, for which there are peaks.
     """
 
     nuclide: str
     lines: tuple[float, ...]
     peaks: tuple[int, ...]
     is_common: bool
+    share: float = 1.0
 
 
 class _Lines(NamedTuple):
@@ -194,20 +205,26 @@ def aligned(peaks: PeakList, usable: Mask, doubtful: Mask) -> PeakList:
 
 
 def _gain(one: Sighting, peaks: PeakList, explained: set[int]) -> float:
-    """How much a nuclide adds: the clearness of the peaks that it explains, more for common ones, and nearness."""
+    """How much a nuclide adds: clearness of its peaks, twice if common, part of its photons, nearness."""
     new = [at for at in one.peaks if at not in explained]
     if not new:
         return 0.0
     clear = np.log1p((peaks.area / np.maximum(peaks.area_unc, 1e-9))[new])
     off = np.abs(peaks.kev[list(one.peaks)] - np.array(one.lines)) / peaks.tolerance(np.array(one.lines))
-    return float(clear.sum()) * (2.0 if one.is_common else 1.0) - 0.8 * float((off**2).mean()) - 0.5 * len(one.peaks)
+    return (
+        float(clear.sum()) * (2.0 if one.is_common else 1.0)
+        - 0.8 * float((off**2).mean())
+        - 0.5 * len(one.peaks)
+        + one.share
+    )
 
 
 def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float) -> Sighting | None:
     """What there is of a nuclide; None where its strong lines are not."""
     usable, doubtful = masks
     resolved = _resolved(name, peaks, apart)
-    inside = (resolved.kev > 0.9 * peaks.kev.min(initial=np.inf)) & (resolved.kev < 1.1 * peaks.kev.max(initial=0.0))
+    low, high = peaks.bounds
+    inside = (resolved.kev > low) & (resolved.kev < high)
     kev, emitted = resolved.kev[inside], resolved.intensity[inside]
     if not usable.any() or not len(kev):
         return None
@@ -216,11 +233,13 @@ def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float
     off = np.abs(peaks.kev[at][:, None] - kev[None, :])
     near = off <= peaks.tolerance(kev)[None, :] + peaks.reach[at][:, None]
     peak = at[np.where(near, off, np.inf).argmin(0)]
-    matched = near.any(0)
+    matched = np.asarray(near.any(axis=0), np.bool_)
     if not matched[int(predicted.argmax())]:
         return None
     # A hump may lie where the strongest line is: then another line says how much there is of the nuclide.
     sound = matched & ~doubtful[peak]
+    if peaks.is_gated:  # annihilation radiation is in no ratio to what follows one of its photons
+        sound &= kev != ANNIHILATION_KEV
     main = int(np.where(sound, predicted, 0.0).argmax()) if sound.any() else int(predicted.argmax())
     predicted = predicted * peaks.area[peak[main]] / predicted[main]
     factor = FACTOR * FACTOR_PER_LN ** np.abs(np.log(kev / kev[main]))
@@ -233,24 +252,50 @@ def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float
     shown = predicted[fits].sum()
     if shown < LEAST_PART * (shown + predicted[missing].sum()) or missing.sum() > 0.5 * fits.sum():
         return None
-    if (
-        peaks.is_whole
-        and fits.sum() == 1
-        and _lacks_lines_below(peaks, resolved, float(kev[main]), float(peaks.area[peak[main]]))
+    if peaks.is_whole and (
+        not _is_most(name, emitted, fits, hidden | (kev < SEEN_FROM_KEV))
+        or (fits.sum() == 1 and _lacks_lines_below(peaks, resolved, float(kev[main]), float(peaks.area[peak[main]])))
     ):
         return None
     common = name in COMMON
-    if not _convinces(peaks, (kev, peak, fits & ~doubtful[peak]), visible, common=common):
+    lacking = bool(missing.any()) and peaks.span is not None
+    if not _convinces(peaks, (kev, peak, fits & ~doubtful[peak]), visible, common=common, lacking=lacking):
         return None
     # A hump takes part of the counts of a line that lies in it, and not the other way round.
     clear = peaks.area[peak] > CLEAR * peaks.area_unc[peak]
     fits &= ~doubtful[peak] | clear & (ratio / _neighbours_ratio(kev, ratio, fits & sound) < MOST_DOUBTFUL)
     order = np.flatnonzero(fits)
-    return Sighting(name, tuple(kev[order].tolist()), tuple(peak[order].tolist()), common)
+    there = fits | (matched & (kev == ANNIHILATION_KEV))  # of which there is more where others emit positrons, too
+    share = float(emitted[there].sum() / emitted.sum())
+    return Sighting(name, tuple(kev[order].tolist()), tuple(peak[order].tolist()), common, share)
 
 
-def _convinces(peaks: PeakList, found: tuple[Floats, Indices, Mask], visible: Mask, *, common: bool) -> bool:
-    """Whether that many lines name a nuclide: several, or the only one that could be seen, close by and clear."""
+def _is_most(name: str, emitted: Floats, fits: Mask, may_lack: Mask) -> bool:
+    """Whether the lines that are there are most of what a nuclide emits, where nothing hides or absorbs it.
+
+    How clear a line stands above the continuum goes about with its intensity: efficiencies fall with energy, and so
+    does the square root of the continuum. A daughter does not come without its chain.
+    """
+    least = LEAST_OF_ONE if fits.sum() == 1 else LEAST_OF_ALL
+    shown = emitted[fits].sum()
+    is_of_chain = shown >= LEAST_OF_CHAIN * _of_chain(name)
+    return bool(shown >= least * emitted[fits | ~may_lack].sum()) and (is_of_chain or int(fits.sum()) > 1)
+
+
+@cache
+def _of_chain(name: str) -> float:
+    """All photons from `SEEN_FROM_KEV` on of the chain that a daughter belongs to, per 100 of the daughter's decays."""
+    parent = lines(name)["parent"][0]
+    return sum(intensity for kev, intensity in _lines_of(parent) if kev >= SEEN_FROM_KEV) if parent != name else 0.0
+
+
+def _convinces(
+    peaks: PeakList, found: tuple[Floats, Indices, Mask], visible: Mask, *, common: bool, lacking: bool
+) -> bool:
+    """Whether that many lines name a nuclide: several, or the only one that could be seen, close by and clear.
+
+    `lacking` says that a line is missing which the spectrum is known to reach.
+    """
     kev, peak, fits = found
     clear = (peaks.area > CLEAR * peaks.area_unc) & peaks.is_sure
     own = fits & clear[peak] & (np.abs(kev - ANNIHILATION_KEV) > peaks.tolerance(kev))
@@ -262,8 +307,10 @@ def _convinces(peaks: PeakList, found: tuple[Floats, Indices, Mask], visible: Ma
     if not common and (peaks.is_scintillator or peaks.area[peak[main]] < LEAST_ALONE * peaks.area.max()):
         return False
     off = abs(float(peaks.kev[peak[main]] - kev[main]))
-    alone = int(visible.sum()) <= (1 if common else 0) + int(own.sum())
-    close = off < (1.0 if common else 0.4) * float(peaks.tolerance(kev[main])) + float(peaks.reach[peak[main]])
+    alone = not lacking and int(visible.sum()) <= (1 if common else 0) + int(own.sum())
+    tolerance = float(peaks.tolerance(kev[main]))
+    of_tolerance = CLOSE_RARE if not common else CLOSE_ALONE if peaks.is_scintillator else 1.0
+    close = off < of_tolerance * tolerance + float(peaks.reach[peak[main]])
     return alone and close
 
 

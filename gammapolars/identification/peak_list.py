@@ -34,6 +34,10 @@ LEAST_TOLERANCE = 0.3
 """keV that a line may be off besides: of evaluations, and of peaks that a neighbour shifts."""
 
 
+THROUGH_KEV = 100.0
+"""Photons from here on come through the walls of sources and detectors as a rule."""
+
+
 class PeakList(NamedTuple):
     """Peaks of one spectrum in order of energy.
 
@@ -41,7 +45,8 @@ class PeakList(NamedTuple):
     expected full width, all in the same unit; `rows` are those of the table. `is_sharp` is no wider than expected,
     `is_sure` has a successful fit and an area that is known better than to a third. FWHM² = a + b E has the
     coefficients `curve`; a calibration may be off by `slack` FWHM. `is_whole`: nuclides show all of their lines, other
-    than in coincidence with one of them.
+    than in coincidence with one of them (`is_gated`). `span` is from where to where the spectrum reaches, where that
+    is known.
     """
 
     kev: Floats
@@ -56,6 +61,16 @@ class PeakList(NamedTuple):
     curve: tuple[float, float]
     slack: float = NONLINEAR
     is_whole: bool = True
+    span: tuple[float, float] | None = None
+    is_gated: bool = False
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Between which energies lines would be seen: where the spectrum reaches, at least where peaks are."""
+        low, high = 0.9 * float(self.kev.min(initial=np.inf)), 1.1 * float(self.kev.max(initial=0.0))
+        if self.span is None or not self.is_whole:
+            return low, high
+        return min(low, max(self.span[0], THROUGH_KEV)), max(high, self.span[1])
 
     def width_at(self, kev: Floats | float) -> Floats:
         """The expected FWHM at energies."""

@@ -8,7 +8,7 @@ import polars as pl
 from gammapolars.analysis.run_spectra import SpectrumSet, area_doubts, fitted
 from gammapolars.detectors import Detectors, named
 from gammapolars.identification import ANNIHILATION as ANNIHILATION_KIND
-from gammapolars.identification import FULL_ENERGY, UNKNOWN, peak_kinds
+from gammapolars.identification import FULL_ENERGY, UNKNOWN, peak_kinds, span_of
 from gammapolars.peaks import with_sums
 
 ANNIHILATION = "annihilation radiation"
@@ -71,7 +71,9 @@ def peak_table(
     if fits.height:
         for doubt in area_doubts(with_sums(table, fits), of_detectors):
             warn(f"{doubt}; {PEAKS} --areas sum' gives the summed counts instead")
-    return named(peak_kinds(fits.drop("run", strict=False)), detectors) if fits.height else pl.DataFrame()
+    if not fits.height:
+        return pl.DataFrame()
+    return named(peak_kinds(fits.drop("run", strict=False), span_kev=span_of(table)), detectors)
 
 
 def lines_of(spectra: pl.DataFrame, peaks: pl.DataFrame) -> list[Lines]:

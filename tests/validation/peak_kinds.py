@@ -9,6 +9,7 @@ from scipy.special import ndtr
 import gammapolars as gp
 from gammapolars.core.constants import ANNIHILATION_KEV
 from gammapolars.detectors import Detector
+from gammapolars.identification import span_of
 from gammapolars.simulate import NUCLIDES, SimulatedDetector, Source, cascades, simulate
 from gammapolars.simulate.response import partial_deposit_kev
 from tests.validation.outcomes import Check, Floats, Outcome
@@ -117,7 +118,8 @@ def kinds(kind: str, spectra: int = 100, seed: int = 1) -> Outcome:
     named = strong = wrong_names = 0
     for number in range(spectra):
         source = SOURCES[number % len(SOURCES)]
-        peaks = gp.peak_kinds(gp.fit_peaks(spectrum(kind, source, rng)))
+        counts = spectrum(kind, source, rng)
+        peaks = gp.peak_kinds(gp.fit_peaks(counts), span_kev=span_of(counts))
         lines = np.array(emitted(source))
         largest = float(peaks["area"].to_numpy().max())
         clear = peaks.filter(pl.col("significance") > 4, pl.col("status") != "failed")

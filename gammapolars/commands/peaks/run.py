@@ -13,7 +13,7 @@ from gammapolars.core.errors import UsageError
 from gammapolars.core.records import optional
 from gammapolars.core.units import parse_numbers
 from gammapolars.detectors import named
-from gammapolars.identification import peak_kinds
+from gammapolars.identification import peak_kinds, span_of
 from gammapolars.io import check_writable, save
 from gammapolars.peaks import with_sums
 
@@ -65,7 +65,7 @@ def peaks(options: PeaksOptions) -> PeaksSummary:
             pl.coalesce("sum_unc", name).alias(name) for name in ("area_unc", "area_unc_low", "area_unc_high")
         ]
         table = table.with_columns(pl.coalesce("sum", "area").alias("area"), *uncertainties)
-    table = peak_kinds(table.drop("sum", "sum_unc"))
+    table = peak_kinds(table.drop("sum", "sum_unc"), span_kev=span_of(spectra.table))
     if len(spectra.runs) == 1:
         table = table.drop("run")
     summary = PeaksSummary(
