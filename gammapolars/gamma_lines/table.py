@@ -110,10 +110,10 @@ def nearest_lines(
 
 COMMON = frozenset({
     "Be-7", "F-18", "Na-22", "K-40", "Cr-51", "Mn-54", "Co-57", "Co-58", "Co-60", "Zn-65", "Se-75", "Sr-85", "Y-88",
-    "Tc-99m", "Cd-109", "Ag-110m", "In-111", "Sn-113", "Sb-125", "I-131", "Ba-133", "Cs-134", "Cs-137", "La-138",
-    "Ce-139", "Eu-152", "Eu-154", "Lu-176", "Hf-181", "Ir-192", "Hg-203", "Bi-207", "Tl-208", "Pb-210", "Bi-212",
-    "Pb-212", "Bi-214", "Pb-214", "Ra-224", "Ra-226", "Ac-228", "Th-228", "Th-232", "Pa-234m", "Th-234", "U-235",
-    "U-238", "Am-241",
+    "Tc-99m", "Cd-109", "Ag-110m", "In-111", "Sn-113", "Sb-125", "I-123", "I-131", "Ba-133", "Cs-134", "Cs-137",
+    "La-138", "Ce-139", "Eu-152", "Eu-154", "Lu-176", "Hf-181", "Ir-192", "Hg-203", "Bi-207", "Tl-208", "Pb-210",
+    "Bi-212", "Pb-212", "Bi-214", "Pb-214", "Ra-224", "Ra-226", "Ac-228", "Th-228", "Th-232", "Pa-234m", "Th-234",
+    "U-235", "U-238", "Am-241",
 })  # fmt: skip
 """Calibration sources, natural nuclides and what is met everywhere else: they name a peak sooner than others."""
 

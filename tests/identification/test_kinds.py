@@ -250,3 +250,10 @@ def test_of_two_nuclides_with_the_same_line_the_one_that_shows_most_of_its_photo
     gated = peak_table([(300.2, 886), (511.4, 38_126), (1272.0, 157)], resolution=NAI)
 
     assert kinds(gated, gated=True)[1272.0] == ("full energy", "Na-22")
+
+
+def test_iodine_123_is_not_taken_for_the_isomer_that_emits_its_strongest_line() -> None:
+    """Both emit 159 keV, from the same level of Te-123."""
+    found = gp.peak_kinds(peak_table([(158.97, 20_000)], resolution=HPGE), span_kev=(20.0, 3000.0))
+
+    assert found["nuclide"].to_list() == ["I-123"]
