@@ -1,6 +1,7 @@
 """Names of files as systems have them: patterns, drives and folders with odd names, and many files at once."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
@@ -9,6 +10,8 @@ import polars as pl
 import pytest
 
 from gammapolars.commands.declared import query_path
+from gammapolars.core.errors import DetectorsError
+from gammapolars.detectors import import_calp
 from gammapolars.io.patterns import as_pattern
 from gammapolars.io.remote import is_remote
 from gammapolars.io.spectrum_files import read_spectrum, save_spectrum
@@ -63,6 +66,16 @@ def test_a_drive_is_no_server(name: str) -> None:
 @pytest.mark.parametrize("name", [r"C:\queries\mine.py", r"\\lab-pc\daq\mine.py", r".\mine.py", r"\\?\C:\mine.py"])
 def test_a_query_is_found_by_a_path_of_windows(name: str) -> None:
     assert str(query_path(name)) == name
+
+
+ASSIGNED = [r"C:\DAQ\ch1.CALp", "C:/DAQ/ch1.CALp", r"\\lab-pc\daq\ch1.CALp", r"\\?\C:\DAQ\ch1.CALp", r"D:\a=b\ch1.CALp"]
+
+
+@pytest.mark.parametrize("path", ASSIGNED)
+@pytest.mark.parametrize("detector", ["1", "0/1"])
+def test_all_behind_the_first_equals_sign_is_the_path(detector: str, path: str) -> None:
+    with pytest.raises(DetectorsError, match=re.escape(f"{Path(path)}: ")):
+        import_calp([f"{detector}={path}"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts its open files in /proc")
