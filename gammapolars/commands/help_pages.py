@@ -21,6 +21,9 @@ LAST = (PAIRS, OUTPUT, READING)
 NAME_COLUMN = 26
 """The widest column of option names: longer names have a line of their own."""
 
+JOINED = "\u00a0"
+"""A space at which no line is broken."""
+
 EXAMPLES = "Examples:\n"
 """Where the examples begin in a command's docstring: one command line each."""
 
@@ -31,6 +34,11 @@ class CommandWithHelp(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """What must be given, and that there is more."""
         return usage_pieces(self, ctx)
+
+    def format_usage(self, ctx: Any, formatter: Any) -> None:
+        """The usage, where an option and its value stay in one line."""
+        super().format_usage(ctx, formatter)
+        formatter.buffer[:] = [text.replace(JOINED, " ") for text in formatter.buffer]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Arguments, the command's own options, those that it shares."""
@@ -106,7 +114,7 @@ def usage_pieces(command: Any, ctx: Any) -> list[str]:
     required = [one for one in parameters if one.required and one not in arguments]
     return [
         *(_argument(one) if one.required else f"[{_argument(one)}]" for one in arguments),
-        *(f"{min(one.opts, key=len)} {one.metavar}" for one in required),
+        *(f"{min(one.opts, key=len)}{JOINED}{one.metavar}" for one in required),
         "[OPTIONS]",
     ]
 

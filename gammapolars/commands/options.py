@@ -62,7 +62,7 @@ Reject = Annotated[
 ]
 AddBackOption = Annotated[
     str | None,
-    option("TIME", "Sum the hits of detectors of one group within this time, such as 100ns.", under=PAIRS),
+    option("TIME", "Add up the energies within a group of detectors in this time, such as 100ns.", under=PAIRS),
 ]
 VetoOption = Annotated[
     list[str] | None,
@@ -96,7 +96,7 @@ class Reading:
     HEADING = READING
 
     detectors: DetectorsFile = None
-    tree: Annotated[str | None, option("NAME", "Tree of the hits in ROOT files, if its name is unusual.")] = None
+    tree: Annotated[str | None, option("NAME", "Tree of hits in ROOT files, if it has an unusual name.")] = None
     stage: Annotated[
         str | None,
         choice("raw|filtered|unfiltered", "Files of a run folder: raw, filtered or unfiltered.", metavar="STAGE"),
@@ -109,7 +109,7 @@ class Reading:
         str | None,
         option("BITS:STEP", "Bits and step of a time counter that rolls over without a flag: 31:8ns."),
     ] = None
-    reorder: Annotated[str, option("TIME", "Sort in hits that come up to this much too late in the file.")] = (
+    reorder: Annotated[str, option("TIME", "Put hits back in place that are out of time order by up to this much.")] = (
         defaults.REORDER
     )
     apart: Annotated[bool, "Treat each file as a run of its own."] = False

@@ -31,9 +31,9 @@ class ActivityOptions(Saving):
     real_time: Annotated[float | None, option("SECONDS", "Real time, to correct for decay during the measurement.")] = (
         None
     )
-    at: Annotated[str | None, option("DATE", "Date of the activity; if not given, its mean over the measurement.")] = (
-        None
-    )
+    at: Annotated[
+        str | None, option("DATE", "Date of the activity; if not given, its mean during the measurement.")
+    ] = None
     spectrum: Annotated[
         Path | None, "Spectrum in which the peaks were found, for limits where there is no peak.", FILE
     ] = None

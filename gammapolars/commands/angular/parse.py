@@ -59,7 +59,7 @@ class AngularOptions(Recording, Pairing, Saving):
     ] = None
     mixing: Annotated[
         str | None,
-        option("D,D", "Mixing ratios delta of both gamma rays, L + 1 to L, sign as Krane and Steffen."),
+        option("D,D", "Mixing ratios delta (L + 1 to L) of both gamma rays, with the sign of Krane and Steffen."),
     ] = None
     figure: Annotated[Path | None, "Figure of W(theta), its fit and theory: .png, .pdf or .svg.", OUTPUT] = None
     reject: Reject = defaults.REJECT

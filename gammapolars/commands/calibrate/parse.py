@@ -15,8 +15,8 @@ from gammapolars.core import defaults
 class CalibrateOptions(Reading, Saving):
     """Calibrate the energies of detectors with the lines of known sources.
 
-    Nothing needs to be known of the gain: lines are matched to peaks in ADC channels, or in the energies of an older
-    calibration given by --detectors.
+    The gain need not be known: lines are matched to peaks in ADC channels, or in the energies of an older calibration
+    given with --detectors.
 
     Examples:
     gammapolars calibrate run.root --source Co-60 -o detectors.toml
@@ -25,7 +25,7 @@ class CalibrateOptions(Reading, Saving):
 
     inputs: Inputs
     source: Annotated[
-        list[str], option("NUCLIDE", "Source that was measured: Eu-152. May be repeated.", complete=nuclides)
+        list[str], option("NUCLIDE", "Source in front of the detectors: Eu-152. May be repeated.", complete=nuclides)
     ]
     output: Annotated[Path, "detectors.toml to write.", Writes(updates="detectors")]
     order: Annotated[int | None, "Order of the polynomial, 1 to 3; chosen if not given."] = None

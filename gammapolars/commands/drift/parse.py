@@ -23,14 +23,14 @@ class DriftOptions(Recording, Saving):
     output: Annotated[Path, "Table of gain factors: .parquet.", Writes(updates="drift")]
     track: Annotated[list[float], option("KEV", "Energy of a line to follow. May be repeated.")]
     slice: Annotated[
-        str | None, option("TIME", "Shortest slice of time, such as 10s; if not given, it follows from the run.")
+        str | None, option("TIME", "Shortest time slice, such as 10s; if not given, it is chosen for the run.")
     ] = None
     reach: Annotated[float, option("FRACTION", "Largest relative change of a gain to search for.")] = 0.03
     reference: Annotated[
         str,
         choice(
             "calibration|mean",
-            "Where lines are brought to: calibration (their calibrated position) or mean (their mean position).",
+            "Position to which lines are corrected: calibration (as calibrated) or mean (their mean).",
             metavar="WHERE",
         ),
     ] = "calibration"

@@ -22,7 +22,7 @@ class EventsOptions(Recording, Saving):
     output: Annotated[Path, "Table of events: .parquet, .arrow, .csv or .root.", HITS]
     window: Annotated[str, option("TIME", "Length of the event window.")] = defaults.WINDOW
     window_ref: Annotated[
-        str, choice("first|last", "Measure the window from the event's first hit, or from the last hit before.")
+        str, choice("first|last", "Measure the window from the event's first hit, or from the previous hit.")
     ] = "first"
     min_multiplicity: Annotated[int, "Keep only events in which at least this many detectors fired."] = 1
     table: Annotated[

@@ -22,9 +22,9 @@ class LinesOptions:
         str | None,
         argument("NUCLIDE|KEV", "Eu-152, Ra-226 for its chain, or an energy in keV.", complete=nuclides),
     ] = None
-    within: Annotated[float, option("KEV", "Largest distance of lines from an energy.")] = 3.0
+    within: Annotated[float, option("KEV", "Show lines up to this far from the energy.")] = 3.0
     cascades: Annotated[bool, "List coincident pairs of lines; needs gammapolars[nuclear]."] = False
     least: Annotated[
         float | None,
-        option("PERCENT", "Least intensity: photons, or pairs, per 100 decays; 0.1 for pairs if not given."),
+        option("PERCENT", "Minimum intensity: photons, or pairs, per 100 decays; 0.1 for pairs if not given."),
     ] = None

@@ -28,7 +28,7 @@ class PeaksOptions(Reading, Saving):
         str | None,
         option("A,B,C", "Widths: FWHM^2 = A + B E + C E^2, E in keV, or in ADC channels if not calibrated."),
     ] = None
-    significance: Annotated[float, option("SIGMA", "Least significance of a peak, in standard deviations.")] = (
+    significance: Annotated[float, option("SIGMA", "Minimum significance of a peak, in standard deviations.")] = (
         defaults.LEAST_SIGNIFICANCE
     )
     areas: Annotated[

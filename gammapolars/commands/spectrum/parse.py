@@ -27,7 +27,7 @@ class SpectrumOptions(Recording, Saving):
     )
     reject: Reject = defaults.REJECT
     slice_width: Annotated[
-        str | None, option("TIME", "A spectrum for each slice of time, such as 10min: .parquet or .csv.", "--slice")
+        str | None, option("TIME", "One spectrum per time slice, such as 10min, in .parquet or .csv.", "--slice")
     ] = None
     unit: Annotated[str, choice("keV|adc", "adc: ADC channels, even if energies were recorded.")] = "keV"
     per_second: Annotated[bool, "Counts per second of live time, where it is known."] = False
