@@ -104,7 +104,8 @@ def page_of(root: Any, words: Iterable[str]) -> str:
             hint = f"did you mean {near}?" if near else f"leave it out to see the help of {context.command_path}"
             raise UsageError(f"{context.command_path} has no command '{word}': {hint}")
         context = typer.Context(commands[word], info_name=word, parent=context)
-    return context.command.get_help(context)
+    page: str = context.command.get_help(context)
+    return page
 
 
 def usage_pieces(command: Any, ctx: Any) -> list[str]:

@@ -62,7 +62,7 @@ Reject = Annotated[
 ]
 AddBackOption = Annotated[
     str | None,
-    option("TIME", "Add up the energies within a group of detectors in this time, such as 100ns.", under=PAIRS),
+    option("TIME", "Add up the hits of one group of detectors within this time, such as 100ns.", under=PAIRS),
 ]
 VetoOption = Annotated[
     list[str] | None,
