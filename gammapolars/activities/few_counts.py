@@ -25,7 +25,7 @@ MANY = 400.0
 
 
 class CountingLimits(NamedTuple):
-    """What counts can tell from background, in the unit of an activity.
+    """What counts can distinguish from background, in the unit of an activity.
 
     Attributes:
         critical: decision threshold.

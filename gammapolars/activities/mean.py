@@ -205,7 +205,7 @@ def _mean(
 
 
 def _limits(lines: pl.DataFrame, value: float, weight: Floats, per_bq: Floats) -> CountingLimits:
-    """What can be told from background by counts, of lines with weights that add up to 1, in Bq.
+    """What can be distinguished from background by counts, of lines with weights that add up to 1, in Bq.
 
     Of fitted peaks these are Currie's, from their variances. With sums the mean is treated as one line that has as much
     background, and as many counts of its own per Bq, as the mean has variance from either: of one line it is that line.

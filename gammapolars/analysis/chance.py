@@ -86,9 +86,9 @@ def by_detectors(
 ) -> pl.DataFrame:
     """Pairs of each two detectors, beside the random ones among them.
 
-    `Expectation` tells how many to expect. Random windows, if the rule has them, measure it: s R of R random pairs, so
+    `Expectation` gives the expected number. Random windows, if the rule has them, measure it: s R of R random pairs, so
     that N = P - s R pairs are net, with the variance P + s² R. Where each start takes the nearest stop alone, random
-    ones are found by starts that have no true partner: see `nearest_chance_pairs`.
+    ones are found by starts without a true coincidence: see `nearest_chance_pairs`.
 
     Args:
         pairs: what was found.

@@ -1,4 +1,4 @@
-"""How many pairs are to be expected, told by a sample of hits, so that hopeless requests end before they begin."""
+"""The expected number of pairs, from a sample of hits, so that hopeless requests end before they begin."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,17 +27,17 @@ FIRST_HITS = 100_000
 """This many hits are looked at before the pass begins."""
 
 SAMPLED_HITS = 5_000
-"""This many hits tell the number of pairs to 2 %, where there are a few of each."""
+"""This many hits give the number of pairs to 2 %, where there are a few of each."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Hits that may be paired, and some of them that tell for all.
+    """Hits that may be paired, and a sample of them.
 
     Attributes:
         times: (n,) of stops, or of all, ps, ascending.
         chosen: (m,) times of some starts, or of some of all.
-        weight: pairs in all for each partner of those chosen.
+        weight: pairs in all for each pair of the chosen hits.
         hits: how many hits take part.
     """
 
@@ -60,7 +60,7 @@ def checked(parts: Iterable[Slice], recording: Recording, rule: PairRule, shown:
 
     Args:
         parts: of the recording.
-        recording: what is read; its size tells how many pairs there are in all.
+        recording: what is read; its size gives how many pairs there are in all.
         rule: what makes a pair.
         shown: how many times wider than the window that the user named that of the rule is.
 
@@ -136,7 +136,7 @@ def _sample_of(times: Integers, starts: Integers, weight: float, hits: int) -> S
 
 
 def _check_first(sample: Sample, recording: Recording, rule: PairRule, windows: Sequence[Window], shown: int) -> None:
-    """Raise where the first hits tell of too many pairs."""
+    """Raise where the first hits predict too many pairs."""
     per_hit, total = sample.pairs(windows) / max(sample.hits, 1), sample.hits
     # A hit takes a byte at least, wherever it is stored: small files need not be counted.
     if _are_too_many(per_hit, sum(file.size_bytes for file in recording.runs.files)):
@@ -166,7 +166,7 @@ def _too_many(sample: Sample, hits: int, rule: PairRule, windows: Sequence[Windo
 
 
 def still_clock(hits: pl.DataFrame) -> str:
-    """A clause, where hits in time order have so many others at their own time that no time tells them apart."""
+    """A clause, where hits in time order have so many others at their own time that times do not distinguish them."""
     times = hits["timestamp_ps"].to_numpy()
     return _still_clock(_sample_of(times, times, 0.5, len(times))) if len(times) else ""
 

@@ -17,7 +17,7 @@ from gammapolars.io.untrusted import scan_parquet
 from gammapolars.streaming.slices import run_of
 
 RUNS = "drift_runs"
-"""Where a file's summary tells the runs that were tracked."""
+"""Where a file's summary lists the runs that were tracked."""
 
 
 def correct_drift(
@@ -89,9 +89,9 @@ def _tracked(origin: dict[str, Any] | None) -> tuple[DriftRun, ...]:
 def run_numbers(drift: Drift, runs: Runs) -> dict[int, int] | None:
     """Which runs of a table of drift some runs are, by the numbers of both; of one that it does not know, no entry.
 
-    Runs are told by the names of their files, and where the same names occur twice, by their numbers. A run whose
+    Runs are identified by the names of their files, and where the same names occur twice, by their numbers. A run whose
     files are some of a tracked run's is that run. None: their numbers are the same, run by run, since their names
-    tell nothing: in a table without names, and in a file that holds several runs.
+    identify nothing: in a table without names, and in a file that holds several runs.
     """
     if not drift.runs:
         return None

@@ -32,7 +32,7 @@ def measurements_of(runs: Runs, tally: HitTally, detectors: Detectors) -> dict[K
 def _recorded(runs: Runs, tally: HitTally, keys: list[Key]) -> Mapping[Key, dict[str, Any]]:
     """Start, live and real time by detector, as the digitizer's program wrote them beside a run's hits.
 
-    It tells them by channel alone, and of the whole recording: they are taken where there is one board, and where the
+    It gives them only by channel, and for the whole recording: they are taken where there is one board, and where the
     hits span the recorded time, so that nothing is missing from the files.
     """
     run = runs.all[0]
@@ -81,7 +81,7 @@ def _noted(runs: Runs) -> dict[Key, tuple[float | None, float | None, float | No
     if run.recorded is None:
         return {}
     told = run.live_times
-    # Histograms tell times by channel alone: they are those of the board where there is one.
+    # Histograms give times only by channel: they are those of the board where there is one.
     times = {one.channel: one for one in told.channels} if told and len(run.recorded.boards) == 1 else {}
     found = {}
     for board, info in enumerate(run.recorded.boards):

@@ -114,7 +114,7 @@ def _count(part: Slice, accumulators: list[Accumulator]) -> None:
 
 
 def count_hits(recording: Recording, accumulators: Sequence[Accumulator]) -> None:
-    """Let accumulators see all hits in order of time, by the digitizer's clock: that tells the real time."""
+    """Let accumulators see all hits in order of time, by the digitizer's clock: which gives the real time."""
     for hits in recording.frames_by_clock():
         for accumulator in accumulators:
             accumulator.add_hits(hits)

@@ -149,7 +149,7 @@ class Recording:
         return self._frames(self._aligned(self.recorded), self.reorder_ps)
 
     def frames_by_clock(self) -> Iterator[pl.DataFrame]:
-        """The same with timestamps as the digitizer wrote them, which tell the real time.
+        """The same with timestamps as the digitizer wrote them, which give the real time.
 
         Raises:
             TableError: the runs have no flags.

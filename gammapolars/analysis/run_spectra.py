@@ -85,7 +85,7 @@ def from_files(
 
     Args:
         names: of the files.
-        detectors: names and calibrations; where they have none, what a file tells of its own calibration holds.
+        detectors: names and calibrations; where they have none, the calibration stored in a file is used.
         spectrum: which one, of files that hold several; None: all of them.
         calibration: an energy polynomial (keV, lowest order first) that holds for all of them instead.
 

@@ -28,7 +28,7 @@ TROUBLE = {
 """Flags that a reader should know of even when they reject nothing."""
 
 MANY = 0.1
-"""Saturation and pile-up are told of from this part of the hits on."""
+"""Saturation and pile-up are reported from this fraction of the hits."""
 
 LONG_GAP_PS = 60 * PS_PER_S
 """Between two files of a run hits are missing for longer than this only if a file is, or the beam was."""

@@ -127,7 +127,8 @@ def events(
 
     An event begins with the first hit that belongs to no earlier event. With `window_ref="first"` it holds all hits up
     to `window` after that first hit (closed), and is never longer; with `"last"` it continues as long as each hit
-    follows the one before within `window`. Only hits of one `run` make an event, where that column tells several apart.
+    follows the one before within `window`. Only hits of one `run` make an event, where that column distinguishes
+    several.
 
     `multiplicity` is the number of different detectors that fired: two hits of one detector both belong to the event,
     and count once. `event` numbers all events from 0 in order of time, on through all runs, before those of lower

@@ -1,4 +1,4 @@
-"""What times between hits of a detector tell: its dead time, and whether what comes within prolongs that."""
+"""The dead time of a detector from the times between its hits, and whether hits within it prolong it."""
 
 import math
 from typing import NamedTuple
@@ -110,7 +110,7 @@ def extendable_log_odds(counts: Floats, rate_cps: float) -> float:
         rate_cps: m, hits counted (1/s).
 
     Returns:
-        The odds, 0 where the times do not tell.
+        The odds, 0 where the times do not decide.
     """
     dead, rate = dead_time(counts).dead_ps, rate_cps / PS_PER_S
     if dead <= 0 or not 0 < rate * dead < 0.36:

@@ -1,4 +1,4 @@
-"""What the first hits of a run tell: the steps of the detectors' clocks, and where all pairs are random."""
+"""Results from the first hits of a run: the steps of the detectors' clocks, and where all pairs are random."""
 
 import math
 
@@ -18,13 +18,13 @@ from gammapolars.streaming.time_order import REORDER_PS
 AUTO = "auto"
 
 CLOCK_HITS = 100_000
-"""This many hits tell the steps of the clocks."""
+"""This many hits give the steps of the clocks."""
 
 STEP_HITS = 50
 """This many hits of a detector at the least."""
 
 AUTO_HITS = 1_000_000
-"""This many hits tell where time differences are flat."""
+"""This many hits show where time differences are flat."""
 
 SIDE_BINS = 400
 """Bins of time difference on each side, or more: none is wider than half of the window, so that bunches show."""

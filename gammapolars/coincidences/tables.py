@@ -38,7 +38,7 @@ def pairs(
 
     Args:
         hits: a table of hits, nearly in time order; every further column comes out twice, with `_a` and `_b`. Only
-            hits of one `run` pair, where that column tells several apart.
+            hits of one `run` pair, where that column distinguishes several.
         window: `250ns`, `LOW:HIGH`, picoseconds, or (low, high) in picoseconds.
         random: windows away from the first, which hold no true coincidences: `1us:3us`, or several; `auto` finds them
             in the time differences of the first hits. Without start and stop they hold |dt|, so that both sides count.

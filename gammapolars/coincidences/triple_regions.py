@@ -164,7 +164,7 @@ class TripleRegions:
 def random_rule(
     reach_ps: int | None, random: str | Sequence[AnyWindow], reject: str | int, *, of_events: bool
 ) -> PairRule | None:
-    """The windows of each two hits of a triple, if there are random ones; what is wrong with them is told at once.
+    """The windows of each two hits of a triple, if there are random ones; invalid ones are reported at once.
 
     Raises:
         UsageError: they cannot be, or are asked for of a table of events.

@@ -35,7 +35,7 @@ OPTIONS: dict[tuple[str, ...], type] = {}
 """The options of the commands that are known so far, by the words that call them."""
 
 CONTEXT = "context"
-"""The parameter by which typer tells which options stand on the command line."""
+"""The parameter by which typer shows which options are on the command line."""
 
 AS_JSON = Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.", rich_help_panel=OUTPUT)]
 

@@ -57,7 +57,7 @@ def follow(
 
     Args:
         recording: the runs and their calibrations.
-        output: a Parquet file, for `drift` in detectors.toml; it tells which runs it is of.
+        output: a Parquet file, for `drift` in detectors.toml; it lists its runs.
         track: energies of lines (keV), as for `track_drift`, and so are the following.
         reject: names of the flags that reject a hit.
         slice: the shortest slice of time.

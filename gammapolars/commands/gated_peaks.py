@@ -1,4 +1,4 @@
-"""Peaks of gated spectra, whose few counts do not tell how wide peaks are: all pairs together do."""
+"""Peaks of gated spectra, whose few counts do not give the peak width: all pairs together do."""
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ EVIDENT = 4.0
 at a thousand places in a spectrum they do so by three."""
 
 SURE = 8.0
-"""This many standard deviations have the peaks that tell how wide peaks are."""
+"""The peaks that determine the width have this many standard deviations."""
 
 MIN_BINS = 16
 """A spectrum with fewer filled bins has no peaks to fit."""
@@ -45,7 +45,7 @@ def _filled(spectrum: pl.DataFrame, total: pl.DataFrame) -> pl.DataFrame:
 
 
 def _resolution(of_all: pl.DataFrame) -> tuple[float, float] | None:
-    """FWHM² = a + b E of the peaks of all pairs together: a gated spectrum has too few counts to tell it by itself."""
+    """FWHM² = a + b E of the peaks of all pairs together: a gated spectrum alone has too few counts for it."""
     if "centroid_kev" not in of_all.columns:
         return None
     peaks = of_all.filter((pl.col("status") == "ok") & (pl.col("area") > SURE * pl.col("area_unc")))

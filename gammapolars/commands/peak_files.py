@@ -155,7 +155,7 @@ def by_detector(peaks: pl.DataFrame, detectors: Detectors) -> dict[Key, pl.DataF
     A table without any peak is that of every detector.
 
     Raises:
-        UsageError: it does not tell, and there is not one detector.
+        UsageError: it does not say, and there is not exactly one detector.
     """
     if peaks.is_empty():
         return {detector.key: peaks for detector in detectors}

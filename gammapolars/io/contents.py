@@ -1,4 +1,4 @@
-"""What a file holds, told by its columns or by its format: for commands that take whatever the package writes."""
+"""The content of a file, known from its columns or its format: for commands that take whatever the package writes."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -62,12 +62,12 @@ KINDS = (
     _kind(HITS, "board", "channel", "timestamp_ps"),
     _kind(SPECTRA, "counts", one_of=("energy_kev", "adc")),
 )
-"""The tables that the package writes, in the order in which they are told apart; a matrix is told by its two axes."""
+"""The tables that the package writes, in the order in which they are recognised; a matrix is known by its two axes."""
 
 SHOWN_ROWS = 100_000
 
 SUFFIXES = (".parquet", ".arrow", ".csv")
-"""Of files whose tables are told by their columns."""
+"""Of files whose tables are recognised by their columns."""
 
 
 def kind_of(name: str) -> str:
@@ -86,7 +86,7 @@ def kind_of(name: str) -> str:
 
 
 def _by_columns(path: Path) -> str | None:
-    """What a table is of; None where its columns do not tell, or it is no table."""
+    """What a table is of; None where its columns do not show it, or it is not a table."""
     if path.suffix.lower() not in SUFFIXES:
         return None
     columns = columns_of(path)

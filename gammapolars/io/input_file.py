@@ -117,7 +117,7 @@ class InputFile:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash that tells the file from others."""
+        """A hash that distinguishes the file from others."""
         return fingerprint(self.path)
 
     def watched(self, batches: Iterable[pl.DataFrame], reorder_ps: int) -> Iterator[pl.DataFrame]:

@@ -24,7 +24,7 @@ class LostRows:
 
     Args:
         path: the file.
-        losses: told about each place with all hits that it has cost so far.
+        losses: called with each place with all hits that it has cost so far.
     """
 
     def __init__(self, path: Path, losses: Losses) -> None:

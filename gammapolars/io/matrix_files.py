@@ -122,7 +122,7 @@ def scan_matrix(path: str | Path, name: str | None = None, *, energy: Sequence[f
 
 
 def is_matrix(path: str | Path) -> bool:
-    """Whether a file holds a matrix, and neither hits nor pairs: told without reading its bins."""
+    """Whether a file holds a matrix, and neither hits nor pairs, without reading its bins."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES or not path.is_file():

@@ -52,7 +52,7 @@ def write_bytes(data: bytes, path: str | Path, *, overwrite: bool = False) -> No
 
 
 def check_suffix(path: Path, what: str, suffixes: Iterable[str]) -> None:
-    """Raise where an output's suffix does not tell its format.
+    """Raise where an output's suffix does not give its format.
 
     Args:
         path: the output.

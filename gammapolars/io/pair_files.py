@@ -1,4 +1,4 @@
-"""Saved pairs as inputs: how they are told from runs, and how the files of several, or of a folder of parts, are read.
+"""Saved pairs as inputs: how they differ from runs, and how the files of several, or of a folder of parts, are read.
 
 Every command that takes pairs opens them here.
 """
@@ -75,7 +75,7 @@ class PairFiles:
 
     @cached_property
     def windows(self) -> dict[Path, Window]:
-        """The window of each file that tells it."""
+        """The window of each file that has it."""
         return {path: window for path in self.paths if (window := _window(path))}
 
 

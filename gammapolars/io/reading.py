@@ -94,7 +94,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read: what their names and contents do not tell.
+    """How files are read: what their names and contents do not say.
 
     Attributes:
         tree: name of the hits' tree in ROOT files, where it is not `Data_R`, `Data_F` or `Data`.
@@ -122,4 +122,4 @@ class Reading:
 
 
 READING = Reading()
-"""As it is where nothing is told: damage is an error."""
+"""The default: damage is an error."""

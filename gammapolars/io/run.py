@@ -23,7 +23,7 @@ from gammapolars.streaming.time_order import REORDER_PS, Repair, time_ordered
 from gammapolars.streaming.wild_times import OnWild, WildTime
 
 FIRST_HITS = 100
-"""This many hits of a file tell when it begins."""
+"""This many hits of a file show when it begins."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Run:
         return self.files[0].watched(batches, self.reorder_ps) if is_recorded else batches
 
     def note_repair(self, repair: Repair | StepBack) -> None:
-        """Remember that timestamps were reset or rolled over, for the summaries to tell."""
+        """Record that timestamps were reset or rolled over, for the summaries."""
         first, said = self.files[0], str(repair)
         if isinstance(repair, StepBack) and (period := first.reading.period_ps):
             if repair.back_ps > period // LATE:  # no counter that was made to go on steps back so far

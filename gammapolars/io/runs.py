@@ -118,7 +118,7 @@ def _of_one_run(run: Run, batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFr
     """The hits of a run that has no further ones in it: its own numbers would be lost, and their hits paired.
 
     Raises:
-        InputError: a column `run` tells of several.
+        InputError: a column `run` has several.
     """
     first: int | None = None
     for batch in batches:

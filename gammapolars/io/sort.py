@@ -31,7 +31,7 @@ MOST_OPEN = 64
 """This many spilled runs are merged at once; more of them are merged in several passes."""
 
 LEAST_RESET_PS = PS_PER_S
-"""Among hits in disorder, a step back is taken for a reset, where a flag tells of one, if it is at least so long."""
+"""Among hits in disorder, a step back is taken for a reset, where a flag marks one, if it is at least so long."""
 
 
 def sorted_sources(
@@ -42,7 +42,7 @@ def sorted_sources(
     Args:
         sources: recorded by the same clock.
         scratch: a folder for temporary files: as large as the hits uncompressed.
-        reorder_ps: steps back of more than this, and of a second, are resets if a flag tells of one.
+        reorder_ps: steps back of more than this, and of a second, are resets if a flag marks one.
         on_repair: called with each reset and rollover of the timestamps.
     """
     reach_ps = max(reorder_ps, LEAST_RESET_PS)
@@ -96,7 +96,7 @@ def _order(hits: pl.DataFrame) -> list[str]:
 
 
 def _by_run(hits: pl.DataFrame) -> list[pl.DataFrame]:
-    """The hits of each run apart, where a column tells runs apart."""
+    """The hits of each run apart, where a column distinguishes runs."""
     return hits.partition_by("run", maintain_order=True) if "run" in hits.columns else [hits]
 
 

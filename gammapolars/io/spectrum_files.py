@@ -201,7 +201,7 @@ def _content(path: Path, kind: str) -> bytes:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Lets errors tell which input they are about."""
+    """Lets errors name their input."""
     try:
         yield
     except (InputError, UsageError) as error:
@@ -213,7 +213,7 @@ def read_spectra(
 ) -> dict[tuple[int, int], RecordedSpectrum]:
     """All spectra of a file by their detectors' (board, channel), or one of them.
 
-    A spectrum that tells of no detector is that of board 0 and channel 0, 1, … in the file's order.
+    A spectrum without a detector is that of board 0 and channel 0, 1, … in the file's order.
 
     Args:
         path: as for `read_spectrum`.
@@ -290,7 +290,7 @@ def holds_one_spectrum(format: str) -> bool:
 
 
 def spectrum_format(path: Path, format: str | None = None, *, suffixes: Texts = FORMATS) -> str:
-    """The format that is named, or else told by the suffix.
+    """The format that is named, or else given by the suffix.
 
     Raises:
         UsageError: it is none of those that spectra are kept in.

@@ -1,6 +1,6 @@
 """Parquet and Arrow files that may be damaged, read so that nothing worse comes of it than an error.
 
-Nothing in these files has a checksum, and polars believes what they tell of themselves: on a wrong length its threads
+Nothing in these files has a checksum, and polars believes their own metadata: on a wrong length its threads
 panic, or ask for more memory than there is, which ends the process. So both are read by pyarrow, which checks what it
 reads: at 40 million hits/s, as fast as anything that is done with them.
 """

@@ -1,4 +1,4 @@
-"""Whether what looks like one wide peak is two: told by the likelihood of both, so that no blend is taken for a width.
+"""Whether what looks like one wide peak is two: by the likelihood of both, so that no blend is taken for a width.
 
 Two lines closer than their width make one maximum that is wider than each of them. Where there are counts enough, its
 shape gives it away; a single peak with a tail is the alternative.

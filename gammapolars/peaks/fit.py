@@ -222,7 +222,7 @@ def _with_peaks(data: Data, region: Region, knowledge: Knowledge, settings: Sett
     """A region, and its fit, to which peaks are added, and from which they are dropped, until nothing stands out."""
     fit = _best_fit(data, region, knowledge)
     if fit.areas.max(initial=0.0) > FAR_REACHING and len(region.positions) < MOST_PEAKS and region.broad is None:
-        # Tails and step are told from the background farther off than where the peak itself ends.
+        # Tails and step are distinguished from the background farther off than where the peak itself ends.
         region = region.grown(REACH)
         fit = _best_fit(data, region, knowledge)
     for _ in range(MOST_ADDED):

@@ -39,7 +39,7 @@ ENOUGH_WIDTHS, WIDTHS_AGREE, MOST_AGREE = 4, 0.012, 0.7
 """Lone peaks from which their widths correct the expected ones, where this part of them agrees within so much."""
 
 REACH = 1.7
-"""How much farther than others the regions of strong peaks reach, whose tails are told from the background there."""
+"""How much farther the regions of strong peaks reach, whose tails are separated from the background there."""
 
 
 def line_shape(data: Data, all_regions: list[Region], width_unc: float = WIDTH_UNC) -> Knowledge:
@@ -121,7 +121,7 @@ def _common(fits: list[RegionFit]) -> Knowledge:
 
 
 def _learnt(fit: RegionFit) -> tuple[Floats, Floats]:
-    """Values and variances of what one fit tells of the common shape; of further tails, none where it has none."""
+    """Values and variances of the common shape from one fit; of further tails, none where it has none."""
     values, variances = np.array([0.0, 1.5, 0.0, 0.0, 1.5, 0.0, 6.0]), np.zeros(len(LEARNT))
     for place, name in enumerate(LEARNT):
         if name in fit.model.names:

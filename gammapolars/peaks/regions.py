@@ -70,7 +70,7 @@ class Data(NamedTuple):
         broad = None
         if region.broad is not None and len(region.positions):
             broad = int(np.argmin(np.abs(region.positions - region.broad)))
-            # Of a lone peak the two widths could not be told apart.
+            # Of a lone peak the two widths could not be distinguished.
             width = knowledge.width if len(region.positions) > 1 else Prior(knowledge.width.value)
             knowledge = knowledge._replace(width=width, own_width=OWN_WIDTH)
         model = Model(region.low, region.high - region.low, sigmas, degree, knowledge.has_further, broad)

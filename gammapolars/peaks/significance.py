@@ -58,8 +58,8 @@ class FilterTail(NamedTuple):
 def filter_tail(kernel: Floats) -> FilterTail:
     """The tail of a filter's response, by the saddlepoint of its distribution for a given number of counts.
 
-    How many counts there are tells nothing of where they are: given their number, the unknown background drops out of
-    the test, whatever it is.
+    How many counts there are contains no information on where they are: given their number, the unknown background
+    drops out of the test, whatever it is.
     """
     return _filter_tail(tuple(kernel.tolist()))
 

@@ -92,7 +92,7 @@ def fit_peaks(
     Args:
         spectrum: as for `find_peaks`.
         peaks: where the peaks are, as `find_peaks` gives them: `centroid_kev` or `centroid_adc`, and the columns that
-            tell the spectra apart; None: they are searched.
+            distinguish the spectra; None: they are searched.
         fwhm: as for `find_peaks`.
         least_significance: as for `find_peaks`.
         refine: whether peaks are added where the counts stand out of the fit, lines split that are too wide, and peaks

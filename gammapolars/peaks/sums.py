@@ -13,7 +13,7 @@ BELOW, ABOVE = 1.9, 1.5
 """What is summed on both sides of a peak, in units of its FWHM: more on the side of its tail."""
 
 SIDE = 1.2
-"""How much on either side tells the background, in units of the FWHM."""
+"""How much on either side determines the background, in units of the FWHM."""
 
 STRONG, ENOUGH = 20.0, 4
 """A peak is compared from so many times its uncertainty, in spectra with at least this many of them."""
@@ -38,7 +38,7 @@ def with_sums(spectrum: pl.DataFrame | pl.LazyFrame, peaks: pl.DataFrame) -> pl.
         peaks: what `fit_peaks` gave for it.
 
     Returns:
-        The peaks with `sum` and `sum_unc`: counts less a straight background, told from both sides of the peak; null
+        The peaks with `sum` and `sum_unc`: counts less a straight background, taken from both sides of the peak; null
         where it is not alone, or its fit failed.
     """
     sums: list[dict[str, float | None]] = [{"sum": None, "sum_unc": None} for _ in range(peaks.height)]

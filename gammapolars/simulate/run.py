@@ -163,7 +163,7 @@ def run(
     """Simulate a run of detectors around sources into a ROOT file: what `gammapolars simulate` calls.
 
     The part of hits that have a coincident partner grows with the solid angle, the part of random coincidences with the
-    activity: with the defaults, about one hit in twenty has a true partner.
+    activity: with the defaults, about one hit in twenty has a true coincidence.
 
     Args:
         output: the ROOT file, in CoMPASS's layout.

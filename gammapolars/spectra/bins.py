@@ -22,7 +22,7 @@ UNIT_OF: dict[Axis, str] = {axis: BY_COLUMN[axis].unit for axis in AXES}
 OWN = {*AXES, *WIDTH_OF.values(), "counts", "variance"}
 
 NUMBER = "_number"
-"""The column of the bins' numbers, by which bins of several tables are told to be the same."""
+"""The column of the bins' numbers, by which bins of several tables are recognised as the same."""
 
 MOST_BINS = 20_000_000
 """Spectra with more filled bins than this, half a gigabyte, are not counted on."""
@@ -71,12 +71,12 @@ def fitting_bin_kev(detectors: Detectors, *, least_kev: float = 0.5) -> float:
 
 
 def keys_of(columns: pl.Schema | Sequence[str]) -> list[str]:
-    """The columns that tell one spectrum of a table from another: detectors, runs, slices, and whatever else."""
+    """The columns that distinguish the spectra of a table: detectors, runs, slices, and whatever else."""
     return [name for name in columns if name not in OWN]
 
 
 def computed(schema: Mapping[str, Any], make: Callable[[], pl.DataFrame]) -> pl.LazyFrame:
-    """A small table that is made when it is collected, so that errors can be told of what it holds."""
+    """A small table that is made when it is collected, so that errors can be raised about its content."""
 
     def table(columns: list[str] | None) -> Iterator[pl.DataFrame]:
         del columns
@@ -113,15 +113,15 @@ def edges(table: pl.DataFrame, axis: Axis, width: float | None = None) -> tuple[
     """The lower and upper ends of bins.
 
     They lie half a width from the centres. Energies of channels, where a table has both, change with the calibration's
-    slope instead, which is told from the neighbouring channels, exactly for a parabola.
+    slope instead, which is found from the neighbouring channels, exactly for a parabola.
 
     Args:
         table: spectra; each row has its centre on the axis.
         axis: energy or adc.
-        width: of all bins; None: as the table tells.
+        width: of all bins; None: from the table.
 
     Raises:
-        TableError: the bins are not of one width, or too few to tell it.
+        TableError: the bins are not of one width, or too few to show it.
     """
     centres = table[axis].cast(pl.Float64).to_numpy()
     if width is None and WIDTH_OF[axis] in table.columns:
@@ -159,7 +159,7 @@ def _slopes(table: pl.DataFrame) -> Floats:
 
 
 def width_of(centres: Floats, axis: Axis) -> float | None:
-    """The one width of all bins, filled or not; None where a single centre cannot tell it.
+    """The one width of all bins, filled or not; None where a single centre does not give it.
 
     Whole numbers of adc are channels. Otherwise it is the least distance of centres or a whole part of that: the
     largest with which all of them lie on one grid, on one that has an edge at 0 if there is such a one.
@@ -196,7 +196,7 @@ def numbered(tables: Sequence[pl.DataFrame], axis: Axis, width: float | None = N
     Args:
         tables: spectra, each with a centre on the axis in every row.
         axis: energy or adc.
-        width: of all bins; None: as the tables tell.
+        width: of all bins; None: from the tables.
 
     Raises:
         TableError: their bins differ.
@@ -223,7 +223,7 @@ def numbered(tables: Sequence[pl.DataFrame], axis: Axis, width: float | None = N
 
 
 def _widths(table: pl.DataFrame, axis: Axis) -> set[float]:
-    """The widths of a table's bins, as far as they are known; NaN where it has several that it does not tell."""
+    """The widths of a table's bins, as far as they are known; NaN where it has several that are not given."""
     if WIDTH_OF[axis] in table.columns and table[WIDTH_OF[axis]].null_count() == 0:
         return set(table[WIDTH_OF[axis]].unique().to_list())
     try:

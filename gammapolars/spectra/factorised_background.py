@@ -1,4 +1,4 @@
-"""The part of a matrix that its projections tell, what is left without it, and how the rest is correlated.
+"""The part of a matrix given by its projections, what is left without it, and how the rest is correlated.
 
 Of a matrix M with the projections P_i = Σ_j M_ij and the sum T, the background that factorises follows from the
 projections and the background b below their peaks alone (G. Palameta and J. C. Waddington, Nucl. Instrum. Methods A

@@ -152,7 +152,7 @@ def per_area(spectrum: AnyFrame, by: Sequence[str] = DETECTOR) -> pl.DataFrame:
 
     Args:
         spectrum: a table of spectra.
-        by: the columns that tell one from another, as far as it has them.
+        by: the columns that distinguish them, as far as it has them.
 
     Raises:
         TableError: a spectrum whose sum is not above 0.
@@ -214,7 +214,7 @@ def _share_channels(frames: Sequence[pl.DataFrame], *, apart: bool) -> bool:
 
 
 def _widest(frame: pl.DataFrame, axis: Axis) -> float | None:
-    """The width of the bins of most of a table's range; None where a single bin does not tell."""
+    """The width of the bins of most of a table's range; None where a single bin does not give it."""
     if not frame.height:
         return None
     if WIDTH_OF[axis] not in frame.columns and not (axis == "energy_kev" and "adc" in frame.columns):

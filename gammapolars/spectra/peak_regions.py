@@ -16,7 +16,7 @@ HALF_WIDTH = 2.0
 """A peak lies within so many FWHM of its centroid, also where its width is known to 15 % alone, or has a tail."""
 
 BESIDE = 2.0
-"""This many FWHM on each side of a peak tell the background below it,"""
+"""This many FWHM on each side of a peak determine the background under it,"""
 
 LEAST_BESIDE = 3
 """and at least so many bins."""

@@ -2,7 +2,7 @@
 
 A hit that lies further back than the reorder buffer reaches, and that carries the flag of a reset or a rollover, begins
 a new epoch. Flags are looked at nowhere else, except in files that are merged (`by_flag`), so that a recording without
-such a step costs nothing. Epochs shorter than the reorder buffer are not told apart.
+such a step costs nothing. Epochs shorter than the reorder buffer are not distinguished.
 """
 
 from collections import deque
@@ -29,7 +29,7 @@ ROLLOVER = FLAGS["rollover"] | FLAGS["fake_rollover"]
 FAKE = FLAGS["fake_event"] | FLAGS["fake_rollover"]
 
 MOST_RESETS = 1000
-"""Where more hits in one batch, and most of them, flag a reset, the flag is stuck and tells nothing by itself."""
+"""Where more hits in one batch, and most of them, flag a reset, the flag is stuck and means nothing on its own."""
 
 STEP_HITS = 1000
 """The clock's step is the greatest common divisor of so many timestamps at least."""
@@ -114,12 +114,12 @@ def epochs(
         begin_ps: time of the first hit, where it is known.
         disorder: whether hits without a flag may lie back any further.
         by_flag: whether a channel's reset flag begins an epoch even where its time does not step back, if the hit
-            before is of the same channel. In a file of one channel that is seldom hit, nothing else tells.
+            before is of the same channel. In a file of one channel that is seldom hit, nothing else shows it.
         on_wild: called with hits with an impossible time, and whether they are left out; None: they are an error, where
             disorder is.
 
     Raises:
-        TimeOrderError: from the batches of an epoch, where a hit lies further back and no flag tells why.
+        TimeOrderError: from the batches of an epoch, where a hit lies further back and no flag explains it.
     """
     judge = on_wild or (None if disorder else refuse)
     tame = partial(without_wild_times, reorder_ps=reorder_ps, on_wild=judge) if judge else iter
@@ -159,7 +159,7 @@ class _Cutter:
         self._open = tuple
 
     def until_border(self, epoch: Epoch) -> Iterator[pl.DataFrame]:
-        """The batches of one epoch; behind the last of them `border` tells how the next one begins."""
+        """The batches of one epoch; after the last of them `border` says how the next one begins."""
         self.border = self._latest = self._before = None
         while (batch := self._next()) is not None:
             cut = self._cut(epoch, batch)
@@ -227,7 +227,7 @@ class _Cutter:
         """The first row that lies too far back, by a flag.
 
         Raises:
-            TimeOrderError: no flag tells why it does.
+            TimeOrderError: no flag explains why it does.
         """
         times = batch["timestamp_ps"]
         if times.is_empty():

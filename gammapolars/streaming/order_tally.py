@@ -39,7 +39,7 @@ class OrderTally:
         self._run = 1
 
     def epochs(self, batches: Iterator[pl.DataFrame], reorder_ps: int, *, by_flag: bool = False) -> list[Epoch]:
-        """Count a stream to its end; where flags tell that timestamps start again, no step back is counted.
+        """Count a stream to its end; where flags show that timestamps start again, no step back is counted.
 
         Returns:
             Its epochs, which have been read.

@@ -205,7 +205,7 @@ def slices(
 
 
 def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
-    """The batches of one run after the other, told apart by a column `run`; of all together where there is none.
+    """The batches of one run after the other, separated by a column `run`; of all together where there is none.
 
     Raises:
         TableError: when they are taken, a run that occurs again after another one: its hits would be paired apart.
@@ -220,7 +220,7 @@ def by_run(batches: Iterable[pl.DataFrame]) -> Iterator[Iterator[pl.DataFrame]]:
 
 
 def parts_by_run(batch: pl.DataFrame) -> list[pl.DataFrame]:
-    """A batch cut where another run begins, if a column `run` tells several apart; nothing of an empty one."""
+    """A batch cut where another run begins, if a column `run` distinguishes several; nothing of an empty one."""
     if "run" not in batch.columns or batch.is_empty() or batch["run"].n_unique() == 1:
         return [batch] if batch.height else []
     changes = (batch["run"].diff() != 0).arg_true().to_list()

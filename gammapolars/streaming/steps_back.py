@@ -17,7 +17,7 @@ NEAR_ZERO = 100
 
 @dataclass(frozen=True)
 class StepBack:
-    """A hit that lies behind those before it, without a flag that tells why.
+    """A hit that lies behind those before it, without a flag that explains it.
 
     Attributes:
         hit: its number in the recording, from 1.

@@ -127,7 +127,7 @@ def time_ordered(
     """Hits in time order, out of a stream in which a hit may lie up to `reorder_ps` behind the latest before it.
 
     A batch waits until no later hit can belong before its end, so at most two batches are held. Hits of equal time
-    keep their order. Where flags tell that the timestamps were reset or rolled over, times go on all the same: see
+    keep their order. Where flags show that the timestamps were reset or rolled over, times go on all the same: see
     `Clock`.
 
     Args:

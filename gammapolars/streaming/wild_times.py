@@ -31,7 +31,7 @@ LAST_HITS = 16
 """This many hits at the end of a batch may be off; the batch then waits for the next one."""
 
 RECENT_HITS = 10_000
-"""This many hits before a last one tell how long gaps are."""
+"""This many hits before a last one show how long gaps are."""
 
 AT_ENDS = 3
 """As many hits before all others, or behind them, are looked at."""
@@ -40,7 +40,7 @@ ALONE = 10
 """Hits at an end are off where they are so by this many times the longest gap among the others."""
 
 NEAR_HITS = 16
-"""A fake event that tells of a rollover may stand so many hits before the step back."""
+"""A fake event that marks a rollover may be this many hits before the step back."""
 
 ANNOUNCED = FLAGS["external_reset"] | FLAGS["rollover"] | FLAGS["fake_rollover"]
 
@@ -74,7 +74,7 @@ OnWild = Callable[[WildTime], bool]
 
 
 def refuse(wild: WildTime) -> bool:
-    """Where nobody is told: what is out of order is an error, what is in order stays.
+    """Without a handler: hits out of order are an error, hits in order stay.
 
     Raises:
         TimeOrderError: the hit is out of order.
@@ -139,7 +139,7 @@ class _Stream:
             yield from self._give(batch)
 
     def _may_be_off(self, batch: pl.DataFrame) -> bool:
-        """Whether the last hits of a batch may be off, which those that follow will tell."""
+        """Whether the last hits of a batch may be off, which those that follow will show."""
         given = np.array([] if self._given is None else [self._given], np.int64)
         last = np.concatenate([given, batch["timestamp_ps"].tail(LAST_HITS).to_numpy()])
         return bool(np.any(np.abs(np.diff(last)) > LEAST_PS))
@@ -174,7 +174,7 @@ class _Stream:
         return _out_of_order(hits["timestamp_ps"].to_numpy(), flags, self._given, self._reorder_ps)
 
     def _left(self, hits: pl.DataFrame, numbers: Numbers, wild: list[WildTime]) -> tuple[pl.DataFrame, Numbers]:
-        """The hits that are left, and their numbers, when others, named by their rows, have been told of."""
+        """The hits that are left, and their numbers, when others, named by their rows, have been reported."""
         out = [one.hit for one in wild if self._on_wild(one._replace(hit=int(numbers[one.hit])))]
         if not out:
             return hits, numbers
@@ -221,7 +221,7 @@ def _out_of_order(
 
 
 def _is_announced(flags: npt.NDArray[Any], back: Integers) -> bool:
-    """Whether flags at, or shortly before, some hits tell that the clock starts again."""
+    """Whether flags at, or shortly before, some hits show that the clock starts again."""
     return any(bool(np.any(flags[max(row - NEAR_HITS, 0) : row + 1] & ANNOUNCED)) for row in back.tolist())
 
 

@@ -1,4 +1,4 @@
-"""Hits that follow each other closely, in a sample of a run: what they tell of dead times and true coincidences."""
+"""Hits that follow each other closely, in a sample of a run: dead times and true coincidences from them."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -31,7 +31,7 @@ MOST_DETECTORS = 100
 """With more, each two of them have too few true coincidences to matter, and together too many tables."""
 
 SIGNIFICANT = 4.0
-"""Standard deviations from which on true coincidences are told from random ones."""
+"""Standard deviations from which true coincidences are distinguished from random ones."""
 
 ITERATIONS = 20
 
@@ -180,7 +180,7 @@ class CloseHits(Accumulator):
                 self._add(run, tuple(rows))
 
     def whole(self) -> "CloseSample":
-        """What they tell, when no more hits come."""
+        """The result, when no more hits come."""
         whole = CloseHits(self._mask)
         whole.merge({**self.state(), "open": {}})
         for run, blocks in self._open.items():
@@ -191,7 +191,7 @@ class CloseHits(Accumulator):
 
 
 class CloseSample:
-    """What hits that follow each other closely tell of detectors.
+    """The properties of detectors that follow from closely spaced hits.
 
     Args:
         hits: by detector, (2,): all, and used ones.

@@ -48,7 +48,7 @@ class FewDetectors:
 
 
 def detector_codes(board: Integers, channel: Integers) -> Integers:
-    """A number for each hit that tells its detector; of 16 bits where that is enough, for they are sorted much faster.
+    """A number per hit that identifies its detector; of 16 bits where that is enough, for they are sorted much faster.
 
     Args:
         board: (n,), u16.

@@ -26,7 +26,7 @@ FINEST = 20
 """Bins are 2^20 ps = 1 us wide or more."""
 
 UNLIKELY = 1e-9
-"""A time between hits is a gap where chance makes one as long less often than once in so many runs."""
+"""A time between hits is a gap where one as long occurs at random less often than once in this many runs."""
 
 NEAR_HITS = 30
 NEAR_BINS = (4, 16, 64, 256, BINS)
@@ -89,7 +89,7 @@ class _Timeline:
 class RecordedTime(Accumulator):
     """When each detector of each run recorded: how many hits it has over time, and where it has none.
 
-    Rejected hits count for the gaps, since they tell that a detector was recorded, and not for the rates; fake events
+    Rejected hits count for the gaps, since they show that a detector was recorded, and not for the rates; fake events
     count for neither.
 
     Args:
@@ -242,7 +242,7 @@ def _state(timeline: _Timeline) -> State:
 
 
 def _gaps(intervals: Floats, counts: Floats | None, edges: Floats) -> Floats:
-    """Those of some times without hits that chance does not make, in order: (n, 2), ps after the run's first hit.
+    """Those of some times without hits that are not random, in order: (n, 2), ps after the run's first hit.
 
     The rate next to each is the lower one of both sides, so that where it changed none is found.
     """
@@ -263,7 +263,7 @@ def _gaps(intervals: Floats, counts: Floats | None, edges: Floats) -> Floats:
 
 
 def _rate_beside(edge: Integers, sign: int, total: Floats, edges: Floats) -> Floats:
-    """Hits per ps in bins beside some edges, on one side; infinite where there are too few hits to tell."""
+    """Hits per ps in bins beside some edges, on one side; infinite where there are too few hits."""
     rate = np.full(len(edge), math.inf)
     for bins in NEAR_BINS:
         other = np.clip(edge + sign * bins, 0, len(total) - 1)

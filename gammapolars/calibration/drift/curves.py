@@ -23,7 +23,7 @@ BLOCKS = 8
 """Lines are compared in this many stretches of the runs."""
 
 CHANCE = 1e-4
-"""Lines disagree where chance would make them do so less often than this,"""
+"""Lines disagree where they would do so at random less often than this,"""
 
 LEAST_DISAGREEMENT = 1e-4
 """and by more than this part of their energy."""

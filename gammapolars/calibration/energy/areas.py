@@ -16,13 +16,13 @@ EFFICIENCY_WIDTH = np.array([1.3, 0.7, 0.3])
 
 FURTHER_MEAN, FURTHER_WIDTH = -1.5, 2.2
 """The same of p0 for each of several sources, of which one alone needs to be about the strongest: where lines are
-resolved, and tell by their places what they are."""
+resolved, and identified by their positions."""
 
 SHOULDER = 1.7
 """How far, in units of its FWHM, a broad peak hides a smaller one, which is a shoulder of it."""
 
 FEW_LINES = 3
-"""With so few, areas must tell more: each source is taken to be about the strongest."""
+"""With so few, areas must contribute more: each source is taken to be about the strongest."""
 
 AREA_SCATTER = 0.35
 """How far ln area scatters about a smooth efficiency: summing, doublets, absorption."""

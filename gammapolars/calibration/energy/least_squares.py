@@ -13,7 +13,7 @@ from gammapolars.core.types import Floats, Mask
 from gammapolars.detectors import Covariance
 
 WORSE = 0.05
-"""A scatter beyond the uncertainties is assumed if chance alone would make χ² so large less often than this."""
+"""A scatter beyond the uncertainties is assumed if χ² would be that large at random less often than this."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ of the lines. A bend that the lines measure better than this is taken as measure
 would save nothing and shift the lines in the middle."""
 
 OUTLIER = 0.003
-"""A line is left out if chance would put any of them so far from the others' fit less often than this."""
+"""A line is left out if any of them would be that far from the others' fit at random less often than this."""
 
 
 def fit_energy(
@@ -50,8 +50,8 @@ def fit_energy(
 ) -> EnergyFit:
     """Fit an energy polynomial by least squares with effective variances (Orear 1982, Am. J. Phys. 50, 912).
 
-    A line is an outlier, and left out, if chance would put any line so far from the fit of all others in fewer than 3
-    in 1000 fits (Bonferroni's correction); at most one line, and one more for each five, is.
+    A line is an outlier, and left out, if any line would be that far from the fit of all others at random in fewer than
+    3 in 1000 fits (Bonferroni's correction); at most one line, and one more for each five, is.
     Where χ² is then still larger than chance allows in one of 20 fits, the same variance is added to all lines (see
     `extra_variance`): else the strongest peaks, whose positions are known to thousandths of their width, would pull the
     curve to where line shapes and the digitizer's non-linearity put them. What χ² is still too large by is a factor on

@@ -45,10 +45,10 @@ def match_unresolved(
     """The match of a detector that does not resolve the lines, where one alone explains its spectrum; None otherwise.
 
     Lines that are one peak are one line, for each resolution that scintillators have; lines of the room, which nobody
-    names, belong to it. Areas of blends tell little, so that a match is taken where three peaks or more lie on a nearly
-    straight curve, their widths grow as √E does, every strong peak is explained, no strong line lacks one, and no other
-    curve does as well. Without a narrow hint of the gain, little else than a source that is well known anyway is
-    accepted: of spectra of other sources, one in 15 would pass for three lines of the one that is named.
+    names, belong to it. Areas of blends are of little use, so that a match is taken where three peaks or more lie on a
+    nearly straight curve, their widths grow as √E does, every strong peak is explained, no strong line lacks one, and
+    no other curve does as well. Without a narrow hint of the gain, little else than a source that is well known anyway
+    is accepted: of spectra of other sources, one in 15 would pass for three lines of the one that is named.
     """
     narrow = hints.gain is not None and hints.gain[1] <= NARROW * hints.gain[0]
     least = LEAST_WITH_GAIN if narrow else LEAST_WITHOUT

@@ -197,7 +197,7 @@ def _tied(moves: Sequence[Moves], boards: Sequence[int], reference: int) -> tupl
 
 
 def _same_clocks(fit: ClockFit, reference: int) -> dict[int, int]:
-    """For each board the first one that has the same clock, as far as pairs tell: the reference before others."""
+    """For each board the first one that has the same clock, as far as pairs show: the reference before others."""
     own = dict(zip(fit.boards, range(len(fit.boards)), strict=True))
     same, clocks = {reference: reference}, [reference]
     for board in fit.boards:

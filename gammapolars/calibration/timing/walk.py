@@ -188,7 +188,7 @@ def fit_walk(
     ends = sample.ends[sample.pair[rows]]
     detectors = sorted({int(place) for place in np.unique(ends)})
     if detectors != sorted({int(place) for place in np.unique(sample.ends[list(used)])}):
-        # Hits of a detector without pulse heights say nothing of its walk, and so nothing of its partners'.
+        # Hits of a detector without pulse heights give neither its walk nor those of coincident detectors.
         return WalkFit(offset_ps, np.zeros((len(offset_ps), len(offset_ps))), {})
     terms = [(place, power) for place in detectors for power in (1, 2)]
     data = Mixture(sample, rows, start, offset_ps, clock_ps)

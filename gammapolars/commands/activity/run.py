@@ -38,10 +38,10 @@ class ActivitySummary(Summary):
 
 
 def activity(options: ActivityOptions) -> ActivitySummary:
-    """The activities of nuclides from every detector's peaks, or why one cannot be told.
+    """The activities of nuclides from every detector's peaks, or why one cannot be determined.
 
     Raises:
-        UsageError: no detector with peaks has an efficiency, or not one activity can be told.
+        UsageError: no detector with peaks has an efficiency, or not one activity can be determined.
     """
     if options.output is not None:
         _check_table(options.output, overwrite=options.overwrite)

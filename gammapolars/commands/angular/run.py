@@ -180,7 +180,7 @@ def of_pairs(options: AngularOptions, saved: SavedPairs) -> SavedPairsAngularSum
 
 
 def _add(counts: CascadeCounts, pairs: pl.DataFrame) -> None:
-    """Count pairs, and beside them their hits: these tell which detectors see which line."""
+    """Count pairs, and beside them their hits: these show which detectors see which line."""
     if "timestamp_ps" not in pairs.columns:
         pairs = pairs.with_columns(timestamp_ps=pl.lit(0, pl.Int64))
     timed = pairs.with_columns(pl.col("timestamp_ps").fill_null(0))

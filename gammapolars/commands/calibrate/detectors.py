@@ -56,7 +56,7 @@ def calibrations(spectra: SpectrumSet, basis: Basis) -> tuple[list[Calibration],
         The calibrations, and warnings of detectors that have none, or whose peaks agree on no width.
 
     Raises:
-        CalibrationError: no detector has peaks, or the peaks of one cannot be told to be lines.
+        CalibrationError: no detector has peaks, or the peaks of one cannot be assigned to lines.
         UsageError: a detector that is asked for has no spectrum.
     """
     keys = _asked(spectra, basis.only)

@@ -34,7 +34,7 @@ from gammapolars.io.transaction import outputs_at_once
 _CURVES = {1: "straight line", 2: "parabola", 3: "cubic"}
 
 PARTS = (1, 4, 16, 32, 64)
-"""Where a drift smears lines so that none can be told, they are looked for in the first of so many parts of a run."""
+"""Where a drift smears all lines, they are looked for in the first of this many parts of a run."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,7 +163,7 @@ class NetCounts(NamedTuple):
 
     Attributes:
         net: `energy_kev` or `adc`, `counts`, `variance`; of several detectors with `board`, `channel` and `name`.
-        total: the same of all pairs without a gate, whose peaks tell how wide they are.
+        total: the same of all pairs without a gate, whose peaks show their width.
         summary: of the command, so far.
         texts: provenance.
     """

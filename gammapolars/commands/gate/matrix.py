@@ -159,7 +159,7 @@ def _stored_width(summary: dict[str, Any], column: str) -> Any:
 
 
 def _bins(path: Path, centres: npt.NDArray[np.float64], stored_width: Any) -> tuple[float, float]:
-    """An edge and the width of an axis' bins; the width as the matrix's own file has it, or as its centres tell."""
+    """An edge and the width of an axis' bins; the width as the matrix's own file has it, or as given by its centres."""
     try:
         if isinstance(stored_width, int | float) and 0 < stored_width < 1e300:
             places = (centres - centres[0]) / stored_width

@@ -62,7 +62,7 @@ class MatrixGates:
         return Gated(net, counts, math.sqrt(variance), self._coincidence())
 
     def net_of_background(self, regions: Sequence[str] | None, name: object) -> Gated:
-        """The same net of the background that the projections tell.
+        """The same minus the background given by the projections.
 
         Args:
             regions: where these have peaks, as texts; None: they are searched.

@@ -112,7 +112,7 @@ class _Inspection:
         self._recording, self._read = recording, 0
 
     def read(self, run: Run, number: int) -> None:
-        """Read all files of a run: no step back is counted where flags tell that timestamps start again."""
+        """Read all files of a run: no step back is counted where flags show that timestamps start again."""
         recordings = []
         for stream in run.streams:
             order = OrderTally()

@@ -141,7 +141,7 @@ def lifetime(options: LifetimeOptions, recording: Recording) -> LifetimeSummary:
 
 
 def of_pairs(options: LifetimeOptions, saved: SavedPairs) -> SavedPairsLifetimeSummary:
-    """The same of saved pairs: without rates, which only single hits tell, chance is as it is fitted.
+    """The same of saved pairs: without rates, which only single hits give, random coincidences are as fitted.
 
     Raises:
         UsageError: as for runs; and the nearest stops, or a window in which the pairs were not looked for.

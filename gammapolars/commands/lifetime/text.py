@@ -1,4 +1,4 @@
-"""What `lifetime` tells people."""
+"""The summary of `lifetime` for people."""
 
 from gammapolars.commands.layout import table
 from gammapolars.commands.lifetime.run import LifetimeSummary, SavedPairsLifetimeSummary

@@ -29,7 +29,7 @@ class NetOfBackground(NamedTuple):
 
 
 def check_factorises(options: MatrixOptions, counts: Matrix) -> None:
-    """Raise, before any work, where projections cannot tell the background.
+    """Raise, before any work, where projections cannot give the background.
 
     Raises:
         UsageError: axes other than two of energy or two of adc, or polygons in these.
@@ -47,7 +47,7 @@ def check_factorises(options: MatrixOptions, counts: Matrix) -> None:
 
 
 def net_of_background(table: pl.DataFrame, counts: Matrix, options: MatrixOptions) -> NetOfBackground:
-    """A matrix as counted, less what its projections tell.
+    """A matrix as counted, minus the background given by its projections.
 
     Raises:
         InputError: there are no counts, or too many bins for all of them to be filled.

@@ -57,7 +57,7 @@ Draw = Callable[[list[Input], PlotOptions, "FigureStyle"], Drawing]
 
 
 def inputs_of(names: Sequence[str], labels: Sequence[str] | None = None) -> list[Input]:
-    """Inputs with their contents, and names that tell them apart.
+    """Inputs with their contents, and names that distinguish them.
 
     Raises:
         InputError: one is missing.

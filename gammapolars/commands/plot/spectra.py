@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gammapolars.figures.style import FigureStyle
 
 INPUT = "input"
-"""The column by which curves are told apart."""
+"""The column that distinguishes curves."""
 
 PER_SECOND = "counts per second"
 WORDS = {"none": "counts", "live-time": PER_SECOND, "real-time": PER_SECOND, "area": "fraction of counts"}
@@ -138,7 +138,7 @@ def spectra_of(one: Input, options: PlotOptions) -> Iterator[Spectra]:
         told = _names_in(Path(one.name)) if one.content == SPECTRA else {}
         names = {key: _name(key, options, told.get(key) or _detector(times.get(key))) for key in keys_in(table)}
         if one.content == SPECTRA and list(names) == [(0, 0)] and names[0, 0] == "0/0":
-            names = {(0, 0): label}  # a file of one spectrum that tells of no detector
+            names = {(0, 0): label}  # a file of one spectrum without a detector
         if one.content == SPECTRA:
             table = with_widths(table)
         inputs, warnings = (tuple(spectra.summary.get(name, ())) for name in ("inputs", "warnings"))

@@ -1,4 +1,4 @@
-"""What the names of a digitizer's files tell: stage, channels, segments, and which files hold the same hits."""
+"""Information in the names of a digitizer's files: stage, channels, segments, and which files hold the same hits."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -58,7 +58,7 @@ class HitFile:
 
 
 def parse_name(path: Path) -> HitFile | None:
-    """What a file's name tells; None where CoMPASS names no file of hits so."""
+    """Information in the name of a file; None where CoMPASS names no file of hits so."""
     match = _NAME.fullmatch(path.stem)
     if match is None or path.suffix.lower() not in SUFFIXES:
         return None

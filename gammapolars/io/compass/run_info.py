@@ -47,7 +47,7 @@ class RunInfo:
 
 
 def read_run_info(folder: str | Path) -> RunInfo | None:
-    """What `run.info` and `settings.xml` of a run's folder tell; None without either. Damage becomes warnings."""
+    """What `run.info` and `settings.xml` of a run's folder contain; None without either. Damage becomes warnings."""
     notes, settings = Path(folder) / "run.info", Path(folder) / "settings.xml"
     info = _read_notes(notes) if notes.is_file() else None
     if settings.is_file():
@@ -153,7 +153,7 @@ def _with_settings(info: RunInfo, path: Path) -> RunInfo:
 
 
 def _joined(notes: BoardInfo, board: BoardInfo) -> BoardInfo:
-    """A board of `settings.xml` with what `run.info` tells of its channels."""
+    """A board of `settings.xml` with what `run.info` has on its channels."""
     channels = {channel.channel: channel for channel in notes.channels}
     for channel in board.channels:
         rates = asdict(channels.get(channel.channel, channel))

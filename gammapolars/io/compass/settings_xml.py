@@ -71,7 +71,7 @@ class BoardInfo:
 
 
 SETTINGS = ("label", "enabled", "threshold_lsb", "time_offset_ps")
-"""What `settings.xml` tells of a channel; `run.info` tells the rest."""
+"""Information of `settings.xml` on a channel; `run.info` has the rest."""
 
 
 def read_settings(path: str | Path) -> tuple[tuple[BoardInfo, ...], list[str]]:

@@ -68,7 +68,7 @@ def read_chunks(
 ) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
     """Read branches in chunks whose borders follow those of the baskets, some chunks ahead.
 
-    Chunks but the last have `chunk_hits` at least, and above `most_hits` are cut within baskets. `on_damage` is told
+    Chunks but the last have `chunk_hits` at least, and above `most_hits` are cut within baskets. `on_damage` is called
     which entries of a chunk cannot be read before the chunk is given, with zeros in their place.
 
     Yields:

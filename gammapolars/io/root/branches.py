@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gammapolars.core.errors import InputError
 
 MAX_BASKET_BYTES = 2**31 - 1
-"""What a basket's key can tell."""
+"""Information in the key of a basket."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Tree:
     """A TTree's metadata: enough to read any of its flat branches.
 
     `branches` hold one number per entry, `other_branches` something else; a branch may have more than `entries`.
-    `compression` is codec and level, as far as the metadata tell, `note` what a user must know about how it was found.
+    `compression` is codec and level, as far as the metadata says, `note` what a user must know about how it was found.
     """
 
     path: Path

@@ -1,6 +1,6 @@
 """Trees of ROOT files that were not closed, or whose end is missing, put together from the baskets themselves.
 
-While a file is written its baskets lie one behind the other, each behind a key that tells its branch and tree; the list
+While a file is written its baskets lie one behind the other, each after a key with its branch and tree; the list
 that finds them is written last. ROOT numbers a branch's baskets in their keys, so that a missing one is noticed.
 """
 
@@ -58,7 +58,7 @@ def recover(path: Path, names: tuple[str, ...], expected: Expected, size: int) -
 
 
 class _Basket(NamedTuple):
-    """What a basket's key tells of it.
+    """Information on a basket from its key.
 
     Attributes:
         number: of the branch's baskets, from 0 and modulo `NUMBERS`; always 0 in files that uproot wrote.
@@ -167,7 +167,7 @@ def _class(key: bytes) -> bytes:
 
 
 def _basket(key: bytes, at: int, sure: bool) -> _Basket | None:
-    """What a basket's key tells; None for the key of something else."""
+    """Information in the key of a basket; None for other keys."""
     size, version, plain, _, key_bytes, number = struct.unpack_from(">ihiIhH", key)
     place = 34 if version > 1000 else 26
     if key[place : place + len(SIGNATURE)] != SIGNATURE:

@@ -38,8 +38,8 @@ def open_tree(
     """Read the metadata of the first of the named trees that a file has.
 
     Trees as digitizers write them are read directly; whatever is unusual about a file is left to uproot, whose import
-    takes longer than finding the pairs of ten million hits. A file that has grown beyond what its header tells was not
-    closed: its metadata are missing or old, and its tree is put together from its baskets.
+    takes longer than finding the pairs of ten million hits. A file that has grown beyond the length in its header was
+    not closed: its metadata are missing or old, and its tree is put together from its baskets.
 
     `expected` are the branches of a tree without metadata, without which none is read; with `keep_going`, a file whose
     end is missing, or whose metadata are damaged, is read as far as it goes.
@@ -128,7 +128,7 @@ def trees_in(path: Path) -> list[str]:
 
 
 def read_header(path: Path) -> Header:
-    """What a ROOT file's header tells of its length; an InputError, where it is missing, empty or something else."""
+    """The length of a ROOT file from its header; an InputError, where it is missing, empty or something else."""
     with readable(path), path.open("rb") as file:
         head = file.read(64)
         size = path.stat().st_size if is_remote(path) else os.fstat(file.fileno()).st_size

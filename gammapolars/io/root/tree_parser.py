@@ -17,7 +17,7 @@ from gammapolars.io.root.baskets import uncompressed
 from gammapolars.io.root.branches import Branch, Tree, checked
 
 COUNTED = 0x40000000
-"""A bit of a byte count that tells it from a version."""
+"""A bit that distinguishes a byte count from a version."""
 
 NEW_CLASS = 0xFFFFFFFF
 """The tag in front of a class's name."""
