@@ -143,7 +143,7 @@ def _undecided(bins: Bins, widths: Widths) -> str:
     middle = float(occupied[len(occupied) // 2])
     unit, axis = next(bins.axes())
     fwhm, at = float(widths.at(middle) * abs(bins.slope(axis, middle))), float(bins.at(axis, middle))
-    unit = {"kev": "keV", "adc": "channels"}[unit]
+    unit = {"kev": "keV", "adc": "ADC channels"}[unit]
     return (
         f"the peaks do not have a common width: many may be doublets, and a FWHM of {fwhm:.3g} {unit} at "
         f"{at:.0f} may be that of doublets"
