@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest.mock import patch
 
@@ -154,11 +153,12 @@ def test_bash_completes_with_its_script(folder: Path) -> None:
 def test_completion_is_there_at_once(folder: Path) -> None:
     times = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = os.times()
         process(folder, **asked("gammapolars gate run.root --detectors d.toml --in HPGe-", "bash"))
-        times.append(time.perf_counter() - began)
+        ended = os.times()
+        times.append(ended.children_user + ended.children_system - began.children_user - began.children_system)
 
-    assert min(times) < 0.5
+    assert min(times) < 0.5  # CPU time: the clock's depends on whoever else computes
 
 
 # `gammapolars help`.
