@@ -127,7 +127,10 @@ def test_the_text_names_the_components(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["gate", "RUN", "--on", "1333", "--subtract-background", "-o", "g.csv"], "leave --subtract-background out"),
+        (
+            ["gate", "RUN", "--on", "1333", "--subtract-background", "-o", "g.csv"],
+            "takes the background from the projections of a stored matrix",
+        ),
         (
             ["gate", "RUN", "--on", "1333", "--partner-background", "auto", "-o", "g.csv"],
             "give that line with --partner",
