@@ -597,7 +597,7 @@ def test_a_drift_of_the_offset_is_told(tmp_path: Path) -> None:
 
     found = gp.track_drift(tmp_path / "moved.parquet", ONE, [344.2785, 1408.013])
 
-    assert any("drifts otherwise than the others" in text for text in found.warnings)
+    assert any("drifts differently from the others" in text for text in found.warnings)
 
 
 @pytest.mark.slow
