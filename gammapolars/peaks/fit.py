@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
@@ -61,6 +61,16 @@ LENIENT = 2.0
 at one place in a thousand by chance; what is not significant itself is dropped again.
 """
 
+CLOSE, CLOSE_GAIN = 0.8, 8.0
+"""A peak nearer to another one than so many FWHM is no maximum of its own: -2 ln L must fall by so much more. Of the
+many lone lines of many spectra, chance would otherwise split a few.
+"""
+
+MANY_DOUBLETS = 0.1
+"""Where this part of a spectrum's peaks are split all the same, close lines are the rule, and need to gain no more than
+others.
+"""
+
 MOST_TRIALS = 2
 """Peaks of a region that two lines are tried in place of, those where linear fits gain most."""
 
@@ -73,13 +83,14 @@ LEAST_PART = 0.004
 
 @dataclass(frozen=True)
 class Settings:
-    """How a spectrum is fitted: whether peaks are added and dropped where the fit asks for it, and how well widths are
-    known.
+    """How a spectrum is fitted: whether peaks are added and dropped where the fit asks for it, how well the widths are
+    known, and by how much more -2 ln L must fall where a peak is split.
     """
 
     least_significance: float = 4.0
     refine: bool = True
     width_unc: float = GIVEN_WIDTH_UNC
+    close_gain: float = CLOSE_GAIN
 
 
 def fit_spectrum(data: Data, positions: Floats, settings: Settings) -> list[RegionFit]:
@@ -93,10 +104,12 @@ def fit_spectrum(data: Data, positions: Floats, settings: Settings) -> list[Regi
     if not settings.refine:
         return [_best_fit(data, region, knowledge) for region in all_regions]
 
-    def refined(region: Region) -> tuple[Region, RegionFit]:
-        return _refine(data, region, knowledge, settings)
-
-    return _apart(list(map(refined, all_regions)), data.widths, refined)
+    fits = [_refine(data, region, knowledge, settings) for region in all_regions]
+    split = sum(_close_pairs(fit, data.widths) for _, fit in fits)
+    if split > MANY_DOUBLETS * sum(len(fit.areas) for _, fit in fits):
+        settings = replace(settings, close_gain=0.0)
+        fits = [_refine(data, region, knowledge, settings) for region in all_regions]
+    return _apart(fits, data.widths, lambda region: _refine(data, region, knowledge, settings))
 
 
 def _apart(
@@ -226,7 +239,7 @@ def _with_peaks(data: Data, region: Region, knowledge: Knowledge, settings: Sett
         region = region.grown(REACH)
         fit = _best_fit(data, region, knowledge)
     for _ in range(MOST_ADDED):
-        better = _with_one_more(data, region, fit, knowledge, settings.least_significance)
+        better = _with_one_more(data, region, fit, knowledge, settings)
         if better is None:
             break
         region, fit = better
@@ -244,10 +257,10 @@ def _with_peaks(data: Data, region: Region, knowledge: Knowledge, settings: Sett
 
 
 def _with_one_more(
-    data: Data, region: Region, fit: RegionFit, knowledge: Knowledge, least: float
+    data: Data, region: Region, fit: RegionFit, knowledge: Knowledge, settings: Settings
 ) -> tuple[Region, RegionFit] | None:
     """The region with one more peak, where the counts stand out of the fit most; None where they do not."""
-    at = fit.positions
+    at, least = fit.positions, settings.least_significance
     trials = []
     place = _residual_peak(data, region, fit, least)
     if place is not None:
@@ -262,7 +275,9 @@ def _with_one_more(
         trial = _best_fit(data, wider, knowledge)
         # Where counts differ from every shape by more than they scatter, so may any gain by another peak.
         gain = (fit.total - trial.total) / misfit(trial) ** 2
-        if not trial.valid or gain < least**2 - LENIENT or not _distinct(trial, data.widths):
+        is_split = _close_pairs(trial, data.widths) > _close_pairs(fit, data.widths)
+        needed = least**2 - LENIENT + (settings.close_gain if is_split else 0.0)
+        if not trial.valid or gain < needed or not _distinct(trial, data.widths):
             continue
         if best is None or trial.total < best[1].total:
             best = (wider._replace(positions=np.sort(trial.positions)), trial)
@@ -289,6 +304,12 @@ def _too_wide(fit: RegionFit, knowledge: Knowledge) -> bool:
     """True where the fit stretches the peaks' width against what is known of it."""
     unc = knowledge.width.unc
     return bool(unc) and fit.shape()[0] > 1 + 2 * (unc or 0.0)
+
+
+def _close_pairs(fit: RegionFit, widths: Widths) -> int:
+    """How many peaks follow another one at less than `CLOSE` FWHM."""
+    at = np.sort(fit.positions)
+    return int((np.diff(at) < CLOSE * widths.at(at[1:])).sum())
 
 
 def _distinct(fit: RegionFit, widths: Widths) -> bool:

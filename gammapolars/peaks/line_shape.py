@@ -26,6 +26,9 @@ FURTHER_FREE = FREE._replace(
 )
 """The same with a tail on the high side and a second one on the low side."""
 
+UNKNOWN = Knowledge(Prior(1.0), tail=Prior(0.0, 0.02), step=Prior(0.0, 5e-4))
+"""What is taken for the common shape where no lone peak has shown it."""
+
 SHAPES_DIFFER = np.array([0.003, 0.3, 5e-5, 0.001, 0.3, 0.001, 1.0])
 """How much tail, slope, step and the further tails differ from peak to peak of one detector, besides their
 uncertainties.
@@ -50,18 +53,14 @@ def line_shape(data: Data, all_regions: list[Region], width_unc: float = WIDTH_U
     for region in lone[:MOST_SHAPES]:
         fit = data.fit(region, FREE)
         area, area_unc = float(fit.areas[0]), math.sqrt(max(fit.covariance[0, 0], 0.0))
-        if (
-            not fit.valid
-            or "width" in fit.narrow
-            or area < 5_000
-            or area < 40 * area_unc
-            or _is_double(data, region, fit)
-        ):
+        if not fit.valid or "width" in fit.narrow or area < 5_000 or area < 40 * area_unc:
             continue
-        fits = [fit]
+        wider, fits = region, [fit]
         if area > SHAPELY:
             wider = region.grown(REACH)
             fits = [data.fit(wider, FREE), data.fit(wider, FURTHER_FREE)]
+        if _is_double(data, wider, min(fits, key=lambda one: one.cost)):
+            continue
         plain.append(fits[0])
         further.append(fits[-1])
     gain = sum(one.cost - other.cost for one, other in zip(plain, further, strict=True))
@@ -101,7 +100,7 @@ def own_shapes(knowledge: Knowledge) -> list[tuple[Knowledge, float]]:
 def _common(fits: list[RegionFit]) -> Knowledge:
     """What is known of the shape of any peak after these fits of some."""
     if not fits:
-        return Knowledge(Prior(1.0), tail=Prior(0.0, 0.02), step=Prior(0.0, 5e-4))
+        return UNKNOWN
     values, variances = (np.array(part) for part in zip(*map(_learnt, fits), strict=True))
     weights = 1 / (variances + SHAPES_DIFFER**2)
     mean = (values * weights).sum(0) / weights.sum(0)
