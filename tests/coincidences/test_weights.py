@@ -447,7 +447,7 @@ def test_files_of_channels_come_with_where_their_channels_lie(tmp_path: Path) ->
 def test_a_figure_of_one_bin_of_time_shows_its_width_and_is_warned_of(tmp_path: Path) -> None:
     one = pl.DataFrame({"time_s_x": [5.0, 5.0], "adc_y": [8.0, 24.0], "counts": [3.0, 4.0], "variance": [3.0, 4.0]})
     colours = figures.matrix(one, widths=(10.0, 16.0)).scales.get_scales("fill")
-    assert "(10 s × 16 adc)" in str(colours.name)
+    assert "(10 s × 16 ADC channels)" in str(colours.name)
 
     summary = run("matrix", RUN, "--axes", "time:adc", "--bin-x", "20s", "-o", tmp_path / "m.png")
 
