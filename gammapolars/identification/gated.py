@@ -33,7 +33,7 @@ def gated_kinds(
     own = peak_kinds(peaks, gated=True)
     if own.is_empty() or "centroid_kev" not in own.columns:
         return own
-    known = peak_kinds(of_all, span_kev=span_kev)["nuclide"].drop_nulls().unique().sort().to_list()
+    known = peak_kinds(of_all, paired=True, span_kev=span_kev)["nuclide"].drop_nulls().unique().sort().to_list()
     if not known:
         return own
     rows = [_of_peak(row, known) for row in own.iter_rows(named=True)]

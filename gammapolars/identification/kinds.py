@@ -78,6 +78,7 @@ def peak_kinds(
     nuclides: Iterable[str] = (),
     fwhm: tuple[float, float, float] | None = None,
     gated: bool = False,
+    paired: bool = False,
     span_kev: tuple[float, float] | None = None,
 ) -> pl.DataFrame:
     """What each peak of a table is.
@@ -92,6 +93,8 @@ def peak_kinds(
         nuclides: that are known to be there, or heads of chains; others are then not looked for.
         fwhm: coefficients of FWHM² = a + b E + c E² (keV²); None: from the peaks themselves.
         gated: whether they are those in coincidence with a line, which lack others of the same nuclide.
+        paired: whether they are those of all pairs, in which 511 keV is in no ratio to other lines: its two photons fly
+            apart, and opposite detectors see both.
         span_kev: from where to where the spectrum reaches, keV: strong lines of a nuclide that are missing there speak
             against it. None: not known; then those between the peaks do.
 
@@ -111,7 +114,7 @@ def peak_kinds(
     rows = {
         int(row): kind
         for part in parts
-        for row, kind in zip(part["number"], _of_one(part, names, fwhm, gated, span_kev), strict=True)
+        for row, kind in zip(part["number"], _of_one(part, names, fwhm, (gated, paired), span_kev), strict=True)
     }
     columns = {"kind": pl.String, "reason": pl.String, "nuclide": pl.String, "line_kev": pl.Float64}
     found = pl.DataFrame([rows[row] for row in range(peaks.height)], schema=columns, orient="row")
@@ -122,17 +125,19 @@ def _of_one(
     table: pl.DataFrame,
     names: tuple[str, ...],
     fwhm: tuple[float, float, float] | None,
-    gated: bool,
+    coincident: tuple[bool, bool],
     span_kev: tuple[float, float] | None,
 ) -> list[Kind]:
-    """The kinds of one spectrum's peaks, in the order of the table."""
+    """The kinds of one spectrum's peaks, in the order of the table; `coincident`: gated, of pairs."""
+    gated, paired = coincident
     result = [Kind(UNKNOWN, "it has no position, width or area")] * table.height
     in_kev = "centroid_kev" in table.columns and table["centroid_kev"].is_not_null().any()
     if not in_kev:
         for row, status in enumerate(table["status"]):
             result[row] = Kind(UNKNOWN, "the spectrum has no energies" if status != "failed" else "its fit failed")
         return result
-    peaks = peak_list(table, "kev", fwhm)._replace(is_whole=not gated and not names, is_gated=gated, span=span_kev)
+    is_whole, is_coincident = not gated and not names, gated or paired
+    peaks = peak_list(table, "kev", fwhm)._replace(is_whole=is_whole, is_coincident=is_coincident, span=span_kev)
     for row, kind in zip(peaks.rows.tolist(), _kinds(peaks, names), strict=True):
         result[row] = kind
     return result

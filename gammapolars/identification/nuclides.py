@@ -238,8 +238,9 @@ def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float
         return None
     # A hump may lie where the strongest line is: then another line says how much there is of the nuclide.
     sound = matched & ~doubtful[peak]
-    if peaks.is_gated:  # annihilation radiation is in no ratio to what follows one of its photons
-        sound &= kev != ANNIHILATION_KEV
+    annihilation = matched & (kev == ANNIHILATION_KEV)
+    if peaks.is_coincident:  # its two photons are in no ratio to others, since they fly apart
+        sound &= ~annihilation
     main = int(np.where(sound, predicted, 0.0).argmax()) if sound.any() else int(predicted.argmax())
     predicted = predicted * peaks.area[peak[main]] / predicted[main]
     factor = FACTOR * FACTOR_PER_LN ** np.abs(np.log(kev / kev[main]))
@@ -253,7 +254,7 @@ def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float
     if shown < LEAST_PART * (shown + predicted[missing].sum()) or missing.sum() > 0.5 * fits.sum():
         return None
     if peaks.is_whole and (
-        not _is_most(name, emitted, fits, hidden | (kev < SEEN_FROM_KEV))
+        not _is_most(name, emitted, fits | (annihilation & peaks.is_coincident), hidden | (kev < SEEN_FROM_KEV))
         or (fits.sum() == 1 and _lacks_lines_below(peaks, resolved, float(kev[main]), float(peaks.area[peak[main]])))
     ):
         return None
@@ -265,7 +266,7 @@ def _sighting(name: str, peaks: PeakList, masks: tuple[Mask, Mask], apart: float
     clear = peaks.area[peak] > CLEAR * peaks.area_unc[peak]
     fits &= ~doubtful[peak] | clear & (ratio / _neighbours_ratio(kev, ratio, fits & sound) < MOST_DOUBTFUL)
     order = np.flatnonzero(fits)
-    there = fits | (matched & (kev == ANNIHILATION_KEV))  # of which there is more where others emit positrons, too
+    there = fits | annihilation  # of which there is more where others emit positrons, too
     share = float(emitted[there].sum() / emitted.sum())
     return Sighting(name, tuple(kev[order].tolist()), tuple(peak[order].tolist()), common, share)
 

@@ -45,8 +45,8 @@ class PeakList(NamedTuple):
     expected full width, all in the same unit; `rows` are those of the table. `is_sharp` is no wider than expected,
     `is_sure` has a successful fit and an area that is known better than to a third. FWHM² = a + b E has the
     coefficients `curve`; a calibration may be off by `slack` FWHM. `is_whole`: nuclides show all of their lines, other
-    than in coincidence with one of them (`is_gated`). `span` is from where to where the spectrum reaches, where that
-    is known.
+    than in coincidence with one of them. `is_coincident`: of pairs, gated or not. `span` is from where to where the
+    spectrum reaches, where that is known.
     """
 
     kev: Floats
@@ -62,7 +62,7 @@ class PeakList(NamedTuple):
     slack: float = NONLINEAR
     is_whole: bool = True
     span: tuple[float, float] | None = None
-    is_gated: bool = False
+    is_coincident: bool = False
 
     @property
     def bounds(self) -> tuple[float, float]:

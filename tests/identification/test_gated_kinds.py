@@ -5,7 +5,7 @@ import pytest
 
 import gammapolars as gp
 from gammapolars.identification import gated_kinds
-from tests.identification.test_kinds import HPGE, peak_table
+from tests.identification.test_kinds import HPGE, NAI, peak_table
 
 EUROPIUM = [
     (kev, 3e6 / kev * n / 100)
@@ -41,3 +41,17 @@ def test_without_known_nuclides_the_gated_spectrum_names_them() -> None:
     gated = peak_table([(1332.5, 9000)], resolution=HPGE)
 
     assert gated_kinds(gated, gated.head(0))["nuclide"].to_list() == ["Co-60"]
+
+
+def test_pairs_of_annihilation_photons_do_not_hide_the_other_line_of_their_source() -> None:
+    """The peaks of a recorded run of Na-22 between two opposite detectors, which see 511 keV fifty times as often."""
+    of_all = peak_table(
+        [(192.6, 336), (303.6, 1648), (511.2, 53_891), (1025.4, 443), (1272.6, 1065), (1561.7, 151), (1812.1, 831)],
+        resolution=NAI,
+    )
+    gated = peak_table([(300.2, 882), (511.4, 38_126), (1267.2, 158), (1469.6, 170), (1813.3, 463)], resolution=NAI)
+
+    found = gated_kinds(gated, of_all, span_kev=(-29.5, 2908.5))
+
+    assert found["nuclide"].to_list() == [None, None, "Na-22", None, None]
+    assert found["kind"][1] == "annihilation"
