@@ -94,6 +94,8 @@ def test_half_lives_are_looked_up() -> None:
         ("Ba-133", 10.540 * YEAR, 0.006 * YEAR), ("Am-241", 432.6 * YEAR, 0.6 * YEAR), ("Co-57", 271.74, 0.06),
         ("Na-22", 2.6018 * YEAR, 0.0022 * YEAR), ("Y-88", 106.627, 0.021), ("I-131", 8.0233, 0.0019),
         ("Tc-99m", 6.0072 / 24, 0.0009 / 24), ("Te-121m", 164.2, 0.8), ("K-40", 1.248e9 * YEAR, 3e6 * YEAR),
+        ("Sn-117m", 13.939, 0.024), ("Ba-135m", 28.11 / 24, 0.02 / 24), ("Rh-102", 207.0, 1.5),
+        ("Ru-97", 2.837, 0.0014),
     ],
 )  # fmt: skip
 def test_half_lives_are_those_of_the_evaluations(nuclide: str, days: float, unc: float) -> None:

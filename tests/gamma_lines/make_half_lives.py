@@ -16,7 +16,7 @@ from gammapolars.gamma_lines import ensdf, table
 from gammapolars.gamma_lines.half_lives import SECONDS
 from tests.gamma_lines.make_table import HOME, ISOMERS, _scheme
 
-ENSDF, DDEP, BY_HAND = "ENSDF 2023", "DDEP", "ENSDF"
+ENSDF, DDEP, NUBASE = "ENSDF 2023", "DDEP", "NUBASE 2020"
 
 SAME_LEVEL_KEV = 0.4
 
@@ -25,14 +25,21 @@ EVALUATED = {
     "I-131": (8.0233, 0.0019, "d", DDEP),
     "Cs-137": (30.05, 0.08, "y", DDEP),
     "Eu-152": (13.522, 0.016, "y", DDEP),
-    "Br-80m": (4.4205, 0.0008, "h", BY_HAND),
-    "Xe-129m": (8.88, 0.02, "d", BY_HAND),
-    "Cs-134m": (2.912, 0.002, "h", BY_HAND),
-    "Hf-178m2": (31.0, 1.0, "y", BY_HAND),
-    "Hf-179m2": (25.05, 0.25, "d", BY_HAND),
-    "Hg-199m": (42.67, 0.09, "min", BY_HAND),
+    "Br-80m": (4.4205, 0.0008, "h", NUBASE),
+    "Ru-97": (2.8370, 0.0014, "d", NUBASE),
+    "Rh-101": (4.07, 0.05, "y", NUBASE),
+    "Rh-102": (207.0, 1.5, "d", NUBASE),
+    "Sn-117m": (13.939, 0.024, "d", NUBASE),
+    "Xe-129m": (8.88, 0.02, "d", NUBASE),
+    "Te-131m": (32.48, 0.11, "h", NUBASE),
+    "Cs-134m": (2.912, 0.002, "h", NUBASE),
+    "Ba-135m": (28.11, 0.02, "h", NUBASE),
+    "Hf-178m2": (31.0, 1.0, "y", NUBASE),
+    "Hf-179m2": (25.00, 0.17, "d", NUBASE),
+    "Hg-199m": (42.67, 0.09, "min", NUBASE),
 }
-"""Of the Decay Data Evaluation Project, where ENSDF lags behind; and of isomers that paceENSDF has no decay of."""
+"""Of other evaluations, where ENSDF lags behind, gives too small an uncertainty or an enormous one; and of isomers that
+paceENSDF has no decay of."""
 
 LEVELS = {
     **ISOMERS,
