@@ -163,7 +163,7 @@ class Reading:
         from gammapolars.io.pair_files import open_pairs
 
         if files := open_pairs(names):
-            refuse(self, OF_HITS, f"{files.name} holds pairs, and no single hits")
+            refuse(self, OF_HITS, f"{files.name} contains pairs, but no single hits")
             with Progress(lambda: None, of="pairs") as progress:
                 yield SavedPairs(files, self.known, progress)
         else:

@@ -93,7 +93,7 @@ def nearest_lines(
         UsageError: an energy or distance that is none, or an unknown nuclide.
     """
     if not (math.isfinite(energy_kev) and energy_kev > 0):
-        raise UsageError(f"energy {energy_kev} is no energy of a peak: it must be a positive number of keV")
+        raise UsageError(f"energy {energy_kev} is not the energy of a peak: it must be a positive number of keV")
     if not (math.isfinite(within_kev) and within_kev >= 0):
         raise UsageError(f"a line cannot lie within {within_kev} keV: give 0 or more")
     table = load()
@@ -248,6 +248,6 @@ def _by_spelling(names: frozenset[str]) -> dict[str, str]:
 def _spellings(name: str) -> tuple[str, ...]:
     match = _NAME.fullmatch(name)
     if not match:
-        raise ValueError(f"'{name}' is no nuclide's name")
+        raise ValueError(f"'{name}' is not the name of a nuclide")
     symbol, mass, isomer = match[1].lower(), match[2], match[3] or ""
     return f"{symbol}{mass}{isomer}", f"{mass}{isomer}{symbol}", f"{mass}{symbol}{isomer}"

@@ -106,7 +106,7 @@ def peak_kinds(
         UsageError: a nuclide is unknown.
     """
     if not {"area", "area_unc", "status"} <= set(peaks.columns):
-        raise TableError("this is no table of peaks: it has no area, area_unc and status")
+        raise TableError("this is not a table of peaks: it has no area, area_unc and status")
     names = tuple(canonical(name) for name in nuclides)
     keys = [name for name in KEYS if name in peaks.columns]
     numbered = peaks.drop([name for name in Kind._fields if name in peaks.columns]).with_row_index("number")

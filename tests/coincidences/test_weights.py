@@ -226,7 +226,7 @@ def test_the_net_matrix_opens_in_root_with_its_variances(tmp_path: Path) -> None
         assert histogram.variances().min() == 0
     refused = gammapolars(*map(str, words), "--detectors", DETECTORS, "-o", tmp_path / "m.mat")
     assert refused.code == 1
-    assert "holds whole counts from 0 to 65535 alone, and a bin has" in refused.error
+    assert "stores only whole counts from 0 to 65535, but a bin has" in refused.error
 
 
 def test_polygons_and_symmetry_of_matrices(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_gated_spectra_come_out_of_every_format_that_can_hold_them(tmp_path: Pat
         return
     refused = gammapolars(*map(str, words), "--detectors", DETECTORS, "-o", tmp_path / "net.spe")
     assert refused.code == 1
-    assert "SPE holds whole counts from 0" in refused.error
+    assert "SPE stores only whole counts from 0" in refused.error
     assert "write .root, .csv or .parquet" in refused.error
 
 

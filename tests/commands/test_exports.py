@@ -287,7 +287,7 @@ def test_formats_without_a_place_for_it_say_so(suffix: str, words: list[str]) ->
 def test_a_file_of_slices_is_not_read_as_one_spectrum() -> None:
     sliced(["--slice", "500us"])
 
-    with pytest.raises(gp.InputError, match="holds bins of adc twice"):
+    with pytest.raises(gp.InputError, match="contains bins of adc twice"):
         gp.read_spectrum("s.parquet", "b0_ch1")
 
 

@@ -170,7 +170,7 @@ def test_every_table_keeps_its_rows_and_order() -> None:
     assert set(found["kind"]) <= set(KINDS)
     assert gp.peak_kinds(found).equals(found)
     assert gp.peak_kinds(both.head(0)).height == 0
-    with pytest.raises(gp.TableError, match="no table of peaks"):
+    with pytest.raises(gp.TableError, match="not a table of peaks"):
         gp.peak_kinds(pl.DataFrame({"centroid_kev": [1.0]}))
 
 

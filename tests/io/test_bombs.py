@@ -143,7 +143,7 @@ def test_texts_come_out_as_they_are(tmp_path: Path, row_group_size: int, *, dict
     ("name", "text", "reason"),
     [
         ("s.n42", "<R><Spectrum><ChannelData>{}</ChannelData></Spectrum></R>", "counts are more than 1,048,576"),
-        ("s.mca", "<<PMCA SPECTRUM>>\n<<DATA>>\n{}\n<<END>>\n", "<<DATA>> holds no finite numbers, or too many"),
+        ("s.mca", "<<PMCA SPECTRUM>>\n<<DATA>>\n{}\n<<END>>\n", "<<DATA>> contains no finite numbers, or too many"),
         ("s.tka", "1\n1\n{}", "has .* lines, and TKA has a live time, a real time and counts"),
     ],
 )

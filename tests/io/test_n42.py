@@ -96,7 +96,7 @@ def test_one_of_several_is_named(tmp_path: Path) -> None:
     path.write_text(TWO)
 
     assert gp.read_spectrum(path, "b").table["counts"].to_list() == [8, 9]
-    with pytest.raises(UsageError, match=r"s\.N42: holds several spectra: name one of first, b"):
+    with pytest.raises(UsageError, match=r"s\.N42: contains several spectra: choose one of first, b"):
         gp.read_spectrum(path)
     with pytest.raises(InputError, match=r"s\.N42: has no spectrum 'c' \(it has first, b\)"):
         gp.read_spectrum(path, "c")
@@ -107,14 +107,14 @@ def test_one_of_several_is_named(tmp_path: Path) -> None:
     ("before", "after", "reason"),
     [
         ("</Spectrum>", "", "cannot be read as N42: mismatched tag"),
-        ("3 1 4", "3 x 4", "counts are no numbers"),
-        ("3 1 4", "3 inf 4", "counts are no finite numbers"),
+        ("3 1 4", "3 x 4", "counts are not numbers"),
+        ("3 1 4", "3 inf 4", "counts are not finite numbers"),
         ('"None">\n3 1 4', '"CountedZeroes">0 999999999 0 9', "announces more than 1,048,576 channels"),
         ("1 5\n", "1 0\n", None),
         ('"None">\n3 1 4\n1 5', '"CountedZeroes">1 0', "its counted zeros are damaged"),
         ("<RadInstrumentData>", "<!DOCTYPE a><RadInstrumentData>", "declares a document type"),
-        ("0.5 3.0 0", "0.5 a", "energy coefficients are no numbers"),
-        ("ChannelData", "Data", "is no N42 file, or holds no spectrum"),
+        ("0.5 3.0 0", "0.5 a", "energy coefficients are not numbers"),
+        ("ChannelData", "Data", "is not an N42 file, or contains no spectrum"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, before: str, after: str, reason: str | None) -> None:
@@ -229,7 +229,7 @@ def test_of_many_spectra_a_few_are_named(tmp_path: Path) -> None:
     spectra = "".join(f'<Spectrum id="s{place}"><ChannelData>1 2</ChannelData></Spectrum>' for place in range(30))
     (tmp_path / "s.n42").write_text(OF_2012.replace("  </RadMeasurement>", f"{spectra}</RadMeasurement>"))
 
-    with pytest.raises(UsageError, match=r"name one of first, s0, s1, s2, s3, s4, s5, s6, …$"):
+    with pytest.raises(UsageError, match=r"choose one of first, s0, s1, s2, s3, s4, s5, s6, …$"):
         gp.read_spectrum(tmp_path / "s.n42")
 
 

@@ -61,7 +61,7 @@ def test_negative_counts_without_variances_are_refused(tmp_path: Path, suffix: s
 
     assert process_time() - started < 10  # it took minutes
     assert found.code == 1
-    assert f"net{suffix}: has negative counts and no variances" in found.error
+    assert f"net{suffix}: has negative counts but no variances" in found.error
     table = gp.read_spectrum(path).table
     assert table["counts"].to_list() == net()[0].tolist()
     assert table["variance"].null_count() == table.height
@@ -162,7 +162,7 @@ def test_histograms_without_a_sum_of_squares(tmp_path: Path) -> None:
 @needs_cases
 @pytest.mark.parametrize("name", ["03_net.spe", "03_net.txt", "03_net.chn"])
 def test_the_cases_of_net_spectra_are_refused(name: str, tmp_path: Path) -> None:
-    assert "negative counts and no variances" in gammapolars("peaks", CASES / name, "-o", tmp_path / "p.csv").error
+    assert "negative counts but no variances" in gammapolars("peaks", CASES / name, "-o", tmp_path / "p.csv").error
     assert gp.read_spectrum(CASES / name).table["counts"].sum() == 3787
 
 

@@ -97,7 +97,7 @@ def test_channels_of_spe(data: str, first: int, counts: list[float]) -> None:
 
 @pytest.mark.parametrize("data", ["$DATA:\n0 4\n1\n2\n3\n4\n", "$DATA:\n0 5\n1\n2\n3\n4\n$ROI:\n0\n"])
 def test_counts_that_are_missing_are_not_made_up(data: str) -> None:
-    with pytest.raises(InputError, match=r"announces [56] counts, and 4 follow: is it cut short"):
+    with pytest.raises(InputError, match=r"announces [56] counts, but 4 follow: is it cut short"):
         spe.decode(data.encode())
 
 
@@ -146,7 +146,7 @@ def test_another_table_of_energies_is_no_calibration(data: bytes) -> None:
 
 
 def test_several_spectra_in_one_file_are_refused() -> None:
-    with pytest.raises(InputError, match=r"\$DATA: stands 2 times: give each spectrum a file of its own"):
+    with pytest.raises(InputError, match=r"\$DATA: appears 2 times: write each spectrum to a file of its own"):
         spe.decode((HEAD + FIT + "$ENDRECORD:\n" + HEAD).encode())
 
 

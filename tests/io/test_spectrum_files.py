@@ -233,7 +233,7 @@ def test_all_detectors_in_one_file(tmp_path: Path, detectors: pl.DataFrame, suff
         ] or (table["counts"].to_list() == [value for value in counts if value])
         if suffix != ".csv":
             assert measurement.title == ("three" if name == "b1_ch2" else "")
-    with pytest.raises(UsageError, match=r"several .*name one of b0_ch2, b0_ch4, b1_ch2"):
+    with pytest.raises(UsageError, match=r"several .*choose one of b0_ch2, b0_ch4, b1_ch2"):
         gp.read_spectrum(path)
     with pytest.raises(InputError, match=r"has no .*'b7_ch7' \(it has b0_ch2, b0_ch4, b1_ch2\)"):
         gp.read_spectrum(path, "b7_ch7")
@@ -306,7 +306,7 @@ def test_a_calibration_of_too_high_an_order(tmp_path: Path) -> None:
     known = Measurement(energy=(0.1, 0.2, 1e-6, 1e-9))
 
     with pytest.raises(
-        OutputError, match=r"CHN holds three energy coefficients, and the calibration has 4: write \.spe"
+        OutputError, match=r"CHN stores three energy coefficients, but the calibration has 4: write \.spe"
     ):
         gp.save_spectrum(raw([1, 2]), tmp_path / "s.chn", measurement=known)
     gp.save_spectrum(raw([1, 2]), tmp_path / "s.spe", measurement=known)
@@ -317,11 +317,11 @@ def test_a_calibration_of_too_high_an_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ({"adc": [1.0, 1.0]}, "the bin at adc 1 stands twice"),
-        ({"adc": [-1.0, 1.0]}, "channel -1 lies below channel 0"),
-        ({"energy_kev": [0.5, np.inf]}, "a bin's energy_kev is no finite number"),
+        ({"adc": [1.0, 1.0]}, "the bin at adc 1 appears twice"),
+        ({"adc": [-1.0, 1.0]}, "channel -1 is below channel 0"),
+        ({"energy_kev": [0.5, np.inf]}, "a bin's energy_kev is not a finite number"),
         ({"energy_kev": [0.5, 0.5 + np.pi]}, None),
-        ({"dt_ns": [0.5, 1.5]}, "is no spectrum: it needs adc or energy_kev, counts and variance"),
+        ({"dt_ns": [0.5, 1.5]}, "is not a spectrum: it needs adc or energy_kev, counts and variance"),
     ],
 )
 def test_tables_that_are_no_spectrum(tmp_path: Path, table: dict[str, list[float]], reason: str | None) -> None:
@@ -527,7 +527,7 @@ def test_energies_that_do_not_rise_are_no_calibration(fit: str) -> None:
 
 
 def test_one_coefficient_is_no_calibration() -> None:
-    with pytest.raises(InputError, match=r"\$ENER_FIT: holds one coefficient, and a calibration has two at least"):
+    with pytest.raises(InputError, match=r"\$ENER_FIT: has one coefficient, but a calibration needs at least two"):
         spe.decode(LINES_OF_SPE.replace("1.0 0.5", "0.5").encode())
 
 
@@ -716,7 +716,7 @@ def test_matrices_that_are_too_wide(tmp_path: Path) -> None:
 
 
 def test_a_bin_that_stands_twice(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"m\.m4b: a bin of the matrix stands twice"):
+    with pytest.raises(OutputError, match=r"m\.m4b: a bin of the matrix appears twice"):
         gp.save_matrix(matrix_of([(1, 2, 1), (1, 2, 1), (2, 2, 1)]), tmp_path / "m.m4b")
 
 
@@ -786,20 +786,20 @@ def test_files_that_are_cut_short(originals: dict[str, Path], kind: str, left: f
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.spe", b"hello", "is no SPE file: it has no section"),
-        ("a.spe", b"$DATA:\n0 4000000\n1\n2\n", "announces 4000001 counts, and 2 follow: is it cut short"),
-        ("a.spe", b"$DATA:\n0 1\n1\nx\n", "channel 1 holds no number"),
+        ("a.spe", b"hello", "is not an SPE file: it has no section"),
+        ("a.spe", b"$DATA:\n0 4000000\n1\n2\n", "announces 4000001 counts, but 2 follow: is it cut short"),
+        ("a.spe", b"$DATA:\n0 1\n1\nx\n", "channel 1 has no number"),
         ("a.spe", b"$DATA:\n5 1\n1\n2\n", "should begin with the numbers of the first and last channel"),
-        ("a.spe", b"$MEAS_TIM:\nten\n$DATA:\n0 0\n1\n", "MEAS_TIM: holds no number where one should be: 'ten'"),
+        ("a.spe", b"$MEAS_TIM:\nten\n$DATA:\n0 0\n1\n", "MEAS_TIM: contains no number where one is expected: 'ten'"),
         ("a.spe", b"$DATA:\n0 0\n1\n$MCA_CAL:\n3\n1 2 keV\n", "MCA_CAL: should be a number of coefficients"),
         ("a.spe", struct.pack("<i8s6i", 24, b"x", 2**30, 1, 1, 1, 24, 0) + bytes(20), "its header is damaged"),
-        ("a.chn", b"hello" * 10, "is no CHN file: it does not begin with -1"),
-        ("a.chn", struct.pack("<h", -1) + bytes(28) + b"\xff\xff" + bytes(40), "announces 65535 channels, and 10"),
+        ("a.chn", b"hello" * 10, "is not a CHN file: it does not begin with -1"),
+        ("a.chn", struct.pack("<h", -1) + bytes(28) + b"\xff\xff" + bytes(40), "announces 65535 channels, but 10"),
         ("a.txt", b"1 2\n3\n", "line 2 does not hold two numbers"),
-        ("a.txt", b"# nothing\n", "no line holds numbers"),
-        ("a.csv", b"adc,counts\n1,2\n3,\n", "line 3 holds no number in the column 'counts': ''"),
+        ("a.txt", b"# nothing\n", "no line contains numbers"),
+        ("a.csv", b"adc,counts\n1,2\n3,\n", "line 3 contains no number in the column 'counts': ''"),
         ("a.csv", b"time,value\n1,2\n", "its columns are those of hits .time., and no spectrum's"),
-        ("a.csv", b"adc,counts\n1,x\n", "line 2 holds no number in the column 'counts': 'x'"),
+        ("a.csv", b"adc,counts\n1,x\n", "line 2 contains no number in the column 'counts': 'x'"),
         ("a.parquet", b"PAR1" * 10, "cannot be read as Parquet"),
         ("a.root", b"toor" * 10, "is not a ROOT file"),
         ("a.root", b"root" * 10, "is truncated: it has 40 of the"),
@@ -820,9 +820,9 @@ def test_matrices_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "n.csv").write_text("a,b\n1,2\n")
     (tmp_path / "m.parquet").write_bytes(b"PAR1PAR1")
     reasons = {
-        "m.mat": "is no RadWare matrix, or is cut short: it has 1,000 bytes",
+        "m.mat": "is not a RadWare matrix, or is cut short: it has 1,000 bytes",
         "m.csv": "cannot be read as a matrix",
-        "n.csv": "is no matrix: it has no columns",
+        "n.csv": "is not a matrix: it has no columns",
         "m.parquet": "cannot be read as Parquet; is it damaged?",
         "none.m4b": "no such file",
     }
@@ -946,7 +946,7 @@ def test_the_histograms_of_compass_are_read() -> None:
     assert table["counts"].to_list() == expected.tolist()
     assert table["adc"].to_list()[:2] == [0.5, 1.5]
     with pytest.raises(
-        UsageError, match=r"several histograms that can be a spectrum: name one of Energy/_F_EnergyCH4@"
+        UsageError, match=r"several histograms that can be a spectrum: choose one of Energy/_F_EnergyCH4@"
     ):
         gp.read_spectrum(path)
     counts = gp.scan_matrix(path, "PSD_E/_F_PSDvsECH4@V1725_292").select(pl.col("counts").sum()).collect().item()

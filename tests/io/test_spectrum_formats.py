@@ -79,12 +79,12 @@ def test_spectra_of_a_pcf_are_named(tmp_path: Path) -> None:
     path = written(tmp_path / "s.pcf", "Pcf", *spectra)
 
     assert gp.read_spectrum(path, "right").table["counts"].to_list() == (COUNTS + 1).tolist()
-    with pytest.raises(UsageError, match=r"s\.pcf: holds several spectra: name one of left, right"):
+    with pytest.raises(UsageError, match=r"s\.pcf: contains several spectra: choose one of left, right"):
         gp.read_spectrum(path)
     with pytest.raises(InputError, match=r"s\.pcf: has no spectrum 'up' \(it has left, right\)"):
         gp.read_spectrum(path, "up")
     twice = written(tmp_path / "t.pcf", "Pcf", measured(), measured(), measured())
-    with pytest.raises(UsageError, match=r"name one of spectrum-1, spectrum-2, spectrum-3"):
+    with pytest.raises(UsageError, match=r"choose one of spectrum-1, spectrum-2, spectrum-3"):
         gp.read_spectrum(twice)
 
 
@@ -177,10 +177,10 @@ def test_times_in_the_first_channels_of_cnf_are_no_counts() -> None:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda data: data[:100], "is no CNF file"),
-        (lambda data: data[:4200], "is no CNF file"),
-        (lambda data: data[:-1], "announces 256 channels, and 255 follow: is it cut short"),
-        (lambda data: data.replace(struct.pack("<I", cnf.COUNTS), bytes(4)), "is no CNF file"),
+        (lambda data: data[:100], "is not a CNF file"),
+        (lambda data: data[:4200], "is not a CNF file"),
+        (lambda data: data[:-1], "announces 256 channels, but 255 follow: is it cut short"),
+        (lambda data: data.replace(struct.pack("<I", cnf.COUNTS), bytes(4)), "is not a CNF file"),
         (lambda data: data[:4282] + b"\0\0" + data[4284:], "announces 0 channels"),
         (lambda data: data[:4282] + b"\xff\xff" + data[4284:], "announces 16,776,960 channels"),
     ],
@@ -204,11 +204,11 @@ def test_tka() -> None:
     ("text", "reason"),
     [
         ("60\n116\n", "has 2 lines"),
-        ("60\n116\n1\nx\n", "line 4 holds no number, as every line of TKA does: 'x'"),
-        ("60\n116\n1 2\n", "line 3 holds no number"),
-        ("60\n50\n1\n", "begins with 60 and 50, which are no live and real time"),
+        ("60\n116\n1\nx\n", "line 4 contains no number, unlike every line of a TKA file: 'x'"),
+        ("60\n116\n1 2\n", "line 3 contains no number"),
+        ("60\n50\n1\n", "begins with 60 and 50, which are not a live and a real time"),
         ("-1\n50\n1\n", "begins with -1 and 50"),
-        ("hello", "line 1 holds no number"),
+        ("hello", "line 1 contains no number"),
     ],
 )
 def test_damage_of_tka(text: str, reason: str) -> None:
@@ -249,16 +249,16 @@ def test_coefficients_of_iec(line: str, energy: tuple[float, ...] | None) -> Non
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"hello", "is no IEC 61455 file"),
-        (iec_of(counts=[]), "has 58 lines, of which the first 58 are no counts"),
-        (iec_of(counts=IEC_COUNTS[:2]), "announces 12 channels, and 10 follow"),
+        (b"hello", "is not an IEC 61455 file"),
+        (iec_of(counts=[]), "has 58 lines, of which the first 58 are not counts"),
+        (iec_of(counts=IEC_COUNTS[:2]), "announces 12 channels, but 10 follow"),
         (iec_of(counts=[IEC_COUNTS[0], IEC_COUNTS[2]]), "line 60 should hold 5 counts behind the first one's channel"),
-        (iec_of(counts=[IEC_COUNTS[0].replace("41390", "4139x"), *IEC_COUNTS[1:]]), "holds counts that are no numbers"),
+        (iec_of(counts=[IEC_COUNTS[0].replace("41390", "4139x"), *IEC_COUNTS[1:]]), "counts that are not numbers"),
         (
             iec_of().replace(b"3600.00    12", b"3600.00      "),
             "line 2 should hold live time, real time and the number",
         ),
-        (iec_of().replace(b"-1.55656000E-02", b"-1.55656000X-02"), "holds no numbers where some should be"),
+        (iec_of().replace(b"-1.55656000E-02", b"-1.55656000X-02"), "contains no numbers where some are expected"),
         (iec_of().replace(b"A004     5", b"A005     5"), "line 60 does not begin with A004"),
     ],
 )
@@ -302,12 +302,12 @@ def test_calibrations_of_amptek(calibration: str, energy: tuple[float, ...] | No
 @pytest.mark.parametrize(
     ("before", "after", "reason"),
     [
-        ("<<PMCA", "<<XMCA", "is no file of Amptek's programs"),
+        ("<<PMCA", "<<XMCA", "is not an Amptek MCA file"),
         ("<<END>>", "", "ends before <<END>>: is it cut short"),
-        ("20000001", "2x", "<<DATA>> holds something else than numbers"),
-        ("0\n5\n20000001\n7\n", "", "<<DATA>> holds no finite numbers"),
-        ("3983.720000", "long", "LIVE_TIME is no time: 'long'"),
-        ("322 13950.0", "322", "<<CALIBRATION>> holds no pairs"),
+        ("20000001", "2x", "<<DATA>> contains something other than numbers"),
+        ("0\n5\n20000001\n7\n", "", "<<DATA>> contains no finite numbers"),
+        ("3983.720000", "long", "LIVE_TIME is not a time: 'long'"),
+        ("322 13950.0", "322", "<<CALIBRATION>> contains no pairs"),
         ("3983.720000", "-1", "cannot be read as an Amptek MCA file: live_time_s must be 0 or more"),
     ],
 )

@@ -176,7 +176,7 @@ def test_the_first_channel_is_never_lost(mark: str, encoding: str) -> None:
 
 @pytest.mark.parametrize("first", ["\u00ef54", "u4", "\x0154", "nan", "-", "54 x", "?"])
 def test_a_first_line_that_is_damaged_is_no_title(first: str) -> None:
-    with pytest.raises(InputError, match=r"line 1|first|holds the byte 1"):
+    with pytest.raises(InputError, match=r"line 1|first|contains the byte 1"):
         counts_of(f"{first}\n58\n37\n56\n")
 
 
@@ -249,8 +249,8 @@ def test_a_decimal_comma_is_no_separator(separator: str) -> None:
     [
         ("0,54\n1,58\n2,37\n", "'0,54' may be 54 counts in channel 0, or 0.54 counts: name the columns"),
         (lines(np.arange(40), "{channel},{count}\n") + "7,5\n", "may be 0 counts in channel 0, or"),
-        ("0 54\n1 58\n1 37\n", "channel 1 stands twice, in line 2 and line 3"),
-        ("channel,counts\n0,54\n0,58\n", "channel 0 stands twice, in line 2 and line 3"),
+        ("0 54\n1 58\n1 37\n", "channel 1 appears twice, in line 2 and line 3"),
+        ("channel,counts\n0,54\n0,58\n", "channel 0 appears twice, in line 2 and line 3"),
         ("0 0 54\n1 0.5 58\n", "which of its 3 columns are the counts"),
         ("channel;a;b\n0;1;54\n1;2;58\n", r"which of its columns \(channel, a, b\) are the counts"),
         ("a;b;counts\n0;1;54\n1;2;58\n", r"which of its columns \(a, b, counts\) are channels or energies"),
@@ -260,11 +260,11 @@ def test_a_decimal_comma_is_no_separator(separator: str) -> None:
         ("54 1\n58 2\n", None),
         ("58 1\n54 2\n60 3\n", "its first column is neither rising nor falling"),
         ("0;54\n1\n2;37\n", "line 2 does not hold two numbers, as line 1 does: '1'"),
-        ("54\n58\nTotal 112\n", "line 3 holds no number, where the numbers began in line 1: 'Total 112'"),
+        ("54\n58\nTotal 112\n", "line 3 contains no number, although the numbers began in line 1: 'Total 112'"),
         ("17\n" + "5\n" * 17, "its first number, 17, is that of the numbers behind it"),
-        ("54 1e999\n", "holds a number that is too large"),
-        ("channel,counts\n0,54\n1,5_8\n", "line 3 holds no number in the column 'counts': '5_8'"),
-        ("channel,counts\n0,54\n1,\n", "line 3 holds no number in the column 'counts'"),
+        ("54 1e999\n", "contains a number that is too large"),
+        ("channel,counts\n0,54\n1,5_8\n", "line 3 contains no number in the column 'counts': '5_8'"),
+        ("channel,counts\n0,54\n1,\n", "line 3 contains no number in the column 'counts'"),
     ],
 )
 def test_what_is_ambiguous_or_wrong_is_refused(text: str, reason: str | None) -> None:
@@ -289,14 +289,14 @@ def test_one_damaged_line_does_not_make_decimals_of_two_columns(header: str, bef
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("Channel;Countsx0;54\n1;58\n2;37\n", "a line holds names of columns and numbers"),
-        ("Counts54\n58\n37\n", "a line holds names of columns and numbers"),
-        ("Channel;Counts\np;54\n1;58\n", "line 2 holds neither a number nor words"),
+        ("Channel;Countsx0;54\n1;58\n2;37\n", "a line contains column names and numbers"),
+        ("Counts54\n58\n37\n", "a line contains column names and numbers"),
+        ("Channel;Counts\np;54\n1;58\n", "line 2 contains neither a number nor words"),
         ("54\n#8\n37\n", "line 2 may be a remark or a channel's number: '#8': put a blank behind #"),
         ("#4\n58\n37\n", "line 1 may be a remark"),
-        ('0 54\n1 "8\n', "a quote without its other|holds no number"),
-        ('0;"54"\n1;"8\n', "a quote without its other|holds no number"),
-        ("54 58 #37 " + "5 " * 20, "holds no number"),
+        ('0 54\n1 "8\n', "a quote without its other|contains no number"),
+        ('0;"54"\n1;"8\n', "a quote without its other|contains no number"),
+        ("54 58 #37 " + "5 " * 20, "contains no number"),
     ],
 )
 def test_a_damaged_line_is_neither_title_nor_remark(text: str, reason: str) -> None:

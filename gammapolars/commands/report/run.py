@@ -25,7 +25,7 @@ def report(options: ReportOptions, recording: Recording) -> PairSummary:
 def of_pairs(options: ReportOptions, saved: SavedPairs) -> SavedPairsSummary:
     """The report of saved pairs: of what pairs alone tell."""
     names = OF_COINCIDENCES | {"--window": "window"}
-    refuse(options, names, f"{saved.name} holds pairs as another command made them, and no single hits")
+    refuse(options, names, f"{saved.name} contains pairs from another command, but no single hits")
     return make_report_of_pairs(saved, options.output, overwrite=options.overwrite, is_live=options.live)
 
 

@@ -19,7 +19,7 @@ def scan_events(tree: Tree, columns: dict[str, str]) -> pl.LazyFrame:
     """A tree's branches lazily, lists as lists, in the order of `columns`, the column's name for each branch.
 
     Raises:
-        InputError: a branch holds something else than numbers, text, or lists of them; when collected, for damage.
+        InputError: a branch contains something other than numbers, text, or lists of them; when collected, for damage.
     """
     branch_of = {column: name for name, column in columns.items()}
 

@@ -95,7 +95,7 @@ def _tree(path: Path, name: str, baskets: list[_Basket], expected: Expected) -> 
         if not any(branch in branches for branch in group) and group[0] not in other:
             branches[group[0]] = _branch(group[0], expected.types[group[0]], [])
     entries = min((int(branch.entries[-1]) for branch in branches.values()), default=0)
-    return Tree(path, name, entries, branches, "as each basket tells", tuple(other))
+    return Tree(path, name, entries, branches, "set in each basket", tuple(other))
 
 
 def _sure(baskets: list[_Basket], dtype: np.dtype[Any]) -> list[_Basket]:

@@ -149,7 +149,7 @@ def _tree(path: Path, tree: Any) -> Tree:
             other.append(branch.name)
         else:
             branches[branch.name] = described
-    codec = next((str(branch.compression) for branch in tree.branches if branch.compression), "as each basket tells")
+    codec = next((str(branch.compression) for branch in tree.branches if branch.compression), "set in each basket")
     return checked(Tree(path, tree.name, int(tree.num_entries), branches, codec, tuple(other)))
 
 

@@ -242,7 +242,7 @@ def _parsed(path: Path, file: BinaryIO, key: _Key) -> Tree:
         buffer.skip()  # which features of reading and writing are on
     branches: dict[str, Branch] = {}
     other: list[str] = []
-    codec = "as each basket tells"
+    codec = "set in each basket"
     for kind, _ in buffer.objects():
         if kind != "TBranch":
             raise _UnusualError(f"a branch that is a {kind}")

@@ -52,7 +52,7 @@ def rntuple_tree(path: Path, name: str, ntuple: Any) -> Tree:
             other.append(field)
         else:
             branches[field] = Branch(field, dtype, entries, none, none, embedded=True)
-    return Tree(path, name, int(ntuple.num_entries), branches, "as each page tells", tuple(other))
+    return Tree(path, name, int(ntuple.num_entries), branches, "set in each page", tuple(other))
 
 
 def read_field(ntuple: Any, name: str, first: int, last: int) -> npt.NDArray[Any]:

@@ -29,7 +29,7 @@ def decode(data: bytes) -> RecordedSpectrum:
     parts = _SECTION.split(text)
     sections = dict(zip(reversed(parts[1::2]), reversed(parts[2::2]), strict=True))  # of two, the first
     if OPENING.strip("<>") not in sections or "DATA" not in sections:
-        raise InputError(f"is no file of Amptek's programs: it has no {OPENING}, or no <<DATA>>")
+        raise InputError(f"is not an Amptek MCA file: it has no {OPENING}, or no <<DATA>>")
     if "END" not in sections:
         raise InputError("ends before <<END>>: is it cut short?")
     entries = dict(reversed(_ENTRY.findall(sections[OPENING.strip("<>")])))
@@ -58,7 +58,7 @@ def _seconds(entries: dict[str, str], name: str) -> float | None:
     try:
         return float(words[0].replace(",", ".")) if words else None
     except ValueError:
-        raise InputError(f"{name} is no time: {shown(entries[name])}") from None
+        raise InputError(f"{name} is not a time: {shown(entries[name])}") from None
 
 
 def _numbers(section: str, name: str) -> Floats:
@@ -66,9 +66,9 @@ def _numbers(section: str, name: str) -> Floats:
     try:
         values = np.array(words[: MAX_CHANNELS + 1], np.float64)
     except ValueError:
-        raise InputError(f"<<{name}>> holds something else than numbers: is it damaged?") from None
+        raise InputError(f"<<{name}>> contains something other than numbers: is it damaged?") from None
     if not 0 < len(values) <= MAX_CHANNELS or not np.isfinite(values).all():
-        raise InputError(f"<<{name}>> holds no finite numbers, or too many: is it damaged?")
+        raise InputError(f"<<{name}>> contains no finite numbers, or too many: is it damaged?")
     return values
 
 
@@ -80,7 +80,7 @@ def _energy(section: str) -> tuple[float, float] | None:
         return None
     points = _numbers(" ".join(lines), "CALIBRATION") if lines else np.empty(0)
     if len(points) % 2:
-        raise InputError("<<CALIBRATION>> holds no pairs of channel and energy: is it damaged?")
+        raise InputError("<<CALIBRATION>> contains no pairs of channel and energy: is it damaged?")
     channels, energies = points[::2], points[1::2] * KEV_PER_UNIT[unit[1]]
     if len(np.unique(channels)) < 2:
         return None

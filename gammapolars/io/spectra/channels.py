@@ -87,7 +87,7 @@ def channels_of(
     rows = np.bincount(places, minlength=axis.bins)
     if rows.max() > 1:
         twice = axis.start + int(rows.argmax()) * axis.width
-        raise OutputError(f"the bin at {quantity} {twice:g} stands twice: select one spectrum, or sum them first")
+        raise OutputError(f"the bin at {quantity} {twice:g} appears twice: select one spectrum, or sum them first")
     values = {name: np.zeros(axis.bins) for name in ("counts", "variance")}
     for name, dense in values.items():
         dense[places] = bins[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
@@ -105,11 +105,11 @@ def axis_of(centres: Floats, quantity: str, width: float | None = None) -> Axis:
     """
     values = np.unique(centres)
     if not np.isfinite(values).all():
-        raise OutputError(f"a bin's {quantity} is no finite number")
+        raise OutputError(f"a bin's {quantity} is not a finite number")
     lowest, highest = float(values[0]), float(values[-1])
     if quantity == "adc" and width is None and np.array_equal(values, np.rint(values)):
         if lowest < 0:
-            raise OutputError(f"channel {lowest:g} lies below channel 0, where files begin")
+            raise OutputError(f"channel {lowest:g} is below channel 0, the first one of a file")
         return Axis(quantity, 0.0, 1.0, int(highest) + 1)
     width = _width(values) if width is None else width
     before = int(np.floor(lowest / width + 1e-6)) if lowest >= 0 else 0
@@ -148,7 +148,7 @@ def whole_counts(counts: npt.NDArray[np.generic], low: int, high: int, what: str
     if wrong.any():
         first = values[wrong][0]
         raise OutputError(
-            f"{what} holds whole counts from {low} to {high} alone, and a bin has {first:.17g}: {instead}"
+            f"{what} stores only whole counts from {low} to {high}, but a bin has {first:.17g}: {instead}"
         )
     return values.astype(np.int64)
 
@@ -193,7 +193,7 @@ def _axis(column: str, centres: Floats, widths: Widths) -> Axis:
 def _check_once(x_places: Integers, y_places: Integers, x_axis: Axis) -> None:
     flat = pl.Series(y_places) * x_axis.bins + pl.Series(x_places)
     if flat.n_unique() != len(flat):
-        raise OutputError("a bin of the matrix stands twice: select one matrix, or sum them first")
+        raise OutputError("a bin of the matrix appears twice: select one matrix, or sum them first")
 
 
 def check_columns(table: pl.DataFrame, path: Path, noun: str, bins: tuple[str, ...]) -> None:
@@ -202,7 +202,7 @@ def check_columns(table: pl.DataFrame, path: Path, noun: str, bins: tuple[str, .
     if missing or not any(name in table.columns for name in bins):
         needed = " or ".join(bins)
         raise OutputError(
-            f"{path}: this frame is no {noun}: it needs {needed}, counts and variance "
+            f"{path}: this frame is not a {noun}: it needs {needed}, counts and variance "
             f"(it has {', '.join(table.columns)})"
         )
 

@@ -46,10 +46,10 @@ def encode(channels: Channels) -> bytes:
     real = measurement.real_time_s if measurement.real_time_s is not None else measurement.live_time_s or 0.0
     live = measurement.live_time_s if measurement.live_time_s is not None else real
     if max(real, live) * TICKS_PER_S >= 2**32 - 0.5:
-        raise OutputError("CHN holds times up to 994 days alone: write .spe, .root or .parquet")
+        raise OutputError("CHN stores times up to 994 days only: write .spe, .root or .parquet")
     started = measurement.started or UNKNOWN_START
     if not 1900 <= started.year < 2100:
-        raise OutputError(f"CHN holds dates of the years 1900 to 2099 alone, not of {started.year}: write .spe")
+        raise OutputError(f"CHN stores dates of the years 1900 to 2099 only, not of {started.year}: write .spe")
     date = f"{started.day:02d}{MONTHS[started.month - 1]}{started.year % 100:02d}{started.year // 2000}"
     head = _HEAD.pack(
         *(-1, 1, 1),
@@ -72,7 +72,7 @@ def _coefficients(energy: tuple[float, ...] | None) -> list[float]:
     terms = [0.0, 1.0] if energy is None else np.trim_zeros(np.array(energy), "b").tolist()
     if len(terms) > 3:
         raise OutputError(
-            f"CHN holds three energy coefficients, and the calibration has {len(terms)}: write .spe, or fewer terms"
+            f"CHN stores three energy coefficients, but the calibration has {len(terms)}: write .spe, or fewer terms"
         )
     with np.errstate(over="ignore"):
         if not np.isfinite(np.array(terms, np.float32)).all():
@@ -83,12 +83,12 @@ def _coefficients(energy: tuple[float, ...] | None) -> list[float]:
 def decode(data: bytes) -> RecordedSpectrum:
     """The spectrum of a CHN file; an InputError, where it is none, or is cut short."""
     if len(data) < _HEAD.size or struct.unpack_from("<h", data)[0] != -1:
-        raise InputError("is no CHN file: it does not begin with -1")
+        raise InputError("is not a CHN file: it does not begin with -1")
     _, _, _, second, real, live, date, clock, first, number = _HEAD.unpack_from(data)
     end = _HEAD.size + 4 * number
     if number == 0 or len(data) < end:
         have = (len(data) - _HEAD.size) // 4
-        raise InputError(f"announces {number} channels, and {have} follow: is it cut short or damaged?")
+        raise InputError(f"announces {number} channels, but {have} follow: is it cut short or damaged?")
     live_s, real_s = (live / TICKS_PER_S, real / TICKS_PER_S) if live or real else (None, None)
     counts = np.frombuffer(data, "<i4", number, _HEAD.size)
     energy, detector, title = _trailer(data[end : end + _TRAILER.size])
@@ -113,7 +113,7 @@ def _trailer(data: bytes) -> tuple[tuple[float, ...] | None, str, str]:
     _, _, *numbers, _, detector_length, detector, title_length, title, _ = _TRAILER.unpack(data)
     terms = numbers[: 3 if kind == TRAILER else 2]
     if not np.isfinite(terms).all():
-        raise InputError("its energy calibration is no number: is it damaged?")
+        raise InputError("its energy calibration is not a number: is it damaged?")
     while terms and terms[-1] == 0:
         terms.pop()
     energy = None if terms in ([], [0.0, 1.0]) else tuple(terms)

@@ -50,7 +50,7 @@ def decode(data: bytes) -> RecordedSpectrum:
     """The spectrum of a CNF file; an InputError, where it is none, or is cut short."""
     blocks = _blocks(data)
     if COUNTS not in blocks or ACQUISITION not in blocks:
-        raise InputError("is no CNF file, or holds no spectrum: it has no block of acquisition, or none of counts")
+        raise InputError("is not a CNF file, or contains no spectrum: it has no acquisition block or no counts")
     acquisition, begin = blocks[ACQUISITION], blocks[COUNTS]
     number = _unpacked("<H", data, acquisition + _PHA + 10) * CHANNELS_PER_UNIT
     if not 0 < number <= MOST_CHANNELS:
@@ -58,7 +58,7 @@ def decode(data: bytes) -> RecordedSpectrum:
     begin += COUNTS_BEGIN
     if len(data) < begin + 4 * number:
         have = max(0, (len(data) - begin) // 4)
-        raise InputError(f"announces {number:,} channels, and {have:,} follow: is it cut short or damaged?")
+        raise InputError(f"announces {number:,} channels, but {have:,} follow: is it cut short or damaged?")
     counts = np.frombuffer(data, "<u4", number, begin)
     started, real, live = _times(data, acquisition)
     try:
@@ -108,7 +108,7 @@ def _times(data: bytes, acquisition: int) -> tuple[datetime | None, float | None
     try:
         started = ORIGIN + timedelta(seconds=steps // STEPS_PER_S) if steps else UNKNOWN_START
     except OverflowError:
-        raise InputError("holds a date that none can be: is it damaged?") from None
+        raise InputError("contains an impossible date: is it damaged?") from None
     return None if started == UNKNOWN_START else started, seconds[0], seconds[1]
 
 

@@ -177,7 +177,7 @@ def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any
     header = read_header(path)
     if header.size < header.end:
         raise InputError(
-            f"{path}: is truncated: it has {header.size} of the {header.end} bytes that its header tells: copy it again"
+            f"{path}: is truncated: it has {header.size} of the {header.end} bytes given in its header: copy it again"
         )
     try:
         with opened_by_uproot(path) as root:
@@ -195,7 +195,7 @@ def _read(path: Path, name: str | None, kind: str, noun: str) -> tuple[tuple[Any
     except Exception as error:
         raise InputError(f"{path}: cannot be read as a ROOT file, is it damaged? ({first_line(error)})") from None
     if not np.isfinite(contents).all() or variances.shape != contents.shape:
-        raise InputError(f"{path}: histogram '{key}' has bins that hold no number: is it damaged?")
+        raise InputError(f"{path}: histogram '{key}' has bins without a number: is it damaged?")
     if texts is not None:
         return (contents, variances, *axes), measurements.from_json(texts, key)
     beside = (float(contents[0]), float(contents[-1])) if kind == "TH1" else (0.0, 0.0)
@@ -207,7 +207,7 @@ def _chosen(path: Path, root: Any, name: str | None, kind: str, noun: str) -> st
     names = _names(root, kind)
     have = ", ".join(names) or "none"
     if name is None and len(names) > 1:
-        raise UsageError(f"{path}: has several histograms that can be a {noun}: name one of {have}")
+        raise UsageError(f"{path}: has several histograms that can be a {noun}: choose one of {have}")
     if not names or (name or names[0]) not in names:
         noun_phrase = f"histogram '{name}'" if name else "histogram"
         raise InputError(f"{path}: has no {kind} {noun_phrase} (it has {have})")

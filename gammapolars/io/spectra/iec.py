@@ -29,7 +29,7 @@ def decode(data: bytes) -> RecordedSpectrum:
     """The spectrum of an IEC 61455 file; an InputError, where it is none, or is cut short."""
     records = _records(text_of(data))
     if len(records) <= HEAD_LINES:
-        raise InputError(f"has {len(records)} lines, of which the first {HEAD_LINES} are no counts: is it cut short?")
+        raise InputError(f"has {len(records)} lines, of which the first {HEAD_LINES} are not counts: is it cut short?")
     live, real, number = _times(records[1])
     first, counts = _counts(records[HEAD_LINES:], int(number))
     dates = records[2].split()
@@ -53,7 +53,7 @@ def _records(text: str) -> list[str]:
     """The lines without their mark, which must be the same for all."""
     lines = [line for line in text.replace("\r", "\n").split("\n") if line.strip()]
     if not lines or not _MARK.match(lines[0]):
-        raise InputError("is no IEC 61455 file: its first line does not begin with A004")
+        raise InputError("is not an IEC 61455 file: its first line does not begin with A004")
     for place, line in enumerate(lines, 1):
         if line[:4] != lines[0][:4]:
             raise InputError(f"line {place} does not begin with {lines[0][:4]}: {shown(line)}")
@@ -91,16 +91,16 @@ def _counts(records: list[str], number: int) -> tuple[int, Floats]:
     try:
         numbers = np.array(values[:number], np.float64)
     except ValueError:
-        raise InputError("holds counts that are no numbers: is it damaged?") from None
+        raise InputError("contains counts that are not numbers: is it damaged?") from None
     if len(numbers) < number or not np.isfinite(numbers).all():
-        raise InputError(f"announces {number} channels, and {len(numbers)} follow: is it cut short or damaged?")
+        raise InputError(f"announces {number} channels, but {len(numbers)} follow: is it cut short or damaged?")
     return first, numbers
 
 
 def _numbers(record: str) -> list[float]:
     """The numbers of a line in fixed columns; an InputError, where it holds something else."""
     if _NUMBER.sub("", record).strip():
-        raise InputError(f"holds no numbers where some should be: {shown(record)}")
+        raise InputError(f"contains no numbers where some are expected: {shown(record)}")
     return [float(word.upper().replace("D", "E")) for word in _NUMBER.findall(record)]
 
 

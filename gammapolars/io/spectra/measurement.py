@@ -133,7 +133,7 @@ def one_of(spectra: Spectra, name: str | None) -> RecordedSpectrum:
     """
     names = [*spectra][:MOST_NAMES] + ["…"] * (len(spectra) > MOST_NAMES)
     if name is None and len(spectra) > 1:
-        raise UsageError(f"holds several spectra: name one of {', '.join(names)}")
+        raise UsageError(f"contains several spectra: choose one of {', '.join(names)}")
     if name is not None and name not in spectra:
         raise InputError(f"has no spectrum '{name}' (it has {', '.join(names) or 'none'})")
     return (spectra[name] if name is not None else next(iter(spectra.values())))()
@@ -174,7 +174,7 @@ def with_bounds(spectrum: RecordedSpectrum, bounds: npt.NDArray[np.float64]) -> 
     if len(bounds) == channels > 1:
         bounds = np.append(bounds, 2 * bounds[-1] - bounds[-2])
     if len(bounds) != channels + 1 or not np.isfinite(bounds).all():
-        raise InputError(f"its {channels:,} channels have {len(bounds):,} bounds of energy, or some are no numbers")
+        raise InputError(f"its {channels:,} channels have {len(bounds):,} bounds of energy, or some are not numbers")
     if not (np.diff(bounds) > 0).all():
         raise InputError("its bounds of energy do not rise from channel to channel")
     return with_middles(spectrum, (bounds[:-1] + bounds[1:]) / 2)
@@ -214,7 +214,7 @@ def require_variance(table: pl.DataFrame, path: Path) -> None:
     """
     if not has_variance(table):
         raise InputError(
-            f"{path}: has negative counts and no variances, so that their scatter is not known, as of a spectrum less "
+            f"{path}: has negative counts but no variances, so their uncertainties are unknown, as in a spectrum minus "
             f"its background: give them in a column 'variance' (.csv or .parquet: channel, counts, variance), "
             f"or take the spectrum as it was counted"
         )

@@ -171,7 +171,7 @@ class _Collected:
         self._detector = ""
 
     def refuse_doctype(self, *_: object) -> None:
-        raise ValueError("it declares a document type, as these files never do")
+        raise ValueError("it declares a document type, which these files never do")
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = tag.rpartition(":")[2]
@@ -252,7 +252,7 @@ def _parsed(data: bytes) -> _Collected:
         raise InputError(f"cannot be read as N42: {error}") from None
     collected.spectra = [(one, measured) for one, measured in collected.spectra if one.texts.get("counts")]
     if not collected.spectra:
-        raise InputError("is no N42 file, or holds no spectrum")
+        raise InputError("is not an N42 file, or contains no spectrum")
     return collected
 
 
@@ -263,9 +263,9 @@ def _numbers(text: str, what: str) -> Floats:
     try:
         values = np.array(words, np.float64)
     except ValueError:
-        raise InputError(f"cannot be read as N42: {what} are no numbers") from None
+        raise InputError(f"cannot be read as N42: {what} are not numbers") from None
     if not np.isfinite(values).all():
-        raise InputError(f"cannot be read as N42: {what} are no finite numbers")
+        raise InputError(f"cannot be read as N42: {what} are not finite numbers")
     return values
 
 

@@ -42,7 +42,7 @@ def encode(channels: Channels) -> bytes:
     if not np.isfinite(counts).all() or rounded.any():
         wrong = channels.counts[rounded | ~np.isfinite(counts)][0]
         raise OutputError(
-            f"RadWare .spe holds 24 bits of a count, and a bin has {wrong:.17g}: write .root, .csv or .parquet"
+            f"RadWare .spe stores 24 bits of a count, but a bin has {wrong:.17g}: write .root, .csv or .parquet"
         )
     measurement = channels.measurement
     name = one_line(measurement.detector or measurement.title).encode("ascii", "replace")[:8].ljust(8)
@@ -55,20 +55,20 @@ def decode(data: bytes) -> RecordedSpectrum:
     """The spectrum of a gf3 file, in either byte order.
 
     Raises:
-        InputError: it is no such file, is cut short, or holds something else than numbers.
+        InputError: it is no such file, is cut short, or contains something other than numbers.
     """
     if not is_spectrum(data) or len(data) < _HEAD_BYTES + 16:
-        raise InputError("is no RadWare spectrum, or is cut short: it has no complete header")
+        raise InputError("is not a RadWare spectrum, or is cut short: it has no complete header")
     order = "<" if data[:4] == _FIRST_LENGTHS[0] else ">"
     _, name, number, *_, head_end, begin = struct.unpack_from(f"{order}i8s6i", data)
     place = _HEAD_BYTES + 12
     if head_end != _HEAD_BYTES or not 0 < number <= CHANNELS or begin != 4 * number:
         raise InputError(f"its header is damaged: it announces {number} channels in {begin} bytes")
     if len(data) < place + begin + 4 or struct.unpack_from(f"{order}i", data, place + begin)[0] != begin:
-        raise InputError(f"announces {number} channels, and fewer follow: is it cut short?")
+        raise InputError(f"announces {number} channels, but fewer follow: is it cut short?")
     counts = np.frombuffer(data, f"{order}f4", number, place)
     if not np.isfinite(counts).all():
-        raise InputError(f"channel {int(np.isfinite(counts).argmin())} holds no number: is it damaged?")
+        raise InputError(f"channel {int(np.isfinite(counts).argmin())} has no number: is it damaged?")
     return recorded(counts, Measurement(title=one_line(name.decode("latin-1"))))
 
 
@@ -114,6 +114,6 @@ def check_matrix(path: Path, dtype: str) -> None:
     expected, size = SIDE * SIDE * np.dtype(dtype).itemsize, path.stat().st_size
     if size != expected:
         raise InputError(
-            f"{path}: is no RadWare matrix, or is cut short: it has {size:,} bytes, "
+            f"{path}: is not a RadWare matrix, or is cut short: it has {size:,} bytes, "
             f"and {SIDE} × {SIDE} channels are {expected:,}"
         )

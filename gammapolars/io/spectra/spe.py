@@ -92,9 +92,9 @@ def decode(data: bytes) -> RecordedSpectrum:
     names = [name.upper().replace(".", "_") for name in parts[1::2]]
     sections = {name: part.strip() for name, part in zip(names, parts[2::2], strict=True)}
     if "DATA" not in sections:
-        raise InputError("is no SPE file: it has no section $DATA:")
+        raise InputError("is not an SPE file: it has no section $DATA:")
     if (spectra := names.count("DATA")) > 1:
-        raise InputError(f"$DATA: stands {spectra} times: give each spectrum a file of its own")
+        raise InputError(f"$DATA: appears {spectra} times: write each spectrum to a file of its own")
     last = names[-1]
     first, counts = _counts(sections["DATA"], is_last=last == "DATA")
     live, real = _times(sections.get("MEAS_TIM", ""))
@@ -138,10 +138,10 @@ def _counts(section: str, *, is_last: bool) -> tuple[int, pl.Series]:
         number -= 1
     if len(values) != number:
         less = "is it cut short?" if len(values) < number else "is it damaged?"
-        raise InputError(f"$DATA: announces {number} counts, and {len(values)} follow: {less}")
+        raise InputError(f"$DATA: announces {number} counts, but {len(values)} follow: {less}")
     if not values.is_finite().fill_null(value=False).all():
         where = int(values.is_finite().fill_null(value=False).arg_min() or 0)
-        raise InputError(f"$DATA: channel {first + where} holds no number")
+        raise InputError(f"$DATA: channel {first + where} has no number")
     return first, values
 
 
@@ -161,7 +161,7 @@ def _numbers(name: str, words: list[str]) -> list[float]:
         words = [re.sub(r"(?<=[0-9]),(?=[0-9])", ".", word, count=1) for word in words]
     values = pl.Series(words, dtype=pl.String).cast(pl.Float64, strict=False)
     if not values.is_finite().fill_null(value=False).all():
-        raise InputError(f"${name}: holds no number where one should be: {' '.join(words)[:40]!r}")
+        raise InputError(f"${name}: contains no number where one is expected: {' '.join(words)[:40]!r}")
     return values.to_list()
 
 
@@ -179,7 +179,7 @@ def _energy(sections: dict[str, str], last: str) -> tuple[float, ...] | None:
         if number is not None and len(terms) < number and (name == last or not terms):
             raise InputError(f"${name}: should be a number of coefficients, and on the next line the coefficients")
         if len(terms) == 1:
-            raise InputError(f"${name}: holds one coefficient, and a calibration has two at least")
+            raise InputError(f"${name}: has one coefficient, but a calibration needs at least two")
         if any(terms[1:]):
             while terms[-1] == 0:
                 terms.pop()

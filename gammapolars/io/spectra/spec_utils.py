@@ -80,7 +80,7 @@ def _spectra(data: bytes, load: str, what: str) -> Spectra:
     except CRASHES as error:
         raise InputError(f"cannot be read as {what}, is it damaged? ({first_line(error)})") from None
     if not measured:
-        raise InputError(f"cannot be read as {what}, or holds no spectrum: is it damaged?")
+        raise InputError(f"cannot be read as {what}, or contains no spectrum: is it damaged?")
     title = titles[0] if len(titles) == len(measured) == 1 else ""
     return {name: partial(_recorded, one, title, what) for name, one in zip(names, measured, strict=True)}
 
@@ -116,7 +116,7 @@ def _recorded(one: Any, title: str, what: str) -> RecordedSpectrum:
     except (*CRASHES, UsageError) as error:
         raise InputError(f"cannot be read as {what}, is it damaged? ({first_line(error)})") from None
     if not np.isfinite(counts).all() or len(counts) > MAX_CHANNELS:
-        raise InputError(f"cannot be read as {what}: its counts are no finite numbers, or too many: is it damaged?")
+        raise InputError(f"cannot be read as {what}: its counts are not finite numbers, or too many: is it damaged?")
     spectrum = recorded(without_times(counts, known.live_time_s, known.real_time_s), known)
     return with_bounds(spectrum, bounds) if known.energy is None and model in CALIBRATED and len(bounds) else spectrum
 

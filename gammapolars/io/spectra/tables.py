@@ -136,10 +136,10 @@ def _one_spectrum(table: pl.DataFrame, name: str | None, text: str | None) -> Re
     if "channel" in table.columns and not {"adc", "energy_kev", "board"} & set(table.columns):
         table = table.rename({"channel": "adc"}).cast({"adc": pl.Float64})
     if "counts" not in table.columns or not {"adc", "energy_kev"} & set(table.columns):
-        raise InputError("is no table of a spectrum: it needs a column 'counts', and 'energy_kev' or 'adc'")
+        raise InputError("is not a table of a spectrum: it needs a column 'counts', and 'energy_kev' or 'adc'")
     parts = by_detector(table)
     if name is None and len(parts) > 1:
-        raise UsageError(f"holds several spectra: name one of {', '.join(parts)}")
+        raise UsageError(f"contains several spectra: choose one of {', '.join(parts)}")
     key = name if name is not None else next(iter(parts), SPECTRUM)
     if key not in parts:
         raise InputError(f"has no spectrum '{key}' (it has {', '.join(parts) or 'none'})")
@@ -148,9 +148,9 @@ def _one_spectrum(table: pl.DataFrame, name: str | None, text: str | None) -> Re
     values = part.select(*x, "counts", "variance")
     numbers = values if measurements.has_variance(values) else values.drop("variance")
     if not x or not all(column.is_finite().fill_null(value=False).all() for column in numbers):
-        raise InputError("holds bins without a number: is it cut short?")
+        raise InputError("contains bins without a number: is it cut short?")
     if values[x[0]].is_duplicated().any():
-        raise InputError(f"holds bins of {x[0]} twice: a table of several spectra, such as slices, is read by polars")
+        raise InputError(f"contains bins of {x[0]} twice: read a table of several spectra, such as slices, with polars")
     return RecordedSpectrum(values, measurements.from_json(text, key))
 
 
@@ -177,7 +177,7 @@ def matrix_batches(frame: pl.LazyFrame, path: Path) -> Iterator[pl.DataFrame]:
         for batch in batches_of(frame):
             numbers = batch.cast(pl.Float64)
             if not all(column.is_finite().fill_null(value=False).all() for column in numbers):
-                raise InputError(f"{path}: holds bins without a number: is it cut short?")
+                raise InputError(f"{path}: contains bins without a number: is it cut short?")
             yield numbers
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{path}: cannot be read as a matrix: {first_line(error)}") from None
@@ -199,4 +199,4 @@ def matrix_columns(frame: pl.LazyFrame, path: Path) -> pl.LazyFrame:
         variance = pl.col("variance") if "variance" in names else pl.col("counts").abs().alias("variance")
         subtracted = [SUBTRACTED] if SUBTRACTED in names else []
         return frame.select(*axes, "counts", variance, *subtracted)
-    raise InputError(f"{path}: is no matrix: it has no columns energy_kev_x, energy_kev_y and counts")
+    raise InputError(f"{path}: is not a matrix: it has no columns energy_kev_x, energy_kev_y and counts")

@@ -92,16 +92,16 @@ def _cells(lines: Lines, separator: str) -> tuple[pl.DataFrame, pl.Series | None
         number = number - 1  # each line ends in a separator
     width = int(number.mode().max())  # type: ignore[arg-type]
     if width < 2:
-        raise NoReadingError("is no spectrum: no line holds numbers", 0)
+        raise NoReadingError("is not a spectrum: no line contains numbers", 0)
     if (other := number != width).any():
         where, usual = int(other.arg_max() or 0), int((~other).arg_max() or 0)
         at, first = lines.rows["line"][where], lines.rows["line"][usual]
         what = f"line {at} does not hold {_spelt(width)} numbers, as line {first} does: {shown(text[where])}"
-        raise NoReadingError(f"is no spectrum: {what}", 3 if 2 * int(other.sum()) <= len(text) else 1)
+        raise NoReadingError(f"is not a spectrum: {what}", 3 if 2 * int(other.sum()) <= len(text) else 1)
     if len(text) == 1 and width >= MANY:
         return pl.DataFrame({"0": _unquoted(parts[0][:width])}), None
     if width > MOST_COLUMNS:
-        raise NoReadingError(f"is no spectrum: each line holds {width} numbers: write one column of counts", 3)
+        raise NoReadingError(f"is not a spectrum: each line contains {width} numbers: write one column of counts", 3)
     cells = {str(place): _unquoted(parts.list.get(place)) for place in range(width)}
     return pl.DataFrame(cells), lines.rows["line"]
 
@@ -142,7 +142,7 @@ def _interpreted(lines: Lines, cells: pl.DataFrame, numbers: pl.Series | None, s
         columns = table.select(_value(pl.col(name), sign, strict=False) for name in table.columns)
         return Reading(columns, table, numbers, named=True, is_table=True, separator=separator)
     if separator == "" and sign == "," and not names and _names_two(lines):
-        raise NoReadingError("is no spectrum: its lines hold two numbers", 0)
+        raise NoReadingError("is not a spectrum: its lines contain two numbers", 0)
     text = {}
     for role, (place, _) in places.items():
         column = cells[str(place)]
@@ -217,7 +217,7 @@ def _check_no_row(line: str, separator: str, width: int) -> None:
     if first is None or not (glued or (width > 1 and len(cells) == 2 * width - 1)):
         return
     if any(re.match(r"[+-]?[.,]?[0-9]", cell) for cell in cells[1:]) or glued:
-        raise NoReadingError(f"a line holds names of columns and numbers: {shown(line)}: is it damaged?", 9)
+        raise NoReadingError(f"a line contains column names and numbers: {shown(line)}: is it damaged?", 9)
 
 
 def _speaks_of_energies(lines: Lines) -> bool:
@@ -235,7 +235,8 @@ def _check_numbers(column: pl.Series, name: str, numbers: pl.Series | None, sign
     place = f"line {numbers[where]}" if numbers is not None else f"number {where + 1}"
     what = f" in the column '{name}'" if name else ""
     good = int(is_number.sum())
-    raise NoReadingError(f"{place} holds no number{what}: {shown(column[where])}", 4 if good > 0.5 * len(column) else 1)
+    rank = 4 if good > 0.5 * len(column) else 1
+    raise NoReadingError(f"{place} contains no number{what}: {shown(column[where])}", rank)
 
 
 def _value(text: pl.Expr, sign: str, *, strict: bool = True) -> pl.Expr:

@@ -74,16 +74,16 @@ def lines_of(data: bytes, *, strict: bool = True) -> Lines:
     is_number = pl.col("text").str.contains(NUMBER)
     numbers = lines.filter(is_number)
     if numbers.is_empty():
-        raise InputError("is no spectrum: no line holds numbers")
+        raise InputError("is not a spectrum: no line contains numbers")
     first = numbers["line"][0]
     head = lines.filter(pl.col("line") < first)
     for line, words in head.filter(~pl.col("text").str.contains(REMARK)).rows():
         if NO_NUMBER.match(words) or not WORDS.search(words):
-            raise InputError(f"line {line} holds neither a number nor words: {shown(words)}")
+            raise InputError(f"line {line} contains neither a number nor words: {shown(words)}")
     rest = lines.filter(pl.col("line") >= first, ~pl.col("text").str.contains(REMARK))
     if strict and (others := rest.filter(~is_number)).height:
         line, words = others.row(0)
-        raise InputError(f"line {line} holds no number, where the numbers began in line {first}: {shown(words)}")
+        raise InputError(f"line {line} contains no number, although the numbers began in line {first}: {shown(words)}")
     left_out = lines.filter(pl.col("text").str.contains(NUMBER_AS_REMARK))
     if strict and left_out.height:
         line, words = left_out.row(0)
@@ -102,10 +102,10 @@ def text_of(data: bytes) -> str:
         text = data[len(mark) :].decode(encoding or "utf-8")
     except UnicodeDecodeError:
         if encoding:
-            raise InputError(f"is no text in {encoding.upper()}, as its first bytes say: is it damaged?") from None
+            raise InputError(f"is not text in {encoding.upper()}, as its first bytes say: is it damaged?") from None
         text = data.decode("latin-1").replace("\xa0", "\ufffd")  # in a number, the damaged byte of a digit
     if control := CONTROL.search(text.rstrip("\x1a")):
-        raise InputError(f"is no text, or is damaged: it holds the byte {ord(control[0])}")
+        raise InputError(f"is not text, or is damaged: it contains the byte {ord(control[0])}")
     return UNSEEN.sub("", text.rstrip("\x1a").removeprefix("ï»¿")).translate(LOOK_ALIKE)
 
 

@@ -32,7 +32,7 @@ def table_of(data: bytes) -> pl.DataFrame:
     for name in reading.columns.columns:
         finite = reading.columns[name].is_finite()
         if not finite.all():
-            raise InputError(f"{_place(reading, int(finite.arg_min() or 0))} holds a number that is too large")
+            raise InputError(f"{_place(reading, int(finite.arg_min() or 0))} contains a number that is too large")
     for axis in reading.axes:
         _check_axis(reading, axis)
     return _as_spectrum(reading)
@@ -82,7 +82,7 @@ def _check_axis(reading: Reading, axis: str) -> None:
         first = int(twice.arg_max() or 0)
         again = int((x.slice(first + 1) == x[first]).arg_max() or 0) + first + 1
         raise InputError(
-            f"{what} {reading.cells[axis][first]} stands twice, in {_place(reading, first)} and "
+            f"{what} {reading.cells[axis][first]} appears twice, in {_place(reading, first)} and "
             f"{_place(reading, again)}: is it a table of several spectra, or are its columns others?"
         )
     if reading.named and axis != "x":

@@ -20,13 +20,13 @@ def decode(data: bytes) -> RecordedSpectrum:
     finite = values.is_finite().fill_null(value=False)
     if not finite.all():
         line, text = numbered.row(int(finite.arg_min() or 0))
-        raise InputError(f"line {line} holds no number, as every line of TKA does: {shown(text)}")
+        raise InputError(f"line {line} contains no number, unlike every line of a TKA file: {shown(text)}")
     if not TIMES < len(values) <= TIMES + MAX_CHANNELS:
         raise InputError(
             f"has {len(values):,} lines, and TKA has a live time, a real time and counts: is it cut short?"
         )
     live, real = values[0], values[1]
     if not 0 <= live <= real:
-        raise InputError(f"begins with {live:g} and {real:g}, which are no live and real time in seconds")
+        raise InputError(f"begins with {live:g} and {real:g}, which are not a live and a real time in seconds")
     known = Measurement(live_time_s=live, real_time_s=real) if real else Measurement()
     return recorded(values[TIMES:].to_numpy(), known)
