@@ -247,3 +247,13 @@ def test_what_run_info_notes_stands_beside(tmp_path: Path) -> None:
     assert (row["noted_icr_cps"], row["noted_ocr_cps"], row["noted_live_fraction"]) == (20400.0, 25000.0, None)
     assert any("25,000 (OCR)" in warning for warning in json.loads(done.out)["warnings"])
     assert "recorded ICR" in gammapolars("rates", folder).out
+
+
+def test_a_dead_time_below_zero_is_said_to_be_too_short(tmp_path: Path) -> None:
+    times = np.cumsum(np.random.default_rng(5).exponential(1e12 / 50, 2000)).astype(np.int64)
+    hits_at(times).write_parquet(tmp_path / "run.parquet")
+
+    done = gammapolars("rates", tmp_path / "run.parquet")
+
+    assert re.search(r"^  0/3 .* -[\d.]+ ± ", done.out, re.MULTILINE)
+    assert "0/3: the dead time is too short to be measured: it fluctuates about 0" in done.out

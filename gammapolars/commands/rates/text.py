@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import polars as pl
+
 from gammapolars.commands.layout import table
 from gammapolars.commands.rates.run import RatesSummary
 from gammapolars.commands.summaries import gone, tail
@@ -10,6 +12,9 @@ from gammapolars.core.units import PS_PER_UNIT, format_ps
 
 SHOWN = {"rate_cps": 1.0, "true_rate_cps": 1.0, "live_fraction": 100.0, "dead_time_ps": 1 / PS_PER_UNIT["us"]}
 """What people are shown, and by how much it is multiplied."""
+
+FLUCTUATION = 3.0
+"""Standard deviations below 0 that an unmeasurably short dead time may fluctuate to."""
 
 NOTED = {
     "noted_ocr_cps": ("recorded OCR", 1.0),
@@ -28,8 +33,16 @@ def text(summary: RatesSummary) -> list[str]:
         f"{summary.account.hits_read:,} hits in {summary.times.real_time_s:.6g} s",
         *gone(summary.account),
         *table([*head, *(NOTED[name][0] for name in noted)], rows),
+        *_negative(summary.detectors),
         *tail(summary),
     ]
+
+
+def _negative(detectors: pl.DataFrame) -> list[str]:
+    """What dead times below 0, and with them live times above 100 %, mean, where chance explains them."""
+    chance = pl.col("dead_time_ps").is_between(-FLUCTUATION * pl.col("dead_time_ps_unc"), 0, closed="left")
+    names = detectors.filter(chance)["name"].to_list()
+    return [f"{', '.join(names)}: the dead time is too short to be measured: it fluctuates about 0"] if names else []
 
 
 def _cells(row: dict[str, Any], noted: list[str]) -> list[str]:
