@@ -71,7 +71,10 @@ def contents(
     names = [run.name for run in analysis.runs]
     parts = [RunPart(name, findings(as_recorded(one))) for name, one in zip(names, by_run, strict=False)]
     images = drawn(found, tell) if len(parts) < 2 else drawn_of_runs(found, parts, tell)
-    live = _live(found, images) if is_live else None
+    has_pairs = analysis.detectors.height > 1
+    # Empty figures are written all the same: they replace those of an earlier report.
+    listed = [name for name in images if has_pairs or name not in sections.OF_PAIRS]
+    live = _live(found, images) if is_live and has_pairs else None
     if live:
         images[sections.MATRIX] = images[sections.MATRIX]._replace(html=live.html)
     shown = [*sections.singles(found, images), *sections.coincidences(found, images)]
@@ -87,7 +90,7 @@ def contents(
         warnings=(*pair_text.outside_window(analysis), *analysis.warnings, *_doubts(analysis, parts)),
         sections=shown,
         foot=_provenance(analysis, now),
-        files=[*files, *(File(f"{name}.png", ALT[name]) for name in images)],
+        files=[*files, *(File(f"{name}.png", ALT[name]) for name in listed)],
         script=live.script if live else "",
         style=live.style if live else "",
     )

@@ -12,6 +12,9 @@ from gammapolars.report.spots import Spot, spots_of
 RATES, SPECTRA, TIME_DIFFERENCES, MATRIX = FIGURES = ("rates", "spectra", "time_differences", "matrix")
 """The figures of a report."""
 
+OF_PAIRS = (TIME_DIFFERENCES, MATRIX)
+"""Those that need two detectors."""
+
 
 class Findings(NamedTuple):
     """An analysis with the lines that its spectra show, and those that its matrix shows in coincidence."""

@@ -529,6 +529,17 @@ def test_what_is_done_is_shown_on_a_terminal_alone(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_report_of_one_detector_lists_no_figures_of_pairs() -> None:
+    run = analyses.flat()
+    made = content.contents(replace(run, detectors=run.detectors.head(1)), NOW)
+    page = made["index.html"].decode()
+    assert "rates.png" in page
+    assert "matrix.png" not in page
+    assert "time_differences.png" not in page
+    assert set(made) == FILES
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_doubts_about_rates_and_peaks_stand_at_the_top() -> None:
     run = replace(analyses.flat(), doubts=("times between hits of A are not those of one rate",))
     page = content.contents(run, NOW)["index.html"].decode()
