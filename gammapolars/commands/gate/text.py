@@ -78,8 +78,8 @@ def _coincidence(summary: GateSummary) -> list[str]:
     unit = summary.unit
     lines = [
         f"{plus_minus(one.net, one.net_unc)} coincidences with the line in {one.gate} {unit}:",
-        f"  peak–peak {one.peak_peak:,.1f} − peak–background {one.peak_background:,.1f} − background–peak "
-        f"{one.background_peak:,.1f} + background–background {one.background_background:,.1f}",
+        f"  peak–peak {one.peak_peak:z,.1f} − peak–background {one.peak_background:z,.1f} − background–peak "
+        f"{one.background_peak:z,.1f} + background–background {one.background_background:z,.1f}",
     ]
     if one.net_of_projections is not None:
         number = plus_minus(one.net_of_projections, one.net_of_projections_unc or 0.0)
