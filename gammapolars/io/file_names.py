@@ -27,9 +27,9 @@ def fault_on_windows(name: str) -> str | None:
     the end is dropped.
     """
     if found := _FORBIDDEN.search(name):
-        return f"a name on Windows has no {found[0]!r}"
+        return f"file names on Windows cannot contain {found[0]!r}"
     if _DEVICE.fullmatch(name):
         return f"{re.split('[ .]', name)[0].upper()} is a device on Windows"
     if name.endswith((".", " ")):
-        return "a name on Windows does not end in a point or a space"
+        return "file names on Windows cannot end with a period or a space"
     return None
