@@ -134,6 +134,20 @@ def test_ends_within_bins_are_moved_and_said(folder: Path, tmp_path: Path) -> No
     assert files_in(tmp_path) == ["g.csv", "p.csv"]
 
 
+def test_a_matrix_whose_file_says_nothing_of_random_coincidences_may_be_net_of_them(
+    folder: Path, tmp_path: Path
+) -> None:
+    words = ["--on", "1332.5", "--width", "6", "--background", "1345:1355"]
+
+    done = gammapolars("gate", folder / "m.csv", *words, "-o", tmp_path / "g.csv")
+
+    assert done.code == 0, done.err
+    assert (
+        "with the background under the line subtracted; whether random coincidences were subtracted is not known\n"
+        in done.out
+    )
+
+
 @given(st.floats(0, 50), st.floats(0.1, 20), st.floats(0, 9), st.floats(0.1, 20), st.sampled_from([0.5, 1.0, 2.0]))
 def test_moved_gates_lie_on_edges_no_further_than_half_a_bin(
     low: float, wide: float, gap: float, beside: float, width: float

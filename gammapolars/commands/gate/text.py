@@ -13,6 +13,8 @@ NAMED = 6
 LISTED = 12
 """At most this many peaks stand in the text; all are in the file."""
 
+RANDOM = "random coincidences"
+
 
 def text(summary: GateSummary) -> list[str]:
     """The summary for people: what was read, the gates, what is net in coincidence with them, its peaks."""
@@ -88,15 +90,18 @@ def _coincidence(summary: GateSummary) -> list[str]:
 
 
 def _net_of(summary: GateSummary) -> str:
-    """What has been subtracted, and what has not."""
+    """What has been subtracted, what has not, and what is not known: the files of some matrices say nothing of it."""
     background = summary.gate.background or (summary.and_gate and summary.and_gate.background)
-    parts = {"the background under the line": bool(background), "random coincidences": bool(summary.net_of_chance)}
+    parts = {"the background under the line": bool(background), RANDOM: bool(summary.net_of_chance)}
     if summary.background:
         own = {f"a background of {summary.background.background_counts:,.0f} from the projections": True}
         parts = own | {name: done for name, done in parts.items() if done or name != "the background under the line"}
     gone, left = ([name for name, is_gone in parts.items() if is_gone is subtracted] for subtracted in (True, False))
+    if summary.net_of_chance is None:
+        left.remove(RANDOM)
     net = f", with {' and '.join(gone)} subtracted" if gone else ""
-    return net + (f"; {' and '.join(left)} not subtracted" if left else "")
+    net += f"; {' and '.join(left)} not subtracted" if left else ""
+    return net + (f"; whether {RANDOM} were subtracted is not known" if summary.net_of_chance is None else "")
 
 
 def _cascades(summary: GateSummary) -> list[str]:
