@@ -29,7 +29,8 @@ def coincidences(analysis: Analysis) -> list[str]:
     net, unc = total_net(table)
     text = f"{amount(analysis.pairs, 'pair')} within {analysis.window}, {_random(analysis, table)}. "
     if abs(net) < 3 * unc:
-        return [text + f"The difference, {with_uncertainty(net, unc)}, is not significant evidence of coincidences."]
+        left = with_uncertainty(net, unc)
+        return [text + f"The difference, {left}, is not significant evidence of true coincidences."]
     if net < 0:
         return [
             text

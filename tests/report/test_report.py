@@ -264,7 +264,7 @@ def test_a_peak_is_told_though_no_pair_lies_in_the_window() -> None:
 
 def test_pairs_are_no_evidence_where_chance_explains_them() -> None:
     flat = analyses.flat()
-    assert "is not significant evidence of coincidences" in pair_text.coincidences(flat)[0]
+    assert "is not significant evidence of true coincidences" in pair_text.coincidences(flat)[0]
     few = replace(flat, pairs=0, window=Window(-10, 10))
     assert pair_text.coincidences(few)[0].startswith("No two hits of different detectors")
 
