@@ -72,7 +72,7 @@ def sharp_origins(peaks: PeakList, at: int, parents: Sequence[int], seen: Sequen
         for number, kind in ((1, SINGLE_ESCAPE), (2, DOUBLE_ESCAPE)):
             off = abs(kev - energy + number * ANNIHILATION_KEV) / tolerance
             if off < 1:
-                yield Origin(kind, f"{energy:.1f} keV less {number} × 511 keV", off)
+                yield Origin(kind, f"{energy:.1f} keV minus {number} × 511 keV", off)
     yield from _sums(peaks, at, seen, tolerance)
     if kev < HIGHEST_X_RAY:
         yield from _x_rays(peaks, kev, tolerance, seen)
@@ -96,7 +96,7 @@ def _sums(peaks: PeakList, at: int, seen: Sequence[Sighting], tolerance: float) 
         if off < 1 and at not in (one, other) and area < most * min(peaks.area[one], peaks.area[other]):
             by_chance = most == MOST_PILE_UP
             words = f"{peaks.kev[one]:.1f} keV + {peaks.kev[other]:.1f} keV"
-            words = f"{words}, at the same time by chance" if by_chance else words
+            words = f"{words}, random summing" if by_chance else words
             yield Origin(SUM, words, off, is_rare=by_chance or one == other)
 
 
