@@ -116,6 +116,17 @@ def test_either_axis_of_a_matrix_can_be_gated(folder: Path, tmp_path: Path) -> N
         assert summary["counts_unc"] == pytest.approx(math.sqrt(rows["variance"].sum()))
 
 
+def test_a_matrix_without_energies_says_so_whether_or_not_detectors_are_given(folder: Path, tmp_path: Path) -> None:
+    table = pl.read_parquet(folder / "m.parquet").rename({"energy_kev_x": "adc_x", "energy_kev_y": "adc_y"})
+    table.write_parquet(tmp_path / "adc.parquet")
+
+    for words in ((), ("--detectors", DETECTORS)):
+        done = gammapolars("gate", tmp_path / "adc.parquet", "--on", "1332.5", *words, "-o", tmp_path / "g.csv")
+
+        assert done.code == 2
+        assert "adc.parquet is a matrix without energies: gate on its channels with --unit adc" in done.error
+
+
 def test_ends_within_bins_are_moved_and_said(folder: Path, tmp_path: Path) -> None:
     words = ["--on", "1332.5", "--width", "6", "--background", "1345.3:1355.2"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from gammapolars.commands.gate.choice import chosen, partner_gate
+from gammapolars.commands.gate.choice import KEV, chosen, partner_gate
 from gammapolars.commands.gate.counts import GateSummary, MatrixCounts, NetCounts
 from gammapolars.commands.gate.matrix_gates import MatrixGates
 from gammapolars.commands.gate.parse import GateOptions
@@ -58,11 +58,10 @@ class StoredMatrix:
         table = scan_matrix(self.path).collect()
         columns = axes_of(table.schema)
         quantity = _quantity(self.path, columns)
+        _check_unit(self.path, self.options.unit, quantity)
         known = self.options.known if self.options.detectors else provenance.detectors_of(self.path)
         choice = chosen(self.options, known, has_energies=quantity == ENERGY, widest=True)
         line = partner_gate(self.options, known, has_energies=quantity == ENERGY, widest=True)
-        if choice.calibrated != (quantity == ENERGY):
-            raise UsageError(f"{self.path} is a matrix in keV: leave --unit adc out")
         if table.is_empty():
             raise InputError(f"{self.path}: the matrix has no counts")
         if SUBTRACTED in table.columns:
@@ -100,6 +99,17 @@ class StoredMatrix:
         )
         texts = provenance.describe_files([self.path], summary.to_json())
         return NetCounts(found.net, total.sort(quantity.column), summary, texts)
+
+
+def _check_unit(path: Path, unit: str, quantity: Quantity) -> None:
+    """Raise where a gate is on energies and the matrix is not, or the other way round."""
+    if unit == KEV and quantity != ENERGY:
+        raise UsageError(
+            f"{path} is a matrix without energies: gate on its channels with --unit adc, or on energies in a "
+            "calibrated matrix in a format that keeps them, such as .parquet"
+        )
+    if unit != KEV and quantity == ENERGY:
+        raise UsageError(f"{path} is a matrix in keV: leave --unit adc out")
 
 
 def _beyond(gate: Gate, centres: pl.Series, width: float, unit: str) -> Iterator[str]:
