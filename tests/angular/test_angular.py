@@ -451,7 +451,7 @@ def test_simulated_correlations_come_out_of_the_command(tmp_path: Path) -> None:
     assert found["expected"]["a4"] == pytest.approx(8 / 7)
     assert found["expected"]["chi2"] > 20  # these are not the spins that were simulated
     text = gammapolars("angular", run, "--detectors", toml, *lines, "--overwrite").out
-    assert "expected of 0,2,0" in text
+    assert "expected for 0,2,0" in text
     assert "corrected for solid angle" in text
 
 

@@ -176,7 +176,7 @@ def test_the_page_asks_for_other_pairs_and_fits(browser: "Browser", folder: Path
         server.shutdown()
         server.server_close()
         live.page.click("#live-fit")
-        live.page.wait_for_selector("#live-message >> text=has ended: start it again")
+        live.page.wait_for_selector("#live-message >> text=has ended; start it again")
         live.problems.clear()
 
 
