@@ -370,7 +370,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "gate --on 1332.5 --and 1173.5 --width 4 -o OUT.csv",
         "events --window 50ns --min-multiplicity 2 -o OUT.parquet",
         "matrix -o OUT.parquet",
-        "lifetime --start 0/0 --stop 1/0 --window -100ns:100ns -o OUT.csv",
+        pytest.param("lifetime --start 0/0 --stop 1/0 --window -100ns:100ns -o OUT.csv", marks=pytest.mark.slow),
         pytest.param("report -o OUT", marks=pytest.mark.slow),
     ],
 )

@@ -95,7 +95,9 @@ def test_every_command_goes_by_recorded_energies(folder: Path, tmp_path: Path, n
 
 
 @pytest.mark.figures
-@pytest.mark.parametrize(("name", "toml"), RUNS[:3])
+@pytest.mark.parametrize(
+    ("name", "toml"), [RUNS[0], *(pytest.param(*run, marks=pytest.mark.slow) for run in RUNS[1:3])]
+)
 def test_the_report_too(folder: Path, tmp_path: Path, name: str, toml: str | None) -> None:
     run = run_of(folder, name, toml)
     assert done("report", *run, "-o", tmp_path / "report")["pairs"] == PAIRS

@@ -75,7 +75,9 @@ def troubled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "report" else name for name in COMMANDS]
+)
 def test_every_command_warns_of_what_info_warns_of(name: str, troubled: Path, tmp_path: Path) -> None:
     of_info = told("info", troubled, folder=tmp_path)["warnings"]
 

@@ -420,6 +420,7 @@ def test_chance_that_rates_do_not_explain_is_told() -> None:
     assert list(chance_warning(1.02, 0.01, 1.0, 0.01)) == []
 
 
+@pytest.mark.slow
 def test_the_width_of_the_prompt_peak_comes_from_the_detectors(tmp_path: Path) -> None:
     fwhm_ps = 2.3548 * 50.0
     scheme = Nuclide("X-1", (Transition(900, 300, 600.0, 100.0), Transition(300, 0, 300.0, 100.0)), {}, {300: 30.0})

@@ -25,6 +25,7 @@ def with_tails(lines: dict[float, float], low: float, high: float, step: float =
     return expected
 
 
+@pytest.mark.slow
 def test_a_long_row_of_strong_peaks_has_each_of_them_once() -> None:
     """A row too long to be fitted at once was cut, and each part took peaks of the other for its own."""
     rng = np.random.default_rng(0)
